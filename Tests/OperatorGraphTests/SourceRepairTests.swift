@@ -127,6 +127,48 @@ struct SourceRepairTests {
         #expect(found.unusedChanges == 0)
     }
 
+    @Test(
+        "a person's ticks are the last ones of their nanosecond, whoever feeds the symbol",
+        arguments: [0, KeptTicks.stepsMax])
+    func lastOfTheirTime(keeping: Int) throws {
+        let names = try ["b", "a", "us"].map { try #require(SourceName($0)) }
+        let pause = try BarSeries(
+            name: try #require(SeriesName("pause")), window: .inactivity(gap: 5_000_000_000))
+        var machine = GraphMachine(
+            GraphProgram(
+                GraphDefinition(
+                    name: "test",
+                    nodes: [
+                        try Nodes.bars("bars", .ticks(.trade)),
+                        GraphNode(
+                            name: "runs", input: .ticks(.trade),
+                            operation: .bars(
+                                BarRule(series: try BarSeriesSet([pause])), calendar: nil)),
+                    ],
+                    groups: SourceGroups([
+                        SourceGroups.Group(name: names[2], members: Array(names.prefix(2)))
+                    ]))))
+        var packets: [SealedPacket] = []
+        var people = GraphTape(.manual, of: names[2])
+        // The feed changes between the two ticks of a person.
+        for (name, price) in [("b", 10.0), ("a", 11)] {
+            var tape = try GraphTape(name)
+            for _ in 0..<4 { try tape.trade("SPY", at: 3.5, price: price) }
+            tape.seal(watermark: 3)
+            try people.trade("SPY", at: 3.5, price: price + 20)
+            people.seal(watermark: 0)
+            packets += tape.packets + people.packets.suffix(1)
+        }
+        var end = try GraphTape("a")
+        end.seal(watermark: 100)
+        packets += end.packets
+        let live = machine.run(packets).bars
+        let found = try repaired(
+            &machine, ranges(machine, .backfill), packets, standing: live, keeping: keeping)
+        let ends = found.bars.map { "\($0.trades) \($0.open.raw) \($0.close.raw)" }
+        #expect(ends == Array(repeating: "10 11000000000 31000000000", count: 2))
+    }
+
     @Test("a person's cancel that names no source concerns the trade of each source")
     func unnamedCancel() throws {
         var machine = try machine([try Nodes.bars("bars", .ticks(.trade))])

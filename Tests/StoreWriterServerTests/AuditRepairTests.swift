@@ -189,6 +189,13 @@ struct AuditRepairTests {
                 bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"), byHand(filled),
             ], isRight: true),
         Case(
+            name: "ticks of a person are the last ones of their time",
+            rows: [
+                bar(0, [10, 30, 20, 41, 40], ordinal: 3, reason: "backfill"),
+                byHand(trade(1, second: 3, price: 41), of: "test"),
+                byHand(trade(2, second: 3, price: 40), of: "test"),
+            ], isRight: true),
+        Case(
             name: "a bust by a person of a trade of all sources",
             rows: [bar(0, [30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst)] + other,
             isRight: true),

@@ -4,7 +4,8 @@
 -- Bars belong to a source, or to a group of sources (source_groups). Ticks that a person put onto the
 -- tape (source manual) count as backfilled. Whose a trade is, and what it counts as now, after cancels and
 -- corrections, is what the view trades_standing says.
--- The order within a window is (event time, source, ordinal). A trade counts if it is new, has a
+-- The order within a window is (event time, source, ordinal), and what a person put onto the tape is the
+-- last of its time. A trade counts if it is new, has a
 -- price and a size, and is not a snapshot (1). In integers of 1e-9 and 1e-8, price times size is
 -- exact. div() cuts towards zero, so twice the dividend plus the divisor, divided by twice the
 -- divisor, rounds half away from zero. The join is a full one on purpose: for tables that were
@@ -76,7 +77,7 @@ WITH bounds AS (
     -- them.
     SELECT *, price * 1e9 * (size * 1e8) AS notional,
         mended_price * 1e9 * (mended_size * 1e8) AS mended_notional,
-        row_number() OVER (ORDER BY event_time_ns, source COLLATE "C", ordinal) AS place
+        row_number() OVER (ORDER BY event_time_ns, source = 'manual', source COLLATE "C", ordinal) AS place
     FROM (
         SELECT t.symbol, t.event_time_ns, t.source, t.partition, t.ordinal, t.price, t.size,
             t.owner AS bar_source, t.now_price AS mended_price,

@@ -152,9 +152,24 @@ public struct SourceTable: Sendable {
         return leastOfPast.isDefined ? leastOfPast : Self.noWatermark
     }
 
-    /// Returns whether a tick of the source `left` comes before one of `right` with the same event
-    /// time. The names decide, so that the order does not depend on which source was seen first.
-    func precedes(_ left: Int, _ right: Int) -> Bool {
-        entries[left].name < entries[right].name
+    /// In a repair, this bit is set in the ordinal of a tick that a person put on the tape. Such
+    /// ticks are the last ones of their nanosecond, in their own order, whichever source feeds the
+    /// symbol where they are on the tape.
+    package static let byHand: UInt64 = 1 << 63
+
+    /// Returns whether the left tick comes before the right one, with the same event time. The
+    /// names of sources decide, so that the order does not depend on which was seen first, and
+    /// then the ordinals. The feed `.foreign` comes before all others.
+    func isBefore(
+        _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
+        _ right: (feed: SymbolTable.Feed, ordinal: UInt64)
+    ) -> Bool {
+        if left.feed.source == right.feed.source
+            || (left.ordinal | right.ordinal) & Self.byHand != 0
+        {
+            return left.ordinal < right.ordinal
+        }
+        if left.feed == .foreign || right.feed == .foreign { return left.feed == .foreign }
+        return entries[left.feed.source].name < entries[right.feed.source].name
     }
 }

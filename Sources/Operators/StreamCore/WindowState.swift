@@ -8,7 +8,7 @@ public import Primitives
 /// volume, range (high and low), last (open and close). Prices are in 1e-9, sizes in 1e-8.
 ///
 /// No field depends on the order in which trades arrived: they are sums, extremes, and the first
-/// and last trades by (event time, source, ordinal).
+/// and last trades by (event time, source, ordinal), as `SourceTable.isBefore` says.
 @frozen
 @usableFromInline
 struct WindowState: Sendable, BitwiseCopyable {
@@ -210,25 +210,14 @@ struct WindowState: Sendable, BitwiseCopyable {
     /// the same nanosecond as a trade of another feed. Called after `offer` returned `tied`.
     mutating func settleTie(_ input: Input, sources: SourceTable) {
         if input.time == openTime,
-            Self.isBefore((input.feed, input.ordinal), (openFeed, openOrdinal), sources)
+            sources.isBefore((input.feed, input.ordinal), (openFeed, openOrdinal))
         {
             setOpen(input)
         }
         if input.time == closeTime,
-            Self.isBefore((closeFeed, closeOrdinal), (input.feed, input.ordinal), sources)
+            sources.isBefore((closeFeed, closeOrdinal), (input.feed, input.ordinal))
         {
             setClose(input)
         }
-    }
-
-    /// Returns whether the left trade is earlier in the order of source names and ordinals. The
-    /// feed `.foreign` comes before all others.
-    private static func isBefore(
-        _ left: (feed: SymbolTable.Feed, ordinal: UInt64),
-        _ right: (feed: SymbolTable.Feed, ordinal: UInt64), _ sources: SourceTable
-    ) -> Bool {
-        if left.feed.source == right.feed.source { return left.ordinal < right.ordinal }
-        if left.feed == .foreign || right.feed == .foreign { return left.feed == .foreign }
-        return sources.precedes(left.feed.source, right.feed.source)
     }
 }

@@ -31,9 +31,11 @@ package struct LoggedTick: Hashable, Sendable {
 
     package var time: Int64 { header.eventTime.nanoseconds }
 
-    /// Orders ticks as in a window: event time, source, ordinal.
+    /// Orders ticks as in a window: event time, source, ordinal, a person's last.
     static func isBefore(_ left: LoggedTick, _ right: LoggedTick) -> Bool {
         if left.time != right.time { return left.time < right.time }
+        let isByHand = (left.id.source == .manual, right.id.source == .manual)
+        if isByHand.0 != isByHand.1 { return isByHand.1 }
         if left.id.source != right.id.source { return left.id.source < right.id.source }
         return left.id.ordinal < right.id.ordinal
     }

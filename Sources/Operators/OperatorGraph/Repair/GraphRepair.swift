@@ -337,6 +337,11 @@ package struct GraphRepair: Sendable {
         /// that feeds the symbol.
         var source: Int?
 
+        /// Returns the place of a tick among those of its nanosecond.
+        func place(_ ordinal: UInt64) -> UInt64 {
+            source == nil ? ordinal | SourceTable.byHand : ordinal
+        }
+
         init(_ plan: GraphPlan, source: Int?) {
             trades = plan.trades
             quotes = plan.quotes
@@ -360,7 +365,7 @@ package struct GraphRepair: Sendable {
         let way = stages.way(of: .trade(found), ordinal, source: pass.source)
         for leaf in pass.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
-                leaves.trade(leaf, trade, source: source, ordinal: ordinal)
+                leaves.trade(leaf, trade, source: source, ordinal: pass.place(ordinal))
                 taken &+= 1
             } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, trade.header, source: source)
@@ -379,7 +384,7 @@ package struct GraphRepair: Sendable {
         let way = stages.way(of: .quote(quote), ordinal, source: pass.source)
         for leaf in pass.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
-                leaves.quote(leaf, quote, source: source, ordinal: ordinal)
+                leaves.quote(leaf, quote, source: source, ordinal: pass.place(ordinal))
                 taken &+= 1
             } else if way.lost & leaf.input == 0 {
                 leaves.exclude(leaf.leaf, quote.header, source: source)

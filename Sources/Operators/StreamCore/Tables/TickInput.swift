@@ -30,13 +30,10 @@ struct TickInput: Hashable, Sendable {
 
     var setsPrice: Bool { effect.setsPrice }
 
-    /// Returns whether this tick comes first in the order (event time, source name, ordinal). The
-    /// feed `.foreign` comes before all others.
+    /// Returns whether this tick comes first in the order (event time, source name, ordinal).
     func precedes(_ other: TickInput, _ sources: SourceTable) -> Bool {
         guard time == other.time else { return time < other.time }
-        if feed.source == other.feed.source { return ordinal < other.ordinal }
-        if feed == .foreign || other.feed == .foreign { return feed == .foreign }
-        return sources.precedes(feed.source, other.feed.source)
+        return sources.isBefore((feed, ordinal), (other.feed, other.ordinal))
     }
 }
 

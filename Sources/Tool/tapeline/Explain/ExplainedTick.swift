@@ -44,9 +44,12 @@ struct ExplainedTick: Sendable {
         return remarks
     }
 
-    /// Orders ticks as a window does: by event time, source and ordinal.
+    /// Orders ticks as a window does: by event time, source and ordinal, a person's last.
     static func isBefore(_ one: ProofTick, _ other: ProofTick) -> Bool {
-        (one.time, one.source, one.ordinal) < (other.time, other.source, other.ordinal)
+        func place(_ tick: ProofTick) -> (Int64, Int, SourceName, UInt64) {
+            (tick.time, tick.source == .manual ? 1 : 0, tick.source, tick.ordinal)
+        }
+        return place(one) < place(other)
     }
 }
 

@@ -234,16 +234,18 @@ struct ProofPackets {
         _ tick: ProofTick, to machine: inout ProofMachine
     ) throws(ToolError) {
         // A graph ignores ticks of `manual`, so a person's tick comes as one of its source's, from
-        // another provider.
-        let index = lane(of: tick.source == .manual ? tick.symbol.source : tick.source)
-        let isNext = lanes[index].next == tick.ordinal && !lanes[index].builder.isFull
+        // another provider and with the ordinal that a repair gives it.
+        let isByHand = tick.source == .manual
+        let index = lane(of: isByHand ? tick.symbol.source : tick.source)
+        let ordinal = isByHand ? tick.ordinal | SourceTable.byHand : tick.ordinal
+        let isNext = lanes[index].next == ordinal && !lanes[index].builder.isFull
         if open != index || !isNext {
             try flush(to: &machine)
-            lanes[index].first = tick.ordinal
+            lanes[index].first = ordinal
             open = index
         }
         lanes[index].append(tick)
-        lanes[index].next = tick.ordinal &+ 1
+        lanes[index].next = ordinal &+ 1
     }
 
     mutating func flush(to machine: inout ProofMachine) throws(ToolError) {

@@ -210,34 +210,56 @@ struct KnownRowTests {
         #expect(try known(0) == "" && known(2) == "AAPL|open|t|" && known(7) == "")
     }
 
-    @Test("a gap that may have begun among lost records is not denied for a later range")
-    func lostBeginning() throws {
-        let scene = try StoreScene("writer_kl")
+    @Test(
+        "a gap that may have begun among lost records is not denied for a later range",
+        arguments: [
+            ("writer_kl", 0, "AAPL"),
+            // Of a whole partition.
+            ("writer_kz", TickHeader.noSymbol, "all symbols"),
+        ] as [(String, UInt32, String)])
+    func lostBeginning(name: String, symbol: UInt32, told: String) throws {
+        let scene = try StoreScene(name)
+        func add(_ kind: DataKind, _ minutes: Int64, to end: Timestamp) {
+            scene.add(
+                GapRecord(
+                    header: TickHeader(
+                        symbol: symbol, providerTime: .undefined, receiveTime: at(minutes)),
+                    from: at(10), to: end, kind: kind, reason: .disconnected, state: .open))
+        }
         try write(scene, at: 1)
-        // It has ended when it is told of.
-        scene.add(
-            GapRecord(
-                header: TickHeader(symbol: 0, providerTime: .undefined, receiveTime: at(60)),
-                from: at(10), to: at(50), kind: .trade, reason: .disconnected, state: .open))
+        // The beginning of the gap of quotes is stored. That of trades has ended when it is told of.
+        add(.quote, 11, to: .undefined)
+        try write(scene, at: 11)
+        add(.quote, 60, to: at(50))
+        add(.trade, 60, to: at(50))
         try write(scene, at: 60)
         try write(scene, at: 90)
-        func asked(_ minutes: Int64) -> String {
-            "SELECT count(*) FROM wkl_market.gaps_as_of(\(sql(minutes)), '{AAPL}', \(sql(20)), "
-                + "\(sql(30)))"
+        func asked(_ minutes: Int64, symbols: String = "'{AAPL}'") -> String {
+            "SELECT count(*) FROM \(scene.bench.tape.names.namespace)_market.gaps_as_of("
+                + "\(sql(minutes)), \(symbols), \(sql(20)), \(sql(30)))"
         }
-        #expect(try scene.psql(asked(40)) == "0" && scene.psql(asked(61)) == "1")
+        #expect(try scene.psql(asked(40)) == "1" && scene.psql(asked(61)) == "2")
         _ = try scene.psql(
             """
             INSERT INTO version_losses (input, partition, from_at, to_at, reason)
             SELECT 'ticks', partition, \(sql(9)), \(sql(12)), 'hole' FROM gaps LIMIT 1
             """)
-        #expect(
-            try refusal(scene, asked(40)).contains(
-                "a gap of AAPL from 2023-11-14 22:23:20+00 may have been known"))
-        #expect(try scene.psql(asked(61)) == "1")
+        for symbols in ["'{AAPL}'", "NULL"] {
+            #expect(
+                try refusal(scene, asked(40, symbols: symbols)).contains(
+                    "a gap of \(told) from 2023-11-14 22:23:20+00 may have been known"))
+        }
+        #expect(try scene.psql(asked(61)) == "2")
         // What began after a loss was not lost with it.
         _ = try scene.psql("UPDATE version_losses SET from_at = \(sql(2)), to_at = \(sql(9))")
-        #expect(try scene.psql(asked(40)) == "0")
+        #expect(try scene.psql(asked(40)) == "1")
+        // Nor was what is stored.
+        _ = try scene.psql(
+            """
+            UPDATE version_losses SET from_at = \(sql(9)), to_at = \(sql(12));
+            DELETE FROM gaps WHERE kind = 'trade'
+            """)
+        #expect(try scene.psql(asked(40)) == "1" && scene.psql(asked(40, symbols: "NULL")) == "1")
     }
 
     @Test("stretches that are older than all rows become one, and changes go with their trades")

@@ -68,17 +68,20 @@ BEGIN
             WHERE l.from_at <= $1 AND l.to_at > $4
             UNION ALL
             SELECT l.input, l.partition, l.to_at, format('a gap of %%s from %%s may have been known, as not '
-                    'all is stored that the tape took from %%s to %%s of partition %%s: %%s', g.symbol,
-                    g.from_time, l.from_at, l.to_at, l.partition, l.reason)
+                    'all is stored that the tape took from %%s to %%s of partition %%s: %%s',
+                    coalesce(g.symbol, 'all symbols'), g.from_time, l.from_at, l.to_at, l.partition, l.reason)
             FROM version_losses l JOIN gaps g ON g.partition = l.partition AND g.from_time < l.to_at
             CROSS JOIN LATERAL taken_at('ticks', g.partition, g.source, g.ordinal) k
             WHERE %4$L AND l.input = 'ticks' AND l.from_at <= $1 AND g.ordinal IS NOT NULL
                 AND g.from_time < $5 AND (g.to_time IS NULL OR g.to_time > $4)
-                AND ($2 IS NULL OR g.symbol = ANY ($2)) AND greatest(k.taken_at, g.receive_time) > $1
+                AND ($2 IS NULL OR g.symbol IS NULL OR g.symbol = ANY ($2))
+                AND greatest(k.taken_at, g.receive_time) > $1
                 AND NOT EXISTS (
                     SELECT FROM gaps e
                     CROSS JOIN LATERAL taken_at('ticks', e.partition, e.source, e.ordinal) o
-                    WHERE (e.symbol, e.source, e.kind, e.from_time) = (g.symbol, g.source, g.kind, g.from_time)
+                    WHERE (e.source, e.kind, e.from_time) = (g.source, g.kind, g.from_time)
+                        -- A gap without a symbol is one of its whole partition. Both forms use the index.
+                        AND (e.symbol = g.symbol OR e.symbol IS NULL AND g.symbol IS NULL)
                         AND e.ordinal IS NOT NULL AND greatest(o.taken_at, e.receive_time) <= $1)
             UNION ALL
             SELECT i.input, r.partition, r.reached_at,

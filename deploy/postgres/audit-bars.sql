@@ -297,7 +297,7 @@ WITH bounds AS (
     -- The tape was made again after a restore. Windows that were open then have no bar, and neither have those whose
     -- bars only the former tape had. Bars are stored in the order of their windows' ends.
     SELECT g.bar_source, g.partition, g.to_time_ns,
-        coalesce(max(b.close_time_ns), g.from_time_ns) AS complete_ns
+        coalesce(max(b.close_time_ns), -9223372036854775808) AS complete_ns
     FROM (
         SELECT coalesce(m.group_name, g.source) AS bar_source, g.partition, g.from_time_ns, g.to_time_ns
         FROM gaps g LEFT JOIN source_groups m USING (source, partition)

@@ -332,8 +332,8 @@ struct AuditRepairTests {
         func found(fromSecond second: Int) throws -> String {
             try database.psql(
                 """
-                TRUNCATE gaps; INSERT INTO gaps (sink, input, partition, source, reason, kind, from_time,
-                    from_time_ns, to_time, to_time_ns, state, receive_time, epoch, ordinal)
+                TRUNCATE gaps; INSERT INTO gaps (sink, input, partition, source, reason, kind,
+                    from_time, from_time_ns, to_time, to_time_ns, state, receive_time, epoch, ordinal)
                 VALUES ('store', 'ticks', 0, 'test', 'tape_lost', 'any', to_timestamp(\(second)),
                     \(second)::bigint * 1000000000, to_timestamp(\(second + 5)),
                     \(second + 5)::bigint * 1000000000, 'open', to_timestamp(\(second + 5)), 2, 5)
@@ -348,5 +348,15 @@ struct AuditRepairTests {
         #expect(
             try found(fromSecond: 130)
                 == "4|1|f|A of test 1m 1970-01-01 00:00:00+00: 0 of 3 trades")
+        // The first new tick is of a window that opened after the gap.
+        try database.psql(
+            [
+                Self.trade(6, second: 130, price: 7), Self.trade(7, second: 190, price: 8),
+                Self.trade(8, second: 250, price: 9), Self.bar(4, [9], ordinal: 3),
+            ].joined())
+        let two = note.replacing("1 windows with 3 trades", with: "2 windows with 4 trades")
+        #expect(
+            try found(fromSecond: 50)
+                == "3|2|f|A of test 1m 1970-01-01 00:03:00+00: 0 of 1 trades; \(two)")
     }
 }

@@ -295,17 +295,39 @@ WITH bounds AS (
     GROUP BY 1, 2, 3, 4
 ), tape_lost AS MATERIALIZED (
     -- The tape was made again after a restore. Windows that were open then have no bar, and neither have those whose
-    -- bars only the former tape had. Bars are stored in the order of their windows' ends.
-    SELECT g.bar_source, g.partition, g.to_time_ns,
+    -- bars only the former tape had. Bars are stored in the order of their windows' ends. Nor have those that opened
+    -- before the source's first new tick or with it, however late it came: ticks of them may have been lost.
+    SELECT g.bar_source, g.partition, greatest(g.to_time_ns, begun.event_time_ns + 1) AS begun_ns,
         coalesce(max(b.close_time_ns), -9223372036854775808) AS complete_ns
     FROM (
-        SELECT coalesce(m.group_name, g.source) AS bar_source, g.partition, g.from_time_ns, g.to_time_ns
+        SELECT coalesce(m.group_name, g.source) AS bar_source, g.source, g.partition, g.ordinal, g.from_time,
+            g.from_time_ns, g.to_time_ns
         FROM gaps g LEFT JOIN source_groups m USING (source, partition)
         WHERE g.reason = 'tape_lost' AND g.first_ordinal IS NULL AND g.lost_first_ordinal IS NULL
     ) AS g
+    LEFT JOIN LATERAL (
+        SELECT n.event_time_ns
+        FROM (
+            SELECT source, partition, ordinal, ts, event_time_ns FROM trades
+            UNION ALL
+            SELECT source, partition, ordinal, ts, event_time_ns FROM quotes
+        ) AS n
+        WHERE (n.source, n.partition) = (g.source, g.partition) AND n.ordinal > g.ordinal
+            AND n.ts >= greatest(g.from_time, :'from'::timestamptz) AND n.ts < :'to'::timestamptz
+        ORDER BY n.ordinal LIMIT 1
+    ) AS begun ON NOT EXISTS (
+        -- With a new tick before the range, the first one in it says nothing.
+        SELECT FROM trades n
+        WHERE (n.source, n.partition) = (g.source, g.partition) AND n.ordinal > g.ordinal
+            AND n.ts >= g.from_time AND n.ts < :'from'::timestamptz
+        UNION ALL
+        SELECT FROM quotes n
+        WHERE (n.source, n.partition) = (g.source, g.partition) AND n.ordinal > g.ordinal
+            AND n.ts >= g.from_time AND n.ts < :'from'::timestamptz)
     LEFT JOIN bar_rows b ON (b.source, b.partition) = (g.bar_source, g.partition)
         AND b.close_time_ns <= g.from_time_ns
-    GROUP BY g.bar_source, g.partition, g.from_time_ns, g.to_time_ns
+    WHERE (g.bar_source, g.partition) IN (SELECT bar_source, partition FROM closed)
+    GROUP BY g.bar_source, g.partition, g.from_time_ns, g.to_time_ns, begun.event_time_ns
 ), windows AS (
     SELECT t.series, t.symbol, t.bar_source, t.open_time_ns, min(t.partition) AS partition, min(t.width) AS width,
         count(*) FILTER (WHERE is_plain) AS trades,
@@ -352,7 +374,7 @@ WITH bounds AS (
         stored.trades IS NULL AND EXISTS (
             SELECT FROM tape_lost l
             WHERE (l.bar_source, l.partition) = (windows.bar_source, windows.partition)
-                AND windows.open_time_ns + windows.width > l.complete_ns AND windows.open_time_ns < l.to_time_ns
+                AND windows.open_time_ns + windows.width > l.complete_ns AND windows.open_time_ns < l.begun_ns
         ) AS is_lost
     FROM windows FULL JOIN stored USING (series, symbol, bar_source, open_time_ns)
 ), faults AS (

@@ -11,7 +11,8 @@ runs once without a fault before that, and notes which places it reaches; a faul
 run. What fails beside servers is done again, with and without the fault, and so is what takes too long. One line of
 JSON for each fault comes on standard output: what was changed, and `found` with the suite and the test, or null. The
 copy keeps what was built, what suites reach and what was judged (judged.jsonl), for a further call with some of the
---steps: it goes on with the suites that a fault has not met. Ends with 0 when all are found.
+--steps: it goes on with the suites that a fault has not met. When other faults are drawn, it forgets what was judged.
+Ends with 0 when all are found.
 """
 
 import argparse
@@ -120,7 +121,15 @@ class Copy:
         compilers = self.compilers()
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as several:
             faults = draw.draw(seed, count, lambda fault: self.compiles(fault, compilers), several.map)
-        (self.kept / "faults.json").write_text(json.dumps(faults, indent=1))
+        self.keep(json.dumps(faults, indent=1))
+
+    def keep(self, text):
+        """Keeps a list of faults. What is known of others, by number, says nothing of them."""
+        path = self.kept / "faults.json"
+        if not path.exists() or path.read_text() != text:
+            (self.kept / "judged.jsonl").unlink(missing_ok=True)
+            shutil.rmtree(self.kept / "reach", ignore_errors=True)
+        path.write_text(text)
 
     def faults(self):
         return json.loads((self.kept / "faults.json").read_text())

@@ -126,7 +126,8 @@ class PolledStack(VenueStack):
         return float(age)
 
     def waited(self) -> float:
-        """Counted from the last fault of each service: some services get several in turn, and wait after each."""
+        """Counted from the last fault of each service: some services get several in turn, and wait after each. So one
+        that never has values again is seldom found here; at the end, `settled` waits until each has a new one."""
         rows = self.query(f"SELECT source, extract(epoch FROM max(ts)) FROM {NAMESPACE}.indicators GROUP BY source")
         newest = {source: float(at) for source, at in (line.split("|") for line in rows.splitlines())}
         return time.time() - min(max(newest.get(source, 0), spans[-1][0] / 1e9) for source, spans in self.spans.items())

@@ -80,9 +80,10 @@ BEGIN
                     SELECT FROM gaps e
                     CROSS JOIN LATERAL taken_at('ticks', e.partition, e.source, e.ordinal) o
                     WHERE (e.source, e.kind, e.from_time) = (g.source, g.kind, g.from_time)
-                        -- A gap without a symbol is one of its whole partition. Both forms use the index.
+                        -- A gap of a whole partition has no symbol. Its own plan: looked up by the index.
                         AND (e.symbol = g.symbol OR e.symbol IS NULL AND g.symbol IS NULL)
-                        AND e.ordinal IS NOT NULL AND greatest(o.taken_at, e.receive_time) <= $1)
+                        AND e.ordinal IS NOT NULL AND greatest(o.taken_at, e.receive_time) <= $1
+                    OFFSET 0)
             UNION ALL
             SELECT i.input, r.partition, r.reached_at,
                 format('the database has the tape of partition %%s up to %%s only', r.partition,

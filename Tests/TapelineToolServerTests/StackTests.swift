@@ -247,7 +247,9 @@ struct StackTests {
             let environment = try FileSystem.read("/proc/\(id)/environ") ?? []
             let values = Set(
                 environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
-            #expect(values.isSuperset(of: ["OPERATOR_GRAPH=\(path)", "OPERATOR_GENERATION=2"]))
+            let copy = test.home.graphFiles("md", 2) + path
+            #expect(values.isSuperset(of: ["OPERATOR_GRAPH=\(copy)", "OPERATOR_GENERATION=2"]))
+            #expect(try FileSystem.read(copy) == Array(text.utf8))
         }
         // A later start has them, too.
         #expect(

@@ -87,6 +87,62 @@ import Testing
         #expect(throws: ToolError.self) { try KeptGraph.read(home, "md") }
     }
 
+    @Test("workers start from copies of a graph's files, whatever becomes of the files")
+    func copies() throws {
+        let folder = try TemporaryFolder("copied-graph")
+        func calendar(_ open: String) -> String {
+            """
+            version: 1
+            zone: America/New_York
+            valid: {from: 2024-01-01, to: 2027-12-31}
+            sessions:
+              - {days: [mon, tue, wed, thu, fri], open: "\(open)", close: "16:00"}
+
+            """
+        }
+        try FileSystem.makeFolder(folder.file("mine"))
+        let shared = try folder.write(calendar("09:30"), to: "nyse.yaml")
+        let path = try folder.write(
+            """
+            version: 1
+            name: desk
+            calendars: {nyse: "\(shared)", second: ../nyse.yaml}
+            nodes:
+              bars:
+                operator: bars
+                input: trades
+                series: [{name: day, session: nyse}, {name: two, session: second}]
+
+            """, to: "mine/g.yaml")
+        let plan = try testPlan(folder, settings: ["OPERATOR_GRAPH=\(path)"])
+        let (home, settings) = (plan.home, plan.settings)
+        #expect(KeptGraph.copy(home, for: settings) == nil)
+        let output = try OpenFile(folder.file("output"))
+        let stack = try Stack(
+            checkout: Checkout(root: folder.path, programs: folder.file("bin")), name: home.name,
+            terminal: Terminal(output: output.descriptor, errors: output.descriptor))
+        try stack.keepGraph(of: settings, hasBars: false)
+        let hash = try KeptGraph(of: settings).program().hash
+
+        try folder.write(calendar("10:00"), to: "nyse.yaml")
+        #expect(try KeptGraph(of: settings).program().hash != hash)
+        try stack.keepGraph(of: settings, hasBars: true)
+        let copy = try #require(KeptGraph.copy(home, for: settings))
+        #expect(try ProofGraph.find([ProofGraph.graphKey: copy]).hash == hash)
+        var running = plan
+        running.graph = copy
+        let workers = running.units.filter { $0.name.hasPrefix(StackPlan.worker) }
+        #expect(workers.map { $0.environment["OPERATOR_GRAPH"] } == [copy, copy])
+        #expect(output.text.contains("the workers go on with the one of before"))
+
+        // Another generation is another graph.
+        let next = settings.merging(try StackSettings(of: ["--set", "OPERATOR_GENERATION=2"]))
+        #expect(KeptGraph.copy(home, for: next) == nil)
+        try stack.keepGraph(of: next, hasBars: true)
+        let other = try #require(KeptGraph.copy(home, for: next))
+        #expect(try ProofGraph.find([ProofGraph.graphKey: other]).hash != hash)
+    }
+
     @Test("the command wants a file")
     func command() throws {
         #expect(

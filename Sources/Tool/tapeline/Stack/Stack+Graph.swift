@@ -66,6 +66,7 @@ extension Stack {
                 terminal.line("nothing was changed")
                 return .failure
             }
+            try graph.writeFiles(home, settings.namespace)
             try StackChange(supervisor: state.supervisor, settings: changed).write(home)
             try graph.write(home, settings.namespace)
             return try restartWorkers(state, shutdown)
@@ -91,12 +92,36 @@ extension Stack {
     }
 
     /// Keeps the graph that workers are started with. Bars of one generation are of one graph, so
-    /// another one of the same generation, which the workers refuse, is not kept.
+    /// another one of the same generation, which the workers refuse, is not kept; and files that
+    /// were edited are not read again.
     func keepGraph(of settings: StackSettings, hasBars: Bool) throws(ToolError) {
+        let generation = KeptGraph.generation(of: settings)
+        if hasBars, let kept = try KeptGraph.read(home, settings.namespace),
+            generation <= kept.generation
+        {
+            guard generation == kept.generation else { return }
+            if kept.isNamed(by: settings) {
+                try kept.writeFiles(home, settings.namespace)
+                return tellEdits(of: kept, settings)
+            }
+            guard try KeptGraph(of: settings).program().hash == kept.program().hash else { return }
+        }
         let graph = try KeptGraph(of: settings)
-        let kept = hasBars ? try KeptGraph.read(home, settings.namespace) : nil
-        if let kept, graph.generation <= kept.generation { return }
+        try graph.writeFiles(home, settings.namespace)
         try graph.write(home, settings.namespace)
+    }
+
+    /// Says that the files are no longer the graph that runs.
+    private func tellEdits(of kept: KeptGraph, _ settings: StackSettings) {
+        do throws(ToolError) {
+            guard try KeptGraph(of: settings).program().hash != kept.program().hash else { return }
+        } catch {
+            // What is wrong with it is said to whoever applies it.
+        }
+        guard let path = settings[ProofGraph.graphKey] else { return }
+        terminal.line(
+            "\(path) is another graph than the one that runs: the workers go on with the one of "
+                + "before ('\(home.command("graph apply \(path)"))' gives them this one)")
     }
 
     private func workers(_ state: StackState) -> [StackState.Unit] {

@@ -15,7 +15,7 @@ extension Stack {
         guard let identity = ProcessIdentity.current else {
             throw .damaged(path: "/proc/self/stat", problem: "it has no start time")
         }
-        let plan = try plan(options, StackSources.read(home), ports: StackPorts.present(home))
+        let plan = try runningPlan(options)
         let logger = Logger(service: "tapeline", level: .info, format: .text(color: false))
         let supervisor = Supervisor(
             plan.units, home: home,
@@ -28,10 +28,16 @@ extension Stack {
             else { return nil }
             var changed = options
             changed.settings = options.settings.merging(change.settings)
-            let plan = try self.plan(
-                changed, StackSources.read(home), ports: StackPorts.present(home))
+            let plan = try self.runningPlan(changed)
             return (plan.units, changed.arguments + plan.sources.flatMap(\.arguments))
         }
         return supervisor.run() == nil ? .success : .failure
+    }
+
+    /// Returns the plan of what `up` has prepared.
+    private func runningPlan(_ options: UpOptions) throws(ToolError) -> StackPlan {
+        var plan = try plan(options, StackSources.read(home), ports: StackPorts.present(home))
+        plan.graph = KeptGraph.copy(home, for: options.settings)
+        return plan
     }
 }

@@ -83,8 +83,9 @@ extension Stack {
         let options = try following(known, options)
         let sources = try sources(with: options)
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
-        let plan = try plan(
+        var plan = try plan(
             options, sources, ports: StackPorts.open(home, gatewaysOf: further))
+        if home.hasData { plan.graph = KeptGraph.copy(home, for: options.settings) }
         // Sources of before have simulators, too.
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
         try checkConfigurations(of: plan)

@@ -39,6 +39,10 @@ struct StackHome: Equatable, Sendable {
     var change: String { "\(path)/change.json" }
     /// The graph by which the bars of a namespace are made.
     func graph(_ namespace: String) -> String { "\(path)/graph-\(namespace).json" }
+    /// The files of that graph from which workers of a generation start, in a folder of its own.
+    func graphFiles(_ namespace: String, _ generation: UInt32) -> String {
+        "\(path)/graphs/\(namespace)-\(generation)"
+    }
     /// The sources whose ticks the stack has, if it has data.
     var sources: String { "\(path)/sources.json" }
     /// The lock that a command holds while it changes the stack. It is beside the folder, so that

@@ -38,6 +38,9 @@ struct StackPlan: Equatable, Sendable {
     let sources: [StackSource]
     /// False for only the servers, when the services are started by hand.
     var withServices = true
+    /// The stack's copy of the graph's file, from which its workers start; `nil` before there is
+    /// one.
+    var graph: String?
     /// The simulated venues that supply ticks, as processes of the stack.
     var simulators: [SimulatedVenue] = []
 
@@ -219,6 +222,7 @@ struct StackPlan: Equatable, Sendable {
         let gateways = sources.enumerated().map { gateway($1, isFirst: $0 == 0) }
         let operators = nats("operator", .natsOperator)
             .merging(settings.environment(for: .operators)) { $1 }
+            .merging(graph.map { [ProofGraph.graphKey: $0] } ?? [:]) { $1 }
         let writer = writerEnvironment.merging(settings.environment(for: .writer)) { $1 }
         return [migrateJob] + gateways + [
             service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),

@@ -295,7 +295,7 @@ import Testing
         #expect(try scene.tell("gaps", "--source", "s").contains("disconnected"))
     }
 
-    /// A feed that began makes bars partial without a gap.
+    /// A feed that began makes bars partial without a gap. One that was ended did not begin.
     private func begun(_ scene: Scene) throws {
         #expect(try scene.tell("gaps", "MSFT") == "no gap is on record")
         #expect(try scene.tell("gaps", "--json").contains(#""state":"abandoned""#))
@@ -303,11 +303,12 @@ import Testing
             """
             SET search_path = md;
             INSERT INTO events (ts, event_time_ns, symbol, input, template, name, receive_time,
-                receive_time_ns, source, partition, epoch, ordinal)
+                receive_time_ns, source, partition, epoch, ordinal, detail)
             SELECT date_trunc('second', now()) - age, 1, symbol, 'ticks', 1, 'subscription', now(),
-                1, 's', 0, 1, row_number() OVER ()
-            FROM (VALUES ('MSFT', interval '1 min'), ('AAPL', '2 min'), ('AAPL', '3 min'),
-                ('AAPL', '2 days')) AS begun (symbol, age)
+                1, 's', 0, 1, row_number() OVER (), jsonb_build_object('action', action)
+            FROM (VALUES ('MSFT', interval '1 min', 'start'), ('AAPL', '2 min', 'start'),
+                ('AAPL', '3 min', 'start'), ('AAPL', '2 days', 'start'), ('QQQ', '1 s', 'stop')
+            ) AS begun (symbol, age, action)
             """, database: scene.database)
         let told = try scene.tell("gaps", "MSFT").split(separator: "\n")
         #expect(told.count == 2 && told[0] == "no gap is on record", "\(told)")

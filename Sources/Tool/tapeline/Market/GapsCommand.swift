@@ -58,6 +58,7 @@ struct GapsCommand: Equatable, Sendable {
             SELECT source, count(DISTINCT symbol), \(MarketSession.shown("max(ts)"))
             FROM "\(market.namespace)".events
             WHERE name = 'subscription' AND ts >= now() - interval '1 day'
+                AND detail->>'action' IS DISTINCT FROM 'stop'
                 AND detail->>'mode' IS DISTINCT FROM 'historical'
                 AND (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]))
                 AND ($2::text IS NULL OR source = $2)

@@ -32,6 +32,27 @@ struct SettingsFileTests {
         #expect(entries.map(\.line) == [2, 3, 5, 6, 7, 8])
     }
 
+    @Test(
+        "each key with paths has absolute ones",
+        arguments: [
+            ("COCKPIT_TLS_CERTIFICATE=a.pem", "COCKPIT_TLS_CERTIFICATE=/x/a.pem"),
+            ("COCKPIT_TLS_KEY=a.pem", "COCKPIT_TLS_KEY=/x/a.pem"),
+            ("COCKPIT_TOKEN_FILE=token", "COCKPIT_TOKEN_FILE=/x/token"),
+            ("COCKPIT_PEOPLE=people", "COCKPIT_PEOPLE=/x/people"),
+            ("WRITER_MIGRATIONS=sql", "WRITER_MIGRATIONS=/x/sql"),
+            ("REPLAY_FILE=day.rec", "REPLAY_FILE=/x/day.rec"),
+            ("BINANCE_TLS_CA=/ca.pem", "BINANCE_TLS_CA=/ca.pem"),
+            (
+                "COCKPIT_CALENDARS=ibkr=nyse.yaml, s=/n.yaml,t=f/c.yaml",
+                "COCKPIT_CALENDARS=ibkr=/x/nyse.yaml, s=/n.yaml,t=/x/f/c.yaml"
+            ),
+            ("COCKPIT_CALENDARS=nyse.yaml", "COCKPIT_CALENDARS=nyse.yaml"),
+            ("COCKPIT_PATH=desk", "COCKPIT_PATH=desk"),
+        ])
+    func keys(_ setting: String, _ absolute: String) {
+        #expect(SettingsFile.absolute(setting, "/x") == absolute)
+    }
+
     @Test("paths after --set are relative to the folder of the command, and stay that")
     func single() throws {
         let command = try ToolCommand.parse(

@@ -6,9 +6,12 @@ enum SettingsFile {
     /// The keys whose values are paths, or lists of paths between commas. They are relative to the
     /// file, because a stack that is started again may be started from another folder.
     private static let paths: Set<String> = [
-        "GATEWAY_INSTRUMENTS", "OPERATOR_GRAPH", "REPLAY_FILE", "SIMULATOR_TRUTH",
+        "COCKPIT_PEOPLE", "GATEWAY_INSTRUMENTS", "OPERATOR_GRAPH", "SIMULATOR_TRUTH",
+        "WRITER_MIGRATIONS",
     ]
-    private static let pathEndings = ["_KEY_FILE", "_SECRET_FILE", "_TLS_CA"]
+    private static let pathEndings = ["_FILE", "_TLS_CA", "_TLS_CERTIFICATE", "_TLS_KEY"]
+    /// The keys whose values are such lists of "name=path".
+    private static let namedPaths: Set<String> = ["COCKPIT_CALENDARS"]
 
     /// Returns the settings of the file as "KEY=VALUE", in its order.
     static func read(_ path: String) throws(ToolError) -> [(line: Int, text: String)] {
@@ -37,12 +40,19 @@ enum SettingsFile {
     /// Returns "KEY=VALUE" with absolute paths, if its value has paths. `folder` is that in which
     /// it was written.
     static func absolute(_ setting: String, _ folder: String) -> String {
-        guard let equals = setting.firstIndex(of: "="), isPath(String(setting[..<equals])) else {
-            return setting
-        }
+        guard let equals = setting.firstIndex(of: "=") else { return setting }
+        let key = String(setting[..<equals])
+        let isNamed = namedPaths.contains(key)
+        guard isNamed || isPath(key) else { return setting }
         let paths = setting[setting.index(after: equals)...]
-            .split(separator: ",", omittingEmptySubsequences: false).map { path in
-                path.isEmpty || path.hasPrefix("/") ? String(path) : "\(folder)/\(path)"
+            .split(separator: ",", omittingEmptySubsequences: false).map { entry in
+                let named = isNamed ? entry.firstIndex(of: "=") : nil
+                let start = named.map { entry.index(after: $0) } ?? entry.startIndex
+                let path = entry[start...].drop { $0 == " " }
+                guard !path.isEmpty, !path.hasPrefix("/"), !isNamed || named != nil else {
+                    return String(entry)
+                }
+                return "\(entry[..<start])\(folder)/\(path)"
             }
         return "\(setting[...equals])\(paths.joined(separator: ","))"
     }

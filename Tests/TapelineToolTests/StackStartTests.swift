@@ -57,6 +57,27 @@ import Testing
         #expect(ConfigurationCheck.joined(["all is lost"]) == ["all is lost"])
     }
 
+    @Test("a problem of a gateway names its unit: gateways of several sources are one program")
+    func problemsOfGateways() throws {
+        let folder = try TemporaryFolder("gateways")
+        let second = StackSource(
+            try settings("GATEWAY_SOURCE=second", "GATEWAY_PROVIDER=binance"), isSimulated: false)
+        let units = try testPlan(folder, further: [second]).units
+        let said = "provider-gateway: BINANCE_X: 'a' is no number\nx: nothing was started, see x\n"
+        let lines = units.filter { $0.environment["GATEWAY_SOURCE"] != nil }.flatMap {
+            ConfigurationCheck.problems(in: said, of: $0) ?? []
+        }
+        #expect(
+            ConfigurationCheck.joined(lines) == [
+                "provider-gateway, provider-gateway-second: BINANCE_X: 'a' is no number"
+            ])
+        let worker = try #require(units.first { $0.name == "operator-worker-a" })
+        #expect(
+            ConfigurationCheck.problems(in: "operator-worker: no\n", of: worker)
+                == ["operator-worker: no"])
+        #expect(ConfigurationCheck.problems(in: "x: nothing was started, see x", of: worker) == nil)
+    }
+
     @Test("a command that a person is shown names the stack that the person named")
     func commands() throws {
         #expect(NamedCommands.name(in: ["gaps", "--name", "a"]) == "a")

@@ -34,7 +34,7 @@ struct ConfigurationCheck {
         }
         if status.isSuccess { return [] }
         let said = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
-        return Self.problems(in: String(decoding: said, as: UTF8.self))
+        return Self.problems(in: String(decoding: said, as: UTF8.self), of: unit)
             ?? ["\(unit.name): --check-config ended with \(status)"]
     }
 
@@ -47,7 +47,7 @@ struct ConfigurationCheck {
             let parts = line.split(separator: ": ", maxSplits: 1).map(String.init)
             let problem = parts.last ?? line
             if !order.contains(problem) { order.append(problem) }
-            // Gateways of several sources are one program.
+            // A service may say it twice.
             guard parts.count > 1, owners[problem]?.contains(parts[0]) != true else { continue }
             owners[problem, default: []].append(parts[0])
         }
@@ -56,10 +56,16 @@ struct ConfigurationCheck {
         }
     }
 
-    /// Returns the lines about single problems, or `nil` if there are none.
-    static func problems(in said: String) -> [String]? {
+    /// Returns the lines about single problems, or `nil` if there are none. A gateway has the name
+    /// of its unit in them, because those of several sources are one program.
+    static func problems(in said: String, of unit: UnitPlan) -> [String]? {
         let lines = said.split(whereSeparator: \.isNewline).map(String.init)
         let problems = lines.filter { !$0.contains(": nothing was started, see ") }
-        return problems.isEmpty ? nil : problems
+        let program = "\(StackPlan.gateway): "
+        let named = problems.map { line in
+            unit.environment["GATEWAY_SOURCE"] != nil && line.hasPrefix(program)
+                ? "\(unit.name): \(line.dropFirst(program.count))" : line
+        }
+        return named.isEmpty ? nil : named
     }
 }

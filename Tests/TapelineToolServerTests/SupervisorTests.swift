@@ -111,7 +111,7 @@ struct SupervisorTests {
         #expect(!second.isAlive)
     }
 
-    @Test("a change that cannot be read keeps workers away until it can be, and nothing else")
+    @Test("a unit whose plan cannot be read waits until it can be, and the others do not")
     func unreadableChange() throws {
         let isDamaged = Mutex(false)
         let test = try SupervisorUnderTest(

@@ -143,6 +143,43 @@ import Testing
         #expect(try ProofGraph.find([ProofGraph.graphKey: other]).hash != hash)
     }
 
+    @Test("a change is for workers alone, and they do not start while it cannot be read")
+    func change() throws {
+        let folder = try TemporaryFolder("changed-stack")
+        let before = try testPlan(folder)
+        let stack = try Stack(
+            checkout: Checkout(root: folder.path, programs: folder.file("bin")),
+            name: before.home.name, terminal: Terminal())
+        let me = try #require(ProcessIdentity.current)
+        func generations() throws -> [String: String] {
+            var found: [String: String] = [:]
+            for unit in before.units {
+                guard let changed = try stack.changed(unit, .init(), of: me) else { continue }
+                #expect(changed.arguments.contains("OPERATOR_GENERATION=2"))
+                let same = changed.plans.first { $0.name == unit.name }
+                found[unit.name] = same?.environment["OPERATOR_GENERATION"]
+            }
+            return found
+        }
+        #expect(try generations().isEmpty)
+        let settings = try StackSettings(of: ["--set", "OPERATOR_GENERATION=2"])
+        try StackChange(supervisor: me, settings: settings).write(stack.home)
+        #expect(try generations() == ["operator-worker-a": "2", "operator-worker-b": "2"])
+        let other = ProcessIdentity(id: me.id, startTime: me.startTime + 1)
+        try StackChange(supervisor: other, settings: settings).write(stack.home)
+        #expect(try generations().isEmpty)
+
+        try FileSystem.write(Array("{\"supervisor\":".utf8), to: stack.home.change)
+        for unit in before.units {
+            guard unit.name.hasPrefix("operator-worker") else {
+                let changed = try stack.changed(unit, .init(), of: me)
+                #expect(changed?.plans == nil, "\(unit.name)")
+                continue
+            }
+            #expect(throws: ToolError.self) { try stack.changed(unit, .init(), of: me) }
+        }
+    }
+
     @Test("the command wants a file")
     func command() throws {
         #expect(

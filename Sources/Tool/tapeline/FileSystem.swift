@@ -112,6 +112,11 @@ enum FileSystem {
         guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
     }
 
+    /// A missing file is not an error.
+    static func removeFile(_ path: String) throws(ToolError) {
+        guard unsafe unlink(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
+    }
+
     /// Removes a folder with everything in it. A missing folder is not an error.
     static func removeFolder(_ path: String) throws(ToolError) {
         guard isFolder(path) else { return }

@@ -178,9 +178,11 @@ struct StackChange: Equatable {
     static func read(
         _ home: StackHome, of supervisor: ProcessIdentity
     ) throws(ToolError) -> StackChange? {
-        guard let bytes = try FileSystem.read(home.change), let json = parsedJSON(bytes),
-            json["supervisor"].flatMap(StackState.process) == supervisor
-        else { return nil }
+        guard let bytes = try FileSystem.read(home.change) else { return nil }
+        guard let json = parsedJSON(bytes),
+            let owner = json["supervisor"].flatMap(StackState.process)
+        else { throw .damaged(path: home.change, problem: "no change of a stack") }
+        guard owner == supervisor else { return nil }
         var settings = StackSettings()
         for text in json["settings"]?.array ?? [] { try settings.add(text.string ?? "") }
         return StackChange(supervisor: supervisor, settings: settings)

@@ -22,16 +22,23 @@ extension Stack {
             arguments: options.arguments + plan.sources.flatMap(\.arguments),
             identity: identity, logger: logger, shutdown: shutdown)
         supervisor.onStart = { unit throws(ToolError) in
-            // A change is of the graph alone.
-            guard unit.name.hasPrefix(StackPlan.worker),
-                let change = try StackChange.read(home, of: identity)
-            else { return nil }
-            var changed = options
-            changed.settings = options.settings.merging(change.settings)
-            let plan = try self.runningPlan(changed)
-            return (plan.units, changed.arguments + plan.sources.flatMap(\.arguments))
+            try self.changed(unit, options, of: identity)
         }
         return supervisor.run() == nil ? .success : .failure
+    }
+
+    /// Returns the plans of a stack of these options and their arguments with what was changed for
+    /// this supervisor; `nil` if nothing was changed for this unit. A change is of the graph alone.
+    func changed(
+        _ unit: UnitPlan, _ options: UpOptions, of supervisor: ProcessIdentity
+    ) throws(ToolError) -> (plans: [UnitPlan], arguments: [String])? {
+        guard unit.name.hasPrefix(StackPlan.worker),
+            let change = try StackChange.read(home, of: supervisor)
+        else { return nil }
+        var changed = options
+        changed.settings = options.settings.merging(change.settings)
+        let plan = try runningPlan(changed)
+        return (plan.units, changed.arguments + plan.sources.flatMap(\.arguments))
     }
 
     /// Returns the plan of what `up` has prepared.

@@ -95,6 +95,8 @@ extension Stack {
         if options.withServices { try keepGraph(of: options.settings, hasBars: home.hasData) }
         terminal.line("starting the stack \(home.name)")
         let begin = SystemClock().monotonic()
+        // It was for a supervisor that has ended.
+        try FileSystem.removeFile(home.change)
         let supervisor = try startSupervisor(options)
         guard let state = try follow(supervisor, shutdown) else {
             terminal.line("interrupted: what was started is stopped")

@@ -16,7 +16,8 @@ final class Supervisor {
     private let home: StackHome
     private var arguments: [String]
     /// Returns the plans by which this unit and others start from now on, and the arguments that
-    /// they follow from; `nil`: they are as before. After an error the unit is tried again later.
+    /// they follow from; `nil`: they are as before. An error counts as a death of the unit: it is
+    /// tried again after a pause, and given up after `SupervisionMachine.Limits.deathsMax` of them.
     var onStart: (UnitPlan) throws(ToolError) -> (plans: [UnitPlan], arguments: [String])? = {
         _ in nil
     }

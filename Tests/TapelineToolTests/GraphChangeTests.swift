@@ -129,11 +129,15 @@ import Testing
         try stack.keepGraph(of: settings, hasBars: true)
         let copy = try #require(KeptGraph.copy(home, for: settings))
         #expect(try ProofGraph.find([ProofGraph.graphKey: copy]).hash == hash)
+        // Copies are written anew, with what they name where the stack is now.
+        try FileSystem.write(Array("none".utf8), to: copy)
+        #expect(try stack.keptCopy(for: settings) == copy)
+        #expect(try ProofGraph.find([ProofGraph.graphKey: copy]).hash == hash)
         var running = plan
         running.graph = copy
         let workers = running.units.filter { $0.name.hasPrefix(StackPlan.worker) }
         #expect(workers.map { $0.environment["OPERATOR_GRAPH"] } == [copy, copy])
-        #expect(output.text.contains("the workers go on with the one of before"))
+        #expect(output.text.contains("the workers go on with that of before"))
 
         // Another generation is another graph.
         let next = settings.merging(try StackSettings(of: ["--set", "OPERATOR_GENERATION=2"]))

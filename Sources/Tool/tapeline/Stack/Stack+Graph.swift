@@ -100,15 +100,23 @@ extension Stack {
             generation <= kept.generation
         {
             guard generation == kept.generation else { return }
-            if kept.isNamed(by: settings) {
-                try kept.writeFiles(home, settings.namespace)
-                return tellEdits(of: kept, settings)
-            }
+            if kept.isNamed(by: settings) { return tellEdits(of: kept, settings) }
             guard try KeptGraph(of: settings).program().hash == kept.program().hash else { return }
         }
         let graph = try KeptGraph(of: settings)
         try graph.writeFiles(home, settings.namespace)
         try graph.write(home, settings.namespace)
+    }
+
+    /// Returns the copy of the graph's file for workers of a stack with bars; `nil` if they are to
+    /// read the file itself. The copies are written anew, because a stack may have moved.
+    func keptCopy(for settings: StackSettings) throws(ToolError) -> String? {
+        if let kept = try KeptGraph.read(home, settings.namespace),
+            kept.generation == KeptGraph.generation(of: settings), kept.isNamed(by: settings)
+        {
+            try kept.writeFiles(home, settings.namespace)
+        }
+        return KeptGraph.copy(home, for: settings)
     }
 
     /// Says that the files are no longer the graph that runs.
@@ -120,8 +128,8 @@ extension Stack {
         }
         guard let path = settings[ProofGraph.graphKey] else { return }
         terminal.line(
-            "\(path) is another graph than the one that runs: the workers go on with the one of "
-                + "before ('\(home.command("graph apply \(path)"))' gives them this one)")
+            "\(path) is no longer the graph that runs: the workers go on with that of before "
+                + "('\(home.command("graph apply \(path)"))' gives them this one)")
     }
 
     private func workers(_ state: StackState) -> [StackState.Unit] {

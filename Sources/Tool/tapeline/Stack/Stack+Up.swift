@@ -85,7 +85,7 @@ extension Stack {
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         var plan = try plan(
             options, sources, ports: StackPorts.open(home, gatewaysOf: further))
-        if home.hasData { plan.graph = KeptGraph.copy(home, for: options.settings) }
+        if home.hasData { plan.graph = try keptCopy(for: options.settings) }
         // Sources of before have simulators, too.
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
         try checkConfigurations(of: plan)

@@ -284,6 +284,51 @@ struct SyntheticProviderTests {
         #expect((1..<7).allSatisfy { perSymbol[$0] ?? 999 < 450 })
     }
 
+    /// Two symbols share a partition that is ahead of the others; one ends and one begins there.
+    @Test("a change of the list sets no partition back behind its own last tick")
+    func changedWhileBehind() throws {
+        let settings = settings(pace: .realtime, total: nil)
+        let market = SyntheticMarket(settings.market)
+        func marks(ahead: ClosedRange<UInt32>, _ numbers: [UInt32]) -> [SyntheticTicks.Mark?] {
+            numbers.map { number in
+                let index: UInt64 = ahead.contains(number) ? 900 : 400
+                return .init(index: index, time: market.time(ofTick: index, origin: now))
+            }
+        }
+        let later = now.advanced(byNanoseconds: 20_000_000_000)
+        let old: [UInt32] = [0, 1, 2, 3]
+        var standing = SyntheticTicks.Standing()
+        standing.marks = marks(ahead: 0...1, old)
+        let begin = settings.of(old.compactMap { Symbol(names[Int($0)]) })
+        var ticks = SyntheticTicks(begin, behind: standing, now: later, numbers: old)
+        var changes = SyntheticChanges()
+        var records: [ProviderRecord] = []
+        changes.take(dueAt: later, ticksMax: 99, from: &ticks, into: &records)
+        #expect(ticks.next == 500)
+        // The numbers 4 and 5 come, 4 of them in the partition that is ahead; 1 and 3 go.
+        let new: [UInt32] = [0, 2, 4, 5]
+        changes.add(.stop, [1, 3], of: ticks)
+        standing.marks = marks(ahead: 0...0, new)
+        standing.marks[2] = standing.marks[0]
+        ticks.follow(
+            settings.of(new.compactMap { Symbol(names[Int($0)]) }), numbers: new, behind: standing)
+        changes.add(.start, [4, 5], of: ticks)
+        records.removeAll()
+        while ticks.next < 1_200 {
+            changes.take(dueAt: later, ticksMax: 100, from: &ticks, into: &records)
+        }
+        let headers = records.compactMap(\.header)
+        let indexes = headers.map { $0.providerID & SyntheticMarket.indexMax }
+        // What a record names is no step ahead for other partitions, whose watermark follows it.
+        #expect(zip(indexes, indexes.dropFirst()).allSatisfy { $0 <= $1 })
+        let named = zip(records, indexes).compactMap { record, index in
+            if case .tape(.subscription(let it)) = record { (it.header.symbol, index) } else { nil }
+        }
+        #expect(named.map(\.0) == [3, 3, 5, 5, 1, 1, 4, 4])
+        #expect(named.map(\.1) == [499, 499, 499, 499, 900, 900, 900, 900])
+        #expect(zip(headers, indexes).allSatisfy { ![0, 1, 4].contains($0.symbol) || $1 >= 900 })
+    }
+
     @Test("what the tape lost is not made again in real time, and all else is")
     func lostTicks() throws {
         let settings = settings(pace: .realtime, total: nil)

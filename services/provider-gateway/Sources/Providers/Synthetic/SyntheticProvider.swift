@@ -13,8 +13,11 @@ final class SyntheticProvider: ProviderSource {
         var standing: SyntheticStanding
         let registry: InstrumentRegistry
         let channel: ProviderChannel
-        /// Beginnings and ends of subscriptions that come before the next tick.
-        var changes: [ProviderRecord] = []
+        var changes = SyntheticChanges()
+
+        mutating func take(dueAt now: Timestamp, into batch: inout [ProviderRecord]) {
+            changes.take(dueAt: now, ticksMax: batchTicks, from: &ticks, into: &batch)
+        }
     }
 
     static let providerName = "synthetic"
@@ -70,14 +73,13 @@ final class SyntheticProvider: ProviderSource {
         }
         // A market behind another one begins within bars, which are partial by that.
         let follows = standing.ticks.latest.map { ticks.origin > $0 } ?? false
-        let changes =
-            follows
-            ? numbers.flatMap { Self.records(.start, $0, at: ticks.origin, after: ticks.passed) }
-            : []
+        var changes = SyntheticChanges()
+        if follows { changes.add(.start, numbers, of: ticks) }
+        let began = changes
         market.withLock {
             $0 = Running(
                 ticks: ticks, standing: standing, registry: order.registry, channel: channel,
-                changes: changes)
+                changes: began)
         }
         let started = try ServiceThread(name: Self.providerName) { self.run(channel) }
         thread.withLock { $0 = started }
@@ -119,37 +121,14 @@ final class SyntheticProvider: ProviderSource {
             let before = Set(changed.ticks.numbers)
             let after = before.subtracting(ended).union(begun)
             let numbers = inOrder(after, changed.registry)
-            let time = min(changed.channel.moment().wall, changed.ticks.floor)
-            let passed = changed.ticks.passed
-            func records(_ action: SubscriptionAction, _ of: Set<UInt32>) -> [ProviderRecord] {
-                of.sorted().flatMap { Self.records(action, $0, at: time, after: passed) }
-            }
-            changed.changes +=
-                records(.stop, before.subtracting(after))
-                + records(.start, after.subtracting(before))
+            changed.changes.add(.stop, before.subtracting(after).sorted(), of: changed.ticks)
             let settings = settings(numbers, changed.registry)
             changed.standing.follow(settings.market.symbols)
             changed.ticks.follow(settings, numbers: numbers, behind: changed.standing.ticks)
+            changed.changes.add(.start, after.subtracting(before).sorted(), of: changed.ticks)
             let done = Self.byNumber(changed.ticks.done, numbers)
             resumed.withLock { $0?.done = done }
             running = changed
-        }
-    }
-
-    /// The records name the market's last tick, as a partition may have no later one: a successor
-    /// continues after it.
-    private static func records(
-        _ action: SubscriptionAction, _ number: UInt32, at time: Timestamp, after passed: PassedTick
-    ) -> [ProviderRecord] {
-        let last = passed.stamp()
-        return [DataKind.trade, .quote].map { kind in
-            .tape(
-                .subscription(
-                    SubscriptionRecord(
-                        header: TickHeader(
-                            symbol: number, providerTime: last.time, receiveTime: time,
-                            providerID: last.id),
-                        action: action, kind: kind, mode: .live, provider: providerName)))
         }
     }
 
@@ -203,11 +182,7 @@ final class SyntheticProvider: ProviderSource {
     ) -> Duration? {
         guard channel.count < waitingMax else { return waitMin }
         let now = channel.moment().wall
-        if let changes = running?.changes, !changes.isEmpty {
-            batch += changes
-            running?.changes = []
-        }
-        running?.ticks.take(dueAt: now, ticksMax: batchTicks, into: &batch)
+        running?.take(dueAt: now, into: &batch)
         switch channel.send(&batch, floor: running?.ticks.floor ?? .undefined) {
         case .sent: break
         case .full: return waitMin

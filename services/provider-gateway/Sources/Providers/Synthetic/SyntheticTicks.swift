@@ -213,6 +213,12 @@ struct SyntheticTicks: Sendable {
     /// Per symbol, the id of the last tick that is not made again; 0: there is none.
     var done: [UInt64] { onTape.map { $0.map { market.fingerprint << 48 | $0 } ?? 0 } }
 
+    /// Returns the tick from which on those of an instrument are made; 0 for one that is not in the
+    /// market.
+    func first(of number: UInt32) -> UInt64 {
+        numbers.firstIndex(of: number).flatMap { onTape[$0] }.map { $0 + 1 } ?? 0
+    }
+
     /// Passes over the ticks that the tape lost. In real time they are not made again, because a
     /// real market does not trade twice: readers that had read them would have them twice, under
     /// two ordinals.

@@ -324,6 +324,10 @@ struct SyntheticProviderTests {
         let named = zip(records, indexes).compactMap { record, index in
             if case .tape(.subscription(let it)) = record { (it.header.symbol, index) } else { nil }
         }
+        // The time from which on a bar is partial is that of the event, by which a person finds it.
+        for case .tape(.subscription(let record)) in records {
+            #expect(record.header.eventTime == record.header.receiveTime)
+        }
         #expect(named.map(\.0) == [3, 3, 5, 5, 1, 1, 4, 4])
         #expect(named.map(\.1) == [499, 499, 499, 499, 900, 900, 900, 900])
         #expect(zip(headers, indexes).allSatisfy { ![0, 1, 4].contains($0.symbol) || $1 >= 900 })

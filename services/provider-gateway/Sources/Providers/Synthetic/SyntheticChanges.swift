@@ -38,13 +38,13 @@ struct SyntheticChanges: Sendable {
         dueAt now: Timestamp, ticksMax: Int, from ticks: inout SyntheticTicks,
         into batch: inout [ProviderRecord]
     ) {
-        record(ticks, now: now, into: &batch)
+        record(ticks, into: &batch)
         let (next, all) = (ticks.next, UInt64(ticksMax))
         let until = waiting.map { Self.from($0, ticks) }.filter { $0 > next }.min()
         let count = until.map { min(all, $0 - next) } ?? all
         ticks.take(dueAt: now, ticksMax: Int(count), into: &batch)
         // The market may end with these ticks.
-        record(ticks, now: now, into: &batch)
+        record(ticks, into: &batch)
     }
 
     /// The tape may have lost more ticks of an instrument since its change.
@@ -53,14 +53,12 @@ struct SyntheticChanges: Sendable {
     }
 
     /// Appends the records of the changes whose tick is reached.
-    private mutating func record(
-        _ ticks: SyntheticTicks, now: Timestamp, into batch: inout [ProviderRecord]
-    ) {
+    private mutating func record(_ ticks: SyntheticTicks, into batch: inout [ProviderRecord]) {
         guard !waiting.isEmpty else { return }
         var later: [Change] = []
         for change in waiting {
             if ticks.isFinished || Self.from(change, ticks) <= ticks.next {
-                batch += Self.records(change, ticks, now: now)
+                batch += Self.records(change, ticks)
             } else {
                 later.append(change)
             }
@@ -68,12 +66,11 @@ struct SyntheticChanges: Sendable {
         waiting = later
     }
 
-    private static func records(
-        _ change: Change, _ ticks: SyntheticTicks, now: Timestamp
-    ) -> [ProviderRecord] {
+    private static func records(_ change: Change, _ ticks: SyntheticTicks) -> [ProviderRecord] {
         let last = ticks.passed.stamp()
-        // A market behind another one begins at its origin, which may be later than now.
-        let time = last.time.isDefined ? min(now, ticks.floor) : ticks.origin
+        // The tape takes the time of the tick for that of the record. Nothing is between this tick
+        // and the next one, so the change is of this time, too.
+        let time = last.time.isDefined ? last.time : ticks.origin
         return [DataKind.trade, .quote].map { kind in
             .tape(
                 .subscription(

@@ -12,7 +12,8 @@ public enum WindowRule: Hashable, Sendable {
     case sliding(width: Int64, hop: Int64)
     /// From a tick up to the first pause of this length between two ticks.
     case inactivity(gap: Int64)
-    /// So many ticks, in order of (event time, source name, ordinal).
+    /// So many ticks, in the order of event time and, within a nanosecond, that of
+    /// `SourceTable.isBefore`.
     case ticks(Int64)
     /// Ends with the tick that brings the volume to this one, in 1e-8. Ticks are never split.
     case volume(Int64)

@@ -5,9 +5,9 @@ internal import Primitives
 /// dollars.
 ///
 /// Such a bar ends with a tick, not with the clock, so the order of ticks decides everything. Ticks
-/// wait until the watermark has passed them, and are then taken in the order (event time, source
-/// name, ordinal). So their order of arrival does not matter, and a tick earlier than the watermark
-/// is late. Bars are numbered from 0 in each trading session (UTC day without a calendar). The
+/// wait until the watermark has passed them, and are then taken in the order of event time, and
+/// within a nanosecond in that of `SourceTable.isBefore`. So their order of arrival does not
+/// matter, and a tick earlier than the watermark is late. Bars are numbered from 0 in each trading session (UTC day without a calendar). The
 /// session's end cuts off the last bar, which is partial. Every bar has a price: it ends with the
 /// tick that reaches the sum, or with the first later tick that sets a price.
 ///

@@ -24,7 +24,8 @@ struct TickQueue: Sendable {
         ticks.append(tick)
     }
 
-    /// Puts the ticks into the order of event time, source name and ordinal.
+    /// Puts the ticks into the order of event time and, within a nanosecond, that of
+    /// `SourceTable.isBefore`.
     mutating func sort(_ sources: SourceTable) {
         guard !isSorted else { return }
         ticks.sort { Self.isInOrder($0, $1, sources) }

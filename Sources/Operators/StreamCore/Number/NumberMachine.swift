@@ -7,9 +7,10 @@ internal import Primitives
 /// Such a bar ends with a tick, not with the clock, so the order of ticks decides everything. Ticks
 /// wait until the watermark has passed them, and are then taken in the order of event time, and
 /// within a nanosecond in that of `SourceTable.isBefore`. So their order of arrival does not
-/// matter, and a tick earlier than the watermark is late. Bars are numbered from 0 in each trading session (UTC day without a calendar). The
-/// session's end cuts off the last bar, which is partial. Every bar has a price: it ends with the
-/// tick that reaches the sum, or with the first later tick that sets a price.
+/// matter, and a tick earlier than the watermark is late. Bars are numbered from 0 in each trading
+/// session (UTC day without a calendar). The session's end cuts off the last bar, which is partial.
+/// Every bar has a price: it ends with the tick that reaches the sum, or with the first later tick
+/// that sets a price.
 ///
 /// A *mark* is an entry in a symbol's queue that is no tick: a subscription began again there. A
 /// bar in progress is a *window*. A published bar is *remembered* until the next session of its

@@ -122,7 +122,7 @@ struct CockpitSettings: Sendable {
         port = UInt16(clamping: configuration.integer("COCKPIT_PORT"))
         namespace = configuration.text("MDS_NAMESPACE")
         partitions = configuration.integer("MDS_PARTITIONS")
-        stack = configuration.text("COCKPIT_STACK")
+        stack = configuration.optionalText("COCKPIT_STACK") ?? ""
         isOnHostLoopback = configuration.flag("COCKPIT_ON_HOST_LOOPBACK")
         certificate = try Self.certificate(configuration)
         var gate = try Self.gate(configuration)

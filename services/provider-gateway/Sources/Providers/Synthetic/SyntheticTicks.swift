@@ -164,11 +164,15 @@ struct SyntheticTicks: Sendable {
     }
 
     /// Begins symbols that were added later at their partition's watermark, below which all is on
-    /// the tape. What the tape lost is another matter.
+    /// the tape. What the tape lost is another matter. A market that had all its ticks left a
+    /// watermark without an end, and may get more of them.
     private mutating func begin(behind standing: Standing) {
         for (symbol, watermark) in standing.watermarks.enumerated()
         where watermark.isDefined && watermark.nanoseconds != Int64.min {
             guard !standing.isLost.indices.contains(symbol) || !standing.isLost[symbol] else {
+                continue
+            }
+            guard onTape[symbol] == nil || watermark < ProviderChannel.endlessFloor else {
                 continue
             }
             let before = watermark.advanced(byNanoseconds: -1)

@@ -176,7 +176,10 @@ class Server:
     """A PostgreSQL of its own, which ends with the script. Nothing that it is asked lasts beyond the deadline."""
 
     def __init__(self, folder, is_plain, deadline):
-        self.data, self.is_plain, self.deadline = folder / "data", is_plain, deadline
+        self.folder, self.is_plain, self.deadline = folder, is_plain, deadline
+        self.data, self.process = folder / "data", None
+
+    def begin(self):
         not_root = str(PROGRAMS / "not-root")
         subprocess.run([not_root, "-o", str(self.data), str(PROGRAMS / "initdb"), "-D", str(self.data),
                         "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
@@ -185,16 +188,16 @@ class Server:
             self.port = free.getsockname()[1]
         with open(self.data / "postgresql.conf", "a") as file:
             file.write(f"{SETTINGS}port = {self.port}\n")
-            if not is_plain:
+            if not self.is_plain:
                 file.write("shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n")
-        with open(folder / "log", "w") as log:
+        with open(self.folder / "log", "w") as log:
             self.process = subprocess.Popen([not_root, str(PROGRAMS / "postgres"), "-D", str(self.data)],
                                             stdout=log, stderr=log, start_new_session=True)
         for _ in range(100):
             if self.run("SELECT 1", database="postgres", check=False).returncode == 0:
                 return
             time.sleep(0.1)
-        sys.exit(f"PostgreSQL does not begin; its log is {folder}/log")
+        sys.exit(f"PostgreSQL does not begin:\n{(self.folder / 'log').read_text()[-2000:]}")
 
     def run(self, sql, *, database="plans", path="md,pg_temp", check=True, file=None):
         source = ["-1", "-f", str(file)] if file else ["-f", "-"]
@@ -219,6 +222,9 @@ class Server:
             self.run(None, file=file)
 
     def stop(self):
+        """Ends it, however far it has come."""
+        if self.process is None:
+            return
         # Fast: it waits for no session.
         self.process.send_signal(signal.SIGINT)
         self.process.wait(120)
@@ -316,6 +322,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     server = Server(folder, options.plain, began + options.minutes * 60)
     try:
+        server.begin()
         server.migrate()
         fill(server, options.rows)
         bytes_used = server.run("SELECT pg_size_pretty(pg_database_size('plans'))").stdout.strip()
@@ -331,11 +338,16 @@ def main():
         print("\n".join(f"✘ {one}" for one in wrong) or "no question reads a whole table")
         sys.exit(1 if wrong else 0)
     finally:
-        if options.keep:
+        if options.keep and server.process is not None:
             print(f"left running: port {server.port}, process {server.process.pid}, folder {folder}")
         else:
             server.stop()
-            shutil.rmtree(folder)
+            # What a killed initdb began ends by itself, and meanwhile removes its own files.
+            for _ in range(100):
+                shutil.rmtree(folder, ignore_errors=True)
+                if not folder.exists():
+                    break
+                time.sleep(0.1)
 
 
 main()

@@ -4,6 +4,7 @@ import Primitives
 import ServiceTestSupport
 import StoreSinks
 import TapeCodec
+import TapeProtocol
 import TestSupport
 import Testing
 

@@ -58,7 +58,7 @@ struct HistoryCounterTests {
         ])
     func trades(answers: [String], count: HistoryPlan.Count) throws {
         let service = try TestService(
-            Main.description(of: [.synthetic, .alpacaHistory]),
+            Main.description(of: [.synthetic, .alpaca, .alpacaHistory]),
             [
                 "GATEWAY_PROVIDER": "alpaca-history", "HISTORY_FROM": "2026-02-02T00:00:00Z",
                 "HISTORY_TO": "2026-02-03T00:00:00Z", "ALPACA_API_KEY": "k",

@@ -333,7 +333,8 @@ struct AuditRepairTests {
             try database.psql(
                 """
                 TRUNCATE gaps; INSERT INTO gaps (sink, input, partition, source, reason, kind,
-                    from_time, from_time_ns, to_time, to_time_ns, state, receive_time, epoch, ordinal)
+                    from_time, from_time_ns, to_time, to_time_ns, state, receive_time, epoch,
+                    ordinal)
                 VALUES ('store', 'ticks', 0, 'test', 'tape_lost', 'any', to_timestamp(\(second)),
                     \(second)::bigint * 1000000000, to_timestamp(\(second + 5)),
                     \(second + 5)::bigint * 1000000000, 'open', to_timestamp(\(second + 5)), 2, 5)

@@ -62,7 +62,7 @@ struct HistoryCounterTests {
             [
                 "GATEWAY_PROVIDER": "alpaca-history", "HISTORY_FROM": "2026-02-02T00:00:00Z",
                 "HISTORY_TO": "2026-02-03T00:00:00Z", "ALPACA_API_KEY": "k",
-                "ALPACA_API_SECRET": "s",
+                "ALPACA_API_SECRET": "s", "GATEWAY_INSTRUMENTS": "none.yaml",
             ]
         ).context
         let counter = HistoryCounter<AnsweringClient>(

@@ -228,7 +228,7 @@ struct KnownRowTests {
                     from: at(10), to: end, kind: kind, reason: .disconnected, state: .open))
         }
         try write(scene, at: 1)
-        // The beginning of the gap of quotes is stored. That of trades has ended when it is told of.
+        // The beginning of the gap of quotes is stored. That of trades ended before it is told.
         add(.quote, 11, to: .undefined)
         try write(scene, at: 11)
         add(.quote, 60, to: at(50))

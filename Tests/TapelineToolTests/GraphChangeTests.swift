@@ -111,7 +111,11 @@ import Testing
               bars:
                 operator: bars
                 input: trades
-                series: [{name: day, session: nyse}, {name: two, session: second}]
+                series: [{name: day, session: nyse}]
+              others:
+                operator: bars
+                input: trades
+                series: [{name: two, session: second}]
 
             """, to: "mine/g.yaml")
         let plan = try testPlan(folder, settings: ["OPERATOR_GRAPH=\(path)"])

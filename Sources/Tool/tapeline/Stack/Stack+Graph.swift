@@ -121,10 +121,11 @@ extension Stack {
 
     /// Says that the files are no longer the graph that runs.
     private func tellEdits(of kept: KeptGraph, _ settings: StackSettings) {
-        do throws(ToolError) {
-            guard try KeptGraph(of: settings).program().hash != kept.program().hash else { return }
-        } catch {
-            // What is wrong with it is said to whoever applies it.
+        // What is wrong with them is said to whoever applies them.
+        if let now = try? KeptGraph(of: settings).program().hash,
+            let before = try? kept.program().hash, now == before
+        {
+            return
         }
         guard let path = settings[ProofGraph.graphKey] else { return }
         terminal.line(

@@ -164,20 +164,20 @@ struct SyntheticTicks: Sendable {
     }
 
     /// Begins symbols that were added later at their partition's watermark, below which all is on
-    /// the tape. What the tape lost is another matter. A market that had all its ticks left a
-    /// watermark without an end, and may get more of them.
+    /// the tape, and others behind it. What the tape lost is another matter. A market that had all
+    /// its ticks left a watermark of its end, and may get more of them: so others begin no later
+    /// than behind the newest tick.
     private mutating func begin(behind standing: Standing) {
+        let newest = (standing.marks + [standing.newest]).compactMap { $0 }
+            .filter { market.origin(ofTick: $0.index, at: $0.time) == origin }.map(\.index).max()
         for (symbol, watermark) in standing.watermarks.enumerated()
         where watermark.isDefined && watermark.nanoseconds != Int64.min {
             guard !standing.isLost.indices.contains(symbol) || !standing.isLost[symbol] else {
                 continue
             }
-            guard onTape[symbol] == nil || watermark < ProviderChannel.endlessFloor else {
-                continue
-            }
             let before = watermark.advanced(byNanoseconds: -1)
             guard let last = market.lastTick(dueAt: before, origin: origin) else { continue }
-            onTape[symbol] = max(onTape[symbol] ?? last, last)
+            onTape[symbol] = onTape[symbol].map { max($0, min(last, newest ?? $0)) } ?? last
         }
     }
 

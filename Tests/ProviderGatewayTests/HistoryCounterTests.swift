@@ -7,6 +7,7 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import TestSupport
 import Testing
 
 @testable import ProviderGateway
@@ -57,12 +58,16 @@ struct HistoryCounterTests {
             ([page("bars", ""), page("trades", "")], .exactly(0)),
         ])
     func trades(answers: [String], count: HistoryPlan.Count) throws {
+        let folder = try TemporaryFolder("history-counter")
+        let list = try folder.write(
+            "version: 1\ndefaults: {security: stock, exchange: SMART, currency: USD, feeds: trades}\n"
+                + "instruments: [AAPL]\n", to: "list.yaml")
         let service = try TestService(
             Main.description(of: [.synthetic, .alpaca, .alpacaHistory]),
             [
                 "GATEWAY_PROVIDER": "alpaca-history", "HISTORY_FROM": "2026-02-02T00:00:00Z",
                 "HISTORY_TO": "2026-02-03T00:00:00Z", "ALPACA_API_KEY": "k",
-                "ALPACA_API_SECRET": "s", "GATEWAY_INSTRUMENTS": "none.yaml",
+                "ALPACA_API_SECRET": "s", "GATEWAY_INSTRUMENTS": list,
             ]
         ).context
         let counter = HistoryCounter<AnsweringClient>(

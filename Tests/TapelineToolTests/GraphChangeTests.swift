@@ -23,6 +23,17 @@ import Testing
         return try ProofGraph.find([ProofGraph.graphKey: path]).definition
     }
 
+    private static func calendar(_ open: String) -> String {
+        """
+        version: 1
+        zone: America/New_York
+        valid: {from: 2024-01-01, to: 2027-12-31}
+        sessions:
+          - {days: [mon, tue, wed, thu, fri], open: "\(open)", close: "16:00"}
+
+        """
+    }
+
     @Test("a series changes with its own definition, and with what comes before it")
     func changes() throws {
         let before = try graph(100, "1s, 1m")
@@ -46,18 +57,8 @@ import Testing
         let folder = try TemporaryFolder("kept-graph")
         let home = try testHome(folder.path)
         try home.makeFolders()
-        func calendar(_ open: String) -> String {
-            """
-            version: 1
-            zone: America/New_York
-            valid: {from: 2024-01-01, to: 2027-12-31}
-            sessions:
-              - {days: [mon, tue, wed, thu, fri], open: "\(open)", close: "16:00"}
-
-            """
-        }
         try FileSystem.makeFolder(folder.file("calendars"))
-        try folder.write(calendar("09:30"), to: "calendars/nyse.yaml")
+        try folder.write(Self.calendar("09:30"), to: "calendars/nyse.yaml")
         let path = try folder.write(
             """
             version: 1
@@ -78,7 +79,7 @@ import Testing
         let before = try graph.program()
         #expect(try before.hash == KeptGraph(of: settings).program().hash)
 
-        try folder.write(calendar("10:00"), to: "calendars/nyse.yaml")
+        try folder.write(Self.calendar("10:00"), to: "calendars/nyse.yaml")
         let now = try KeptGraph(of: settings).program()
         let kept = try #require(try KeptGraph.read(home, "md")).program()
         #expect(kept.hash == before.hash && now.hash != before.hash)
@@ -90,18 +91,8 @@ import Testing
     @Test("workers start from copies of a graph's files, whatever becomes of the files")
     func copies() throws {
         let folder = try TemporaryFolder("copied-graph")
-        func calendar(_ open: String) -> String {
-            """
-            version: 1
-            zone: America/New_York
-            valid: {from: 2024-01-01, to: 2027-12-31}
-            sessions:
-              - {days: [mon, tue, wed, thu, fri], open: "\(open)", close: "16:00"}
-
-            """
-        }
         try FileSystem.makeFolder(folder.file("mine"))
-        let shared = try folder.write(calendar("09:30"), to: "nyse.yaml")
+        let shared = try folder.write(Self.calendar("09:30"), to: "nyse.yaml")
         let path = try folder.write(
             """
             version: 1
@@ -128,7 +119,7 @@ import Testing
         try stack.keepGraph(of: settings, hasBars: false)
         let hash = try KeptGraph(of: settings).program().hash
 
-        try folder.write(calendar("10:00"), to: "nyse.yaml")
+        try folder.write(Self.calendar("10:00"), to: "nyse.yaml")
         #expect(try KeptGraph(of: settings).program().hash != hash)
         try stack.keepGraph(of: settings, hasBars: true)
         let copy = try #require(KeptGraph.copy(home, for: settings))

@@ -121,12 +121,14 @@ extension Stack {
 
     /// Says that the files are no longer the graph that runs.
     private func tellEdits(of kept: KeptGraph, _ settings: StackSettings) {
-        // What is wrong with them is said to whoever applies them.
-        if let now = try? KeptGraph(of: settings).program().hash,
-            let before = try? kept.program().hash, now == before
-        {
-            return
+        let isSame: Bool
+        do throws(ToolError) {
+            isSame = try KeptGraph(of: settings).program().hash == kept.program().hash
+        } catch {
+            // What is wrong with them is said to whoever applies them.
+            isSame = false
         }
+        guard !isSame else { return }
         guard let path = settings[ProofGraph.graphKey] else { return }
         terminal.line(
             "\(path) is no longer the graph that runs: the workers go on with that of before "

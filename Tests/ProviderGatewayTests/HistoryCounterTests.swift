@@ -60,7 +60,7 @@ struct HistoryCounterTests {
     func trades(answers: [String], count: HistoryPlan.Count) throws {
         let folder = try TemporaryFolder("history-counter")
         let list = try folder.write(
-            "version: 1\ndefaults: {security: stock, exchange: SMART, currency: USD, feeds: trades}\n"
+            "version: 1\ndefaults: {security: stock, exchange: SMART, currency: USD}\n"
                 + "instruments: [AAPL]\n", to: "list.yaml")
         let service = try TestService(
             Main.description(of: [.synthetic, .alpaca, .alpacaHistory]),

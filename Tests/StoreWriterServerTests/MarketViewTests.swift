@@ -223,9 +223,11 @@ struct MarketViewTests {
                 ('both', 3, 9000000000000000000, NULL), ('z', 4, 3600000000000, now()))
                 AS b (source, ordinal, lateness, known_at);
             INSERT INTO events (ts, event_time_ns, symbol, input, template, name, receive_time,
-                receive_time_ns, source, partition, epoch, ordinal)
-            VALUES ('2024-03-05 10:00:20Z', 1, 'A', 'ticks', 1, 'subscription', now(), 1, 'y', 0, 1,
-                1);
+                receive_time_ns, source, partition, epoch, ordinal, detail)
+            SELECT ts, 1, 'A', 'ticks', 1, 'subscription', now(), 1, 'y', 0, 1, ordinal,
+                jsonb_build_object('action', action)
+            FROM (VALUES ('2024-03-05 10:00:10Z'::timestamptz, 1, 'stop'),
+                ('2024-03-05 10:00:20Z', 2, 'start')) AS e (ts, ordinal, action);
             INSERT INTO trades (ts, event_time_ns, symbol, price, size, receive_time,
                 receive_time_ns, source, partition, epoch, ordinal)
             VALUES ('2024-03-05 09:00Z', 1, 'A', 1, 1, now(), 1, 'x', 0, 1, 1)

@@ -292,6 +292,7 @@ FROM (
 SELECT b.symbol, b.series, b.ts, b.number, b.close_time, NOT b.partial AS is_whole,
     b.mixed_providers AS is_mixed, b.replaced + 1 AS version, b.reason, b.missing, b.gaps,
     (SELECT min(e.ts) FROM events e WHERE b.partial AND e.name = 'subscription'
+        AND e.detail->>'action' IS DISTINCT FROM 'stop'
         AND e.symbol = b.symbol AND e.ts >= b.ts AND e.ts < b.close_time
         AND (b.is_group OR e.source = b.source)) AS subscribed_at,
     (SELECT count(*) FROM late_ticks l WHERE l.symbol = b.symbol AND l.series = b.series

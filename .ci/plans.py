@@ -144,8 +144,10 @@ FROM names, (VALUES (1, 'open', day_of(%(n)s) + interval '10 h'), (2, 'filled', 
 LAST = """
 INSERT INTO changes_by_id (symbol, provider_id, action, price, size, source, partition, epoch, ordinal,
     stream_created_ns, sequence, receive_time)
-SELECT names.name, k * 100 + 1 + n, 1 + k %% 2, 99, 1, 'binance', n %% 4, 1, k * 25 + 1, 1, k, now()
-FROM generate_series(0, %(rows)s / 100 - 1) AS k JOIN names ON names.n = k %% 100;
+SELECT names.name, k * 100 + 1 + n, 1 + k %% 2, 99, 1, 'binance', n %% 4, 1, k * 25 + 1, 1, k,
+    day_of(day) + (k * 100 - day::bigint * %(a_day)s) * 86400 / %(a_day)s * interval '1 s' + interval '1 s'
+FROM (SELECT *, (k * 100 / %(a_day)s)::integer AS day
+        FROM generate_series(0::bigint, %(rows)s / 100 - 1) AS k) AS placed JOIN names ON names.n = k %% 100;
 INSERT INTO trade_changes (ts, event_time_ns, symbol, of_source, of_ordinal, change, requester, note, receive_time,
     receive_time_ns, source, partition, epoch, ordinal)
 SELECT day_of(0), 0, 'AAPL', 'binance', k * 25 + 1, 'cancel', 'me', '', now(), 0, 'manual', 0, 1, k

@@ -36,10 +36,9 @@ import targets
 LANES_PER_PROCESSOR = 3
 LANES_MAX = 32
 # The short suites of a module share processes, because each process of the bundle takes 0.6 s of a processor to
-# begin, and often starts servers that all its suites use. More of them would make the last one end late; pure
-# suites take less than a second each.
-SUITES_PER_PROCESS = {"pure": 12}
-SUITES_PER_PROCESS_ELSE = 4
+# begin, and often starts servers that all its suites use, with the tables of a database. More of them would make the
+# last one end late; pure suites take less than a second each.
+SUITES_PER_PROCESS = {"pure": 12, "servers": 8, "night": 4}
 # Each test of this tier starts a whole stack. So many of them run at once: more of them load two processors
 # so much that tests with time limits fail. Their suites are inside of one that is serial without this program.
 STACKS_MAX = 2
@@ -322,7 +321,7 @@ def shards_of(tests):
         else:
             short.setdefault(module_of(suite), []).append(suite)
     for module, names in short.items():
-        count = -(-len(names) // SUITES_PER_PROCESS.get(tier_of(module), SUITES_PER_PROCESS_ELSE))
+        count = -(-len(names) // SUITES_PER_PROCESS.get(tier_of(module), 1))
         # Suites of similar names cost similarly, so neighbours are spread over the processes.
         for first in range(count):
             share = names[first::count]

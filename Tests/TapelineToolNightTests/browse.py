@@ -254,7 +254,7 @@ def chart(page, base, say):
     page.get_by_role("table", name="Its versions").get_by_role("rowheader", name="1").wait_for()
     command = page.get_by_label("Why each tick of it counts or not").input_value()
     say("Enter on a bar shows what is known of it",
-        command.startswith("tapeline explain --source synthetic AAPL 1s "), command=command)
+        command.startswith("tapeline explain --name browsed --source synthetic AAPL 1s "), command=command)
     for way in ("Earlier", "Newest"):
         page.get_by_role("button", name=way).focus()
         page.keyboard.press("Enter")

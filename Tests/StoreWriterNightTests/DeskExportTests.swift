@@ -23,10 +23,7 @@ struct DeskExportTests {
 
     @Test("the notebook runs over the recording in the wheel, and the package keeps strict types")
     func notebook() throws {
-        let folder = try TemporaryFolder("notebook")
-        let told = try desk.check(
-            [], decoder: try DeskPackageTests.decoder(in: folder), with: "notebook",
-            script: "desk_notebook.py")
+        let told = try desk.check([], with: "notebook", script: "desk_notebook.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }
@@ -47,10 +44,9 @@ struct DeskExportTests {
         torn.remove(at: 20)
         try Data(tape.recording(torn)).write(
             to: URL(fileURLWithPath: folder.file("torn.tape")))
-        let decoder = try DeskPackageTests.decoder(in: folder)
         let told = try desk.check(
             ["recording", folder.file("day.tape"), folder.file("torn.tape")],
-            scene.bench.environment(), decoder: decoder)
+            scene.bench.environment())
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }

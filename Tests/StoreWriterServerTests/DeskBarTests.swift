@@ -38,12 +38,8 @@ extension DeskPackageTests {
         for round in 0..<DeskMarket.rounds { try purged.publish(round) }
         _ = try young.client.jetStream.purge(
             stream: young.names.barStream, subject: young.names.bars(Partition(0)), below: 9)
-        let folder = try TemporaryFolder("bars")
-        var environment = bench.environment()
-        environment["TAPELINE_TRANSPORT_FOLDER"] = try Self.transport(in: folder)
         let told = try check(
-            ["bars", "tornbars", "youngbars"], environment,
-            decoder: try Self.decoder(in: folder), script: "desk_tape.py")
+            ["bars", "tornbars", "youngbars"], bench.environment(), script: "desk_tape.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }

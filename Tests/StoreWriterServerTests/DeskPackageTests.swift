@@ -23,37 +23,51 @@ struct DeskPackageTests {
     /// Runs a part of `desk_package.py`, or of another script, with the installed wheel. Returns
     /// what it printed; `nil` if the Python package index is not reachable.
     func check(
-        _ arguments: [String], _ environment: [String: String] = [:], decoder: String? = nil,
+        _ arguments: [String], _ environment: [String: String] = [:],
         with packages: String = "desk", script: String = "desk_package.py"
     ) throws -> String? {
-        let site = try TemporaryFolder("wheel")
+        let site = try TemporaryFolder("site")
         var settings = environment
-        settings["TAPELINE_DECODER_LIBRARY"] = decoder
-        settings["TAPELINE_TRANSPORT_FOLDER"] = try Self.transport(in: site)
-        // Any folder of texts does for a wheel that nobody is given.
-        settings["TAPELINE_LICENCES"] = "\(Self.root)/docs/runbooks"
         settings["DESK_SITE"] = site.path
         settings["DESK_TOOLS"] = ProductPrograms.folder
         do {
-            return try run(
-                "/bin/bash",
-                [
-                    "\(Self.root)/deploy/local/engines.sh", "--of", packages,
-                    "\(Self.folder)/\(script)",
-                ] + arguments, environment: settings)
+            settings["DESK_PACKAGE"] = try RunFolder.made("wheel") {
+                try Self.install(in: $0, with: packages)
+            }
+            return try Self.python(script, arguments, with: packages, settings)
         } catch let failure as ProgramFailure where failure.status == Self.absent {
             print("the Python package was not tried: \(failure.message)")
             return nil
         }
     }
 
-    /// Makes the decoder of this build. Returns its path.
-    static func decoder(in folder: TemporaryFolder) throws -> String {
-        let decoder = folder.file("libtapeline_decoder.so")
-        _ = try run(
+    @discardableResult
+    private static func python(
+        _ script: String, _ arguments: [String] = [], with packages: String,
+        _ environment: [String: String]
+    ) throws -> String {
+        try run(
+            "/bin/bash",
+            ["\(root)/deploy/local/engines.sh", "--of", packages, "\(folder)/\(script)"]
+                + arguments, environment: environment)
+    }
+
+    /// Makes the wheel with the decoder and the transport of this build, and installs it.
+    private static func install(in place: String, with packages: String) throws {
+        let decoder = "\(place)/libraries/libtapeline_decoder.so"
+        let transport = "\(place)/libraries/transport"
+        try run(
             "/bin/bash",
             ["\(root)/deploy/local/decoder.sh", "--debug", ProductPrograms.folder, decoder])
-        return decoder
+        try run("/bin/bash", ["\(root)/deploy/local/transport.sh", transport])
+        try python(
+            "desk_install.py", with: packages,
+            [
+                "DESK_PACKAGE": place, "TAPELINE_DECODER_LIBRARY": decoder,
+                "TAPELINE_TRANSPORT_FOLDER": transport,
+                // Any folder of texts does for a wheel that nobody is given.
+                "TAPELINE_LICENCES": "\(root)/docs/runbooks",
+            ])
     }
 
     @Test("its version is that of the product")

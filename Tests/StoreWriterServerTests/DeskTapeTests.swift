@@ -11,13 +11,6 @@ import Testing
 
 /// The Python package as a reader of the tape, with its own transport.
 extension DeskPackageTests {
-    /// Makes the transport. Returns its folder.
-    static func transport(in folder: TemporaryFolder) throws -> String {
-        let place = folder.file("transport")
-        _ = try run("/bin/bash", ["\(root)/deploy/local/transport.sh", place])
-        return place
-    }
-
     /// Puts the packets onto the tape, in their order.
     static func publish(_ packets: [[UInt8]], to tape: TestTape) throws {
         let messages = packets.enumerated().map {
@@ -56,8 +49,7 @@ extension DeskPackageTests {
             ["same", folder.file("day.tape"), "torn", "purged", "longer", "cut"],
             scene.bench.environment().merging([
                 "DESK_TICK_STREAMS": "\(TapeNames.tickStreams)"
-            ]) { $1 }, decoder: try Self.decoder(in: folder),
-            script: "desk_tape.py")
+            ]) { $1 }, script: "desk_tape.py")
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")
     }

@@ -123,7 +123,7 @@ extension DeskPackageTests {
         let known = bars.taken.dropLast().map { "\($0)" }.joined(separator: ",")
         let told = try check(
             ["recorded"] + files + ["\(BarTape.start)", known], bench.environment(),
-            decoder: try Self.decoder(in: folder), script: "desk_tape.py")
+            script: "desk_tape.py")
         try running.stop()
         guard let told else { return }
         #expect(told.hasSuffix("checks passed"), "\(told)")

@@ -63,9 +63,8 @@ extension DeskPackageTests {
         try Self.record(whole, to: files[3], ["--no-bars"], upTo: end)
         try Self.record(whole, to: files[4], ["--symbols", Self.names[0]], upTo: end)
         let arguments = ["days", "\(start.nanoseconds)"] + files
-        let decoder = try Self.decoder(in: folder)
         let told = Result {
-            try check(arguments, whole.environment, decoder: decoder, script: "desk_tape.py")
+            try check(arguments, whole.environment, script: "desk_tape.py")
         }
         switch told {
         case .success(nil): return

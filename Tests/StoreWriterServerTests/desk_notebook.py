@@ -1,6 +1,7 @@
 """Runs docs/desk.ipynb over the recording in the wheel, without a screen, and checks the package's types.
 
-DESK_SITE names an empty folder, into which the wheel is installed. DESK_PLOTS may name a folder for the pictures.
+DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one. DESK_PLOTS
+may name a folder for the pictures.
 The notebook is also written there with its outputs."""
 
 import base64
@@ -76,7 +77,7 @@ def notebook():
 
     here = pathlib.Path(nbclient.__file__).parents[1]
     os.environ.update({
-        "PYTHONPATH": os.pathsep.join([str(SITE), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([base.PACKAGE, os.environ.get("PYTHONPATH", "")]),
         "JUPYTER_PATH": str(here / "share/jupyter"), "JUPYTER_RUNTIME_DIR": str(SITE / "runtime"),
         "JUPYTER_PREFER_ENV_PATH": "0", "IPYTHONDIR": str(SITE / "ipython"), "MPLCONFIGDIR": str(SITE / "plots"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONDONTWRITEBYTECODE": "1",
@@ -113,7 +114,7 @@ def types():
 
 
 if __name__ == "__main__":
-    base.install()
+    sys.path.insert(0, base.PACKAGE)
     demo()
     notebook()
     types()

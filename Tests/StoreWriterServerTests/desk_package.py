@@ -6,14 +6,13 @@
     desk_package.py recording FILE TORN_FILE       the same ticks in a recording and in POSTGRES_*
     desk_package.py streams                        readings that fail in their middle, or are dropped
 
-DESK_SITE names an empty folder, into which the wheel is installed."""
+DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one."""
 
 import datetime
 import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import threading
 
@@ -27,20 +26,7 @@ from desk.streams import streams
 from desk.tools import tools
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SITE = os.environ["DESK_SITE"]
-
-
-def install():
-    """Makes the wheel and installs it with pip, without the network and without other packages."""
-    builder = ROOT / "Sources" / "Desk" / "python" / "wheel_builder.py"
-    wheels = pathlib.Path(SITE) / "wheels"
-    made = subprocess.run(
-        [sys.executable, builder, wheels], check=True, capture_output=True, text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).stdout.strip()
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
-         "--disable-pip-version-check", "--root-user-action", "ignore", "--target", SITE, made], check=True)
-    sys.path.insert(0, SITE)
+SITE, PACKAGE = os.environ["DESK_SITE"], os.environ["DESK_PACKAGE"]
 
 
 def values(desk, session):
@@ -522,7 +508,7 @@ if __name__ == "__main__":
     sys.modules["desk_package"] = sys.modules["__main__"]
     import desk_exports
 
-    install()
+    sys.path.insert(0, PACKAGE)
     parts = {"database": database, "nautilus": nautilus, "past": past, "recording": recording, "streams": streams}
     parts[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

@@ -10,7 +10,7 @@
     desk_tape.py days START WHOLE TORN PURGED NO_BARS ONE   simulations of recordings and of the tapes whole, torn
                                                      and purged of NATS_URL; recordings without bars, of one symbol
 
-DESK_SITE names an empty folder, into which the wheel is installed."""
+DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one."""
 
 import collections
 import itertools
@@ -311,6 +311,6 @@ def of_bars(torn, purged):
 
 
 if __name__ == "__main__":
-    base.install()
+    sys.path.insert(0, base.PACKAGE)
     {"same": same, "bars": of_bars, "recorded": recorded, "days": days}[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

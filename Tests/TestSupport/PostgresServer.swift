@@ -217,33 +217,11 @@ extension PostgresServer {
     }
 }
 
-/// The cluster that `initdb` makes once: per run of the tests where TAPELINE_TEST_RUN names the
-/// run's folder, else per process.
+/// The cluster that `initdb` makes once for a run.
 private enum PostgresTemplate {
-    static func path() throws -> String { try made.get() }
+    static func path() throws -> String { try RunFolder.made("postgres", by: make) + "/data" }
 
-    private static let made = Result { () throws -> String in
-        guard let run = ProcessInfo.processInfo.environment["TAPELINE_TEST_RUN"] else {
-            return try make(in: TemporaryFolder("postgres-template").untilExit().path)
-        }
-        // The first process makes it, and the others wait. One that is killed leaves no half.
-        let lock = unsafe open("\(run)/postgres.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-        guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
-            throw TestServerFailure(description: "\(run) cannot be locked: errno \(errno)")
-        }
-        defer { close(lock) }
-        let (finished, begun) = ("\(run)/postgres", "\(run)/postgres.new")
-        if !FileManager.default.fileExists(atPath: finished) {
-            try TestSupport.run("/bin/rm", ["-rf", begun])
-            try TestSupport.run("/bin/mkdir", [begun])
-            _ = try make(in: begun)
-            try FileManager.default.moveItem(atPath: begun, toPath: finished)
-        }
-        return "\(finished)/data"
-    }
-
-    /// Returns the cluster's folder.
-    private static func make(in folder: String) throws -> String {
+    private static func make(in folder: String) throws {
         let data = "\(folder)/data"
         let secret = "\(folder)/password"
         try "\(PostgresServer.password)\n".write(
@@ -267,7 +245,6 @@ private enum PostgresTemplate {
         let path = "\(data)/postgresql.conf"
         let text = try String(contentsOfFile: path, encoding: .utf8) + configuration
         try text.write(toFile: path, atomically: false, encoding: .utf8)
-        return data
     }
 }
 

@@ -226,11 +226,13 @@ private enum PostgresTemplate {
         let secret = "\(folder)/password"
         try "\(PostgresServer.password)\n".write(
             toFile: secret, atomically: false, encoding: .utf8)
+        // A client hashes a password so often at each of the thousands of connections.
+        let hashes = ["-c", "scram_iterations=16"]
         try run(
             ServerPrograms.database("not-root"),
             ["-o", data, try ServerPrograms.require(ServerPrograms.database("initdb")), "-D", data]
                 + ["-U", PostgresServer.user, "--pwfile=\(secret)", "--auth=scram-sha-256"]
-                + ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+                + ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"] + hashes)
         let configuration = """
 
             listen_addresses = '127.0.0.1'

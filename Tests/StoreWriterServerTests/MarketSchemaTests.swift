@@ -192,7 +192,7 @@ struct MarketSchemaTests {
             ])
     }
 
-    @Test("each question of docs/data.md has one answer in SQL, pandas and polars")
+    @Test("each question of docs/data.md has one answer in SQL and Python")
     func questions() throws {
         let database = try database("market_questions")
         let folder = "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests"

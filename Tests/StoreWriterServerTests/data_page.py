@@ -1,28 +1,29 @@
 """Runs the questions of docs/data.md against a database: data_page.py PAGE URL
 
-Each question's three answers must be the same rows in the same order. Prints a line per question."""
+The answers of a question in SQL and in Python must be the same rows in the same order. A question without Python
+is read by pandas. Prints a line per question."""
 
 import datetime
 import decimal
 import math
+import os
 import re
 import sys
 
 import pandas as pd
 import polars as pl
-import sqlalchemy
 
 
 def questions(page):
     """Yields each question's title, and its code in each language."""
     parts = re.split(r"^### (?=\d)", page, flags=re.MULTILINE)[1:]
     for part in parts:
-        blocks = dict(re.findall(r"^```(sql|pandas|polars)\n(.*?)^```", part, re.MULTILINE | re.DOTALL))
+        blocks = dict(re.findall(r"^```(sql|polars)\n(.*?)^```", part, re.MULTILINE | re.DOTALL))
         yield part.split("\n", 1)[0], blocks, "The trap: " in part
 
 
 def plain(value):
-    """Returns a value in a form that is equal for all three languages."""
+    """Returns a value in a form that is equal for both languages."""
     if value is None or value is pd.NaT:
         return None
     if isinstance(value, (bool, str)):
@@ -62,22 +63,24 @@ def difference(one, other):
 
 
 def main(page, url):
-    db = sqlalchemy.create_engine(url).connect()
+    text = open(page, encoding="utf-8").read()
+    begin = {}
+    os.environ["TAPELINE_URL"] = url
+    exec(compile(re.search(r"^```py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1], "begin", "exec"), begin)
+    db = begin["db"]
     failed = 0
-    for title, blocks, has_trap in questions(open(page, encoding="utf-8").read()):
+    for title, blocks, has_trap in questions(text):
         problems = [] if has_trap else ["names no trap"]
-        answers = {"sql": rows(db.exec_driver_sql(blocks["sql"]))}
-        for language in ("pandas", "polars"):
-            names = {"pd": pd, "pl": pl, "db": db}
-            exec(compile(blocks[language], f"{title} {language}", "exec"), names)
-            answers[language] = rows(names["answer"])
-            told = difference(answers["sql"], answers[language])
-            if told:
-                problems.append(f"SQL and {language} differ: {told}")
-        if not answers["sql"]:
+        answer = rows(db.exec_driver_sql(blocks["sql"]))
+        names = {**begin, "sql": blocks["sql"]}
+        exec(compile(blocks.get("polars", "answer = pd.read_sql(sql, db)"), title, "exec"), names)
+        told = difference(answer, rows(names["answer"]))
+        if told:
+            problems.append(f"SQL and Python differ: {told}")
+        if not answer:
             problems.append("no rows")
         failed += bool(problems)
-        shown = answers["sql"] if len(answers["sql"]) == 1 else f"{len(answers['sql'])} rows"
+        shown = answer if len(answer) == 1 else f"{len(answer)} rows"
         print("differs" if problems else "equal", shown, title, *problems, sep=": ")
     return failed
 

@@ -340,7 +340,7 @@ def stacks(url, folder):
     del os.environ["PGSERVICE"]
 
 
-def page(desk, package="", count=10):
+def page(desk, package="", count=7):
     """The tasks of docs/python.md have answers. `package`: those that need this one, which is not where the
     others are."""
     import tapeline

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Compares our bars with those of two engines that share no code with ours, from the same million
-/// trades. docs/engines.md lists where their rules differ.
+/// trades. docs/scale.md lists where their rules differ.
 @Suite("Bars beside those of polars and nautilus_trader")
 struct ForeignEngineTests {
     private static let trades = 1_048_576

@@ -12,7 +12,7 @@ symbol. BARS: rows of 17, see OUR_FIELDS. A SERIES says how ours were made:
     INDEX:volume:UNITS             so much volume; anew each UTC day; all sizes are 1
 
 Prints one line per comparison; status 1 when any two bars differ. All numbers are integers; where
-an engine has other rules than we, docs/engines.md says which and how they are brought together.
+an engine has other rules than we, docs/scale.md says which and how they are brought together.
 """
 import sys
 

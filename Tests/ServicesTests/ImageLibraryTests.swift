@@ -37,7 +37,8 @@ struct ImageLibraryTests {
         return all
     }
 
-    /// The libraries that a program opens at its start. Those of Swift are in the programs of images.
+    /// The libraries that a program opens at its start. Those of Swift are part of the programs in
+    /// images.
     private static func libraries(of program: String) throws -> [String] {
         try run("/usr/bin/ldd", ["\(ProductPrograms.folder)/\(program)"])
             .matches(of: /(\S+) => (\S+)/)

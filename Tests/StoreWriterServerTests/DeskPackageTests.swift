@@ -61,7 +61,7 @@ struct DeskPackageTests {
             ["\(root)/deploy/local/decoder.sh", "--debug", ProductPrograms.folder, decoder])
         try run("/bin/bash", ["\(root)/deploy/local/transport.sh", transport])
         try python(
-            "desk_install.py", with: packages,
+            "desk/install.py", with: packages,
             [
                 "DESK_PACKAGE": place, "TAPELINE_DECODER_LIBRARY": decoder,
                 "TAPELINE_TRANSPORT_FOLDER": transport,

@@ -1,6 +1,6 @@
 """Runs docs/desk.ipynb over the recording in the wheel, without a screen, and checks the package's types.
 
-DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one. DESK_PLOTS
+DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one. DESK_PLOTS
 may name a folder for the pictures.
 The notebook is also written there with its outputs."""
 

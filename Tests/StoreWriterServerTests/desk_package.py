@@ -6,7 +6,7 @@
     desk_package.py recording FILE TORN_FILE       the same ticks in a recording and in POSTGRES_*
     desk_package.py streams                        readings that fail in their middle, or are dropped
 
-DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one."""
+DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one."""
 
 import datetime
 import json

@@ -10,7 +10,7 @@
     desk_tape.py days START WHOLE TORN PURGED NO_BARS ONE   simulations of recordings and of the tapes whole, torn
                                                      and purged of NATS_URL; recordings without bars, of one symbol
 
-DESK_PACKAGE names the folder in which the wheel is installed (desk_install.py), DESK_SITE an empty one."""
+DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one."""
 
 import collections
 import itertools

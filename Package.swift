@@ -114,6 +114,16 @@ func service(_ name: String, in product: String, uses dependencies: [Target.Depe
         swiftSettings: strict + optimisation(of: name))
 }
 
+/// A simulated venue: a library, and a program that puts it on ports.
+func venue(_ name: String) -> [Target] {
+    [
+        library("\(name)Simulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        program(
+            "\(name)SimulatorProgram", at: "Sources/Kit/\(name.lowercased())-simulator",
+            uses: [.byName(name: "\(name)Simulator"), "VenueWeb"] + simulatorProgram),
+    ]
+}
+
 /// The product: a program that runs the service as it is.
 func serviceProgram(_ product: String, runs service: String) -> Target {
     .executableTarget(
@@ -310,7 +320,8 @@ let suites: [Tests] = [
         ]),
     tests(
         of: "Cockpit",
-        uses: model + support + ["DeploymentWatch", "ServiceRuntime", "StoredBars", "StreamCore"]),
+        uses: model + support
+            + ["DeadLetters", "DeploymentWatch", "ServiceRuntime", "StoredBars", "StreamCore"]),
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support
@@ -543,13 +554,12 @@ let package = Package(
         library("SimulationKit", in: "Kit", uses: ["OperatorGraph", "StreamCore"] + codec),
         library("IBSimulator", in: "Kit", uses: ["Primitives"]),
         library("VenueWeb", in: "Kit", uses: ["Primitives"]),
-        library("BinanceSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
-        library("AlpacaSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
-        library("MassiveSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
-        library("PolledSimulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
         library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
-        // The services.
+        // The services. A file of the cockpit's pages has no Swift compiled.
+        .target(
+            name: "CPages", path: "services/cockpit/CPages", exclude: ["files", "jsconfig.json"],
+            publicHeadersPath: "."),
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
@@ -574,9 +584,10 @@ let package = Package(
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
-                "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "Membership",
-                "NatsTransport", "PostgresClient", "ServiceRuntime", "StoredBars", "StreamCore",
-                "TapeCodec", "TapeListing", "TapeProtocol", "TapeTransport", "YAMLFile",
+                "CPages", "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient",
+                "Membership", "NatsTransport", "PostgresClient", "ServiceRuntime", "StoredBars",
+                "StreamCore", "TapeCodec", "TapeListing", "TapeProtocol", "TapeTransport",
+                "YAMLFile",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -596,18 +607,6 @@ let package = Package(
         program(
             "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
             uses: ["IBSimulator"] + simulatorProgram),
-        program(
-            "BinanceSimulatorProgram", at: "Sources/Kit/binance-simulator",
-            uses: ["BinanceSimulator", "VenueWeb"] + simulatorProgram),
-        program(
-            "AlpacaSimulatorProgram", at: "Sources/Kit/alpaca-simulator",
-            uses: ["AlpacaSimulator", "VenueWeb"] + simulatorProgram),
-        program(
-            "MassiveSimulatorProgram", at: "Sources/Kit/massive-simulator",
-            uses: ["MassiveSimulator", "VenueWeb"] + simulatorProgram),
-        program(
-            "PolledSimulatorProgram", at: "Sources/Kit/polled-simulator",
-            uses: ["PolledSimulator", "VenueWeb"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
         // Which worlds the simulations of a run are.
@@ -709,7 +708,7 @@ let package = Package(
     ]
 )
 
-package.targets += suites.map(\.target)
+package.targets += ["Alpaca", "Binance", "Massive", "Polled"].flatMap(venue) + suites.map(\.target)
 
 /// Removes all targets but these and those that they import.
 @MainActor func keep(_ names: [String]) {

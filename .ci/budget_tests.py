@@ -78,7 +78,7 @@ class Units(unittest.TestCase):
 
     def test_a_file_is_of_the_language_of_its_name_or_first_line(self):
         for path, first, language in (
-                ("a/b.swift", "", "swift"), ("a.h", "", "c"), ("a.js", "", "javascript"),
+                ("a/b.swift", "", "swift"), ("a.h", "", "c"), ("a.js", "", "javascript"), ("a.css", "", "css"),
                 ("run", "#!/bin/sh", "shell"), ("a.py", "#!/usr/bin/env python3", "python"),
                 ("x.postinst", "#!/bin/sh", "shell"), ("a.yaml", "", None), (".swift-format", "{", None),
                 ("Makefile", "# a", None), ("a", "#!/usr/bin/perl", None)):

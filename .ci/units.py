@@ -13,7 +13,7 @@ UNIT = 100
 
 LANGUAGES = {
     ".swift": "swift", ".sql": "sql", ".py": "python", ".c": "c", ".h": "c", ".js": "javascript",
-    ".sh": "shell",
+    ".sh": "shell", ".css": "css", ".html": "html",
 }
 
 # What begins a comment (the group `line` or `block`), or is to be passed over as a whole.
@@ -29,6 +29,7 @@ TOKENS = {
     "c": re.compile("|".join((QUOTED, APOSTROPHES, C_COMMENTS)), re.DOTALL),
     "javascript": re.compile(
         "|".join((r"`(?:\\.|[^`\\])*`", QUOTED, APOSTROPHES, C_COMMENTS, PATTERN)), re.DOTALL),
+    "css": re.compile("|".join((QUOTED, C_COMMENTS.partition("|")[2]))), "html": re.compile(QUOTED),
     # The body of a function stands between dollars, and has comments of its own.
     "sql": re.compile(r"""'(?:''|[^'])*'|"[^"\n]*"|(?P<line>--)|(?P<block>/\*)"""),
     "shell": re.compile(

@@ -18,7 +18,7 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
             "/actions",
         ]
         let scripts = [
-            "/live.js", "/stream.js", "/shared.js", "/overview.js", "/gaps.js", "/partitions.js",
+            "/live.js", "/stream.js", "/worker.js", "/overview.js", "/gaps.js", "/partitions.js",
             "/matrix.js", "/store.js",
             "/bars.js", "/feeds.js", "/alerts.js", "/chart.js", "/candles.js",
             "/dead.js", "/tape.js", "/copy.js", "/actions.js", "/signin.js",

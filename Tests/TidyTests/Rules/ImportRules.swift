@@ -22,7 +22,8 @@ private let strangers: Set<String> = ["Edges", "services"]
 private let wrappers = [
     "CCurl": "HTTPClient", "CDecoder": "DecoderLibrary", "CHiredis": "ValkeyClient",
     "CLinux": "ServiceRuntime", "CMicroHTTP": "ServiceRuntime", "COpenSSL": "ServiceRuntime",
-    "CNats": "NatsTransport", "CPostgres": "PostgresClient", "CRevision": "ServiceRuntime",
+    "CNats": "NatsTransport", "CPages": "cockpit", "CPostgres": "PostgresClient",
+    "CRevision": "ServiceRuntime",
     "CWebSockets": "WebSocketClient", "CXXHash": "Primitives", "CYAML": "YAMLFile",
     "CZlib": "ServiceRuntime",
 ]

@@ -1,0 +1,70 @@
+import DeadLetters
+import Testing
+
+@testable import Cockpit
+
+/// What the checker of the scripts' types cannot know: whether pages, scripts and the code around
+/// them fit together.
+@Suite("The files of the pages") struct PageFileTests {
+    private static let names = WebFiles.pages.keys.map {
+        $0 == "/" ? "overview" : String($0.dropFirst())
+    }
+
+    @Test("each page has its title and its script, and is marked among the others")
+    func frames() throws {
+        for (path, title) in WebFiles.pages {
+            let file = try #require(WebFiles.file(path))
+            let page = String(decoding: file.bytes, as: UTF8.self)
+            #expect(file.type.hasPrefix("text/html"))
+            #expect(page.contains("<title>\(title) – Tapeline cockpit</title>"), "\(path)")
+            #expect(page.contains("<h1>\(title)</h1>"))
+            #expect(page.contains("aria-current=\"page\">\(title)</a>"), "\(path)")
+            #expect(page.matches(of: /aria-current/).count == 1, "\(path)")
+            #expect(page.matches(of: /\{[a-z]+\}/).isEmpty, "\(path)")
+            for match in page.matches(of: /<script type="module" src="(.*?)">/) {
+                #expect(WebFiles.file("/\(match.1)")?.type.hasPrefix("text/javascript") == true)
+            }
+        }
+        #expect(WebFiles.file("/frame.html") == nil)
+    }
+
+    @Test("what a script asks the page for is there", arguments: names)
+    func parts(name: String) {
+        let page = WebFiles.text("frame.html") + WebFiles.text("\(name).html")
+        let script = WebFiles.text("\(name).js")
+        for match in script.matches(of: /(?:element|field|\$)\("([a-z-]+)"\)/) {
+            #expect(page.contains("id=\"\(match.1)\""), "\(name).js asks for \(match.1)")
+        }
+    }
+
+    @Test("each part of a page has an id of its own", arguments: names)
+    func ids(name: String) {
+        let page = WebFiles.text("frame.html") + WebFiles.text("\(name).html")
+        let ids = page.matches(of: /\sid="([^"]*)"/).map { String($0.1) }
+        #expect(Set(ids).count == ids.count)
+        for match in page.matches(of: /(?:for|aria-labelledby|data-copies)="([^"]*)"/) {
+            #expect(ids.contains(String(match.1)), "\(name).html names \(match.1)")
+        }
+    }
+
+    @Test("the page that asks for the token says why nobody was let in")
+    func token() {
+        #expect(!TokenPage.text().contains("failed"))
+        let refused = TokenPage.text("This is not the token.")
+        #expect(refused.contains(#"id="failed" class="bad" role="alert">This is not the token.<"#))
+        #expect(refused.contains(#"required aria-describedby="failed">"#))
+    }
+
+    @Test("what the pages repeat of the code is the same")
+    func repeated() {
+        func heads(_ titles: [String]) -> String {
+            titles.map { "<th scope=\"col\">\($0)</th>" }.joined()
+        }
+        let letters = WebFiles.text("dead.html").split(separator: "\n").joined()
+        #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
+        #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
+        let most = TapeQuestion.packetsMax
+        #expect(WebFiles.text("tape.html").contains("Packets (1 to \(most))"))
+        #expect(WebFiles.text("tape.html").contains("min=\"1\" max=\"\(most)\""))
+    }
+}

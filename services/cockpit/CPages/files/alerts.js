@@ -1,0 +1,86 @@
+// The fifth page: which alerts fire now, with their runbooks.
+
+import { startWith, age, isStale, span, put, doubt, element } from "./live.js";
+import { fill } from "./table.js";
+
+const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store",
+  dead: "Dead letters", feeds: "Feeds" };
+const kinds = { critical: "bad", bad: "bad", warning: "warning" };
+
+function since(time, now) {
+  const begun = Date.parse(time) / 1000;
+  return Number.isFinite(begun) ? `${time.slice(0, 19)}Z, ${span(now - begun)} ago` : "–";
+}
+
+function runbook(item) {
+  if (!item.runbook && !item.runbook_url) return "–";
+  const text = item.runbook ? `docs/runbooks/${item.runbook}.md` : "runbook";
+  return [text, "", item.runbook_url];
+}
+
+const page = (item) => (item.page ? [names[item.page], "", item.page] : "–");
+
+function words(look, prometheus) {
+  if (!look) return [`Not known: ${doubt()}.`, "unknown"];
+  if (!prometheus) {
+    return ["No Prometheus is named (COCKPIT_PROMETHEUS), so its alerts are not known. "
+      + "What the cockpit itself sees is below.", ""];
+  }
+  if (isStale(prometheus)) {
+    const why = doubt() || prometheus.absence || "the answer is old";
+    return [`Not known: ${why}.`, "unknown"];
+  }
+  const firing = prometheus.items.filter((item) => item.firing).length;
+  const more = prometheus.total > prometheus.items.length
+    ? `, of ${prometheus.total} of which the worst are shown` : "";
+  const asked = ` Asked ${span(age(prometheus.at))} ago.`;
+  if (!prometheus.watchdog) {
+    return ["The alert Watchdog, which always fires, does not: this Prometheus has not "
+      + `evaluated the shipped rules. ${firing} alerts fire${more}.${asked}`, "warning"];
+  }
+  if (!prometheus.total) return [`No alert fires.${asked}`, "good"];
+  const pending = prometheus.items.length - firing;
+  return [`${firing} alerts fire, ${pending} will unless it ends${more}.${asked}`,
+    firing ? "bad" : "warning"];
+}
+
+function showAlerts(look, prometheus) {
+  put(element("words"), ...words(look, prometheus));
+  const items = (look && prometheus && prometheus.items) || [];
+  const isOld = !prometheus || isStale(prometheus);
+  const now = look ? Date.parse(look.time) / 1000 : 0;
+  fill(element("alerts"), items.map((item) => ({
+    kind: isOld ? "stale" : "",
+    cells: [
+      item.name, [item.severity || "–", isOld ? "" : kinds[item.severity] || ""],
+      isOld ? ["? not known", "unknown"]
+        : item.firing ? ["✕ fires", "bad"] : ["◌ pending", "warning"],
+      since(item.since, now), item.summary || "–", item.labels.join(", ") || "–",
+      runbook(item), page(item),
+    ],
+  })));
+}
+
+function showTroubles(look, news) {
+  const isOld = !look || isStale(news);
+  const troubles = (look && news.troubles) || [];
+  const text = isOld ? [`Not known: ${doubt() || "the answer is old"}.`, "unknown"]
+    : troubles.length ? [`${troubles.length} troubles.`, "bad"]
+      : ["No trouble. The verdict above has the rest.", "good"];
+  put(element("own"), ...text);
+  fill(element("troubles"), troubles.map((item) => ({
+    kind: isOld ? "stale" : "",
+    cells: [
+      item.text, [item.level, isOld ? "" : kinds[item.level]], runbook(item), page(item),
+    ],
+  })));
+}
+
+startWith("alerts.json", (look, news) => {
+  const isThere = news.at !== undefined;
+  if (look && !isThere) {
+    put(element("words"), "Not known: waiting for the first news.",
+      "unknown");
+  } else showAlerts(look, news.prometheus);
+  showTroubles(look, news);
+});

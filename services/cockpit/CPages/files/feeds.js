@@ -1,0 +1,157 @@
+// The page of the feeds: whether each delivers, how old the newest tick of each instrument is, and
+// what the providers' limits hold back.
+
+import { startWith, age, ago, isStale, put, doubt, element } from "./live.js";
+import { fill } from "./table.js";
+import { drawGrid } from "./matrix.js";
+
+const marks = {
+  delivers: ["●", "flows"], quiet: ["◌", "quiet"], connecting: ["◌", "warning"],
+  waits: ["▲", "warning"], failed: ["✕", "bad"], "stands-by": ["◌", "quiet"],
+  ended: ["◌", "quiet"], closed: ["◇", "quiet"], unknown: ["?", "unknown"],
+};
+const bands = [5, 60, 600, 3600];
+const short = (time) => (time.length > 20 ? `${time.slice(0, 19)}Z` : time);
+
+function state(source, feed) {
+  if (feed.state !== "unknown" && isStale(source)) {
+    return [`? not known: ${doubt() || "the answer is old"}`, "unknown"];
+  }
+  const [mark, kind] = marks[feed.state] || marks.unknown;
+  return [`${mark} ${feed.words}`, kind];
+}
+
+function advice(feed) {
+  const page = feed.runbook ? ` (docs/runbooks/${feed.runbook}.md)` : "";
+  return feed.advice ? `${feed.advice}${page}` : "–";
+}
+
+function showFeeds(sources) {
+  fill(element("feeds"), sources.flatMap((source) =>
+    source.feeds.map((feed) => ({
+      kind: isStale(source) ? "stale" : "",
+      cells: [
+        source.name, feed.provider, state(source, feed),
+        [feed.counts, ...feed.troubles].filter((text) => text).join("; ") || "–",
+        advice(feed), ago(source.at),
+      ],
+    }))));
+}
+
+function words(look, news, sources) {
+  if (!look || isStale(news)) {
+    const why = doubt() || (look && news.sources !== undefined && news.at === undefined
+      ? "no service is named (COCKPIT_SERVICES)" : "the answer is old");
+    return [`Not known: ${why}.`, "unknown"];
+  }
+  const feeds = sources.flatMap((source) => source.feeds.map((feed) =>
+    (isStale(source) ? "unknown" : feed.state)));
+  const count = (...kinds) => feeds.filter((kind) => kinds.includes(kind)).length;
+  const more = news.hidden ? ` ${news.hidden} more sources are not shown.` : "";
+  const rest = `${count("delivers")} of ${feeds.length} feeds deliver.${more}`;
+  if (count("failed")) return [`${count("failed")} failed. ${rest}`, "bad"];
+  if (count("waits", "connecting")) {
+    return [`${count("waits", "connecting")} are not connected. ${rest}`, "warning"];
+  }
+  if (count("unknown")) return [`${count("unknown")} are not known. ${rest}`, "unknown"];
+  const closed = count("closed") ? ` ${count("closed")} are closed.` : "";
+  return [rest + closed,
+    feeds.length && !news.hidden && count("delivers") === feeds.length
+      ? "good" : "quiet"];
+}
+
+function showAges(sources) {
+  const known = sources.filter((source) => source.instruments !== undefined);
+  fill(element("ages"), known.map((source) => {
+    const counts = new Map(source.ages);
+    return {
+      kind: isStale(source) ? "stale" : "",
+      cells: [
+        source.name, `${source.instruments}`,
+        ...bands.map((band) => `${counts.get(band) ?? "–"}`), `${source.older}`,
+        `${source.never}`,
+      ],
+    };
+  }));
+}
+
+// A tick that is not there has no time.
+function shape(source, newest) {
+  if (isStale(source)) return { form: "cross", color: "muted" };
+  // What a market does while it is closed says nothing about its feed.
+  if (source.closed) {
+    return { form: newest === undefined ? "outline" : part(newest), color: "muted" };
+  }
+  if (newest === undefined) return { form: "outline", color: "warning" };
+  const form = part(newest);
+  return { form, color: form === 1 ? "good" : form === 0.08 ? "warning" : "accent" };
+}
+
+function part(newest) {
+  const place = bands.findIndex((band) => age(newest) <= band);
+  return place < 0 ? 0.08 : [1, 0.75, 0.5, 0.25][place];
+}
+
+function showHeat(sources, rows) {
+  const lines = rows.map((row) => ({
+    name: row.symbol,
+    cells: row.cells.map(([number, newest]) =>
+      ({ column: number, ...shape(sources[number], newest) })),
+  }));
+  drawGrid(element("heat"), lines, sources.length,
+    { heads: sources.map((source) => source.name) });
+}
+
+function showPairs(sources, rows) {
+  const pairs = rows.flatMap((row) => row.cells.map(([number, newest]) => {
+    const source = sources[number];
+    const isOld = isStale(source);
+    const text = newest === undefined ? "none yet" : ago(newest);
+    const isNew = newest !== undefined && age(newest) <= bands[0] && !source.closed;
+    return {
+      kind: isOld ? "stale" : "",
+      cells: [row.symbol, source.name,
+        [isOld ? `? ${text} (old)` : isNew ? `● ${text}` : `◌ ${text}`,
+          isOld ? "unknown" : isNew ? "flows" : ""]],
+    };
+  }));
+  fill(element("pairs"), pairs);
+  const all = sources.reduce((sum, source) => sum + (source.instruments || 0), 0);
+  put(element("shown"), all
+    ? `${pairs.length} of ${all} pairs of an instrument and a source are listed: those `
+      + "whose newest tick is the oldest." : "No gateway has said it yet.");
+}
+
+function showLimits(sources) {
+  const rows = sources.flatMap((source) => source.feeds.flatMap((feed) => {
+    const kind = isStale(source) ? "stale" : "";
+    const limits = feed.limits.map((limit) => ({
+      kind,
+      cells: [
+        source.name, feed.provider, limit.name, `${limit.used}`,
+        limit.max === undefined ? "not stated" : `${limit.max}`,
+        [`${limit.waiting}`, limit.waiting && !kind ? "waits" : ""],
+        limit.until ? `the last goes at ${short(limit.until)}` : "–", limit.reason || "–",
+      ],
+    }));
+    if (!feed.waiting) return limits;
+    return [...limits, {
+      kind,
+      cells: [source.name, feed.provider, "requests that are paced", "–", "–",
+        [`${feed.waiting}`, kind ? "" : "waits"],
+        feed.next ? `the next goes at ${short(feed.next)}` : "–", "–"],
+    }];
+  }));
+  fill(element("limits"), rows);
+}
+
+startWith("feeds.json", (look, news) => {
+  const sources = (look && news.sources) || [];
+  const rows = (look && news.rows) || [];
+  put(element("words"), ...words(look, news, sources));
+  showFeeds(sources);
+  showAges(sources);
+  showHeat(sources, rows);
+  showPairs(sources, rows);
+  showLimits(sources);
+});

@@ -1,0 +1,252 @@
+// The link to the server, and the ages of all that came by it. Nothing may look alive that is not:
+// everything here errs on the side of "not known".
+
+import { Stream, SharedStream } from "./stream.js";
+
+// Ages are those of the server's monotonic clock. The browser's own one goes on while
+// nothing comes. The least delay that an event ever had tells how the two belong together,
+// so an event that was held up on its way is as old as it is.
+const limit = 2.5;
+const tick = 250;
+const windowLength = 300;
+const state = {
+  stream: null, id: "",
+  look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
+  wall: 0, doubt: "waiting for the first news", past: [], renderers: [], said: "",
+};
+
+const seconds = () => performance.now() / 1000;
+
+function noteOffset(offset, now) {
+  const newest = state.offsets.at(-1);
+  if (!newest || now - newest.since > windowLength) {
+    state.offsets.push({ since: now, least: offset });
+    if (state.offsets.length > 2) state.offsets.shift();
+  } else if (offset < newest.least) newest.least = offset;
+}
+
+function serverNow() {
+  return seconds() - Math.min(...state.offsets.map((part) => part.least));
+}
+
+// The age of what was measured at this time of the server's clock.
+export function age(at) {
+  return at === undefined || !state.offsets.length ? Infinity : serverNow() - at;
+}
+
+// Why nothing can be trusted now. Empty: it can.
+export function doubt() {
+  if (state.stood >= 2) return "the browser's clock stands still";
+  if (!state.look) return state.doubt;
+  const silence = age(state.look.now);
+  if (silence > limit) return `no news from the cockpit for ${span(silence)}`;
+  return state.doubt;
+}
+
+export function isStale(part) {
+  return doubt() !== "" || !(age(part.at) <= (part.limit ?? limit));
+}
+
+export function span(value) {
+  if (!Number.isFinite(value)) return "ever";
+  const whole = Math.max(0, value);
+  if (whole < 10) return `${whole.toFixed(1)} s`;
+  if (whole < 120) return `${Math.round(whole)} s`;
+  if (whole < 7200) return `${Math.round(whole / 60)} min`;
+  if (whole < 172800) return `${Math.round(whole / 3600)} h`;
+  return `${Math.round(whole / 86400)} d`;
+}
+
+function take(data, id) {
+  // A stream that was opened again begins with what the page has already.
+  if (id === state.id) return;
+  state.id = id;
+  let look;
+  try { look = JSON.parse(data); } catch { return; }
+  const instance = id.split(".")[0];
+  const now = seconds();
+  if (instance !== state.instance) {
+    state.instance = instance;
+    state.offsets = [];
+    state.past = [];
+  } else if (state.look && look.now <= state.look.now) {
+    state.doubt = "the server's clock stands still";
+    return render();
+  }
+  state.doubt = wallDoubt(look);
+  state.look = look;
+  state.heard = now;
+  state.wall = Date.now();
+  noteOffset(now - look.now, now);
+  render();
+}
+
+// The clock of the day has to go as fast as the monotonic one.
+function wallDoubt(look) {
+  const wall = Date.parse(look.time) / 1000;
+  state.past.push({ now: look.now, wall });
+  while (state.past.length > 1 && look.now - state.past[0].now > 3) state.past.shift();
+  const first = state.past[0];
+  const drift = Math.abs((wall - first.wall) - (look.now - first.now));
+  return drift > 1 ? "the server's clock of the day stands still or jumped" : "";
+}
+
+// Finds a browser whose clock stands, or that slept with its computer.
+function watchClock() {
+  const now = performance.now();
+  state.stood = now === state.checked ? state.stood + 1 : 0;
+  state.checked = now;
+  const passed = seconds() - state.heard;
+  const slept = Math.abs((Date.now() - state.wall) / 1000 - passed) > 2;
+  if (state.look && slept) {
+    state.look = null;
+    state.offsets = [];
+    state.doubt = "the computer slept, or its clock was set";
+  }
+  keepStream();
+  render();
+}
+
+function refuse() {
+  if (!state.look) state.doubt = "the cockpit refuses: load the page again";
+}
+
+// Where pages cannot share a stream, each has its own while somebody sees it.
+function makeStream() {
+  const own = () => {
+    if (!(state.stream instanceof Stream)) state.stream = new Stream(take, refuse);
+  };
+  if (typeof SharedWorker === "undefined") return own();
+  try { state.stream = new SharedStream(take, refuse, own); } catch { own(); }
+}
+
+function keepStream() {
+  if (!document.hidden) state.stream.keep();
+}
+
+// What nobody sees needs no news.
+function turnStream() {
+  if (document.hidden) state.stream.close();
+  else keepStream();
+}
+
+function render() {
+  showLink();
+  showVerdict();
+  for (const draw of state.renderers) draw(state.look);
+}
+
+function showLink() {
+  const line = element("link");
+  const reason = doubt();
+  const text = reason ? `not live: ${reason}` : `live, ${span(age(state.look.now))} old`;
+  put(line, text, reason ? "unknown" : "good");
+}
+
+// The server's verdict, unless something of it has grown old on the way.
+function verdict() {
+  const reason = doubt();
+  if (reason) return [{ level: "unknown", text: `NOT KNOWN: ${reason}` }];
+  const old = state.look.edges.filter((edge) => edge.at !== undefined
+    && !["dead", "unknown"].includes(edge.state) && isStale(edge));
+  const lines = old.map((edge) => ({
+    level: "unknown",
+    text: `NOT KNOWN: no news of ${edge.from} to ${edge.to} for ${span(age(edge.at))}`,
+  }));
+  const told = state.look.verdict;
+  return lines.length ? lines.concat(told.filter((line) => line.level !== "good")) : told;
+}
+
+function showVerdict() {
+  const list = element("verdict");
+  const lines = verdict();
+  while (list.children.length > lines.length) list.lastChild.remove();
+  while (list.children.length < lines.length) list.append(document.createElement("li"));
+  lines.forEach((line, index) => {
+    const page = line.runbook ? ` (docs/runbooks/${line.runbook}.md)` : "";
+    put(list.children[index], line.text + page, line.level);
+  });
+  announce(lines[0]);
+}
+
+// A person who cannot see hears a change of the verdict, and not each second of an age.
+function announce(line) {
+  const what = line.text.replace(/[0-9.]+/g, "#");
+  if (what === state.said) return;
+  state.said = what;
+  element("announce").textContent = line.text;
+}
+
+// A part of the page by its id.
+/** @typedef {HTMLInputElement & HTMLSelectElement & HTMLTemplateElement} Field */
+export function element(id) {
+  return /** @type {Field} */ (document.getElementById(id));
+}
+
+// Ends a question that takes longer. The checker of types does not know it.
+export function within(milliseconds) {
+  return /** @type {any} */ (AbortSignal).timeout(milliseconds);
+}
+
+export function put(element, text, kind) {
+  if (element.textContent !== text) element.textContent = text;
+  if (kind !== undefined && element.className !== kind) element.className = kind;
+}
+
+// A document of a page, which is as new as each event. One that does not come grows old as
+// everything does; one that is the same is not sent again. A function may name the path;
+// nothing is asked while it names none.
+export function documentAt(path) {
+  const empty = (name) =>
+    ({ path: name, value: {}, busy: false, asked: 0, instance: "", tag: "" });
+  let part = empty("");
+  async function ask(own, look) {
+    [own.busy, own.asked] = [true, look.now];
+    const instance = state.instance;
+    try {
+      const headers = own.tag ? { "If-None-Match": own.tag } : {};
+      const answer = await fetch(own.path, { headers, signal: within(2000) });
+      // 400: the answer says what is wrong with the question.
+      if (answer.ok || answer.status === 400) {
+        [own.value, own.tag] = [await answer.json(), answer.headers.get("ETag") || ""];
+      }
+      if (answer.ok || [304, 400].includes(answer.status)) own.instance = instance;
+    } catch {
+      // The next look asks again.
+    }
+    own.busy = false;
+  }
+  return (look) => {
+    const named = typeof path === "function" ? path() : path;
+    if (named !== part.path) part = empty(named);
+    if (look && named && !part.busy && look.now !== part.asked) ask(part, look);
+    return look && part.instance === state.instance ? part.value : {};
+  };
+}
+
+// The same for a page with one document.
+export function startWith(path, draw) {
+  const news = documentAt(path);
+  start((look) => draw(look, news(look)));
+}
+
+export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
+
+export function bytes(count) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = count;
+  let unit = 0;
+  while (value >= 1024 && unit < 4) { value /= 1024; unit += 1; }
+  return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+// Calls the function with the newest look, four times a second and with each event.
+export function start(draw) {
+  state.renderers.push(draw);
+  [state.heard, state.wall] = [seconds(), Date.now()];
+  makeStream();
+  turnStream();
+  document.addEventListener("visibilitychange", turnStream);
+  setInterval(watchClock, tick);
+  render();
+}

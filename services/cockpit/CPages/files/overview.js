@@ -1,0 +1,134 @@
+// The first page: whether all is well, the way of a tick, nine numbers, processes and services.
+
+import { start, age, ago, isStale, span, put, doubt, bytes, element } from "./live.js";
+import { fill } from "./table.js";
+import { drawGraph } from "./graph.js";
+
+const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
+  closed: "◇" };
+
+function stateOf(edge) {
+  if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];
+  return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
+}
+
+function rate(edge) {
+  if (edge.rate === undefined) return "–";
+  const value = edge.rate < 10 ? edge.rate.toFixed(1) : Math.round(edge.rate);
+  return `${value} ${edge.unit}`;
+}
+
+function behind(edge) {
+  if (edge.lag_records === undefined) return "–";
+  const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
+  return `${time}${edge.lag_records} records`;
+}
+
+function showEdges(edges) {
+  const shown = edges.map((edge) => {
+    const [state, words] = stateOf(edge);
+    return { ...edge, state, words };
+  });
+  drawGraph(element("graph"), shown, symbols, (edge) => rate(edge));
+  fill(element("edges"), shown.map((edge) => {
+    const isGrey = edge.state === "unknown" || edge.state === "dead";
+    return {
+      kind: isGrey ? "stale" : "",
+      cells: [
+        edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state],
+        rate(edge), behind(edge),
+        edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
+      ],
+    };
+  }));
+}
+
+function showFigures(figures) {
+  const list = element("figures");
+  while (list.children.length > figures.length) list.lastChild.remove();
+  while (list.children.length < figures.length) {
+    const box = document.createElement("div");
+    for (const tag of ["dt", "dd", "dd"]) box.append(document.createElement(tag));
+    list.append(box);
+  }
+  figures.forEach((figure, index) => {
+    const [name, value, measured] = list.children[index].children;
+    const isOld = isStale(figure);
+    const isKnown = figure.value !== undefined;
+    list.children[index].className = isOld || !isKnown ? "stale" : "";
+    put(name, figure.name);
+    put(value, isKnown ? figure.value + (isOld ? " (old)" : "") : "not known", "value");
+    put(measured, `measured ${ago(figure.at)}`);
+  });
+}
+
+function showMembers(members) {
+  fill(element("members"), members.map((member) => {
+    const isOld = isStale(member);
+    const isReady = member.state === "ready";
+    const words = member.drain ? `${member.state} ${member.drain}` : member.state;
+    const state = isOld ? "✕ silent" : `${isReady ? "●" : "◌"} ${words}`;
+    const kind = isOld ? "dead" : isReady ? "flows" : "quiet";
+    return {
+      kind: isOld ? "stale" : "",
+      cells: [
+        member.name, member.group, [state, kind], `${member.held}`, member.release,
+        ago(member.at),
+      ],
+    };
+  }));
+}
+
+function showServices(services) {
+  const isOldRound = isStale(services);
+  const words = element("services-words");
+  if (isOldRound) {
+    put(words, `Not known: ${services.absence || doubt() || "old"}.`, "unknown");
+  } else if (!services.items.length) {
+    put(words, "No service is named (COCKPIT_SERVICES).", "");
+  } else put(words, `Asked ${ago(services.at)}.`, "");
+  fill(element("pages"), services.items.map((service) => {
+    const isOld = isOldRound || isStale(service);
+    const isGood = service.ready && !isOld;
+    const kind = isOld ? "unknown" : service.ready ? "flows" : "bad";
+    const text = isOld ? "? not known" : service.ready ? "● ready" : "✕ not ready";
+    const feeds = service.providers.map((one) =>
+      `${one.name}: ${one.connected ? "connected" : "not connected"}`
+      + (one.feeds ? `, ${one.feeds}` : ""));
+    return {
+      kind: isGood ? "" : isOld ? "stale" : "",
+      cells: [service.address, service.name || "–", [text, kind], service.words || "–",
+        feeds.join("; ") || "–", ago(service.at)],
+    };
+  }));
+}
+
+function showStreams(streams) {
+  const kind = isStale(streams) ? "stale" : "";
+  fill(element("streams"), streams.items.map((stream) => ({
+    kind,
+    cells: [
+      stream.name, bytes(stream.bytes),
+      stream.max_bytes === undefined ? "no limit" : bytes(stream.max_bytes),
+      stream.free_percent === undefined ? "–" : `${stream.free_percent} %`,
+    ],
+  })));
+}
+
+start((look) => {
+  if (!look) return forget();
+  showEdges(look.edges);
+  showFigures(look.figures);
+  showMembers(look.members);
+  showServices(look.services);
+  showStreams(look.streams);
+});
+
+// Nothing that was shown before counts any more.
+function forget() {
+  for (const id of ["edges", "members", "pages", "streams"]) {
+    fill(element(id), []);
+  }
+  element("figures").replaceChildren();
+  drawGraph(element("graph"), [], symbols, rate);
+}

@@ -1,0 +1,127 @@
+// The third page: who owns each partition, how far it is, and how busy it is.
+
+import { startWith, age, ago, isStale, span, put, doubt, element } from "./live.js";
+import { fill } from "./table.js";
+import { drawMatrix } from "./matrix.js";
+
+const group = element("group");
+const order = element("order");
+let newest = [null, {}];
+
+const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
+
+// The text, grey when it is too old to speak of now.
+function cell(part, text, kind = "") {
+  if (!part) return "–";
+  return isStale(part) ? [`${text} (old)`, "stale"] : [text, kind];
+}
+
+function showGroups(groups) {
+  fill(element("groups"), groups.map((one) => {
+    const alive = one.members.filter((member) => !isStale(member));
+    const owned = one.rows.filter((row) => row.owners.length && !isStale(row)).length;
+    const mark = (member) => (isStale(member) ? "✕ silent"
+      : member.state === "ready" ? "●" : "◌");
+    const names = one.members.map((member) => `${mark(member)} ${member.name}`);
+    const scaler = one.scaler;
+    const drain = scaler && scaler.drain !== undefined
+      ? `, worked off in ${span(scaler.drain)}` : "";
+    const lag = scaler && `${scaler.records} records`
+      + (scaler.seconds === undefined ? "" : `, ${span(scaler.seconds)}`) + drain;
+    return {
+      kind: alive.length ? "" : "stale",
+      cells: [
+        one.name, names.join(", ") || "none",
+        [`${owned} of ${one.partitions}`, owned === one.partitions ? "good" : "bad"],
+        cell(scaler, lag),
+        cell(scaler, scaler && `${scaler.asks} (${alive.length} there)`),
+        scaler ? ago(scaler.at) : "–",
+      ],
+    };
+  }));
+}
+
+function owner(row) {
+  if (!row.owners.length || isStale(row)) return ["✕ nobody", "bad"];
+  if (row.owners.length > 1) return [`✕ several: ${row.owners.join(", ")}`, "bad"];
+  return [`● ${row.owners[0]}`, "flows"];
+}
+
+function behind(lag) {
+  if (!lag) return "–";
+  const time = lag.seconds === undefined ? "" : `${span(lag.seconds)}, `;
+  return cell(lag, `${time}${lag.records} records`, lag.seconds > 5 ? "behind" : "");
+}
+
+function part(share) {
+  if (!share) return "–";
+  const percent = (share.part * 100).toFixed(1);
+  return cell(share, `${share.hot ? "▲ hot: " : ""}${percent} %`, share.hot ? "hot" : "");
+}
+
+const orders = {
+  partition: (one, other) => one.partition - other.partition,
+  behind: (one, other) => worst(other) - worst(one),
+  share: (one, other) => (other.share?.part || 0) - (one.share?.part || 0),
+};
+const worst = (row) => (row.lag ? row.lag.seconds ?? Infinity : -1);
+
+function showRows(groups, shares) {
+  const rows = groups.filter((one) => !group.value || one.name === group.value)
+    .flatMap((one) => one.rows.map((row) => ({
+      ...row, group: one.name, share: one.partitions > 1 ? shares.get(row.partition) : null,
+    })));
+  const compare = orders[order.value];
+  rows.sort((one, other) => compare(one, other) || orders.partition(one, other));
+  fill(element("rows"), rows.map((row) => ({
+    kind: row.owners.length && !isStale(row) ? "" : "stale",
+    cells: [
+      `${row.partition}`, row.group, owner(row),
+      cell(row.record, row.record && `${row.record.epoch}`), behind(row.lag),
+      cell(row.checkpoint, row.checkpoint && ago(row.checkpoint.stored)),
+      row.record ? short(row.record.since) : "–", row.previous || "–", part(row.share),
+      ago(row.at),
+    ],
+  })));
+}
+
+function showNames(groups) {
+  const names = groups.map((one) => one.name);
+  const known = [...group.options].slice(1).map((option) => option.value);
+  if (names.join() === known.join()) return;
+  const chosen = group.value;
+  group.replaceChildren(group.options[0], ...names.map((name) => new Option(name, name)));
+  group.value = names.includes(chosen) ? chosen : "";
+}
+
+function words(news, groups, shares) {
+  const line = element("words");
+  if (isStale(news)) {
+    return put(line, `Not known: ${doubt() || "the answer is old"}.`, "unknown");
+  }
+  const lost = groups.flatMap((one) =>
+    one.rows.filter((row) => row.owners.length !== 1 || isStale(row))).length;
+  const hot = [...shares.values()].filter((share) => share.hot && !isStale(share));
+  const heat = hot.length
+    ? ` Hot, with more than twice the ticks of others: ${
+      hot.map((share) => share.partition).join(", ")}.` : "";
+  const text = lost ? `${lost} partitions do not have one live owner.`
+    : "Each partition has one live owner.";
+  put(line, `${text}${heat} Made ${span(age(news.at))} ago.`, lost ? "bad" : "good");
+}
+
+function show(look, news) {
+  newest = [look, news];
+  const groups = (look && news.groups) || [];
+  const shares = new Map(((look && news.shares) || []).map((one) => [one.partition, one]));
+  words(news, groups, shares);
+  showNames(groups);
+  showGroups(groups);
+  showRows(groups, shares);
+  drawMatrix(element("matrix"), groups, shares, isStale);
+}
+
+for (const control of [group, order]) {
+  control.addEventListener("change", () => show(...newest));
+}
+startWith("partitions.json", show);

@@ -1,0 +1,42 @@
+// Fills tables with texts, and changes only what differs.
+
+import { put } from "./live.js";
+
+// Each row is { cells: [text or [text, class, address]], kind: class of the row }. A text
+// with an address is a link.
+export function fill(table, rows) {
+  const body = table.tBodies[0];
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  while (body.rows.length < rows.length) body.insertRow();
+  rows.forEach((row, index) => fillRow(body.rows[index], row));
+}
+
+function fillRow(element, row) {
+  if (element.className !== row.kind) element.className = row.kind;
+  while (element.cells.length > row.cells.length) element.deleteCell(-1);
+  while (element.cells.length < row.cells.length) {
+    if (element.cells.length > 0) { element.insertCell(); continue; }
+    const head = document.createElement("th");
+    head.scope = "row";
+    element.append(head);
+  }
+  row.cells.forEach((cell, index) => {
+    const [text, kind, address] = Array.isArray(cell) ? cell : [cell, ""];
+    if (address) return link(element.cells[index], text, kind, address);
+    const isLink = element.cells[index].firstElementChild;
+    if (isLink) element.cells[index].replaceChildren();
+    put(element.cells[index], text, kind);
+  });
+}
+
+function link(element, text, kind, address) {
+  let anchor = element.firstElementChild;
+  if (!anchor) {
+    anchor = document.createElement("a");
+    anchor.rel = "noreferrer";
+    element.replaceChildren(anchor);
+  }
+  if (anchor.getAttribute("href") !== address) anchor.setAttribute("href", address);
+  put(anchor, text);
+  if (element.className !== kind) element.className = kind;
+}

@@ -5,21 +5,20 @@ extension MembershipMachine {
     /// When the next action is due by the clock. It is later than the last event: what was due then
     /// was done, or waits for something else.
     package var nextDeadline: MonotonicTime {
-        guard links > 0, !hasLeft else { return .never }
+        guard hearing.links > 0, !hasLeft else { return .never }
+        let spaced = heartbeats.lastAt + heartbeats.spacing
         // Once the spacing has passed, everything that had to be reported was sent.
         var next =
-            lastHeartbeatAt + (clock < lastHeartbeatAt + spacing && hasToSend ? spacing : interval)
+            clock < spaced && hasToSend ? spaced : heartbeats.lastAt + heartbeats.interval
         func consider(_ time: MonotonicTime) { if time > clock { next = min(next, time) } }
-        if isHearing {
-            consider(echoSent + lease)
-            if upkeep.silenceEnds != .never {
-                consider(max(upkeep.silenceEnds, lastHeartbeatAt + spacing))
-            }
+        if hearing.isHearing {
+            consider(hearing.ends)
+            if peers.silenceEnds != .never { consider(max(peers.silenceEnds, spaced)) }
         }
-        if phase == .joining { consider(linkedAt + lease / 2) }
-        if upkeep.waitsToAssign { consider(upkeep.assignNotBefore) }
-        if !isReading { consider(readDue) }
-        if clock < upkeep.writesWaitUntil {
+        if standing.phase == .joining { consider(joins) }
+        if sharing.waits { consider(sharing.notBefore) }
+        if !reads.isReading { consider(reads.due) }
+        if clock < slots.writesWaitUntil {
             for index in slots.indices where slots[index].pending == nil {
                 consider(slots[index].notBefore)
             }
@@ -27,16 +26,15 @@ extension MembershipMachine {
         return max(next, clock + 1)
     }
 
-    /// Whether a heartbeat is due before its interval is over.
-    var hasToSend: Bool { wasAsked || isSilenceOver || isHeartbeatChanged }
+    /// When the others had half a lease to be heard.
+    var joins: MonotonicTime { hearing.linkedAt + hearing.lease / 2 }
 
-    /// When the next read is due.
-    var readDue: MonotonicTime {
-        readScope == .nothing
-            ? max(readNotBefore, readAt + Self.readIntervalNanoseconds) : readNotBefore
+    /// Whether a heartbeat is due before its interval is over.
+    var hasToSend: Bool {
+        heartbeats.wasAsked || isSilenceOver || heartbeats.isOutdated(state, reads, slots)
     }
 
-    /// The longest and the shortest time between two heartbeats.
-    var interval: Int64 { lease / Self.heartbeatsPerLease }
-    var spacing: Int64 { min(Self.spacingNanoseconds, interval) }
+    /// True when a heartbeat that is sent now would prove another member's silence when it comes
+    /// back. One that was sent before the end of the silence proves nothing.
+    private var isSilenceOver: Bool { hearing.isHearing && clock >= peers.silenceEnds }
 }

@@ -1,22 +1,8 @@
-internal import Primitives
-
 // A person may ask that this process hands over what it owns, stays alive, and takes nothing until
 // it is released. It then is no candidate for partitions, so they belong to others, and it hands
 // each one over when its new owner is ready. Where no other member may take a partition, it stays:
 // no request leaves one without an owner, unless the request says so.
 extension MembershipMachine {
-    /// Whether this process takes no partition.
-    var takesNothing: Bool { wantsLeave || isAside || drain != nil }
-
-    /// Whether it hands over at once, whether another member is ready or not.
-    var handsOverAll: Bool { wantsLeave || isAside || drain?.isForced == true }
-
-    /// The state of a process that takes part, while it is to be drained.
-    var drainState: MemberState? {
-        guard drain != nil else { return nil }
-        return upkeep.mine.contains { slots[$0].hold != nil } ? .draining : .drained
-    }
-
     /// Takes what the bucket says about this process's request.
     mutating func note(_ news: DrainNews, _ effects: inout [Effect]) {
         switch news {
@@ -31,8 +17,8 @@ extension MembershipMachine {
 
     private mutating func change(to cause: DrainCause?, _ effects: inout [Effect]) {
         guard cause != drain else { return }
-        drain = cause
-        upkeep.candidates = nil
+        standing.drain = cause
+        sharing.findAgain()
         effects.append(.note(cause.map { .drainAsked($0) } ?? .drainEnded))
     }
 }

@@ -7,75 +7,57 @@ extension MembershipMachine {
 
     /// Ends `joining` or `resuming` when enough is known.
     mutating func goOn(_ now: MonotonicTime, _ effects: inout [Effect]) {
-        guard isHearing else { return }
-        switch phase {
-        case .joining:
-            guard isFresh, now >= linkedAt + lease / 2 else { return }
-            phase = .active
-            mayChangeOwners = true
-            upkeep.candidates = nil
+        guard hearing.isHearing else { return }
+        switch standing.phase {
+        case .joining: if !reads.isFresh || now < joins { return }
         case .resuming:
-            resumesLate = now >= resumingSince + Self.resumeNanoseconds
-            guard isFresh, readsDone > resumeMark else { return }
-            guard slots.allSatisfy({ isConfirmed($0) }) else { return }
-            phase = .active
-            mayChangeOwners = true
-            upkeep.candidates = nil
+            standing.waitsToResume(at: now)
+            guard reads.isFresh, reads.done > standing.resumeMark,
+                slots.isConfirmed(since: standing.generation)
+            else { return }
             // The others resume at the same time. They get a lease to be heard.
-            hearingSince = now
+            hearing.countFrom(now)
         case .active, .paused: return
         }
-    }
-
-    /// Returns whether the record of a held partition was written since the last pause. A partition
-    /// that is not held, or is being freed, needs no such proof.
-    private func isConfirmed(_ slot: Slot) -> Bool {
-        guard let hold = slot.hold, hold.stage != .freeing else { return true }
-        return hold.confirmed == generation
+        standing.activate()
+        mayChangeOwners = true
+        sharing.findAgain()
     }
 
     // MARK: sharing out
 
-    /// A member that may get partitions.
-    struct Candidate: Sendable {
-        /// `nil` for an owner that is known only from a record.
-        var precedence: MemberPrecedence?
-        /// Whether it accepts a partition now. Until then its partitions stay where they are.
-        var isReady: Bool
-    }
-
     /// Returns the members among which partitions are shared, and which of them are ready to take
     /// one. A member that may return in a moment is one of them, so that nothing moves after NATS
     /// was away.
-    private mutating func candidates() -> [MemberName: Candidate] {
+    private mutating func candidates() -> [MemberName: Sharing.Candidate] {
         // An owner that only a record names may be dead at any time.
-        guard upkeep.strangers.isEmpty else { return findCandidates() }
-        if let known = upkeep.candidates { return known }
+        guard slots.strangers.isEmpty else { return findCandidates() }
+        if let known = sharing.candidates { return known }
         let found = findCandidates()
-        upkeep.candidates = found
+        sharing.found(found)
         return found
     }
 
-    private func findCandidates() -> [MemberName: Candidate] {
-        var found: [MemberName: Candidate] = [:]
-        if phase == .active || phase == .resuming, !takesNothing {
-            found[settings.member] = Candidate(precedence: precedence, isReady: phase == .active)
+    private func findCandidates() -> [MemberName: Sharing.Candidate] {
+        var found: [MemberName: Sharing.Candidate] = [:]
+        if standing.takesPart, !standing.takesNothing {
+            found[settings.member] = Sharing.Candidate(
+                precedence: precedence, isReady: standing.phase == .active)
         }
-        for (key, peer) in peers where peer.active == .ready || peer.active == .resuming {
-            guard peer.state != .gone, !isDead(key) else { continue }
-            let isReady = peer.state == .ready && peer.activeLink == links
+        for (key, peer) in peers.all where peer.active == .ready || peer.active == .resuming {
+            guard peer.state != .gone, !peers.isDead(key, hearing) else { continue }
+            let isReady = peer.state == .ready && peer.activeLink == hearing.links
             let known = found[key.name]
             let precedence = peer.heartbeat.precedence
-            found[key.name] = Candidate(
+            found[key.name] = Sharing.Candidate(
                 precedence: max(known?.precedence ?? precedence, precedence),
                 isReady: isReady || known?.isReady ?? false)
         }
-        for index in upkeep.strangers {
-            let slot = slots[index]
-            guard let record = slot.record, found[record.owner] == nil,
-                record.owner != settings.member, !isDeadOwner(record, of: slot)
+        for index in slots.strangers {
+            guard let record = slots[index].record, found[record.owner] == nil,
+                record.owner != settings.member, !isDeadOwner(record, of: index)
             else { continue }
-            found[record.owner] = Candidate(precedence: nil, isReady: false)
+            found[record.owner] = Sharing.Candidate(precedence: nil, isReady: false)
         }
         let highest = found.values.compactMap(\.precedence).max()
         return found.filter { $0.value.precedence == nil || $0.value.precedence == highest }
@@ -84,21 +66,22 @@ extension MembershipMachine {
     /// Brings what this process owns in line with the assignment: it claims partitions, hands them
     /// over and keeps their records right.
     mutating func share(_ now: Moment, _ effects: inout [Effect]) {
-        guard isFresh else { return }
+        guard reads.isFresh else { return }
         let candidates = candidates()
-        assign(candidates, now.monotonic)
+        sharing.assign(candidates, at: now.monotonic)
         var handOvers = handOversInProgress(now.monotonic)
-        for index in upkeep.mine.union(upkeep.wanted).sorted() {
+        for index in slots.mine.union(sharing.wanted).sorted() {
             guard slots[index].hold != nil else {
-                let isWanted = upkeep.wanted.contains(index)
+                let isWanted = sharing.wanted.contains(index)
                 claimOrFree(index, isMine: isWanted, now, &effects)
                 continue
             }
             if handOvers < Self.handOversMax, slots[index].hold?.stage == .held,
-                mustGo(to: assignment.member(of: Partition(index)), candidates)
+                mustGo(to: sharing.assignment.member(of: Partition(index)), candidates)
             {
                 handOvers += 1
-                release(index, now.monotonic, &effects)
+                let tenure = slots.release(index, at: now.monotonic)
+                effects.append(.order(.release(Partition(index), tenure: tenure)))
             }
             keep(index, now, &effects)
         }
@@ -106,28 +89,19 @@ extension MembershipMachine {
 
     /// The number of hand-overs that delay further ones.
     private func handOversInProgress(_ now: MonotonicTime) -> Int {
-        upkeep.mine.count { index in
+        slots.mine.count { index in
             guard let hold = slots[index].hold, hold.stage != .held else { return false }
             return now < hold.releasedAt + Self.handOverNanoseconds
         }
     }
 
-    private mutating func release(
-        _ index: Int, _ now: MonotonicTime, _ effects: inout [Effect]
-    ) {
-        slots[index].hold?.stage = .releasing
-        slots[index].hold?.releasedAt = now
-        let tenure = slots[index].hold?.tenure ?? 0
-        effects.append(.order(.release(Partition(index), tenure: tenure)))
-    }
-
     /// Returns whether a held partition has to be handed over to the member that it belongs to by
     /// the assignment. That member has to be ready for it.
     private func mustGo(
-        to owner: MemberName?, _ candidates: [MemberName: Candidate]
+        to owner: MemberName?, _ candidates: [MemberName: Sharing.Candidate]
     ) -> Bool {
-        if handsOverAll { return true }
-        guard phase == .active, let owner, owner != settings.member,
+        if standing.handsOverAll { return true }
+        guard standing.phase == .active, let owner, owner != settings.member,
             let next = candidates[owner], next.isReady
         else { return false }
         // A drained member is no candidate, so the others may all be of a lower rank.
@@ -140,9 +114,9 @@ extension MembershipMachine {
 
     /// Returns whether the record may be written: no write is in progress, the wait after a failure
     /// is over, and what had to be read first was read.
-    private func mayWrite(_ slot: Slot, _ now: MonotonicTime) -> Bool {
+    private func mayWrite(_ slot: MembershipSlot, _ now: MonotonicTime) -> Bool {
         slot.pending == nil && now >= slot.notBefore
-            && (slot.readMark == 0 || readsDone > slot.readMark)
+            && (slot.readMark == 0 || reads.done > slot.readMark)
     }
 
     /// Claims a partition that is not held, if it belongs to this process and has no living owner.
@@ -154,22 +128,25 @@ extension MembershipMachine {
         let slot = slots[index]
         guard mayWrite(slot, now.monotonic) else { return }
         let record = slot.record
-        let isOrphan = record.map { isMine($0) && $0.state == .held } ?? false
-        if isOrphan, takesNothing || !isWanted {
+        let isOrphan = slots.namesMe(index)
+        if isOrphan, standing.takesNothing || !isWanted {
             // The record remains from a claim whose answer was lost, or from a partition that the
             // data plane has lost.
-            guard phase == .active || phase == .resuming || wantsLeave else { return }
+            guard standing.takesPart || standing.wantsLeave else { return }
             return free(index, now, &effects)
         }
-        guard phase == .active, isWanted, !takesNothing, now.monotonic >= slot.claimNotBefore
+        guard standing.phase == .active, isWanted, !standing.takesNothing,
+            now.monotonic >= slot.claimNotBefore
         else { return }
-        if let record, record.state == .held, !isOrphan, !isDeadOwner(record, of: slot) { return }
+        if let record, record.state == .held, !isOrphan, !isDeadOwner(record, of: index) { return }
         let epoch = max(slot.epochFloor, record?.epoch ?? 0)
         guard epoch < OwnershipRecord.epochMax - 1 else { return }
         if !isOrphan || slot.origin == nil {
-            slots[index].origin = Origin(
-                previous: record?.owner,
-                wasReleased: record.map { $0.state == .free } ?? true)
+            slots.claims(
+                index,
+                from: MembershipSlot.Origin(
+                    previous: record?.owner,
+                    wasReleased: record.map { $0.state == .free } ?? true))
         }
         write(
             index,
@@ -195,12 +172,12 @@ extension MembershipMachine {
             return
         }
         if hold.stage == .freeing { return free(index, now, &effects) }
-        if hold.confirmed != generation {
-            guard phase == .resuming, readsDone > resumeMark else { return }
+        if hold.confirmed != standing.generation {
+            guard standing.phase == .resuming, reads.done > standing.resumeMark else { return }
             record.epoch = max(record.epoch, hold.opened)
             return write(index, record, .confirm, &effects)
         }
-        guard hold.opened > hold.epoch, phase == .active else { return }
+        guard hold.opened > hold.epoch, standing.phase == .active else { return }
         record.epoch = hold.opened
         write(index, record, .raise, &effects)
     }
@@ -218,34 +195,15 @@ extension MembershipMachine {
         switch answer {
         case .opened(_, _, let epoch):
             guard epoch < OwnershipRecord.epochMax else { return }
-            slots[index].hold?.opened = max(hold.opened, epoch)
-            slots[index].epochFloor = max(slots[index].epochFloor, epoch)
-        case .released:
-            guard hold.stage != .freeing else { return }
-            slots[index].hold?.stage = .freeing
-            if hold.releasedAt == .distantPast { slots[index].hold?.releasedAt = now }
+            slots.opened(index, epoch)
+        case .released: slots.released(index, at: now)
         case .lost(_, _, let reason):
-            setHold(index, nil)
-            lost(index, reason, now, &effects)
+            slots.giveUp(index, peers)
+            let wait = slots.lost(index, at: now)
+            mustRead(index)
+            effects.append(
+                .note(.fenced(Partition(index), reason: reason, waitNanoseconds: wait)))
         }
-    }
-
-    /// Makes the next claim wait after a process outside of the group took the partition: twice as
-    /// long each time, because the two would otherwise fence each other without end.
-    private mutating func lost(
-        _ index: Int, _ reason: String, _ now: MonotonicTime, _ effects: inout [Effect]
-    ) {
-        var slot = slots[index]
-        if now - slot.lostAt > 2 * Self.lossWaitMax { slot.losses = 0 }
-        let wait = min(Self.lossWaitFirst << Int64(min(5, slot.losses)), Self.lossWaitMax)
-        slot.losses += 1
-        slot.lostAt = now
-        slot.claimNotBefore = now + wait
-        slot.readMark = readsStarted
-        slots[index] = slot
-        readScope = max(readScope, .changes)
-        effects.append(
-            .note(.fenced(Partition(index), reason: reason, waitNanoseconds: wait)))
     }
 
     // MARK: leaving
@@ -253,18 +211,14 @@ extension MembershipMachine {
     /// Ends the membership when it is to leave and holds nothing. Without contact to the bucket it
     /// does not wait until its records are free.
     mutating func leaveWhenEmpty(_ now: Moment, _ effects: inout [Effect]) {
-        guard wantsLeave, slots.allSatisfy({ $0.hold == nil && $0.pending == nil }) else { return }
-        let mayFree = isFresh && (phase == .active || phase == .resuming)
-        let isNamed = slots.contains {
-            $0.record.map { isMine($0) && $0.state == .held } ?? false
-        }
-        guard !(mayFree && isNamed) else { return }
-        hasLeft = true
+        guard standing.wantsLeave, slots.isIdle else { return }
+        let mayFree = reads.isFresh && standing.takesPart
+        guard !(mayFree && slots.mine.contains(where: slots.namesMe)) else { return }
+        standing.end()
         steady(&effects)
-        if links > 0 {
-            var last = heartbeat
-            sequence += 1
-            last.sequence = sequence
+        if hearing.links > 0 {
+            let last = heartbeats.send(
+                heartbeat, holdChanges: slots.holdChanges, at: now.monotonic)
             effects.append(.send(last))
         }
         effects.append(.left)

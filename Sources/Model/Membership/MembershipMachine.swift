@@ -114,162 +114,51 @@ package struct MembershipMachine: Sendable {
     /// After a new link, a member that has not been heard since is treated as alive for this long.
     package static let settleNanoseconds: Int64 = 3_000_000_000
     package static let heartbeatsPerLease: Int64 = 4
-    /// The shortest time between two heartbeats.
-    static let spacingNanoseconds: Int64 = 10_000_000
-    /// The longest time between two reads of the bucket.
-    static let readIntervalNanoseconds: Int64 = 1_000_000_000
     /// The shortest time between two reads, and what each other member adds to it: while partitions
     /// move, every member reads every record that was written.
     static let readSpacingNanoseconds: Int64 = 10_000_000
     static let readSpacingPerMember: Int64 = 500_000
-    /// The shortest time between two assignments, for each pair of a partition and a member.
-    static let assignNanosecondsPerPair: Int64 = 1_000
-    /// When nothing else has to be read, all records are read this often. A bucket that was
-    /// restored from a backup and has as many writes again as before looks like the earlier one.
-    static let wholeIntervalNanoseconds: Int64 = 8_000_000_000
-    /// A bucket with several copies that contradicts what is known of it is treated as another one
-    /// only after this long. A new leader may answer before it has applied all of its log.
-    static let doubtNanoseconds: Int64 = 30_000_000_000
-    /// The time between two reads in doubt.
-    static let doubtSpacingNanoseconds: Int64 = 100_000_000
     /// The most partitions that are handed over at the same time, so that each is interrupted only
     /// briefly.
     static let handOversMax = 2
     /// A hand-over that takes longer than this no longer delays others.
     static let handOverNanoseconds: Int64 = 1_000_000_000
-    /// The wait before a claim after a process outside of the group took the partition: the first,
-    /// and the longest.
-    static let lossWaitFirst: Int64 = 1_000_000_000
-    static let lossWaitMax: Int64 = 30_000_000_000
-    /// The wait between two tries of a failed write: the first, and the longest.
-    static let writeWaitFirst: Int64 = 20_000_000
-    static let writeWaitMax: Int64 = 1_000_000_000
-    /// A member that cannot read the records for this long after a pause lets others take over.
-    static let resumeNanoseconds: Int64 = 10_000_000_000
     /// The most members of a group, including processes that have just gone. Further ones are
     /// ignored.
     package static let peersMax = 512
-    /// How long a dead member is remembered.
-    static let forgetNanoseconds: Int64 = 60_000_000_000
-    /// The most heartbeats in flight. An older one that comes back is ignored.
-    static let echoesMax: UInt64 = 256
 
     // MARK: state
 
-    enum Phase: Equatable, Sendable {
-        /// Until the records were read and the others had half a lease to be heard. Next: `active`.
-        case joining
-        /// It may own partitions. Next: `paused`.
-        case active
-        /// It is no owner, because it does not hear its own heartbeats. Next: `resuming`.
-        case paused
-        /// It hears again and writes its records once more. Next: `active`, `paused`.
-        case resuming
-    }
-
     package let settings: Settings
-    let lease: Int64
-    var phase = Phase.joining
-    /// Whether it is to hand over everything and then end.
-    var wantsLeave = false
-    /// Whether an older process with the same name is alive, so that this one takes no partition.
-    var isAside = false
-    /// Who asked that it takes no partition until it is released, and why; `nil`: nobody did.
-    package internal(set) var drain: DrainCause?
-    /// Whether the last effect was given out. No event changes anything any more.
-    package internal(set) var hasLeft = false
+    var standing = Standing()
+    var hearing: Hearing
+    var heartbeats: OwnHeartbeats
+    var peers: MembershipPeers
+    var reads: RecordReads
+    var slots: MembershipSlots
+    var sharing: Sharing
 
-    /// Whether the event may change who owns what. A heartbeat that reports nothing new does not.
+    /// Most heartbeats of a large group report nothing new. Then neither the partitions nor the
+    /// other members are gone through. Whether the event may change who owns what:
     var mayChangeOwners = true
-    var upkeep = Upkeep()
+    /// Whether something other than a heartbeat without news has happened.
+    var isNews = true
     /// The monotonic time of the last event.
     var clock = MonotonicTime.distantPast
-    // Links and the process's own heartbeats.
-    /// The number of the present link; 0 before the first one.
-    var links = 0
-    /// When the present link came up, by the monotonic clock, as all times below.
-    var linkedAt = MonotonicTime.distantPast
-    /// Whether the last echo was sent less than a lease ago. Otherwise nobody can be proven silent.
-    var isHearing = false
-    /// A thread of this process hangs, so its heartbeats that come back prove nothing.
-    package internal(set) var isHung = false
-    /// Since when it hears without a break. The silence of others is counted from here.
-    var hearingSince = MonotonicTime.distantPast
-    /// When the newest own heartbeat that came back was sent.
-    var echoSent = MonotonicTime.distantPast
-    /// When the last pause ended.
-    var resumingSince = MonotonicTime.distantPast
-    /// Whether it resumes for longer than `resumeNanoseconds`. It then reports `paused`, so that
-    /// others take over.
-    var resumesLate = false
-    /// The number of the last read that began before the pause ended. Only a later read shows what
-    /// others have claimed meanwhile, so it has to come before anything is resumed.
-    var resumeMark: UInt64 = 0
-    /// The number of pauses. What was written before the last pause proves nothing.
-    var generation: UInt64 = 0
-
-    // Heartbeats.
-    /// The number of the last heartbeat.
-    var sequence: UInt64 = 0
-    /// When the heartbeats that have not come back yet were sent, by their numbers.
-    var sent: [UInt64: MonotonicTime] = [:]
-    var lastHeartbeatAt = MonotonicTime.distantPast
-    var lastHeartbeat: MemberHeartbeat?
-    /// Whether a process has requested a heartbeat that was not sent yet.
-    var wasAsked = false
-
-    // Records.
-    enum ReadScope: Int, Comparable, Sendable {
-        /// Nothing has to be read; the records that were written since the last read; all of them.
-        case nothing, changes, whole
-        static func < (left: ReadScope, right: ReadScope) -> Bool { left.rawValue < right.rawValue }
-    }
-    /// What the next read has to include.
-    var readScope = ReadScope.nothing
-    var isReading = false
-    /// Whether the last read requested all records.
-    var readWasWhole = false
-    /// The link on which the last read began.
-    var readLink = 0
-    /// The number of the last read that began, and of the last one whose result was accepted.
-    var readsStarted: UInt64 = 0
-    var readsDone: UInt64 = 0
-    /// When all records were last requested.
-    var wholeAt = MonotonicTime.distantPast
-    /// The earliest time of the next read.
-    var readNotBefore = MonotonicTime.distantPast
-    /// When the last read ended.
-    var readAt = MonotonicTime.distantPast
-    /// The records were read on this link, or are newer.
-    var isFresh = false
-    /// The revision up to which the bucket was read.
-    var lastRead: UInt64 = 0
-    /// The revision of this process's last write.
-    var lastWritten: UInt64 = 0
-    /// The bucket went back, and this was not reported to the others yet.
-    var hasToReportReplaced = false
-    /// Since when reads have contradicted what is known; `nil` while they do not.
-    var doubtedSince: MonotonicTime?
-    /// The id of the last write.
-    var writes: UInt64 = 0
-
-    /// By partition number.
-    var slots: [Slot]
-    /// The number of the last tenure.
-    var tenures: UInt64 = 0
-    var peers: [PeerKey: Peer] = [:]
-    /// Which partition belongs to which member, as far as this process knows the members.
-    var assignment: Assignment
     /// The time of the last effect `steady`.
     var steadyUntil = MonotonicTime.distantPast
     /// The state in the last note.
-    var notedState = MemberState.joining
+    private var notedState = MemberState.joining
 
     package init(_ settings: Settings) {
         self.settings = settings
-        lease = settings.leaseNanoseconds
-        slots = [Slot](repeating: Slot(), count: settings.partitions)
-        assignment = Assignment(partitions: settings.partitions, members: [])
+        let lease = settings.leaseNanoseconds
+        hearing = Hearing(lease: lease)
+        heartbeats = OwnHeartbeats(lease: lease)
+        peers = MembershipPeers(of: settings.member)
+        reads = RecordReads(lease: lease)
+        slots = MembershipSlots(settings)
+        sharing = Sharing(settings)
     }
 
     /// Handles an event. Effects that follow from the time alone come with any event.
@@ -279,32 +168,30 @@ package struct MembershipMachine: Sendable {
         guard !hasLeft else { return }
         clock = now.monotonic
         mayChangeOwners = true
-        upkeep.mustLook = true
-        let wasHearing = isHearing
+        isNews = true
+        let wasHearing = hearing.isHearing
         lapse(now.monotonic, &effects)
         switch event {
         case .connected:
-            upkeep.candidates = nil
+            sharing.findAgain()
             connect(now.monotonic, &effects)
         case .heartbeat(let heartbeat):
-            upkeep.mustLook = wasHearing != isHearing
+            isNews = wasHearing != hearing.isHearing
             receive(heartbeat, now.monotonic, &effects)
-        case .asked: wasAsked = true
+        case .asked: heartbeats.wasAsked = true
         case .records(let read): receive(read, now.monotonic, &effects)
         case .readFailed(let number, let reason):
-            readEnded(number, now.monotonic)
-            doubtedSince = nil
+            reads.failed(number, at: now.monotonic)
             effects.append(.note(.readFailed(reason)))
-            readNotBefore = now.monotonic + Self.writeWaitFirst * 10
         case .written(let partition, let id, let outcome):
             written(partition, id, outcome, now.monotonic, &effects)
         case .answer(let answer): receive(answer, now.monotonic, &effects)
         case .hangs(let isHung):
-            self.isHung = isHung
+            hearing.isHung = isHung
             lapse(now.monotonic, &effects)
         case .leave:
-            wantsLeave = true
-            upkeep.candidates = nil
+            standing.leave()
+            sharing.findAgain()
         case .time: break
         }
         decide(now, &effects)
@@ -314,14 +201,14 @@ package struct MembershipMachine: Sendable {
     /// out what it may do, then shares partitions, and reports itself last.
     private mutating func decide(_ now: Moment, _ effects: inout [Effect]) {
         let time = now.monotonic
-        let looks = mustLook
+        let looks = isNews || clock >= peers.silenceEnds
         // The event may be one that changes no owner.
-        if upkeep.waitsToAssign, time >= upkeep.assignNotBefore { mayChangeOwners = true }
-        if looks { standAside(time, &effects) }
+        if sharing.isDue(at: time) { mayChangeOwners = true }
+        if looks { standAside(&effects) }
         goOn(time, &effects)
-        if looks { forget(time, &effects) }
+        if looks { bury(time, &effects) }
         if mayChangeOwners { share(now, &effects) }
-        if looks { findSilence() }
+        if looks { peers.findSilence(hearing, lastHeartbeatAt: heartbeats.lastAt) }
         leaveWhenEmpty(now, &effects)
         read(time, &effects)
         steady(&effects)
@@ -332,17 +219,12 @@ package struct MembershipMachine: Sendable {
     // MARK: state for others
 
     /// What heartbeats report.
-    package var state: MemberState {
-        if hasLeft { return .gone }
-        switch phase {
-        case .paused: return .paused
-        case .joining: return wantsLeave ? .leaving : isAside ? .aside : .joining
-        case .resuming where resumesLate: return .paused
-        case .resuming:
-            return wantsLeave ? .leaving : isAside ? .aside : drainState ?? .resuming
-        case .active: return wantsLeave ? .leaving : isAside ? .aside : drainState ?? .ready
-        }
-    }
+    package var state: MemberState { standing.state(holdsAny: slots.holdsAny) }
+    /// Whether the last effect was given out.
+    package var hasLeft: Bool { standing.hasLeft }
+    /// Who asked that it takes no partition until it is released, and why; `nil`: nobody did.
+    package var drain: DrainCause? { standing.drain }
+    package var isHung: Bool { hearing.isHung }
 
     /// The records of all partitions that have one.
     package var records: [(partition: Partition, record: OwnershipRecord)] {
@@ -350,16 +232,13 @@ package struct MembershipMachine: Sendable {
     }
 
     /// The other living members, by name.
-    package var others: [MemberHeartbeat] {
-        peers.filter { !isDead($0.key) }.map(\.value.heartbeat).sorted {
-            ($0.member, $0.instance) < ($1.member, $1.instance)
-        }
-    }
+    package var others: [MemberHeartbeat] { peers.living(hearing) }
+
+    /// The number of other living members that have another lease.
+    package var otherLeases: Int { others.count { $0.leaseNanoseconds != hearing.lease } }
 
     /// The partitions that this process owns, including those that it hands over.
-    package var held: [Partition] {
-        slots.indices.filter { slots[$0].hold != nil }.map { Partition($0) }
-    }
+    package var held: [Partition] { slots.held.map { Partition($0) } }
 
     /// Notes a change of the state.
     private mutating func noteState(_ effects: inout [Effect]) {

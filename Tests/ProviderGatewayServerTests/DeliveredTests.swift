@@ -50,7 +50,10 @@ struct DeliveredReportTests {
         let ticks = delivered(from: channels)
         channels[1].report(clockAhead: 5)
         channels[0].report(clockAhead: 7)
-        let reports = [ticks.takeClockAhead(), ticks.takeClockAhead(), ticks.takeClockAhead()]
+        let reports = [
+            ticks.inlets.takeClockAhead(), ticks.inlets.takeClockAhead(),
+            ticks.inlets.takeClockAhead(),
+        ]
         #expect(reports.map { $0?.provider } == [0, 1, nil])
         #expect(reports.map { $0?.ahead } == [7, 5, nil])
     }

@@ -38,10 +38,10 @@ struct Inflow {
     init(_ parts: GatewayParts, _ source: OpenedSource) {
         ticks = source.resumption.ticks
         time = SourceTime(
-            parts.settings, parts.context.telemetry, providers: ticks.providers.count)
-        isRecorded = ticks.isRecorded
+            parts.settings, parts.context.telemetry, providers: ticks.inlets.count)
+        isRecorded = ticks.inlets.isRecorded
         givesWay = parts.settings.source.isHistory
-        depth = DepthBooks(isRecorded: ticks.isRecorded)
+        depth = DepthBooks(isRecorded: isRecorded)
         let places = source.lanes.places
         for _ in places { newest.addSymbol() }
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)
@@ -65,7 +65,7 @@ struct Inflow {
     /// Returns whether a record of the batch that is being taken is refused, because it is too far
     /// ahead for the tape. No record of a recording is.
     mutating func refuses(_ header: TickHeader) -> Bool {
-        !isRecorded && time.refuses(header, of: ticks.present)
+        !isRecorded && time.refuses(header, of: ticks.inlets.present)
     }
 
     /// Gives providers the gateway's clock for their stamps, and takes their reports of how far

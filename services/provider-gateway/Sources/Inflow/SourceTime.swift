@@ -59,8 +59,8 @@ struct SourceTime {
     /// Gives providers this clock for their stamps, and takes their reports of how far their own
     /// clocks are ahead.
     mutating func agree(with ticks: DeliveredTicks) {
-        if let offset = clock.offsetNanoseconds { ticks.follow(clockOffset: offset) }
-        guard let (provider, ahead) = ticks.takeClockAhead() else { return }
+        if let offset = clock.offsetNanoseconds { ticks.inlets.follow(clockOffset: offset) }
+        guard let (provider, ahead) = ticks.inlets.takeClockAhead() else { return }
         received(aheadNanoseconds: ahead, of: provider)
     }
 
@@ -74,7 +74,7 @@ struct SourceTime {
     /// while the time is in doubt. The watermark of a recording does not depend on the time.
     mutating func watermark(of ticks: DeliveredTicks) -> Timestamp {
         let present = ticks.watermark(now: now())
-        if ticks.isRecorded { return present }
+        if ticks.inlets.isRecorded { return present }
         if isHeld { return min(present, heldWatermark) }
         heldWatermark = present
         return present

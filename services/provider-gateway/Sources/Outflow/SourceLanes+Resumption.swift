@@ -60,7 +60,7 @@ extension SourceLanes {
         let ticks = DeliveredTicks(providers, registry: registry, router: router)
         return Resumption(
             ticks: ticks, gaps: gaps(providers.first?.0.resumption, registry, ticks),
-            isUrgent: ticks.isUrgent)
+            isUrgent: ticks.inlets.areUrgent)
     }
 
     /// Returns the newest values on the tape of all instruments.

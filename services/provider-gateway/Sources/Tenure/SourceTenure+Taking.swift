@@ -59,7 +59,7 @@ extension SourceTenure {
 
     /// Decides about the record that is due. The policy comes first, then the held quote of its
     /// symbol, then the room.
-    private func decide(about due: DeliveredTicks.Due) -> Choice {
+    private func decide(about due: DueRecord) -> Choice {
         if inflow.givesWay, inflow.backpressure.causes.contains(.headroom) { return .wait }
         // Records without a kind report about feeds and gaps: no policy applies to them.
         let isOver = due.kind != nil && !inflow.ceiling.admits
@@ -102,7 +102,7 @@ extension SourceTenure {
     /// in time. A quote needs it when the source is not pressed any more. While it is pressed, a
     /// quote replaces the held one. Other data may go first: the lane's watermark waits for the
     /// held quote, so the quote is not late.
-    private func comesAfterHeld(_ due: DeliveredTicks.Due) -> Bool {
+    private func comesAfterHeld(_ due: DueRecord) -> Bool {
         switch due.kind {
         case nil: true
         case .quote: !inflow.backpressure.isPressed
@@ -111,7 +111,7 @@ extension SourceTenure {
     }
 
     /// Decides about a due record that neither the tape nor the spool accepts.
-    private func decideWithoutRoom(about due: DeliveredTicks.Due) -> Choice {
+    private func decideWithoutRoom(about due: DueRecord) -> Choice {
         // If the source was pressed for this cause already, `decide(about:)` has asked the policy
         // about this record.
         let isNew = !inflow.backpressure.causes.contains(.noRoom)
@@ -140,13 +140,13 @@ extension SourceTenure {
     }
 
     /// Adds the places of all symbols in the source's list.
-    func addPlaces() { _ = addPlaces(upTo: DeliveredTicks.noSymbol - 1) }
+    func addPlaces() { _ = addPlaces(upTo: DueRecord.noSymbol - 1) }
 
     /// Adds the places of all numbers up to a new symbol's, and returns the last one. For
     /// `noSymbol` and for a number that is not in the list it returns the place of records without
     /// a symbol.
     private func addPlaces(upTo symbol: Int) -> SourceLanes.Place {
-        while symbol != DeliveredTicks.noSymbol, outflow.lanes.places.count <= symbol,
+        while symbol != DueRecord.noSymbol, outflow.lanes.places.count <= symbol,
             let name = inflow.ticks.symbol(outflow.lanes.places.count)
         {
             // The definition does not have yet since when the provider delivers the symbol. The
@@ -273,7 +273,7 @@ extension SourceTenure {
         parts.context.telemetry.emit(
             RecordRefused(
                 source: parts.settings.source,
-                reason: symbol == DeliveredTicks.noSymbol
+                reason: symbol == DueRecord.noSymbol
                     ? "it has no instrument" : "there is no instrument \(symbol)"))
     }
 
@@ -299,7 +299,7 @@ extension SourceTenure {
         parts.letters.refuse(
             FutureLetters.Refused(
                 record: record, source: parts.settings.source, symbol: name,
-                provider: inflow.ticks.provider,
+                provider: inflow.ticks.inlets.provider.name,
                 partition: outflow.publisher.partition(lane: lane),
                 epoch: outflow.publisher.epoch(lane: lane),
                 noted: now, aheadNanoseconds: header.eventTime.nanoseconds(since: now)))

@@ -83,8 +83,8 @@ final class SourceTenure {
         inflow = Inflow(parts, source)
         outflow = Outflow(source, parts.settings.pace)
         ledgers = Ledgers(source)
-        delayed = DelayedTenure(parts, source.claim, inflow.ticks.providers)
-        inflow.ticks.onRecords(parts.ownership.wake)
+        delayed = DelayedTenure(parts, source.claim, inflow.ticks.inlets.providers)
+        inflow.ticks.inlets.onRecords(parts.ownership.wake)
         // They were found while the source was being opened, whether this tenure uses the spool or
         // not.
         if let traffic = source.traffic { note(lossesOf: traffic) }
@@ -94,7 +94,7 @@ final class SourceTenure {
 
     /// Runs until this gateway does not own the source any more, or has to end.
     func run() -> TenureEnd {
-        parts.report.show(inflow.ticks.providers)
+        parts.report.show(inflow.ticks.inlets.providers)
         parts.report.show(feeders: inflow.ticks.feeders)
         let end = work()
         stopWaiting()
@@ -106,7 +106,9 @@ final class SourceTenure {
         parts.beat.beat(before: ThreadWatch.systemTime)
         parts.report.show([])
         parts.report.show(feeders: [])
-        if providerStop == nil { inflow.ticks.stop(within: parts.settings.delivery.stopTimeout) }
+        if providerStop == nil {
+            inflow.ticks.inlets.stop(within: parts.settings.delivery.stopTimeout)
+        }
         ledgers.stop(within: Self.recordTimeout)
         // Ticks that a disorderly end left go into the spool, too. The next tenure that opens the
         // spool decides about them.
@@ -261,7 +263,7 @@ final class SourceTenure {
     private func checkBacklog(_ heads: [GatewayReport.Head], _ now: MonotonicTime) {
         let sent = heads.reduce(UInt64(0)) { $0 &+ $1.lastOrdinal }
         let source = StorePressure.Source(
-            canWait: inflow.ticks.waitsForReaders,
+            canWait: inflow.ticks.inlets.waitForReaders,
             ordinals: sent &+ UInt64(clamping: outflow.unacknowledged))
         var waited: Int64 = 0
         let news = inflow.storePressure.judge(
@@ -325,7 +327,7 @@ final class SourceTenure {
     private func drain() -> TenureEnd {
         drainDeadline = clock.monotonic() + parts.settings.drainNanoseconds
         providerStop = ProviderStop(
-            inflow.ticks.providers, within: parts.settings.delivery.stopTimeout)
+            inflow.ticks.inlets.providers, within: parts.settings.delivery.stopTimeout)
         // Whether the providers may still have records. They are taken however many they are.
         var isTaking = true
         inflow.ceiling = TickCeiling(perSecond: 0)
@@ -368,7 +370,7 @@ final class SourceTenure {
     /// waited for any more, and nothing is left to take.
     private func takeLast() -> Bool {
         let isOver = providerStop?.isOver ?? true
-        if isOver { inflow.ticks.close() }
+        if isOver { inflow.ticks.inlets.close() }
         _ = takeTicks()
         ledgers.gaps.close()
         guard isOver, !inflow.ticks.hasNext else { return true }
@@ -379,7 +381,7 @@ final class SourceTenure {
     /// into the spool.
     private func drained() -> TenureEnd {
         parts.beat.beat(before: ThreadWatch.systemTime)
-        inflow.ticks.close()
+        inflow.ticks.inlets.close()
         for name in providerStop?.late ?? [] {
             parts.context.telemetry.emit(
                 ProviderLate(

@@ -68,17 +68,38 @@ package final class HotStateKeeper {
     private var table: HotTable
     /// The connection to Valkey; `nil` when there is none.
     private var session: HotSession?
-    private var backoff = Backoff(
-        first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
-    private var random = SystemRandomNumberGenerator()
-    /// When the next attempt after a failure may be made.
-    private var retryAt = MonotonicTime.distantPast
+    private var retries = Retries()
     /// When the marker is renewed and checked next.
     private var markerAt = MonotonicTime.distantPast
     /// When the next round trip may begin.
     private var pacedUntil = MonotonicTime.distantPast
-    /// Whether the last attempt to connect or write failed, or none was made so far.
-    private var isTroubled = true
+
+    /// The waits after failures of Valkey.
+    private struct Retries {
+        private var backoff = Backoff(
+            first: HotStateKeeper.retryFirst, limit: HotStateKeeper.retryMax)
+        private var random = SystemRandomNumberGenerator()
+        /// When the next attempt after a failure may be made.
+        private(set) var at = MonotonicTime.distantPast
+        /// Whether the last attempt to connect or write failed, or none was made so far.
+        private(set) var isTroubled = true
+
+        mutating func wait(from now: MonotonicTime) {
+            at = now + backoff.next(using: &random).clampedNanoseconds
+            isTroubled = true
+        }
+
+        mutating func noWait() { at = .distantPast }
+
+        /// Returns false when all was well before.
+        mutating func end() -> Bool {
+            guard isTroubled else { return false }
+            isTroubled = false
+            backoff.reset()
+            at = .distantPast
+            return true
+        }
+    }
 
     init(
         _ settings: Settings, _ queue: HotQueue, namespace: String, context: ServiceContext,
@@ -95,7 +116,7 @@ package final class HotStateKeeper {
         self.beat = beat
         ages = HotAges(
             life: settings.life.clampedNanoseconds, stale: settings.staleAfter.clampedNanoseconds)
-        marker = "\(namespace):hot:\(random.next() as UInt64)"
+        marker = "\(namespace):hot:\(UInt64.random(in: 0...UInt64.max))"
         metrics = HotMetrics(context.telemetry.metrics)
         table = HotTable(symbolsMax: settings.symbolsMax)
         context.telemetry.metrics.watchQueue(
@@ -138,7 +159,7 @@ package final class HotStateKeeper {
         let deadline = clock.monotonic() + Self.endNanoseconds
         while let session, session.isWaiting || table.pendingCount > 0 {
             let now = clock.monotonic()
-            guard now >= retryAt else { return }
+            guard now >= retries.at else { return }
             guard now < deadline else {
                 return failed(.timeout, "the last values were not written before the end")
             }
@@ -153,10 +174,10 @@ package final class HotStateKeeper {
     private var wait: (time: Duration, collecting: Bool) {
         let now = clock.monotonic()
         let idle = now + Self.idleNanoseconds
-        guard let session else { return (clock.remaining(until: min(idle, retryAt)), false) }
+        guard let session else { return (clock.remaining(until: min(idle, retries.at)), false) }
         if session.isWaiting { return (.zero, false) }
         if now < pacedUntil { return (clock.remaining(until: pacedUntil), true) }
-        let next = table.pendingCount > 0 ? retryAt : max(retryAt, markerAt)
+        let next = table.pendingCount > 0 ? retries.at : max(retries.at, markerAt)
         return (clock.remaining(until: min(idle, next)), false)
     }
 
@@ -181,7 +202,7 @@ extension HotStateKeeper {
     private func write() {
         let now = clock.monotonic()
         guard let session else {
-            if now >= retryAt { connect(now) }
+            if now >= retries.at { connect(now) }
             return
         }
         do throws(ValkeyError) {
@@ -191,7 +212,7 @@ extension HotStateKeeper {
                         waitingAtMost: Self.answerWait, &table)
                 else { return }
                 account(settled, session)
-            } else if now >= max(retryAt, pacedUntil) {
+            } else if now >= max(retries.at, pacedUntil) {
                 let isMarkerDue = now >= markerAt
                 guard isMarkerDue || table.pendingCount > 0 else { return }
                 if isMarkerDue { markerAt = now + Self.markerNanoseconds }
@@ -228,14 +249,14 @@ extension HotStateKeeper {
     /// lost are loaded again.
     private func refused(_ refusal: String, _ session: HotSession) {
         let kind = HotFailure(refusal: refusal)
-        let isFirst = !isTroubled
+        let isFirst = !retries.isTroubled
         failed(kind, refusal)
         guard kind == .scripts else { return }
         beat.beat(before: Self.answerTimeout)
         do {
             try session.reloadScripts(namespace: namespace)
             // If all was well before, the values are sent again immediately, without the backoff.
-            if isFirst { retryAt = .distantPast }
+            if isFirst { retries.noWait() }
         } catch {
             session.close()
             self.session = nil
@@ -278,9 +299,7 @@ extension HotStateKeeper {
 
     /// Reports a failure, and waits before the next attempt.
     private func failed(_ kind: HotFailure, _ reason: String) {
-        let wait = backoff.next(using: &random).clampedNanoseconds
-        retryAt = clock.monotonic() + wait
-        isTroubled = true
+        retries.wait(from: clock.monotonic())
         context.readiness.degrade(Self.part, kind.advice(reason))
         context.telemetry.emit(HotStateFailed(kind: kind, reason: kind.advice(reason)))
         metrics.show(table)
@@ -288,11 +307,7 @@ extension HotStateKeeper {
 
     /// Reports that Valkey works again.
     private func recovered() {
-        guard isTroubled else { return }
-        isTroubled = false
-        backoff.reset()
-        retryAt = .distantPast
-        context.readiness.degrade(Self.part, nil)
+        if retries.end() { context.readiness.degrade(Self.part, nil) }
     }
 }
 

@@ -22,11 +22,7 @@ struct MemberLoop {
 
     private let shared: MemberShared
     private var machine: MembershipMachine
-    private let ports: [OwnershipPort]
-    /// The orders that wait for each port.
-    private var outboxes: [OrderBox]
-    /// The index of each partition's port, by partition number.
-    private let portOf: [Int]
+    private var ports: MemberPorts
     /// The subject of this member's heartbeats.
     private let subject: String
     /// The number of the link that the machine knows.
@@ -49,11 +45,7 @@ struct MemberLoop {
     init(_ shared: MemberShared, _ machine: MembershipMachine, _ ports: [OwnershipPort]) {
         self.shared = shared
         self.machine = machine
-        self.ports = ports
-        outboxes = ports.map { _ in OrderBox() }
-        portOf = (0..<shared.settings.partitions).map { number in
-            ports.firstIndex { $0.partitions.contains(Partition(number)) } ?? 0
-        }
+        self.ports = MemberPorts(ports, partitions: shared.settings.partitions)
         beat = shared.context.threads.thread("group-\(shared.settings.group)")
         subject = shared.tape.names.heartbeat(
             group: shared.settings.group.text, member: shared.settings.member.text)
@@ -87,17 +79,17 @@ struct MemberLoop {
             checkThreads()
             checkLinks()
             for message in messages { handle(message) }
-            for port in ports { port.takeAnswers(into: &replies) }
+            ports.takeAnswers(into: &replies)
             for reply in replies { handle(.answer(reply)) }
             replies.removeAll(keepingCapacity: true)
             let late = answers
             answers = []
             for event in late { handle(event) }
             handle(.time)
-            for index in ports.indices { outboxes[index].deliver(to: ports[index]) }
+            ports.deliver()
             show()
         }
-        for port in ports { port.steady(until: .distantPast) }
+        ports.steady(until: .distantPast)
     }
 
     /// How long the thread may wait for messages.
@@ -105,7 +97,7 @@ struct MemberLoop {
         if !answers.isEmpty { return .zero }
         let left = shared.context.clock.remaining(until: machine.nextDeadline)
         let wait = min(Self.waitMax, left)
-        return outboxes.allSatisfy(\.isEmpty) ? wait : min(wait, Self.retryWait)
+        return ports.areEmpty ? wait : min(wait, Self.retryWait)
     }
 
     /// Checks the process's threads. When one hangs, the partitions are given away; this thread
@@ -162,11 +154,8 @@ struct MemberLoop {
                 answers.append(
                     .written(write.partition, id: write.id, .unsettled("too many calls wait")))
             }
-        case .order(let order):
-            let index = portOf[order.partition.number]
-            outboxes[index].append(order)
-            outboxes[index].deliver(to: ports[index])
-        case .steady(let time): for port in ports { port.steady(until: time) }
+        case .order(let order): ports.send(order)
+        case .steady(let time): ports.steady(until: time)
         case .note(let note): report(note)
         case .left: flushLastHeartbeat()
         }

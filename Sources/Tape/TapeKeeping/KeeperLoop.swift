@@ -24,9 +24,6 @@ final class KeeperLoop {
     private static let planNanoseconds: Int64 = 5_000_000_000
     /// The timeout of every call to NATS.
     private static let callTimeout = Duration.seconds(2)
-    /// The time between two writes of positions that moved. They are also written before each
-    /// purge.
-    private static let recordNanoseconds: Int64 = 10_000_000_000
     /// The time for which a stream is left alone after nothing of it could be purged: planning
     /// takes many requests.
     private static let heldNanoseconds: Int64 = 5_000_000_000
@@ -36,37 +33,37 @@ final class KeeperLoop {
     private let jetStream: JetStream
     private let port: OwnershipPort
     private let mailbox: TapeMailbox
-    private let positions: GroupPositionListener
     private let shared: TapeKeeper.Shared
     /// Nothing younger than this is purged.
     private let keep: Duration
     private let beat: ThreadBeat
     private let clock = SystemClock()
-    /// The bucket of groups; `nil` until this keeper has opened it.
-    private var registry: GroupRegistry?
-    /// The registered groups with their stored positions, as last read.
-    private var groups: [RegisteredGroup] = []
-    /// The number of changes of each group's positions that are stored
-    /// (`PositionStore.Reports.changes`).
-    private var recorded: [GroupName: UInt64] = [:]
-    /// The monotonic time of the last write of positions; `Int64.min` before the first.
-    private var recordedAt = MonotonicTime.distantPast
-    /// When a stream's bytes are checked next, by stream; monotonic. No entry: now.
-    private var checkAt: [String: MonotonicTime] = [:]
-    /// Until when a held stream is left alone, by stream; monotonic.
-    private var heldUntil: [String: MonotonicTime] = [:]
-    /// The purges in progress, by stream. Each makes one step in turn, so that none waits for
-    /// another to finish.
-    private var works: [String: PurgeWork] = [:]
-    /// The purges that reached their goal, by stream. Their plans may allow more.
-    private var finishedWorks: [String: PurgeWork] = [:]
-    /// The tenure as the keeper; `nil` while another process is the keeper.
-    private var claim: (tenure: UInt64, epoch: UInt64)?
+    private var recorder: GroupRecorder
+    /// By stream. Each purge makes one step in turn, so that none waits for another to finish.
+    private var streams: [String: KeptStream] = [:]
     /// `nil` while another process is the keeper.
-    private var leaders: LeaderKeeper?
-    private var verification: VerificationWatch?
+    private var role: Role?
     private var events: [TapeEvent] = []
     private var orders: [OwnershipOrder] = []
+
+    /// A stream, as far as its purges go. Times are monotonic.
+    private struct KeptStream {
+        /// When its bytes are checked next.
+        var checkAt = MonotonicTime.distantPast
+        /// Until when it is left alone while it is held.
+        var heldUntil = MonotonicTime.distantPast
+        /// The purge in progress.
+        var work: PurgeWork?
+        /// The purge that reached its goal. Its plan may allow more.
+        var finished: PurgeWork?
+    }
+
+    /// What only the keeper has.
+    private struct Role {
+        let tenure: UInt64
+        var leaders: LeaderKeeper
+        var verification: VerificationWatch
+    }
 
     init(
         _ client: TapeClient, port: OwnershipPort, mailbox: TapeMailbox,
@@ -78,7 +75,7 @@ final class KeeperLoop {
         jetStream = client.jetStream.within(Self.callTimeout)
         self.port = port
         self.mailbox = mailbox
-        self.positions = positions
+        recorder = GroupRecorder(client, positions)
         self.shared = shared
         self.keep = keep
     }
@@ -91,17 +88,17 @@ final class KeeperLoop {
                 continue
             }
             checkStreams()
-            leaders?.turn(now: clock.monotonic())
-            verification?.turn(
-                registry?.bucket, now: clock.monotonic(), time: clock.now())
+            role?.leaders.turn(now: clock.monotonic())
+            role?.verification.turn(
+                recorder.registry?.bucket, now: clock.monotonic(), time: clock.now())
             for stream in client.names.allStreams where isKeeper { advance(stream) }
-            let due = client.names.allStreams.map { works[$0]?.readyAt ?? dueAt($0) }.min()
+            let due = client.names.allStreams.map { kept($0).work?.readyAt ?? kept($0).checkAt }
+                .min()
             wait(clock.remaining(until: due ?? .distantPast))
         }
     }
 
-    /// Returns when a stream's bytes are checked next.
-    private func dueAt(_ stream: String) -> MonotonicTime { checkAt[stream] ?? .distantPast }
+    private func kept(_ stream: String) -> KeptStream { streams[stream] ?? KeptStream() }
 
     // MARK: ownership
 
@@ -109,7 +106,7 @@ final class KeeperLoop {
     /// process may have taken over the role.
     private var isKeeper: Bool {
         followOrders()
-        return claim != nil && !mailbox.isClosed
+        return role != nil && !mailbox.isClosed
             && port.isSteady(now: clock.monotonic())
     }
 
@@ -118,30 +115,32 @@ final class KeeperLoop {
         for order in orders {
             switch order {
             case .take(let partition, let claim):
-                self.claim = (claim.tenure, claim.epoch)
                 port.answer(.opened(partition, tenure: claim.tenure, epoch: claim.epoch))
-                setKeeper(true)
+                setKeeper(claim.tenure)
             case .release(let partition, let tenure):
-                if claim?.tenure == tenure { setKeeper(false) }
+                if role?.tenure == tenure { setKeeper(nil) }
                 // Each step is finished when it is answered, so nothing is in progress here.
                 port.answer(.released(partition, tenure: tenure))
             case .drop(_, let tenure):
-                if claim?.tenure == tenure { setKeeper(false) }
+                if role?.tenure == tenure { setKeeper(nil) }
             }
         }
         orders.removeAll(keepingCapacity: true)
     }
 
     /// Begins or ends the role of the keeper. All that is known of positions and purges is dropped.
-    private func setKeeper(_ isKeeper: Bool) {
-        if !isKeeper { claim = nil }
-        verification?.end()
-        let (metrics, streams) = (client.telemetry.metrics, client.names.allStreams)
-        leaders = isKeeper ? LeaderKeeper(client, jetStream, streams) : nil
-        verification = isKeeper ? VerificationWatch(metrics, jetStream, streams) : nil
+    private func setKeeper(_ tenure: UInt64?) {
+        let isKeeper = tenure != nil
+        role?.verification.end()
+        let (metrics, names) = (client.telemetry.metrics, client.names.allStreams)
+        role = tenure.map {
+            Role(
+                tenure: $0, leaders: LeaderKeeper(client, jetStream, names),
+                verification: VerificationWatch(metrics, jetStream, names))
+        }
         // A predecessor may have written since.
-        (registry, groups, recorded, recordedAt, heldUntil) = (nil, [], [:], .distantPast, [:])
-        (checkAt, works, finishedWorks) = ([:], [:], [:])
+        recorder.forget()
+        streams = [:]
         shared.report.withLock { report in
             report.isKeeper = isKeeper
             if !isKeeper { report.streams = [:] }
@@ -158,49 +157,21 @@ final class KeeperLoop {
         events.removeAll(keepingCapacity: true)
     }
 
-    // MARK: positions
-
-    /// Stores the reported positions of registered groups, if that is due or `isUrgent`. A position
-    /// that is not stored has no effect on purges.
-    private func record(isUrgent: Bool) throws {
-        let now = clock.monotonic()
-        guard isUrgent || now >= recordedAt + Self.recordNanoseconds
-        else { return }
-        let registry = try self.registry ?? GroupRegistry.make(client)
-        self.registry = registry
-        groups = try registry.groups()
-        let store = positions.store
-        for index in groups.indices {
-            let group = groups[index].group
-            guard let reported = store.groups[group.text], recorded[group] != reported.changes
-            else {
-                continue
-            }
-            var stored = [PositionStore.Place: ReaderPosition](
-                groups[index].positions.map { (PositionStore.Place($0), $0) }
-            ) { $1 }
-            stored.merge(reported.positions) { $1 }
-            try registry.record(Array(stored.values), of: group, told: clock.now())
-            groups[index].positions = Array(stored.values)
-            recorded[group] = reported.changes
-        }
-        recordedAt = now
-    }
-
     // MARK: streams
 
     /// Stores positions, checks the streams that are due, and begins a purge of each that needs
     /// one.
     private func checkStreams() {
         do {
-            try record(isUrgent: false)
+            try recorder.record(isUrgent: false)
             shared.report.withLock { $0.problem = nil }
         } catch {
             failed("\(error)")
         }
-        for stream in client.names.allStreams where isKeeper && works[stream] == nil {
-            guard clock.monotonic() >= dueAt(stream) else { continue }
-            checkAt[stream] = clock.monotonic() + Self.checkNanosecondsMin
+        for stream in client.names.allStreams where isKeeper && kept(stream).work == nil {
+            guard clock.monotonic() >= kept(stream).checkAt else { continue }
+            streams[stream, default: KeptStream()].checkAt =
+                clock.monotonic() + Self.checkNanosecondsMin
             attempt(stream) { try begin(stream) }
             // Making a plan takes time, in which the other streams would fill.
             for other in client.names.allStreams where isKeeper { advance(other) }
@@ -212,8 +183,8 @@ final class KeeperLoop {
         do {
             try body()
         } catch {
-            works[stream] = nil
-            heldUntil[stream] = clock.monotonic() + Self.heldNanoseconds
+            streams[stream, default: KeptStream()].work = nil
+            streams[stream]?.heldUntil = clock.monotonic() + Self.heldNanoseconds
             client.telemetry.emit(PurgeFailed(stream: stream, reason: "\(error)"))
             shared.report.withLock { $0.streams[stream]?.problem = "\(error)" }
         }
@@ -225,7 +196,8 @@ final class KeeperLoop {
         else { return }
         let marks = PurgeMarks(bytesMax: UInt64(info.configuration.maxBytes))
         let pause = marks.nanosecondsToStart(bytes: info.bytes, max: Self.checkNanosecondsMax)
-        checkAt[stream] = clock.monotonic() + max(Self.checkNanosecondsMin, pause)
+        streams[stream, default: KeptStream()].checkAt =
+            clock.monotonic() + max(Self.checkNanosecondsMin, pause)
         shared.report.withLock { report in
             report.streams[stream, default: KeeperReport.Stream()].bytes = info.bytes
             report.streams[stream]?.marks = marks
@@ -234,25 +206,25 @@ final class KeeperLoop {
             report(nil, of: stream)
             return
         }
-        let isHeld = clock.monotonic() < heldUntil[stream] ?? .distantPast
+        let isHeld = clock.monotonic() < kept(stream).heldUntil
         guard !isHeld || info.bytes > marks.urgentBytes else { return }
-        if let work = finishedWorks.removeValue(forKey: stream), work.info.created == info.created,
+        if let work = streams[stream]?.finished.take(), work.info.created == info.created,
             clock.monotonic() < work.plannedAt + Self.planNanoseconds
         {
-            works[stream] = work.resumed(bytes: info.bytes)
+            streams[stream]?.work = work.resumed(bytes: info.bytes)
             return
         }
-        try record(isUrgent: true)
+        try recorder.record(isUrgent: true)
         let survey = StreamSurvey(client: client, jetStream: jetStream, stream: stream, info: info)
-        let plan = PurgePlan(try survey.facts(groups, keep: keep, now: clock.now()))
-        works[stream] = PurgeWork(
+        let plan = PurgePlan(try survey.facts(recorder.groups, keep: keep, now: clock.now()))
+        streams[stream]?.work = PurgeWork(
             jetStream: jetStream, info: info, marks: marks, plan: plan,
             plannedAt: clock.monotonic())
     }
 
     /// Makes the next step of the stream's purge, if it is due.
     private func advance(_ stream: String) {
-        guard var work = works[stream], clock.monotonic() >= work.readyAt
+        guard var work = kept(stream).work, clock.monotonic() >= work.readyAt
         else { return }
         attempt(stream) {
             let started = clock.monotonic()
@@ -261,7 +233,7 @@ final class KeeperLoop {
             work.readyAt =
                 ended
                 + PurgePace.pause(after: ended - started, bytes: work.bytes, marks: work.marks)
-            works[stream] = outcome == nil ? work : nil
+            streams[stream]?.work = outcome == nil ? work : nil
             if let outcome { try finished(stream, work, outcome) }
         }
     }
@@ -278,7 +250,7 @@ final class KeeperLoop {
         }
         client.telemetry.emit(
             StreamPurged(stream: stream, messages: work.purged, outcome: outcome))
-        if outcome == .reached { finishedWorks[stream] = work }
+        if outcome == .reached { streams[stream]?.finished = work }
         let isHeld = outcome == .held && work.bytes > work.marks.startBytes
         // Everything that could be purged is purged, and meanwhile readers may have read further.
         if isHeld, work.purged > 0 {
@@ -286,7 +258,7 @@ final class KeeperLoop {
             return
         }
         if outcome == .held {
-            heldUntil[stream] = clock.monotonic() + Self.heldNanoseconds
+            streams[stream]?.heldUntil = clock.monotonic() + Self.heldNanoseconds
         }
         report(isHeld ? work.plan.holder : nil, of: stream)
     }

@@ -11,20 +11,9 @@ final class OperatorReport: Sendable {
     /// The report about one owned partition.
     struct Line: Sendable {
         let partition: Partition
-        /// Whether it is the share over all partitions.
-        let isOverAll: Bool
-        /// `PartitionSlot.Stage.name`.
-        let stage: String
-        /// The epoch of its lane.
-        let epoch: UInt64
-        /// The previous owner; `nil` when there was none.
-        let previous: MemberName?
-        /// The last packet that its reader took; `nil` when there is none.
-        let input: TapePosition?
+        let tenure: Tenure
         /// Why it makes no bars at the moment; `nil` while it works.
         let problem: String?
-        /// Whether its bars are being made anew, which ends by itself.
-        let isMadeAnew: Bool
         let symbols: Int
         let openWindows: Int
         let watermark: Timestamp
@@ -38,18 +27,37 @@ final class OperatorReport: Sendable {
         /// Symbols, and days from a provider, for which nodes over all partitions had no room.
         let symbolsRefused: UInt64
         let daysRefused: UInt64
-        /// `start`, `checkpoint` or `base`; empty before that is decided.
-        let way: String
         /// The last checkpoint that this worker stored; `nil` without one.
         let checkpoint: PartitionSlot.Kept?
         /// Its age in seconds; `nil` without one.
         let checkpointAge: Double?
-        /// Whether ranges have to be computed again before the next packet is taken.
-        let isRepairing: Bool
-        /// The reading for the partition's repair; `nil` when none is under way.
-        let repair: RepairReading?
-        let lastRepair: String
-        let repairOmissions: RepairOmissions
+        let repairs: Repairs
+
+        /// How it is owned, and how far it has read.
+        struct Tenure: Sendable {
+            /// Whether it is the share over all partitions.
+            let isOverAll: Bool
+            /// `PartitionSlot.Stage.name`.
+            let stage: String
+            /// The epoch of its lane.
+            let epoch: UInt64
+            /// The previous owner; `nil` when there was none.
+            let previous: MemberName?
+            /// The last packet that its reader took; `nil` when there is none.
+            let input: TapePosition?
+            /// `start`, `checkpoint` or `base`; empty before that is decided.
+            let way: String
+            /// Whether its bars are being made anew, which ends by itself.
+            let isMadeAnew: Bool
+        }
+
+        struct Repairs: Sendable {
+            /// Whether ranges have to be computed again before the next packet is taken.
+            let areDue: Bool
+            /// The reading for a repair; `nil` when none is under way.
+            let reading: RepairReading?
+            let done: PartitionSlot.Repairs
+        }
 
         init(
             _ slot: PartitionSlot, epoch: UInt64, input: TapePosition?, problem: String?,
@@ -57,16 +65,13 @@ final class OperatorReport: Sendable {
         ) {
             let core = slot.core
             partition = slot.partition
-            self.isOverAll = isOverAll
-            stage = slot.stage.name
-            previous = slot.claim?.previous
-            way = slot.way
-            checkpoint = slot.checkpoint
-            checkpointAge = slot.checkpoint.map { Double(now - $0.at) / 1e9 }
-            self.epoch = epoch
-            self.input = input
+            tenure = Tenure(
+                isOverAll: isOverAll, stage: slot.stage.name, epoch: epoch,
+                previous: slot.claim?.previous, input: input, way: slot.progress.way,
+                isMadeAnew: core.map { $0.stopped == nil && !$0.hasBegunLine } ?? false)
+            checkpoint = slot.checkpoints.last
+            checkpointAge = slot.checkpoints.last.map { Double(now - $0.at) / 1e9 }
             self.problem = problem
-            isMadeAnew = core.map { $0.stopped == nil && !$0.hasBegunLine } ?? false
             symbols = core?.universe?.symbols ?? core?.machine.symbols.count ?? 0
             openWindows = core?.universe?.openWindows ?? core?.machine.openWindows ?? 0
             watermark = core?.watermark ?? SourceTable.noWatermark
@@ -76,10 +81,8 @@ final class OperatorReport: Sendable {
             counters = core?.machine.counters
             symbolsRefused = core?.universe?.symbolsRefused ?? 0
             daysRefused = core?.machine.daysRefused ?? 0
-            isRepairing = core?.hasRepair ?? false
-            self.repair = repair
-            lastRepair = slot.lastRepair
-            repairOmissions = slot.repairOmissions
+            repairs = Repairs(
+                areDue: core?.hasRepair ?? false, reading: repair, done: slot.repairs)
         }
     }
 
@@ -109,26 +112,30 @@ final class OperatorReport: Sendable {
     private func write(_ line: Line, into json: inout JSONWriter) {
         json.object { json in
             json.member("partition", line.partition.number)
-            json.member("scope", line.isOverAll ? "all" : "partition")
-            json.member("stage", line.stage)
-            json.member("epoch", line.epoch)
+            json.member("scope", line.tenure.isOverAll ? "all" : "partition")
+            json.member("stage", line.tenure.stage)
+            json.member("epoch", line.tenure.epoch)
             json.key("previous_owner")
-            if let previous = line.previous { json.value(previous.text) } else { json.null() }
+            if let previous = line.tenure.previous {
+                json.value(previous.text)
+            } else {
+                json.null()
+            }
             json.key("problem")
             if let problem = line.problem { json.value(problem) } else { json.null() }
-            json.member("made_anew", line.isMadeAnew)
-            json.member("input_sequence", line.input?.sequence ?? 0)
+            json.member("made_anew", line.tenure.isMadeAnew)
+            json.member("input_sequence", line.tenure.input?.sequence ?? 0)
             json.member(
                 "sources",
                 array: { json in
-                    for source in line.input?.sources ?? [] {
+                    for source in line.tenure.input?.sources ?? [] {
                         json.object { json in
                             json.member("source", source.source.text)
                             json.member("last_ordinal", source.lastOrdinal)
                         }
                     }
                 })
-            json.member("recovery", line.way)
+            json.member("recovery", line.tenure.way)
             writeCheckpoint(line, into: &json)
             json.member("output_ordinal", line.outputOrdinal)
             json.member("published", line.tally.published)
@@ -171,7 +178,7 @@ final class OperatorReport: Sendable {
 
     private func writeRepair(_ line: Line, into json: inout JSONWriter) {
         json.key("repair")
-        if let repair = line.repair {
+        if let repair = line.repairs.reading {
             json.object { json in
                 json.member("from", "\(repair.part.from)")
                 json.member("pass", repair.step)
@@ -179,19 +186,19 @@ final class OperatorReport: Sendable {
                 json.member("until_sequence", repair.part.until.sequence)
                 json.member("packets", repair.pass.packets)
             }
-        } else if line.isRepairing {
+        } else if line.repairs.areDue {
             json.value("waiting for its turn")
         } else {
             json.null()
         }
-        json.member("last_repair", line.lastRepair)
+        json.member("last_repair", line.repairs.done.last)
         json.key("repairs_left_out")
         json.object { json in
-            json.member("windows", line.repairOmissions.windows)
-            json.member("withdrawals", line.repairOmissions.withdrawals)
-            json.member("changes", line.repairOmissions.changes)
-            json.member("places", line.repairOmissions.unplaced)
-            json.member("ticks", line.repairOmissions.unassigned)
+            json.member("windows", line.repairs.done.omissions.windows)
+            json.member("withdrawals", line.repairs.done.omissions.withdrawals)
+            json.member("changes", line.repairs.done.omissions.changes)
+            json.member("places", line.repairs.done.omissions.unplaced)
+            json.member("ticks", line.repairs.done.omissions.unassigned)
         }
     }
 }

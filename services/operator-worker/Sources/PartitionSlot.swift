@@ -27,40 +27,52 @@ final class PartitionSlot {
     /// The number that jobs for the checkpoint threads carry. It rises whenever the partition
     /// begins again or ends, and answers with an older number are ignored.
     var round: UInt64 = 0
-    /// Whether an image of the core's state is on its way to the bucket of checkpoints.
-    var isWriting = false
-    /// Monotonic times: when the membership ordered to take it, when the first marker of this owner
-    /// was stored (`nil` before), and when it last began to prepare for work, which may happen
-    /// several times.
-    var orderedAt = MonotonicTime.distantPast
-    var openedAt: MonotonicTime?
-    var beganAt = MonotonicTime.distantPast
-    /// Whether its reader reads, or did since the partition was taken or last began again.
-    var hasRead = false
-    /// Whether it begins because of a rebuild request. True until the first checkpoint of the new
-    /// line of output is stored.
-    var isRebuilding = false
-    /// Whether it was reported that all output on the tape was computed again.
-    var isCaughtUp = false
-    /// How it began (`Beginning.Way`), for the report: `start`, `checkpoint` or `base`; empty
-    /// before.
-    var way = ""
+    var progress = Progress()
+    var checkpoints = Checkpoints()
+    var repairs = Repairs()
     /// Publishes the bars of its open windows to live readers; `nil` before the first time.
     var openBars: OpenBars?
     /// For the share over all partitions: the partitions for which it does not wait, as last
     /// reported. Their bars are too late.
     var leftOut: [Int] = []
-    /// The result of the last repair; empty when there was none since it was taken.
-    var lastRepair = ""
-    /// The omissions of repairs since it was taken.
-    var repairOmissions = RepairOmissions()
     /// The sequence of the last packet with output that it published; 0 when there is none since it
     /// was taken.
     var headSequence: UInt64 = 0
-    /// The last checkpoint that this worker stored; `nil` before the first one.
-    var checkpoint: Kept?
-    /// The sequences of the last inputs of the known checkpoints, the newest first. Two at most.
-    var checkpoints: [UInt64] = []
+
+    /// How it began.
+    struct Progress {
+        /// Monotonic times: when the membership ordered to take it, when the first marker of this
+        /// owner was stored (`nil` before), and when it last began to prepare for work, which may
+        /// happen several times.
+        var orderedAt = MonotonicTime.distantPast
+        var openedAt: MonotonicTime?
+        var beganAt = MonotonicTime.distantPast
+        /// Whether its reader reads, or did since the partition was taken or last began again.
+        var hasRead = false
+        /// Whether it begins because of a rebuild request. True until the first checkpoint of the
+        /// new line of output is stored.
+        var isRebuilding = false
+        /// Whether it was reported that all output on the tape was computed again.
+        var isCaughtUp = false
+        /// `Beginning.Way`, for the report: `start`, `checkpoint` or `base`; empty before.
+        var way = ""
+    }
+
+    struct Checkpoints {
+        /// Whether an image of the core's state is on its way to the bucket of checkpoints.
+        var isWriting = false
+        /// The last one that this worker stored; `nil` before the first one.
+        var last: Kept?
+        /// The sequences of the last inputs of the known ones, the newest first. Two at most.
+        var known: [UInt64] = []
+    }
+
+    struct Repairs: Sendable {
+        /// The result of the last one; empty when there was none since the partition was taken.
+        var last = ""
+        /// What they left out since then.
+        var omissions = RepairOmissions()
+    }
 
     /// How far the partition has come. From each stage of an owned partition two more ways lead on:
     /// to `releasing` when the membership orders it, and to `idle` when another worker has it.
@@ -118,7 +130,7 @@ final class PartitionSlot {
         switch stage {
         case .looking, .opening, .finding, .restored, .releasing: return true
         case .waiting(_, let reason): return reason == nil
-        case .working: return !hasRead
+        case .working: return !progress.hasRead
         case .idle, .leaving, .stopped: return false
         }
     }
@@ -128,18 +140,20 @@ final class PartitionSlot {
     var isWaitingForMarker: Bool {
         switch stage {
         case .waiting(_, let reason): return reason == nil
-        case .looking, .opening: return openedAt == nil
+        case .looking, .opening: return progress.openedAt == nil
         case .idle, .finding, .restored, .working, .leaving, .releasing, .stopped: return false
         }
     }
 
     /// The position from which the partition can always be restored: that of the older checkpoint,
     /// because the newest may be damaged. 0 when not known.
-    var durable: UInt64 { checkpoints.count < 2 ? 0 : checkpoints[1] }
+    var durable: UInt64 {
+        checkpoints.known.count < 2 ? 0 : checkpoints.known[1]
+    }
 
     /// Notes the input sequence of a stored checkpoint. A base makes all earlier ones invalid.
     func keep(sequence: UInt64, isBase: Bool) {
-        checkpoints = isBase ? [sequence] : [sequence] + checkpoints.prefix(1)
+        checkpoints.known = isBase ? [sequence] : [sequence] + checkpoints.known.prefix(1)
     }
 }
 

@@ -43,7 +43,7 @@ extension Worker {
             close(index)
         }
         slots[index].claim = claim
-        slots[index].orderedAt = clock.monotonic()
+        slots[index].progress.orderedAt = clock.monotonic()
         slots[index].stage = .waiting(until: .distantPast, reason: nil)
         divideRecomputation()
     }
@@ -54,10 +54,10 @@ extension Worker {
         guard let claim = slots[index].claim else { return }
         unsentAnswers.append(
             .opened(slots[index].partition, tenure: claim.tenure, epoch: header.epoch))
-        guard slots[index].openedAt == nil else { return }
+        guard slots[index].progress.openedAt == nil else { return }
         let now = clock.monotonic()
-        slots[index].openedAt = now
-        metrics.tookOver(nanoseconds: now - slots[index].orderedAt)
+        slots[index].progress.openedAt = now
+        metrics.tookOver(nanoseconds: now - slots[index].progress.orderedAt)
     }
 
     /// Begins to hand the partition over: it reads no more, and publishes and stores what it has.
@@ -79,7 +79,8 @@ extension Worker {
                 continue
             }
             let isDone =
-                slot.core?.isAtRest ?? true && !slot.isWriting && publisher.isIdle(lane: slot.lane)
+                slot.core?.isAtRest ?? true && !slot.checkpoints.isWriting
+                && publisher.isIdle(lane: slot.lane)
             guard isDone || now >= until else { continue }
             let nanoseconds = clock.monotonic() - since
             metrics.handedOver(nanoseconds: nanoseconds)

@@ -28,7 +28,7 @@ extension Worker {
             guard now >= until,
                 checkpoints.ask(.look(slot.partition, round: slot.round))
             else { return }
-            if slot.beganAt == .distantPast { slots[index].beganAt = now }
+            if slot.progress.beganAt == .distantPast { slots[index].progress.beganAt = now }
             slots[index].stage = .looking
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
@@ -42,9 +42,9 @@ extension Worker {
             readers.open(slot.reader, at: position)
             if slots[index].core?.mustHold ?? false { hold(index) }
         case .working:
-            guard !slot.hasRead, readers.isReading(slot.reader) else { return }
-            slots[index].hasRead = true
-            metrics.restored(nanoseconds: now - (slot.openedAt ?? now))
+            guard !slot.progress.hasRead, readers.isReading(slot.reader) else { return }
+            slots[index].progress.hasRead = true
+            metrics.restored(nanoseconds: now - (slot.progress.openedAt ?? now))
         case .leaving:
             guard slot.core?.mayLeave ?? true, publisher.isIdle(lane: slot.lane) else { return }
             beginAnew(index)
@@ -55,7 +55,7 @@ extension Worker {
     /// Returns whether the partition may load its state now, or has to let others open first.
     private func mayRestore(_ slot: PartitionSlot, now: MonotonicTime) -> Bool {
         slot.claim?.wasReleased ?? false
-            || now >= (slot.openedAt ?? now) + Self.restoreWaitNanosecondsMax
+            || now >= (slot.progress.openedAt ?? now) + Self.restoreWaitNanosecondsMax
             || !slots.contains(where: \.isWaitingForMarker)
     }
 
@@ -88,12 +88,12 @@ extension Worker {
             wait(index, reason)
         case .written(let partition, let round, let outcome, let written):
             guard let index = index(partition, round: round) else { return }
-            slots[index].isWriting = false
+            slots[index].checkpoints.isWriting = false
             self.written(outcome, written, index, now: now)
         case .notWritten(let partition, let round, let reason):
             context.telemetry.emit(CheckpointFailed(partition: partition, reason: reason))
             guard let index = index(partition, round: round) else { return }
-            slots[index].isWriting = false
+            slots[index].checkpoints.isWriting = false
             if case .releasing = slots[index].stage {
                 // Another try would delay the member that waits for the partition.
                 slots[index].core?.giveUp()
@@ -150,7 +150,7 @@ extension Worker {
             if let claim = slots[index].claim { decide(situation, index, claim) }
             return
         }
-        slots[index].isRebuilding = situation.request != nil
+        slots[index].progress.isRebuilding = situation.request != nil
         switch situation.recovery {
         case .begin(let beginning): begin(beginning, index)
         case .raise(let ordinal, let epoch, let stored):
@@ -176,8 +176,8 @@ extension Worker {
         slots[index].core?.hasLiveEdges = live != nil && !edges.isEmpty
         divideRecomputation()
         slots[index].stage = .restored(beginning.input.position)
-        slots[index].way = beginning.way.name
-        slots[index].checkpoints = []
+        slots[index].progress.way = beginning.way.name
+        slots[index].checkpoints.known = []
         if beginning.number > 0 {
             slots[index].keep(sequence: beginning.input.position?.sequence ?? 0, isBase: true)
         }
@@ -194,11 +194,11 @@ extension Worker {
     /// true when the partition is handed over: then every new position is due.
     func keep(_ index: Int, now: MonotonicTime, isLast: Bool) {
         let slot = slots[index]
-        if !slot.isCaughtUp, slot.core?.isCaughtUp ?? false {
-            slots[index].isCaughtUp = true
-            metrics.caughtUp(nanoseconds: now - slot.beganAt)
+        if !slot.progress.isCaughtUp, slot.core?.isCaughtUp ?? false {
+            slots[index].progress.isCaughtUp = true
+            metrics.caughtUp(nanoseconds: now - slot.progress.beganAt)
         }
-        guard !slot.isWriting else { return }
+        guard !slot.checkpoints.isWriting else { return }
         do throws(CheckpointError) {
             guard let image = try slots[index].core?.checkpoint(now: now, isLast: isLast) else {
                 return
@@ -207,7 +207,7 @@ extension Worker {
                 slot.partition, round: slot.round, image,
                 epoch: publisher.epoch(lane: slot.lane))
             if checkpoints.ask(job) {
-                slots[index].isWriting = true
+                slots[index].checkpoints.isWriting = true
             } else {
                 slots[index].core?.notStored(now: now)
             }
@@ -228,9 +228,9 @@ extension Worker {
         switch outcome {
         case .stored(let number):
             slots[index].core?.stored()
-            slots[index].isRebuilding = false
+            slots[index].progress.isRebuilding = false
             slots[index].keep(sequence: written.sequence, isBase: written.isBase)
-            slots[index].checkpoint = PartitionSlot.Kept(
+            slots[index].checkpoints.last = PartitionSlot.Kept(
                 number: number, sequence: written.sequence, byteCount: written.byteCount, at: now)
             metrics.wrote(nanoseconds: written.nanoseconds)
             context.telemetry.emit(
@@ -246,7 +246,7 @@ extension Worker {
     /// Begins a rebuild that a person requested, whatever the partition is doing.
     private func requested(_ index: Int) {
         let slot = slots[index]
-        guard slot.isOwned, !slot.isRebuilding else { return }
+        guard slot.isOwned, !slot.progress.isRebuilding else { return }
         switch slot.stage {
         // The next job to the checkpoint thread sees the request.
         case .idle, .waiting, .looking, .opening, .finding, .leaving, .releasing: return
@@ -266,11 +266,11 @@ extension Worker {
         metrics.left(slots[index].core)
         slots[index].round += 1
         slots[index].core = nil
-        slots[index].hasRead = false
+        slots[index].progress.hasRead = false
         slots[index].isHeld = false
-        slots[index].isWriting = false
-        slots[index].isCaughtUp = false
-        slots[index].beganAt = clock.monotonic()
+        slots[index].checkpoints.isWriting = false
+        slots[index].progress.isCaughtUp = false
+        slots[index].progress.beganAt = clock.monotonic()
         slots[index].stage = .waiting(
             until: .distantPast, reason: "its bars are about to be made anew")
     }

@@ -43,7 +43,7 @@ extension Worker {
             return Problem(text: "its bars are being made anew")
         }
         guard !readers.isReading(slot.reader) else { return nil }
-        return slot.hasRead ? Problem(text: Self.opening.text) : Self.opening
+        return slot.progress.hasRead ? Problem(text: Self.opening.text) : Self.opening
     }
 
     /// Reports what is due. The loop calls it in each turn.
@@ -59,7 +59,8 @@ extension Worker {
             }
             let problem = problem(slot)
             let isReported =
-                problem?.isUrgent ?? false || now - slot.orderedAt >= Self.openingNanosecondsMax
+                problem?.isUrgent ?? false
+                || now - slot.progress.orderedAt >= Self.openingNanosecondsMax
             context.readiness.set("partition \(slot.partition)", isReported ? problem?.text : nil)
             if let stopped = slot.core?.stopped {
                 context.telemetry.emit(
@@ -102,7 +103,7 @@ extension Worker {
 
     /// Returns the newest output of a partition; `nil` before this worker has opened its lane.
     private func head(_ slot: PartitionSlot) -> TapeHead? {
-        guard slot.openedAt != nil else { return nil }
+        guard slot.progress.openedAt != nil else { return nil }
         return TapeHead(
             partition: client.names.outputPartition(slot.partition),
             epoch: publisher.epoch(lane: slot.lane),

@@ -64,18 +64,11 @@ final class StoreWorker {
         let reason: String
     }
 
-    /// The first wait after a failure; `retryMax` of the settings is the longest.
-    static let retryFirst = Duration.milliseconds(100)
-    /// The longest wait between two tries while the schema does not fit: a person has to run the
-    /// migration.
-    static let schemaRetryMax = Duration.seconds(5)
     /// How long the worker waits for a write after a failed one and a successful claim. Without a
     /// row to write, the claim then counts as the proof that the database works.
     private static let proveNanoseconds: Int64 = 1_000_000_000
     /// The longest wait. A wake of the queue ends it before its time.
     private static let idle = Duration.milliseconds(250)
-    /// The interval between checks of an idle session.
-    private static let checkNanoseconds: Int64 = 1_000_000_000
     /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
 
@@ -96,25 +89,10 @@ final class StoreWorker {
     var orders: [OwnershipOrder] = []
     /// Why this life ends; `nil` while it may continue.
     var death: Death?
-    var random = SystemRandomNumberGenerator()
-    /// The waits after failures of the database.
-    var backoff: Backoff
-    /// The waits while the schema does not fit.
-    var schemaBackoff = Backoff(first: StoreWorker.retryFirst, limit: StoreWorker.schemaRetryMax)
-    /// When to connect next, if there is no session.
-    var connectAt: MonotonicTime
-    /// When the session was last checked.
-    private var checkedAt = MonotonicTime.distantPast
+    private var retries: WorkerRetries
+    private var attempt = WorkerTry()
     /// How long rows wait for others.
     private var batchWait: BatchWait
-    /// Until when the breaker allows no try.
-    private var waitUntil = MonotonicTime.distantPast
-    /// Whether the breaker has permitted a try whose result is not reported yet. Several uses of
-    /// the database may belong to one try: connecting, the claim, a write.
-    private var holdsPermission = false
-    /// Until when a write is waited for as a proof (`proveNanoseconds`); `nil` when no proof is
-    /// waited for.
-    private var proveUntil: MonotonicTime?
     /// Room for the packets of one `takePackets`.
     private var packets: [QueuedPacket] = []
 
@@ -127,11 +105,8 @@ final class StoreWorker {
         self.queue = queue
         self.assignment = assignment
         self.parts = parts
-        connectAt = begin
+        retries = WorkerRetries(begin: begin, longest: parts.settings.attempts.retryMax)
         batchWait = BatchWait(longest: parts.settings.batches.waitNanoseconds)
-        backoff = Backoff(
-            first: StoreWorker.retryFirst,
-            limit: max(StoreWorker.retryFirst, parts.settings.attempts.retryMax))
         store = Store(
             parts.settings, owner: assignment.owner, letters: parts.letters, fence: parts.fence,
             beat: beat)
@@ -182,9 +157,9 @@ final class StoreWorker {
             min(Self.idle, max(.zero, time.duration(since: now)))
         }
         if !assignment.unsentAnswers.isEmpty { return Self.soon }
-        if !store.isConnected { return until(max(connectAt, waitUntil)) }
+        if !store.isConnected { return until(max(retries.connectAt, attempt.waitUntil)) }
         guard isSteady else { return Self.idle }
-        if waitUntil > now { return until(waitUntil) }
+        if attempt.waitUntil > now { return until(attempt.waitUntil) }
         if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
         let waiting = queue.waiting
         guard let due = due(waiting) else { return Self.idle }
@@ -207,7 +182,7 @@ final class StoreWorker {
     /// Whether something has to be written now: the rest of a batch, packets that wait for their
     /// days, or packets in the queue.
     private var isDue: Bool {
-        guard store.isConnected, isSteady, clock.monotonic() >= waitUntil else {
+        guard store.isConnected, isSteady, clock.monotonic() >= attempt.waitUntil else {
             return false
         }
         return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
@@ -226,14 +201,14 @@ final class StoreWorker {
     /// Returns whether the breaker lets this worker use the database. If it does, the worker has to
     /// report the result by `concluded`: other workers may wait for it.
     func mayTry() -> Bool {
-        if holdsPermission { return true }
+        if attempt.isPermitted { return true }
         let now = clock.monotonic()
         switch parts.breaker.permission(now: now) {
         case .go, .probe:
-            holdsPermission = true
+            attempt.begin()
             return true
         case .wait(let until):
-            waitUntil = until
+            attempt.waitUntil = until
             enter(.waitingForBreaker)
             return false
         }
@@ -241,12 +216,7 @@ final class StoreWorker {
 
     /// Checks the session once a second, so that its end is noticed also without a row to write.
     private func checkAliveIfDue() {
-        let now = clock.monotonic()
-        guard store.isConnected, now >= checkedAt + Self.checkNanoseconds
-        else {
-            return
-        }
-        checkedAt = now
+        guard store.isConnected, retries.isCheckDue(at: clock.monotonic()) else { return }
         do throws(PostgresError) {
             try store.checkAlive()
         } catch {
@@ -256,7 +226,7 @@ final class StoreWorker {
 
     /// Connects when it is due. `claimTaken` then repeats the claims of the lost session.
     private func connectIfDue() {
-        guard !store.isConnected, clock.monotonic() >= max(connectAt, waitUntil),
+        guard !store.isConnected, clock.monotonic() >= max(retries.connectAt, attempt.waitUntil),
             mayTry()
         else { return }
         enter(.connecting)
@@ -278,29 +248,28 @@ final class StoreWorker {
     /// write succeeds, or until `endDoubt`.
     func succeeded(isWrite: Bool) {
         if !isWrite, assignment.isWriteInDoubt {
-            proveUntil = clock.monotonic() + Self.proveNanoseconds
+            attempt.prove(until: clock.monotonic() + Self.proveNanoseconds)
             return
         }
         if assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
         assignment.isWriteInDoubt = false
-        backoff.reset()
-        schemaBackoff.reset()
+        retries.succeeded()
         concluded(isWell: true)
     }
 
     /// Ends a try as successful when nothing is left to do in the new session, because its
     /// partitions were given away meanwhile. Other workers may wait for this report.
     private func returnPermission() {
-        guard holdsPermission, store.isConnected, !hasTaken, batch.isEmpty, waitingForDays.isEmpty,
-            proveUntil == nil
+        guard attempt.isPermitted, store.isConnected, !hasTaken, batch.isEmpty,
+            waitingForDays.isEmpty,
+            attempt.proveUntil == nil
         else { return }
         succeeded(isWrite: false)
     }
 
     /// Reports the result of the try to the breaker, which ends the try.
     func concluded(isWell: Bool) {
-        holdsPermission = false
-        proveUntil = nil
+        attempt.end()
         if isWell {
             parts.breaker.succeeded()
         } else {
@@ -310,7 +279,7 @@ final class StoreWorker {
 
     /// Ends the doubt after a failed write, when there was no row to write as a proof.
     private func endDoubt() {
-        guard let proveUntil, clock.monotonic() >= proveUntil else { return }
+        guard let proveUntil = attempt.proveUntil, clock.monotonic() >= proveUntil else { return }
         succeeded(isWrite: true)
     }
 
@@ -465,20 +434,20 @@ final class StoreWorker {
         case .fatal:
             concluded(isWell: false)
             // This life does not use the database any more.
-            connectAt = .never
+            retries.never()
             death = Death(reason: "\(error)")
         case .schema:
             // For the breaker this is a success: the server answers, and may take the batches of
             // other workers.
             concluded(isWell: true)
             enter(.waitingForSchema)
-            connectAt = now.advanced(by: schemaBackoff.next(using: &random))
+            retries.waitForSchema(at: now)
         case .retryable, .authentication, .fenced, .data, .missingPartition:
             // A withheld batch, for whose dead letters there is no place, is no fault of the
             // database, which may take the batches of other workers.
             concluded(isWell: error.ofDatabase == nil)
             enter(.connecting)
-            connectAt = now.advanced(by: backoff.next(using: &random))
+            retries.failed(at: now)
         }
     }
 

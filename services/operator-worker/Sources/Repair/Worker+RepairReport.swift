@@ -28,7 +28,7 @@ extension Worker {
             RepairRefused(
                 partition: slots[index].partition, symbol: symbol(index, ranges.symbol),
                 ranges: ranges, detail: detail))
-        slots[index].lastRepair = "refused: \(detail)"
+        slots[index].repairs.last = "refused: \(detail)"
     }
 
     /// Reports a day's repair that was done.
@@ -43,9 +43,9 @@ extension Worker {
             to: Timestamp(nanoseconds: ranges.map(\.to).max() ?? 0), ranges: ranges.count,
             packets: reading.firstPass?.packets ?? 0, outcome: outcome, nanoseconds: nanoseconds)
         context.telemetry.emit(done)
-        slots[index].repairOmissions.add(outcome.leftOut)
+        slots[index].repairs.omissions.add(outcome.leftOut)
         let left = done.leftOut.map { ", left out: \($0)" } ?? ""
-        slots[index].lastRepair = "\(outcome.bars) versions of bars\(left)"
+        slots[index].repairs.last = "\(outcome.bars) versions of bars\(left)"
     }
 
     /// Returns the name for a machine's index of a symbol; empty when it has none.

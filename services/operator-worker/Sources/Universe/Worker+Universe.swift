@@ -49,7 +49,9 @@ extension Worker {
         return (0..<client.names.partitions).map { number in
             let partition = Partition(number)
             var read = sources[partition].map { [$0] } ?? []
-            if partition == TapeNames.universeHome, slot.openedAt != nil { read.append(own) }
+            if partition == TapeNames.universeHome, slot.progress.openedAt != nil {
+                read.append(own)
+            }
             return ReaderPosition(
                 partition: partition, input: .bars, sequence: position.sequence,
                 durable: slot.durable, sources: read, proof: ReaderPosition.Proof(position))

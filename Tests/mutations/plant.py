@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants one fault after another in a copy of the sources and runs the simulations on each.
 
-    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker] [NAME...]
+    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker|members|lanes] [NAME...]
     Tests/mutations/plant.py --list [--only ...]      the names of the faults, with their files
 
 Every fault must be found: a test fails. The checkout itself is not touched. Ends with 0 when all
@@ -22,6 +22,8 @@ STREAM = "Sources/Operators/StreamCore/"
 GRAPH = "Sources/Operators/OperatorGraph/"
 WORKER = "services/operator-worker/Sources/"
 ENGINE = "Sources/Providers/IBEngine/"
+MEMBER = "Sources/Model/Membership/"
+PROTOCOL = "Sources/Tape/TapeProtocol/"
 
 # Name, file, the original text (which occurs once), and its replacement.
 FAULTS = [
@@ -239,6 +241,24 @@ BROKER_FAULTS = [
      "_ = now"),
 ]
 
+# Faults that an invariant finds: the process ends before a wrong write leaves it.
+MEMBER_FAULTS = [
+    ("a claim with an epoch that was used", MEMBER + "MembershipMachine+Share.swift",
+     "epoch: epoch + 1,", "epoch: epoch,"),
+    ("two writes of a record at a time", MEMBER + "MembershipMachine+Share.swift",
+     "slot.pending == nil && now >= slot.notBefore", "now >= slot.notBefore"),
+    ("a partition released while it is handed over", MEMBER + "MembershipMachine+Share.swift",
+     "if handOvers < Self.handOversMax, slots[index].hold?.stage == .held,",
+     "if handOvers < Self.handOversMax,"),
+]
+LANE_FAULTS = [
+    ("a packet that waited has the epoch before", PROTOCOL + "PublisherLane.swift",
+     "next.reseal(epoch: epoch, firstOrdinal: nextOrdinal)",
+     "next.reseal(epoch: epoch - 1, firstOrdinal: nextOrdinal)"),
+    ("ordinals go back with a tape", PROTOCOL + "PublisherLane.swift",
+     "let next = max(nextOrdinal, standing, ordinalFloor)", "let next = max(standing, ordinalFloor)"),
+]
+
 # The faults of a plan, the test target that runs on them, and its suites: those that are pure or
 # need only a NATS server to publish to.
 PLANS = {
@@ -247,7 +267,12 @@ PLANS = {
     "worker": (WORKER_FAULTS, "OperatorWorkerServerTests",
                "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"
                "|PartitionRepairTests|RefusedRepairTests"),
+    "members": (MEMBER_FAULTS, "MembershipTests", "MembershipTests"),
+    "lanes": (LANE_FAULTS, "TapeProtocolTests", "TapeProtocolTests"),
 }
+# Of these plans an invariant has to be the finder.
+INVARIANT = "the invariant"
+BY_INVARIANT = ("members", "lanes")
 
 # Reduces a manifest to one test target and what it uses.
 MANIFEST = """
@@ -294,8 +319,10 @@ def run(folder, suites):
     test = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, errors="replace",
                             start_new_session=True)
-    count = 0
+    count, trap = 0, ""
     for line in test.stdout:
+        if found := re.search(r"Fatal error: (?:Precondition failed: )?(.*)", line):
+            trap = f"{INVARIANT} \"{found.group(1).strip()}\""
         if " recorded an issue" in line:
             # The first failure is enough.
             os.killpg(test.pid, signal.SIGKILL)
@@ -305,7 +332,7 @@ def run(folder, suites):
         if found := re.search(r"Test run with (\d+) tests?", line):
             count = int(found.group(1))
     # A fault that traps is also found. A filter that matches nothing is not a pass.
-    return "" if test.wait() == 0 and count > 0 else "it trapped, or no test ran"
+    return "" if test.wait() == 0 and count > 0 else trap or "it trapped, or no test ran"
 
 
 def plant(folder, suites, path, before, after):
@@ -348,9 +375,12 @@ def main():
             sys.exit("the simulations do not pass without a fault: nothing was planted")
         for name, path, before, after in chosen:
             became.append(plant(folder, suites, path, before, after))
+            if plan in BY_INVARIANT and became[-1].startswith("found") and INVARIANT not in became[-1]:
+                became[-1] = f"MISSED by its invariant, {became[-1]}"
             print(f"{name}: {became[-1]}", flush=True)
     stale = any(word.startswith("STALE") for word in became)
-    sys.exit(2 if stale or not became else 1 if "MISSED" in became else 0)
+    missed = any(word.startswith("MISSED") for word in became)
+    sys.exit(2 if stale or not became else 1 if missed else 0)
 
 
 if __name__ == "__main__":

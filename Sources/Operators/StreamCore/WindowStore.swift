@@ -110,8 +110,14 @@ struct WindowStore: Sendable {
         let key = Int(window.symbol) * seriesCount + Int(window.series)
         guard openCount < limits.openWindows, Int(windowsPerKey[key]) < limits.openWindowsPerKey
         else { return nil }
+        precondition(window.start < window.end, "a window has time")
+        let older = Int(newer == 0 ? heads[key] : slots[newer].older)
+        precondition(
+            (newer == 0 || slots[newer].start > window.start)
+                && (older == 0 || slots[older].start < window.start),
+            "a key's windows are linked from newest to oldest")
         var linked = window
-        linked.older = newer == 0 ? heads[key] : slots[newer].older
+        linked.older = UInt32(older)
         let slot = store(linked)
         if newer == 0 {
             heads[key] = slot

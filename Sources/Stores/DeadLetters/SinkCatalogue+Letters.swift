@@ -76,17 +76,21 @@ extension SinkCatalogue {
         }
     }
 
-    /// Writes the letter as a row of this sink.
+    /// Writes the letter as a row of this sink. Returns false when no row can be made of it: its
+    /// record refers to what its packet does not define.
     package func write(
         _ letter: DeadLetter, sink: Int, to row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> Bool {
         try letter.payload.withRawSpan { packet throws(PostgresError) in
-            guard let header = Self.header(of: packet) else { return }
+            guard let header = Self.header(of: packet) else { return false }
+            precondition(header.tickCount == 1, "a letter is of one record")
+            var isWritten = false
             var context = PacketContext(header)
             try context.walk(packet) { context, record, ordinal throws(PostgresError) in
                 guard index(of: record) == sink else { return }
-                _ = try sinks[sink].write(record, context, packet, ordinal, &row)
+                isWritten = try sinks[sink].write(record, context, packet, ordinal, &row)
             }
+            return isWritten
         }
     }
 

@@ -80,9 +80,9 @@ public struct PacketContext {
         origin = origin + fields.int32(Int32(header.partition.number))
         origin = origin + fields.int64(Int64(bitPattern: header.epoch))
         narrowOrigin = fields.text(header.source)
-        // Partitions are below `Partition.countRange.upperBound`, which `PacketReader` checks.
-        let partition = Int16(truncatingIfNeeded: header.partition.number)
-        narrowOrigin = narrowOrigin + fields.int16(partition)
+        // `PacketReader` refuses higher ones. A row of another partition would be worse than none.
+        precondition(header.partition.number < Partition.countRange.upperBound, "no partition")
+        narrowOrigin = narrowOrigin + fields.int16(Int16(header.partition.number))
         narrowOrigin = narrowOrigin + fields.int64(Int64(bitPattern: header.epoch))
     }
 

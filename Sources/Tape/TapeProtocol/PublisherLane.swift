@@ -223,9 +223,6 @@ package struct PublisherLane: Sendable {
         _ packet: SealedPacket, now: MonotonicTime, into effects: inout [Effect]
     ) {
         precondition(isReady, "a packet is published while another one is in flight")
-        precondition(
-            packet.header.epoch == epoch && packet.header.firstOrdinal == nextOrdinal,
-            "a packet does not follow the one before it")
         send(packet, waiting: nil, now: now, into: &effects)
     }
 
@@ -236,6 +233,7 @@ package struct PublisherLane: Sendable {
         guard case .marking(let waiting) = state else {
             preconditionFailure("a marker is published that nobody asked for")
         }
+        precondition(packet.header.flags.contains(.epochMarker), "an epoch begins with its marker")
         send(packet, waiting: waiting, now: now, into: &effects)
     }
 
@@ -244,6 +242,9 @@ package struct PublisherLane: Sendable {
         _ packet: SealedPacket, waiting: SealedPacket?, now: MonotonicTime,
         into effects: inout [Effect]
     ) {
+        precondition(
+            packet.header.epoch == epoch && packet.header.firstOrdinal == nextOrdinal,
+            "a packet does not follow the one before it")
         attempt += 1
         state = .inFlight(
             packet, deadline: now + Self.acknowledgementNanosecondsMax, waiting: waiting)
@@ -479,6 +480,7 @@ package struct PublisherLane: Sendable {
             }
             effects.append(.rolledBack(lost: lost, sequence: last?.sequence ?? 0))
         }
+        precondition(next >= nextOrdinal && previous >= epoch, "ordinals and epochs go back")
         endDoubt.end()
         failures = 0
         lastSequence = last?.sequence ?? 0

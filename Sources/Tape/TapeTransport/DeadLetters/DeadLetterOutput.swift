@@ -94,6 +94,7 @@ package final class DeadLetterOutput: Sendable {
         let messages = letters.map { IdentifiedMessage(payload: $0.json, id: $0.messageID) }
         let (outcomes, failure) = jetStream.publish(
             messages, to: names.deadLetters(of: service))
+        precondition(outcomes.count == letters.count, "a letter without an outcome would be lost")
         var left: [DeadLetter] = []
         var reason = failure.map { "\($0)" } ?? ""
         for (letter, outcome) in zip(letters, outcomes) {

@@ -70,9 +70,11 @@ struct LetterReplay {
         default: return try end(.unknown)
         }
         if try isRetired(letter, sink, index) { return try end(.retired) }
+        var isWritten = false
         try database.copyIn(sink.replayCopy, timeout: Self.timeout) { row throws(PostgresError) in
-            try catalogue.write(letter, sink: index, to: &row)
+            isWritten = try catalogue.write(letter, sink: index, to: &row)
         }
+        guard isWritten else { return try end(.undecodable) }
         var made = 0
         for statement in sink.replayInserts {
             made += try database.execute(statement, timeout: Self.timeout).affectedRows

@@ -37,7 +37,7 @@ struct RequestTests {
         let path = "/market-data/api/v3/historicalTrades?symbol=BTCUSDT&fromId=1"
         #expect(try bench.get(path).head.hasPrefix("HTTP/1.1 404"))
         let now = bench.now
-        let request = HTTPRequest(
+        let request = VenueRequest(
             method: "GET", path: "/market-data/api/v3/historicalTrades", query: [:], headers: [:])
         let restricted = ExchangeSite(
             WebSettings(), market: bench.venue.site.market, marketDataStatus: 451)

@@ -57,7 +57,7 @@ import Testing
         let provider: String
         let state: String
         var ages: [Double?] = [0.5]
-        let kind: FeedState.Kind
+        let kind: FeedCondition.Kind
         let words: String
         var runbook: String?
 

@@ -6,7 +6,7 @@ import Testing
 /// What the checker of the scripts' types cannot know: whether pages, scripts and the code around
 /// them fit together.
 @Suite("The files of the pages") struct PageFileTests {
-    private static let names = WebFiles.pages.keys.map {
+    static let names = WebFiles.pages.keys.map {
         $0 == "/" ? "overview" : String($0.dropFirst())
     }
 
@@ -28,7 +28,7 @@ import Testing
         #expect(WebFiles.file("/frame.html") == nil)
     }
 
-    @Test("what a script asks the page for is there", arguments: names)
+    @Test("what a script asks the page for is there", arguments: PageFileTests.names)
     func parts(name: String) {
         let page = WebFiles.text("frame.html") + WebFiles.text("\(name).html")
         let script = WebFiles.text("\(name).js")
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test("each part of a page has an id of its own", arguments: names)
+    @Test("each part of a page has an id of its own", arguments: PageFileTests.names)
     func ids(name: String) {
         let page = WebFiles.text("frame.html") + WebFiles.text("\(name).html")
         let ids = page.matches(of: /\sid="([^"]*)"/).map { String($0.1) }

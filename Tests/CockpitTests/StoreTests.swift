@@ -24,8 +24,8 @@ import Testing
         mds_store_bytes{table="a\\"b\\\\c",x="y"} 7
         """
 
-    private static func text(_ wanted: Set<String> = WriterMetrics.names) -> MetricText {
-        MetricText(Array(metrics.utf8), wanted: wanted)
+    private static func text(_ wanted: Set<String> = WriterFigures.names) -> PageMetrics {
+        PageMetrics(Array(metrics.utf8), wanted: wanted)
     }
 
     static let status = """
@@ -45,7 +45,7 @@ import Testing
         var sighting = MadeSighting.well(seconds)
         var service = MadeSighting.service(seconds, "a:1")
         service.read(try JSONValue.parse(status))
-        var metrics = WriterMetrics(text())
+        var metrics = WriterFigures(text())
         (metrics.rows, metrics.batches) = (rows, batches)
         metrics.microseconds = batches * 4_000
         metrics.errors = 0
@@ -80,20 +80,20 @@ import Testing
         #expect(text.all("broken").isEmpty && text.sum("mds_coord_circuit_state") == nil)
         let many = String(repeating: "sink_writes_total 1\n", count: 2_000)
         #expect(
-            MetricText(Array(many.utf8), wanted: ["sink_writes_total"]).sum("sink_writes_total")
-                == Double(MetricText.samplesMax))
-        #expect(MetricText(Array("a NaN".utf8), wanted: ["a"]).count("a") == 0)
-        #expect(MetricText(Array("a -1".utf8), wanted: ["a"]).count("a") == 0)
+            PageMetrics(Array(many.utf8), wanted: ["sink_writes_total"]).sum("sink_writes_total")
+                == Double(PageMetrics.samplesMax))
+        #expect(PageMetrics(Array("a NaN".utf8), wanted: ["a"]).count("a") == 0)
+        #expect(PageMetrics(Array("a -1".utf8), wanted: ["a"]).count("a") == 0)
     }
 
     @Test("a writer's pages say its numbers, and what they lack is not known")
     func pages() throws {
-        let metrics = WriterMetrics(Self.text())
+        let metrics = WriterFigures(Self.text())
         #expect(metrics.rows == 1_000 && metrics.batches == 20 && metrics.errors == 1)
         #expect(metrics.microseconds == 400_000 && metrics.breaker == 2)
         #expect(metrics.capacityBytes == 1_000_000)
         #expect(metrics.backups == ["base": 1_000, "log": 2_000])
-        let none = WriterMetrics(MetricText([], wanted: WriterMetrics.names))
+        let none = WriterFigures(PageMetrics([], wanted: WriterFigures.names))
         #expect(none.breaker == nil && none.capacityBytes == nil && none.backups.isEmpty)
         let page = try #require(WriterPage(try JSONValue.parse(Self.status)))
         #expect(page.bytes == ["trades": 600, "other": 300])

@@ -45,12 +45,12 @@ struct WireTests {
             "GET /api/v3/trades?symbol=BTCUSDT&x=%22a%22 HTTP/1.1\r\nHost: a\r\nX-Y:  z\r\n\r\n"
         let bytes = Array(text.utf8)
         for count in bytes.indices {
-            #expect(HTTPRequest.read(Array(bytes[..<count])) == .incomplete)
+            #expect(VenueRequest.read(Array(bytes[..<count])) == .incomplete)
         }
         #expect(
-            HTTPRequest.read(bytes + [65])
+            VenueRequest.read(bytes + [65])
                 == .request(
-                    HTTPRequest(
+                    VenueRequest(
                         method: "GET", path: "/api/v3/trades",
                         query: ["symbol": "BTCUSDT", "x": "\"a\""],
                         headers: ["host": "a", "x-y": "z"]), bytes: bytes.count))
@@ -59,7 +59,7 @@ struct WireTests {
             "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n",
             String(repeating: "a", count: WebLimits.requestBytesMax + 1),
         ] {
-            #expect(HTTPRequest.read(Array(wrong.utf8)) == .malformed)
+            #expect(VenueRequest.read(Array(wrong.utf8)) == .malformed)
         }
     }
 }

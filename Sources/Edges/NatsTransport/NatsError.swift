@@ -41,8 +41,7 @@ package enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
             .invalid:
             return false
         case .failed(let failure):
-            let passing = [NATS_IO_ERROR, NATS_STALE_CONNECTION, NATS_SYS_ERROR, NATS_NO_MEMORY]
-            return passing.contains { NatsStatus($0) == failure.status }
+            return [NATS_SYS_ERROR, NATS_NO_MEMORY].contains { NatsStatus($0) == failure.status }
         }
     }
 

@@ -61,7 +61,7 @@ package struct AlpacaSite: WebSite {
 
     // MARK: requests
 
-    package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+    package func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer {
         guard let key = request.headers["apca-api-key-id"],
             let secret = request.headers["apca-api-secret-key"]
         else { return refusal(request, status: 401) }
@@ -71,7 +71,7 @@ package struct AlpacaSite: WebSite {
         ).answer(request)
     }
 
-    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
+    package func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer {
         let texts = [401: "unauthorized.", 403: "forbidden.", 429: "too many requests."]
         return .refusal(status, texts[status] ?? "internal server error occurred")
     }
@@ -83,7 +83,7 @@ package struct AlpacaSite: WebSite {
     // MARK: WebSockets
 
     package func upgrade(
-        _ request: HTTPRequest, of session: inout AlpacaSession
+        _ request: VenueRequest, of session: inout AlpacaSession
     ) -> HTTPAnswer {
         session.upgrade(request)
     }

@@ -44,19 +44,19 @@ package struct ExchangeSite: WebSite {
 
     package func newSession() -> ExchangeSession { ExchangeSession() }
 
-    package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+    package func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer {
         ExchangeRequests(market: market, now: now, marketDataStatus: marketDataStatus)
             .answer(request)
     }
 
-    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
+    package func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer {
         let text = [418: "Way too many requests; IP banned.", 429: "Too many requests."][status]
         guard let text else { return .error(status, code: -1_000, "An unknown error occurred.") }
         return .error(status, code: -1_003, text)
     }
 
     package func upgrade(
-        _ request: HTTPRequest, of session: inout ExchangeSession
+        _ request: VenueRequest, of session: inout ExchangeSession
     ) -> HTTPAnswer {
         session.upgrade(request)
     }

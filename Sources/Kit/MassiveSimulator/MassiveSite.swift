@@ -51,7 +51,7 @@ package struct MassiveSite: WebSite {
 
     // MARK: requests
 
-    package mutating func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+    package mutating func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer {
         requests += 1
         guard let key = Self.key(of: request) else { return refusal(request, status: 401) }
         guard isRight(key) else { return .refusal(401, "Unknown API Key", requests) }
@@ -61,7 +61,7 @@ package struct MassiveSite: WebSite {
         ).answer(request)
     }
 
-    private static func key(of request: HTTPRequest) -> String? {
+    private static func key(of request: VenueRequest) -> String? {
         let scheme = "Bearer "
         if let header = request.headers["authorization"], header.hasPrefix(scheme) {
             return String(header.dropFirst(scheme.count))
@@ -77,7 +77,7 @@ package struct MassiveSite: WebSite {
         return massive.requestsPerMinute.map { requestsOfMinute <= $0 } ?? true
     }
 
-    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
+    package func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer {
         let texts = [
             401: "API Key was not provided",
             429: "You've exceeded the maximum requests per minute, please wait or upgrade your "
@@ -91,7 +91,7 @@ package struct MassiveSite: WebSite {
     // MARK: WebSockets
 
     package func upgrade(
-        _ request: HTTPRequest, of session: inout MassiveSession
+        _ request: VenueRequest, of session: inout MassiveSession
     ) -> HTTPAnswer {
         guard request.path == Self.path else { return HTTPAnswer(status: 404) }
         return .webSocket(request) ?? HTTPAnswer(status: 400)

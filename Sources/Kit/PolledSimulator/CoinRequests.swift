@@ -35,7 +35,7 @@ struct CoinRequests {
         + "https://www.coingecko.com/en/api/pricing . If you think this is a mistake, please "
         + "report here: https://forms.gle/3V2z8Mb3k2RMu5S2A"
 
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: VenueRequest) -> HTTPAnswer {
         guard request.headers["user-agent"]?.isEmpty == false else {
             return Self.error(403, 403, Self.nameless)
         }

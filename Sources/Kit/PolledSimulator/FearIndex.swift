@@ -30,7 +30,7 @@ struct FearIndex: Sendable {
         return bands.first { value <= $0.last }?.text ?? "Extreme Greed"
     }
 
-    func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+    func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer {
         guard request.path == "/fng/" || request.path == "/fng" else {
             return HTTPAnswer(status: 404)
         }

@@ -25,9 +25,9 @@ struct FredRequests {
         case vintages = "/fred/series/vintagedates"
     }
 
-    static func isJSON(_ request: HTTPRequest) -> Bool { request.query["file_type"] == "json" }
+    static func isJSON(_ request: VenueRequest) -> Bool { request.query["file_type"] == "json" }
 
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: VenueRequest) -> HTTPAnswer {
         let isJSON = Self.isJSON(request)
         guard let question = Question(rawValue: request.path) else {
             return FredDocument.error(404, "Not Found", isJSON: isJSON)

@@ -79,7 +79,7 @@ package struct PolledSite: WebSite {
 
     // MARK: requests
 
-    package func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer {
+    package func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
         var answer = values(request, clock.time(now))
         if !answer.details.isEmpty {
@@ -89,7 +89,7 @@ package struct PolledSite: WebSite {
     }
 
     /// `now` is simulated.
-    private func values(_ request: HTTPRequest, _ now: Timestamp) -> HTTPAnswer {
+    private func values(_ request: VenueRequest, _ now: Timestamp) -> HTTPAnswer {
         if request.path.hasPrefix("/fred/") {
             return FredRequests(
                 series: series, key: isExpired ? nil : polled.fredKey, now: now
@@ -114,7 +114,7 @@ package struct PolledSite: WebSite {
             })
     }
 
-    package func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer {
+    package func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer {
         let texts = [
             429: "Too Many Requests.  Exceeded Rate Limit", 423: "Locked", 403: "Forbidden",
         ]

@@ -16,14 +16,14 @@ package protocol WebSite: Sendable {
 
     // MARK: requests
 
-    mutating func answer(_ request: HTTPRequest, now: Timestamp) -> HTTPAnswer
+    mutating func answer(_ request: VenueRequest, now: Timestamp) -> HTTPAnswer
     /// Returns the answer to a request that a command has the venue refuse.
-    func refusal(_ request: HTTPRequest, status: Int) -> HTTPAnswer
+    func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer
 
     // MARK: WebSockets
 
     /// Begins a WebSocket: returns the answer to its request, which is 101, or refuses it.
-    func upgrade(_ request: HTTPRequest, of session: inout Session) -> HTTPAnswer
+    func upgrade(_ request: VenueRequest, of session: inout Session) -> HTTPAnswer
     /// Takes note that a WebSocket has begun.
     mutating func began(_ connection: inout Connection, now: Timestamp)
     mutating func received(_ message: [UInt8], from connection: inout Connection, now: Timestamp)
@@ -49,7 +49,7 @@ package protocol WebSite: Sendable {
 // Most venues need only some of it.
 extension WebSite {
     package static var ownCommands: String { "" }
-    package func upgrade(_ request: HTTPRequest, of session: inout Session) -> HTTPAnswer {
+    package func upgrade(_ request: VenueRequest, of session: inout Session) -> HTTPAnswer {
         HTTPAnswer(status: 404)
     }
     package mutating func began(_ connection: inout Connection, now: Timestamp) {}

@@ -5,7 +5,7 @@ extension WebVenue {
     /// Bytes that are sent instead of an answer.
     private static var junkBytes: Int { 1_000 }
 
-    mutating func answer(_ request: HTTPRequest, _ place: Int, _ now: Timestamp) {
+    mutating func answer(_ request: VenueRequest, _ place: Int, _ now: Timestamp) {
         if let seconds = requestFaults.banSeconds(now) {
             var refusal = site.refusal(request, status: 418)
             refusal.headers.append(("Retry-After", "\(seconds)"))

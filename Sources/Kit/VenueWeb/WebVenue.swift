@@ -63,7 +63,7 @@ package struct WebVenue<Site: WebSite>: Sendable {
 
     private mutating func readRequests(_ place: Int, _ now: Timestamp) {
         while !connections[place].isWebSocket, !connections[place].out.isClosing {
-            switch HTTPRequest.read(connections[place].input) {
+            switch VenueRequest.read(connections[place].input) {
             case .incomplete: return
             case .malformed:
                 connections[place].send(HTTPAnswer(status: 400))
@@ -80,7 +80,7 @@ package struct WebVenue<Site: WebSite>: Sendable {
         }
     }
 
-    private mutating func upgrade(_ request: HTTPRequest, _ place: Int, _ now: Timestamp) {
+    private mutating func upgrade(_ request: VenueRequest, _ place: Int, _ now: Timestamp) {
         let isRefused = refusedSockets.left > 0
         if isRefused { refusedSockets.left -= 1 }
         let answer =

@@ -57,10 +57,10 @@ package struct SinkCatalogue: Sendable {
 
     /// The index in `tables` of the table of replaced versions of bars; `nil` when bars are
     /// switched off.
-    package var versions: Int? { tables.firstIndex(of: BarRow.versions) }
+    package var versions: Int? { tables.firstIndex(of: BarTables.versions) }
 
     /// Returns whether a table of `tables` has the bars that stand.
-    package func isOfBars(_ table: Int) -> Bool { BarRow.tables.contains(tables[table]) }
+    package func isOfBars(_ table: Int) -> Bool { BarTables.tables.contains(tables[table]) }
 
     /// Returns the record's table if that is switched off; else `nil`.
     package func switchedOff(_ record: Record) -> SinkName? {

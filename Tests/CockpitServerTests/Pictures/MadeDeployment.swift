@@ -125,9 +125,9 @@ struct MadeDeployment {
             + Self.writers.enumerated().map { index, name in
                 var service = try page(
                     seconds, "127.0.0.1:85\(20 + index)", writerPage(name, seconds))
-                service.writer?.metrics = WriterMetrics(
-                    MetricText(
-                        Array(metrics(ticks / 2, seconds).utf8), wanted: WriterMetrics.names))
+                service.writer?.metrics = WriterFigures(
+                    PageMetrics(
+                        Array(metrics(ticks / 2, seconds).utf8), wanted: WriterFigures.names))
                 return service
             }
             + [

@@ -107,7 +107,7 @@ struct AlpacaMarket: Sendable {
     }
 
     /// Returns what later becomes of a trade; `nil`: it stays.
-    func change(of trade: AlpacaTrade) -> TradeChange? {
+    func change(of trade: AlpacaTrade) -> VenueChange? {
         guard !isCrypto else { return nil }
         let random = events.mixed(trade.symbol, trade.number, salt: 33)
         let wait = 1 + Int64(random >> 40 & 0xff) % AlpacaLimits.changeSeconds
@@ -115,13 +115,13 @@ struct AlpacaMarket: Sendable {
         if rarities.correction > 0, random & 0xffff % rarities.correction == 0 {
             let tick = symbols[trade.symbol].tick
             let price = trade.price + (1 + Int64(random >> 50 & 3)) * tick
-            return TradeChange(
+            return VenueChange(
                 kind: .corrected(
                     id: trade.id + 500_000_000, price: price, size: trade.size + 1), time: time)
         }
         if rarities.cancel > 0, random >> 16 & 0xffff % rarities.cancel == 0 {
             let action = random >> 48 & 1 == 1 ? "C" : "E"
-            return TradeChange(kind: .cancelled(action: action), time: time)
+            return VenueChange(kind: .cancelled(action: action), time: time)
         }
         return nil
     }

@@ -21,7 +21,7 @@ struct AlpacaTrade: Equatable, Sendable {
 }
 
 /// What later becomes of a trade.
-struct TradeChange: Equatable, Sendable {
+struct VenueChange: Equatable, Sendable {
     enum Kind: Equatable, Sendable {
         /// It had this price and size, and gets this id.
         case corrected(id: UInt64, price: Int64, size: Int64)
@@ -114,8 +114,8 @@ enum BarKind: String, Sendable {
 struct AlpacaRecord: Sendable {
     enum What: Sendable {
         case trade(AlpacaTrade)
-        case correction(AlpacaTrade, TradeChange)
-        case cancel(AlpacaTrade, TradeChange)
+        case correction(AlpacaTrade, VenueChange)
+        case cancel(AlpacaTrade, VenueChange)
         case quote(AlpacaQuote)
         case bar(BarKind, AlpacaBar, AlpacaFeed)
         case status(AlpacaStatus)

@@ -9,7 +9,7 @@ struct AlpacaRequests {
     let hasSIP: Bool
     let now: Timestamp
 
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: VenueRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
         for (prefix, market) in [("/v2/stocks/", stocks), ("/v1beta3/crypto/us/", coins)]
         where request.path.hasPrefix(prefix) {

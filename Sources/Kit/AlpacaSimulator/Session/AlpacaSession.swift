@@ -14,7 +14,7 @@ package struct AlpacaSession: Sendable {
 
     var streams: Int { symbols.values.reduce(0) { $0 + $1.count } }
 
-    mutating func upgrade(_ request: HTTPRequest) -> HTTPAnswer {
+    mutating func upgrade(_ request: VenueRequest) -> HTTPAnswer {
         guard let endpoint = AlpacaEndpoint(rawValue: request.path) else {
             return HTTPAnswer(status: 404)
         }

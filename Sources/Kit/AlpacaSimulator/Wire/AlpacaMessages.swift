@@ -59,7 +59,7 @@ enum AlpacaMessages {
     }
 
     private static func message(
-        _ trade: AlpacaTrade, _ change: TradeChange, _ symbol: AlpacaSymbol
+        _ trade: AlpacaTrade, _ change: VenueChange, _ symbol: AlpacaSymbol
     ) -> WireMessage {
         switch change.kind {
         case .corrected(let id, let price, let size):

@@ -5,7 +5,7 @@ extension ExchangeRequests {
     /// The bars that begin at `startTime` or later, else the latest ones that begin at `endTime` or
     /// before. The last one may not be over. The first one is that of the first trade, and none is
     /// missing.
-    func bars(_ request: HTTPRequest) -> HTTPAnswer {
+    func bars(_ request: VenueRequest) -> HTTPAnswer {
         let symbol: Int
         switch place(of: request.query["symbol"]) {
         case .found(let place): symbol = place

@@ -12,7 +12,7 @@ struct ExchangeRequests {
     /// Here the exchange's address of market data alone is a path of the one address.
     private static let marketData = "/market-data"
 
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: VenueRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
         var path = request.path
         if path.hasPrefix(Self.marketData + "/") {
@@ -48,7 +48,7 @@ struct ExchangeRequests {
     // MARK: trades
 
     /// The trades of `fromId` and later ones; without it, the latest.
-    private func trades(_ request: HTTPRequest) -> HTTPAnswer {
+    private func trades(_ request: VenueRequest) -> HTTPAnswer {
         let symbol: Int
         switch place(of: request.query["symbol"]) {
         case .found(let place): symbol = place
@@ -91,7 +91,7 @@ struct ExchangeRequests {
 
     /// The aggregates of `fromId` or `startTime` and later ones; without both, the latest. Here
     /// each is made of one trade, whose id it has.
-    private func aggregates(_ request: HTTPRequest) -> HTTPAnswer {
+    private func aggregates(_ request: VenueRequest) -> HTTPAnswer {
         let symbol: Int
         switch place(of: request.query["symbol"]) {
         case .found(let place): symbol = place
@@ -182,7 +182,7 @@ struct ExchangeRequests {
         return UInt64(text).flatMap { $0 <= UInt64(Int64.max) ? $0 : nil }
     }
 
-    private func exchangeInfo(_ request: HTTPRequest) -> HTTPAnswer {
+    private func exchangeInfo(_ request: VenueRequest) -> HTTPAnswer {
         var wanted = Array(market.symbols.indices)
         if let names = names(request) {
             wanted = []
@@ -209,7 +209,7 @@ struct ExchangeRequests {
     }
 
     /// The symbols that are asked for by `symbol` or by the list `symbols`; `nil`: all.
-    private func names(_ request: HTTPRequest) -> [String]? {
+    private func names(_ request: VenueRequest) -> [String]? {
         if let name = request.query["symbol"] { return [name] }
         guard let list = request.query["symbols"] else { return nil }
         return list.split { "[]\", ".contains($0) }.map(String.init)

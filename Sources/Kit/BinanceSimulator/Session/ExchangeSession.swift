@@ -9,7 +9,7 @@ package struct ExchangeSession: Sendable {
 
     /// Begins the WebSocket with the streams of its address: `/ws`, `/ws/A/B` or
     /// `/stream?streams=A/B`. Refuses another address.
-    mutating func upgrade(_ request: HTTPRequest) -> HTTPAnswer {
+    mutating func upgrade(_ request: VenueRequest) -> HTTPAnswer {
         let names = request.path.split(separator: "/").map(String.init)
         guard ["ws", "stream"].contains(names.first) else {
             return HTTPAnswer(status: 404)

@@ -16,7 +16,7 @@ struct MassiveRequests {
     /// The number of the request, which its answer names.
     let number: Int64
 
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: VenueRequest) -> HTTPAnswer {
         guard request.method == "GET" else { return HTTPAnswer(status: 405) }
         let parts = request.path.split(separator: "/").map(String.init)
         let host = request.headers["host"] ?? "127.0.0.1"

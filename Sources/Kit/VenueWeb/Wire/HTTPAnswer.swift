@@ -36,7 +36,7 @@ package struct HTTPAnswer: Sendable {
     }
 
     /// Accepts a request for a WebSocket; `nil` when it is none.
-    package static func webSocket(_ request: HTTPRequest) -> HTTPAnswer? {
+    package static func webSocket(_ request: VenueRequest) -> HTTPAnswer? {
         guard request.wantsWebSocket, let key = request.headers["sec-websocket-key"],
             request.headers["sec-websocket-version"] == "13"
         else { return nil }

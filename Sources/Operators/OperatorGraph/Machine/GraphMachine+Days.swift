@@ -38,7 +38,7 @@ extension GraphMachine {
     }
 
     private func publish(
-        _ day: DailyHistory.PublishedDay, _ plan: HistoryPlan, into values: inout [GraphValue]
+        _ day: DailyHistory.PublishedDay, _ plan: DaysPlan, into values: inout [GraphValue]
     ) {
         let reason = day.isFirst ? BarReason.closed : .backfill
         let bar = day.bar

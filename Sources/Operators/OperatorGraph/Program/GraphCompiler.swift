@@ -74,7 +74,7 @@ struct GraphCompiler {
         // provider's days.
         case .breadth(let rule, let calendar) where rule.warmsUp:
             plan.histories.append(
-                HistoryPlan(
+                DaysPlan(
                     rule: rule, calendar: self.calendar(calendar),
                     names: UniverseState.DayPart.allCases.map { "\(node.name).\($0.name)" }))
         case .breadth: break

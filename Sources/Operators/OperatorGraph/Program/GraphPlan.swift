@@ -22,7 +22,7 @@ struct GraphPlan: Sendable {
     var customs: [Int] = []
     var leaves: [LeafPlan] = []
     var resamples: [ResamplePlan] = []
-    var histories: [HistoryPlan] = []
+    var histories: [DaysPlan] = []
     /// The sources that are one source to bars.
     var groups = SourceGroups()
 }
@@ -36,7 +36,7 @@ extension GraphPlan {
 
 /// The days that a node over all partitions needs from a provider. Each partition publishes the
 /// days of its symbols as values.
-struct HistoryPlan: Sendable {
+struct DaysPlan: Sendable {
     var rule: BreadthRule
     var calendar: SessionCalendar?
     /// `<node>.history.high` and so on, in the order in which they are published.

@@ -8,17 +8,18 @@ import TapeCodec
 /// version becomes a row of `bar_versions`: a trigger of the tables moves the one that is replaced.
 extension Sink {
     static let bars = Sink(
-        .bars, tables: BarRow.tables + [BarRow.versions], input: .bars,
-        templates: [WireFormat.Template.bar], copy: BarRow.copy,
+        .bars, tables: BarTables.tables + [BarTables.versions], input: .bars,
+        templates: [WireFormat.Template.bar], copy: BarTables.copy,
         merge: Merge(
-            makeStaging: BarRow.makeStaging,
-            statements: BarRow.tables.map(BarRow.upsert) + [BarRow.keep],
-            statementsForUnique: BarRow.tables.map(BarRow.upsertOfUnique),
-            statementsForEarlier: BarRow.tables.map(BarRow.keepEarlier), key: BarRow.key),
-        time: BarRow.time, write: BarRow.write)
+            makeStaging: BarTables.makeStaging,
+            statements: BarTables.tables.map(BarTables.upsert) + [BarTables.keep],
+            statementsForUnique: BarTables.tables.map(BarTables.upsertOfUnique),
+            statementsForEarlier: BarTables.tables.map(BarTables.keepEarlier), key: BarTables.key
+        ),
+        time: BarTables.time, write: BarTables.write)
 }
 
-enum BarRow {
+enum BarTables {
     static let columnNames = """
         symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
         excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \

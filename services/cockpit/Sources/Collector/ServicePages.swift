@@ -64,10 +64,10 @@ final class ServicePages: Sendable {
     /// Returns `nil` if they do not come in the time that one service has.
     private func metrics(
         _ address: ServiceAddress, _ begun: MonotonicTime
-    ) -> WriterMetrics? {
+    ) -> WriterFigures? {
         do {
             let bytes = try body(address, "/metrics", until: begun.advanced(by: limits.one))
-            return WriterMetrics(MetricText(bytes, wanted: WriterMetrics.names))
+            return WriterFigures(PageMetrics(bytes, wanted: WriterFigures.names))
         } catch {
             // The page shows what /status said, and nothing for the numbers.
             return nil

@@ -14,7 +14,7 @@ enum FeedBoard {
 
     struct Feed: Equatable, Sendable {
         let provider: String
-        var state: FeedState
+        var state: FeedCondition
         /// Feeds of instruments, by state.
         var counts = ""
         /// Feeds that do not deliver, with the reason.
@@ -106,7 +106,7 @@ enum FeedBoard {
     private static var unheard: Feed {
         Feed(
             provider: "–",
-            state: FeedState(
+            state: FeedCondition(
                 .unknown, "no gateway of it answers on its page",
                 ("is its page named in COCKPIT_SERVICES, and does it run?", "SourceMissing")))
     }
@@ -117,8 +117,8 @@ enum FeedBoard {
             let isOpening = page.role == "opening"
             let state =
                 isOpening
-                ? FeedState(.connecting, "its gateway opens the source")
-                : FeedState(
+                ? FeedCondition(.connecting, "its gateway opens the source")
+                : FeedCondition(
                     .failed, "its gateway stands by, and no active one was seen",
                     ("is the active one named in COCKPIT_SERVICES?", "SourceWithoutOwner"))
             source.feeds = page.providers.map { Feed(provider: $0, state: state) }
@@ -128,14 +128,14 @@ enum FeedBoard {
             // A source of delayed data has no state but that of its ticks.
             guard page.source == service.source,
                 let provider = service.providers.first(where: { $0.name == name })
-            else { return Feed(provider: name, state: FeedState(ofTicks: page, "it runs")) }
+            else { return Feed(provider: name, state: FeedCondition(ofTicks: page, "it runs")) }
             return feed(provider, page)
         }
         return source
     }
 
     private static func feed(_ provider: ProviderView, _ page: FeedPage) -> Feed {
-        var feed = Feed(provider: provider.name, state: FeedState(provider, page))
+        var feed = Feed(provider: provider.name, state: FeedCondition(provider, page))
         feed.counts = provider.feedCounts.map { "\($0.count) \($0.state)" }.joined(separator: ", ")
         let silent = Dictionary(grouping: provider.feeds.filter { !$0.isLive }) { each in
             each.reason.isEmpty ? each.state : "\(each.state): \(each.reason)"

@@ -24,7 +24,7 @@ struct WriterPage: Equatable, Sendable {
     /// Whether a COMMIT outlives a crash. `nil` if it is not known.
     var isDurable: Bool?
     /// `nil` while nobody looks at it, or if the page of metrics did not come.
-    var metrics: WriterMetrics?
+    var metrics: WriterFigures?
 
     /// Reads the sections "writer" and "database" of `/status`. `nil` if it is no writer's.
     init?(_ status: JSONValue) {
@@ -46,7 +46,7 @@ struct WriterPage: Equatable, Sendable {
 }
 
 /// The numbers of a writer's page of metrics.
-struct WriterMetrics: Equatable, Sendable {
+struct WriterFigures: Equatable, Sendable {
     /// The sum of the histogram.
     private static let latencySum = "mds_worker_write_latency_seconds" + "_sum"
     static let names: Set<String> = [
@@ -68,7 +68,7 @@ struct WriterMetrics: Equatable, Sendable {
     /// When the last backups succeeded, in seconds since 1970, by kind.
     var backups: [String: Double] = [:]
 
-    init(_ text: MetricText) {
+    init(_ text: PageMetrics) {
         rows = text.count("sink_writes_total")
         batches = text.count("mds_worker_batches_written_total")
         errors = text.count("mds_worker_write_errors_total")

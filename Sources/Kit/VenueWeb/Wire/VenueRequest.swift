@@ -1,5 +1,5 @@
 /// A request of HTTP/1.1 without a body.
-package struct HTTPRequest: Equatable, Sendable {
+package struct VenueRequest: Equatable, Sendable {
     package let method: String
     /// Without the query.
     package let path: String
@@ -15,7 +15,7 @@ package struct HTTPRequest: Equatable, Sendable {
     }
 
     package enum Reading: Equatable, Sendable {
-        case request(HTTPRequest, bytes: Int)
+        case request(VenueRequest, bytes: Int)
         case incomplete
         case malformed
     }
@@ -40,7 +40,7 @@ package struct HTTPRequest: Equatable, Sendable {
         guard headers["content-length"].map({ $0 == "0" }) ?? true,
             headers["transfer-encoding"] == nil
         else { return .malformed }
-        let request = HTTPRequest(
+        let request = VenueRequest(
             method: String(words[0]), path: decoded(parts[0]),
             query: parts.count > 1 ? Self.query(parts[1]) : [:], headers: headers)
         return .request(request, bytes: end + 4)

@@ -1,7 +1,7 @@
 import DeploymentWatch
 
 /// How a feed is: a provider of one source.
-struct FeedState: Equatable, Sendable {
+struct FeedCondition: Equatable, Sendable {
     enum Kind: String, Sendable {
         /// It is connected, and ticks come. Only this is shown as alive.
         case delivers
@@ -36,7 +36,7 @@ struct FeedState: Equatable, Sendable {
     }
 }
 
-extension FeedState {
+extension FeedCondition {
     /// Judges a provider of a source whose gateway takes ticks.
     init(_ provider: ProviderView, _ page: FeedPage) {
         guard let state = provider.state else {
@@ -65,14 +65,14 @@ extension FeedState {
         self.init(kind, words, Self.advice(provider.name, state))
     }
 
-    private static func connected(_ provider: ProviderView, _ page: FeedPage) -> FeedState {
+    private static func connected(_ provider: ProviderView, _ page: FeedPage) -> FeedCondition {
         guard provider.delivers else {
-            return FeedState(.quiet, "connected: none of its feeds delivers")
+            return FeedCondition(.quiet, "connected: none of its feeds delivers")
         }
-        let state = FeedState(ofTicks: page, "connected")
+        let state = FeedCondition(ofTicks: page, "connected")
         // The ages are those of the source, and another provider may bring its ticks.
         guard state.kind == .delivers, page.providers.count > 1 else { return state }
-        return FeedState(.quiet, "connected: ticks come, of one of the source's providers")
+        return FeedCondition(.quiet, "connected: ticks come, of one of the source's providers")
     }
 
     /// Judges a source of a provider that shows no state, as a synthetic market.
@@ -113,15 +113,15 @@ extension FeedState {
 
     /// Returns the state of a feed that is connected, as the calendar of its source has it.
     /// `silence` says for how long no tick has come while its market is open, if that is too long.
-    func within(closed: String?, silence: Double?, runbook: String?) -> FeedState {
+    func within(closed: String?, silence: Double?, runbook: String?) -> FeedCondition {
         guard kind == .delivers || kind == .quiet else { return self }
         if let closed {
-            return FeedState(
+            return FeedCondition(
                 .closed, kind == .delivers ? "\(closed), and ticks come" : "\(closed): connected")
         }
         // Its own gateway has seen ticks a moment ago.
         guard let silence, kind == .quiet else { return self }
-        var state = FeedState(
+        var state = FeedCondition(
             .failed, "connected, and silent in its session for \(SpanText.of(silence))")
         state.advice = "does the provider itself get data? If so, start its gateway again"
         state.runbook = runbook

@@ -1,7 +1,7 @@
 import Primitives
 
 /// The values of some metrics of a service's page, by name. Pure.
-struct MetricText: Sendable {
+struct PageMetrics: Sendable {
     struct Sample: Equatable, Sendable {
         let labels: [String: String]
         let value: Double

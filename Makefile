@@ -12,7 +12,7 @@ TOOL  := .build/release/tapeline
 # A NAME of the environment is somebody else's.
 STACK := $(or $(if $(filter command line,$(origin NAME)),$(NAME)),$(if $(PROVIDER)$(SIMULATOR),$(or $(PROVIDER),ibkr)$(if $(SIMULATOR),-sim)))
 NAMED := $(if $(STACK),--name $(STACK))
-SWIFT_FOLDERS := Package.swift $(wildcard Samples Sources services Tests)
+SWIFT_FOLDERS := Package.swift $(wildcard Equipment Samples Sources services Tests)
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

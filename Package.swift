@@ -90,13 +90,14 @@ let venueSupport: [Target.Dependency] = [
     "VenueTestSupport", "VenueWeb", "TestSupport", "Primitives",
 ]
 
-/// A library in `Sources/<group>/<name>`, with its half-page overview in `README.md` beside it.
+/// A library in `Sources/<group>/<name>` or `Equipment/<name>`. Its `README.md` is half a page.
 func library(
     _ name: String, in group: String, uses dependencies: [Target.Dependency] = [],
     beside files: [String] = [], settings: [SwiftSetting] = []
 ) -> Target {
     .target(
-        name: name, dependencies: dependencies, path: "Sources/\(group)/\(name)",
+        name: name, dependencies: dependencies,
+        path: group == "Equipment" ? "Equipment/\(name)" : "Sources/\(group)/\(name)",
         exclude: ["README.md"] + files,
         swiftSettings: strict + optimisation(of: name) + settings)
 }
@@ -117,9 +118,9 @@ func service(_ name: String, in product: String, uses dependencies: [Target.Depe
 /// A simulated venue: a library, and a program that puts it on ports.
 func venue(_ name: String) -> [Target] {
     [
-        library("\(name)Simulator", in: "Kit", uses: ["VenueWeb", "Primitives"]),
+        library("\(name)Simulator", in: "Equipment", uses: ["VenueWeb", "Primitives"]),
         program(
-            "\(name)SimulatorProgram", at: "Sources/Kit/\(name.lowercased())-simulator",
+            "\(name)SimulatorProgram", at: "Equipment/\(name.lowercased())-simulator",
             uses: [.byName(name: "\(name)Simulator"), "VenueWeb"] + simulatorProgram),
     ]
 }
@@ -549,12 +550,12 @@ let package = Package(
             "DecoderLibrary", in: "Desk", uses: ["ArrowColumns", "CDecoder", "Recordings"] + codec,
             beside: ["exports.map"]),
 
-        // The kit, for tests and demonstrations: markets from seeds with an oracle, and the other
-        // side of Interactive Brokers' socket.
-        library("SimulationKit", in: "Kit", uses: ["OperatorGraph", "StreamCore"] + codec),
-        library("IBSimulator", in: "Kit", uses: ["Primitives"]),
-        library("VenueWeb", in: "Kit", uses: ["Primitives"]),
-        library("SimulatorPorts", in: "Kit", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
+        // Equipment for tests and demonstrations: markets from seeds with an oracle, and venues.
+        library("SimulationKit", in: "Equipment", uses: ["OperatorGraph", "StreamCore"] + codec),
+        library("IBSimulator", in: "Equipment", uses: ["Primitives"]),
+        library("VenueWeb", in: "Equipment", uses: ["Primitives"]),
+        library(
+            "SimulatorPorts", in: "Equipment", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
 
         // The services. A file of the cockpit's pages has no Swift compiled.
         .target(
@@ -605,7 +606,7 @@ let package = Package(
                 "IBSimulator", "ProviderKit", "Recordings", "StoredBars",
             ]),
         program(
-            "IBKRSimulator", at: "Sources/Kit/ibkr-simulator",
+            "IBKRSimulator", at: "Equipment/ibkr-simulator",
             uses: ["IBSimulator"] + simulatorProgram),
 
         // Tests. Servers in tests are the real ones, found and started by TestSupport.
@@ -743,7 +744,7 @@ if let programs {
     let isPure = chosen.allSatisfy { $0.tier == .pure }
     if isPure { package.products = [] }
     let parts = package.targets.filter { target in
-        ["Sources", "services"].contains(target.path?.split(separator: "/").first)
+        ["Sources", "Equipment", "services"].contains(target.path?.split(separator: "/").first)
     }
     keep(chosen.map(\.target.name) + (isPure ? [] : parts.map(\.name)))
 }

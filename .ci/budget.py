@@ -42,8 +42,8 @@ SLACK = 500
 SHOWN = 0.01
 
 PARTS = {
-    "Sources": "product", "services": "product", "Tests": "tests", "Benchmarks": "benchmarks",
-    "deploy": "deploy", ".ci": "deploy",
+    "Sources": "product", "services": "product", "Equipment": "equipment", "Tests": "tests",
+    "Benchmarks": "benchmarks", "deploy": "deploy", ".ci": "deploy",
 }
 WORDS_PER_UNIT = 10
 CALIBRATION = "calibration"

@@ -54,13 +54,13 @@ executables() {
             on && /Name:/ { name = $2 } on && /Executable/ { print name }'
 }
 
-# lines_per_file: prints path, lines and covered lines, for sources and services only.
+# lines_per_file: prints path, lines and covered lines, for sources, equipment and services only.
 lines_per_file() {
     awk -F: -v root="$PWD/" '
         /^SF:/ { path = substr($0, 4); sub("^" root, "", path) }
         /^LF:/ { count = $2 }
         /^LH:/ { covered = $2 }
-        /^end_of_record/ && path ~ /^(Sources|services)\// { print path "\t" count "\t" covered }
+        /^end_of_record/ && path ~ /^(Sources|Equipment|services)\// { print path "\t" count "\t" covered }
     ' "$coverage_lcov"
 }
 

@@ -35,7 +35,7 @@ LINES_SHOWN = 12
 # What a night makes does not change what it has proven.
 MADE = (".ci/night.json", "docs/night.md")
 SCRIPTS = [".ci/*.sh", ".ci/run-tests.py", ".ci/idle.py", ".ci/test_files.py", ".ci/packet-instructions.py"]
-SOURCES = ["Sources/*", "services/*", "Package.swift", *SCRIPTS]
+SOURCES = ["Sources/*", "Equipment/*", "services/*", "Package.swift", *SCRIPTS]
 STACK = [*SOURCES, "Tests/*", "deploy/*", ".ci/soak*"]
 ALL = [*SOURCES, "Tests/*", "deploy/*", "docs/*", "Samples/*", "Benchmarks/*", "docker-compose.yml", "README.md"]
 

@@ -32,7 +32,7 @@ struct Coverage {
         var description: String { "this is no JSON of llvm-cov: export it with 'llvm-cov export'" }
     }
 
-    /// Counts only files in `Sources/` and `services/` below `root`.
+    /// Counts only files in `Sources/`, `Equipment/` and `services/` below `root`.
     init(json: Data, root: String) throws {
         struct Document: Decodable {
             struct Part: Decodable { let files: [Entry] }

@@ -23,6 +23,8 @@ struct SourceFile: Sendable {
 
     /// True for the source of the shipped programs: everything but tests.
     var isProduct: Bool { path.hasPrefix("Sources/") || path.hasPrefix("services/") }
+    /// Of the product, or of the equipment for its tests and demonstrations.
+    var isSource: Bool { isProduct || path.hasPrefix("Equipment/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
     /// `Primitives` of `Sources/Model/Primitives/…`, `store-writer` of
@@ -31,16 +33,17 @@ struct SourceFile: Sendable {
         let parts = path.split(separator: "/").map(String.init)
         switch parts.first {
         case "Sources" where parts.count > 3: return parts[2]
+        case "Equipment" where parts.count > 2: return parts[1]
         case "services" where parts.count > 3 && parts[2] == "Sources": return parts[1]
         default: return nil
         }
     }
 
-    /// `Model` of `Sources/Model/Primitives/…`, `services` of a service.
+    /// `Model` of `Sources/Model/Primitives/…`, `services` of a service, `Equipment`.
     var group: String? {
         guard module != nil else { return nil }
         let parts = path.split(separator: "/", maxSplits: 2)
-        return parts.first == "services" ? "services" : String(parts[1])
+        return parts.first == "Sources" ? String(parts[1]) : String(parts[0])
     }
 }
 

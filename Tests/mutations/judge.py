@@ -56,7 +56,7 @@ def copy(folder):
         if source.is_file() and not (target.exists() and target.read_bytes() == source.read_bytes()):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
-    for old in [file for part in ("Sources", "services", "Tests") for file in folder.glob(f"{part}/**/*.swift")]:
+    for old in [file for part in ("Sources", "Equipment", "services", "Tests") for file in folder.glob(f"{part}/**/*.swift")]:
         if not (ROOT / old.relative_to(folder)).exists():
             old.unlink()
     if not (folder / ".git").exists():

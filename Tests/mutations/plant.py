@@ -290,7 +290,7 @@ package.products = []
 
 
 def copy(folder, target):
-    for part in ["Sources", "services", "Tests"]:
+    for part in ["Sources", "Equipment", "services", "Tests"]:
         # A file that is gone must not stay in the copy. Those that did not change keep their times.
         shutil.rmtree(f"{folder}/{part}", ignore_errors=True)
         shutil.copytree(f"{CHECKOUT}/{part}", f"{folder}/{part}", dirs_exist_ok=True)

@@ -12,7 +12,7 @@ logs=.build/logs
 . deploy/local/steps.sh
 
 programs='tapeline provider-gateway operator-worker store-writer cockpit ibkr-simulator'
-for folder in Sources/Kit/*-simulator; do
+for folder in Equipment/*-simulator; do
     simulator=${folder##*/}
     if [[ "${1:-}" == --all || ",${1:-}," == *",${simulator%-simulator},"* ]] &&
         [ "$simulator" != ibkr-simulator ]; then

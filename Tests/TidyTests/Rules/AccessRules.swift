@@ -26,7 +26,7 @@ let accessRules = [
         ],
         check: { repository in
             repository.swift.filter { file in
-                (file.isProduct || file.isTest)
+                (file.isSource || file.isTest)
                     && file.module.map(publicModules.contains) != true
                     && file.swift?.code.contains("public") == true
             }.flatMap { file in

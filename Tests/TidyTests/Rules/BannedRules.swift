@@ -57,7 +57,7 @@ struct BannedWord: Sendable {
         return Rule(
             name: "banned: \(name)", fix: instead, broken: broken, kept: kept,
             check: { repository in
-                repository.swift.filter { $0.isProduct || ($0.isTest && place == .everywhere) }
+                repository.swift.filter { $0.isSource || ($0.isTest && place == .everywhere) }
                     .filter { $0.swift?.code.contains(text) == true }
                     .flatMap { file in
                         file.codeLines.enumerated().compactMap { index, line in
@@ -156,7 +156,7 @@ private let unwrapRule = Rule(
         ["Tests/ATests/A.swift": "a!\n"],
     ],
     check: { repository in
-        repository.swift.filter(\.isProduct).flatMap { file -> [Violation] in
+        repository.swift.filter(\.isSource).flatMap { file -> [Violation] in
             let code = file.swift?.code ?? []
             var line = 1
             var violations: [Violation] = []
@@ -192,7 +192,7 @@ private let emptyCatchRule = Rule(
     ],
     kept: [["Sources/G/A/A.swift": "do { try f() } catch { g() }\nfunc catchAll() {}\n"]],
     check: { repository in
-        repository.swift.filter { $0.isProduct || $0.isTest }.flatMap { file in
+        repository.swift.filter { $0.isSource || $0.isTest }.flatMap { file in
             let code = file.codeLines.joined(separator: "\n")
             return code.matches(of: /\bcatch\b[^{}]*\{\s*\}/).map { match in
                 let line = code[..<match.range.lowerBound].count { $0 == "\n" } + 1

@@ -1,4 +1,4 @@
-/// The folders and modules that a folder of `Sources/` may import, beside itself and `Model`. The
+/// The folders and modules that a folder of modules may import, beside itself and `Model`. The
 /// package manager refuses circles.
 private let sights: [String: [String]] = [
     "Model": [],
@@ -10,9 +10,9 @@ private let sights: [String: [String]] = [
     ],
     "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
     "Desk": ["Recordings", "TapeCodec"],
-    "Kit": ["Operators", "ServiceRuntime", "TapeCodec"],
+    "Equipment": ["Operators", "ServiceRuntime", "TapeCodec"],
     "services": ["Edges", "Tape", "Operators", "Providers", "Stores"],
-    "Tool": ["Edges", "Tape", "Operators", "Providers", "Stores", "Kit"],
+    "Tool": ["Edges", "Tape", "Operators", "Providers", "Stores", "Equipment"],
 ]
 
 /// The modules of these folders do not see each other.
@@ -81,6 +81,7 @@ private let moduleRule = Rule(
         house(["Sources/Edges/ValkeyClient/A.swift": "internal import NatsTransport\n"]),
         house(["Sources/Operators/OperatorGraph/A.swift": "internal import NatsTransport\n"]),
         house(["Sources/Unheard/A/A.swift": "let a = 1\n"]),
+        house(["Equipment/Venue/A.swift": "internal import NatsTransport\n"]),
         house([
             "services/a/Sources/A.swift": "internal import b\n", "services/b/Sources/B.swift": "",
         ]),
@@ -88,6 +89,7 @@ private let moduleRule = Rule(
     kept: [
         house([
             "Sources/Model/MarketModel/A.swift": "public import Primitives // import Glibc\n",
+            "Equipment/Venue/A.swift": "internal import TapeCodec\n",
             "Sources/Edges/NatsTransport/A.swift":
                 "internal import CNats\nimport Glibc\nimport Primitives\n",
             "services/store-writer/Sources/A.swift":
@@ -169,7 +171,7 @@ extension Repository {
 
 private let columns = [
     ["Model"], ["Edges"], ["Tape"], ["Operators"], ["Providers"], ["Stores", "Desk"],
-    ["Kit", "Tool", "services"],
+    ["Equipment", "Tool", "services"],
 ]
 
 private let architecture = "docs/ARCHITECTURE.md"

@@ -4,8 +4,10 @@ let layoutRules: [Rule] = [readmeRule, serviceRule, folderRule, testTargetRule, 
 
 /// Returns the files of each module by its folder.
 private func sourceFolders(_ repository: Repository) -> [String: [SourceFile]] {
-    Dictionary(grouping: repository.swift.filter { $0.path.hasPrefix("Sources/") }) {
-        "Sources/\($0.group ?? "")/\($0.module ?? "")"
+    let files = repository.swift.filter { $0.isSource && $0.group != "services" }
+    return Dictionary(grouping: files) { file in
+        let path = [file.group, file.module].compactMap { $0 }.joined(separator: "/")
+        return file.group == "Equipment" ? path : "Sources/\(path)"
     }
 }
 
@@ -16,7 +18,7 @@ private let readmeRule = Rule(
     fix:
         "half a page: purpose, main type, invariants, threads, who frees, what it must never do",
     broken: [
-        ["Sources/G/A/A.swift": "struct A {}\n"],
+        ["Sources/G/A/A.swift": "struct A {}\n"], ["Equipment/A/A.swift": "struct A {}\n"],
         ["Sources/G/A/A.swift": "struct A {}\n", "Sources/G/A/README.md": "# A\n"],
         ["Sources/G/A/A.swift": "struct A {}\n", "Sources/G/A/README.md": "# B\n" + readme],
     ],

@@ -4,7 +4,8 @@ private let page = "docs/HACKING.md"
 
 /// The folders that a path in a recipe begins with.
 private let tops = [
-    ".ci/", "Benchmarks/", "Samples/", "Sources/", "Tests/", "deploy/", "docs/", "services/",
+    ".ci/", "Benchmarks/", "Equipment/", "Samples/", "Sources/", "Tests/", "deploy/", "docs/",
+    "services/",
 ]
 
 /// What stands between backticks, with the line. Blocks of code count as a whole.

@@ -28,7 +28,7 @@ private let safetyRule = Rule(
     ],
     check: { repository in
         repository.swift.filter { file in
-            (file.isProduct || file.isTest)
+            (file.isSource || file.isTest)
                 && safetyMarks.contains { file.swift?.code.contains($0) == true }
         }.flatMap { file in
             file.codeLines.enumerated().compactMap { index, line in

@@ -206,7 +206,8 @@ struct MembershipSlots: Sendable {
     }
 
     mutating func opened(_ index: Int, _ epoch: UInt64) {
-        all[index].hold?.opened = max(all[index].hold?.opened ?? 0, epoch)
+        let opened = max(all[index].hold?.opened ?? 0, epoch)
+        all[index].hold?.opened = opened
         all[index].epochFloor = max(all[index].epochFloor, epoch)
     }
 

@@ -54,7 +54,7 @@ enum WebFiles {
     private static let all: [String: WebFile] = {
         var all: [String: WebFile] = [:]
         for (name, text) in texts {
-            guard let type = type(of: name) else { continue }
+            guard let type = contentType(name) else { continue }
             all["/\(name)"] = WebFile(type, text)
         }
         for (path, title) in pages {
@@ -64,7 +64,7 @@ enum WebFiles {
     }()
 
     /// `nil`: it is a part of pages, which nobody asks for.
-    private static func type(of name: String) -> String? {
+    private static func contentType(_ name: String) -> String? {
         switch name.split(separator: ".").last {
         case "js": "text/javascript; charset=utf-8"
         case "css": "text/css; charset=utf-8"

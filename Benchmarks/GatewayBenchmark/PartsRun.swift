@@ -101,7 +101,7 @@ struct PartsRun {
             engine.timePassed(now, into: &out)
             answer()
             let decided = Self.processorTime()
-            _ = channel.send(&out.records, floor: out.floor)
+            _ = channel.send(&out.live.records, floor: out.live.floor)
             outcome.ticks += take()
             if number % Self.sealParts == 0 { seal() }
             outcome.engine += decided - began
@@ -138,7 +138,7 @@ struct PartsRun {
             receive(bytes, bytes.indices)
             engine.drained(now, into: &out)
             out.events.removeAll()
-            out.records.removeAll(keepingCapacity: true)
+            out.live.records.removeAll(keepingCapacity: true)
         }
     }
 

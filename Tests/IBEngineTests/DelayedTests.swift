@@ -204,7 +204,7 @@ import Testing
             reached: [(0, reached)], gaps: [open], world.moment, into: &out)
         var gaps: [GapRecord] = []
         var stops = 0
-        for case .tape(let record) in out.delayedRecords {
+        for case .tape(let record) in out.delayed.records {
             if case .gap(let gap) = record { gaps.append(gap) }
             if case .subscription(let end) = record {
                 stops += end.action == SubscriptionAction.stop.rawValue ? 1 : 0

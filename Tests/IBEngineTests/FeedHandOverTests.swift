@@ -78,7 +78,7 @@ import Testing
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(44)
         machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
-        let gap = try #require(turn.outages.open.first { $0.kind == .trade })
+        let gap = try #require(turn.live.outages.open.first { $0.kind == .trade })
         #expect(gap.from == Self.moment(from).wall)
     }
 
@@ -95,7 +95,7 @@ import Testing
         machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
         let gaps = Self.quoteGaps(turn)
         #expect(gaps == (isGap ? [[20, nil], [20, 33]] : []))
-        #expect(!turn.outages.isOpen(1, .quote) && turn.outages.isOpen(1, .indicator))
+        #expect(!turn.live.outages.isOpen(1, .quote) && turn.live.outages.isOpen(1, .indicator))
         // Later outages of level 1 have nothing to do with quotes.
         machine[level1].phase = .live(FeedPhase.Live(request: 3, since: Self.moment(50).wall))
         turn.now = Self.moment(60)
@@ -151,7 +151,7 @@ import Testing
 
     /// Returns the bounds of the gaps of quotes on the tape, in seconds.
     private static func quoteGaps(_ turn: Turn) -> [[Int64?]] {
-        turn.out.records.compactMap { record in
+        turn.live.records.compactMap { record in
             guard case .tape(.gap(let gap)) = record, gap.kind == DataKind.quote.rawValue,
                 gap.state == GapState.open.rawValue
             else { return nil }

@@ -194,7 +194,7 @@ import Testing
         var output = IBEngine.Output()
         world.engine.follow(
             begun: begun, ended: [], gaps: [], world.moment, into: &output)
-        let gaps = output.records.compactMap { record in
+        let gaps = output.live.records.compactMap { record in
             if case .tape(.gap(let gap)) = record { gap } else { nil }
         }
         #expect(gaps.count == 4)
@@ -230,7 +230,7 @@ import Testing
             engine.follow(
                 begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
                 world.moment, into: &output)
-            let begins = output.records.compactMap { record -> Int64? in
+            let begins = output.live.records.compactMap { record -> Int64? in
                 guard case .tape(.gap(let gap)) = record, gap.state == GapState.open.rawValue else {
                     return nil
                 }
@@ -251,7 +251,9 @@ import Testing
         world.engine.follow(
             begun: [(0, world.instruments[0], reached: reached)], ended: [], gaps: [gap],
             world.moment, into: &output)
-        let isTold = output.records.contains { if case .tape(.gap) = $0 { true } else { false } }
+        let isTold = output.live.records.contains {
+            if case .tape(.gap) = $0 { true } else { false }
+        }
         #expect(!isTold)
         #expect(world.engine.status.openOutages == 1)
         for _ in 0..<200 { world.step(100_000_000) }
@@ -306,10 +308,10 @@ import Testing
         var output = IBEngine.Output()
         world.engine.follow(begun: [], ended: [1], gaps: [], world.moment, into: &output)
         world.engine.drained(world.moment, into: &output)
-        #expect(output.floor.nanoseconds == world.now - 3 * second / 2)
+        #expect(output.live.floor.nanoseconds == world.now - 3 * second / 2)
         world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)
         world.engine.drained(world.moment, into: &output)
-        #expect(output.floor.nanoseconds == world.now - second / 2)
+        #expect(output.live.floor.nanoseconds == world.now - second / 2)
     }
 
     @Test("A stop cancels, puts gaps on record and wishes the connection closed")
@@ -317,7 +319,7 @@ import Testing
         var world = Self.world(.level1, .trades)
         var output = IBEngine.Output()
         world.engine.stop(world.moment, into: &output)
-        let gaps = output.records.filter { if case .tape(.gap) = $0 { true } else { false } }
+        let gaps = output.live.records.filter { if case .tape(.gap) = $0 { true } else { false } }
         #expect(gaps.count == 4)
         #expect(output.wish != nil)
         world.server.received(output.bytes, world.now)

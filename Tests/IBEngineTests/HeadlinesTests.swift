@@ -175,7 +175,7 @@ struct HeadlinesTests {
         world.engine.follow(
             begun: [(0, world.instruments[0], reached: .undefined)], ended: [0], gaps: [gap],
             world.moment, into: &output)
-        let told = output.records.compactMap { record -> GapRecord? in
+        let told = output.live.records.compactMap { record -> GapRecord? in
             guard case .tape(.gap(let gap)) = record, gap.kind == DataKind.providerBar.rawValue
             else {
                 return nil
@@ -184,7 +184,7 @@ struct HeadlinesTests {
         }
         #expect(told.map(\.state) == [GapState.open.rawValue, GapState.abandoned.rawValue])
         #expect(told.allSatisfy { $0.from == from && $0.to == world.moment.wall })
-        let isOpen = world.engine.turn.outages.open.contains { $0.kind == .providerBar }
+        let isOpen = world.engine.turn.live.outages.open.contains { $0.kind == .providerBar }
         #expect(!isOpen)
     }
 

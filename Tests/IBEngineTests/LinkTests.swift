@@ -178,6 +178,6 @@ import Testing
             let bulletin = BulletinMessage(id: 1, kind: .regular, text: text, exchange: "NYSE")
             engine.take(bulletin)
         }
-        #expect(engine.turn.out.records.count == 2)
+        #expect(engine.turn.live.records.count == 2)
     }
 }

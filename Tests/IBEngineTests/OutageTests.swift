@@ -43,7 +43,7 @@ import Testing
         #expect(machine.endedOutages.map(\.gap.kind) == [.trade])
         turn.now = Self.moment(109)
         machine.fillEndedOutages(in: &turn)
-        let abandoned = turn.out.records.count { record in
+        let abandoned = turn.live.records.count { record in
             guard case .tape(.gap(let gap)) = record else { return false }
             return gap.state == GapState.abandoned.rawValue
         }

@@ -68,8 +68,8 @@ private struct UnitStage {
             for case .sizes(let instrument, let unit) in output.events {
                 reports.append((instrument, unit, now))
             }
-            for case .tape(.trade) in output.records { trades += 1 }
-            (output.events, output.records) = ([], [])
+            for case .tape(.trade) in output.live.records { trades += 1 }
+            (output.events, output.live.records) = ([], [])
             if !output.bytes.isEmpty {
                 simulator.received(output.bytes, from: connection, now: now)
                 output.bytes = []

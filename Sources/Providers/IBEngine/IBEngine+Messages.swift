@@ -134,7 +134,7 @@ extension IBEngine {
         let decoder = wire.decoder
         let request = wire.frames.withFrame(range) { decoder?.request(of: $0) }
         guard let request else { return }
-        if turn.backfill.unreadable(request, now: turn.now, into: &turn.out.records) {
+        if turn.backfill.unreadable(request, now: turn.now, into: &turn.live.records) {
             turn.pacing.answered(id: request, now: turn.now.monotonic)
         } else {
             feeds.unreadable(request, in: &turn)
@@ -182,7 +182,7 @@ extension IBEngine {
     /// Gives an answer of history to the backfill, or to the feed that requested it.
     private mutating func takeHistory(_ message: IBMessage) {
         guard let request = message.request else { return }
-        if turn.backfill.took(message, now: turn.now, into: &turn.out.records) {
+        if turn.backfill.took(message, now: turn.now, into: &turn.live.records) {
             noteHistoryAnswer()
             if !turn.backfill.isOpen(request) {
                 turn.pacing.answered(id: request, now: turn.now.monotonic)
@@ -201,7 +201,7 @@ extension IBEngine {
         guard !bulletins.contains(seen) else { return }
         if bulletins.count >= EngineLimits.bulletinsMax { bulletins.removeFirst() }
         bulletins.append(seen)
-        turn.put(.bulletin(bulletin.record(receivedAt: turn.now.wall)))
+        turn.live.put(.bulletin(bulletin.record(receivedAt: turn.now.wall)))
     }
 
     /// Notes a part of the server's answer to the client's introduction: the next free request
@@ -259,7 +259,7 @@ extension IBEngine {
         if turn.now.monotonic >= inheritedGapsDue { addInheritedGaps() }
         guard turn.now.monotonic >= turn.backfill.nextDue else { return }
         requests.removeAll(keepingCapacity: true)
-        turn.backfill.next(now: turn.now, ids: &turn.ids, into: &requests, into: &turn.out.records)
+        turn.backfill.next(now: turn.now, ids: &turn.ids, into: &requests, into: &turn.live.records)
         for request in requests {
             let priority: PacingMachine.Priority = request.cancelled == nil ? .backfill : .urgent
             let isAsked = turn.pacing.ask(request, priority, now: turn.now.monotonic)
@@ -296,7 +296,7 @@ extension IBEngine {
             }
             turn.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
-                hours: entry.allHours, now: turn.now, into: &turn.out.records)
+                hours: entry.allHours, now: turn.now, into: &turn.live.records)
         }
     }
 
@@ -327,7 +327,7 @@ extension IBEngine {
             let refusal = IBNotice(
                 request: id, code: NoticeCode.invalidRequest.rawValue,
                 text: "it cannot be sent: \(error)")
-            if !turn.backfill.refused(refusal, now: turn.now, into: &turn.out.records) {
+            if !turn.backfill.refused(refusal, now: turn.now, into: &turn.live.records) {
                 _ = feeds.take(refusal, in: &turn)
             }
             return false

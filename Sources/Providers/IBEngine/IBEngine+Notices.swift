@@ -13,7 +13,7 @@ extension IBEngine {
             meaning.scope == .connection
             || meaning.scope == .byRequest && notice.isAboutConnection
         if isAboutAll { return takeGeneral(notice, meaning) }
-        if turn.backfill.refused(notice, now: turn.now, into: &turn.out.records) {
+        if turn.backfill.refused(notice, now: turn.now, into: &turn.live.records) {
             if meaning == .pacingViolation { turn.pacing.violated(now: turn.now.monotonic) }
             if !turn.backfill.isOpen(notice.request) {
                 turn.pacing.answered(id: notice.request, now: turn.now.monotonic)
@@ -182,17 +182,18 @@ extension IBEngine {
     package var status: IBStatus {
         var counters = turn.counters
         counters.add(wire.decoder?.counters)
-        counters.outagesBegun = turn.outages.begun &+ turn.delayedOutages.begun
-        counters.outagesEnded = turn.outages.ended &+ turn.delayedOutages.ended
+        let outages = (turn.live.outages, turn.delayed.outages)
+        counters.outagesBegun = outages.0.begun &+ outages.1.begun
+        counters.outagesEnded = outages.0.ended &+ outages.1.ended
         return IBStatus(
             state: state, reason: reason, since: stateSince,
             nextAttempt: session.phase == .waiting ? session.nextAttempt : nil,
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(in: turn), linesUsed: turn.pacing.linesInUse(.marketData),
-            openOutages: turn.outages.open.count + turn.delayedOutages.open.count,
+            openOutages: outages.0.open.count + outages.1.open.count,
             waitingBackfills: turn.backfill.waiting + feeds.endedOutages.count + inheritedGaps.count
                 + feeds.headlines.outages.count,
             pacing: turn.pacing.plan, clockDifference: turn.clock.offset,
-            floor: turn.clock.floor, counters: counters)
+            floor: turn.live.floor, counters: counters)
     }
 }

@@ -68,18 +68,22 @@ package struct IBEngine: Sendable {
         case close(String)
     }
 
+    /// What goes to one source.
+    package struct Batch: Sendable {
+        /// For the tape and the router, in order.
+        package var records: [ProviderRecord] = []
+        /// No record after `records` has an earlier event time, unless it fills a gap; undefined:
+        /// that is not known of any time.
+        package var floor = Timestamp.undefined
+    }
+
     /// The work for the caller. The engine appends, and the caller empties it.
     package struct Output: Sendable {
         /// To be sent to the server, in order.
         package var bytes: [UInt8] = []
-        /// For the tape and the router, in order.
-        package var records: [ProviderRecord] = []
-        /// No live record after `records` has an earlier event time; undefined: that is not known
-        /// of any time.
-        package var floor = Timestamp.undefined
-        /// For the source of delayed data: the same as `records` and `floor`.
-        package var delayedRecords: [ProviderRecord] = []
-        package var delayedFloor = Timestamp.undefined
+        /// For the source of live data, and for that of delayed ones.
+        package var live = Batch()
+        package var delayed = Batch()
         /// `nil`: the connection stays as it is.
         package var wish: Wish?
         /// For logs and metrics.
@@ -217,7 +221,9 @@ package struct IBEngine: Sendable {
     }
 
     /// Abandons a gap that will not be filled. Without the record it would stay open for ever.
-    mutating func giveUp(_ gap: OpenGap, _ why: String) { turn.putGap(gap, .abandoned, why) }
+    mutating func giveUp(_ gap: OpenGap, _ why: String) {
+        turn.live.putGap(gap, .abandoned, why, now: turn.now.wall)
+    }
 
     /// Begins a session: the socket is open.
     package mutating func connected(_ now: Moment, into out: inout Output) {
@@ -366,14 +372,12 @@ package struct IBEngine: Sendable {
     /// for its time.
     private mutating func moveFloor() {
         let isStep = turn.clock.drained(
-            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade(isDelayed: false))
+            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade(of: .live))
         if isStep {
             turn.report(.clockStep)
             if turn.isReady { sendNow(.currentTime) }
         }
-        turn.out.floor = turn.clock.floor
-        turn.moveDelayedFloor(
-            lag: feeds.delayedLag, waiting: feeds.earliestHeldTrade(isDelayed: true))
+        turn.moveFloors(lag: feeds.delayedLag, waiting: feeds.earliestHeldTrade(of: .delayed))
     }
 
     /// Asks the caller to close the connection, for this reason. What still comes on it is ignored.

@@ -5,8 +5,8 @@ internal import Primitives
 /// The state that all parts of the engine share, with the moment and the output of one call.
 ///
 /// A *turn* is one call of the engine by its owner, from `begin` to `end`. All that it does happens
-/// at the moment `now`. `put` adds a record for the tape, or for the router that chooses between
-/// providers. `report` adds an event for logs and metrics.
+/// at the moment `now`. The outlets take records for the tape, and for the router that chooses
+/// between providers. `report` adds an event for logs and metrics.
 struct Turn: Sendable {
     /// The moment of the present turn, or of the last one.
     var now: Moment
@@ -21,13 +21,11 @@ struct Turn: Sendable {
     var backfill: BackfillMachine
     /// Gives the numbers of all requests.
     var ids = RequestIDs()
-    /// The open gaps.
-    var outages = OutageStore()
-    /// The same of the source of delayed data.
-    var delayedOutages = OutageStore()
-    /// The floor of that source; undefined: nothing is known yet.
-    private(set) var delayedFloor = Timestamp.undefined
-    /// The floor, and the difference of the provider's clock from ours.
+    /// The way of live data, and of records that are no data.
+    var live = Outlet()
+    /// The way of delayed data.
+    var delayed = Outlet()
+    /// How far live data have certainly come, and the difference of the provider's clock from ours.
     var clock = ProviderClock()
     var counters = EngineCounters()
     /// Requests can be sent: the server has answered the client's introduction on this connection.
@@ -66,57 +64,52 @@ struct Turn: Sendable {
     mutating func begin(_ now: Moment, _ out: inout IBEngine.Output) {
         self.now = now
         swap(&self.out, &out)
+        swapRecords()
     }
 
     /// Ends the turn, and gives the caller's output back.
     @inline(__always)
-    mutating func end(_ out: inout IBEngine.Output) { swap(&self.out, &out) }
-
-    @inline(__always)
-    mutating func put(_ record: TapeRecord) { out.records.append(record) }
-
-    /// Adds a record to the source of delayed data, or to that of live ones.
-    @inline(__always)
-    mutating func put(_ record: TapeRecord, isDelayed: Bool) {
-        guard isDelayed else { return put(record) }
-        out.delayedRecords.append(record)
+    mutating func end(_ out: inout IBEngine.Output) {
+        swapRecords()
+        swap(&self.out, &out)
     }
 
     @inline(__always)
-    mutating func put(_ record: ProviderRecord) { out.records.append(record) }
+    private mutating func swapRecords() {
+        swap(&live.records, &out.live.records)
+        swap(&delayed.records, &out.delayed.records)
+    }
+
+    subscript(outlet: Outlet.Kind) -> Outlet {
+        @inline(__always) _read {
+            switch outlet {
+            case .live: yield live
+            case .delayed: yield delayed
+            }
+        }
+        @inline(__always) _modify {
+            switch outlet {
+            case .live: yield &live
+            case .delayed: yield &delayed
+            }
+        }
+    }
 
     /// Adds an event for logs and metrics.
     mutating func report(_ event: IBEngineEvent) { out.report(event) }
 
-    /// Adds a gap record with this state. `detail`: for people.
-    mutating func putGap(
-        _ gap: OpenGap, _ state: GapState, _ detail: String = "", isDelayed: Bool = false
-    ) {
-        put(.gap(gap.record(state, detail: detail, now: now.wall)), isDelayed: isDelayed)
-    }
-
-    /// The open gaps of one of the two sources.
-    subscript(outagesOfDelayed isDelayed: Bool) -> OutageStore {
-        _read { yield isDelayed ? delayedOutages : outages }
-        _modify {
-            if isDelayed { yield &delayedOutages } else { yield &outages }
-        }
-    }
-
-    /// Moves the floor of delayed data: it is `lag` nanoseconds before that of live ones. The lag
-    /// is measured by our clock, and includes the difference by which the provider's is ahead.
-    /// `waiting`: the event time of the earliest delayed trade that is still to be delivered.
-    mutating func moveDelayedFloor(lag: Int64, waiting: Timestamp) {
+    /// Moves both floors, once that of `clock` is known. The one of delayed data is `lag`
+    /// nanoseconds before that of live ones. The lag is measured by our clock, and includes the
+    /// difference by which the provider's is ahead. `waiting`: the event time of the earliest
+    /// delayed trade that is still to be delivered.
+    mutating func moveFloors(lag: Int64, waiting: Timestamp) {
         guard clock.floor.isDefined else { return }
-        let reached = min(
-            clock.floor.advanced(byNanoseconds: -lag)
-                .advanced(byNanoseconds: -max(0, clock.offset)), waiting)
-        delayedFloor = delayedFloor.isDefined ? max(delayedFloor, reached) : reached
-        out.delayedFloor = delayedFloor
+        live.moveFloor(to: clock.floor)
+        let reached = clock.floor.advanced(byNanoseconds: -lag)
+            .advanced(byNanoseconds: -max(0, clock.offset))
+        delayed.moveFloor(to: min(reached, waiting))
+        (out.live.floor, out.delayed.floor) = (live.floor, delayed.floor)
     }
-
-    /// Returns the floor of one of the two sources.
-    func floor(isDelayed: Bool) -> Timestamp { isDelayed ? delayedFloor : clock.floor }
 
     /// Returns the header of a record that the engine itself creates.
     func header(_ instrument: UInt32) -> TickHeader {

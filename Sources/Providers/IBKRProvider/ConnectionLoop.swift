@@ -344,18 +344,18 @@ final class ConnectionLoop {
 
     /// Hands live data over. Returns true when the channel is full.
     private func handOverLive() -> Bool {
-        guard !out.records.isEmpty || isNew(out.floor, handed.floor) else { return false }
-        let tally = RecordTally(out.records)
-        switch parts.channel.send(&out.records, floor: out.floor) {
+        guard !out.live.records.isEmpty || isNew(out.live.floor, handed.floor) else { return false }
+        let tally = RecordTally(out.live.records)
+        switch parts.channel.send(&out.live.records, floor: out.live.floor) {
         case .sent:
-            handed.floor = out.floor
+            handed.floor = out.live.floor
             tally.add(to: parts.report.metrics.received)
             return false
         case .full: return true
         case .closed:
             // The receiver has closed the channel. The next owner finds on the tape what is missing
             // there.
-            out.records.removeAll(keepingCapacity: true)
+            out.live.records.removeAll(keepingCapacity: true)
             isOver = true
             return false
         }
@@ -373,27 +373,27 @@ final class ConnectionLoop {
             channel.count < recordsMax || channel.isClosed
         else {
             leaveOutDelayed(beyond: recordsMax, now)
-            return out.delayedRecords.count >= recordsMax + DelayedLosses.othersMax
+            return out.delayed.records.count >= recordsMax + DelayedLosses.othersMax
         }
-        handed.losses.end(into: &out.delayedRecords, now: now.wall)
-        guard !out.delayedRecords.isEmpty || isNew(out.delayedFloor, handed.delayedFloor)
+        handed.losses.end(into: &out.delayed.records, now: now.wall)
+        guard !out.delayed.records.isEmpty || isNew(out.delayed.floor, handed.delayedFloor)
         else { return false }
-        let tally = RecordTally(out.delayedRecords)
-        switch channel.send(&out.delayedRecords, floor: out.delayedFloor) {
+        let tally = RecordTally(out.delayed.records)
+        switch channel.send(&out.delayed.records, floor: out.delayed.floor) {
         case .sent:
-            handed.delayedFloor = out.delayedFloor
+            handed.delayedFloor = out.delayed.floor
             tally.add(to: parts.report.metrics.received)
         case .full: break
         case .closed:
             // Its source has ended here, and so does this provider in a moment.
-            out.delayedRecords.removeAll(keepingCapacity: true)
+            out.delayed.records.removeAll(keepingCapacity: true)
         }
         return false
     }
 
     /// Leaves out delayed ticks for which there is no room, and reports it.
     private func leaveOutDelayed(beyond recordsMax: Int, _ now: Moment) {
-        let count = handed.losses.limit(&out.delayedRecords, to: recordsMax)
+        let count = handed.losses.limit(&out.delayed.records, to: recordsMax)
         guard count > 0 else { return }
         let isDue = now.monotonic >= handed.lossReportedAt + Self.lossNanoseconds
         if isDue { handed.lossReportedAt = now.monotonic }
@@ -404,7 +404,7 @@ final class ConnectionLoop {
     private func noteNeed() {
         // The endings of an earlier process need no source: it is open already.
         guard !parts.delayed.isNeeded,
-            let first = out.delayedRecords.first(where: \.beginsDelayedData)
+            let first = out.delayed.records.first(where: \.beginsDelayedData)
         else { return }
         parts.delayed.need()
         guard parts.settings.engine.delayed == .automatic else { return }
@@ -422,12 +422,12 @@ final class ConnectionLoop {
     /// Hands over the last records. While a channel is full it is tried again, until the receiver
     /// closes it, because the receiver no longer waits.
     private func handOverRest() {
-        if parts.delayed.channel == nil { out.delayedRecords.removeAll() }
-        while !out.records.isEmpty || !out.delayedRecords.isEmpty {
+        if parts.delayed.channel == nil { out.delayed.records.removeAll() }
+        while !out.live.records.isEmpty || !out.delayed.records.isEmpty {
             // The source may be opened meanwhile. Without this its records would never leave.
             continueDelayed()
             handOver(moment())
-            guard !out.records.isEmpty || !out.delayedRecords.isEmpty else { break }
+            guard !out.live.records.isEmpty || !out.delayed.records.isEmpty else { break }
             _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
         }
     }

@@ -81,9 +81,9 @@ struct Verdict {
 
     mutating func take(_ output: inout IBEngine.Output, _ now: Int64) {
         takeDelayed(output)
-        for record in output.records { take(record) }
-        if isOfDelayed { for record in output.delayedRecords { take(record) } }
-        (output.records, output.delayedRecords) = ([], [])
+        for record in output.live.records { take(record) }
+        if isOfDelayed { for record in output.delayed.records { take(record) } }
+        (output.live.records, output.delayed.records) = ([], [])
         for news in output.events {
             if case .state(let state, _) = news { sessionStates.insert(state) }
             if case .unsendable(let what) = news { problems.append("unsendable: \(what)") }
@@ -93,7 +93,7 @@ struct Verdict {
         }
         if output.eventsLost > 0 { problems.append("news were lost") }
         output.events = []
-        let next = isOfDelayed ? output.delayedFloor : output.floor
+        let next = isOfDelayed ? output.delayed.floor : output.live.floor
         guard next.isDefined else { return }
         if floor.isDefined, next < floor { problems.append("the floor went back") }
         if next.nanoseconds > now { problems.append("the floor is ahead") }
@@ -102,13 +102,13 @@ struct Verdict {
 
     /// Checks that the two sources have nothing in common.
     private mutating func takeDelayed(_ output: IBEngine.Output) {
-        for case .tape(let record) in output.records {
+        for case .tape(let record) in output.live.records {
             if record.header?.flags.contains(.delayed) == true {
                 problems.append("a delayed record is in the live source")
             }
             note(record, in: \.liveStarts)
         }
-        for case .tape(let record) in output.delayedRecords {
+        for case .tape(let record) in output.delayed.records {
             note(record, in: \.delayedStarts)
             if case .gap(let gap) = record { delayedGaps.append(gap) }
             guard let header = record.header, record.kind != nil else { continue }
@@ -120,11 +120,11 @@ struct Verdict {
                 problems.append("a delayed record at \(header.eventTime) is below its floor")
             }
         }
-        guard output.delayedFloor.isDefined else { return }
-        if delayedFloor.isDefined, output.delayedFloor < delayedFloor {
+        guard output.delayed.floor.isDefined else { return }
+        if delayedFloor.isDefined, output.delayed.floor < delayedFloor {
             problems.append("the delayed floor went back")
         }
-        delayedFloor = output.delayedFloor
+        delayedFloor = output.delayed.floor
     }
 
     private mutating func note(

@@ -156,9 +156,9 @@ extension FeedMachine {
     }
 
     /// Ends the feed's request and makes a new one immediately, which gets the line of the old one.
-    /// `toDelayed`: for which of the two sources the new one is; `nil`: the same as before.
+    /// `outlet`: for which of the two sources the new one is; `nil`: the same as before.
     mutating func restart(
-        _ route: FeedRoute, _ reason: String, cancels: Bool = true, toDelayed: Bool? = nil,
+        _ route: FeedRoute, _ reason: String, cancels: Bool = true, to outlet: Outlet.Kind? = nil,
         in turn: inout Turn
     ) {
         turn.counters.resubscriptions &+= 1
@@ -168,7 +168,7 @@ extension FeedMachine {
         }
         drop(route, cancels: cancels, reason, in: &turn)
         handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
-        if let toDelayed { move(route, toDelayed: toDelayed, reason, in: &turn) }
+        if let outlet { move(route, to: outlet, reason, in: &turn) }
         nextScan = min(nextScan, turn.now.monotonic)
         if turn.isReady { ask(route, number: number, in: &turn) }
     }
@@ -205,7 +205,7 @@ extension FeedMachine {
             let record = SubscriptionRecord(
                 header: turn.header(number), action: action, kind: kind, mode: slot.mode,
                 provider: turn.settings.provider, reason: reason.cutToReason)
-            turn.put(.subscription(record), isDelayed: slot.isOfDelayed)
+            turn[slot.outlet].put(.subscription(record))
         }
     }
 }

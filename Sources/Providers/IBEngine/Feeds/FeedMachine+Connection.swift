@@ -133,7 +133,7 @@ extension FeedMachine {
             InstrumentStatus(
                 instrument: entry.number, symbol: entry.instrument.symbol.text,
                 sizes: entry.units.unit,
-                feeds: entry.slots.filter { !$0.isStandIn || $0.isOfDelayed }.map { slot in
+                feeds: entry.slots.filter { !$0.isStandIn || $0.outlet == .delayed }.map { slot in
                     var state = slot.phase.state
                     var reason = slot.reason
                     // The request waits in our own queue for a line of the account.
@@ -149,7 +149,8 @@ extension FeedMachine {
                         ? entry.detailsDue : slot.phase.until
                     // A feed that waits only for its turn has no time of a next try.
                     return FeedStatus(
-                        feed: slot.feed, state: state, isDelayed: slot.isOfDelayed, reason: reason,
+                        feed: slot.feed, state: state, isDelayed: slot.outlet == .delayed,
+                        reason: reason,
                         until: until == .distantPast ? .never : until)
                 })
         }

@@ -23,6 +23,9 @@ struct LiveLook: Hashable, Sendable {
 
 extension FeedMode {
     var isDelayed: Bool { self == .delayed || self == .delayedFrozen }
+
+    /// The source of data that come in this mode.
+    var outlet: Outlet.Kind { isDelayed ? .delayed : .live }
 }
 
 extension IBMessage {
@@ -54,7 +57,7 @@ extension InstrumentEntry {
             slots.append(standIn)
         }
         guard delayed == .always else { return }
-        for slot in slots.indices { slots[slot].isOfDelayed = true }
+        for slot in slots.indices { slots[slot].outlet = .delayed }
         guard let level1, slots[level1].isStandIn else { return }
         slots[level1].kinds = standInKinds
         slots[level1].phase = .idle(FeedPhase.Idle())
@@ -70,7 +73,7 @@ extension InstrumentEntry {
 extension FeedSlot {
     /// Delayed data come in place of live ones that are wanted. For the router, which chooses the
     /// provider of live data, this provider refuses them.
-    var isDelayedInPlaceOfLive: Bool { isOfDelayed ? look.due != .never : isStandIn }
+    var isDelayedInPlaceOfLive: Bool { outlet == .delayed ? look.due != .never : isStandIn }
 }
 
 // Level 1 between live and delayed data. Each of the two has a source of its own. A feed that
@@ -81,11 +84,16 @@ extension FeedMachine {
 
     /// Returns whether a request asks for delayed data.
     func asksForDelayed(_ request: Int32) -> Bool {
-        routes[request].map { self[$0].isOfDelayed } ?? false
+        routes[request].map { self[$0].outlet == .delayed } ?? false
     }
 
     /// The mode of data that come before the provider has reported one.
-    func slotMode(_ route: FeedRoute) -> FeedMode { self[route].isOfDelayed ? .delayed : .live }
+    func slotMode(_ route: FeedRoute) -> FeedMode {
+        switch self[route].outlet {
+        case .live: .live
+        case .delayed: .delayed
+        }
+    }
 
     // MARK: from live to delayed
 
@@ -98,23 +106,23 @@ extension FeedMachine {
         let slot = self[route]
         guard slot.feed == .marketData else { return standIn(for: route, notice, in: &turn) }
         switch notice.meaning {
-        case .notSubscribed where slot.isOfDelayed:
+        case .notSubscribed where slot.outlet == .delayed:
             // There are no delayed data either.
             refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
-            move(route, toDelayed: false, reason, in: &turn)
+            move(route, to: .live, reason, in: &turn)
             endDelayed(route.place, reason, in: &turn)
-        case .subscriptionMissing where slot.isDelivering && !slot.isOfDelayed:
+        case .subscriptionMissing where slot.isDelivering && slot.outlet == .live:
             // Live data come. Whether that notice is true of them, the next seconds show.
             self[route].look.priceDue = turn.later(by: EngineLimits.settling)
             return false
         case .notSubscribed, .subscriptionMissing:
-            guard !slot.isOfDelayed else { return false }
+            guard slot.outlet == .live else { return false }
             // After the second of these the request is still there.
             let isOpen = notice.meaning == .subscriptionMissing
             holdLive(route, reason, in: &turn)
-            restart(route, reason, cancels: isOpen, toDelayed: true, in: &turn)
+            restart(route, reason, cancels: isOpen, to: .delayed, in: &turn)
         case .delayedDataFollow: took(.delayed, route, in: &turn)
-        case .partlyNotSubscribed where !slot.isOfDelayed:
+        case .partlyNotSubscribed where slot.outlet == .live:
             // Of a subscription that delivers, only the part that was refused is missing.
             if case .asked = slot.phase {
                 self[route].look.priceDue = turn.later(by: EngineLimits.settling)
@@ -142,14 +150,14 @@ extension FeedMachine {
         else { return false }
         let reason = notice.reason
         let other = FeedRoute(place: route.place, slot: level1)
-        if self[other].isStandIn, !self[other].isOfDelayed,
+        if self[other].isStandIn, self[other].outlet == .live,
             turn.now.monotonic >= self[other].look.standsInFrom
         {
-            move(other, toDelayed: true, reason, in: &turn)
+            move(other, to: .delayed, reason, in: &turn)
             handle(.ended(.waiting, until: turn.now.monotonic), other, reason, in: &turn)
             nextScan = min(nextScan, turn.now.monotonic)
         }
-        guard self[other].isOfDelayed else { return false }
+        guard self[other].outlet == .delayed else { return false }
         refuse(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
         return true
     }
@@ -162,7 +170,7 @@ extension FeedMachine {
         }
         var holdsLive = false
         if mode.isDelayed { holdsLive = holdLive(route, reason, in: &turn) }
-        move(route, toDelayed: mode.isDelayed, reason, to: mode, in: &turn)
+        move(route, to: mode.outlet, reason, mode: mode, in: &turn)
         if holdsLive {
             // The outage is one of live data only.
             turn.report(
@@ -182,27 +190,25 @@ extension FeedMachine {
     /// stay open until it is known whether the refusal passes.
     /// `mode`: the provider's report; `nil`: it has not reported any.
     mutating func move(
-        _ route: FeedRoute, toDelayed: Bool, _ reason: String, to mode: FeedMode? = nil,
+        _ route: FeedRoute, to outlet: Outlet.Kind, _ reason: String, mode: FeedMode? = nil,
         in turn: inout Turn
     ) {
-        guard self[route].isOfDelayed != toDelayed else { return }
+        guard self[route].outlet != outlet else { return }
         // Without this an answer that crosses the provider's report would end what is live by then.
         endLook(route, cancels: true, in: &turn)
         deliverHeldTrades(route, in: &turn)
         let isLive = self[route].phase.live != nil
         if isLive { reportSubscription(route, .stop, reason, in: &turn) }
         let entry = entries[route.place]
-        if toDelayed {
-            self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
-        } else {
+        self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
+        if outlet == .live {
             endDelayed(route.place, reason, in: &turn)
-            self[route].kinds = entry.level1Kinds(isStandIn: self[route].isStandIn)
-                .subtracting(entry.kindsTickByTick)
+            self[route].kinds.subtract(entry.kindsTickByTick)
         }
-        self[route].isOfDelayed = toDelayed
+        self[route].outlet = outlet
         self[route].mode = mode ?? slotMode(route)
         self[route].look.due =
-            toDelayed && turn.settings.delayed == .automatic
+            outlet == .delayed && turn.settings.delayed == .automatic
             ? turn.later(by: EngineLimits.liveLook) : .never
         self[route].look.priceDue = .never
         self[route].regained = Regained()
@@ -219,7 +225,7 @@ extension FeedMachine {
         _ route: FeedRoute, _ reason: String, in turn: inout Turn
     ) -> Bool {
         let slot = self[route]
-        guard slot.isDelivering, !slot.isOfDelayed,
+        guard slot.isDelivering, slot.outlet == .live,
             slot.lastTrade.isDefined || slot.lastOther.isDefined
         else { return false }
         interrupt(route, OutageCause(.refusal, reason), in: &turn)
@@ -234,11 +240,9 @@ extension FeedMachine {
         for kind in entries[place].level1Kinds(isStandIn: true).union(
             entries[place].level1Kinds(isStandIn: false)
         ).kinds where !others.contains(KindSet(kind)) {
-            guard
-                let gap = turn.outages.end(entries[place].number, kind, to: turn.now.wall)
-            else { continue }
-            turn.putGap(gap, .open)
-            turn.putGap(gap, .abandoned, "the account may not see live data")
+            turn.live.abandonGap(
+                entries[place].number, kind, to: turn.now.wall,
+                "the account may not see live data", now: turn.now.wall)
         }
     }
 
@@ -275,7 +279,7 @@ extension FeedMachine {
     mutating func turnToDelayed(_ route: FeedRoute, in turn: inout Turn) {
         let reason = self[route].remark.isEmpty ? "no live price came" : self[route].remark
         holdLive(route, reason, in: &turn)
-        restart(route, reason, cancels: true, toDelayed: true, in: &turn)
+        restart(route, reason, cancels: true, to: .delayed, in: &turn)
     }
 
     /// Notes that a question has left.
@@ -340,7 +344,7 @@ extension FeedMachine {
             return true
         }
         // The subscription is made anew, as it was asked for before the refusal.
-        restart(route, reason, cancels: true, toDelayed: false, in: &turn)
+        restart(route, reason, cancels: true, to: .live, in: &turn)
         wentLive(route, in: &turn)
         return true
     }
@@ -365,7 +369,7 @@ extension FeedMachine {
     ) {
         drop(route, cancels: true, reason, in: &turn)
         handle(.ended(.waiting, until: .never), route, "", in: &turn)
-        move(route, toDelayed: false, reason, in: &turn)
+        move(route, to: .live, reason, in: &turn)
         // If these feeds are refused for another reason, it does not begin again at once.
         self[route].look.standsInFrom = turn.later(by: EngineLimits.liveLook)
         wentLive(route, in: &turn)
@@ -378,7 +382,7 @@ extension FeedMachine {
     mutating func measureDelayedLag() {
         var lags: [Int: Int64] = [:]
         for entry in entries where entry.isActive {
-            for slot in entry.slots where slot.isOfDelayed && slot.phase.request != nil {
+            for slot in entry.slots where slot.outlet == .delayed && slot.phase.request != nil {
                 let known = slot.lastDelayed.isDefined ? slot.tradeLag.largest : 0
                 lags[entry.venue] = max(lags[entry.venue] ?? 0, known)
             }
@@ -397,7 +401,7 @@ extension InstrumentEntry {
     /// Its trades and quotes come live. Delayed data of level 1 may come beside live ones that come
     /// tick by tick; then it is not.
     var isLive: Bool {
-        !slots.contains { $0.feed == .marketData && $0.isOfDelayed }
+        !slots.contains { $0.feed == .marketData && $0.outlet == .delayed }
             && slots.contains {
                 $0.isDelivering && ($0.feed == .marketData || $0.feed.lines == .tickByTick)
             }

@@ -12,12 +12,10 @@ extension FeedMachine {
         for gap in gaps {
             let place = place(of: gap.instrument)
             guard let place, !gap.to.isDefined, entries[place].level1 != nil else {
-                turn.putGap(gap, .abandoned, Self.notFilled, isDelayed: true)
+                turn.delayed.putGap(gap, .abandoned, Self.notFilled, now: turn.now.wall)
                 continue
             }
-            turn.delayedOutages.begin(
-                gap.instrument, gap.kind, from: gap.from, reason: gap.reason, detail: "",
-                now: turn.now.wall)
+            turn.delayed.continueGap(gap)
         }
         for (number, time) in reached where time.isDefined {
             if let place = place(of: number) { entries[place].delayedReached = time }
@@ -30,10 +28,10 @@ extension FeedMachine {
             let route = FeedRoute(place: place, slot: level1)
             guard let live = self[route].phase.live else { continue }
             settleDelayed(route, in: &turn)
-            guard self[route].isDelivering, self[route].isOfDelayed else { continue }
+            guard self[route].isDelivering, self[route].outlet == .delayed else { continue }
             for kind in self[route].kinds.kinds {
                 let end = kind == .trade ? self[route].delayedEnd(live.since) : live.since
-                endDelayed(place, kind, to: end, Self.notFilled, in: &turn)
+                endDelayed(place, kind, to: end, in: &turn)
             }
         }
     }
@@ -47,7 +45,7 @@ extension FeedMachine {
         guard self[route].feed == .marketData || self[route].feed.lines == .tickByTick else {
             return
         }
-        guard self[route].isOfDelayed else {
+        guard self[route].outlet == .delayed else {
             let isLive = entry.level1 == route.slot || entry.isLive
             if isLive { endDelayed(route.place, "live data come", in: &turn) }
             return
@@ -57,44 +55,40 @@ extension FeedMachine {
         for kind in self[route].kinds.kinds {
             // Delayed trades have their own times, so the last ones are this much older.
             let lag = kind == .trade ? delayedLag : 0
-            let record = turn.delayedOutages.begin(
-                entry.number, kind, from: reached.advanced(byNanoseconds: -lag),
-                reason: .gatewayLost, detail: "the gateway was not there", now: turn.now.wall)
-            if let record { turn.put(.gap(record), isDelayed: true) }
+            let gap = OpenGap(
+                instrument: entry.number, kind: kind, from: reached.advanced(byNanoseconds: -lag),
+                to: .undefined, reason: .gatewayLost)
+            turn.delayed.beginGap(gap, "the gateway was not there", now: turn.now.wall)
         }
     }
 
     /// Ends an open gap of delayed data, which is not filled in.
-    mutating func endDelayed(
-        _ place: Int, _ kind: DataKind, to: Timestamp, _ detail: String, in turn: inout Turn
-    ) {
-        guard let gap = turn.delayedOutages.end(entries[place].number, kind, to: to) else { return }
-        turn.putGap(gap, .open, isDelayed: true)
-        turn.putGap(gap, .abandoned, detail, isDelayed: true)
+    func endDelayed(_ place: Int, _ kind: DataKind, to: Timestamp, in turn: inout Turn) {
+        turn.delayed.abandonGap(
+            entries[place].number, kind, to: to, Self.notFilled, now: turn.now.wall)
     }
 
     /// Ends what the source of delayed data has open of an instrument: its gaps, and the
     /// subscriptions of an earlier process.
     mutating func endDelayed(_ place: Int, _ reason: String, in turn: inout Turn) {
         for kind in KindSet.everything {
-            endDelayed(place, kind, to: turn.now.wall, Self.notFilled, in: &turn)
+            endDelayed(place, kind, to: turn.now.wall, in: &turn)
         }
         let entry = entries[place]
         guard entry.delayedReached.isDefined else { return }
         entries[place].delayedReached = .undefined
-        turn.put(
+        turn.delayed.put(
             .subscription(
                 SubscriptionRecord(
                     header: turn.header(entry.number), action: .stop, kind: .any, mode: .delayed,
-                    provider: turn.settings.provider, reason: reason.cutToReason)),
-            isDelayed: true)
+                    provider: turn.settings.provider, reason: reason.cutToReason)))
     }
 
     /// Returns the kinds of live data of an instrument that may be missing since an earlier process
     /// recorded them. Where delayed data are wanted instead, the live ones end.
     mutating func liveKinds(at place: Int, in turn: inout Turn) -> [DataKind] {
         guard turn.settings.delayed == .always else { return kinds(at: place) }
-        turn.put(
+        turn.live.put(
             .subscription(
                 SubscriptionRecord(
                     header: turn.header(entries[place].number), action: .stop, kind: .any,

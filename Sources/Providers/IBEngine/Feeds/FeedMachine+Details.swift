@@ -146,7 +146,7 @@ extension FeedMachine {
         }
         let entry = entries[route.place]
         let slot = entry.slots[route.slot]
-        let wall = turn.now.wall.advanced(byNanoseconds: slot.isOfDelayed ? -delayedLag : 0)
+        let wall = turn.now.wall.advanced(byNanoseconds: slot.outlet == .delayed ? -delayedLag : 0)
         if let hours = entry.busyHours, hours.covers(wall) {
             guard let opened = hours.opened(at: wall) else { return }
             guard wall >= opened.advanced(byNanoseconds: slot.patience) else { return }

@@ -13,7 +13,7 @@ extension FeedMachine {
         let other = entries[route.place].slots[level1]
         if kinds.contains(.trade) { entries[route.place].handOver.takeOver() }
         // Delayed data belong to another source, so nothing changes there.
-        guard !other.isOfDelayed else { return }
+        guard other.outlet == .live else { return }
         if kinds.contains(.quote), other.kinds.contains(.quote), other.isDelivering {
             entries[route.place].quotesTakenOver = turn.now.wall
         }
@@ -63,11 +63,10 @@ extension FeedMachine {
         let trusted = route.slot == level1 ? sure : slot.lastTickWall
         let from = max(slot.outageStart(of: .quote, trusted: trusted), slot.began(.quote))
         guard from < end else { return }
-        let record = turn.outages.begin(
-            entry.number, .quote, from: from, reason: cause.reason, detail: cause.text,
-            now: turn.now.wall)
-        guard let record else { return }
-        turn.put(.gap(record))
+        let gap = OpenGap(
+            instrument: entry.number, kind: .quote, from: from, to: .undefined,
+            reason: cause.reason)
+        guard turn.live.beginGap(gap, cause.text, now: turn.now.wall) else { return }
         endOutage(route.place, .quote, to: turn.clock.aligned(end), .past, in: &turn)
     }
 
@@ -104,7 +103,7 @@ extension FeedMachine {
             entries[place].slots[level1].kinds.remove(.trade)
         } else if !entry.slots[level1].isDelivering {
             entries[place].handOver.settle()
-            guard turn.outages.isOpen(entry.number, .trade) else { return }
+            guard turn.live.outages.isOpen(entry.number, .trade) else { return }
             entries[place].handOver.giveBack(from: nextSecond(in: turn))
         }
     }
@@ -122,7 +121,7 @@ extension FeedMachine {
     mutating func beginTrades(_ route: FeedRoute, in turn: Turn) {
         let number = entries[route.place].number
         guard case .givenBack = entries[route.place].handOver.phase,
-            turn.outages.isOpen(number, .trade)
+            turn.live.outages.isOpen(number, .trade)
         else { return }
         let second = nextSecond(in: turn)
         entries[route.place].handOver.giveBack(from: second)
@@ -135,7 +134,7 @@ extension FeedMachine {
     mutating func giveBackToLevel1(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let entry = entries[route.place]
         guard entry.slots[route.slot].feed.lines == .tickByTick, let level1 = entry.level1,
-            !entry.slots[level1].isOfDelayed
+            entry.slots[level1].outlet == .live
         else { return }
         let slot = entry.slots[level1]
         let kinds = entry.slots[route.slot].kinds

@@ -14,7 +14,7 @@ extension FeedMachine {
             let oldest = headlines.outages.removeFirst()
             giveUpNews(oldest.gap, "too many outages wait to be filled in", in: &turn)
         }
-        turn.putGap(gap, .filling)
+        turn.live.putGap(gap, .filling, now: turn.now.wall)
         headlines.outages.append(
             Headlines.Outage(gap: gap, due: turn.later(by: EngineLimits.borderWait)))
         let since = entries[place].slots[slot].since
@@ -54,7 +54,7 @@ extension FeedMachine {
         rest.from = old.to
         if old.from < old.to { giveUpNews(old, "too old", in: &turn) }
         guard rest.from < rest.to else { return }
-        turn.putGap(rest, .filled, "headlines were asked for")
+        turn.live.putGap(rest, .filled, "headlines were asked for", now: turn.now.wall)
     }
 
     /// Requests the headlines of the day once more, for outages that have ended since they came.
@@ -85,7 +85,7 @@ extension FeedMachine {
     }
 
     private func giveUpNews(_ gap: OpenGap, _ why: String, in turn: inout Turn) {
-        turn.putGap(gap, .abandoned, why)
+        turn.live.putGap(gap, .abandoned, why, now: turn.now.wall)
     }
 }
 

@@ -208,7 +208,7 @@ extension FeedMachine {
             return
         }
         if turn.settings.delayed == .automatic, slot.feed == .marketData,
-            slot.isOfDelayed != mode.isDelayed
+            slot.outlet != mode.outlet
         {
             return change(route, to: mode, in: &turn)
         }
@@ -225,7 +225,7 @@ extension FeedMachine {
     private mutating func bookEmptied(_ route: FeedRoute, _ notice: IBNotice, in turn: inout Turn) {
         let reset = notice.depthReset(
             symbol: entries[route.place].number, receivedAt: turn.now.wall)
-        if let reset { turn.put(.depthReset(reset)) }
+        if let reset { turn.live.put(.depthReset(reset)) }
         guard notice.meaning == .depthHalted else { return }
         renew(route, "the book was halted", in: &turn)
     }

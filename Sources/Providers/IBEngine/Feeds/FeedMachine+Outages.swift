@@ -16,11 +16,11 @@ extension FeedMachine {
         // A new subscription sends the complete book once more.
         if slot.feed.lines == .depth {
             let header = turn.header(entries[route.place].number)
-            turn.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
+            turn.live.put(.depthReset(DepthReset(header: header, reason: .disconnected)))
         }
-        if self[route].isOfDelayed { settleDelayed(route, in: &turn) }
+        if self[route].outlet == .delayed { settleDelayed(route, in: &turn) }
         resume(route, in: &turn)
-        if !self[route].isOfDelayed { settleDelayed(route, in: &turn) }
+        if self[route].outlet == .live { settleDelayed(route, in: &turn) }
     }
 
     /// Makes a feed live, and ends the outages of all kinds that it delivers. The subscription is a
@@ -45,10 +45,9 @@ extension FeedMachine {
                 end = max(end, second)
             }
             if kind == .trade { end = slot.delayedEnd(end) }
-            if slot.isOfDelayed {
-                endDelayed(route.place, kind, to: end, Self.notFilled, in: &turn)
-            } else {
-                endOutage(route.place, kind, to: end, .now, in: &turn)
+            switch slot.outlet {
+            case .live: endOutage(route.place, kind, to: end, .now, in: &turn)
+            case .delayed: endDelayed(route.place, kind, to: end, in: &turn)
             }
         }
         if wasOut {
@@ -80,7 +79,7 @@ extension FeedMachine {
         let number = entries[route.place].number
         // The next outage begins here, so the borders of earlier ones of its kinds end here. Other
         // feeds of the instrument still deliver, and `sure` says nothing about them.
-        if !slot.isOfDelayed {
+        if slot.outlet == .live {
             fillEndedOutages(of: route.place, slot.kinds, until: sure, in: &turn)
             endQuotes(route, sure: sure, cause, in: &turn)
         }
@@ -95,11 +94,10 @@ extension FeedMachine {
                     slot.outageStart(of: kind, trusted: known),
                     slot.began(kind).floored(toNanoseconds: grain))
             if slot.feed == .trades { from = min(from, handedOver(route.place, in: turn)) }
-            let record = turn[outagesOfDelayed: slot.isOfDelayed].begin(
-                number, kind, from: from, reason: cause.reason, detail: cause.text,
-                now: turn.now.wall)
-            if let record { turn.put(.gap(record), isDelayed: slot.isOfDelayed) }
-            if !slot.isOfDelayed, let border = InstrumentEntry.borderTicks(of: kind) {
+            let gap = OpenGap(
+                instrument: number, kind: kind, from: from, to: .undefined, reason: cause.reason)
+            turn[slot.outlet].beginGap(gap, cause.text, now: turn.now.wall)
+            if slot.outlet == .live, let border = InstrumentEntry.borderTicks(of: kind) {
                 entries[route.place][keyPath: border].freeze()
             }
         }
@@ -125,25 +123,24 @@ extension FeedMachine {
         _ place: Int, _ kind: DataKind, to: Timestamp, _ outageEnd: OutageEnd, in turn: inout Turn
     ) {
         let number = entries[place].number
-        guard let gap = turn.outages.end(number, kind, to: to) else { return }
-        turn.putGap(gap, .open)
+        guard let gap = turn.live.endGap(number, kind, to: to, now: turn.now.wall) else { return }
         guard outageEnd != .unwanted, turn.canBackfill else {
             let detail =
                 outageEnd == .unwanted
                 ? "the instrument is no longer wanted" : "filling in is turned off"
-            turn.putGap(gap, .abandoned, detail)
-            return
+            return turn.live.putGap(gap, .abandoned, detail, now: turn.now.wall)
         }
         guard kind != .news else { return fillNews(gap, place, in: &turn) }
         guard outageEnd == .now, let border = InstrumentEntry.borderTicks(of: kind) else {
             return turn.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
                 arrivals: .unknown, hours: entries[place].allHours, now: turn.now,
-                into: &turn.out.records)
+                into: &turn.live.records)
         }
         if endedOutages.count >= EngineLimits.closingMax {
             let oldest = endedOutages.removeFirst()
-            turn.putGap(oldest.gap, .abandoned, "too many outages wait to be filled in")
+            turn.live.putGap(
+                oldest.gap, .abandoned, "too many outages wait to be filled in", now: turn.now.wall)
         }
         let before = entries[place][keyPath: border].arrivals(until: gap.to)
         endedOutages.append(
@@ -193,7 +190,7 @@ extension FeedMachine {
                 until: isKnown ? after.until : .undefined)
             turn.backfill.add(
                 ended.gap, contract: entry.contract, feeds: entry.instrument.feeds,
-                arrivals: arrivals, hours: entry.allHours, now: turn.now, into: &turn.out.records)
+                arrivals: arrivals, hours: entry.allHours, now: turn.now, into: &turn.live.records)
         }
     }
 }

@@ -99,7 +99,7 @@ extension FeedMachine {
             deliver(quote, route, in: &turn)
         case .tickByTickMidpoint(_, let tick):
             let value = tick.indicator(symbol: number, receivedAt: turn.now.wall)
-            if let value { turn.put(.indicator(value)) }
+            if let value { turn.live.put(.indicator(value)) }
         case .realTimeBar(let bar):
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
@@ -108,13 +108,13 @@ extension FeedMachine {
         case .depth(let row):
             guard var update = row.update(symbol: number, receivedAt: turn.now.wall) else { return }
             if countsLots(route, in: turn) { update.size = update.size.inLots }
-            turn.put(.depth(update))
+            turn.live.put(.depth(update))
         case .news(let news):
             let headline = news.headline(symbol: number, receivedAt: turn.now.wall)
             // History may have reported the headline first, and a feed that is requested again
             // repeats it.
             guard headlines.note(headline) else { return }
-            turn.put(.news(headline))
+            turn.live.put(.news(headline))
         default: assemble(message, route, in: &turn)
         }
     }
@@ -152,11 +152,11 @@ extension FeedMachine {
             // have gaps, only where `computations` are wanted.
             let feeds = entries[route.place].instrument.feeds
             guard !feeds.isDisjoint(with: [.computations, .level1]) else { return }
-            turn.put(.option(option), isDelayed: self[route].isOfDelayed)
+            turn[self[route].outlet].put(.option(option))
         case .indicator(var value):
             guard kinds.contains(.indicator) else { return }
             if isInLots(message, route, in: turn) { value.value = value.value.inLots }
-            turn.put(.indicator(value), isDelayed: self[route].isOfDelayed)
+            turn[self[route].outlet].put(.indicator(value))
         }
         if entries[route.place].slots[route.slot].assembler?.holdsTrades == true {
             deliverDueTrades(route, in: &turn)
@@ -166,11 +166,12 @@ extension FeedMachine {
     /// Delivers a trade of level 1, unless the tick-by-tick feed delivers trades of its time.
     @inline(__always)
     private mutating func deliver(level1 trade: Trade, _ route: FeedRoute, in turn: inout Turn) {
-        let isDelayed = self[route].isOfDelayed
+        let outlet = self[route].outlet
         guard self[route].kinds.contains(.trade),
-            isDelayed || entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
+            outlet == .delayed
+                || entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(trade.withoutTime(below: turn.floor(isDelayed: isDelayed)), route, in: &turn)
+        deliver(trade.withoutTime(below: turn[outlet].floor), route, in: &turn)
     }
 
     // MARK: trades that are held back, as they may still be marked as unreported
@@ -208,9 +209,9 @@ extension FeedMachine {
 
     /// Returns the event time of the earliest held trade of one of the two sources, which the floor
     /// must not pass; undefined: none is held.
-    func earliestHeldTrade(isDelayed: Bool) -> Timestamp {
+    func earliestHeldTrade(of outlet: Outlet.Kind) -> Timestamp {
         feedsHoldingTrades.reduce(.undefined) { earliest, route in
-            guard self[route].isOfDelayed == isDelayed else { return earliest }
+            guard self[route].outlet == outlet else { return earliest }
             let waiting = self[route].assembler?.earliestHeldTrade
             return min(earliest, waiting ?? .undefined)
         }
@@ -229,15 +230,15 @@ extension FeedMachine {
         var trade = trade
         if countsLots(route, in: turn) { trade.size = trade.size.inLots }
         note(trade.header, route, in: &turn)
-        let isDelayed = self[route].isOfDelayed
+        let outlet = self[route].outlet
         // A snapshot is the state at the start of a subscription and no event, so history does not
         // report it again.
-        if !isDelayed, !trade.header.flags.contains(.snapshot) {
+        if outlet == .live, !trade.header.flags.contains(.snapshot) {
             entries[route.place].trades.add(.trade(trade), turn.now)
             witness(trade, route)
         }
         self[route].delivered(trade)
-        turn.put(.trade(trade), isDelayed: isDelayed)
+        turn[outlet].put(.trade(trade))
     }
 
     @inline(__always)
@@ -247,12 +248,12 @@ extension FeedMachine {
             (quote.bidSize, quote.askSize) = (quote.bidSize.inLots, quote.askSize.inLots)
         }
         note(quote.header, route, in: &turn)
-        let isDelayed = self[route].isOfDelayed
-        if !isDelayed, !quote.header.flags.contains(.snapshot) {
+        let outlet = self[route].outlet
+        if outlet == .live, !quote.header.flags.contains(.snapshot) {
             entries[route.place].quotes.add(.quote(quote), turn.now)
         }
         self[route].delivered(at: quote.header.eventTime)
-        turn.put(.quote(quote), isDelayed: isDelayed)
+        turn[outlet].put(.quote(quote))
     }
 
     private mutating func deliver(_ bar: ProviderBar, _ route: FeedRoute, in turn: inout Turn) {
@@ -261,7 +262,7 @@ extension FeedMachine {
         note(bar.header, route, in: &turn)
         entries[route.place].bars.add(.bar(open: bar.openTime), turn.now)
         self[route].delivered(at: bar.header.eventTime)
-        turn.put(.providerBar(bar))
+        turn.live.put(.providerBar(bar))
     }
 
     /// Returns whether the server reports live sizes of this contract in lots of 100 shares.
@@ -273,10 +274,7 @@ extension FeedMachine {
     /// Counts a record that is older than the floor of its source. It is recorded all the same.
     @inline(__always)
     private func note(_ header: TickHeader, _ route: FeedRoute, in turn: inout Turn) {
-        let floor = turn.floor(isDelayed: self[route].isOfDelayed)
-        guard floor.isDefined, header.eventTime < floor, !header.flags.contains(.backfilled)
-        else { return }
-        turn.counters.lateRecords &+= 1
+        if turn[self[route].outlet].isLate(header) { turn.counters.lateRecords &+= 1 }
     }
 
     // MARK: documents
@@ -296,7 +294,7 @@ extension FeedMachine {
             let reason = "a document of \(document.content.count) bytes is too long"
             return fail(route, .refused, reason, wait: EngineLimits.refusedWait, in: &turn)
         }
-        turn.out.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
+        turn.live.records.append(contentsOf: parts.map { .tape(.fundamental($0)) })
         finish(route, in: &turn)
     }
 
@@ -308,7 +306,7 @@ extension FeedMachine {
             isInLots: entry.contract.isStockInLots
                 && !ServerVersion.hasHistoricalShares(turn.version))
         for bar in bars.bars {
-            if let record = daily.record(bar, turn.now.wall) { turn.put(.providerBar(record)) }
+            if let record = daily.record(bar, turn.now.wall) { turn.live.put(.providerBar(record)) }
         }
         finish(route, in: &turn)
     }

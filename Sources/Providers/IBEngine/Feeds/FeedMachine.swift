@@ -155,12 +155,13 @@ struct FeedMachine: Sendable {
     private mutating func abandonGaps(of place: Int, in turn: inout Turn) {
         var cancels: [IBRequest] = []
         for ended in endedOutages where ended.place == place {
-            turn.putGap(ended.gap, .abandoned, "the instrument is no longer wanted")
+            turn.live.putGap(
+                ended.gap, .abandoned, "the instrument is no longer wanted", now: turn.now.wall)
         }
         endedOutages.removeAll { $0.place == place }
         turn.backfill.drop(
             instrument: entries[place].number, now: turn.now, into: &cancels,
-            into: &turn.out.records)
+            into: &turn.live.records)
         for cancel in cancels { _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic) }
     }
 
@@ -182,10 +183,10 @@ struct FeedMachine: Sendable {
         _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isRecorded: Bool,
         in turn: inout Turn
     ) {
-        let record = turn.outages.begin(
-            number, kind, from: from, reason: reason, detail: "the gateway was not there",
-            now: turn.now.wall)
-        if !isRecorded, let record { turn.put(.gap(record)) }
+        let gap = OpenGap(
+            instrument: number, kind: kind, from: from, to: .undefined, reason: reason)
+        guard !isRecorded else { return turn.live.continueGap(gap) }
+        turn.live.beginGap(gap, "the gateway was not there", now: turn.now.wall)
     }
 
     /// Returns all kinds of data that the instrument's feeds deliver.
@@ -295,7 +296,7 @@ struct FeedMachine: Sendable {
         let state = entries[place].state
         guard entries[place].reportedState != state else { return }
         entries[place].reportedState = state
-        turn.put(
+        turn.live.put(
             .feed(FeedState(instrument: entries[place].number, state: state, time: turn.now.wall)))
     }
 

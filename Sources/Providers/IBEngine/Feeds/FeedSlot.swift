@@ -104,8 +104,8 @@ struct FeedSlot: Sendable {
     var ticksSinceSilence = 0
     /// Whether the data are live or delayed, as the provider reports it.
     var mode = FeedMode.unknown
-    /// Its records belong to the source of delayed data, and its request asks for those.
-    var isOfDelayed = false
+    /// The source to which its records belong. Its request asks for the data of that one.
+    var outlet = Outlet.Kind.live
     /// Level 1 only: it is not wanted itself, and stands in for tick-by-tick feeds while the
     /// provider refuses them, because delayed data do not come tick by tick.
     var isStandIn = false

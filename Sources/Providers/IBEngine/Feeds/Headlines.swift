@@ -117,7 +117,7 @@ extension FeedMachine {
     /// Records a headline of the past, unless it is recorded already.
     mutating func took(_ headline: HistoricalHeadline, _ route: FeedRoute, in turn: inout Turn) {
         let record = headline.record(symbol: entries[route.place].number, receivedAt: turn.now.wall)
-        if headlines.note(record) { turn.put(.news(record)) }
+        if headlines.note(record) { turn.live.put(.news(record)) }
     }
 
     /// Records the time since which there is history, as an indicator.
@@ -127,7 +127,7 @@ extension FeedMachine {
                 symbol: entries[route.place].number, flags: .backfilled,
                 providerTime: .undefined, receiveTime: turn.now.wall)
             let seconds = Int128(time.nanoseconds / EngineLimits.second)
-            turn.put(
+            turn.live.put(
                 .indicator(
                     IndicatorValue(
                         header: header, name: "first-time", unit: "s since 1970",

@@ -1,7 +1,7 @@
 internal import MarketModel
 internal import Primitives
 
-/// The intervals in which data are missing, per instrument and kind, as gap records.
+/// The intervals in which data are missing, per instrument and kind.
 ///
 /// At most one interval is open per instrument and kind. The call that ends it gives the time from
 /// which data are there again.
@@ -24,21 +24,15 @@ struct OutageStore: Sendable {
         places[Key(instrument: instrument, kind: kind)] != nil
     }
 
-    /// Begins an interval, and returns its gap record. Returns `nil` when one is open already: the
-    /// earlier one includes it.
+    /// Begins an interval. Returns false when one is open already: the earlier one includes it.
     @discardableResult
-    mutating func begin(
-        _ instrument: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, detail: String,
-        now: Timestamp
-    ) -> GapRecord? {
-        let key = Key(instrument: instrument, kind: kind)
-        guard places[key] == nil else { return nil }
-        let gap = OpenGap(
-            instrument: instrument, kind: kind, from: from, to: .undefined, reason: reason)
+    mutating func begin(_ gap: OpenGap) -> Bool {
+        let key = Key(instrument: gap.instrument, kind: gap.kind)
+        guard places[key] == nil else { return false }
         places[key] = open.count
         open.append(gap)
         begun &+= 1
-        return gap.record(.open, detail: detail, now: now)
+        return true
     }
 
     /// Ends an interval, and returns it; `nil` when none is open. The end is later than the

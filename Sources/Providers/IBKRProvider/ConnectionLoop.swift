@@ -20,17 +20,6 @@ final class ConnectionLoop {
     private static let idleNanoseconds: Int64 = 50_000_000
     /// The interval at which a full channel is tried again. There is no signal when it has room.
     private static let fullNanoseconds: Int64 = 2_000_000
-    /// The interval at which the rules of time zones are read again.
-    private static let zoneNanoseconds: Int64 = 86_400 * 1_000_000_000
-    /// The interval at which TWS is asked for its time, which shows whether this host's clock is
-    /// right. It is asked more often while the host's clock has stepped and the gateway has not
-    /// followed the step.
-    private static let timeNanoseconds: Int64 = 60_000_000_000
-    private static let steppedTimeNanoseconds: Int64 = 10_000_000_000
-    /// The shortest time between two reports that delayed ticks are left out.
-    private static let lossNanoseconds: Int64 = 60_000_000_000
-    /// The host's clock has stepped if it differs more than this from the gateway's time.
-    private static let stepNanoseconds: Int64 = 1_000_000_000
     /// The most wishes of the engine that one turn carries out. A further one waits for the next
     /// turn.
     private static let wishesMax = 4
@@ -48,34 +37,18 @@ final class ConnectionLoop {
     private var buffer = [UInt8](repeating: 0, count: ConnectionLoop.readBytes)
     /// For `poll`: the wake event, then the socket.
     private var polls: [pollfd]
-    /// What the two channels have got, and what they did not.
-    private var handed = HandedOver()
+    /// The two ways of records to the gateway.
+    private var live: BatchSender
+    private var delayed: DelayedHandOver
     /// When the channel of live data was full at the last try, monotonic; `nil` while it accepts
     /// records.
     private var fullSince: MonotonicTime?
-    /// The zones that the engine requested. Their rules cover so much of the future that reading
-    /// them once a day is enough.
-    private var zones: [String] = []
-    /// When their rules are read again, monotonic.
-    private var zonesDue = MonotonicTime.distantPast
-    /// When TWS was last asked for its time, monotonic.
-    private var timeAsked = MonotonicTime.distantPast
+    private var zones = ZoneRenewal()
+    private var questions = TimeQuestions()
     /// The order to stop has come. The engine has ended its subscriptions.
     private var isStopping = false
     /// This turn is the last one.
     private var isOver = false
-
-    private struct HandedOver {
-        /// The last floors; undefined: none.
-        var floor = Timestamp.undefined
-        var delayedFloor = Timestamp.undefined
-        /// The engine has what the source of delayed data has on the tape.
-        var isDelayedContinued = false
-        /// Delayed ticks for which their channel had no room; and when that was last reported,
-        /// monotonic.
-        var losses = DelayedLosses()
-        var lossReportedAt = MonotonicTime.distantPast
-    }
 
     /// Everything that the thread is given.
     struct Parts: Sendable {
@@ -94,6 +67,8 @@ final class ConnectionLoop {
         self.beat = beat
         link = ServerLink(parts.settings.server, wake: parts.inbox.wake)
         engine = IBEngine(parts.settings.engine)
+        live = BatchSender(parts.channel, parts.report.metrics.received)
+        delayed = DelayedHandOver(parts)
         polls = [
             pollfd(fd: parts.inbox.wake.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: -1, events: 0, revents: 0),
@@ -149,20 +124,10 @@ final class ConnectionLoop {
         // With a full channel nothing is read, so no time may pass for the engine either.
         if fullSince == nil {
             readAll()
-            askTime(now)
+            if questions.isDue(now, host: clock.now()) { engine.askTime(now, into: &out) }
             engine.timePassed(moment(), into: &out)
         }
         carryOut()
-    }
-
-    /// Asks TWS for its time when that is due. The gateway gets the answer (`report`).
-    private func askTime(_ now: Moment) {
-        let isStepped =
-            clock.now().nanoseconds(since: now.wall).magnitude > UInt64(Self.stepNanoseconds)
-        let wait = isStepped ? Self.steppedTimeNanoseconds : Self.timeNanoseconds
-        guard now.monotonic >= timeAsked + wait else { return }
-        timeAsked = now.monotonic
-        engine.askTime(now, into: &out)
     }
 
     private struct Ready {
@@ -262,10 +227,10 @@ final class ConnectionLoop {
     /// Reports the engine's events, and once a second its state.
     private func report(_ now: Moment) {
         for event in out.events {
-            if case .zoneWanted(let name) = event { want(zone: name, now) }
+            if case .zoneWanted(let name) = event, zones.add(name) { know(name, now) }
             if case .clockDifference(let ahead) = event {
                 parts.channel.report(clockAhead: ahead)
-                parts.delayed.channel?.report(clockAhead: ahead)
+                parts.delayed.opened?.channel.report(clockAhead: ahead)
             }
             parts.report.report(event)
         }
@@ -276,31 +241,16 @@ final class ConnectionLoop {
         parts.report.show(
             engine.status, engine.limits(now.monotonic),
             inSession: engine.instrumentsInSession(at: now.wall), now: now)
-        if now.monotonic >= zonesDue { renewZones(now) }
+        for name in zones.takeDue(now.monotonic) { know(name, now) }
     }
 
-    // MARK: time zones
-
-    /// Adds a zone to those whose rules the engine gets.
-    private func want(zone name: String, _ now: Moment) {
-        guard !zones.contains(name), zones.count < EngineLimits.zonesMax else { return }
-        zones.append(name)
-        know(name, now)
-    }
-
-    /// Gives the engine the rules of a zone.
+    /// Gives the engine the rules of a time zone.
     private func know(_ name: String, _ now: Moment) {
         let seconds = now.wall.nanoseconds / 1_000_000_000
         guard let rules = Zones.rules(of: name, around: seconds) else {
             return parts.report.zoneMissing(name)
         }
         engine.know(name, rules)
-    }
-
-    /// Reads the rules of all zones again.
-    private func renewZones(_ now: Moment) {
-        zonesDue = now.monotonic + Self.zoneNanoseconds
-        for name in zones { know(name, now) }
     }
 
     /// Sends the engine's bytes, and opens or closes the connection. Each change of the connection
@@ -332,89 +282,22 @@ final class ConnectionLoop {
         if let change { apply(change, now) }
     }
 
+    // MARK: the hand-over
+
     /// Hands the records and the floors over to the gateway. When the channel of live data is full,
     /// its records stay here and bytes stay in the socket, so TWS waits.
     private func handOver(_ now: Moment) {
-        let isFull = handOverLive()
-        let isBeyond = handOverDelayed(now)
+        let outcome = live.send(&out.live)
+        if outcome == .closed { isOver = true }
+        let hasRoom = delayed.send(&out.delayed, now) && outcome != .full
         // The time since the last try is counted, and counting begins again.
         if let since = fullSince { parts.report.wasFull(for: now.monotonic - since) }
-        fullSince = isFull || isBeyond ? now.monotonic : nil
-    }
-
-    /// Hands live data over. Returns true when the channel is full.
-    private func handOverLive() -> Bool {
-        guard !out.live.records.isEmpty || isNew(out.live.floor, handed.floor) else { return false }
-        let tally = RecordTally(out.live.records)
-        switch parts.channel.send(&out.live.records, floor: out.live.floor) {
-        case .sent:
-            handed.floor = out.live.floor
-            tally.add(to: parts.report.metrics.received)
-            return false
-        case .full: return true
-        case .closed:
-            // The receiver has closed the channel. The next owner finds on the tape what is missing
-            // there.
-            out.live.records.removeAll(keepingCapacity: true)
-            isOver = true
-            return false
-        }
-    }
-
-    /// Hands delayed data over. They wait here until their source is open and has room, as many as
-    /// its channel takes. Further ticks are left out. Returns true when more other records wait
-    /// than may.
-    private func handOverDelayed(_ now: Moment) -> Bool {
-        noteNeed()
-        let channel = parts.delayed.channel
-        let recordsMax = (channel ?? parts.channel).recordsMax
-        // Only this thread sends, so a channel that has room now takes the batch.
-        guard let channel, handed.isDelayedContinued,
-            channel.count < recordsMax || channel.isClosed
-        else {
-            leaveOutDelayed(beyond: recordsMax, now)
-            return out.delayed.records.count >= recordsMax + DelayedLosses.othersMax
-        }
-        handed.losses.end(into: &out.delayed.records, now: now.wall)
-        guard !out.delayed.records.isEmpty || isNew(out.delayed.floor, handed.delayedFloor)
-        else { return false }
-        let tally = RecordTally(out.delayed.records)
-        switch channel.send(&out.delayed.records, floor: out.delayed.floor) {
-        case .sent:
-            handed.delayedFloor = out.delayed.floor
-            tally.add(to: parts.report.metrics.received)
-        case .full: break
-        case .closed:
-            // Its source has ended here, and so does this provider in a moment.
-            out.delayed.records.removeAll(keepingCapacity: true)
-        }
-        return false
-    }
-
-    /// Leaves out delayed ticks for which there is no room, and reports it.
-    private func leaveOutDelayed(beyond recordsMax: Int, _ now: Moment) {
-        let count = handed.losses.limit(&out.delayed.records, to: recordsMax)
-        guard count > 0 else { return }
-        let isDue = now.monotonic >= handed.lossReportedAt + Self.lossNanoseconds
-        if isDue { handed.lossReportedAt = now.monotonic }
-        parts.report.leftOut(delayed: count, isReported: isDue)
-    }
-
-    /// Has the source of delayed data opened when the first of these have come, and reports it.
-    private func noteNeed() {
-        // The endings of an earlier process need no source: it is open already.
-        guard !parts.delayed.isNeeded,
-            let first = out.delayed.records.first(where: \.beginsDelayedData)
-        else { return }
-        parts.delayed.need()
-        guard parts.settings.engine.delayed == .automatic else { return }
-        parts.report.delayedBegin(first, source: parts.order.source)
+        fullSince = hasRoom ? nil : now.monotonic
     }
 
     /// Gives the engine what the source of delayed data has on the tape, once that is open.
     private func continueDelayed() {
-        guard !handed.isDelayedContinued, let order = parts.delayed.order else { return }
-        handed.isDelayedContinued = true
+        guard let order = delayed.begin() else { return }
         let reached = order.reached.enumerated().map { (UInt32($0.offset), $0.element) }
         engine.continueDelayed(reached: reached, gaps: order.gaps, moment(), into: &out)
     }
@@ -422,7 +305,7 @@ final class ConnectionLoop {
     /// Hands over the last records. While a channel is full it is tried again, until the receiver
     /// closes it, because the receiver no longer waits.
     private func handOverRest() {
-        if parts.delayed.channel == nil { out.delayed.records.removeAll() }
+        if parts.delayed.opened == nil { out.delayed.records.removeAll() }
         while !out.live.records.isEmpty || !out.delayed.records.isEmpty {
             // The source may be opened meanwhile. Without this its records would never leave.
             continueDelayed()
@@ -430,20 +313,5 @@ final class ConnectionLoop {
             guard !out.live.records.isEmpty || !out.delayed.records.isEmpty else { break }
             _ = poll(nil, 0, Int32(Self.fullNanoseconds / 1_000_000))
         }
-    }
-
-    /// Returns whether the channel has not got this floor yet.
-    private func isNew(_ floor: Timestamp, _ sent: Timestamp) -> Bool {
-        floor.isDefined && (!sent.isDefined || floor > sent)
-    }
-}
-
-extension ProviderRecord {
-    /// Whether data of an instrument come, or are requested.
-    fileprivate var beginsDelayedData: Bool {
-        if case .tape(.subscription(let record)) = self {
-            return record.action == SubscriptionAction.start.rawValue
-        }
-        return kind != nil
     }
 }

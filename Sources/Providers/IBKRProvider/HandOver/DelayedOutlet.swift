@@ -7,7 +7,8 @@ internal import Synchronization
 /// The way of delayed data from the connection's thread to their own source. The gateway starts and
 /// stops it as a provider; the data come over the one connection of `IBKRProvider`.
 final class DelayedOutlet: DelayedProvider {
-    private struct Opened: Sendable {
+    /// The source, once it is open: where it is on the tape, and the way to it.
+    struct Opened: Sendable {
         let order: ProviderOrder
         let channel: ProviderChannel
     }
@@ -17,7 +18,7 @@ final class DelayedOutlet: DelayedProvider {
 
     /// Wakes the connection's thread when the source is open.
     private let wake: WakeEvent
-    private let opened = Mutex<Opened?>(nil)
+    private let state = Mutex<Opened?>(nil)
     private let needed = Atomic(false)
     /// Closed when the connection's thread has handed its last data over.
     private let rest = Mailbox<Bool>(capacity: 1)
@@ -29,7 +30,7 @@ final class DelayedOutlet: DelayedProvider {
     var isNeeded: Bool { needed.load(ordering: .relaxed) }
 
     func start(_ order: ProviderOrder, into channel: ProviderChannel) {
-        opened.withLock { $0 = Opened(order: order, channel: channel) }
+        state.withLock { $0 = Opened(order: order, channel: channel) }
         wake.wake()
     }
 
@@ -48,9 +49,8 @@ final class DelayedOutlet: DelayedProvider {
 
     // MARK: the connection's side
 
-    /// Where the source is on the tape; `nil` while it is not open.
-    var order: ProviderOrder? { opened.withLock { $0?.order } }
-    var channel: ProviderChannel? { opened.withLock { $0?.channel } }
+    /// `nil` while the source is not open.
+    var opened: Opened? { state.withLock { $0 } }
 
     /// Delayed data have come, so the source is needed.
     func need() { needed.store(true, ordering: .relaxed) }

@@ -23,7 +23,7 @@ import Testing
         ])
     func busy(_ security: Instrument.Security, _ hours: SessionHours) throws {
         var entry = InstrumentEntry(1, try Self.instrument(security), venue: 0, patience: 1)
-        (entry.hours, entry.allHours) = (Self.liquid, Self.all)
+        (entry.hours.liquid, entry.hours.all) = (Self.liquid, Self.all)
         #expect(entry.busyHours == hours)
     }
 
@@ -38,7 +38,7 @@ import Testing
         }
         machine.begin(1, try Self.instrument(.stock), in: &turn)
         #expect(count(15) == nil, "nobody has said when it trades")
-        (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
+        (machine.entries[0].hours.liquid, machine.entries[0].hours.all) = (Self.liquid, Self.all)
         #expect([13, 14, 19].map(count) == [0, 1, 1])
         #expect(count(20) == nil, "nobody has told of that day's rest")
         machine.entries[0].slots[0].phase = .idle(FeedPhase.Idle(pause: .refused))
@@ -51,7 +51,7 @@ import Testing
         let start = Timestamp(nanoseconds: World.dayStart * second)
         var turn = Turn(IBEngineSettings(seed: 1), Moment(wall: start, monotonic: .at(0)))
         machine.begin(1, try Self.instrument(.future), in: &turn)
-        (machine.entries[0].hours, machine.entries[0].allHours) = (Self.liquid, Self.all)
+        (machine.entries[0].hours.liquid, machine.entries[0].hours.all) = (Self.liquid, Self.all)
         let asked = FeedPhase.Asked(request: 1, since: .at(0), isSent: true, until: .never)
         let route = FeedRoute(place: 0, slot: 0)
         for (hour, isSettled) in [(3, false), (15, false), (23, true)] as [(Int64, Bool)] {

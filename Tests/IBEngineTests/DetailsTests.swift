@@ -16,7 +16,7 @@ import Testing
         let instrument = Instrument(
             symbol: symbol, contract: Instrument.Contract(.stock), feeds: .level1)
         machine.begin(1, instrument, in: &turn)
-        machine.entries[0].details = .settled
+        machine.entries[0].details.phase = .settled
         machine.entries[0].contract.id = 7
         machine.detailsRequests[5] = 0
         return machine

@@ -66,13 +66,13 @@ import Testing
         let slot = machine.entries[0].slots.firstIndex { $0.feed == .trades }
         let trades = FeedRoute(place: 0, slot: try #require(slot))
         machine[level1].phase = .live(FeedPhase.Live(request: 1, since: Self.noon))
-        machine[level1].rhythm.came(Self.moment(last - pause).monotonic)
-        machine[level1].rhythm.came(Self.moment(last).monotonic)
-        machine[level1].lastTickWall = Self.moment(last).wall
-        machine[level1].lastTrade = Self.moment(last).wall
+        machine[level1].silence.rhythm.came(Self.moment(last - pause).monotonic)
+        machine[level1].silence.rhythm.came(Self.moment(last).monotonic)
+        machine[level1].silence.lastWall = Self.moment(last).wall
+        machine[level1].times.trade = Self.moment(last).wall
         turn.now = Self.moment(33)
         machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
-        machine[trades].lastTickWall = turn.now.wall
+        machine[trades].silence.lastWall = turn.now.wall
         machine.takeOverFromLevel1(trades, in: turn)
         turn.now = Self.moment(34)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
@@ -112,8 +112,8 @@ import Testing
         var (machine, turn) = (FeedMachine(), Turn(IBEngineSettings(seed: 1), Self.moment(0)))
         let (level1, quotes) = try Self.handOverQuotes(
             of: &machine, last: last, pause: pause, &turn)
-        machine[quotes].lastTickWall = Self.moment(36).wall
-        machine[quotes].lastOther = Self.moment(35).wall
+        machine[quotes].silence.lastWall = Self.moment(36).wall
+        machine[quotes].times.other = Self.moment(35).wall
         turn.now = Self.moment(36)
         machine.interrupt(quotes, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(40)
@@ -137,15 +137,15 @@ import Testing
         let quotes = FeedRoute(place: 0, slot: try #require(slot))
         machine[level1].phase = .live(FeedPhase.Live(request: 1, since: noon))
         let first = min(last, 33)
-        machine[level1].lastTickWall = moment(first).wall
-        machine[level1].lastOther = moment(first).wall
+        machine[level1].silence.lastWall = moment(first).wall
+        machine[level1].times.other = moment(first).wall
         turn.now = moment(33)
         machine[quotes].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
-        machine[quotes].lastTickWall = turn.now.wall
+        machine[quotes].silence.lastWall = turn.now.wall
         machine.takeOverFromLevel1(quotes, in: turn)
-        machine[level1].rhythm.came(moment(last - pause).monotonic)
-        machine[level1].rhythm.came(moment(last).monotonic)
-        machine[level1].lastTickWall = moment(last).wall
+        machine[level1].silence.rhythm.came(moment(last - pause).monotonic)
+        machine[level1].silence.rhythm.came(moment(last).monotonic)
+        machine[level1].silence.lastWall = moment(last).wall
         return (level1, quotes)
     }
 

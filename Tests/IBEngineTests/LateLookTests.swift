@@ -50,9 +50,9 @@ import Testing
                 gap: gap, place: 0, before: before, afterSince: moment(7).wall,
                 due: .at(7 * second) + EngineLimits.borderWait)
         ]
-        machine.entries[0].trades.begin(moment(7))
+        machine.entries[0].borders.trades.begin(moment(7))
         for tick in ticks {
-            machine.entries[0].trades.add(.bar(open: moment(tick).wall), moment(tick))
+            machine.entries[0].borders.trades.add(.bar(open: moment(tick).wall), moment(tick))
         }
         turn.now = moment(try #require(ticks.last))
         machine.fillEndedOutages(of: until.isDefined ? 0 : nil, until: until, in: &turn)

@@ -31,9 +31,9 @@ import Testing
             return FeedRoute(place: 0, slot: try #require(slot))
         }
         let (trades, quotes) = try (route(.trades), route(.quotes))
-        machine.entries[0].trades.begin(Self.moment(80))
-        machine[quotes].lastTickWall = Self.moment(45).wall
-        machine[trades].lastTickWall = Self.moment(90).wall
+        machine.entries[0].borders.trades.begin(Self.moment(80))
+        machine[quotes].silence.lastWall = Self.moment(45).wall
+        machine[trades].silence.lastWall = Self.moment(90).wall
         turn.now = Self.moment(90)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
         turn.now = Self.moment(100)

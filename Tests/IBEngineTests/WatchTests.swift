@@ -14,15 +14,15 @@ import Testing
         var entry = InstrumentEntry(1, instrument, venue: 0, patience: second)
         entry.slots[0].phase = .live(
             FeedPhase.Live(request: 1, since: Timestamp(nanoseconds: 0)))
-        entry.slots[1].lastTick = .at(100 * second)
+        entry.slots[1].silence.last = .at(100 * second)
         #expect(!entry.isQuiet(entry.slots[1]))
         for (volume, time, isQuiet) in [
             (500, 90, true), (500, 110, true), (600, 101, true), (700, 103, false),
         ] as [(Int64, Int64, Bool)] {
-            entry.note(volume: Quantity(raw: volume), .at(time * second))
+            entry.volume.note(Quantity(raw: volume), .at(time * second))
             #expect(entry.isQuiet(entry.slots[1]) == isQuiet, "\(volume) at \(time)")
         }
-        entry.slots[1].lastTick = .at(104 * second)
+        entry.slots[1].silence.last = .at(104 * second)
         #expect(entry.isQuiet(entry.slots[1]) && !entry.isQuiet(entry.slots[0]))
         entry.slots[0].phase = .idle(FeedPhase.Idle(pause: .down))
         #expect(!entry.isQuiet(entry.slots[1]))

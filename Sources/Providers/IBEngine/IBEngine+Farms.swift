@@ -13,9 +13,9 @@ extension IBEngine {
             // A farm may break again without a notice that it was back, so each notice counts as a
             // new break.
             link.farms.broke(name, cause, turn.now)
-            turn.farmDownSince = turn.now.monotonic
-            guard turn.isReady else { return }
-            turn.isFarmDown = true
+            turn.platform.farmDownSince = turn.now.monotonic
+            guard turn.platform.isReady else { return }
+            turn.platform.isFarmDown = true
             feeds.suspectAll(cause, turn.now)
             feeds.deferAll(to: cause, in: turn)
         case .ok, .inactive:
@@ -48,7 +48,7 @@ extension IBEngine {
             feeds.doubtRefusals(turn.now)
         case .connecting: break
         }
-        turn.knowsContracts = !link.definitionFarms.isAnyDown
+        turn.platform.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
     /// Holds requests for history back, or lets them leave, as the farms of history and the vendor
@@ -76,23 +76,23 @@ extension IBEngine {
             holdHistory()
         }
         if link.definitionFarms.expire(turn.now.monotonic) {
-            turn.knowsContracts = !link.definitionFarms.isAnyDown
+            turn.platform.knowsContracts = !link.definitionFarms.isAnyDown
         }
-        guard turn.isFarmDown else { return }
+        guard turn.platform.isFarmDown else { return }
         if link.farms.expire(turn.now.monotonic) {
-            turn.isFarmDown = link.farms.isAnyDown
-            if !turn.isFarmDown { feeds.settleSuspects(in: &turn) }
+            turn.platform.isFarmDown = link.farms.isAnyDown
+            if !turn.platform.isFarmDown { feeds.settleSuspects(in: &turn) }
         }
-        guard feeds.hasRecovered(since: turn.farmDownSince) else { return }
+        guard feeds.hasRecovered(since: turn.platform.farmDownSince) else { return }
         link.farms.clear()
-        turn.isFarmDown = false
+        turn.platform.isFarmDown = false
     }
 
     /// A platform without its vendor delivers no data. So arriving data show that it has its vendor
     /// again, even if it never reported that.
     private mutating func checkVendorReturn() {
-        guard let since = link.vendorLostSince, turn.isReady,
-            feeds.hasComeAnywhere(since: since + EngineLimits.straggling)
+        guard let since = link.vendorLostSince, turn.platform.isReady,
+            feeds.venues.haveCome(since: since + EngineLimits.straggling)
         else { return }
         link.vendorLostSince = nil
         askBulletins()

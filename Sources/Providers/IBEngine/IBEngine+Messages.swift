@@ -84,7 +84,7 @@ extension IBEngine {
             try handshake.answer(body)
         }
         wire.decoder = MessageDecoder(version: greeting.version)
-        turn.version = greeting.version
+        turn.platform.version = greeting.version
         turn.backfill.historySizesAreLots = !ServerVersion.hasHistoricalShares(greeting.version)
         session.greeted(turn.now.monotonic)
         sendNow(.startAPI(client: settings.clientID))
@@ -209,10 +209,10 @@ extension IBEngine {
     /// requested.
     private mutating func noteIntroduction(id: Bool, accounts: Bool) {
         guard session.received(id: id, accounts: accounts, turn.now.monotonic) else { return }
-        turn.isReady = true
-        turn.isHealthy = link.vendorLostSince == nil
-        turn.knowsContracts = !link.definitionFarms.isAnyDown
-        turn.isFarmDown = link.farms.isAnyDown
+        turn.platform.isReady = true
+        turn.platform.isHealthy = link.vendorLostSince == nil
+        turn.platform.knowsContracts = !link.definitionFarms.isAnyDown
+        turn.platform.isFarmDown = link.farms.isAnyDown
         holdHistory()
         turn.counters.connections &+= 1
         _ = turn.pacing.ask(.currentTime, .urgent, now: turn.now.monotonic)
@@ -236,7 +236,7 @@ extension IBEngine {
     /// Does what every call of the engine ends with: sends the requests that may leave now, and
     /// reports the state of the connection if it has changed.
     mutating func sendAndReport() {
-        if turn.isReady {
+        if turn.platform.isReady {
             requestBackfills()
             requests.removeAll(keepingCapacity: true)
             turn.pacing.take(now: turn.now.monotonic, into: &requests)
@@ -281,7 +281,7 @@ extension IBEngine {
                 continue
             }
             let entry = feeds.entries[place]
-            guard entry.details == .settled else {
+            guard entry.details.isSettled else {
                 index += 1
                 continue
             }
@@ -296,7 +296,7 @@ extension IBEngine {
             }
             turn.backfill.add(
                 gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
-                hours: entry.allHours, now: turn.now, into: &turn.live.records)
+                hours: entry.hours.all, now: turn.now, into: &turn.live.records)
         }
     }
 
@@ -307,7 +307,7 @@ extension IBEngine {
     mutating func sendNow(_ request: IBRequest) {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
-            turn.out.bytes += try request.encoded(version: turn.version)
+            turn.out.bytes += try request.encoded(version: turn.platform.version)
         } catch {
             turn.report(.unsendable("\(error)"))
         }
@@ -318,7 +318,7 @@ extension IBEngine {
     private mutating func send(_ request: IBRequest) -> Bool {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {
-            turn.out.bytes += try request.encoded(version: turn.version)
+            turn.out.bytes += try request.encoded(version: turn.platform.version)
             return true
         } catch {
             turn.report(.unsendable("\(error)"))

@@ -61,8 +61,8 @@ extension IBEngine {
         // Before the session is ready the loss is noted as well, so that no feed is taken to
         // deliver.
         link.vendorLostSince = turn.now.monotonic
-        guard turn.isReady else { return }
-        turn.isHealthy = false
+        guard turn.platform.isReady else { return }
+        turn.platform.isHealthy = false
         holdHistory()
         let cause = OutageCause(.server, reason, isReset: isResetTime())
         feeds.suspectAll(cause, turn.now)
@@ -73,7 +73,7 @@ extension IBEngine {
     private mutating func restored(subscriptionsLost: Bool, _ notice: IBNotice) {
         link.vendorLostSince = nil
         noteFarms(named: notice)
-        guard turn.isReady else { return }
+        guard turn.platform.isReady else { return }
         let trusted = link.lastMessage.isDefined ? link.lastMessage : turn.now.wall
         guard subscriptionsLost else {
             askBulletins()
@@ -81,8 +81,8 @@ extension IBEngine {
             resumeIfHealthy()
             return feeds.doubtRefusals(turn.now)
         }
-        turn.isHealthy = true
-        turn.isFarmDown = link.farms.isAnyDown
+        turn.platform.isHealthy = true
+        turn.platform.isFarmDown = link.farms.isAnyDown
         let cause = OutageCause(.server, "the platform lost the subscriptions (1101)")
         feeds.interruptAll(cause, trusted: trusted, in: &turn)
         feeds.forgetAll("subscriptions lost (1101)", in: &turn)
@@ -104,12 +104,12 @@ extension IBEngine {
             switch kind {
             case .marketData:
                 link.farms.broke(name, cause, turn.now)
-                turn.farmDownSince = turn.now.monotonic
+                turn.platform.farmDownSince = turn.now.monotonic
             case .history: link.historyFarms.broke(name, cause, turn.now)
             case .definitions: link.definitionFarms.broke(name, cause, turn.now)
             }
         }
-        turn.knowsContracts = !link.definitionFarms.isAnyDown
+        turn.platform.knowsContracts = !link.definitionFarms.isAnyDown
     }
 
     /// Requests all bulletins of the day. Those that are known already are left out when they come.
@@ -120,16 +120,16 @@ extension IBEngine {
     /// Resumes the feeds that the loss of the vendor interrupted, if the vendor is back. Feeds that
     /// a farm interrupted resume when no farm is down any more.
     mutating func resumeIfHealthy() {
-        guard turn.isReady, link.vendorLostSince == nil else { return }
-        turn.isHealthy = true
-        turn.isFarmDown = link.farms.isAnyDown
+        guard turn.platform.isReady, link.vendorLostSince == nil else { return }
+        turn.platform.isHealthy = true
+        turn.platform.isFarmDown = link.farms.isAnyDown
         // The farm may be back without a notice. Then data came until the vendor was lost.
         let isOfVendor = feeds.suspicion?.cause.kind == .server
-        if !turn.isFarmDown || isOfVendor { feeds.settleSuspects(in: &turn) }
+        if !turn.platform.isFarmDown || isOfVendor { feeds.settleSuspects(in: &turn) }
         // While a farm is down, the vendor's return alone brings no data back.
         if let farm = link.farms.down.last { feeds.deferAll(to: farm.cause, in: turn) }
         feeds.resumeAll(.server, in: &turn)
-        if !turn.isFarmDown { feeds.resumeAll(.farm, in: &turn) }
+        if !turn.platform.isFarmDown { feeds.resumeAll(.farm, in: &turn) }
     }
 
     // MARK: state
@@ -141,8 +141,8 @@ extension IBEngine {
         case .connecting, .greeting, .starting: .connecting
         case .ready where link.vendorLostSince != nil: .serverLost
         case .ready where link.farms.isAnyDown: .farmDown
-        case .ready where feeds.hasOutage(.competing): .competing
-        case .ready where feeds.hasOutage(.silence): .silent
+        case .ready where feeds.counts.hasOutage(.competing): .competing
+        case .ready where feeds.counts.hasOutage(.silence): .silent
         case .ready: .ready
         }
     }

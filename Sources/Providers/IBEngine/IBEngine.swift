@@ -253,13 +253,13 @@ package struct IBEngine: Sendable {
     package mutating func lost(_ reason: String, _ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
-        let wasReady = turn.isReady
+        let wasReady = turn.platform.isReady
         // From here on no cancel is queued: it could not be sent.
-        turn.isReady = false
+        turn.platform.isReady = false
         turn.clock.disconnected()
         wire.isOpen = false
-        turn.isHealthy = false
-        turn.isFarmDown = false
+        turn.platform.isHealthy = false
+        turn.platform.isFarmDown = false
         if wasReady {
             let isReset = isResetTime()
             let cause = OutageCause(.connection, "connection lost: \(reason)", isReset: isReset)
@@ -336,14 +336,14 @@ package struct IBEngine: Sendable {
     package mutating func askTime(_ now: Moment, into out: inout Output) {
         turn.begin(now, &out)
         defer { turn.end(&out) }
-        if turn.isReady { sendNow(.currentTime) }
+        if turn.platform.isReady { sendNow(.currentTime) }
     }
 
     /// When `timePassed` has something to do next, monotonic; `never`: only another call changes
     /// anything.
     package var nextDue: MonotonicTime {
-        var due = min(session.nextDue, turn.isReady ? feeds.nextScan : .never)
-        if turn.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
+        var due = min(session.nextDue, turn.platform.isReady ? feeds.nextScan : .never)
+        if turn.platform.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
         if !feeds.endedOutages.isEmpty { due = min(due, feeds.nextScan) }
         return due
     }
@@ -372,10 +372,10 @@ package struct IBEngine: Sendable {
     /// for its time.
     private mutating func moveFloor() {
         let isStep = turn.clock.drained(
-            turn.now, delay: feeds.delayMax, waiting: feeds.earliestHeldTrade(of: .live))
+            turn.now, delay: feeds.counts.delayMax, waiting: feeds.earliestHeldTrade(of: .live))
         if isStep {
             turn.report(.clockStep)
-            if turn.isReady { sendNow(.currentTime) }
+            if turn.platform.isReady { sendNow(.currentTime) }
         }
         turn.moveFloors(lag: feeds.delayedLag, waiting: feeds.earliestHeldTrade(of: .delayed))
     }

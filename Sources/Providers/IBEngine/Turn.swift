@@ -28,22 +28,11 @@ struct Turn: Sendable {
     /// How far live data have certainly come, and the difference of the provider's clock from ours.
     var clock = ProviderClock()
     var counters = EngineCounters()
-    /// Requests can be sent: the server has answered the client's introduction on this connection.
-    var isReady = false
-    /// The session is ready, and no notice says that the platform has lost its vendor.
-    var isHealthy = false
-    /// No notice says that a farm of contract definitions is down.
-    var knowsContracts = true
-    /// A farm of market data is down; and when that was last reported, monotonic.
-    var isFarmDown = false
-    var farmDownSince = MonotonicTime.distantPast
+    var platform = PlatformState()
     /// When the server was last asked for its time because a feed was silent for too long, and when
     /// it last answered any question for its time, monotonic.
     var timeAsked = MonotonicTime.distantPast
     var timeAnswered = MonotonicTime.distantPast
-    /// The version of the protocol that the server named in its last greeting; before the first
-    /// one, the newest that is known.
-    var version = ServerVersion.max
 
     init(
         _ settings: IBEngineSettings,
@@ -119,10 +108,6 @@ struct Turn: Sendable {
     /// Returns the moment this much later than now, monotonic.
     func later(by nanoseconds: Int64) -> MonotonicTime { now.monotonic + nanoseconds }
 
-    /// Whether the platform is believed when it reports that there is no such contract. Without its
-    /// vendor, or a farm of definitions, it reports that of contracts that exist.
-    var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
-
     /// Gaps of live data are filled from history. Those of delayed data are not: there is no
     /// history that they could be compared with.
     var canBackfill: Bool { settings.canBackfill }
@@ -137,4 +122,24 @@ struct FeedRoute: Hashable, Sendable {
     /// The feed's rank when there are fewer lines than feeds: the lowest gets a line first. It is
     /// different for every feed, because an instrument has at most one slot per `FeedKind`.
     var order: Int { place * FeedKind.allCases.count + slot }
+}
+
+/// What the session and its notices have shown of the platform.
+struct PlatformState: Sendable {
+    /// Requests can be sent: the server has answered the client's introduction on this connection.
+    var isReady = false
+    /// The session is ready, and no notice says that the platform has lost its vendor.
+    var isHealthy = false
+    /// No notice says that a farm of contract definitions is down.
+    var knowsContracts = true
+    /// A farm of market data is down; and when that was last reported, monotonic.
+    var isFarmDown = false
+    var farmDownSince = MonotonicTime.distantPast
+    /// The version of the protocol that the server named in its last greeting; before the first
+    /// one, the newest that is known.
+    var version = ServerVersion.max
+
+    /// Whether the platform is believed when it reports that there is no such contract. Without its
+    /// vendor, or a farm of definitions, it reports that of contracts that exist.
+    var isBelievedOfContracts: Bool { isHealthy && knowsContracts }
 }

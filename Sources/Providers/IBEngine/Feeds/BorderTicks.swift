@@ -72,3 +72,21 @@ struct BorderTicks: Sendable {
         began = now.monotonic
     }
 }
+
+/// What arrived of one instrument in the last seconds, for the borders of outages.
+struct Borders: Sendable {
+    var trades = BorderTicks()
+    var quotes = BorderTicks()
+    var bars = BorderTicks()
+
+    /// Returns where the arrivals of a kind are kept; `nil`: they are not kept, because history is
+    /// not compared with them.
+    static func of(_ kind: DataKind) -> WritableKeyPath<Borders, BorderTicks>? {
+        switch kind {
+        case .trade: \.trades
+        case .quote: \.quotes
+        case .providerBar: \.bars
+        case .any, .depth, .optionComputation, .news, .fundamental, .indicator: nil
+        }
+    }
+}

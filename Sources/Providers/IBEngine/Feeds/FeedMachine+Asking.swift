@@ -44,7 +44,7 @@ extension FeedMachine {
         guard let route = routes[id] else { return lookSent(id, now) }
         let entry = entries[route.place]
         apply(.sent, route, now)
-        self[route].lastTick = now.monotonic
+        self[route].silence.last = now.monotonic
         guard case .marketData(_, _, let wanted) = request else {
             // No other data are ever delayed.
             self[route].mode = .live
@@ -79,7 +79,7 @@ extension FeedMachine {
         _ id: Int32, _ entry: InstrumentEntry, _ slot: FeedSlot, depthRows: Int32
     ) -> IBRequest? {
         var contract = entry.contract
-        if let reroute = slot.reroute {
+        if let reroute = slot.attempts.reroute {
             // Only the number and exchange of the other contract are sent: with the symbol and kind
             // of this one there would be no such contract.
             contract = Contract()
@@ -91,7 +91,7 @@ extension FeedMachine {
         case .marketData:
             // What stands in for trades tick by tick has the values of level 1.
             let wanted = slot.isStandIn ? feeds.union(.level1) : feeds
-            let ticks = GenericTicks(entry.contract.kind, wanted)[slot.valuesLeftOut]
+            let ticks = GenericTicks(entry.contract.kind, wanted)[slot.attempts.valuesLeftOut]
             return .marketData(id: id, contract, MarketDataRequest(genericTicks: ticks))
         case .trades:
             let kind: TickByTickKind = feeds.contains(.allTrades) ? .allLast : .last
@@ -100,7 +100,7 @@ extension FeedMachine {
         case .midpoints: return .tickByTick(id: id, contract, .midpoint)
         case .depth:
             let exchange = entry.instrument.depthExchange
-            if slot.reroute == nil, !exchange.isEmpty { contract.exchange = exchange }
+            if slot.attempts.reroute == nil, !exchange.isEmpty { contract.exchange = exchange }
             return .depth(id: id, contract, rows: depthRows, isSmart: false)
         case .smartDepth: return .depth(id: id, contract, rows: depthRows, isSmart: true)
         case .bars:
@@ -142,7 +142,7 @@ extension FeedMachine {
         let slot = self[route]
         if let request = slot.phase.request {
             routes[request] = nil
-            if cancels, turn.isReady, let cancel = Self.cancel(slot.feed, request) {
+            if cancels, turn.platform.isReady, let cancel = Self.cancel(slot.feed, request) {
                 _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic)
             } else {
                 turn.pacing.withdraw(id: request)
@@ -163,14 +163,14 @@ extension FeedMachine {
     ) {
         turn.counters.resubscriptions &+= 1
         let number = turn.ids.next()
-        if turn.isReady, let old = self[route].phase.request {
+        if turn.platform.isReady, let old = self[route].phase.request {
             turn.pacing.replace(old, by: number)
         }
         drop(route, cancels: cancels, reason, in: &turn)
         handle(.ended(.waiting, until: turn.now.monotonic), route, reason, in: &turn)
         if let outlet { move(route, to: outlet, reason, in: &turn) }
         nextScan = min(nextScan, turn.now.monotonic)
-        if turn.isReady { ask(route, number: number, in: &turn) }
+        if turn.platform.isReady { ask(route, number: number, in: &turn) }
     }
 
     /// Ends a request that failed. An open outage stays open, and the feed is requested again after
@@ -181,11 +181,7 @@ extension FeedMachine {
         cause: OutageCause? = nil, cancels: Bool = false, in turn: inout Turn
     ) {
         drop(route, cancels: cancels, reason, in: &turn)
-        // The two limits keep the shift below small; the wait has its own maximum.
-        let failures = min(self[route].failures + 1, 32)
-        self[route].failures = failures
-        let growing = min(
-            EngineLimits.downWait << Int64(min(failures - 1, 8)), EngineLimits.downWaitMax)
+        let growing = self[route].attempts.failed()
         let until = turn.later(by: wait ?? growing)
         handle(.ended(pause, until: until, cause: cause), route, reason, in: &turn)
         if pause == .refused, self[route].feed == .headlines {

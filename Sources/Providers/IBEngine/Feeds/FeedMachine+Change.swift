@@ -33,11 +33,7 @@ extension InstrumentEntry {
     /// Takes over what is known of the contract from its earlier entry, which has the same one.
     mutating func takeDetails(of old: InstrumentEntry) {
         units.take(over: old.units)
-        guard old.details == .settled else { return }
-        details = .settled
-        (detailsDue, contract) = (old.detailsDue, old.contract)
-        isContractKnown = old.isContractKnown
-        (zone, hoursText, allHoursText) = (old.zone, old.hoursText, old.allHoursText)
-        (hours, allHours) = (old.hours, old.allHours)
+        guard old.details.isSettled else { return }
+        (details, contract, hours) = (old.details, old.contract, old.hours)
     }
 }

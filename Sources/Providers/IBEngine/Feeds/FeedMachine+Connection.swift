@@ -10,7 +10,7 @@ extension FeedMachine {
             interrupt(route, cause, trusted: trusted, in: &turn)
         }
         suspicion = nil
-        for venue in venues.indices { venues[venue].rest() }
+        venues.rest()
     }
 
     /// Ends all requests: the connection is lost, or the server reports that it has dropped them.
@@ -35,11 +35,7 @@ extension FeedMachine {
     mutating func forgetDetails() {
         headlines.disconnected()
         detailsRequests.removeAll(keepingCapacity: true)
-        for place in entries.indices {
-            if case .asked = entries[place].details { entries[place].details = .unknown }
-            if entries[place].details == .refused { entries[place].details = .unknown }
-            if entries[place].details == .unknown { entries[place].detailsDue = .distantPast }
-        }
+        for place in entries.indices { entries[place].details.disconnected() }
     }
 
     /// Resumes the feeds that were interrupted by this kind of cause. After a long outage they are
@@ -72,20 +68,15 @@ extension FeedMachine {
     func hasNotReturned(
         _ route: FeedRoute, _ outage: FeedPhase.Interruption, in turn: Turn
     ) -> Bool {
-        (outage.cause.kind == .farm || outage.cause.kind == .server) && turn.isHealthy
+        (outage.cause.kind == .farm || outage.cause.kind == .server) && turn.platform.isHealthy
             && turn.now.monotonic >= outage.since + turn.silentAfter
-            && hasCome(since: outage.since, of: entries[route.place].venue)
-    }
-
-    /// Returns whether data of the venue have come that were sent after this time, monotonic.
-    func hasCome(since time: MonotonicTime, of venue: Int) -> Bool {
-        venues[venue].last > time + EngineLimits.straggling
+            && venues.haveCome(since: outage.since, of: entries[route.place].venue)
     }
 
     /// Returns whether all feeds deliver again after a farm was broken at that time, monotonic. Not
     /// every farm reports that it is back.
     func hasRecovered(since time: MonotonicTime) -> Bool {
-        guard hasComeAnywhere(since: time) else { return false }
+        guard venues.haveCome(since: time) else { return false }
         return !entries.contains { entry in
             entry.isActive
                 && entry.slots.contains {
@@ -93,11 +84,6 @@ extension FeedMachine {
                         && ($0.isSuspected || [.asked, .interrupted].contains($0.phase.state))
                 }
         }
-    }
-
-    /// The same for any venue.
-    func hasComeAnywhere(since time: MonotonicTime) -> Bool {
-        venues.indices.contains { hasCome(since: time, of: $0) }
     }
 
     /// Cancels all requests: the gateway stops.
@@ -145,8 +131,8 @@ extension FeedMachine {
                         reason = "all lines are in use"
                     }
                     let until =
-                        state == .refused && entry.details == .refused
-                        ? entry.detailsDue : slot.phase.until
+                        state == .refused && entry.details.phase == .refused
+                        ? entry.details.due : slot.phase.until
                     // A feed that waits only for its turn has no time of a next try.
                     return FeedStatus(
                         feed: slot.feed, state: state, isDelayed: slot.outlet == .delayed,

@@ -212,7 +212,8 @@ extension FeedMachine {
             ? turn.later(by: EngineLimits.liveLook) : .never
         self[route].look.priceDue = .never
         self[route].regained = Regained()
-        self[route].forgetTimes()
+        // Those of before were delivered to the other source.
+        self[route].times = DeliveredTimes()
         if isLive { reportSubscription(route, .start, reason, in: &turn) }
         reportState(route.place, in: &turn)
     }
@@ -226,7 +227,7 @@ extension FeedMachine {
     ) -> Bool {
         let slot = self[route]
         guard slot.isDelivering, slot.outlet == .live,
-            slot.lastTrade.isDefined || slot.lastOther.isDefined
+            !slot.times.isEmpty
         else { return false }
         interrupt(route, OutageCause(.refusal, reason), in: &turn)
         return true
@@ -259,10 +260,11 @@ extension FeedMachine {
             if turn.now.monotonic >= look.until { endLook(route, cancels: true, in: &turn) }
             return
         }
-        guard turn.now.monotonic >= look.due, turn.isHealthy, !turn.isFarmDown else { return }
+        guard turn.now.monotonic >= look.due, turn.platform.isHealthy, !turn.platform.isFarmDown
+        else { return }
         self[route].look.due = turn.later(by: EngineLimits.liveLook)
         var contract = entries[route.place].contract
-        if let reroute = self[route].reroute {
+        if let reroute = self[route].attempts.reroute {
             contract = Contract()
             (contract.id, contract.exchange) = (reroute.contract, reroute.exchange)
         }
@@ -293,7 +295,7 @@ extension FeedMachine {
         guard let request = self[route].look.request else { return }
         looks[request] = nil
         self[route].look.request = nil
-        if cancels, turn.isReady {
+        if cancels, turn.platform.isReady {
             _ = turn.pacing.ask(
                 .cancelMarketData(id: request), .urgent, now: turn.now.monotonic)
         } else {
@@ -357,7 +359,7 @@ extension FeedMachine {
             guard !self[other].feed.isDocument, case .idle(let idle) = self[other].phase,
                 !idle.hasNoContract
             else { continue }
-            self[other].failures = 0
+            self[other].attempts.failures = 0
             apply(.postponed(until: turn.now.monotonic), other, turn.now)
         }
         nextScan = min(nextScan, turn.now.monotonic)
@@ -383,8 +385,7 @@ extension FeedMachine {
         var lags: [Int: Int64] = [:]
         for entry in entries where entry.isActive {
             for slot in entry.slots where slot.outlet == .delayed && slot.phase.request != nil {
-                let known = slot.lastDelayed.isDefined ? slot.tradeLag.largest : 0
-                lags[entry.venue] = max(lags[entry.venue] ?? 0, known)
+                lags[entry.venue] = max(lags[entry.venue] ?? 0, slot.times.lag.largest)
             }
         }
         guard !lags.isEmpty else { return }
@@ -411,13 +412,5 @@ extension InstrumentEntry {
     var kindsTickByTick: KindSet {
         slots.filter { $0.feed.lines == .tickByTick && $0.isDelivering }
             .reduce(into: KindSet()) { $0.formUnion($1.kinds) }
-    }
-}
-
-extension FeedSlot {
-    /// Forgets the times of what was delivered to the other source.
-    mutating func forgetTimes() {
-        (lastTrade, lastOther, lastDelayed) = (.undefined, .undefined, .undefined)
-        tradeLag = RecentLag()
     }
 }

@@ -7,14 +7,13 @@ internal import Primitives
 extension FeedMachine {
     /// Requests the details when they are due, and gives up an open request that has no answer.
     mutating func scanDetails(_ place: Int, in turn: inout Turn) {
-        guard turn.now.monotonic >= entries[place].detailsDue else { return }
-        switch entries[place].details {
+        guard turn.now.monotonic >= entries[place].details.due else { return }
+        switch entries[place].details.phase {
         case .asked(let id):
             // The data can be requested without details. Only the hours are unknown then.
             detailsRequests[id] = nil
             turn.pacing.withdraw(id: id)
-            entries[place].details = .settled
-            entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
+            entries[place].details.settle(until: turn.later(by: EngineLimits.downWaitMax))
         case .unknown, .refused, .settled:
             askDetails(place, in: &turn)
         }
@@ -25,25 +24,20 @@ extension FeedMachine {
         let id = turn.ids.next()
         let request = IBRequest.contractDetails(id: id, Contract(entries[place].instrument))
         let isAsked = turn.pacing.ask(request, .live, now: turn.now.monotonic)
-        let isSettled = entries[place].details == .settled
-        entries[place].detailsDue = turn.later(
+        let isSettled = entries[place].details.isSettled
+        entries[place].details.due = turn.later(
             by: !isAsked
                 ? EngineLimits.second
                 : isSettled ? EngineLimits.detailsAge : EngineLimits.detailsWait)
         guard isAsked else { return }
         detailsRequests[id] = place
-        entries[place].detailsFound = 0
-        entries[place].detailsCandidate = nil
-        // A request for new hours does not delay the data of a known contract.
-        if !isSettled { entries[place].details = .asked(id) }
+        entries[place].details.ask(id)
     }
 
-    /// Takes the details of one of the contracts to which the request fits. They are kept only if
-    /// there is no other one.
+    /// Takes the details of one of the contracts to which a request fits.
     mutating func took(_ details: ContractDetails) {
         guard let place = detailsRequests[details.request] else { return }
-        entries[place].detailsFound = min(entries[place].detailsFound + 1, 1_000)
-        entries[place].detailsCandidate = entries[place].detailsFound == 1 ? details : nil
+        entries[place].details.add(details)
     }
 
     /// Completes the contract by its details, and reads its hours.
@@ -55,13 +49,8 @@ extension FeedMachine {
             contract.primaryExchange = details.contract.primaryExchange
         }
         entries[place].contract = contract
-        entries[place].isContractKnown = true
-        entries[place].zone = details.zone
-        entries[place].hoursText =
-            details.liquidHours.isEmpty ? details.tradingHours : details.liquidHours
-        entries[place].allHoursText =
-            details.tradingHours.isEmpty ? details.liquidHours : details.tradingHours
-        readHours(place)
+        entries[place].details.isContractKnown = true
+        entries[place].hours.take(details, zones[details.zone])
         let isNew = !details.zone.isEmpty && zones[details.zone] == nil
         if isNew { turn.report(.zoneWanted(details.zone)) }
     }
@@ -70,14 +59,11 @@ extension FeedMachine {
     /// requested all the same.
     mutating func tookAllDetails(_ request: Int32, in turn: inout Turn) {
         guard let place = detailsRequests.removeValue(forKey: request) else { return }
-        let found = entries[place].detailsFound
-        // When several contracts answer, it is not known which one is meant.
-        if let details = entries[place].detailsCandidate { adopt(details, place, in: &turn) }
-        entries[place].detailsCandidate = nil
-        guard entries[place].details != .settled else { return }
+        let (found, details) = entries[place].details.takeAnswer()
+        if let details { adopt(details, place, in: &turn) }
+        guard !entries[place].details.isSettled else { return }
         guard found > 1 else {
-            entries[place].details = .settled
-            entries[place].detailsDue = turn.later(by: EngineLimits.detailsAge)
+            entries[place].details.settle(until: turn.later(by: EngineLimits.detailsAge))
             nextScan = min(nextScan, turn.now.monotonic)
             return
         }
@@ -87,10 +73,10 @@ extension FeedMachine {
 
     /// Refuses all feeds of an instrument. It is tried again in an hour, or on a new connection.
     mutating func refuseInstrument(_ place: Int, _ reason: String, in turn: inout Turn) {
-        entries[place].details = .refused
+        entries[place].details.phase = .refused
+        entries[place].details.isContractKnown = false
+        entries[place].details.due = turn.later(by: EngineLimits.refusedWait)
         entries[place].contract = Contract(entries[place].instrument)
-        entries[place].isContractKnown = false
-        entries[place].detailsDue = turn.later(by: EngineLimits.refusedWait)
         for slot in entries[place].slots.indices {
             handle(
                 .ended(.refused, until: .distantPast), FeedRoute(place: place, slot: slot), reason,
@@ -105,15 +91,9 @@ extension FeedMachine {
     mutating func know(_ zone: String, _ rules: ZoneRules) {
         guard zones.count < EngineLimits.zonesMax || zones[zone] != nil else { return }
         zones[zone] = rules
-        for place in entries.indices where entries[place].zone == zone { readHours(place) }
-    }
-
-    /// Reads the hours of an instrument, if the rules of its zone are known.
-    private mutating func readHours(_ place: Int) {
-        let entry = entries[place]
-        let rules = zones[entry.zone]
-        entries[place].hours = rules.map { SessionHours(entry.hoursText, $0) }
-        entries[place].allHours = rules.map { SessionHours(entry.allHoursText, $0) }
+        for place in entries.indices where entries[place].hours.zone == zone {
+            entries[place].hours.read(rules)
+        }
     }
 
     // MARK: silence
@@ -124,15 +104,15 @@ extension FeedMachine {
     func isSettled(_ route: FeedRoute, _ asked: FeedPhase.Asked, in turn: Turn) -> Bool {
         guard asked.canSettle(turn.now) else { return false }
         let entry = entries[route.place]
-        if let hours = entry.allHours, hours.covers(turn.now.wall),
+        if let hours = entry.hours.all, hours.covers(turn.now.wall),
             hours.opened(at: turn.now.wall) == nil
         {
             return true
         }
         // Data from before a farm's break do not show whether any have come since.
-        guard !turn.isFarmDown else {
+        guard !turn.platform.isFarmDown else {
             return venues[entry.venue].last > asked.since
-                && hasCome(since: turn.farmDownSince, of: entry.venue)
+                && venues.haveCome(since: turn.platform.farmDownSince, of: entry.venue)
         }
         return venues[entry.venue].last > asked.since
             || turn.now.monotonic >= asked.since + EngineLimits.settlingAlone
@@ -141,7 +121,7 @@ extension FeedMachine {
     /// Requests a live feed again when nothing has come of it for its `patience`, although its
     /// market is open.
     mutating func watch(_ route: FeedRoute, in turn: inout Turn) {
-        guard turn.isHealthy, self[route].isOverdue(turn.now) else {
+        guard turn.platform.isHealthy, self[route].isOverdue(turn.now) else {
             return
         }
         let entry = entries[route.place]
@@ -149,19 +129,17 @@ extension FeedMachine {
         let wall = turn.now.wall.advanced(byNanoseconds: slot.outlet == .delayed ? -delayedLag : 0)
         if let hours = entry.busyHours, hours.covers(wall) {
             guard let opened = hours.opened(at: wall) else { return }
-            guard wall >= opened.advanced(byNanoseconds: slot.patience) else { return }
+            guard wall >= opened.advanced(byNanoseconds: slot.silence.patience) else { return }
         } else {
             // Its hours are not known. It is expected to trade while others of its venue do.
             let lastOfVenue = venues[entry.venue].last
             guard lastOfVenue + turn.silentAfter / 2 > turn.now.monotonic,
-                turn.now.monotonic >= venues[entry.venue].since + slot.patience
+                turn.now.monotonic >= venues[entry.venue].since + slot.silence.patience
             else { return }
         }
         guard !entry.isQuiet(slot), isServerThere(slot, in: &turn) else { return }
-        let patience = min(slot.patience.doubled, EngineLimits.refusedWait)
-        self[route].patience = patience
-        self[route].ticksSinceSilence = 0
-        let seconds = slot.patience / EngineLimits.second
+        self[route].silence.endSilence()
+        let seconds = slot.silence.patience / EngineLimits.second
         let cause = OutageCause(.silence, "nothing came for \(seconds) s in trading hours")
         interrupt(route, cause, in: &turn)
         restart(route, cause.text, in: &turn)
@@ -174,7 +152,7 @@ extension FeedMachine {
     /// feeds. A connection on which nothing comes is closed by the session meanwhile. If only the
     /// answer does not come, the feed is requested again after `heartbeatWait`.
     private func isServerThere(_ slot: FeedSlot, in turn: inout Turn) -> Bool {
-        let since = slot.lastTick + slot.patience
+        let since = slot.silence.last + slot.silence.patience
         if turn.timeAnswered >= since { return true }
         if turn.timeAsked < since {
             turn.timeAsked = turn.now.monotonic
@@ -184,22 +162,30 @@ extension FeedMachine {
     }
 }
 
-extension InstrumentEntry {
+/// Level 1's volume of the day. When it changes, something was traded.
+struct DayVolume: Sendable {
+    /// Undefined: none came.
+    private var last = Quantity.undefined
+    /// When it last changed, monotonic.
+    private var changed = MonotonicTime.distantPast
+
     @inline(__always)
-    /// Notes level 1's volume of the day. When it changes, something was traded.
-    mutating func note(volume now: Quantity, _ time: MonotonicTime) {
-        guard now.isDefined, now != volume else { return }
-        if volume.isDefined { volumeGrew = time }
-        volume = now
+    mutating func note(_ volume: Quantity, _ time: MonotonicTime) {
+        guard volume.isDefined, volume != last else { return }
+        if last.isDefined { changed = time }
+        last = volume
     }
 
+    /// Returns whether it shows that nothing was traded after this time, monotonic.
+    func isUnchanged(since time: MonotonicTime) -> Bool { last.isDefined && changed <= time }
+}
+
+extension InstrumentEntry {
     /// Returns whether a tick-by-tick feed of trades has missed nothing: since its last tick, level
     /// 1's volume of the day has not changed.
     func isQuiet(_ slot: FeedSlot) -> Bool {
-        guard slot.feed == .trades, volume.isDefined,
-            slots.contains(where: { $0.feed == .marketData && $0.isDelivering })
-        else { return false }
-        return volumeGrew <= slot.lastTick + EngineLimits.straggling
+        slot.feed == .trades && slots.contains { $0.feed == .marketData && $0.isDelivering }
+            && volume.isUnchanged(since: slot.silence.last + EngineLimits.straggling)
     }
 }
 
@@ -213,9 +199,7 @@ extension FeedPhase.Asked {
 
 extension FeedSlot {
     /// Returns whether nothing has come of the feed for its `patience`, although it is watched.
-    func isOverdue(_ now: Moment) -> Bool {
-        now.monotonic >= lastTick + patience && isWatched
-    }
+    func isOverdue(_ now: Moment) -> Bool { silence.isOver(now) && isWatched }
 
     /// Something comes of the feed all the time while its market is open, so silences are noticed.
     var isWatched: Bool {

@@ -40,7 +40,7 @@ extension FeedMachine {
             case .live(let live) = entry.slots[level1].phase
         else { return .undefined }
         let slot = entry.slots[level1]
-        let sure = turn.clock.aligned(max(slot.lastTickWall, live.since))
+        let sure = turn.clock.aligned(max(slot.silence.lastWall, live.since))
         return max(slot.outageStart(of: .trade, trusted: sure), slot.began(.trade))
     }
 
@@ -60,7 +60,7 @@ extension FeedMachine {
         else { return }
         entries[route.place].quotesTakenOver = nil
         let slot = entry.slots[level1]
-        let trusted = route.slot == level1 ? sure : slot.lastTickWall
+        let trusted = route.slot == level1 ? sure : slot.silence.lastWall
         let from = max(slot.outageStart(of: .quote, trusted: trusted), slot.began(.quote))
         guard from < end else { return }
         let gap = OpenGap(
@@ -85,7 +85,7 @@ extension FeedMachine {
         }
         // A tick of level 1 that came so late shows that the trades before it have come.
         let proof = from.advanced(byNanoseconds: EngineLimits.transit)
-        guard turn.clock.aligned(entry.slots[level1].lastTickWall) >= proof else { return }
+        guard turn.clock.aligned(entry.slots[level1].silence.lastWall) >= proof else { return }
         entries[place].handOver.settle()
         entries[place].slots[level1].kinds.remove(.trade)
     }

@@ -68,15 +68,13 @@ extension FeedMachine {
         guard !notice.isWarning else { return }
         detailsRequests[notice.request] = nil
         let reason = notice.reason
-        let isKnown = entries[place].details == .settled
-        if !isKnown, notice.meaning == .noSuchContract, !turn.isBelievedOfContracts {
+        let isKnown = entries[place].details.isSettled
+        if !isKnown, notice.meaning == .noSuchContract, !turn.platform.isBelievedOfContracts {
             return delayDetails(place, reason, in: &turn)
         }
         guard !isKnown, notice.meaning.outlook == .permanent else {
             // The contract is not at fault, so its data are requested without its details.
-            entries[place].details = .settled
-            entries[place].detailsDue = turn.later(by: EngineLimits.downWaitMax)
-            return
+            return entries[place].details.settle(until: turn.later(by: EngineLimits.downWaitMax))
         }
         refuseInstrument(place, reason, in: &turn)
     }
@@ -84,8 +82,8 @@ extension FeedMachine {
     /// Requests the details later, because the platform cannot know the contract now. The data are
     /// not requested before.
     private mutating func delayDetails(_ place: Int, _ reason: String, in turn: inout Turn) {
-        entries[place].details = .unknown
-        entries[place].detailsDue = turn.later(by: EngineLimits.detailsWait)
+        entries[place].details.phase = .unknown
+        entries[place].details.due = turn.later(by: EngineLimits.detailsWait)
         for slot in entries[place].slots.indices {
             let route = FeedRoute(place: place, slot: slot)
             handle(.ended(.waiting, until: self[route].phase.until), route, reason, in: &turn)
@@ -96,10 +94,9 @@ extension FeedMachine {
     /// contracts that exist.
     private mutating func noContract(_ route: FeedRoute, _ reason: String, in turn: inout Turn) {
         let isDoubted =
-            !turn.isBelievedOfContracts
-            || entries[route.place].isContractKnown
-                && self[route].failures
-                    < EngineLimits.doubtedRefusalsMax
+            !turn.platform.isBelievedOfContracts
+            || entries[route.place].details.isContractKnown
+                && self[route].attempts.failures < EngineLimits.doubtedRefusalsMax
         refuse(
             route, isDoubted ? .down : .refused, reason,
             wait: isDoubted ? nil : EngineLimits.refusedWait, in: &turn)
@@ -110,16 +107,16 @@ extension FeedMachine {
     /// contracts again.
     mutating func doubtRefusals(_ now: Moment) {
         for place in entries.indices where entries[place].isActive {
-            switch entries[place].details {
+            switch entries[place].details.phase {
             case .refused, .unknown:
-                entries[place].detailsDue = min(entries[place].detailsDue, now.monotonic)
+                entries[place].details.due = min(entries[place].details.due, now.monotonic)
             case .asked, .settled: break
             }
             for slot in entries[place].slots.indices {
                 let route = FeedRoute(place: place, slot: slot)
                 let phase = self[route].phase
                 guard phase.hasNoContract else { continue }
-                self[route].failures = 0
+                self[route].attempts.failures = 0
                 apply(.postponed(until: min(phase.until, now.monotonic)), route, now)
             }
         }

@@ -10,8 +10,8 @@ extension FeedMachine {
         let slot = self[route]
         guard case .asked = slot.phase else { return }
         if slot.feed == .marketData { endHandOverEarly(route.place, in: &turn) }
-        self[route].rhythm.rest()
-        self[route].failures = 0
+        self[route].silence.rhythm.rest()
+        self[route].attempts.failures = 0
         reportSubscription(route, .start, slot.reason, in: &turn)
         // A new subscription sends the complete book once more.
         if slot.feed.lines == .depth {
@@ -30,8 +30,7 @@ extension FeedMachine {
         let feed = self[route].feed
         if feed.lines == .tickByTick { takeOverFromLevel1(route, in: turn) }
         if feed == .marketData { endHandOverEarly(route.place, in: &turn) }
-        self[route].lastTick = turn.now.monotonic
-        self[route].lastTickWall = turn.now.wall
+        self[route].silence.begin(turn.now)
         if feed == .marketData { beginTrades(route, in: turn) }
         let slot = self[route]
         for kind in slot.kinds.kinds {
@@ -74,7 +73,7 @@ extension FeedMachine {
         // A suspected feed is trusted only until the last sign of life.
         let claimed = trusted ?? turn.now.wall
         let trusted = live.isSuspected ? min(claimed, lifeSign(route)) : claimed
-        self[route].rhythm.rest()
+        self[route].silence.rhythm.rest()
         let sure = max(entries[route.place].proven(slot, upTo: trusted), live.since)
         let number = entries[route.place].number
         // The next outage begins here, so the borders of earlier ones of its kinds end here. Other
@@ -97,8 +96,8 @@ extension FeedMachine {
             let gap = OpenGap(
                 instrument: number, kind: kind, from: from, to: .undefined, reason: cause.reason)
             turn[slot.outlet].beginGap(gap, cause.text, now: turn.now.wall)
-            if slot.outlet == .live, let border = InstrumentEntry.borderTicks(of: kind) {
-                entries[route.place][keyPath: border].freeze()
+            if slot.outlet == .live, let border = Borders.of(kind) {
+                entries[route.place].borders[keyPath: border].freeze()
             }
         }
         turn.report(.outageBegun(instrument: number, slot.feed, reason: cause.text.cutToReason))
@@ -131,10 +130,10 @@ extension FeedMachine {
             return turn.live.putGap(gap, .abandoned, detail, now: turn.now.wall)
         }
         guard kind != .news else { return fillNews(gap, place, in: &turn) }
-        guard outageEnd == .now, let border = InstrumentEntry.borderTicks(of: kind) else {
+        guard outageEnd == .now, let border = Borders.of(kind) else {
             return turn.backfill.add(
                 gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
-                arrivals: .unknown, hours: entries[place].allHours, now: turn.now,
+                arrivals: .unknown, hours: entries[place].hours.all, now: turn.now,
                 into: &turn.live.records)
         }
         if endedOutages.count >= EngineLimits.closingMax {
@@ -142,12 +141,12 @@ extension FeedMachine {
             turn.live.putGap(
                 oldest.gap, .abandoned, "too many outages wait to be filled in", now: turn.now.wall)
         }
-        let before = entries[place][keyPath: border].arrivals(until: gap.to)
+        let before = entries[place].borders[keyPath: border].arrivals(until: gap.to)
         endedOutages.append(
             EndedOutage(
                 gap: gap, place: place, before: before, afterSince: turn.now.wall,
                 due: turn.later(by: EngineLimits.borderWait)))
-        entries[place][keyPath: border].begin(turn.now)
+        entries[place].borders[keyPath: border].begin(turn.now)
     }
 
     /// Gives the backfill the gaps that are due: all ticks of their borders have come. With a
@@ -177,8 +176,8 @@ extension FeedMachine {
                 : turn.now.wall.advanced(
                     byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             // `endOutage` adds only kinds that have border ticks.
-            let border = InstrumentEntry.borderTicks(of: ended.gap.kind) ?? \.trades
-            let after = entry[keyPath: border].arrivals(until: end)
+            let border = Borders.of(ended.gap.kind) ?? \.trades
+            let after = entry.borders[keyPath: border].arrivals(until: end)
             // A process that was suspended checks late. What came right after the outage may have
             // been dropped meanwhile.
             let isKnown = ended.before.since.isDefined && after.since == ended.afterSince
@@ -190,7 +189,7 @@ extension FeedMachine {
                 until: isKnown ? after.until : .undefined)
             turn.backfill.add(
                 ended.gap, contract: entry.contract, feeds: entry.instrument.feeds,
-                arrivals: arrivals, hours: entry.allHours, now: turn.now, into: &turn.live.records)
+                arrivals: arrivals, hours: entry.hours.all, now: turn.now, into: &turn.live.records)
         }
     }
 }

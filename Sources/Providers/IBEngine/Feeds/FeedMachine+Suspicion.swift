@@ -57,7 +57,7 @@ extension FeedMachine {
                 isAnyLeft = true
             } else if isSilent(route, suspicion, turn.now) || isVenueSilent(route, turn.now) {
                 confirm(route, suspicion, hasEnded: false, in: &turn)
-            } else if hasCome(since: suspicion.since, of: venue),
+            } else if venues.haveCome(since: suspicion.since, of: venue),
                 silenceBound(of: route, suspicion).map({ $0 > turn.silentAfter }) ?? true
             {
                 // Too little comes of the feed to judge it, and its venue continues.
@@ -81,7 +81,7 @@ extension FeedMachine {
             }
             let venue = entries[route.place].venue
             // Data of the venue came after the notice, so not all of its data stopped.
-            let hasVenueData = hasCome(since: suspicion.since, of: venue)
+            let hasVenueData = venues.haveCome(since: suspicion.since, of: venue)
             // Where so much comes that a break would have been noticed, later checks decide.
             let isBreakVisible = suspicion.cause.kind == .farm && venues[venue].isBusy
             if isSilent(route, suspicion, turn.now) || isVenueSilent(route, turn.now)
@@ -116,7 +116,7 @@ extension FeedMachine {
     /// is checked alone, because data of one venue may come through several farms.
     private func isSilent(_ route: FeedRoute, _ suspicion: Suspicion, _ now: Moment) -> Bool {
         guard let bound = silenceBound(of: route, suspicion) else { return false }
-        return now.monotonic > self[route].lastTick + bound
+        return now.monotonic > self[route].silence.last + bound
     }
 
     /// Returns how long a silence of this feed has to be to show by itself that data are missing,
@@ -125,10 +125,10 @@ extension FeedMachine {
     /// notice.
     private func silenceBound(of route: FeedRoute, _ suspicion: Suspicion) -> Int64? {
         let slot = self[route]
-        guard slot.isWatched, let usual = slot.rhythm.usualOfFew else { return nil }
+        guard slot.isWatched, let usual = slot.silence.rhythm.usualOfFew else { return nil }
         let twice = usual.doubled
         let bound = max(EngineLimits.straggling, twice.doubled)
-        return slot.lastTick + bound >= suspicion.since ? bound : nil
+        return slot.silence.last + bound >= suspicion.since ? bound : nil
     }
 
     /// Returns whether nothing comes of any instrument of the feed's venue: for 2 s or, where much
@@ -144,13 +144,13 @@ extension FeedMachine {
     private func isClosed(_ route: FeedRoute, _ now: Moment) -> Bool {
         let entry = entries[route.place]
         let life = lifeSign(route)
-        guard let open = entry.allHours?.firstOpen(from: life), open > life else { return false }
+        guard let open = entry.hours.all?.firstOpen(from: life), open > life else { return false }
         return now.wall < open.advanced(byNanoseconds: EngineLimits.straggling)
     }
 
     /// Returns when something last came of the feed or of its venue, whichever is later.
     func lifeSign(_ route: FeedRoute) -> Timestamp {
-        let own = self[route].lastTickWall
+        let own = self[route].silence.lastWall
         let venue = venues[entries[route.place].venue].lastWall
         return venue.isDefined ? max(own, venue) : own
     }

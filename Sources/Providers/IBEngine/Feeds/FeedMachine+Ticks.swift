@@ -17,7 +17,8 @@ extension FeedMachine {
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
             let cause = OutageCause(.restart, "its data are another contract's")
             interrupt(route, cause, in: &turn)
-            guard self[route].follow(reroute) else {
+            let hasDelivered = self[route].phase.live != nil
+            guard self[route].attempts.follow(reroute, hasDelivered: hasDelivered) else {
                 let reason = "its data are another contract's, and that one's again"
                 fail(
                     route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true,
@@ -60,10 +61,7 @@ extension FeedMachine {
     private mutating func arrived(_ route: FeedRoute, in turn: inout Turn) {
         if suspicion != nil { examine(route, in: &turn) }
         if !self[route].isDelivering { revive(route, in: &turn) }
-        self[route].lastTick = turn.now.monotonic
-        self[route].lastTickWall = turn.now.wall
-        self[route].countTick(turn.silentAfter)
-        self[route].rhythm.came(turn.now.monotonic)
+        self[route].silence.came(turn.now, turn.silentAfter)
         venues[entries[route.place].venue].came(turn.now, silentAfter: turn.silentAfter)
     }
 
@@ -123,7 +121,7 @@ extension FeedMachine {
     /// when one is complete. Kinds that come tick by tick are left out.
     private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         if case .tickSize(let tick) = message, tick.type == TickType.volume {
-            entries[route.place].note(volume: tick.size, turn.now.monotonic)
+            entries[route.place].volume.note(tick.size, turn.now.monotonic)
             witness(volume: tick.size, route, in: &turn)
         }
         if message.isDelayed, !self[route].isDelayed {
@@ -234,7 +232,7 @@ extension FeedMachine {
         // A snapshot is the state at the start of a subscription and no event, so history does not
         // report it again.
         if outlet == .live, !trade.header.flags.contains(.snapshot) {
-            entries[route.place].trades.add(.trade(trade), turn.now)
+            entries[route.place].borders.trades.add(.trade(trade), turn.now)
             witness(trade, route)
         }
         self[route].delivered(trade)
@@ -250,7 +248,7 @@ extension FeedMachine {
         note(quote.header, route, in: &turn)
         let outlet = self[route].outlet
         if outlet == .live, !quote.header.flags.contains(.snapshot) {
-            entries[route.place].quotes.add(.quote(quote), turn.now)
+            entries[route.place].borders.quotes.add(.quote(quote), turn.now)
         }
         self[route].delivered(at: quote.header.eventTime)
         turn[outlet].put(.quote(quote))
@@ -260,7 +258,7 @@ extension FeedMachine {
         var bar = bar
         if countsLots(route, in: turn) { bar.volume = bar.volume.inLots }
         note(bar.header, route, in: &turn)
-        entries[route.place].bars.add(.bar(open: bar.openTime), turn.now)
+        entries[route.place].borders.bars.add(.bar(open: bar.openTime), turn.now)
         self[route].delivered(at: bar.header.eventTime)
         turn.live.put(.providerBar(bar))
     }
@@ -268,7 +266,8 @@ extension FeedMachine {
     /// Returns whether the server reports live sizes of this contract in lots of 100 shares.
     @inline(__always)
     func countsLots(_ route: FeedRoute, in turn: Turn) -> Bool {
-        !ServerVersion.hasLiveShares(turn.version) && entries[route.place].contract.isStockInLots
+        !ServerVersion.hasLiveShares(turn.platform.version)
+            && entries[route.place].contract.isStockInLots
     }
 
     /// Counts a record that is older than the floor of its source. It is recorded all the same.
@@ -302,9 +301,9 @@ extension FeedMachine {
     private mutating func took(_ bars: HistoricalBars, _ route: FeedRoute, in turn: inout Turn) {
         let entry = entries[route.place]
         let daily = DailyBars(
-            number: entry.number, zone: zones[entry.zone], kind: entry.contract.kind.barKind,
+            number: entry.number, zone: zones[entry.hours.zone], kind: entry.contract.kind.barKind,
             isInLots: entry.contract.isStockInLots
-                && !ServerVersion.hasHistoricalShares(turn.version))
+                && !ServerVersion.hasHistoricalShares(turn.platform.version))
         for bar in bars.bars {
             if let record = daily.record(bar, turn.now.wall) { turn.live.put(.providerBar(record)) }
         }
@@ -314,19 +313,8 @@ extension FeedMachine {
     /// Ends the request of a document that has come completely.
     mutating func finish(_ route: FeedRoute, in turn: inout Turn) {
         drop(route, cancels: false, "", in: &turn)
-        self[route].failures = 0
+        self[route].attempts.failures = 0
         handle(.finished(day: Self.day(turn.now.wall)), route, "", in: &turn)
-    }
-}
-
-extension FeedSlot {
-    /// Counts a tick. `watch` doubles `patience` after a silence; 16 ticks show that the feed is
-    /// busy again, and reset it to `silentAfter`.
-    @inline(__always)
-    mutating func countTick(_ silentAfter: Int64) {
-        guard patience != silentAfter else { return }
-        ticksSinceSilence += 1
-        if ticksSinceSilence >= 16 { patience = silentAfter }
     }
 }
 

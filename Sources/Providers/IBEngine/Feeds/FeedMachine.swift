@@ -54,28 +54,12 @@ struct FeedMachine: Sendable {
     var zones: [String: ZoneRules] = [:]
     /// The recorded headlines, and the outages of news that headlines of the past will fill.
     var headlines = Headlines()
-
-    /// The key of `venueNumbers`.
-    private struct Venue: Hashable {
-        var kind: SecurityKind
-        var exchange: String
-        var currency: String
-    }
-
-    private var venueNumbers: [Venue: Int] = [:]
-    /// By the number of the venue.
-    var venues: [VenueActivity] = []
+    var venues = Venues()
     /// The notice that data of feeds that deliver may be missing; `nil`: there is none.
     var suspicion: Suspicion?
     /// When `scan` has something to do next, monotonic.
     var nextScan = MonotonicTime.distantPast
-    /// The number of feeds with an outage, by the kind of cause. This and the next two are needed
-    /// in every call of the engine, so they are kept up to date and not counted each time.
-    private var outageCounts = [Int](repeating: 0, count: OutageCause.Kind.allCases.count)
-    /// The numbers of wanted feeds whose ticks carry the server's time (`FeedKind.lag`), and of
-    /// wanted feeds of five-second bars. They decide `delayMax`.
-    private var stampedFeeds = 0
-    private var barFeeds = 0
+    private(set) var counts = FeedCounts()
 
     /// Returns the place of an instrument; `nil`: it is not wanted.
     func place(of number: UInt32) -> Int? { placesByNumber[number] }
@@ -105,7 +89,7 @@ struct FeedMachine: Sendable {
         var entry = InstrumentEntry(
             number, instrument, venue: 0, patience: turn.silentAfter,
             delayed: turn.settings.delayed)
-        entry.venue = venueNumber(of: entry.contract)
+        entry.venue = venues.number(of: entry.contract)
         if let old { entry.takeDetails(of: old) }
         let place: Int
         if let last = freePlaces.popLast() {
@@ -116,8 +100,7 @@ struct FeedMachine: Sendable {
             entries.append(entry)
         }
         placesByNumber[number] = place
-        stampedFeeds += entry.feeds(of: .stamped)
-        barFeeds += entry.feeds(of: .bars)
+        counts.add(entry.slots, 1)
         nextScan = min(nextScan, turn.now.monotonic)
         reportState(place, in: &turn)
     }
@@ -143,9 +126,7 @@ struct FeedMachine: Sendable {
             giveUpNews(of: number, "the instrument is no longer wanted", in: &turn)
         }
         if kept.isEmpty { abandonGaps(of: place, in: &turn) }
-        for slot in entries[place].slots { countOutage(slot.phase.cause, -1) }
-        stampedFeeds -= entries[place].feeds(of: .stamped)
-        barFeeds -= entries[place].feeds(of: .bars)
+        counts.add(entries[place].slots, -1)
         entries[place].isActive = false
         entries[place].slots = []
         freePlaces.append(place)
@@ -163,16 +144,6 @@ struct FeedMachine: Sendable {
             instrument: entries[place].number, now: turn.now, into: &cancels,
             into: &turn.live.records)
         for cancel in cancels { _ = turn.pacing.ask(cancel, .urgent, now: turn.now.monotonic) }
-    }
-
-    /// Returns the number of the contract's venue.
-    private mutating func venueNumber(of contract: Contract) -> Int {
-        let venue = Venue(
-            kind: contract.kind, exchange: contract.exchange, currency: contract.currency)
-        if let known = venueNumbers[venue] { return known }
-        venueNumbers[venue] = venues.count
-        venues.append(VenueActivity())
-        return venues.count - 1
     }
 
     // MARK: outages from before
@@ -218,12 +189,12 @@ struct FeedMachine: Sendable {
         deliverDueTrades(in: &turn)
         measureDelayedLag()
         fillEndedOutages(in: &turn)
-        guard turn.isReady else { return }
+        guard turn.platform.isReady else { return }
         scanSuspects(in: &turn)
         for place in entries.indices where entries[place].isActive {
             scanDetails(place, in: &turn)
             finishHandOver(place, in: &turn)
-            guard entries[place].details == .settled else { continue }
+            guard entries[place].details.isSettled else { continue }
             for slot in entries[place].slots.indices {
                 scan(FeedRoute(place: place, slot: slot), in: &turn)
             }
@@ -248,7 +219,7 @@ struct FeedMachine: Sendable {
                 restart(route, "TWS may have left the request out", in: &turn)
             } else if turn.now.monotonic >= self[route].look.priceDue {
                 turnToDelayed(route, in: &turn)
-            } else if turn.isHealthy, isSettled(route, asked, in: turn) {
+            } else if turn.platform.isHealthy, isSettled(route, asked, in: turn) {
                 // Without its vendor, a platform accepts requests and delivers nothing.
                 start(route, in: &turn)
             } else if !asked.isSent,
@@ -281,16 +252,6 @@ struct FeedMachine: Sendable {
 
     // MARK: what others see
 
-    /// Returns whether any feed has an outage with this kind of cause.
-    func hasOutage(_ kind: OutageCause.Kind) -> Bool { outageCounts[kind.rawValue] > 0 }
-
-    /// How late live ticks of the slowest wanted feed may come by their event times, in
-    /// nanoseconds. The floor stays this much before the present time.
-    var delayMax: Int64 {
-        if barFeeds > 0 { return EngineLimits.barLag }
-        return stampedFeeds > 0 ? EngineLimits.stampedLag : EngineLimits.transit
-    }
-
     /// Sends the state of an instrument to the router, if it has changed.
     mutating func reportState(_ place: Int, in turn: inout Turn) {
         let state = entries[place].state
@@ -320,14 +281,8 @@ struct FeedMachine: Sendable {
 
     /// Applies an event without any report.
     mutating func apply(_ event: FeedEvent, _ route: FeedRoute, _ now: Moment) {
-        countOutage(self[route].phase.cause, -1)
+        let cause = self[route].phase.cause
         self[route].phase.handle(event, now)
-        countOutage(self[route].phase.cause, 1)
-    }
-
-    /// Changes the number of feeds with an outage of this cause; `nil`: no outage, so nothing
-    /// changes.
-    private mutating func countOutage(_ cause: OutageCause?, _ change: Int) {
-        if let cause { outageCounts[cause.kind.rawValue] += change }
+        counts.change(from: cause, to: self[route].phase.cause)
     }
 }

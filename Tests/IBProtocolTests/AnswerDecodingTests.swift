@@ -147,7 +147,7 @@ struct ContractDecodingTests {
         all += [
             "1", "LMT,MKT", "SMART,NYSE", "1", "0", #"APPL\u00c9 INC"#, "NASDAQ", "", "Technology",
         ]
-        all += ["Computers", "Computers", "US/Eastern", "20260105:0930-1600", "20260105:0930-1600"]
+        all += ["Computers", "Computers", "US/Eastern", "20260105:0400-2000", "20260105:0930-1600"]
         all += ["", "0", "1", "ISIN", "US0378331005", "1", "", "", "26,26", "", "COMMON"]
         if version == 163 { all.append("1") }
         if version >= 164 { all += ["0.0001", "0.0001", "100"] }
@@ -170,24 +170,12 @@ struct ContractDecodingTests {
             else { throw Unreadable() }
             #expect(details.request == 7)
             #expect(details.contract.id == 265_598)
-            #expect(details.minTick == price("0.01"))
             #expect(details.contract.multiplier == "1")
-            #expect(details.exchanges == ["SMART", "NYSE"])
-            #expect(details.longName == "APPLÉ INC")
             #expect(details.contract.primaryExchange == "NASDAQ")
             #expect(details.zone == "US/Eastern")
-            #expect(details.secondaryIDs == [TagValue("ISIN", "US0378331005")])
-            #expect(details.marketRules == [26, 26])
-            #expect(details.stockType == "COMMON")
-            #expect(details.expiry.date == "20260320")
-            #expect(details.expiry.time == "16:00:00")
-            #expect(details.expiry.zone == "US/Eastern")
-            #expect(details.expiry.lastTradeDate == (version >= 182 ? "20260320" : ""))
-            let size = version >= 164 ? size("0.0001") : .undefined
-            #expect(details.minSize == size)
-            #expect((details.fund?.assetType == "Equity") == (version >= 179 && kind == "FUND"))
-            #expect(details.fund?.isClosedForNewMoney != false)
-            #expect(details.ineligibility.count == (version >= 186 ? 1 : 0))
+            #expect(details.tradingHours == "20260105:0400-2000")
+            #expect(details.liquidHours == "20260105:0930-1600")
+            #expect(details.contract.lastTradeDate == "20260320")
         }
     }
 
@@ -202,12 +190,16 @@ struct ContractDecodingTests {
         }
     }
 
-    @Test("a date's parts are split at dashes, or at blanks")
-    func expiries() {
-        let blanks = ContractDetails.Expiry("20260320 08:30:00 US/Central")
-        #expect(blanks.zone == "US/Central" && blanks.time == "08:30:00")
-        #expect(ContractDetails.Expiry("20260320").time.isEmpty)
-        #expect(ContractDetails.Expiry("").date.isEmpty)
+    @Test(
+        "a time that follows a date is split off at a dash, or at a blank",
+        arguments: [
+            ("20260320 08:30:00 US/Central", "20260320"), ("20260320-08:30:00", "20260320"),
+            ("20260320", "20260320"), ("", ""),
+        ])
+    func expiries(text: String, date: String) throws {
+        let sent = Self.contract(187).replacing("20260320-16:00:00-US/Eastern", with: text)
+        guard case .contractDetails(let details) = try message(sent) else { throw Unreadable() }
+        #expect(details.contract.lastTradeDate == date)
     }
 
     @Test("bonds", arguments: [157, 163, 164, 187])
@@ -221,16 +213,13 @@ struct ContractDecodingTests {
         all += ["LMT", "SMART", "", "", "0", "", "US Treasury", "", "0", "0", "1", "26"]
         if version >= 164 { all += ["1", "1", "1"] }
         guard
-            case .bondDetails(let bond) = try message(
+            case .contractDetails(let details) = try message(
                 all.joined(separator: "|"), version: version)
         else { throw Unreadable() }
-        #expect(bond.coupon == ratio("2.375"))
-        #expect(bond.isCallable && !bond.isConvertible)
-        #expect(bond.details.minTick == price("0.0078125"))
-        #expect(bond.details.longName == "US Treasury")
-        #expect(bond.details.contract.lastTradeDate == "20301231")
-        #expect(bond.details.marketRules == [26])
-        #expect(bond.details.minSize == (version >= 164 ? size("1") : .undefined))
+        #expect(details.request == 7 && details.contract.id == 145)
+        #expect(details.contract.kind == .bond && details.contract.exchange == "SMART")
+        #expect(details.contract.lastTradeDate == "20301231")
+        #expect(details.zone.isEmpty && details.tradingHours.isEmpty)
         #expect(try message("52|1|7") == .contractDetailsEnd(request: 7))
     }
 }

@@ -155,7 +155,6 @@ extension IBEngine {
             takeHistory(message)
         case .notice(let notice): take(notice)
         case .contractDetails(let details): feeds.took(details)
-        case .bondDetails(let bond): feeds.took(bond.details)
         case .contractDetailsEnd(let request): feeds.tookAllDetails(request, in: &turn)
         case .nextValidID(let id):
             turn.ids.begin(at: id)

@@ -32,7 +32,7 @@ extension BackfillMachine {
             .realTimeVolume, .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote,
             .tickByTickMidpoint, .realTimeBar, .depth, .news, .tickRequestParameters,
             .marketDataType, .rerouteMarketData, .rerouteDepth, .headTimestamp, .historicalNews,
-            .historicalNewsEnd, .fundamentals, .contractDetails, .bondDetails,
+            .historicalNewsEnd, .fundamentals, .contractDetails,
             .contractDetailsEnd, .bulletin, .newsProviders, .notice, .nextValidID,
             .managedAccounts, .currentTime:
             return false

@@ -45,7 +45,7 @@ extension FeedMachine {
         case .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime, .realTimeVolume,
             .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote, .tickByTickMidpoint,
             .realTimeBar, .depth, .news, .historicalMidpoints, .historicalQuotes,
-            .historicalTrades, .contractDetails, .bondDetails, .contractDetailsEnd, .bulletin,
+            .historicalTrades, .contractDetails, .contractDetailsEnd, .bulletin,
             .newsProviders, .notice, .nextValidID, .managedAccounts, .currentTime:
             // Delayed data are left out in a source of live data.
             guard !self[route].awaitsLive(in: turn) else { return true }

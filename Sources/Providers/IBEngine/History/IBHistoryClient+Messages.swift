@@ -30,7 +30,6 @@ extension IBHistoryClient {
             historyAnswered(now)
             self.answer(place, .bars(answer.bars), now, into: &out)
         case .contractDetails(let details): take(details)
-        case .bondDetails(let bond): take(bond.details)
         case .contractDetailsEnd(let request):
             guard let place = place(of: request) else { return }
             answer(place, .contracts(asked[place].contracts), now, into: &out)

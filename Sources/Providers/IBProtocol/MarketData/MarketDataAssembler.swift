@@ -81,10 +81,12 @@ package struct MarketDataAssembler: Sendable {
         package fileprivate(set) var ignored: UInt64 = 0
     }
 
-    /// A price and its size, and whether the message that repeats the size is still to come.
+    /// A price with its size and exchange, and whether the message that repeats the size is still
+    /// to come.
     private struct Side {
         var price = Price.undefined
         var size = Quantity.undefined
+        var exchange = ShortText.empty
         /// A price has come.
         var isKnown = false
         var expectsRepeat = false
@@ -127,9 +129,6 @@ package struct MarketDataAssembler: Sendable {
     private var bid = Side()
     private var ask = Side()
     private var last = Side()
-    private var bidExchange = ShortText.empty
-    private var askExchange = ShortText.empty
-    private var lastExchange = ShortText.empty
     /// The held trades.
     private var prints = PrintQueue()
     private var timeOrder = TimeOrder()
@@ -202,7 +201,6 @@ package struct MarketDataAssembler: Sendable {
         if wasKnown, wasDelayed != isDelayed {
             // What was known is of another time.
             (bid, ask, last) = (Side(), Side(), Side())
-            (bidExchange, askExchange, lastExchange) = (.empty, .empty, .empty)
         }
         (timeOrder, lastTradeTime, hasVolume, lastMadeFromPrice) = (
             TimeOrder(), .undefined, false, nil
@@ -223,8 +221,8 @@ extension MarketDataAssembler {
         case TickType.last, TickType.delayedLast:
             let isFirst = !last.isKnown
             last = Side(
-                price: isNone(tick) ? .undefined : tick.price, size: tick.size, isKnown: true,
-                expectsRepeat: tick.size.isDefined)
+                price: isNone(tick) ? .undefined : tick.price, size: tick.size,
+                exchange: last.exchange, isKnown: true, expectsRepeat: tick.size.isDefined)
             return trade(tick.type, isFirst, time)
         default:
             guard tick.price.isDefined, !isNone(tick) else { return .none }
@@ -253,7 +251,8 @@ extension MarketDataAssembler {
         let isFirst = !side.isKnown
         let isSame = side.price == tick.price && side.size == tick.size
         side = Side(
-            price: tick.price, size: tick.size, isKnown: true, expectsRepeat: tick.size.isDefined)
+            price: tick.price, size: tick.size, exchange: side.exchange, isKnown: true,
+            expectsRepeat: tick.size.isDefined)
         return isSame && !isFirst ? nil : isFirst
     }
 
@@ -293,7 +292,7 @@ extension MarketDataAssembler {
                 header: header(type, isFirst ? .snapshot : [], time), bidPrice: bid.price,
                 bidSize: bid.price.isDefined ? bid.size : .undefined, askPrice: ask.price,
                 askSize: ask.price.isDefined ? ask.size : .undefined,
-                bidExchange: bidExchange, askExchange: askExchange))
+                bidExchange: bid.exchange, askExchange: ask.exchange))
     }
 
     /// Returns the trade of last price and size, if trades are made from these.
@@ -312,7 +311,7 @@ extension MarketDataAssembler {
         }
         let trade = Trade(
             header: header(type, isFirst ? .snapshot : [], time), price: last.price,
-            size: last.size, exchange: lastExchange)
+            size: last.size, exchange: last.exchange)
         return isDelayed ? delayed(trade) : .trade(trade)
     }
 
@@ -385,14 +384,14 @@ extension MarketDataAssembler {
     private mutating func exchange(_ tick: TickExchange, _ time: Timestamp) -> MarketDataEvent {
         switch tick.type {
         case TickType.lastExchange:
-            lastExchange = tick.exchange
+            last.exchange = tick.exchange
             return .none
         case TickType.bidExchange:
-            guard bidExchange != tick.exchange else { return .none }
-            bidExchange = tick.exchange
+            guard bid.exchange != tick.exchange else { return .none }
+            bid.exchange = tick.exchange
         default:
-            guard askExchange != tick.exchange else { return .none }
-            askExchange = tick.exchange
+            guard ask.exchange != tick.exchange else { return .none }
+            ask.exchange = tick.exchange
         }
         guard bid.isKnown || ask.isKnown else { return .none }
         return quote(tick.type, false, time)

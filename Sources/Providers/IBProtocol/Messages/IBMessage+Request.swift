@@ -28,7 +28,6 @@ extension IBMessage {
         case .historicalTrades(let ticks): ticks.request
         case .headTimestamp(let head): head.request
         case .contractDetails(let details): details.request
-        case .bondDetails(let bond): bond.details.request
         case .news(let news): news.request
         case .historicalNews(let headline): headline.request
         case .fundamentals(let document): document.request

@@ -33,7 +33,6 @@ package enum IBMessage: Hashable, Sendable {
     indirect case headTimestamp(HeadTimestamp)
 
     indirect case contractDetails(ContractDetails)
-    indirect case bondDetails(BondDetails)
     /// All contracts that answer have come.
     case contractDetailsEnd(request: Int32)
 

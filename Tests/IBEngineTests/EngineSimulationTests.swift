@@ -107,7 +107,7 @@ import Testing
             rerouted = [feeds.count]
             // There are no more books than lines for them.
             let books = feeds.count { !$0.isDisjoint(with: [.depth, .smartDepth]) }
-            let hasLine = books < PacingLimits().depthLines
+            let hasLine = books < PacingLimits().lines.depth
             feeds.append(seed % 2 == 0 || !hasLine ? .level1 : .smartDepth)
         }
         // The other contract is no stock. Old servers report sizes of stocks in hundreds.

@@ -302,7 +302,7 @@ extension IBEngine {
     /// Sends a request without pacing: the client's introduction, heartbeats and other questions
     /// for the server's time. A heartbeat that waited in pacing would make a healthy connection
     /// look dead. They are seconds apart, and pacing leaves room for them
-    /// (`PacingLimits.messagesMax`).
+    /// (`PacingLimits.messages`).
     mutating func sendNow(_ request: IBRequest) {
         if request == .currentTime { turn.clock.ask(turn.now) }
         do throws(RequestError) {

@@ -42,8 +42,8 @@ struct Turn: Sendable {
         self.now = now
         silentAfter = max(EngineLimits.second, settings.silentAfter.clampedNanoseconds)
         var limits = PacingLimits()
-        limits.lines = max(1, settings.lines)
-        limits.tickByTickLines = max(0, settings.tickByTickLines)
+        limits.lines.marketData = max(1, settings.lines)
+        limits.lines.tickByTick = max(0, settings.tickByTickLines)
         pacing = PacingMachine(limits)
         backfill = BackfillMachine(BackfillLimits())
     }

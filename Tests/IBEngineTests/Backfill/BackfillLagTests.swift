@@ -125,7 +125,7 @@ struct BackfillLagTests {
 
     @Test("bars that never reach a gap's end are told as far as they go")
     func shortBars() throws {
-        var bench = BackfillBench { $0.lagTriesMax = 0 }
+        var bench = BackfillBench { $0.lag.triesMax = 0 }
         bench.now = 2_000
         bench.add(.providerBar, 11, 34)
         _ = bench.next()

@@ -370,7 +370,7 @@ struct BackfillMachineTests {
     func manyPages() throws {
         var bench = BackfillBench {
             $0.pageTicks = 2
-            $0.tradePagesMax = 2
+            $0.pagesMax.trades = 2
         }
         bench.add(.trade, 10, 20)
         _ = bench.next()
@@ -405,7 +405,7 @@ struct BackfillMachineTests {
     func kinds() throws {
         var bench = BackfillBench {
             $0.ageMax = .seconds(100)
-            $0.lagTriesMax = 0
+            $0.lag.triesMax = 0
         }
         bench.now = 100
         bench.add(.providerBar, 11, 24)

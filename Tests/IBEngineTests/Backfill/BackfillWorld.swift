@@ -34,8 +34,8 @@ struct BackfillWorld {
         limits.requestsOpenMax = Int.random(in: 1...3, using: &random)
         // A run must not give up because of refusals and silence.
         limits.attemptsMax = 1_000
-        limits.tradePagesMax = 10_000
-        limits.quotePagesMax = 10_000
+        limits.pagesMax.trades = 10_000
+        limits.pagesMax.quotes = 10_000
         if Int.random(in: 0..<5, using: &random) == 0 { limits.borderTicksMax = 3 }
         self.random = random
         makeMarket()

@@ -54,7 +54,7 @@ struct PacingLimitTests {
 
     @Test("subscriptions without a line wait for another one's end, of which no time is known")
     func lines() {
-        let machine = Self.machine((1...5).map(line)) { $0.lines = 2 }
+        let machine = Self.machine((1...5).map(line)) { $0.lines.marketData = 2 }
         #expect(
             Self.limit(.lines, of: machine, at: 0)
                 == ProviderLimit(
@@ -102,7 +102,7 @@ struct PacingLimitTests {
     @Test("history: units of ten minutes, open requests, and how long all that waits takes")
     func history() {
         let machine = Self.machine((1...9).map(ticks)) {
-            $0.historyUnits = 3
+            $0.history.max = 3
             $0.historyOpenMax = 3
         }
         // Nine units are three windows: the last leaves after two more.

@@ -124,7 +124,7 @@ struct PacingMachineTests {
     @Test("a subscription waits for a line, and others pass it; cancels and refusals free lines")
     func lines() {
         var limits = PacingLimits()
-        limits.lines = 2
+        limits.lines.marketData = 2
         var machine = PacingMachine(limits)
         let details = IBRequest.contractDetails(id: 9, Contract(.stock, "A"))
         machine.ask((1...5).map(line) + [details], .live)
@@ -144,7 +144,7 @@ struct PacingMachineTests {
     @Test("what is asked for anew keeps its line; those that wait get lines in their order")
     func replacements() {
         var limits = PacingLimits()
-        limits.lines = 1
+        limits.lines.marketData = 1
         var machine = PacingMachine(limits)
         for (id, order) in [(Int32(1), 5), (2, 9), (3, 7)] {
             let isTaken = machine.ask(line(id), .live, order: order, now: at(0))
@@ -292,7 +292,7 @@ struct PacingMachineTests {
         var limits = PacingLimits()
         limits.queueMax = 1
         limits.urgentExtraMax = 1
-        limits.lines = 2
+        limits.lines.marketData = 2
         var machine = PacingMachine(limits)
         for id in Int32(1)...2 {
             machine.ask([line(id)], .live)
@@ -334,7 +334,7 @@ struct PacingMachineTests {
         for (isFree, count) in [(false, 58), (true, 70)] {
             var limits = PacingLimits()
             limits.longBarsAreFree = isFree
-            limits.messagesMax = 100
+            limits.messages.max = 100
             limits.historyOpenMax = 100
             var machine = PacingMachine(limits)
             machine.ask(days, .live)
@@ -351,7 +351,7 @@ struct PacingMachineTests {
         }
         var limits = PacingLimits()
         limits.historyOpenMax = 1_000
-        limits.messagesMax = 100
+        limits.messages.max = 100
         var machine = PacingMachine(limits)
         machine.ask(Array(days[..<90]), .backfill)
         #expect(machine.taken(0).count == 90)
@@ -369,8 +369,8 @@ struct PacingMachineTests {
             .realTimeBars(id: id, Contract(.stock, "S\(id)"), .trades, regularHoursOnly: false)
         }
         var limits = PacingLimits()
-        limits.messagesMax = 100
-        limits.lines = 61
+        limits.messages.max = 100
+        limits.lines.marketData = 61
         var machine = PacingMachine(limits)
         machine.ask((1...62).map(bars) + [line(100), ticks(101, "A")], .live)
         let first = machine.taken(0)

@@ -151,11 +151,11 @@ struct PacingSimulationTests {
     @Test("the server does complain about what is beyond its limits")
     func careless() {
         var limits = PacingLimits()
-        limits.historyUnits = 70
-        limits.burst = 7
+        limits.history.max = 70
+        limits.burst.max = 7
         limits.identicalWait = .seconds(9)
         limits.historyOpenMax = 60
-        limits.lines = 110
+        limits.lines.marketData = 110
         var complaints: Set<String> = []
         for seed in 1...40 {
             var world = PacingWorld(seed: UInt64(seed), limits)

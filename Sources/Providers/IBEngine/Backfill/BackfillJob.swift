@@ -11,6 +11,37 @@ struct BackfillJob: Sendable {
         case bars(HistoryKind, width: Int64)
     }
 
+    /// What came live of the requested seconds.
+    struct Arrived: Sendable {
+        /// The ticks that are on the tape already, and are not added again.
+        var ticks = ArrivalCounts()
+        /// The beginnings of the bars that arrived, in seconds since 1970.
+        var bars: Set<Int64> = []
+        /// The latest second in which something arrived that history has to report as well.
+        var latest = Int64.min
+        /// The requested seconds, in order, in which something arrived that cannot be compared.
+        var leftOut: [Int64] = []
+    }
+
+    /// How far the gap is filled, and how the requests for it went.
+    struct Progress: Sendable {
+        /// Records report the outcome of the gap up to this time.
+        var reportedUpTo: Timestamp
+        /// The record that the gap is being filled was written.
+        var hasBegun = false
+        /// The number of complete answers.
+        var pages = 0
+        /// The number of failures in a row.
+        var failures = 0
+        /// How often the request was repeated because history lagged.
+        var lagTries = 0
+        /// The numbers of ticks and of bars that were added.
+        var ticksAdded = 0
+        var barsAdded = 0
+        /// The ticks that the last page added, until the record of the gap's end is written.
+        var lastAdded = AddedTicks()
+    }
+
     let gap: OpenGap
     let contract: Contract
     var means: Means
@@ -18,14 +49,9 @@ struct BackfillJob: Sendable {
     var reason = ""
     /// The seconds since 1970 that are still to be requested.
     var seconds: Range<Int64>
-    /// The ticks that are on the tape already, and are not added again.
-    var arrived: ArrivalCounts
-    /// The beginnings of the bars that arrived, in seconds since 1970.
-    var arrivedBars: Set<Int64> = []
+    var arrived = Arrived()
     /// Trades that do not count for the last price are wanted as well.
     var wantsUnreported = false
-    /// The seconds of `seconds`, in order, in which something arrived that cannot be compared.
-    var leftOut: [Int64] = []
     /// When the contract trades at all; `nil` when that is not known.
     var hours: SessionHours?
     /// Arrived ticks are compared, and parts that cannot be compared are reported. False for bars,
@@ -36,27 +62,11 @@ struct BackfillJob: Sendable {
     var barsUntil: Timestamp
     /// The gap's beginning is older than anything that is requested.
     var isTooOld = false
-    /// The ticks that the last page added, until the record of the gap's end is written.
-    var lastAdded = AddedTicks()
-    /// Records report the outcome of the gap up to this time.
-    var reportedUpTo: Timestamp
     /// The answer to the open request, as far as it has come.
     var page = HistoryPage()
-    /// The record that the gap is being filled was written.
-    var hasBegun = false
-    /// The number of complete answers.
-    var pages = 0
-    /// The number of failures in a row.
-    var failures = 0
-    /// The numbers of ticks and of bars that were added.
-    var ticksAdded = 0
-    var barsAdded = 0
-    /// The latest second in which something arrived that history has to report as well.
-    var latestArrived = Int64.min
+    var progress: Progress
     /// Nothing has shown that history has all bars up to the end.
     var isUnproven = false
-    /// How often the request was repeated because history lagged.
-    var lagTries = 0
     /// Monotonic: a gap that waits is not requested earlier, and the answer to an open request is
     /// due.
     var due = MonotonicTime.distantPast
@@ -66,14 +76,13 @@ struct BackfillJob: Sendable {
         self.contract = contract
         self.means = means
         self.seconds = seconds
-        arrived = ArrivalCounts()
-        reportedUpTo = gap.from
+        progress = Progress(reportedUpTo: gap.from)
         barsUntil = gap.to
     }
 
     /// Returns whether a tick of history lies in these seconds, and in none that is left out.
     func isWanted(_ likeness: TickLikeness, in seconds: Range<Int64>) -> Bool {
-        seconds.contains(likeness.second) && !leftOut.contains(likeness.second)
+        seconds.contains(likeness.second) && !arrived.leftOut.contains(likeness.second)
     }
 
     /// Returns whether nothing can have been traded from this second to the end of the requested
@@ -84,7 +93,7 @@ struct BackfillJob: Sendable {
         let start = WholeSecond.start(max(second, seconds.lowerBound))
         let end = WholeSecond.start(seconds.upperBound)
         if start >= end || hours.isClosed(start..<end) { return true }
-        let isLongAgo = now.nanoseconds(since: end) >= limits.lagAge.clampedNanoseconds
+        let isLongAgo = now.nanoseconds(since: end) >= limits.lag.age.clampedNanoseconds
         return isLongAgo && second > seconds.lowerBound && hours.isClosed(end..<now)
     }
 
@@ -124,7 +133,7 @@ struct BackfillJob: Sendable {
         let close = time.advanced(byNanoseconds: width * WholeSecond.nanoseconds)
         guard close <= barsUntil else { return false }
         guard !isStandIn else { return time >= gap.from }
-        return close > gap.from && !arrivedBars.contains(WholeSecond.floor(time))
+        return close > gap.from && !arrived.bars.contains(WholeSecond.floor(time))
     }
 
     /// Returns the next request. `count`: the number of ticks that a page should have.

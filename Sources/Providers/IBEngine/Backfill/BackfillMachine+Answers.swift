@@ -27,7 +27,7 @@ extension BackfillMachine {
                 endBars(of: &job, at: Self.lastSecond(answer.bars))
             }
             add(answer.bars, to: &job, now: now, into: &records)
-            continueOrFinish(job, pagesMax: limits.barPagesMax, now: now, into: &records)
+            continueOrFinish(job, pagesMax: limits.pagesMax.bars, now: now, into: &records)
         case .historicalMidpoints, .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime,
             .realTimeVolume, .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote,
             .tickByTickMidpoint, .realTimeBar, .depth, .news, .tickRequestParameters,
@@ -66,10 +66,10 @@ extension BackfillMachine {
         case _ where isHistoryDown:
             // While history is down, no refusal says anything about the gap.
             open[notice.request] = nil
-            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+            postpone(job, limits.retry.first.clampedNanoseconds, now: now)
         case .pacingViolation, .competingSession:
             open[notice.request] = nil
-            postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+            postpone(job, limits.retry.first.clampedNanoseconds, now: now)
         case .historyEmpty:
             open[notice.request] = nil
             if let later = retriedLater(job, now: now) {
@@ -124,7 +124,7 @@ extension BackfillMachine {
         job.page = HistoryPage()
         let isOfQuotes = job.means == .ticks(.bidAsk)
         continueOrFinish(
-            job, pagesMax: isOfQuotes ? limits.quotePagesMax : limits.tradePagesMax, now: now,
+            job, pagesMax: isOfQuotes ? limits.pagesMax.quotes : limits.pagesMax.trades, now: now,
             into: &records)
     }
 
@@ -171,23 +171,23 @@ extension BackfillMachine {
     /// Ends the gap's bars at the last one that came: what comes after it may be incomplete.
     private func endBars(of job: inout BackfillJob, at last: Int64?) {
         guard case .bars(_, let width) = job.means else { return }
-        let end = last.map { WholeSecond.start($0 + width) } ?? job.reportedUpTo
+        let end = last.map { WholeSecond.start($0 + width) } ?? job.progress.reportedUpTo
         job.barsUntil = min(job.barsUntil, max(end, job.gap.from))
         job.isUnproven = true
     }
 
     /// Returns the job for another try some time later, because history may not be up to date yet;
     /// `nil`: there is no further try. Bars in place of ticks leave the gap abandoned anyway, so
-    /// they are requested again only until `BackfillLimits.lagAge` after the gap.
+    /// they are requested again only until `BackfillLimits.Lag.age` after the gap.
     private mutating func retriedLater(_ job: BackfillJob, now: Moment) -> BackfillJob? {
-        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lagAge.clampedNanoseconds
-        guard job.lagTries < limits.lagTriesMax, isYoung || !job.isStandIn else { return nil }
-        var job = job
-        let wait = (0..<job.lagTries).reduce(limits.lagWait.clampedNanoseconds) { wait, _ in
-            min(wait.doubled, limits.lagWaitMax.clampedNanoseconds)
+        let isYoung = now.wall.nanoseconds(since: job.gap.to) < limits.lag.age.clampedNanoseconds
+        guard job.progress.lagTries < limits.lag.triesMax, isYoung || !job.isStandIn else {
+            return nil
         }
+        var job = job
+        let wait = limits.lag.wait.nanoseconds(after: job.progress.lagTries)
         counters.lagging += 1
-        job.lagTries += 1
+        job.progress.lagTries += 1
         job.page = HistoryPage()
         job.due = now.monotonic + wait
         return job
@@ -200,12 +200,12 @@ extension BackfillMachine {
     ) {
         var job = job
         counters.pages += 1
-        job.pages += 1
-        job.failures = 0
+        job.progress.pages += 1
+        job.progress.failures = 0
         job.due = now.monotonic
         if job.seconds.isEmpty {
             finish(job, now: now, into: &records)
-        } else if job.pages >= pagesMax {
+        } else if job.progress.pages >= pagesMax {
             fallBackToBars(job, "more than \(pagesMax) requests", now: now, into: &records)
         } else {
             waitingJobs.append(job)
@@ -225,7 +225,9 @@ extension BackfillMachine {
                 symbol: job.gap.instrument, receivedAt: now.wall, flags: .backfilled)
             trade.size = inShares(trade.size, of: job.contract)
             let likeness = TickLikeness(trade)
-            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
+            guard job.isWanted(likeness, in: seconds), !job.arrived.ticks.take(likeness) else {
+                continue
+            }
             records.append(.trade(trade))
             added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
@@ -235,12 +237,14 @@ extension BackfillMachine {
             quote.bidSize = inShares(quote.bidSize, of: job.contract)
             quote.askSize = inShares(quote.askSize, of: job.contract)
             let likeness = TickLikeness(quote)
-            guard job.isWanted(likeness, in: seconds), !job.arrived.take(likeness) else { continue }
+            guard job.isWanted(likeness, in: seconds), !job.arrived.ticks.take(likeness) else {
+                continue
+            }
             records.append(.quote(quote))
             added.note(likeness, isShared: job.isShared(likeness.second, limits))
         }
         counters.ticksAdded += UInt64(added.count)
-        job.ticksAdded += added.count
+        job.progress.ticksAdded += added.count
         noteForOtherGaps(added, of: job)
         report(&job, extent, added, now: now, into: &records)
     }
@@ -254,10 +258,10 @@ extension BackfillMachine {
             added.shared.filter { job.isNearEnd($0.second, limits) }, of: key,
             max: limits.borderTicksMax)
         for index in waitingJobs.indices where BackfillBorders.Key(waitingJobs[index].gap) == key {
-            waitingJobs[index].arrived.add(added.shared)
+            waitingJobs[index].arrived.ticks.add(added.shared)
         }
         for (id, other) in open where BackfillBorders.Key(other.gap) == key {
-            open[id]?.arrived.add(added.shared)
+            open[id]?.arrived.ticks.add(added.shared)
         }
     }
 
@@ -279,7 +283,7 @@ extension BackfillMachine {
                 record.volume = record.volume.inLots
             }
             records.append(.providerBar(record))
-            job.barsAdded += 1
+            job.progress.barsAdded += 1
         }
         job.seconds = part.upperBound..<max(part.upperBound, job.seconds.upperBound)
     }

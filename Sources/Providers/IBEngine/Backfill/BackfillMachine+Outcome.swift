@@ -10,15 +10,15 @@ extension BackfillMachine {
     func recordBeginning(
         _ job: inout BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
-        guard !job.hasBegun else { return }
-        job.hasBegun = true
+        guard !job.progress.hasBegun else { return }
+        job.progress.hasBegun = true
         let gap = job.gap
         records.append(job.record(.filling, gap.from, gap.to, "", at: now.wall))
         let start = min(gap.to, WholeSecond.start(job.seconds.lowerBound))
         guard job.isExact || job.isTooOld, start > gap.from else { return }
         let why = job.isTooOld ? "too old" : Self.unknownArrivals
         records.append(job.record(.abandoned, gap.from, start, why, at: now.wall))
-        job.reportedUpTo = start
+        job.progress.reportedUpTo = start
     }
 
     /// The reasons in records of parts that are abandoned.
@@ -41,11 +41,11 @@ extension BackfillMachine {
             fill(&job, cut, added.before(extent.upTo - 1), now: now, into: &records)
             let why = "more ticks in this second than an answer holds"
             records.append(job.record(.abandoned, cut, end, why, at: now.wall))
-            job.reportedUpTo = max(job.reportedUpTo, min(end, job.gap.to))
+            job.progress.reportedUpTo = max(job.progress.reportedUpTo, min(end, job.gap.to))
         } else if added.count > 0, !isLast {
             fill(&job, end, added, now: now, into: &records)
         } else if isLast {
-            job.lastAdded = added
+            job.progress.lastAdded = added
         }
     }
 
@@ -55,7 +55,7 @@ extension BackfillMachine {
         _ job: BackfillJob, now: Moment, into records: inout [ProviderRecord]
     ) {
         var job = job
-        counters.barsAdded += UInt64(job.barsAdded)
+        counters.barsAdded += UInt64(job.progress.barsAdded)
         guard !job.isStandIn else {
             counters.abandoned += 1
             abandon(
@@ -64,7 +64,7 @@ extension BackfillMachine {
         }
         counters.filled += 1
         let end = job.isExact ? WholeSecond.start(job.seconds.upperBound) : job.barsUntil
-        fill(&job, min(end, job.gap.to), job.lastAdded, now: now, into: &records)
+        fill(&job, min(end, job.gap.to), job.progress.lastAdded, now: now, into: &records)
         let why = job.isUnproven ? Self.unprovenEnd : Self.unknownArrivals
         abandon(&job, job.gap.to, why, now: now, into: &records)
     }
@@ -75,7 +75,7 @@ extension BackfillMachine {
     ) {
         var job = job
         counters.abandoned += 1
-        counters.barsAdded += UInt64(job.barsAdded)
+        counters.barsAdded += UInt64(job.progress.barsAdded)
         let detail = job.reason.isEmpty ? why : "\(why); no ticks: \(job.reason)"
         abandon(&job, job.gap.to, detail, now: now, into: &records)
     }
@@ -100,7 +100,7 @@ extension BackfillMachine {
         job.seconds = start..<end
         job.reason = why
         job.page = HistoryPage()
-        (job.pages, job.failures) = (0, 0)
+        (job.progress.pages, job.progress.failures) = (0, 0)
         job.due = now.monotonic
         waitingJobs.append(job)
     }
@@ -111,17 +111,15 @@ extension BackfillMachine {
         _ job: BackfillJob, _ why: String, now: Moment, into records: inout [ProviderRecord]
     ) {
         guard !isHistoryDown else {
-            return postpone(job, limits.retryWait.clampedNanoseconds, now: now)
+            return postpone(job, limits.retry.first.clampedNanoseconds, now: now)
         }
         var job = job
-        job.failures += 1
-        guard job.failures < limits.attemptsMax else {
-            fallBackToBars(job, "\(why), \(job.failures) times", now: now, into: &records)
+        job.progress.failures += 1
+        guard job.progress.failures < limits.attemptsMax else {
+            fallBackToBars(job, "\(why), \(job.progress.failures) times", now: now, into: &records)
             return
         }
-        let first = limits.retryWait.clampedNanoseconds
-        let wait = (1..<job.failures).reduce(first) { wait, _ in wait.doubled }
-        postpone(job, min(wait, limits.retryWaitMax.clampedNanoseconds), now: now)
+        postpone(job, limits.retry.nanoseconds(after: job.progress.failures - 1), now: now)
     }
 
     /// Puts the job back, to be requested again in `wait` nanoseconds.
@@ -138,13 +136,14 @@ extension BackfillMachine {
         _ job: inout BackfillJob, _ end: Timestamp, _ added: AddedTicks, now: Moment,
         into records: inout [ProviderRecord]
     ) {
-        var from = job.reportedUpTo
+        var from = job.progress.reportedUpTo
         var to = min(end, job.gap.to)
         if let first = added.first { from = min(from, WholeSecond.start(first)) }
         if let last = added.last { to = max(to, WholeSecond.start(last + 1)) }
         guard from < to else { return }
-        let detail = job.ticksAdded == 1 ? "1 tick added" : "\(job.ticksAdded) ticks added"
-        for second in job.leftOut {
+        let detail =
+            job.progress.ticksAdded == 1 ? "1 tick added" : "\(job.progress.ticksAdded) ticks added"
+        for second in job.arrived.leftOut {
             let (start, next) = (WholeSecond.start(second), WholeSecond.start(second + 1))
             guard start >= from, next <= to else { continue }
             if from < start {
@@ -154,7 +153,7 @@ extension BackfillMachine {
             from = next
         }
         if from < to { records.append(job.record(.filled, from, to, detail, at: now.wall)) }
-        job.reportedUpTo = max(job.reportedUpTo, to)
+        job.progress.reportedUpTo = max(job.progress.reportedUpTo, to)
     }
 
     /// Records the rest of the gap before `end` as abandoned.
@@ -163,8 +162,8 @@ extension BackfillMachine {
         into records: inout [ProviderRecord]
     ) {
         let end = min(end, job.gap.to)
-        guard job.reportedUpTo < end else { return }
-        records.append(job.record(.abandoned, job.reportedUpTo, end, why, at: now.wall))
-        job.reportedUpTo = end
+        guard job.progress.reportedUpTo < end else { return }
+        records.append(job.record(.abandoned, job.progress.reportedUpTo, end, why, at: now.wall))
+        job.progress.reportedUpTo = end
     }
 }

@@ -82,7 +82,7 @@ package struct BackfillMachine: Sendable {
         }
         var job = BackfillJob(gap, contract, means, seconds)
         job.barsUntil = max(gap.from, barsUntil)
-        job.leftOut = leftOut
+        job.arrived.leftOut = leftOut
         job.hours = hours
         // Level 1 has unreported prints, and a feed of all trades has them too.
         job.wantsUnreported = feeds.contains(.allTrades) || !feeds.contains(.trades)
@@ -139,7 +139,7 @@ package struct BackfillMachine: Sendable {
     /// Notes that pacing's queue was full. The gap is requested again later.
     package mutating func notSent(_ request: Int32, now: MonotonicTime) {
         guard var job = open.removeValue(forKey: request) else { return }
-        job.due = now.advanced(by: limits.retryWait)
+        job.due = now.advanced(by: limits.retry.first)
         waitingJobs.append(job)
         updateDue()
     }
@@ -282,17 +282,17 @@ package struct BackfillMachine: Sendable {
     /// to the same seconds.
     private mutating func countArrivals(_ arrivals: Arrivals, into job: inout BackfillJob) {
         if job.gap.kind == .providerBar {
-            for bar in arrivals.ticks { job.arrivedBars.insert(Int64(bar.second)) }
+            for bar in arrivals.ticks { job.arrived.bars.insert(Int64(bar.second)) }
         }
         guard job.isExact else { return }
         for tick in arrivals.ticks where job.seconds.contains(Int64(tick.second)) {
-            job.arrived.add(tick)
-            job.latestArrived = max(job.latestArrived, Int64(tick.second))
+            job.arrived.ticks.add(tick)
+            job.arrived.latest = max(job.arrived.latest, Int64(tick.second))
         }
         let key = BackfillBorders.Key(job.gap)
         for likeness in borders.ticks(of: key, from: job.seconds.lowerBound)
         where job.seconds.contains(likeness.second) {
-            job.arrived.add(likeness)
+            job.arrived.ticks.add(likeness)
         }
     }
 

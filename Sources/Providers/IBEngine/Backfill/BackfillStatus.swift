@@ -58,7 +58,7 @@ extension BackfillMachine {
         BackfillStatus(
             instrument: job.gap.instrument, kind: job.gap.kind, from: job.gap.from,
             to: job.gap.to, state: state, barsBecause: job.reason,
-            reached: WholeSecond.start(job.seconds.lowerBound), ticksAdded: job.ticksAdded,
-            failures: job.failures, until: job.due)
+            reached: WholeSecond.start(job.seconds.lowerBound), ticksAdded: job.progress.ticksAdded,
+            failures: job.progress.failures, until: job.due)
     }
 }

@@ -45,7 +45,7 @@ struct HistoryPage: Sendable {
         guard count < Int(limits.pageTicks) else { return true }
         let last = lastSecond ?? Int64.min
         if last >= job.seconds.upperBound { return true }
-        if job.latestArrived >= WholeSecond.floor(job.gap.to), last >= job.latestArrived {
+        if job.arrived.latest >= WholeSecond.floor(job.gap.to), last >= job.arrived.latest {
             return true
         }
         return job.isClosed(from: last &+ 1, now, limits)

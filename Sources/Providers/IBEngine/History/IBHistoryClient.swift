@@ -72,9 +72,9 @@ package struct IBHistoryClient: Sendable {
         self.settings = settings
         session = SessionMachine(settings.engine)
         var paces = PacingLimits()
-        paces.historyUnits = max(1, min(paces.historyUnits, settings.requests))
+        paces.history.max = max(1, min(paces.history.max, settings.requests))
         // The question when a contract was traded may be counted with those for its trades.
-        paces.burst -= 1
+        paces.burst.max -= 1
         pacing = PacingMachine(paces)
         resets = ResetSchedule(settings.engine.region)
     }

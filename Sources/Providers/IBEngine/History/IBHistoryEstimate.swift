@@ -137,7 +137,7 @@ package struct IBHistoryEstimate: Sendable {
     /// and the others about one in a second.
     package func duration(of requests: Requests) -> Duration {
         let limits = PacingLimits()
-        let window = limits.historyWindow.components.seconds
+        let window = limits.history.window.components.seconds
         let others = Int64(clamping: requests.others)
         // The first ones leave at once.
         let paced = requests.counted > perWindow ? requests.counted - perWindow : 0

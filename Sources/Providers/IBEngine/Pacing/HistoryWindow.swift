@@ -27,7 +27,7 @@ struct HistoryWindow: Sendable {
     func barsDue(now: MonotonicTime) -> MonotonicTime {
         let most = max(1, limits.barSubscriptions)
         guard subscribed.count >= most else { return now }
-        return subscribed[subscribed.count - most].advanced(by: limits.historyWindow)
+        return subscribed[subscribed.count - most].advanced(by: limits.history.window)
     }
 
     /// Notes a subscription to bars of five seconds.
@@ -41,7 +41,7 @@ struct HistoryWindow: Sendable {
 
     /// Returns the units that are counted now.
     func used(now: MonotonicTime) -> Int {
-        let window = limits.historyWindow.clampedNanoseconds
+        let window = limits.history.window.clampedNanoseconds
         return sent.reduce(0) { $1.time + window > now ? $0 + $1.use.units : $0 }
     }
 
@@ -76,7 +76,7 @@ struct HistoryWindow: Sendable {
 
     /// Notes a request that was sent.
     mutating func note(_ use: HistoryUse, id: Int32, now: MonotonicTime) {
-        let window = limits.historyWindow.clampedNanoseconds
+        let window = limits.history.window.clampedNanoseconds
         sent.removeAll { $0.time + window <= now }
         let forgotten = limits.openForgottenAfter.clampedNanoseconds
         if open.count >= limits.historyOpenMax {
@@ -99,24 +99,24 @@ struct HistoryWindow: Sendable {
 
     /// Returns when the window has room for so many units.
     func unitsDue(_ units: Int, now: MonotonicTime) -> MonotonicTime {
-        let window = limits.historyWindow.clampedNanoseconds
+        let window = limits.history.window.clampedNanoseconds
         var used = 0
         for entry in sent.reversed() where entry.time + window > now {
             used += entry.use.units
-            if used + units > limits.historyUnits { return entry.time + window }
+            if used + units > limits.history.max { return entry.time + window }
         }
         return now
     }
 
     /// Returns when the same contract and kind may be requested again.
     private func burstDue(_ use: HistoryUse, now: MonotonicTime) -> MonotonicTime {
-        let window = limits.burstWindow.clampedNanoseconds
+        let window = limits.burst.window.clampedNanoseconds
         var count = 0
         for entry in sent.reversed() {
             guard entry.time + window > now else { break }
             guard entry.use.kind == use.kind, entry.use.contract == use.contract else { continue }
             count += 1
-            if count >= limits.burst { return entry.time + window }
+            if count >= limits.burst.max { return entry.time + window }
         }
         return now
     }
@@ -149,13 +149,13 @@ struct ViolationWait: Sendable {
     mutating func add(_ limits: PacingLimits, now: MonotonicTime) {
         // Complaints about what was sent before the first one are nothing new.
         guard now >= until else { return }
-        let isNew = last.advanced(by: limits.violationMemory) <= now
+        let isNew = last.advanced(by: limits.violation.memory) <= now
         step =
             isNew || step == 0
-            ? limits.violationWait.clampedNanoseconds
-            : min(step.doubled, limits.violationWaitMax.clampedNanoseconds)
+            ? limits.violation.wait.first.clampedNanoseconds
+            : min(step.doubled, limits.violation.wait.max.clampedNanoseconds)
         last = now
-        remembered = now.advanced(by: limits.violationMemory)
+        remembered = now.advanced(by: limits.violation.memory)
         until = now + step
     }
 }

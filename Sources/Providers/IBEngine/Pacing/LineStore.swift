@@ -48,7 +48,7 @@ struct LineStore: Sendable {
     /// Notes that the server has no line for a request: the next tries come half as often. Refusals
     /// of requests that were on their way by then are nothing new.
     mutating func refused(_ limit: LineLimit, _ limits: PacingLimits, now: MonotonicTime) {
-        let first = limits.lineInterval.clampedNanoseconds
+        let first = limits.lines.retry.first.clampedNanoseconds
         guard let old = bounds[limit] else {
             bounds[limit] = Bound(
                 most: count(limit), probe: now + first, interval: first, refused: now)
@@ -57,7 +57,7 @@ struct LineStore: Sendable {
         var bound = old
         if now >= old.refused + first {
             bound.interval = min(
-                old.interval.doubled, limits.lineIntervalMax.clampedNanoseconds)
+                old.interval.doubled, limits.lines.retry.max.clampedNanoseconds)
             bound.refused = now
         }
         bound.most = count(limit)
@@ -71,7 +71,7 @@ struct LineStore: Sendable {
     mutating func sent(_ limit: LineLimit, _ limits: PacingLimits, now: MonotonicTime) {
         guard var bound = bounds[limit], count(limit) > bound.most else { return }
         if bound.hasTried {
-            bound.interval = max(bound.interval / 2, limits.lineIntervalMin.clampedNanoseconds)
+            bound.interval = max(bound.interval / 2, limits.lines.retryMin.clampedNanoseconds)
         }
         bound.most = count(limit)
         bound.hasTried = true

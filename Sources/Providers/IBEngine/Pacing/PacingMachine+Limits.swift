@@ -54,20 +54,20 @@ extension PacingMachine {
     }
 
     private func messages(_ waits: Waits, _ now: MonotonicTime) -> ProviderLimit {
-        let window = limits.messageWindow.clampedNanoseconds
+        let window = limits.messages.window.clampedNanoseconds
         let used = sentTimes.count { $0 + window > now }
         let isPunished = messageViolation.until > now
-        let rounds = Int64(waits.messages / max(1, limits.messagesMax))
+        let rounds = Int64(waits.messages / max(1, limits.messages.max))
         return ProviderLimit(
-            .messages, used: used, max: limits.messagesMax, waiting: waits.messages,
+            .messages, used: used, max: limits.messages.max, waiting: waits.messages,
             until: waits.messages > 0 ? messageDue(now: now) + rounds * window : nil,
             reason: isPunished ? "TWS complained of too many messages" : "")
     }
 
     private func history(_ waits: Waits, _ now: MonotonicTime) -> ProviderLimit {
-        let window = limits.historyWindow.clampedNanoseconds
-        let isOver = history.used(now: now) + waits.historyUnits > limits.historyUnits
-        let rounds = Int64(max(0, waits.historyUnits - 1) / max(1, limits.historyUnits))
+        let window = limits.history.window.clampedNanoseconds
+        let isOver = history.used(now: now) + waits.historyUnits > limits.history.max
+        let rounds = Int64(max(0, waits.historyUnits - 1) / max(1, limits.history.max))
         let room = waits.historyUnits > 0 ? history.unitsDue(1, now: now) : now
         let due = max(room, history.dueAtLeast(now: now), messageDue(now: now)) + rounds * window
         let isPunished = history.violatedUntil > now
@@ -79,7 +79,7 @@ extension PacingMachine {
                 : isOver ? "too many requests for history in ten minutes" : ""
         let isWaiting = waits.history > 0
         return ProviderLimit(
-            .history, used: history.used(now: now), max: limits.historyUnits,
+            .history, used: history.used(now: now), max: limits.history.max,
             waiting: waits.history, until: isWaiting && !isHistoryHeld ? due : nil,
             reason: isWaiting || isPunished ? reason : "")
     }

@@ -91,9 +91,9 @@ extension PacingMachine {
     /// Returns how many lines of this kind the account should have.
     func linesMax(_ limit: LineLimit) -> Int {
         switch limit {
-        case .marketData: limits.lines
-        case .tickByTick: limits.tickByTickLines
-        case .depth: limits.depthLines
+        case .marketData: limits.lines.marketData
+        case .tickByTick: limits.lines.tickByTick
+        case .depth: limits.lines.depth
         }
     }
 }

@@ -234,9 +234,9 @@ package struct PacingMachine: Sendable {
     /// Returns when the next message may leave.
     func messageDue(now: MonotonicTime) -> MonotonicTime {
         var due = max(now, messageViolation.until)
-        if sentTimes.count >= limits.messagesMax {
-            let last = sentTimes[sentTimes.count - limits.messagesMax]
-            due = max(due, last.advanced(by: limits.messageWindow))
+        if sentTimes.count >= limits.messages.max {
+            let last = sentTimes[sentTimes.count - limits.messages.max]
+            due = max(due, last.advanced(by: limits.messages.window))
         }
         return due
     }
@@ -263,8 +263,8 @@ package struct PacingMachine: Sendable {
 
     private mutating func noteMessage(now: MonotonicTime) {
         sentTimes.append(now)
-        if sentTimes.count > 2 * limits.messagesMax {
-            sentTimes.removeFirst(sentTimes.count - limits.messagesMax)
+        if sentTimes.count > 2 * limits.messages.max {
+            sentTimes.removeFirst(sentTimes.count - limits.messages.max)
         }
     }
 

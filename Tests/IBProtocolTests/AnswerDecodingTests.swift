@@ -15,18 +15,20 @@ struct AnswerDecodingTests {
             try message(
                 "17|7|20260101 00:00:00|20260106 00:00:00|2|20260105|1|4|0.5|2|10000|1.75|12"
                     + "|1767605400|1|1|1|1|-1|-1|-1")
-                == .historicalBars(
-                    HistoricalBars(
-                        request: 7, startText: "20260101 00:00:00", endText: "20260106 00:00:00",
-                        bars: [
-                            bar,
-                            HistoricalBar(
-                                time: .instant(seconds(1_767_605_400)), open: price("1"),
-                                high: price("1"), low: price("1"), close: price("1"),
-                                vwap: .undefined, volume: ProviderBar.undefinedVolume,
-                                trades: ProviderBar.undefinedCount),
-                        ])))
-        guard case .historicalBars(let none) = try message("17|7|||0") else { throw Unreadable() }
+                == .history(
+                    .bars(
+                        HistoricalBars(
+                            request: 7, startText: "20260101 00:00:00",
+                            endText: "20260106 00:00:00",
+                            bars: [
+                                bar,
+                                HistoricalBar(
+                                    time: .instant(seconds(1_767_605_400)), open: price("1"),
+                                    high: price("1"), low: price("1"), close: price("1"),
+                                    vwap: .undefined, volume: ProviderBar.undefinedVolume,
+                                    trades: ProviderBar.undefinedCount),
+                            ]))))
+        guard case .history(.bars(let none)) = try message("17|7|||0") else { throw Unreadable() }
         #expect(none.bars.isEmpty)
     }
 
@@ -34,15 +36,16 @@ struct AnswerDecodingTests {
     func ticks() throws {
         #expect(
             try message("96|7|2|1767605400|0|150.5|0|1767605401||151|0|0")
-                == .historicalMidpoints(
-                    HistoricalTicks(
-                        request: 7,
-                        ticks: [
-                            MidpointTick(time: seconds(1_767_605_400), price: price("150.5")),
-                            MidpointTick(time: seconds(1_767_605_401), price: price("151")),
-                        ], isLast: false)))
+                == .history(
+                    .midpoints(
+                        HistoricalTicks(
+                            request: 7,
+                            ticks: [
+                                MidpointTick(time: seconds(1_767_605_400), price: price("150.5")),
+                                MidpointTick(time: seconds(1_767_605_401), price: price("151")),
+                            ], isLast: false))))
         guard
-            case .historicalQuotes(let quotes) = try message(
+            case .history(.quotes(let quotes)) = try message(
                 "97|7|2|1767605400|1|150|151|10|20|1767605400|2|-1|151|0|20|1")
         else { throw Unreadable() }
         #expect(quotes.isLast)
@@ -50,7 +53,7 @@ struct AnswerDecodingTests {
         #expect(quotes.ticks[0].bidPrice == price("150") && quotes.ticks[0].askSize == size("20"))
         #expect(quotes.ticks[1].bidPrice == .undefined && quotes.ticks[1].bidSize == .undefined)
         guard
-            case .historicalTrades(let trades) = try message(
+            case .history(.trades(let trades)) = try message(
                 "98|7|1|1767605400|3|150|10|NYSE|T|1")
         else { throw Unreadable() }
         #expect(
@@ -66,12 +69,14 @@ struct AnswerDecodingTests {
     func otherHistory() throws {
         #expect(
             try message("88|7|20040123-14:30:00")
-                == .headTimestamp(
-                    HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200)))))
+                == .feed(
+                    .headTimestamp(
+                        HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200))))))
         #expect(
             try message("88|7|1074868200")
-                == .headTimestamp(
-                    HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200)))))
+                == .feed(
+                    .headTimestamp(
+                        HeadTimestamp(request: 7, time: .instant(seconds(1_074_868_200))))))
     }
 
     @Test("notices with and without the field of 166; escapes are resolved")
@@ -93,10 +98,10 @@ struct AnswerDecodingTests {
 
     @Test("the connection's own messages")
     func connection() throws {
-        #expect(try message("9|1|42") == .nextValidID(42))
-        #expect(try message("15|1|DU123,DU456") == .managedAccounts(["DU123", "DU456"]))
-        #expect(try message("15|1|DU123,") == .managedAccounts(["DU123"]))
-        #expect(try message("49|1|1767605400") == .currentTime(seconds(1_767_605_400)))
+        #expect(try message("9|1|42") == .session(.nextValidID(42)))
+        #expect(try message("15|1|DU123,DU456") == .session(.managedAccounts(["DU123", "DU456"])))
+        #expect(try message("15|1|DU123,") == .session(.managedAccounts(["DU123"])))
+        #expect(try message("49|1|1767605400") == .session(.currentTime(seconds(1_767_605_400))))
         var decoder = MessageDecoder(version: 176)
         #expect(decoder.decode(fields(of: "49|1|")) == .skipped(id: 49, .notATime))
     }
@@ -105,31 +110,35 @@ struct AnswerDecodingTests {
     func news() throws {
         #expect(
             try message("84|7|1767605400123|BRFG|BRFG$1|Apple up|K:1.00")
-                == .news(
-                    TickNews(
-                        request: 7, time: milliseconds(1_767_605_400_123), provider: "BRFG",
-                        article: "BRFG$1", headline: "Apple up", extra: "K:1.00")))
+                == .feed(
+                    .news(
+                        TickNews(
+                            request: 7, time: milliseconds(1_767_605_400_123), provider: "BRFG",
+                            article: "BRFG$1", headline: "Apple up", extra: "K:1.00"))))
         #expect(
             try message("14|1|5|2|Exchange closed|NYSE")
-                == .bulletin(
-                    BulletinMessage(
-                        id: 5, kind: .exchangeUnavailable, text: "Exchange closed",
-                        exchange: "NYSE")))
+                == .session(
+                    .bulletin(
+                        BulletinMessage(
+                            id: 5, kind: .exchangeUnavailable, text: "Exchange closed",
+                            exchange: "NYSE"))))
         #expect(
             try message("85|1|BRFG|Briefing.com")
-                == .newsProviders([NewsProvider(code: "BRFG", name: "Briefing.com")]))
+                == .session(.newsProviders([NewsProvider(code: "BRFG", name: "Briefing.com")])))
         #expect(
             try message("86|7|2026-01-05 09:30:00.0|BRFG|BRFG$1|Apple up")
-                == .historicalNews(
-                    HistoricalHeadline(
-                        request: 7,
-                        time: .wall(WallTime(seconds: 20_458 * 86_400 + 34_200), zone: ""),
-                        provider: "BRFG", article: "BRFG$1", headline: "Apple up")))
-        #expect(try message("87|7|1") == .historicalNewsEnd(request: 7, hasMore: true))
+                == .feed(
+                    .headline(
+                        HistoricalHeadline(
+                            request: 7,
+                            time: .wall(WallTime(seconds: 20_458 * 86_400 + 34_200), zone: ""),
+                            provider: "BRFG", article: "BRFG$1", headline: "Apple up"))))
+        #expect(try message("87|7|1") == .feed(.headlinesEnd(request: 7, hasMore: true)))
         #expect(
             try message("51|1|7|<xml/>")
-                == .fundamentals(
-                    FundamentalDocument(request: 7, content: Array("<xml/>".utf8))))
+                == .feed(
+                    .fundamentals(
+                        FundamentalDocument(request: 7, content: Array("<xml/>".utf8)))))
     }
 }
 
@@ -165,7 +174,7 @@ struct ContractDecodingTests {
     func versions(_ version: Int) throws {
         for kind in ["STK", "FUND"] {
             guard
-                case .contractDetails(let details) = try message(
+                case .contract(.details(let details)) = try message(
                     Self.contract(version, kind: kind), version: version)
             else { throw Unreadable() }
             #expect(details.request == 7)
@@ -198,7 +207,7 @@ struct ContractDecodingTests {
         ])
     func expiries(text: String, date: String) throws {
         let sent = Self.contract(187).replacing("20260320-16:00:00-US/Eastern", with: text)
-        guard case .contractDetails(let details) = try message(sent) else { throw Unreadable() }
+        guard case .contract(.details(let details)) = try message(sent) else { throw Unreadable() }
         #expect(details.contract.lastTradeDate == date)
     }
 
@@ -213,13 +222,13 @@ struct ContractDecodingTests {
         all += ["LMT", "SMART", "", "", "0", "", "US Treasury", "", "0", "0", "1", "26"]
         if version >= 164 { all += ["1", "1", "1"] }
         guard
-            case .contractDetails(let details) = try message(
+            case .contract(.details(let details)) = try message(
                 all.joined(separator: "|"), version: version)
         else { throw Unreadable() }
         #expect(details.request == 7 && details.contract.id == 145)
         #expect(details.contract.kind == .bond && details.contract.exchange == "SMART")
         #expect(details.contract.lastTradeDate == "20301231")
         #expect(details.zone.isEmpty && details.tradingHours.isEmpty)
-        #expect(try message("52|1|7") == .contractDetailsEnd(request: 7))
+        #expect(try message("52|1|7") == .contract(.end(request: 7)))
     }
 }

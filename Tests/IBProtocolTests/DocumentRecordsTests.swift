@@ -11,7 +11,8 @@ struct DocumentRecordsTests {
     func headlines() throws {
         let long = String(repeating: "ä", count: 2_000)
         guard
-            case .news(let news) = try message("84|7|1767605400123|BRFG|BRFG$1|x\(long)|K:1.00")
+            case .feed(.news(let news)) = try message(
+                "84|7|1767605400123|BRFG|BRFG$1|x\(long)|K:1.00")
         else { throw Unreadable() }
         let record = news.headline(symbol: 3, receivedAt: Self.now)
         #expect(record.header.providerTime == milliseconds(1_767_605_400_123))
@@ -23,14 +24,17 @@ struct DocumentRecordsTests {
 
     @Test("a bulletin belongs to no symbol and has the provider's id")
     func bulletins() throws {
-        guard case .bulletin(let bulletin) = try message("14|1|5|3|Open again|NYSE") else {
+        guard case .session(.bulletin(let bulletin)) = try message("14|1|5|3|Open again|NYSE")
+        else {
             throw Unreadable()
         }
         let record = bulletin.record(receivedAt: Self.now)
         #expect(record.header.symbol == TickHeader.noSymbol && record.header.providerID == 5)
         #expect(record.kind == BulletinKind.exchangeAvailable.rawValue)
         #expect(record.text == "Open again" && record.exchange == "NYSE")
-        guard case .bulletin(let strange) = try message("14|1|-5|9|?|") else { throw Unreadable() }
+        guard case .session(.bulletin(let strange)) = try message("14|1|-5|9|?|") else {
+            throw Unreadable()
+        }
         #expect(strange.kind == .unknown)
         #expect(strange.record(receivedAt: Self.now).header.providerID == 0)
     }

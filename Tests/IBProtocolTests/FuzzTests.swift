@@ -57,18 +57,18 @@ struct FuzzTests {
             let time = Timestamp(nanoseconds: Int64(frames))
             _ = assembler.take(message, at: time)
             switch message {
-            case .depth(let row):
+            case .tick(.depth(let row)):
                 book.apply(row)
                 _ = row.update(symbol: 1, receivedAt: time)
-            case .tickByTickTrade(_, _, let tick): _ = tick.trade(symbol: 1, receivedAt: time)
-            case .tickByTickQuote(_, let tick): _ = tick.quote(symbol: 1, receivedAt: time)
-            case .realTimeBar(let bar):
+            case .tick(.trade(_, _, let tick)): _ = tick.trade(symbol: 1, receivedAt: time)
+            case .tick(.quote(_, let tick)): _ = tick.quote(symbol: 1, receivedAt: time)
+            case .tick(.bar(let bar)):
                 _ = bar.bar(symbol: 1, receivedAt: time, kind: .trades)
             case .notice(let notice):
                 _ = notice.meaning.outlook
                 _ = notice.depthReset(symbol: 1, receivedAt: time)
-            case .news(let news): _ = news.headline(symbol: 1, receivedAt: time)
-            case .bulletin(let bulletin): _ = bulletin.record(receivedAt: time)
+            case .feed(.news(let news)): _ = news.headline(symbol: 1, receivedAt: time)
+            case .session(.bulletin(let bulletin)): _ = bulletin.record(receivedAt: time)
             default: break
             }
             return decoded

@@ -444,7 +444,7 @@ struct MarketDataAssemblerTests {
             as [(Int, TickFlags)])
     func tradeAttributes(_ mask: Int, _ flags: TickFlags) throws {
         guard
-            case .tickByTickTrade(_, _, let trade) = try message(
+            case .tick(.trade(_, _, let trade)) = try message(
                 "99|7|2|1767623401|150.25|100|\(mask)|NYSE|T")
         else { throw Unreadable() }
         let record = trade.trade(symbol: 3, receivedAt: Self.start, flags: .delayed)
@@ -454,11 +454,11 @@ struct MarketDataAssemblerTests {
     @Test("ticks with a time of their own keep it")
     func records() throws {
         guard
-            case .tickByTickTrade(_, _, let trade) = try message(
+            case .tick(.trade(_, _, let trade)) = try message(
                 "99|7|1|1767623401|150.25|100|0|NYSE|T"),
-            case .realTimeBar(let bar) = try message("50|3|7|1767623400|1|2|0.5|1.5|10|1.2|4"),
-            case .depth(let row) = try message("13|1|7|3|NITE|0|1|150|5|0"),
-            case .depth(let wild) = try message("13|1|7|-3|NITE|0|1|150|5|0")
+            case .tick(.bar(let bar)) = try message("50|3|7|1767623400|1|2|0.5|1.5|10|1.2|4"),
+            case .tick(.depth(let row)) = try message("13|1|7|3|NITE|0|1|150|5|0"),
+            case .tick(.depth(let wild)) = try message("13|1|7|-3|NITE|0|1|150|5|0")
         else { throw Unreadable() }
         let record = trade.trade(symbol: 3, receivedAt: Self.start)
         #expect(record.header.eventTime == seconds(1_767_623_401))

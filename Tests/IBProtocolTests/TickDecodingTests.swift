@@ -10,22 +10,25 @@ struct TickDecodingTests {
     func tickPrice() throws {
         #expect(
             try message("1|6|7|1|150.25|300|3")
-                == .tickPrice(
-                    TickPrice(
-                        request: 7, type: 1, price: price("150.25"), size: size("300"),
-                        attributes: [.canAutoExecute, .pastLimit])))
+                == .tick(
+                    .price(
+                        TickPrice(
+                            request: 7, type: 1, price: price("150.25"), size: size("300"),
+                            attributes: [.canAutoExecute, .pastLimit]))))
         #expect(
             try message("1|6|7|68|150.25|0.5|4")
-                == .tickPrice(
-                    TickPrice(
-                        request: 7, type: 68, price: price("150.25"), size: size("0.5"),
-                        attributes: .preOpen)))
+                == .tick(
+                    .price(
+                        TickPrice(
+                            request: 7, type: 68, price: price("150.25"), size: size("0.5"),
+                            attributes: .preOpen))))
         #expect(
             try message("1|6|7|9|149|0|0")
-                == .tickPrice(
-                    TickPrice(
-                        request: 7, type: 9, price: price("149"), size: .undefined,
-                        attributes: [])))
+                == .tick(
+                    .price(
+                        TickPrice(
+                            request: 7, type: 9, price: price("149"), size: .undefined,
+                            attributes: []))))
     }
 
     @Test("a bid or ask of -1 is none with the size 0; others have this price")
@@ -38,7 +41,7 @@ struct TickDecodingTests {
             ("1|6|7|1||0|0", nil),
             ("1|6|7|1|-2|0|0", price("-2")),
         ] as [(String, Price?)] {
-            guard case .tickPrice(let tick) = try message(text) else {
+            guard case .tick(.price(let tick)) = try message(text) else {
                 Issue.record("\(text)")
                 continue
             }
@@ -50,20 +53,21 @@ struct TickDecodingTests {
     func values() throws {
         #expect(
             try message("2|6|7|8|12345678")
-                == .tickSize(TickSize(request: 7, type: 8, size: size("12345678"))))
+                == .tick(.size(TickSize(request: 7, type: 8, size: size("12345678")))))
         #expect(
             try message("45|6|7|24|0.2345678912345")
-                == .tickGeneric(TickGeneric(request: 7, type: 24, value: ratio("0.234567891"))))
+                == .tick(.generic(TickGeneric(request: 7, type: 24, value: ratio("0.234567891")))))
         #expect(
             try message("46|6|7|59|0.83,0.92,20260219,0.23")
-                == .tickString(
-                    TickString(request: 7, type: 59, text: "0.83,0.92,20260219,0.23")))
+                == .feed(
+                    .text(
+                        TickString(request: 7, type: 59, text: "0.83,0.92,20260219,0.23"))))
         #expect(
             try message("46|6|7|84|Q")
-                == .tickExchange(TickExchange(request: 7, type: 84, exchange: word("Q"))))
+                == .tick(.exchange(TickExchange(request: 7, type: 84, exchange: word("Q")))))
         #expect(
             try message("46|6|7|45|1767623401")
-                == .tickTime(TickTime(request: 7, type: 45, time: seconds(1_767_623_401))))
+                == .tick(.time(TickTime(request: 7, type: 45, time: seconds(1_767_623_401)))))
     }
 
     @Test("RTVolume is a trade with milliseconds; its price may be missing")
@@ -74,9 +78,9 @@ struct TickDecodingTests {
             vwap: price("150.123456789"), isSingle: true)
         #expect(
             try message("46|6|7|48|150.25;100;1767623401123;2500000;150.1234567891;true")
-                == .realTimeVolume(trade))
+                == .tick(.realTimeVolume(trade)))
         guard
-            case .realTimeVolume(let silent) = try message(
+            case .tick(.realTimeVolume(let silent)) = try message(
                 "46|6|7|77|;0;1767623401123;2500000;150.12;false")
         else { throw Unreadable() }
         #expect(silent.price == .undefined)
@@ -98,7 +102,7 @@ struct TickDecodingTests {
     @Test("greeks: what was not computed is undefined")
     func options() throws {
         guard
-            case .tickOption(let tick) = try message(
+            case .tick(.option(let tick)) = try message(
                 "21|7|13|1|0.25|0.5|3.1|0|0.05|0.1|-0.02|150.5")
         else { throw Unreadable() }
         #expect(tick.basis == .prices)
@@ -110,7 +114,8 @@ struct TickDecodingTests {
         #expect(tick.vega == ratio("0.1"))
         #expect(tick.theta == ratio("-0.02"))
         #expect(tick.underlyingPrice == price("150.5"))
-        guard case .tickOption(let none) = try message("21|7|10|0|-1|-2|-1|-1|-2|-2|-2|-1") else {
+        guard case .tick(.option(let none)) = try message("21|7|10|0|-1|-2|-1|-1|-2|-2|-2|-1")
+        else {
             throw Unreadable()
         }
         #expect(none.basis == .returns)
@@ -125,18 +130,22 @@ struct TickDecodingTests {
     func depth() throws {
         #expect(
             try message("12|1|7|0|0|1|150.2|400")
-                == .depth(
-                    DepthMessage(
-                        request: 7, position: 0, side: .bid, operation: .insert,
-                        price: price("150.2"), size: size("400"), marketMaker: .none, flags: [])))
+                == .tick(
+                    .depth(
+                        DepthMessage(
+                            request: 7, position: 0, side: .bid, operation: .insert,
+                            price: price("150.2"), size: size("400"), marketMaker: .none, flags: [])
+                    )))
         #expect(
             try message("13|1|7|3|ISLAND|1|0|150.3|200|1")
-                == .depth(
-                    DepthMessage(
-                        request: 7, position: 3, side: .ask, operation: .update,
-                        price: price("150.3"), size: size("200"),
-                        marketMaker: MarketMaker("ISLAND") ?? .none, flags: [.level2, .smart])))
-        guard case .depth(let delete) = try message("13|1|7|3|NITE|2|0|0|0|0") else {
+                == .tick(
+                    .depth(
+                        DepthMessage(
+                            request: 7, position: 3, side: .ask, operation: .update,
+                            price: price("150.3"), size: size("200"),
+                            marketMaker: MarketMaker("ISLAND") ?? .none, flags: [.level2, .smart])))
+        )
+        guard case .tick(.depth(let delete)) = try message("13|1|7|3|NITE|2|0|0|0|0") else {
             throw Unreadable()
         }
         #expect(delete.price == .undefined && delete.size == .undefined)
@@ -155,12 +164,12 @@ struct TickDecodingTests {
             exchange: word("FINRA"), conditions: word(" TI"), attributes: .unreported)
         #expect(
             try message("99|7|2|1767623401|150.25|0.0001|2|FINRA| TI")
-                == .tickByTickTrade(request: 7, all: true, trade))
+                == .tick(.trade(request: 7, all: true, trade)))
         #expect(
             try message("99|7|1|1767623401|150.25|0.0001|2|FINRA| TI")
-                == .tickByTickTrade(request: 7, all: false, trade))
+                == .tick(.trade(request: 7, all: false, trade)))
         guard
-            case .tickByTickQuote(7, let quote) = try message(
+            case .tick(.quote(7, let quote)) = try message(
                 "99|7|3|1767623401|150.2|150.3|100|200|1")
         else { throw Unreadable() }
         #expect(quote.bidPrice == price("150.2") && quote.askPrice == price("150.3"))
@@ -168,9 +177,10 @@ struct TickDecodingTests {
         #expect(quote.attributes == .bidPastLow)
         #expect(
             try message("99|7|4|1767623401|150.255")
-                == .tickByTickMidpoint(
-                    request: 7,
-                    MidpointTick(time: seconds(1_767_623_401), price: price("150.255"))))
+                == .tick(
+                    .midpoint(
+                        request: 7,
+                        MidpointTick(time: seconds(1_767_623_401), price: price("150.255")))))
         var decoder = MessageDecoder(version: 176)
         #expect(decoder.decode(fields(of: "99|7|5|1|1")) == .skipped(id: 99, .outOfRange))
     }
@@ -179,12 +189,13 @@ struct TickDecodingTests {
     func realTimeBars() throws {
         #expect(
             try message("50|3|7|1767623400|150|151|149.5|150.5|1200|150.33333333333|42")
-                == .realTimeBar(
-                    RealTimeBar(
-                        request: 7, time: seconds(1_767_623_400), open: price("150"),
-                        high: price("151"), low: price("149.5"), close: price("150.5"),
-                        vwap: price("150.333333333"), volume: 120_000_000_000, trades: 42)))
-        guard case .realTimeBar(let bar) = try message("50|3|7|1767623400|1|1|1|1|-1|-1|-1") else {
+                == .tick(
+                    .bar(
+                        RealTimeBar(
+                            request: 7, time: seconds(1_767_623_400), open: price("150"),
+                            high: price("151"), low: price("149.5"), close: price("150.5"),
+                            vwap: price("150.333333333"), volume: 120_000_000_000, trades: 42))))
+        guard case .tick(.bar(let bar)) = try message("50|3|7|1767623400|1|1|1|1|-1|-1|-1") else {
             throw Unreadable()
         }
         #expect(bar.volume == ProviderBar.undefinedVolume)
@@ -194,21 +205,24 @@ struct TickDecodingTests {
 
     @Test("what is said about a subscription")
     func aboutSubscriptions() throws {
-        #expect(try message("58|1|7|3") == .marketDataType(request: 7, .delayed))
-        #expect(try message("58|1|7|5") == .marketDataType(request: 7, .unknown))
+        #expect(try message("58|1|7|3") == .feed(.mode(request: 7, .delayed)))
+        #expect(try message("58|1|7|5") == .feed(.mode(request: 7, .unknown)))
         #expect(
             try message("91|7|43645865|SMART")
-                == .rerouteMarketData(
-                    Reroute(request: 7, contract: 43_645_865, exchange: "SMART")))
+                == .feed(
+                    .rerouteMarketData(
+                        Reroute(request: 7, contract: 43_645_865, exchange: "SMART"))))
         #expect(
             try message("92|7|43645865|SMART")
-                == .rerouteDepth(Reroute(request: 7, contract: 43_645_865, exchange: "SMART")))
+                == .feed(
+                    .rerouteDepth(Reroute(request: 7, contract: 43_645_865, exchange: "SMART"))))
         #expect(
             try message("81|7|0.01|9c0001|3")
-                == .tickRequestParameters(
-                    TickRequestParameters(
-                        request: 7, minTick: price("0.01"), bboExchange: "9c0001",
-                        snapshotPermissions: 3)))
+                == .feed(
+                    .parameters(
+                        TickRequestParameters(
+                            request: 7, minTick: price("0.01"), bboExchange: "9c0001",
+                            snapshotPermissions: 3))))
     }
 
     @Test("unknown messages and extra fields are let pass; those that end too soon are skipped")
@@ -225,10 +239,10 @@ struct TickDecodingTests {
         #expect(decoder.counters.skipped == 4)
         #expect(
             try message("2|6|7|0|5|new|fields")
-                == .tickSize(TickSize(request: 7, type: 0, size: size("5"))))
+                == .tick(.size(TickSize(request: 7, type: 0, size: size("5")))))
         #expect(
             decoder.decode(fields(of: "2|6|7|0|0.123456789123"))
-                == .message(.tickSize(TickSize(request: 7, type: 0, size: size("0.12345679")))))
+                == .message(.tick(.size(TickSize(request: 7, type: 0, size: size("0.12345679"))))))
         #expect(decoder.counters.lostNumbers == 1)
     }
 }

@@ -145,17 +145,17 @@ extension IBEngine {
     @inline(__always)
     private mutating func take(_ message: IBMessage) {
         switch message {
-        case .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime, .realTimeVolume,
-            .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote, .tickByTickMidpoint,
-            .realTimeBar, .depth, .news, .tickRequestParameters, .marketDataType,
-            .rerouteMarketData, .rerouteDepth, .headTimestamp, .historicalNews,
-            .historicalNewsEnd, .fundamentals:
-            takeOfFeed(message)
-        case .historicalTrades, .historicalQuotes, .historicalMidpoints, .historicalBars:
-            takeHistory(message)
+        case .tick, .feed: takeOfFeed(message)
+        case .history(let answer): takeHistory(answer)
+        case .contract(.details(let details)): feeds.took(details)
+        case .contract(.end(let request)): feeds.tookAllDetails(request, in: &turn)
         case .notice(let notice): take(notice)
-        case .contractDetails(let details): feeds.took(details)
-        case .contractDetailsEnd(let request): feeds.tookAllDetails(request, in: &turn)
+        case .session(let message): take(message)
+        }
+    }
+
+    private mutating func take(_ message: SessionMessage) {
+        switch message {
         case .nextValidID(let id):
             turn.ids.begin(at: id)
             noteIntroduction(id: true, accounts: false)
@@ -179,16 +179,16 @@ extension IBEngine {
     }
 
     /// Gives an answer of history to the backfill, or to the feed that requested it.
-    private mutating func takeHistory(_ message: IBMessage) {
-        guard let request = message.request else { return }
-        if turn.backfill.took(message, now: turn.now, into: &turn.live.records) {
+    private mutating func takeHistory(_ answer: HistoryAnswer) {
+        let request = answer.request
+        if turn.backfill.took(answer, now: turn.now, into: &turn.live.records) {
             noteHistoryAnswer()
             if !turn.backfill.isOpen(request) {
                 turn.pacing.answered(id: request, now: turn.now.monotonic)
             }
         } else {
             turn.pacing.answered(id: request, now: turn.now.monotonic)
-            if !feeds.take(message, of: request, in: &turn) {
+            if !feeds.take(.history(answer), of: request, in: &turn) {
                 turn.counters.strayMessages &+= 1
             }
         }

@@ -51,8 +51,8 @@ struct BackfillBench {
         return requests
     }
 
-    mutating func took(_ message: IBMessage) {
-        let isOwn = machine.took(message, now: moment, into: &records)
+    mutating func took(_ answer: HistoryAnswer) {
+        let isOwn = machine.took(answer, now: moment, into: &records)
         #expect(isOwn)
     }
 

@@ -121,7 +121,7 @@ struct BackfillWorld {
     }
 
     /// Returns the answer to a request, in one or more messages.
-    mutating func answer(_ id: Int32, _ request: HistoryTicksRequest) throws -> [IBMessage] {
+    mutating func answer(_ id: Int32, _ request: HistoryTicksRequest) throws -> [HistoryAnswer] {
         guard case .at(let start) = request.start else { return [] }
         let first = start.nanoseconds / 1_000_000_000
         let rest = market.filter { $0.second >= first }

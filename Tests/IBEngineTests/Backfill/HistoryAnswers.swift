@@ -8,16 +8,17 @@ import Testing
 enum HistoryAnswers {
     struct Unreadable: Error {}
 
-    private static func message(_ fields: [String]) throws -> IBMessage {
+    private static func message(_ fields: [String]) throws -> HistoryAnswer {
         var decoder = MessageDecoder(version: 187)
         let body: [UInt8] = fields.flatMap { Array($0.utf8) + [0] }
-        guard case .message(let message) = body.withRawSpan({ decoder.decode($0) }) else {
+        guard case .message(.history(let answer)) = body.withRawSpan({ decoder.decode($0) }) else {
             throw Unreadable()
         }
-        return message
+        return answer
     }
 
-    static func trades(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws -> IBMessage
+    static func trades(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws
+        -> HistoryAnswer
     {
         let head = ["98", "\(id)", "\(ticks.count)"]
         let body = ticks.flatMap {
@@ -29,7 +30,8 @@ enum HistoryAnswers {
         return try message(head + body + [isLast ? "1" : "0"])
     }
 
-    static func quotes(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws -> IBMessage
+    static func quotes(_ id: Int32, _ ticks: [MarketTick], isLast: Bool = true) throws
+        -> HistoryAnswer
     {
         let head = ["97", "\(id)", "\(ticks.count)"]
         let body = ticks.flatMap {
@@ -42,7 +44,7 @@ enum HistoryAnswers {
     }
 
     /// Returns bars of one price, one per beginning, within the first minute of 1970.
-    static func bars(_ id: Int32, _ seconds: [Int64]) throws -> IBMessage {
+    static func bars(_ id: Int32, _ seconds: [Int64]) throws -> HistoryAnswer {
         let head = ["17", "\(id)", "", "", "\(seconds.count)"]
         let body = seconds.flatMap {
             [

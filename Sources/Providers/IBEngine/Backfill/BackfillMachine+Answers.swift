@@ -4,20 +4,20 @@ internal import Primitives
 
 // Answers of history, and notices in place of answers.
 extension BackfillMachine {
-    /// Handles a message of an answer. Returns false when it belongs to no request of this machine.
+    /// Handles a part of an answer. Returns false when it belongs to no request of this machine.
     package mutating func took(
-        _ message: IBMessage, now: Moment, into records: inout [ProviderRecord]
+        _ answer: HistoryAnswer, now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
-        switch message {
-        case .historicalTrades(let answer):
+        switch answer {
+        case .trades(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
             job.page.add(answer.ticks, in: job.seconds)
             took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
-        case .historicalQuotes(let answer):
+        case .quotes(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
             job.page.add(answer.ticks, in: job.seconds)
             took(job, answer.request, isLast: answer.isLast, now: now, into: &records)
-        case .historicalBars(let answer):
+        case .bars(let answer):
             guard var job = open.removeValue(forKey: answer.request) else { return false }
             if isLastBarMissing(in: answer.bars, of: job, now) {
                 if let later = retriedLater(job, now: now) {
@@ -28,14 +28,7 @@ extension BackfillMachine {
             }
             add(answer.bars, to: &job, now: now, into: &records)
             continueOrFinish(job, pagesMax: limits.pagesMax.bars, now: now, into: &records)
-        case .historicalMidpoints, .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime,
-            .realTimeVolume, .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote,
-            .tickByTickMidpoint, .realTimeBar, .depth, .news, .tickRequestParameters,
-            .marketDataType, .rerouteMarketData, .rerouteDepth, .headTimestamp, .historicalNews,
-            .historicalNewsEnd, .fundamentals, .contractDetails,
-            .contractDetailsEnd, .bulletin, .newsProviders, .notice, .nextValidID,
-            .managedAccounts, .currentTime:
-            return false
+        case .midpoints: return false
         }
         updateDue()
         return true

@@ -31,16 +31,16 @@ extension FeedMode {
 extension IBMessage {
     /// It is a value of level 1 of a type that only delayed data have.
     var isDelayed: Bool {
-        if case .tickPrice(let tick) = self { return TickType.isDelayed(tick.type) }
-        if case .tickSize(let tick) = self { return TickType.isDelayed(tick.type) }
-        if case .tickGeneric(let tick) = self { return TickType.isDelayed(tick.type) }
-        if case .tickOption(let tick) = self { return TickType.isDelayed(tick.type) }
+        if case .tick(.price(let tick)) = self { return TickType.isDelayed(tick.type) }
+        if case .tick(.size(let tick)) = self { return TickType.isDelayed(tick.type) }
+        if case .tick(.generic(let tick)) = self { return TickType.isDelayed(tick.type) }
+        if case .tick(.option(let tick)) = self { return TickType.isDelayed(tick.type) }
         return false
     }
 
     /// It is a live price. -1 and 0 mean that there is none.
     var isLivePrice: Bool {
-        guard case .tickPrice(let tick) = self else { return false }
+        guard case .tick(.price(let tick)) = self else { return false }
         return TickType.isLive(tick.type) && tick.price.isDefined && tick.price.raw > 0
     }
 }
@@ -331,7 +331,7 @@ extension FeedMachine {
     ) -> Bool {
         guard let route = looks[request] else { return false }
         var isLive = message.isLivePrice
-        if case .marketDataType(_, let mode) = message {
+        if case .feed(.mode(_, let mode)) = message {
             isLive = !mode.isDelayed
             if !isLive {
                 endLook(route, cancels: true, in: &turn)

@@ -188,7 +188,7 @@ extension FeedMachine {
         let slot = self[route]
         // The assembler forgets the prices of before, even if what comes now is left out.
         _ = self[route].assembler?.take(
-            .marketDataType(request: slot.phase.request ?? 0, mode), at: turn.now.wall)
+            .feed(.mode(request: slot.phase.request ?? 0, mode)), at: turn.now.wall)
         if mode.isDelayed, turn.settings.delayed == .never {
             return awaitLive(route, mode, in: &turn)
         }

@@ -9,50 +9,50 @@ extension FeedMachine {
     mutating func take(_ message: IBMessage, of request: Int32, in turn: inout Turn) -> Bool {
         guard let route = routes[request] else { return tookLook(message, request, in: &turn) }
         switch message {
-        case .marketDataType(_, let mode):
-            took(mode, route, in: &turn)
-            return true
-        // Contains no data: the step of prices, and the key of the letters of exchanges.
-        case .tickRequestParameters: return true
-        case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
-            let cause = OutageCause(.restart, "its data are another contract's")
-            interrupt(route, cause, in: &turn)
-            let hasDelivered = self[route].phase.live != nil
-            guard self[route].attempts.follow(reroute, hasDelivered: hasDelivered) else {
-                let reason = "its data are another contract's, and that one's again"
-                fail(
-                    route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true,
-                    in: &turn)
-                return true
-            }
-            restart(route, cause.text, cancels: false, in: &turn)
-            return true
-        case .fundamentals(let document):
-            took(document, route, in: &turn)
-            return true
-        case .historicalBars(let bars):
+        case .feed(let message):
+            if take(message, route, in: &turn) { return true }
+        case .history(.bars(let bars)):
             took(bars, route, in: &turn)
             return true
-        case .historicalNews(let headline):
-            took(headline, route, in: &turn)
-            return true
-        case .historicalNewsEnd(_, let hasMore):
-            tookAllHeadlines(route, hasMore: hasMore, in: &turn)
-            return true
-        case .headTimestamp(let head):
-            took(head, route, in: &turn)
-            return true
-        case .tickPrice, .tickSize, .tickGeneric, .tickExchange, .tickTime, .realTimeVolume,
-            .tickOption, .tickString, .tickByTickTrade, .tickByTickQuote, .tickByTickMidpoint,
-            .realTimeBar, .depth, .news, .historicalMidpoints, .historicalQuotes,
-            .historicalTrades, .contractDetails, .contractDetailsEnd, .bulletin,
-            .newsProviders, .notice, .nextValidID, .managedAccounts, .currentTime:
-            // Delayed data are left out in a source of live data.
-            guard !self[route].awaitsLive(in: turn) else { return true }
-            arrived(route, in: &turn)
-            convert(message, route, in: &turn)
-            return true
+        case .tick, .history, .contract, .notice, .session: break
         }
+        // Delayed data are left out in a source of live data.
+        guard !self[route].awaitsLive(in: turn) else { return true }
+        arrived(route, in: &turn)
+        convert(message, route, in: &turn)
+        return true
+    }
+
+    /// Handles a message that is no tick. Returns false when it contains data of a subscription.
+    private mutating func take(
+        _ message: FeedMessage, _ route: FeedRoute, in turn: inout Turn
+    ) -> Bool {
+        switch message {
+        case .text, .news: return false
+        case .mode(_, let mode): took(mode, route, in: &turn)
+        // Contains no data: the step of prices, and the key of the letters of exchanges.
+        case .parameters: break
+        case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
+            follow(reroute, route, in: &turn)
+        case .fundamentals(let document): took(document, route, in: &turn)
+        case .headline(let headline): took(headline, route, in: &turn)
+        case .headlinesEnd(_, let hasMore): tookAllHeadlines(route, hasMore: hasMore, in: &turn)
+        case .headTimestamp(let head): took(head, route, in: &turn)
+        }
+        return true
+    }
+
+    /// Requests the data under the contract under which the provider keeps them.
+    private mutating func follow(_ reroute: Reroute, _ route: FeedRoute, in turn: inout Turn) {
+        let cause = OutageCause(.restart, "its data are another contract's")
+        interrupt(route, cause, in: &turn)
+        let hasDelivered = self[route].phase.live != nil
+        guard self[route].attempts.follow(reroute, hasDelivered: hasDelivered) else {
+            let reason = "its data are another contract's, and that one's again"
+            return fail(
+                route, .refused, reason, wait: EngineLimits.refusedWait, cancels: true, in: &turn)
+        }
+        restart(route, cause.text, cancels: false, in: &turn)
     }
 
     /// Notes that something of the feed came, which shows that the feed and its venue are alive. It
@@ -85,29 +85,29 @@ extension FeedMachine {
     private mutating func convert(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
         let number = entries[route.place].number
         switch message {
-        case .tickByTickTrade(_, _, let tick):
+        case .tick(.trade(_, _, let tick)):
             let trade = tick.trade(symbol: number, receivedAt: turn.now.wall)
             guard !entries[route.place].handOver.isLevel1Alone(tradeAt: trade.header.eventTime)
             else {
                 return
             }
             deliver(trade, route, in: &turn)
-        case .tickByTickQuote(_, let tick):
+        case .tick(.quote(_, let tick)):
             let quote = tick.quote(symbol: number, receivedAt: turn.now.wall)
             deliver(quote, route, in: &turn)
-        case .tickByTickMidpoint(_, let tick):
+        case .tick(.midpoint(_, let tick)):
             let value = tick.indicator(symbol: number, receivedAt: turn.now.wall)
             if let value { turn.live.put(.indicator(value)) }
-        case .realTimeBar(let bar):
+        case .tick(.bar(let bar)):
             let isTrades = entries[route.place].contract.kind.barKind == .trades
             let record = bar.bar(
                 symbol: number, receivedAt: turn.now.wall, kind: isTrades ? .trades : .midpoint)
             deliver(record, route, in: &turn)
-        case .depth(let row):
+        case .tick(.depth(let row)):
             guard var update = row.update(symbol: number, receivedAt: turn.now.wall) else { return }
             if countsLots(route, in: turn) { update.size = update.size.inLots }
             turn.live.put(.depth(update))
-        case .news(let news):
+        case .feed(.news(let news)):
             let headline = news.headline(symbol: number, receivedAt: turn.now.wall)
             // History may have reported the headline first, and a feed that is requested again
             // repeats it.
@@ -120,7 +120,7 @@ extension FeedMachine {
     /// Makes ticks of the single values of level 1. The assembler combines them, and returns a tick
     /// when one is complete. Kinds that come tick by tick are left out.
     private mutating func assemble(_ message: IBMessage, _ route: FeedRoute, in turn: inout Turn) {
-        if case .tickSize(let tick) = message, tick.type == TickType.volume {
+        if case .tick(.size(let tick)) = message, tick.type == TickType.volume {
             entries[route.place].volume.note(tick.size, turn.now.monotonic)
             witness(volume: tick.size, route, in: &turn)
         }
@@ -217,7 +217,7 @@ extension FeedMachine {
 
     /// Returns whether the message is a volume that an old server reports in lots of 100 shares.
     private func isInLots(_ message: IBMessage, _ route: FeedRoute, in turn: Turn) -> Bool {
-        guard case .tickSize(let tick) = message else { return false }
+        guard case .tick(.size(let tick)) = message else { return false }
         return TickType.isVolume(tick.type) && countsLots(route, in: turn)
     }
 

@@ -22,29 +22,23 @@ extension IBHistoryClient {
 
     private mutating func take(_ message: IBMessage, _ now: Moment, into out: inout Output) {
         switch message {
-        case .historicalTrades(let answer):
+        case .history(.trades(let answer)):
             guard let place = place(of: answer.request) else { return }
             take(answer, place, now, into: &out)
-        case .historicalBars(let answer):
+        case .history(.bars(let answer)):
             guard let place = place(of: answer.request) else { return }
             historyAnswered(now)
             self.answer(place, .bars(answer.bars), now, into: &out)
-        case .contractDetails(let details): take(details)
-        case .contractDetailsEnd(let request):
+        case .contract(.details(let details)): take(details)
+        case .contract(.end(let request)):
             guard let place = place(of: request) else { return }
             answer(place, .contracts(asked[place].contracts), now, into: &out)
-        case .nextValidID(let id):
+        case .session(.nextValidID(let id)):
             ids.begin(at: id)
             introduced(id: true, accounts: false, now)
-        case .managedAccounts: introduced(id: false, accounts: true, now)
+        case .session(.managedAccounts): introduced(id: false, accounts: true, now)
         case .notice(let notice): take(notice, now, into: &out)
-        case .historicalMidpoints, .historicalQuotes, .tickPrice, .tickSize, .tickGeneric,
-            .tickExchange, .tickTime, .realTimeVolume, .tickOption, .tickString, .tickByTickTrade,
-            .tickByTickQuote, .tickByTickMidpoint, .realTimeBar, .depth, .news,
-            .tickRequestParameters, .marketDataType, .rerouteMarketData, .rerouteDepth,
-            .headTimestamp, .historicalNews, .historicalNewsEnd, .fundamentals, .bulletin,
-            .newsProviders, .currentTime:
-            break
+        case .history, .session, .tick, .feed: break
         }
     }
 

@@ -1,8 +1,8 @@
 /// The limits that keep requests below what the broker's server punishes, and the limits of
 /// requests that wait. Each leaves some room for clocks and lines that do not agree with ours.
 package struct PacingLimits: Hashable, Sendable {
-    /// Messages. The server counts 50 in a second, from the moments at which
-    /// it reads them: a burst that it reads late comes nearer to the next one.
+    /// Messages. The server counts 50 in a second, from the moments at which it reads them: a burst
+    /// that it reads late comes nearer to the next one.
     package var messages = Rate(max: 45, window: .milliseconds(1_200))
     /// Requests for history; quotes count twice. The server counts 60 in 600 s.
     package var history = Rate(max: 58, window: .seconds(605))

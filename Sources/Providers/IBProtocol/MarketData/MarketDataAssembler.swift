@@ -155,14 +155,14 @@ package struct MarketDataAssembler: Sendable {
     /// Handles one message of this request; it ignores others.
     package mutating func take(_ message: IBMessage, at time: Timestamp) -> MarketDataEvent {
         switch message {
-        case .tickPrice(let tick): return price(tick, time)
-        case .tickSize(let tick): return size(tick, time)
-        case .realTimeVolume(let tick): return realTimeVolume(tick, time)
-        case .tickGeneric(let tick): return generic(tick, time)
-        case .tickOption(let tick): return .option(option(tick, time))
-        case .tickExchange(let tick): return exchange(tick, time)
-        case .tickTime(let tick): took(tick, time)
-        case .marketDataType(_, let mode): took(mode)
+        case .tick(.price(let tick)): return price(tick, time)
+        case .tick(.size(let tick)): return size(tick, time)
+        case .tick(.realTimeVolume(let tick)): return realTimeVolume(tick, time)
+        case .tick(.generic(let tick)): return generic(tick, time)
+        case .tick(.option(let tick)): return .option(option(tick, time))
+        case .tick(.exchange(let tick)): return exchange(tick, time)
+        case .tick(.time(let tick)): took(tick, time)
+        case .feed(.mode(_, let mode)): took(mode)
         default: break
         }
         return .none

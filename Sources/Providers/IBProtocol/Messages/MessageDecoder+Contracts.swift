@@ -32,7 +32,7 @@ extension MessageDecoder {
         details.zone = fields.text()
         details.tradingHours = fields.text()
         details.liquidHours = fields.text()
-        return .contractDetails(details)
+        return .contract(.details(details))
     }
 
     static func bondDetails(_ fields: inout FieldCursor, version: Int) -> IBMessage {
@@ -52,7 +52,7 @@ extension MessageDecoder {
         fields.skip()
         details.contract.tradingClass = fields.text()
         details.contract.id = fields.number()
-        return .contractDetails(details)
+        return .contract(.details(details))
     }
 
     /// Returns the date of a contract's end: the provider writes `DATE`, `DATE TIME [ZONE]` or
@@ -63,6 +63,6 @@ extension MessageDecoder {
 
     static func contractDetailsEnd(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .contractDetailsEnd(request: fields.number())
+        return .contract(.end(request: fields.number()))
     }
 }

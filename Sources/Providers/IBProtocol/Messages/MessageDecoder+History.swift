@@ -19,7 +19,7 @@ extension MessageDecoder {
                     vwap: positive(fields.average(), volume), volume: volume,
                     trades: fields.tradeCount()))
         }
-        return .historicalBars(answer)
+        return .history(.bars(answer))
     }
 
     static func historicalMidpoints(_ fields: inout FieldCursor) -> IBMessage {
@@ -33,8 +33,9 @@ extension MessageDecoder {
             ticks.append(MidpointTick(time: time, price: fields.price()))
             fields.skip()
         }
-        return .historicalMidpoints(
-            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+        return .history(
+            .midpoints(
+                HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag())))
     }
 
     static func historicalQuotes(_ fields: inout FieldCursor) -> IBMessage {
@@ -53,8 +54,9 @@ extension MessageDecoder {
             if mask & 2 != 0 { tick.attributes.insert(.bidPastLow) }
             ticks.append(tick)
         }
-        return .historicalQuotes(
-            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+        return .history(
+            .quotes(
+                HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag())))
     }
 
     static func historicalTrades(_ fields: inout FieldCursor) -> IBMessage {
@@ -70,12 +72,14 @@ extension MessageDecoder {
                     time: time, price: fields.price(), size: fields.size(), mask: mask,
                     exchange: fields.shortText(), conditions: fields.shortText()))
         }
-        return .historicalTrades(
-            HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag()))
+        return .history(
+            .trades(
+                HistoricalTicks(request: request, ticks: ticks, isLast: fields.flag())))
     }
 
     static func headTimestamp(_ fields: inout FieldCursor) -> IBMessage {
-        .headTimestamp(
-            HeadTimestamp(request: fields.number(), time: fields.providerTime(.universal)))
+        .feed(
+            .headTimestamp(
+                HeadTimestamp(request: fields.number(), time: fields.providerTime(.universal))))
     }
 }

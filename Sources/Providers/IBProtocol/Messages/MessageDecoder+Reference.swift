@@ -14,33 +14,34 @@ extension MessageDecoder {
 
     static func nextValidID(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .nextValidID(fields.number())
+        return .session(.nextValidID(fields.number()))
     }
 
     static func managedAccounts(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .managedAccounts(list(fields.text()))
+        return .session(.managedAccounts(list(fields.text())))
     }
 
     static func currentTime(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
         let time = fields.seconds()
         if !time.isDefined { fields.fail(.notATime) }
-        return .currentTime(time)
+        return .session(.currentTime(time))
     }
 
     static func marketDataType(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
         let request = fields.number()
         let mode = FeedMode(rawValue: fields.mask()) ?? .unknown
-        return .marketDataType(request: request, (1...4).contains(mode.rawValue) ? mode : .unknown)
+        return .feed(.mode(request: request, (1...4).contains(mode.rawValue) ? mode : .unknown))
     }
 
     static func tickRequestParameters(_ fields: inout FieldCursor) -> IBMessage {
-        .tickRequestParameters(
-            TickRequestParameters(
-                request: fields.number(), minTick: fields.price(), bboExchange: fields.text(),
-                snapshotPermissions: fields.optionalInteger()))
+        .feed(
+            .parameters(
+                TickRequestParameters(
+                    request: fields.number(), minTick: fields.price(), bboExchange: fields.text(),
+                    snapshotPermissions: fields.optionalInteger())))
     }
 
     static func reroute(_ fields: inout FieldCursor) -> Reroute {
@@ -55,18 +56,20 @@ extension MessageDecoder {
 // News and documents.
 extension MessageDecoder {
     static func news(_ fields: inout FieldCursor) -> IBMessage {
-        .news(
-            TickNews(
-                request: fields.number(), time: fields.milliseconds(), provider: fields.text(),
-                article: fields.text(), headline: fields.text(), extra: fields.text()))
+        .feed(
+            .news(
+                TickNews(
+                    request: fields.number(), time: fields.milliseconds(), provider: fields.text(),
+                    article: fields.text(), headline: fields.text(), extra: fields.text())))
     }
 
     static func bulletin(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .bulletin(
-            BulletinMessage(
-                id: fields.number(), kind: BulletinKind(rawValue: fields.mask()) ?? .unknown,
-                text: fields.text(), exchange: fields.text()))
+        return .session(
+            .bulletin(
+                BulletinMessage(
+                    id: fields.number(), kind: BulletinKind(rawValue: fields.mask()) ?? .unknown,
+                    text: fields.text(), exchange: fields.text())))
     }
 
     static func newsProviders(_ fields: inout FieldCursor) -> IBMessage {
@@ -74,19 +77,21 @@ extension MessageDecoder {
         for _ in 0..<fields.count(fields: 2) {
             providers.append(NewsProvider(code: fields.text(), name: fields.text()))
         }
-        return .newsProviders(providers)
+        return .session(.newsProviders(providers))
     }
 
     static func historicalNews(_ fields: inout FieldCursor) -> IBMessage {
-        .historicalNews(
-            HistoricalHeadline(
-                request: fields.number(), time: fields.providerTime(), provider: fields.text(),
-                article: fields.text(), headline: fields.text()))
+        .feed(
+            .headline(
+                HistoricalHeadline(
+                    request: fields.number(), time: fields.providerTime(), provider: fields.text(),
+                    article: fields.text(), headline: fields.text())))
     }
 
     static func fundamentals(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .fundamentals(
-            FundamentalDocument(request: fields.number(), content: fields.bytesOfText()))
+        return .feed(
+            .fundamentals(
+                FundamentalDocument(request: fields.number(), content: fields.bytesOfText())))
     }
 }

@@ -16,7 +16,7 @@ extension MessageDecoder {
             tick.size = .undefined
         }
         if !TickType.hasSize(tick.type) { tick.size = .undefined }
-        return .tickPrice(tick)
+        return .tick(.price(tick))
     }
 
     @inline(__always)
@@ -27,14 +27,17 @@ extension MessageDecoder {
     @inline(__always)
     static func tickSize(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .tickSize(
-            TickSize(request: fields.number(), type: fields.number(), size: fields.size()))
+        return .tick(
+            .size(
+                TickSize(request: fields.number(), type: fields.number(), size: fields.size())))
     }
 
     static func tickGeneric(_ fields: inout FieldCursor) -> IBMessage {
         fields.skip()
-        return .tickGeneric(
-            TickGeneric(request: fields.number(), type: fields.number(), value: fields.ratio()))
+        return .tick(
+            .generic(
+                TickGeneric(request: fields.number(), type: fields.number(), value: fields.ratio()))
+        )
     }
 
     @inline(__always)
@@ -46,12 +49,13 @@ extension MessageDecoder {
         case TickType.realTimeVolume, TickType.realTimeTradeVolume:
             return realTimeVolume(&fields, request, type)
         case TickType.lastTimestamp, TickType.delayedLastTimestamp:
-            return .tickTime(TickTime(request: request, type: type, time: fields.seconds()))
+            return .tick(.time(TickTime(request: request, type: type, time: fields.seconds())))
         case TickType.bidExchange, TickType.askExchange, TickType.lastExchange:
-            return .tickExchange(
-                TickExchange(request: request, type: type, exchange: fields.shortText()))
+            return .tick(
+                .exchange(
+                    TickExchange(request: request, type: type, exchange: fields.shortText())))
         default:
-            return .tickString(TickString(request: request, type: type, text: fields.text()))
+            return .feed(.text(TickString(request: request, type: type, text: fields.text())))
         }
     }
 
@@ -75,10 +79,11 @@ extension MessageDecoder {
         }
         let isSingle =
             single.count == 4 && fields.bytes.uint8(at: single.lowerBound) == UInt8(ascii: "t")
-        return .realTimeVolume(
-            RealTimeVolume(
-                request: request, type: type, price: Price(raw: price), size: size, time: time,
-                totalVolume: total, vwap: Price(raw: vwap), isSingle: isSingle))
+        return .tick(
+            .realTimeVolume(
+                RealTimeVolume(
+                    request: request, type: type, price: Price(raw: price), size: size, time: time,
+                    totalVolume: total, vwap: Price(raw: vwap), isSingle: isSingle)))
     }
 
     static func tickOption(_ fields: inout FieldCursor) -> IBMessage {
@@ -97,12 +102,14 @@ extension MessageDecoder {
         let gamma = known(fields.ratio())
         let vega = known(fields.ratio())
         let theta = known(fields.ratio())
-        return .tickOption(
-            TickOption(
-                request: request, type: type, basis: basis,
-                impliedVolatility: volatility.raw < 0 ? .undefined : volatility, delta: delta,
-                gamma: gamma, vega: vega, theta: theta, optionPrice: price, dividends: dividends,
-                underlyingPrice: known(fields.average())))
+        return .tick(
+            .option(
+                TickOption(
+                    request: request, type: type, basis: basis,
+                    impliedVolatility: volatility.raw < 0 ? .undefined : volatility, delta: delta,
+                    gamma: gamma, vega: vega, theta: theta, optionPrice: price,
+                    dividends: dividends,
+                    underlyingPrice: known(fields.average()))))
     }
 
     /// Returns undefined for a greek of -2, which was not computed.
@@ -131,11 +138,12 @@ extension MessageDecoder {
             return nil
         }
         let isDelete = operation == .delete
-        return .depth(
-            DepthMessage(
-                request: request, position: position, side: side, operation: operation,
-                price: isDelete ? .undefined : price, size: isDelete ? .undefined : size,
-                marketMaker: maker, flags: flags))
+        return .tick(
+            .depth(
+                DepthMessage(
+                    request: request, position: position, side: side, operation: operation,
+                    price: isDelete ? .undefined : price, size: isDelete ? .undefined : size,
+                    marketMaker: maker, flags: flags)))
     }
 
     @inline(__always)
@@ -145,20 +153,22 @@ extension MessageDecoder {
         let time = fields.seconds()
         switch kind {
         case 1, 2:
-            return .tickByTickTrade(
-                request: request, all: kind == 2,
-                TradeTick(
-                    time: time, price: fields.price(), size: fields.size(), mask: fields.mask(),
-                    exchange: fields.shortText(), conditions: fields.shortText()))
+            return .tick(
+                .trade(
+                    request: request, all: kind == 2,
+                    TradeTick(
+                        time: time, price: fields.price(), size: fields.size(), mask: fields.mask(),
+                        exchange: fields.shortText(), conditions: fields.shortText())))
         case 3:
             var tick = QuoteTick(
                 time: time, bidPrice: fields.price(), askPrice: fields.price(),
                 bidSize: fields.size(), askSize: fields.size())
             tick.attributes = QuoteAttributes(rawValue: fields.mask() & 3)
-            return .tickByTickQuote(request: request, tick)
+            return .tick(.quote(request: request, tick))
         case 4:
-            return .tickByTickMidpoint(
-                request: request, MidpointTick(time: time, price: fields.price()))
+            return .tick(
+                .midpoint(
+                    request: request, MidpointTick(time: time, price: fields.price())))
         default:
             fields.fail(.outOfRange)
             return nil
@@ -174,10 +184,11 @@ extension MessageDecoder {
         )
         let volume = fields.volume()
         let vwap = positive(fields.average(), volume)
-        return .realTimeBar(
-            RealTimeBar(
-                request: request, time: time, open: open, high: high, low: low, close: close,
-                vwap: vwap, volume: volume, trades: fields.tradeCount()))
+        return .tick(
+            .bar(
+                RealTimeBar(
+                    request: request, time: time, open: open, high: high, low: low, close: close,
+                    vwap: vwap, volume: volume, trades: fields.tradeCount())))
     }
 
     /// Returns undefined for the average of a bar without a volume, which is -1.

@@ -75,8 +75,8 @@ package struct MessageDecoder: Sendable {
         case .currentTime: Self.currentTime(&fields)
         case .marketDataType: Self.marketDataType(&fields)
         case .tickRequestParameters: Self.tickRequestParameters(&fields)
-        case .rerouteMarketData: .rerouteMarketData(Self.reroute(&fields))
-        case .rerouteDepth: .rerouteDepth(Self.reroute(&fields))
+        case .rerouteMarketData: .feed(.rerouteMarketData(Self.reroute(&fields)))
+        case .rerouteDepth: .feed(.rerouteDepth(Self.reroute(&fields)))
         case .contractDetails: Self.contractDetails(&fields, version: version)
         case .bondDetails: Self.bondDetails(&fields, version: version)
         case .contractDetailsEnd: Self.contractDetailsEnd(&fields)
@@ -87,7 +87,7 @@ package struct MessageDecoder: Sendable {
         case .newsProviders: Self.newsProviders(&fields)
         case .historicalNews: Self.historicalNews(&fields)
         case .historicalNewsEnd:
-            .historicalNewsEnd(request: fields.number(), hasMore: fields.flag())
+            .feed(.headlinesEnd(request: fields.number(), hasMore: fields.flag()))
 
         case .historicalBars: Self.historicalBars(&fields)
         case .headTimestamp: Self.headTimestamp(&fields)

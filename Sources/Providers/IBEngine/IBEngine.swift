@@ -184,8 +184,10 @@ package struct IBEngine: Sendable {
                 // What is missing before the end of a recorded gap belongs to that gap.
                 let end = ends[GapKey(instrument: number, kind: kind)] ?? from
                 if end <= reached { from = max(from, end) }
-                feeds.continueOutage(
-                    number, kind, from: from, reason: .gatewayLost, isRecorded: false, in: &turn)
+                let gap = OpenGap(
+                    instrument: number, kind: kind, from: from, to: .undefined,
+                    reason: .gatewayLost)
+                turn.live.beginGap(gap, "the gateway was not there", now: turn.now.wall)
             }
         }
         if !isStopping, session.phase == .idle {
@@ -211,9 +213,7 @@ package struct IBEngine: Sendable {
             }
             return inheritedGaps.append(gap)
         }
-        feeds.continueOutage(
-            gap.instrument, gap.kind, from: gap.from, reason: gap.reason, isRecorded: true,
-            in: &turn)
+        turn.live.continueGap(gap)
         // No feed delivers this kind any more, so nothing else would ever end the gap.
         if settings.delayed == .always || !feeds.kinds(at: place).contains(gap.kind) {
             feeds.endOutage(place, gap.kind, to: turn.now.wall, .unwanted, in: &turn)

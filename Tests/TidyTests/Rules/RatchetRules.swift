@@ -7,7 +7,7 @@ let ratchetRules: [Rule] = [
         example: { "struct S\($0) {\n" + String(repeating: "    let a = 1\n", count: 16) + "}\n" },
         places: { storedProperties(in: $0).filter { $0.count > Limit.storedProperties } }),
     ratchet(
-        "functions with many parameters", limit: 29,
+        "functions with many parameters", limit: 28,
         fix: "give what belongs together a struct with names",
         example: { "func f\($0)(a: A, b: [B: C], c: (D, E), d: F<G, H>, e: I, f: J) {}\n" },
         places: { parameters(in: $0).filter { $0.count > Limit.parameters } }),

@@ -148,18 +148,6 @@ struct FeedMachine: Sendable {
 
     // MARK: outages from before
 
-    /// Opens a gap that began in an earlier process. Either that process left the gap open on the
-    /// tape (`isRecorded`), or it recorded this kind of data only up to `from`.
-    mutating func continueOutage(
-        _ number: UInt32, _ kind: DataKind, from: Timestamp, reason: GapReason, isRecorded: Bool,
-        in turn: inout Turn
-    ) {
-        let gap = OpenGap(
-            instrument: number, kind: kind, from: from, to: .undefined, reason: reason)
-        guard !isRecorded else { return turn.live.continueGap(gap) }
-        turn.live.beginGap(gap, "the gateway was not there", now: turn.now.wall)
-    }
-
     /// Returns all kinds of data that the instrument's feeds deliver.
     func kinds(at place: Int) -> [DataKind] {
         entries[place].slots.reduce(into: KindSet()) { $0.formUnion($1.kinds) }.kinds

@@ -78,7 +78,7 @@ package enum EngineLimits {
     /// How long an answer with contract details, or the next request for them, is waited for.
     static let detailsWait = 30 * second
     /// The age at which contract details are requested again: their hours cover some days only.
-    static let detailsAge = 43_200 * second
+    static let detailsAge: Int64 = .hours(12)
     /// How long after a refusal a feed is requested again. A person has to change something first.
     static let refusedWait = 3_600 * second
     /// How often in a row "no such contract" is not believed for a contract that the provider has

@@ -17,9 +17,9 @@ final class ConnectionLoop {
     /// The most reads of one turn, so that records do not wait long to be handed over.
     private static let readsPerTurn = 8
     /// The interval at which the floor advances when nothing arrives.
-    private static let idleNanoseconds: Int64 = 50_000_000
+    private static let idleNanoseconds: Int64 = .milliseconds(50)
     /// The interval at which a full channel is tried again. There is no signal when it has room.
-    private static let fullNanoseconds: Int64 = 2_000_000
+    private static let fullNanoseconds: Int64 = .milliseconds(2)
     /// The most wishes of the engine that one turn carries out. A further one waits for the next
     /// turn.
     private static let wishesMax = 4

@@ -12,7 +12,7 @@ struct IBKRSettings: Sendable {
         var connectTimeout: Int64
         /// How long bytes may wait for a server that reads nothing, in nanoseconds. Then the
         /// connection is treated as lost.
-        var sendTimeout: Int64 = 10_000_000_000
+        var sendTimeout: Int64 = .seconds(10)
 
         /// The two times, for people.
         var connectText: String { Self.text(connectTimeout) }

@@ -5,8 +5,8 @@ internal import Primitives
 /// and more often while the host's clock has stepped and the gateway has not followed the step.
 struct TimeQuestions {
     /// The intervals, in nanoseconds.
-    private static let interval: Int64 = 60_000_000_000
-    private static let intervalAfterStep: Int64 = 10_000_000_000
+    private static let interval: Int64 = .seconds(60)
+    private static let intervalAfterStep: Int64 = .seconds(10)
     /// The host's clock has stepped if it differs more than this from the gateway's time, in
     /// nanoseconds.
     private static let stepMin: UInt64 = 1_000_000_000

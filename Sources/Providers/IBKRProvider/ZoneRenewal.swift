@@ -5,7 +5,7 @@ internal import Primitives
 /// reading them once a day is enough.
 struct ZoneRenewal {
     /// The interval at which the rules are read again, in nanoseconds.
-    private static let interval: Int64 = 86_400 * 1_000_000_000
+    private static let interval: Int64 = .days(1)
 
     private var names: [String] = []
     /// When the rules are read again, monotonic.

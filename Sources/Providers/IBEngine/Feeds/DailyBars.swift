@@ -24,7 +24,7 @@ struct DailyBars: Sendable {
         if case .day(let day) = bar.time {
             end = midnight(day.addingReportingOverflow(1).partialValue)
         } else {
-            end = start.advanced(byNanoseconds: 86_400 * EngineLimits.second)
+            end = start.advanced(byNanoseconds: .days(1))
         }
         let header = TickHeader(
             symbol: number, flags: .backfilled, resolution: TimeResolution.day.rawValue,

@@ -234,8 +234,7 @@ struct FeedMachine: Sendable {
 
     /// Returns the UTC day, as its number since 1970.
     static func day(_ time: Timestamp) -> Int64 {
-        time.floored(toNanoseconds: 86_400 * EngineLimits.second).nanoseconds
-            / (86_400 * EngineLimits.second)
+        time.floored(toNanoseconds: .days(1)).nanoseconds / Int64.days(1)
     }
 
     // MARK: what others see

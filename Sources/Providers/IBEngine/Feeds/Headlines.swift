@@ -34,7 +34,7 @@ struct Headlines: Sendable {
     private var next = 0
 
     /// How far back headlines are requested, in nanoseconds.
-    static let reach = 86_400 * EngineLimits.second
+    static let reach: Int64 = .days(1)
 
     /// Forgets the providers, which each connection reports again.
     mutating func disconnected() {

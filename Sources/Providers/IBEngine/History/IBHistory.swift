@@ -138,7 +138,7 @@ package struct IBHistoryService: HistoryService {
     package init(bars: IBBarLength = .day) { length = bars }
 
     package var limits: RequestLimits {
-        RequestLimits(service: "TWS", failedWait: 5_000_000_000)
+        RequestLimits(service: "TWS", failedWait: .seconds(5))
     }
 
     package func name(of instrument: Instrument) -> String { instrument.symbol.text }

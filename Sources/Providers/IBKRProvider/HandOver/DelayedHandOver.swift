@@ -8,7 +8,7 @@ internal import ProviderKit
 /// left out. The connection's thread uses it.
 struct DelayedHandOver {
     /// The shortest time between two reports that delayed ticks are left out, in nanoseconds.
-    private static let lossInterval: Int64 = 60_000_000_000
+    private static let lossInterval: Int64 = .seconds(60)
 
     private let parts: ConnectionLoop.Parts
     /// `nil` until the engine has what the source has on the tape.

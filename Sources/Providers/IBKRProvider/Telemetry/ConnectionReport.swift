@@ -10,7 +10,7 @@ internal import ServiceRuntime
 /// the connection's thread.
 final class ConnectionReport: Sendable {
     /// How often the state is shown, in nanoseconds.
-    private static let interval: Int64 = 1_000_000_000
+    private static let interval: Int64 = .seconds(1)
 
     /// The state of the engine at a moment.
     struct Seen: Sendable {

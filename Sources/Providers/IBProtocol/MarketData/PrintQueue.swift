@@ -14,11 +14,11 @@ internal import Primitives
 struct PrintQueue: Sendable {
     /// The provider sends both messages of a print together. After this time the second one is
     /// treated as missing.
-    static let waitNanoseconds: Int64 = 250_000_000
+    static let waitNanoseconds: Int64 = .milliseconds(250)
     /// Beyond this number, the oldest trade no longer waits.
     static let heldMax = 64
     /// The largest difference between the times of a print's two messages.
-    private static let slackNanoseconds: Int64 = 1_000_000_000
+    private static let slackNanoseconds: Int64 = .seconds(1)
 
     /// What a held trade waits for.
     private enum Wait: Sendable {

@@ -92,7 +92,7 @@ struct RequestWriter {
 
     /// Writes `yyyymmdd-hh:mm:ss`, which means UTC.
     private mutating func append(_ time: Timestamp) {
-        let perDay: Int64 = 86_400_000_000_000
+        let perDay: Int64 = .days(1)
         var (days, rest) = time.nanoseconds.quotientAndRemainder(dividingBy: perDay)
         if rest < 0 {
             rest += perDay

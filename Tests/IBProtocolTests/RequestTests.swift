@@ -27,16 +27,6 @@ struct RequestTests {
     private static let optionFields =
         "0|AAPL|OPT|20260116|147.5|C|100|SMART||USD|AAPL  260116C00147500|AAPL"
 
-    private static let spread: Contract = {
-        var contract = Contract(.combination, "SPY")
-        contract.legs = [
-            ContractLeg(contract: 1, ratio: 1, action: "BUY", exchange: "SMART"),
-            ContractLeg(contract: 2, ratio: 3, action: "SELL", exchange: "CBOE"),
-        ]
-        return contract
-    }()
-    private static let spreadFields = "0|SPY|BAG|||||SMART||USD||"
-
     private func check(
         _ request: IBRequest, _ expected: String, version: Int = 176,
         _ place: SourceLocation = #_sourceLocation
@@ -53,7 +43,6 @@ struct RequestTests {
             try IBRequest.currentTime.encoded(version: 157)
                 == [0, 0, 0, 5, 0x34, 0x39, 0, 0x31, 0])
         try check(.startAPI(client: 10), "71|2|10|")
-        try check(.startAPI(client: 11, capabilities: "x"), "71|2|11|x")
         try check(.marketDataType(3), "59|1|3")
     }
 
@@ -63,21 +52,17 @@ struct RequestTests {
             .marketData(id: 7, Self.apple, MarketDataRequest(genericTicks: ["233", "292:BRFG"])),
             "1|11|7|\(Self.appleFields)|0|233,292:BRFG|0|0|")
         try check(
-            .marketData(id: 7, Self.spread, MarketDataRequest()),
-            "1|11|7|\(Self.spreadFields)|2|1|1|BUY|SMART|2|3|SELL|CBOE|0||0|0|")
+            .marketData(id: 7, Self.option, MarketDataRequest()),
+            "1|11|7|\(Self.optionFields)|0||0|0|")
         try check(.cancelMarketData(id: 7), "2|2|7")
         try check(
-            .depth(
-                id: 8, Self.apple, rows: 10, isSmart: true,
-                options: [TagValue("a", "1"), TagValue("b", "2")]),
-            "10|5|8|\(Self.appleFields)|10|1|a=1;b=2;")
+            .depth(id: 8, Self.apple, rows: 10, isSmart: true),
+            "10|5|8|\(Self.appleFields)|10|1|")
         try check(.cancelDepth(id: 8, isSmart: true), "11|1|8|1")
         try check(
-            .tickByTick(id: 9, Self.option, .bidAsk, ignoreSize: true),
-            "97|9|\(Self.optionFields)|BidAsk|0|1")
+            .tickByTick(id: 9, Self.option, .bidAsk), "97|9|\(Self.optionFields)|BidAsk|0|0")
         try check(
-            .tickByTick(id: 9, Self.apple, .allLast, past: 5),
-            "97|9|\(Self.appleFields)|AllLast|5|0")
+            .tickByTick(id: 9, Self.apple, .allLast), "97|9|\(Self.appleFields)|AllLast|0|0")
         try check(.cancelTickByTick(id: 9), "98|9")
         try check(
             .realTimeBars(id: 10, Self.apple, .trades, regularHoursOnly: false),
@@ -94,19 +79,18 @@ struct RequestTests {
             "20|7|\(Self.appleFields)|0|20260105-09:30:00|1 min|1 D|0|TRADES|2|0|")
         bars.end = .open
         bars.kind = .midpoint
-        bars.dates = .text
         bars.regularHoursOnly = true
+        bars.includeExpired = true
         try check(
-            .history(id: 7, Self.spread, bars),
-            "20|7|\(Self.spreadFields)|0||1 min|1 D|1|MIDPOINT|1|2|1|1|BUY|SMART|2|3|SELL|CBOE|0|")
+            .history(id: 7, Self.option, bars),
+            "20|7|\(Self.optionFields)|1||1 min|1 D|1|MIDPOINT|2|0|")
         try check(.cancelHistory(id: 7), "25|1|7")
         var ticks = HistoryTicksRequest()
-        ticks.start = .text("20260105 09:30:00 US/Eastern")
+        ticks.start = .at(seconds(1_767_605_400))
         ticks.kind = .bidAsk
-        ticks.ignoreSize = true
         try check(
             .historyTicks(id: 7, Self.apple, ticks),
-            "96|7|\(Self.appleFields)|0|20260105 09:30:00 US/Eastern||1000|BID_ASK|0|1|")
+            "96|7|\(Self.appleFields)|0|20260105-09:30:00||1000|BID_ASK|0|0|")
         try check(
             .headTimestamp(id: 7, Self.apple, .trades, regularHoursOnly: true),
             "87|7|\(Self.appleFields)|0|1|TRADES|2")
@@ -115,24 +99,22 @@ struct RequestTests {
 
     @Test("contracts and what belongs to them, by version")
     func reference() throws {
-        let isin = TagValue("ISIN", "US0378331005")
-        let details = IBRequest.contractDetails(id: 7, Self.apple, secondaryID: isin)
-        try check(details, "9|8|7|\(Self.appleFields)|0|ISIN|US0378331005", version: 175)
-        try check(details, "9|8|7|\(Self.appleFields)|0|ISIN|US0378331005|", version: 176)
+        let details = IBRequest.contractDetails(id: 7, Self.apple)
+        try check(details, "9|8|7|\(Self.appleFields)|0||", version: 175)
+        try check(details, "9|8|7|\(Self.appleFields)|0|||", version: 176)
         try check(
-            .contractDetails(id: 7, Self.apple, includeExpired: true, issuer: "e1"),
-            "9|8|7|\(Self.appleFields)|1|||e1")
+            .contractDetails(id: 7, Self.apple, includeExpired: true),
+            "9|8|7|\(Self.appleFields)|1|||")
     }
 
     @Test("news and documents")
     func news() throws {
         try check(.bulletins(all: true), "12|1|1")
-        try check(.cancelBulletins, "13|1")
         try check(.newsProviders, "85")
         var news = HistoricalNewsRequest(contract: 265_598, providers: ["BRFG", "DJNL"], count: 10)
-        news.end = .text("2026-01-05 09:30:00.0")
+        news.start = .at(seconds(1_767_605_400))
         try check(
-            .historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL||2026-01-05 09:30:00.0|10|")
+            .historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL|20260105-09:30:00||10|")
         try check(
             .fundamentals(id: 7, Self.apple, report: "ReportSnapshot"),
             "52|2|7|265598|AAPL|STK|SMART|NASDAQ|USD||ReportSnapshot|0|")
@@ -147,14 +129,6 @@ struct RequestTests {
                     .encoded(version: 176)
             }
         }
-        var optional = MarketDataRequest()
-        optional.options = [TagValue("a", "1;b=2")]
-        #expect(throws: RequestError.option("a")) {
-            try IBRequest.marketData(id: 7, Self.apple, optional).encoded(version: 176)
-        }
-        #expect(throws: RequestError.needsVersion(176, for: "a search by issuer")) {
-            try IBRequest.contractDetails(id: 7, Self.apple, issuer: "e1").encoded(version: 175)
-        }
         var forever = HistoryTicksRequest()
         forever.start = .at(.undefined)
         #expect(throws: RequestError.number(field: "time")) {
@@ -168,12 +142,16 @@ struct RequestTests {
 
     @Test("times around 1970 are written as they are")
     func times() throws {
-        var ticks = HistoryTicksRequest()
-        ticks.start = .at(seconds(-1))
-        ticks.end = .at(Timestamp(nanoseconds: Int64.min))
-        try check(
-            .historyTicks(id: 7, Self.apple, ticks),
-            "96|7|\(Self.appleFields)|0|19691231-23:59:59|16770921-00:12:43|1000|TRADES|0|0|")
+        for (time, text) in [
+            (seconds(-1), "19691231-23:59:59"),
+            (Timestamp(nanoseconds: Int64.min), "16770921-00:12:43"),
+        ] {
+            var ticks = HistoryTicksRequest()
+            ticks.start = .at(time)
+            try check(
+                .historyTicks(id: 7, Self.apple, ticks),
+                "96|7|\(Self.appleFields)|0|\(text)||1000|TRADES|0|0|")
+        }
     }
 }
 

@@ -327,7 +327,7 @@ extension HistoricalBar {
             case .trades: .trades
             case .midpoint: .midpoint
             case .bidAsk: .bidAsk
-            case .bid, .ask, .aggregatedTrades, .historicalVolatility, .impliedVolatility: .unknown
+            case .aggregatedTrades: .unknown
             }
         var bar = ProviderBar(header: header, openTime: time, closeTime: close, kind: barKind)
         (bar.open, bar.high, bar.low, bar.close) = (open, high, low, self.close)

@@ -27,20 +27,20 @@ extension IBRequest {
     private var traits: (number: Int32?, cancelled: Int32?, resource: PacedResource) {
         switch self {
         case .marketData(let id, _, _): (id, nil, .line(.marketData))
-        case .depth(let id, _, _, _, _): (id, nil, .line(.depth))
-        case .tickByTick(let id, _, _, _, _): (id, nil, .line(.tickByTick))
-        case .realTimeBars(let id, _, _, _, _): (id, nil, .bars)
+        case .depth(let id, _, _, _): (id, nil, .line(.depth))
+        case .tickByTick(let id, _, _): (id, nil, .line(.tickByTick))
+        case .realTimeBars(let id, _, _, _): (id, nil, .bars)
         case .history(let id, _, _), .historyTicks(let id, _, _),
-            .headTimestamp(let id, _, _, _, _, _):
+            .headTimestamp(let id, _, _, _):
             (id, nil, .history)
-        case .contractDetails(let id, _, _, _, _), .historicalNews(let id, _),
-            .fundamentals(let id, _, _, _):
+        case .contractDetails(let id, _, _), .historicalNews(let id, _),
+            .fundamentals(let id, _, _):
             (id, nil, .none)
         case .cancelMarketData(let id), .cancelDepth(let id, _), .cancelTickByTick(let id),
             .cancelRealTimeBars(let id), .cancelHistory(let id), .cancelHeadTimestamp(let id),
             .cancelFundamentals(let id):
             (nil, id, .none)
-        case .startAPI, .currentTime, .marketDataType, .bulletins, .cancelBulletins,
+        case .startAPI, .currentTime, .marketDataType, .bulletins,
             .newsProviders:
             (nil, nil, .none)
         }
@@ -63,7 +63,7 @@ extension IBRequest {
 
     /// The contract whose ticks it requests tick by tick; `nil`: none.
     var tickByTickContract: Contract? {
-        if case .tickByTick(_, let contract, _, _, _) = self { contract } else { nil }
+        if case .tickByTick(_, let contract, _) = self { contract } else { nil }
     }
 
     /// What it takes of history's limits; `nil`: it is not for history.
@@ -78,15 +78,13 @@ extension IBRequest {
             return HistoryUse(
                 contract: contract, kind: request.kind, units: Self.units(request.kind),
                 question: .historyTicks(id: 0, contract, request))
-        case .headTimestamp(_, let contract, let kind, let hours, let expired, let dates):
+        case .headTimestamp(_, let contract, let kind, let hours):
             return HistoryUse(
                 contract: contract, kind: kind, units: 1,
-                question: .headTimestamp(
-                    id: 0, contract, kind, regularHoursOnly: hours, includeExpired: expired,
-                    dates: dates))
+                question: .headTimestamp(id: 0, contract, kind, regularHoursOnly: hours))
         case .startAPI, .currentTime, .marketDataType, .marketData, .cancelMarketData, .depth,
             .cancelDepth, .tickByTick, .cancelTickByTick, .realTimeBars, .cancelRealTimeBars,
-            .cancelHistory, .cancelHeadTimestamp, .contractDetails, .bulletins, .cancelBulletins,
+            .cancelHistory, .cancelHeadTimestamp, .contractDetails, .bulletins,
             .newsProviders, .historicalNews, .fundamentals, .cancelFundamentals:
             return nil
         }
@@ -98,18 +96,18 @@ extension IBRequest {
     var subject: String {
         switch self {
         case .marketData(_, let contract, _): "market data of \(contract.name)"
-        case .depth(_, let contract, _, _, _): "depth of \(contract.name)"
-        case .tickByTick(_, let contract, let kind, _, _):
+        case .depth(_, let contract, _, _): "depth of \(contract.name)"
+        case .tickByTick(_, let contract, let kind):
             "tick by tick \(kind.rawValue) of \(contract.name)"
-        case .realTimeBars(_, let contract, _, _, _): "bars of 5 s of \(contract.name)"
+        case .realTimeBars(_, let contract, _, _): "bars of 5 s of \(contract.name)"
         case .history(_, let contract, let request):
             "history of \(contract.name), \(request.kind.rawValue), \(request.barSize)"
         case .historyTicks(_, let contract, let request):
             "history of \(contract.name), \(request.kind.rawValue), ticks"
-        case .headTimestamp(_, let contract, _, _, _, _): "first time of \(contract.name)"
-        case .contractDetails(_, let contract, _, _, _): "details of \(contract.name)"
-        case .fundamentals(_, let contract, let report, _): "\(report) of \(contract.name)"
-        case .startAPI, .currentTime, .marketDataType, .bulletins, .cancelBulletins,
+        case .headTimestamp(_, let contract, _, _): "first time of \(contract.name)"
+        case .contractDetails(_, let contract, _): "details of \(contract.name)"
+        case .fundamentals(_, let contract, let report): "\(report) of \(contract.name)"
+        case .startAPI, .currentTime, .marketDataType, .bulletins,
             .newsProviders, .historicalNews, .cancelMarketData, .cancelDepth, .cancelTickByTick,
             .cancelRealTimeBars, .cancelHistory, .cancelHeadTimestamp, .cancelFundamentals:
             cancelled.map { "cancel of request \($0)" } ?? "another request"

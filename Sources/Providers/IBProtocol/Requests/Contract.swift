@@ -17,25 +17,8 @@ package struct SecurityKind: Hashable, Sendable, CustomStringConvertible {
     package static let bond = SecurityKind("BOND")
     package static let commodity = SecurityKind("CMDTY")
     package static let fund = SecurityKind("FUND")
-    package static let combination = SecurityKind("BAG")
 
     package var description: String { text }
-}
-
-/// A part of a combination.
-package struct ContractLeg: Hashable, Sendable {
-    package var contract: Int32
-    package var ratio: Int32
-    /// `BUY` or `SELL`.
-    package var action: String
-    package var exchange: String
-
-    package init(contract: Int32, ratio: Int32, action: String, exchange: String) {
-        self.contract = contract
-        self.ratio = ratio
-        self.action = action
-        self.exchange = exchange
-    }
 }
 
 /// The contract whose data are requested. It is identified by the provider's id, or by as many of
@@ -56,8 +39,6 @@ package struct Contract: Hashable, Sendable {
     package var currency = ""
     package var localSymbol = ""
     package var tradingClass = ""
-    /// The parts of a combination.
-    package var legs: [ContractLeg] = []
 
     package init() {}
 
@@ -68,16 +49,5 @@ package struct Contract: Hashable, Sendable {
         self.symbol = symbol
         self.exchange = exchange
         self.currency = currency
-    }
-}
-
-/// An option of a request. The vendor defines the tags.
-package struct TagValue: Hashable, Sendable {
-    package var tag: String
-    package var value: String
-
-    package init(_ tag: String, _ value: String) {
-        self.tag = tag
-        self.value = value
     }
 }

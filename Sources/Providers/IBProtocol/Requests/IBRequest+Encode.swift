@@ -2,7 +2,7 @@ internal import MarketModel
 
 extension IBRequest {
     /// Returns the bytes for a server of this version, length first. Throws instead of writing
-    /// something that a server could misread.
+    /// something that a server could misread. The options of requests stay empty.
     package func encoded(version: Int) throws(RequestError) -> [UInt8] {
         var writer = RequestWriter()
         switch self {
@@ -11,14 +11,18 @@ extension IBRequest {
             writeStream(&writer)
         case .history, .cancelHistory, .historyTicks, .headTimestamp, .cancelHeadTimestamp:
             writeHistory(&writer)
-        case .contractDetails:
-            writeReference(&writer, version: version)
-        case .bulletins, .cancelBulletins, .newsProviders, .historicalNews,
-            .fundamentals, .cancelFundamentals:
+        case .contractDetails(let id, let contract, let includeExpired):
+            writer.integers(9, 8, id)
+            writer.contract(contract)
+            writer.flag(includeExpired)
+            // The kind and the value of another id, and an issuer.
+            writer.empty(version >= 176 ? 3 : 2)
+        case .bulletins, .newsProviders, .historicalNews, .fundamentals, .cancelFundamentals:
             writeNews(&writer)
-        case .startAPI(let client, let capabilities):
+        case .startAPI(let client):
             writer.integers(71, 2, client)
-            writer.text(capabilities, "capabilities")
+            // Capabilities.
+            writer.empty()
         case .currentTime: writer.integers(49, 1)
         case .marketDataType(let type): writer.integers(59, 1, type)
         }
@@ -30,37 +34,37 @@ extension IBRequest {
         case .marketData(let id, let contract, let request):
             writer.integers(1, 11, id)
             writer.contract(contract)
-            writer.legs(of: contract)
             writer.flag(false)
             writer.text(request.genericTicks.joined(separator: ","), "generic ticks")
             // No snapshot, and no regulatory snapshot.
             writer.flag(false)
             writer.flag(false)
-            writer.options(request.options)
+            writer.empty()
         case .cancelMarketData(let id): writer.integers(2, 2, id)
-        case .depth(let id, let contract, let rows, let isSmart, let options):
+        case .depth(let id, let contract, let rows, let isSmart):
             writer.integers(10, 5, id)
             writer.contract(contract)
             writer.integers(rows)
             writer.flag(isSmart)
-            writer.options(options)
+            writer.empty()
         case .cancelDepth(let id, let isSmart):
             writer.integers(11, 1, id)
             writer.flag(isSmart)
-        case .tickByTick(let id, let contract, let kind, let past, let ignoreSize):
+        case .tickByTick(let id, let contract, let kind):
             writer.integers(97, id)
             writer.contract(contract)
             writer.text(kind.rawValue, "kind")
-            writer.integers(past)
-            writer.flag(ignoreSize)
+            // No ticks of before, and changes of sizes as well.
+            writer.integers(0)
+            writer.flag(false)
         case .cancelTickByTick(let id): writer.integers(98, id)
-        case .realTimeBars(let id, let contract, let kind, let regularHoursOnly, let options):
+        case .realTimeBars(let id, let contract, let kind, let regularHoursOnly):
             writer.integers(50, 3, id)
             writer.contract(contract)
             writer.integers(5)
             writer.text(kind.rawValue, "kind")
             writer.flag(regularHoursOnly)
-            writer.options(options)
+            writer.empty()
         case .cancelRealTimeBars(let id): writer.integers(51, 1, id)
         default: break
         }
@@ -76,20 +80,21 @@ extension IBRequest {
             writer.contract(contract)
             writer.flag(request.includeExpired)
             writer.time(request.start)
-            writer.time(request.end)
+            // No end.
+            writer.empty()
             writer.integers(request.count)
             writer.text(request.kind.rawValue, "kind")
-            writer.flag(request.regularHoursOnly)
-            writer.flag(request.ignoreSize)
-            writer.options(request.options)
-        case .headTimestamp(
-            let id, let contract, let kind, let regularHoursOnly, let includeExpired, let dates):
+            // All hours, and changes of sizes as well.
+            writer.flag(false)
+            writer.flag(false)
+            writer.empty()
+        case .headTimestamp(let id, let contract, let kind, let regularHoursOnly):
             writer.integers(87, id)
             writer.contract(contract)
-            writer.flag(includeExpired)
+            writer.flag(false)
             writer.flag(regularHoursOnly)
             writer.text(kind.rawValue, "kind")
-            writer.integer(Int64(dates.rawValue))
+            writer.integers(Self.secondsSince1970)
         case .cancelHeadTimestamp(let id): writer.integers(90, id)
         default: break
         }
@@ -107,46 +112,31 @@ extension IBRequest {
         writer.text(request.duration, "duration")
         writer.flag(request.regularHoursOnly)
         writer.text(request.kind.rawValue, "kind")
-        writer.integer(Int64(request.dates.rawValue))
-        writer.legs(of: contract)
+        writer.integers(Self.secondsSince1970)
         // Not kept up to date.
         writer.flag(false)
-        writer.options(request.options)
+        writer.empty()
     }
 
-    private func writeReference(_ writer: inout RequestWriter, version: Int) {
-        switch self {
-        case .contractDetails(let id, let contract, let expired, let secondaryID, let issuer):
-            writer.integers(9, 8, id)
-            writer.contract(contract)
-            writer.flag(expired)
-            writer.text(secondaryID?.tag ?? "", "kind of secondary id")
-            writer.text(secondaryID?.value ?? "", "secondary id")
-            if version >= 176 {
-                writer.text(issuer, "issuer")
-            } else if !issuer.isEmpty {
-                writer.fail(.needsVersion(176, for: "a search by issuer"))
-            }
-        default: break
-        }
-    }
+    /// The number of the format of times in answers.
+    private static let secondsSince1970: Int32 = 2
 
     private func writeNews(_ writer: inout RequestWriter) {
         switch self {
         case .bulletins(let all):
             writer.integers(12, 1)
             writer.flag(all)
-        case .cancelBulletins: writer.integers(13, 1)
         case .newsProviders: writer.integers(85)
         case .historicalNews(let id, let request):
             writer.integers(86, id, request.contract)
             writer.text(request.providers.joined(separator: "+"), "providers")
             writer.time(request.start)
-            writer.time(request.end)
+            // No end.
+            writer.empty()
             writer.integers(request.count)
-            writer.options(request.options)
-        case .fundamentals(let id, let contract, let report, let options):
-            Self.write(id, contract, report, options, &writer)
+            writer.empty()
+        case .fundamentals(let id, let contract, let report):
+            Self.write(id, contract, report, &writer)
         case .cancelFundamentals(let id): writer.integers(53, 1, id)
         default: break
         }
@@ -154,8 +144,7 @@ extension IBRequest {
 
     /// Writes fewer fields of the contract than the other requests need.
     private static func write(
-        _ id: Int32, _ contract: Contract, _ report: String, _ options: [TagValue],
-        _ writer: inout RequestWriter
+        _ id: Int32, _ contract: Contract, _ report: String, _ writer: inout RequestWriter
     ) {
         writer.integers(52, 2, id, contract.id)
         writer.text(contract.symbol, "symbol")
@@ -165,7 +154,7 @@ extension IBRequest {
         writer.text(contract.currency, "currency")
         writer.text(contract.localSymbol, "local symbol")
         writer.text(report, "report")
-        writer.integer(Int64(options.count))
-        writer.options(options)
+        writer.integers(0)
+        writer.empty()
     }
 }

@@ -4,13 +4,9 @@ package import Primitives
 package enum HistoryKind: String, Hashable, Sendable {
     case trades = "TRADES"
     case midpoint = "MIDPOINT"
-    case bid = "BID"
-    case ask = "ASK"
     case bidAsk = "BID_ASK"
     /// Trades of crypto currencies. Their single trades are not available.
     case aggregatedTrades = "AGGTRADES"
-    case historicalVolatility = "HISTORICAL_VOLATILITY"
-    case impliedVolatility = "OPTION_IMPLIED_VOLATILITY"
 }
 
 /// The ticks of a tick-by-tick request, in the vendor's words.
@@ -23,20 +19,12 @@ package enum TickByTickKind: String, Hashable, Sendable {
     case midpoint = "MidPoint"
 }
 
-/// The format of times in answers.
-package enum DateFormat: Int, Hashable, Sendable {
-    case text = 1
-    case epoch = 2
-}
-
 /// The beginning or the end of the time that a request for history covers.
 package enum RequestTime: Hashable, Sendable {
     /// For an end: now. For a start: the beginning.
     case open
     /// Sent in UTC, in whole seconds.
     case at(Timestamp)
-    /// The text is sent unchanged.
-    case text(String)
 }
 
 /// A request for bars of history.
@@ -49,8 +37,6 @@ package struct HistoryRequest: Hashable, Sendable {
     package var kind = HistoryKind.trades
     package var regularHoursOnly = false
     package var includeExpired = false
-    package var dates = DateFormat.epoch
-    package var options: [TagValue] = []
 
     package init(duration: String, barSize: String) {
         self.duration = duration
@@ -61,14 +47,10 @@ package struct HistoryRequest: Hashable, Sendable {
 /// A request for ticks of history.
 package struct HistoryTicksRequest: Hashable, Sendable {
     package var start = RequestTime.open
-    package var end = RequestTime.open
     /// At most 1,000.
     package var count: Int32 = 1_000
     package var kind = HistoryKind.trades
-    package var regularHoursOnly = false
     package var includeExpired = false
-    package var ignoreSize = false
-    package var options: [TagValue] = []
 
     package init() {}
 }
@@ -77,7 +59,6 @@ package struct HistoryTicksRequest: Hashable, Sendable {
 package struct MarketDataRequest: Hashable, Sendable {
     /// The numbers of further values, such as `233`, `292:BRFG`.
     package var genericTicks: [String] = []
-    package var options: [TagValue] = []
 
     package init(genericTicks: [String] = []) { self.genericTicks = genericTicks }
 }
@@ -89,10 +70,8 @@ package struct HistoricalNewsRequest: Hashable, Sendable {
     /// The codes of news providers.
     package var providers: [String]
     package var start = RequestTime.open
-    package var end = RequestTime.open
     /// The most headlines of the answer.
     package var count: Int32
-    package var options: [TagValue] = []
 
     package init(contract: Int32, providers: [String], count: Int32) {
         self.contract = contract
@@ -103,39 +82,32 @@ package struct HistoricalNewsRequest: Hashable, Sendable {
 
 /// A request of a client. `id` is the request's number, which its answers carry.
 package enum IBRequest: Hashable, Sendable {
-    case startAPI(client: Int32, capabilities: String = "")
+    case startAPI(client: Int32)
     case currentTime
     /// Live, frozen, delayed or delayed frozen, for all later requests.
     case marketDataType(Int32)
 
     case marketData(id: Int32, Contract, MarketDataRequest)
     case cancelMarketData(id: Int32)
-    case depth(id: Int32, Contract, rows: Int32, isSmart: Bool, options: [TagValue] = [])
+    case depth(id: Int32, Contract, rows: Int32, isSmart: Bool)
     case cancelDepth(id: Int32, isSmart: Bool)
-    case tickByTick(
-        id: Int32, Contract, TickByTickKind, past: Int32 = 0, ignoreSize: Bool = false)
+    case tickByTick(id: Int32, Contract, TickByTickKind)
     case cancelTickByTick(id: Int32)
-    case realTimeBars(
-        id: Int32, Contract, HistoryKind, regularHoursOnly: Bool, options: [TagValue] = [])
+    case realTimeBars(id: Int32, Contract, HistoryKind, regularHoursOnly: Bool)
     case cancelRealTimeBars(id: Int32)
 
     case history(id: Int32, Contract, HistoryRequest)
     case cancelHistory(id: Int32)
     case historyTicks(id: Int32, Contract, HistoryTicksRequest)
-    case headTimestamp(
-        id: Int32, Contract, HistoryKind, regularHoursOnly: Bool, includeExpired: Bool = false,
-        dates: DateFormat = .epoch)
+    case headTimestamp(id: Int32, Contract, HistoryKind, regularHoursOnly: Bool)
     case cancelHeadTimestamp(id: Int32)
 
-    case contractDetails(
-        id: Int32, Contract, includeExpired: Bool = false, secondaryID: TagValue? = nil,
-        issuer: String = "")
+    case contractDetails(id: Int32, Contract, includeExpired: Bool = false)
 
     case bulletins(all: Bool)
-    case cancelBulletins
     case newsProviders
     case historicalNews(id: Int32, HistoricalNewsRequest)
-    case fundamentals(id: Int32, Contract, report: String, options: [TagValue] = [])
+    case fundamentals(id: Int32, Contract, report: String)
     case cancelFundamentals(id: Int32)
 }
 
@@ -143,10 +115,6 @@ package enum IBRequest: Hashable, Sendable {
 package enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The server reads printable ASCII only.
     case notASCII(field: String)
-    /// A `;` or `=` in an option would begin another option.
-    case option(String)
-    /// The server's version does not support this.
-    case needsVersion(Int, for: String)
     case number(field: String)
     case tooLong
 
@@ -154,10 +122,6 @@ package enum RequestError: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .notASCII(let field):
             "the field '\(field)' of a request is not printable ASCII: TWS does not read it"
-        case .option(let tag):
-            "the option '\(tag)' of a request holds a ';' or '=': write it without"
-        case .needsVersion(let version, let thing):
-            "\(thing) needs server version \(version): update TWS or IB Gateway"
         case .number(let field):
             "the field '\(field)' of a request is out of range"
         case .tooLong:

@@ -43,14 +43,9 @@ struct RequestWriter {
         bytes.append(0)
     }
 
-    mutating func options(_ options: [TagValue]) {
-        for option in options {
-            let isClean = !(option.tag + option.value).utf8.contains {
-                $0 == UInt8(ascii: ";") || $0 == UInt8(ascii: "=")
-            }
-            if !isClean || option.tag.isEmpty { fail(.option(option.tag)) }
-        }
-        text(options.map { "\($0.tag)=\($0.value);" }.joined(), "options")
+    /// Writes fields without a value.
+    mutating func empty(_ count: Int = 1) {
+        for _ in 0..<count { bytes.append(0) }
     }
 
     mutating func contract(_ contract: Contract) {
@@ -68,21 +63,9 @@ struct RequestWriter {
         text(contract.tradingClass, "trading class")
     }
 
-    /// Only combinations have the field at all.
-    mutating func legs(of contract: Contract) {
-        guard contract.kind == .combination else { return }
-        integer(Int64(contract.legs.count))
-        for leg in contract.legs {
-            integers(leg.contract, leg.ratio)
-            text(leg.action, "leg's action")
-            text(leg.exchange, "leg's exchange")
-        }
-    }
-
     mutating func time(_ time: RequestTime) {
         switch time {
-        case .open: bytes.append(0)
-        case .text(let text): self.text(text, "time")
+        case .open: empty()
         case .at(let time):
             guard time.isDefined else { return fail(.number(field: "time")) }
             append(time)

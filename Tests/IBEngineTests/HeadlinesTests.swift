@@ -194,7 +194,7 @@ struct HeadlinesTests {
         world.start()
         for _ in 0..<100 { world.step(100_000_000) }
         world.dropAndReturn("reset")
-        #expect(world.engine.feeds.endedOutages.count == 1)
+        #expect(world.engine.feeds.endedOutages.all.count == 1)
         var output = IBEngine.Output()
         world.engine.follow(begun: [], ended: [0], gaps: [], world.moment, into: &output)
         world.verdict.take(&output, world.now)

@@ -45,18 +45,17 @@ import Testing
             instrument: 1, kind: .trade, from: noon, to: moment(gapEnd).wall,
             reason: .disconnected)
         let before = Arrivals([], since: moment(-9).wall, until: noon)
-        machine.endedOutages = [
-            FeedMachine.EndedOutage(
+        _ = machine.endedOutages.add(
+            EndedOutages.Outage(
                 gap: gap, place: 0, before: before, afterSince: moment(7).wall,
-                due: .at(7 * second) + EngineLimits.borderWait)
-        ]
+                due: .at(7 * second) + EngineLimits.borderWait))
         machine.entries[0].borders.trades.begin(moment(7))
         for tick in ticks {
             machine.entries[0].borders.trades.add(.bar(open: moment(tick).wall), moment(tick))
         }
         turn.now = moment(try #require(ticks.last))
         machine.fillEndedOutages(of: until.isDefined ? 0 : nil, until: until, in: &turn)
-        #expect(machine.endedOutages.isEmpty)
+        #expect(machine.endedOutages.all.isEmpty)
         let asked = try #require(turn.backfill.waitingJobs.first).seconds
         return asked.upperBound - WholeSecond.floor(noon)
     }

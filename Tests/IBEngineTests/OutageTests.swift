@@ -40,14 +40,14 @@ import Testing
         machine.resume(trades, in: &turn)
         turn.now = Self.moment(105)
         machine.interrupt(quotes, OutageCause(.silence, "a test"), in: &turn)
-        #expect(machine.endedOutages.map(\.gap.kind) == [.trade])
+        #expect(machine.endedOutages.all.map(\.gap.kind) == [.trade])
         turn.now = Self.moment(109)
         machine.fillEndedOutages(in: &turn)
         let abandoned = turn.live.records.count { record in
             guard case .tape(.gap(let gap)) = record else { return false }
             return gap.state == GapState.abandoned.rawValue
         }
-        #expect(abandoned == 0 && turn.backfill.waiting == 1 && machine.endedOutages.isEmpty)
+        #expect(abandoned == 0 && turn.backfill.waiting == 1 && machine.endedOutages.all.isEmpty)
         // The next outage of the same feed ends the border.
         turn.now = Self.moment(120)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
@@ -55,6 +55,6 @@ import Testing
         machine.resume(trades, in: &turn)
         turn.now = Self.moment(131)
         machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
-        #expect(turn.backfill.waiting == 2 && machine.endedOutages.isEmpty)
+        #expect(turn.backfill.waiting == 2 && machine.endedOutages.all.isEmpty)
     }
 }

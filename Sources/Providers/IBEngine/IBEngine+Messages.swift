@@ -293,9 +293,7 @@ extension IBEngine {
                 feeds.fillNews(gap, place, in: &turn)
                 continue
             }
-            turn.backfill.add(
-                gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: .unknown,
-                hours: entry.hours.all, now: turn.now, into: &turn.live.records)
+            turn.fill(gap, of: entry)
         }
     }
 

@@ -191,7 +191,8 @@ extension IBEngine {
             failures: session.failures, serverVersion: wire.decoder?.version,
             instruments: feeds.status(in: turn), linesUsed: turn.pacing.linesInUse(.marketData),
             openOutages: outages.0.open.count + outages.1.open.count,
-            waitingBackfills: turn.backfill.waiting + feeds.endedOutages.count + inheritedGaps.count
+            waitingBackfills: turn.backfill.waiting + feeds.endedOutages.all.count
+                + inheritedGaps.count
                 + feeds.headlines.outages.count,
             pacing: turn.pacing.plan, clockDifference: turn.clock.offset,
             floor: turn.live.floor, counters: counters)

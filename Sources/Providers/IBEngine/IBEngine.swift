@@ -344,7 +344,7 @@ package struct IBEngine: Sendable {
     package var nextDue: MonotonicTime {
         var due = min(session.nextDue, turn.platform.isReady ? feeds.nextScan : .never)
         if turn.platform.isReady { due = min(due, turn.pacing.nextDue, turn.backfill.nextDue) }
-        if !feeds.endedOutages.isEmpty { due = min(due, feeds.nextScan) }
+        if !feeds.endedOutages.all.isEmpty { due = min(due, feeds.nextScan) }
         return due
     }
 

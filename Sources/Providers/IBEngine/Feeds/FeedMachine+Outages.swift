@@ -131,21 +131,17 @@ extension FeedMachine {
         }
         guard kind != .news else { return fillNews(gap, place, in: &turn) }
         guard outageEnd == .now, let border = Borders.of(kind) else {
-            return turn.backfill.add(
-                gap, contract: entries[place].contract, feeds: entries[place].instrument.feeds,
-                arrivals: .unknown, hours: entries[place].hours.all, now: turn.now,
-                into: &turn.live.records)
+            return turn.fill(gap, of: entries[place])
         }
-        if endedOutages.count >= EngineLimits.closingMax {
-            let oldest = endedOutages.removeFirst()
+        let before = entries[place].borders[keyPath: border].arrivals(until: gap.to)
+        let oldest = endedOutages.add(
+            EndedOutages.Outage(
+                gap: gap, place: place, before: before, afterSince: turn.now.wall,
+                due: turn.later(by: EngineLimits.borderWait)))
+        if let oldest {
             turn.live.putGap(
                 oldest.gap, .abandoned, "too many outages wait to be filled in", now: turn.now.wall)
         }
-        let before = entries[place].borders[keyPath: border].arrivals(until: gap.to)
-        endedOutages.append(
-            EndedOutage(
-                gap: gap, place: place, before: before, afterSince: turn.now.wall,
-                due: turn.later(by: EngineLimits.borderWait)))
         entries[place].borders[keyPath: border].begin(turn.now)
     }
 
@@ -157,39 +153,35 @@ extension FeedMachine {
         of place: Int? = nil, _ kinds: KindSet? = nil, until: Timestamp = .undefined,
         in turn: inout Turn
     ) {
-        var index = 0
-        while index < endedOutages.count {
-            let ended = endedOutages[index]
-            let isOfKinds = kinds?.contains(KindSet(ended.gap.kind)) ?? true
-            let isDue =
-                place.map { $0 == ended.place && isOfKinds } ?? (turn.now.monotonic >= ended.due)
-            guard isDue else {
-                index += 1
-                continue
-            }
-            endedOutages.remove(at: index)
+        let now = turn.now.monotonic
+        let due = endedOutages.take { ended in
+            guard let place else { return now >= ended.due }
+            return ended.place == place && kinds?.contains(KindSet(ended.gap.kind)) ?? true
+        }
+        guard !due.isEmpty else { return }
+        // Younger ticks may still come late, so the border ends before them.
+        let end =
+            until.isDefined
+            ? until
+            : turn.now.wall.advanced(
+                byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
+        for ended in due {
             let entry = entries[ended.place]
-            // Younger ticks may still come late, so the border ends before them.
-            let end =
-                until.isDefined
-                ? until
-                : turn.now.wall.advanced(
-                    byNanoseconds: -(EngineLimits.stampedLag + EngineLimits.lateness))
             // `endOutage` adds only kinds that have border ticks.
             let border = Borders.of(ended.gap.kind) ?? \.trades
             let after = entry.borders[keyPath: border].arrivals(until: end)
-            // A process that was suspended checks late. What came right after the outage may have
-            // been dropped meanwhile.
-            let isKnown = ended.before.since.isDefined && after.since == ended.afterSince
-            // Undefined bounds: the ticks are not complete. The backfill still adds none of them
-            // again.
-            let arrivals = Arrivals(
-                ended.before.ticks + after.ticks,
-                since: isKnown ? ended.before.since : .undefined,
-                until: isKnown ? after.until : .undefined)
-            turn.backfill.add(
-                ended.gap, contract: entry.contract, feeds: entry.instrument.feeds,
-                arrivals: arrivals, hours: entry.hours.all, now: turn.now, into: &turn.live.records)
+            turn.fill(ended.gap, of: entry, ended.arrivals(after))
         }
+    }
+}
+
+extension Turn {
+    /// Gives the backfill a gap of an instrument. `arrivals`: what arrived around it.
+    mutating func fill(
+        _ gap: OpenGap, of entry: InstrumentEntry, _ arrivals: Arrivals = .unknown
+    ) {
+        backfill.add(
+            gap, contract: entry.contract, feeds: entry.instrument.feeds, arrivals: arrivals,
+            hours: entry.hours.all, now: now, into: &live.records)
     }
 }

@@ -12,23 +12,6 @@ internal import Primitives
 /// - The gap of an outage is *open* until the outage has ended.
 /// - Times are monotonic where they decide what is due, and by the wall clock in records.
 struct FeedMachine: Sendable {
-    /// An outage that has ended, and whose gap is not yet with the backfill. The backfill adds a
-    /// tick of history only if it did not arrive live. So it needs all ticks that arrive around the
-    /// outage, and late ones come for some seconds after its end.
-    struct EndedOutage: Sendable {
-        /// The gap, with its end.
-        var gap: OpenGap
-        /// The place of its instrument.
-        var place: Int
-        /// The ticks that arrived in the last seconds before the outage, and during it.
-        var before: Arrivals
-        /// The wall time at which the outage ended and `BorderTicks` began to keep what arrives
-        /// after it.
-        var afterSince: Timestamp
-        /// When the backfill gets the gap, monotonic.
-        var due: MonotonicTime
-    }
-
     /// By place. Instruments that are not wanted any more leave their place to the next one.
     var entries: [InstrumentEntry] = []
     /// The places of wanted instruments, by the number of the instrument.
@@ -40,8 +23,7 @@ struct FeedMachine: Sendable {
     var routes: [Int32: FeedRoute] = [:]
     /// The place of the instrument whose contract details were requested, by the request's number.
     var detailsRequests: [Int32: Int] = [:]
-    /// In the order in which the outages ended.
-    var endedOutages: [EndedOutage] = []
+    var endedOutages = EndedOutages()
     /// Subscriptions that hold trades back for a part of a second, until it is known whether the
     /// exchange reports them (`PrintQueue`).
     var feedsHoldingTrades: [FeedRoute] = []
@@ -135,11 +117,10 @@ struct FeedMachine: Sendable {
     /// Abandons the gaps of an instrument that are not filled yet.
     private mutating func abandonGaps(of place: Int, in turn: inout Turn) {
         var cancels: [IBRequest] = []
-        for ended in endedOutages where ended.place == place {
+        for ended in endedOutages.take(where: { $0.place == place }) {
             turn.live.putGap(
                 ended.gap, .abandoned, "the instrument is no longer wanted", now: turn.now.wall)
         }
-        endedOutages.removeAll { $0.place == place }
         turn.backfill.drop(
             instrument: entries[place].number, now: turn.now, into: &cancels,
             into: &turn.live.records)

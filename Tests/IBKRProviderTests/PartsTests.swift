@@ -27,6 +27,29 @@ struct PartsTests {
         #expect(inbox.take().isStopping && inbox.take().isStopping)
     }
 
+    @Test("TWS is asked for its time each minute, and more often after a step of the host's clock")
+    func timeQuestions() {
+        var questions = TimeQuestions()
+        func isDue(_ second: Int64, hostAhead: Int64 = 0) -> Bool {
+            let now = Moment(
+                wall: Timestamp(nanoseconds: .seconds(1_000 + second)),
+                monotonic: .at(.seconds(second)))
+            return questions.isDue(now, host: now.wall.advanced(byNanoseconds: hostAhead))
+        }
+        #expect(isDue(0) && !isDue(59) && isDue(60))
+        #expect(!isDue(69, hostAhead: .seconds(2)) && isDue(70, hostAhead: .seconds(-2)))
+        #expect(!isDue(80, hostAhead: .seconds(1)) && isDue(130))
+    }
+
+    @Test("a zone is added once, and its rules are read each day")
+    func zoneRenewal() {
+        var zones = ZoneRenewal()
+        #expect(zones.add("Asia/Tokyo") && !zones.add("Asia/Tokyo"))
+        #expect(zones.takeDue(.at(0)) == ["Asia/Tokyo"])
+        #expect(zones.takeDue(.at(.days(1) - 1)).isEmpty)
+        #expect(zones.takeDue(.at(.days(1))) == ["Asia/Tokyo"])
+    }
+
     @Test("a zone's rules are those of the system's file")
     func zones() throws {
         // 1 July 2026: summer time, from 8 March until 1 November.

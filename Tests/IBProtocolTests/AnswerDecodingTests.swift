@@ -18,8 +18,7 @@ struct AnswerDecodingTests {
                 == .history(
                     .bars(
                         HistoricalBars(
-                            request: 7, startText: "20260101 00:00:00",
-                            endText: "20260106 00:00:00",
+                            request: 7,
                             bars: [
                                 bar,
                                 HistoricalBar(
@@ -49,7 +48,6 @@ struct AnswerDecodingTests {
                 "97|7|2|1767605400|1|150|151|10|20|1767605400|2|-1|151|0|20|1")
         else { throw Unreadable() }
         #expect(quotes.isLast)
-        #expect(quotes.ticks.map(\.attributes) == [.askPastHigh, .bidPastLow])
         #expect(quotes.ticks[0].bidPrice == price("150") && quotes.ticks[0].askSize == size("20"))
         #expect(quotes.ticks[1].bidPrice == .undefined && quotes.ticks[1].bidSize == .undefined)
         guard

@@ -46,7 +46,6 @@ struct FuzzTests {
         var decoder = MessageDecoder(version: 187)
         var assembler = MarketDataAssembler(
             symbol: 1, trades: .last, since: Timestamp(nanoseconds: 0))
-        var book = DepthBook(rows: 10)
         var frames: UInt64 = 0
 
         @discardableResult
@@ -57,9 +56,7 @@ struct FuzzTests {
             let time = Timestamp(nanoseconds: Int64(frames))
             _ = assembler.take(message, at: time)
             switch message {
-            case .tick(.depth(let row)):
-                book.apply(row)
-                _ = row.update(symbol: 1, receivedAt: time)
+            case .tick(.depth(let row)): _ = row.update(symbol: 1, receivedAt: time)
             case .tick(.trade(_, _, let tick)): _ = tick.trade(symbol: 1, receivedAt: time)
             case .tick(.quote(_, let tick)): _ = tick.quote(symbol: 1, receivedAt: time)
             case .tick(.bar(let bar)):

@@ -359,7 +359,6 @@ struct MarketDataAssemblerTests {
         ])
         #expect(assembler.mode == .delayed)
         #expect(assembler.lastTradeTime == seconds(1_767_620_000))
-        #expect(assembler.halt == 0)
         #expect(Self.quotes(events).count == 2 && Self.trades(events).count == 1)
         let flags = events.map { event -> TickFlags in
             switch event {
@@ -409,7 +408,6 @@ struct MarketDataAssemblerTests {
                 "ib.shortable=2500000000", "ib.shortable-shares=50000000000000",
             ])
         #expect(assembler.counters.ignored == 1)
-        #expect(assembler.halt == nil)
     }
 
     @Test("greeks keep their kind and basis")
@@ -469,59 +467,5 @@ struct MarketDataAssemblerTests {
         #expect(closed.closeTime == seconds(1_767_623_405) && closed.trades == 4)
         #expect(row.update(symbol: 3, receivedAt: Self.start)?.marketMaker.text == "NITE")
         #expect(wild.update(symbol: 3, receivedAt: Self.start) == nil)
-    }
-}
-
-@Suite("Books")
-struct DepthBookTests {
-    private func row(
-        _ operation: DepthOperation, _ position: Int32, _ text: String = "0",
-        side: BookSide = .bid
-    ) -> DepthMessage {
-        DepthMessage(
-            request: 7, position: position, side: side, operation: operation, price: price(text),
-            size: size("1"), marketMaker: .none, flags: [])
-    }
-
-    @Test("an insert moves rows down, a delete moves them up")
-    func listSemantics() {
-        var book = DepthBook(rows: 5)
-        #expect(book.apply(row(.insert, 0, "10")) == true)
-        #expect(book.apply(row(.insert, 1, "8")) == true)
-        #expect(book.apply(row(.insert, 1, "9")) == true)
-        #expect(book.apply(row(.insert, 0, "12", side: .ask)) == true)
-        #expect(book.bids.map(\.price) == ["10", "9", "8"].map(price))
-        #expect(book.apply(row(.update, 2, "7")) == true)
-        #expect(book.apply(row(.delete, 0)) == true)
-        #expect(book.bids.map(\.price) == ["9", "7"].map(price))
-        #expect(book.asks.map(\.price) == [price("12")])
-        book.reset()
-        #expect(book.bids.isEmpty && book.asks.isEmpty)
-        #expect(book.malformed == 0)
-    }
-
-    @Test("rows that are not there are left alone and counted")
-    func malformed() {
-        var book = DepthBook(rows: 3)
-        book.apply(row(.insert, 0, "10"))
-        for change in [
-            row(.insert, 2, "8"), row(.update, 1, "8"), row(.delete, 1), row(.insert, -1, "8"),
-            row(.update, Int32.max, "8"), row(.delete, Int32.min),
-        ] {
-            let isApplied = book.apply(change)
-            #expect(!isApplied)
-        }
-        #expect(book.bids.map(\.price) == [price("10")])
-        #expect(book.malformed == 6)
-    }
-
-    @Test("a book never grows beyond its rows")
-    func bounded() {
-        var book = DepthBook(rows: 3)
-        for index in 0..<10 { book.apply(row(.insert, 0, "\(index)")) }
-        #expect(book.bids.map(\.price) == ["9", "8", "7"].map(price))
-        #expect(book.apply(row(.insert, 3, "1")) == false)
-        #expect(DepthBook(rows: -5).rowsMax == 1)
-        #expect(DepthBook(rows: Int.max).rowsMax == DepthBook.rowsLimit)
     }
 }

@@ -13,22 +13,19 @@ struct TickDecodingTests {
                 == .tick(
                     .price(
                         TickPrice(
-                            request: 7, type: 1, price: price("150.25"), size: size("300"),
-                            attributes: [.canAutoExecute, .pastLimit]))))
+                            request: 7, type: 1, price: price("150.25"), size: size("300")))))
         #expect(
             try message("1|6|7|68|150.25|0.5|4")
                 == .tick(
                     .price(
                         TickPrice(
-                            request: 7, type: 68, price: price("150.25"), size: size("0.5"),
-                            attributes: .preOpen))))
+                            request: 7, type: 68, price: price("150.25"), size: size("0.5")))))
         #expect(
             try message("1|6|7|9|149|0|0")
                 == .tick(
                     .price(
                         TickPrice(
-                            request: 7, type: 9, price: price("149"), size: .undefined,
-                            attributes: []))))
+                            request: 7, type: 9, price: price("149"), size: .undefined))))
     }
 
     @Test("a bid or ask of -1 is none with the size 0; others have this price")
@@ -74,8 +71,7 @@ struct TickDecodingTests {
     func realTimeVolume() throws {
         let trade = RealTimeVolume(
             request: 7, type: 48, price: price("150.25"), size: size("100"),
-            time: milliseconds(1_767_623_401_123), totalVolume: size("2500000"),
-            vwap: price("150.123456789"), isSingle: true)
+            time: milliseconds(1_767_623_401_123))
         #expect(
             try message("46|6|7|48|150.25;100;1767623401123;2500000;150.1234567891;true")
                 == .tick(.realTimeVolume(trade)))
@@ -85,7 +81,6 @@ struct TickDecodingTests {
         else { throw Unreadable() }
         #expect(silent.price == .undefined)
         #expect(silent.type == 77)
-        #expect(!silent.isSingle)
         var decoder = MessageDecoder(version: 176)
         #expect(
             decoder.decode(fields(of: "46|6|7|48|150.25;100;1767623401123;2500000;150.12"))
@@ -174,7 +169,6 @@ struct TickDecodingTests {
         else { throw Unreadable() }
         #expect(quote.bidPrice == price("150.2") && quote.askPrice == price("150.3"))
         #expect(quote.bidSize == size("100") && quote.askSize == size("200"))
-        #expect(quote.attributes == .bidPastLow)
         #expect(
             try message("99|7|4|1767623401|150.255")
                 == .tick(
@@ -218,11 +212,7 @@ struct TickDecodingTests {
                     .rerouteDepth(Reroute(request: 7, contract: 43_645_865, exchange: "SMART"))))
         #expect(
             try message("81|7|0.01|9c0001|3")
-                == .feed(
-                    .parameters(
-                        TickRequestParameters(
-                            request: 7, minTick: price("0.01"), bboExchange: "9c0001",
-                            snapshotPermissions: 3))))
+                == .feed(.parameters(request: 7)))
     }
 
     @Test("unknown messages and extra fields are let pass; those that end too soon are skipped")

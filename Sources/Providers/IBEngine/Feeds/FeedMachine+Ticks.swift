@@ -30,7 +30,6 @@ extension FeedMachine {
         switch message {
         case .text, .news: return false
         case .mode(_, let mode): took(mode, route, in: &turn)
-        // Contains no data: the step of prices, and the key of the letters of exchanges.
         case .parameters: break
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute):
             follow(reroute, route, in: &turn)

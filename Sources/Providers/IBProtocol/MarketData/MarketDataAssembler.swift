@@ -120,8 +120,6 @@ package struct MarketDataAssembler: Sendable {
     package let since: Timestamp
     /// Whether the data are live or delayed, as the provider reports it.
     package private(set) var mode = FeedMode.unknown
-    /// The last reported halt: 0 none, 1 general, 2 by volatility; `nil`: it is not known.
-    package private(set) var halt: Int64?
     /// The provider's time of the last trade, in whole seconds; undefined: none came.
     package private(set) var lastTradeTime = Timestamp.undefined
     package private(set) var counters = Counters()
@@ -401,14 +399,9 @@ extension MarketDataAssembler {
 // Everything else.
 extension MarketDataAssembler {
     private mutating func generic(_ tick: TickGeneric, _ time: Timestamp) -> MarketDataEvent {
-        if tick.type == TickType.halted || tick.type == TickType.delayedHalted {
-            // -1: the provider does not know.
-            halt =
-                tick.value.isDefined && tick.value.raw >= 0
-                ? tick.value.raw / 1_000_000_000 : nil
-            guard halt != nil else { return .none }
-        }
-        guard tick.value.isDefined else { return .none }
+        let isHalt = tick.type == TickType.halted || tick.type == TickType.delayedHalted
+        // A halt of -1: the provider does not know.
+        guard tick.value.isDefined, !isHalt || tick.value.raw >= 0 else { return .none }
         return indicator(tick.type, Int128(tick.value.raw), time)
     }
 

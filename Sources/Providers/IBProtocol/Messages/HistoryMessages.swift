@@ -18,9 +18,6 @@ package struct HistoricalBar: Hashable, Sendable {
 /// All bars of an answer. An answer has only one such message.
 package struct HistoricalBars: Hashable, Sendable {
     package var request: Int32
-    /// The beginning and the end of the requested time, as the provider writes them.
-    package var startText: String
-    package var endText: String
     package var bars: [HistoricalBar]
 }
 

@@ -60,7 +60,9 @@ package enum TickMessage: Hashable, Sendable {
 /// What else comes of a subscription, and the answer to the request for a document.
 package enum FeedMessage: Hashable, Sendable {
     case text(TickString)
-    case parameters(TickRequestParameters)
+    /// A subscription begins. It contains no data: the step of prices, and the key of the letters
+    /// of exchanges.
+    case parameters(request: Int32)
     /// From here on the request's ticks are of this mode.
     case mode(request: Int32, FeedMode)
     /// The provider keeps the requested data under another contract, and ends the request.
@@ -76,8 +78,7 @@ package enum FeedMessage: Hashable, Sendable {
     package var request: Int32 {
         switch self {
         case .text(let tick): tick.request
-        case .parameters(let parameters): parameters.request
-        case .mode(let request, _), .headlinesEnd(let request, _): request
+        case .parameters(let request), .mode(let request, _), .headlinesEnd(let request, _): request
         case .rerouteMarketData(let reroute), .rerouteDepth(let reroute): reroute.request
         case .news(let news): news.request
         case .headline(let headline): headline.request

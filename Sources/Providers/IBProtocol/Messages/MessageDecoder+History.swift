@@ -3,8 +3,9 @@ internal import Primitives
 
 extension MessageDecoder {
     static func historicalBars(_ fields: inout FieldCursor) -> IBMessage {
-        var answer = HistoricalBars(
-            request: fields.number(), startText: fields.text(), endText: fields.text(), bars: [])
+        var answer = HistoricalBars(request: fields.number(), bars: [])
+        // The beginning and the end of the requested time.
+        fields.skip(2)
         let count = fields.count(fields: 8)
         answer.bars.reserveCapacity(count)
         for _ in 0..<count {
@@ -45,14 +46,12 @@ extension MessageDecoder {
         ticks.reserveCapacity(count)
         for _ in 0..<count {
             let time = fields.seconds()
-            let mask = fields.mask()
-            var tick = QuoteTick(
-                time: time, bidPrice: fields.price(), askPrice: fields.price(),
-                bidSize: fields.size(), askSize: fields.size())
-            // The two bits have the opposite order in live messages.
-            if mask & 1 != 0 { tick.attributes.insert(.askPastHigh) }
-            if mask & 2 != 0 { tick.attributes.insert(.bidPastLow) }
-            ticks.append(tick)
+            // Attributes.
+            fields.skip()
+            ticks.append(
+                QuoteTick(
+                    time: time, bidPrice: fields.price(), askPrice: fields.price(),
+                    bidSize: fields.size(), askSize: fields.size()))
         }
         return .history(
             .quotes(

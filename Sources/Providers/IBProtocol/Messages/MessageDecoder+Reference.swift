@@ -37,11 +37,9 @@ extension MessageDecoder {
     }
 
     static func tickRequestParameters(_ fields: inout FieldCursor) -> IBMessage {
-        .feed(
-            .parameters(
-                TickRequestParameters(
-                    request: fields.number(), minTick: fields.price(), bboExchange: fields.text(),
-                    snapshotPermissions: fields.optionalInteger())))
+        let request = fields.number()
+        fields.skip(3)
+        return .feed(.parameters(request: request))
     }
 
     static func reroute(_ fields: inout FieldCursor) -> Reroute {

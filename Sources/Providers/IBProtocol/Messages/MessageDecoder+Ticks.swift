@@ -8,7 +8,9 @@ extension MessageDecoder {
         fields.skip()
         var tick = TickPrice(
             request: fields.number(), type: fields.number(), price: fields.price(),
-            size: fields.size(), attributes: TickAttributes(rawValue: fields.mask()))
+            size: fields.size())
+        // What the price allows.
+        fields.skip()
         // A spread may cost -1 and a book may be empty; only both together mean that there is none.
         // Elsewhere the meaning of -1 depends on the contract: an index may have this value.
         if TickType.isQuote(tick.type), isNone(tick.price, tick.size) {
@@ -59,7 +61,7 @@ extension MessageDecoder {
         }
     }
 
-    /// Reads `price;size;epoch milliseconds;total volume;vwap;single`.
+    /// Reads `price;size;epoch milliseconds`. A volume, an average and a mark follow.
     private static func realTimeVolume(
         _ fields: inout FieldCursor, _ request: Int32, _ type: Int32
     ) -> IBMessage {
@@ -68,22 +70,18 @@ extension MessageDecoder {
         let price = fields.decimal(parts.next(), Price.decimals, .refuse)
         let size = fields.size(parts.next())
         let timeRange = parts.next()
-        let total = fields.size(parts.next())
-        let vwap = fields.decimal(parts.next(), Price.decimals, .round)
-        let single = parts.next()
+        for _ in 0..<3 { _ = parts.next() }
         if parts.isShort { fields.fail(.missing) }
         var time = Timestamp.undefined
         if !timeRange.isEmpty {
             let read = FieldCursor.time(in: fields.bytes, timeRange, unit: 1_000_000)
             if let read { time = read } else { fields.fail(.notATime) }
         }
-        let isSingle =
-            single.count == 4 && fields.bytes.uint8(at: single.lowerBound) == UInt8(ascii: "t")
         return .tick(
             .realTimeVolume(
                 RealTimeVolume(
-                    request: request, type: type, price: Price(raw: price), size: size, time: time,
-                    totalVolume: total, vwap: Price(raw: vwap), isSingle: isSingle)))
+                    request: request, type: type, price: Price(raw: price), size: size, time: time))
+        )
     }
 
     static func tickOption(_ fields: inout FieldCursor) -> IBMessage {
@@ -160,10 +158,11 @@ extension MessageDecoder {
                         time: time, price: fields.price(), size: fields.size(), mask: fields.mask(),
                         exchange: fields.shortText(), conditions: fields.shortText())))
         case 3:
-            var tick = QuoteTick(
+            let tick = QuoteTick(
                 time: time, bidPrice: fields.price(), askPrice: fields.price(),
                 bidSize: fields.size(), askSize: fields.size())
-            tick.attributes = QuoteAttributes(rawValue: fields.mask() & 3)
+            // Attributes.
+            fields.skip()
             return .tick(.quote(request: request, tick))
         case 4:
             return .tick(
@@ -225,7 +224,6 @@ extension QuoteTick {
         self.bidSize = hasBid ? bidSize : .undefined
         self.askPrice = hasAsk ? askPrice : .undefined
         self.askSize = hasAsk ? askSize : .undefined
-        attributes = []
     }
 }
 

@@ -52,16 +52,6 @@ package struct FundamentalDocument: Hashable, Sendable {
     package var content: [UInt8]
 }
 
-/// What the server reports about a subscription to level 1 when it begins.
-package struct TickRequestParameters: Hashable, Sendable {
-    package var request: Int32
-    /// The smallest step of prices.
-    package var minTick: Price
-    /// The key of the letters in `exchange` texts.
-    package var bboExchange: String
-    package var snapshotPermissions: Int64?
-}
-
 /// A contract's data are those of another contract, for which the request has to be made.
 package struct Reroute: Hashable, Sendable {
     package var request: Int32

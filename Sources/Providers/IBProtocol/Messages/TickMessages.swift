@@ -13,18 +13,6 @@ package struct TickPrice: Hashable, Sendable, BitwiseCopyable {
     package var price: Price
     /// The size of bid, ask and last; undefined for the others.
     package var size: Quantity
-    package var attributes: TickAttributes
-}
-
-/// What a price of level 1 allows, or when it was made.
-package struct TickAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    package static let canAutoExecute = TickAttributes(rawValue: 1 << 0)
-    /// As the provider reports it: the price is past a limit.
-    package static let pastLimit = TickAttributes(rawValue: 1 << 1)
-    package static let preOpen = TickAttributes(rawValue: 1 << 2)
 }
 
 /// A size or volume of level 1.
@@ -63,12 +51,6 @@ package struct RealTimeVolume: Hashable, Sendable, BitwiseCopyable {
     package var price: Price
     package var size: Quantity
     package var time: Timestamp
-    /// The volume of the day.
-    package var totalVolume: Quantity
-    /// The day's average price, weighted by volume.
-    package var vwap: Price
-    /// One market maker has filled the trade.
-    package var isSingle: Bool
 }
 
 /// The provider's computation of an option: greeks, and the prices that they are based on.
@@ -111,16 +93,6 @@ package struct TradeAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
     package static let unreported = TradeAttributes(rawValue: 1 << 1)
 }
 
-/// The attributes of a quote. Live and historical messages number these bits in opposite orders;
-/// this type has one order.
-package struct QuoteAttributes: OptionSet, Hashable, Sendable, BitwiseCopyable {
-    package let rawValue: UInt8
-    package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-    package static let bidPastLow = QuoteAttributes(rawValue: 1 << 0)
-    package static let askPastHigh = QuoteAttributes(rawValue: 1 << 1)
-}
-
 /// A trade with a time in whole seconds: `Last` and `AllLast`, live or from history.
 package struct TradeTick: Hashable, Sendable, BitwiseCopyable {
     package var time: Timestamp
@@ -138,7 +110,6 @@ package struct QuoteTick: Hashable, Sendable, BitwiseCopyable {
     package var bidSize: Quantity
     package var askPrice: Price
     package var askSize: Quantity
-    package var attributes: QuoteAttributes
 }
 
 /// A midpoint of bid and ask with a time in whole seconds, live or from history.

@@ -7,7 +7,7 @@ import Primitives
 struct AlpacaMessages: MeasuredFeed {
     struct Machine {
         var engine: AlpacaEngine
-        var out: AlpacaOutput
+        var out: StreamMachine.Output
     }
 
     static let name = "stocks"
@@ -52,7 +52,7 @@ struct AlpacaMessages: MeasuredFeed {
 
     func connected() -> Machine {
         var engine = AlpacaEngine(AlpacaSettings(.sip, seed: 1))
-        var out = AlpacaOutput()
+        var out = StreamMachine.Output()
         let begun = symbols.enumerated().map { number, name in
             guard let symbol = Symbol(name) else { preconditionFailure("no symbol: \(name)") }
             return BegunInstrument(
@@ -74,7 +74,7 @@ struct AlpacaMessages: MeasuredFeed {
             }
             engine.timePassed(now, into: &out)
         }
-        out = AlpacaOutput()
+        out = StreamMachine.Output()
         out.records.reserveCapacity(1_024)
         return Machine(engine: engine, out: out)
     }

@@ -11,10 +11,10 @@ struct AlpacaBench {
     static let origin = Timestamp(nanoseconds: 1_771_858_800_000_000_000)
 
     var engine: AlpacaEngine
-    var out = AlpacaOutput()
+    var out = StreamMachine.Output()
     var records: [ProviderRecord] = []
-    var wishes: [AlpacaWish] = []
-    var notes: [AlpacaNote] = []
+    var wishes: [StreamWish] = []
+    var notes: [StreamNote] = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
     /// How far the host's clock is ahead of it.
@@ -25,7 +25,7 @@ struct AlpacaBench {
         _ change: (inout AlpacaSettings) -> Void = { _ in }
     ) {
         var settings = AlpacaSettings(feed, seed: 1)
-        settings.tradesKept = 1_024
+        settings.stream.tradesKept = 1_024
         change(&settings)
         engine = AlpacaEngine(settings)
         self.time = time
@@ -82,7 +82,7 @@ struct AlpacaBench {
     }
 
     /// Returns the wishes since the last call.
-    mutating func takeWishes() -> [AlpacaWish] {
+    mutating func takeWishes() -> [StreamWish] {
         defer { wishes.removeAll() }
         return wishes
     }
@@ -92,21 +92,21 @@ struct AlpacaBench {
         takeWishes().compactMap { if case .send(_, let text) = $0 { text } else { nil } }
     }
 
-    mutating func opened(_ number: AlpacaConnection) {
+    mutating func opened(_ number: UInt32) {
         engine.opened(number, now, into: &out)
         pass(0)
     }
 
-    mutating func ended(_ number: AlpacaConnection, _ why: String = "cut") {
+    mutating func ended(_ number: UInt32, _ why: String = "cut") {
         engine.ended(number, why, now, into: &out)
         collect()
     }
 
-    mutating func receive(_ text: String, on number: AlpacaConnection, isText: Bool = true) {
+    mutating func receive(_ text: String, on number: UInt32, isText: Bool = true) {
         receive(Array(text.utf8), on: number, isText: isText)
     }
 
-    mutating func receive(_ bytes: [UInt8], on number: AlpacaConnection, isText: Bool = true) {
+    mutating func receive(_ bytes: [UInt8], on number: UInt32, isText: Bool = true) {
         bytes.withRawSpan {
             engine.received($0, isText: isText, on: number, now, into: &out)
         }
@@ -122,8 +122,8 @@ struct AlpacaBench {
 
     /// Opens the connections that are wanted, up to the first request of each. Returns the last.
     @discardableResult
-    mutating func connect() -> AlpacaConnection {
-        var last: AlpacaConnection = 0
+    mutating func connect() -> UInt32 {
+        var last: UInt32 = 0
         for case .open(let number, _) in takeWishes() {
             opened(number)
             receive(Self.connected, on: number)
@@ -135,15 +135,15 @@ struct AlpacaBench {
     }
 
     /// Answers the requests that were sent: the service takes all.
-    mutating func confirm(_ lists: String, on number: AlpacaConnection) {
+    mutating func confirm(_ lists: String, on number: UInt32) {
         receive("[{\"T\":\"subscription\",\(lists)}]", on: number)
-        pass(AlpacaLimits.requestInterval)
+        pass(StreamLimits.requestInterval)
     }
 
     /// Follows trades of symbols, and has the service confirm them. Returns the connection.
     mutating func begin(
         _ symbols: String..., reached: Timestamp = .undefined, gaps: [OpenGap] = []
-    ) -> AlpacaConnection {
+    ) -> UInt32 {
         follow(symbols, reached: reached, gaps: gaps)
         let number = connect()
         let names = symbols.map { "\"\($0)\"" }.joined(separator: ",")

@@ -12,7 +12,7 @@ import Testing
     func begins() {
         var bench = AlpacaBench()
         bench.follow(["AAPL", "SPY"], .level1)
-        #expect(bench.takeWishes() == [.open(1, .market)])
+        #expect(bench.takeWishes() == [.open(1)])
         bench.opened(1)
         #expect(bench.takeWishes().isEmpty)
         bench.receive(AlpacaBench.connected, on: 1)
@@ -36,7 +36,7 @@ import Testing
     func newsConnection() {
         var bench = AlpacaBench()
         bench.follow(["AAPL"], [.trades, .news])
-        #expect(bench.takeWishes() == [.open(1, .market), .open(2, .news)])
+        #expect(bench.takeWishes() == [.open(1), .open(2, link: 1)])
         bench.opened(2)
         bench.receive(AlpacaBench.connected, on: 2)
         bench.receive(AlpacaBench.authenticated, on: 2)
@@ -53,11 +53,11 @@ import Testing
         bench.follow(["AAPL"])
         _ = bench.takeWishes()
         bench.opened(1)
-        bench.pass(AlpacaLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.takeWishes() == [.close(1)])
         bench.pass(60 * AlpacaBench.second)
         _ = bench.connect()
-        bench.pass(AlpacaLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.takeWishes().contains(.close(2)))
         #expect(bench.engine.status.reason == "a request has no answer")
     }
@@ -269,11 +269,11 @@ import Testing
         #expect(bench.states.last == .refused && bench.engine.status.state == .refused)
         #expect(
             bench.engine.status.feeds[0].reason.hasPrefix("the service says: auth failed (402): "))
-        bench.pass(AlpacaLimits.refusedWait - 1)
-        #expect(!bench.takeWishes().contains(.open(2, .market)))
+        bench.pass(StreamLimits.refusedWait - 1)
+        #expect(!bench.takeWishes().contains(.open(2)))
         bench.pass(1)
-        #expect(bench.takeWishes() == [.open(2, .market)])
-        bench.wishes = [.open(2, .market)]
+        #expect(bench.takeWishes() == [.open(2)])
+        bench.wishes = [.open(2)]
         let number = bench.connect()
         bench.confirm(#""trades":["AAPL"]"#, on: number)
         #expect(bench.engine.status.state == .ready && bench.engine.status.reason.isEmpty)
@@ -288,7 +288,7 @@ import Testing
         ])
     func echo(_ echo: String) {
         let key = "a/b+\"c-0123456789"
-        var bench = AlpacaBench { $0.hidden = HiddenTexts([key]) }
+        var bench = AlpacaBench { $0.stream.hidden = HiddenTexts([key]) }
         bench.follow(["AAPL"])
         _ = bench.takeWishes()
         bench.opened(1)
@@ -305,10 +305,10 @@ import Testing
     func noNews() {
         var bench = AlpacaBench()
         bench.follow(["AAPL"], [.trades, .news])
-        for case .open(let number, let endpoint) in bench.takeWishes() {
+        for case .open(let number, let link) in bench.takeWishes() {
             bench.opened(number)
             bench.receive(AlpacaBench.connected, on: number)
-            let isNews = endpoint == .news
+            let isNews = link == AlpacaEndpoint.news.rawValue
             bench.receive(
                 isNews ? AlpacaBench.error(409, "no news") : AlpacaBench.authenticated, on: number)
             bench.pass(0)
@@ -322,8 +322,8 @@ import Testing
     func occupied() {
         var bench = AlpacaBench()
         bench.follow(["AAPL"])
-        for number in AlpacaConnection(1)...20 {
-            #expect(bench.takeWishes() == [.open(number, .market)])
+        for number in UInt32(1)...20 {
+            #expect(bench.takeWishes() == [.open(number)])
             bench.opened(number)
             bench.receive(AlpacaBench.connected, on: number)
             bench.receive(AlpacaBench.error(406, "connection limit exceeded"), on: number)
@@ -390,14 +390,14 @@ import Testing
                     bench.receive("[{\"T\":\"subscription\",\"trades\":[\(names)]}]", on: number)
                 }
             }
-            bench.pass(AlpacaLimits.requestInterval)
+            bench.pass(StreamLimits.requestInterval)
         }
         let feeds = bench.engine.status.feeds
         #expect(feeds.map(\.state) == [.live, .live, .refused, .live])
         #expect(feeds[2].reason.hasPrefix("the service says: invalid syntax (400): "))
         // The next connection asks for it again.
         bench.ended(number)
-        #expect(bench.engine.feeds.list[2].refusal.isEmpty)
+        #expect(bench.engine.machine.feeds.list[2].refusal.isEmpty)
     }
 
     @Test("a channel that the account lacks is refused as a whole, and the others come")
@@ -417,7 +417,7 @@ import Testing
                         #"[{"T":"subscription","trades":["A","B","C"]\#(quotes)}]"#, on: number)
                 }
             }
-            bench.pass(AlpacaLimits.requestInterval)
+            bench.pass(StreamLimits.requestInterval)
         }
         #expect(requests == 4 && bench.engine.status.feeds.allSatisfy { $0.state == .live })
         let reason = bench.engine.status.feeds[0].reason
@@ -435,7 +435,7 @@ import Testing
                 == [#"{"action":"subscribe","bars":["AAPL"],"updatedBars":["AAPL"]}"#])
         bench.receive(AlpacaBench.error(410, "invalid subscribe"), on: number)
         for _ in 0..<3 {
-            bench.pass(AlpacaLimits.requestInterval)
+            bench.pass(StreamLimits.requestInterval)
             for request in bench.takeRequests() {
                 if request.contains("updatedBars") {
                     bench.receive(AlpacaBench.error(410, "invalid subscribe"), on: number)
@@ -475,7 +475,7 @@ import Testing
         var bench = AlpacaBench()
         let number = bench.begin("AAPL", "SPY")
         bench.follow(["AAPL", "SPY", "TSLA"])
-        bench.pass(AlpacaLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         bench.confirm(#""trades":["AAPL","TSLA"]"#, on: number)
         #expect(bench.gaps.count == 1 && bench.engine.status.feeds[1].state == .refused)
     }
@@ -528,7 +528,7 @@ import Testing
         let number = bench.begin("AAPL")
         bench.follow(["AAPL", "SPY"])
         _ = bench.takeRequests()
-        bench.pass(AlpacaLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         bench.receive(AlpacaBench.error(405, "symbol limit exceeded"), on: number)
         let symbols = bench.engine.limits(bench.now.monotonic).first { $0.name == .symbols }
         #expect(
@@ -586,7 +586,7 @@ import Testing
         _ = bench.takeWishes()
         bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
         bench.follow(["AAPL"], ended: [0, 1])
-        bench.pass(AlpacaLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.takeRequests() == [#"{"action":"unsubscribe","trades":["SPY"]}"#])
         bench.confirm(#""trades":["AAPL"]"#, on: number)
         #expect(bench.gaps.isEmpty && bench.engine.status.feeds.count == 1)
@@ -594,7 +594,7 @@ import Testing
         #expect(bench.trades.count == 2 && bench.engine.counters.skipped(.stray) == 1)
         // Another symbol of the same instrument takes over what is missing.
         bench.follow(["MSFT"], ended: [0])
-        bench.pass(AlpacaLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.gaps.count == 1 && bench.gaps[0].state == GapState.open.rawValue)
         // A kind that is not wanted any more ends.
         bench.follow(["MSFT"], .quotes, ended: [0])
@@ -648,7 +648,7 @@ import Testing
         #expect(bench.engine.status.feeds[0].reason.contains("only coins"))
         bench.follow(["BTC/USD", "BTC/USD"], security: .crypto, ended: [0])
         #expect(bench.engine.status.feeds.map(\.state) == [.starting, .refused])
-        #expect(bench.takeWishes() == [.open(1, .market)])
+        #expect(bench.takeWishes() == [.open(1)])
     }
 
     @Test(

@@ -1,3 +1,4 @@
+import EngineKit
 import HistoryTestSupport
 import MarketModel
 import Primitives
@@ -7,12 +8,13 @@ import Testing
 
 extension AlpacaBench: FaultBench {
     mutating func takeFaultWishes() -> [FaultWish] {
-        takeWishes().map { wish in
+        takeWishes().compactMap { wish in
             switch wish {
             case .open(let number, _): .open(number)
             case .authenticate(let number): .authenticate(number)
             case .send(let number, let text): .send(number, text)
             case .close(let number): .close(number)
+            case .fetch: nil
             }
         }
     }

@@ -14,7 +14,7 @@ import Testing
         var requests = 0
 
         /// Answers the requests that were sent, as long as there are some.
-        mutating func serve(_ bench: inout AlpacaBench, on number: AlpacaConnection) {
+        mutating func serve(_ bench: inout AlpacaBench, on number: UInt32) {
             while true {
                 let texts = bench.takeRequests()
                 guard !texts.isEmpty else { return }
@@ -22,7 +22,7 @@ import Testing
                     requests += 1
                     bench.receive(answer(text), on: number)
                 }
-                bench.pass(AlpacaLimits.requestInterval)
+                bench.pass(StreamLimits.requestInterval)
             }
         }
 
@@ -45,7 +45,7 @@ import Testing
 
     /// Lets time pass while trades of a symbol come, so that the connection is not silent.
     private func wait(
-        _ seconds: Int, _ symbol: String, _ bench: inout AlpacaBench, on number: AlpacaConnection
+        _ seconds: Int, _ symbol: String, _ bench: inout AlpacaBench, on number: UInt32
     ) {
         for _ in 0..<seconds {
             bench.receive("[\(bench.trade(symbol, UInt64(bench.time)))]", on: number)

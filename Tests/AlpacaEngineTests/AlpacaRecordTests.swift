@@ -11,7 +11,7 @@ import Testing
     private func live(
         _ symbol: String, _ feeds: Instrument.Feeds, _ lists: String,
         _ feed: AlpacaFeedName = .sip
-    ) -> (AlpacaBench, AlpacaConnection) {
+    ) -> (AlpacaBench, UInt32) {
         var bench = AlpacaBench(feed)
         bench.follow([symbol], feeds, security: feed == .crypto ? .crypto : .stock)
         let number = bench.connect()
@@ -116,7 +116,7 @@ import Testing
         var again = bench.bars[1]
         again.flags = []
         #expect(again == bench.bars[0])
-        #expect(bench.engine.counters.bars == AlpacaBarCounters(all: 2, revised: 1))
+        #expect(bench.engine.counters.bars == 2 && bench.engine.counters.revisions == 1)
     }
 
     @Test("a halt, and its end")
@@ -161,7 +161,7 @@ import Testing
                 #"{"action":"subscribe","trades":["BTC/USD","ETH/USD"]}"#,
                 #"{"action":"subscribe","news":["BTCUSD","ETHUSD"]}"#,
             ])
-        for link in bench.engine.links {
+        for link in bench.engine.machine.links {
             bench.receive(
                 #"[{"T":"subscription","trades":["BTC/USD","ETH/USD"],"#
                     + #""news":["BTCUSD","ETHUSD"]}]"#, on: link.number)
@@ -169,7 +169,7 @@ import Testing
         bench.receive(
             #"[{"T":"n","id":7,"headline":"h","created_at":"2026-01-05T22:00:37Z","#
                 + #""symbols":["ETHUSD","SOLUSD"],"source":"benzinga"}]"#,
-            on: bench.engine.links[AlpacaEndpoint.news.rawValue].number)
+            on: bench.engine.machine.links[AlpacaEndpoint.news.rawValue].number)
         #expect(bench.headlines.map(\.header.symbol) == [1] && bench.subscriptions.count == 4)
         // A coin is asked for by one instrument, also where only its news are.
         bench.follow(["BTC/USD", "BTC/USD"], .news, security: .crypto, ended: [0, 1])
@@ -199,7 +199,8 @@ import Testing
         bench.receive("[\(bench.cancel("AAPL", 9))]", on: number)
         #expect(bench.trades.last?.header.providerID == trades[0].header.providerID)
         #expect(bench.trades.last?.header.providerTime == time && bench.repairs.isEmpty)
-        #expect(bench.engine.counters.cancels == 2 && bench.engine.counters.unknownTrades == 0)
+        let counted = bench.engine.counters.changes
+        #expect(counted.cancels == 2 && counted.unknown == 0)
     }
 
     @Test("a change of a trade that is not known has the session computed again, once a minute")
@@ -222,7 +223,7 @@ import Testing
             bench.pass(AlpacaLimits.repairInterval / 12)
             bench.confirm(#""trades":["AAPL"]"#, on: number)
         }
-        #expect(bench.repairs.count == 2 && bench.engine.counters.repairs == 2)
+        #expect(bench.repairs.count == 2 && bench.engine.counters.changes.repairs == 2)
         // What waits when the engine ends is not forgotten.
         bench.receive("[\(bench.cancel("AAPL", 4))]", on: number)
         bench.engine.stop(bench.now, into: &bench.out)
@@ -311,17 +312,17 @@ import Testing
         let later = other.begin("AAPL")
         other.receive(cancel("127.01", 40), on: later)
         #expect(other.trades.map(\.header.providerID) == [numbers[1]])
-        #expect(bench.engine.counters.unknownTrades == 0)
+        #expect(bench.engine.counters.changes.unknown == 0)
         // None has these values: nobody knows which one it was.
         bench.receive(cancel("126.55", 99), on: number)
         #expect(bench.trades.last?.header.providerTime == bench.now.wall)
-        #expect(bench.engine.counters.unknownTrades == 1)
+        #expect(bench.engine.counters.changes.unknown == 1)
         // Nor does anybody if both have them.
         bench.receive(trade("126.55", 100), on: number)
         bench.pass(AlpacaBench.second)
         bench.receive(cancel("126.55", 100), on: number)
         #expect(bench.trades.last?.header.providerTime == bench.now.wall)
-        #expect(bench.engine.counters.unknownTrades == 2)
+        #expect(bench.engine.counters.changes.unknown == 2)
         bench.pass(0)
         #expect(bench.repairs.count == 1)
     }
@@ -343,7 +344,7 @@ import Testing
                 + "\"s\":40,\"a\":\"C\",\"t\":\"\(bench.stamp)\"}]", on: number)
         #expect(bench.trades.allSatisfy { $0.header.providerTime == time })
         #expect(Set(bench.trades.map(\.header.providerID)).count == 1)
-        #expect(bench.engine.counters.unknownTrades == 0)
+        #expect(bench.engine.counters.changes.unknown == 0)
     }
 
     // MARK: what does not fit
@@ -405,7 +406,7 @@ import Testing
                     bytes.remove(at: place)
                 }
             }
-            for link in bench.engine.links where link.state != .closed {
+            for link in bench.engine.machine.links where link.state != .closed {
                 bench.receive(bytes, on: link.number)
             }
             bench.pass(100_000_000)

@@ -30,7 +30,7 @@ import Testing
     func refusal(code: Int, words: String, step: Step, state: StreamState, advice: String) {
         var bench = AlpacaBench()
         bench.follow(["AAPL"])
-        var number: AlpacaConnection = 1
+        var number: UInt32 = 1
         if step == .authenticating {
             _ = bench.takeWishes()
             bench.opened(number)

@@ -19,7 +19,7 @@ struct AlpacaHappened: Hashable {
 
 /// The service's side of one connection: what is on its way, in order.
 struct AlpacaLine {
-    var number: AlpacaConnection
+    var number: UInt32
     var isAuthenticated = false
     var isDead = false
     /// When it went dead.
@@ -68,8 +68,8 @@ struct AlpacaWorld {
     }
 
     static func change(_ settings: inout AlpacaSettings) {
-        settings.reconnectMax = 2_000_000_000
-        settings.silentAfter = 4_000_000_000
+        settings.stream.reconnectMax = 2_000_000_000
+        settings.stream.silentAfter = 4_000_000_000
     }
 
     /// Ends the last gateway, and puts all that it has delivered on the tape.
@@ -109,15 +109,16 @@ struct AlpacaWorld {
                     lines[place].queue.append(AlpacaBench.authenticated)
                 }
             case .send(let number, let text): answer(text, on: number)
+            case .fetch: Issue.record("nothing is fetched")
             }
         }
     }
 
-    func place(_ number: AlpacaConnection) -> Int? {
+    func place(_ number: UInt32) -> Int? {
         lines.firstIndex { $0.number == number }
     }
 
-    mutating func answer(_ text: String, on number: AlpacaConnection) {
+    mutating func answer(_ text: String, on number: UInt32) {
         guard let place = place(number), !lines[place].isDead else { return }
         guard let request = try? JSONValue.parse(Array(text.utf8)) else {
             Issue.record("no JSON: \(text)")
@@ -223,7 +224,7 @@ struct AlpacaWorld {
     /// The connection's own pings find a dead one.
     mutating func ping() {
         guard let line = lines.last, line.isDead,
-            bench.time - line.deadAt >= bench.engine.settings.silentAfter
+            bench.time - line.deadAt >= bench.engine.settings.stream.silentAfter
         else { return }
         lines.removeAll()
         bench.ended(line.number, "no pong")

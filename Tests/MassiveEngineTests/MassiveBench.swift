@@ -12,10 +12,10 @@ struct MassiveBench {
     static let origin = Timestamp(nanoseconds: 1_771_858_800_000_000_000)
 
     var engine: MassiveEngine
-    var out = MassiveOutput()
+    var out = StreamMachine.Output()
     var records: [ProviderRecord] = []
-    var wishes: [MassiveWish] = []
-    var notes: [MassiveNote] = []
+    var wishes: [StreamWish] = []
+    var notes: [StreamNote] = []
     /// Since `origin`, in nanoseconds.
     var time: Int64 = 0
     /// How far the host's clock is ahead of it.
@@ -26,7 +26,7 @@ struct MassiveBench {
         _ change: (inout MassiveSettings) -> Void = { _ in }
     ) {
         var settings = MassiveSettings(feed, seed: 1)
-        settings.tradesKept = 8_192
+        settings.stream.tradesKept = 8_192
         change(&settings)
         engine = MassiveEngine(settings)
         self.time = time
@@ -82,7 +82,7 @@ struct MassiveBench {
     }
 
     /// Returns the wishes since the last call.
-    mutating func takeWishes() -> [MassiveWish] {
+    mutating func takeWishes() -> [StreamWish] {
         defer { wishes.removeAll() }
         return wishes
     }
@@ -93,7 +93,7 @@ struct MassiveBench {
     }
 
     /// Returns the requests for past trades since the last call.
-    mutating func takeFetches() -> [MassiveFetch] {
+    mutating func takeFetches() -> [StreamFetch] {
         takeWishes().compactMap { if case .fetch(let fetch) = $0 { fetch } else { nil } }
     }
 
@@ -102,17 +102,17 @@ struct MassiveBench {
         collect()
     }
 
-    mutating func opened(_ number: MassiveConnection) {
+    mutating func opened(_ number: UInt32) {
         engine.opened(number, now, into: &out)
         pass(0)
     }
 
-    mutating func ended(_ number: MassiveConnection, _ why: String = "cut") {
+    mutating func ended(_ number: UInt32, _ why: String = "cut") {
         engine.ended(number, why, now, into: &out)
         collect()
     }
 
-    mutating func receive(_ text: String, on number: MassiveConnection, isText: Bool = true) {
+    mutating func receive(_ text: String, on number: UInt32, isText: Bool = true) {
         Array(text.utf8).withRawSpan {
             engine.received($0, isText: isText, on: number, now, into: &out)
         }
@@ -143,9 +143,9 @@ struct MassiveBench {
 
     /// Opens the connection that is wanted, up to its first request. Returns its number.
     @discardableResult
-    mutating func connect() -> MassiveConnection {
-        var last: MassiveConnection = 0
-        for case .open(let number) in takeWishes() {
+    mutating func connect() -> UInt32 {
+        var last: UInt32 = 0
+        for case .open(let number, _) in takeWishes() {
             opened(number)
             receive(Self.connected, on: number)
             receive(Self.authenticated, on: number)
@@ -157,7 +157,7 @@ struct MassiveBench {
 
     /// Answers the words of the requests that were sent: the service takes all. Returns them.
     @discardableResult
-    mutating func confirm(on number: MassiveConnection) -> [String] {
+    mutating func confirm(on number: UInt32) -> [String] {
         var all: [String] = []
         for request in takeRequests() {
             let parsed = try? JSONValue.parse(request)
@@ -168,7 +168,7 @@ struct MassiveBench {
             }
             all += words
         }
-        pass(MassiveLimits.requestInterval)
+        pass(StreamLimits.requestInterval)
         return all
     }
 
@@ -176,7 +176,7 @@ struct MassiveBench {
     mutating func begin(
         _ symbols: String..., feeds: Instrument.Feeds = .trades,
         reached: Timestamp = .undefined, gaps: [OpenGap] = []
-    ) -> MassiveConnection {
+    ) -> UInt32 {
         follow(symbols, feeds, reached: reached, gaps: gaps)
         let number = connect()
         confirm(on: number)

@@ -26,9 +26,9 @@ import Testing
             ])
         #expect(bench.subscriptions.isEmpty && bench.states == [.starting, .starting])
         bench.receive(MassiveBench.subscribed("T.AAPL", "Q.AAPL"), on: 1)
-        #expect(bench.engine.link.asking.request?.feeds == [2, 3])
+        #expect(bench.engine.machine.links[0].asking.request?.feeds == [2, 3])
         bench.receive(MassiveBench.status("success", "subscribed to: T.SPY,Q.SPY"), on: 1)
-        #expect(bench.engine.link.asking.request == nil)
+        #expect(bench.engine.machine.links[0].asking.request == nil)
         #expect(bench.subscriptions.count == 4 && bench.gaps.isEmpty)
         #expect(bench.states.suffix(2) == [.live, .live])
         #expect(bench.engine.status.state == .ready && bench.engine.nextDue > bench.now.monotonic)
@@ -40,11 +40,11 @@ import Testing
         bench.follow(["AAPL"])
         _ = bench.takeWishes()
         bench.opened(1)
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.takeWishes() == [.close(1)])
         bench.pass(60 * MassiveBench.second)
         _ = bench.connect()
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.takeWishes().contains(.close(2)))
         #expect(bench.engine.status.reason == "a request has no answer")
         #expect(bench.engine.status.failures == 2)
@@ -126,7 +126,7 @@ import Testing
         #expect(bench.engine.status.feeds[0].reason.hasPrefix("the service says: \(words): "))
         // The service closes without a word. That is no second failure.
         bench.ended(1)
-        bench.pass(MassiveLimits.refusedWait - 1)
+        bench.pass(StreamLimits.refusedWait - 1)
         #expect(!bench.takeWishes().contains(.open(2)))
         bench.pass(1)
         #expect(bench.takeWishes() == [.open(2)])
@@ -140,7 +140,7 @@ import Testing
     func occupied() {
         var bench = MassiveBench()
         bench.follow(["AAPL"], reached: MassiveBench.origin)
-        for number in MassiveConnection(1)...5 {
+        for number in UInt32(1)...5 {
             let connection = bench.connect()
             #expect(connection == number)
             bench.confirm(on: connection)
@@ -183,7 +183,7 @@ import Testing
         _ = bench.takeRequests()
         bench.receive(MassiveBench.subscribed("T.AAPL", "T.SPY"), on: number)
         bench.receive(MassiveBench.status("error", "not authorized: Q.AAPL,Q.SPY"), on: number)
-        #expect(bench.engine.link.asking.request == nil)
+        #expect(bench.engine.machine.links[0].asking.request == nil)
         let feeds = bench.engine.status.feeds
         #expect(feeds.allSatisfy { $0.state == .live })
         #expect(feeds[0].reason.hasPrefix("the service says: not authorized: Q.AAPL,Q.SPY: "))
@@ -207,16 +207,16 @@ import Testing
         bench.receive(MassiveBench.subscribed("T.A"), on: number)
         bench.pass(MassiveLimits.refusalAfter - 1)
         bench.receive(MassiveBench.subscribed("T.B"), on: number)
-        #expect(bench.engine.link.asking.request != nil)
+        #expect(bench.engine.machine.links[0].asking.request != nil)
         bench.pass(1)
-        #expect(bench.engine.link.asking.request == nil && bench.takeWishes().isEmpty)
+        #expect(bench.engine.machine.links[0].asking.request == nil && bench.takeWishes().isEmpty)
         let feeds = bench.engine.status.feeds
         #expect(feeds.allSatisfy { $0.state == .live } && bench.subscriptions.count == 2)
         #expect(feeds.allSatisfy { $0.reason.hasPrefix("the service says: not authorized: ") })
         #expect(bench.engine.counters.links.refusedFeeds == 2)
         // Where all is refused, the instrument is.
         bench.follow(["A", "B", "C"], .quotes, ended: [0, 1])
-        bench.pass(MassiveLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         bench.confirm(on: number)
         bench.receive(MassiveBench.status("error", "not authorized"), on: number)
         bench.pass(MassiveLimits.refusalAfter)
@@ -229,7 +229,7 @@ import Testing
         let number = bench.begin("AAPL", "SPY")
         bench.receive("[\(bench.trade("SPY", 1))]", on: number)
         bench.follow([], ended: [1])
-        bench.pass(MassiveLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.takeRequests().count == 1)
         bench.engine.follow(
             begun: [
@@ -239,7 +239,7 @@ import Testing
         bench.receive(MassiveBench.subscribed("T.SPY"), on: number)
         bench.receive("[\(bench.trade("SPY", 2))]", on: number)
         bench.receive(MassiveBench.status("success", "unsubscribed to: T.SPY"), on: number)
-        bench.pass(MassiveLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.confirm(on: number) == ["T.SPY"])
         #expect(bench.states.last == .live && bench.trades.count == 1)
     }
@@ -251,7 +251,7 @@ import Testing
         let number = bench.connect()
         _ = bench.takeRequests()
         bench.receive(MassiveBench.subscribed("T.AAPL"), on: number)
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
         let reason = bench.engine.status.feeds[0].reason
         #expect(reason.hasPrefix("the service does not answer to it: "))
@@ -265,8 +265,8 @@ import Testing
         bench.follow(["AAPL"])
         let number = bench.connect()
         bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
-        bench.pass(MassiveLimits.answerAfter)
-        #expect(bench.states.last == .live && bench.engine.link.asking.request == nil)
+        bench.pass(StreamLimits.answerAfter)
+        #expect(bench.states.last == .live && bench.engine.machine.links[0].asking.request == nil)
         bench.follow(["AAPL"], ended: [0])
         bench.pass(0)
         #expect(bench.takeRequests().count == 1)
@@ -284,7 +284,7 @@ import Testing
         bench.receive(MassiveBench.status("success", "done"), on: number)
         bench.receive(#"[{"ev":"status"},{"ev":"LULD","T":"MSFT"},{"ev":5},{}]"#, on: number)
         bench.receive(MassiveBench.status("error", "late"), on: number)
-        #expect(bench.notes.contains(.said("news: we move")))
+        #expect(bench.notes.contains(.trouble(instrument: nil, "Massive says: news: we move")))
         #expect(bench.engine.counters.skipped(.unknown) == 6)
         #expect(bench.engine.status.state == .ready && bench.gaps.isEmpty)
     }
@@ -334,7 +334,7 @@ import Testing
         let number = bench.begin("AAPL", "SPY")
         bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
         bench.follow(["AAPL"], ended: [0, 1])
-        bench.pass(MassiveLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.confirm(on: number) == ["T.SPY"])
         #expect(bench.gaps.isEmpty && bench.engine.status.feeds.count == 1)
         bench.receive("[\(bench.trade("SPY", 2)),\(bench.trade("AAPL", 2))]", on: number)
@@ -365,7 +365,7 @@ import Testing
         let number = bench.connect()
         var words: [String] = []
         for _ in 0..<10 {
-            bench.pass(MassiveLimits.requestInterval)
+            bench.pass(StreamLimits.requestInterval)
             let requests = bench.wishes.count { if case .send = $0 { true } else { false } }
             #expect(requests <= 1)
             words += bench.confirm(on: number)
@@ -469,7 +469,7 @@ import Testing
                 // 250 words leave with each request.
                 ProviderLimit(
                     .requests, used: 0, max: 240, waiting: 600,
-                    until: bench.now.monotonic + 2 * MassiveLimits.requestInterval),
+                    until: bench.now.monotonic + 2 * StreamLimits.requestInterval),
             ])
         let number = bench.connect()
         while !bench.confirm(on: number).isEmpty {}

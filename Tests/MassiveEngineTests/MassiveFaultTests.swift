@@ -1,3 +1,4 @@
+import EngineKit
 import HistoryTestSupport
 import MarketModel
 import Primitives
@@ -9,7 +10,7 @@ extension MassiveBench: FaultBench {
     mutating func takeFaultWishes() -> [FaultWish] {
         takeWishes().compactMap { wish in
             switch wish {
-            case .open(let number): .open(number)
+            case .open(let number, _): .open(number)
             case .authenticate(let number): .authenticate(number)
             case .send(let number, let text): .send(number, text)
             case .close(let number): .close(number)

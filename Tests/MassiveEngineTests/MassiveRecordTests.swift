@@ -13,7 +13,7 @@ import Testing
     private func live(
         _ symbol: String, _ feeds: Instrument.Feeds, _ feed: MassiveFeedName = .realTime,
         _ change: (inout MassiveSettings) -> Void = { _ in }
-    ) -> (MassiveBench, MassiveConnection) {
+    ) -> (MassiveBench, UInt32) {
         var bench = MassiveBench(feed, change)
         bench.follow([symbol], feeds)
         let number = bench.connect()

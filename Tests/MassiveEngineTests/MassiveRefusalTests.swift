@@ -43,7 +43,7 @@ import Testing
     func refusal(status: String, words: String, step: Step, state: StreamState, advice: String) {
         var bench = MassiveBench()
         bench.follow(["AAPL"])
-        var number: MassiveConnection = 1
+        var number: UInt32 = 1
         if step == .authenticating {
             _ = bench.takeWishes()
             bench.opened(number)
@@ -73,7 +73,7 @@ import Testing
         bench.follow(["AAPL"])
         let number = bench.connect()
         bench.receive(MassiveBench.status("news", "we move"), on: number)
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         let reason = bench.engine.status.feeds[0].reason
         #expect(reason.hasPrefix("the service does not answer to it: check the symbol"))
         bench.receive(MassiveBench.status("slow_consumer", "slow"), on: number)

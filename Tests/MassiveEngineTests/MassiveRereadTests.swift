@@ -222,7 +222,7 @@ import Testing
             (.limited(retryAfter: nil, isBanned: false), MassiveLimits.requests.limitedWait),
             (.limited(retryAfter: 2_000_000_000, isBanned: false), 2_000_000_000),
             (.limited(retryAfter: .max, isBanned: false), MassiveLimits.requests.limitedWaitMax),
-            (.denied("not entitled"), MassiveLimits.refusedWait),
+            (.denied("not entitled"), StreamLimits.refusedWait),
             (.refused("bad request"), 1_500_000_000),
             (.page(Array("{\"results\":3}".utf8)), 1_500_000_000),
         ])
@@ -238,7 +238,9 @@ import Testing
             again.span.lowerBound == fetch.span.lowerBound
                 && again.span.upperBound == fetch.span.upperBound)
         bench.answer(again.number, answer)
-        let told = bench.notes.count { if case .notReread = $0 { true } else { false } }
+        let told = bench.notes.count {
+            if case .trouble(nil, let text) = $0 { text.contains("cannot be read") } else { false }
+        }
         #expect(told == 1 && bench.engine.status.counters.past.failures == 2)
     }
 
@@ -247,7 +249,7 @@ import Testing
         var bench = Self.bench()
         bench.pass(Self.first + Self.span)
         var tries = 0
-        var first: MassiveFetch?
+        var first: StreamFetch?
         while let fetch = bench.takeFetches().first,
             first == nil || fetch.span.lowerBound == first?.span.lowerBound
         {
@@ -258,7 +260,9 @@ import Testing
         }
         #expect(tries == MassiveLimits.spanFailuresMax)
         #expect(bench.engine.status.counters.past.leftOut == 1)
-        let told = bench.notes.contains { if case .leftOut = $0 { true } else { false } }
+        let told = bench.notes.contains {
+            if case .trouble(_?, let text) = $0 { text.contains("not read again") } else { false }
+        }
         #expect(told)
     }
 

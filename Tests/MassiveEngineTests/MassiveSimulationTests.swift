@@ -27,7 +27,7 @@ import Testing
 
     /// The service's side of the connection: what is on its way, in order.
     private struct Line {
-        var number: MassiveConnection
+        var number: UInt32
         var isAuthenticated = false
         var isDead = false
         /// When it went dead.
@@ -63,7 +63,7 @@ import Testing
         mutating func obey() {
             for wish in bench.takeWishes() {
                 switch wish {
-                case .open(let number):
+                case .open(let number, _):
                     guard !chance(200) else {
                         bench.ended(number)
                         continue
@@ -81,7 +81,7 @@ import Testing
             }
         }
 
-        mutating func answer(_ text: String, on number: MassiveConnection) {
+        mutating func answer(_ text: String, on number: UInt32) {
             guard line?.number == number, line?.isDead == false else { return }
             guard let request = try? JSONValue.parse(text) else {
                 Issue.record("no JSON: \(text)")
@@ -158,7 +158,7 @@ import Testing
         /// The connection's own pings find a dead one.
         mutating func ping() {
             guard let now = line, now.isDead,
-                bench.time - now.deadAt >= bench.engine.settings.silentAfter
+                bench.time - now.deadAt >= bench.engine.settings.stream.silentAfter
             else { return }
             lose()
             bench.ended(now.number, "no pong")
@@ -246,8 +246,8 @@ import Testing
     }
 
     private static func change(_ settings: inout MassiveSettings) {
-        settings.reconnectMax = 2_000_000_000
-        settings.silentAfter = 4_000_000_000
+        settings.stream.reconnectMax = 2_000_000_000
+        settings.stream.silentAfter = 4_000_000_000
     }
 
     private func check(_ world: World, _ seed: UInt64) {
@@ -302,7 +302,7 @@ import Testing
         // The last are those before the service's clock is known. A delayed one may be behind by
         // all that its lag differs.
         let doubt =
-            settings.silentAfter + settings.delayMax + 7 * second
+            settings.stream.silentAfter + settings.stream.delayMax + 7 * second
             + (lag.upperBound - lag.lowerBound)
         let ends = world.losses + [world.bench.now.wall]
         for gap in gaps {

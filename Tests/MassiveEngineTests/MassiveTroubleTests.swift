@@ -73,11 +73,11 @@ import Testing
         let number = bench.connect()
         _ = bench.takeRequests()
         bench.receive(MassiveBench.subscribed("T.AAPL"), on: number)
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         bench.follow(["AAPL"], .trades, ended: [0])
-        bench.pass(MassiveLimits.requestInterval)
+        bench.pass(StreamLimits.requestInterval)
         #expect(bench.takeRequests().count >= 1)
-        bench.pass(MassiveLimits.answerAfter)
+        bench.pass(StreamLimits.answerAfter)
         #expect(bench.engine.status.state == .ready && bench.gaps.isEmpty)
     }
 
@@ -88,7 +88,7 @@ import Testing
         bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
         bench.pass(MassiveBench.second)
         let lag = MassiveFeedName.delayed.lag.lowerBound
-        #expect(bench.engine.floor < bench.now.wall.advanced(byNanoseconds: -lag))
+        #expect(bench.engine.machine.floor < bench.now.wall.advanced(byNanoseconds: -lag))
         bench.pass(MassiveBench.minute)
         bench.ended(number)
         #expect(bench.gaps.count == 1)
@@ -205,7 +205,7 @@ import Testing
         arguments: ["auth_failed", "error", "max_connections", "success", "typo"])
     func echo(_ status: String) {
         let key = "m0123456789abcdef"
-        var bench = MassiveBench { $0.hidden = HiddenTexts([key]) }
+        var bench = MassiveBench { $0.stream.hidden = HiddenTexts([key]) }
         bench.follow(["AAPL"])
         _ = bench.takeWishes()
         bench.opened(1)
@@ -224,7 +224,7 @@ import Testing
         bench.opened(1)
         bench.receive(MassiveBench.connected, on: 1)
         bench.receive(MassiveBench.status("auth_failed", "no"), on: 1)
-        bench.pass(MassiveLimits.refusedWait)
+        bench.pass(StreamLimits.refusedWait)
         bench.ended(2, "no route")
         #expect(bench.engine.status.state == .closed && bench.engine.status.reason == "no route")
     }

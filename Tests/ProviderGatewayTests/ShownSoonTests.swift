@@ -15,11 +15,11 @@ struct ShownSoonTests {
     @Test(
         "a refusal is there at once, and other changes are when it is due",
         arguments: [
-            (AlpacaNote.refusedAccount(reason: "no such key"), 1),
+            (StreamNote.refusedAccount(reason: "no such key"), 1),
             (.refused(instrument: 0, reason: "no such symbol"), 1),
             (.refusedRequest(reason: "no such list"), 0),
         ])
-    func refused(note: AlpacaNote, feeds: Int) throws {
+    func refused(note: StreamNote, feeds: Int) throws {
         let instrument = Instrument(
             symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
             feeds: .trades)
@@ -37,7 +37,7 @@ struct ShownSoonTests {
             wall: Timestamp(nanoseconds: 1_771_858_800_000_000_000),
             monotonic: MonotonicTime(nanoseconds: 1_000_000_000))
         report.show(engine, now)
-        var out = AlpacaOutput()
+        var out = StreamMachine.Output()
         engine.follow(
             begun: [
                 BegunInstrument(number: 0, instrument: instrument, reached: .undefined)

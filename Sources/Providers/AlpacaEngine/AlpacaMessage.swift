@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -9,7 +10,7 @@ enum AlpacaMessage: Sendable {
     case beside
     /// Something about the connection, in `AlpacaReader.control`.
     case control
-    case skipped(AlpacaSkip)
+    case skipped(StreamSkip)
 }
 
 enum AlpacaBeside: Sendable {
@@ -50,14 +51,4 @@ enum AlpacaControl: Sendable {
     case error(code: Int, text: String)
     /// The whole list of what is subscribed to, by channel.
     case subscribed([AlpacaChannel: Set<String>])
-}
-
-/// Why a message was left out.
-package enum AlpacaSkip: String, CaseIterable, Sendable {
-    /// A symbol that was not asked for, or not any more.
-    case stray
-    /// A kind that is not read here.
-    case unknown
-    /// A halt code that says nothing of a halt.
-    case status
 }

@@ -354,7 +354,7 @@ extension AlpacaReader {
             control = success == .connected ? .connected : .authenticated
         case .error:
             // Before it is cut: a part of a key is one, too.
-            let shown = hidden.taken(outOf: text).shownOnLine(AlpacaLimits.textCharactersMax)
+            let shown = hidden.taken(outOf: text).shownOnLine(StreamLimits.textCharactersMax)
             control = .error(code: value["code"]?.int ?? 0, text: shown)
         case .subscription:
             var lists: [AlpacaChannel: Set<String>] = [:]

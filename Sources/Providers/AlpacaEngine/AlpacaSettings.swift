@@ -1,29 +1,14 @@
 package import EngineKit
 internal import Primitives
 
-/// The engine's settings. Spans are nanoseconds.
+/// The engine's settings.
 package struct AlpacaSettings: Sendable {
-    /// The provider's name, for records about subscriptions.
-    package var provider = "alpaca"
     package var feed: AlpacaFeedName
-    /// For the random part of waits.
-    package var seed: UInt64
-    /// The first wait after a failure, which doubles up to the longest one.
-    package var reconnectFirst: Int64 = 1_000_000_000
-    package var reconnectMax: Int64 = 60_000_000_000
-    /// The connection's own pings give it up when it answers none for so long.
-    package var silentAfter: Int64 = 10_000_000_000
-    /// How long a record may be under way. The watermark stays so much before the present.
-    package var delayMax: Int64 = 2_000_000_000
-    /// The last trades whose times are remembered for later changes.
-    package var tradesKept = 524_288
-
-    /// What no reason may show, as the service can send back what it was given.
-    package var hidden = HiddenTexts()
+    package var stream: StreamSettings
 
     package init(_ feed: AlpacaFeedName, seed: UInt64) {
         self.feed = feed
-        self.seed = seed
+        stream = StreamSettings("alpaca", seed: seed)
     }
 }
 
@@ -83,16 +68,6 @@ package enum AlpacaEndpoint: Int, CaseIterable, Sendable {
 package enum AlpacaLimits {
     /// The symbols that one request names. It keeps requests of usual symbols below 8 KiB.
     package static let symbolsPerRequest = 400
-    /// The time between two requests.
-    package static let requestInterval: Int64 = 250_000_000
-    /// How long a request may be without an answer; then the connection is given up.
-    package static let answerAfter: Int64 = 10_000_000_000
-    /// The longest symbol in bytes.
-    package static let symbolBytesMax = 24
-    /// The length of a text of the service that is shown.
-    package static let textCharactersMax = 200
-    /// The wait after a refusal that only the account's owner can end.
-    package static let refusedWait: Int64 = 60_000_000_000
     /// The wait while another session is there. The service holds one that was cut for a minute
     /// and a half.
     package static let occupiedWait: Int64 = 5_000_000_000

@@ -35,7 +35,7 @@ struct AlpacaTrouble: StreamTrouble {
 
 struct AlpacaSkipped: TelemetryEvent {
     static let name = "alpaca.skipped"
-    let reason: AlpacaSkip
+    let reason: StreamSkip
 
     var level: LogLevel { .debug }
     var message: String { "a message of Alpaca was left out: \(reason.rawValue)" }

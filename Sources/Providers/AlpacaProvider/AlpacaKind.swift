@@ -41,16 +41,16 @@ extension ProviderKind {
                 "How long each phase of an attempt to connect may take."),
             ConfigurationKey(
                 "ALPACA_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
-                default: "\(usual.silentAfter / 1_000_000_000)s", group: group,
+                default: "\(usual.stream.silentAfter / 1_000_000_000)s", group: group,
                 "A connection is given up that answers no ping for so long, or is silent "
                     + "after dense messages."),
             ConfigurationKey(
                 "ALPACA_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "\(usual.delayMax / 1_000_000_000)s", group: group,
+                default: "\(usual.stream.delayMax / 1_000_000_000)s", group: group,
                 "How long a record may be under way; the watermark stays so much behind."),
             ConfigurationKey(
                 "ALPACA_TRADES_KEPT", .integer(1_024...16_777_216),
-                default: "\(usual.tradesKept)", group: group,
+                default: "\(usual.stream.tradesKept)", group: group,
                 "Last trades that a correction finds (as a power of two); 21 bytes each."),
             ConfigurationKey(
                 "ALPACA_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
@@ -158,13 +158,13 @@ struct AlpacaSetup: Sendable {
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
-        engine.hidden = keys.hidden
+        engine.stream.hidden = keys.hidden
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
-        engine.silentAfter = span("ALPACA_SILENT_AFTER")
-        engine.delayMax = span("ALPACA_DELAY_MAX")
-        engine.tradesKept = configuration.integer("ALPACA_TRADES_KEPT")
-        engine.reconnectFirst = span("ALPACA_RECONNECT_FIRST")
-        engine.reconnectMax = span("ALPACA_RECONNECT_MAX")
+        engine.stream.silentAfter = span("ALPACA_SILENT_AFTER")
+        engine.stream.delayMax = span("ALPACA_DELAY_MAX")
+        engine.stream.tradesKept = configuration.integer("ALPACA_TRADES_KEPT")
+        engine.stream.reconnectFirst = span("ALPACA_RECONNECT_FIRST")
+        engine.stream.reconnectMax = span("ALPACA_RECONNECT_MAX")
     }
 
     /// The address of a stream.

@@ -4,9 +4,9 @@ internal import AlpacaEngine
 internal import StreamKit
 
 extension AlpacaSetup {
-    private typealias Names = StreamMetrics<AlpacaStatus>.Names
+    private typealias Names = StreamMetrics<StreamShown>.Names
 
-    static let metrics = StreamMetrics<AlpacaStatus>.Names(
+    static let metrics = StreamMetrics<StreamShown>.Names(
         received: ("mds_alpaca_received_bytes_total", "mds_alpaca_channel_full_total"),
         state: "mds_alpaca_state", skipped: "mds_alpaca_skipped_messages_total", counters, levels)
 
@@ -14,14 +14,14 @@ extension AlpacaSetup {
         ("mds_alpaca_messages_total", "Messages of the service.", \.messages),
         ("mds_alpaca_trades_total", "Trades handed over.", \.trades),
         ("mds_alpaca_quotes_total", "Quotes handed over.", \.quotes),
-        ("mds_alpaca_bars_total", "Bars handed over.", \.bars.all),
-        ("mds_alpaca_revised_bars_total", "Bars that came again.", \.bars.revised),
+        ("mds_alpaca_bars_total", "Bars handed over.", \.bars),
+        ("mds_alpaca_revised_bars_total", "Bars that came again.", \.revisions),
         ("mds_alpaca_statuses_total", "Halts and their ends.", \.statuses),
         ("mds_alpaca_articles_total", "Headlines handed over.", \.articles),
-        ("mds_alpaca_corrections_total", "Trades that were corrected.", \.corrections),
-        ("mds_alpaca_cancels_total", "Trades that were cancelled.", \.cancels),
-        ("mds_alpaca_unknown_trades_total", "Changed trades without a time.", \.unknownTrades),
-        ("mds_alpaca_repairs_total", "Sessions to compute again.", \.repairs),
+        ("mds_alpaca_corrections_total", "Trades that were corrected.", \.changes.corrections),
+        ("mds_alpaca_cancels_total", "Trades that were cancelled.", \.changes.cancels),
+        ("mds_alpaca_unknown_trades_total", "Changed trades without a time.", \.changes.unknown),
+        ("mds_alpaca_repairs_total", "Sessions to compute again.", \.changes.repairs),
         ("mds_alpaca_misfits_total", "Records beyond the tape.", \.misfits),
         ("mds_alpaca_late_trades_total", "Trades below the floor.", \.late),
         ("mds_alpaca_broken_frames_total", "Frames that cannot be read.", \.broken),

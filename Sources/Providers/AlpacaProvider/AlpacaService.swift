@@ -12,20 +12,21 @@ extension AlpacaSetup: StreamService {
 
     func makeEngine() -> AlpacaEngine { AlpacaEngine(engine) }
 
-    func step(_ wish: AlpacaWish) -> StreamStep {
+    func step(_ wish: StreamWish) -> StreamStep {
         switch wish {
-        case .open(let number, let endpoint): .open(number, address(endpoint))
+        case .open(let number, let link): .open(number, address(AlpacaEndpoint.allCases[link]))
         case .authenticate(let number): .send(number, keys.request)
         case .send(let number, let text): .send(number, text)
         case .close(let number): .close(number)
+        case .fetch(let fetch): .ask(fetch.number, nil)
         }
     }
 
-    static func report(_ note: AlpacaNote, to report: StreamReport<Self>) {
+    static func report(_ note: StreamNote, to report: StreamReport<Self>) {
         switch note {
         case .state(let state): report.telemetry.emit(AlpacaStateChanged(state: state))
-        case .lost(let endpoint, let failures, let reason):
-            let what = endpoint == .market ? "no records" : "no news"
+        case .lost(let link, let failures, let reason):
+            let what = link == AlpacaEndpoint.market.rawValue ? "no records" : "no news"
             report.trouble("\(what), tried again by itself: \(reason)", failures: failures)
         case .refusedAccount(let reason):
             report.showSoon()
@@ -36,25 +37,21 @@ extension AlpacaSetup: StreamService {
         case .refused(let instrument, let reason):
             report.showSoon()
             report.trouble("\(report.symbol(instrument)): \(reason)")
-        case .misfit(let instrument, let text):
-            report.trouble("\(report.symbol(instrument)): \(text)")
-        case .unknownTrade(let instrument, let id):
-            report.trouble(
-                "\(report.symbol(instrument)): trade \(id) was changed, whose time is not known: "
-                    + "the bars of its session are computed again")
+        case .trouble(let instrument, let text):
+            report.trouble(instrument.map { "\(report.symbol($0)): \(text)" } ?? text)
         case .skipped(let reason): report.telemetry.emit(AlpacaSkipped(reason: reason))
         }
     }
 
-    func write(_ status: AlpacaStatus, into json: inout JSONWriter) {
+    func write(_ status: StreamShown, into json: inout JSONWriter) {
         let counters = status.counters
         json.member("feed", engine.feed.rawValue)
         json.member("trades", Int(clamping: counters.trades))
         json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars.all))
+        json.member("bars", Int(clamping: counters.bars))
         json.member("articles", Int(clamping: counters.articles))
-        json.member("corrections", Int(clamping: counters.corrections))
-        json.member("cancels", Int(clamping: counters.cancels))
-        json.member("unknown_trades", Int(clamping: counters.unknownTrades))
+        json.member("corrections", Int(clamping: counters.changes.corrections))
+        json.member("cancels", Int(clamping: counters.changes.cancels))
+        json.member("unknown_trades", Int(clamping: counters.changes.unknown))
     }
 }

@@ -8,6 +8,8 @@ package struct LastHeard: Sendable {
     /// When something came.
     package var at = MonotonicTime.never
     package var pace = StreamPace()
+    /// The messages of the present frame that have the time of an event.
+    package var events = 0
     /// The server's time in the messages of this turn; undefined: they had none.
     package private(set) var time = Timestamp.undefined
     /// The same of an earlier turn, and when that was.
@@ -24,6 +26,7 @@ package struct LastHeard: Sendable {
 
     /// Notes the time of an event in a message. It may be that of an event that was reported late.
     package mutating func noteLatest(_ time: Timestamp) {
+        events += 1
         self.time = self.time.isDefined ? max(self.time, time) : time
     }
 

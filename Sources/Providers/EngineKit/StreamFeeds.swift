@@ -69,10 +69,11 @@ package struct StreamFeeds: Sendable {
         }
     }
 
-    /// Changes what is wanted. Returns the instruments that cannot be delivered.
+    /// Changes what is wanted. `plans`: how what begins is asked for. Returns the instruments that
+    /// cannot be delivered.
     package mutating func follow(
-        _ orders: Orders, _ now: Moment, into records: inout [ProviderRecord],
-        plan: (BegunInstrument) -> StreamPlan
+        _ orders: Orders, _ plans: [StreamPlan], _ now: Moment,
+        into records: inout [ProviderRecord]
     ) -> [StreamRefusal] {
         let both = Set(orders.begun.map(\.number)).intersection(orders.ended)
         var before: [Int] = []
@@ -89,9 +90,9 @@ package struct StreamFeeds: Sendable {
             }
         }
         var refusals: [StreamRefusal] = []
-        for item in orders.begun {
+        for (item, plan) in zip(orders.begun, plans) {
             let gaps = orders.gaps.filter { $0.instrument == item.number }
-            let problem = begin(item, plan(item), gaps, now, into: &records)
+            let problem = begin(item, plan, gaps, now, into: &records)
             if let problem {
                 refusals.append(StreamRefusal(instrument: item.number, reason: problem))
             }

@@ -1,52 +1,63 @@
-internal import EngineKit
-internal import MarketModel
+package import EngineKit
+package import MarketModel
 internal import Primitives
 
-// What the service is asked for. There is one request at a time, and each of its words has an
-// answer.
+// What the service says of the connection, and what it is asked for. Each word of a request, as
+// `T.AAPL`, has an answer.
 extension MassiveEngine {
-    /// Sends the next request, if its time has come.
-    mutating func ask(_ now: Moment, into out: inout MassiveOutput) {
-        guard link.asking.request == nil, link.asking.isBehind,
-            now.monotonic >= link.asking.sendAt
-        else { return }
-        let all = feeds.list.indices
-        let ended = all.filter { !feeds.list[$0].isWanted && feeds.list[$0].standing.isAsked }
-            .prefix(MassiveLimits.symbolsPerRequest)
-        guard ended.isEmpty else {
-            for place in ended {
-                feeds.list[place].standing.isAsked = false
-                feeds.list[place].standing.isConfirmed = false
-            }
-            return request(Array(ended), isSubscribing: false, now, into: &out)
-        }
-        let wanted = all.filter {
-            feeds.list[$0].isWanted && !feeds.list[$0].standing.isConfirmed
-                && feeds.list[$0].refusal.isEmpty
-        }
-        let begun = wanted.prefix(MassiveLimits.symbolsPerRequest)
-        guard begun.isEmpty else {
-            for place in begun { feeds.list[place].standing.isAsked = true }
-            return request(Array(begun), isSubscribing: true, now, into: &out)
-        }
-        link.asking.isBehind = false
+    /// The only one.
+    private static let link = 0
+
+    private var request: StreamRequest? {
+        get { machine.links[Self.link].asking.request }
+        set { machine.links[Self.link].asking.request = newValue }
     }
 
-    private mutating func request(
-        _ asked: [Int], isSubscribing: Bool, _ now: Moment, into out: inout MassiveOutput
+    mutating func take(
+        _ control: MassiveControl, _ now: Moment, into out: inout StreamMachine.Output
     ) {
+        switch control {
+        case .connected: machine.greeted(Self.link, now, into: &out)
+        case .authenticated: machine.authenticated(Self.link, now, into: &out)
+        case .refusedAccount(let text): refusedAccount(text, now, into: &out)
+        case .occupied(let text):
+            machine.giveUp(
+                Self.link, "the service says: \(text): \(StreamAdvice.occupied)", .occupied, now,
+                into: &out)
+        case .subscribed(let words): subscribed(words, now, into: &out)
+        case .unsubscribed(let words): unsubscribed(words, now, into: &out)
+        case .error(let text):
+            if machine.links[Self.link].state == .ready {
+                return refusedRequest(text, now, into: &out)
+            }
+            refusedAccount(text.shownOnLine(StreamLimits.textCharactersMax), now, into: &out)
+        case .other(let word, let text):
+            machine.counters.skip(.unknown)
+            let text = "\(word): \(text)"
+            if let advice = MassiveAdvice.ofEnd[word] {
+                machine.links[Self.link].lastSaid = "the service says: \(text): \(advice)"
+            }
+            out.note(.trouble(instrument: nil, "Massive says: \(text)"))
+        }
+    }
+
+    private mutating func refusedAccount(
+        _ text: String, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        machine.refusedAccount(
+            Self.link, "the service says: \(text): \(MassiveAdvice.ofAccount)", now, into: &out)
+    }
+
+    package func name(of feed: StreamFeed) -> String { MassiveChannel.word(feed) }
+
+    package func text(of request: StreamRequest) -> String {
+        let words = request.feeds.map { MassiveChannel.word(machine.feeds.list[$0]) }
         var json = JSONWriter()
         json.object { json in
-            json.member("action", isSubscribing ? "subscribe" : "unsubscribe")
-            json.member(
-                "params",
-                asked.map { MassiveChannel.word(feeds.list[$0]) }.joined(separator: ","))
+            json.member("action", request.isSubscribing ? "subscribe" : "unsubscribe")
+            json.member("params", words.joined(separator: ","))
         }
-        out.wishes.append(.send(link.number, json.text))
-        link.asking.request = MassiveRequest(isSubscribing: isSubscribing, feeds: asked)
-        link.due = now.monotonic + MassiveLimits.answerAfter
-        link.asking.sendAt = now.monotonic + MassiveLimits.requestInterval
-        link.sent.add(1, now.monotonic)
+        return json.text
     }
 
     /// Returns the feed of a word; `nil`: it was never asked for.
@@ -54,95 +65,91 @@ extension MassiveEngine {
         guard let dot = word.firstIndex(of: "."),
             let channel = MassiveChannel.named(word[..<dot])
         else { return nil }
-        return feeds.places.feed(String(word[word.index(after: dot)...]), channel.number)
+        return machine.feeds.places.feed(
+            String(word[word.index(after: dot)...]), channel.number)
     }
 
-    /// Takes words out of the request that waits for their answers.
-    mutating func answered(_ words: [String]) {
-        guard let request = link.asking.request else { return }
-        let known = Set(words.compactMap { feed($0) })
+    /// Takes feeds out of the request that waits for their answers.
+    private mutating func answered(_ known: [Int]) {
+        guard let request else { return }
         let rest = request.feeds.filter { !known.contains($0) }
-        link.asking.request?.feeds = rest
-        if rest.isEmpty { link.asking.request = nil }
+        self.request?.feeds = rest
+        if rest.isEmpty { self.request = nil }
     }
 
-    mutating func subscribed(
-        _ words: [String], _ now: Moment, into out: inout MassiveOutput
+    private mutating func subscribed(
+        _ words: [String], _ now: Moment, into out: inout StreamMachine.Output
     ) {
-        guard link.state == .ready else { return }
-        for word in words {
-            guard let place = feed(word), feeds.list[place].standing.isAsked else { continue }
-            feeds.list[place].standing.isConfirmed = true
+        guard machine.links[Self.link].state == .ready else { return }
+        let known = words.compactMap { feed($0) }
+        for place in known where machine.feeds.list[place].standing.isAsked {
+            machine.feeds.list[place].standing.isConfirmed = true
             // The service says only after this that another session is there.
-            guard feeds.list[place].isWanted, !link.isOccupied else { continue }
-            feeds.confirm(place, now, into: &out.records)
+            guard machine.feeds.list[place].isWanted, !machine.links[Self.link].isOccupied else {
+                continue
+            }
+            machine.feeds.confirm(place, now, into: &out.records)
         }
-        answered(words)
-    }
-
-    mutating func refuse(
-        _ place: Int, _ why: String, _ now: Moment, into out: inout MassiveOutput
-    ) {
-        feeds.endDelivery(place, .providerLoss, why, now, into: &out.records)
-        guard feeds.refuse(place, why, now, into: &out.records) else { return }
-        counters.links.refusedFeeds &+= 1
-        let feed = feeds.list[place]
-        out.note(
-            .refused(
-                instrument: feed.instrument, reason: "\(MassiveChannel.word(feed)): \(why)"))
+        answered(known)
     }
 
     /// The service has not answered all words of a request. It is silent about a channel that it
     /// does not have, so those words are refused if it said anything since.
-    mutating func unanswered(_ now: Moment, into out: inout MassiveOutput) {
-        guard let request = link.asking.request else { return }
+    package mutating func unanswered(
+        on link: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        guard let request else { return }
         // Nothing may have been subscribed to, and then nothing is said.
-        guard request.isSubscribing else { return link.asking.request = nil }
+        guard request.isSubscribing else { return self.request = nil }
         guard request.isHeard else {
-            return giveUp("a request has no answer", .failed, now, into: &out)
+            return machine.giveUp(link, "a request has no answer", .failed, now, into: &out)
         }
-        link.asking.request = nil
+        self.request = nil
         let why =
             request.refusal.isEmpty
             ? "the service does not answer to it: \(MassiveAdvice.ofRequest)" : request.refusal
         // What came shows that it is delivered, without an answer.
-        for place in request.feeds where !feeds.list[place].standing.isConfirmed {
+        for place in request.feeds where !machine.feeds.list[place].standing.isConfirmed {
             refuse(place, why, now, into: &out)
             // An answer that is late, or a record, shows that it is delivered.
-            feeds.list[place].standing.isAsked = true
+            machine.feeds.list[place].standing.isAsked = true
         }
     }
 
     /// The service refuses a word of a request, or several. If it names none, those are refused
     /// that it does not confirm meanwhile.
-    mutating func refusedRequest(
-        _ text: String, _ now: Moment, into out: inout MassiveOutput
+    private mutating func refusedRequest(
+        _ text: String, _ now: Moment, into out: inout StreamMachine.Output
     ) {
-        let shown = text.shownOnLine(MassiveLimits.textCharactersMax)
+        let shown = text.shownOnLine(StreamLimits.textCharactersMax)
         let why = "the service says: \(shown): \(MassiveAdvice.ofRequest)"
-        counters.links.refusedRequests &+= 1
+        machine.counters.links.refusedRequests &+= 1
         out.note(.refusedRequest(reason: why))
-        guard let request = link.asking.request, request.isSubscribing else { return }
+        guard let request, request.isSubscribing else { return }
         let words = Set(text.split { $0 == " " || $0 == "," || $0 == ":" }.map(String.init))
-        let named = request.feeds.filter { words.contains(MassiveChannel.word(feeds.list[$0])) }
+        let named = request.feeds.filter {
+            words.contains(MassiveChannel.word(machine.feeds.list[$0]))
+        }
         for place in named { refuse(place, why, now, into: &out) }
         if named.isEmpty {
-            link.asking.request?.refusal = why
-            link.due = min(link.due, now.monotonic + MassiveLimits.refusalAfter)
+            self.request?.refusal = why
+            machine.links[Self.link].due = min(
+                machine.links[Self.link].due, now.monotonic + MassiveLimits.refusalAfter)
         }
-        answered(named.map { MassiveChannel.word(feeds.list[$0]) })
+        answered(named)
     }
 
     /// The service confirms that words are no longer subscribed to.
-    mutating func unsubscribed(
-        _ words: [String], _ now: Moment, into out: inout MassiveOutput
+    private mutating func unsubscribed(
+        _ words: [String], _ now: Moment, into out: inout StreamMachine.Output
     ) {
-        for place in words.compactMap({ feed($0) }) where feeds.list[place].isWanted {
+        let known = words.compactMap { feed($0) }
+        for place in known where machine.feeds.list[place].isWanted {
             // It is wanted again meanwhile, and was confirmed by a record on its way.
-            feeds.endDelivery(
+            machine.feeds.endDelivery(
                 place, .providerLoss, "it was unsubscribed", now, into: &out.records)
-            link.asking.isBehind = true
+            machine.links[Self.link].asking.isBehind = true
         }
-        answered(words)
+        answered(known)
     }
 }

@@ -3,100 +3,80 @@ package import MarketModel
 package import Primitives
 
 /// Massive's stream of US stocks, as a machine: what happens goes in, and records, wishes and notes
-/// come out. It has no clock, no socket and no key.
-///
-/// The service's numbers rise and are not dense, so what is missing is known by time alone: a lost
-/// connection opens a gap of each feed, from the time up to which all had come until the service
-/// has confirmed the next subscription.
-package struct MassiveEngine: StreamEngine {
+/// come out. It has no clock, no socket and no key. The service's numbers rise and are not dense.
+package struct MassiveEngine: StreamVenue {
     let settings: MassiveSettings
-    var feeds: StreamFeeds
-    var reader: MassiveReader
-    var link: MassiveLink
+    package var machine: StreamMachine
+    private var reader: MassiveReader
     /// By feed: the last number of a trade or a quote, or the latest beginning of a bar.
-    var marks: [UInt64] = []
+    private var marks: [UInt64] = []
     /// By feed: the last quote.
-    var lastQuotes: [Quote] = []
-    var times: TradeTimes
-    var reread: MassiveReread
-    /// Whether bars are wanted, which come later than trades of their time.
-    private var hasBars = false
-    private var state = StreamState.closed
-    package internal(set) var counters = MassiveCounters()
-    private var isStopped = false
+    private var lastQuotes: [Quote] = []
+    private var times: TradeTimes
+    private var reread: MassiveReread
 
     package init(_ settings: MassiveSettings) {
         self.settings = settings
         let lag = settings.feed.lag
-        feeds = StreamFeeds(
-            StreamFeeds.Settings(
-                provider: settings.provider, delayMax: settings.delayMax,
-                silentAfter: settings.silentAfter, hours: .stocks),
-            channels: MassiveChannel.allCases.count,
-            clock: ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound))
-        reader = MassiveReader(
-            flags: settings.feed == .delayed ? .delayed : [], hidden: settings.hidden)
-        link = MassiveLink(settings)
-        times = TradeTimes(count: settings.tradesKept)
+        machine = StreamMachine(
+            settings.stream,
+            StreamRules(
+                .stocks, perRequest: MassiveLimits.symbolsPerRequest,
+                occupiedWait: MassiveLimits.occupiedWait,
+                provenAfter: MassiveLimits.provenAfter, barDelay: MassiveLimits.barDelay),
+            channels: MassiveChannel.allCases.count, lags: [lag])
+        let flags: TickFlags = settings.feed == .delayed ? .delayed : []
+        reader = MassiveReader(flags: flags, hidden: settings.stream.hidden)
+        times = TradeTimes(count: settings.stream.tradesKept)
         reread = MassiveReread(
             MassiveReread.Settings(
-                ages: settings.rereadAges, lag: lag.upperBound,
-                flags: settings.feed == .delayed ? .delayed : [], seed: settings.seed))
+                ages: settings.rereadAges, lag: lag.upperBound, flags: flags,
+                seed: settings.stream.seed))
     }
-
-    /// The promise of `MassiveOutput.floor`.
-    var floor: Timestamp { feeds.clock.floor }
 
     // MARK: what is wanted
 
     /// Changes what is wanted. `gaps` are those that an earlier process left.
     package mutating func follow(
         begun: [BegunInstrument], ended: [UInt32], gaps: [OpenGap] = [], _ now: Moment,
-        into out: inout MassiveOutput
+        into out: inout StreamMachine.Output
     ) {
-        let settings = settings
-        let refusals = feeds.follow(
-            StreamFeeds.Orders(begun: begun, ended: ended, gaps: gaps), now, into: &out.records
-        ) { Self.plan($0.instrument, settings) }
-        for refusal in refusals {
-            out.note(.refused(instrument: refusal.instrument, reason: refusal.reason))
-        }
-        while marks.count < feeds.list.count {
+        follow(StreamFeeds.Orders(begun: begun, ended: ended, gaps: gaps), now, into: &out)
+        while marks.count < machine.feeds.list.count {
             marks.append(0)
             lastQuotes.append(Self.noQuote)
         }
-        hasBars = feeds.list.contains { $0.isWanted && $0.kind == .providerBar }
-        link.isWanted = feeds.isWanted(link: 0)
-        link.asking.isBehind = true
-        followReread(begun, now)
+        // All trades that are wanted are read again.
+        let since = Dictionary(begun.map { ($0.number, $0.reached) }) { $1 }
+        reread.follow(
+            machine.feeds.list.enumerated().compactMap { place, feed in
+                guard feed.isWanted, feed.kind == .trade else { return nil }
+                let symbol = MassiveReread.Symbol(
+                    feed: place, instrument: feed.instrument, name: feed.name)
+                return (symbol, since[feed.instrument] ?? .undefined)
+            }, now.wall)
     }
 
     private static let noQuote = Quote(
         header: TickHeader(symbol: 0, providerTime: .undefined, receiveTime: .undefined),
         bidPrice: .undefined, bidSize: .undefined, askPrice: .undefined, askSize: .undefined)
 
-    private static func plan(
-        _ instrument: Instrument, _ settings: MassiveSettings
-    ) -> StreamPlan {
-        let name = name(of: instrument)
+    package func plan(of instrument: Instrument) -> StreamPlan {
+        let name = Self.name(of: instrument)
         let channels = MassiveChannel.all(of: instrument.feeds, settings.bars)
         let known: Instrument.Feeds = [.level1, .trades, .allTrades, .quotes, .bars]
-        let plan = StreamPlan(
+        var plan = StreamPlan(
             name: name, channels: channels.map { $0.stream(settings.feed) },
             absent: instrument.feeds.isSubset(of: known)
                 ? "" : "only its trades, quotes and bars come from here")
-        func refused(_ problem: String) -> StreamPlan {
-            var refused = plan
-            refused.problem = problem
-            return refused
+        if instrument.contract.security != .stock {
+            plan.problem = "only stocks come from here: security: stock"
+        } else if channels.isEmpty {
+            plan.problem = "only trades, quotes and bars come from here, as feeds: trades"
+        } else {
+            plan.problem = Self.problem(ofName: name)
         }
-        guard instrument.contract.security == .stock else {
-            return refused("only stocks come from here: security: stock")
-        }
-        guard !channels.isEmpty else {
-            return refused("only trades, quotes and bars come from here, as feeds: trades")
-        }
-        return problem(ofName: name).map(refused) ?? plan
+        return plan
     }
 
     /// The service's symbol of an instrument. It tells `BACpA` from `BACPA`.
@@ -107,7 +87,7 @@ package struct MassiveEngine: StreamEngine {
 
     /// Returns why a name is no symbol of the service; `nil`: it may be one.
     static func problem(ofName name: String) -> String? {
-        (1...MassiveLimits.symbolBytesMax).contains(name.utf8.count)
+        (1...StreamLimits.symbolBytesMax).contains(name.utf8.count)
             && name.utf8.allSatisfy(isOfName)
             ? nil : "'\(name)' is no symbol of Massive: write it like AAPL or BRK.A"
     }
@@ -117,178 +97,136 @@ package struct MassiveEngine: StreamEngine {
             || (0x61...0x7a).contains(byte) || "./-".utf8.contains(byte)
     }
 
-    /// All trades that are wanted are read again.
-    private mutating func followReread(_ begun: [BegunInstrument], _ now: Moment) {
-        let since = Dictionary(begun.map { ($0.number, $0.reached) }) { $1 }
-        reread.follow(
-            feeds.list.enumerated().compactMap { place, feed in
-                guard feed.isWanted, feed.kind == .trade else { return nil }
-                let symbol = MassiveReread.Symbol(
-                    feed: place, instrument: feed.instrument, name: feed.name)
-                return (symbol, since[feed.instrument] ?? .undefined)
-            }, now.wall)
-    }
-
-    /// A request for past trades has an answer, or will have none.
-    package mutating func answered(
-        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment, into out: inout MassiveOutput
-    ) {
-        guard !isStopped else { return }
-        if let note = reread.answered(number, answer, now, into: &out.records) { out.note(note) }
-    }
-
     // MARK: messages
 
     /// A frame came on a connection.
     package mutating func received(
-        _ bytes: RawSpan, isText: Bool, on number: MassiveConnection, _ now: Moment,
-        into out: inout MassiveOutput
+        _ bytes: RawSpan, isText: Bool, on number: UInt32, _ now: Moment,
+        into out: inout StreamMachine.Output
     ) {
-        guard isPresent(number) else { return }
-        link.asking.request?.isHeard = true
-        guard isText, reader.begin(bytes) else { return broken(now, into: &out) }
+        guard let link = machine.link(number) else { return }
+        machine.beginFrame(link)
+        guard isText, reader.begin(bytes) else { return machine.broken(link, now, into: &out) }
         var isBroken = false
-        var events = 0
-        defer { link.heard.pace.note(events, now.monotonic) }
         while let message = reader.next(
-            bytes, received: now.wall, feeds.places, isBroken: &isBroken)
+            bytes, received: now.wall, machine.feeds.places, isBroken: &isBroken)
         {
-            counters.messages &+= 1
-            if reader.time.isDefined {
-                events += 1
-                link.heard.noteLatest(reader.time)
-            }
+            machine.note(reader.time, on: link)
             take(message, now, into: &out)
-            // A status may have ended the connection.
-            guard isPresent(number) else { return }
+            // An answer may have ended the connection.
+            if case .control = message, !machine.isPresent(number, on: link) { return }
         }
-        feeds.showed(
-            link.heard.time, lag: settings.feed.lag.upperBound, on: 0, now, into: &out.records)
-        if isBroken { broken(now, into: &out) }
-    }
-
-    private func isPresent(_ number: MassiveConnection) -> Bool {
-        link.number == number && link.state != .closed
+        machine.endFrame(link, now, into: &out)
+        if isBroken { machine.broken(link, now, into: &out) }
     }
 
     @inline(__always)
     private mutating func take(
-        _ message: MassiveMessage, _ now: Moment, into out: inout MassiveOutput
+        _ message: MassiveMessage, _ now: Moment, into out: inout StreamMachine.Output
     ) {
         switch message {
         case .trade(let feed, let trade): take(trade, of: feed, now, into: &out)
         case .quote(let feed, let quote): take(quote, of: feed, now, into: &out)
-        case .beside: take(reader.beside, now, into: &out)
+        case .beside:
+            switch reader.beside {
+            case .none: break
+            case .bar(let feed, let bar): take(bar, of: feed, now, into: &out)
+            case .misfit(let feed, let time, let text):
+                machine.misfit(text, at: time, of: feed, now, into: &out)
+            }
         case .control: take(reader.control, now, into: &out)
-        case .skipped(let reason): skip(reason, into: &out)
+        case .skipped(let reason): machine.skip(reason, into: &out)
         }
     }
 
-    /// Gives up a connection whose frame cannot be read: nothing says what was in it.
-    private mutating func broken(_ now: Moment, into out: inout MassiveOutput) {
-        counters.broken &+= 1
-        giveUp("a frame cannot be read", .failed, now, into: &out)
+    private mutating func take(
+        _ trade: Trade, of feed: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        guard machine.isExpected(feed, now, into: &out) else { return }
+        let (time, number) = (trade.header.providerTime, trade.header.providerID)
+        if number != 0 {
+            guard times.time(of: number, of: feed) != time else {
+                return machine.skip(.double, into: &out)
+            }
+            order(number, of: feed)
+        }
+        machine.deliver(trade, of: feed, now, into: &out)
+        if number != 0 { times.keep(number, of: feed, time) }
     }
 
-    mutating func skip(_ reason: MassiveSkip, into out: inout MassiveOutput) {
-        counters.skip(reason)
-        out.note(.skipped(reason))
+    private mutating func take(
+        _ quote: Quote, of feed: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        guard machine.isExpected(feed, now, into: &out) else { return }
+        let number = quote.header.providerID
+        if number != 0 {
+            let isSame = MassiveCodes.place(number) == marks[feed] && same(quote, lastQuotes[feed])
+            guard !isSame else { return machine.skip(.double, into: &out) }
+            order(number, of: feed)
+            lastQuotes[feed] = quote
+        }
+        machine.deliver(quote, of: feed, now, into: &out)
+    }
+
+    /// Whether the service says the same of both.
+    @inline(__always)
+    private func same(_ one: Quote, _ other: Quote) -> Bool {
+        one.header.providerTime == other.header.providerTime && one.bidPrice == other.bidPrice
+            && one.bidSize == other.bidSize && one.askPrice == other.askPrice
+            && one.askSize == other.askSize
+    }
+
+    /// Counts a number that falls.
+    @inline(__always)
+    private mutating func order(_ number: UInt64, of feed: Int) {
+        let place = MassiveCodes.place(number)
+        if place >= marks[feed] { marks[feed] = place } else { machine.counters.unordered &+= 1 }
+    }
+
+    /// A bar of a window that has one already replaces it: late trades came. It is flagged, so that
+    /// operators take it in, however late it is. So is a first bar behind the watermark, whose
+    /// window may be closed.
+    private mutating func take(
+        _ bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        guard machine.isExpected(feed, now, into: &out) else { return }
+        var bar = bar
+        let begin = UInt64(bar.openTime.nanoseconds)
+        // After a start it is not known what was sent before; then the time tells.
+        let sent = bar.closeTime.advanced(
+            byNanoseconds: settings.feed.lag.upperBound + MassiveLimits.barsSentWithin)
+        let isBehind = machine.floor.isDefined && bar.closeTime < machine.floor
+        if begin <= marks[feed] || isBehind || sent < now.wall { bar.flags.insert(.revised) }
+        marks[feed] = max(marks[feed], begin)
+        machine.deliver(bar, of: feed, now, into: &out)
     }
 
     // MARK: time
 
     /// Does what is due.
-    package mutating func timePassed(_ now: Moment, into out: inout MassiveOutput) {
-        guard !isStopped else { return }
+    package mutating func timePassed(_ now: Moment, into out: inout StreamMachine.Output) {
+        guard !machine.isStopped else { return }
         serve(now, into: &out)
         if let fetch = reread.timePassed(now) { out.wishes.append(.fetch(fetch)) }
-        show(into: &out)
     }
 
-    /// What had arrived was handed in: the floor moves. Where messages came, more of the same time
-    /// may wait in the socket.
-    package mutating func drained(_ now: Moment, into out: inout MassiveOutput) {
-        let delay = hasBars ? settings.delayMax + MassiveLimits.barDelay : settings.delayMax
-        let oldest = link.heard.endTurn(now.monotonic, delayMax: settings.delayMax)
-        if link.state == .ready {
-            feeds.isAlive(0, quiet: link.heard.quiet(now.monotonic), link.heard.pace, now)
-            feeds.timePassed(on: 0, now, into: &out.records)
-        }
-        feeds.clock.drained(delayed(now), oldest: oldest, delayMax: delay)
-        out.floor = floor
+    /// A request for past trades has an answer, or will have none.
+    package mutating func answered(
+        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        guard !machine.isStopped else { return }
+        if let note = reread.answered(number, answer, now, into: &out.records) { out.note(note) }
     }
 
-    /// Notes the time of a trade or a quote.
-    mutating func note(_ time: Timestamp, _ now: Moment) { feeds.clock.note(time, delayed(now)) }
-
-    /// The moment whose events may come now: no time in a message counts as later.
-    func delayed(_ now: Moment) -> Moment {
-        var moment = now
-        moment.wall = now.wall.advanced(byNanoseconds: -settings.feed.lag.lowerBound)
-        return moment
+    package var status: StreamShown {
+        var status = machine.status
+        status.counters.past = reread.counters
+        status.reread = reread.status
+        return status
     }
 
-    /// Returns how far the service's clock is certainly ahead, since the last call; `nil`: nothing
-    /// is known. Nothing of a delayed feed tells it.
-    package mutating func takeClockAhead() -> Int64? {
-        settings.feed == .delayed ? nil : feeds.clock.take(settings.delayMax)
-    }
-
-    /// The next moment at which `timePassed` has something to do.
-    package var nextDue: MonotonicTime {
-        guard !isStopped, link.isWanted else { return .never }
-        switch link.state {
-        case .closed: return link.retry.at
-        case .opening: return .never
-        case .greeting, .authenticating: return link.due
-        case .ready:
-            var due = link.isOccupied ? link.readyAt + MassiveLimits.provenAfter : .never
-            due = min(due, feeds.againAt(link: 0))
-            due = min(due, link.heard.pace.stopsAt(silentAfter: settings.silentAfter))
-            if link.asking.request != nil {
-                due = min(due, link.due)
-            } else if link.asking.isBehind {
-                due = min(due, link.asking.sendAt)
-            }
-            return due
-        }
-    }
-
-    /// Ends everything: gaps without an end, then the ends of the subscriptions.
-    package mutating func stop(_ now: Moment, into out: inout MassiveOutput) {
-        guard !isStopped else { return }
-        isStopped = true
-        feeds.stop(now, into: &out.records)
-        guard link.state != .closed else { return }
-        out.wishes.append(.close(link.number))
-        link.state = .closed
-    }
-
-    // MARK: state
-
-    mutating func show(into out: inout MassiveOutput) {
-        let present: StreamState =
-            switch link.state {
-            case .closed:
-                link.isOccupied ? .occupied : link.refusal.isEmpty ? .closed : .refused
-            case .opening, .greeting, .authenticating: .connecting
-            case .ready: link.isOccupied ? .occupied : .ready
-            }
-        // Each attempt after a refusal is no news.
-        let isRefused = link.isOccupied || !link.refusal.isEmpty
-        guard present != state, !isRefused || present != .connecting else { return }
-        state = present
-        out.note(.state(present))
-    }
-
-    package var status: MassiveStatus {
-        let refusal = link.refusal
-        var counters = counters
-        counters.past = reread.counters
-        return MassiveStatus(
-            state: state,
-            failures: link.state == .ready || link.isOccupied ? 0 : link.retry.failures,
-            reason: refusal.isEmpty ? link.reason : refusal, isWanted: link.isWanted,
-            reread: reread.status, feeds: feeds.shown { _ in refusal }, counters: counters)
+    package func limits(_ now: MonotonicTime) -> [ProviderLimit] {
+        machine.limits(now) + [reread.limit(now)].compactMap(\.self)
     }
 }

@@ -1,3 +1,4 @@
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 
@@ -9,7 +10,7 @@ enum MassiveMessage: Sendable {
     case beside
     /// Something about the connection, in `MassiveReader.control`.
     case control
-    case skipped(MassiveSkip)
+    case skipped(StreamSkip)
 }
 
 enum MassiveBeside: Sendable {
@@ -34,14 +35,4 @@ enum MassiveControl: Hashable, Sendable {
     case error(String)
     /// Another status, and its text.
     case other(String, String)
-}
-
-/// Why a message was left out.
-package enum MassiveSkip: String, CaseIterable, Sendable {
-    /// A symbol that was not asked for, or not any more.
-    case stray
-    /// A kind or a status that is not read here.
-    case unknown
-    /// A trade or a quote that is on the tape already.
-    case double
 }

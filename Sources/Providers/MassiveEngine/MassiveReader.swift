@@ -34,9 +34,9 @@ struct MassiveReader: Sendable {
     /// The time in the last message; undefined: it had none.
     private(set) var time = Timestamp.undefined
 
-    /// `flags`: those of all records.
     private let hidden: HiddenTexts
 
+    /// `flags`: those of all records.
     init(flags: TickFlags, hidden: HiddenTexts) { (self.flags, self.hidden) = (flags, hidden) }
 
     /// Begins a frame. Returns false if it is no array.
@@ -236,7 +236,7 @@ struct MassiveReader: Sendable {
         else { return .skipped(.unknown) }
         // Before it is cut: a part of a key is one, too.
         let said = hidden.taken(outOf: whole)
-        let shown = said.shownOnLine(MassiveLimits.textCharactersMax)
+        let shown = said.shownOnLine(StreamLimits.textCharactersMax)
         control =
             switch Status(rawValue: word) {
             case .connected: .connected
@@ -266,6 +266,6 @@ struct MassiveReader: Sendable {
         }
         if said.hasPrefix(subscribed) { return .subscribed(list(subscribed)) }
         if said.hasPrefix(unsubscribed) { return .unsubscribed(list(unsubscribed)) }
-        return .other("success", said.shownOnLine(MassiveLimits.textCharactersMax))
+        return .other("success", said.shownOnLine(StreamLimits.textCharactersMax))
     }
 }

@@ -55,7 +55,7 @@ struct MassiveReread: Sendable {
     private var dueAt = Timestamp.undefined
     /// The changes on the tape, in two parts of which the older one is forgotten.
     private var told: (recent: Set<MassiveChangeKey>, older: Set<MassiveChangeKey>) = ([], [])
-    private(set) var counters = MassivePastCounters()
+    private(set) var counters = StreamPastCounts()
     /// Why there are no answers; empty: there are.
     private(set) var problem = ""
 
@@ -69,9 +69,9 @@ struct MassiveReread: Sendable {
     /// The time of the last turn.
     private var turn = Timestamp.undefined
 
-    var status: MassiveRereadStatus {
-        guard dueAt.isDefined, turn.isDefined else { return MassiveRereadStatus() }
-        return MassiveRereadStatus(
+    var status: StreamPastStatus {
+        guard dueAt.isDefined, turn.isDefined else { return StreamPastStatus() }
+        return StreamPastStatus(
             reached: list.lazy.map(\.done[0]).min() ?? .undefined,
             behind: max(0, turn.nanoseconds(since: dueAt)))
     }
@@ -119,7 +119,7 @@ struct MassiveReread: Sendable {
     }
 
     /// Returns the request that is due; `nil`: none is.
-    mutating func timePassed(_ now: Moment) -> MassiveFetch? {
+    mutating func timePassed(_ now: Moment) -> StreamFetch? {
         turn = now.wall
         guard dueAt.isDefined, now.monotonic >= pace.at else { return nil }
         if reading == nil {
@@ -134,7 +134,7 @@ struct MassiveReread: Sendable {
         let progress = list[present.place]
         let from = progress.done[present.age]
         let span = from..<max(from, present.end)
-        return MassiveFetch(
+        return StreamFetch(
             number: lastNumber,
             target: present.next.isEmpty
                 ? MassivePastRequest.trades(
@@ -178,7 +178,7 @@ struct MassiveReread: Sendable {
     mutating func answered(
         _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
         into records: inout [ProviderRecord]
-    ) -> MassiveNote? {
+    ) -> StreamNote? {
         guard var present = reading, present.number == number else { return nil }
         present.number = 0
         reading = present
@@ -200,7 +200,7 @@ struct MassiveReread: Sendable {
         // Nothing is answered with this key or plan.
         case .denied(let reason):
             counters.failures &+= 1
-            pace.answered(now, interval: MassiveLimits.refusedWait)
+            pace.answered(now, interval: StreamLimits.refusedWait)
             return said(reason)
         case .refused(let reason):
             // The address of a page may be too old. Then the span is read from its beginning.
@@ -212,15 +212,17 @@ struct MassiveReread: Sendable {
         }
     }
 
-    private mutating func said(_ reason: String) -> MassiveNote? {
+    private mutating func said(_ reason: String) -> StreamNote? {
         defer { problem = reason }
-        return reason == problem ? nil : .notReread(reason: reason)
+        let text =
+            "trades cannot be read again, so nothing is known of cancels; tried again by itself: "
+        return reason == problem ? nil : .trouble(instrument: nil, text + reason)
     }
 
     /// A span that cannot be read must not hold up the others for ever.
     private mutating func failed(
         _ reason: String, _ present: Reading, _ now: Moment
-    ) -> MassiveNote? {
+    ) -> StreamNote? {
         counters.failures &+= 1
         pace.failed(reason, now)
         reading?.failures += 1
@@ -229,11 +231,12 @@ struct MassiveReread: Sendable {
     }
 
     /// Gives up the rest of a span.
-    private mutating func leftOut(_ present: Reading, _ reason: String) -> MassiveNote {
+    private mutating func leftOut(_ present: Reading, _ reason: String) -> StreamNote {
         counters.leftOut &+= 1
-        let note = MassiveNote.leftOut(
+        let note = StreamNote.trouble(
             instrument: list[present.place].symbol.instrument,
-            from: list[present.place].done[present.age], to: present.end, reason: reason)
+            "trades reported from \(list[present.place].done[present.age]) to \(present.end) were "
+                + "not read again, so nothing is known of their cancels: \(reason)")
         finish(present)
         return note
     }
@@ -241,7 +244,7 @@ struct MassiveReread: Sendable {
     private mutating func take(
         _ page: MassivePage, _ present: Reading, _ now: Moment,
         into records: inout [ProviderRecord]
-    ) -> MassiveNote? {
+    ) -> StreamNote? {
         let symbol = list[present.place].symbol
         counters.read &+= UInt64(page.rows.count)
         for row in page.rows {

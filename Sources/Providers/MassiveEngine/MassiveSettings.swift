@@ -3,31 +3,16 @@ internal import Primitives
 
 /// The engine's settings. Spans are nanoseconds.
 package struct MassiveSettings: Sendable {
-    /// The provider's name, for records about subscriptions.
-    package var provider = "massive"
     package var feed: MassiveFeedName
     /// Which bars an instrument with bars gets.
     package var bars = MassiveBars.minute
-    /// For the random part of waits.
-    package var seed: UInt64
-    /// The first wait after a failure, which doubles up to the longest one.
-    package var reconnectFirst: Int64 = 1_000_000_000
-    package var reconnectMax: Int64 = 60_000_000_000
-    /// The connection's own pings give it up when it answers none for so long.
-    package var silentAfter: Int64 = 10_000_000_000
-    /// How long a record may be under way. The watermark stays so much before the present.
-    package var delayMax: Int64 = 2_000_000_000
-    /// The last trades that are known again when they come twice.
-    package var tradesKept = 524_288
     /// How long after their report trades are read again. Empty: never.
     package var rereadAges: [Int64] = []
-
-    /// What no reason may show, as the service can send back what it was given.
-    package var hidden = HiddenTexts()
+    package var stream: StreamSettings
 
     package init(_ feed: MassiveFeedName, seed: UInt64) {
         self.feed = feed
-        self.seed = seed
+        stream = StreamSettings("massive", seed: seed)
     }
 }
 
@@ -63,20 +48,10 @@ package enum MassiveBars: String, CaseIterable, Sendable {
 package enum MassiveLimits {
     /// The symbols of channels that one request names. It keeps requests below 8 KiB.
     package static let symbolsPerRequest = 250
-    /// The time between two requests.
-    package static let requestInterval: Int64 = 250_000_000
-    /// How long a request may be without an answer.
-    package static let answerAfter: Int64 = 10_000_000_000
     /// How long the confirmations of other words may come after a refusal.
     package static let refusalAfter: Int64 = 2_000_000_000
-    /// The longest symbol in bytes.
-    package static let symbolBytesMax = 24
     /// The longest status text that is read: a request with all its words.
     package static let statusBytesMax = 16_384
-    /// The length of a text of the service that is shown.
-    package static let textCharactersMax = 200
-    /// The wait after a refusal that only the account's owner can end.
-    package static let refusedWait: Int64 = 60_000_000_000
     /// The wait after another session took the place. Each attempt takes the place of that one.
     package static let occupiedWait: Int64 = 15_000_000_000
     /// The service says that there are too many connections only after it has confirmed what was

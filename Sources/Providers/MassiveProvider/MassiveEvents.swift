@@ -35,7 +35,7 @@ struct MassiveTrouble: StreamTrouble {
 
 struct MassiveSkipped: TelemetryEvent {
     static let name = "massive.skipped"
-    let reason: MassiveSkip
+    let reason: StreamSkip
 
     var level: LogLevel { .debug }
     var message: String { "a message of Massive was left out: \(reason.rawValue)" }

@@ -51,16 +51,16 @@ extension ProviderKind {
                 "How long each phase of an attempt to connect may take."),
             ConfigurationKey(
                 "MASSIVE_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
-                default: "\(usual.silentAfter / 1_000_000_000)s", group: group,
+                default: "\(usual.stream.silentAfter / 1_000_000_000)s", group: group,
                 "A connection is given up that answers no ping for so long, or is silent "
                     + "after dense messages."),
             ConfigurationKey(
                 "MASSIVE_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "\(usual.delayMax / 1_000_000_000)s", group: group,
+                default: "\(usual.stream.delayMax / 1_000_000_000)s", group: group,
                 "How long a record may be under way; the watermark stays so much behind."),
             ConfigurationKey(
                 "MASSIVE_TRADES_KEPT", .integer(1_024...16_777_216),
-                default: "\(usual.tradesKept)", group: group,
+                default: "\(usual.stream.tradesKept)", group: group,
                 "Last trades that are known when they come twice (a power of two); 17 bytes each."),
             ConfigurationKey(
                 "MASSIVE_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
@@ -170,14 +170,14 @@ struct MassiveSetup: Sendable {
         let silentAfter = configuration.duration("MASSIVE_SILENT_AFTER")
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         engine = MassiveSettings(feed, seed: seed)
-        engine.hidden = key.hidden
+        engine.stream.hidden = key.hidden
         engine.bars = MassiveBars(rawValue: configuration.text("MASSIVE_BARS")) ?? usual.bars
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
-        engine.silentAfter = span("MASSIVE_SILENT_AFTER")
-        engine.delayMax = span("MASSIVE_DELAY_MAX")
-        engine.tradesKept = configuration.integer("MASSIVE_TRADES_KEPT")
-        engine.reconnectFirst = span("MASSIVE_RECONNECT_FIRST")
-        engine.reconnectMax = span("MASSIVE_RECONNECT_MAX")
+        engine.stream.silentAfter = span("MASSIVE_SILENT_AFTER")
+        engine.stream.delayMax = span("MASSIVE_DELAY_MAX")
+        engine.stream.tradesKept = configuration.integer("MASSIVE_TRADES_KEPT")
+        engine.stream.reconnectFirst = span("MASSIVE_RECONNECT_FIRST")
+        engine.stream.reconnectMax = span("MASSIVE_RECONNECT_MAX")
         engine.rereadAges = Set(
             [span("MASSIVE_REREAD_FIRST"), span("MASSIVE_REREAD_LAST")].filter { $0 > 0 }
         ).sorted()

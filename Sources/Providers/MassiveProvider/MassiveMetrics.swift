@@ -4,9 +4,9 @@ internal import MassiveEngine
 internal import StreamKit
 
 extension MassiveSetup {
-    private typealias Names = StreamMetrics<MassiveStatus>.Names
+    private typealias Names = StreamMetrics<StreamShown>.Names
 
-    static let metrics = StreamMetrics<MassiveStatus>.Names(
+    static let metrics = StreamMetrics<StreamShown>.Names(
         received: ("mds_massive_received_bytes_total", "mds_massive_channel_full_total"),
         state: "mds_massive_state", skipped: "mds_massive_skipped_messages_total", counters, levels)
 
@@ -59,7 +59,7 @@ extension MassiveSetup {
         ),
         (
             "mds_massive_wanted_connections", "1 if it is to be ready.",
-            { $0.isWanted ? 1 : 0 }
+            { Double($0.links) }
         ),
         (
             "mds_massive_reread_behind_seconds", "How late the second reading of trades is.",

@@ -14,9 +14,9 @@ extension MassiveSetup: StreamService {
 
     func makeEngine() -> MassiveEngine { MassiveEngine(engine) }
 
-    func step(_ wish: MassiveWish) -> StreamStep {
+    func step(_ wish: StreamWish) -> StreamStep {
         switch wish {
-        case .open(let number): .open(number, address)
+        case .open(let number, _): .open(number, address)
         case .authenticate(let number): .send(number, key.request)
         case .send(let number, let text): .send(number, text)
         case .close(let number): .close(number)
@@ -25,7 +25,7 @@ extension MassiveSetup: StreamService {
     }
 
     /// `nil`: the address is too long.
-    private func request(_ fetch: MassiveFetch) -> HTTPRequest? {
+    private func request(_ fetch: StreamFetch) -> HTTPRequest? {
         rest.flatMap { HTTPURL($0 + fetch.target) }.map { HTTPRequest($0, headers: [key.header]) }
     }
 
@@ -36,10 +36,10 @@ extension MassiveSetup: StreamService {
                 + "MASSIVE_REREAD_FIRST=0s and MASSIVE_REREAD_LAST=0s", hidden: key.hidden)
     }
 
-    static func report(_ note: MassiveNote, to report: StreamReport<Self>) {
+    static func report(_ note: StreamNote, to report: StreamReport<Self>) {
         switch note {
         case .state(let state): report.telemetry.emit(MassiveStateChanged(state: state))
-        case .lost(let failures, let reason):
+        case .lost(_, let failures, let reason):
             report.trouble("no records, tried again by itself: \(reason)", failures: failures)
         case .refusedAccount(let reason):
             report.showSoon()
@@ -50,22 +50,13 @@ extension MassiveSetup: StreamService {
         case .refused(let instrument, let reason):
             report.showSoon()
             report.trouble("\(report.symbol(instrument)): \(reason)")
-        case .misfit(let instrument, let text):
-            report.trouble("\(report.symbol(instrument)): \(text)")
-        case .said(let text): report.trouble("Massive says: \(text)")
-        case .notReread(let reason):
-            report.trouble(
-                "trades cannot be read again, so nothing is known of cancels; tried again by "
-                    + "itself: \(reason)")
-        case .leftOut(let instrument, let from, let to, let reason):
-            report.trouble(
-                "\(report.symbol(instrument)): trades reported from \(from) to \(to) were not "
-                    + "read again, so nothing is known of their cancels: \(reason)")
+        case .trouble(let instrument, let text):
+            report.trouble(instrument.map { "\(report.symbol($0)): \(text)" } ?? text)
         case .skipped(let reason): report.telemetry.emit(MassiveSkipped(reason: reason))
         }
     }
 
-    func write(_ status: MassiveStatus, into json: inout JSONWriter) {
+    func write(_ status: StreamShown, into json: inout JSONWriter) {
         let counters = status.counters
         json.member("feed", engine.feed.rawValue)
         json.member("trades", Int(clamping: counters.trades))

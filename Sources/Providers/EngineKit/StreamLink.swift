@@ -1,0 +1,87 @@
+package import Primitives
+
+/// A connection that is kept up.
+package struct StreamLink: Sendable {
+    package enum State: Sendable {
+        /// There is none.
+        case closed
+        /// An attempt is under way.
+        case opening
+        /// The service has not said yet that it is connected.
+        case greeting
+        case authenticating
+        /// Requests can be sent.
+        case ready
+    }
+
+    /// By how much its events are reported later than they happen; `nil`: their times say nothing
+    /// of that.
+    let lag: ClosedRange<Int64>?
+    /// Whether a feed comes on it that is wanted.
+    package internal(set) var isWanted = false
+    package internal(set) var state = State.closed
+    package internal(set) var number: UInt32 = 0
+    var retry: ReconnectWait
+    /// When it became ready.
+    var readyAt = MonotonicTime.never
+    /// Of all connections in turn: a new one may be stopped from its beginning.
+    var heard = LastHeard()
+    /// Until when an answer has to come.
+    package var due = MonotonicTime.never
+    package var asking: StreamAsking
+    /// The requests of the last minute.
+    var sent = MinuteWindow()
+    /// What the service said when the account had no more symbols; empty: it did not.
+    package var roomRefused = ""
+    /// Why the service takes neither key nor plan; empty: it does, as far as known.
+    package internal(set) var refusal = ""
+    /// Whether another session was there at the last attempt, and may still be.
+    package internal(set) var isOccupied = false
+    /// What the service has said of the connection's end; empty: nothing.
+    package var lastSaid = ""
+    /// What ended the last connection or attempt; empty: nothing did since one was ready.
+    package internal(set) var reason = ""
+
+    init(
+        _ number: Int, _ lag: ClosedRange<Int64>?, _ settings: StreamSettings,
+        _ rules: StreamRules
+    ) {
+        self.lag = lag
+        asking = StreamAsking(perRequest: rules.perRequest)
+        retry = ReconnectWait(
+            first: settings.reconnectFirst, max: settings.reconnectMax,
+            seed: settings.seed &+ UInt64(number) &* 1_000_003)
+    }
+}
+
+/// What a connection is asked for.
+package struct StreamAsking: Sendable {
+    /// The request without an answer; `nil`: there is none.
+    package var request: StreamRequest?
+    /// When the next request may leave.
+    var sendAt = MonotonicTime.distantPast
+    /// How many feeds the next request names at most.
+    package var feedsMax: Int
+    /// Whether a request names one channel alone, because another one was refused.
+    package var isByChannel = false
+    /// Whether a request may be missing that the service should have been sent.
+    package var isBehind = true
+
+    init(perRequest: Int) { feedsMax = perRequest }
+}
+
+/// A request that waits for its answers.
+package struct StreamRequest: Sendable {
+    package let isSubscribing: Bool
+    /// The feeds without an answer.
+    package var feeds: [Int]
+    /// Whether anything was heard since it was sent.
+    package internal(set) var isHeard = false
+    /// Why the service refuses what it does not confirm; empty: it said nothing.
+    package var refusal = ""
+
+    init(_ feeds: [Int], isSubscribing: Bool) {
+        self.feeds = feeds
+        self.isSubscribing = isSubscribing
+    }
+}

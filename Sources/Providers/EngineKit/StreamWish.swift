@@ -1,0 +1,58 @@
+package import Primitives
+
+/// What an engine wants of its shell. Connections have the numbers that the engine gives them.
+package enum StreamWish: Hashable, Sendable {
+    /// Opens a connection for a link, by its number.
+    case open(UInt32, link: Int = 0)
+    /// Sends the key, which the engine does not know.
+    case authenticate(UInt32)
+    case send(UInt32, String)
+    /// No event of the connection is wanted any more.
+    case close(UInt32)
+    /// Asks for past trades.
+    case fetch(StreamFetch)
+}
+
+/// A request for past trades of a symbol, by the times of their reports.
+package struct StreamFetch: Hashable, Sendable {
+    package let number: UInt64
+    /// The path of its address, and its query, encoded.
+    package let target: String
+    package let symbol: String
+    /// The first time, and the one after the last.
+    package let span: Range<Timestamp>
+
+    package init(number: UInt64, target: String, symbol: String, span: Range<Timestamp>) {
+        self.number = number
+        self.target = target
+        self.symbol = symbol
+        self.span = span
+    }
+}
+
+/// Something for the log.
+package enum StreamNote: Hashable, Sendable {
+    case state(StreamState)
+    /// An attempt failed, or the connection of a link ended.
+    case lost(link: Int, failures: Int, reason: String)
+    /// The service takes neither the key nor the plan that this needs.
+    case refusedAccount(reason: String)
+    /// The service refused a request.
+    case refusedRequest(reason: String)
+    case refused(instrument: UInt32, reason: String)
+    /// Something else that a person may have to look at. `nil`: it is of no single instrument.
+    case trouble(instrument: UInt32?, String)
+    case skipped(StreamSkip)
+}
+
+/// Why a message was left out.
+package enum StreamSkip: String, CaseIterable, Sendable {
+    /// A symbol that was not asked for, or not any more.
+    case stray
+    /// A kind that is not read here.
+    case unknown
+    /// A halt code that says nothing of a halt.
+    case status
+    /// A trade or a quote that is on the tape already.
+    case double
+}

@@ -352,7 +352,7 @@ struct AlpacaHistoryTests {
 
 extension HistoryBench<AlpacaHistoryService> {
     fileprivate init(
-        _ bars: AlpacaBarLength? = nil, to: Int64 = 1_000_000, feed: AlpacaPastFeed? = .sip
+        _ bars: BarLength? = nil, to: Int64 = 1_000_000, feed: AlpacaPastFeed? = .sip
     ) {
         self.init(
             AlpacaHistoryService(feed, bars: bars ?? .minute),

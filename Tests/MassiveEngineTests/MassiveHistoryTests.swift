@@ -167,7 +167,7 @@ struct MassiveHistoryTests {
 /// A process that loads one symbol. Each answer is the next page of rows.
 extension HistoryBench<MassiveHistoryService> {
     fileprivate init(
-        _ bars: MassiveBarLength? = nil, to: Int64 = 1_000_000, last: LastOfHistory? = nil
+        _ bars: BarLength? = nil, to: Int64 = 1_000_000, last: LastOfHistory? = nil
     ) throws {
         self.init(
             MassiveHistoryService(bars: bars ?? .minute, requestsPerMinute: 300, isDelayed: false),

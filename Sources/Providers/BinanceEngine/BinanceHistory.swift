@@ -22,9 +22,9 @@ package struct BinanceHistoryService: HistoryService {
     package typealias Answer = [UInt8]
 
     /// The length of bars, for instruments with them.
-    private let bars: BinanceBarLength
+    private let bars: BarLength
 
-    package init(bars: BinanceBarLength = .minute) { self.bars = bars }
+    package init(bars: BarLength = .minute) { self.bars = bars }
 
     package var limits: RequestLimits { BinanceLimits.requests }
 

@@ -1,4 +1,4 @@
-internal import EngineKit
+package import EngineKit
 package import Primitives
 
 /// A request of a load.
@@ -40,12 +40,12 @@ package struct BinanceBarFetch: Hashable, Sendable {
 
     package let number: UInt64
     package let symbol: String
-    package let length: BinanceBarLength
+    package let length: BarLength
     package let part: Part
     package let count: Int
 
     package init(
-        number: UInt64, symbol: String, _ length: BinanceBarLength, _ part: Part, count: Int
+        number: UInt64, symbol: String, _ length: BarLength, _ part: Part, count: Int
     ) {
         self.number = number
         self.symbol = symbol

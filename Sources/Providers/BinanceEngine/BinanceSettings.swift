@@ -27,7 +27,7 @@ package struct BinanceSettings: Sendable {
     /// How long a trade may be under way. The watermark stays so much before the present.
     package var delayMax: Int64 = 2_000_000_000
     /// The length of bars that are asked for.
-    package var bars = BinanceBarLength.minute
+    package var bars = BarLength.minute
     /// Whether trades that did not come are asked for.
     package var fills = false
 

@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import HTTPClient
 internal import Primitives
 package import ProviderKit
@@ -37,7 +38,7 @@ extension ProviderKind {
                 "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
                 group: group, "Streams of one connection; further instruments are refused."),
             ConfigurationKey(
-                "BINANCE_BARS", .choice(BinanceBarLength.allCases.map(\.rawValue)),
+                "BINANCE_BARS", .choice(BarLength.allCases.map(\.rawValue)),
                 default: usual.bars.rawValue, group: group,
                 "Length of the exchange's bars, for instruments with feeds: bars."),
             ConfigurationKey(
@@ -145,7 +146,7 @@ struct BinanceSetup: Sendable {
         engine = BinanceSettings(seed: seed)
         engine.fills = rest != nil
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")
-        engine.bars = BinanceBarLength(rawValue: configuration.text("BINANCE_BARS")) ?? engine.bars
+        engine.bars = BarLength(rawValue: configuration.text("BINANCE_BARS")) ?? engine.bars
         engine.isHotHot = configuration.flag("BINANCE_HOT_HOT")
         func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
         engine.renewAfter = span("BINANCE_RENEW_AFTER")

@@ -27,12 +27,12 @@ package struct AlpacaHistoryService: HistoryService {
     /// `nil`: the feed has no past.
     private let feed: AlpacaPastFeed?
     /// The length of bars, for instruments with them.
-    private let bars: AlpacaBarLength
+    private let bars: BarLength
     /// Whether the account gets the last quarter of an hour of all exchanges.
     private let isDelayed: Bool
 
     /// `isDelayed`: only what is older than a quarter of an hour is asked for.
-    package init(_ feed: AlpacaPastFeed?, bars: AlpacaBarLength, isDelayed: Bool = false) {
+    package init(_ feed: AlpacaPastFeed?, bars: BarLength, isDelayed: Bool = false) {
         self.feed = feed
         self.bars = bars
         self.isDelayed = isDelayed
@@ -209,7 +209,7 @@ extension AlpacaHistoryService: CountedHistory {
             ), page: (question == .firstTrade ? 1 : AlpacaPastLimits.rowsMax, ""))
     }
 
-    private func length(of question: HistoryQuestion) -> AlpacaBarLength? {
+    private func length(of question: HistoryQuestion) -> BarLength? {
         switch question {
         case .minutes: .minute
         case .days: .day

@@ -1,4 +1,4 @@
-internal import EngineKit
+package import EngineKit
 package import Primitives
 
 /// Whose past is loaded.
@@ -20,40 +20,18 @@ package enum AlpacaPastFeed: String, CaseIterable, Sendable {
     }
 }
 
-/// The length of the service's bars.
-package enum AlpacaBarLength: String, CaseIterable, Sendable {
-    case minute = "1m"
-    case fiveMinutes = "5m"
-    case fifteenMinutes = "15m"
-    case halfHour = "30m"
-    case hour = "1h"
-    case fourHours = "4h"
-    case day = "1d"
+// The lengths of the service's bars that are asked for.
+extension BarLength {
+    package static let ofAlpaca: [BarLength] = [
+        .minute, .fiveMinutes, .fifteenMinutes, .halfHour, .hour, .fourHours, .day,
+    ]
 
-    package var nanoseconds: Int64 {
-        let minutes: Int64 =
-            switch self {
-            case .minute: 1
-            case .fiveMinutes: 5
-            case .fifteenMinutes: 15
-            case .halfHour: 30
-            case .hour: 60
-            case .fourHours: 240
-            case .day: 1_440
-            }
-        return minutes * 60_000_000_000
-    }
-
-    /// The service's word for it.
-    var word: String {
-        switch self {
-        case .minute: "1Min"
-        case .fiveMinutes: "5Min"
-        case .fifteenMinutes: "15Min"
-        case .halfHour: "30Min"
-        case .hour: "1Hour"
-        case .fourHours: "4Hour"
-        case .day: "1Day"
+    /// The service's word for it, as `5Min`.
+    fileprivate var word: String {
+        switch unit {
+        case .second, .minute: "\(count)Min"
+        case .hour: "\(count)Hour"
+        case .day, .week: "\(count)Day"
         }
     }
 }
@@ -77,7 +55,7 @@ package struct AlpacaPastRequest: HistoryRequest, Hashable {
     /// What the page has: trades, or bars of a length.
     package enum What: Hashable, Sendable {
         case trades
-        case bars(AlpacaBarLength)
+        case bars(BarLength)
     }
 
     package let number: UInt64

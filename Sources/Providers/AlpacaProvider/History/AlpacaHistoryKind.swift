@@ -24,7 +24,7 @@ extension ProviderKind {
                 .choice([asLive] + AlpacaPastFeed.allCases.map(\.rawValue)), default: asLive,
                 group: group, "Whose past is loaded: that of ALPACA_FEED, or another."),
             ConfigurationKey(
-                "ALPACA_HISTORY_BARS", .choice(AlpacaBarLength.allCases.map(\.rawValue)),
+                "ALPACA_HISTORY_BARS", .choice(BarLength.ofAlpaca.map(\.rawValue)),
                 default: "1m", group: group, HistoryKeys.barsText),
         ] + HistoryKeys.loadRange,
         rules: AlpacaKeys.rules + [
@@ -69,7 +69,7 @@ struct AlpacaHistorySetup: HistorySetup {
         let own = AlpacaPastFeed(rawValue: configuration.text("ALPACA_HISTORY_FEED"))
         service = AlpacaHistoryService(
             own ?? AlpacaPastFeed(live.engine.feed),
-            bars: AlpacaBarLength(rawValue: configuration.text("ALPACA_HISTORY_BARS")) ?? .minute,
+            bars: BarLength(rawValue: configuration.text("ALPACA_HISTORY_BARS")) ?? .minute,
             isDelayed: own == nil && live.engine.feed == .delayedSip)
     }
 

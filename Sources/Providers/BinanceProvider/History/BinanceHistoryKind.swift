@@ -32,7 +32,7 @@ struct BinanceHistorySetup: HistorySetup {
 
     let range: HistorySettings
     /// The length of bars, for instruments with them.
-    let bars: BinanceBarLength
+    let bars: BarLength
     /// Where the past is asked for.
     private let addresses: BinanceAddresses
     private let http: HTTPConfiguration

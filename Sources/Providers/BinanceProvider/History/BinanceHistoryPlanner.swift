@@ -103,7 +103,7 @@ extension HistoryQuestions where Client == BinanceHistoryClient {
 
     /// Returns the window of one bar; `nil`: there is none.
     fileprivate mutating func bar(
-        of symbol: String, _ length: BinanceBarLength, _ part: BinanceBarFetch.Part
+        of symbol: String, _ length: BarLength, _ part: BinanceBarFetch.Part
     ) throws(Failure) -> (open: Timestamp, close: Timestamp)? {
         let page = try answer {
             .bars(BinanceBarFetch(number: $0, symbol: symbol, length, part, count: 1))

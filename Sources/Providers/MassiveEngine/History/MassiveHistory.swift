@@ -20,13 +20,13 @@ package struct MassiveHistoryService: HistoryService {
     package typealias Answer = [UInt8]
 
     /// The length of bars, for instruments with them.
-    private let bars: MassiveBarLength
+    private let bars: BarLength
     /// The time between two requests, in nanoseconds.
     private let interval: Int64
     /// Whether the plan gets what is older than a quarter of an hour alone.
     private let isDelayed: Bool
 
-    package init(bars: MassiveBarLength, requestsPerMinute: Int, isDelayed: Bool) {
+    package init(bars: BarLength, requestsPerMinute: Int, isDelayed: Bool) {
         self.bars = bars
         interval = 60_000_000_000 / Int64(max(1, requestsPerMinute))
         self.isDelayed = isDelayed
@@ -72,7 +72,7 @@ package struct MassiveHistoryService: HistoryService {
 
     /// `length`: that of bars; `nil`: trades are asked for.
     private func request(
-        _ number: UInt64, of symbol: String, _ length: MassiveBarLength?,
+        _ number: UInt64, of symbol: String, _ length: BarLength?,
         _ range: Range<Timestamp>, rows: Int
     ) -> MassivePastRequest {
         let target: String
@@ -161,7 +161,7 @@ extension MassiveHistoryService: CountedHistory {
             rows: question == .firstTrade ? 1 : MassivePastLimits.barsMax)
     }
 
-    private func length(of question: HistoryQuestion) -> MassiveBarLength? {
+    private func length(of question: HistoryQuestion) -> BarLength? {
         switch question {
         case .minutes: .minute
         case .days: .day

@@ -1,56 +1,19 @@
-internal import EngineKit
+package import EngineKit
 internal import Primitives
 
-/// The length of the service's bars.
-package enum MassiveBarLength: String, CaseIterable, Sendable {
-    case second = "1s"
-    case minute = "1m"
-    case fiveMinutes = "5m"
-    case fifteenMinutes = "15m"
-    case halfHour = "30m"
-    case hour = "1h"
-    case fourHours = "4h"
-    case day = "1d"
-
-    package var nanoseconds: Int64 {
-        let seconds: Int64 =
-            switch self {
-            case .second: 1
-            case .minute: 60
-            case .fiveMinutes: 300
-            case .fifteenMinutes: 900
-            case .halfHour: 1_800
-            case .hour: 3_600
-            case .fourHours: 14_400
-            case .day: 86_400
-            }
-        return seconds * 1_000_000_000
-    }
+// The lengths of the service's bars that are asked for.
+extension BarLength {
+    package static let ofMassive: [BarLength] = [
+        .second, .minute, .fiveMinutes, .fifteenMinutes, .halfHour, .hour, .fourHours, .day,
+    ]
 
     /// The service's words for it, with a slash between.
-    var words: String {
-        switch self {
-        case .second: "1/second"
-        case .minute: "1/minute"
-        case .fiveMinutes: "5/minute"
-        case .fifteenMinutes: "15/minute"
-        case .halfHour: "30/minute"
-        case .hour: "1/hour"
-        case .fourHours: "4/hour"
-        case .day: "1/day"
-        }
-    }
+    var words: String { "\(count)/\(unit)" }
 
-    /// Of how many of the service's own bars it is made. So many count against the limit of a page.
+    /// Of how many of the service's own bars it is made: of minutes, but for seconds and days. So
+    /// many count against the limit of a page.
     var parts: Int {
-        switch self {
-        case .second, .minute, .day: 1
-        case .fiveMinutes: 5
-        case .fifteenMinutes: 15
-        case .halfHour: 30
-        case .hour: 60
-        case .fourHours: 240
-        }
+        unit == .minute || unit == .hour ? Int(nanoseconds / BarLength.minute.nanoseconds) : 1
     }
 }
 

@@ -17,7 +17,7 @@ extension ProviderKind {
                 "MASSIVE_HISTORY_REQUESTS", .integer(1...6_000), default: "300", group: "Massive",
                 "Requests for the past in a minute; a free plan has 5."),
             ConfigurationKey(
-                "MASSIVE_HISTORY_BARS", .choice(MassiveBarLength.allCases.map(\.rawValue)),
+                "MASSIVE_HISTORY_BARS", .choice(BarLength.ofMassive.map(\.rawValue)),
                 default: "1m", group: "Massive", HistoryKeys.barsText),
         ] + HistoryKeys.loadRange,
         rules: MassiveKey.rules + [
@@ -58,7 +58,7 @@ struct MassiveHistorySetup: HistorySetup {
         let live = try MassiveSetup(configuration, seed: 0)
         key = live.key
         http = live.client.forRequests
-        let bars = MassiveBarLength(rawValue: configuration.text("MASSIVE_HISTORY_BARS"))
+        let bars = BarLength(rawValue: configuration.text("MASSIVE_HISTORY_BARS"))
         service = MassiveHistoryService(
             bars: bars ?? .minute,
             requestsPerMinute: configuration.integer("MASSIVE_HISTORY_REQUESTS"),

@@ -52,7 +52,7 @@ package struct AlpacaEngine: StreamVenue {
 
     @inline(__always)
     private mutating func take(
-        _ message: AlpacaMessage, on link: Int, _ now: Moment,
+        _ message: StreamMessage, on link: Int, _ now: Moment,
         into out: inout StreamMachine.Output
     ) {
         switch message {

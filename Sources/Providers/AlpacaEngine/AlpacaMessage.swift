@@ -1,17 +1,5 @@
-internal import EngineKit
 internal import MarketModel
 internal import Primitives
-
-/// A message of the service. `header.symbol` is not set.
-enum AlpacaMessage: Sendable {
-    case trade(feed: Int, Trade)
-    case quote(feed: Int, Quote)
-    /// Something rarer, in `AlpacaReader.beside`: it is larger.
-    case beside
-    /// Something about the connection, in `AlpacaReader.control`.
-    case control
-    case skipped(StreamSkip)
-}
 
 enum AlpacaBeside: Sendable {
     case none

@@ -59,7 +59,7 @@ struct AlpacaReader: Sendable {
     /// cannot be read.
     mutating func next(
         _ bytes: RawSpan, received: Timestamp, _ places: FeedPlaces, isBroken: inout Bool
-    ) -> AlpacaMessage? {
+    ) -> StreamMessage? {
         time = .undefined
         switch fields.next(bytes) {
         case .end: return nil
@@ -74,7 +74,7 @@ struct AlpacaReader: Sendable {
 
     private mutating func message(
         _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
-    ) -> AlpacaMessage {
+    ) -> StreamMessage {
         let type = self[.type]
         guard type.kind == .text else { return .skipped(.unknown) }
         let stamp = self[.time]
@@ -139,10 +139,8 @@ struct AlpacaReader: Sendable {
 
     private mutating func misfit(
         _ feed: Int, _ time: Timestamp, _ what: String, _ bytes: RawSpan, _ place: Range<Int>
-    ) -> AlpacaMessage {
-        let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
-        let text = bytes.extracting(most).text
-        beside = .misfit(feed: feed, time: time, text: "\(what) of it does not fit: \(text)")
+    ) -> StreamMessage {
+        beside = .misfit(feed: feed, time: time, text: bytes.misfit(what, at: place))
         return .beside
     }
 
@@ -152,7 +150,7 @@ struct AlpacaReader: Sendable {
         _ bytes: RawSpan, _ header: TickHeader
     ) throws(FixedPoint.ParseError) -> Trade {
         guard let id = self[.id].uint64(in: bytes) else { throw .notANumber }
-        let (price, size) = (try price(.price, bytes), try size(.size, bytes))
+        let (price, size) = (try self[.price].price(in: bytes), try size(.size, bytes))
         var header = header
         header.providerID = AlpacaNumber.number(
             exchange: letter(self[.exchange], bytes),
@@ -168,9 +166,9 @@ struct AlpacaReader: Sendable {
         _ bytes: RawSpan, _ header: TickHeader
     ) throws(FixedPoint.ParseError) -> Quote {
         var quote = Quote(
-            header: header, bidPrice: try price(.bidPrice, bytes),
+            header: header, bidPrice: try self[.bidPrice].price(in: bytes),
             bidSize: try size(.bidSize, bytes),
-            askPrice: try price(.askPrice, bytes), askSize: try size(.askSize, bytes),
+            askPrice: try self[.askPrice].price(in: bytes), askSize: try size(.askSize, bytes),
             bidExchange: text(self[.bidExchange], bytes),
             askExchange: text(self[.askExchange], bytes))
         // A side without anybody has the price 0.
@@ -179,17 +177,11 @@ struct AlpacaReader: Sendable {
         return quote
     }
 
-    private func price(
-        _ part: Part, _ bytes: RawSpan
-    ) throws(FixedPoint.ParseError) -> Price {
-        Price(raw: try self[part].decimal(in: bytes, decimals: Price.decimals))
-    }
-
     private func size(
         _ part: Part, _ bytes: RawSpan
     ) throws(FixedPoint.ParseError) -> Quantity {
         do throws(FixedPoint.ParseError) {
-            return Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+            return try self[part].quantity(in: bytes)
         } catch {
             guard isOfCoins, error == .tooPrecise else { throw error }
             let wide = try self[part].rounded(in: bytes, decimals: Quantity.decimals)
@@ -244,22 +236,13 @@ extension AlpacaReader {
         length: Int64 = 60_000_000_000
     ) throws(FixedPoint.ParseError) -> ProviderBar {
         var header = header
-        let open = header.providerTime
-        header.providerTime = open.advanced(byNanoseconds: length)
         header.resolution = TimeResolution.minute.rawValue
-        var bar = ProviderBar(
-            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
-        bar.open = try price(.open, bytes)
-        bar.high = try price(.high, bytes)
-        bar.low = try price(.low, bytes)
-        bar.close = try price(.conditions, bytes)
-        let volume = self[.volume]
-        guard volume.kind == .number else { throw .notANumber }
-        bar.volume =
-            isOfCoins
-            ? try volume.rounded(in: bytes, decimals: Quantity.decimals)
-            : try FixedPoint.parseWide(
-                bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        var bar = try ProviderBar(
+            header, length: length,
+            prices: [self[.open], self[.high], self[.low], self[.conditions]],
+            volume: isOfCoins
+                ? try self[.volume].rounded(in: bytes, decimals: Quantity.decimals)
+                : try self[.volume].volume(in: bytes), in: bytes)
         if let count = self[.count].uint64(in: bytes) { bar.trades = Int64(clamping: count) }
         bar.vwap = self[.average].averagePrice(in: bytes)
         if isRevised { bar.flags.insert(.revised) }
@@ -276,7 +259,7 @@ extension AlpacaReader {
             feed: feed, action: isCancel ? .cancel : .correction,
             exchange: letter(self[.exchange], bytes), id: id, time: header.providerTime,
             trade: Trade(
-                header: header, price: try price(isCancel ? .price : .newPrice, bytes),
+                header: header, price: try self[isCancel ? .price : .newPrice].price(in: bytes),
                 size: try size(isCancel ? .size : .newSize, bytes),
                 exchange: text(self[.exchange], bytes),
                 conditions: conditions(self[isCancel ? .conditions : .newConditions], bytes)))
@@ -287,7 +270,7 @@ extension AlpacaReader {
             change.newID = newID
             if self[.oldPrice].kind != .absent, self[.oldSize].kind != .absent {
                 change.content = TradeNumber.content(
-                    try price(.oldPrice, bytes), try size(.oldSize, bytes))
+                    try self[.oldPrice].price(in: bytes), try size(.oldSize, bytes))
             }
         }
         return change
@@ -298,7 +281,7 @@ extension AlpacaReader {
 
     private mutating func status(
         _ bytes: RawSpan, _ header: TickHeader, _ feed: Int
-    ) -> AlpacaMessage {
+    ) -> StreamMessage {
         guard let code = self[.statusCode].text(in: bytes, bytesMax: 8),
             let isHalt = Self.halts[code]
         else { return .skipped(.status) }
@@ -314,7 +297,7 @@ extension AlpacaReader {
 
     private mutating func news(
         _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
-    ) -> AlpacaMessage {
+    ) -> StreamMessage {
         guard let value = Self.parse(bytes, place), let headline = value["headline"]?.string,
             let id = value["id"]?.int,
             let created = value["created_at"]?.string.flatMap(ISOTime.parse)
@@ -343,7 +326,7 @@ extension AlpacaReader {
     /// Reads a message with a word for its type.
     private mutating func word(
         _ bytes: RawSpan, _ type: JSONFieldReader.Field, _ place: Range<Int>
-    ) -> AlpacaMessage {
+    ) -> StreamMessage {
         guard let value = Self.parse(bytes, place),
             let word = value["T"]?.string.flatMap(Word.init)
         else { return .skipped(.unknown) }

@@ -1,3 +1,4 @@
+package import MarketModel
 package import Primitives
 
 /// What an engine wants of its shell. Connections have the numbers that the engine gives them.
@@ -55,4 +56,15 @@ package enum StreamSkip: String, CaseIterable, Sendable {
     case status
     /// A trade or a quote that is on the tape already.
     case double
+}
+
+/// A message of a service. `header.symbol` is not set.
+package enum StreamMessage: Sendable {
+    case trade(feed: Int, Trade)
+    case quote(feed: Int, Quote)
+    /// Something rarer, which the reader keeps: it is larger.
+    case beside
+    /// Something about the connection, which the reader keeps.
+    case control
+    case skipped(StreamSkip)
 }

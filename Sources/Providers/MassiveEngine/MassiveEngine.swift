@@ -122,7 +122,7 @@ package struct MassiveEngine: StreamVenue {
 
     @inline(__always)
     private mutating func take(
-        _ message: MassiveMessage, _ now: Moment, into out: inout StreamMachine.Output
+        _ message: StreamMessage, _ now: Moment, into out: inout StreamMachine.Output
     ) {
         switch message {
         case .trade(let feed, let trade): take(trade, of: feed, now, into: &out)

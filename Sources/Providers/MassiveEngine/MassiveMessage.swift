@@ -1,17 +1,5 @@
-internal import EngineKit
 internal import MarketModel
 internal import Primitives
-
-/// A message of the service. `header.symbol` is not set.
-enum MassiveMessage: Sendable {
-    case trade(feed: Int, Trade)
-    case quote(feed: Int, Quote)
-    /// Something rarer, in `MassiveReader.beside`: it is larger.
-    case beside
-    /// Something about the connection, in `MassiveReader.control`.
-    case control
-    case skipped(StreamSkip)
-}
 
 enum MassiveBeside: Sendable {
     case none

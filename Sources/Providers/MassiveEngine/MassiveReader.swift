@@ -46,7 +46,7 @@ struct MassiveReader: Sendable {
     /// cannot be read.
     mutating func next(
         _ bytes: RawSpan, received: Timestamp, _ places: FeedPlaces, isBroken: inout Bool
-    ) -> MassiveMessage? {
+    ) -> StreamMessage? {
         time = .undefined
         switch fields.next(bytes) {
         case .end: return nil
@@ -61,7 +61,7 @@ struct MassiveReader: Sendable {
 
     private mutating func message(
         _ bytes: RawSpan, _ place: Range<Int>, _ received: Timestamp, _ places: FeedPlaces
-    ) -> MassiveMessage {
+    ) -> StreamMessage {
         guard let kind = kind(bytes) else { return .skipped(.unknown) }
         guard let channel = kind.channel else { return status(bytes) }
         let name = self[.symbol]
@@ -129,10 +129,8 @@ struct MassiveReader: Sendable {
 
     private mutating func misfit(
         _ feed: Int, _ time: Timestamp, _ what: String, _ bytes: RawSpan, _ place: Range<Int>
-    ) -> MassiveMessage {
-        let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
-        let text = bytes.extracting(most).text
-        beside = .misfit(feed: feed, time: time, text: "\(what) of it does not fit: \(text)")
+    ) -> StreamMessage {
+        beside = .misfit(feed: feed, time: time, text: bytes.misfit(what, at: place))
         return .beside
     }
 
@@ -152,10 +150,9 @@ struct MassiveReader: Sendable {
     ) throws(FixedPoint.ParseError) -> Trade {
         let exchange = self[.exchange].uint64(in: bytes) ?? 0
         // The number is cut to whole shares; the text has the fraction.
-        let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
         var trade = Trade(
-            header: header, price: try price(.price, bytes),
-            size: Quantity(raw: try size.decimal(in: bytes, decimals: Quantity.decimals)),
+            header: header, price: try self[.price].price(in: bytes),
+            size: try self[.sizeText].or(self[.size]).quantity(in: bytes),
             exchange: codes.text(ofExchange: exchange),
             conditions: codes.conditions(
                 self[.conditions], tape: self[.tape].uint64(in: bytes) ?? 0, in: bytes))
@@ -179,13 +176,13 @@ struct MassiveReader: Sendable {
             self[.number].uint64(in: bytes), header.providerTime, 0)
         // A side without anybody has the price 0, or none.
         if self[.bidPrice].kind != .absent {
-            let price = try price(.bidPrice, bytes)
+            let price = try self[.bidPrice].price(in: bytes)
             if price.raw != 0 {
                 (quote.bidPrice, quote.bidSize) = (price, try size(.bidSize, bytes))
             }
         }
         if self[.askPrice].kind != .absent {
-            let price = try price(.askPrice, bytes)
+            let price = try self[.askPrice].price(in: bytes)
             if price.raw != 0 {
                 (quote.askPrice, quote.askSize) = (price, try size(.askSize, bytes))
             }
@@ -193,13 +190,9 @@ struct MassiveReader: Sendable {
         return quote
     }
 
-    private func price(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Price {
-        Price(raw: try self[part].decimal(in: bytes, decimals: Price.decimals))
-    }
-
     private func size(_ part: Part, _ bytes: RawSpan) throws(FixedPoint.ParseError) -> Quantity {
         guard self[part].kind != .absent else { return .undefined }
-        return Quantity(raw: try self[part].decimal(in: bytes, decimals: Quantity.decimals))
+        return try self[part].quantity(in: bytes)
     }
 
     // MARK: what comes beside them
@@ -208,19 +201,10 @@ struct MassiveReader: Sendable {
     private func bar(
         _ bytes: RawSpan, _ header: TickHeader, _ length: Int64
     ) throws(FixedPoint.ParseError) -> ProviderBar {
-        var header = header
-        let open = header.providerTime
-        header.providerTime = open.advanced(byNanoseconds: length)
-        var bar = ProviderBar(
-            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
-        bar.open = try price(.open, bytes)
-        bar.high = try price(.high, bytes)
-        bar.low = try price(.low, bytes)
-        bar.close = try price(.conditions, bytes)
-        let volume = self[.volumeText].kind == .absent ? self[.volume] : self[.volumeText]
-        guard volume.kind == .number || volume.kind == .text else { throw .notANumber }
-        bar.volume = try FixedPoint.parseWide(
-            bytes.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        var bar = try ProviderBar(
+            header, length: length,
+            prices: [self[.open], self[.high], self[.low], self[.conditions]],
+            volume: try self[.volumeText].or(self[.volume]).volume(in: bytes), in: bytes)
         bar.vwap = self[.average].averagePrice(in: bytes)
         return bar
     }
@@ -228,7 +212,7 @@ struct MassiveReader: Sendable {
     private static let subscribed = "subscribed to: "
     private static let unsubscribed = "unsubscribed to: "
 
-    private mutating func status(_ bytes: RawSpan) -> MassiveMessage {
+    private mutating func status(_ bytes: RawSpan) -> StreamMessage {
         let most = MassiveLimits.statusBytesMax
         guard let word = self[.status].text(in: bytes, bytesMax: 64),
             let whole = self[.message].text(in: bytes, bytesMax: most)

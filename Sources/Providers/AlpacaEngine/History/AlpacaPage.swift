@@ -121,9 +121,7 @@ extension AlpacaReader {
                     trade: try trade(bytes, header),
                     update: update.flatMap(AlpacaPage.PastTrade.Update.init)))
         } catch {
-            let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
-            let text = bytes.extracting(most).text
-            return .misfit(time, "a number of it does not fit: \(text)")
+            return .misfit(time, bytes.misfit("a number", at: place))
         }
     }
 }

@@ -123,10 +123,8 @@ private struct MassivePageReader {
             if let length { return .some(.bar(try bar(list, header, length))) }
             return .some(try trade(list, header))
         } catch {
-            let most = place.lowerBound..<min(place.upperBound, place.lowerBound + 200)
-            let text = list.extracting(most).text
             let fate = MassiveFate(self[.correction].uint64(in: list) ?? 0)
-            return .some(.misfit(time, "a number of it does not fit: \(text)", fate))
+            return .some(.misfit(time, list.misfit("a number", at: place), fate))
         }
     }
 
@@ -148,11 +146,9 @@ private struct MassivePageReader {
         // Without a number nothing tells it from another one of its time.
         guard let number = self[.number].uint64(in: list), number > 0 else { throw .notANumber }
         // The number is cut to whole shares; the text has the fraction.
-        let size = self[.sizeText].kind == .absent ? self[.size] : self[.sizeText]
         var trade = Trade(
-            header: given,
-            price: Price(raw: try self[.price].decimal(in: list, decimals: Price.decimals)),
-            size: Quantity(raw: try size.decimal(in: list, decimals: Quantity.decimals)),
+            header: given, price: try self[.price].price(in: list),
+            size: try self[.sizeText].or(self[.size]).quantity(in: list),
             exchange: codes.text(ofExchange: exchange),
             conditions: codes.conditions(
                 self[.conditions], tape: self[.tape].uint64(in: list) ?? 0, in: list))
@@ -165,27 +161,13 @@ private struct MassivePageReader {
         _ list: RawSpan, _ given: TickHeader, _ length: Int64
     ) throws(FixedPoint.ParseError) -> ProviderBar {
         var header = given
-        let open = header.providerTime
-        header.providerTime = open.advanced(byNanoseconds: length)
         header.resolution = TimeResolution.millisecond.rawValue
-        var bar = ProviderBar(
-            header: header, openTime: open, closeTime: header.providerTime, kind: .trades)
-        bar.open = try price(.open, list)
-        bar.high = try price(.high, list)
-        bar.low = try price(.low, list)
-        bar.close = try price(.close, list)
-        let volume = self[.volumeText].kind == .absent ? self[.volume] : self[.volumeText]
-        guard volume.kind == .number || volume.kind == .text else { throw .notANumber }
-        bar.volume = try FixedPoint.parseWide(
-            list.extracting(volume.start..<volume.end), decimals: Quantity.decimals)
+        var bar = try ProviderBar(
+            header, length: length,
+            prices: [self[.open], self[.high], self[.low], self[.close]],
+            volume: try self[.volumeText].or(self[.volume]).volume(in: list), in: list)
         if let count = count(list) { bar.trades = Int64(clamping: count) }
         bar.vwap = self[.average].averagePrice(in: list)
         return bar
-    }
-
-    private func price(
-        _ part: Part, _ list: RawSpan
-    ) throws(FixedPoint.ParseError) -> Price {
-        Price(raw: try self[part].decimal(in: list, decimals: Price.decimals))
     }
 }

@@ -7,18 +7,18 @@ package typealias AlpacaHistory = HistoryMachine<AlpacaHistoryService>
 
 /// How Alpaca is asked for its past, and what its answers say. A symbol is asked for page by page.
 /// Ids name a trade, and prove nothing.
-package struct AlpacaHistoryService: HistoryService {
+package struct AlpacaHistoryService: PagedHistory {
     /// Where a symbol is.
-    package struct Place: Sendable {
-        /// Of the next page; empty: it is asked for by its time.
-        var token = ""
+    package struct Place: PagePlace {
+        package var next = ""
+        package var emptyPages = 0
         /// The first time of the request that the token continues.
         var from = Timestamp.undefined
         /// The last trade of a page, if it was corrected: the corrected one may begin the next
         /// page.
         var wrong: AlpacaPage.PastTrade?
-        /// Pages in a row that had nothing.
-        var emptyPages = 0
+
+        package init() {}
     }
 
     package typealias Request = AlpacaPastRequest
@@ -26,8 +26,7 @@ package struct AlpacaHistoryService: HistoryService {
 
     /// `nil`: the feed has no past.
     private let feed: AlpacaPastFeed?
-    /// The length of bars, for instruments with them.
-    private let bars: BarLength
+    package let bars: BarLength
     /// Whether the account gets the last quarter of an hour of all exchanges.
     private let isDelayed: Bool
 
@@ -67,17 +66,15 @@ package struct AlpacaHistoryService: HistoryService {
         return AlpacaEngine.problem(ofName: name(of: instrument))
     }
 
-    package func place(of instrument: Instrument, after last: LastOfHistory?) -> Place { Place() }
-
     package func request(_ number: UInt64, for feed: Feed) -> AlpacaPastRequest {
         request(
             number, of: feed.name, feed.isOfBars ? .bars(bars) : .trades,
             (from(feed), feed.range.upperBound),
-            page: (feed.rows(max: AlpacaPastLimits.rowsMax), feed.place.token))
+            page: (feed.rows(max: AlpacaPastLimits.rowsMax), feed.place.next))
     }
 
     private func from(_ feed: Feed) -> Timestamp {
-        guard feed.place.token.isEmpty else { return feed.place.from }
+        guard feed.place.next.isEmpty else { return feed.place.from }
         guard feed.isOfBars else { return feed.next }
         // A bar is asked for by its beginning.
         return max(feed.range.lowerBound, feed.next.advanced(byNanoseconds: -bars.nanoseconds))
@@ -96,43 +93,21 @@ package struct AlpacaHistoryService: HistoryService {
 
     // MARK: answers
 
-    package func take(_ answer: [UInt8], into feed: inout Feed, _ now: Moment) -> String? {
-        let length = feed.isOfBars ? bars.nanoseconds : nil
-        guard
-            let page = AlpacaPage(
-                answer, instrument: feed.instrument, length: length,
-                isOfCoins: self.feed == .crypto, now.wall)
-        else { return feed.isOfBars ? "the answer is no list of bars" : Self.noTrades }
-        guard page.token.isEmpty || page.token != feed.place.token else {
-            return "a page names itself as the next one"
-        }
-        let isLast = page.token.isEmpty
-        var place = feed.place
-        place.from = from(feed)
-        let items = items(page.rows, isLast: isLast, of: feed, &place)
-        if let problem = feed.takeInOrder(items, isLast: isLast) { return problem }
-        place.emptyPages = page.rows.isEmpty ? place.emptyPages + 1 : 0
-        place.token = page.token
-        feed.place = place
-        return place.emptyPages > HistoryLimits.emptyAnswersMax
-            ? "\(HistoryLimits.emptyAnswersMax) pages in a row are empty" : nil
+    package func page(
+        _ bytes: [UInt8], of instrument: UInt32, length: BarLength?, _ now: Timestamp
+    ) -> AlpacaPage? {
+        AlpacaPage(
+            bytes, instrument: instrument, length: length?.nanoseconds,
+            isOfCoins: feed == .crypto, now)
     }
 
-    private static let noTrades = "the answer is no list of trades"
-
-    /// A token may be too old: then the page is asked for by its time.
-    package func asksOtherwise(for feed: inout Feed) -> Bool {
-        guard !feed.place.token.isEmpty else { return false }
-        feed.place = Place()
-        return true
-    }
-
-    private func items(
-        _ rows: [AlpacaPage.Row], isLast: Bool, of feed: Feed, _ place: inout Place
+    package func items(
+        of page: AlpacaPage, _ feed: Feed, _ place: inout Place
     ) -> [HistoryItem] {
+        place.from = from(feed)
         var items: [HistoryItem] = []
-        items.reserveCapacity(rows.count + 1)
-        for row in rows {
+        items.reserveCapacity(page.rows.count + 1)
+        for row in page.rows {
             let before = place.wrong
             place.wrong = nil
             if let before, case .trade(let next) = row, next.corrects(before) {
@@ -143,28 +118,16 @@ package struct AlpacaHistoryService: HistoryService {
             switch row {
             case .trade(let trade) where trade.update == .incorrect: place.wrong = trade
             case .trade(let trade): items.append(trade.item())
-            case .bar(let bar):
-                // The service may begin with the bar that a time is in.
-                if bar.openTime >= feed.range.lowerBound { items.append(item(bar)) }
+            case .bar(let bar): if let item = item(bar, of: feed) { items.append(item) }
             case .misfit(let time, let text):
-                let end = feed.isOfBars ? time.advanced(byNanoseconds: bars.nanoseconds) : time
-                items.append(HistoryItem(time: end, start: time, id: 0, .misfit(text)))
+                items.append(item(misfit: text, at: time, of: feed))
             }
         }
-        if isLast, let last = place.wrong {
+        if page.next.isEmpty, let last = place.wrong {
             items.append(last.item())
             place.wrong = nil
         }
         return items
-    }
-
-    /// A bar has no id, so it gets the number of its window since 1970.
-    private func item(_ bar: ProviderBar) -> HistoryItem {
-        var bar = bar
-        bar.header.providerID = UInt64(clamping: bar.openTime.nanoseconds / bars.nanoseconds)
-        return HistoryItem(
-            time: bar.closeTime, start: bar.openTime, id: bar.header.providerID,
-            .record(.tape(.providerBar(bar))))
     }
 }
 
@@ -189,7 +152,8 @@ extension AlpacaPage.PastTrade {
     }
 }
 
-extension AlpacaHistoryService: CountedHistory {
+// What a plan asks.
+extension AlpacaHistoryService {
     package func page(ofBars: Bool) -> (rows: Int, interval: Int64) {
         (AlpacaPastLimits.rowsMax, AlpacaPastLimits.requestInterval)
     }
@@ -209,22 +173,8 @@ extension AlpacaHistoryService: CountedHistory {
             ), page: (question == .firstTrade ? 1 : AlpacaPastLimits.rowsMax, ""))
     }
 
-    private func length(of question: HistoryQuestion) -> BarLength? {
-        switch question {
-        case .minutes: .minute
-        case .days: .day
-        case .bars: bars
-        case .firstTrade: nil
-        }
-    }
-
-    package func counts(_ answer: [UInt8], to question: HistoryQuestion) -> HistoryCounts? {
-        let length = length(of: question)?.nanoseconds
-        guard
-            let page = AlpacaPage(
-                answer, instrument: 0, length: length, isOfCoins: feed == .crypto, .undefined)
-        else { return nil }
-        let rows = page.rows.map { row in
+    package func counted(_ page: AlpacaPage, length: Int64) -> [HistoryCounts.Row] {
+        page.rows.map { row in
             switch row {
             case .trade(let past):
                 let time = past.trade.header.providerTime
@@ -236,9 +186,8 @@ extension AlpacaHistoryService: CountedHistory {
                     trades: isCounted ? UInt64(clamping: bar.trades) : nil)
             case .misfit(let time, _):
                 return HistoryCounts.Row(
-                    from: time, to: time.advanced(byNanoseconds: length ?? 0), trades: nil)
+                    from: time, to: time.advanced(byNanoseconds: length), trades: nil)
             }
         }
-        return HistoryCounts(rows: rows, hasMore: !page.token.isEmpty)
     }
 }

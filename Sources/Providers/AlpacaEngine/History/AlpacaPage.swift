@@ -1,11 +1,11 @@
 internal import EngineKit
-internal import MarketModel
-internal import Primitives
+package import MarketModel
+package import Primitives
 
 /// A page of the past of one symbol.
-struct AlpacaPage: Sendable {
+package struct AlpacaPage: PastPage {
     /// A trade as the service has it now.
-    struct PastTrade: Sendable {
+    package struct PastTrade: Sendable {
         /// What became of it.
         enum Update: String {
             /// It was cancelled.
@@ -20,15 +20,14 @@ struct AlpacaPage: Sendable {
         var update: Update?
     }
 
-    enum Row: Sendable {
+    package enum Row: Sendable {
         case trade(PastTrade)
         case bar(ProviderBar)
         case misfit(Timestamp, String)
     }
 
-    private(set) var rows: [Row] = []
-    /// Where the next page begins; empty: this is the last one.
-    private(set) var token = ""
+    package private(set) var rows: [Row] = []
+    package private(set) var next = ""
 
     /// Reads a page; `nil`: it is none. `length`: that of its bars; `nil`: it has trades.
     init?(
@@ -45,7 +44,7 @@ struct AlpacaPage: Sendable {
                     let text = reader[1].text(
                         in: span, bytesMax: AlpacaPastLimits.tokenBytesMax)
                 else { return false }
-                token = text
+                next = text
             case .number, .bool, .object, .array: return false
             }
             switch reader[0].kind {

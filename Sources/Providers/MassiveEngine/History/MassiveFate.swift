@@ -2,7 +2,7 @@ internal import MarketModel
 
 /// What has become of a trade, by the indicator in the service's past. Massive lists the numbers;
 /// their meaning is that of the daily files of the tapes.
-enum MassiveFate: Sendable {
+package enum MassiveFate: Sendable {
     /// It was cancelled, or was an error.
     case cancelled
     /// It was corrected: the row has the new price and size.

@@ -7,20 +7,20 @@ package typealias MassiveHistory = HistoryMachine<MassiveHistoryService>
 
 /// How Massive is asked for its past, and what its answers say. A symbol is asked for page by page.
 /// Its numbers rise and have holes, so they prove nothing.
-package struct MassiveHistoryService: HistoryService {
+package struct MassiveHistoryService: PagedHistory {
     /// Where a symbol is.
-    package struct Place: Sendable {
+    package struct Place: PagePlace {
         /// The address of the next page, without its host; empty: it is asked for by its time.
-        var next = ""
-        /// Pages in a row that had nothing.
-        var emptyPages = 0
+        package var next = ""
+        package var emptyPages = 0
+
+        package init() {}
     }
 
     package typealias Request = MassivePastRequest
     package typealias Answer = [UInt8]
 
-    /// The length of bars, for instruments with them.
-    private let bars: BarLength
+    package let bars: BarLength
     /// The time between two requests, in nanoseconds.
     private let interval: Int64
     /// Whether the plan gets what is older than a quarter of an hour alone.
@@ -50,8 +50,6 @@ package struct MassiveHistoryService: HistoryService {
             ? MassiveEngine.problem(ofName: name(of: instrument))
             : "only stocks come from here: security: stock"
     }
-
-    package func place(of instrument: Instrument, after last: LastOfHistory?) -> Place { Place() }
 
     package func request(_ number: UInt64, for feed: Feed) -> MassivePastRequest {
         guard feed.place.next.isEmpty else {
@@ -94,30 +92,18 @@ package struct MassiveHistoryService: HistoryService {
 
     // MARK: answers
 
-    package func take(_ answer: [UInt8], into feed: inout Feed, _ now: Moment) -> String? {
-        let length = feed.isOfBars ? bars.nanoseconds : nil
-        guard
-            let page = MassivePage(
-                answer, instrument: feed.instrument, length: length, now.wall)
-        else { return "the answer is no list of \(feed.isOfBars ? "bars" : "trades")" }
-        guard page.next.isEmpty || page.next != feed.place.next else {
-            return "a page names itself as the next one"
-        }
-        let items = page.rows.compactMap { item($0, of: feed) }
-        let problem = feed.takeInOrder(
-            items, isLast: page.next.isEmpty, rank: MassiveCodes.place)
-        if let problem { return problem }
-        feed.place.emptyPages = page.rows.isEmpty ? feed.place.emptyPages + 1 : 0
-        feed.place.next = page.next
-        return feed.place.emptyPages > HistoryLimits.emptyAnswersMax
-            ? "\(HistoryLimits.emptyAnswersMax) pages in a row are empty" : nil
+    package static func rank(_ id: UInt64) -> UInt64 { MassiveCodes.place(id) }
+
+    package func page(
+        _ bytes: [UInt8], of instrument: UInt32, length: BarLength?, _ now: Timestamp
+    ) -> MassivePage? {
+        MassivePage(bytes, instrument: instrument, length: length?.nanoseconds, now)
     }
 
-    /// The address of a page may be too old: then the page is asked for by its time.
-    package func asksOtherwise(for feed: inout Feed) -> Bool {
-        guard !feed.place.next.isEmpty else { return false }
-        feed.place = Place()
-        return true
+    package func items(
+        of page: MassivePage, _ feed: Feed, _ place: inout Place
+    ) -> [HistoryItem] {
+        page.rows.compactMap { item($0, of: feed) }
     }
 
     private func item(_ row: MassivePage.Row, of feed: Feed) -> HistoryItem? {
@@ -131,22 +117,14 @@ package struct MassiveHistoryService: HistoryService {
                 time: header.providerTime, id: header.providerID,
                 fate == .cancelled
                     ? .changed(record, .tape(.trade(cancel))) : .record(record))
-        case .bar(var bar):
-            // The service begins with the bar that a time is in.
-            guard bar.openTime >= feed.range.lowerBound else { return nil }
-            // A bar has no id, so it gets the number of its window since 1970.
-            bar.header.providerID = UInt64(clamping: bar.openTime.nanoseconds / bars.nanoseconds)
-            return HistoryItem(
-                time: bar.closeTime, start: bar.openTime, id: bar.header.providerID,
-                .record(.tape(.providerBar(bar))))
-        case .misfit(let time, let text, _):
-            let end = feed.isOfBars ? time.advanced(byNanoseconds: bars.nanoseconds) : time
-            return HistoryItem(time: end, start: time, id: 0, .misfit(text))
+        case .bar(let bar): return item(bar, of: feed)
+        case .misfit(let time, let text, _): return item(misfit: text, at: time, of: feed)
         }
     }
 }
 
-extension MassiveHistoryService: CountedHistory {
+// What a plan asks.
+extension MassiveHistoryService {
     package func page(ofBars: Bool) -> (rows: Int, interval: Int64) {
         let bars = max(1, MassivePastLimits.barsMax / bars.parts)
         return (ofBars ? bars : MassivePastLimits.tradesMax, interval)
@@ -161,22 +139,8 @@ extension MassiveHistoryService: CountedHistory {
             rows: question == .firstTrade ? 1 : MassivePastLimits.barsMax)
     }
 
-    private func length(of question: HistoryQuestion) -> BarLength? {
-        switch question {
-        case .minutes: .minute
-        case .days: .day
-        case .bars: bars
-        case .firstTrade: nil
-        }
-    }
-
-    package func counts(_ answer: [UInt8], to question: HistoryQuestion) -> HistoryCounts? {
-        let length = length(of: question)?.nanoseconds ?? 0
-        guard
-            let page = MassivePage(
-                answer, instrument: 0, length: length == 0 ? nil : length, .undefined)
-        else { return nil }
-        let rows = page.rows.enumerated().map { place, row in
+    package func counted(_ page: MassivePage, length: Int64) -> [HistoryCounts.Row] {
+        page.rows.enumerated().map { place, row in
             let time =
                 switch row {
                 case .trade(let trade, _): trade.header.providerTime
@@ -187,6 +151,5 @@ extension MassiveHistoryService: CountedHistory {
                 from: time, to: time.advanced(byNanoseconds: length),
                 trades: length == 0 ? 1 : page.counts[place])
         }
-        return HistoryCounts(rows: rows, hasMore: !page.next.isEmpty)
     }
 }

@@ -1,10 +1,10 @@
 internal import EngineKit
-internal import MarketModel
-internal import Primitives
+package import MarketModel
+package import Primitives
 
 /// A page of the past of one symbol.
-struct MassivePage: Sendable {
-    enum Row: Sendable {
+package struct MassivePage: PastPage {
+    package enum Row: Sendable {
         /// `nil`: it stands.
         case trade(Trade, MassiveFate?)
         case bar(ProviderBar)
@@ -13,9 +13,9 @@ struct MassivePage: Sendable {
         case misfit(Timestamp, String, MassiveFate?)
     }
 
-    private(set) var rows: [Row] = []
+    package private(set) var rows: [Row] = []
     /// The path and the query of the next page; empty: this is the last one.
-    private(set) var next = ""
+    package private(set) var next = ""
     /// The trades of each bar; `nil`: it does not say.
     private(set) var counts: [UInt64?] = []
 

@@ -1,4 +1,5 @@
 import BinanceEngine
+import EngineKit
 import MarketModel
 import Primitives
 

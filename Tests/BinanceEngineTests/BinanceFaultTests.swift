@@ -1,3 +1,4 @@
+import EngineKit
 import HistoryTestSupport
 import MarketModel
 import Primitives

@@ -1,3 +1,4 @@
+import EngineKit
 import MarketModel
 import Primitives
 import Seeds

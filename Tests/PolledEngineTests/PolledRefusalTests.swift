@@ -1,3 +1,4 @@
+import EngineKit
 import Primitives
 import MarketModel
 import Testing

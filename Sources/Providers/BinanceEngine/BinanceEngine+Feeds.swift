@@ -1,28 +1,10 @@
-internal import EngineKit
+package import EngineKit
 package import MarketModel
-package import Primitives
+internal import Primitives
 
 // Which symbols are wanted, and what the exchange is asked for.
 extension BinanceEngine {
-    /// An instrument to begin, and the time until which it is complete on the tape (undefined:
-    /// nothing is missing).
-    package struct Begun: Sendable {
-        package var number: UInt32
-        package var instrument: Instrument
-        package var reached: Timestamp
-        /// The last trade on the tape; `nil`: none is known.
-        package var last: (id: UInt64, time: Timestamp)?
-
-        package init(
-            number: UInt32, instrument: Instrument, reached: Timestamp,
-            last: (id: UInt64, time: Timestamp)? = nil
-        ) {
-            self.number = number
-            self.instrument = instrument
-            self.reached = reached
-            self.last = last
-        }
-    }
+    package typealias Begun = BegunInstrument
 
     /// Changes what is wanted. `gaps` are those that an earlier process left.
     package mutating func follow(

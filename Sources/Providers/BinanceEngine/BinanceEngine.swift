@@ -214,27 +214,16 @@ package struct BinanceEngine: Sendable {
             counters: counters)
     }
 
-    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
-    /// add what is wrong with them.
-    private var shown: [BinanceStatus.Feed] {
-        var shown: [BinanceStatus.Feed] = []
-        var places: [UInt32: Int] = [:]
-        for feed in feeds where feed.isWanted && !feed.side.isFollower {
-            places[feed.instrument] = shown.count
-            shown.append(
-                BinanceStatus.Feed(
+    private var shown: [ShownFeed] {
+        ShownFeed.joined(
+            feeds.filter(\.isWanted).map { feed in
+                var shown = ShownFeed(
                     instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: feed.refusal?.reason ?? feed.reason, lastID: feed.last.id,
-                    hasOpenGap: feed.openGap != nil))
-        }
-        for feed in feeds where feed.isWanted && feed.side.isFollower {
-            guard let place = places[feed.instrument] else { continue }
-            if feed.openGap != nil { shown[place].hasOpenGap = true }
-            if let refusal = feed.refusal, shown[place].state != .refused {
-                shown[place].reason = refusal.reason
-            }
-        }
-        return shown
+                    reason: feed.reason, hasOpenGap: feed.openGap != nil)
+                shown.lastID = feed.last.id
+                return ShownFeed.Part(
+                    shown, isFollower: feed.side.isFollower, refusal: feed.refusal?.reason)
+            })
     }
 
     /// Instruments that are refused.
@@ -243,16 +232,16 @@ package struct BinanceEngine: Sendable {
 
 /// An instrument that is refused.
 struct BinanceRefused: Sendable {
-    var item: BinanceEngine.Begun
+    var item: BegunInstrument
     /// The gaps that an earlier process left, where it waits.
     var gaps: [OpenGap]
     var reason: String
     /// Whether it begins when another instrument ends.
     var waits: Bool
 
-    var shown: BinanceStatus.Feed {
-        BinanceStatus.Feed(
+    var shown: ShownFeed {
+        ShownFeed(
             instrument: item.number, name: BinanceEngine.name(of: item.instrument),
-            state: .refused, reason: reason, lastID: 0, hasOpenGap: false)
+            state: .refused, reason: reason)
     }
 }

@@ -1,22 +1,7 @@
-package import MarketModel
+package import EngineKit
 package import Primitives
 
-/// What the engine leaves for its shell to do, in this order: the wishes, the records with their
-/// floor, the notes.
-package struct BinanceOutput: Sendable {
-    package var wishes: [BinanceWish] = []
-    package var records: [ProviderRecord] = []
-    /// No later record has an earlier event time; undefined: not known yet.
-    package var floor = Timestamp.undefined
-    package var notes: [BinanceNote] = []
-    package var notesLost: UInt64 = 0
-
-    package init() {}
-
-    mutating func note(_ note: BinanceNote) {
-        if notes.count < BinanceLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
-    }
-}
+package typealias BinanceOutput = StreamOutput<BinanceWish, BinanceNote>
 
 /// A connection, by its number.
 package typealias BinanceLegNumber = UInt32
@@ -165,15 +150,6 @@ package struct BinanceLinkCount: Hashable, Sendable {
 
 /// The present state, for metrics and pages.
 package struct BinanceStatus: Sendable {
-    package struct Feed: Sendable {
-        package var instrument: UInt32
-        package var name: String
-        package var state: FeedState.State
-        package var reason: String
-        package var lastID: UInt64
-        package var hasOpenGap: Bool
-    }
-
     package var state: BinanceState
     package var failures: Int
     package var reason: String
@@ -183,6 +159,6 @@ package struct BinanceStatus: Sendable {
     package var links: Int
     /// Gaps that wait to be filled.
     package var holes: Int
-    package var feeds: [Feed]
+    package var feeds: [ShownFeed]
     package var counters: BinanceCounters
 }

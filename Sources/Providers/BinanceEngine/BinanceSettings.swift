@@ -102,6 +102,4 @@ package enum BinanceLimits {
     }()
     /// Parts of one gap that stay and have a record each. Beyond it the last one grows.
     package static let gapPartsMax = 64
-    /// Notes that wait for a report. Beyond it they are only counted.
-    package static let notesMax = 256
 }

@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit

@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import MarketModel
 internal import ProviderKit
 internal import ServiceRuntime

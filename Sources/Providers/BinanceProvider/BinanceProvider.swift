@@ -1,4 +1,5 @@
 internal import BinanceEngine
+internal import EngineKit
 internal import HTTPClient
 package import MarketModel
 package import Primitives

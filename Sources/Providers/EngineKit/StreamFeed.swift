@@ -94,11 +94,16 @@ package struct BegunInstrument: Sendable {
     package var number: UInt32
     package var instrument: Instrument
     package var reached: Timestamp
+    /// The last trade on the tape, where ids follow each other; `nil`: none is known.
+    package var last: LastOfHistory?
 
-    package init(number: UInt32, instrument: Instrument, reached: Timestamp) {
+    package init(
+        number: UInt32, instrument: Instrument, reached: Timestamp, last: LastOfHistory? = nil
+    ) {
         self.number = number
         self.instrument = instrument
         self.reached = reached
+        self.last = last
     }
 }
 
@@ -123,15 +128,6 @@ package struct StreamPlan: Sendable {
         self.absent = absent
         self.problem = problem
     }
-}
-
-/// The present state of an instrument, for metrics and pages.
-package struct ShownFeed: Sendable {
-    package var instrument: UInt32
-    package var name: String
-    package var state: FeedState.State
-    package var reason: String
-    package var hasOpenGap: Bool
 }
 
 /// Something that is not delivered, and why.

@@ -431,29 +431,17 @@ package struct StreamFeeds: Sendable {
 
     // MARK: state
 
-    /// The states of the instruments, by the feeds that speak for them. The others of an instrument
-    /// add what is wrong with them. `refusal`: why a connection is refused, by its number; empty:
+    /// The states of the instruments. `refusal`: why a connection is refused, by its number; empty:
     /// it is not.
     package func shown(refusal: (Int) -> String) -> [ShownFeed] {
-        var shown: [ShownFeed] = []
-        var places: [UInt32: Int] = [:]
-        func why(_ feed: StreamFeed) -> String? {
-            [feed.refusal, refusal(feed.channel.link)].first { !$0.isEmpty }
-        }
-        for feed in list where feed.isWanted && !feed.isFollower {
-            places[feed.instrument] = shown.count
-            shown.append(
+        let parts = list.filter(\.isWanted).map { feed in
+            ShownFeed.Part(
                 ShownFeed(
                     instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: why(feed) ?? feed.reason, hasOpenGap: feed.openGap != nil))
+                    reason: feed.reason, hasOpenGap: feed.openGap != nil),
+                isFollower: feed.isFollower,
+                refusal: [feed.refusal, refusal(feed.channel.link)].first { !$0.isEmpty })
         }
-        for feed in list where feed.isWanted && feed.isFollower {
-            guard let place = places[feed.instrument] else { continue }
-            if feed.openGap != nil { shown[place].hasOpenGap = true }
-            if let refusal = why(feed), shown[place].state != .refused {
-                shown[place].reason = refusal
-            }
-        }
-        return shown + refused
+        return ShownFeed.joined(parts) + refused
     }
 }

@@ -55,9 +55,8 @@ extension PolledEngine {
         let known = series.firstIndex { $0.name == name && $0.currency == currency }
         if let problem = problem(item, name, currency, known) {
             refused.append(
-                PolledStatus.Feed(
-                    instrument: item.number, name: name, state: .refused, reason: problem,
-                    polledTo: .undefined, hasOpenGap: false))
+                ShownFeed(
+                    instrument: item.number, name: name, state: .refused, reason: problem))
             out.note(.refused(instrument: item.number, reason: problem))
             out.records.append(
                 .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))

@@ -13,7 +13,7 @@ package struct PolledEngine: Sendable {
     private let reader: PolledReader
     var series: [PolledSeries] = []
     /// Instruments that can never be delivered.
-    var refused: [PolledStatus.Feed] = []
+    var refused: [ShownFeed] = []
     private(set) var underWay: PolledUnderWay?
     private var lastNumber: UInt64 = 0
     var retry: PolledRetry
@@ -247,9 +247,11 @@ package struct PolledEngine: Sendable {
             state: state, failures: retry.failures, reason: reason,
             polledTo: isWhole ? polled.min() ?? .undefined : .undefined,
             feeds: wanted.map {
-                PolledStatus.Feed(
+                var shown = ShownFeed(
                     instrument: $0.instrument, name: $0.name, state: $0.feed.state,
-                    reason: $0.feed.reason, polledTo: $0.polledTo, hasOpenGap: $0.openGap != nil)
+                    reason: $0.feed.reason, hasOpenGap: $0.openGap != nil)
+                shown.polledTo = $0.polledTo
+                return shown
             } + refused,
             counters: counters)
     }

@@ -1,3 +1,4 @@
+package import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -67,23 +68,12 @@ package struct PolledCounters: Hashable, Sendable {
 
 /// The present state, for metrics and pages.
 package struct PolledStatus: Sendable {
-    package struct Feed: Sendable {
-        package var instrument: UInt32
-        package var name: String
-        package var state: FeedState.State
-        package var reason: String
-        /// Up to when its values are known: when it was asked for last with a good answer;
-        /// undefined: never.
-        package var polledTo: Timestamp
-        package var hasOpenGap: Bool
-    }
-
     package var state: PolledState
     package var failures: Int
     package var reason: String
     /// The least `polledTo` of its series that are not refused; undefined: there is none, or one
     /// was never polled.
     package var polledTo: Timestamp
-    package var feeds: [Feed]
+    package var feeds: [ShownFeed]
     package var counters: PolledCounters
 }

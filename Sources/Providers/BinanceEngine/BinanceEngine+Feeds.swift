@@ -73,14 +73,9 @@ extension BinanceEngine {
             feeds[place].openGap = nil
             return
         }
-        if let gap = feed.openGap {
-            let end = max(now.wall, gap.from.advanced(byNanoseconds: 1))
-            endGap(of: place, at: end, now.wall, into: &out)
-            out.records.append(
-                feed.gap(
-                    (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall,
-                    detail: "this kind of data is not wanted any more"))
-        }
+        feeds[place].settleGap(
+            now.wall, .abandoned, "this kind of data is not wanted any more", at: now.wall,
+            into: &out.records)
         out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
         forget(place, now, into: &out)
     }
@@ -380,33 +375,25 @@ extension BinanceEngine {
         }
         if !feeds[place].isAnnounced { announce(place, now, into: &out) }
         // Without an id from before, no later id can say what the gap lost.
-        if let gap = feeds[place].openGap, feeds[place].last.id == 0, !isBarAwaited(place) {
+        if feeds[place].openGap != nil, feeds[place].last.id == 0, !isBarAwaited(place) {
             // What is missing has the exchange's times, where the stream has any.
             let known = feeds[place].hasTimes ? clock.ahead ?? 0 : 0
-            let ahead = known > 0 ? known + settings.delayMax : 0
-            let end = max(
-                now.wall.advanced(byNanoseconds: ahead), gap.from.advanced(byNanoseconds: 1))
-            endGap(of: place, at: end, now.wall, into: &out)
-            out.records.append(
-                feeds[place].gap(
-                    (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall,
-                    detail: feeds[place].kind == .trade
-                        ? "no trade id from before it is known"
-                        : "nothing tells what was left out"))
+            let end = now.wall.advanced(byNanoseconds: known > 0 ? known + settings.delayMax : 0)
+            feeds[place].settleGap(
+                end, .abandoned,
+                feeds[place].kind == .trade
+                    ? "no trade id from before it is known" : "nothing tells what was left out",
+                at: now.wall, into: &out.records)
         }
     }
 
     private mutating func announce(_ place: Int, _ now: Moment, into out: inout BinanceOutput) {
         feeds[place].isAnnounced = true
-        let feed = feeds[place]
-        out.records.append(.tape(.subscription(subscription(feed, .start, now))))
-        for gap in feed.inherited where !takeHole(gap, of: place) {
-            out.records.append(
-                feed.gap(
-                    (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,
-                    detail: "nothing fetches these trades"))
-        }
-        feeds[place].inherited = []
+        let left = feeds[place].inherited
+        feeds[place].inherited = left.filter { !takeHole($0, of: place) }
+        feeds[place].announce(
+            subscription(feeds[place], .start, now), "nothing fetches these trades",
+            at: now.wall, into: &out.records)
     }
 
     func subscription(

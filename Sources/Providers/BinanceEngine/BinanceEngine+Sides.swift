@@ -108,7 +108,7 @@ extension BinanceEngine {
         let reason = feed.openGap?.reason ?? .providerLoss
         let isWhole = bar.open == last
         let end = isWhole ? bar.close : bar.open
-        endGap(of: bar.feed, at: end, now.wall, into: &out)
+        feeds[bar.feed].endGap(end, at: now.wall, into: &out.records)
         out.records.append(
             feed.gap(
                 (from: from, to: end), reason, isWhole ? .filled : .abandoned, at: now.wall,

@@ -60,7 +60,8 @@ extension BinanceEngine {
         let first = feed.last.id + 1
         let isFillable = trade.id > first && canFill
         let detail = trade.id > first ? Self.missing(first, trade.id - 1) : ""
-        endGap(of: trade.feed, at: to, trade.received, isFillable ? detail : "", into: &out)
+        feeds[trade.feed].endGap(
+            to, isFillable ? detail : "", at: trade.received, into: &out.records)
         guard trade.id > first else {
             out.records.append(
                 feed.gap(
@@ -131,7 +132,7 @@ extension BinanceEngine {
         let feed = feeds[place]
         let from = feed.openGap?.from ?? feed.last.time
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
-        endGap(of: place, at: to, trade.received, into: &out)
+        feeds[place].endGap(to, at: trade.received, into: &out.records)
         out.records.append(
             feed.gap(
                 (from: from, to: to), .providerLoss, .abandoned, at: trade.received,
@@ -168,23 +169,8 @@ extension BinanceEngine {
         of place: Int, from: Timestamp, _ why: GapReason, _ now: Timestamp,
         into out: inout BinanceOutput
     ) {
-        feeds[place].openGap = UnendedGap(from: from, reason: why)
         let detail = why == .disconnected ? String(reason.prefix(200)) : ""
-        out.records.append(
-            feeds[place].gap(
-                (from: from, to: .undefined), why, .open, at: now, detail: detail))
-    }
-
-    /// Records the end of the open gap, if there is one. What became of it follows. Without its
-    /// end, all time after it would stay missing.
-    mutating func endGap(
-        of place: Int, at end: Timestamp, _ now: Timestamp, _ detail: String = "",
-        into out: inout BinanceOutput
-    ) {
-        guard let gap = feeds[place].openGap else { return }
-        feeds[place].openGap = nil
-        let feed = feeds[place]
-        out.records.append(
-            feed.gap((from: gap.from, to: end), gap.reason, .open, at: now, detail: detail))
+        feeds[place].beginGap(
+            UnendedGap(from: from, reason: why), detail, at: now, into: &out.records)
     }
 }

@@ -3,7 +3,7 @@ internal import MarketModel
 internal import Primitives
 
 /// One stream: the trades of a symbol, or what comes beside them.
-struct BinanceFeed: RecordedFeed, Sendable {
+struct BinanceFeed: LiveFeed, Sendable {
     var instrument: UInt32
     let stream: BinanceStreamName
     /// Whether it is requested; a feed that is not keeps what it knows.
@@ -16,11 +16,9 @@ struct BinanceFeed: RecordedFeed, Sendable {
     var isAnnounced = false
     /// Since when it is subscribed without a trade.
     var liveSince = Timestamp.undefined
-    /// The gaps that an earlier process left.
     var inherited: [OpenGap] = []
     /// The last trade that was delivered; id 0: none was.
     var last = BinanceTrade()
-    /// The gap that is open now; `nil`: there is none.
     var openGap: UnendedGap?
     /// Trades ahead of a missing one, by their ids.
     var ahead: [BinanceAhead] = []

@@ -2,7 +2,7 @@ package import MarketModel
 package import Primitives
 
 /// One channel of one symbol, of a service that numbers nothing densely.
-package struct StreamFeed: RecordedFeed, Sendable {
+package struct StreamFeed: LiveFeed, Sendable {
     package var instrument: UInt32
     /// The service's symbol.
     package let name: String
@@ -20,12 +20,10 @@ package struct StreamFeed: RecordedFeed, Sendable {
     /// The refusal that was told last; empty: it was delivered since, or begins.
     package var toldRefusal = ""
     package var standing = StreamStanding()
-    /// The gaps that an earlier process left.
     package var inherited: [OpenGap] = []
     /// The time of the last record, and since when it is subscribed.
     package var last = Timestamp.undefined
     package var liveSince = Timestamp.undefined
-    /// The gap that is open now; `nil`: there is none.
     package var openGap: UnendedGap?
 
     init(instrument: UInt32, name: String, channel: StreamChannel) {

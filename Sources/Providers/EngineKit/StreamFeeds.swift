@@ -223,7 +223,7 @@ package struct StreamFeeds: Sendable {
             list[place].openGap = gap
         } else if let former, complete(former).isDefined {
             let gap = UnendedGap(from: complete(former), reason: .gatewayLost)
-            begin(gap, of: place, "", now, into: &records)
+            list[place].beginGap(gap, "", at: now.wall, into: &records)
         } else if item.reached.isDefined {
             // Records of before may have been under way. And its connection may have been dead
             // without showing that yet: nothing has numbers that would tell.
@@ -231,7 +231,7 @@ package struct StreamFeeds: Sendable {
             let from = item.reached.advanced(
                 byNanoseconds: -doubt - list[place].channel.revisedAfter)
             let gap = UnendedGap(from: from, reason: .gatewayLost)
-            begin(gap, of: place, "", now, into: &records)
+            list[place].beginGap(gap, "", at: now.wall, into: &records)
         }
     }
 
@@ -269,7 +269,7 @@ package struct StreamFeeds: Sendable {
         }
         guard list[place].openGap == nil, !list[place].channel.isPart else { return }
         let gap = UnendedGap(from: list[place].liveSince, reason: .providerLoss)
-        begin(gap, of: place, "its stream has stopped", now, into: &records)
+        list[place].beginGap(gap, "its stream has stopped", at: now.wall, into: &records)
     }
 
     private static let unknown = "nothing tells what was left out"
@@ -278,15 +278,9 @@ package struct StreamFeeds: Sendable {
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
         list[place].standing.isAnnounced = true
-        let feed = list[place]
-        records.append(.tape(.subscription(subscription(feed, .start, now))))
-        for gap in feed.inherited {
-            records.append(
-                feed.gap(
-                    (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,
-                    detail: "nothing fetches these records"))
-        }
-        list[place].inherited = []
+        list[place].announce(
+            subscription(list[place], .start, now), "nothing fetches these records", at: now.wall,
+            into: &records)
     }
 
     private func subscription(
@@ -396,37 +390,20 @@ package struct StreamFeeds: Sendable {
         guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {
             return
         }
-        begin(UnendedGap(from: from, reason: reason), of: place, why, now, into: &records)
-    }
-
-    /// Opens a gap whose end is not known yet.
-    private mutating func begin(
-        _ gap: UnendedGap, of place: Int, _ why: String, _ now: Moment,
-        into records: inout [ProviderRecord]
-    ) {
-        list[place].openGap = gap
-        records.append(
-            list[place].gap(
-                (from: gap.from, to: .undefined), gap.reason, .open, at: now.wall,
-                detail: why))
+        let gap = UnendedGap(from: from, reason: reason)
+        list[place].beginGap(gap, why, at: now.wall, into: &records)
     }
 
     /// Ends the open gap, if there is one: it has an end, and what it lacks stays missing.
     private mutating func endGap(
         of place: Int, _ detail: String, _ now: Moment, into records: inout [ProviderRecord]
     ) {
-        guard let gap = list[place].openGap else { return }
-        list[place].openGap = nil
-        let feed = list[place]
+        guard list[place].openGap != nil else { return }
         // What is missing has the service's times. The freshest message was under way, too.
         let ahead = clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? Self.unknownAhead
         let present = now.wall.advanced(
             byNanoseconds: ahead - list[place].channel.lag.lowerBound)
-        let end = max(present, gap.from.advanced(byNanoseconds: 1))
-        records.append(feed.gap((from: gap.from, to: end), gap.reason, .open, at: now.wall))
-        records.append(
-            feed.gap(
-                (from: gap.from, to: end), gap.reason, .abandoned, at: now.wall, detail: detail))
+        list[place].settleGap(present, .abandoned, detail, at: now.wall, into: &records)
     }
 
     // MARK: state

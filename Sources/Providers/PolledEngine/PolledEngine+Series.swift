@@ -106,7 +106,7 @@ extension PolledEngine {
             // The last good answer may have come a period before the end.
             let from = item.reached.advanced(byNanoseconds: -settings.every)
             let gap = UnendedGap(from: from, reason: .gatewayLost)
-            beginGap(of: place, gap, "", now, into: &out)
+            series[place].beginGap(gap, "", at: now.wall, into: &out.records)
         }
     }
 
@@ -158,14 +158,10 @@ extension PolledEngine {
     mutating func announce(_ place: Int, _ now: Moment, into out: inout PolledOutput) {
         guard !series[place].feed.isAnnounced else { return }
         series[place].feed.isAnnounced = true
-        out.records.append(.tape(.subscription(subscription(place, .start, now))))
-        for gap in series[place].inherited {
-            out.records.append(
-                series[place].gap(
-                    (from: gap.from, to: gap.to), gap.reason, .abandoned, at: now.wall,
-                    detail: "\(settings.table.title) does not say what was in between"))
-        }
-        series[place].inherited = []
+        series[place].announce(
+            subscription(place, .start, now),
+            "\(settings.table.title) does not say what was in between", at: now.wall,
+            into: &out.records)
     }
 
     func subscription(

@@ -120,17 +120,7 @@ extension PolledEngine {
         guard one.openGap == nil, one.feed.isAnnounced, one.polledTo.isDefined else { return }
         counters.outages &+= 1
         let gap = UnendedGap(from: one.polledTo, reason: .disconnected)
-        beginGap(of: place, gap, why, now, into: &out)
-    }
-
-    mutating func beginGap(
-        of place: Int, _ gap: UnendedGap, _ detail: String, _ now: Moment,
-        into out: inout PolledOutput
-    ) {
-        series[place].openGap = gap
-        out.records.append(
-            series[place].gap(
-                (from: gap.from, to: .undefined), gap.reason, .open, at: now.wall, detail: detail))
+        series[place].beginGap(gap, why, at: now.wall, into: &out.records)
     }
 
     /// Ends the open gap, if there is one: first its end, then what became of it. `hasAll` says
@@ -139,19 +129,12 @@ extension PolledEngine {
         of place: Int, at end: Timestamp, hasAll: Bool, _ now: Moment,
         into out: inout PolledOutput
     ) {
-        guard let gap = series[place].openGap else { return }
-        series[place].openGap = nil
-        let one = series[place]
-        let to = max(end, gap.from.advanced(byNanoseconds: 1))
-        out.records.append(one.gap((from: gap.from, to: to), gap.reason, .open, at: now.wall))
         let detail =
             hasAll
             ? "the answer after it has each period"
             : "\(settings.table.title) does not say what was in between"
-        out.records.append(
-            one.gap(
-                (from: gap.from, to: to), gap.reason, hasAll ? .filled : .abandoned,
-                at: now.wall, detail: detail))
+        series[place].settleGap(
+            end, hasAll ? .filled : .abandoned, detail, at: now.wall, into: &out.records)
     }
 }
 

@@ -3,7 +3,7 @@ internal import MarketModel
 internal import Primitives
 
 /// One polled series.
-struct PolledSeries: RecordedFeed, Sendable {
+struct PolledSeries: LiveFeed, Sendable {
     var instrument: UInt32
     /// The service's name of it.
     let name: String

@@ -59,4 +59,35 @@ import Testing
             bench.engine.status.feeds[0].reason
                 == "the service does not list it: check the symbol")
     }
+
+    @Test("what was delivered and is refused then has a gap, until it comes again")
+    func lost() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"])
+        let number = bench.connect()
+        // A record shows that it is delivered, before the answer comes.
+        bench.receive("[\(bench.trade("AAPL", 1))]", on: number)
+        bench.receive(AlpacaBench.error(405, "symbol limit exceeded"), on: number)
+        #expect(bench.engine.status.feeds[0].state == .refused)
+        #expect(bench.gaps.count == 1 && bench.gaps[0].state == GapState.open.rawValue)
+        bench.receive("[\(bench.trade("AAPL", 2))]", on: number)
+        #expect(bench.engine.status.feeds[0].state == .live && bench.trades.count == 2)
+        #expect(bench.gaps.last?.state == GapState.abandoned.rawValue)
+    }
+
+    @Test("a failure after a refusal of the key is what is shown")
+    func failure() {
+        var bench = AlpacaBench()
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(AlpacaBench.connected, on: 1)
+        bench.receive(AlpacaBench.error(402, "auth failed"), on: 1)
+        #expect(bench.engine.status.state == .refused)
+        bench.pass(StreamLimits.refusedWait)
+        bench.ended(2, "no route")
+        #expect(bench.engine.status.state == .closed)
+        #expect(bench.engine.status.reason == "no route")
+        #expect(bench.engine.status.feeds[0].reason.isEmpty)
+    }
 }

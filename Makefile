@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build programs wheel demo up down status check test night soak sample bench bench-full coverage budget format lint clean
+.PHONY: help setup servers build programs wheel demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
 .PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
@@ -122,6 +122,9 @@ bench-full: build servers ## The same with growth and longer runs
 
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh
+
+pages: ## Make the tables of docs/metrics.md from the code
+	@.ci/pages.py
 
 budget: ## Measure the code, the words and the last run of 'make test', and write .ci/budget.json (REASON='…': why it grew)
 	@.ci/budget.py $(if $(REASON),--reason '$(REASON)')

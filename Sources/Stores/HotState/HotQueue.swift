@@ -73,7 +73,9 @@ package final class HotQueue: Sendable {
         lifeNanoseconds = life.clampedNanoseconds
         leftOut = metrics.counter(
             "mds_hot_state_left_out_total",
-            "Packets that the hot state left out, because too many waited.")
+            "a packet that was left out because too many waited for the hot state's thread; its "
+                + "values are in Valkey with the next ones of their symbols",
+            "rises: the machine is too slow, or connecting to Valkey takes seconds")
     }
 
     /// The number of waiting packets.

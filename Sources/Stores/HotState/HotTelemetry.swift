@@ -24,33 +24,51 @@ struct HotMetrics {
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
         writes = metrics.counter(
-            "mds_hot_state_writes_total", "Keys that were brought up to date in Valkey.")
+            "mds_hot_state_writes_total", "a key that was brought up to date in Valkey")
         stale = metrics.counter(
-            "mds_hot_state_stale_total", "Keys for which Valkey had a newer value already.")
+            "mds_hot_state_stale_total",
+            "a key for which Valkey already had a newer value, or any value when it came from "
+                + "the database",
+            "rises for seconds when a partition changes its owner: that is normal")
         evictions = metrics.counter(
-            "mds_hot_state_evictions_total", "Names that others displaced at the bound.")
+            "mds_hot_state_evictions_total",
+            "a symbol of a source, its bars of a series, or its book, that was removed from "
+                + "memory to make room for another", "rises: raise WRITER_HOT_SYMBOLS")
         rebuilds = metrics.counter(
-            "mds_hot_state_rebuilds_total", "Times that all that is known was written again.")
+            "mds_hot_state_rebuilds_total",
+            "a time that all known values were written again: a new session, or Valkey was "
+                + "flushed", "often: the link is unsteady, or Valkey is flushed")
         pending = metrics.gauge(
-            "mds_hot_state_pending", "Keys with news that Valkey has not got yet.")
+            "mds_hot_state_pending", "keys with new values that Valkey does not have yet",
+            "high for long: Valkey is away or too slow")
         symbols = metrics.gauge(
-            "mds_hot_state_symbols", "Symbols of sources that are kept in memory.")
+            "mds_hot_state_symbols", "symbols of sources that are kept in memory",
+            "near WRITER_HOT_SYMBOLS: raise it")
         books = metrics.gauge(
-            "mds_hot_state_books", "Order books of sources that are kept in memory.")
+            "mds_hot_state_books", "order books that are kept in memory, of at most 16,384",
+            "at the maximum: spread the partitions over more writers")
         lost = metrics.counter(
             "mds_hot_state_books_lost_total",
-            "Times that a book had rows and none was known any more, but for resets.")
+            "a time that a book had rows and none was known any more: a gap, an end of its "
+                + "subscription, a packet or a row that did not come; resets are not counted",
+            "rises without gaps of the provider: packets were left out "
+                + "(`mds_hot_state_left_out_total`), or the source's records do not fit each "
+                + "other")
         leftOut = metrics.counter(
             "mds_hot_state_book_changes_left_out_total",
-            "Changes of books that were left out, because too many sources send them.")
-        func age(_ origin: String, _ help: String) -> Histogram {
+            "a change of an order book that was left out, because more than 4,096 pairs of "
+                + "source and partition send books",
+            "rises: spread the partitions over more writers")
+        func age(_ origin: String) -> Histogram {
             metrics.histogram(
-                "mds_hot_state_age_seconds", help, buckets: Histogram.latencySeconds,
+                "mds_hot_state_age_seconds",
+                "age of the oldest value of a round trip when Valkey had stored it, in seconds: "
+                    + "since its receipt, and since the tape stored it",
+                "rises: Valkey or the machine is too slow", by: "from: receipt, tape",
                 labels: [("from", origin)])
         }
-        let help = "Age of the oldest news of a round trip when Valkey had them."
-        fromReceipt = age("receipt", help)
-        fromTape = age("tape", help)
+        fromReceipt = age("receipt")
+        fromTape = age("tape")
     }
 
     /// Shows the numbers of pending values, of symbols and of evicted names.
@@ -120,7 +138,10 @@ struct HotStateFailed: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_hot_state_failures_total",
-            "Times that Valkey did not take the hot state, by kind.",
+            "a time that Valkey did not accept the hot state; refused values are written again",
+            "memory: raise `maxmemory`; scripts: they were flushed; otherwise the body of "
+                + "`/readyz` has the reason, as *degraded*",
+            by: "kind: connect, authentication, timeout, lost, unusable, memory, scripts, refused",
             labels: [("kind", kind.rawValue)]
         ).add()
     }
@@ -140,7 +161,8 @@ struct HotKeysReplaced: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_hot_state_replaced_total",
-            "Keys of the hot state that were of another type and were made anew."
+            "a key of the hot state that had another type and was made again",
+            "find out which other program writes there"
         ).add(UInt64(max(0, count)))
     }
 }

@@ -51,14 +51,21 @@ struct MemberLoop {
             group: shared.settings.group.text, member: shared.settings.member.text)
         let labels = [("group", shared.settings.group.text)]
         heldGauge = shared.telemetry.metrics.gauge(
-            "mds_member_partitions", "Partitions that this member holds.", labels: labels)
+            "mds_member_partitions", "partitions that this member owns",
+            "summed over a group: the owned partitions of the group", labels: labels)
         othersGauge = shared.telemetry.metrics.gauge(
-            "mds_member_others", "Other members of the group that are alive.", labels: labels)
+            "mds_member_others", "other members of the group that are alive",
+            "below the configured number: check the missing ones", labels: labels)
         leasesGauge = shared.telemetry.metrics.gauge(
             "mds_member_other_leases",
-            "Living members of the group whose MDS_LEASE differs from this one's.", labels: labels)
+            "living members of the group whose `MDS_LEASE` differs from this one's; between two "
+                + "members the longer one is used",
+            "above 0 after a rolling restart: give all members of the group the same `MDS_LEASE`",
+            labels: labels)
         shared.telemetry.metrics.gauge(
-            "mds_member_group_partitions", "Partitions that the group shares out.", labels: labels
+            "mds_member_group_partitions", "partitions that the group shares out; for a source 1",
+            "`mds_member_partitions` summed over the group is below it for long: check the "
+                + "members", labels: labels
         ).set(Double(shared.settings.partitions))
     }
 
@@ -211,7 +218,10 @@ struct MemberLoop {
 
     private func epochGauge(_ partition: Partition) -> Gauge {
         shared.telemetry.metrics.gauge(
-            "mds_partition_owner_epoch", "Epoch of a partition, shown by the member that owns it.",
+            "mds_partition_owner_epoch",
+            "epoch of a partition, shown only by the member that owns it; `source-…` and "
+                + "`keeper` have one partition",
+            "two series of one partition for longer than a lease: see `mds_member_losses_total`",
             labels: [
                 ("group", shared.settings.group.text), ("partition", "\(partition)"),
                 ("member", shared.settings.member.text),

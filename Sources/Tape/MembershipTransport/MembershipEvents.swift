@@ -2,6 +2,7 @@ internal import MarketModel
 internal import Membership
 internal import Primitives
 internal import ServiceRuntime
+internal import TapeTransport
 
 // The events of a membership: each is one log line and its counters.
 
@@ -28,14 +29,19 @@ struct MemberStateChanged: TelemetryEvent {
         let labels = [("group", group.text)]
         metrics.gauge(
             "mds_member_state",
-            "0 joining, 1 ready, 2 paused, 3 resuming, 4 aside, 5 leaving, 6 gone, 7 draining, "
-                + "8 drained.",
+            "0 joining, 1 ready, 2 paused, 3 resuming, 4 aside, 5 leaving, 6 gone, 7 draining, 8 "
+                + "drained",
+            "2 or 3 for long: check NATS; 7 or 8 for long: `tapeline members` names who asked, "
+                + "and `tapeline member release` ends it; 4: two processes have the same "
+                + "MDS_MEMBER",
             labels: labels
         ).set(Double(state.number))
         guard state == .paused else { return }
         metrics.counter(
             "mds_member_pauses_total",
-            "Times that the member did not hear itself for a lease, or hung.",
+            "a time that the member did not hear itself for a lease, or that a thread of its "
+                + "process hung, and it stopped acting as an owner",
+            "without a restart of NATS: the machine is overloaded, or the network breaks",
             labels: labels
         ).add()
     }
@@ -65,7 +71,8 @@ struct OwnershipClaimed: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_member_claims_total", "Partitions that this member took.",
+            "mds_member_claims_total", "a partition that this member took",
+            "many of them without starts and stops: members come and go",
             labels: [("group", group.text)]
         ).add()
     }
@@ -89,7 +96,7 @@ struct OwnershipReleased: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_member_releases_total", "Partitions that this member handed over in order.",
+            "mds_member_releases_total", "a partition that was handed over in order",
             labels: [("group", group.text)]
         ).add()
     }
@@ -144,7 +151,11 @@ struct OwnershipLost: TelemetryEvent {
             case .stranger: "stranger"
             }
         metrics.counter(
-            "mds_member_losses_total", "Partitions that this member lost, by reason.",
+            "mds_member_losses_total",
+            "a partition that was lost without a hand-over: another member took it, or the tape "
+                + "has a higher epoch",
+            "owner: this process hung, or NATS was away; stranger: a process outside of the "
+                + "group writes there", by: "group, reason: owner, stranger",
             labels: [("group", group.text), ("reason", label)]
         ).add()
     }
@@ -168,7 +179,8 @@ struct OwnersUnsettled: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_member_record_failures_total",
-            "Reads and writes of ownership records that failed and are tried again.",
+            "a read or write of ownership records that failed; it is tried again",
+            "rises for long: check NATS and its rights", by: "group, operation: read, write",
             labels: [("group", group.text), ("operation", operation.rawValue)]
         ).add()
     }
@@ -283,11 +295,7 @@ struct MemberComplaint: TelemetryEvent {
     var message: String { "NATS refused something of the membership" }
     var fields: [(String, LogValue)] { [("reason", .text(text))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
-        ).add()
-    }
+    func count(in metrics: MetricRegistry) { metrics.countNatsError() }
 }
 
 /// Reports that a heartbeat cannot be read.
@@ -303,7 +311,9 @@ struct HeartbeatNotUnderstood: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_member_heartbeats_not_understood_total",
-            "Heartbeats that were refused as a whole."
+            "a heartbeat that could not be decoded and was ignored",
+            "the log says which member: upgrade this process if that one is of a newer release, "
+                + "else find out which process sends to `<namespace>.hb.>`"
         ).add()
     }
 }
@@ -322,7 +332,8 @@ struct HeartbeatUnsaid: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_member_heartbeats_unsaid_total", "Heartbeats that could not be sent.",
+            "mds_member_heartbeats_unsaid_total", "a heartbeat that could not be sent",
+            "often: check the link to NATS",
             labels: [("group", group.text)]
         ).add()
     }

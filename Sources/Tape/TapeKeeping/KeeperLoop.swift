@@ -146,7 +146,8 @@ final class KeeperLoop {
             if !isKeeper { report.streams = [:] }
         }
         client.telemetry.metrics.gauge(
-            "mds_keeper_active", "1 in the process that keeps the tape in bounds, else 0."
+            "mds_keeper_active", "1 in the process that purges the tape, else 0",
+            "the sum over all gateways is 1"
         ).set(isKeeper ? 1 : 0)
         if !isKeeper { for stream in client.names.allStreams { show(nil, of: stream) } }
         client.telemetry.emit(KeeperChanged(isKeeper: isKeeper))
@@ -296,7 +297,10 @@ final class KeeperLoop {
 
     private func gauge(_ stream: String, _ label: String) -> Gauge {
         client.telemetry.metrics.gauge(
-            "mds_keeper_held", "1 while what this group has not read keeps a stream too full.",
+            "mds_keeper_held",
+            "1 while unread data of this group keep a stream above its mark; group NOBODY: no "
+                + "group is registered, AGE: all data are younger than GATEWAY_KEEP",
+            "start the group, or `tapeline groups remove`",
             labels: [("stream", stream), ("group", label)])
     }
 }

@@ -18,12 +18,13 @@ struct StreamPurged: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         let labels = [("stream", stream)]
         metrics.counter(
-            "mds_keeper_purged_messages_total", "Messages that were taken off a stream.",
+            "mds_keeper_purged_messages_total",
+            "a message that was removed from the stream, because all groups had read it",
             labels: labels
         ).add(messages)
         metrics.counter(
-            "mds_keeper_purges_total", "Purges of a stream that came to an end, by outcome.",
-            labels: labels + [("outcome", outcome.rawValue)]
+            "mds_keeper_purges_total", "a purge that ended", "held for long: as `mds_keeper_held`",
+            by: "stream, outcome: reached, held", labels: labels + [("outcome", outcome.rawValue)]
         ).add()
     }
 }
@@ -53,9 +54,10 @@ struct PurgeFailed: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_keeper_failures_total", "Purges, and records of positions, that failed."
-        )
-        .add()
+            "mds_keeper_failures_total",
+            "a purge, or a record of positions, that failed and is tried again",
+            "often: check the server and its rights: [KeeperFailing](runbooks/KeeperFailing.md)"
+        ).add()
     }
 }
 

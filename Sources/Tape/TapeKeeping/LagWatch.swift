@@ -194,20 +194,27 @@ struct LagLoop {
 
     private func ticks(_ group: GroupName) -> Gauge {
         client.telemetry.metrics.gauge(
-            "mds_group_lag_ticks", "Ticks and bars that the group has not read.",
+            "mds_group_lag_ticks",
+            "ticks and bars that the group has not read; absent when no head was heard for 10 s; "
+                + "`max by (group)` over all gateways", "as `mds_group_lag_seconds`",
             labels: [("group", group.text)])
     }
 
     private func seconds(_ group: GroupName) -> Gauge {
         client.telemetry.metrics.gauge(
-            "mds_group_lag_seconds", "Age of the oldest record that the group has not read.",
+            "mds_group_lag_seconds",
+            "age of the oldest record that the group has not read; absent when no head was heard "
+                + "for 10 s", "rises: start more members, or find out what delays them",
             labels: [("group", group.text)])
     }
 
     private func drain(_ group: GroupName) -> Gauge {
         client.telemetry.metrics.gauge(
             "mds_group_drain_seconds",
-            "Time until the group has read all that there is, at the present rate.",
+            "time until the group has read everything on the tape, at the rate at which its lag "
+                + "fell in the last 30 s; absent while the lag does not fall, and when the lag "
+                + "is absent",
+            "absent while `mds_group_lag_ticks` is high: the lag grows, see there",
             labels: [("group", group.text)])
     }
 }

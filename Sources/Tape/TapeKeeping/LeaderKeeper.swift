@@ -75,7 +75,10 @@ struct LeaderMoved: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_keeper_leader_moves_total",
-            "Leaders of streams that were asked to hand over to another server.",
+            "a leader of a stream that was asked to hand over, so that the servers of a cluster "
+                + "share the work",
+            "\"refused\": the log says why; give the user `gateway` the rights of "
+                + "`deploy/nats/server.conf`", by: "result: moved, refused",
             labels: [("result", refusal == nil ? "moved" : "refused")]
         ).add()
     }

@@ -68,7 +68,9 @@ struct VerificationWatch {
     private func gauge(_ server: String) -> Gauge {
         metrics.gauge(
             "mds_tape_copy_unverified_seconds",
-            "Age of the oldest message that 'tapeline tape verify' has not read on a server.",
+            "age of the oldest message that `tapeline tape verify` has not read in the server's "
+                + "own copy; the keeper shows it, once a minute, where streams have copies",
+            "rises: run `tapeline tape verify` more often",
             labels: [("server", server)])
     }
 }

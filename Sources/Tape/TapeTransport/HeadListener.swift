@@ -46,7 +46,9 @@ struct HeadsNotUnderstood: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_tape_heads_not_understood_total",
-            "Messages with the tape's heads that were refused."
+            "a message with the tape's heads that could not be decoded and was ignored",
+            "the log says why: upgrade this process if the sender is of a newer release, else "
+                + "find out which process sends to `<namespace>.head.*`"
         ).add()
     }
 }

@@ -57,8 +57,8 @@ struct HeadsNotSent: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_tape_heads_untold_total",
-            "Messages with the newest ordinals that could not be sent."
+            "mds_tape_heads_untold_total", "a message with the tape's heads that could not be sent",
+            "often: check the server"
         ).add()
     }
 }

@@ -102,15 +102,20 @@ package final class OwnLag: Sendable {
 
     private func ticks(_ key: Key) -> Gauge {
         client.telemetry.metrics.gauge(
-            "mds_partition_lag_ticks", "Ticks and bars of a partition that its owner has not read.",
-            labels: labels(key))
+            "mds_partition_lag_ticks",
+            "ticks or bars of the partition that its owner has not read, shown by the owner; "
+                + "partition `all`: nodes over all partitions; absent when no head was heard for "
+                + "10 s; for operators and writers", "as `mds_partition_lag_seconds`",
+            by: "group, partition, input: ticks, bars", labels: labels(key))
     }
 
     private func seconds(_ key: Key) -> Gauge {
         client.telemetry.metrics.gauge(
             "mds_partition_lag_seconds",
-            "Age of the oldest record of a partition that its owner has not read.",
-            labels: labels(key))
+            "age of the oldest record of the partition that its owner has not read; absent when "
+                + "the record is older than the owner's listening; for operators and writers",
+            "as `mds_group_lag_seconds`; only one partition: one of its symbols is busier than "
+                + "others", by: "group, partition, input: ticks, bars", labels: labels(key))
     }
 
     private func labels(_ key: Key) -> [(String, String)] {

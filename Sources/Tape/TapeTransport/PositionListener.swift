@@ -121,7 +121,9 @@ struct PositionsNotUnderstood: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_tape_positions_not_understood_total",
-            "Messages with readers' positions that were refused as a whole."
+            "a message with readers' positions that could not be decoded and was ignored",
+            "the log says why: upgrade this process if the sender is of a newer release, else "
+                + "find out which process sends to `<namespace>.pos.*`"
         ).add()
     }
 }

@@ -83,7 +83,7 @@ struct PositionsNotSent: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_tape_positions_untold_total",
-            "Messages with readers' positions that could not be sent."
+            "a message with readers' positions that could not be sent", "often: check the server"
         ).add()
     }
 }

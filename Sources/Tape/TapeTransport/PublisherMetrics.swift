@@ -10,14 +10,15 @@ struct PublisherMetrics {
 
     init(_ metrics: MetricRegistry) {
         packets = metrics.counter(
-            "mds_tape_packets_published_total", "Packets that the tape acknowledged.")
+            "mds_tape_packets_published_total", "a packet that the tape acknowledged")
         ticks = metrics.counter(
-            "mds_tape_ticks_published_total", "Ticks (or bars) in acknowledged packets.")
+            "mds_tape_ticks_published_total", "a tick, or a bar, in an acknowledged packet")
         bytes = metrics.counter(
-            "mds_tape_bytes_published_total", "Bytes of acknowledged packets.")
+            "mds_tape_bytes_published_total", "a byte of an acknowledged packet")
         latency = metrics.histogram(
-            "mds_tape_ack_latency_seconds", "From a packet's first publish to its acknowledgement.",
-            buckets: Histogram.latencySeconds)
+            "mds_tape_ack_latency_seconds",
+            "from a packet's first publish to its acknowledgement, in seconds",
+            "rises: check the disks of NATS")
     }
 
     func acknowledged(_ header: PacketHeader, nanoseconds: Int64) {

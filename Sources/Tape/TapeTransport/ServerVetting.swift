@@ -144,7 +144,9 @@ struct ServerRefused: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_nats_servers_refused_total", "Servers that were too old to be used."
+            "mds_nats_servers_refused_total",
+            "a server that was too old to be used: nothing is published or read over such a "
+                + "connection", "upgrade it"
         ).add()
     }
 }

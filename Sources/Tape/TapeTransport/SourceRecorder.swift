@@ -156,7 +156,8 @@ struct SourceRecordWritten: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_tape_record_writes_total", "Writes of a source's record.",
+            "mds_tape_record_writes_total",
+            "a write of the source's record (epochs and last ordinals), at most one a second",
             labels: [("source", source.text)]
         ).add()
     }
@@ -177,7 +178,9 @@ struct SourceRecordFailed: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_tape_record_failures_total", "Writes of a source's record that failed.",
+            "mds_tape_record_failures_total",
+            "a write of the source's record that failed; ticks continue, the write is tried again",
+            "rises for long: check NATS and its rights",
             labels: [("source", source.text)]
         ).add()
     }

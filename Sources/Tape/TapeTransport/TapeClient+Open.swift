@@ -21,7 +21,8 @@ extension TapeClient {
         let readiness = context.readiness
         readiness.set(ReadinessPart.nats, "not connected yet")
         context.telemetry.metrics.reading(
-            "mds_nats_connected", "1 while NATS is there and can be used, else 0."
+            "mds_nats_connected", "1 while NATS can be used, else 0",
+            "0: `/readyz` has the reason"
         ) { readiness.works(ReadinessPart.nats) ? 1 : 0 }
         let announcement = announcement(settings, context)
         while !context.shutdown.isRequested {
@@ -72,7 +73,11 @@ struct TapeNotThere: TelemetryEvent {
     var fields: [(String, LogValue)] { [] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_unavailable_total", "Tries to open the tape that failed.").add()
+        metrics.counter(
+            "mds_tape_unavailable_total",
+            "an attempt to open the tape that failed; further attempts follow",
+            "`/status` names what is missing"
+        ).add()
     }
 }
 
@@ -88,8 +93,9 @@ struct QuestionAnswered: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_nats_service_questions_total",
-            "Questions of the NATS service protocol, answered or not.",
+            "mds_nats_service_questions_total", "questions of the NATS service protocol (`$SRV`)",
+            "failed: see the event `nats.service.asked`",
+            by: "question: ping, info, stats; result: answered, failed",
             labels: [
                 ("question", question.rawValue.lowercased()),
                 ("result", failure == nil ? "answered" : "failed"),

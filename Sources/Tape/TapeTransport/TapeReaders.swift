@@ -53,11 +53,16 @@ package final class TapeReaders {
 
         init(_ metrics: MetricRegistry) {
             packets = metrics.counter(
-                "mds_tape_packets_read_total", "Packets taken from the tape.")
+                "mds_tape_packets_read_total", "a packet taken from the tape")
             problems = metrics.gauge(
-                "mds_tape_stopped_readers", "Readers that stopped and wait for a person.")
+                "mds_tape_stopped_readers", "readers that stopped and wait for a person",
+                "above 0: the log describes the state of the tape")
             sharing = metrics.gauge(
-                "mds_tape_sharing_readers", "Readers that share the consumer of their stream.")
+                "mds_tape_sharing_readers",
+                "readers that share the consumer of their stream with others of the process; the "
+                    + "others read by consumers of their own",
+                "far below the number of readers for long: they are behind, or "
+                    + "`mds_tape_reader_renewals_total` rises")
         }
     }
 

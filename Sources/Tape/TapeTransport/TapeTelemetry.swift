@@ -12,7 +12,11 @@ struct ConnectionLost: TelemetryEvent {
     var fields: [(String, LogValue)] { [("reason", .text(reason))] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_nats_disconnects_total", "Connections to NATS that were lost.").add()
+        metrics.counter(
+            "mds_nats_disconnects_total",
+            "a connection to NATS that was lost; the process tries to reconnect for ever",
+            "often: check the server and the network"
+        ).add()
     }
 }
 
@@ -24,8 +28,9 @@ struct ConnectionRestored: TelemetryEvent {
     var fields: [(String, LogValue)] { [] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_nats_reconnects_total", "Connections to NATS that were restored.")
-            .add()
+        metrics.counter(
+            "mds_nats_reconnects_total", "a connection to NATS that was restored"
+        ).add()
     }
 }
 
@@ -40,7 +45,10 @@ struct ConnectionRefused: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_nats_refusals_total",
-            "Reasons for which a connection to NATS could not be restored."
+            "a link to NATS that could not be restored although a server was there, because of "
+                + "TLS",
+            "read the log line: usually a certificate has changed or expired: "
+                + "[NatsRefused](runbooks/NatsRefused.md)"
         ).add()
     }
 }
@@ -63,9 +71,16 @@ struct ConnectionComplaint: TelemetryEvent {
     var message: String { "NATS refused something that this service did" }
     var fields: [(String, LogValue)] { [("reason", .text(text))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
+    func count(in metrics: MetricRegistry) { metrics.countNatsError() }
+}
+
+extension MetricRegistry {
+    /// Counts an error that NATS reported without a request.
+    package func countNatsError() {
+        counter(
+            "mds_nats_errors_total",
+            "an error that NATS reported without a request, including missing permissions",
+            "read the log line: usually a right is missing: [NatsErrors](runbooks/NatsErrors.md)"
         ).add()
     }
 }
@@ -86,7 +101,11 @@ struct PublishUnsettled: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_tape_publish_unsettled_total",
-            "Packets that were not acknowledged at once, by reason.", labels: [("reason", label)]
+            "a packet whose first publish was not acknowledged; it is settled and sent again "
+                + "(\"in_process\": the server is still busy with a write to the subject; a "
+                + "warning only after 10 s)", "\"refused\" continues: the stream is full",
+            by: "reason: timeout, out_of_sequence, in_process, no_responders, refused, "
+                + "malformed, connection", labels: [("reason", label)]
         ).add()
     }
 }
@@ -108,7 +127,10 @@ struct PublisherFenced: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_fenced_total", "Subjects that another owner took over.").add()
+        metrics.counter(
+            "mds_tape_fenced_total", "a subject that another owner took over",
+            "unwanted: two processes have the same configuration"
+        ).add()
     }
 }
 
@@ -136,9 +158,13 @@ struct TapeRolledBack: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_rollbacks_total", "How often the tape was found put back.").add()
         metrics.counter(
-            "mds_tape_lost_ticks_total", "Acknowledged ticks that the tape no longer holds."
+            "mds_tape_rollbacks_total", "a time that the tape was found in an older state",
+            "as `mds_tape_lost_ticks_total`"
+        ).add()
+        metrics.counter(
+            "mds_tape_lost_ticks_total", "an acknowledged tick that the tape no longer holds",
+            "the store was restored from a backup: restore a newer one, or accept the gap"
         ).add(holdsTicks ? lost?.ordinalCount ?? 0 : 0)
     }
 }
@@ -157,7 +183,12 @@ struct ReaderDoubted: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_tape_reader_renewals_total", "Consumers that were made anew, by reason.",
+            "mds_tape_reader_renewals_total",
+            "a consumer that was made again at its position, or a stream whose reported end was "
+                + "before the position and is read again; nothing is lost by it",
+            "often without reconnects: check the server",
+            by: "reason: reconnected, stalled, missed_delivery, missing_ordinals, refused_pull, "
+                + "ends_early",
             labels: [("reason", doubt.label)]
         ).add()
     }
@@ -180,8 +211,10 @@ struct TapeHole: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_missing_ticks_total", "Ordinals that the tape does not hold.")
-            .add(ordinals.ordinalCount)
+        metrics.counter(
+            "mds_tape_missing_ticks_total", "an ordinal that the tape itself does not hold",
+            "find out how it was purged or lost"
+        ).add(ordinals.ordinalCount)
     }
 }
 
@@ -196,8 +229,10 @@ struct ReaderStopped: TelemetryEvent {
     var fields: [(String, LogValue)] { [("reader", .text(reader))] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_readers_stopped_total", "Readers that stopped for a person.")
-            .add()
+        metrics.counter(
+            "mds_tape_readers_stopped_total", "a reader that stopped",
+            "as `mds_tape_stopped_readers`"
+        ).add()
     }
 }
 
@@ -211,7 +246,10 @@ struct TapeCallFailed: TelemetryEvent {
     var fields: [(String, LogValue)] { [("reason", .text(reason))] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_tape_call_failures_total", "Requests to JetStream that failed.").add()
+        metrics.counter(
+            "mds_tape_call_failures_total", "a request to JetStream that failed and is repeated",
+            "often: check the server"
+        ).add()
     }
 }
 

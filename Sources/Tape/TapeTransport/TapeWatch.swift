@@ -240,27 +240,37 @@ package final class TapeWatch: Sendable {
         for stream in seen.streams {
             let labels = [("stream", stream.name)]
             metrics.gauge(
-                "mds_tape_stream_bytes", "Bytes that a stream of the tape holds.", labels: labels
+                "mds_tape_stream_bytes",
+                "bytes that a stream of the tape holds; the gateway shows it", labels: labels
             ).set(Double(stream.bytes))
             guard let headroom = stream.headroom else { continue }
             metrics.gauge(
                 "mds_tape_stream_headroom_bytes",
-                "Bytes that a stream still takes before publishing waits.", labels: labels
+                "bytes that a stream still takes before publishing waits; the gateway shows it",
+                "falls towards 0: raise the limit or purge", labels: labels
             ).set(Double(headroom))
         }
         let disk = metrics.gauge(
             "mds_tape_disk_headroom_bytes",
-            "Bytes that the NATS server may still take for all of its stores.")
+            "bytes that the NATS server may still take for all of its stores; the gateway shows "
+                + "it, with NATS_MONITOR_URL",
+            "falls towards 0: a larger disk, or smaller streams")
         if let room = seen.disk { disk.set(Double(room.freeBytes)) } else { disk.remove() }
         let durable = metrics.gauge(
-            "mds_tape_durable", "1 when an acknowledgement means that it is on the disk, else 0.")
+            "mds_tape_durable",
+            "1 when an acknowledgement of the tape means that it is on the disk, else 0; the "
+                + "gateway shows it, with NATS_MONITOR_URL, and only when the server reports it",
+            "0: set `sync_interval: always`, or accept what a power cut loses, with "
+                + "`GATEWAY_TAPE_DURABLE=false`; `/status` shows how much")
         if let isDurable = seen.durability.isDurable {
             durable.set(isDurable ? 1 : 0)
         } else {
             durable.remove()
         }
         metrics.gauge(
-            "mds_tape_headroom_low", "1 while a stream or the disk is nearly full, else 0."
+            "mds_tape_headroom_low",
+            "1 while a stream or the disk is nearly full (below 10 % free, until 20 % are), else "
+                + "0", "find out what holds the purge back, or raise the limit"
         ).set(seen.headroom.level == .low ? 1 : 0)
     }
 
@@ -346,7 +356,8 @@ extension HeadroomLevel.Room {
     fileprivate func count(_ level: String, in metrics: MetricRegistry) {
         metrics.counter(
             "mds_tape_headroom_transitions_total",
-            "Changes between low and ample headroom, by the new level.", labels: [("level", level)]
+            "a change of a stream's or the disk's headroom to that level",
+            by: "level: low, ample", labels: [("level", level)]
         ).add()
     }
 }

@@ -38,7 +38,10 @@ struct TokenRefused: TelemetryEvent {
     var fields: [(String, LogValue)] { [("peer", .text(peer))] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_cockpit_tokens_refused_total", "Wrong tokens that were given.").add()
+        metrics.counter(
+            "mds_cockpit_tokens_refused_total", "a wrong token that was given",
+            "many: somebody guesses; look at the log for the peer"
+        ).add()
     }
 }
 
@@ -60,7 +63,8 @@ struct ActionAnswered: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_cockpit_actions_total", "Actions that people asked for here, by their outcome.",
+            "mds_cockpit_actions_total", "an action that a person asked for",
+            "failed: look at it on the page Actions", by: "outcome: done, refused, failed",
             labels: [("outcome", "\(answer.stage)")]
         ).add()
     }

@@ -73,20 +73,24 @@ package enum Main {
         if let end = certificate?.validUntil {
             metrics.reading(
                 "mds_cockpit_certificate_valid_until_timestamp_seconds",
-                "When the certificate of the pages ends, in seconds since 1970."
+                "when the certificate with which the pages speak TLS ends, in seconds since "
+                    + "1970; absent without one",
+                "within 14 days: put a new one there, and restart the cockpit"
             ) { Double(end) }
         }
         metrics.reading(
-            "mds_cockpit_watchers", "Streams of events: one for each browser that looks."
+            "mds_cockpit_watchers", "a stream of events: one for each browser that looks",
+            "near 64: further browsers are refused"
         ) {
             [weak feed] in feed.map { Double($0.watchers) }
         }
         metrics.countReading(
-            "mds_cockpit_connections_total", "Connections to the pages."
+            "mds_cockpit_connections_total", "a connection to the pages"
         ) { [weak server] in server.map { Double($0.acceptedConnections) } }
         metrics.countReading(
             "mds_cockpit_connections_cut_total",
-            "Connections to the pages that a limit or deadline has ended."
+            "a connection to the pages that a limit or deadline ended",
+            "often: a client reads too slowly, or attacks"
         ) { [weak server] in server.map { Double($0.cutConnections) } }
     }
 }

@@ -33,7 +33,10 @@ struct CalendarWatch {
         for entry in entries {
             metrics.gauge(
                 "mds_operator_calendar_valid_until_timestamp_seconds",
-                "When the days end for which a calendar of the graph holds, in seconds since 1970.",
+                "when the validity (`valid`) of a calendar of the graph (64 at most) ends, in "
+                    + "seconds since 1970",
+                "within 90 days: name a newer calendar in the graph; in the past: its sessions "
+                    + "make no bars",
                 labels: [("calendar", entry.name)]
             ).set(Double(entry.until.nanoseconds) / 1e9)
         }

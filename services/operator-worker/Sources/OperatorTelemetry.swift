@@ -48,7 +48,7 @@ struct OperatorMetrics {
         self.metrics = metrics
         trades = metrics.gauge(
             "mds_operator_trades",
-            "Trades in the accounts of the worker's partitions, which move with them.")
+            "trades counted for the worker's partitions; a partition's count moves with it")
         symbolsRefused = Self.refused(metrics, "symbols")
         daysRefused = Self.refused(metrics, "days")
         listed = Self.late(metrics, "listed")
@@ -63,44 +63,61 @@ struct OperatorMetrics {
         barAge = Self.barAge(metrics)
         published = metrics.gauge(
             "mds_operator_bars_published",
-            "Bars, late ticks and values published since the start.")
+            "bars, late ticks and values published since the start")
         suppressed = metrics.gauge(
             "mds_operator_bars_suppressed",
-            "Bars, late ticks and values computed again after a start that were on the tape "
-                + "already.")
-        openWindows = metrics.gauge("mds_operator_open_windows", "Windows that are not closed yet.")
+            "bars, late ticks and values computed again after a start that were already on the "
+                + "tape")
+        openWindows = metrics.gauge(
+            "mds_operator_open_windows", "windows that are not closed yet",
+            "grows without end: no watermark comes")
         watermark = metrics.gauge(
             "mds_operator_watermark_timestamp_seconds",
-            "The oldest watermark of the worker's partitions, in seconds since 1970.")
+            "oldest watermark of the worker's partitions over their sources that are neither "
+                + "silent (`silent_after`) nor retired, in seconds since 1970; nodes over all "
+                + "partitions wait only for the sources that count in them",
+            "its distance to the clock grows: see "
+                + "`mds_operator_source_watermark_timestamp_seconds`")
         stopped = metrics.gauge(
-            "mds_operator_partitions_with_problem", "Partitions that are not being worked on.")
+            "mds_operator_partitions_with_problem",
+            "partitions that the worker owns and does not work on",
+            "above 0 for long: `/status` has the reason")
         checkpointAge = metrics.gauge(
             "mds_operator_checkpoint_age_seconds",
-            "Time since the oldest of the partitions' newest checkpoints was stored.")
+            "time since the oldest of the partitions' newest checkpoints was stored",
+            "rises without end: see `mds_operator_checkpoints_total`; that of an idle partition may "
+                + "be old")
         checkpointBytes = metrics.gauge(
-            "mds_operator_checkpoint_bytes", "Bytes of the partitions' newest checkpoints.")
+            "mds_operator_checkpoint_bytes", "bytes of the partitions' newest checkpoints together",
+            "grows with symbols and open windows")
         checkpointWrite = metrics.histogram(
             "mds_operator_checkpoint_write_seconds",
-            "Time to store a checkpoint, its parts and its head.",
+            "time to store a checkpoint, its parts and its head, in seconds",
+            "rises: check the disks of NATS",
             buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5])
         recovery = metrics.histogram(
             "mds_operator_recovery_seconds",
-            "Time from looking at a partition until all that stands was met again.",
+            "from the first read of a partition's state until all its stored output was computed "
+                + "again, in seconds", "rises: checkpoints are too rare, or cannot be stored",
             buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60])
         takeover = metrics.histogram(
             "mds_operator_takeover_seconds",
-            "Time from the order to take a partition until the marker of its epoch stands.",
+            "from the order to take a partition until the marker of its epoch is stored, in "
+                + "seconds", "above 0.25: the tape is slow",
             buckets: Self.changeSeconds)
         restore = metrics.histogram(
             "mds_operator_restore_seconds",
-            "Time from the marker of a partition's epoch until its ticks are read.",
+            "from the marker of a partition's epoch until its ticks are read, in seconds",
+            "rises: checkpoints have grown, or the bucket is slow",
             buckets: Self.changeSeconds)
         handover = metrics.histogram(
             "mds_operator_handover_seconds",
-            "Time from the last tick of a partition that is given to another worker until it may "
-                + "have it.",
+            "from the last tick of a partition that is handed to another worker until that "
+                + "worker may take it, in seconds", "above 0.1: the tape or the bucket is slow",
             buckets: Self.changeSeconds)
-        owned = metrics.gauge("mds_operator_partitions", "Partitions that this worker owns.")
+        owned = metrics.gauge(
+            "mds_operator_partitions", "partitions that this worker owns",
+            "0 in all workers: none is a member, see `/status`")
     }
 
     private static let changeSeconds = [
@@ -110,60 +127,86 @@ struct OperatorMetrics {
     private static func repair(_ metrics: MetricRegistry) -> Histogram {
         metrics.histogram(
             "mds_operator_repair_seconds",
-            "Time to read a part of the tape again and compute its bars from it.",
+            "time to read a part of the tape again and compute its bars from it, in seconds",
+            "its partition waits meanwhile",
             buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800])
     }
 
     private static func barAge(_ metrics: MetricRegistry) -> Histogram {
         metrics.histogram(
             "mds_operator_bar_age_seconds",
-            "From the oldest end of a packet's windows to the acknowledgement of their bars.",
-            buckets: Histogram.latencySeconds)
+            "from the end of a window to the tape's acknowledgement of its first bar, in "
+                + "seconds; of a packet the oldest window counts, and of a window that a pause "
+                + "ends the pause counts, too. After a time without a worker, and with a replay, "
+                + "windows are as old as their ticks",
+            "rises: `mds_operator_watermark_timestamp_seconds` shows whether a source is late; "
+                + "otherwise check `mds_tape_ack_latency_seconds`")
     }
 
     private static func late(_ metrics: MetricRegistry, _ action: String) -> Counter {
         metrics.counter(
             "mds_operator_late_ticks_total",
-            "Ticks that no window of a series takes any more, each listed on the tape once per "
-                + "series, and bars of which late ticks made another version.",
+            "revised: a bar that got another version by late ticks; listed: a tick that came too "
+                + "late for its window, once per series: a row of late_ticks; duplicates are not "
+                + "among them",
+            "listed rises: the source's delay, or the series' lateness, is too short; `tapeline "
+                + "repair` adds them to their bars", by: "action: revised, listed",
             labels: [("action", action)])
     }
 
     private static func duplicates(_ metrics: MetricRegistry, _ verdict: String) -> Counter {
         metrics.counter(
             "mds_operator_duplicate_ticks_total",
-            "Ticks that a node of the graph left out and listed because they were there already, "
-                + "ticks that passed it because they have no id to tell that by, and ticks that it "
-                + "forgot early, so that it does not find their duplicates.",
-            labels: [("verdict", verdict)])
+            "dropped: a tick that a `deduplicate` node of the graph left out as a duplicate: a "
+                + "row of late_ticks; undecidable: a tick that such a node let through because "
+                + "it has no id; forgotten: a tick that such a node forgot before its time, "
+                + "because it has no room: its duplicates count as new ticks",
+            "forgotten: give the node more `entries`, or a shorter `ttl`; dropped without "
+                + "repeats of the provider: the node's key takes genuine trades for one; "
+                + "undecidable: the source has no ids, and the node does nothing for it",
+            by: "verdict: dropped, undecidable, forgotten", labels: [("verdict", verdict)])
     }
 
     private static func excluded(_ metrics: MetricRegistry, _ reason: String) -> Counter {
         metrics.counter(
             "mds_operator_ticks_excluded_total",
-            "Ticks that a series left out, once per series, and per window where windows overlap.",
+            "a tick or a provider's bar that a series left out, counted once per series, and per "
+                + "window where windows overlap: in the order of the reasons: of a symbol for "
+                + "which there was no room, or that another member of the source's group feeds; "
+                + "fetched later, which only repairs count; held back by an earlier node, or a "
+                + "correction, cancel or snapshot; without a price, size or usable time; left "
+                + "out by the node's sale conditions or odd lots; in no session of the calendar; "
+                + "too late, when the list of late ticks was full",
+            "outside_session in trading hours: check the calendar; unlisted: far too many late "
+                + "ticks; unknown_symbol: a symbol moves between members of a group, or there "
+                + "are too many",
+            by: "reason: unknown_symbol, backfilled, filter, undefined, rule, outside_session, "
+                + "unlisted",
             labels: [("reason", reason)])
     }
 
     private static func settledEarly(_ metrics: MetricRegistry) -> Counter {
         metrics.counter(
             "mds_operator_bars_settled_early_total",
-            "Finer bars that a resampling node settled early, because it has no room for more that "
-                + "may still change.")
+            "a finer bar that a `resample` node settled early, because it has no room for more "
+                + "bars that may still change: later versions of it are not in the coarser bars",
+            "rises: no watermark comes, or the finer series takes late ticks for too long")
     }
 
     private static func valuesLeftOut(_ metrics: MetricRegistry) -> Counter {
         metrics.counter(
             "mds_operator_values_left_out_total",
-            "Values of custom operators that were left out: too many of one tick, or too long a "
-                + "name.")
+            "a value of a custom operator that was left out, because it was one of more than 16 "
+                + "of a tick, or its name was longer than 64 bytes",
+            "rises: correct the operator")
     }
 
     private static func refused(_ metrics: MetricRegistry, _ what: String) -> Gauge {
         metrics.gauge(
             "mds_operator_breadth_refused",
-            "What nodes over all partitions have no room for, in the accounts of the worker's "
-                + "partitions, which move with them.",
+            "symbols, and days reported by a provider, for which nodes over all partitions have "
+                + "no room; a count of the worker's partitions, which moves with them",
+            "above 0: name a smaller universe in the graph", by: "what: symbols, days",
             labels: [("what", what)])
     }
 
@@ -220,17 +263,22 @@ extension OperatorMetrics {
         for level in levels {
             let labels = [("edge", level.edge)]
             metrics.gauge(
-                "mds_operator_edge_depth", "What waits in a bounded queue of the graph.",
+                "mds_operator_edge_depth", "how much waits in it",
+                "near its capacity: NATS is too slow; a node that blocks delays its partitions",
                 labels: labels
             ).set(Double(level.depth))
             metrics.gauge(
-                "mds_operator_edge_capacity", "What may wait in a bounded queue of the graph.",
-                labels: labels
+                "mds_operator_edge_capacity",
+                "how much may wait in it; bars.tape: computed output of all partitions that "
+                    + "waits for the tape",
+                by: "edge: a node of the graph with a `live` queue, or bars.tape", labels: labels
             ).set(Double(level.capacity))
             let known = edgeDrops[level.edge] ?? 0
             metrics.counter(
                 "mds_operator_edge_dropped_total",
-                "Ticks of a node that its queue left out, as the graph says.", labels: labels
+                "a tick of a node that its queue left out, as the graph defines; the tape has it",
+                "the link to NATS is too slow for that node: throttle it",
+                labels: labels
             ).add(level.dropped - min(level.dropped, known))
             edgeDrops[level.edge] = level.dropped
         }
@@ -289,8 +337,11 @@ struct PartitionStarted: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_operator_partition_starts_total", "Partitions that were begun with.",
-            labels: [("recovery", way)]
+            "mds_operator_partition_starts_total",
+            "a partition that was started: from the start of the tape, from a checkpoint, or "
+                + "with a new generation of bars",
+            "\"start\" with a long tape: its checkpoints were lost",
+            by: "recovery: start, checkpoint, base", labels: [("recovery", way)]
         ).add()
     }
 }

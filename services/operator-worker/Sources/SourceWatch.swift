@@ -81,7 +81,7 @@ struct SourceWatch {
                 retiredGauges[name]
                 ?? metrics.gauge(
                     "mds_operator_source_retired",
-                    "1 while a source is retired in all of the worker's partitions.",
+                    "1 while a source is retired in all of the worker's partitions",
                     labels: [("source", name.text)])
             gauge.set(1)
             retiredGauges[name] = gauge
@@ -91,8 +91,11 @@ struct SourceWatch {
                 gauges[name]
                 ?? metrics.gauge(
                     "mds_operator_source_watermark_timestamp_seconds",
-                    "The oldest watermark of a source in the worker's partitions, in seconds since "
-                        + "1970.", labels: [("source", name.text)])
+                    "oldest watermark of the source (1,024 at most) in the worker's partitions, "
+                        + "in seconds since 1970",
+                    "its distance to `mds_gateway_watermark_timestamp_seconds` of the same "
+                        + "source grows: check the lag; it does not move: the source has ended",
+                    labels: [("source", name.text)])
             gauge.set(Double(entry.least.nanoseconds) / 1e9)
             gauges[name] = gauge
         }

@@ -159,10 +159,7 @@ struct PartitionReleased: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_operator_partitions_left_total", "Partitions that ended here.",
-            labels: [("reason", isComplete ? "released" : "cut_short")]
-        ).add()
+        metrics.countLeft(isComplete ? "released" : "cut_short")
     }
 }
 
@@ -174,12 +171,7 @@ struct PartitionDropped: TelemetryEvent {
     var message: String { "another worker has taken a partition over" }
     var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_operator_partitions_left_total", "Partitions that ended here.",
-            labels: [("reason", "dropped")]
-        ).add()
-    }
+    func count(in metrics: MetricRegistry) { metrics.countLeft("dropped") }
 }
 
 struct PartitionLost: TelemetryEvent {
@@ -191,10 +183,18 @@ struct PartitionLost: TelemetryEvent {
     var message: String { "a partition was taken away on the tape: \(reason)" }
     var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_operator_partitions_left_total", "Partitions that ended here.",
-            labels: [("reason", "lost")]
+    func count(in metrics: MetricRegistry) { metrics.countLeft("lost") }
+}
+
+extension MetricRegistry {
+    fileprivate func countLeft(_ reason: String) {
+        counter(
+            "mds_operator_partitions_left_total", "a partition that ended here",
+            "cut_short: its last state was not stored, because the tape or the bucket was too "
+                + "slow for a hand-over, or it was repaired, caught up or stopped at that time; "
+                + "lost: a process outside of the group writes bars",
+            by: "reason: released, cut_short, dropped, lost",
+            labels: [("reason", reason)]
         ).add()
     }
 }

@@ -74,7 +74,8 @@ public enum Main {
         defer { watch.stop() }
         context.telemetry.metrics.gauge(
             "mds_tape_durability_promised",
-            "1 when the tape is promised to be on disk when it acknowledges, else 0."
+            "1 when the gateway's `GATEWAY_TAPE_DURABLE` says that the tape is on disk when it "
+                + "acknowledges, else 0"
         ).set(context.configuration.flag("GATEWAY_TAPE_DURABLE") ? 1 : 0)
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         let duties = try TapeHousekeeping(settings, tape: tape, client: client, context: context)

@@ -33,10 +33,7 @@ struct DeadLettersKept: TelemetryEvent {
     private var sink: String { kind.sink.isEmpty ? "unknown" : kind.sink }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_dead_letters_total", "Ticks and bars that were set aside as dead letters.",
-            labels: [("sink", sink), ("reason", kind.reason.rawValue)]
-        ).add(count)
+        metrics.deadLetters(sink: sink, reason: kind.reason).add(count)
     }
 }
 

@@ -21,7 +21,8 @@ final class StoreBreaker: Sendable {
         self.telemetry = telemetry
         gauge = telemetry.metrics.gauge(
             "mds_coord_circuit_state",
-            "Breaker towards the database: 0 closed, 1 half-open (a probe is on its way), 2 open.")
+            "circuit breaker of the database: 0 closed, 1 half-open (one thread tries), 2 open "
+                + "(no requests)", "2 for long: the database is away; `/status` has the reason")
         gauge.set(0)
     }
 
@@ -81,7 +82,8 @@ struct BreakerChanged: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_writer_breaker_changes_total", "Transitions of the breaker, by its new state.",
+            "mds_writer_breaker_changes_total", "a transition of the breaker",
+            "often: the database comes and goes", by: "state: closed, half_open, open",
             labels: [("state", label)]
         ).add()
     }

@@ -26,49 +26,59 @@ struct WriterMetrics: Sendable {
     init(_ metrics: MetricRegistry) {
         self.metrics = metrics
         batches = metrics.counter(
-            "mds_worker_batches_written_total", "Transactions that were committed.")
+            "mds_worker_batches_written_total", "a transaction that was committed",
+            "does not rise: check the database")
         errors = metrics.counter(
-            "mds_worker_write_errors_total", "Transactions that failed, whatever the reason.")
+            "mds_worker_write_errors_total", "a transaction that failed, whatever the reason",
+            "rises for long: `/status` has the reason")
         submitted = metrics.counter(
-            "mds_coord_items_submitted_total", "Rows that were put into the queue.")
+            "mds_coord_items_submitted_total", "a row (tick or bar) that was put into the queue",
+            "its rate is the writer's rate")
         dropped = metrics.counter(
             "mds_writer_queue_dropped_ticks_total",
-            "Ticks for which there was no room in the queue, by policy drop.")
+            "a tick for which there was no room, with WRITER_OVERFLOW=drop",
+            "rises: the database is too slow; the table `gaps` names them")
         restarts = metrics.counter(
-            "mds_worker_restarts_total", "Workers that died and were started again.")
+            "mds_worker_restarts_total",
+            "a worker that ended with an error that no retry can fix, and was started again",
+            "rises: the log has the reason")
         retries = Retries(metrics)
         tails = metrics.gauge(
             "mds_hot_state_tails",
-            "Inputs that are read at the tape's end for the hot state alone.")
+            "inputs (ticks or bars of a partition) whose ends are read for the hot state alone, "
+                + "because their rows do not keep up",
+            "above 0 for long: the database is away or too slow")
         latency = metrics.histogram(
-            "mds_worker_write_latency_seconds", "Length of a committed transaction.",
-            buckets: Histogram.latencySeconds)
+            "mds_worker_write_latency_seconds", "duration of a committed transaction, in seconds",
+            "rises: check the database's disks and locks")
         sinkLatency = metrics.histogram(
-            "sink_write_latency_seconds", "Length of a committed transaction.",
-            buckets: Histogram.latencySeconds, labels: [("sink", "timescale")])
+            "sink_write_latency_seconds", "the older name of `mds_worker_write_latency_seconds`",
+            "as `mds_worker_write_latency_seconds`", by: "sink: timescale",
+            labels: [("sink", "timescale")])
         rows = SinkName.allCases.map { name in
             let counter = metrics.counter(
-                "sink_writes_total", "Rows that were committed, by table.",
+                "sink_writes_total", "a row that was committed", by: "sink: a table",
                 labels: [("sink", name.rawValue)])
             return (name, counter)
         }
         ignored = metrics.counter(
             "mds_writer_bars_ignored_total",
-            "Bars that the table held already in the same or a later revision.")
+            "a bar that the table held in the same or a later revision")
         skipped = SinkName.allCases.map { name in
             let counter = metrics.counter(
-                "mds_writer_ticks_skipped_total", "Ticks of tables that are switched off.",
+                "mds_writer_ticks_skipped_total",
+                "a tick of a table that `WRITER_SINKS` leaves out", by: "sink: a table",
                 labels: [("sink", name.rawValue)])
             return (name, counter)
         }
         takeover = metrics.histogram(
             "mds_writer_takeover_seconds",
-            "From the order to take a partition until the database knows its new owner.",
-            buckets: Histogram.latencySeconds)
+            "from the order to take a partition until the database has its new owner, in seconds",
+            "rises: check the database")
         age = metrics.histogram(
             "mds_writer_tick_age_seconds",
-            "From the receipt of a batch's oldest tick to its COMMIT.",
-            buckets: Histogram.latencySeconds)
+            "from the receipt of a batch's oldest tick to its COMMIT, in seconds",
+            "rises: the writer is too slow")
     }
 
     /// The counters of a worker's transactions after a failed one. The share that succeeded shows
@@ -80,8 +90,10 @@ struct WriterMetrics: Sendable {
         init(_ metrics: MetricRegistry) {
             func counter(_ outcome: String) -> Counter {
                 metrics.counter(
-                    "mds_worker_retries_total", "Transactions after one that failed, by outcome.",
-                    labels: [("outcome", outcome)])
+                    "mds_worker_retries_total",
+                    "a transaction of a worker whose last one had failed",
+                    "only failed rises: retries do not help; `/status` has the reason",
+                    by: "outcome: succeeded, failed", labels: [("outcome", outcome)])
             }
             succeeded = counter("succeeded")
             failed = counter("failed")
@@ -109,7 +121,8 @@ struct WriterMetrics: Sendable {
     /// Shows the number of partitions that this process owns, of those of one worker.
     func held(_ count: Int, thread: Int) {
         metrics.gauge(
-            "mds_writer_partitions", "Partitions that are this writer's own, by thread.",
+            "mds_writer_partitions", "partitions that this writer owns",
+            "the sum over all writers is below the tape's number for long: check the members",
             labels: [("thread", String(thread))]
         ).set(Double(count))
     }
@@ -117,44 +130,62 @@ struct WriterMetrics: Sendable {
     /// Shows what waits in a worker's queue, and how much may wait.
     func queue(_ waiting: WorkerQueue.Waiting, _ limits: WorkerQueue.Packets.Limits, thread: Int) {
         let labels = [("thread", String(thread))]
-        func show(_ name: String, _ help: String, _ value: Int) {
-            metrics.gauge(name, help, labels: labels).set(Double(value))
-        }
-        show("mds_coord_queue_depth", "Rows that wait in the queue, by thread.", waiting.rows)
-        show("mds_coord_queue_capacity", "Rows that may wait in the queue.", limits.rows)
-        show("mds_coord_queue_depth_bytes", "Bytes that wait in the queue.", waiting.bytes)
-        show("mds_coord_queue_capacity_bytes", "Bytes that may wait in the queue.", limits.bytes)
+        metrics.gauge(
+            "mds_coord_queue_depth", "rows that were read and wait for the worker",
+            "at the capacity for long: the database is too slow; add threads or writers",
+            labels: labels
+        ).set(Double(waiting.rows))
+        metrics.gauge(
+            "mds_coord_queue_capacity", "rows that may wait in the worker's lane", labels: labels
+        ).set(Double(limits.rows))
+        metrics.gauge(
+            "mds_coord_queue_depth_bytes", "bytes that were read and wait for the worker",
+            "as `mds_coord_queue_depth`", labels: labels
+        ).set(Double(waiting.bytes))
+        metrics.gauge(
+            "mds_coord_queue_capacity_bytes", "bytes that may wait in the worker's lane",
+            labels: labels
+        ).set(Double(limits.bytes))
     }
 
     /// Shows how long after their sending the tape took packets; `nil`: nothing was read of late.
     func delayed(_ nanoseconds: Int64?, of input: SinkInput) {
         let gauge = metrics.gauge(
             "mds_writer_tape_delay_seconds",
-            "From the sending of a packet to the tape's time of it, by two clocks: of the packets "
-                + "of the last minute or two, the one farthest from zero.",
+            "from the sending of a packet to the time at which the tape took it, by the clocks "
+                + "of the sender and of NATS, in seconds; of the packets that were read in the "
+                + "last minute or two, the one farthest from zero; absent when there was none",
+            "below -1: one of the two clocks is wrong; above 1: that, or packets wait for the "
+                + "tape: [ClocksDisagree](runbooks/ClocksDisagree.md)",
             labels: [("input", input.rawValue)])
         if let nanoseconds { gauge.set(Double(nanoseconds) / 1e9) } else { gauge.remove() }
     }
 
     /// Shows the number of workers that write or try to, and are not dead.
     func alive(_ workers: Int) {
-        metrics.gauge("mds_coord_workers_alive", "Workers that write, or try to.")
-            .set(Double(workers))
+        metrics.gauge(
+            "mds_coord_workers_alive", "workers that write, or try to",
+            "below WRITER_THREADS: the log has the reason"
+        ).set(Double(workers))
     }
 
     /// Shows whether COMMITs wait for a standby, where WRITER_PURGE_AFTER is `standby`.
     func synchronous(_ isSynchronous: Bool) {
         metrics.gauge(
             "mds_store_synchronous",
-            "1 when a COMMIT waits until a standby has flushed it, else 0: the tape is not purged."
+            "with `WRITER_PURGE_AFTER=standby`: 1 when a COMMIT waits until a standby has "
+                + "flushed it, else 0",
+            "0: [DatabaseNotSynchronous](runbooks/DatabaseNotSynchronous.md)"
         ).set(isSynchronous ? 1 : 0)
     }
 
     /// Counts a mark that a queue has passed.
     func passed(_ mark: WorkerQueue.Packets.Mark) {
         metrics.counter(
-            "mds_writer_queue_marks_total", "Times that a worker's queue passed a mark.",
-            labels: [("mark", mark.rawValue)]
+            "mds_writer_queue_marks_total",
+            "a time that a worker's queue passed its high or its low mark",
+            "often while it catches up: these are its batches; a minute without `low`: check the "
+                + "database", by: "mark: high, low", labels: [("mark", mark.rawValue)]
         ).add()
     }
 }
@@ -172,7 +203,9 @@ struct StoreOpened: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_writer_database_connects_total", "Sessions with the database.").add()
+        metrics.counter(
+            "mds_writer_database_connects_total", "a session with the database"
+        ).add()
     }
 }
 
@@ -187,8 +220,10 @@ struct StoreFailed: TelemetryEvent {
     var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_writer_database_failures_total", "Sessions that were given up.")
-            .add()
+        metrics.counter(
+            "mds_writer_database_failures_total", "a session that was given up",
+            "rises for long: `/status` has the reason"
+        ).add()
     }
 }
 
@@ -205,8 +240,11 @@ struct PartitionFenced: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_writer_fenced_total", "Partitions that another writer took over.")
-            .add()
+        metrics.counter(
+            "mds_writer_fenced_total",
+            "a partition that another writer claimed in the database before this one was informed",
+            "often: members come and go, or a process outside of the group claims partitions"
+        ).add()
     }
 }
 
@@ -222,7 +260,9 @@ struct WriterPaused: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_writer_pauses_total", "Times that the writer stood still because it was not heard."
+            "mds_writer_pauses_total",
+            "a time that the writer paused because it did not hear itself",
+            "as `mds_member_pauses_total`"
         ).add()
     }
 }
@@ -251,7 +291,7 @@ struct PositionAccepted: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_writer_positions_accepted_total", "Positions that a person put elsewhere."
+            "mds_writer_positions_accepted_total", "a position that a person changed"
         ).add()
     }
 }
@@ -287,7 +327,9 @@ struct GapStored: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_writer_gap_ticks_total", "Ordinals that were noted in the table gaps, by reason.",
+            "mds_writer_gap_ticks_total",
+            "an ordinal that was noted in the table `gaps`: `hole`, `given_twice` or `dropped`",
+            "hole, given_twice: tape data were destroyed; `tapeline position show`",
             labels: [("reason", gap.reason.rawValue)]
         ).add(gap.ordinalCount)
     }

@@ -92,11 +92,12 @@ struct ServiceRun {
             readiness: readiness, metrics: { metrics.render($0) })
         // The registry must not hold the server, because the server's own page holds the registry.
         metrics.countReading(
-            "mds_operations_connections_total", "Connections to the operations port."
+            "mds_operations_connections_total", "a connection to the operations port"
         ) { [weak server] in server.map { Double($0.acceptedConnections) } }
         metrics.countReading(
             "mds_operations_connections_cut_total",
-            "Connections to the operations port that a limit or deadline has ended."
+            "a connection to the operations port that a limit or deadline ended",
+            "often: a client reads too slowly, or attacks"
         ) { [weak server] in server.map { Double($0.cutConnections) } }
         metrics.watchQueue(
             "operations", capacity: { OperationsLimits().connectionsMax },

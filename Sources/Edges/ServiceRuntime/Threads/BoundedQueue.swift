@@ -23,10 +23,16 @@ extension MetricRegistry {
         depth: @escaping @Sendable () -> Int?
     ) {
         let labels = [("queue", name)]
-        reading("mds_queue_depth", "What waits in a bounded queue.", labels: labels) {
+        reading(
+            "mds_queue_depth", "how much waits in it",
+            "at its capacity: the thread that empties it is too slow",
+            by: "queue: see \"Queues\"", labels: labels
+        ) {
             depth().map(Double.init)
         }
-        reading("mds_queue_capacity", "What may wait in a bounded queue.", labels: labels) {
+        reading(
+            "mds_queue_capacity", "how much may wait in the queue", labels: labels
+        ) {
             capacity().map(Double.init)
         }
     }

@@ -114,7 +114,12 @@ public final class ThreadWatch: Sendable {
             state.metrics = metrics
             return state.beats
         }
-        metrics.reading("mds_threads_hung", "Watched threads that give no sign of life.") {
+        metrics.reading(
+            "mds_threads_hung",
+            "watched threads that give no sign of life for longer than their limit (5 s; for "
+                + "threads that ask servers 45 s); the process gives its partitions away and "
+                + "ends 30 s later", "above 0: runbook ThreadHung"
+        ) {
             [weak self] in
             self.map { watch in Double(watch.state.withLock { $0.hung.count }) }
         }
@@ -124,7 +129,8 @@ public final class ThreadWatch: Sendable {
     private func show(_ beat: ThreadBeat, in metrics: MetricRegistry) {
         metrics.reading(
             "mds_thread_silence_seconds",
-            "For how long a watched thread gave no sign of life, beyond calls with a deadline.",
+            "how long a watched thread has given no sign of life, not counting calls with a "
+                + "deadline", "see `mds_threads_hung`",
             labels: [("thread", beat.name)]
         ) { [weak beat] in
             guard let beat, !beat.isRetired else { return nil }

@@ -32,22 +32,30 @@ struct CopyWatch {
         let current = isLeaderless ? 0 : 1 + followers.count { $0.isCurrent && !$0.isOffline }
         metrics.gauge(
             "mds_tape_copies_current",
-            "Copies of a stream that have what was acknowledged; 0 while it has no leader.",
+            "copies of a stream, its leader's included, that have what was acknowledged; 0 while "
+                + "no server leads it; the gateway shows it",
+            "below `mds_tape_copies` for long: start the server that is away",
             labels: labels
         ).set(Double(current))
         guard !isLeaderless else { return }
-        metrics.gauge("mds_tape_copies", "Servers that hold a copy of a stream.", labels: labels)
-            .set(Double(1 + followers.count))
+        metrics.gauge(
+            "mds_tape_copies", "servers that hold a copy of a stream; the gateway shows it",
+            "below `mds_tape_copies_wanted`: run `tapeline setup`", labels: labels
+        )
+        .set(Double(1 + followers.count))
         metrics.gauge(
             "mds_tape_copies_lag_messages",
-            "Writes that the slowest copy of a stream has not got yet, as its leader counts them.",
+            "writes that the slowest copy of a stream has not got yet, as its leader counts "
+                + "them; the gateway shows it", "does not fall: check that server's disk",
             labels: labels
         ).set(Double(followers.map(\.lag).max() ?? 0))
     }
 
     func showWanted(_ copies: Int) {
-        metrics.gauge("mds_tape_copies_wanted", "Copies of each stream that MDS_REPLICAS says.")
-            .set(Double(copies))
+        metrics.gauge(
+            "mds_tape_copies_wanted",
+            "copies of each stream that `MDS_REPLICAS` says; the gateway shows it"
+        ).set(Double(copies))
     }
 
     // MARK: as the monitors see them
@@ -86,14 +94,18 @@ struct CopyWatch {
     private func behind(_ stream: String, _ server: String) -> Gauge {
         metrics.gauge(
             "mds_tape_copy_behind_messages",
-            "Messages that another copy had at the look before and a server's own copy has not.",
+            "messages that another copy had at the look before, five seconds ago, and that a "
+                + "server's own copy has not; the gateway shows it, with NATS_MONITOR_URL of "
+                + "several servers", "above 0 for minutes: heal that copy",
             labels: [("stream", stream), ("server", server)])
     }
 
     private func differs(_ stream: String, _ server: String) -> Gauge {
         metrics.gauge(
             "mds_tape_copy_differs",
-            "1 while a server's own copy holds other messages than most copies, else 0.",
+            "1 while a server's own copy holds other messages than most copies, for three looks "
+                + "in a row, else 0; the gateway shows it, with NATS_MONITOR_URL of several "
+                + "servers", "1: `tapeline tape verify`, then heal that copy",
             labels: [("stream", stream), ("server", server)])
     }
 

@@ -39,7 +39,8 @@ package final class DeadLetterOutput: Sendable {
         self.folder = folder.map { DeadLetterFolder($0) }
         self.folderKey = folderKey
         pending = context.telemetry.metrics.gauge(
-            "mds_dead_letters_pending_files", "Files of dead letters that wait for NATS.")
+            "mds_dead_letters_pending_files", "files of dead letters that wait for NATS",
+            "above 0 for long: check NATS and its stream of dead letters, which may be full")
         pending.set(0)
         if let folder { context.telemetry.metrics.addDisk(of: folder, purpose: "dead-letters") }
     }
@@ -192,5 +193,18 @@ package final class DeadLetterOutput: Sendable {
         }
         context.telemetry.emit(DeadLettersDelivered(file: file.path, count: letters.count))
         return problems.first.map { "\($0); the file was set aside" }
+    }
+}
+
+extension MetricRegistry {
+    /// Returns the counter of dead letters that are ticks or bars of a table. `sink` is "unknown"
+    /// when their kind is not known.
+    package func deadLetters(sink: String, reason: DeadLetter.Reason) -> Counter {
+        counter(
+            "mds_dead_letters_total",
+            "a tick or bar that was set aside; sink `unknown`: its kind is not known",
+            "above 0: `tapeline dlq list`",
+            by: "sink, reason: data, undecodable, out_of_range, future (by the gateway)",
+            labels: [("sink", sink), ("reason", reason.rawValue)])
     }
 }

@@ -11,21 +11,25 @@ struct LiveMetrics: Sendable {
         var published: [LiveEncoder.Kind: Counter] = [:]
         for kind in LiveEncoder.Kind.allCases {
             published[kind] = metrics.counter(
-                "mds_live_messages_total", "Messages of the live fan-out that were sent, by kind.",
+                "mds_live_messages_total", "a message that the live fan-out sent",
+                by: "kind: trade, quote, bar, provider-bar, node, indicator",
                 labels: [("kind", kind.rawValue)])
         }
         self.published = published
         var dropped: [LiveDrop: Counter] = [:]
         for reason in LiveDrop.allCases {
             dropped[reason] = metrics.counter(
-                "mds_live_dropped_total", "Ticks and bars that the live fan-out left out.",
-                labels: [("reason", reason.rawValue)])
+                "mds_live_dropped_total",
+                "a tick or bar that the live fan-out left out; the tape has it",
+                "no_link: check NATS; full: the machine or the link is too slow",
+                by: "reason: full, no_link, subject", labels: [("reason", reason.rawValue)])
         }
         self.dropped = dropped
         packets = metrics.gauge(
-            "mds_live_queue_packets", "Packets that wait for the live fan-out.")
+            "mds_live_queue_packets", "packets that wait for the live fan-out",
+            "near its capacity: see `mds_live_dropped_total`")
         metrics.gauge(
-            "mds_live_queue_capacity_packets", "Packets that may wait for the live fan-out."
+            "mds_live_queue_capacity_packets", "packets that may wait for the live fan-out"
         ).set(Double(packetsMax))
     }
 
@@ -51,11 +55,7 @@ struct LiveComplaint: TelemetryEvent {
     var message: String { "NATS refused something of the live fan-out" }
     var fields: [(String, LogValue)] { [("reason", .text(text))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_nats_errors_total", "Errors that NATS reported by itself, permissions included."
-        ).add()
-    }
+    func count(in metrics: MetricRegistry) { metrics.countNatsError() }
 }
 
 struct LiveBegan: TelemetryEvent {
@@ -76,7 +76,8 @@ struct LiveStopped: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_live_interruptions_total", "Times that the live fan-out began to leave out."
+            "mds_live_interruptions_total",
+            "a time that the live fan-out began to leave messages out", "the log has the reason"
         ).add()
     }
 }

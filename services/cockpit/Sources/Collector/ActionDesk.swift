@@ -82,7 +82,8 @@ final class ActionDesk: Sendable {
         let beat = context.threads.thread("actions", within: Self.timeout * 2)
         let counter = context.telemetry.metrics.counter(
             "mds_cockpit_actions_not_taken_total",
-            "Messages that were no requests of a cockpit, by the process that carries actions out.")
+            "a message that came as a request to act and was not taken, as the process says that "
+                + "carries actions out", "rises: [ActionsNotTaken](runbooks/ActionsNotTaken.md)")
         return [
             asked,
             try carrier.start("carrier", context, audience, while: isWanted) { beat in

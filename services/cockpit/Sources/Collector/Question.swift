@@ -64,7 +64,11 @@ struct QuestionMetrics: Sendable {
     init(_ name: String, _ metrics: MetricRegistry) {
         func counter(_ outcome: String) -> Counter {
             metrics.counter(
-                "mds_cockpit_questions_total", "Questions to servers, by question and outcome.",
+                "mds_cockpit_questions_total", "a question to a server",
+                "failed grows: the pages say why. Where nobody runs `tapeline actions serve`, "
+                    + "carrier grows by four a minute with actions switched on",
+                by: "question: tape, database, gaps, pages, alerts, chart, letters, replays, "
+                    + "packets, actions, carrier; outcome: answered, failed",
                 labels: [("question", name), ("outcome", outcome)])
         }
         answered = counter("answered")

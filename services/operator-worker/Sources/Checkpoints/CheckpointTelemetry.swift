@@ -21,7 +21,10 @@ struct CheckpointWritten: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_operator_checkpoints_total", "Checkpoints that were stored.").add()
+        metrics.counter(
+            "mds_operator_checkpoints_total", "a checkpoint that was stored",
+            "does not rise while ticks come: see `mds_operator_checkpoint_errors_total`"
+        ).add()
     }
 }
 
@@ -35,13 +38,7 @@ struct CheckpointFailed: TelemetryEvent {
     var message: String { "a checkpoint was not stored: \(reason)" }
     var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_operator_checkpoint_errors_total",
-            "Checkpoints that could not be stored, or not be used when they were needed.",
-            labels: [("reason", "not_stored")]
-        ).add()
-    }
+    func count(in metrics: MetricRegistry) { metrics.countCheckpointError("not_stored") }
 }
 
 /// A stored checkpoint, or the head, cannot be used. An earlier checkpoint or the tape replaces it.
@@ -54,13 +51,7 @@ struct CheckpointDamaged: TelemetryEvent {
     var message: String { "a checkpoint cannot be used: \(reason)" }
     var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_operator_checkpoint_errors_total",
-            "Checkpoints that could not be stored, or not be used when they were needed.",
-            labels: [("reason", "damaged")]
-        ).add()
-    }
+    func count(in metrics: MetricRegistry) { metrics.countCheckpointError("damaged") }
 }
 
 /// Requests to rebuild partitions cannot be read from the bucket at the moment, or one is not
@@ -86,4 +77,17 @@ struct RebuildBegun: TelemetryEvent {
     var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
 
     func count(in metrics: MetricRegistry) {}
+}
+
+extension MetricRegistry {
+    fileprivate func countCheckpointError(_ reason: String) {
+        counter(
+            "mds_operator_checkpoint_errors_total",
+            "a checkpoint that could not be stored (another one is tried), or could not be used "
+                + "when a partition began",
+            "not_stored continues: the log has the reason; damaged: check the disks of NATS",
+            by: "reason: not_stored, damaged",
+            labels: [("reason", reason)]
+        ).add()
+    }
 }

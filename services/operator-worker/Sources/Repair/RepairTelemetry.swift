@@ -82,7 +82,12 @@ struct RepairRefused: TelemetryEvent {
         metrics.repairs("refused").add()
         metrics.counter(
             "mds_operator_repairs_refused_total",
-            "Parts of a tape that were not read again, and what of a request was refused at once.",
+            "a part of a tape that was not read again, or ranges of a packet that were refused "
+                + "immediately; the older versions remain, and `md.bars.<p>` has a value "
+                + "`repair.refused.<reason>`",
+            "retention: keep more (`GATEWAY_KEEP`); missing, unreadable: check the tape; long: "
+                + "request shorter ranges",
+            by: "reason: retention, missing, unreadable, bars, long, future",
             labels: [("reason", ranges.reason.name)]
         ).add()
     }
@@ -119,13 +124,24 @@ extension MetricRegistry {
     fileprivate func repairs(_ outcome: String) -> Counter {
         counter(
             "mds_operator_repairs_total",
-            "Parts of a tape, of a day at most, that were to be read again to mend bars.",
+            "a part of a tape, of a day at most, that should be read again to repair bars; "
+                + "dropped: its partition was handed over, and the next owner does it",
+            "refused: see `mds_operator_repairs_refused_total`",
+            by: "outcome: done, refused, dropped",
             labels: [("outcome", outcome)])
     }
 
     fileprivate func leftOut(_ what: String) -> Counter {
         counter(
             "mds_operator_repair_left_out_total",
-            "What repairs left as it stood, because of a limit.", labels: [("what", what)])
+            "what a repair left unchanged because of a limit: windows (or symbols) for which "
+                + "there was no room; bars that may have to be withdrawn, which could not be "
+                + "decided; cancels and corrections without an id, or without room to note them; "
+                + "ticks that were fetched later and are judged after the others because they "
+                + "were too many; ticks of people that name no source, where it is not clear "
+                + "which of several sources they belong to",
+            "ask for shorter ranges with `tapeline repair`; changes: the provider sends no ids "
+                + "of trades", by: "what: windows, withdrawals, changes, places, ticks",
+            labels: [("what", what)])
     }
 }

@@ -29,7 +29,9 @@ struct PartitionsLeftOut: TelemetryEvent {
         guard !partitions.isEmpty else { return }
         metrics.counter(
             "mds_operator_left_out_total",
-            "Times that values over all partitions went on without some that were far behind."
+            "a time that values over all partitions continued, flagged partial, without some "
+                + "partitions that lagged far",
+            "rises: the log names these partitions; find out what delays them"
         ).add()
     }
 }

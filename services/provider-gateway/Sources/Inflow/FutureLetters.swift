@@ -64,14 +64,13 @@ final class FutureLetters: Sendable {
             "trades", "quotes", "depth", "provider_bars", "options", "indicators", "news",
             "fundamentals",
         ] {
-            kept[sink] = metrics.counter(
-                "mds_dead_letters_total", "Ticks and bars that were set aside as dead letters.",
-                labels: [("sink", sink), ("reason", DeadLetter.Reason.future.rawValue)])
+            kept[sink] = metrics.deadLetters(sink: sink, reason: .future)
         }
         self.kept = kept
         lost = metrics.counter(
             "mds_gateway_letters_lost_total",
-            "Refused ticks for which there was no room as dead letters.",
+            "a refused tick for which there was no room as a dead letter",
+            "above 0: check NATS, its stream of dead letters, and GATEWAY_DEAD_LETTERS",
             labels: [("source", source.text)])
         metrics.watch(queue, as: "refused-ticks")
         let worker = try ServiceThread(name: "letters") { [self] in work() }

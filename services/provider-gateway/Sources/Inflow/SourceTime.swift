@@ -30,7 +30,8 @@ struct SourceTime {
             maxNanoseconds: settings.futureNanosecondsMax, providers: providers)
         gauge = telemetry.metrics.gauge(
             "mds_gateway_watermark_held",
-            "1 while a step of the host's or the provider's clock holds the watermark, else 0.",
+            "1 while a step of the host's or the provider's clock holds the watermark, else 0",
+            "1: bars wait; `gateway.clock` and `gateway.future_ticks` have the reason",
             labels: [("source", source.text)])
         gauge.set(0)
     }
@@ -206,7 +207,8 @@ struct HostClockChanged: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         guard case .stepped = change else { return }
         metrics.counter(
-            "mds_gateway_clock_steps_total", "Steps of the host's clock above a second.",
+            "mds_gateway_clock_steps_total", "a step of the host's clock above a second",
+            "above 0: check the host's time service; the log has whether the step was followed",
             labels: [("source", source.text)]
         ).add()
     }

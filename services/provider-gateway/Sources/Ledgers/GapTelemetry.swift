@@ -13,11 +13,15 @@ struct GapMetrics {
         self.metrics = metrics
         labels = [("source", source.text)]
         missing = metrics.gauge(
-            "mds_gateway_gaps", "Gaps of the source that are neither filled nor given up.",
+            "mds_gateway_gaps",
+            "gaps of the source that are on the tape and neither filled nor given up, including "
+                + "lasting ones",
+            "stays: the provider does not fill them; `/status` has the oldest", by: "source",
             labels: labels)
         handedOver = metrics.counter(
             "mds_gateway_gaps_handed_over_total",
-            "Gaps from before a tenure that were handed to a provider.", labels: labels)
+            "a gap from before a tenure that was handed to the provider", by: "source",
+            labels: labels)
     }
 
     func handed(_ count: Int) { handedOver.add(UInt64(count)) }
@@ -27,7 +31,8 @@ struct GapMetrics {
         guard settlement.state != .open else { return }
         metrics.counter(
             "mds_gateway_gaps_settled_total",
-            "Gaps, or parts of them, that the gateway itself settled on the tape.",
+            "a gap, or a part of one, that the gateway itself recorded as settled",
+            "the table `gaps` has the reason", by: "source; state: filled, abandoned",
             labels: labels + [("state", state)]
         ).add()
     }
@@ -70,7 +75,9 @@ struct GapsGivenUp: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_gaps_given_up_total", "Gaps for which there was no room.",
+            "mds_gateway_gaps_given_up_total",
+            "a gap that was given up because more than 4,096 wait",
+            "above 0: check the provider's answers to requests for history",
             labels: [("source", source.text)]
         ).add(UInt64(count))
     }
@@ -122,7 +129,11 @@ struct GapsNotStored: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_gap_store_failures_total", "Writes of a source's gaps that failed.",
+            "mds_gateway_gap_store_failures_total",
+            "a write of the source's gaps into the bucket of sources that failed; it is tried "
+                + "again",
+            "rises: check NATS; the log has the reason: "
+                + "[GapsNotStored](runbooks/GapsNotStored.md)",
             labels: [("source", source.text)]
         ).add()
     }

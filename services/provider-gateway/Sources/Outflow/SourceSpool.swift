@@ -119,15 +119,18 @@ struct SpoolMetrics {
     init(_ metrics: MetricRegistry, source: SourceName, bytesMax: Int) {
         let labels = [("source", source.text)]
         spooled = metrics.counter(
-            "mds_gateway_spooled_ticks_total", "Ticks that went into the spool.", labels: labels)
+            "mds_gateway_spooled_ticks_total", "a tick that went into the spool", labels: labels)
         bytes = metrics.gauge(
-            "mds_gateway_spool_bytes", "Bytes of the spool on disk.", labels: labels)
+            "mds_gateway_spool_bytes", "bytes of the spool on disk",
+            "rises towards GATEWAY_SPOOL_BYTES: the tape accepts nothing", labels: labels)
         metrics.gauge(
-            "mds_gateway_spool_capacity_bytes", "Bytes that the spool may hold on disk.",
+            "mds_gateway_spool_capacity_bytes",
+            "bytes that the spool may hold on disk (GATEWAY_SPOOL_BYTES)",
             labels: labels
         ).set(Double(bytesMax))
         ticks = metrics.gauge(
-            "mds_gateway_spool_ticks", "Ticks that wait in the spool.", labels: labels)
+            "mds_gateway_spool_ticks", "ticks that wait in the spool",
+            "falls when the tape accepts them", labels: labels)
     }
 
     func show(bytes: Int, ticks: Int) {
@@ -169,7 +172,8 @@ struct SpoolBegun: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_spool_begun_total", "How often ticks began to go into the spool."
+            "mds_gateway_spool_begun_total", "a time that ticks began to go into the spool",
+            "often: check NATS"
         ).add()
     }
 }
@@ -206,7 +210,9 @@ struct SpoolSetAside: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_spool_aside_ticks_total", "Ticks in spools that were set aside.",
+            "mds_gateway_spool_aside_ticks_total",
+            "a tick in a spool that was set aside, because another gateway owns the source",
+            "`tapeline spool list`: replay the ticks that lie in gaps",
             labels: [("source", source.text)]
         ).add(UInt64(aside.ticks))
     }
@@ -225,7 +231,8 @@ struct SpoolDamaged: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_gateway_spool_damaged_frames_total",
-            "Spooled packets that could not be read any more.", labels: [("source", source.text)]
+            "a spooled packet that could not be read any more",
+            "check the disk; gap records cover its ticks", labels: [("source", source.text)]
         ).add(UInt64(damage.frames.count))
     }
 }
@@ -242,7 +249,9 @@ struct SpoolTrouble: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_spool_failures_total", "Calls to the spool's disk that failed.",
+            "mds_gateway_spool_failures_total",
+            "a call to the spool's disk that failed; it is tried again a second later",
+            "[SpoolFailing](runbooks/SpoolFailing.md)",
             labels: [("source", source.text)]
         ).add()
     }

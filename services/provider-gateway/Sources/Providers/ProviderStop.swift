@@ -71,7 +71,9 @@ struct ProviderLate: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_providers_late_total", "Providers that did not end in time.",
+            "mds_gateway_providers_late_total",
+            "a provider that did not end in time when the source was released",
+            "often: its connection hangs; the log names it",
             labels: [("source", source.text)]
         ).add()
     }

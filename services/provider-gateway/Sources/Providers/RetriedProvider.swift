@@ -294,7 +294,8 @@ struct ProviderNotStarted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_gateway_provider_start_failures_total",
-            "Attempts to start one of several providers that failed.",
+            "an attempt to start one of several providers that failed; the other providers "
+                + "deliver", "above 0: the log has the reason",
             labels: [("provider", provider)]
         ).add()
     }

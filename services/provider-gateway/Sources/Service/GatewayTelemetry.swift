@@ -27,60 +27,88 @@ struct GatewayMetrics {
     init(_ metrics: MetricRegistry, source: SourceName, growth: PacketGrowth) {
         let labels = [("source", source.text)]
         received = metrics.counter(
-            "mds_gateway_ticks_received_total", "Ticks taken from the provider.", labels: labels)
+            "mds_gateway_ticks_received_total", "a tick taken from the provider",
+            "does not rise: the provider sends nothing", labels: labels)
         blocked = metrics.counter(
-            "mds_gateway_blocked_total", "Turns in which a full packet held the provider up.",
+            "mds_gateway_blocked_total",
+            "a turn of the loop in which a full packet made the provider wait",
+            "rises for long: the tape is too slow",
             labels: labels)
         future = metrics.counter(
-            "mds_gateway_future_ticks_total", "Ticks stamped too far ahead of the time.",
+            "mds_gateway_future_ticks_total",
+            "a tick stamped further ahead than GATEWAY_FUTURE_MAX",
+            "above 0: check the provider's clock and this host's; `tapeline dlq list --reason "
+                + "future`",
             labels: labels)
         func leftOut(_ kind: String) -> Counter {
             metrics.counter(
-                "mds_gateway_left_out_ticks_total", "Ticks that a policy left out.",
-                labels: labels + [("kind", kind)])
+                "mds_gateway_left_out_ticks_total",
+                "a tick that a policy left out, or a row of an order book that is void; a gap "
+                    + "record names it", "raise the tape's limits, or purge",
+                by: "source; kind: trade, quote, depth …", labels: labels + [("kind", kind)])
         }
         self.leftOut = Self.kinds.map(leftOut)
         refused = metrics.counter(
             "mds_gateway_refused_records_total",
-            "Records that were refused: a text is too long, or the instrument is not known.",
+            "a record whose text is too long for any packet, or whose instrument is not known or "
+                + "missing; it is not on the tape",
+            "the log has the reason: shorten the field that it names, or correct the provider's "
+                + "instrument numbers",
             labels: labels)
         unrouted = metrics.counter(
             "mds_gateway_unrouted_records_total",
-            "Records of a provider that did not feed the instrument.", labels: labels)
+            "a record of a provider that did not feed the instrument at its time, and is not on "
+                + "the tape",
+            "normal while a provider of higher priority is watched; otherwise check "
+                + "`gateway.provider_switched`", labels: labels)
         booksVoided = metrics.counter(
-            "mds_gateway_books_voided_total", "Times that a book lost a row and became void.",
+            "mds_gateway_books_voided_total",
+            "a time that an order book lost a row: a reset was put on the tape, and the book was "
+                + "requested again from the provider",
+            "rises: the tape is nearly full, or accepts nothing; or rows are stamped ahead",
             labels: labels)
         booksVoid = metrics.gauge(
-            "mds_gateway_books_void", "Books that are void until they begin anew.", labels: labels)
+            "mds_gateway_books_void",
+            "order books of which a row was left out and that have not begun again: their rows "
+                + "are left out",
+            "stays above 0: the provider cannot deliver a book again, or does not answer; the "
+                + "log names the first", labels: labels)
         slowed = SlowedMetrics(metrics, source: source)
         func gaps(_ reason: String) -> Counter {
             metrics.counter(
-                "mds_gateway_gap_records_total", "Gap records that were written.",
-                labels: labels + [("reason", reason)])
+                "mds_gateway_gap_records_total", "a gap record that was put on the tape",
+                "read the table `gaps`: which symbols, from when to when",
+                by: "source; reason: take_over, dropped", labels: labels + [("reason", reason)])
         }
         self.gaps = (gaps("take_over"), gaps("dropped"))
         packetBytes = metrics.gauge(
-            "mds_gateway_packet_bytes", "Bytes of the longest packet that waits for its turn.",
+            "mds_gateway_packet_bytes",
+            "bytes of the longest packet that grows while the one before it is in flight",
+            "at its capacity: the policies make the provider wait, or the spool fills",
             labels: labels)
         metrics.gauge(
-            "mds_gateway_packet_capacity_bytes",
-            "Bytes from which on a packet takes no further tick.", labels: labels
+            "mds_gateway_packet_capacity_bytes", "bytes at which a packet takes no further tick",
+            labels: labels
         ).set(Double(growth.bytesMax))
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
-            "The newest watermark on the tape, in seconds since 1970.", labels: labels)
+            "newest watermark that is on the tape, in seconds since 1970",
+            "lags the clock more and more: bars wait for it", labels: labels)
         ended = metrics.gauge(
             "mds_gateway_source_ended",
-            "1 when all providers have ended and the watermark does not rise any more, else 0.",
+            "1 when all providers of the source have delivered everything and none of them lets "
+                + "the watermark follow the clock, as after the end of a replay, else 0",
+            "1: its watermark does not move any more, and WatermarkStalled does not fire",
             labels: labels)
         ageAtAcknowledgement = metrics.histogram(
             "mds_gateway_packet_age_seconds",
-            "From the sealing of a packet to the tape's acknowledgement, retries included.",
-            buckets: Histogram.latencySeconds, labels: labels)
+            "from the sealing of a packet to its acknowledgement, retries included, in seconds",
+            labels: labels)
         tickAge = metrics.histogram(
             "mds_gateway_tick_age_seconds",
-            "From the receipt of a packet's first tick to the tape's acknowledgement.",
-            buckets: Histogram.latencySeconds, labels: labels)
+            "from the turn in which the gateway took a packet's first tick to the packet's "
+                + "acknowledgement, in seconds; without packets of the spool",
+            "above GATEWAY_LATENCY: the disk of NATS is too slow for that aim", labels: labels)
     }
 
     func waiting(longestPacketBytes bytes: Int) { packetBytes.set(Double(bytes)) }
@@ -176,8 +204,11 @@ struct SourceTakenOver: TelemetryEvent {
     }
 
     func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_gateway_taken_over_total", "How often another gateway took over.")
-            .add()
+        metrics.counter(
+            "mds_gateway_taken_over_total",
+            "a time that the tape showed a higher epoch; this gateway stands by",
+            "without `mds_gateway_dropped_total`: a process outside of the group writes there"
+        ).add()
     }
 }
 
@@ -215,7 +246,8 @@ struct SourceDropped: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_gateway_dropped_total",
-            "How often the group gave the source away without asking."
+            "a time that its group gave the source to another gateway without asking",
+            "often: it was taken for dead; check its machine"
         ).add()
     }
 }
@@ -240,7 +272,8 @@ struct SourcePaused: TelemetryEvent {
         guard isPaused else { return }
         metrics.counter(
             "mds_gateway_pauses_total",
-            "How often the gateway published nothing because its group did not hear it."
+            "a time that the gateway published nothing because its group did not hear it",
+            "often: check NATS and the network"
         ).add()
     }
 }
@@ -265,10 +298,13 @@ struct BackpressureChanged: TelemetryEvent {
         let labels = [("source", source.text)]
         metrics.counter(
             "mds_gateway_backpressure_changes_total",
-            "How often the policies of backpressure began or ended to act.", labels: labels
+            "a time that the policies began or ended to act, or the cause changed",
+            "the log has the cause", labels: labels
         ).add()
         metrics.gauge(
-            "mds_gateway_backpressure", "1 while the policies of backpressure act, else 0.",
+            "mds_gateway_backpressure", "1 while the policies of GATEWAY_POLICY act, else 0",
+            "1: the tape is nearly full, or accepts nothing, or more ticks come than "
+                + "GATEWAY_TICKS_PER_SECOND",
             labels: labels
         ).set(causes.isEmpty ? 0 : 1)
     }
@@ -309,7 +345,9 @@ struct GatewayDrained: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_gateway_unpublished_ticks_total", "Ticks given up when the service stopped."
+            "mds_gateway_unpublished_ticks_total",
+            "a tick that was taken from the provider and given up when the service stopped",
+            "above 0: the tape was away at the stop"
         ).add(unpublished)
     }
 }

@@ -18,12 +18,16 @@ struct SlowedMetrics: Sendable {
         let labels = [("source", source.text)]
         slowed = metrics.gauge(
             "mds_gateway_slowed",
-            "1 while the source hands out nothing because a group is too far behind, else 0.",
+            "1 while a source that can wait hands out nothing, because a group is more than "
+                + "GATEWAY_LAG_MAX ticks behind, else 0",
+            "1 now and then: a load goes at the pace of its readers; for hours: the group is "
+                + "away or too slow",
             labels: labels)
         let time = time
         metrics.countReading(
             "mds_gateway_slowed_seconds_total",
-            "Time in which the source handed out nothing because a group was too far behind.",
+            "a second in which the source handed out nothing for that reason",
+            "its rate is the share of the time that it waits",
             labels: labels
         ) { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
     }

@@ -47,7 +47,8 @@ struct InstrumentsRefused: TelemetryEvent {
     static func reloads(_ outcome: String, _ metrics: MetricRegistry, _ source: SourceName) {
         metrics.counter(
             "mds_gateway_instrument_reloads_total",
-            "How often the lists of instruments were read again.",
+            "a time that the lists of instruments were read again",
+            "refused: the log has the mistake in the list", by: "source; outcome: taken, refused",
             labels: [("source", source.text), ("outcome", outcome)]
         ).add()
     }
@@ -74,7 +75,7 @@ struct WatchlistChanged: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_gateway_watchlist_changes_total",
-            "Changes of the watchlist that this gateway has read.",
+            "a change of the watchlist that this gateway has read",
             labels: [("source", source.text)]
         ).add()
     }

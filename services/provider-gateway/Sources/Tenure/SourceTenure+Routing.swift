@@ -69,7 +69,8 @@ struct ProvidersSwitched: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_gateway_provider_switches_total",
-            "How often an instrument went from one provider to another.",
+            "a change of an instrument from one provider of the source to another",
+            "often: a provider comes and goes; the log names it",
             labels: [("source", source.text)]
         ).add(UInt64(count))
     }

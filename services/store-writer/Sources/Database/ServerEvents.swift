@@ -25,7 +25,9 @@ struct ServerPromoted: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         guard before != nil else { return }
         metrics.counter(
-            "mds_writer_promotions_total", "Promotions of the database's server that were seen."
+            "mds_writer_promotions_total",
+            "a promotion of the database's server that this writer was the first to see",
+            "often: look at the servers"
         ).add()
     }
 }
@@ -42,7 +44,8 @@ struct ServerRefused: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_writer_servers_refused_total",
-            "Servers that were refused, counted when one begins to be or its reason changes."
+            "a server that was refused, counted when one begins to be or its reason changes",
+            "rises: [DatabaseServerRefused](runbooks/DatabaseServerRefused.md)"
         ).add()
     }
 }

@@ -45,14 +45,18 @@ final class ServerFence: Sendable {
         self.client = client
         self.telemetry = telemetry
         timeline = telemetry.metrics.gauge(
-            "mds_store_timeline", "Timeline of the database's server: each promotion raises it.")
+            "mds_store_timeline",
+            "timeline of the database's server, as recorded in NATS: each promotion raises it",
+            "rises: a standby was promoted")
         refusedServers = telemetry.metrics.gauge(
             "mds_store_refused_servers",
-            "Servers of POSTGRES_HOST that accept writes and are not used, because of another one.")
+            "servers of `POSTGRES_HOST` that accept writes and are not used, because of another "
+                + "one", "above 0: [DatabaseServerRefused](runbooks/DatabaseServerRefused.md)")
         refusedServers.set(0)
         failedReads = telemetry.metrics.counter(
             "mds_writer_server_reads_failed_total",
-            "Looks at the record of the database's server that NATS did not answer.")
+            "a look at the record of the database's server that NATS did not answer",
+            "rises for long: check NATS")
     }
 
     // MARK: sessions

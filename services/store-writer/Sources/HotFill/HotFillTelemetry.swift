@@ -10,13 +10,17 @@ struct HotFillMetrics {
     init(_ metrics: MetricRegistry) {
         waiting = metrics.gauge(
             "mds_hot_state_fill_partitions",
-            "Partitions whose values the hot state still waits for from the database.")
+            "partitions whose values the hot state still waits for from the database",
+            "above 0 for minutes: the database is away or too slow")
         values = metrics.counter(
             "mds_hot_state_fill_values_total",
-            "Values that were read from the database for the hot state.")
+            "a value that was read from the database for the hot state; Valkey takes it if the "
+                + "key is missing")
         failures = metrics.counter(
             "mds_hot_state_fill_failures_total",
-            "Times that values could not be read from the database for the hot state.")
+            "a time that values could not be read from the database for the hot state; it is "
+                + "tried 8 times in a row",
+            "rises: the log has the reason (`writer.hot_state.filled`)")
     }
 }
 
@@ -51,7 +55,9 @@ struct HotFillEnded: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_hot_state_fills_total",
-            "Times that the database gave the last values, or did not.",
+            "a time that the values of taken partitions were read from the database",
+            "given_up: symbols that Valkey has lost stay missing until their next tick; restart "
+                + "the writer when the database is back", by: "outcome: done, given_up",
             labels: [("outcome", failure == nil ? "done" : "given_up")]
         ).add()
     }

@@ -66,18 +66,23 @@ final class Maintenance {
         retention = settings.retention
         context.telemetry.metrics.gauge(
             "mds_store_durability_promised",
-            "1 when a COMMIT of the database is promised to outlive a crash, else 0."
+            "1 when `WRITER_DATABASE_DURABLE` says that a COMMIT of the database survives a "
+                + "crash, else 0"
         ).set(context.configuration.flag("WRITER_DATABASE_DURABLE") ? 1 : 0)
         let backups = context.configuration.text("WRITER_BACKUPS")
         if backups != "unknown" {
             context.telemetry.metrics.gauge(
-                "mds_store_backups_expected", "1: somebody is said to make backups.",
+                "mds_store_backups_expected",
+                "1: `WRITER_BACKUPS` says that somebody makes backups of the database; absent "
+                    + "when it is `unknown`", by: "by: noted, cloudnative-pg",
                 labels: [("by", backups)]
             ).set(1)
         }
         if let room = settings.databaseBytes {
             context.telemetry.metrics.gauge(
-                "mds_store_capacity_bytes", "Bytes that the database may take, as configured."
+                "mds_store_capacity_bytes",
+                "bytes that the database may take, from `WRITER_DATABASE_BYTES`; absent without "
+                    + "it", "absent: [DatabaseRoomUnknown](runbooks/DatabaseRoomUnknown.md)"
             ).set(Double(room))
         }
         self.context = context
@@ -139,7 +144,9 @@ final class Maintenance {
     /// Reports the database's kind and settings when they have changed.
     private func note(_ profile: DatabaseProfile) {
         context.telemetry.metrics.gauge(
-            "mds_store_durable", "1 when a COMMIT of the database outlives a crash, else 0."
+            "mds_store_durable", "1 when a COMMIT of the database survives a crash, else 0",
+            "0: `/status` names the settings; `WRITER_DATABASE_DURABLE=false` if it is meant to "
+                + "be so"
         ).set(profile.isDurable ? 1 : 0)
         guard let before = report.found(profile) else { return }
         context.telemetry.emit(DatabaseFound(profile: profile))
@@ -162,7 +169,11 @@ final class Maintenance {
         let sizes = try keeping.sizes()
         for (table, bytes) in sizes {
             context.telemetry.metrics.gauge(
-                "mds_store_bytes", "Bytes of a table on the disk, with its indexes.",
+                "mds_store_bytes",
+                "bytes of a table on disk with its indexes, read every 5 minutes; `other`: the "
+                    + "rest of the database; every writer shows the same",
+                "grows towards `mds_store_capacity_bytes`: `WRITER_RETENTION`, "
+                    + "`WRITER_COMPRESS_AFTER`, or a larger disk", by: "table: a table, or other",
                 labels: [("table", table)]
             ).set(Double(bytes))
         }
@@ -176,8 +187,13 @@ final class Maintenance {
         for (kind, time) in try keeping.backups() {
             context.telemetry.metrics.gauge(
                 "mds_backup_last_success_timestamp_seconds",
-                "When the last backup of this kind succeeded, in seconds since 1970.",
-                labels: [("kind", kind)]
+                "when the last backup of that kind succeeded, in seconds since 1970, from the "
+                    + "table `backups`, read every 30 s; absent until one is noted; every writer "
+                    + "shows the same",
+                "old: [BackupTooOld](runbooks/BackupTooOld.md), "
+                    + "[BackupLogStalled](runbooks/BackupLogStalled.md), "
+                    + "[ExportTooOld](runbooks/ExportTooOld.md)",
+                by: "kind: base, log, dump, tape", labels: [("kind", kind)]
             ).set(Double(time))
         }
     }

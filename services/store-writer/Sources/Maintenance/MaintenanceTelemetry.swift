@@ -40,7 +40,7 @@ struct PartitionsMade: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_store_partitions_made_total", "Time partitions that were made ahead of their rows."
+            "mds_store_partitions_made_total", "a time partition that was made ahead of its rows"
         ).add(UInt64(max(0, count)))
     }
 }
@@ -59,12 +59,11 @@ struct DayDropped: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_store_dropped_days_total",
-            "Partitions or chunks that retention dropped, by table.",
+            "mds_store_dropped_days_total", "a partition or chunk that retention dropped",
             labels: [("table", day.table)]
         ).add()
         metrics.counter(
-            "mds_store_dropped_rows_total", "Rows that retention dropped, by table.",
+            "mds_store_dropped_rows_total", "a row that retention dropped",
             labels: [("table", day.table)]
         ).add(UInt64(max(0, day.rows)))
     }
@@ -81,7 +80,8 @@ struct MaintenanceFailed: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_store_maintenance_failures_total",
-            "Looks at the database, or its upkeep, that failed and are tried again."
+            "a check of the database, or its upkeep, that failed and is tried again",
+            "rises for long: the log has the reason"
         ).add()
     }
 }

@@ -41,10 +41,14 @@ extension MetricRegistry {
     public func addDisk(of folder: String, purpose: String) {
         let labels = [("folder", purpose)]
         reading(
-            "mds_disk_free_bytes", "Bytes that are free on the disk of a folder.", labels: labels
+            "mds_disk_free_bytes",
+            "bytes that are free on the disk of a folder to which the process may write, as each "
+                + "scrape finds it; absent where no such folder is configured",
+            "falls: [DiskFilling](runbooks/DiskFilling.md)", by: "folder: spool, dead-letters",
+            labels: labels
         ) { DiskRoom(aroundFolder: folder).map { Double($0.freeBytes) } }
         reading(
-            "mds_disk_size_bytes", "Bytes of the disk of a folder.", labels: labels
+            "mds_disk_size_bytes", "bytes of that disk", labels: labels
         ) { DiskRoom(aroundFolder: folder).map { Double($0.totalBytes) } }
     }
 }

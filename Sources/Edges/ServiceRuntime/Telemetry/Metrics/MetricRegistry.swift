@@ -5,6 +5,11 @@ import Synchronization
 ///
 /// Names, labels and buckets come from the code, so a wrong one is a bug and stops the process: an
 /// invalid name, one name for two kinds, or other buckets than before.
+///
+/// A metric is declared where it is looked up, and only there: its name, what one unit of it means,
+/// and what a person does when it moves. `by` lists its labels where the values of `labels` do not
+/// say them: `group, reason: owner, stranger`. `make pages` makes docs/metrics.md from these
+/// literals; a process keeps only the meaning.
 public final class MetricRegistry: Sendable {
     /// The most label sets of one family. Further ones share the series `{overflow="true"}`, whose
     /// counts are right and whose gauge is the last one set.
@@ -16,22 +21,26 @@ public final class MetricRegistry: Sendable {
 
     /// Returns the counter of that name and those labels; the same object every time.
     public func counter(
-        _ name: String, _ help: String, labels: [(String, String)] = []
+        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        labels: [(String, String)] = []
     ) -> Counter {
         let made = instrument(name, help, .counter, labels) { .counter(Counter()) }
         guard case .counter(let counter) = made else { clash(name) }
         return counter
     }
 
-    public func gauge(_ name: String, _ help: String, labels: [(String, String)] = []) -> Gauge {
+    public func gauge(
+        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        labels: [(String, String)] = []
+    ) -> Gauge {
         let made = instrument(name, help, .gauge, labels) { .gauge(Gauge()) }
         guard case .gauge(let gauge) = made else { clash(name) }
         return gauge
     }
 
     public func histogram(
-        _ name: String, _ help: String, buckets: [Double] = Histogram.latencySeconds,
-        labels: [(String, String)] = []
+        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        buckets: [Double] = Histogram.latencySeconds, labels: [(String, String)] = []
     ) -> Histogram {
         let made = instrument(name, help, .histogram, labels, bounds: buckets) {
             .histogram(Histogram(bounds: buckets))
@@ -44,7 +53,8 @@ public final class MetricRegistry: Sendable {
     /// called on the thread of the scrape and must not wait. A second one with the same labels
     /// replaces it.
     public func reading(
-        _ name: String, _ help: String, labels: [(String, String)] = [],
+        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
     ) {
         insertReading(name, help, .gauge, labels, read)
@@ -52,7 +62,8 @@ public final class MetricRegistry: Sendable {
 
     /// Adds the same for a number that only grows.
     public func countReading(
-        _ name: String, _ help: String, labels: [(String, String)] = [],
+        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
     ) {
         insertReading(name, help, .counter, labels, read)

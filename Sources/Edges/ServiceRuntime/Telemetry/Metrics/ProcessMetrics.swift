@@ -28,7 +28,10 @@ extension MetricRegistry {
     /// Adds `mds_build_info`: 1, with the service, its version and its revision in the labels.
     public func addBuildInformation(service: String, version: String, revision: String) {
         gauge(
-            "mds_build_info", "Always 1; the labels say which service and build this is.",
+            "mds_build_info", "always 1",
+            "more than one revision of a service: an upgrade is under way, or was not finished",
+            by: "service, version, revision: a short hash, with `-dirty` if files differed; "
+                + "unknown if the build was not given one",
             labels: [("service", service), ("version", version), ("revision", revision)]
         ).set(1)
     }
@@ -36,10 +39,13 @@ extension MetricRegistry {
     /// Adds the numbers of suppressed and dropped log lines.
     public func addLogMetrics(of logger: Logger) {
         countReading(
-            "mds_log_suppressed_lines_total", "Log lines left out because they came too fast."
+            "mds_log_suppressed_lines_total",
+            "a log line left out because its event came too often",
+            "read the lines of that event in the log"
         ) { Double(logger.suppressedCount) }
         countReading(
-            "mds_log_dropped_lines_total", "Log lines lost because their reader stood still."
+            "mds_log_dropped_lines_total", "a log line lost because its reader did not read",
+            "check the process that reads the log: [LogLinesLost](runbooks/LogLinesLost.md)"
         ) { Double(logger.droppedCount) }
     }
 }

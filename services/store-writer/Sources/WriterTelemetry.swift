@@ -53,7 +53,7 @@ struct WriterMetrics: Sendable {
             "rises: check the database's disks and locks")
         sinkLatency = metrics.histogram(
             "sink_write_latency_seconds", "the older name of `mds_worker_write_latency_seconds`",
-            "as `mds_worker_write_latency_seconds`", by: "sink: timescale",
+            "as `mds_worker_write_latency_seconds`",
             labels: [("sink", "timescale")])
         rows = SinkName.allCases.map { name in
             let counter = metrics.counter(

@@ -24,9 +24,8 @@ extension MetricRegistry {
     ) {
         let labels = [("queue", name)]
         reading(
-            "mds_queue_depth", "how much waits in it",
-            "at its capacity: the thread that empties it is too slow",
-            by: "queue: see \"Queues\"", labels: labels
+            "mds_queue_depth", "how much waits in the queue (see \"Queues\")",
+            "at its capacity: the thread that empties it is too slow", labels: labels
         ) {
             depth().map(Double.init)
         }

@@ -42,9 +42,9 @@ extension MetricRegistry {
         let labels = [("folder", purpose)]
         reading(
             "mds_disk_free_bytes",
-            "bytes that are free on the disk of a folder to which the process may write, as each "
-                + "scrape finds it; absent where no such folder is configured",
-            "falls: [DiskFilling](runbooks/DiskFilling.md)", by: "folder: spool, dead-letters",
+            "bytes that are free on the disk of a folder to which the process may write (spool, "
+                + "dead-letters), as each scrape finds it; absent where none is configured",
+            "falls: [DiskFilling](runbooks/DiskFilling.md)",
             labels: labels
         ) { DiskRoom(aroundFolder: folder).map { Double($0.freeBytes) } }
         reading(

@@ -39,7 +39,7 @@ public final class MetricRegistry: Sendable {
     }
 
     public func histogram(
-        _ name: String, _ help: String, _ advice: String = "", by: String = "",
+        _ name: String, _ help: String, _ advice: String = "",
         buckets: [Double] = Histogram.latencySeconds, labels: [(String, String)] = []
     ) -> Histogram {
         let made = instrument(name, help, .histogram, labels, bounds: buckets) {
@@ -53,8 +53,7 @@ public final class MetricRegistry: Sendable {
     /// called on the thread of the scrape and must not wait. A second one with the same labels
     /// replaces it.
     public func reading(
-        _ name: String, _ help: String, _ advice: String = "", by: String = "",
-        labels: [(String, String)] = [],
+        _ name: String, _ help: String, _ advice: String = "", labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
     ) {
         insertReading(name, help, .gauge, labels, read)
@@ -62,8 +61,7 @@ public final class MetricRegistry: Sendable {
 
     /// Adds the same for a number that only grows.
     public func countReading(
-        _ name: String, _ help: String, _ advice: String = "", by: String = "",
-        labels: [(String, String)] = [],
+        _ name: String, _ help: String, _ advice: String = "", labels: [(String, String)] = [],
         _ read: @escaping @Sendable () -> Double?
     ) {
         insertReading(name, help, .counter, labels, read)

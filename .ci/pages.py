@@ -6,8 +6,9 @@
 
 A metric is declared where it is counted: the text of its name, then its meaning, then what to do when it moves
 (optional), each a literal. Its labels are those of `by:`, which may list their values, or else those of `labels:`, of
-a variable too. A provider's metrics have the label `source`. The name says the type: `_total` is a counter. A histogram
-is made by `histogram`. A name without texts is a use of a metric that another place declares."""
+a variable too. A provider's metrics have the label `source` before these, unless the call itself has all of them. The
+name says the type: `_total` is a counter. A histogram is made by `histogram`. A name without texts is a use of a metric
+that another place declares."""
 
 import pathlib
 import re
@@ -22,6 +23,8 @@ PAGE = "docs/metrics.md"
 BEGIN = "<!-- The lines up to the end mark are made by `make pages`. -->"
 END = "<!-- The end of what `make pages` makes. -->"
 PROVIDERS = "Sources/Providers/"
+# Providers with tables of metrics, whose rows are written by hand.
+BY_HAND = tuple(PROVIDERS + name for name in ("Alpaca", "Binance", "Massive", "Polled", "StreamKit"))
 
 # The sections of the page, and where their metrics are declared. The longest beginning of a path counts.
 SECTIONS = {
@@ -47,6 +50,7 @@ TEXTS = re.compile(rf",\s*({TEXT})(?:,\s*({TEXT}))?")
 BY = re.compile(rf"\bby:\s*({TEXT})")
 LABELS = re.compile(r"\blabels:\s*(\[|\w+)")
 ARRAY = r"(?:let|var) {}\b(?::[^=\n]+)?\s*=\s*\["
+REGISTRY = re.compile(r"\.\w+\(\s*$")
 LABEL = re.compile(r'\(\s*"([a-z_]+)",')
 
 
@@ -66,7 +70,9 @@ def ahead(text, place):
     return text[place:]
 
 
-def labels(path, code, call):
+def labels(path, code, name):
+    """The labels of the metric whose name is at that match."""
+    call = ahead(code, name.end())
     by, found = BY.search(call), LABELS.search(call)
     names = plain(by[1]) if by else ""
     if not by and found:
@@ -77,7 +83,7 @@ def labels(path, code, call):
         names = ", ".join(LABEL.findall(ahead(value, 0)))
         if not names and not path.startswith(PROVIDERS):
             raise ValueError("which labels? Say it by `by:`.")
-    if path.startswith(PROVIDERS) and not names.startswith("source"):
+    if path.startswith(PROVIDERS) and not (names if found else REGISTRY.search(code[:name.start()])):
         return f"source; {names}" if ":" in names else ", ".join(filter(None, ["source", names]))
     return names
 
@@ -92,7 +98,7 @@ def declared(path, code):
         kind = "counter" if name[1].endswith("_total") else "gauge"
         if re.search(r"\bhistogram\(\s*$", code[:name.start()]):
             kind = "histogram"
-        yield name[1], kind, labels(path, code, ahead(code, name.end())), plain(texts[1]), \
+        yield name[1], kind, labels(path, code, name), plain(texts[1]), \
             plain(texts[2] or "") or "-"
 
 
@@ -134,7 +140,7 @@ def product():
     listed = subprocess.run(["git", "-C", str(ROOT), "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard", "Sources", "services"], capture_output=True, check=True, text=True)
     for path in sorted(set(listed.stdout.split("\0"))):
-        if path.endswith(".swift") and not path.startswith(PROVIDERS) and (ROOT / path).exists():
+        if path.endswith(".swift") and not path.startswith(BY_HAND) and (ROOT / path).exists():
             yield path, (ROOT / path).read_text(encoding="utf-8")
 
 

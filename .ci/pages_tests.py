@@ -49,7 +49,11 @@ class Tables(unittest.TestCase):
         path = "Sources/Providers/BinanceProvider/A.swift"
         self.assertIn("| counter | source |", self.row('counter("mds_a_total", "x")', path))
         self.assertIn("| counter | source; leg: a, b |", self.row('counter("mds_a_total", "x", by: "leg: a, b")', path))
-        self.assertIn("| counter | source, kind |", self.row('counter("mds_a_total", "x", by: "source, kind")', path))
+        self.assertIn("| counter | source |", self.row('m.counter("mds_a_total", "x", labels: labels)', path))
+        self.assertIn("| counter | kind |", self.row('m.counter("mds_a_total", "x", labels: [("kind", k)])', path))
+        self.assertIn("| counter |  |", self.row('m.counter("mds_a_total", "x")', path))
+        self.assertIn("| counter | source, kind |", self.row(
+            'm.counter("mds_a_total", "x", by: "source, kind", labels: labels)', path))
 
     def test_sections_are_folders(self):
         made, _ = pages.tables([(WORKER, 'gauge("mds_b", "x")'), (EDGE, 'gauge("mds_a", "x")')])

@@ -29,9 +29,13 @@ final class HistoryReport: Sendable {
         self.telemetry = telemetry
         let labels = [("source", order.source.text)]
         waits = telemetry.metrics.counter(
-            "mds_history_channel_full_total", "Turns in which nothing was asked.", labels: labels)
+            "mds_history_channel_full_total",
+            "a turn in which the gateway had no room and nothing was asked",
+            "rises: the tape is slow or nearly full, and the present comes first", labels: labels)
         requests = telemetry.metrics.counter(
-            "mds_history_requests_total", "Requests for a provider's past.", labels: labels)
+            "mds_history_requests_total", "a request for past trades or bars",
+            "stands still while the load is not done: the event `history.trouble` has the reason",
+            labels: labels)
         limits = ShownLimits(telemetry.metrics, source: order.source, provider: provider)
     }
 

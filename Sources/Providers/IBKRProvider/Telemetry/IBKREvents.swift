@@ -26,7 +26,7 @@ struct IBKRStateChanged: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_ibkr_state_changes_total", "Changes of the connection to that state.",
+            "mds_ibkr_state_changes_total", "a change of the connection to that state",
             labels: [("state", state.rawValue)]
         ).add()
     }
@@ -50,7 +50,8 @@ struct IBKRFailed: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         guard !isAlarm else { return }
         metrics.counter(
-            "mds_ibkr_failures_total", "Attempts that failed and connections that ended."
+            "mds_ibkr_failures_total", "an attempt that failed, or a connection that ended",
+            "the log has the reason"
         ).add()
     }
 }
@@ -75,7 +76,8 @@ struct IBKRNotice: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_ibkr_notices_total", "Notices of TWS by what they mean.",
+            "mds_ibkr_notices_total", "a notice of TWS, by what it means",
+            "the event `ibkr.notice` has its text",
             labels: [("meaning", notice.meaning.label)]
         ).add()
     }
@@ -104,8 +106,8 @@ struct IBKRFeedChanged: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_ibkr_feed_changes_total", "Changes of feeds to that state.",
-            labels: [("state", state.rawValue)]
+            "mds_ibkr_feed_changes_total", "a change of a feed to that state",
+            by: "state: as `mds_ibkr_feeds`", labels: [("state", state.rawValue)]
         ).add()
     }
 }
@@ -126,8 +128,8 @@ struct IBKROutage: TelemetryEvent {
 
     func count(in metrics: MetricRegistry) {
         metrics.counter(
-            "mds_ibkr_outages_total", "Outages of feeds that began and ended.",
-            labels: [("end", reason == nil ? "ended" : "begun")]
+            "mds_ibkr_outages_total", "an outage of a feed that began, or ended",
+            by: "end: begun, ended", labels: [("end", reason == nil ? "ended" : "begun")]
         ).add()
     }
 }

@@ -25,41 +25,83 @@ struct IBKRMetrics: Sendable {
     private let counts: EngineCounts
 
     init(_ metrics: MetricRegistry, labels: [(String, String)], full: FullTime) {
-        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
-            metrics.gauge(name, help, labels: labels + more)
-        }
+        func gauge(
+            _ name: String, _ help: String, _ advice: String = "", by: String = "",
+            _ more: (String, String)...
+        ) -> Gauge { metrics.gauge(name, help, labels: labels + more) }
         bytes = metrics.counter(
-            "mds_ibkr_received_bytes_total", "Bytes read from TWS.", labels: labels)
+            "mds_ibkr_received_bytes_total", "a byte read from TWS", labels: labels)
         received = RecordTally.names.map {
             metrics.counter(
-                "mds_ibkr_records_total", "Records made of what TWS sent.",
+                "mds_ibkr_records_total", "a record made from the data of TWS",
+                by: "source; kind: trade, quote, depth … subscription, gap",
                 labels: labels + [("kind", $0)])
         }
         delayedLeftOut = metrics.counter(
             "mds_ibkr_delayed_left_out_ticks_total",
-            "Delayed ticks left out because their source took no records.", labels: labels)
+            "a delayed tick left out because its source took no records; a gap record has it, "
+                + "and live data continue",
+            "rises: the tape or the spool of `<source>-delayed` has no room", labels: labels)
         states = SessionState.allCases.map {
-            ($0, gauge("mds_ibkr_state", "1 at the connection's state.", ("state", $0.rawValue)))
+            (
+                $0,
+                gauge(
+                    "mds_ibkr_state", "1 at the state of the connection, else 0",
+                    "not `ready`: the event `ibkr.state` has the reason",
+                    by:
+                        "state: closed, connecting, ready, server-lost, farm-down, silent, competing",
+                    ("state", $0.rawValue))
+            )
         }
         feeds = FeedStatus.State.allCases.map {
-            ($0, gauge("mds_ibkr_feeds", "Feeds in that state.", ("state", $0.rawValue)))
+            (
+                $0,
+                gauge(
+                    "mds_ibkr_feeds", "feeds in that state",
+                    "refused, waiting-for-lines: `/status` lists them and the reasons",
+                    by:
+                        "state: waiting, asked, live, interrupted, waiting-for-lines, down, refused, "
+                        + "done", ("state", $0.rawValue))
+            )
         }
-        failures = gauge("mds_ibkr_failed_attempts", "Attempts that failed since a success.")
+        failures = gauge(
+            "mds_ibkr_failed_attempts",
+            "attempts that failed in a row, one per one to two seconds when the port refuses; 0: "
+                + "connected", "60 and more: is TWS running, and is its API switched on?")
         outages = gauge(
             "mds_ibkr_open_outages",
-            "Open gaps: one per instrument and kind of data that an outage interrupts now.")
-        backfills = gauge("mds_ibkr_waiting_backfills", "Gaps that wait to be filled.")
-        pacing = gauge("mds_ibkr_paced_requests", "Requests that wait for their turn.")
-        lines = gauge("mds_ibkr_used_lines", "Market data lines in use.")
+            "open gaps: one per instrument and kind of data that an outage interrupts now",
+            "above 0 for long: `/status` has the reasons")
+        backfills = gauge(
+            "mds_ibkr_waiting_backfills", "gaps that wait to be filled from history",
+            "stays high: history is paced, `/status` shows until when")
+        pacing = gauge(
+            "mds_ibkr_paced_requests", "requests that wait for their turn (as many as are listed)",
+            "`/status` shows for what and until when")
+        lines = gauge(
+            "mds_ibkr_used_lines", "market data lines in use",
+            "near IBKR_LINES: further instruments wait")
         inSession = gauge(
-            "mds_ibkr_instruments_in_session", "Instruments of which data should come now.")
+            "mds_ibkr_instruments_in_session",
+            "instruments whose data should come now: busy hours of their markets, as TWS reports "
+                + "them",
+            "above 0 while `mds_ibkr_records_total` does not rise: no data, although the market "
+                + "is open")
         inLots = gauge(
-            "mds_ibkr_instruments_in_lots", "Instruments whose sizes are in lots, not in shares.")
-        clock = gauge("mds_ibkr_clock_difference_seconds", "TWS's clock less this host's.")
+            "mds_ibkr_instruments_in_lots",
+            "instruments whose sizes are in lots and not in shares, by the growth of their "
+                + "volume of the day",
+            "above 0: the event `ibkr.sizes` names them; see "
+                + "[IBKRSizesInLots](runbooks/IBKRSizesInLots.md)")
+        clock = gauge(
+            "mds_ibkr_clock_difference_seconds",
+            "the clock of TWS minus this host's, as far as it is certain",
+            "above a second: check the time service of both")
         counts = EngineCounts(metrics, labels)
         metrics.countReading(
             "mds_ibkr_channel_full_seconds_total",
-            "Time in which the gateway took nothing and TWS was not read.", labels: labels
+            "a second in which the gateway accepted nothing and TWS was not read",
+            "rises: the tape is too slow, see `mds_gateway_blocked_total`", labels: labels
         ) { full.seconds }
     }
 
@@ -103,37 +145,60 @@ private final class EngineCounts: Sendable {
     private let shown = Mutex<EngineCounters?>(nil)
 
     init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
-            metrics.counter(name, help, labels: labels + more)
-        }
+        func counter(
+            _ name: String, _ help: String, _ advice: String = "", by: String = "",
+            _ more: (String, String)...
+        ) -> Counter { metrics.counter(name, help, labels: labels + more) }
         let plain: [(Counter, @Sendable (EngineCounters) -> UInt64)] = [
-            (counter("mds_ibkr_messages_total", "Messages of TWS."), \.messages),
             (
-                counter("mds_ibkr_unknown_messages_total", "Messages of kinds not read here."),
+                counter(
+                    "mds_ibkr_messages_total", "a message of TWS", "does not rise: nothing arrives"),
+                \.messages
+            ),
+            (
+                counter(
+                    "mds_ibkr_unknown_messages_total",
+                    "a message of a kind that the gateway does not read"),
                 \.unknownMessages
             ),
             (
-                counter("mds_ibkr_stray_messages_total", "Messages of ended subscriptions."),
+                counter(
+                    "mds_ibkr_stray_messages_total",
+                    "a message for a subscription that has already ended"),
                 \.strayMessages
             ),
             (
-                counter("mds_ibkr_late_records_total", "Live records below the floor."),
+                counter(
+                    "mds_ibkr_late_records_total",
+                    "a live record below the watermark's promise; it is on the tape nevertheless",
+                    "rises: the broker's times are later than they should be"),
                 \.lateRecords
             ),
             (
-                counter("mds_ibkr_connections_total", "Connections that became usable."),
+                counter(
+                    "mds_ibkr_connections_total", "a connection that became usable",
+                    "often: check `ibkr.failed`"),
                 \.connections
             ),
             (
-                counter("mds_ibkr_resubscriptions_total", "Feeds that were asked for anew."),
+                counter(
+                    "mds_ibkr_resubscriptions_total", "a feed that was requested again"),
                 \.resubscriptions
             ),
             (
-                counter("mds_ibkr_lost_numbers_total", "Numbers that the tape cannot hold."),
+                counter(
+                    "mds_ibkr_lost_numbers_total",
+                    "a price or size with more digits than the tape's scale: rounded, or "
+                        + "undefined when it is too large",
+                    "above 0: event `ibkr.numbers` (reason `scale`) names the instrument"),
                 \.lostNumbers
             ),
             (
-                counter("mds_ibkr_cut_texts_total", "Texts cut to what a tick holds."),
+                counter(
+                    "mds_ibkr_cut_texts_total",
+                    "an exchange, conditions or a market maker cut to the length that a tick "
+                        + "holds",
+                    "rises: the broker's names have become longer than the tape's fields"),
                 \.cutTexts
             ),
         ]
@@ -145,7 +210,11 @@ private final class EngineCounts: Sendable {
                 (
                     counter(
                         "mds_ibkr_skipped_messages_total",
-                        "Messages that were skipped, by what is wrong.", ("fault", fault.label)),
+                        "a message with unexpected content for its kind",
+                        "above 0: the broker changed something; the event `ibkr.skipped` has its "
+                            + "number",
+                        by: "fault: missing, not_a_number, out_of_range, not_a_time, count",
+                        ("fault", fault.label)),
                     { $0.skipped(fault) }
                 )
             }

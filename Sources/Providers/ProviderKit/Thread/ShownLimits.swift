@@ -15,16 +15,25 @@ package final class ShownLimits: Sendable {
 
         init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
             used = metrics.gauge(
-                "mds_provider_limit_used", "How much of a provider's limit is used.",
-                labels: labels)
+                "mds_provider_limit_used",
+                "how much of the limit is used: at present, or in the time that the limit is "
+                    + "about",
+                "at the maximum for long: fewer instruments, another plan, or another address",
+                by: "source, provider, limit", labels: labels)
             max = metrics.gauge(
-                "mds_provider_limit_max", "A provider's limit.", labels: labels)
+                "mds_provider_limit_max", "the limit; absent where the provider states none",
+                by:
+                    "source, provider, limit: lines, tick-lines, depth-lines, connections, streams, symbols, "
+                    + "messages, requests, weight, history, pages, open-requests", labels: labels)
             waiting = metrics.gauge(
-                "mds_provider_limit_waiting", "Instruments or requests that wait for a limit.",
+                "mds_provider_limit_waiting", "instruments or requests that wait for the limit",
+                "above 0 for long: as `mds_provider_limit_used`", by: "source, provider, limit",
                 labels: labels)
             until = metrics.gauge(
                 "mds_provider_limit_until_timestamp_seconds",
-                "When the last of those that wait has its turn, in seconds since 1970.",
+                "when the last of those that wait has its turn, in seconds since 1970; absent "
+                    + "while nothing waits, and when no time is known",
+                "far ahead: `tapeline status` has the reason", by: "source, provider, limit",
                 labels: labels)
         }
 

@@ -50,7 +50,7 @@ TEXTS = re.compile(rf",\s*({TEXT})(?:,\s*({TEXT}))?")
 BY = re.compile(rf"\bby:\s*({TEXT})")
 LABELS = re.compile(r"\blabels:\s*(\[|\w+)")
 ARRAY = r"(?:let|var) {}\b(?::[^=\n]+)?\s*=\s*\["
-REGISTRY = re.compile(r"\.\w+\(\s*$")
+REGISTRY = re.compile(r"(?:\bmetrics\s*|\$0\s*|\)\s*)\.\w+\(\s*$")
 LABEL = re.compile(r'\(\s*"([a-z_]+)",')
 
 
@@ -78,8 +78,9 @@ def labels(path, code, name):
     if not by and found:
         value = call[found.end():]
         if found[1] != "[":
-            array = re.search(ARRAY.format(re.escape(found[1])), code)
-            value = code[array.end():] if array else ""
+            arrays = [each.end() for each in re.finditer(ARRAY.format(re.escape(found[1])), code)]
+            nearest = [place for place in arrays if place < name.start()][-1:] or arrays[:1]
+            value = code[nearest[0]:] if nearest else ""
         names = ", ".join(LABEL.findall(ahead(value, 0)))
         if not names and not path.startswith(PROVIDERS):
             raise ValueError("which labels? Say it by `by:`.")

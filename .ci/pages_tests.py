@@ -41,7 +41,7 @@ class Tables(unittest.TestCase):
     def test_labels_are_those_of_the_call_or_of_its_variable(self):
         self.assertIn("| gauge | a, b |", self.row('gauge("mds_a", "x", labels: [("a", "1"), ("b", f(2))])'))
         self.assertIn("| gauge | a |", self.row(
-            'let labels: [(String, String)] = [("a", c)]\ngauge("mds_a", "x", labels: labels)'))
+            'let labels = [("b", c)]\nlet labels: [(String, String)] = [("a", c)]\nf("mds_a", "x", labels: labels)'))
         self.assertEqual(rows((WORKER, 'gauge("mds_a", "x", labels: given)'))[1],
                          [f"{WORKER}: which labels? Say it by `by:`."])
 
@@ -49,11 +49,11 @@ class Tables(unittest.TestCase):
         path = "Sources/Providers/BinanceProvider/A.swift"
         self.assertIn("| counter | source |", self.row('counter("mds_a_total", "x")', path))
         self.assertIn("| counter | source; leg: a, b |", self.row('counter("mds_a_total", "x", by: "leg: a, b")', path))
-        self.assertIn("| counter | source |", self.row('m.counter("mds_a_total", "x", labels: labels)', path))
-        self.assertIn("| counter | kind |", self.row('m.counter("mds_a_total", "x", labels: [("kind", k)])', path))
-        self.assertIn("| counter |  |", self.row('m.counter("mds_a_total", "x")', path))
+        self.assertIn("| counter | source |", self.row('metrics.counter("mds_a_total", "x", labels: labels)', path))
+        self.assertIn("| counter | kind |", self.row('metrics.counter("mds_a_total", "x", labels: [("kind", k)])', path))
+        self.assertIn("| counter |  |", self.row('metrics.counter("mds_a_total", "x")', path))
         self.assertIn("| counter | source, kind |", self.row(
-            'm.counter("mds_a_total", "x", by: "source, kind", labels: labels)', path))
+            'metrics.counter("mds_a_total", "x", by: "source, kind", labels: labels)', path))
 
     def test_sections_are_folders(self):
         made, _ = pages.tables([(WORKER, 'gauge("mds_b", "x")'), (EDGE, 'gauge("mds_a", "x")')])

@@ -64,8 +64,7 @@ struct HotMetrics {
                 "mds_hot_state_age_seconds",
                 "age of the oldest value of a round trip when Valkey had stored it, in seconds: "
                     + "since its receipt, and since the tape stored it",
-                "rises: Valkey or the machine is too slow",
-                labels: [("from", origin)])
+                "rises: Valkey or the machine is too slow", labels: [("from", origin)])
         }
         fromReceipt = age("receipt")
         fromTape = age("tape")

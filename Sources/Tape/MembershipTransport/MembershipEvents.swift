@@ -33,8 +33,7 @@ struct MemberStateChanged: TelemetryEvent {
                 + "drained",
             "2 or 3 for long: check NATS; 7 or 8 for long: `tapeline members` names who asked, "
                 + "and `tapeline member release` ends it; 4: two processes have the same "
-                + "MDS_MEMBER",
-            labels: labels
+                + "MDS_MEMBER", labels: labels
         ).set(Double(state.number))
         guard state == .paused else { return }
         metrics.counter(
@@ -333,8 +332,7 @@ struct HeartbeatUnsaid: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_member_heartbeats_unsaid_total", "a heartbeat that could not be sent",
-            "often: check the link to NATS",
-            labels: [("group", group.text)]
+            "often: check the link to NATS", labels: [("group", group.text)]
         ).add()
     }
 }

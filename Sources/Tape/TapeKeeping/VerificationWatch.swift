@@ -70,7 +70,6 @@ struct VerificationWatch {
             "mds_tape_copy_unverified_seconds",
             "age of the oldest message that `tapeline tape verify` has not read in the server's "
                 + "own copy; the keeper shows it, once a minute, where streams have copies",
-            "rises: run `tapeline tape verify` more often",
-            labels: [("server", server)])
+            "rises: run `tapeline tape verify` more often", labels: [("server", server)])
     }
 }

@@ -180,8 +180,7 @@ struct SourceRecordFailed: TelemetryEvent {
         metrics.counter(
             "mds_tape_record_failures_total",
             "a write of the source's record that failed; ticks continue, the write is tried again",
-            "rises for long: check NATS and its rights",
-            labels: [("source", source.text)]
+            "rises for long: check NATS and its rights", labels: [("source", source.text)]
         ).add()
     }
 }

@@ -188,8 +188,7 @@ struct ReaderDoubted: TelemetryEvent {
                 + "before the position and is read again; nothing is lost by it",
             "often without reconnects: check the server",
             by: "reason: reconnected, stalled, missed_delivery, missing_ordinals, refused_pull, "
-                + "ends_early",
-            labels: [("reason", doubt.label)]
+                + "ends_early", labels: [("reason", doubt.label)]
         ).add()
     }
 }

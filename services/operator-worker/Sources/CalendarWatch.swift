@@ -36,8 +36,7 @@ struct CalendarWatch {
                 "when the validity (`valid`) of a calendar of the graph (64 at most) ends, in "
                     + "seconds since 1970",
                 "within 90 days: name a newer calendar in the graph; in the past: its sessions "
-                    + "make no bars",
-                labels: [("calendar", entry.name)]
+                    + "make no bars", labels: [("calendar", entry.name)]
             ).set(Double(entry.until.nanoseconds) / 1e9)
         }
     }

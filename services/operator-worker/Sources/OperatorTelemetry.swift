@@ -32,9 +32,7 @@ struct OperatorMetrics {
     private let checkpointBytes: Gauge
     private let checkpointWrite: Histogram
     private let recovery: Histogram
-    private let takeover: Histogram
-    private let restore: Histogram
-    private let handover: Histogram
+    private let changes: OwnerChanges
     private let owned: Gauge
     /// The counts of partitions that ended here or began again. They stay counted.
     private var past = PartitionTally()
@@ -71,13 +69,7 @@ struct OperatorMetrics {
         openWindows = metrics.gauge(
             "mds_operator_open_windows", "windows that are not closed yet",
             "grows without end: no watermark comes")
-        watermark = metrics.gauge(
-            "mds_operator_watermark_timestamp_seconds",
-            "oldest watermark of the worker's partitions over their sources that are neither "
-                + "silent (`silent_after`) nor retired, in seconds since 1970; nodes over all "
-                + "partitions wait only for the sources that count in them",
-            "its distance to the clock grows: see "
-                + "`mds_operator_source_watermark_timestamp_seconds`")
+        watermark = Self.watermark(metrics)
         stopped = metrics.gauge(
             "mds_operator_partitions_with_problem",
             "partitions that the worker owns and does not work on",
@@ -85,8 +77,8 @@ struct OperatorMetrics {
         checkpointAge = metrics.gauge(
             "mds_operator_checkpoint_age_seconds",
             "time since the oldest of the partitions' newest checkpoints was stored",
-            "rises without end: see `mds_operator_checkpoints_total`; that of an idle partition may "
-                + "be old")
+            "rises without end: see `mds_operator_checkpoints_total`; that of an idle partition "
+                + "may be old")
         checkpointBytes = metrics.gauge(
             "mds_operator_checkpoint_bytes", "bytes of the partitions' newest checkpoints together",
             "grows with symbols and open windows")
@@ -100,29 +92,21 @@ struct OperatorMetrics {
             "from the first read of a partition's state until all its stored output was computed "
                 + "again, in seconds", "rises: checkpoints are too rare, or cannot be stored",
             buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60])
-        takeover = metrics.histogram(
-            "mds_operator_takeover_seconds",
-            "from the order to take a partition until the marker of its epoch is stored, in "
-                + "seconds", "above 0.25: the tape is slow",
-            buckets: Self.changeSeconds)
-        restore = metrics.histogram(
-            "mds_operator_restore_seconds",
-            "from the marker of a partition's epoch until its ticks are read, in seconds",
-            "rises: checkpoints have grown, or the bucket is slow",
-            buckets: Self.changeSeconds)
-        handover = metrics.histogram(
-            "mds_operator_handover_seconds",
-            "from the last tick of a partition that is handed to another worker until that "
-                + "worker may take it, in seconds", "above 0.1: the tape or the bucket is slow",
-            buckets: Self.changeSeconds)
+        changes = OwnerChanges(metrics)
         owned = metrics.gauge(
             "mds_operator_partitions", "partitions that this worker owns",
             "0 in all workers: none is a member, see `/status`")
     }
 
-    private static let changeSeconds = [
-        0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
-    ]
+    private static func watermark(_ metrics: MetricRegistry) -> Gauge {
+        metrics.gauge(
+            "mds_operator_watermark_timestamp_seconds",
+            "oldest watermark of the worker's partitions over their sources that are neither "
+                + "silent (`silent_after`) nor retired, in seconds since 1970; nodes over all "
+                + "partitions wait only for the sources that count in them",
+            "its distance to the clock grows: see "
+                + "`mds_operator_source_watermark_timestamp_seconds`")
+    }
 
     private static func repair(_ metrics: MetricRegistry) -> Histogram {
         metrics.histogram(
@@ -181,8 +165,7 @@ struct OperatorMetrics {
                 + "ticks; unknown_symbol: a symbol moves between members of a group, or there "
                 + "are too many",
             by: "reason: unknown_symbol, backfilled, filter, undefined, rule, outside_session, "
-                + "unlisted",
-            labels: [("reason", reason)])
+                + "unlisted", labels: [("reason", reason)])
     }
 
     private static func settledEarly(_ metrics: MetricRegistry) -> Counter {
@@ -218,11 +201,11 @@ struct OperatorMetrics {
         barAge.observe(max(0, Double(now.nanoseconds(since: windowEnd)) / 1e9))
     }
 
-    func tookOver(nanoseconds: Int64) { takeover.observe(Double(nanoseconds) / 1e9) }
+    func tookOver(nanoseconds: Int64) { changes.takeover.observe(Double(nanoseconds) / 1e9) }
 
-    func restored(nanoseconds: Int64) { restore.observe(Double(nanoseconds) / 1e9) }
+    func restored(nanoseconds: Int64) { changes.restore.observe(Double(nanoseconds) / 1e9) }
 
-    func handedOver(nanoseconds: Int64) { handover.observe(Double(nanoseconds) / 1e9) }
+    func handedOver(nanoseconds: Int64) { changes.handover.observe(Double(nanoseconds) / 1e9) }
 
     /// Keeps the counts of a partition that ended here or begins again; `nil` when it has none.
     mutating func left(_ core: PartitionOperator?) {
@@ -256,6 +239,35 @@ struct OperatorMetrics {
     }
 }
 
+/// How long the steps take in which a partition changes its owner.
+private struct OwnerChanges {
+    let takeover: Histogram
+    let restore: Histogram
+    let handover: Histogram
+
+    init(_ metrics: MetricRegistry) {
+        takeover = metrics.histogram(
+            "mds_operator_takeover_seconds",
+            "from the order to take a partition until the marker of its epoch is stored, in "
+                + "seconds", "above 0.25: the tape is slow",
+            buckets: Self.seconds)
+        restore = metrics.histogram(
+            "mds_operator_restore_seconds",
+            "from the marker of a partition's epoch until its ticks are read, in seconds",
+            "rises: checkpoints have grown, or the bucket is slow",
+            buckets: Self.seconds)
+        handover = metrics.histogram(
+            "mds_operator_handover_seconds",
+            "from the last tick of a partition that is handed to another worker until that "
+                + "worker may take it, in seconds", "above 0.1: the tape or the bucket is slow",
+            buckets: Self.seconds)
+    }
+
+    private static let seconds = [
+        0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5,
+    ]
+}
+
 extension OperatorMetrics {
     /// Shows the queues between the graph and its readers. Their names are bounded labels: those of
     /// a graph's nodes, 64 at most, and one for computed output.
@@ -277,8 +289,7 @@ extension OperatorMetrics {
             metrics.counter(
                 "mds_operator_edge_dropped_total",
                 "a tick of a node that its queue left out, as the graph defines; the tape has it",
-                "the link to NATS is too slow for that node: throttle it",
-                labels: labels
+                "the link to NATS is too slow for that node: throttle it", labels: labels
             ).add(level.dropped - min(level.dropped, known))
             edgeDrops[level.edge] = level.dropped
         }

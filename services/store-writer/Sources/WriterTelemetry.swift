@@ -53,8 +53,7 @@ struct WriterMetrics: Sendable {
             "rises: check the database's disks and locks")
         sinkLatency = metrics.histogram(
             "sink_write_latency_seconds", "the older name of `mds_worker_write_latency_seconds`",
-            "as `mds_worker_write_latency_seconds`",
-            labels: [("sink", "timescale")])
+            "as `mds_worker_write_latency_seconds`", labels: [("sink", "timescale")])
         rows = SinkName.allCases.map { name in
             let counter = metrics.counter(
                 "sink_writes_total", "a row that was committed", by: "sink: a table",

@@ -130,8 +130,7 @@ public final class ThreadWatch: Sendable {
         metrics.reading(
             "mds_thread_silence_seconds",
             "how long a watched thread has given no sign of life, not counting calls with a "
-                + "deadline", "see `mds_threads_hung`",
-            labels: [("thread", beat.name)]
+                + "deadline", "see `mds_threads_hung`", labels: [("thread", beat.name)]
         ) { [weak beat] in
             guard let beat, !beat.isRetired else { return nil }
             return Double(max(0, beat.silence)) / Double(Self.turnsPerSecond)

@@ -77,8 +77,7 @@ struct IBKRNotice: TelemetryEvent {
     func count(in metrics: MetricRegistry) {
         metrics.counter(
             "mds_ibkr_notices_total", "a notice of TWS, by what it means",
-            "the event `ibkr.notice` has its text",
-            labels: [("meaning", notice.meaning.label)]
+            "the event `ibkr.notice` has its text", labels: [("meaning", notice.meaning.label)]
         ).add()
     }
 }

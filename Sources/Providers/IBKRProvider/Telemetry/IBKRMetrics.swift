@@ -25,10 +25,9 @@ struct IBKRMetrics: Sendable {
     private let counts: EngineCounts
 
     init(_ metrics: MetricRegistry, labels: [(String, String)], full: FullTime) {
-        func gauge(
-            _ name: String, _ help: String, _ advice: String = "", by: String = "",
-            _ more: (String, String)...
-        ) -> Gauge { metrics.gauge(name, help, labels: labels + more) }
+        func gauge(_ name: String, _ help: String, _ advice: String) -> Gauge {
+            metrics.gauge(name, help, labels: labels)
+        }
         bytes = metrics.counter(
             "mds_ibkr_received_bytes_total", "a byte read from TWS", labels: labels)
         received = RecordTally.names.map {
@@ -42,28 +41,8 @@ struct IBKRMetrics: Sendable {
             "a delayed tick left out because its source took no records; a gap record has it, "
                 + "and live data continue",
             "rises: the tape or the spool of `<source>-delayed` has no room", labels: labels)
-        states = SessionState.allCases.map {
-            (
-                $0,
-                gauge(
-                    "mds_ibkr_state", "1 at the state of the connection, else 0",
-                    "not `ready`: the event `ibkr.state` has the reason",
-                    by:
-                        "state: closed, connecting, ready, server-lost, farm-down, silent, competing",
-                    ("state", $0.rawValue))
-            )
-        }
-        feeds = FeedStatus.State.allCases.map {
-            (
-                $0,
-                gauge(
-                    "mds_ibkr_feeds", "feeds in that state",
-                    "refused, waiting-for-lines: `/status` lists them and the reasons",
-                    by:
-                        "state: waiting, asked, live, interrupted, waiting-for-lines, down, refused, "
-                        + "done", ("state", $0.rawValue))
-            )
-        }
+        states = SessionState.allCases.map { ($0, Self.state($0.rawValue, metrics, labels)) }
+        feeds = FeedStatus.State.allCases.map { ($0, Self.feeds($0.rawValue, metrics, labels)) }
         failures = gauge(
             "mds_ibkr_failed_attempts",
             "attempts that failed in a row, one per one to two seconds when the port refuses; 0: "
@@ -105,6 +84,26 @@ struct IBKRMetrics: Sendable {
         ) { full.seconds }
     }
 
+    private static func state(
+        _ name: String, _ metrics: MetricRegistry, _ labels: [(String, String)]
+    ) -> Gauge {
+        metrics.gauge(
+            "mds_ibkr_state", "1 at the state of the connection, else 0",
+            "not `ready`: the event `ibkr.state` has the reason",
+            by: "source; state: closed, connecting, ready, server-lost, farm-down, silent, "
+                + "competing", labels: labels + [("state", name)])
+    }
+
+    private static func feeds(
+        _ state: String, _ metrics: MetricRegistry, _ labels: [(String, String)]
+    ) -> Gauge {
+        metrics.gauge(
+            "mds_ibkr_feeds", "feeds in that state",
+            "refused, waiting-for-lines: `/status` lists them and the reasons",
+            by: "source; state: waiting, asked, live, interrupted, waiting-for-lines, down, "
+                + "refused, done", labels: labels + [("state", state)])
+    }
+
     /// Sets all gauges. `count`: how many instruments should deliver now; `nil`: that is not known.
     func show(_ status: IBStatus, inSession count: Int?) {
         for (state, gauge) in states { gauge.set(state == status.state ? 1 : 0) }
@@ -144,79 +143,65 @@ private final class EngineCounts: Sendable {
     /// The engine's counters when they were last added; `nil`: this engine's never were.
     private let shown = Mutex<EngineCounters?>(nil)
 
+    /// The names, the texts and the values.
+    private static let plain: [(String, String, String, @Sendable (EngineCounters) -> UInt64)] = [
+        (
+            "mds_ibkr_messages_total",
+            "a message of TWS",
+            "does not rise: nothing arrives", \.messages
+        ),
+        (
+            "mds_ibkr_unknown_messages_total",
+            "a message of a kind that the gateway does not read",
+            "", \.unknownMessages
+        ),
+        (
+            "mds_ibkr_stray_messages_total",
+            "a message for a subscription that has already ended",
+            "", \.strayMessages
+        ),
+        (
+            "mds_ibkr_late_records_total",
+            "a live record below the watermark's promise; it is on the tape nevertheless",
+            "rises: the broker's times are later than they should be", \.lateRecords
+        ),
+        (
+            "mds_ibkr_connections_total",
+            "a connection that became usable",
+            "often: check `ibkr.failed`", \.connections
+        ),
+        (
+            "mds_ibkr_resubscriptions_total",
+            "a feed that was requested again",
+            "", \.resubscriptions
+        ),
+        (
+            "mds_ibkr_lost_numbers_total",
+            "a price or size with more digits than the tape's scale: rounded, or "
+                + "undefined when it is too large",
+            "above 0: event `ibkr.numbers` (reason `scale`) names the instrument", \.lostNumbers
+        ),
+        (
+            "mds_ibkr_cut_texts_total",
+            "an exchange, conditions or a market maker cut to the length that a tick holds",
+            "rises: the broker's names have become longer than the tape's fields", \.cutTexts
+        ),
+    ]
+
     init(_ metrics: MetricRegistry, _ labels: [(String, String)]) {
-        func counter(
-            _ name: String, _ help: String, _ advice: String = "", by: String = "",
-            _ more: (String, String)...
-        ) -> Counter { metrics.counter(name, help, labels: labels + more) }
-        let plain: [(Counter, @Sendable (EngineCounters) -> UInt64)] = [
-            (
-                counter(
-                    "mds_ibkr_messages_total", "a message of TWS", "does not rise: nothing arrives"),
-                \.messages
-            ),
-            (
-                counter(
-                    "mds_ibkr_unknown_messages_total",
-                    "a message of a kind that the gateway does not read"),
-                \.unknownMessages
-            ),
-            (
-                counter(
-                    "mds_ibkr_stray_messages_total",
-                    "a message for a subscription that has already ended"),
-                \.strayMessages
-            ),
-            (
-                counter(
-                    "mds_ibkr_late_records_total",
-                    "a live record below the watermark's promise; it is on the tape nevertheless",
-                    "rises: the broker's times are later than they should be"),
-                \.lateRecords
-            ),
-            (
-                counter(
-                    "mds_ibkr_connections_total", "a connection that became usable",
-                    "often: check `ibkr.failed`"),
-                \.connections
-            ),
-            (
-                counter(
-                    "mds_ibkr_resubscriptions_total", "a feed that was requested again"),
-                \.resubscriptions
-            ),
-            (
-                counter(
-                    "mds_ibkr_lost_numbers_total",
-                    "a price or size with more digits than the tape's scale: rounded, or "
-                        + "undefined when it is too large",
-                    "above 0: event `ibkr.numbers` (reason `scale`) names the instrument"),
-                \.lostNumbers
-            ),
-            (
-                counter(
-                    "mds_ibkr_cut_texts_total",
-                    "an exchange, conditions or a market maker cut to the length that a tick "
-                        + "holds",
-                    "rises: the broker's names have become longer than the tape's fields"),
-                \.cutTexts
-            ),
-        ]
         // Skipped messages are counted by the engine and not by their events: when a turn has more
         // than a thousand events, some are dropped.
         counters =
-            plain
+            Self.plain.map { (metrics.counter($0, $1, labels: labels), $3) }
             + FieldFault.allCases.map { fault in
-                (
-                    counter(
-                        "mds_ibkr_skipped_messages_total",
-                        "a message with unexpected content for its kind",
-                        "above 0: the broker changed something; the event `ibkr.skipped` has its "
-                            + "number",
-                        by: "fault: missing, not_a_number, out_of_range, not_a_time, count",
-                        ("fault", fault.label)),
-                    { $0.skipped(fault) }
-                )
+                let counter = metrics.counter(
+                    "mds_ibkr_skipped_messages_total",
+                    "a message with unexpected content for its kind",
+                    "above 0: the broker changed something; the event `ibkr.skipped` has its "
+                        + "number",
+                    by: "source; fault: missing, not_a_number, out_of_range, not_a_time, count",
+                    labels: labels + [("fault", fault.label)])
+                return (counter, { $0.skipped(fault) })
             }
     }
 

@@ -34,8 +34,7 @@ struct CopyWatch {
             "mds_tape_copies_current",
             "copies of a stream, its leader's included, that have what was acknowledged; 0 while "
                 + "no server leads it; the gateway shows it",
-            "below `mds_tape_copies` for long: start the server that is away",
-            labels: labels
+            "below `mds_tape_copies` for long: start the server that is away", labels: labels
         ).set(Double(current))
         guard !isLeaderless else { return }
         metrics.gauge(

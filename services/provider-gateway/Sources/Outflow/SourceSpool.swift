@@ -125,8 +125,7 @@ struct SpoolMetrics {
             "rises towards GATEWAY_SPOOL_BYTES: the tape accepts nothing", labels: labels)
         metrics.gauge(
             "mds_gateway_spool_capacity_bytes",
-            "bytes that the spool may hold on disk (GATEWAY_SPOOL_BYTES)",
-            labels: labels
+            "bytes that the spool may hold on disk (GATEWAY_SPOOL_BYTES)", labels: labels
         ).set(Double(bytesMax))
         ticks = metrics.gauge(
             "mds_gateway_spool_ticks", "ticks that wait in the spool",
@@ -251,8 +250,7 @@ struct SpoolTrouble: TelemetryEvent {
         metrics.counter(
             "mds_gateway_spool_failures_total",
             "a call to the spool's disk that failed; it is tried again a second later",
-            "[SpoolFailing](runbooks/SpoolFailing.md)",
-            labels: [("source", source.text)]
+            "[SpoolFailing](runbooks/SpoolFailing.md)", labels: [("source", source.text)]
         ).add()
     }
 }

@@ -73,8 +73,7 @@ struct ProviderLate: TelemetryEvent {
         metrics.counter(
             "mds_gateway_providers_late_total",
             "a provider that did not end in time when the source was released",
-            "often: its connection hangs; the log names it",
-            labels: [("source", source.text)]
+            "often: its connection hangs; the log names it", labels: [("source", source.text)]
         ).add()
     }
 }

@@ -295,8 +295,7 @@ struct ProviderNotStarted: TelemetryEvent {
         metrics.counter(
             "mds_gateway_provider_start_failures_total",
             "an attempt to start one of several providers that failed; the other providers "
-                + "deliver", "above 0: the log has the reason",
-            labels: [("provider", provider)]
+                + "deliver", "above 0: the log has the reason", labels: [("provider", provider)]
         ).add()
     }
 }

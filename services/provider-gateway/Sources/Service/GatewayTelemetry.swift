@@ -12,7 +12,7 @@ struct GatewayMetrics {
     let future: Counter
     private let watermark: Gauge
     private let ended: Gauge
-    private let packetBytes: Gauge
+    private let packets: PacketMetrics
     let refused: Counter
     let unrouted: Counter
     let booksVoided: Counter
@@ -21,8 +21,6 @@ struct GatewayMetrics {
     /// By the raw kind of data.
     private let leftOut: [Counter]
     private let gaps: (takeOver: Counter, dropped: Counter)
-    private let ageAtAcknowledgement: Histogram
-    private let tickAge: Histogram
 
     init(_ metrics: MetricRegistry, source: SourceName, growth: PacketGrowth) {
         let labels = [("source", source.text)]
@@ -32,29 +30,19 @@ struct GatewayMetrics {
         blocked = metrics.counter(
             "mds_gateway_blocked_total",
             "a turn of the loop in which a full packet made the provider wait",
-            "rises for long: the tape is too slow",
-            labels: labels)
+            "rises for long: the tape is too slow", labels: labels)
         future = metrics.counter(
             "mds_gateway_future_ticks_total",
             "a tick stamped further ahead than GATEWAY_FUTURE_MAX",
             "above 0: check the provider's clock and this host's; `tapeline dlq list --reason "
-                + "future`",
-            labels: labels)
-        func leftOut(_ kind: String) -> Counter {
-            metrics.counter(
-                "mds_gateway_left_out_ticks_total",
-                "a tick that a policy left out, or a row of an order book that is void; a gap "
-                    + "record names it", "raise the tape's limits, or purge",
-                by: "source; kind: trade, quote, depth …", labels: labels + [("kind", kind)])
-        }
-        self.leftOut = Self.kinds.map(leftOut)
+                + "future`", labels: labels)
+        leftOut = Self.kinds.map { Self.leftOut($0, metrics, labels) }
         refused = metrics.counter(
             "mds_gateway_refused_records_total",
             "a record whose text is too long for any packet, or whose instrument is not known or "
                 + "missing; it is not on the tape",
             "the log has the reason: shorten the field that it names, or correct the provider's "
-                + "instrument numbers",
-            labels: labels)
+                + "instrument numbers", labels: labels)
         unrouted = metrics.counter(
             "mds_gateway_unrouted_records_total",
             "a record of a provider that did not feed the instrument at its time, and is not on "
@@ -81,15 +69,6 @@ struct GatewayMetrics {
                 by: "source; reason: take_over, dropped", labels: labels + [("reason", reason)])
         }
         self.gaps = (gaps("take_over"), gaps("dropped"))
-        packetBytes = metrics.gauge(
-            "mds_gateway_packet_bytes",
-            "bytes of the longest packet that grows while the one before it is in flight",
-            "at its capacity: the policies make the provider wait, or the spool fills",
-            labels: labels)
-        metrics.gauge(
-            "mds_gateway_packet_capacity_bytes", "bytes at which a packet takes no further tick",
-            labels: labels
-        ).set(Double(growth.bytesMax))
         watermark = metrics.gauge(
             "mds_gateway_watermark_timestamp_seconds",
             "newest watermark that is on the tape, in seconds since 1970",
@@ -100,18 +79,20 @@ struct GatewayMetrics {
                 + "the watermark follow the clock, as after the end of a replay, else 0",
             "1: its watermark does not move any more, and WatermarkStalled does not fire",
             labels: labels)
-        ageAtAcknowledgement = metrics.histogram(
-            "mds_gateway_packet_age_seconds",
-            "from the sealing of a packet to its acknowledgement, retries included, in seconds",
-            labels: labels)
-        tickAge = metrics.histogram(
-            "mds_gateway_tick_age_seconds",
-            "from the turn in which the gateway took a packet's first tick to the packet's "
-                + "acknowledgement, in seconds; without packets of the spool",
-            "above GATEWAY_LATENCY: the disk of NATS is too slow for that aim", labels: labels)
+        packets = PacketMetrics(metrics, labels, growth)
     }
 
-    func waiting(longestPacketBytes bytes: Int) { packetBytes.set(Double(bytes)) }
+    private static func leftOut(
+        _ kind: String, _ metrics: MetricRegistry, _ labels: [(String, String)]
+    ) -> Counter {
+        metrics.counter(
+            "mds_gateway_left_out_ticks_total",
+            "a tick that a policy left out, or a row of an order book that is void; a gap "
+                + "record names it", "raise the tape's limits, or purge",
+            by: "source; kind: trade, quote, depth …", labels: labels + [("kind", kind)])
+    }
+
+    func waiting(longestPacketBytes bytes: Int) { packets.bytes.set(Double(bytes)) }
 
     func source(hasEnded: Bool) { ended.set(hasEnded ? 1 : 0) }
 
@@ -120,11 +101,39 @@ struct GatewayMetrics {
     func acknowledged(
         _ packet: TapePublisher.Acknowledged, tickNanoseconds: Int64?, now: Timestamp
     ) {
-        if let tickNanoseconds { tickAge.observe(Double(tickNanoseconds) / 1e9) }
+        if let tickNanoseconds { packets.tickAge.observe(Double(tickNanoseconds) / 1e9) }
         let age = now.nanoseconds(since: packet.header.sendTime)
-        ageAtAcknowledgement.observe(Double(age) / 1e9)
+        packets.age.observe(Double(age) / 1e9)
         let seconds = Double(packet.header.watermark.nanoseconds) / 1e9
         if seconds > 0, seconds > watermark.value ?? 0 { watermark.set(seconds) }
+    }
+}
+
+/// The gauges and histograms of packets.
+private struct PacketMetrics {
+    let bytes: Gauge
+    let age: Histogram
+    let tickAge: Histogram
+
+    init(_ metrics: MetricRegistry, _ labels: [(String, String)], _ growth: PacketGrowth) {
+        bytes = metrics.gauge(
+            "mds_gateway_packet_bytes",
+            "bytes of the longest packet that grows while the one before it is in flight",
+            "at its capacity: the policies make the provider wait, or the spool fills",
+            labels: labels)
+        metrics.gauge(
+            "mds_gateway_packet_capacity_bytes", "bytes at which a packet takes no further tick",
+            labels: labels
+        ).set(Double(growth.bytesMax))
+        age = metrics.histogram(
+            "mds_gateway_packet_age_seconds",
+            "from the sealing of a packet to its acknowledgement, retries included, in seconds",
+            labels: labels)
+        tickAge = metrics.histogram(
+            "mds_gateway_tick_age_seconds",
+            "from the turn in which the gateway took a packet's first tick to the packet's "
+                + "acknowledgement, in seconds; without packets of the spool",
+            "above GATEWAY_LATENCY: the disk of NATS is too slow for that aim", labels: labels)
     }
 }
 
@@ -304,8 +313,7 @@ struct BackpressureChanged: TelemetryEvent {
         metrics.gauge(
             "mds_gateway_backpressure", "1 while the policies of GATEWAY_POLICY act, else 0",
             "1: the tape is nearly full, or accepts nothing, or more ticks come than "
-                + "GATEWAY_TICKS_PER_SECOND",
-            labels: labels
+                + "GATEWAY_TICKS_PER_SECOND", labels: labels
         ).set(causes.isEmpty ? 0 : 1)
     }
 }

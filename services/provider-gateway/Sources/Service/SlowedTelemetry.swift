@@ -21,14 +21,12 @@ struct SlowedMetrics: Sendable {
             "1 while a source that can wait hands out nothing, because a group is more than "
                 + "GATEWAY_LAG_MAX ticks behind, else 0",
             "1 now and then: a load goes at the pace of its readers; for hours: the group is "
-                + "away or too slow",
-            labels: labels)
+                + "away or too slow", labels: labels)
         let time = time
         metrics.countReading(
             "mds_gateway_slowed_seconds_total",
             "a second in which the source handed out nothing for that reason",
-            "its rate is the share of the time that it waits",
-            labels: labels
+            "its rate is the share of the time that it waits", labels: labels
         ) { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
     }
 

@@ -70,8 +70,7 @@ struct ProvidersSwitched: TelemetryEvent {
         metrics.counter(
             "mds_gateway_provider_switches_total",
             "a change of an instrument from one provider of the source to another",
-            "often: a provider comes and goes; the log names it",
-            labels: [("source", source.text)]
+            "often: a provider comes and goes; the log names it", labels: [("source", source.text)]
         ).add(UInt64(count))
     }
 }

@@ -22,9 +22,9 @@ package final class ShownLimits: Sendable {
                 by: "source, provider, limit", labels: labels)
             max = metrics.gauge(
                 "mds_provider_limit_max", "the limit; absent where the provider states none",
-                by:
-                    "source, provider, limit: lines, tick-lines, depth-lines, connections, streams, symbols, "
-                    + "messages, requests, weight, history, pages, open-requests", labels: labels)
+                by: "source, provider, limit: lines, tick-lines, depth-lines, connections, "
+                    + "streams, symbols, messages, requests, weight, history, pages, "
+                    + "open-requests", labels: labels)
             waiting = metrics.gauge(
                 "mds_provider_limit_waiting", "instruments or requests that wait for the limit",
                 "above 0 for long: as `mds_provider_limit_used`", by: "source, provider, limit",

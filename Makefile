@@ -123,8 +123,9 @@ bench-full: build servers ## The same with growth and longer runs
 coverage: setup servers ## Line coverage of each target
 	@.ci/coverage.sh
 
-pages: ## Make the tables of docs/metrics.md from the code
+pages: setup ## Make docs/metrics.md, and default.env and the tables of settings of the services, from the code (builds tests)
 	@.ci/pages.py
+	@TAPELINE_PAGES=1 swift test --filter ServicesTests.DocumentTests
 
 budget: ## Measure the code, the words and the last run of 'make test', and write .ci/budget.json (REASON='…': why it grew)
 	@.ci/budget.py $(if $(REASON),--reason '$(REASON)')

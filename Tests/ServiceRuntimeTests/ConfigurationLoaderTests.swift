@@ -183,20 +183,4 @@ import Testing
             #expect(KeyCatalogue.product.prefixes.contains { name.hasPrefix($0) }, "\(name)")
         }
     }
-
-    @Test("what the catalogue and the services' schemas do not have in common is told")
-    func catalogueDifferences() {
-        let keys = [
-            ConfigurationKey("NATS_PASSWORD", .text, secret: true, "h"),
-            ConfigurationKey("OTHER_KEY", .text, "h"),
-        ]
-        let service = ServiceDescription(name: "s", version: "1", summary: "s", keys: keys)
-        let catalogue = KeyCatalogue(
-            prefixes: ["NATS_"], names: ["NATS_PASSWORD", "NATS_PASSWORD_FILE", "NATS_OLD"])
-        #expect(
-            catalogue.differences(from: [service]) == [
-                "OTHER_KEY is not in the catalogue", "NATS_OLD is in no service's schema",
-                "OTHER_KEY begins with no prefix of the catalogue",
-            ])
-    }
 }

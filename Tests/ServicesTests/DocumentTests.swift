@@ -1,7 +1,8 @@
 import Foundation
-import ServiceRuntime
 import TestSupport
 import Testing
+
+@testable import ServiceRuntime
 
 @Suite("What stands beside the services")
 struct DocumentTests {
@@ -12,11 +13,9 @@ struct DocumentTests {
 
     @Test("default.env is the schema: every key, its default, one comment", arguments: Service.all)
     func defaultEnvironment(service: Service) throws {
-        let file = try service.text(of: "default.env")
-        let differences = DefaultEnvironment.differences(
-            Array(file.utf8), from: service.description.keys)
-        #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))")
-        #expect(file == DefaultEnvironment.text(for: service.description.keys))
+        try MadePages.check("services/\(service.description.name)/default.env") { _ in
+            MadePages.defaults(of: service.description.keys)
+        }
     }
 
     @Test("default.env alone makes the service start", arguments: Service.all)
@@ -33,9 +32,9 @@ struct DocumentTests {
 
     @Test("the README's table has every key with its default, and no other", arguments: Service.all)
     func configurationTable(service: Service) throws {
-        let lines = try service.text(of: "README.md").split(separator: "\n").map(String.init)
-        let rows = lines.filter { $0.hasPrefix("| `") && $0.contains(/^\| `[A-Z]/) }
-        #expect(rows == service.description.keys.map(Service.row(of:)))
+        try MadePages.check("services/\(service.description.name)/README.md") {
+            try MadePages.filled($0, with: MadePages.table(of: service.description.keys))
+        }
     }
 
     @Test("the READMEs are built alike", arguments: Service.all)
@@ -66,9 +65,11 @@ struct DocumentTests {
     }
 
     @Test("the catalogue of keys knows those of all services, and no other")
-    func catalogue() {
-        let differences = KeyCatalogue.product.differences(from: Service.all.map(\.description))
-        #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))")
+    func catalogue() throws {
+        let names = Service.all.reduce(into: Set<String>()) { $0.formUnion($1.description.names) }
+        try MadePages.check("Sources/Edges/ServiceRuntime/Configuration/KeyCatalogue.swift") {
+            try MadePages.filled($0, with: MadePages.catalogue(names.sorted()))
+        }
     }
 
     @Test("a service takes the whole environment of the others without complaint")

@@ -27,11 +27,4 @@ struct Service: Sendable, CustomTestStringConvertible {
     func text(of file: String) throws -> String {
         try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
     }
-
-    /// Returns the row of a key in the README's table.
-    static func row(of key: ConfigurationKey) -> String {
-        let names = key.fileName.map { "`\(key.name)` (`\($0)`)" } ?? "`\(key.name)`"
-        let value = key.defaultValue.map { "`\($0)`" } ?? ""
-        return "| \(names) | \(value) | \(key.help.replacing("|", with: "\\|")) |"
-    }
 }

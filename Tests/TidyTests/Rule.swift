@@ -34,5 +34,5 @@ struct Rule: Sendable, CustomTestStringConvertible {
 
     static let all: [Rule] =
         lengthRules + bannedRules + importRules + accessRules + writingRules + layoutRules
-        + metricRules + keyRules + packageRules + trapRules + ratchetRules + recipeRules
+        + metricRules + packageRules + trapRules + ratchetRules + recipeRules
 }

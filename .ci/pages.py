@@ -6,9 +6,9 @@
 
 A metric is declared where it is counted: the text of its name, then its meaning, then what to do when it moves
 (optional), each a literal. Its labels are those of `by:`, which may list their values, or else those of `labels:`, of
-a variable too. A provider's metrics have the label `source` before these, unless the call itself has all of them. The
-name says the type: `_total` is a counter. A histogram is made by `histogram`. A name without texts is a use of a metric
-that another place declares."""
+a variable too. A provider's metrics have the label `source` before these (polled ones `provider`, too), unless the
+call itself has all of them. The name says the type: `_total` is a counter. A histogram is made by `histogram`. A name
+without texts is a use of a metric that another place declares."""
 
 import pathlib
 import re
@@ -23,6 +23,7 @@ PAGE = "docs/metrics.md"
 BEGIN = "<!-- The lines up to the end mark are made by `make pages`. -->"
 END = "<!-- The end of what `make pages` makes. -->"
 PROVIDERS = "Sources/Providers/"
+POLLED = PROVIDERS + "Polled"
 # Providers with tables of metrics, whose rows are written by hand.
 BY_HAND = tuple(PROVIDERS + name for name in ("Alpaca", "Binance", "Massive", "Polled", "StreamKit"))
 
@@ -51,6 +52,8 @@ BY = re.compile(rf"\bby:\s*({TEXT})")
 LABELS = re.compile(r"\blabels:\s*(\[|\w+)")
 ARRAY = r"(?:let|var) {}\b(?::[^=\n]+)?\s*=\s*\["
 REGISTRY = re.compile(r"(?:\bmetrics\s*|\$0\s*|\)\s*)\.\w+\(\s*$")
+# A row of a table with a label of its own beside it.
+BESIDE = re.compile(r'\)\s*,\s*\(\s*"([a-z_]+)",\s*\w+\s*\)')
 LABEL = re.compile(r'\(\s*"([a-z_]+)",')
 
 
@@ -85,7 +88,10 @@ def labels(path, code, name):
         if not names and not path.startswith(PROVIDERS):
             raise ValueError("which labels? Say it by `by:`.")
     if path.startswith(PROVIDERS) and not (names if found else REGISTRY.search(code[:name.start()])):
-        return f"source; {names}" if ":" in names else ", ".join(filter(None, ["source", names]))
+        beside = BESIDE.match(code, name.end() + len(call))
+        own = "source, provider" if path.startswith(POLLED) else "source"
+        names = names or (beside[1] if beside else "")
+        return f"{own}; {names}" if ":" in names else ", ".join(filter(None, [own, names]))
     return names
 
 

@@ -50,7 +50,11 @@ class Tables(unittest.TestCase):
         self.assertIn("| counter | source |", self.row('counter("mds_a_total", "x")', path))
         self.assertIn("| counter | source; leg: a, b |", self.row('counter("mds_a_total", "x", by: "leg: a, b")', path))
         self.assertIn("| counter | source |", self.row('metrics.counter("mds_a_total", "x", labels: labels)', path))
-        self.assertIn("| counter | kind |", self.row('metrics.counter("mds_a_total", "x", labels: [("kind", k)])', path))
+        self.assertIn("| counter | source, leg |", self.row('(("mds_a_total", "x", "", { $0.a }), ("leg", b))', path))
+        self.assertIn("| counter | kind |", self.row('$0.counter("mds_a_total", "x", labels: [("kind", k)])', path))
+        self.assertIn("| counter | source, leg |", self.row('(("mds_a_total", "x", "", { $0.a }), ("leg", b))', path))
+        polled = "Sources/Providers/PolledProvider/A.swift"
+        self.assertIn("| source, provider |", self.row('("mds_a", "x", "", b)', polled))
         self.assertIn("| counter |  |", self.row('metrics.counter("mds_a_total", "x")', path))
         self.assertIn("| counter | source, kind |", self.row(
             'metrics.counter("mds_a_total", "x", by: "source, kind", labels: labels)', path))

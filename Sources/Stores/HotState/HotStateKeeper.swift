@@ -232,7 +232,7 @@ extension HotStateKeeper {
     private func account(_ settled: HotSession.Settled, _ session: HotSession) {
         metrics.wrote(settled.written, of: settled.keys)
         if settled.replaced > 0 {
-            context.telemetry.emit(HotKeysReplaced(count: settled.replaced))
+            context.telemetry.emit(.hotKeysReplaced(count: settled.replaced))
         }
         if settled.isFlushed { rebuild("Valkey was flushed") }
         if let refusal = settled.refusal {
@@ -284,7 +284,7 @@ extension HotStateKeeper {
     private func rebuild(_ reason: String) {
         table.repeatAll(heardAfter: clock.monotonic() - ages.life)
         metrics.rebuilt()
-        context.telemetry.emit(HotStateRebuilt(keys: table.pendingCount, reason: reason))
+        context.telemetry.emit(.hotStateRebuilt(keys: table.pendingCount, reason: reason))
     }
 
     /// Reports a failure to connect or to load scripts.
@@ -301,7 +301,7 @@ extension HotStateKeeper {
     private func failed(_ kind: HotFailure, _ reason: String) {
         retries.wait(from: clock.monotonic())
         context.readiness.degrade(Self.part, kind.advice(reason))
-        context.telemetry.emit(HotStateFailed(kind: kind, reason: kind.advice(reason)))
+        context.telemetry.emit(.hotStateFailed(kind: kind, reason: kind.advice(reason)))
         metrics.show(table)
     }
 

@@ -122,57 +122,42 @@ enum HotFailure: String, Sendable {
     case refused
 }
 
-/// Valkey could not be used, or refused values.
-struct HotStateFailed: TelemetryEvent {
-    static let name = "writer.hot_state.failed"
-    let kind: HotFailure
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "Valkey does not take the hot state; the latest of each symbol waits: \(reason)"
-    }
-    var fields: [(String, LogValue)] { [("kind", .text(kind.rawValue))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// Valkey could not be used, or refused values.
+    static func hotStateFailed(kind: HotFailure, reason: String) -> Self {
+        Self(
+            .warning, "writer.hot_state.failed",
+            "Valkey does not take the hot state; the latest of each symbol waits: \(reason)",
+            ("kind", .text(kind.rawValue))
+        ).counting(
             "mds_hot_state_failures_total",
             "a time that Valkey did not accept the hot state; refused values are written again",
             "memory: raise `maxmemory`; scripts: they were flushed; otherwise the body of "
                 + "`/readyz` has the reason, as *degraded*",
             by: "kind: connect, authentication, timeout, lost, unusable, memory, scripts, refused",
-            labels: [("kind", kind.rawValue)]
-        ).add()
+            labels: [("kind", kind.rawValue)])
     }
-}
 
-/// Keys of the hot state's names had another type than a hash, and were made again.
-struct HotKeysReplaced: TelemetryEvent {
-    static let name = "writer.hot_state.replaced"
-    let count: Int
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "keys of the hot state were no hashes and were made anew: something else writes there"
+    /// Keys of the hot state's names had another type than a hash, and were made again.
+    static func hotKeysReplaced(count: Int) -> Self {
+        Self(
+            .warning, "writer.hot_state.replaced",
+            "keys of the hot state were no hashes and were made anew: something else writes there",
+            ("keys", .integer(Int64(count)))
+        ) {
+            $0.counter(
+                "mds_hot_state_replaced_total",
+                "a key of the hot state that had another type and was made again",
+                "find out which other program writes there"
+            ).add(UInt64(max(0, count)))
+        }
     }
-    var fields: [(String, LogValue)] { [("keys", .integer(Int64(count)))] }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_hot_state_replaced_total",
-            "a key of the hot state that had another type and was made again",
-            "find out which other program writes there"
-        ).add(UInt64(max(0, count)))
+    /// All values became pending again, after a new session or after Valkey was emptied.
+    static func hotStateRebuilt(keys: Int, reason: String) -> Self {
+        Self(
+            .info, "writer.hot_state.rebuilt",
+            "all that is known of the hot state is written again: \(reason)",
+            ("keys", .integer(Int64(keys))))
     }
-}
-
-/// All values became pending again, after a new session or after Valkey was emptied.
-struct HotStateRebuilt: TelemetryEvent {
-    static let name = "writer.hot_state.rebuilt"
-    let keys: Int
-    let reason: String
-
-    var level: LogLevel { .info }
-    var message: String { "all that is known of the hot state is written again: \(reason)" }
-    var fields: [(String, LogValue)] { [("keys", .integer(Int64(keys)))] }
 }

@@ -74,8 +74,10 @@ struct MemberLoop {
 
     mutating func run() {
         shared.context.readiness.set(part, "joining")
-        MemberStateChanged(group: shared.settings.group, state: .joining, before: .joining)
-            .count(in: shared.telemetry.metrics)
+        ServiceEvent.memberStateChanged(
+            group: shared.settings.group, state: .joining, before: .joining
+        )
+        .count(in: shared.telemetry.metrics)
         var messages: [MemberShared.Message] = []
         var replies: [OwnershipAnswer] = []
         defer { beat.retire() }
@@ -173,7 +175,7 @@ struct MemberLoop {
             try shared.publish(payload, to: subject)
         } catch {
             shared.telemetry.emit(
-                HeartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
+                .heartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
         }
     }
 
@@ -183,7 +185,7 @@ struct MemberLoop {
             try shared.flush(timeout: Self.lastHeartbeatTimeout)
         } catch {
             shared.telemetry.emit(
-                HeartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
+                .heartbeatUnsaid(group: shared.settings.group, reason: "\(error)"))
         }
         shared.show(machine)
         shared.hasLeft.store(true, ordering: .releasing)
@@ -237,46 +239,46 @@ struct MemberLoop {
         case .state(let state, let before):
             let problem = state.problem(isHung: machine.isHung, machine.drain)
             shared.context.readiness.set(part, problem)
-            telemetry.emit(MemberStateChanged(group: group, state: state, before: before))
+            telemetry.emit(.memberStateChanged(group: group, state: state, before: before))
         case .claimed(let partition, let claim):
-            telemetry.emit(OwnershipClaimed(group: group, partition: partition, claim: claim))
+            telemetry.emit(.ownershipClaimed(group: group, partition: partition, claim: claim))
         case .released(let partition, let epoch):
-            telemetry.emit(OwnershipReleased(group: group, partition: partition, epoch: epoch))
+            telemetry.emit(.ownershipReleased(group: group, partition: partition, epoch: epoch))
         case .dropped(let partition, let owner):
-            telemetry.emit(OwnershipLost(group: group, partition: partition, cause: .owner(owner)))
+            telemetry.emit(.ownershipLost(group: group, partition: partition, cause: .owner(owner)))
         case .fenced(let partition, let reason, let wait):
             telemetry.emit(
-                OwnershipLost(
+                .ownershipLost(
                     group: group, partition: partition,
                     cause: .stranger(reason, waitNanoseconds: wait)))
         case .writeFailed(_, let reason):
-            telemetry.emit(OwnersUnsettled(group: group, operation: .write, reason: reason))
+            telemetry.emit(.ownersUnsettled(group: group, operation: "write", reason: reason))
         case .readFailed(let reason):
-            telemetry.emit(OwnersUnsettled(group: group, operation: .read, reason: reason))
+            telemetry.emit(.ownersUnsettled(group: group, operation: "read", reason: reason))
         case .refusedRecord(let partition, let refusal):
             telemetry.emit(
-                OwnerRecordRefused(group: group, partition: partition, refusal: refusal))
-        case .bucketReplaced: telemetry.emit(OwnersReplaced(group: group))
+                .ownerRecordRefused(group: group, partition: partition, refusal: refusal))
+        case .bucketReplaced: telemetry.emit(.ownersReplaced(group: group))
         case .doubled(let instance):
             telemetry.emit(
-                MemberDoubled(group: group, member: shared.settings.member, instance: instance))
+                .memberDoubled(group: group, member: shared.settings.member, instance: instance))
         case .came(let member, let instance):
             telemetry.emit(
-                MemberSeen(group: group, member: member, instance: instance, change: .came))
+                .memberSeen(group: group, member: member, instance: instance, change: .came))
         case .went(let member, let instance):
             telemetry.emit(
-                MemberSeen(group: group, member: member, instance: instance, change: .went))
+                .memberSeen(group: group, member: member, instance: instance, change: .went))
         case .tooManyMembers(let member):
             telemetry.emit(
-                MemberSeen(group: group, member: member, instance: 0, change: .tooMany))
+                .memberSeen(group: group, member: member, instance: 0, change: .tooMany))
         case .drainAsked(let cause):
-            telemetry.emit(MemberDrainAsked(group: group, cause: cause))
-        case .drainEnded: telemetry.emit(MemberDrainEnded(group: group))
+            telemetry.emit(.memberDrainAsked(group: group, cause: cause))
+        case .drainEnded: telemetry.emit(.memberDrainEnded(group: group))
         case .refusedDrain(let refusal):
-            telemetry.emit(DrainRequestRefused(group: group, refusal: refusal))
+            telemetry.emit(.drainRequestRefused(group: group, refusal: refusal))
         case .leaseDiffers(let member, let instance, let nanoseconds):
             telemetry.emit(
-                MemberLeaseDiffers(
+                .memberLeaseDiffers(
                     group: group, member: member, instance: instance,
                     own: machine.settings.leaseNanoseconds, other: nanoseconds))
         }

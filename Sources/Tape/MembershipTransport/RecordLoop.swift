@@ -41,7 +41,7 @@ struct RecordLoop {
                 serve(link)
             } catch {
                 shared.telemetry.emit(
-                    MemberLinkMissing(group: shared.settings.group, reason: "\(error)"))
+                    .memberLinkMissing(group: shared.settings.group, reason: "\(error)"))
                 // A request without a link also gets an answer.
                 answerAll("\(error)", wait: backoff.next(using: &random))
             }
@@ -87,7 +87,7 @@ struct RecordLoop {
                 // A new connection is made.
                 gone.value.store(true, ordering: .releasing)
                 _ = shared.calls.send(.wake)
-            case .asyncError(let text): shared.telemetry.emit(MemberComplaint(text: text))
+            case .asyncError(let text): shared.telemetry.emit(.memberComplaint(text: text))
             case .disconnected, .refused, .lameDuck: break
             }
         }
@@ -105,7 +105,7 @@ struct RecordLoop {
                 _ = shared.messages.send(.heartbeat(heartbeat, link: link))
             } catch {
                 shared.telemetry.emit(
-                    HeartbeatNotUnderstood(subject: message.subject, refusal: error))
+                    .heartbeatNotUnderstood(subject: message.subject, refusal: error))
             }
         }
         let questions = try connection.subscribe(

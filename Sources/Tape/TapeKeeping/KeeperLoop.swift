@@ -150,7 +150,7 @@ final class KeeperLoop {
             "the sum over all gateways is 1"
         ).set(isKeeper ? 1 : 0)
         if !isKeeper { for stream in client.names.allStreams { show(nil, of: stream) } }
-        client.telemetry.emit(KeeperChanged(isKeeper: isKeeper))
+        client.telemetry.emit(.keeperChanged(isKeeper: isKeeper))
     }
 
     private func wait(_ timeout: Duration) {
@@ -186,7 +186,7 @@ final class KeeperLoop {
         } catch {
             streams[stream, default: KeptStream()].work = nil
             streams[stream]?.heldUntil = clock.monotonic() + Self.heldNanoseconds
-            client.telemetry.emit(PurgeFailed(stream: stream, reason: "\(error)"))
+            client.telemetry.emit(.purgeFailed(stream: stream, reason: "\(error)"))
             shared.report.withLock { $0.streams[stream]?.problem = "\(error)" }
         }
     }
@@ -250,7 +250,7 @@ final class KeeperLoop {
             report.streams[stream]?.time = clock.now()
         }
         client.telemetry.emit(
-            StreamPurged(stream: stream, messages: work.purged, outcome: outcome))
+            .streamPurged(stream: stream, messages: work.purged, outcome: outcome))
         if outcome == .reached { streams[stream]?.finished = work }
         let isHeld = outcome == .held && work.bytes > work.marks.startBytes
         // Everything that could be purged is purged, and meanwhile readers may have read further.
@@ -269,7 +269,7 @@ final class KeeperLoop {
     /// Reports that positions could not be stored.
     private func failed(_ reason: String) {
         shared.report.withLock { $0.problem = reason }
-        client.telemetry.emit(PurgeFailed(stream: "groups", reason: reason))
+        client.telemetry.emit(.purgeFailed(stream: "groups", reason: reason))
     }
 
     /// Reports what holds the stream, if that has changed; `nil`: nothing does.
@@ -282,7 +282,7 @@ final class KeeperLoop {
         guard before?.label != holder?.label else { return }
         show(holder, of: stream)
         if let holder {
-            client.telemetry.emit(PurgeHeld(stream: stream, holder: holder.sentence))
+            client.telemetry.emit(.purgeHeld(stream: stream, holder: holder.sentence))
         }
     }
 

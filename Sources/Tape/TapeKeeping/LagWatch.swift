@@ -122,7 +122,7 @@ struct LagLoop {
             try readGroups()
         } catch {
             // The groups that were read last are kept, because nothing newer is known.
-            client.telemetry.emit(LagUnread(reason: "\(error)"))
+            client.telemetry.emit(.lagUnread(reason: "\(error)"))
         }
         let now = clock.monotonic()
         let heads = heads.store
@@ -133,7 +133,7 @@ struct LagLoop {
                 guard let age = try age(of: question) else { continue }
                 table.answer(question, storedAt: now - age)
             } catch {
-                client.telemetry.emit(LagUnread(reason: "\(error)"))
+                client.telemetry.emit(.lagUnread(reason: "\(error)"))
                 break
             }
         }
@@ -219,11 +219,11 @@ struct LagLoop {
     }
 }
 
-struct LagUnread: TelemetryEvent {
-    static let name = "keeper.lag_unread"
-    let reason: String
-
-    var level: LogLevel { .debug }
-    var message: String { "what lag is computed from could not be read; the last values count" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
+extension ServiceEvent {
+    static func lagUnread(reason: String) -> Self {
+        Self(
+            .debug, "keeper.lag_unread",
+            "what lag is computed from could not be read; the last values count",
+            ("reason", .text(reason)))
+    }
 }

@@ -49,37 +49,28 @@ struct LeaderKeeper {
         lookAt = now + min(Self.lookNanoseconds, LeaderPlan.pauseNanoseconds)
         do throws(JetStreamError) {
             try jetStream.moveLeader(ofStream: move.stream, to: move.server)
-            client.telemetry.emit(LeaderMoved(move: move, refusal: nil))
+            client.telemetry.emit(.leaderMoved(move: move, refusal: nil))
         } catch {
             plan.refused(now: now)
-            client.telemetry.emit(LeaderMoved(move: move, refusal: "\(error)"))
+            client.telemetry.emit(.leaderMoved(move: move, refusal: "\(error)"))
         }
     }
 }
 
-/// A stream's leader was asked to hand over to another server.
-struct LeaderMoved: TelemetryEvent {
-    static let name = "keeper.leader.moved"
-    let move: LeaderPlan.Move
-    let refusal: String?
-
-    var level: LogLevel { refusal == nil ? .info : .warning }
-    var message: String {
-        refusal.map { "a stream's leader stays where it is: \($0)" }
-            ?? "a stream has another leader, so that the servers share the work"
-    }
-    var fields: [(String, LogValue)] {
-        [("stream", .text(move.stream)), ("server", .text(move.server))]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// A stream's leader was asked to hand over to another server.
+    static func leaderMoved(move: LeaderPlan.Move, refusal: String?) -> Self {
+        Self(
+            refusal == nil ? .info : .warning, "keeper.leader.moved",
+            refusal.map { "a stream's leader stays where it is: \($0)" }
+                ?? "a stream has another leader, so that the servers share the work",
+            ("stream", .text(move.stream)), ("server", .text(move.server))
+        ).counting(
             "mds_keeper_leader_moves_total",
             "a leader of a stream that was asked to hand over, so that the servers of a cluster "
                 + "share the work",
             "\"refused\": the log says why; give the user `gateway` the rights of "
                 + "`deploy/nats/server.conf`", by: "result: moved, refused",
-            labels: [("result", refusal == nil ? "moved" : "refused")]
-        ).add()
+            labels: [("result", refusal == nil ? "moved" : "refused")])
     }
 }

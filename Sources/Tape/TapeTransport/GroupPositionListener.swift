@@ -21,7 +21,7 @@ package final class GroupPositionListener: Sendable {
                 throw .damaged("there are too many groups")
             }
         } unreadable: { telemetry, bytes, refusal in
-            telemetry.emit(PositionsNotUnderstood(bytes: bytes, refusal: refusal))
+            telemetry.emit(.positionsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
 

@@ -21,7 +21,7 @@ package final class HeadListener: Sendable {
                 throw .damaged("there are too many heads")
             }
         } unreadable: { telemetry, bytes, refusal in
-            telemetry.emit(HeadsNotUnderstood(bytes: bytes, refusal: refusal))
+            telemetry.emit(.headsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
 
@@ -34,21 +34,16 @@ package final class HeadListener: Sendable {
     package var store: HeadStore { reports.store }
 }
 
-struct HeadsNotUnderstood: TelemetryEvent {
-    static let name = "tape.heads.not_understood"
-    let bytes: Int
-    let refusal: VersionedJSON.Refusal
-
-    var level: LogLevel { .warning }
-    var message: String { "reported heads of the tape are ignored: \(refusal)" }
-    var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func headsNotUnderstood(bytes: Int, refusal: VersionedJSON.Refusal) -> Self {
+        Self(
+            .warning, "tape.heads.not_understood",
+            "reported heads of the tape are ignored: \(refusal)",
+            ("bytes", .integer(Int64(bytes)))
+        ).counting(
             "mds_tape_heads_not_understood_total",
             "a message with the tape's heads that could not be decoded and was ignored",
             "the log says why: upgrade this process if the sender is of a newer release, else "
-                + "find out which process sends to `<namespace>.head.*`"
-        ).add()
+                + "find out which process sends to `<namespace>.head.*`")
     }
 }

@@ -41,24 +41,19 @@ package final class HeadReporter: Sendable {
                     try client.connection.publish(bytes, to: subject)
                 }
             } catch {
-                client.telemetry.emit(HeadsNotSent(reason: "\(error)"))
+                client.telemetry.emit(.headsNotSent(reason: "\(error)"))
             }
         }
     }
 }
 
-struct HeadsNotSent: TelemetryEvent {
-    static let name = "tape.heads.untold"
-    let reason: String
-
-    var level: LogLevel { .debug }
-    var message: String { "the newest ordinals could not be told" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func headsNotSent(reason: String) -> Self {
+        Self(
+            .debug, "tape.heads.untold", "the newest ordinals could not be told",
+            ("reason", .text(reason))
+        ).counting(
             "mds_tape_heads_untold_total", "a message with the tape's heads that could not be sent",
-            "often: check the server"
-        ).add()
+            "often: check the server")
     }
 }

@@ -32,7 +32,7 @@ package final class PositionListener: Sendable {
             do throws(VersionedJSON.Refusal) {
                 message = try PositionMessage(json: payload)
             } catch {
-                telemetry.emit(PositionsNotUnderstood(bytes: payload.count, refusal: error))
+                telemetry.emit(.positionsNotUnderstood(bytes: payload.count, refusal: error))
                 return
             }
             received.withLock { received in
@@ -109,21 +109,15 @@ extension SourceRecord {
     }
 }
 
-struct PositionsNotUnderstood: TelemetryEvent {
-    static let name = "tape.positions.not_understood"
-    let bytes: Int
-    let refusal: VersionedJSON.Refusal
-
-    var level: LogLevel { .warning }
-    var message: String { "reported positions are ignored: \(refusal)" }
-    var fields: [(String, LogValue)] { [("bytes", .integer(Int64(bytes)))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func positionsNotUnderstood(bytes: Int, refusal: VersionedJSON.Refusal) -> Self {
+        Self(
+            .warning, "tape.positions.not_understood", "reported positions are ignored: \(refusal)",
+            ("bytes", .integer(Int64(bytes)))
+        ).counting(
             "mds_tape_positions_not_understood_total",
             "a message with readers' positions that could not be decoded and was ignored",
             "the log says why: upgrade this process if the sender is of a newer release, else "
-                + "find out which process sends to `<namespace>.pos.*`"
-        ).add()
+                + "find out which process sends to `<namespace>.pos.*`")
     }
 }

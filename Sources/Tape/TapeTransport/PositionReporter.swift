@@ -35,7 +35,7 @@ package final class PositionReporter: Sendable {
                         try client.connection.publish(bytes, to: subject)
                     }
                 } catch {
-                    client.telemetry.emit(PositionsNotSent(reason: "\(error)"))
+                    client.telemetry.emit(.positionsNotSent(reason: "\(error)"))
                 }
             }
         }
@@ -72,18 +72,13 @@ package final class PositionReporter: Sendable {
     }
 }
 
-struct PositionsNotSent: TelemetryEvent {
-    static let name = "tape.positions.untold"
-    let reason: String
-
-    var level: LogLevel { .debug }
-    var message: String { "the readers' positions could not be told" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func positionsNotSent(reason: String) -> Self {
+        Self(
+            .debug, "tape.positions.untold", "the readers' positions could not be told",
+            ("reason", .text(reason))
+        ).counting(
             "mds_tape_positions_untold_total",
-            "a message with readers' positions that could not be sent", "often: check the server"
-        ).add()
+            "a message with readers' positions that could not be sent", "often: check the server")
     }
 }

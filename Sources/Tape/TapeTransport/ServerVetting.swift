@@ -92,7 +92,7 @@ final class ServerVetting: Sendable {
         do throws(JetStreamError) {
             try count(connection)
         } catch {
-            telemetry.emit(TapeCallFailed(reason: "\(error)"))
+            telemetry.emit(.tapeCallFailed(reason: "\(error)"))
         }
         guard copies.load(ordering: .relaxed) > before,
             case .refused(let reason) = verdict(on: connection)
@@ -106,7 +106,7 @@ final class ServerVetting: Sendable {
         guard let version = connection.serverVersion else { return nil }
         let verdict = ServerFloor.verdict(
             version: version, copies: copies.load(ordering: .relaxed))
-        if case .old(let reason) = verdict { telemetry.emit(ServerOld(reason: reason)) }
+        if case .old(let reason) = verdict { telemetry.emit(.serverOld(reason: reason)) }
         return verdict
     }
 
@@ -121,32 +121,18 @@ final class ServerVetting: Sendable {
     }
 }
 
-/// The server is usable, but a newer one would be better.
-struct ServerOld: TelemetryEvent {
-    static let name = "nats.server.old"
-    let reason: String
+extension ServiceEvent {
+    /// The server is usable, but a newer one would be better.
+    static func serverOld(reason: String) -> Self {
+        Self(.warning, "nats.server.old", "nats-server should be upgraded: \(reason)")
+    }
 
-    var level: LogLevel { .warning }
-    var message: String { "nats-server should be upgraded: \(reason)" }
-    var fields: [(String, LogValue)] { [] }
-
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// The server must not be used. Nothing is published or read until the link is to another server.
-struct ServerRefused: TelemetryEvent {
-    static let name = "nats.server.refused"
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "this nats-server is not used: \(reason)" }
-    var fields: [(String, LogValue)] { [] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// The server must not be used. Nothing is published or read until the link is to another
+    /// server.
+    static func serverRefused(reason: String) -> Self {
+        Self(.error, "nats.server.refused", "this nats-server is not used: \(reason)").counting(
             "mds_nats_servers_refused_total",
             "a server that was too old to be used: nothing is published or read over such a "
-                + "connection", "upgrade it"
-        ).add()
+                + "connection", "upgrade it")
     }
 }

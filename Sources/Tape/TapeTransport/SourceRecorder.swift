@@ -49,7 +49,7 @@ package final class SourceRecorder: Sendable {
         var stored = try Self.open(client, source)
         do throws(JetStreamError) {
             if let refusal = try stored.read() {
-                client.telemetry.emit(SourceRecordRefused(source: source, refusal: refusal))
+                client.telemetry.emit(.sourceRecordRefused(source: source, refusal: refusal))
             }
         } catch {
             throw TapeError.jetStream(error)
@@ -120,13 +120,14 @@ package final class SourceRecorder: Sendable {
                     $0.written = record.time
                     $0.problem = nil
                 }
-                telemetry.emit(SourceRecordWritten(source: source))
+                telemetry.emit(.sourceRecordWritten(source: source))
             case .unsettled(let reason):
                 shared.status.withLock { $0.problem = reason }
-                telemetry.emit(SourceRecordFailed(source: source, reason: reason))
+                telemetry.emit(.sourceRecordFailed(source: source, reason: reason))
             case .superseded:
-                shared.status.withLock { $0.problem = SourceRecordSuperseded.reason }
-                telemetry.emit(SourceRecordSuperseded(source: source))
+                let reason = "a later owner, or a newer release, writes it now"
+                shared.status.withLock { $0.problem = reason }
+                telemetry.emit(.sourceRecordSuperseded(source: source, reason: reason))
                 return
             }
         }
@@ -146,65 +147,41 @@ package final class SourceRecorder: Sendable {
 
 // MARK: events
 
-struct SourceRecordWritten: TelemetryEvent {
-    static let name = "tape.record.written"
-    let source: SourceName
-
-    var level: LogLevel { .trace }
-    var message: String { "what the tape acknowledged of the source is on record" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func sourceRecordWritten(source: SourceName) -> Self {
+        Self(
+            .trace, "tape.record.written", "what the tape acknowledged of the source is on record",
+            ("source", .text(source.text))
+        ).counting(
             "mds_tape_record_writes_total",
             "a write of the source's record (epochs and last ordinals), at most one a second",
-            labels: [("source", source.text)]
-        ).add()
-    }
-}
-
-struct SourceRecordFailed: TelemetryEvent {
-    static let name = "tape.record.failed"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "the source's record was not written; ticks continue, and the write is tried again"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("reason", .text(reason))]
+            labels: [("source", source.text)])
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    static func sourceRecordFailed(source: SourceName, reason: String) -> Self {
+        Self(
+            .warning, "tape.record.failed",
+            "the source's record was not written; ticks continue, and the write is tried again",
+            ("source", .text(source.text)), ("reason", .text(reason))
+        ).counting(
             "mds_tape_record_failures_total",
             "a write of the source's record that failed; ticks continue, the write is tried again",
-            "rises for long: check NATS and its rights", labels: [("source", source.text)]
-        ).add()
+            "rises for long: check NATS and its rights", labels: [("source", source.text)])
     }
-}
 
-struct SourceRecordRefused: TelemetryEvent {
-    static let name = "tape.record.damaged"
-    let source: SourceName
-    let refusal: VersionedJSON.Refusal
-
-    var level: LogLevel { .error }
-    var message: String {
-        "the source's record cannot be read and is "
-            + "\(refusal.isNewer ? "left as it is" : "written again"); meanwhile only the tape and "
-            + "its readers know which ordinals were given out: \(refusal)"
+    static func sourceRecordRefused(source: SourceName, refusal: VersionedJSON.Refusal) -> Self {
+        Self(
+            .error, "tape.record.damaged",
+            "the source's record cannot be read and is "
+                + "\(refusal.isNewer ? "left as it is" : "written again"); meanwhile only the tape "
+                + "and its readers know which ordinals were given out: \(refusal)",
+            ("source", .text(source.text)))
     }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
 
-struct SourceRecordSuperseded: TelemetryEvent {
-    static let name = "tape.record.superseded"
-    static let reason = "a later owner, or a newer release, writes it now"
-    let source: SourceName
-
-    var level: LogLevel { .warning }
-    var message: String { "this process does not write the source's record: \(Self.reason)" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+    static func sourceRecordSuperseded(source: SourceName, reason: String) -> Self {
+        Self(
+            .warning, "tape.record.superseded",
+            "this process does not write the source's record: \(reason)",
+            ("source", .text(source.text)))
+    }
 }

@@ -41,7 +41,7 @@ extension TapeClient {
                 connected?.close()
                 guard error.isRetryable else { throw error }
                 readiness.set(ReadinessPart.nats, "\(error)")
-                context.telemetry.emit(TapeNotThere(reason: "\(error)"))
+                context.telemetry.emit(.tapeNotThere(reason: "\(error)"))
             }
             if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }
         }
@@ -63,43 +63,28 @@ extension TapeClient {
     }
 }
 
-/// A try to open the tape that failed.
-struct TapeNotThere: TelemetryEvent {
-    static let name = "tape.unavailable"
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "waiting for the tape: \(reason)" }
-    var fields: [(String, LogValue)] { [] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// A try to open the tape that failed.
+    static func tapeNotThere(reason: String) -> Self {
+        Self(.warning, "tape.unavailable", "waiting for the tape: \(reason)").counting(
             "mds_tape_unavailable_total",
             "an attempt to open the tape that failed; further attempts follow",
-            "`/status` names what is missing"
-        ).add()
+            "`/status` names what is missing")
     }
-}
 
-/// A request of the NATS service protocol to this process, and its answer.
-struct QuestionAnswered: TelemetryEvent {
-    static let name = "nats.service.asked"
-    let question: ServiceQuestion
-    let failure: NatsError?
-
-    var level: LogLevel { failure == nil ? .debug : .warning }
-    var message: String { failure.map { "cannot say who this is: \($0)" } ?? "said who this is" }
-    var fields: [(String, LogValue)] { [("question", .text(question.rawValue))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// A request of the NATS service protocol to this process, and its answer.
+    static func questionAnswered(question: ServiceQuestion, failure: NatsError?) -> Self {
+        Self(
+            failure == nil ? .debug : .warning, "nats.service.asked",
+            failure.map { "cannot say who this is: \($0)" } ?? "said who this is",
+            ("question", .text(question.rawValue))
+        ).counting(
             "mds_nats_service_questions_total", "questions of the NATS service protocol (`$SRV`)",
             "failed: see the event `nats.service.asked`",
             by: "question: ping, info, stats; result: answered, failed",
             labels: [
                 ("question", question.rawValue.lowercased()),
                 ("result", failure == nil ? "answered" : "failed"),
-            ]
-        ).add()
+            ])
     }
 }

@@ -86,7 +86,7 @@ package final class TapeClient: Sendable {
         let telemetry = telemetry
         do throws(NatsError) {
             let made = try ServiceResponder(announcement, on: connection) { question, failure in
-                telemetry.emit(QuestionAnswered(question: question, failure: failure))
+                telemetry.emit(.questionAnswered(question: question, failure: failure))
             }
             responder.withLock { $0 = made }
         } catch {
@@ -145,13 +145,13 @@ package final class TapeClient: Sendable {
         }
         if existing.maxBytes != wanted.maxBytes {
             telemetry.emit(
-                TapeStreamSize(
+                .tapeStreamSize(
                     stream: wanted.name, before: existing.maxBytes, wanted: wanted.maxBytes,
                     refusal: "'tapeline setup' does that"))
         }
         if existing.replicas < connection.replicas {
             telemetry.emit(
-                TapeStreamCopies(
+                .tapeStreamCopies(
                     stream: wanted.name, before: existing.replicas, wanted: connection.replicas,
                     refusal: "'tapeline setup' does that"))
         }
@@ -162,7 +162,7 @@ package final class TapeClient: Sendable {
         guard let before else { return }
         if setup.copies.before < setup.copies.wanted {
             telemetry.emit(
-                TapeStreamCopies(
+                .tapeStreamCopies(
                     stream: setup.stream, before: setup.copies.before,
                     wanted: setup.copies.wanted,
                     refusal: setup.copies.refusal.map { "\($0)" }))
@@ -171,7 +171,7 @@ package final class TapeClient: Sendable {
         var refusal: String?
         if case .refused(let error) = setup.outcome { refusal = "\(error)" }
         telemetry.emit(
-            TapeStreamSize(
+            .tapeStreamSize(
                 stream: setup.stream, before: before.maxBytes, wanted: setup.wanted,
                 refusal: refusal))
     }
@@ -268,30 +268,30 @@ private final class ConnectionListeners: Sendable {
         switch event {
         case .disconnected(let reason):
             readiness.set(ReadinessPart.nats, reason)
-            telemetry.emit(ConnectionLost(reason: reason))
+            telemetry.emit(.connectionLost(reason: reason))
         case .refused(let reason):
             readiness.set(ReadinessPart.nats, reason)
-            telemetry.emit(ConnectionRefused(reason: reason))
+            telemetry.emit(.connectionRefused(reason: reason))
         case .reconnected:
             guard let connection = connection.withLock({ $0.value }) else { return }
             vetting.reconnected(connection, restored: { self.restored() }) { reason in
                 self.readiness.set(ReadinessPart.nats, reason)
-                self.telemetry.emit(ServerRefused(reason: reason))
+                self.telemetry.emit(.serverRefused(reason: reason))
             }
         case .closed(let reason):
             if !isClosing.load(ordering: .acquiring) { readiness.set(ReadinessPart.nats, reason) }
             send(.closed(reason))
-        case .lameDuck: telemetry.emit(ServerLeaving())
+        case .lameDuck: telemetry.emit(.serverLeaving())
         case .asyncError(let text):
             lastComplaint.withLock { $0 = text }
-            telemetry.emit(ConnectionComplaint(text: text))
+            telemetry.emit(.connectionComplaint(text: text))
         }
     }
 
     /// Handles a link that may be used again.
     private func restored() {
         readiness.set(ReadinessPart.nats, nil)
-        telemetry.emit(ConnectionRestored())
+        telemetry.emit(.connectionRestored())
         send(.reconnected)
     }
 

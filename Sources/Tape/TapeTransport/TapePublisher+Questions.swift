@@ -126,7 +126,7 @@ extension TapePublisher {
     /// Ends the lane's question without an answer and reports the reason.
     private func failed(_ lane: Int, _ reason: String) {
         become(.none, lane)
-        client.telemetry.emit(TapeCallFailed(reason: reason))
+        client.telemetry.emit(.tapeCallFailed(reason: reason))
     }
 
     /// Sends the question when the stream may be asked again, and gives up a question that is not

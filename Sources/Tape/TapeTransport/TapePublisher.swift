@@ -365,7 +365,7 @@ package final class TapePublisher {
     ) {
         if isTrouble { lanes[lane].trouble = reason }
         client.telemetry.emit(
-            PublishUnsettled(
+            .publishUnsettled(
                 subject: lanes[lane].subject, reason: reason, label: label,
                 level: isTrouble ? .warning : .debug))
     }
@@ -423,10 +423,10 @@ package final class TapePublisher {
             lanes[lane].inProcessSince = nil
         case .fenced(let ours, let theirs):
             client.telemetry.emit(
-                PublisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
+                .publisherFenced(subject: lanes[lane].subject, ours: ours, theirs: theirs))
         case .rolledBack(let lost, let sequence):
             client.telemetry.emit(
-                TapeRolledBack(
+                .tapeRolledBack(
                     subject: lanes[lane].subject, lost: lost, sequence: sequence,
                     holdsTicks: lanes[lane].builder.kind != .watermark))
             if rolledBack.count >= Self.rolledBackMax { rolledBack.removeFirst() }

@@ -196,7 +196,7 @@ extension TapeReaders {
         guard let state = readers[share].share else { return }
         // Why it stopped, its readers find themselves.
         if case .doubted(let doubt)? = trouble {
-            client.telemetry.emit(ReaderDoubted(reader: name(share), doubt: doubt))
+            client.telemetry.emit(.readerDoubted(reader: name(share), doubt: doubt))
         }
         let now = clock.monotonic()
         let isNew = now - state.openedAt < Self.shareRetryNanosecondsMax

@@ -407,13 +407,13 @@ package final class TapeReaders {
             createConsumer(reader, consumerNumber, start)
         case .pull(let consumerNumber, let number): pull(reader, consumerNumber, number)
         case .doubted(let doubt):
-            client.telemetry.emit(ReaderDoubted(reader: name(reader), doubt: doubt))
+            client.telemetry.emit(.readerDoubted(reader: name(reader), doubt: doubt))
         case .hole(let source, let ordinals):
             client.telemetry.emit(
-                TapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
+                .tapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
         case .stopped(let problem):
             metrics.problems.add(1)
-            client.telemetry.emit(ReaderStopped(reader: name(reader), problem: problem))
+            client.telemetry.emit(.readerStopped(reader: name(reader), problem: problem))
         }
     }
 
@@ -476,7 +476,7 @@ package final class TapeReaders {
 
     /// Reports that the reader could not be opened. Its machine tries again.
     private func failed(_ reader: Int, _ reason: String) {
-        client.telemetry.emit(TapeCallFailed(reason: reason))
+        client.telemetry.emit(.tapeCallFailed(reason: reason))
         readers[reader].machine.openFailed(now: clock.monotonic())
     }
 
@@ -493,7 +493,7 @@ package final class TapeReaders {
                 replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")
         } catch {
             // Without pulls nothing comes, so the lane stalls and makes the consumer again.
-            client.telemetry.emit(TapeCallFailed(reason: "\(error)"))
+            client.telemetry.emit(.tapeCallFailed(reason: "\(error)"))
         }
     }
 }

@@ -1,30 +1,23 @@
 internal import ServiceRuntime
 
-/// A stream holds more or less than this process's settings want. It is reported once, when the
-/// stream is opened.
-struct TapeStreamSize: TelemetryEvent {
-    static let name = "tape.stream.size"
-    let stream: String
-    let before: Int64
-    let wanted: Int64
-    /// Why the stream was not made larger. It has no meaning for one that is larger already.
-    let refusal: String?
-
-    private var isSmaller: Bool { before >= 0 && before < wanted }
-
-    var level: LogLevel { isSmaller && refusal != nil ? .warning : .info }
-    var message: String {
-        if isSmaller, let refusal {
-            return "stream \(stream) holds less than MDS_STREAM_BYTES says and was not made "
-                + "larger (\(refusal)); it is used as it is"
+extension ServiceEvent {
+    /// A stream holds more or less than this process's settings want. It is reported once, when the
+    /// stream is opened. `refusal`: why the stream was not made larger. It has no meaning for one
+    /// that is larger already.
+    static func tapeStreamSize(stream: String, before: Int64, wanted: Int64, refusal: String?)
+        -> Self
+    {
+        let isSmaller = before >= 0 && before < wanted
+        let refused = (isSmaller ? refusal : nil).map {
+            "stream \(stream) holds less than MDS_STREAM_BYTES says and was not made "
+                + "larger (\($0)); it is used as it is"
         }
-        return isSmaller
+        let kept =
+            isSmaller
             ? "stream \(stream) was made larger"
             : "stream \(stream) may hold more than MDS_STREAM_BYTES says; it is not made smaller"
-    }
-    var fields: [(String, LogValue)] {
-        [
-            ("stream", .text(stream)), ("bytes", .integer(before)), ("wanted", .integer(wanted)),
-        ]
+        return Self(
+            refused == nil ? .info : .warning, "tape.stream.size", refused ?? kept,
+            ("stream", .text(stream)), ("bytes", .integer(before)), ("wanted", .integer(wanted)))
     }
 }

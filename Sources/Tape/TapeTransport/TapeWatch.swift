@@ -162,8 +162,8 @@ package final class TapeWatch: Sendable {
         }
         for change in changes {
             switch change.level {
-            case .low: telemetry.emit(HeadroomLow(room: change.room))
-            case .ample: telemetry.emit(HeadroomAmple(room: change.room))
+            case .low: telemetry.emit(.headroomLow(room: change.room))
+            case .ample: telemetry.emit(.headroomAmple(room: change.room))
             }
         }
         if metrics { show(seen, telemetry.metrics) }
@@ -320,29 +320,21 @@ package final class TapeWatch: Sendable {
 
 // MARK: events
 
-struct HeadroomLow: TelemetryEvent {
-    static let name = "tape.headroom.low"
-    let room: HeadroomLevel.Room
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "the tape is nearly full; when it is, nothing more can be published: see what holds its "
-            + "purge back in /status, or raise the limit"
+extension ServiceEvent {
+    static func headroomLow(room: HeadroomLevel.Room) -> Self {
+        Self(
+            .warning, "tape.headroom.low",
+            "the tape is nearly full; when it is, nothing more can be published: see what holds "
+                + "its purge back in /status, or raise the limit",
+            fields: room.fields
+        ) { room.count("low", in: $0) }
     }
-    var fields: [(String, LogValue)] { room.fields }
 
-    func count(in metrics: MetricRegistry) { room.count("low", in: metrics) }
-}
-
-struct HeadroomAmple: TelemetryEvent {
-    static let name = "tape.headroom.ample"
-    let room: HeadroomLevel.Room
-
-    var level: LogLevel { .info }
-    var message: String { "the tape has room again" }
-    var fields: [(String, LogValue)] { room.fields }
-
-    func count(in metrics: MetricRegistry) { room.count("ample", in: metrics) }
+    static func headroomAmple(room: HeadroomLevel.Room) -> Self {
+        Self(.info, "tape.headroom.ample", "the tape has room again", fields: room.fields) {
+            room.count("ample", in: $0)
+        }
+    }
 }
 
 extension HeadroomLevel.Room {

@@ -1,14 +1,14 @@
 import ServiceRuntime
 import Testing
 
-private struct PublishRefused: TelemetryEvent {
-    static let name = "gateway.publish.refused"
-    let level = LogLevel.warning
-    let partition: Int
-    var message: String { "partition \(partition) refused a packet; retrying" }
-    var fields: [(String, LogValue)] { [("partition", LogValue(partition))] }
-    func count(in metrics: MetricRegistry) {
-        metrics.counter("mds_publish_refused_total", "Refused packets.").add()
+extension ServiceEvent {
+    fileprivate static func publishRefused(partition: Int) -> Self {
+        Self(
+            .warning, "gateway.publish.refused",
+            "partition \(partition) refused a packet; retrying", ("partition", LogValue(partition))
+        ) {
+            $0.counter("mds_tries_total", "Tries.").add(2)
+        }.counting("mds_publish_refused_total", "Refused packets.")
     }
 }
 
@@ -30,17 +30,18 @@ private struct Plain: TelemetryEvent {
 
     @Test("an event is one line and its counters")
     func emit() {
-        hub(.info).emit(PublishRefused(partition: 3))
+        hub(.info).emit(.publishRefused(partition: 3))
         #expect(
             capture.lines.first?.hasSuffix(
                 #""level":"warning","service":"s","event":"gateway.publish.refused","message":"#
                     + #""partition 3 refused a packet; retrying","partition":3}"#) == true)
         #expect(metrics.counter("mds_publish_refused_total", "").value == 1)
+        #expect(metrics.counter("mds_tries_total", "").value == 2)
     }
 
     @Test("what the level leaves out of the log is counted all the same")
     func countedSilently() {
-        hub(.error).emit(PublishRefused(partition: 3))
+        hub(.error).emit(.publishRefused(partition: 3))
         hub(.error).emit(Plain())
         #expect(capture.lines.isEmpty)
         #expect(metrics.counter("mds_publish_refused_total", "").value == 1)
@@ -51,7 +52,7 @@ private struct Plain: TelemetryEvent {
     @Test("a flood is counted in full, although the log leaves lines out")
     func flood() {
         let hub = hub(.info)
-        for _ in 0..<500 { hub.emit(PublishRefused(partition: 3)) }
+        for _ in 0..<500 { hub.emit(.publishRefused(partition: 3)) }
         #expect(metrics.counter("mds_publish_refused_total", "").value == 500)
         #expect(capture.lines.count < 500)
     }

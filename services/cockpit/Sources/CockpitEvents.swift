@@ -2,70 +2,38 @@ import MarketModel
 import ServiceRuntime
 import TapeProtocol
 
-struct CockpitCannotListen: TelemetryEvent {
-    static let name = "cockpit.deaf"
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "NATS cannot be listened to" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-}
-
-struct MembersNotHeard: TelemetryEvent {
-    static let name = "cockpit.members.not_heard"
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "the heartbeats of the services cannot be heard" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason))] }
-}
-
-struct PagesServed: TelemetryEvent {
-    static let name = "cockpit.open"
-    let address: String
-
-    var level: LogLevel { .info }
-    var message: String { "the pages are at \(address)" }
-    var fields: [(String, LogValue)] { [("address", .text(address))] }
-}
-
-struct TokenRefused: TelemetryEvent {
-    static let name = "cockpit.token.refused"
-    let peer: String
-
-    var level: LogLevel { .warning }
-    var message: String { "a wrong token was given" }
-    var fields: [(String, LogValue)] { [("peer", .text(peer))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_cockpit_tokens_refused_total", "a wrong token that was given",
-            "many: somebody guesses; look at the log for the peer"
-        ).add()
+extension ServiceEvent {
+    static func cockpitCannotListen(reason: String) -> Self {
+        Self(.error, "cockpit.deaf", "NATS cannot be listened to", ("reason", .text(reason)))
     }
-}
 
-/// Reports what came of an action, whoever asked for it.
-struct ActionAnswered: TelemetryEvent {
-    static let name = "cockpit.action"
-    let request: ActionRequest
-    let answer: ActionAnswer
+    static func membersNotHeard(reason: String) -> Self {
+        Self(
+            .warning, "cockpit.members.not_heard", "the heartbeats of the services cannot be heard",
+            ("reason", .text(reason)))
+    }
 
-    var level: LogLevel { answer.stage == .done ? .info : .warning }
-    var message: String { "an action was asked for" }
-    var fields: [(String, LogValue)] {
-        [
+    static func pagesServed(address: String) -> Self {
+        Self(.info, "cockpit.open", "the pages are at \(address)", ("address", .text(address)))
+    }
+
+    static func tokenRefused(peer: String) -> Self {
+        Self(.warning, "cockpit.token.refused", "a wrong token was given", ("peer", .text(peer)))
+            .counting(
+                "mds_cockpit_tokens_refused_total", "a wrong token that was given",
+                "many: somebody guesses; look at the log for the peer")
+    }
+
+    /// Reports what came of an action, whoever asked for it.
+    static func actionAnswered(request: ActionRequest, answer: ActionAnswer) -> Self {
+        Self(
+            answer.stage == .done ? .info : .warning, "cockpit.action", "an action was asked for",
             ("person", .text(request.person)), ("from", .text(request.origin)),
             ("command", .text(request.command)), ("reason", .text(request.reason)),
-            ("stage", .text("\(answer.stage)")), ("outcome", .text(answer.outcome)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+            ("stage", .text("\(answer.stage)")), ("outcome", .text(answer.outcome))
+        ).counting(
             "mds_cockpit_actions_total", "an action that a person asked for",
             "failed: look at it on the page Actions", by: "outcome: done, refused, failed",
-            labels: [("outcome", "\(answer.stage)")]
-        ).add()
+            labels: [("outcome", "\(answer.stage)")])
     }
 }

@@ -54,7 +54,7 @@ package enum Main {
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
         let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
-            PagesServed(address: "\(scheme)://\(host):\(server.port)\(settings.gate.path)/"))
+            .pagesServed(address: "\(scheme)://\(host):\(server.port)\(settings.gate.path)/"))
         onOpen(server.port)
         let threads = try collector.startThreads(tape)
         defer { collector.close() }

@@ -42,7 +42,7 @@ struct CalendarWatch {
     }
 
     /// Returns the events to report now. `now` is the wall clock.
-    mutating func update(now: Timestamp) -> [CalendarEnds] {
+    mutating func update(now: Timestamp) -> [ServiceEvent] {
         for place in entries.indices { entries[place].hasEnded = entries[place].until <= now }
         let soon = entries.filter {
             $0.until <= now.advanced(byNanoseconds: Self.aheadNanoseconds)
@@ -53,7 +53,9 @@ struct CalendarWatch {
             ?? false
         guard !soon.isEmpty, !isReported else { return [] }
         reportedAt = now
-        return soon.map { CalendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded) }
+        return soon.map {
+            ServiceEvent.calendarEnds(calendar: $0.name, until: $0.until, hasEnded: $0.hasEnded)
+        }
     }
 
     /// A text that names the calendars that have ended; `nil` while none has.
@@ -80,22 +82,14 @@ struct CalendarWatch {
     }
 }
 
-/// A calendar of the graph ends within 90 days, or has ended.
-struct CalendarEnds: TelemetryEvent {
-    static let name = "operator.calendar.ends"
-    let calendar: String
-    let until: Timestamp
-    let hasEnded: Bool
-
-    var level: LogLevel { hasEnded ? .error : .warning }
-    var message: String {
-        hasEnded
-            ? "a calendar of the graph has ended: its sessions make no bars any more"
-            : "a calendar of the graph ends soon: behind that its sessions make no bars"
+extension ServiceEvent {
+    /// A calendar of the graph ends within 90 days, or has ended.
+    static func calendarEnds(calendar: String, until: Timestamp, hasEnded: Bool) -> Self {
+        Self(
+            hasEnded ? .error : .warning, "operator.calendar.ends",
+            hasEnded
+                ? "a calendar of the graph has ended: its sessions make no bars any more"
+                : "a calendar of the graph ends soon: behind that its sessions make no bars",
+            ("calendar", .text(calendar)), ("valid.until", .text(until.description)))
     }
-    var fields: [(String, LogValue)] {
-        [("calendar", .text(calendar)), ("valid.until", .text(until.description))]
-    }
-
-    func count(in metrics: MetricRegistry) {}
 }

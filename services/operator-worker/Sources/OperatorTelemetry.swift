@@ -323,8 +323,7 @@ extension Gauge {
 }
 
 /// A partition's core was made, and its reader opens soon.
-struct PartitionStarted: TelemetryEvent {
-    static let name = "operator.partition.started"
+struct PartitionStarted {
     let partition: Partition
     let epoch: UInt64
     /// The ordinal of the last output on the tape; 0 for none.
@@ -336,67 +335,43 @@ struct PartitionStarted: TelemetryEvent {
     /// The sequence after which reading begins; 0 for the start of the tape.
     let input: UInt64
 
-    var level: LogLevel { .info }
-    var message: String { "a partition is being worked on" }
-    var fields: [(String, LogValue)] {
-        [
+    var event: ServiceEvent {
+        ServiceEvent(
+            .info, "operator.partition.started", "a partition is being worked on",
             ("partition", .integer(Int64(partition.number))), ("epoch", .unsigned(epoch)),
             ("standing.ordinal", .unsigned(published)), ("recovery", .text(way)),
-            ("checkpoint", .unsigned(checkpoint)), ("input.sequence", .unsigned(input)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+            ("checkpoint", .unsigned(checkpoint)), ("input.sequence", .unsigned(input))
+        ).counting(
             "mds_operator_partition_starts_total",
             "a partition that was started: from the start of the tape, from a checkpoint, or "
                 + "with a new generation of bars",
             "\"start\" with a long tape: its checkpoints were lost",
-            by: "recovery: start, checkpoint, base", labels: [("recovery", way)]
-        ).add()
+            by: "recovery: start, checkpoint, base", labels: [("recovery", way)])
     }
 }
 
-/// The facts with which a partition begins could not be read. It is tried again.
-struct PartitionNotStarted: TelemetryEvent {
-    static let name = "operator.partition.not_started"
-    let partition: Partition
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "a partition could not be begun with; trying again" }
-    var fields: [(String, LogValue)] {
-        [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
+extension ServiceEvent {
+    /// The facts with which a partition begins could not be read. It is tried again.
+    static func partitionNotStarted(partition: Partition, reason: String) -> Self {
+        Self(
+            .warning, "operator.partition.not_started",
+            "a partition could not be begun with; trying again",
+            ("partition", .integer(Int64(partition.number))), ("reason", .text(reason)))
     }
 
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// A partition makes no bars until a person acts.
-struct PartitionStopped: TelemetryEvent {
-    static let name = "operator.partition.stopped"
-    let partition: Partition
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "a partition stopped: \(reason)" }
-    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
-
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// The service ends. `isComplete` is true when all partitions were handed over.
-struct OperatorDrained: TelemetryEvent {
-    static let name = "operator.drained"
-    let isComplete: Bool
-
-    var level: LogLevel { isComplete ? .info : .warning }
-    var message: String {
-        isComplete
-            ? "every computed bar is on the tape"
-            : "stopped with bars that are not on the tape; the next start computes them again"
+    /// A partition makes no bars until a person acts.
+    static func partitionStopped(partition: Partition, reason: String) -> Self {
+        Self(
+            .error, "operator.partition.stopped", "a partition stopped: \(reason)",
+            ("partition", .integer(Int64(partition.number))))
     }
-    var fields: [(String, LogValue)] { [] }
 
-    func count(in metrics: MetricRegistry) {}
+    /// The service ends. `isComplete` is true when all partitions were handed over.
+    static func operatorDrained(isComplete: Bool) -> Self {
+        Self(
+            isComplete ? .info : .warning, "operator.drained",
+            isComplete
+                ? "every computed bar is on the tape"
+                : "stopped with bars that are not on the tape; the next start computes them again")
+    }
 }

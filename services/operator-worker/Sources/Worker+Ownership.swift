@@ -30,7 +30,7 @@ extension Worker {
         case .drop(let partition, let tenure):
             guard let index = slotOfPartition[partition], slots[index].claim?.tenure == tenure
             else { return }
-            context.telemetry.emit(PartitionDropped(partition: partition))
+            context.telemetry.emit(.partitionDropped(partition: partition))
             close(index)
         }
     }
@@ -87,7 +87,7 @@ extension Worker {
             // A state that cannot be stored is not waited for.
             let isComplete = isDone && slot.core?.isStorable ?? true
             context.telemetry.emit(
-                PartitionReleased(
+                .partitionReleased(
                     partition: slot.partition, isComplete: isComplete, nanoseconds: nanoseconds))
             close(index)
             unsentAnswers.append(.released(slot.partition, tenure: claim.tenure))
@@ -101,7 +101,7 @@ extension Worker {
             let slot = slots[index]
             guard let claim = slot.claim, publisher.isFenced(lane: slot.lane) else { continue }
             let reason = "another worker published bars under a higher epoch"
-            context.telemetry.emit(PartitionLost(partition: slot.partition, reason: reason))
+            context.telemetry.emit(.partitionLost(partition: slot.partition, reason: reason))
             close(index)
             unsentAnswers.append(.lost(slot.partition, tenure: claim.tenure, reason: reason))
         }
@@ -137,53 +137,36 @@ extension Worker {
     }
 }
 
-struct PartitionReleased: TelemetryEvent {
-    static let name = "operator.partition.released"
-    let partition: Partition
-    /// Whether all output and the state were stored; false when the tape or the bucket was too
-    /// slow.
-    let isComplete: Bool
-    let nanoseconds: Int64
-
-    var level: LogLevel { isComplete ? .info : .warning }
-    var message: String {
-        isComplete
-            ? "a partition was kept and given to another worker"
-            : "a partition was given to another worker, which has to compute its end again"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// `isComplete`: whether all output and the state were stored; false when the tape or the
+    /// bucket was too slow.
+    static func partitionReleased(partition: Partition, isComplete: Bool, nanoseconds: Int64)
+        -> Self
+    {
+        Self(
+            isComplete ? .info : .warning, "operator.partition.released",
+            isComplete
+                ? "a partition was kept and given to another worker"
+                : "a partition was given to another worker, which has to compute its end again",
             ("partition", .integer(Int64(partition.number))),
-            ("seconds", .real(Double(nanoseconds) / 1e9)),
-        ]
+            ("seconds", .real(Double(nanoseconds) / 1e9))
+        ) { $0.countLeft(isComplete ? "released" : "cut_short") }
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.countLeft(isComplete ? "released" : "cut_short")
+    static func partitionDropped(partition: Partition) -> Self {
+        Self(
+            .warning, "operator.partition.dropped", "another worker has taken a partition over",
+            ("partition", .integer(Int64(partition.number)))
+        ) { $0.countLeft("dropped") }
     }
-}
 
-struct PartitionDropped: TelemetryEvent {
-    static let name = "operator.partition.dropped"
-    let partition: Partition
-
-    var level: LogLevel { .warning }
-    var message: String { "another worker has taken a partition over" }
-    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
-
-    func count(in metrics: MetricRegistry) { metrics.countLeft("dropped") }
-}
-
-struct PartitionLost: TelemetryEvent {
-    static let name = "operator.partition.lost"
-    let partition: Partition
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "a partition was taken away on the tape: \(reason)" }
-    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
-
-    func count(in metrics: MetricRegistry) { metrics.countLeft("lost") }
+    static func partitionLost(partition: Partition, reason: String) -> Self {
+        Self(
+            .warning, "operator.partition.lost",
+            "a partition was taken away on the tape: \(reason)",
+            ("partition", .integer(Int64(partition.number)))
+        ) { $0.countLeft("lost") }
+    }
 }
 
 extension MetricRegistry {

@@ -84,14 +84,14 @@ extension Worker {
             found(situation, index)
         case .notFound(let partition, let round, let reason):
             guard let index = index(partition, round: round) else { return }
-            context.telemetry.emit(PartitionNotStarted(partition: partition, reason: reason))
+            context.telemetry.emit(.partitionNotStarted(partition: partition, reason: reason))
             wait(index, reason)
         case .written(let partition, let round, let outcome, let written):
             guard let index = index(partition, round: round) else { return }
             slots[index].checkpoints.isWriting = false
             self.written(outcome, written, index, now: now)
         case .notWritten(let partition, let round, let reason):
-            context.telemetry.emit(CheckpointFailed(partition: partition, reason: reason))
+            context.telemetry.emit(.checkpointFailed(partition: partition, reason: reason))
             guard let index = index(partition, round: round) else { return }
             slots[index].checkpoints.isWriting = false
             if case .releasing = slots[index].stage {
@@ -165,7 +165,7 @@ extension Worker {
     private func stop(_ index: Int, _ reason: String) {
         slots[index].stage = .stopped(reason)
         context.telemetry.emit(
-            PartitionStopped(partition: slots[index].partition, reason: reason))
+            .partitionStopped(partition: slots[index].partition, reason: reason))
     }
 
     /// Makes the partition's core. The reader opens later.
@@ -185,7 +185,8 @@ extension Worker {
             PartitionStarted(
                 partition: slot.partition, epoch: publisher.epoch(lane: slot.lane),
                 published: beginning.published?.ordinal ?? 0, way: beginning.way.name,
-                checkpoint: beginning.number, input: beginning.input.position?.sequence ?? 0))
+                checkpoint: beginning.number, input: beginning.input.position?.sequence ?? 0
+            ).event)
     }
 
     // MARK: checkpoints
@@ -213,7 +214,7 @@ extension Worker {
             }
         } catch {
             context.telemetry.emit(
-                CheckpointFailed(partition: slot.partition, reason: "\(error)"))
+                .checkpointFailed(partition: slot.partition, reason: "\(error)"))
             slots[index].core?.notStored(now: now)
         }
     }
@@ -234,10 +235,10 @@ extension Worker {
                 number: number, sequence: written.sequence, byteCount: written.byteCount, at: now)
             metrics.wrote(nanoseconds: written.nanoseconds)
             context.telemetry.emit(
-                CheckpointWritten(partition: partition, number: number, written: written))
+                .checkpointWritten(partition: partition, number: number, written: written))
         case .superseded(let reason):
             slots[index].core?.superseded(reason)
-            context.telemetry.emit(CheckpointFailed(partition: partition, reason: reason))
+            context.telemetry.emit(.checkpointFailed(partition: partition, reason: reason))
         }
     }
 
@@ -252,7 +253,7 @@ extension Worker {
         case .idle, .waiting, .looking, .opening, .finding, .leaving, .releasing: return
         case .stopped: beginAnew(index)
         case .restored, .working:
-            context.telemetry.emit(RebuildBegun(partition: slot.partition))
+            context.telemetry.emit(.rebuildBegun(partition: slot.partition))
             // The computed output is right so far, and is published first.
             hold(index)
             slots[index].stage = .leaving

@@ -64,7 +64,7 @@ extension Worker {
             context.readiness.set("partition \(slot.partition)", isReported ? problem?.text : nil)
             if let stopped = slot.core?.stopped {
                 context.telemetry.emit(
-                    PartitionStopped(partition: slot.partition, reason: stopped))
+                    .partitionStopped(partition: slot.partition, reason: stopped))
             }
             lines.append(
                 OperatorReport.Line(

@@ -248,7 +248,7 @@ final class Worker {
             case .answer(let message): publisher.handle(message)
             case .reconnected: readers.reconnected()
             case .closed(let reason):
-                context.telemetry.emit(ConnectionGone(reason: reason))
+                context.telemetry.emit(.connectionGone(reason: reason))
                 return .unavailable
             case .wake: continue
             }
@@ -321,7 +321,7 @@ final class Worker {
     private func end() -> ExitCode {
         let isComplete = !slots.contains(where: \.isOwned)
         readers.close()
-        context.telemetry.emit(OperatorDrained(isComplete: isComplete))
+        context.telemetry.emit(.operatorDrained(isComplete: isComplete))
         return isComplete ? .success : .temporary
     }
 }

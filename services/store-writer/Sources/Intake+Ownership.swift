@@ -101,7 +101,7 @@ extension Intake {
             queues.all[index].wake()
         }
         if !steady, slots.contains(where: { $0.tenure != nil }) {
-            context.telemetry.emit(WriterPaused())
+            context.telemetry.emit(.writerPaused())
         }
     }
 

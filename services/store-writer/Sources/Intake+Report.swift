@@ -8,10 +8,10 @@ import TapeTransport
 extension Intake {
     /// The interval of `reportState`.
     private static let reportNanoseconds: Int64 = 100_000_000
-    /// How long a queue may be high before `QueueHigh` is sent. A shorter time is normal, because a
+    /// How long a queue may be high before `queueHigh` is sent. A shorter time is normal, because a
     /// high queue makes its worker write a batch.
     private static let highNanoseconds: Int64 = 1_000_000_000
-    /// The shortest time between two `QueueDropped` of one worker.
+    /// The shortest time between two `queueDropped` of one worker.
     private static let droppedNanoseconds: Int64 = 1_000_000_000
 
     /// Reports the state of inputs and queues, when it is due: readiness, the status page, metrics,
@@ -84,13 +84,13 @@ extension Intake {
             slots.count { $0.worker == index && $0.tenure != nil }, thread: index)
         if workers[index].droppedUnreported > 0, now >= workers[index].droppedReportedAt {
             context.telemetry.emit(
-                QueueDropped(thread: index, ticks: workers[index].droppedUnreported))
+                .queueDropped(thread: index, ticks: workers[index].droppedUnreported))
             workers[index].droppedUnreported = 0
             workers[index].droppedReportedAt = now + Self.droppedNanoseconds
         }
         guard let since = waiting.highSince else {
             if workers[index].isHighReported {
-                context.telemetry.emit(QueueLow(thread: index, rows: waiting.rows))
+                context.telemetry.emit(.queueLow(thread: index, rows: waiting.rows))
             }
             workers[index].isHighReported = false
             return
@@ -98,7 +98,7 @@ extension Intake {
         guard !workers[index].isHighReported, now >= since + Self.highNanoseconds else { return }
         workers[index].isHighReported = true
         context.telemetry.emit(
-            QueueHigh(
+            .queueHigh(
                 thread: index, rows: waiting.rows, capacity: queues.all[index].limits.rows,
                 policy: queues.settings.overflow))
     }

@@ -174,7 +174,7 @@ final class Intake {
             case .delivery(let message): readers.handle(message, take)
             case .reconnected: readers.reconnected()
             case .closed(let reason):
-                context.telemetry.emit(ConnectionGone(reason: reason))
+                context.telemetry.emit(.connectionGone(reason: reason))
                 ending = .unavailable
                 return
             // A wake only ends the wait. The intake publishes nothing, so no answer comes.
@@ -219,7 +219,7 @@ final class Intake {
         // One without rows is refused because too many of them wait, which writing ends.
         case .refused where queues.settings.overflow == .error && packet.rows > 0:
             guard ending == nil else { return }
-            context.telemetry.emit(QueueFull(thread: index, capacity: queue.limits.rows))
+            context.telemetry.emit(.queueFull(thread: index, capacity: queue.limits.rows))
             ending = .temporary
         case .refused:
             workers[index].pending = packet
@@ -324,11 +324,11 @@ struct IntakeWorker {
     var pending: QueuedPacket?
     /// The index in `inputs` of the reader that is released first.
     var next = 0
-    /// Whether `QueueHigh` was sent and `QueueLow` was not sent since.
+    /// Whether `queueHigh` was sent and `queueLow` was not sent since.
     var isHighReported = false
-    /// The number of records dropped since the last `QueueDropped`.
+    /// The number of records dropped since the last `queueDropped`.
     var droppedUnreported: UInt64 = 0
-    /// When `QueueDropped` may be sent next: at most one a second.
+    /// When `queueDropped` may be sent next: at most one a second.
     var droppedReportedAt = MonotonicTime.distantPast
 
     init(_ queue: WorkerQueue) { self.queue = queue }

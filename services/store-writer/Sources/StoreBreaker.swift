@@ -48,43 +48,28 @@ final class StoreBreaker: Sendable {
             }
             return (answer, before, guarded.machine.state)
         }
-        if before.number != after.number { telemetry.emit(BreakerChanged(state: after)) }
+        if before.number != after.number { telemetry.emit(.breakerChanged(after)) }
         return answer
     }
 }
 
-/// The breaker changed its state.
-struct BreakerChanged: TelemetryEvent {
-    static let name = "writer.breaker.changed"
-    let state: CircuitBreaker.State
-
-    var level: LogLevel {
-        if case .open = state { .warning } else { .info }
-    }
-    var message: String {
-        switch state {
-        case .closed: "the database takes rows again"
-        case .halfOpen: "the database is tried again by one thread"
-        case .open:
-            "the database fails again and again: nothing is asked of it for a while; the tape "
-                + "keeps the data"
-        }
-    }
-    var fields: [(String, LogValue)] { [("state", .text(label))] }
-
-    private var label: String {
-        switch state {
-        case .closed: "closed"
-        case .halfOpen: "half_open"
-        case .open: "open"
-        }
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// The breaker changed its state.
+    static func breakerChanged(_ state: CircuitBreaker.State) -> Self {
+        let (level, label, message): (LogLevel, String, String) =
+            switch state {
+            case .closed: (.info, "closed", "the database takes rows again")
+            case .halfOpen: (.info, "half_open", "the database is tried again by one thread")
+            case .open:
+                (
+                    .warning, "open",
+                    "the database fails again and again: nothing is asked of it for a while; the "
+                        + "tape keeps the data"
+                )
+            }
+        return Self(level, "writer.breaker.changed", message, ("state", .text(label))).counting(
             "mds_writer_breaker_changes_total", "a transition of the breaker",
             "often: the database comes and goes", by: "state: closed, half_open, open",
-            labels: [("state", label)]
-        ).add()
+            labels: [("state", label)])
     }
 }

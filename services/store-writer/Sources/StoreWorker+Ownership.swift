@@ -121,7 +121,7 @@ extension StoreWorker {
         assignment.slots[index].sessionLost()
         show(index, isOwn: false)
         forget(index)
-        context.telemetry.emit(PartitionFenced(partition: partition, reason: reason))
+        context.telemetry.emit(.partitionFenced(partition: partition, reason: reason))
         answer(.lost(partition, tenure: claim.tenure, reason: reason))
     }
 
@@ -232,7 +232,7 @@ extension StoreWorker {
         show(index)
         claimTaken()
         context.telemetry.emit(
-            PositionAccepted(
+            .positionAccepted(
                 input: InputNumber.name(input),
                 sequence: assignment.slots[index].stored(input)?.position?.sequence ?? 0))
     }

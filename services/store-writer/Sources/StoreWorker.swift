@@ -237,7 +237,7 @@ final class StoreWorker {
             // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
-            context.telemetry.emit(StoreOpened(thread: number, server: store.serverText))
+            context.telemetry.emit(.storeOpened(thread: number, server: store.serverText))
             enter(.idle)
         } catch {
             failed(.database(error))
@@ -413,7 +413,7 @@ final class StoreWorker {
         var touched: Set<Int> = []
         for (input, position) in settled.sorted(by: { $0.key < $1.key }) {
             for gap in position.gaps {
-                context.telemetry.emit(GapStored(input: InputNumber.name(input), gap: gap))
+                context.telemetry.emit(.gapStored(input: InputNumber.name(input), gap: gap))
             }
             guard let slot = slot(ofInput: input) else { continue }
             assignment.slots[slot].store(position, of: input)
@@ -428,7 +428,7 @@ final class StoreWorker {
         let now = clock.monotonic()
         abandonSession()
         context.readiness.set(Self.readinessPart(number), "\(error)")
-        context.telemetry.emit(StoreFailed(thread: number, reason: "\(error)"))
+        context.telemetry.emit(.storeFailed(thread: number, reason: "\(error)"))
         parts.report.failed("\(error)", thread: number)
         switch error.category {
         case .fatal:

@@ -48,7 +48,7 @@ struct WorkerLoop: Sendable {
                 parts.report.died(thread: queue.number)
                 parts.metrics.restarts.add()
                 parts.context.telemetry.emit(
-                    WorkerRestarted(thread: queue.number, reason: error.reason, wait: wait))
+                    .workerRestarted(thread: queue.number, reason: error.reason, wait: wait))
             }
         }
     }

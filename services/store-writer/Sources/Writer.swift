@@ -90,7 +90,7 @@ struct Writer: Sendable {
             ending.wait(Self.step)
         }
         if !membership.hasLeft {
-            context.telemetry.emit(WriterLeftBehind())
+            context.telemetry.emit(.writerLeftBehind())
         }
         ending.end()
         membership.close()
@@ -175,7 +175,7 @@ struct Writer: Sendable {
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })
             } catch {
-                context.telemetry.emit(WriterThreadFailed(reason: "\(error)"))
+                context.telemetry.emit(.writerThreadFailed(reason: "\(error)"))
                 ending.note(.unavailable)
             }
             context.shutdown.request("the intake ended")

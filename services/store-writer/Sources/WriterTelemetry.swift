@@ -189,147 +189,98 @@ struct WriterMetrics: Sendable {
     }
 }
 
-/// A worker has connected to the database.
-struct StoreOpened: TelemetryEvent {
-    static let name = "writer.database.opened"
-    let thread: Int
-    let server: String
-
-    var level: LogLevel { .info }
-    var message: String { "connected to the database; reading goes on from the positions there" }
-    var fields: [(String, LogValue)] {
-        [("thread", .integer(Int64(thread))), ("server", .text(server))]
+extension ServiceEvent {
+    /// A worker has connected to the database.
+    static func storeOpened(thread: Int, server: String) -> Self {
+        Self(
+            .info, "writer.database.opened",
+            "connected to the database; reading goes on from the positions there",
+            ("thread", .integer(Int64(thread))), ("server", .text(server))
+        ).counting(
+            "mds_writer_database_connects_total", "a session with the database")
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_writer_database_connects_total", "a session with the database"
-        ).add()
-    }
-}
-
-/// A worker has given up its session, because the database failed or the batch was withheld.
-struct StoreFailed: TelemetryEvent {
-    static let name = "writer.database.failed"
-    let thread: Int
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "the database does not take the rows; the tape keeps them: \(reason)" }
-    var fields: [(String, LogValue)] { [("thread", .integer(Int64(thread)))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// A worker has given up its session, because the database failed or the batch was withheld.
+    static func storeFailed(thread: Int, reason: String) -> Self {
+        Self(
+            .warning, "writer.database.failed",
+            "the database does not take the rows; the tape keeps them: \(reason)",
+            ("thread", .integer(Int64(thread)))
+        ).counting(
             "mds_writer_database_failures_total", "a session that was given up",
-            "rises for long: `/status` has the reason"
-        ).add()
-    }
-}
-
-/// The database shows another writer as the owner of a partition, so this process gives it up.
-struct PartitionFenced: TelemetryEvent {
-    static let name = "writer.partition.fenced"
-    let partition: Partition
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "another writer owns this partition now; its rows are left to it" }
-    var fields: [(String, LogValue)] {
-        [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
+            "rises for long: `/status` has the reason")
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// The database shows another writer as the owner of a partition, so this process gives it up.
+    static func partitionFenced(partition: Partition, reason: String) -> Self {
+        Self(
+            .warning, "writer.partition.fenced",
+            "another writer owns this partition now; its rows are left to it",
+            ("partition", .integer(Int64(partition.number))), ("reason", .text(reason))
+        ).counting(
             "mds_writer_fenced_total",
             "a partition that another writer claimed in the database before this one was informed",
-            "often: members come and go, or a process outside of the group claims partitions"
-        ).add()
-    }
-}
-
-/// The process is not steady any more, and owns partitions.
-struct WriterPaused: TelemetryEvent {
-    static let name = "writer.paused"
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "this process did not hear itself for a lease: others may own its partitions, so it "
-            + "neither reads nor writes until it knows"
+            "often: members come and go, or a process outside of the group claims partitions")
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// The process is not steady any more, and owns partitions.
+    static func writerPaused() -> Self {
+        Self(
+            .warning, "writer.paused",
+            "this process did not hear itself for a lease: others may own its partitions, so it "
+                + "neither reads nor writes until it knows"
+        ).counting(
             "mds_writer_pauses_total",
             "a time that the writer paused because it did not hear itself",
-            "as `mds_member_pauses_total`"
-        ).add()
-    }
-}
-
-/// The writer ends before all its partitions were handed over.
-struct WriterLeftBehind: TelemetryEvent {
-    static let name = "writer.left_behind"
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "not every partition was handed over in time; others take them when this lease has run out"
-    }
-}
-
-/// A person has accepted another position for an input (`tapeline position accept`).
-struct PositionAccepted: TelemetryEvent {
-    static let name = "writer.position.accepted"
-    let input: String
-    let sequence: UInt64
-
-    var level: LogLevel { .warning }
-    var message: String { "a person accepted another position; reading goes on there" }
-    var fields: [(String, LogValue)] {
-        [("input", .text(input)), ("sequence", .unsigned(sequence))]
+            "as `mds_member_pauses_total`")
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_writer_positions_accepted_total", "a position that a person changed"
-        ).add()
+    /// The writer ends before all its partitions were handed over.
+    static func writerLeftBehind() -> Self {
+        Self(
+            .warning, "writer.left_behind",
+            "not every partition was handed over in time; others take them when this lease has run "
+                + "out"
+        )
     }
-}
 
-/// A gap that the writer found was committed as a row of `gaps`.
-struct GapStored: TelemetryEvent {
-    static let name = "writer.gap.stored"
-    let input: String
-    let gap: SinkGap
+    /// A person has accepted another position for an input (`tapeline position accept`).
+    static func positionAccepted(input: String, sequence: UInt64) -> Self {
+        Self(
+            .warning, "writer.position.accepted",
+            "a person accepted another position; reading goes on there",
+            ("input", .text(input)), ("sequence", .unsigned(sequence))
+        ).counting(
+            "mds_writer_positions_accepted_total", "a position that a person changed")
+    }
 
-    var level: LogLevel {
-        switch gap.reason {
-        case .hole: .error
-        case .givenTwice: .warning
-        // `QueueDropped` reports it once a second.
-        case .dropped: .debug
-        }
-    }
-    var message: String {
-        switch gap.reason {
-        case .dropped: "there was no room in the queue for these; the table gaps names them"
-        case .hole: "ordinals are missing on the tape; the table gaps names them"
-        case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
-        }
-    }
-    var fields: [(String, LogValue)] {
-        [
+    /// A gap that the writer found was committed as a row of `gaps`.
+    static func gapStored(input: String, gap: SinkGap) -> Self {
+        let level: LogLevel =
+            switch gap.reason {
+            case .hole: .error
+            case .givenTwice: .warning
+            // `queueDropped` reports it once a second.
+            case .dropped: .debug
+            }
+        let message: String =
+            switch gap.reason {
+            case .dropped: "there was no room in the queue for these; the table gaps names them"
+            case .hole: "ordinals are missing on the tape; the table gaps names them"
+            case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
+            }
+        return Self(
+            level, "writer.gap.stored", message,
             ("input", .text(input)), ("source", .text(gap.source.text)),
             ("first", .unsigned(gap.ordinals.lowerBound)),
-            ("last", .unsigned(gap.ordinals.upperBound)), ("reason", .text(gap.reason.rawValue)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_writer_gap_ticks_total",
-            "an ordinal that was noted in the table `gaps`: `hole`, `given_twice` or `dropped`",
-            "hole, given_twice: tape data were destroyed; `tapeline position show`",
-            labels: [("reason", gap.reason.rawValue)]
-        ).add(gap.ordinalCount)
+            ("last", .unsigned(gap.ordinals.upperBound)), ("reason", .text(gap.reason.rawValue))
+        ) {
+            $0.counter(
+                "mds_writer_gap_ticks_total",
+                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice` or `dropped`",
+                "hole, given_twice: tape data were destroyed; `tapeline position show`",
+                labels: [("reason", gap.reason.rawValue)]
+            ).add(gap.ordinalCount)
+        }
     }
 }

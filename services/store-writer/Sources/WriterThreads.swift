@@ -35,7 +35,7 @@ struct WriterThreads {
         for queue in queues?.all ?? [] { queue.wake() }
         for (number, thread) in workers.enumerated()
         where !join(thread, until: deadline, context) {
-            context.telemetry.emit(WorkerLeftBehind(thread: number))
+            context.telemetry.emit(.workerLeftBehind(thread: number))
         }
         for thread in others { join(thread, until: deadline, context) }
         let last = context.clock.deadline(after: Self.maintenanceTimeout)

@@ -1,77 +1,55 @@
-/// The configuration is right and the operations port is open; the body starts.
-struct ServiceStarted: TelemetryEvent {
-    static let name = "service.started"
-    let level = LogLevel.info
-    let message: String
-    let fields: [(String, LogValue)]
-
-    init(_ description: ServiceDescription, _ context: ServiceContext, process: Int32) {
+extension ServiceEvent {
+    /// The configuration is right and the operations port is open; the body starts.
+    static func serviceStarted(
+        _ description: ServiceDescription, _ context: ServiceContext, process: Int32
+    ) -> Self {
         let operations = context.operations
         let place =
             operations.port == 0 ? "" : ", operations on \(operations.address):\(operations.port)"
-        message = "\(description.name) \(description.version) starts\(place)"
-        fields =
-            [
-                ("service.version", LogValue(description.version)),
-                ("service.revision", LogValue(description.revision)),
-                ("process.id", LogValue(process)),
-                ("ops.address", LogValue(operations.address)),
-                ("ops.port", LogValue(operations.port)),
-            ] + context.configuration.logFields
+        let fields = [
+            ("service.version", LogValue(description.version)),
+            ("service.revision", LogValue(description.revision)),
+            ("process.id", LogValue(process)),
+            ("ops.address", LogValue(operations.address)),
+            ("ops.port", LogValue(operations.port)),
+        ]
+        return Self(
+            .info, "service.started",
+            "\(description.name) \(description.version) starts\(place)",
+            fields: fields + context.configuration.logFields)
     }
-}
 
-/// The end was requested, or the body has returned.
-struct ServiceStopping: TelemetryEvent {
-    static let name = "service.stopping"
-    let level = LogLevel.info
-    let reason: String
+    /// The end was requested, or the body has returned.
+    static func serviceStopping(reason: String) -> Self {
+        Self(.info, "service.stopping", "stops: \(reason)", ("stop.reason", LogValue(reason)))
+    }
 
-    var message: String { "stops: \(reason)" }
-    var fields: [(String, LogValue)] { [("stop.reason", LogValue(reason))] }
-}
+    /// The last line of a run that ends in order.
+    static func serviceStopped(code: ExitCode) -> Self {
+        Self(
+            .info, "service.stopped", "stopped: \(code.meaning)",
+            ("exit.code", LogValue(code.rawValue)))
+    }
 
-/// The last line of a run that ends in order.
-struct ServiceStopped: TelemetryEvent {
-    static let name = "service.stopped"
-    let level = LogLevel.info
-    let code: ExitCode
-
-    var message: String { "stopped: \(code.meaning)" }
-    var fields: [(String, LogValue)] { [("exit.code", LogValue(code.rawValue))] }
-}
-
-/// The body threw an error, or the operations port did not open.
-struct ServiceFailed: TelemetryEvent {
-    static let name = "service.failed"
     /// The longest text of an error, in bytes; a longer one is cut.
-    static let textBytesMax = 2_000
+    private static let errorBytesMax = 2_000
 
-    let level = LogLevel.error
-    let message: String
-    let code: ExitCode
-
-    init(_ error: any Error, code: ExitCode) {
-        message = shortened("\(error)", toBytes: ServiceFailed.textBytesMax)
-        self.code = code
+    /// The body threw an error, or the operations port did not open.
+    static func serviceFailed(_ error: any Error, code: ExitCode) -> Self {
+        Self(
+            .error, "service.failed", shortened("\(error)", toBytes: errorBytesMax),
+            ("exit.code", LogValue(code.rawValue)))
     }
 
-    var fields: [(String, LogValue)] { [("exit.code", LogValue(code.rawValue))] }
-}
+    /// The parts did not stop in time; the process ends without them.
+    static func serviceStuck(limit: Duration, code: ExitCode) -> Self {
+        Self(
+            .error, "service.stuck",
+            "did not stop within \(limit): ends without waiting any longer",
+            ("exit.code", LogValue(code.rawValue)))
+    }
 
-/// The parts did not stop in time; the process ends without them.
-struct ServiceStuck: TelemetryEvent {
-    static let name = "service.stuck"
-    let level = LogLevel.error
-    let limit: Duration
-    let code: ExitCode
-
-    var message: String { "did not stop within \(limit): ends without waiting any longer" }
-    var fields: [(String, LogValue)] { [("exit.code", LogValue(code.rawValue))] }
-}
-
-struct ConfigurationDoubtful: TelemetryEvent {
-    static let name = "service.configuration.doubtful"
-    let level = LogLevel.warning
-    let message: String
+    static func configurationDoubtful(message: String) -> Self {
+        Self(.warning, "service.configuration.doubtful", message)
+    }
 }

@@ -41,11 +41,11 @@ struct ServiceRun {
         } catch {
             // Threads of the body may still run, and `exit` would destroy what they use.
             let code = ServiceRun.code(for: error)
-            telemetry.emit(ServiceFailed(error, code: code))
+            telemetry.emit(.serviceFailed(error, code: code))
             telemetry.logger.flush()
             _exit(code.rawValue)
         }
-        telemetry.emit(ServiceStopped(code: code))
+        telemetry.emit(.serviceStopped(code: code))
         telemetry.logger.flush()
         if hasLeftThreadBehind { _exit(code.rawValue) }
         exit(code.rawValue)
@@ -65,9 +65,9 @@ struct ServiceRun {
             readiness: readiness,
             operations: try operations(), shutdown: shutdown, clock: SystemClock())
         for warning in configuration.warnings {
-            telemetry.emit(ConfigurationDoubtful(message: warning))
+            telemetry.emit(.configurationDoubtful(message: warning))
         }
-        telemetry.emit(ServiceStarted(description, context, process: getpid()))
+        telemetry.emit(.serviceStarted(description, context, process: getpid()))
         shutdown.onRequest { [notice] in notice.give(shutdown) }
         context.operations.addStatusSection("threads") { [threads = readiness.threads] in
             threads.write(into: &$0)
@@ -121,7 +121,7 @@ struct ServiceRun {
             // Nothing wakes this wait: normally the process ends first.
             ConditionLock(()).wait(until: deadline, while: { true }, then: { _, _ in })
             let code = ExitCode.failure
-            telemetry.emit(ServiceStuck(limit: stopTimeMax, code: code))
+            telemetry.emit(.serviceStuck(limit: stopTimeMax, code: code))
             telemetry.logger.flush()
             _exit(code.rawValue)
         }
@@ -145,7 +145,7 @@ private final class StopNotice: Sendable {
             isGiven = true
             let reason = shutdown.reason ?? "request"
             readiness.set("service", "stops: \(reason)")
-            telemetry.emit(ServiceStopping(reason: reason))
+            telemetry.emit(.serviceStopping(reason: reason))
         }
     }
 }

@@ -20,17 +20,17 @@ struct ThreadWatchLoop {
     private func run() {
         while !shutdown.wait(timeout: ThreadWatch.turnTime) {
             let finding = watch.turn()
-            for silence in finding.fell { emit(ThreadHung(silence: silence)) }
-            for thread in finding.rose { emit(ThreadTurnsAgain(thread: thread)) }
+            for silence in finding.fell { emit(.threadHung(silence: silence)) }
+            for thread in finding.rose { emit(.threadTurnsAgain(thread: thread)) }
             guard let silence = finding.end else { continue }
             let code = ExitCode.hung
-            emit(ServiceHung(silence: silence, code: code), isLast: true)
+            emit(.serviceHung(silence: silence, code: code), isLast: true)
             _exit(code.rawValue)
         }
     }
 
     /// Writes the line on a separate thread, because any lock of this process may be held for ever.
-    private func emit(_ event: some TelemetryEvent & Sendable, isLast: Bool = false) {
+    private func emit(_ event: ServiceEvent, isLast: Bool = false) {
         do throws(ServiceError) {
             let writer = try ServiceThread(name: "thread-words") { [telemetry] in
                 telemetry.emit(event)
@@ -44,42 +44,27 @@ struct ThreadWatchLoop {
     }
 }
 
-/// A thread that does the service's work hangs.
-struct ThreadHung: TelemetryEvent {
-    static let name = "service.thread.hung"
-    let level = LogLevel.error
-    let silence: ThreadWatch.Silence
-
-    var message: String {
-        "\(silence.problem): what this process owns goes to others, and it ends soon unless the "
-            + "thread goes on"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// A thread that does the service's work hangs.
+    static func threadHung(silence: ThreadWatch.Silence) -> Self {
+        Self(
+            .error, "service.thread.hung",
+            "\(silence.problem): what this process owns goes to others, and it ends soon unless "
+                + "the thread goes on",
             ("thread", LogValue(silence.thread)), ("silent.seconds", LogValue(silence.seconds)),
-            ("limit.seconds", LogValue(silence.limitSeconds)),
-        ]
+            ("limit.seconds", LogValue(silence.limitSeconds)))
     }
-}
 
-struct ThreadTurnsAgain: TelemetryEvent {
-    static let name = "service.thread.turns"
-    let level = LogLevel.warning
-    let thread: String
+    static func threadTurnsAgain(thread: String) -> Self {
+        Self(
+            .warning, "service.thread.turns", "thread \(thread) gives signs of life again",
+            ("thread", LogValue(thread)))
+    }
 
-    var message: String { "thread \(thread) gives signs of life again" }
-    var fields: [(String, LogValue)] { [("thread", LogValue(thread))] }
-}
-
-/// A thread hung for too long. The process ends, so that another one can do its work.
-struct ServiceHung: TelemetryEvent {
-    static let name = "service.hung"
-    let level = LogLevel.error
-    let silence: ThreadWatch.Silence
-    let code: ExitCode
-
-    var message: String { "\(silence.problem): ends, to be started again" }
-    var fields: [(String, LogValue)] {
-        [("thread", LogValue(silence.thread)), ("exit.code", LogValue(code.rawValue))]
+    /// A thread hung for too long. The process ends, so that another one can do its work.
+    static func serviceHung(silence: ThreadWatch.Silence, code: ExitCode) -> Self {
+        Self(
+            .error, "service.hung", "\(silence.problem): ends, to be started again",
+            ("thread", LogValue(silence.thread)), ("exit.code", LogValue(code.rawValue)))
     }
 }

@@ -1,25 +1,17 @@
 internal import ServiceRuntime
 
-/// A stream had fewer copies than this process's settings want. It is reported once, when the
-/// stream is opened.
-struct TapeStreamCopies: TelemetryEvent {
-    static let name = "tape.stream.copies"
-    let stream: String
-    let before: Int
-    let wanted: Int
-    /// Why none was added; `nil` when they were added.
-    let refusal: String?
-
-    var level: LogLevel { refusal == nil ? .info : .warning }
-    var message: String {
-        guard let refusal else { return "stream \(stream) has \(wanted) copies now" }
-        return "stream \(stream) has fewer copies than MDS_REPLICAS says (\(refusal)); "
-            + "it is used as it is"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// A stream had fewer copies than this process's settings want. It is reported once, when the
+    /// stream is opened. `refusal`: why none was added; `nil` when they were added.
+    static func tapeStreamCopies(stream: String, before: Int, wanted: Int, refusal: String?) -> Self
+    {
+        let refused = refusal.map {
+            "stream \(stream) has fewer copies than MDS_REPLICAS says (\($0)); it is used as it is"
+        }
+        return Self(
+            refused == nil ? .info : .warning, "tape.stream.copies",
+            refused ?? "stream \(stream) has \(wanted) copies now",
             ("stream", .text(stream)), ("copies", .integer(Int64(before))),
-            ("wanted", .integer(Int64(wanted))),
-        ]
+            ("wanted", .integer(Int64(wanted))))
     }
 }

@@ -1,34 +1,23 @@
 internal import ServiceRuntime
 
-struct DeadLettersFiled: TelemetryEvent {
-    static let name = "dead_letters.filed"
-    let count: Int
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "NATS takes no dead letters, so they lie in a file: \(reason)" }
-    var fields: [(String, LogValue)] { [("count", .integer(Int64(count)))] }
-}
-
-struct DeadLettersDelivered: TelemetryEvent {
-    static let name = "dead_letters.delivered"
-    let file: String
-    let count: Int
-
-    var level: LogLevel { .info }
-    var message: String { "a file of dead letters was published" }
-    var fields: [(String, LogValue)] {
-        [("file", .text(file)), ("count", .integer(Int64(count)))]
+extension ServiceEvent {
+    static func deadLettersFiled(count: Int, reason: String) -> Self {
+        Self(
+            .warning, "dead_letters.filed",
+            "NATS takes no dead letters, so they lie in a file: \(reason)",
+            ("count", .integer(Int64(count))))
     }
-}
 
-struct DeadLettersStuck: TelemetryEvent {
-    static let name = "dead_letters.stuck"
-    let reason: String
+    static func deadLettersDelivered(file: String, count: Int) -> Self {
+        Self(
+            .info, "dead_letters.delivered", "a file of dead letters was published",
+            ("file", .text(file)), ("count", .integer(Int64(count))))
+    }
 
-    var level: LogLevel { .warning }
-    var message: String {
-        "dead letters have no stream, or files of them cannot be published; it is tried again: "
-            + reason
+    static func deadLettersStuck(reason: String) -> Self {
+        Self(
+            .warning, "dead_letters.stuck",
+            "dead letters have no stream, or files of them cannot be published; it is tried again: "
+                + reason)
     }
 }

@@ -71,7 +71,7 @@ package final class DeadLetterOutput: Sendable {
                 description: "\(left.count) dead letters cannot be published (\(reason)), nor kept "
                     + "in files: \(error)")
         }
-        context.telemetry.emit(DeadLettersFiled(count: left.count, reason: reason))
+        context.telemetry.emit(.deadLettersFiled(count: left.count, reason: reason))
     }
 
     private static let noStream = "their stream is not there"
@@ -154,7 +154,7 @@ package final class DeadLetterOutput: Sendable {
     /// Reports a problem. One that stays the same is reported once.
     package func report(_ problem: String?, _ reported: inout String) {
         if let problem, problem != reported {
-            context.telemetry.emit(DeadLettersStuck(reason: problem))
+            context.telemetry.emit(.deadLettersStuck(reason: problem))
         }
         reported = problem ?? ""
     }
@@ -191,7 +191,7 @@ package final class DeadLetterOutput: Sendable {
             if problems.isEmpty { try folder.remove(file) } else { try folder.setAside(file) }
             pending.set(Double(try folder.fileCount()))
         }
-        context.telemetry.emit(DeadLettersDelivered(file: file.path, count: letters.count))
+        context.telemetry.emit(.deadLettersDelivered(file: file.path, count: letters.count))
         return problems.first.map { "\($0); the file was set aside" }
     }
 }

@@ -99,7 +99,7 @@ final class LiveLoop {
             connection = try NatsConnection(configuration) { event in
                 switch event {
                 case .closed: link.isClosed.store(true, ordering: .releasing)
-                case .asyncError(let text): telemetry.emit(LiveComplaint(text: text))
+                case .asyncError(let text): telemetry.emit(.liveComplaint(text: text))
                 // These events show when something is published.
                 case .disconnected, .refused, .reconnected, .lameDuck: return
                 }
@@ -189,13 +189,13 @@ final class LiveLoop {
     private func stopped(_ reason: String) {
         guard state != .interrupted else { return }
         state = .interrupted
-        telemetry.emit(LiveStopped(reason: reason))
+        telemetry.emit(.liveStopped(reason: reason))
     }
 
     /// Reports that packets are sent, once.
     private func began() {
         guard state != .sending else { return }
         state = .sending
-        telemetry.emit(LiveBegan())
+        telemetry.emit(.liveBegan())
     }
 }

@@ -46,38 +46,25 @@ enum LiveDrop: String, CaseIterable {
     case subject
 }
 
-/// An error that NATS reported about the live connection: usually a missing permission.
-struct LiveComplaint: TelemetryEvent {
-    static let name = "live.complaint"
-    let text: String
-
-    var level: LogLevel { .error }
-    var message: String { "NATS refused something of the live fan-out" }
-    var fields: [(String, LogValue)] { [("reason", .text(text))] }
-
-    func count(in metrics: MetricRegistry) { metrics.countNatsError() }
-}
-
-struct LiveBegan: TelemetryEvent {
-    static let name = "live.began"
-
-    var level: LogLevel { .info }
-    var message: String { "ticks are sent to whoever listens live" }
-}
-
-struct LiveStopped: TelemetryEvent {
-    static let name = "live.stopped"
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "nobody live hears of the ticks at the moment; the tape has them: \(reason)"
+extension ServiceEvent {
+    /// An error that NATS reported about the live connection: usually a missing permission.
+    static func liveComplaint(text: String) -> Self {
+        Self(
+            .error, "live.complaint", "NATS refused something of the live fan-out",
+            ("reason", .text(text))
+        ) { $0.countNatsError() }
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    static func liveBegan() -> Self {
+        Self(.info, "live.began", "ticks are sent to whoever listens live")
+    }
+
+    static func liveStopped(reason: String) -> Self {
+        Self(
+            .warning, "live.stopped",
+            "nobody live hears of the ticks at the moment; the tape has them: \(reason)"
+        ).counting(
             "mds_live_interruptions_total",
-            "a time that the live fan-out began to leave messages out", "the log has the reason"
-        ).add()
+            "a time that the live fan-out began to leave messages out", "the log has the reason")
     }
 }

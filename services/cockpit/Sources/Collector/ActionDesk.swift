@@ -130,7 +130,7 @@ final class ActionDesk: Sendable {
             answer = ActionAnswer(
                 .failed, "what came of it is not known, so look at the records below: \(error)")
         }
-        collector.context.telemetry.emit(ActionAnswered(request: asked, answer: answer))
+        collector.context.telemetry.emit(.actionAnswered(request: asked, answer: answer))
         sent.withLock { sent in
             guard let place = sent.firstIndex(where: { $0.request.number == number }) else {
                 return

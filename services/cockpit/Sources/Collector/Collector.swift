@@ -135,7 +135,7 @@ final class Collector: Sendable {
                 positions: try GroupPositionListener(client))
             ears.withLock { $0 = heard }
         } catch {
-            context.telemetry.emit(CockpitCannotListen(reason: "\(error)"))
+            context.telemetry.emit(.cockpitCannotListen(reason: "\(error)"))
             context.shutdown.request("NATS cannot be listened to: \(error)")
         }
     }
@@ -228,7 +228,7 @@ final class Collector: Sendable {
             try members.open(client, context.clock)
         } catch {
             // The next event tries again; until then no process is heard, and none looks alive.
-            context.telemetry.emit(MembersNotHeard(reason: "\(error)"))
+            context.telemetry.emit(.membersNotHeard(reason: "\(error)"))
         }
     }
 

@@ -184,7 +184,7 @@ final class Site: Sendable {
             return answer
         case .full: return Self.text("too many people are signed in", status: 503)
         case .wrong:
-            context.telemetry.emit(TokenRefused(peer: request.peer))
+            context.telemetry.emit(.tokenRefused(peer: request.peer))
             return Self.page(TokenPage.text("This is not the token."), status: 401)
         case .keyless: return Self.page(TokenPage.text(TokenPage.keyless), status: 400)
         case .opened(let visitor):

@@ -76,7 +76,7 @@ struct CheckpointResponder {
         do throws(CheckpointFailure) {
             _ = try open()
         } catch {
-            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+            telemetry.emit(.requestsNotRead(reason: "\(error)"))
         }
     }
 
@@ -146,7 +146,7 @@ struct CheckpointResponder {
         found.request = try store.rebuildRequest()
         (found.published, found.markerGeneration) = try tape.end(of: partition)
         for sentence in damage + found.stored.damage {
-            telemetry.emit(CheckpointDamaged(partition: partition, reason: sentence))
+            telemetry.emit(.checkpointDamaged(partition: partition, reason: sentence))
         }
         if found.needsDefinition {
             found.published?.definition = try tape.definition(of: partition)
@@ -189,13 +189,13 @@ struct CheckpointResponder {
                     _ = try RebuildRequest(json: request.value)
                     found.append(Partition(number))
                 } catch {
-                    telemetry.emit(RequestsNotRead(reason: "\(key): \(error)"))
+                    telemetry.emit(.requestsNotRead(reason: "\(key): \(error)"))
                 }
             }
             return found.isEmpty ? nil : .requested(found)
         } catch {
             forget()
-            telemetry.emit(RequestsNotRead(reason: "\(error)"))
+            telemetry.emit(.requestsNotRead(reason: "\(error)"))
             return nil
         }
     }

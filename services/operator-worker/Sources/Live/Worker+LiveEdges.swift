@@ -41,7 +41,7 @@ extension Worker {
         }
         for index in slots.indices where slots[index].isOwned { offerLive(index) }
         for crossing in edges.takeCrossings() {
-            context.telemetry.emit(EdgeCrossed(crossing: crossing))
+            context.telemetry.emit(.edgeCrossed(crossing: crossing))
         }
     }
 
@@ -71,25 +71,16 @@ extension PartitionOperator {
     }
 }
 
-/// A node's queue reached its high mark, or fell to its low mark again.
-struct EdgeCrossed: TelemetryEvent {
-    static let name = "operator.edge.crossed"
-    let crossing: LiveEdges.Crossing
-
-    private var isHigh: Bool { crossing.transition == .roseToHigh }
-
-    var level: LogLevel { isHigh ? .warning : .info }
-    var message: String {
-        isHigh
-            ? "ticks of a node wait for those who watch it: its edge reached its high mark"
-            : "the edge of a node fell to its low mark again"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// A node's queue reached its high mark, or fell to its low mark again.
+    static func edgeCrossed(crossing: LiveEdges.Crossing) -> Self {
+        let isHigh = crossing.transition == .roseToHigh
+        return Self(
+            isHigh ? .warning : .info, "operator.edge.crossed",
+            isHigh
+                ? "ticks of a node wait for those who watch it: its edge reached its high mark"
+                : "the edge of a node fell to its low mark again",
             ("node", .text(crossing.node)), ("depth", .integer(Int64(crossing.depth))),
-            ("mark", .text(isHigh ? "high" : "low")),
-        ]
+            ("mark", .text(isHigh ? "high" : "low")))
     }
-
-    func count(in metrics: MetricRegistry) {}
 }

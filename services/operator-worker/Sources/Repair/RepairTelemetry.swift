@@ -5,8 +5,7 @@ import TapeProtocol
 import ServiceRuntime
 
 /// A repair of one day was done.
-struct RepairDone: TelemetryEvent {
-    static let name = "operator.repair.done"
+struct RepairDone {
     let partition: Partition
     /// The symbol of the first range.
     let symbol: String
@@ -32,92 +31,71 @@ struct RepairDone: TelemetryEvent {
         return parts.filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }.joined(separator: ", ")
     }
 
-    var level: LogLevel { leftOut == nil ? .info : .warning }
-    var message: String {
-        "bars were computed again from the tape" + (leftOut.map { ", without \($0)" } ?? "")
-    }
-    var fields: [(String, LogValue)] {
-        [
+    var event: ServiceEvent {
+        ServiceEvent(
+            leftOut == nil ? .info : .warning, "operator.repair.done",
+            "bars were computed again from the tape" + (leftOut.map { ", without \($0)" } ?? ""),
             ("partition", .integer(Int64(partition.number))), ("symbol", .text(symbol)),
             ("from", .text("\(from)")), ("to", .text("\(to)")),
             ("ranges", .integer(Int64(ranges))), ("bars", .integer(Int64(outcome.bars))),
             ("ticks", .unsigned(outcome.ticks)), ("packets", .unsigned(packets)),
-            ("seconds", .real(Double(nanoseconds) / 1e9)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.repairs("done").add()
-        metrics.leftOut("windows").add(outcome.leftOut.windows)
-        metrics.leftOut("withdrawals").add(outcome.leftOut.withdrawals)
-        metrics.leftOut("changes").add(outcome.leftOut.changes)
-        metrics.leftOut("places").add(outcome.leftOut.unplaced)
-        metrics.leftOut("ticks").add(outcome.leftOut.unassigned)
+            ("seconds", .real(Double(nanoseconds) / 1e9))
+        ) { [leftOut = outcome.leftOut] metrics in
+            metrics.repairs("done").add()
+            metrics.leftOut("windows").add(leftOut.windows)
+            metrics.leftOut("withdrawals").add(leftOut.withdrawals)
+            metrics.leftOut("changes").add(leftOut.changes)
+            metrics.leftOut("places").add(leftOut.unplaced)
+            metrics.leftOut("ticks").add(leftOut.unassigned)
+        }
     }
 }
 
-/// Ranges were not computed again, for one reason.
-struct RepairRefused: TelemetryEvent {
-    static let name = "operator.repair.refused"
-    let partition: Partition
-    /// The symbol of the first range.
-    let symbol: String
-    let ranges: RefusedRanges
-    /// The reason in words, with what a person can do.
-    let detail: String
-
-    var level: LogLevel { .warning }
-    var message: String { "bars cannot be computed again, the older versions stand: \(detail)" }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// Ranges were not computed again, for one reason.
+    /// `symbol`: the symbol of the first range.
+    /// `detail`: the reason in words, with what a person can do.
+    static func repairRefused(
+        partition: Partition, symbol: String, ranges: RefusedRanges, detail: String
+    ) -> Self {
+        Self(
+            .warning, "operator.repair.refused",
+            "bars cannot be computed again, the older versions stand: \(detail)",
             ("partition", .integer(Int64(partition.number))), ("symbol", .text(symbol)),
             ("from", .text("\(Timestamp(nanoseconds: ranges.from))")),
             ("to", .text("\(Timestamp(nanoseconds: ranges.to))")),
             ("ranges", .integer(Int64(ranges.count))), ("reason", .text(ranges.reason.name)),
-            ("detail", .text(detail)),
-        ]
+            ("detail", .text(detail))
+        ) { metrics in
+            metrics.repairs("refused").add()
+            metrics.counter(
+                "mds_operator_repairs_refused_total",
+                "a part of a tape that was not read again, or ranges of a packet that were refused "
+                    + "immediately; the older versions remain, and `md.bars.<p>` has a value "
+                    + "`repair.refused.<reason>`",
+                "retention: keep more (`GATEWAY_KEEP`); missing, unreadable: check the tape; long: "
+                    + "request shorter ranges",
+                by: "reason: retention, missing, unreadable, bars, long, future",
+                labels: [("reason", ranges.reason.name)]
+            ).add()
+        }
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.repairs("refused").add()
-        metrics.counter(
-            "mds_operator_repairs_refused_total",
-            "a part of a tape that was not read again, or ranges of a packet that were refused "
-                + "immediately; the older versions remain, and `md.bars.<p>` has a value "
-                + "`repair.refused.<reason>`",
-            "retention: keep more (`GATEWAY_KEEP`); missing, unreadable: check the tape; long: "
-                + "request shorter ranges",
-            by: "reason: retention, missing, unreadable, bars, long, future",
-            labels: [("reason", ranges.reason.name)]
-        ).add()
-    }
-}
-
-/// A repair ended unfinished, because its partition leaves this worker or begins again.
-struct RepairDropped: TelemetryEvent {
-    static let name = "operator.repair.dropped"
-    let partition: Partition
-
-    var level: LogLevel { .info }
-    var message: String { "a repair was left to the partition's next owner" }
-    var fields: [(String, LogValue)] { [("partition", .integer(Int64(partition.number)))] }
-
-    func count(in metrics: MetricRegistry) { metrics.repairs("dropped").add() }
-}
-
-/// The tape could not be read. The repair begins again later.
-struct RepairDelayed: TelemetryEvent {
-    static let name = "operator.repair.delayed"
-    let partition: Partition
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "the tape could not be read for a repair; trying again" }
-    var fields: [(String, LogValue)] {
-        [("partition", .integer(Int64(partition.number))), ("reason", .text(reason))]
+    /// A repair ended unfinished, because its partition leaves this worker or begins again.
+    static func repairDropped(partition: Partition) -> Self {
+        Self(
+            .info, "operator.repair.dropped", "a repair was left to the partition's next owner",
+            ("partition", .integer(Int64(partition.number)))
+        ) { $0.repairs("dropped").add() }
     }
 
-    func count(in metrics: MetricRegistry) {}
+    /// The tape could not be read. The repair begins again later.
+    static func repairDelayed(partition: Partition, reason: String) -> Self {
+        Self(
+            .warning, "operator.repair.delayed",
+            "the tape could not be read for a repair; trying again",
+            ("partition", .integer(Int64(partition.number))), ("reason", .text(reason)))
+    }
 }
 
 extension MetricRegistry {

@@ -197,7 +197,7 @@ extension Worker {
         case .ends(let ends): beginReadingBack(index, ends)
         case .failed(let reason):
             context.telemetry.emit(
-                RepairDelayed(partition: slots[index].partition, reason: reason))
+                .repairDelayed(partition: slots[index].partition, reason: reason))
             repairLater()
         }
     }
@@ -232,6 +232,6 @@ extension Worker {
         guard let repairing, repairing.slot == index else { return }
         self.repairing = nil
         readers.close(repairing.reader)
-        context.telemetry.emit(RepairDropped(partition: slots[index].partition))
+        context.telemetry.emit(.repairDropped(partition: slots[index].partition))
     }
 }

@@ -25,7 +25,7 @@ extension Worker {
     /// Reports ranges that were refused. `detail` is the reason in words.
     func reportRefused(_ index: Int, _ ranges: RefusedRanges, _ detail: String) {
         context.telemetry.emit(
-            RepairRefused(
+            .repairRefused(
                 partition: slots[index].partition, symbol: symbol(index, ranges.symbol),
                 ranges: ranges, detail: detail))
         slots[index].repairs.last = "refused: \(detail)"
@@ -42,7 +42,7 @@ extension Worker {
             from: Timestamp(nanoseconds: ranges.map(\.from).min() ?? 0),
             to: Timestamp(nanoseconds: ranges.map(\.to).max() ?? 0), ranges: ranges.count,
             packets: reading.firstPass?.packets ?? 0, outcome: outcome, nanoseconds: nanoseconds)
-        context.telemetry.emit(done)
+        context.telemetry.emit(done.event)
         slots[index].repairs.omissions.add(outcome.leftOut)
         let left = done.leftOut.map { ", left out: \($0)" } ?? ""
         slots[index].repairs.last = "\(outcome.bars) versions of bars\(left)"

@@ -30,7 +30,7 @@ extension Worker {
         let leftOut = slots[index].core?.universe?.leftOut ?? []
         guard leftOut != slots[index].leftOut else { return }
         slots[index].leftOut = leftOut
-        context.telemetry.emit(PartitionsLeftOut(partitions: leftOut))
+        context.telemetry.emit(.partitionsLeftOut(partitions: leftOut))
     }
 
     /// Returns the positions of the share over all partitions: one for the bars of each partition,

@@ -24,49 +24,37 @@ struct HistoryPlanRun {
                 configuration: context.configuration, telemetry: context.telemetry,
                 threads: context.threads), instruments, context.shutdown)
         for entry in found.entries {
-            context.telemetry.emit(PlannedSymbol(provider: kind.name, entry: entry))
+            context.telemetry.emit(.plannedSymbol(provider: kind.name, entry: entry))
         }
-        context.telemetry.emit(PlannedLoad(provider: kind.name, plan: found))
+        context.telemetry.emit(.plannedLoad(provider: kind.name, plan: found))
         return found.problem.isEmpty ? .success : .failure
     }
 }
 
-private struct PlannedSymbol: TelemetryEvent {
-    static let name = "gateway.plan.symbol"
-    let provider: String
-    let entry: HistoryPlan.Entry
-
-    var level: LogLevel { .info }
-    var message: String {
-        entry.problem.isEmpty
-            ? "\(entry.symbol) has \(entry.count.words) \(entry.what) in the range"
-            : "\(entry.symbol) cannot be loaded: \(entry.problem)"
+extension ServiceEvent {
+    fileprivate static func plannedSymbol(provider: String, entry: HistoryPlan.Entry) -> Self {
+        Self(
+            .info, "gateway.plan.symbol",
+            entry.problem.isEmpty
+                ? "\(entry.symbol) has \(entry.count.words) \(entry.what) in the range"
+                : "\(entry.symbol) cannot be loaded: \(entry.problem)",
+            fields: [("provider", .text(provider)), ("symbol", .text(entry.symbol.text))]
+                + entry.count.fields
+                + [("problem", .text(entry.problem)), ("counted", .text(entry.count.way))])
     }
-    var fields: [(String, LogValue)] {
-        [("provider", .text(provider)), ("symbol", .text(entry.symbol.text))]
-            + entry.count.fields
-            + [("problem", .text(entry.problem)), ("counted", .text(entry.count.way))]
-    }
-}
 
-private struct PlannedLoad: TelemetryEvent {
-    static let name = "gateway.plan"
-    let provider: String
-    let plan: HistoryPlan
-
-    var level: LogLevel { plan.problem.isEmpty ? .info : .error }
-    var message: String {
-        plan.problem.isEmpty
-            ? "\(plan.count.words) records in \(plan.requests) requests"
-            : "the range cannot be loaded"
-    }
-    var fields: [(String, LogValue)] {
-        [("provider", .text(provider))] + plan.count.fields + [
-            ("requests", .integer(Int64(clamping: plan.requests))),
-            ("seconds", .integer(plan.duration.clampedNanoseconds / 1_000_000_000)),
-            ("symbols", .integer(Int64(plan.entries.count { $0.count != .exactly(0) }))),
-            ("problem", .text(plan.problem)), ("counted", .text(plan.count.way)),
-        ]
+    fileprivate static func plannedLoad(provider: String, plan: HistoryPlan) -> Self {
+        Self(
+            plan.problem.isEmpty ? .info : .error, "gateway.plan",
+            plan.problem.isEmpty
+                ? "\(plan.count.words) records in \(plan.requests) requests"
+                : "the range cannot be loaded",
+            fields: [("provider", .text(provider))] + plan.count.fields + [
+                ("requests", .integer(Int64(clamping: plan.requests))),
+                ("seconds", .integer(plan.duration.clampedNanoseconds / 1_000_000_000)),
+                ("symbols", .integer(Int64(plan.entries.count { $0.count != .exactly(0) }))),
+                ("problem", .text(plan.problem)), ("counted", .text(plan.count.way)),
+            ])
     }
 }
 

@@ -96,7 +96,7 @@ final class FutureLetters: Sendable {
     private func lose(_ count: UInt64, _ reason: String) {
         lost.add(count)
         guard !isLosing.exchange(true, ordering: .relaxed) else { return }
-        context.telemetry.emit(LettersLost(source: source, reason: reason))
+        context.telemetry.emit(.lettersLost(source: source, reason: reason))
     }
 
     // MARK: the thread
@@ -212,15 +212,12 @@ extension TapeRecord {
     }
 }
 
-/// Reports that refused ticks became no dead letters: the first time after letters were stored.
-struct LettersLost: TelemetryEvent {
-    static let name = "gateway.letters_lost"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String {
-        "refused ticks are lost, there is no room for them as dead letters: \(reason)"
+extension ServiceEvent {
+    /// Reports that refused ticks became no dead letters: the first time after letters were stored.
+    static func lettersLost(source: SourceName, reason: String) -> Self {
+        Self(
+            .error, "gateway.letters_lost",
+            "refused ticks are lost, there is no room for them as dead letters: \(reason)",
+            ("source", .text(source.text)))
     }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }

@@ -50,7 +50,7 @@ struct SourceTime {
             // reports replace the leads.
             if case .followed = change { gate.forgetLeads() }
             telemetry.emit(
-                HostClockChanged(
+                .hostClockChanged(
                     source: source, change: change,
                     aheadNanoseconds: clock.wallAheadNanoseconds))
         }
@@ -98,7 +98,7 @@ struct SourceTime {
             stamp, of: provider, now: clock.now, monotonic: monotonic)
         if isRefused, wasQuiet {
             telemetry.emit(
-                FutureTicks(
+                .futureTicks(
                     source: source, change: .begun,
                     aheadNanoseconds: stamp.nanoseconds(since: clock.now)))
         }
@@ -121,7 +121,7 @@ struct SourceTime {
     /// watermark is held. The tenure calls it ten times a second.
     mutating func report() {
         if let change = gate.change(monotonic: monotonic) {
-            telemetry.emit(FutureTicks(source: source, change: change, aheadNanoseconds: 0))
+            telemetry.emit(.futureTicks(source: source, change: change, aheadNanoseconds: 0))
         }
         gauge.set(isHeld ? 1 : 0)
     }
@@ -132,84 +132,70 @@ extension SystemClock {
     func moment() -> Moment { Moment(wall: now(), monotonic: monotonic()) }
 }
 
-/// Reports ticks that are stamped ahead: once at the beginning of a burst and once at its end,
-/// however many ticks it has. It also reports when the provider's clock has stepped, and when that
-/// is over.
-struct FutureTicks: TelemetryEvent {
-    static let name = "gateway.future_ticks"
-    let source: SourceName
-    let change: FutureGate.Change
-    /// How far the first refused tick is ahead; 0 for other changes.
-    let aheadNanoseconds: Int64
-
-    var level: LogLevel {
-        switch change {
-        case .begun, .provider(isAhead: true): .error
-        case .over, .provider(isAhead: false): .info
-        }
-    }
-
-    var message: String {
-        switch change {
-        case .begun:
-            "ticks are stamped ahead of the time and become dead letters: see 'tapeline dlq list', "
-                + "and look at the provider's clock and at this host's"
-        case .over: "no tick is stamped ahead of the time any more"
-        case .provider(isAhead: true):
-            "all ticks are stamped ahead of the time: the provider's clock has stepped, and the "
-                + "watermark is held"
-        case .provider(isAhead: false): "ticks that can be taken come again"
-        }
-    }
-
-    var fields: [(String, LogValue)] {
+extension ServiceEvent {
+    /// Reports ticks that are stamped ahead: once at the beginning of a burst and once at its end,
+    /// however many ticks it has. It also reports when the provider's clock has stepped, and when
+    /// that is over.
+    /// `aheadNanoseconds`: how far the first refused tick is ahead; 0 for other changes.
+    static func futureTicks(source: SourceName, change: FutureGate.Change, aheadNanoseconds: Int64)
+        -> Self
+    {
+        let level: LogLevel =
+            switch change {
+            case .begun, .provider(isAhead: true): .error
+            case .over, .provider(isAhead: false): .info
+            }
+        let message: String =
+            switch change {
+            case .begun:
+                "ticks are stamped ahead of the time and become dead letters: see 'tapeline dlq "
+                    + "list', and look at the provider's clock and at this host's"
+            case .over: "no tick is stamped ahead of the time any more"
+            case .provider(isAhead: true):
+                "all ticks are stamped ahead of the time: the provider's clock has stepped, and "
+                    + "the watermark is held"
+            case .provider(isAhead: false): "ticks that can be taken come again"
+            }
         var fields: [(String, LogValue)] = [("source", .text(source.text))]
         if aheadNanoseconds != 0 { fields.append(("ahead.ns", .integer(aheadNanoseconds))) }
         if case .over(let ticks) = change { fields.append(("ticks", .unsigned(ticks))) }
-        return fields
+        return Self(level, "gateway.future_ticks", message, fields: fields)
     }
-}
 
-/// Reports that the host's wall clock and its monotonic clock no longer agree, and what followed
-/// from it.
-struct HostClockChanged: TelemetryEvent {
-    static let name = "gateway.clock"
-    let source: SourceName
-    let change: SourceClock.Change
-    /// How far the wall clock is ahead of the source's clock; negative when it is late.
-    let aheadNanoseconds: Int64
-
-    var level: LogLevel {
-        switch change {
-        case .stepped, .kept: .error
-        case .followed: .warning
-        case .returned: .info
+    /// Reports that the host's wall clock and its monotonic clock no longer agree, and what
+    /// followed from it.
+    /// `aheadNanoseconds`: how far the wall clock is ahead of the source's clock; negative when it
+    /// is late.
+    static func hostClockChanged(
+        source: SourceName, change: SourceClock.Change, aheadNanoseconds: Int64
+    ) -> Self {
+        let level: LogLevel =
+            switch change {
+            case .stepped, .kept: .error
+            case .followed: .warning
+            case .returned: .info
+            }
+        let message: String =
+            switch change {
+            case .stepped:
+                "the host's clock has stepped: the watermark is held until the provider's own "
+                    + "times say what time it is"
+            case .kept:
+                "ticks continue as before the step of the host's clock, so it is not followed: set "
+                    + "it right, or restart the gateway if it is right"
+            case .followed: "ticks agree with the host's clock after its step: it is followed"
+            case .returned: "the host's clock is back from its step"
+            }
+        return Self(
+            level, "gateway.clock", message,
+            ("source", .text(source.text)), ("ahead.ns", .integer(aheadNanoseconds))
+        ) {
+            guard case .stepped = change else { return }
+            $0.counter(
+                "mds_gateway_clock_steps_total", "a step of the host's clock above a second",
+                "above 0: check the host's time service; the log has whether the step was followed",
+                labels: [("source", source.text)]
+            ).add()
         }
-    }
-
-    var message: String {
-        switch change {
-        case .stepped:
-            "the host's clock has stepped: the watermark is held until the provider's own times "
-                + "say what time it is"
-        case .kept:
-            "ticks continue as before the step of the host's clock, so it is not followed: set it "
-                + "right, or restart the gateway if it is right"
-        case .followed: "ticks agree with the host's clock after its step: it is followed"
-        case .returned: "the host's clock is back from its step"
-        }
-    }
-
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("ahead.ns", .integer(aheadNanoseconds))]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        guard case .stepped = change else { return }
-        metrics.counter(
-            "mds_gateway_clock_steps_total", "a step of the host's clock above a second",
-            "above 0: check the host's time service; the log has whether the step was followed",
-            labels: [("source", source.text)]
-        ).add()
     }
 }

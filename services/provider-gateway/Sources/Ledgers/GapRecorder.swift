@@ -92,7 +92,7 @@ final class GapRecorder: Sendable {
                 status.problem = problem
                 if problem == nil { status.writes += 1 }
             }
-            if let problem { telemetry.emit(GapsNotStored(source: source, reason: problem)) }
+            if let problem { telemetry.emit(.gapsNotStored(source: source, reason: problem)) }
         }
     }
 

@@ -38,102 +38,62 @@ struct GapMetrics {
     }
 }
 
-/// Reports the gaps from before this tenure, and what was done with them.
-struct GapsTaken: TelemetryEvent {
-    static let name = "gateway.gaps"
-    let source: SourceName
-    let handedOver: Int
-    let settled: Int
-    let packets: Int
-
-    var level: LogLevel { .info }
-    var message: String {
-        "\(handedOver) gaps from before are handed to the provider"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// Reports the gaps from before this tenure, and what was done with them.
+    static func gapsTaken(source: SourceName, handedOver: Int, settled: Int, packets: Int) -> Self {
+        Self(
+            .info, "gateway.gaps", "\(handedOver) gaps from before are handed to the provider",
             ("source", .text(source.text)), ("gaps", .integer(Int64(handedOver))),
-            ("settled", .integer(Int64(settled))), ("packets", .integer(Int64(packets))),
-        ]
-    }
-}
-
-/// There are more gaps than the gateway keeps; the oldest are given up.
-struct GapsGivenUp: TelemetryEvent {
-    static let name = "gateway.gaps_given_up"
-    let source: SourceName
-    let count: Int
-    let max: Int
-
-    var level: LogLevel { .error }
-    var message: String {
-        "\(count) gaps, the oldest ones, are given up: more than \(max) wait to be filled in"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("gaps", .integer(Int64(count)))]
+            ("settled", .integer(Int64(settled))), ("packets", .integer(Int64(packets))))
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_gateway_gaps_given_up_total",
-            "a gap that was given up because more than 4,096 wait",
-            "above 0: check the provider's answers to requests for history",
-            labels: [("source", source.text)]
-        ).add(UInt64(count))
-    }
-}
-
-/// Part of the tape was purged, lost or damaged before its gaps were stored.
-struct GapsUnknown: TelemetryEvent {
-    static let name = "gateway.gaps_unknown"
-    let source: SourceName
-    let partitions: Int
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "packets of \(partitions) partitions are gone whose gaps nobody has noted: those that only "
-            + "they tell of are not filled in"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("partitions", .integer(Int64(partitions)))]
-    }
-}
-
-struct GapsRefused: TelemetryEvent {
-    static let name = "gateway.gaps_damaged"
-    let source: SourceName
-    let partition: Partition
-    let refusal: VersionedJSON.Refusal
-
-    var level: LogLevel { .error }
-    var message: String {
-        "the record of the gaps of partition \(partition) cannot be read"
-            + "\(refusal.isNewer ? " and is left alone" : ""); the tape is read again: \(refusal)"
-    }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
-
-struct GapsNotStored: TelemetryEvent {
-    static let name = "gateway.gaps_not_stored"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "the source's gaps were not stored; ticks go on, it is tried again, and a successor reads "
-            + "more of the tape"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("reason", .text(reason))]
+    /// There are more gaps than the gateway keeps; the oldest are given up.
+    static func gapsGivenUp(source: SourceName, count: Int, max: Int) -> Self {
+        Self(
+            .error, "gateway.gaps_given_up",
+            "\(count) gaps, the oldest ones, are given up: more than \(max) wait to be filled in",
+            ("source", .text(source.text)), ("gaps", .integer(Int64(count)))
+        ) {
+            $0.counter(
+                "mds_gateway_gaps_given_up_total",
+                "a gap that was given up because more than 4,096 wait",
+                "above 0: check the provider's answers to requests for history",
+                labels: [("source", source.text)]
+            ).add(UInt64(count))
+        }
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// Part of the tape was purged, lost or damaged before its gaps were stored.
+    static func gapsUnknown(source: SourceName, partitions: Int) -> Self {
+        Self(
+            .warning, "gateway.gaps_unknown",
+            "packets of \(partitions) partitions are gone whose gaps nobody has noted: those that "
+                + "only they tell of are not filled in",
+            ("source", .text(source.text)), ("partitions", .integer(Int64(partitions))))
+    }
+
+    static func gapsRefused(
+        source: SourceName, partition: Partition, refusal: VersionedJSON.Refusal
+    ) -> Self {
+        Self(
+            .error, "gateway.gaps_damaged",
+            "the record of the gaps of partition \(partition) cannot be read"
+                + "\(refusal.isNewer ? " and is left alone" : ""); the tape is read again: "
+                + "\(refusal)",
+            ("source", .text(source.text)))
+    }
+
+    static func gapsNotStored(source: SourceName, reason: String) -> Self {
+        Self(
+            .warning, "gateway.gaps_not_stored",
+            "the source's gaps were not stored; ticks go on, it is tried again, and a successor "
+                + "reads more of the tape",
+            ("source", .text(source.text)), ("reason", .text(reason))
+        ).counting(
             "mds_gateway_gap_store_failures_total",
             "a write of the source's gaps into the bucket of sources that failed; it is tried "
                 + "again",
             "rises: check NATS; the log has the reason: "
-                + "[GapsNotStored](runbooks/GapsNotStored.md)", labels: [("source", source.text)]
-        ).add()
+                + "[GapsNotStored](runbooks/GapsNotStored.md)", labels: [("source", source.text)])
     }
 }

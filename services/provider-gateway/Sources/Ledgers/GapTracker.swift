@@ -103,14 +103,14 @@ final class GapTracker {
         for settlement in handOver.settlements { settle(settlement) }
         metrics.handed(handOver.gaps.count)
         telemetry.emit(
-            GapsTaken(
+            .gapsTaken(
                 source: source, handedOver: handOver.gaps.count,
                 settled: handOver.settlements.count, packets: recovered.packets))
         if !recovered.holes.isEmpty {
-            telemetry.emit(GapsUnknown(source: source, partitions: recovered.holes.count))
+            telemetry.emit(.gapsUnknown(source: source, partitions: recovered.holes.count))
         }
         if handOver.tooMany > 0 {
-            telemetry.emit(GapsGivenUp(source: source, count: handOver.tooMany, max: gapsMax))
+            telemetry.emit(.gapsGivenUp(source: source, count: handOver.tooMany, max: gapsMax))
         }
     }
 
@@ -204,7 +204,7 @@ final class GapTracker {
                 GapHandOver.Settlement(
                     symbol: symbol, part: part, state: .abandoned, detail: GapHandOver.tooMany))
         }
-        telemetry.emit(GapsGivenUp(source: source, count: excess.count, max: gapsMax))
+        telemetry.emit(.gapsGivenUp(source: source, count: excess.count, max: gapsMax))
     }
 
     /// Names a missing part.

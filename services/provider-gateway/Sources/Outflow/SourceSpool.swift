@@ -40,7 +40,7 @@ final class SourceSpool {
         self.telemetry = telemetry
         metrics = SpoolMetrics(telemetry.metrics, source: source, bytesMax: bytesMax)
         telemetry.metrics.addDisk(of: folder, purpose: "spool")
-        telemetry.emit(SpoolOpened(source: source, opening: spool.opening))
+        telemetry.emit(.spoolOpened(source: source, opening: spool.opening))
         show()
     }
 
@@ -75,7 +75,7 @@ final class SourceSpool {
     func setAside(reason: String) throws(SpoolError) {
         defer { show() }
         guard let aside = try spool.setAside(reason: reason, now: clock.now()) else { return }
-        telemetry.emit(SpoolSetAside(source: source, reason: reason, aside: aside))
+        telemetry.emit(.spoolSetAside(source: source, reason: reason, aside: aside))
     }
 
     /// Sets the spool aside when a tenure ends because another gateway owns the source. If the disk
@@ -90,19 +90,19 @@ final class SourceSpool {
 
     /// Reports that the disk failed.
     func trouble(_ error: SpoolError) {
-        telemetry.emit(SpoolTrouble(source: source, reason: "\(error)"))
+        telemetry.emit(.spoolTrouble(source: source, reason: "\(error)"))
     }
 
     /// Reports that ticks go into the spool from now on.
-    func begun() { telemetry.emit(SpoolBegun(source: source)) }
+    func begun() { telemetry.emit(.spoolBegun(source: source)) }
 
     /// Reports that everything that was spooled is on the tape, and that ticks go past the spool
     /// again.
-    func drained() { telemetry.emit(SpoolEmptied(source: source)) }
+    func drained() { telemetry.emit(.spoolEmptied(source: source)) }
 
     /// Reports frames (packets in the spool) that cannot be read.
     func damaged(_ damage: SpoolDamage) {
-        telemetry.emit(SpoolDamaged(source: source, damage: damage))
+        telemetry.emit(.spoolDamaged(source: source, damage: damage))
     }
 
     /// Brings the gauges up to date.
@@ -140,117 +140,79 @@ struct SpoolMetrics {
 
 // MARK: events
 
-/// Reports the state in which the spool was found when the process started.
-struct SpoolOpened: TelemetryEvent {
-    static let name = "gateway.spool.opened"
-    let source: SourceName
-    let opening: Spool.Opening
-
-    var level: LogLevel { opening.damagedFrames > 0 ? .warning : .info }
-    var message: String {
-        opening.frames == 0
-            ? "the spool is empty" : "the spool holds what could not be put on the tape"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// Reports the state in which the spool was found when the process started.
+    static func spoolOpened(source: SourceName, opening: Spool.Opening) -> Self {
+        Self(
+            opening.damagedFrames > 0 ? .warning : .info, "gateway.spool.opened",
+            opening.frames == 0
+                ? "the spool is empty" : "the spool holds what could not be put on the tape",
             ("source", .text(source.text)), ("frames", .unsigned(opening.frames)),
             ("ticks", .unsigned(opening.ticks)), ("torn.bytes", .integer(Int64(opening.tornBytes))),
-            ("damaged.frames", .unsigned(opening.damagedFrames)),
-        ]
+            ("damaged.frames", .unsigned(opening.damagedFrames)))
     }
-}
 
-/// Reports that ticks go into the spool from now on.
-struct SpoolBegun: TelemetryEvent {
-    static let name = "gateway.spool.begun"
-    let source: SourceName
-
-    var level: LogLevel { .warning }
-    var message: String { "the tape takes nothing at the moment: ticks go into the spool" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// Reports that ticks go into the spool from now on.
+    static func spoolBegun(source: SourceName) -> Self {
+        Self(
+            .warning, "gateway.spool.begun",
+            "the tape takes nothing at the moment: ticks go into the spool",
+            ("source", .text(source.text))
+        ).counting(
             "mds_gateway_spool_begun_total", "a time that ticks began to go into the spool",
-            "often: check NATS"
-        ).add()
+            "often: check NATS")
     }
-}
 
-/// Reports that everything that was spooled is on the tape.
-struct SpoolEmptied: TelemetryEvent {
-    static let name = "gateway.spool.drained"
-    let source: SourceName
-
-    var level: LogLevel { .info }
-    var message: String { "everything that was spooled is on the tape" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
-
-/// Reports that a spool was set aside, and which older ones were removed to keep the limits.
-struct SpoolSetAside: TelemetryEvent {
-    static let name = "gateway.spool.set_aside"
-    let source: SourceName
-    let reason: String
-    let aside: SpoolAside
-
-    var level: LogLevel { .error }
-    var message: String {
-        "the spool was set aside as \(aside.name): see tapeline spool list; what lies in gaps can "
-            + "be replayed"
+    /// Reports that everything that was spooled is on the tape.
+    static func spoolEmptied(source: SourceName) -> Self {
+        Self(
+            .info, "gateway.spool.drained", "everything that was spooled is on the tape",
+            ("source", .text(source.text)))
     }
-    var fields: [(String, LogValue)] {
-        [
+
+    /// Reports that a spool was set aside, and which older ones were removed to keep the limits.
+    static func spoolSetAside(source: SourceName, reason: String, aside: SpoolAside) -> Self {
+        Self(
+            .error, "gateway.spool.set_aside",
+            "the spool was set aside as \(aside.name): see tapeline spool list; what lies in gaps "
+                + "can be replayed",
             ("source", .text(source.text)), ("reason", .text(reason)),
             ("ticks", .integer(Int64(aside.ticks))),
-            ("removed", .text(aside.removed.joined(separator: " "))),
-        ]
+            ("removed", .text(aside.removed.joined(separator: " ")))
+        ) {
+            $0.counter(
+                "mds_gateway_spool_aside_ticks_total",
+                "a tick in a spool that was set aside, because another gateway owns the source",
+                "`tapeline spool list`: replay the ticks that lie in gaps",
+                labels: [("source", source.text)]
+            ).add(UInt64(aside.ticks))
+        }
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_gateway_spool_aside_ticks_total",
-            "a tick in a spool that was set aside, because another gateway owns the source",
-            "`tapeline spool list`: replay the ticks that lie in gaps",
-            labels: [("source", source.text)]
-        ).add(UInt64(aside.ticks))
+    /// Reports frames that cannot be read. Their ticks are lost, unless they are on the tape
+    /// already.
+    static func spoolDamaged(source: SourceName, damage: SpoolDamage) -> Self {
+        Self(
+            .error, "gateway.spool.damaged",
+            "spooled packets cannot be read and are left out: \(damage)",
+            ("source", .text(source.text))
+        ) {
+            $0.counter(
+                "mds_gateway_spool_damaged_frames_total",
+                "a spooled packet that could not be read any more",
+                "check the disk; gap records cover its ticks", labels: [("source", source.text)]
+            ).add(UInt64(damage.frames.count))
+        }
     }
-}
 
-/// Reports frames that cannot be read. Their ticks are lost, unless they are on the tape already.
-struct SpoolDamaged: TelemetryEvent {
-    static let name = "gateway.spool.damaged"
-    let source: SourceName
-    let damage: SpoolDamage
-
-    var level: LogLevel { .error }
-    var message: String { "spooled packets cannot be read and are left out: \(damage)" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_gateway_spool_damaged_frames_total",
-            "a spooled packet that could not be read any more",
-            "check the disk; gap records cover its ticks", labels: [("source", source.text)]
-        ).add(UInt64(damage.frames.count))
-    }
-}
-
-/// Reports that a call to the spool's disk failed. The disk is tried again.
-struct SpoolTrouble: TelemetryEvent {
-    static let name = "gateway.spool.failed"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .error }
-    var message: String { "the spool cannot be used at the moment: \(reason)" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// Reports that a call to the spool's disk failed. The disk is tried again.
+    static func spoolTrouble(source: SourceName, reason: String) -> Self {
+        Self(
+            .error, "gateway.spool.failed", "the spool cannot be used at the moment: \(reason)",
+            ("source", .text(source.text))
+        ).counting(
             "mds_gateway_spool_failures_total",
             "a call to the spool's disk that failed; it is tried again a second later",
-            "[SpoolFailing](runbooks/SpoolFailing.md)", labels: [("source", source.text)]
-        ).add()
+            "[SpoolFailing](runbooks/SpoolFailing.md)", labels: [("source", source.text)])
     }
 }

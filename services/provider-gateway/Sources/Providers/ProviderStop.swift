@@ -53,27 +53,18 @@ final class ProviderStop: Sendable {
     }
 }
 
-/// Reports that a provider did not end in time when the source was given back.
-struct ProviderLate: TelemetryEvent {
-    static let name = "gateway.provider_late"
-    let source: SourceName
-    let provider: String
-    let timeout: Duration
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "\(provider) did not end its subscriptions within \(timeout): what it still "
-            + "had to say is not on the tape; the next gateway tells of a gap from the last tick on"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("provider", .text(provider))]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// Reports that a provider did not end in time when the source was given back.
+    static func providerLate(source: SourceName, provider: String, timeout: Duration) -> Self {
+        Self(
+            .warning, "gateway.provider_late",
+            "\(provider) did not end its subscriptions within \(timeout): what it still "
+                + "had to say is not on the tape; the next gateway tells of a gap from the last "
+                + "tick on",
+            ("source", .text(source.text)), ("provider", .text(provider))
+        ).counting(
             "mds_gateway_providers_late_total",
             "a provider that did not end in time when the source was released",
-            "often: its connection hangs; the log names it", labels: [("source", source.text)]
-        ).add()
+            "often: its connection hangs; the log names it", labels: [("source", source.text)])
     }
 }

@@ -131,7 +131,7 @@ final class RetriedProvider: ProviderSource {
             try provider.start(order, into: channel)
             handOver(to: provider)
             if attempt > 1 {
-                context.telemetry.emit(ProviderStarted(provider: name, attempts: attempt))
+                context.telemetry.emit(.providerStarted(provider: name, attempts: attempt))
             }
             return true
         } catch {
@@ -168,7 +168,7 @@ final class RetriedProvider: ProviderSource {
             }
             state.changes = nil
         }
-        context.telemetry.emit(ProviderNotStarted(provider: name, reason: reason))
+        context.telemetry.emit(.providerNotStarted(provider: name, reason: reason))
     }
 
     /// The loop of the thread that retries. It ends when the provider is started.
@@ -278,37 +278,24 @@ extension ProviderOrder {
     }
 }
 
-/// Reports that one of several providers could not be started; the others deliver.
-struct ProviderNotStarted: TelemetryEvent {
-    static let name = "gateway.provider_not_started"
-    let provider: String
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "\(provider) cannot be started: \(reason): the other providers deliver, and it is tried "
-            + "again"
-    }
-    var fields: [(String, LogValue)] { [("provider", .text(provider))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// Reports that one of several providers could not be started; the others deliver.
+    static func providerNotStarted(provider: String, reason: String) -> Self {
+        Self(
+            .warning, "gateway.provider_not_started",
+            "\(provider) cannot be started: \(reason): the other providers deliver, and it is "
+                + "tried again",
+            ("provider", .text(provider))
+        ).counting(
             "mds_gateway_provider_start_failures_total",
             "an attempt to start one of several providers that failed; the other providers "
-                + "deliver", "above 0: the log has the reason", labels: [("provider", provider)]
-        ).add()
+                + "deliver", "above 0: the log has the reason", labels: [("provider", provider)])
     }
-}
 
-/// Reports that a provider was started after failed attempts.
-struct ProviderStarted: TelemetryEvent {
-    static let name = "gateway.provider_started"
-    let provider: String
-    let attempts: Int
-
-    var level: LogLevel { .info }
-    var message: String { "\(provider) could be started after all" }
-    var fields: [(String, LogValue)] {
-        [("provider", .text(provider)), ("attempts", .integer(Int64(attempts)))]
+    /// Reports that a provider was started after failed attempts.
+    static func providerStarted(provider: String, attempts: Int) -> Self {
+        Self(
+            .info, "gateway.provider_started", "\(provider) could be started after all",
+            ("provider", .text(provider)), ("attempts", .integer(Int64(attempts))))
     }
 }

@@ -94,7 +94,7 @@ final class Gateway {
             return true
         } catch {
             parts.context.telemetry.emit(
-                SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+                .sourceNotRead(source: parts.settings.source, reason: "\(error)"))
             return false
         }
     }
@@ -115,13 +115,13 @@ final class Gateway {
             unpublished += left
             ownership.end(.released)
         case .dropped:
-            parts.context.telemetry.emit(SourceDropped(source: parts.settings.source))
+            parts.context.telemetry.emit(.sourceDropped(source: parts.settings.source))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "the group gave the source to another gateway")
             ownership.end(.dropped)
         case .fenced(let epoch):
             parts.context.telemetry.emit(
-                SourceTakenOver(source: parts.settings.source, epoch: epoch))
+                .sourceTakenOver(source: parts.settings.source, epoch: epoch))
             parts.beat.beat(before: ThreadWatch.systemTime)
             parts.spool?.lose(reason: "another gateway followed epoch \(epoch)")
             ownership.end(.lost(reason: "its epoch \(epoch) was followed by another one"))
@@ -137,7 +137,7 @@ final class Gateway {
 
     /// Reports that the connection was closed for good, and returns the exit code for that.
     private func connectionGone(_ reason: String) -> ExitCode {
-        parts.context.telemetry.emit(ConnectionGone(reason: reason))
+        parts.context.telemetry.emit(.connectionGone(reason: reason))
         return .unavailable
     }
 
@@ -145,7 +145,7 @@ final class Gateway {
     private func standsBy() {
         parts.show(trouble: nil)
         parts.report.update(GatewayReport.Progress(role: .standby))
-        parts.context.telemetry.emit(GatewayStandsBy(source: parts.settings.source))
+        parts.context.telemetry.emit(.gatewayStandsBy(source: parts.settings.source))
     }
 
     /// Asks the readers for their positions when that is due. Without a link to NATS that fails and
@@ -156,7 +156,7 @@ final class Gateway {
             try parts.readers.ask()
         } catch {
             parts.context.telemetry.emit(
-                SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+                .sourceNotRead(source: parts.settings.source, reason: "\(error)"))
         }
     }
 }

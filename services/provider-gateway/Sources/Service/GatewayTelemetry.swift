@@ -152,210 +152,142 @@ extension GatewayMetrics {
     }
 }
 
-/// Reports that the source is open. `nextTick` is the number of records that providers handed out
-/// before.
-struct GatewayStarted: TelemetryEvent {
-    static let name = "gateway.started"
-    let source: SourceName
-    let nextTick: UInt64
-
-    var level: LogLevel { .info }
-    var message: String { "the source is open" }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("next.tick", .unsigned(nextTick))]
+extension ServiceEvent {
+    /// Reports that the source is open. `nextTick` is the number of records that providers handed
+    /// out before.
+    static func gatewayStarted(source: SourceName, nextTick: UInt64) -> Self {
+        Self(
+            .info, "gateway.started", "the source is open",
+            ("source", .text(source.text)), ("next.tick", .unsigned(nextTick)))
     }
 
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// Reports that the source was retired, and that this gateway takes that back.
-struct SourceReturned: TelemetryEvent {
-    static let name = "gateway.source_returned"
-    let source: SourceName
-    let retired: Timestamp
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "source \(source) was retired; this gateway takes that back, and what is derived from "
-            + "several sources waits for it again: to retire it, stop the gateway, then 'tapeline "
-            + "source retire \(source)'"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("retired", .text(retired.description))]
+    /// Reports that the source was retired, and that this gateway takes that back.
+    static func sourceReturned(source: SourceName, retired: Timestamp) -> Self {
+        Self(
+            .warning, "gateway.source_returned",
+            "source \(source) was retired; this gateway takes that back, and what is derived from "
+                + "several sources waits for it again: to retire it, stop the gateway, then "
+                + "'tapeline source retire \(source)'",
+            ("source", .text(source.text)), ("retired", .text(retired.description)))
     }
 
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// Reports that the tape, a record or a provider could not be read or started; it is tried again.
-struct SourceNotRead: TelemetryEvent {
-    static let name = "gateway.not_resumed"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "where the source left off cannot be read; trying again" }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("reason", .text(reason))]
-    }
-}
-
-/// Reports that another gateway has opened an epoch above this one.
-struct SourceTakenOver: TelemetryEvent {
-    static let name = "gateway.taken_over"
-    let source: SourceName
-    let epoch: UInt64
-
-    var level: LogLevel { .warning }
-    var message: String { "another gateway owns this source now; this one stands by" }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("epoch", .unsigned(epoch))]
+    /// Reports that the tape, a record or a provider could not be read or started; it is tried
+    /// again.
+    static func sourceNotRead(source: SourceName, reason: String) -> Self {
+        Self(
+            .warning, "gateway.not_resumed",
+            "where the source left off cannot be read; trying again",
+            ("source", .text(source.text)), ("reason", .text(reason)))
     }
 
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// Reports that another gateway has opened an epoch above this one.
+    static func sourceTakenOver(source: SourceName, epoch: UInt64) -> Self {
+        Self(
+            .warning, "gateway.taken_over",
+            "another gateway owns this source now; this one stands by",
+            ("source", .text(source.text)), ("epoch", .unsigned(epoch))
+        ).counting(
             "mds_gateway_taken_over_total",
             "a time that the tape showed a higher epoch; this gateway stands by",
-            "without `mds_gateway_dropped_total`: a process outside of the group writes there"
-        ).add()
+            "without `mds_gateway_dropped_total`: a process outside of the group writes there")
     }
-}
 
-/// Reports that this gateway waits for the source.
-struct GatewayStandsBy: TelemetryEvent {
-    static let name = "gateway.standby"
-    let source: SourceName
+    /// Reports that this gateway waits for the source.
+    static func gatewayStandsBy(source: SourceName) -> Self {
+        Self(
+            .info, "gateway.standby", "standing by until the source is this gateway's own",
+            ("source", .text(source.text)))
+    }
 
-    var level: LogLevel { .info }
-    var message: String { "standing by until the source is this gateway's own" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
+    /// Reports a record that cannot be on the tape: it is too long, or its instrument is unknown.
+    static func recordRefused(source: SourceName, reason: String) -> Self {
+        Self(
+            .warning, "gateway.record_refused", "a record is not put on the tape: \(reason)",
+            ("source", .text(source.text)))
+    }
 
-/// Reports a record that cannot be on the tape: it is too long, or its instrument is unknown.
-struct RecordRefused: TelemetryEvent {
-    static let name = "gateway.record_refused"
-    let source: SourceName
-    let reason: String
-
-    var level: LogLevel { .warning }
-    var message: String { "a record is not put on the tape: \(reason)" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
-
-/// Reports that the group gave the source away without asking, because it treated this gateway as
-/// dead.
-struct SourceDropped: TelemetryEvent {
-    static let name = "gateway.dropped"
-    let source: SourceName
-
-    var level: LogLevel { .warning }
-    var message: String { "the group has given the source away; this gateway stands by" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// Reports that the group gave the source away without asking, because it treated this gateway
+    /// as dead.
+    static func sourceDropped(source: SourceName) -> Self {
+        Self(
+            .warning, "gateway.dropped",
+            "the group has given the source away; this gateway stands by",
+            ("source", .text(source.text))
+        ).counting(
             "mds_gateway_dropped_total",
             "a time that its group gave the source to another gateway without asking",
-            "often: it was taken for dead; check its machine"
-        ).add()
-    }
-}
-
-/// Reports that the gateway may not publish, or may again.
-struct SourcePaused: TelemetryEvent {
-    static let name = "gateway.paused"
-    let source: SourceName
-    let isPaused: Bool
-
-    var level: LogLevel { isPaused ? .warning : .info }
-    var message: String {
-        isPaused
-            ? "the group does not hear this gateway: it publishes nothing meanwhile"
-            : "the group hears this gateway again: it publishes"
-    }
-    var fields: [(String, LogValue)] {
-        [("source", .text(source.text)), ("paused", .flag(isPaused))]
+            "often: it was taken for dead; check its machine")
     }
 
-    func count(in metrics: MetricRegistry) {
-        guard isPaused else { return }
-        metrics.counter(
-            "mds_gateway_pauses_total",
-            "a time that the gateway published nothing because its group did not hear it",
-            "often: check NATS and the network"
-        ).add()
+    /// Reports that the gateway may not publish, or may again.
+    static func sourcePaused(source: SourceName, isPaused: Bool) -> Self {
+        Self(
+            isPaused ? .warning : .info, "gateway.paused",
+            isPaused
+                ? "the group does not hear this gateway: it publishes nothing meanwhile"
+                : "the group hears this gateway again: it publishes",
+            ("source", .text(source.text)), ("paused", .flag(isPaused))
+        ) {
+            guard isPaused else { return }
+            $0.counter(
+                "mds_gateway_pauses_total",
+                "a time that the gateway published nothing because its group did not hear it",
+                "often: check NATS and the network"
+            ).add()
+        }
     }
-}
 
-/// Reports that the policies begin or cease to act, or act for another reason.
-struct BackpressureChanged: TelemetryEvent {
-    static let name = "gateway.backpressure"
-    let source: SourceName
-    let causes: BackpressureMachine.Causes
-    let policies: BackpressureMachine.Policies
-
-    var level: LogLevel { causes.isEmpty ? .info : .warning }
-    var message: String { causes.text }
-    var fields: [(String, LogValue)] {
-        [
+    /// Reports that the policies begin or cease to act, or act for another reason.
+    static func backpressureChanged(
+        source: SourceName, causes: BackpressureMachine.Causes,
+        policies: BackpressureMachine.Policies
+    ) -> Self {
+        Self(
+            causes.isEmpty ? .info : .warning, "gateway.backpressure", causes.text,
             ("source", .text(source.text)), ("trades", .text(policies.trades.rawValue)),
-            ("quotes", .text(policies.quotes.rawValue)),
-        ]
+            ("quotes", .text(policies.quotes.rawValue))
+        ) { metrics in
+            let labels = [("source", source.text)]
+            metrics.counter(
+                "mds_gateway_backpressure_changes_total",
+                "a time that the policies began or ended to act, or the cause changed",
+                "the log has the cause", labels: labels
+            ).add()
+            metrics.gauge(
+                "mds_gateway_backpressure", "1 while the policies of GATEWAY_POLICY act, else 0",
+                "1: the tape is nearly full, or accepts nothing, or more ticks come than "
+                    + "GATEWAY_TICKS_PER_SECOND", labels: labels
+            ).set(causes.isEmpty ? 0 : 1)
+        }
     }
 
-    func count(in metrics: MetricRegistry) {
-        let labels = [("source", source.text)]
-        metrics.counter(
-            "mds_gateway_backpressure_changes_total",
-            "a time that the policies began or ended to act, or the cause changed",
-            "the log has the cause", labels: labels
-        ).add()
-        metrics.gauge(
-            "mds_gateway_backpressure", "1 while the policies of GATEWAY_POLICY act, else 0",
-            "1: the tape is nearly full, or accepts nothing, or more ticks come than "
-                + "GATEWAY_TICKS_PER_SECOND", labels: labels
-        ).set(causes.isEmpty ? 0 : 1)
+    /// Reports that the policy `error` ends the service.
+    static func backpressureEnds(source: SourceName) -> Self {
+        Self(
+            .error, "gateway.backpressure.error",
+            "there is no room, and the policy is to end the service",
+            ("source", .text(source.text)))
     }
-}
 
-/// Reports that the policy `error` ends the service.
-struct BackpressureEnds: TelemetryEvent {
-    static let name = "gateway.backpressure.error"
-    let source: SourceName
-
-    var level: LogLevel { .error }
-    var message: String { "there is no room, and the policy is to end the service" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-}
-
-/// Reports how a source was given back: the ticks that were taken, and those that were given up.
-struct GatewayDrained: TelemetryEvent {
-    static let name = "gateway.drained"
-    let ticks: UInt64
-    let unpublished: UInt64
-    /// The number of ticks in the spool, which wait for the next tenure of this gateway.
-    let spooled: Int
-
-    var level: LogLevel { unpublished == 0 ? .info : .error }
-    var message: String {
-        unpublished == 0
-            ? spooled == 0
-                ? "everything that was taken is on the tape"
-                : "everything that was taken is on the tape or in the spool"
-            : "stopped with ticks that are not on the tape"
-    }
-    var fields: [(String, LogValue)] {
-        [
+    /// Reports how a source was given back: the ticks that were taken, and those that were given
+    /// up.
+    /// `spooled`: the number of ticks in the spool, which wait for the next tenure of this gateway.
+    static func gatewayDrained(ticks: UInt64, unpublished: UInt64, spooled: Int) -> Self {
+        Self(
+            unpublished == 0 ? .info : .error, "gateway.drained",
+            unpublished == 0
+                ? spooled == 0
+                    ? "everything that was taken is on the tape"
+                    : "everything that was taken is on the tape or in the spool"
+                : "stopped with ticks that are not on the tape",
             ("ticks", .unsigned(ticks)), ("unpublished", .unsigned(unpublished)),
-            ("spooled", .integer(Int64(spooled))),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_gateway_unpublished_ticks_total",
-            "a tick that was taken from the provider and given up when the service stopped",
-            "above 0: the tape was away at the stop"
-        ).add(unpublished)
+            ("spooled", .integer(Int64(spooled)))
+        ) {
+            $0.counter(
+                "mds_gateway_unpublished_ticks_total",
+                "a tick that was taken from the provider and given up when the service stopped",
+                "above 0: the tape was away at the stop"
+            ).add(unpublished)
+        }
     }
 }

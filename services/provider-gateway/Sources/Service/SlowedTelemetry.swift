@@ -43,33 +43,24 @@ struct SlowedMetrics: Sendable {
     var seconds: Double { Double(time.nanoseconds.load(ordering: .relaxed)) / 1e9 }
 }
 
-/// Reports that the source waits for a group that reads the tape, or does not any more.
-struct SourceSlowed: TelemetryEvent {
-    static let name = "gateway.slowed"
-    let source: SourceName
-    let news: StorePressure.News
-    let ticksMax: UInt64
-
-    var level: LogLevel { .info }
-    var message: String {
+extension ServiceEvent {
+    /// Reports that the source waits for a group that reads the tape, or does not any more.
+    static func sourceSlowed(source: SourceName, news: StorePressure.News, ticksMax: UInt64) -> Self
+    {
         switch news {
         case .slowed(let hold):
-            "the source waits: group \(hold.group.text) is \(hold.ticks) ticks behind, and "
-                + "GATEWAY_LAG_MAX is \(ticksMax); it goes on at half of that, at the pace of "
-                + "the slowest group"
-        case .free: "the source does not wait any more: no group is too far behind"
-        }
-    }
-    var fields: [(String, LogValue)] {
-        switch news {
-        case .slowed(let hold):
-            [
+            Self(
+                .info, "gateway.slowed",
+                "the source waits: group \(hold.group.text) is \(hold.ticks) ticks behind, and "
+                    + "GATEWAY_LAG_MAX is \(ticksMax); it goes on at half of that, at the pace of "
+                    + "the slowest group",
                 ("source", .text(source.text)), ("group", .text(hold.group.text)),
-                ("lag.ticks", .unsigned(hold.ticks)),
-            ]
-        case .free: [("source", .text(source.text))]
+                ("lag.ticks", .unsigned(hold.ticks)))
+        case .free:
+            Self(
+                .info, "gateway.slowed",
+                "the source does not wait any more: no group is too far behind",
+                ("source", .text(source.text)))
         }
     }
-
-    func count(in metrics: MetricRegistry) {}
 }

@@ -3,49 +3,40 @@ import ProviderKit
 import ServiceRuntime
 import TapeTransport
 
-/// Reports that the instruments have changed: a list was read again, or the watchlist has changed.
-struct InstrumentsTaken: TelemetryEvent {
-    static let name = "gateway.instruments"
-    let source: SourceName
-    /// The number of instruments that are requested now.
-    let wanted: Int
-    let change: InstrumentRegistry.Change
-
-    var level: LogLevel { change.refused.isEmpty ? .info : .error }
-    var message: String {
-        guard let first = change.refused.first else { return "the list of instruments holds" }
-        return "\(change.refused.count) instruments, \(first) the first of them, are more than "
-            + "this process has numbers for: start it anew"
-    }
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// Reports that the instruments have changed: a list was read again, or the watchlist has
+    /// changed. `wanted` instruments are requested now.
+    static func instrumentsTaken(
+        source: SourceName, wanted: Int, change: InstrumentRegistry.Change
+    ) -> Self {
+        let refused = change.refused.first.map {
+            "\(change.refused.count) instruments, \($0) the first of them, are more than "
+                + "this process has numbers for: start it anew"
+        }
+        return Self(
+            refused == nil ? .info : .error, "gateway.instruments",
+            refused ?? "the list of instruments holds",
             ("source", .text(source.text)), ("instruments", .integer(Int64(wanted))),
             ("begun", .integer(Int64(change.begun.count))),
             ("ended", .integer(Int64(change.ended.count))),
-            ("redefined", .integer(Int64(change.redefined.count))),
-        ]
+            ("redefined", .integer(Int64(change.redefined.count)))
+        ) { $0.countReload("taken", source) }
     }
 
-    func count(in metrics: MetricRegistry) { InstrumentsRefused.reloads("taken", metrics, source) }
+    /// Reports that the list of instruments could not be read or is wrong.
+    static func instrumentsRefused(source: SourceName, lines: [String]) -> Self {
+        let more = lines.count > 1 ? " (and \(lines.count - 1) more)" : ""
+        return Self(
+            .error, "gateway.instruments.refused",
+            "the instruments stay as they were: \(lines.first ?? "")\(more)",
+            ("source", .text(source.text))
+        ) { $0.countReload("refused", source) }
+    }
 }
 
-/// Reports that the list of instruments could not be read or is wrong.
-struct InstrumentsRefused: TelemetryEvent {
-    static let name = "gateway.instruments.refused"
-    let source: SourceName
-    let lines: [String]
-
-    var level: LogLevel { .error }
-    var message: String {
-        let more = lines.count > 1 ? " (and \(lines.count - 1) more)" : ""
-        return "the instruments stay as they were: \(lines.first ?? "")\(more)"
-    }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) { Self.reloads("refused", metrics, source) }
-
-    static func reloads(_ outcome: String, _ metrics: MetricRegistry, _ source: SourceName) {
-        metrics.counter(
+extension MetricRegistry {
+    fileprivate func countReload(_ outcome: String, _ source: SourceName) {
+        counter(
             "mds_gateway_instrument_reloads_total",
             "a time that the lists of instruments were read again",
             "refused: the log has the mistake in the list", by: "source; outcome: taken, refused",
@@ -54,40 +45,29 @@ struct InstrumentsRefused: TelemetryEvent {
     }
 }
 
-/// Reports a change of the watchlist that this gateway has read: who has added or removed what.
-struct WatchlistChanged: TelemetryEvent {
-    static let name = "gateway.watchlist"
-    let source: SourceName
-    let symbol: Symbol
-    /// The new entry; `nil` when it was taken back.
-    let entry: Watchlist.Entry?
-
-    var level: LogLevel { .info }
-    var message: String {
-        guard let entry else { return "\(symbol) is as in the gateway's own list again" }
-        return switch entry.change {
-        case .added: "\(symbol) is added by \(entry.requester): \(entry.note)"
-        case .removed: "\(symbol) is removed by \(entry.requester): \(entry.note)"
-        }
-    }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    /// Reports a change of the watchlist that this gateway has read: who has added or removed what.
+    /// `entry` is `nil` when it was taken back.
+    static func watchlistChanged(source: SourceName, symbol: Symbol, entry: Watchlist.Entry?)
+        -> Self
+    {
+        let message =
+            switch entry?.change {
+            case nil: "\(symbol) is as in the gateway's own list again"
+            case .added?: "\(symbol) is added by \(entry?.requester ?? ""): \(entry?.note ?? "")"
+            case .removed?:
+                "\(symbol) is removed by \(entry?.requester ?? ""): \(entry?.note ?? "")"
+            }
+        return Self(.info, "gateway.watchlist", message, ("source", .text(source.text))).counting(
             "mds_gateway_watchlist_changes_total",
             "a change of the watchlist that this gateway has read",
-            labels: [("source", source.text)]
-        ).add()
+            labels: [("source", source.text)])
     }
-}
 
-/// Reports that the watchlist cannot be read, or that a part of it does not hold.
-struct WatchlistTrouble: TelemetryEvent {
-    static let name = "gateway.watchlist.trouble"
-    let source: SourceName
-    let problem: String
-
-    var level: LogLevel { .warning }
-    var message: String { "the watchlist: \(problem)" }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
+    /// Reports that the watchlist cannot be read, or that a part of it does not hold.
+    static func watchlistTrouble(source: SourceName, problem: String) -> Self {
+        Self(
+            .warning, "gateway.watchlist.trouble", "the watchlist: \(problem)",
+            ("source", .text(source.text)))
+    }
 }

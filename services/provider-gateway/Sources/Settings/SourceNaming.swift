@@ -5,32 +5,24 @@ import ServiceRuntime
 extension GatewaySettings {
     /// Returns a warning for a source that is named after a provider whose data it does not have,
     /// else `nil`. Recordings keep the names of their sources.
-    func foreignName(_ kinds: [ProviderKind]) -> SourceNamedAfterOther? {
+    func foreignName(_ kinds: [ProviderKind]) -> ServiceEvent? {
         let own = delivery.kinds.map(\.name)
         guard !delivery.kinds.contains(where: \.isRecorded), !own.contains(source.text),
             kinds.contains(where: { $0.name == source.text })
         else { return nil }
-        return SourceNamedAfterOther(source: source, providers: own)
+        return .sourceNamedAfterOther(source: source, providers: own)
     }
 }
 
-/// A warning, not an error: the name was configured explicitly, and a tape has to continue under
-/// the name with which it began.
-struct SourceNamedAfterOther: TelemetryEvent, Equatable {
-    static let name = "gateway.source_name"
-    let source: SourceName
-    let providers: [String]
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "what \(providers.joined(separator: ", ")) delivers goes onto the tape as source "
-            + "\(source), among all that stands there of that name: leave GATEWAY_SOURCE empty, "
-            + "unless this tape was begun so"
-    }
-    var fields: [(String, LogValue)] {
-        [
-            ("source", .text(source.text)),
-            ("provider", .text(providers.joined(separator: ","))),
-        ]
+extension ServiceEvent {
+    /// A warning, not an error: the name was configured explicitly, and a tape has to continue
+    /// under the name with which it began.
+    fileprivate static func sourceNamedAfterOther(source: SourceName, providers: [String]) -> Self {
+        Self(
+            .warning, "gateway.source_name",
+            "what \(providers.joined(separator: ", ")) delivers goes onto the tape as source "
+                + "\(source), among all that stands there of that name: leave GATEWAY_SOURCE "
+                + "empty, unless this tape was begun so",
+            ("source", .text(source.text)), ("provider", .text(providers.joined(separator: ","))))
     }
 }

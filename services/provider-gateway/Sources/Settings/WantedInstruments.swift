@@ -127,7 +127,7 @@ final class WantedInstruments: Sendable {
             .sorted(by: { $0.text < $1.text }) where old[symbol] != new[symbol]
         {
             telemetry.emit(
-                WatchlistChanged(source: settings.source, symbol: symbol, entry: new[symbol]))
+                .watchlistChanged(source: settings.source, symbol: symbol, entry: new[symbol]))
         }
     }
 
@@ -141,7 +141,7 @@ final class WantedInstruments: Sendable {
                 join(&inputs, isRead: true)
             }
         } catch {
-            telemetry.emit(InstrumentsRefused(source: settings.source, lines: error.lines))
+            telemetry.emit(.instrumentsRefused(source: settings.source, lines: error.lines))
             let first = error.lines.first ?? ""
             inputs.withLock { $0.fileProblem = "the instruments stay as they were: \(first)" }
         }
@@ -166,7 +166,7 @@ final class WantedInstruments: Sendable {
         }
         if let more { problems.append(more) }
         for problem in problems where !inputs.problems.contains(problem) {
-            telemetry.emit(WatchlistTrouble(source: settings.source, problem: problem))
+            telemetry.emit(.watchlistTrouble(source: settings.source, problem: problem))
         }
         inputs.problems = problems
     }
@@ -322,7 +322,7 @@ extension GatewayParts {
         guard let list = instruments?.take() else { return nil }
         let change = settings.delivery.registry.follow(list)
         context.telemetry.emit(
-            InstrumentsTaken(
+            .instrumentsTaken(
                 source: settings.source, wanted: settings.delivery.registry.wanted.count,
                 change: change
             ))

@@ -149,7 +149,7 @@ final class DelayedTenure {
                 } catch {
                     retryAt = clock.monotonic() + retryNanoseconds
                     parts.context.telemetry.emit(
-                        SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+                        .sourceNotRead(source: parts.settings.source, reason: "\(error)"))
                 }
             }
             let provider = parts.providers.lazy.compactMap(\.delayed).first
@@ -205,18 +205,16 @@ final class DelayedTenure {
     }
 }
 
-/// Reports that the source of delayed data did not end in time with its tenure.
-struct DelayedSourceLate: TelemetryEvent {
-    static let name = "gateway.delayed_late"
-    let source: SourceName
-    let time: Duration
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "the source of delayed data of \(source) did not end within \(time): what is not on the "
-            + "tape by now may be missing; the next gateway tells of a gap from the last tick on"
+extension ServiceEvent {
+    /// Reports that the source of delayed data did not end in time with its tenure.
+    static func delayedSourceLate(source: SourceName, time: Duration) -> Self {
+        Self(
+            .warning, "gateway.delayed_late",
+            "the source of delayed data of \(source) did not end within \(time): what is not on "
+                + "the tape by now may be missing; the next gateway tells of a gap from the last "
+                + "tick on",
+            ("source", .text(source.text)))
     }
-    var fields: [(String, LogValue)] { [("source", .text(source.text))] }
 }
 
 /// The orders to the source of delayed data, which come from the tenure of the live one.

@@ -133,7 +133,7 @@ struct SourceOpening {
         guard hasReplayed(), hasRecovered(), let resumption = resumed() else { return nil }
         parts.show(trouble: nil)
         parts.context.telemetry.emit(
-            GatewayStarted(source: parts.settings.source, nextTick: resumption.ticks.handedOut))
+            .gatewayStarted(source: parts.settings.source, nextTick: resumption.ticks.handedOut))
         // The source of delayed data opens the same epoch.
         var claim = claim
         claim.epoch = lanes.highestEpoch
@@ -224,7 +224,7 @@ struct SourceOpening {
         let recorder = try GapRecorder(parts.client, source: parts.settings.source)
         for (partition, refusal) in recorder.found.refused {
             parts.context.telemetry.emit(
-                GapsRefused(
+                .gapsRefused(
                     source: parts.settings.source, partition: partition, refusal: refusal))
         }
         return recorder
@@ -278,7 +278,7 @@ struct SourceOpening {
         guard let retired = standing.retirement else { return }
         lanes.raise(aboveEpoch: retired.epoch)
         parts.context.telemetry.emit(
-            SourceReturned(source: parts.settings.source, retired: retired.time))
+            .sourceReturned(source: parts.settings.source, retired: retired.time))
     }
 
     /// Reports that a reading failed, and has it repeated after `retryNanoseconds`.
@@ -286,7 +286,7 @@ struct SourceOpening {
         retryAt = now + Self.retryNanoseconds
         parts.show(trouble: "\(error)")
         parts.context.telemetry.emit(
-            SourceNotRead(source: parts.settings.source, reason: "\(error)"))
+            .sourceNotRead(source: parts.settings.source, reason: "\(error)"))
     }
 
     /// Reads where the source left off, and starts the providers there. Returns `nil` when the tape

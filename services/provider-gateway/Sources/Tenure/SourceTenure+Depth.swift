@@ -128,34 +128,24 @@ extension SourceTenure {
         guard let first = symbols.first, let name = inflow.ticks.symbol(first) else { return }
         let asked = symbols.count { inflow.ticks.restart($0, .depth) }
         parts.context.telemetry.emit(
-            BooksVoid(
+            .booksVoid(
                 source: parts.settings.source, symbol: name, count: symbols.count, asked: asked))
     }
 }
 
-/// Reports that rows of books were left out, so that these books are void until they begin again.
-struct BooksVoid: TelemetryEvent {
-    static let name = "gateway.books_void"
-    let source: SourceName
-    /// The symbol of the first book.
-    let symbol: Symbol
-    /// The number of books.
-    let count: Int
-    /// How many of them the provider was asked to send again. It cannot send the others again.
-    let asked: Int
-
-    var level: LogLevel { .warning }
-    var message: String {
+extension ServiceEvent {
+    /// Reports that rows of books were left out, so that these books are void until they begin
+    /// again. `symbol` is that of the first book, `count` the number of books. The provider was
+    /// asked to send `asked` of them again. It cannot send the others again.
+    static func booksVoid(source: SourceName, symbol: Symbol, count: Int, asked: Int) -> Self {
         let books = "rows of \(count) books were left out (the first is \(symbol)'s): "
-        return asked == count
-            ? books + "they were requested again, and are void until the provider resets them"
-            : books + "\(count - asked) of them cannot be requested again, and stay void until the "
-                + "provider resets them by itself"
-    }
-    var fields: [(String, LogValue)] {
-        [
+        return Self(
+            .warning, "gateway.books_void",
+            asked == count
+                ? books + "they were requested again, and are void until the provider resets them"
+                : books + "\(count - asked) of them cannot be requested again, and stay void until "
+                    + "the provider resets them by itself",
             ("source", .text(source.text)), ("books", .integer(Int64(count))),
-            ("asked", .integer(Int64(asked))),
-        ]
+            ("asked", .integer(Int64(asked))))
     }
 }

@@ -18,7 +18,7 @@ extension SourceTenure {
         if change != nil || !switches.isEmpty { parts.report.show(feeders: inflow.ticks.feeders) }
         if let first = switches.first {
             parts.context.telemetry.emit(
-                ProvidersSwitched(
+                .providersSwitched(
                     source: parts.settings.source, symbol: first.symbol, from: first.from,
                     to: first.to, count: switches.count))
         }
@@ -42,35 +42,25 @@ extension SourceTenure {
     }
 }
 
-/// Reports that instruments were switched from one provider to another.
-struct ProvidersSwitched: TelemetryEvent {
-    static let name = "gateway.provider_switched"
-    let source: SourceName
-    /// The symbol of the first instrument.
-    let symbol: Symbol
-    /// The names of its old and new provider.
-    let from: String
-    let to: String
-    /// How many instruments were switched.
-    let count: Int
-
-    var level: LogLevel { .warning }
-    var message: String {
+extension ServiceEvent {
+    /// Reports that `count` instruments, the first of them `symbol`, were switched from one
+    /// provider to another.
+    static func providersSwitched(
+        source: SourceName, symbol: Symbol, from: String, to: String, count: Int
+    ) -> Self {
         let more = count > 1 ? " (and \(count - 1) more instruments change)" : ""
-        return "\(symbol) is taken from \(to) now, and no more from \(from)\(more)"
-    }
-    var fields: [(String, LogValue)] {
-        [
+        return Self(
+            .warning, "gateway.provider_switched",
+            "\(symbol) is taken from \(to) now, and no more from \(from)\(more)",
             ("source", .text(source.text)), ("provider", .text(to)),
-            ("instruments", .integer(Int64(count))),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
-            "mds_gateway_provider_switches_total",
-            "a change of an instrument from one provider of the source to another",
-            "often: a provider comes and goes; the log names it", labels: [("source", source.text)]
-        ).add(UInt64(count))
+            ("instruments", .integer(Int64(count)))
+        ) {
+            $0.counter(
+                "mds_gateway_provider_switches_total",
+                "a change of an instrument from one provider of the source to another",
+                "often: a provider comes and goes; the log names it",
+                labels: [("source", source.text)]
+            ).add(UInt64(count))
+        }
     }
 }

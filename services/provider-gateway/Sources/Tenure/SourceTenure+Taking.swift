@@ -232,7 +232,7 @@ extension SourceTenure {
         case .refused(let error):
             parts.metrics.refused.add()
             parts.context.telemetry.emit(
-                RecordRefused(source: parts.settings.source, reason: "\(error)"))
+                .recordRefused(source: parts.settings.source, reason: "\(error)"))
             return .refused
         }
     }
@@ -271,7 +271,7 @@ extension SourceTenure {
     func refuseUnknown(_ symbol: Int) {
         parts.metrics.refused.add()
         parts.context.telemetry.emit(
-            RecordRefused(
+            .recordRefused(
                 source: parts.settings.source,
                 reason: symbol == DueRecord.noSymbol
                     ? "it has no instrument" : "there is no instrument \(symbol)"))

@@ -128,7 +128,7 @@ final class SourceTenure {
         let time = ending + Self.recordTimeout
         guard !delayed.join(within: time, parts.beat) else { return }
         parts.context.telemetry.emit(
-            DelayedSourceLate(source: parts.settings.source, time: time))
+            .delayedSourceLate(source: parts.settings.source, time: time))
     }
 
     /// The main loop. Gap records, owed resets and held quotes go first: they are older than the
@@ -146,7 +146,7 @@ final class SourceTenure {
             releaseQuotes(all: !inflow.backpressure.isPressed)
             let blocked = takeTicks()
             if inflow.policyEndsService {
-                parts.context.telemetry.emit(BackpressureEnds(source: parts.settings.source))
+                parts.context.telemetry.emit(.backpressureEnds(source: parts.settings.source))
                 return .endedByPolicy
             }
             publish(isSteady: isSteady())
@@ -192,7 +192,7 @@ final class SourceTenure {
         let isSteady = parts.ownership.isSteady(now: now)
         if outflow.set(isSteady: isSteady, now: now) {
             parts.context.telemetry.emit(
-                SourcePaused(source: parts.settings.source, isPaused: !isSteady))
+                .sourcePaused(source: parts.settings.source, isPaused: !isSteady))
         }
         return isSteady
     }
@@ -229,7 +229,7 @@ final class SourceTenure {
     func reportPressure(_ causes: BackpressureMachine.Causes?) {
         guard let causes else { return }
         parts.context.telemetry.emit(
-            BackpressureChanged(
+            .backpressureChanged(
                 source: parts.settings.source, causes: causes,
                 policies: parts.settings.policies))
     }
@@ -254,7 +254,7 @@ final class SourceTenure {
         guard inflow.storePressure.isHeld || parts.metrics.slowed.isHeld else { return }
         parts.metrics.slowed.show(isHeld: false, waited: 0)
         parts.context.telemetry.emit(
-            SourceSlowed(
+            .sourceSlowed(
                 source: parts.settings.source, news: .free,
                 ticksMax: inflow.storePressure.ticksMax))
     }
@@ -271,7 +271,7 @@ final class SourceTenure {
         parts.metrics.slowed.show(isHeld: inflow.storePressure.isHeld, waited: waited)
         guard let news else { return }
         parts.context.telemetry.emit(
-            SourceSlowed(
+            .sourceSlowed(
                 source: parts.settings.source, news: news,
                 ticksMax: inflow.storePressure.ticksMax))
     }
@@ -384,7 +384,7 @@ final class SourceTenure {
         inflow.ticks.inlets.close()
         for name in providerStop?.late ?? [] {
             parts.context.telemetry.emit(
-                ProviderLate(
+                .providerLate(
                     source: parts.settings.source, provider: name,
                     timeout: parts.settings.delivery.stopTimeout))
         }
@@ -392,7 +392,7 @@ final class SourceTenure {
         let left =
             (keepInSpool() ?? outflow.unacknowledged) + inflow.ticks.waiting + inflow.held.count
         parts.context.telemetry.emit(
-            GatewayDrained(
+            .gatewayDrained(
                 ticks: parts.metrics.received.value, unpublished: UInt64(left),
                 spooled: parts.spool?.spool.ticks ?? 0))
         return .released(left: left)

@@ -88,11 +88,11 @@ struct FeedTrial {
 
     private func report(_ result: TrialResult, _ provider: any ProviderSource) {
         for tick in result.ticks {
-            context.telemetry.emit(TrialTick(provider: result.provider, tick: tick))
+            context.telemetry.emit(.trialTick(provider: result.provider, tick: tick))
         }
         let reason = reason(of: provider, isRefused: result.isRefused)
         context.telemetry.emit(
-            TrialEnded(result: result, status: words(of: provider), reason: reason))
+            .trialEnded(result: result, status: words(of: provider), reason: reason))
     }
 
     /// What a provider says of its instruments is shown a moment after the record of a refusal.
@@ -127,50 +127,33 @@ struct ProviderWords {
     }
 }
 
-/// One of the first ticks of a trial.
-private struct TrialTick: TelemetryEvent {
-    static let name = "gateway.trial.tick"
-    let provider: String
-    let tick: TrialResult.Tick
-
-    var level: LogLevel { .info }
-    var message: String { "\(tick.kind) of \(tick.symbol): \(tick.text)" }
-
-    /// 0: the tick has no such time.
-    private func nanoseconds(_ time: Timestamp) -> Int64 { time.isDefined ? time.nanoseconds : 0 }
-
-    var fields: [(String, LogValue)] {
-        [
+extension ServiceEvent {
+    /// One of the first ticks of a trial.
+    fileprivate static func trialTick(provider: String, tick: TrialResult.Tick) -> Self {
+        // 0: the tick has no such time.
+        func time(_ time: Timestamp) -> LogValue { .integer(time.isDefined ? time.nanoseconds : 0) }
+        return Self(
+            .info, "gateway.trial.tick", "\(tick.kind) of \(tick.symbol): \(tick.text)",
             ("provider", .text(provider)), ("symbol", .text(tick.symbol)),
             ("kind", .text(tick.kind)), ("values", .text(tick.text)),
-            ("provider_time", .integer(nanoseconds(tick.providerTime))),
-            ("receive_time", .integer(nanoseconds(tick.receiveTime))),
-        ]
+            ("provider_time", time(tick.providerTime)), ("receive_time", time(tick.receiveTime)))
     }
-}
 
-/// The end of a trial. `live_after` and `tick_after` are nanoseconds; -1: it did not happen.
-private struct TrialEnded: TelemetryEvent {
-    static let name = "gateway.trial"
-    let result: TrialResult
-    let status: ProviderWords
-    /// What the provider says of the instruments; empty: nothing.
-    let reason: String
-
-    var level: LogLevel { result.isSuccess ? .info : .error }
-    var message: String {
-        result.isSuccess
-            ? "the provider delivers" : "the provider does not deliver what was asked for"
-    }
-    var fields: [(String, LogValue)] {
-        [
+    /// The end of a trial. `live_after` and `tick_after` are nanoseconds; -1: it did not happen.
+    /// `reason`: what the provider says of the instruments; empty: nothing.
+    fileprivate static func trialEnded(result: TrialResult, status: ProviderWords, reason: String)
+        -> Self
+    {
+        Self(
+            result.isSuccess ? .info : .error, "gateway.trial",
+            result.isSuccess
+                ? "the provider delivers" : "the provider does not deliver what was asked for",
             ("provider", .text(result.provider)), ("ticks", .integer(Int64(result.tickCount))),
             ("live_after", .integer(result.liveAfter ?? -1)),
             ("tick_after", .integer(result.tickAfter ?? -1)),
             ("gaps", .integer(Int64(result.gaps))), ("refused", .flag(result.isRefused)),
             ("works", .flag(result.isSuccess)),
             ("state", .text(status.state)), ("reason", .text(status.reason)),
-            ("instrument_reason", .text(reason)),
-        ]
+            ("instrument_reason", .text(reason)))
     }
 }

@@ -114,7 +114,7 @@ final class ServerFence: Sendable {
                 took(
                     DatabaseServerStore.Stored(server: server, revision: revision), isJudged: true)
                 show(verdict, identity, peer)
-                telemetry.emit(ServerPromoted(server: server, before: stored.server))
+                telemetry.emit(.serverPromoted(server: server, before: stored.server))
                 return verdict
             }
         } catch {
@@ -177,7 +177,7 @@ final class ServerFence: Sendable {
             return (isNew, state.refused.count)
         }
         refusedServers.set(Double(count))
-        if isNew, let reason { telemetry.emit(ServerRefused(peer: peer, reason: reason)) }
+        if isNew, let reason { telemetry.emit(.serverRefused(peer: peer, reason: reason)) }
     }
 
     private func noteBlind(_ peer: String) {
@@ -185,7 +185,7 @@ final class ServerFence: Sendable {
             defer { state.isBlind = true }
             return !state.isBlind
         }
-        if isFirst { telemetry.emit(ServerUnknown(peer: peer)) }
+        if isFirst { telemetry.emit(.serverUnknown(peer: peer)) }
     }
 
     private func reason(_ identity: ServerIdentity) -> String {

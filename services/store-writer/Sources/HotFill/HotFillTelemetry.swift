@@ -24,41 +24,33 @@ struct HotFillMetrics {
     }
 }
 
-/// A pass of `HotFiller` is over: its values are handed over, or it was given up.
-struct HotFillEnded: TelemetryEvent {
-    static let name = "writer.hot_state.filled"
-    let progress: HotFiller.Progress
-    var took = Duration.zero
-    /// Why it was given up; `nil` when it was not.
-    var failure: String?
-
-    var level: LogLevel { failure == nil && progress.unreadable == 0 ? .info : .warning }
-    var message: String {
-        if let failure {
-            return "the database does not give the last values; symbols that are not in Valkey "
-                + "stay missing until their next tick: \(failure)"
+extension ServiceEvent {
+    /// A pass of `HotFiller` is over: its values are handed over, or it was given up. `failure`:
+    /// why it was given up; `nil` when it was not.
+    static func hotFillEnded(
+        progress: HotFiller.Progress, took: Duration = .zero, failure: String? = nil
+    ) -> Self {
+        let failed = failure.map {
+            "the database does not give the last values; symbols that are not in Valkey "
+                + "stay missing until their next tick: \($0)"
         }
-        return progress.unreadable == 0
+        let done =
+            progress.unreadable == 0
             ? "the hot state has the last values of the database"
             : "the hot state has the last values of the database, but for rows that it cannot read"
-    }
-    var fields: [(String, LogValue)] {
-        [
+        return Self(
+            failed == nil && progress.unreadable == 0 ? .info : .warning,
+            "writer.hot_state.filled", failed ?? done,
             ("partitions", .integer(Int64(progress.partitions))),
             ("symbols", .integer(Int64(progress.symbols))),
             ("values", .integer(Int64(progress.values))),
             ("unreadable", .integer(Int64(progress.unreadable))),
-            ("milliseconds", .integer(took.clampedNanoseconds / 1_000_000)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+            ("milliseconds", .integer(took.clampedNanoseconds / 1_000_000))
+        ).counting(
             "mds_hot_state_fills_total",
             "a time that the values of taken partitions were read from the database",
             "given_up: symbols that Valkey has lost stay missing until their next tick; restart "
                 + "the writer when the database is back", by: "outcome: done, given_up",
-            labels: [("outcome", failure == nil ? "done" : "given_up")]
-        ).add()
+            labels: [("outcome", failed == nil ? "done" : "given_up")])
     }
 }

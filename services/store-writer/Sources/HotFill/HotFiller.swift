@@ -122,7 +122,7 @@ final class HotFiller {
                 metrics.failures.add()
                 pause = backoff.next(using: &random)
                 guard backoff.attempt < Self.attemptsMax else {
-                    context.telemetry.emit(HotFillEnded(progress: progress, failure: "\(error)"))
+                    context.telemetry.emit(.hotFillEnded(progress: progress, failure: "\(error)"))
                     return
                 }
             }
@@ -130,7 +130,7 @@ final class HotFiller {
             if isOver(after: pause) { return }
         }
         context.telemetry.emit(
-            HotFillEnded(
+            .hotFillEnded(
                 progress: progress, took: context.clock.monotonic().duration(since: start)))
     }
 

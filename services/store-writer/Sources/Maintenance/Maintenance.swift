@@ -115,7 +115,7 @@ final class Maintenance {
                 wait = pace.check
             } catch {
                 report.checked(problem: "\(error)")
-                context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
+                context.telemetry.emit(.maintenanceFailed(reason: "\(error)"))
                 wait = backoff.next(using: &random)
             }
             beat.beat(before: wait)
@@ -149,16 +149,16 @@ final class Maintenance {
                 + "be so"
         ).set(profile.isDurable ? 1 : 0)
         guard let before = report.found(profile) else { return }
-        context.telemetry.emit(DatabaseFound(profile: profile))
+        context.telemetry.emit(.databaseFound(profile: profile))
         guard profile.broken != before else { return }
-        context.telemetry.emit(DurabilityChanged(broken: profile.broken))
+        context.telemetry.emit(.durabilityChanged(broken: profile.broken))
     }
 
     /// Makes the time partitions of coming days, when it is due.
     private func keep(_ keeping: StoreKeeping) throws(PostgresError) {
         if let keepAt, context.clock.monotonic() < keepAt { return }
         let made = try keeping.makePartitions()
-        if made > 0 { context.telemetry.emit(PartitionsMade(count: made)) }
+        if made > 0 { context.telemetry.emit(.partitionsMade(count: made)) }
         keepAt = context.clock.deadline(after: Self.keepEvery)
         report.kept(at: context.clock.now())
     }
@@ -221,7 +221,7 @@ final class Maintenance {
                 guard keeping.database.isUsable else { throw error }
                 turn.problem = "\(error)"
                 turn.at = context.clock.deadline(after: turn.backoff.next(using: &random))
-                context.telemetry.emit(MaintenanceFailed(reason: "\(error)"))
+                context.telemetry.emit(.maintenanceFailed(reason: "\(error)"))
             }
             drops[rule.table] = turn
         }
@@ -232,7 +232,7 @@ final class Maintenance {
         var turns = 0
         while turns < Self.dropsMax, !context.shutdown.wait(timeout: .zero) {
             let dropped = try keeping.dropOldest(rule)
-            for day in dropped { context.telemetry.emit(DayDropped(day: day, rule: rule)) }
+            for day in dropped { context.telemetry.emit(.dayDropped(day: day, rule: rule)) }
             if dropped.isEmpty { return }
             turns += 1
         }

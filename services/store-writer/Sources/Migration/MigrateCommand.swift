@@ -41,92 +41,63 @@ struct MigrateCommand {
         let telemetry = context.telemetry
         let report = try migrator.run(folder) { notice in
             switch notice {
-            case .step(let file): telemetry.emit(MigrationStep(file: file))
+            case .step(let file): telemetry.emit(.migrationStep(file: file))
             case .waits(let file, let attempt):
-                telemetry.emit(MigrationWaits(file: file, attempt: attempt))
+                telemetry.emit(.migrationWaits(file: file, attempt: attempt))
             }
         }
         telemetry.emit(
-            SchemaReady(schema: namespace, version: report.version, applied: report.applied.count))
+            .schemaReady(schema: namespace, version: report.version, applied: report.applied.count))
         return .success
     }
 
     /// Reports what a run would do. The exit code shows scripts whether there is anything to do.
     private func preview(_ migrator: Migrator, _ folder: MigrationFolder) throws -> ExitCode {
         let preview = try migrator.preview(folder)
-        for file in preview.pending { context.telemetry.emit(MigrationPending(file: file)) }
+        for file in preview.pending { context.telemetry.emit(.migrationPending(file: file)) }
         context.telemetry.emit(
-            MigrationPreviewed(schema: migrator.schema.text, preview: preview))
+            .migrationPreviewed(schema: migrator.schema.text, preview: preview))
         return preview.pending.isEmpty ? .success : .pending
     }
 }
 
-/// A file is about to be applied.
-struct MigrationStep: TelemetryEvent {
-    static let name = "migration.step"
-    let file: String
-
-    var level: LogLevel { .info }
-    var message: String { "applying \(file)" }
-}
-
-/// Other sessions keep a lock that a file needs.
-struct MigrationWaits: TelemetryEvent {
-    static let name = "migration.waits"
-    let file: String
-    let attempt: Int
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "other sessions keep a lock that \(file) needs: it is tried again after they had a turn"
+extension ServiceEvent {
+    /// A file is about to be applied.
+    static func migrationStep(file: String) -> Self {
+        Self(.info, "migration.step", "applying \(file)")
     }
-    var fields: [(String, LogValue)] { [("attempt", .integer(Int64(attempt)))] }
-}
 
-/// A migration has ended well, with the number of files that it applied.
-struct SchemaReady: TelemetryEvent {
-    static let name = "migration.done"
-    let schema: String
-    let version: Int
-    let applied: Int
-
-    var level: LogLevel { .info }
-    var message: String {
-        applied == 0 ? "the schema was up to date" : "the schema is up to date now"
+    /// Other sessions keep a lock that a file needs.
+    static func migrationWaits(file: String, attempt: Int) -> Self {
+        Self(
+            .warning, "migration.waits",
+            "other sessions keep a lock that \(file) needs: it is tried again after they had a "
+                + "turn",
+            ("attempt", .integer(Int64(attempt))))
     }
-    var fields: [(String, LogValue)] {
-        [
+
+    /// A migration has ended well, with the number of files that it applied.
+    static func schemaReady(schema: String, version: Int, applied: Int) -> Self {
+        Self(
+            .info, "migration.done",
+            applied == 0 ? "the schema was up to date" : "the schema is up to date now",
             ("schema", .text(schema)), ("version", .integer(Int64(version))),
-            ("applied", .integer(Int64(applied))),
-        ]
+            ("applied", .integer(Int64(applied))))
     }
-}
 
-/// A dry run has found a file that is not applied yet.
-struct MigrationPending: TelemetryEvent {
-    static let name = "migration.pending"
-    let file: String
-
-    var level: LogLevel { .info }
-    var message: String { "would apply \(file)" }
-}
-
-/// A dry run has ended well.
-struct MigrationPreviewed: TelemetryEvent {
-    static let name = "migration.previewed"
-    let schema: String
-    let preview: Migrator.Preview
-
-    var level: LogLevel { .info }
-    var message: String {
-        preview.pending.isEmpty
-            ? "the schema is up to date; nothing was changed"
-            : "'store-writer migrate' would bring the schema up to date; nothing was changed"
+    /// A dry run has found a file that is not applied yet.
+    static func migrationPending(file: String) -> Self {
+        Self(.info, "migration.pending", "would apply \(file)")
     }
-    var fields: [(String, LogValue)] {
-        [
+
+    /// A dry run has ended well.
+    static func migrationPreviewed(schema: String, preview: Migrator.Preview) -> Self {
+        Self(
+            .info, "migration.previewed",
+            preview.pending.isEmpty
+                ? "the schema is up to date; nothing was changed"
+                : "'store-writer migrate' would bring the schema up to date; nothing was changed",
             ("schema", .text(schema)), ("version", .integer(Int64(preview.version))),
-            ("pending", .integer(Int64(preview.pending.count))), ("mode", .text(preview.mode)),
-        ]
+            ("pending", .integer(Int64(preview.pending.count))), ("mode", .text(preview.mode)))
     }
 }

@@ -9,6 +9,13 @@ public final class TelemetryHub: Sendable {
     }
 
     /// Counts the event and writes its line.
+    public func emit(_ event: ServiceEvent) {
+        event.count(in: metrics)
+        guard logger.isEnabled(event.level) else { return }
+        logger.log(event.level, event.name, event.message, event.fields)
+    }
+
+    /// The same of an event that is a type.
     public func emit<Event: TelemetryEvent>(_ event: Event) {
         event.count(in: metrics)
         guard logger.isEnabled(event.level) else { return }

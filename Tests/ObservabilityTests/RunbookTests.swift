@@ -48,11 +48,11 @@ import Testing
         for (runbook, words) in commands(beginning: "tapeline") {
             seen += 1
             do {
-                _ = try ToolCommand.parse(words)
+                _ = try Commands.parse(words)
             } catch {
                 Issue.record("\(runbook): tapeline \(words.joined(separator: " ")): \(error)")
             }
-            #expect(ToolCommand.words.contains(words.first ?? ""), "\(runbook): \(words)")
+            #expect(Commands.page(of: words.first ?? "") != nil, "\(runbook): \(words)")
         }
         #expect(seen >= 60)
     }
@@ -76,7 +76,7 @@ import Testing
         #expect(composeProblem(["restrat", "nats"]) != nil)
         #expect(composeProblem(["logs", "--sinec", "1h", "nats"]) != nil)
         #expect(composeProblem(["logs", "--since", "1h", "nuts"]) != nil)
-        #expect(throws: ToolError.self) { try ToolCommand.parse(["dlq", "lits"]) }
+        #expect(throws: ToolError.self) { try Commands.parse(["dlq", "lits"]) }
     }
 
     @Test("settings, events and metrics that they name are there")

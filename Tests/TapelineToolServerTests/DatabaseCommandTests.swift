@@ -4,37 +4,27 @@ import Testing
 @testable import TapelineTool
 
 @Suite("How a person gets at the tables") struct DatabaseCommandTests {
-    private func parse(_ words: String...) throws -> DatabaseCommand? {
-        guard case .database(let command) = try ToolCommand.parse(words) else { return nil }
-        return command
-    }
-
     @Test("our own options come first, the rest is psql's")
     func words() throws {
-        #expect(try parse("psql") == DatabaseCommand(form: .psql([])))
+        #expect(try PsqlCommand.parse([]) == PsqlCommand())
         #expect(
-            try parse("psql", "--name", "a", "--home", "/b", "-c", "SELECT 1", "--name")
-                == DatabaseCommand(
-                    target: .init(home: "/b", name: "a"), form: .psql(["-c", "SELECT 1", "--name"]))
-        )
+            try PsqlCommand.parse(["--name", "a", "--home", "/b", "-c", "SELECT 1", "--name"])
+                == PsqlCommand(
+                    target: .init(home: "/b", name: "a"), arguments: ["-c", "SELECT 1", "--name"]))
         #expect(
-            try parse("psql", "--", "--name", "x")
-                == DatabaseCommand(form: .psql(["--name", "x"])))
+            try PsqlCommand.parse(["--", "--name", "x"]) == PsqlCommand(arguments: ["--name", "x"]))
+        #expect(try URLCommand.parse(["--name", "a"]) == URLCommand(target: .init(name: "a")))
         #expect(
-            try parse("url", "--name", "a")
-                == DatabaseCommand(
-                    target: .init(name: "a"), form: .url(withPassword: false)))
+            try EnvironmentCommand.parse(["--with-password"])
+                == EnvironmentCommand(withPassword: true))
         #expect(
-            try parse("env", "--with-password")
-                == DatabaseCommand(form: .environment(withPassword: true)))
-        #expect(
-            try parse("url", "nats", "--with-password")
-                == DatabaseCommand(form: .natsURL(withPassword: true)))
+            try URLCommand.parse(["nats", "--with-password"])
+                == URLCommand(isOfNats: true, withPassword: true))
         for wrong in [
             ["psql", "--name"], ["url", "--json"], ["url", "valkey"], ["url", "nats", "nats"],
             ["env", "more"], ["env", "nats"],
         ] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(wrong) }
+            #expect(throws: ToolError.self) { try Commands.parse(wrong) }
         }
     }
 

@@ -57,17 +57,9 @@ struct DlqCommandTests {
 
     @Test("it is a command, and the help page has its words")
     func help() throws {
-        #expect(ToolCommand.words.contains("dlq"))
-        #expect(HelpPage.text.contains("dlq list"))
-        guard case .deadLetters(let command) = try ToolCommand.parse(["dlq", "list"]) else {
-            Issue.record("dlq is a command")
-            return
-        }
-        #expect(command.verb == .list)
-        guard case .help = try ToolCommand.parse(["dlq", "replay", "--help"]) else {
-            Issue.record("--help helps")
-            return
-        }
+        #expect(HelpPage.text(of: "dlq")?.contains("dlq list") == true)
+        #expect((try Commands.parse(["dlq", "list"]) as? DlqCommand)?.verb == .list)
+        #expect(try Commands.parse(["dlq", "replay", "--help"]) is HelpCommand)
     }
 }
 

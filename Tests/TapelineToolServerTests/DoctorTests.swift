@@ -17,13 +17,13 @@ import Testing
         pages.services = [.init(host: "a", port: 1), .init(host: "::1", port: 2)]
         pages.prometheus = .init(host: "p", port: 9090)
         #expect(
-            try ToolCommand.parse([
-                "doctor", "--service", "a:1", "--service", "http://[::1]:2", "--prometheus",
+            try DoctorCommand.parse([
+                "--service", "a:1", "--service", "http://[::1]:2", "--prometheus",
                 "p:9090", "--json", "--name", "x",
-            ]) == .doctor(DoctorCommand(target: TapeTarget(stack: "x"), pages: pages, asJSON: true))
+            ]) == DoctorCommand(target: TapeTarget(stack: "x"), pages: pages, asJSON: true)
         )
         for wrong in [["all"], ["--service", "a"], ["--prometheus", "p:x"], ["--fix"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["doctor"] + wrong) }
+            #expect(throws: ToolError.self) { try Commands.parse(["doctor"] + wrong) }
         }
     }
 

@@ -183,7 +183,7 @@ import Testing
             ["AAPL", "1m", "-1m", "--source", "No"],
         ] {
             #expect(throws: ToolError.self) {
-                try ToolCommand.parse(["explain"] + words, now: Timestamp(nanoseconds: 1))
+                try Commands.parse(["explain"] + words, now: Timestamp(nanoseconds: 1))
             }
         }
         let scene = try ProveBench("unexplained")

@@ -19,17 +19,17 @@ struct FeedTests {
         whole.settings = ["IBKR_PORT": "1", "A": ""]
         (whole.report, whole.asJSON) = ("r.json", true)
         #expect(
-            try ToolCommand.parse([
-                "feed", "try", "replay", "/a/b.recording", "--ticks", "3", "--seconds=5", "--set",
+            try FeedCommand.parse([
+                "try", "replay", "/a/b.recording", "--ticks", "3", "--seconds=5", "--set",
                 "IBKR_PORT=1", "--set", "A=", "--report", "r.json", "--json",
-            ]) == .feed(whole))
+            ]) == whole)
     }
 
     @Test(
         "what is wrong is said",
         arguments: [
-            (["try", "binance"], "wants try, a provider and a symbol"),
-            (["look", "binance", "BTCUSDT"], "wants try, a provider and a symbol"),
+            (["try", "binance"], "'tapeline feed try' wants PROVIDER SYMBOL"),
+            (["look", "binance", "BTCUSDT"], "'tapeline feed' wants try"),
             (["try", "Binance", "BTCUSDT"], "'Binance' is no provider"),
             (["try", "binance", ""], "is no symbol"), (["try", "ibkr", "a\"b"], "is no symbol"),
             (["try", "ibkr", "SPY", "--ticks", "0"], "--ticks wants a number"),
@@ -54,11 +54,11 @@ struct FeedTests {
         try options.settings.add("GATEWAY_PROVIDER=binance")
         options.withSimulator = true
         #expect(
-            try ToolCommand.parse(["up", "PROVIDER=binance", "--simulator"])
-                == .up(.init(), options))
+            try UpCommand.parse(["PROVIDER=binance", "--simulator"])
+                == UpCommand(options: options))
         #expect(options.simulators == [.binance])
-        #expect(throws: ToolError.self) { try ToolCommand.parse(["up", "PROVIDER="]) }
-        #expect(throws: ToolError.self) { try ToolCommand.parse(["down", "PROVIDER=binance"]) }
+        #expect(throws: ToolError.self) { try Commands.parse(["up", "PROVIDER="]) }
+        #expect(throws: ToolError.self) { try Commands.parse(["down", "PROVIDER=binance"]) }
     }
 
     // MARK: outcomes

@@ -97,13 +97,9 @@ struct GroupsTests {
 
     @Test("the command is known")
     func parsed() throws {
-        let command = try ToolCommand.parse(["groups", "register", "a", "--nats", "nats://x:1"])
-        guard case .groups(let groups) = command else {
-            Issue.record("\(command)")
-            return
-        }
+        let groups = try GroupsCommand.parse(["register", "a", "--nats", "nats://x:1"])
         #expect(groups.verb == .register(try #require(GroupName("a")), reads: [.ticks]))
         #expect(groups.target.natsURL == "nats://x:1")
-        #expect(ToolCommand.words.contains("groups") && HelpPage.text.contains("groups list"))
+        #expect(HelpPage.text(of: "groups")?.contains("groups list") == true)
     }
 }

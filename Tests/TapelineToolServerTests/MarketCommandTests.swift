@@ -9,39 +9,36 @@ import Testing
 @Suite("Bars and gaps for a person") struct MarketCommandTests {
     @Test("words")
     func words() throws {
-        guard case .bars(let bars) = try ToolCommand.parse(["bars", "AAPL", "1m"]) else {
+        guard case .newest(let bars) = try BarsCommand.parse(["AAPL", "1m"]) else {
             Issue.record("bars is a command")
             return
         }
         #expect((bars.last, bars.asChart, bars.asJSON) == (30, false, false))
         guard
-            case .bars(let chart) = try ToolCommand.parse(
-                ["bars", "AAPL", "1m", "--last", "7", "--chart"])
+            case .newest(let chart) = try BarsCommand.parse(
+                ["AAPL", "1m", "--last", "7", "--chart"])
         else {
             Issue.record("bars is a command")
             return
         }
         #expect((chart.last, chart.asChart) == (7, true))
         guard
-            case .bars(let known) = try ToolCommand.parse(
-                ["bars", "AAPL", "1m", "--as-of", "1970-01-01T00:00:01Z", "--uncertain"])
+            case .newest(let known) = try BarsCommand.parse(
+                ["AAPL", "1m", "--as-of", "1970-01-01T00:00:01Z", "--uncertain"])
         else {
             Issue.record("bars is a command")
             return
         }
         #expect(known.asOf == Timestamp(nanoseconds: 1_000_000_000) && known.withUncertain)
         guard
-            case .rewritten(let rewritten) = try ToolCommand.parse(
-                ["bars", "--rewritten", "AAPL", "--to", "1970-01-02"])
+            case .rewritten(let rewritten) = try BarsCommand.parse(
+                ["--rewritten", "AAPL", "--to", "1970-01-02"])
         else {
             Issue.record("bars --rewritten is a command")
             return
         }
         #expect(rewritten.from == Timestamp(nanoseconds: 0) && rewritten.symbols.count == 1)
-        guard case .gaps(let gaps) = try ToolCommand.parse(["gaps", "AAPL", "SPY"]) else {
-            Issue.record("gaps is a command")
-            return
-        }
+        let gaps = try GapsCommand.parse(["AAPL", "SPY"])
         #expect(gaps.symbols.map(\.text) == ["AAPL", "SPY"])
         let long = String(repeating: "A", count: 1_000)
         for wrong in [
@@ -58,7 +55,7 @@ import Testing
             ["bars", "AAPL", "1m", "--source", "Ibkr"], ["gaps", "--source", ""],
             ["export", "bars", "--from", "-1h", "--source", "a", "--source", "b"],
         ] {
-            #expect(throws: ToolError.self, "\(wrong)") { try ToolCommand.parse(wrong) }
+            #expect(throws: ToolError.self, "\(wrong)") { try Commands.parse(wrong) }
         }
     }
 

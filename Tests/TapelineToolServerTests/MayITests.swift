@@ -228,8 +228,8 @@ struct MayITests {
             #expect(wanted.description == text)
         }
         #expect(
-            try ToolCommand.parse(["may-i", "restart", "w-1", "--json"])
-                == .mayI(MayICommand(subject: "w-1", asJSON: true)))
+            try MayICommand.parse(["restart", "w-1", "--json"])
+                == MayICommand(subject: "w-1", asJSON: true))
         for wrong in [
             [], ["stop", "a"], ["restart"], ["restart", "a", "b"], ["restart", "a", "--yes"],
             ["restart", "a", "--to", "1.4.0"], ["upgrade", "a", "--to", ""],

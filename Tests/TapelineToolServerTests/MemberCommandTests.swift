@@ -17,8 +17,8 @@ struct MemberCommandTests {
     func arguments() throws {
         let name = try #require(MemberName("w-1"))
         #expect(
-            try ToolCommand.parse(["member", "drain", "w-1"])
-                == .member(MemberCommand(verb: .drain(.init()), member: name)))
+            try MemberCommand.parse(["drain", "w-1"])
+                == MemberCommand(verb: .drain(.init()), member: name))
         let all = try MemberCommand.parse([
             "drain", "w-1", "--group", "operator", "--group=operator", "--reason", "a disk",
             "--force", "--wait", "--timeout", "7", "--json",

@@ -46,8 +46,7 @@ struct PartitionOfTests {
 
     private func answer(_ arguments: [String]) throws -> String {
         guard
-            case .partition(.of(let question)) = try ToolCommand.parse(
-                ["partition", "of"] + arguments)
+            case .of(let question) = try PartitionCommand.parse(["of"] + arguments)
         else { return "another command" }
         return question.answer
     }
@@ -120,7 +119,7 @@ struct PartitionOfTests {
     @Test("of what can one ask the partition?")
     func words() {
         for words in [[], ["off"], ["rebuild"], ["rebuild", "x"], ["rebuild", "4096"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["partition"] + words) }
+            #expect(throws: ToolError.self) { try Commands.parse(["partition"] + words) }
         }
     }
 }

@@ -67,7 +67,7 @@ import Testing
         for words in [
             [], ["--day", "soon"], ["--day", "today", "AAPL"], ["--day", "today", "--silent", "0"],
         ] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["quality"] + words) }
+            #expect(throws: ToolError.self) { try Commands.parse(["quality"] + words) }
         }
     }
 }

@@ -91,7 +91,7 @@ import Testing
             [], ["--day", "soon"], ["--day", "today", "--tolerance", "-1"],
             ["--day", "today", "--source", "No"],
         ] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["reconcile"] + words) }
+            #expect(throws: ToolError.self) { try Commands.parse(["reconcile"] + words) }
         }
     }
 }

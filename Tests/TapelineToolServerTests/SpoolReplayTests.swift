@@ -152,7 +152,7 @@ struct SpoolReplayTests {
         }
 
         func replay(_ terminal: Terminal, _ more: [String] = ["--yes"]) throws -> ExitCode {
-            let command = try SpoolReplayCommand.parse([name, "--folder", folder.path] + more)
+            let command = try replayCommand([name, "--folder", folder.path] + more)
             return try SpoolReplay(command: command, folder: folder.path, terminal: terminal)
                 .run(bench.deployment, shutdown: ShutdownSignal())
         }
@@ -308,7 +308,7 @@ struct SpoolReplayTests {
     @Test("a spool that is not there, of another tape, or without consent changes nothing")
     func refused() throws {
         let scene = try Scene("spool_d")
-        let missing = try SpoolReplayCommand.parse(["ib", "--folder", scene.folder.path])
+        let missing = try replayCommand(["ib", "--folder", scene.folder.path])
         let error = try #require(throws: ToolError.self) {
             _ = try said { terminal in
                 try SpoolReplay(command: missing, folder: scene.folder.path, terminal: terminal)
@@ -323,7 +323,7 @@ struct SpoolReplayTests {
         #expect(unconfirmed.description.contains("--yes"))
         let small = try TailBench(
             NatsServer.shared(), namespace: "spool_e", partitions: 1)
-        let command = try SpoolReplayCommand.parse([scene.name, "--yes"])
+        let command = try replayCommand([scene.name, "--yes"])
         let other = try #require(throws: ToolError.self) {
             _ = try said { terminal in
                 try SpoolReplay(command: command, folder: scene.folder.path, terminal: terminal)
@@ -370,4 +370,9 @@ struct SpoolReplayTests {
         #expect(NumberRanges.text([3, 1, 2, 0, 7]) == "0-3,7")
         #expect(NumberRanges.text([4, 5, 9, 11, 12, 13]) == "4,5,9,11-13")
     }
+}
+
+private func replayCommand(_ arguments: [String]) throws -> SpoolReplayCommand {
+    try SpoolReplayCommand(
+        CommandArguments(SpoolCommand.page, ["replay"] + arguments, now: .undefined))
 }

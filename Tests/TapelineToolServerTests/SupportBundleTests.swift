@@ -125,10 +125,10 @@ import Testing
     @Test("options") func words() throws {
         let now = try #require(ISOTime.parse("2026-11-20T14:30:05.5Z"))
         #expect(
-            try ToolCommand.parse(["support-bundle"], now: now)
-                == .bundle(BundleCommand(output: "tapeline-support-20261120T143005.tar.gz")))
+            try BundleCommand.parse([], now: now)
+                == BundleCommand(output: "tapeline-support-20261120T143005.tar.gz"))
         for wrong in [["-o", "a.zip"], ["x"], ["--json"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["support-bundle"] + wrong) }
+            #expect(throws: ToolError.self) { try Commands.parse(["support-bundle"] + wrong) }
         }
     }
 

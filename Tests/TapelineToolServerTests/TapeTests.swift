@@ -171,7 +171,7 @@ struct TapeTests {
 
     private func rebuild(_ bench: TailBench, _ arguments: [String]) throws -> Said {
         try said { terminal in
-            let command = try PartitionRebuild.parse(arguments)
+            let command = try rebuildCommand(arguments)
             return try command.run(bench.deployment, shutdown: ShutdownSignal(), terminal)
         }
     }
@@ -227,12 +227,17 @@ struct TapeTests {
             ("3", [3]), ("0-2,7", [0, 1, 2, 7]), ("5 5,4-5", [5, 4]),
         ])
     func partitionsToRebuild(words: String, numbers: [Int]) throws {
-        let command = try PartitionRebuild.parse(words.split(separator: " ").map(String.init))
+        let command = try rebuildCommand(words.split(separator: " ").map(String.init))
         #expect(command.partitions.map(\.number) == numbers)
     }
 
     @Test("what is no list of partitions is refused", arguments: ["", "x", "3-", "2-1", "1,,2"])
     func wrongPartitions(word: String) {
-        #expect(throws: ToolError.self) { try PartitionRebuild.parse([word]) }
+        #expect(throws: ToolError.self) { try rebuildCommand([word]) }
     }
+}
+
+private func rebuildCommand(_ arguments: [String]) throws -> PartitionRebuild {
+    try PartitionRebuild(
+        CommandArguments(PartitionCommand.page, ["rebuild"] + arguments, now: .undefined))
 }

@@ -22,7 +22,7 @@ struct ToolProgramTests {
         for arguments in [[], ["help"], ["--help"], ["-h"]] {
             let (status, output) = try run(arguments)
             #expect(status == 0)
-            for word in HelpPage.topics.map(\.word) + ["--name NAME", "64", "130"] {
+            for word in Commands.pages.map(\.word) + ["--name NAME", "64", "130"] {
                 #expect(output.contains("\n  \(word)"), "\(word)")
             }
             #expect(output.split(separator: "\n").allSatisfy { $0.count <= 100 })
@@ -32,17 +32,16 @@ struct ToolProgramTests {
 
     @Test("each command has a page with its options, by either way of asking")
     func pages() throws {
-        for word in HelpPage.topics.map(\.word) {
+        for word in Commands.pages.map(\.word) {
             let page = try #require(HelpPage.text(of: word))
             #expect(page.contains("tapeline \(word)"), "\(word)")
             #expect(page.split(separator: "\n").allSatisfy { $0.count <= 100 }, "\(word)")
-            #expect(try ToolCommand.parse(["help", word]) == .help(word))
-            let asked = try ToolCommand.parse([word, "--help"])
-            #expect(asked == .help(word == "help" ? nil : word))
+            let named = try Commands.parse(["help", word])
+            #expect(named as? HelpCommand == HelpCommand(word: word))
+            let asked = try Commands.parse([word, "--help"])
+            #expect(asked as? HelpCommand == HelpCommand(word: word == "help" ? nil : word))
         }
         #expect(try run(["tail", "--help"]).output == HelpPage.text(of: "tail").map { $0 + "\n" })
-        #expect(
-            Set(ToolCommand.words).subtracting(["supervise"]) == Set(HelpPage.topics.map(\.word)))
     }
 
     @Test("a mistyped command or option names the one that was meant")

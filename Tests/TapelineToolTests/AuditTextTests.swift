@@ -182,7 +182,7 @@ struct AuditTextTests {
         let now = try #require(ISOTime.parse("2026-11-28T05:49:12.5Z"))
         let end = try #require(ISOTime.parse("2026-11-28T05:50:00Z"))
         #expect(
-            BarsCommand.next(width: 60_000_000_000, after: now) == "one ends at \(end), in 48 s")
+            NewestBars.next(width: 60_000_000_000, after: now) == "one ends at \(end), in 48 s")
     }
 
     @Test("a day of which a symbol has nothing is no judgement of that symbol")

@@ -292,13 +292,9 @@ struct BucketFileTests {
 
     @Test("the command is known")
     func parsed() throws {
-        let command = try ToolCommand.parse(["buckets", "import", "f", "--json", "--yes"])
-        guard case .buckets(let buckets) = command else {
-            Issue.record("\(command)")
-            return
-        }
+        let buckets = try BucketsCommand.parse(["import", "f", "--json", "--yes"])
         #expect(buckets.verb == .importing(from: "f") && buckets.asJSON && buckets.isConfirmed)
         #expect(try BucketsCommand.parse(["export", "-"]).verb == .export(to: nil))
-        #expect(HelpPage.text.contains("buckets export FILE"))
+        #expect(BucketsCommand.page.text.contains("buckets export FILE"))
     }
 }

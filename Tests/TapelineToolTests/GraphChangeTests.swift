@@ -182,13 +182,13 @@ import Testing
     @Test("the command wants a file")
     func command() throws {
         #expect(
-            try ToolCommand.parse(["graph", "apply", "my.yaml", "--name", "mine", "--yes"])
-                == .graph(
-                    GraphCommand(
-                        path: "my.yaml", target: .init(home: nil, name: "mine"), isConfirmed: true))
+            try Commands.parse(["graph", "apply", "my.yaml", "--name", "mine", "--yes"])
+                as? GraphCommand
+                == GraphCommand(
+                    path: "my.yaml", target: .init(home: nil, name: "mine"), isConfirmed: true)
         )
         for words in [[], ["apply"], ["show", "a"], ["apply", "a", "b"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["graph"] + words) }
+            #expect(throws: ToolError.self) { try Commands.parse(["graph"] + words) }
         }
     }
 }

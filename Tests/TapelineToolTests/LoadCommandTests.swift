@@ -14,9 +14,7 @@ struct LoadCommandTests {
 
     private static func parse(_ arguments: [String]) throws -> LoadCommand {
         let now = try #require(ISOTime.parse(now))
-        guard case .load(let command) = try ToolCommand.parse(["load"] + arguments, now: now)
-        else { throw ToolError.usage("this is no load") }
-        return command
+        return try LoadCommand.parse(arguments, now: now)
     }
 
     // MARK: arguments

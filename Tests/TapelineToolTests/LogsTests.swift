@@ -51,11 +51,10 @@ import Testing
     @Test("options say whose lines, how many and of which level; a wrong word is told")
     func words() throws {
         #expect(
-            try ToolCommand.parse(["logs", "-f", "nats-server", "--last", "3", "--level", "error"])
-                == .logs(
-                    LogsCommand(processes: ["nats-server"], last: 3, follows: true, level: .error)))
+            try LogsCommand.parse(["-f", "nats-server", "--last", "3", "--level", "error"])
+                == LogsCommand(processes: ["nats-server"], last: 3, follows: true, level: .error))
         for wrong in [["--level", "loud"], ["--last", "-1"], ["--since", "1h"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(["logs"] + wrong) }
+            #expect(throws: ToolError.self) { try Commands.parse(["logs"] + wrong) }
         }
         let logs = ["operator-worker-a", "operator-worker-b", "nats-server"].map {
             (process: $0, path: "")

@@ -55,12 +55,9 @@ struct SettingsFileTests {
 
     @Test("paths after --set are relative to the folder of the command, and stay that")
     func single() throws {
-        let command = try ToolCommand.parse(
-            ["up", "--set", "OPERATOR_GRAPH=my.yaml", "--set", "SYNTHETIC_SYMBOLS=A,B"])
-        guard case .up(_, let options) = command else {
-            Issue.record("up is a command")
-            return
-        }
+        let options = try UpCommand.parse(
+            ["--set", "OPERATOR_GRAPH=my.yaml", "--set", "SYNTHETIC_SYMBOLS=A,B"]
+        ).options
         let folder = try #require(FileSystem.resolved("."))
         #expect(options.settings["OPERATOR_GRAPH"] == "\(folder)/my.yaml")
         #expect(options.settings["SYNTHETIC_SYMBOLS"] == "A,B")
@@ -73,9 +70,9 @@ struct SettingsFileTests {
         var options = Stack.UpOptions()
         for text in ["LOG_LEVEL=debug", "SYNTHETIC_RATE=7"] { try options.settings.add(text) }
         #expect(
-            try ToolCommand.parse([
-                "up", "--set", "LOG_LEVEL=error", "--settings", path, "--set", "SYNTHETIC_RATE=7",
-            ]) == .up(.init(), options))
+            try UpCommand.parse([
+                "--set", "LOG_LEVEL=error", "--settings", path, "--set", "SYNTHETIC_RATE=7",
+            ]) == UpCommand(options: options))
     }
 
     @Test(
@@ -98,7 +95,7 @@ struct SettingsFileTests {
         let folder = try TemporaryFolder()
         let path = try folder.write(text, to: "desk.env")
         let error = #expect(throws: ToolError.self) {
-            try ToolCommand.parse(["up", "--settings", path])
+            try Commands.parse(["up", "--settings", path])
         }
         #expect(error?.description == "\(folder.path)/\(problem)")
         #expect(error?.exitCode == .usage)
@@ -107,7 +104,7 @@ struct SettingsFileTests {
     @Test("a file that is not there is named")
     func missing() {
         let error = #expect(throws: ToolError.self) {
-            try ToolCommand.parse(["up", "--settings", "/no/desk.env"])
+            try Commands.parse(["up", "--settings", "/no/desk.env"])
         }
         #expect(error?.description == "--settings: there is no file '/no/desk.env'")
     }

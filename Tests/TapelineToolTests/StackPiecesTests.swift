@@ -140,25 +140,25 @@ struct StackArgumentTests {
     @Test("arguments become commands")
     func commands() throws {
         var options = Stack.UpOptions()
-        #expect(try ToolCommand.parse([]) == .help(nil))
-        #expect(try ToolCommand.parse(["up", "--help"]) == .help("up"))
-        #expect(try ToolCommand.parse(["version"]) == .version)
-        #expect(try ToolCommand.parse(["--version"]) == .version)
-        #expect(try ToolCommand.parse(["up"]) == .up(.init(), options))
+        #expect(try Commands.parse([]) as? HelpCommand == HelpCommand(word: nil))
+        #expect(try Commands.parse(["up", "--help"]) as? HelpCommand == HelpCommand(word: "up"))
+        #expect(try Commands.parse(["version"]) is VersionCommand)
+        #expect(try Commands.parse(["--version"]) is VersionCommand)
+        #expect(try Commands.parse(["up"]) as? UpCommand == UpCommand())
         try options.settings.add("LOG_LEVEL=debug")
         options.withServices = false
         #expect(
-            try ToolCommand.parse([
-                "up", "--name=demo", "--set", "LOG_LEVEL=debug", "--servers-only", "--home", "/x",
-            ]) == .up(.init(home: "/x", name: "demo"), options))
+            try UpCommand.parse([
+                "--name=demo", "--set", "LOG_LEVEL=debug", "--servers-only", "--home", "/x",
+            ]) == UpCommand(target: .init(home: "/x", name: "demo"), options: options))
         var simulated = Stack.UpOptions()
         simulated.withSimulator = true
-        #expect(try ToolCommand.parse(["up", "--simulator"]) == .up(.init(), simulated))
-        #expect(try ToolCommand.parse(["status", "--json"]) == .status(.init(), asJSON: true))
-        #expect(try ToolCommand.parse(["down"]) == .down(.init()))
+        #expect(try UpCommand.parse(["--simulator"]) == UpCommand(options: simulated))
+        #expect(try Commands.parse(["status", "--json"]) as? StatusCommand == .init(asJSON: true))
+        #expect(try Commands.parse(["down"]) as? DownCommand == DownCommand())
         #expect(
-            try ToolCommand.parse(["supervise", "--name", "a"])
-                == .supervise(.init(home: nil, name: "a"), .init()))
+            try Commands.parse(["supervise", "--name", "a"]) as? SuperviseCommand
+                == SuperviseCommand(target: .init(home: nil, name: "a")))
     }
 
     @Test(
@@ -184,7 +184,7 @@ struct StackArgumentTests {
             ),
         ])
     func wrong(_ arguments: [String], _ problem: String) {
-        let error = #expect(throws: ToolError.self) { try ToolCommand.parse(arguments) }
+        let error = #expect(throws: ToolError.self) { try Commands.parse(arguments) }
         #expect(error?.description == problem)
         #expect(error?.exitCode == .usage)
     }

@@ -170,17 +170,12 @@ struct StackSourcesTests {
 
     @Test("words of the command line")
     func parsing() throws {
-        guard
-            case .up(_, let options) = try ToolCommand.parse(["up", "--simulator", "--add-source"])
-        else {
-            Issue.record("up is a command")
-            return
-        }
+        let options = try UpCommand.parse(["--simulator", "--add-source"]).options
         #expect(options.addsSource && options.withSimulator)
         // The supervisor reads the sources from the stack's file.
         #expect(options.arguments == ["--simulator"])
         for wrong in [["down", "--add-source"], ["up", "--add-source=x"]] {
-            #expect(throws: ToolError.self) { try ToolCommand.parse(wrong) }
+            #expect(throws: ToolError.self) { try Commands.parse(wrong) }
         }
         var servers = Stack.UpOptions()
         (servers.addsSource, servers.withServices) = (true, false)

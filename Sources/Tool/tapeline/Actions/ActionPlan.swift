@@ -67,7 +67,7 @@ struct ActionPlan: Equatable {
         self.isWhole = isWhole
         arguments = words + added + target.arguments
         // What is wrong with its words is said before it is on the tape.
-        _ = try ToolCommand.parse(arguments, now: now)
+        _ = try Commands.parse(arguments, now: now)
     }
 
     /// An action has a person and a reason, so that others understand it later.

@@ -3,17 +3,32 @@ import ServiceRuntime
 import TapeTransport
 
 /// `tapeline actions serve`: carries out what people ask for in the cockpit.
-struct ActionsCommand: Equatable, Sendable {
+struct ActionsCommand: ToolCommand {
     var target = TapeTarget()
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> ActionsCommand {
-        guard arguments.first == "serve" else {
-            throw .usage("'tapeline actions' wants serve")
-        }
-        let given = try CommandArguments(
-            "actions serve", Array(arguments.dropFirst()), .init(values: TapeTarget.options))
-        try given.requireWords(0, "options only")
-        return ActionsCommand(target: try TapeTarget(given))
+    static let page = CommandPage(
+        "actions", .operation, "carry out what people ask for in the cockpit",
+        """
+        actions serve
+            carry out what people ask for in the cockpit, until it is stopped: add and
+            remove instruments, repair, replay dead letters, drain and release members.
+            Each action is a record on the tape before it is carried out, and another one
+            with its outcome: tapeline tail --kind action. Requests are proven by
+            COCKPIT_ACTIONS_KEY, or COCKPIT_ACTIONS_KEY_FILE, the key of the cockpit.
+        $ NATS_USER=actions COCKPIT_ACTIONS_KEY_FILE=key tapeline actions serve
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> ActionsCommand {
+        ActionsCommand(target: try TapeTarget(given))
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let program = try Checkout.ownExecutable()
+        let (deployment, key) = try servers(tool.environment, executable: program)
+        return try ActionsRun(
+            command: self, key: key, environment: tool.environment, program: program,
+            terminal: tool.terminal, shutdown: tool.signals()
+        ).run(deployment)
     }
 
     private static let description = ServiceDescription(

@@ -32,7 +32,6 @@ enum NamedCommands {
     }
 
     private static func takesName(_ word: String) -> Bool {
-        HelpPage.topics.first { $0.word == word }?
-            .options.contains { $0.usage.hasPrefix("--name ") } ?? false
+        Commands.page(of: word)?.optionNames.contains("--name") ?? false
     }
 }

@@ -1,8 +1,15 @@
-extension ToolCommand.Target {
-    static let options: Set<String> = ["--home", "--name"]
+/// A stack of a checkout.
+struct StackTarget: Equatable, Sendable {
+    var home: String?
+    var name: String?
 
-    init(_ arguments: CommandArguments) throws(ToolError) {
-        self.init(home: try arguments.one("--home"), name: try arguments.one("--name"))
+    init(home: String? = nil, name: String? = nil) {
+        self.home = home
+        self.name = name
+    }
+
+    init(_ given: CommandArguments) throws(ToolError) {
+        self.init(home: try given.one("--home"), name: try given.one("--name"))
     }
 }
 
@@ -15,18 +22,16 @@ struct TapeTarget: Equatable, Sendable {
     /// Overrides NATS_URL.
     var natsURL: String?
 
-    static let options: Set<String> = ["--home", "--name", "--nats"]
-
     init(home: String? = nil, stack: String? = nil, natsURL: String? = nil) {
         self.home = home
         self.stack = stack
         self.natsURL = natsURL
     }
 
-    init(_ arguments: CommandArguments) throws(ToolError) {
-        home = try arguments.one("--home")
-        stack = try arguments.one("--name")
-        natsURL = try arguments.one("--nats")
+    init(_ given: CommandArguments) throws(ToolError) {
+        home = try given.one("--home")
+        stack = try given.one("--name")
+        natsURL = try given.one("--nats")
         guard stack == nil || natsURL == nil else {
             throw .usage("--name is a local stack and --nats any server: give one of them")
         }

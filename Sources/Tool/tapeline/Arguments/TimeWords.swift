@@ -1,73 +1,22 @@
 internal import Glibc
 import Primitives
 
-/// Times as people write them, in a time zone: `--zone America/New_York --from 09:30`. The options
-/// of all commands are made times of UTC here, before a command reads them.
+/// Times as people write them, in a time zone: `--zone America/New_York --from 09:30`.
 struct TimeWords {
-    /// The options whose values are times.
-    static let options: Set<String> = ["--as-of", "--from", "--to", "--until", "--since"]
-    static let zoneOption = "--zone"
+    static let option = "--zone"
     private static let day: Int64 = 86_400
 
     let zone: ZoneFile
     let now: Timestamp
 
-    /// Returns the arguments without `--zone`, and with times that it determines as times of UTC.
-    /// Without `--zone` they are returned as they are. `valuesBesideTimes`: the options with values
-    /// of a command that takes times as words; they are not such words. `nil` for other commands.
-    static func resolved(
-        _ arguments: [String], now: Timestamp, valuesBesideTimes: Set<String>? = nil
-    ) throws(ToolError) -> [String] {
-        guard let (name, rest) = try zone(in: arguments) else { return arguments }
-        guard let zone = try read(name) else {
+    init(named name: String, now: Timestamp) throws(ToolError) {
+        guard let zone = try Self.read(name) else {
             throw .usage(
                 "'\(name.prefix(64))' is no time zone of this machine: give one such as "
                     + "America/New_York (/usr/share/zoneinfo)")
         }
-        guard !rest.contains(where: { $0 == "--day" || $0.hasPrefix("--day=") }) else {
-            throw .usage("--day is a day in UTC: with --zone give --from and --to")
-        }
-        let words = TimeWords(zone: zone, now: now)
-        var before = ""
-        var isUsed = valuesBesideTimes != nil
-        let resolved = rest.map { argument in
-            defer { before = argument }
-            let option = String(argument.prefix { $0 != "=" })
-            if option != argument, options.contains(option) {
-                isUsed = true
-                return words.utc(String(argument.dropFirst(option.count + 1)))
-                    .map { "\(option)=\($0)" } ?? argument
-            }
-            guard options.contains(before) || valuesBesideTimes?.contains(before) == false else {
-                return argument
-            }
-            isUsed = true
-            return words.utc(argument) ?? argument
-        }
-        guard isUsed else {
-            let names = options.sorted().joined(separator: ", ")
-            throw .usage("--zone says how the times of \(names) are meant: give one of them")
-        }
-        return resolved
-    }
-
-    /// Returns the value of `--zone` and the other arguments. `nil` if it is not given.
-    private static func zone(
-        in arguments: [String]
-    ) throws(ToolError) -> (name: String, rest: [String])? {
-        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
-        guard
-            let index = arguments[..<end].firstIndex(where: {
-                $0 == zoneOption || $0.hasPrefix("\(zoneOption)=")
-            })
-        else { return nil }
-        var rest = arguments
-        let found = rest.remove(at: index)
-        if found != zoneOption { return (String(found.dropFirst(zoneOption.count + 1)), rest) }
-        guard index < rest.count, !rest[index].hasPrefix("-") else {
-            throw .usage("\(zoneOption) wants a value")
-        }
-        return (rest.remove(at: index), rest)
+        self.zone = zone
+        self.now = now
     }
 
     /// Reads the rules of a zone. The name must lead to a file of the zones' folder.

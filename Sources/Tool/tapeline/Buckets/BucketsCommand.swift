@@ -1,5 +1,7 @@
+import ServiceRuntime
+
 /// `tapeline buckets export | import`: what only the buckets of NATS have.
-struct BucketsCommand: Equatable, Sendable {
+struct BucketsCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         /// `nil` means standard output.
         case export(to: String?)
@@ -14,31 +16,43 @@ struct BucketsCommand: Equatable, Sendable {
     var isDryRun = false
     var isConfirmed = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> BucketsCommand {
-        guard let word = arguments.first, ["export", "import"].contains(word) else {
-            throw .usage("'tapeline buckets' wants export or import")
-        }
-        let isExport = word == "export"
-        let given = try CommandArguments(
-            "buckets \(word)", Array(arguments.dropFirst()),
-            .init(
-                values: TapeTarget.options,
-                flags: isExport ? ["--force", "--json"] : ["--dry-run", "--json", "--yes"]))
-        try given.requireWords(1, isExport ? "a file, or - for standard output" : "a file")
-        let file = given.words[0]
-        var command = BucketsCommand(
+    static let page = CommandPage(
+        "buckets", .operation, "keep, and put back, what only NATS has",
+        also: [.yes.of("import"), .json],
+        """
+        buckets export FILE
+            write into a file what only NATS has, beside running services: people's
+            instruments, registered groups, loads, gaps that wait to be filled, and the
+            database's server. Dead letters: 'dlq export'. With POSTGRES_* the database
+            notes it, and writers show its age. 2: something was left out
+        buckets import FILE
+            put back what the buckets do not have, after 'setup' made them again and
+            before services start. What is there stays, so it may be repeated. Gaps need
+            POSTGRES_*: one that was filled since the export is not put back
+        --force
+            export: replace the file if it is there
+        --dry-run
+            import: say what would be done
+        $ tapeline buckets export buckets.ndjson
+        $ tapeline buckets export - >buckets.ndjson
+        $ tapeline buckets import buckets.ndjson --dry-run
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> BucketsCommand {
+        let (file, isExport) = (given.words[0], given.verb == "export")
+        let command = BucketsCommand(
             verb: isExport ? .export(to: file == "-" ? nil : file) : .importing(from: file),
-            target: try TapeTarget(given))
-        command.asJSON = given.has("--json")
-        command.replaces = given.has("--force")
-        command.isDryRun = given.has("--dry-run")
-        command.isConfirmed = given.has("--yes")
+            target: try TapeTarget(given), asJSON: given.asJSON,
+            replaces: given.has("--force"), isDryRun: given.isDryRun,
+            isConfirmed: given.isConfirmed)
         if command.asJSON, command.verb == .export(to: nil) {
             throw .usage("--json reports about a file: name one instead of -")
         }
-        if !isExport, command.asJSON, !command.isConfirmed, !command.isDryRun {
-            throw .usage("--json asks nobody: give --yes or --dry-run with it")
-        }
+        if !isExport { try given.requireConsent() }
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try BucketsRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 }

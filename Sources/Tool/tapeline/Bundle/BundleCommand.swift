@@ -2,7 +2,7 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline support-bundle`: what a person who helps wants to see, in one file without secrets.
-struct BundleCommand: Equatable, Sendable {
+struct BundleCommand: ToolCommand {
     var target = TapeTarget()
     var pages = DoctorCommand.Pages()
     /// The archive, which must not be there yet.
@@ -10,20 +10,33 @@ struct BundleCommand: Equatable, Sendable {
 
     static let ending = ".tar.gz"
 
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> BundleCommand {
-        let arguments = try CommandArguments(
-            "support-bundle", arguments,
-            .init(
-                values: TapeTarget.options.union(DoctorCommand.Pages.options).union(["-o"]),
-                flags: []))
-        try arguments.requireWords(0, "options only")
-        let moment = now.description.prefix(19).filter { $0 != "-" && $0 != ":" }
-        let output = try arguments.one("-o") ?? "tapeline-support-\(moment)\(ending)"
+    static let page = CommandPage(
+        "support-bundle", .state, "one file for a person who helps, without secrets",
+        also: [.service, .prometheus],
+        """
+        support-bundle [-o FILE.tar.gz]
+            write one file for a person who helps: the doctor's findings, versions,
+            settings, states, metrics, the ends of logs, sizes of tables. The list of
+            what is inside comes first. Passwords and other secrets are taken out;
+            symbols, prices and names of hosts are not: look at it before you send it
+        -o FILE.tar.gz
+            a file that is not there yet; if not given,
+            tapeline-support-TIME.tar.gz in the present folder
+        $ tapeline support-bundle
+        $ tapeline support-bundle -o /tmp/ours.tar.gz
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> BundleCommand {
+        let moment = given.now.description.prefix(19).filter { $0 != "-" && $0 != ":" }
+        let output = try given.one("-o") ?? "tapeline-support-\(moment)\(ending)"
         guard output.hasSuffix(ending) else {
             throw .usage("-o wants a file that ends with \(ending), not '\(output.prefix(80))'")
         }
         return BundleCommand(
-            target: try TapeTarget(arguments), pages: try DoctorCommand.Pages(arguments),
-            output: output)
+            target: try TapeTarget(given), pages: try DoctorCommand.Pages(given), output: output)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.environment, tool.terminal)
     }
 }

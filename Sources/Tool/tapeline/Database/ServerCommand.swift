@@ -1,7 +1,7 @@
-import PostgresClient
+import ServiceRuntime
 
 /// `tapeline database show | accept [HOST]`: which server has the rows.
-struct ServerCommand: Equatable, Sendable {
+struct ServerCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         case show
         /// The server to take, as in POSTGRES_HOST; `nil`: the one that was promoted last.
@@ -12,20 +12,27 @@ struct ServerCommand: Equatable, Sendable {
     var target = TapeTarget()
     var isConfirmed = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> ServerCommand {
-        guard let word = arguments.first, ["show", "accept"].contains(word) else {
-            throw .usage("'tapeline database' wants show or accept")
-        }
-        let given = try CommandArguments(
-            "database \(word)", Array(arguments.dropFirst()),
-            .init(values: TapeTarget.options, flags: word == "accept" ? ["--yes"] : []))
-        if word == "show" {
-            try given.requireWords(0, "options only")
-        } else if given.words.count > 1 {
-            throw .usage("'tapeline database accept' takes one host of POSTGRES_HOST at most")
-        }
-        return ServerCommand(
-            verb: word == "show" ? .show : .accept(given.words.first),
-            target: try TapeTarget(given), isConfirmed: given.has("--yes"))
+    static let page = CommandPage(
+        "database", .operation, "which server of the database writers use",
+        also: [.yes.of("accept")],
+        """
+        database show
+            which server has the rows: writers use the one promoted last, and
+            refuse an earlier primary
+        database accept [HOST]
+            take a server that was no copy of it, after a move, an upgrade of
+            PostgreSQL or a restore to a new server
+        $ tapeline database show
+        $ tapeline database accept db-b:5432
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> ServerCommand {
+        ServerCommand(
+            verb: given.verb == "show" ? .show : .accept(given.words.first),
+            target: try TapeTarget(given), isConfirmed: given.isConfirmed)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try ServerRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 }

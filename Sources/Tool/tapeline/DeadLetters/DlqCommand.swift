@@ -1,8 +1,9 @@
-import TapeTransport
 import Primitives
+import ServiceRuntime
+import TapeTransport
 
 /// `tapeline dlq list | show | replay | export | drop`: records that were refused.
-struct DlqCommand: Equatable, Sendable {
+struct DlqCommand: ToolCommand {
     enum Verb: String, CaseIterable, Sendable { case list, show, replay, export, drop }
 
     let verb: Verb
@@ -16,45 +17,55 @@ struct DlqCommand: Equatable, Sendable {
     var isDryRun = false
     var isConfirmed = false
 
-    private static let flags: [Verb: Set<String>] = [
-        .list: ["--all", "--json"], .show: ["--json"],
-        .replay: ["--all", "--dry-run", "--json"], .export: [], .drop: ["--all", "--yes"],
-    ]
+    static let page = CommandPage(
+        "dlq", .correction, "rows that the database refused",
+        also: [.zone, .yes.of("drop"), .json.of("list", "show", "replay")],
+        """
+        dlq list
+            rows that the database refused, by reason and table
+        dlq show ID...
+            such rows in full
+        dlq export FILE|-
+            the same as NDJSON, into a file or to standard output
+        dlq replay [ID...]
+            store them where they are not stored
+        dlq drop [ID...]
+            take them off their stream
+        --reason data|undecodable|out_of_range|future, --sink TABLE
+            only these
+        --since TIME, --until TIME
+            only those that were noted then: 2026-11-20T14:30:00Z, today, -10m
+        --all
+            list, replay, drop: all of them; a list has them one by one
+        --file FILE
+            letters of a file (an export, or what a writer kept that could not
+            reach NATS) instead of the stream
+        --dry-run
+            replay: say what would be stored; store nothing
+        $ tapeline dlq list --since -1d --sink trades --all
+        $ tapeline dlq replay ticks/3/synthetic/1041/1 --dry-run
+        """)
 
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> DlqCommand {
-        guard let word = arguments.first, let verb = Verb(rawValue: word) else {
-            throw .usage("'tapeline dlq' wants list, show, replay, export or drop")
-        }
-        let given = try CommandArguments(
-            "dlq \(word)", Array(arguments.dropFirst()),
-            .init(
-                values: TapeTarget.options.union(LetterSelection.options).union(["--file"]),
-                flags: flags[verb] ?? []))
-        var command = DlqCommand(verb: verb, target: try TapeTarget(given))
-        command.selection = try LetterSelection(given, now: now)
-        command.file = try given.one("--file")
-        command.asJSON = given.has("--json")
-        command.isDryRun = given.has("--dry-run")
-        command.isConfirmed = given.has("--yes")
+    static func read(_ given: CommandArguments) throws(ToolError) -> DlqCommand {
+        var command = DlqCommand(
+            verb: Verb(rawValue: given.verb) ?? .list, target: try TapeTarget(given),
+            selection: try LetterSelection(given), file: try given.one("--file"),
+            asJSON: given.asJSON, isDryRun: given.isDryRun, isConfirmed: given.isConfirmed)
         try command.take(given.words)
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try DlqRun(command: self, terminal: tool.terminal).run {
+            () throws(ToolError) in try tool.deployment(target)
+        }
     }
 
     /// Takes the arguments that are not options: ids, or the file of an export.
     private mutating func take(_ words: [String]) throws(ToolError) {
         switch verb {
-        case .list:
-            guard words.isEmpty else { throw .usage("'tapeline dlq list' wants options only") }
-        case .show:
-            guard !words.isEmpty else {
-                throw .usage("'tapeline dlq show' wants the id of a letter")
-            }
-            selection.ids = words
-        case .export:
-            guard words.count == 1 else {
-                throw .usage("'tapeline dlq export' wants a file, or - for standard output")
-            }
-            output = words[0] == "-" ? nil : words[0]
+        case .list, .show: selection.ids = words
+        case .export: output = words[0] == "-" ? nil : words[0]
         case .replay, .drop:
             selection.ids = words
             guard selection.isChosen else {
@@ -71,8 +82,6 @@ struct DlqCommand: Equatable, Sendable {
 
 /// Selects letters. A criterion that is not given matches all of them.
 struct LetterSelection: Equatable, Sendable {
-    static let options: Set<String> = ["--reason", "--sink", "--since", "--until"]
-
     var ids: [String] = []
     var reason: DeadLetter.Reason?
     var sink: String?
@@ -83,25 +92,12 @@ struct LetterSelection: Equatable, Sendable {
 
     init() {}
 
-    init(_ arguments: CommandArguments, now: Timestamp) throws(ToolError) {
-        if let text = try arguments.one("--reason") {
-            guard let reason = DeadLetter.Reason(rawValue: text) else {
-                let all = DeadLetter.Reason.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .usage("--reason is one of \(all), not '\(text.prefix(20))'")
-            }
-            self.reason = reason
-        }
-        sink = try arguments.one("--sink")
-        since = try Self.time(arguments, "--since", now)
-        until = try Self.time(arguments, "--until", now)
-        isAll = arguments.has("--all")
-    }
-
-    private static func time(
-        _ arguments: CommandArguments, _ option: String, _ now: Timestamp
-    ) throws(ToolError) -> Timestamp? {
-        guard let text = try arguments.one(option) else { return nil }
-        return try TailPlace.time(text, option, now: now)
+    init(_ given: CommandArguments) throws(ToolError) {
+        reason = try given.choice("--reason")
+        sink = try given.one("--sink")
+        since = try given.time("--since")
+        until = try given.time("--until")
+        isAll = given.has("--all")
     }
 
     /// True if the person has said which letters are meant, also by asking for all.

@@ -2,10 +2,9 @@ import ServiceRuntime
 import TapeTransport
 
 /// `tapeline doctor`: looks at everything that a deployment needs, and says what to do.
-struct DoctorCommand: Equatable, Sendable {
+struct DoctorCommand: ToolCommand {
     /// The operations pages and the Prometheus that nothing else names.
     struct Pages: Equatable, Sendable {
-        static let options: Set<String> = ["--service", "--prometheus"]
         static let servicesMax = 64
 
         var services: [TapeWatch.Monitor] = []
@@ -13,13 +12,13 @@ struct DoctorCommand: Equatable, Sendable {
 
         init() {}
 
-        init(_ arguments: CommandArguments) throws(ToolError) {
-            let given = arguments.all("--service")
-            guard given.count <= Self.servicesMax else {
+        init(_ given: CommandArguments) throws(ToolError) {
+            let pages = given.all("--service")
+            guard pages.count <= Self.servicesMax else {
                 throw .usage("--service may come \(Self.servicesMax) times at most")
             }
-            for text in given { services.append(try Self.page(text, "--service")) }
-            prometheus = try arguments.one("--prometheus").map { text throws(ToolError) in
+            for text in pages { services.append(try Self.page(text, "--service")) }
+            prometheus = try given.one("--prometheus").map { text throws(ToolError) in
                 try Self.page(text, "--prometheus")
             }
         }
@@ -43,21 +42,36 @@ struct DoctorCommand: Equatable, Sendable {
 
     private static let feedsMax = 16
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> DoctorCommand {
-        let arguments = try CommandArguments(
-            "doctor", arguments,
-            .init(
-                values: TapeTarget.options.union(Pages.options).union(["--feed"]),
-                flags: ["--json"]))
-        try arguments.requireWords(0, "options only")
-        let given = arguments.all("--feed")
-        guard given.count <= feedsMax else {
+    static let page = CommandPage(
+        "doctor", .state, "look at all that a deployment needs, and say what to do",
+        also: [.service, .prometheus, .json],
+        """
+        doctor
+            look at all that a deployment needs: this machine, NATS, streams,
+            database, Valkey, services and alerts; their versions, rights, room,
+            durability and clocks. Each finding says what to do. It changes nothing,
+            and says what it could not look at: 0 all in order, 1 something is wrong,
+            2 nothing is wrong, but there are warnings, or something was not seen
+        --feed PROVIDER/SYMBOL
+            try this provider, too; may be repeated
+        $ tapeline doctor
+        $ tapeline doctor --feed binance/BTCUSDT
+        $ NATS_URL=nats://nats.example:4222 tapeline doctor --service writer.example:9103
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> DoctorCommand {
+        let feeds = given.all("--feed")
+        guard feeds.count <= feedsMax else {
             throw .usage("--feed may come \(feedsMax) times at most")
         }
-        let feeds = try given.map { text throws(ToolError) in try TriedFeed(text) }
         return DoctorCommand(
-            target: try TapeTarget(arguments), pages: try Pages(arguments), feeds: feeds,
-            asJSON: arguments.has("--json"))
+            target: try TapeTarget(given), pages: try Pages(given),
+            feeds: try feeds.map { text throws(ToolError) in try TriedFeed(text) },
+            asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.environment, tool.terminal)
     }
 
     func run(

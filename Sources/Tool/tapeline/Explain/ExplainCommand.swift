@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 
 /// `tapeline explain`: one bar, with every tick of its window and the reason why it counts or not.
-struct ExplainCommand: Equatable, Sendable {
+struct ExplainCommand: ToolCommand {
     var target = TapeTarget()
     let symbol: Symbol
     let series: SeriesName
@@ -16,30 +17,35 @@ struct ExplainCommand: Equatable, Sendable {
     /// True to use only the stored ticks.
     var skipsTape = false
 
-    static let taken = CommandArguments.Taken(
-        values: TapeTarget.options.union(["--source"]), flags: ["--json", "--table-only"])
+    static let page = CommandPage(
+        "explain", .proof, "one bar, with every tick of its window", also: [.zone, .json],
+        """
+        explain SYMBOL SERIES TIME
+            the bar that holds this time: every tick of its window with what it
+            did to the bar and why, which one set open, high, low and close, its
+            versions, the gaps over it, and what a proof says: 0 it is what its
+            ticks make, 1 it is not, 2 the tape does not reach back so far, and the
+            stored ticks make it
+        --source NAME
+            the bar of this source or group
+        --table-only
+            from the stored ticks alone
+        $ tapeline explain AAPL 1m 2026-11-20T14:31:00Z --source ibkr
+        $ tapeline explain AAPL 1m -10m --json
+        $ tapeline explain AAPL 1m 09:31 --zone America/New_York
+        """)
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> ExplainCommand {
-        let given = try CommandArguments("explain", arguments, taken)
-        try given.requireWords(
-            3,
-            "a symbol, a series and a time, as in 'tapeline explain AAPL 1m "
-                + "2026-11-20T14:31:00Z'")
-        guard let symbol = Symbol(given.words[0]) else {
-            throw .usage("'\(given.words[0].prefix(64))' is no symbol")
-        }
-        guard let series = SeriesName(given.words[1]) else {
-            throw .usage("'\(given.words[1].prefix(64))' is no name of a series")
-        }
-        var command = ExplainCommand(
-            symbol: symbol, series: series,
-            time: try TailPlace.time(given.words[2], "the time", now: now), asked: now)
-        command.target = try TapeTarget(given)
-        command.source = try given.source()
-        command.asJSON = given.has("--json")
-        command.skipsTape = given.has("--table-only")
-        return command
+    static func read(_ given: CommandArguments) throws(ToolError) -> ExplainCommand {
+        ExplainCommand(
+            target: try TapeTarget(given), symbol: try given.symbol(given.words[0]),
+            series: try given.series(given.words[1]),
+            time: try given.time(given.words[2], "the time"), source: try given.source(),
+            asked: given.now, asJSON: given.asJSON, skipsTape: given.has("--table-only"))
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let deployment = try tool.deployment(target)
+        return try ExplainRun(command: self, terminal: tool.terminal).run(
+            deployment, deployment.proofGraph(tool.environment), shutdown: tool.signals())
     }
 }

@@ -3,11 +3,7 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline feed try`: connects to a provider, takes a few ticks, and says whether it works.
-struct FeedCommand: Equatable, Sendable {
-    static let taken = CommandArguments.Taken(
-        values: ["--ticks", "--seconds", "--set", "--report"], flags: ["--json"])
-    private static let usage = "try, a provider and a symbol: feed try binance BTCUSDT"
-
+struct FeedCommand: ToolCommand {
     var feed: TriedFeed
     var ticks = 10
     var seconds = 30
@@ -17,22 +13,49 @@ struct FeedCommand: Equatable, Sendable {
     var report: String?
     var asJSON = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> FeedCommand {
-        let arguments = try CommandArguments("feed", arguments, taken)
-        try arguments.requireWords(3, usage)
-        guard arguments.words[0] == "try" else { throw .usage("'tapeline feed' wants \(usage)") }
-        var command = FeedCommand(feed: try TriedFeed(arguments.words[1], arguments.words[2]))
-        command.ticks = try arguments.integer("--ticks", in: 1...1_000) ?? command.ticks
-        command.seconds = try arguments.integer("--seconds", in: 1...600) ?? command.seconds
-        for text in arguments.all("--set") {
+    static let page = CommandPage(
+        "feed", .choice, "try a provider: connect, take ten ticks, say whether it works",
+        on: .nowhere, also: [.json],
+        """
+        feed try PROVIDER SYMBOL
+            connect to a provider, take ten ticks, and say whether it works: ibkr,
+            binance, alpaca, massive, synthetic, fred, coingecko or alternative-me
+            (one value is enough), or replay with a recording instead of a symbol. It
+            needs no NATS and no stack, and puts nothing on a tape. Settings come
+            from the environment of the services: 0 it works, 1 it refuses the
+            symbol, or the settings are wrong, 2 connected, but too few ticks, 69 not
+            reachable
+        --ticks N
+            so many ticks, 10 if not given
+        --seconds N
+            wait so long at most, 30 if not given
+        --set KEY=VALUE
+            a setting of the gateway, such as IBKR_PORT=7496
+        --report FILE
+            write what came, the settings and the log into a file that can
+            be sent. Secrets are taken out; prices and names of hosts are not
+        $ tapeline feed try binance BTCUSDT
+        $ tapeline feed try ibkr SPY --set IBKR_PORT=7497 --report feed.json
+        $ tapeline feed try replay day.recording --ticks 100
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> FeedCommand {
+        var command = FeedCommand(feed: try TriedFeed(given.words[0], given.words[1]))
+        command.ticks = try given.integer("--ticks", in: 1...1_000) ?? command.ticks
+        command.seconds = try given.integer("--seconds", in: 1...600) ?? command.seconds
+        for text in given.all("--set") {
             guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
                 throw .usage("--set wants KEY=VALUE, not '\(text.prefix(80))'")
             }
             command.settings[String(text[..<equals])] = String(text[text.index(after: equals)...])
         }
-        command.report = try arguments.one("--report")
-        command.asJSON = arguments.has("--json")
+        command.report = try given.one("--report")
+        command.asJSON = given.asJSON
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.environment, shutdown: tool.signals(), tool.terminal)
     }
 
     func run(

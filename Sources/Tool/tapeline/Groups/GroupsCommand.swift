@@ -1,8 +1,9 @@
 import Membership
+import ServiceRuntime
 import TapeTransport
 
 /// `tapeline groups list | register | remove`.
-struct GroupsCommand: Equatable, Sendable {
+struct GroupsCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         case list
         case register(GroupName, reads: Set<ReaderPosition.Input>)
@@ -14,38 +15,38 @@ struct GroupsCommand: Equatable, Sendable {
     var asJSON = false
     var isConfirmed = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> GroupsCommand {
-        guard let word = arguments.first, ["list", "register", "remove"].contains(word) else {
-            throw .usage("'tapeline groups' wants list, register or remove")
-        }
-        var taken = CommandArguments.Taken(values: TapeTarget.options, flags: ["--json"])
-        if word == "register" { taken.values.insert("--reads") }
-        if word == "remove" { taken.flags.insert("--yes") }
-        let given = try CommandArguments("groups \(word)", Array(arguments.dropFirst()), taken)
-        var command = GroupsCommand(verb: try verb(word, given), target: try TapeTarget(given))
-        command.asJSON = given.has("--json")
-        command.isConfirmed = given.has("--yes")
-        if case .remove = command.verb, command.asJSON, !command.isConfirmed {
-            throw .usage("--json asks nobody: give --yes with it")
-        }
-        return command
+    static let page = CommandPage(
+        "groups", .operation, "the groups for which the tape is kept",
+        also: [.yes.of("remove"), .json],
+        """
+        groups list
+            which groups the tape is kept for
+        groups register GROUP
+            keep the tape for a group: what it has not read is not purged, whether any of
+            its members runs or not
+        groups remove GROUP
+            keep nothing for it any more
+        --reads ticks|bars
+            register: what it reads, ticks if not given; may be repeated
+        $ tapeline groups remove old-archive
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> GroupsCommand {
+        let verb: Verb =
+            switch given.verb {
+            case "list": .list
+            case "register":
+                .register(try given.group(given.words[0]), reads: try reads(given.all("--reads")))
+            default: .remove(try given.group(given.words[0]))
+            }
+        if given.verb == "remove" { try given.requireConsent() }
+        return GroupsCommand(
+            verb: verb, target: try TapeTarget(given), asJSON: given.asJSON,
+            isConfirmed: given.isConfirmed)
     }
 
-    private static func verb(
-        _ word: String, _ given: CommandArguments
-    ) throws(ToolError) -> Verb {
-        guard word != "list" else {
-            try given.requireWords(0, "options only")
-            return .list
-        }
-        try given.requireWords(1, "the name of one group")
-        guard let group = GroupName(given.words[0]) else {
-            throw .usage(
-                "'\(given.words[0].prefix(64))' is no group: a name has 1 to "
-                    + "\(GroupName.utf8CountMax) characters a-z 0-9 -")
-        }
-        guard word == "register" else { return .remove(group) }
-        return .register(group, reads: try reads(given.all("--reads")))
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try GroupsRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 
     private static func reads(

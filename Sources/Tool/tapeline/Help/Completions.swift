@@ -1,21 +1,11 @@
 import ServiceRuntime
 
-/// The scripts by which a shell completes commands and options, made of the help's own topics.
+/// The scripts by which a shell completes commands and options, made of the commands' own pages.
 enum Completions {
     enum Shell: String, CaseIterable, Sendable {
         case bash
         case zsh
         case fish
-    }
-
-    static func parse(_ arguments: [String]) throws(ToolError) -> Shell {
-        let arguments = try CommandArguments("completions", arguments, .init())
-        let names = Shell.allCases.map(\.rawValue).joined(separator: ", ")
-        try arguments.requireWords(1, "a shell: \(names)")
-        guard let shell = Shell(rawValue: arguments.words[0]) else {
-            throw .usage("'\(arguments.words[0].prefix(20))' is none of \(names)")
-        }
-        return shell
     }
 
     static func script(_ shell: Shell) -> String {
@@ -26,10 +16,12 @@ enum Completions {
         }
     }
 
-    /// Returns what may come after a command: the words of its forms, and its options.
-    static func words(of topic: HelpTopic) -> [String] { topic.subcommands + topic.optionNames }
+    /// Returns what may come after a command: its verbs and its options.
+    static func words(of page: CommandPage) -> [String] {
+        (page.verbs + page.optionNames).uniqued
+    }
 
-    private static let commands = HelpPage.topics.map(\.word).joined(separator: " ")
+    private static let commands = Commands.pages.map(\.word).joined(separator: " ")
 
     private static var bash: String {
         """
@@ -68,59 +60,42 @@ enum Completions {
     }
 
     private static func cases(_ line: (String, String) -> String) -> String {
-        HelpPage.topics.filter { !words(of: $0).isEmpty }
+        Commands.pages.filter { !words(of: $0).isEmpty }
             .map { line($0.word, words(of: $0).joined(separator: " ")) }
             .joined(separator: "\n")
     }
 
     private static var fish: String {
         var lines = ["# tapeline completions fish | source"]
-        for topic in HelpPage.topics {
-            lines.append("complete -c tapeline -n __fish_use_subcommand -a \(topic.word)")
-            let here = "complete -c tapeline -n '__fish_seen_subcommand_from \(topic.word)'"
-            lines += topic.subcommands.map { "\(here) -a \($0)" }
-            lines += topic.optionNames.map { option in
-                option.hasPrefix("--")
-                    ? "\(here) -l \(option.dropFirst(2))"
-                    : "\(here) -s \(option.dropFirst())"
+        for page in Commands.pages {
+            lines.append("complete -c tapeline -n __fish_use_subcommand -a \(page.word)")
+            let here = "complete -c tapeline -n '__fish_seen_subcommand_from \(page.word)'"
+            lines += words(of: page).map { word in
+                if word.hasPrefix("--") { return "\(here) -l \(word.dropFirst(2))" }
+                return word.hasPrefix("-")
+                    ? "\(here) -s \(word.dropFirst())" : "\(here) -a \(word)"
             }
         }
         return lines.joined(separator: "\n")
     }
 }
 
-extension HelpTopic {
-    /// The words after the command in its forms: "list", "retire".
-    var subcommands: [String] {
-        let after = forms.flatMap { form -> [Substring] in
-            form.usage.split(whereSeparator: { " |".contains($0) }).filter { $0 != word }
-        }
-        return after.filter { word in
-            word.count > 1 && word.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x2d }
-                && !word.hasPrefix("-")
-        }.map(String.init).uniqued
+/// `tapeline completions bash|zsh|fish`.
+struct CompletionsCommand: ToolCommand {
+    let shell: Completions.Shell
+
+    static let page = CommandPage(
+        "completions", .tool, "a script by which the shell completes commands", on: .nowhere,
+        """
+        completions bash|zsh|fish
+            a script by which the shell completes commands and options
+        $ eval "$(tapeline completions bash)"
+        $ tapeline completions fish | source
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> CompletionsCommand {
+        CompletionsCommand(shell: Completions.Shell(rawValue: given.verb) ?? .bash)
     }
 
-    /// The options that its page names, without examples.
-    var optionNames: [String] {
-        let forms = forms.map(\.usage) + options.map(\.usage)
-        let tokens = forms.flatMap {
-            $0.split(whereSeparator: { " ,|[]()\n'.:;=".contains($0) })
-        }
-        var names = tokens.filter { token in
-            let rest = token.drop { $0 == "-" }
-            return token.hasPrefix("-") && token.count - rest.count <= 2 && !rest.isEmpty
-                && rest.utf8.allSatisfy { (0x61...0x7a).contains($0) || $0 == 0x2d }
-        }.map(String.init)
-        // The pages of commands about a tape leave it out, because few need it.
-        if names.contains("--nats") { names.append("--home") }
-        return names.uniqued
-    }
-}
-
-extension [String] {
-    fileprivate var uniqued: [String] {
-        var seen: Set<String> = []
-        return filter { seen.insert($0).inserted }
-    }
+    func run(_ tool: Tool) -> ExitCode { tool.say(Completions.script(shell)) }
 }

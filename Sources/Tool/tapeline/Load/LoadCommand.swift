@@ -1,10 +1,11 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 import TapeTransport
 
 /// `tapeline load PROVIDER SYMBOL... [--bars LENGTH] --from TIME --to TIME`: puts a provider's past
 /// onto the tape, as a source of its own.
-struct LoadCommand: Equatable, Sendable {
+struct LoadCommand: ToolCommand {
     /// The providers whose past can be loaded.
     static let providers = ["binance", "alpaca", "massive", broker]
     /// The one of them for which a symbol alone names no contract.
@@ -47,15 +48,35 @@ struct LoadCommand: Equatable, Sendable {
     let isConfirmed: Bool
     let asJSON: Bool
 
+    static let page = CommandPage(
+        "load", .choice, "load a provider's past", also: [.zone, .yes, .json], words: .own,
+        """
+        load PROVIDER SYMBOL... --from TIME --to TIME
+            put the trades or bars of the past of binance, alpaca, massive or ibkr onto
+            the tape, in the order of time, as a source of its own; says first what it
+            takes, and asks. After a stop or a kill the same command goes on where it
+            was (docs/history.md).
+            Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the
+            gateway's user of NATS
+        --bars LENGTH
+            the provider's own bars and not its trades, as 1m or 1d
+        --instruments FILE
+            with ibkr: the list that names the contracts; else that of the stack's
+            gateways, and a symbol in none is a stock at SMART in USD
+        --source NAME
+            PROVIDER-history if not given. A source is loaded forward in time: an earlier
+            range needs another one, as binance-history-2
+        --print
+            only say what to run, for a shell; nothing is noted
+        $ tapeline load binance BTCUSDT --from 2026-11-01 --to 2026-11-08
+        $ tapeline load binance BTCUSDT --bars 1d --from 2025-11-01 --to 2026-11-01
+        $ tapeline load ibkr AAPL MSFT --from 2026-11-02 --to 2026-11-07
+        $ tapeline load binance BTCUSDT ETHUSDT --from 2026-10-01 --to 2026-11-01 --yes \\
+            --source binance-history-2 --json
+        """)
+
     /// Throws with all mistakes in one sentence.
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> LoadCommand {
-        let given = try CommandArguments(
-            "load", arguments,
-            .init(
-                values: TapeTarget.options.union([
-                    "--source", "--from", "--to", "--bars", "--instruments",
-                ]),
-                flags: ["--json", "--print", "--yes"]))
+    static func read(_ given: CommandArguments) throws(ToolError) -> LoadCommand {
         var mistakes: [String] = []
         func take<Value>(_ read: () throws(ToolError) -> Value) -> Value? {
             do throws(ToolError) {
@@ -69,9 +90,9 @@ struct LoadCommand: Equatable, Sendable {
         let symbols = take { () throws(ToolError) in
             try Self.symbols(given.words.dropFirst())
         }
-        let from = take { () throws(ToolError) in try time("--from", given, now: now) }
-        let to = take { () throws(ToolError) in try time("--to", given, now: now) }
-        if let from, let to { mistakes += problems(from, to, now: now) }
+        let from = take { () throws(ToolError) in try given.neededTime("--from") }
+        let to = take { () throws(ToolError) in try given.neededTime("--to") }
+        if let from, let to { mistakes += problems(from, to, now: given.now) }
         let bars = take { () throws(ToolError) in
             try Self.bars(given, of: provider ?? Self.providers[0])
         }
@@ -90,7 +111,14 @@ struct LoadCommand: Equatable, Sendable {
             target: try TapeTarget(given), provider: provider, symbols: symbols, from: from,
             to: to, bars: bars, instruments: instruments, source: source,
             prints: given.has("--print"),
-            isConfirmed: given.has("--yes"), asJSON: given.has("--json"))
+            isConfirmed: given.isConfirmed, asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try LoadRun(
+            command: self, terminal: tool.terminal, program: tool.program(StackPlan.gateway),
+            environment: tool.environment
+        ).run(tool.deployment(target), shutdown: tool.signals())
     }
 
     private static func provider(_ word: String?) throws(ToolError) -> String {
@@ -121,15 +149,6 @@ struct LoadCommand: Equatable, Sendable {
                         + "most of one load")
         }
         return symbols
-    }
-
-    private static func time(
-        _ option: String, _ given: CommandArguments, now: Timestamp
-    ) throws(ToolError) -> Timestamp {
-        guard let text = try given.one(option) else {
-            throw .usage("'tapeline load' wants \(option) TIME")
-        }
-        return try TailPlace.time(text, option, now: now)
     }
 
     private static func instruments(

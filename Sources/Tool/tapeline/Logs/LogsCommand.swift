@@ -2,8 +2,8 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline logs`: the logs of a local stack's processes, in the order of time.
-struct LogsCommand: Equatable, Sendable {
-    var target = ToolCommand.Target()
+struct LogsCommand: ToolCommand {
+    var target = StackTarget()
     /// The processes to show; empty means all. `operator-worker` means all whose name begins so.
     var processes: [String] = []
     var last = Self.lastLines
@@ -15,16 +15,28 @@ struct LogsCommand: Equatable, Sendable {
     private static let lastRange = 0...100_000
     private static let lookEvery: Duration = .milliseconds(200)
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> LogsCommand {
-        let arguments = try CommandArguments(
-            "logs", arguments,
-            .init(values: ["--home", "--name", "--last", "--level"], flags: ["--follow", "-f"]))
-        var command = LogsCommand()
-        command.target = try ToolCommand.Target(arguments)
-        command.processes = arguments.words
-        command.last = try arguments.integer("--last", in: lastRange) ?? lastLines
-        command.follows = arguments.has("--follow") || arguments.has("-f")
-        if let name = try arguments.one("--level") {
+    static let page = CommandPage(
+        "logs", .stack, "what the processes say", on: .stack,
+        """
+        logs [PROCESS...]
+            what the processes say, in the order of time: all of them, or those whose
+            names begin so (operator-worker). Without --follow the last lines of each
+        -f, --follow
+            go on with what they say next
+        --last N
+            lines of each process, 20 if not given
+        --level LEVEL
+            only lines of our programs of at least this level: debug,
+            info, warning, error
+        $ tapeline logs -f store-writer
+        $ tapeline logs --level warning --last 100
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> LogsCommand {
+        var command = LogsCommand(target: try StackTarget(given), processes: given.words)
+        command.last = try given.integer("--last", in: lastRange) ?? lastLines
+        command.follows = given.has("--follow") || given.has("-f")
+        if let name = try given.one("--level") {
             guard let level = LogLevel.allCases.first(where: { $0.name == name }) else {
                 let names = LogLevel.allCases.map(\.name).joined(separator: ", ")
                 throw .usage("--level wants one of \(names), not '\(name.prefix(20))'")
@@ -32,6 +44,10 @@ struct LogsCommand: Equatable, Sendable {
             command.level = level
         }
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.stackThatIsUp(target), shutdown: tool.signals)
     }
 
     func run(

@@ -6,56 +6,85 @@ import Primitives
 import ServiceRuntime
 import StreamCore
 
-/// `tapeline bars SYMBOL SERIES`: the newest stored bars as a table or as a chart, as they stand or
-/// as they were known at a time.
-struct BarsCommand: Equatable, Sendable {
-    var target = TapeTarget()
+/// `tapeline bars SYMBOL SERIES` and `tapeline bars --rewritten [SYMBOL...]`.
+enum BarsCommand: ToolCommand {
+    case newest(NewestBars)
+    case rewritten(RewrittenBars)
+
+    static let page = CommandPage(
+        "bars", .data, "the newest bars of a symbol; or which bars changed",
+        also: [.source.of("bars"), .zone],
+        """
+        bars SYMBOL SERIES
+            the newest stored bars in their last versions, with what is to be known
+            of each: partial, of two providers, changed since it was closed
+        bars --rewritten [SYMBOL...]
+            how many bars changed after they were published, by series and reason,
+            and how long after it; of windows from --from (a day ago) to --to (now)
+        --last N
+            bars: so many (30)
+        --as-of TIME
+            bars: as they were known then; refused where that is not certain
+        --uncertain
+            bars: with --as-of: mark such bars instead
+        --chart
+            bars: draw candles, of one source
+        --from TIME, --to TIME
+            --rewritten: windows that begin in this time
+        --json
+            an object per line, numbers exact
+        $ tapeline bars AAPL 1m --last 60 --source ibkr --chart
+        $ tapeline bars AAPL 1m --as-of 2026-11-20T10:31:00Z
+        $ tapeline bars AAPL 1m --as-of 10:31 --zone America/New_York
+        $ tapeline bars --rewritten AAPL --from today
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> BarsCommand {
+        given.verb.isEmpty
+            ? .newest(try NewestBars(given)) : .rewritten(try RewrittenBars(given))
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        switch self {
+        case .newest(let bars): try bars.run(tool.deployment(bars.target), tool.terminal)
+        case .rewritten(let bars): try bars.run(tool.deployment(bars.target), tool.terminal)
+        }
+    }
+}
+
+/// The newest stored bars as a table or as a chart, as they stand or as they were known at a time.
+struct NewestBars: Equatable, Sendable {
+    let target: TapeTarget
     let symbol: Symbol
     let series: SeriesName
     /// `nil` means all sources.
-    var source: SourceName?
-    var last = 30
+    let source: SourceName?
+    let last: Int
     /// The time at which the bars were known; `nil` means now.
-    var asOf: Timestamp?
+    let asOf: Timestamp?
     /// Whether bars are shown of which it is not certain what was known.
-    var withUncertain = false
-    var asChart = false
-    var asJSON = false
+    let withUncertain: Bool
+    let asChart: Bool
+    let asJSON: Bool
 
     static let lastRange = 1...10_000
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> BarsCommand {
-        let arguments = try CommandArguments(
-            "bars", arguments,
-            .init(
-                values: TapeTarget.options.union(["--last", "--source", "--as-of"]),
-                flags: ["--chart", "--json", "--uncertain"]))
-        try arguments.requireWords(2, "a symbol and a series, as in 'tapeline bars AAPL 1m'")
-        guard let symbol = Symbol(arguments.words[0]) else {
-            throw .usage("'\(arguments.words[0].prefix(64))' is no symbol")
-        }
-        guard let series = SeriesName(arguments.words[1]) else {
-            throw .usage("'\(arguments.words[1].prefix(64))' is no name of a series")
-        }
-        var command = BarsCommand(
-            target: try TapeTarget(arguments), symbol: symbol, series: series)
-        command.source = try arguments.source()
-        command.last = try arguments.integer("--last", in: lastRange) ?? command.last
-        if let text = try arguments.one("--as-of") {
-            command.asOf = try TailPlace.time(text, "--as-of", now: now)
-        }
-        command.withUncertain = arguments.has("--uncertain")
-        guard !command.withUncertain || command.asOf != nil else {
+    init(_ given: CommandArguments) throws(ToolError) {
+        target = try TapeTarget(given)
+        symbol = try given.symbol(given.words[0])
+        series = try given.series(given.words[1])
+        source = try given.source()
+        last = try given.integer("--last", in: Self.lastRange) ?? 30
+        asOf = try given.time("--as-of")
+        withUncertain = given.has("--uncertain")
+        guard !withUncertain || asOf != nil else {
             throw .usage("--uncertain is about --as-of TIME: bars as they stand are certain")
         }
-        command.asChart = arguments.has("--chart")
-        command.asJSON = arguments.has("--json")
-        guard !command.asChart || !command.asJSON else {
+        asChart = given.has("--chart")
+        asJSON = given.asJSON
+        guard !asChart || !asJSON else {
             throw .usage("--chart is for people and --json for programs: give one of them")
         }
-        return command
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

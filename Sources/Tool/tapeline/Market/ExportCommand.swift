@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 
 /// `tapeline export bars|trades|quotes`: rows of the market views as CSV.
-struct ExportCommand: Equatable, Sendable {
+struct ExportCommand: ToolCommand {
     enum Kind: String, CaseIterable, Sendable {
         case bars, trades, quotes
 
@@ -22,44 +23,36 @@ struct ExportCommand: Equatable, Sendable {
     /// `nil` means standard output.
     var output: String?
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> ExportCommand {
-        let arguments = try CommandArguments(
-            "export", arguments,
-            .init(
-                values: TapeTarget.options.union([
-                    "--from", "--to", "--series", "--source", "-o", "--output",
-                ])))
-        guard let word = arguments.words.first, let kind = Kind(rawValue: word) else {
-            let kinds = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .usage("'tapeline export' wants one of \(kinds), and symbols behind it")
-        }
-        guard let from = try arguments.one("--from") else {
-            throw .usage("'tapeline export' wants --from TIME: \(TailPlace.expectedTime)")
-        }
-        let to = try arguments.one("--to")
+    static let page = CommandPage(
+        "export", .data, "bars, trades or quotes as CSV", also: [.zone, .source],
+        """
+        export bars|trades|quotes [SYMBOL...] --from TIME
+            rows of that time as CSV, numbers exact, in the order of time: what the
+            views of the database say (docs/data.md)
+        --to TIME
+            not longer than that (now)
+        --series S,...
+            bars: only these
+        -o FILE, --output FILE
+            a file that is not there yet; none or -: standard output
+        $ tapeline export bars AAPL SPY --series 1m --from today -o bars.csv
+        $ tapeline export trades AAPL --source ibkr --from -10m | head
+        $ tapeline export bars SPY --zone America/New_York --from 09:30 --to 10:30
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> ExportCommand {
         var command = ExportCommand(
-            target: try TapeTarget(arguments), kind: kind,
-            symbols: try ReplayTimes.symbols(Array(arguments.words.dropFirst())),
-            from: try TailPlace.time(from, "--from", now: now),
-            to: try to.map { (text) throws(ToolError) in
-                try TailPlace.time(text, "--to", now: now)
-            } ?? now)
-        guard command.from < command.to else { throw .usage("--from has to come before --to") }
-        for name in arguments.all("--series").flatMap({ $0.split(separator: ",") }) {
-            guard let series = SeriesName(String(name)) else {
-                throw .usage("'\(name.prefix(64))' is no name of a series")
-            }
-            command.series.append(series)
-        }
-        guard kind == .bars || command.series.isEmpty else {
-            throw .usage("--series is about bars, not about \(kind.rawValue)")
-        }
-        command.source = try arguments.source()
-        let long = try arguments.one("--output")
-        let output = try arguments.one("-o") ?? long
-        command.output = output == "-" ? nil : output
+            target: try TapeTarget(given), kind: Kind(rawValue: given.verb) ?? .bars,
+            symbols: try given.symbols(), series: try given.seriesList(),
+            source: try given.source(), from: try given.neededTime("--from"),
+            to: try given.time("--to") ?? given.now)
+        try CommandArguments.require(command.from, before: command.to)
+        command.output = try given.output()
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try ExportRun(command: self, terminal: tool.terminal)
+            .run(tool.deployment(target), shutdown: tool.signals())
     }
 }

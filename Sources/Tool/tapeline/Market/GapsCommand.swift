@@ -3,7 +3,7 @@ import PostgresClient
 import ServiceRuntime
 
 /// `tapeline gaps`: the ticks missing now, a line per stretch of time.
-struct GapsCommand: Equatable, Sendable {
+struct GapsCommand: ToolCommand {
     var target = TapeTarget()
     var symbols: [Symbol] = []
     /// `nil` means all sources.
@@ -13,16 +13,32 @@ struct GapsCommand: Equatable, Sendable {
 
     static let lastRange = 1...10_000
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> GapsCommand {
-        let arguments = try CommandArguments(
-            "gaps", arguments,
-            .init(values: TapeTarget.options.union(["--last", "--source"]), flags: ["--json"]))
-        var command = GapsCommand(target: try TapeTarget(arguments))
-        command.symbols = try arguments.symbols()
-        command.source = try arguments.source()
-        command.last = try arguments.integer("--last", in: lastRange) ?? command.last
-        command.asJSON = arguments.has("--json")
+    static let page = CommandPage(
+        "gaps", .data, "what is missing now", also: [.source],
+        """
+        gaps [SYMBOL...]
+            what is missing now, a line per stretch of time: open, being filled from
+            the provider's history, or abandoned; and when feeds began, as bars of
+            that moment are partial without a gap. 1: nothing of a symbol is stored
+        --last N
+            the newest ones (100)
+        --json
+            an object per line
+        $ tapeline gaps
+        $ tapeline gaps AAPL --source ibkr --json
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> GapsCommand {
+        var command = GapsCommand(target: try TapeTarget(given))
+        command.symbols = try given.symbols()
+        command.source = try given.source()
+        command.last = try given.integer("--last", in: lastRange) ?? command.last
+        command.asJSON = given.asJSON
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.terminal)
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

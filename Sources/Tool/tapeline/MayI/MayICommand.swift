@@ -3,27 +3,38 @@ import ServiceRuntime
 
 /// `tapeline may-i restart|upgrade NAME|GROUP`: whether a process may be started again now, as it
 /// is or as one of another release.
-struct MayICommand: Equatable, Sendable {
+struct MayICommand: ToolCommand {
     let subject: String
     var upgradeTo: Preflight.Release?
     var target = TapeTarget()
     var asJSON = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> MayICommand {
-        guard let verb = arguments.first, ["restart", "upgrade"].contains(verb) else {
-            throw .usage("'tapeline may-i' wants 'restart' or 'upgrade', and a NAME or GROUP")
-        }
-        let isUpgrade = verb == "upgrade"
-        let given = try CommandArguments(
-            "may-i \(verb)", Array(arguments.dropFirst()),
-            .init(
-                values: TapeTarget.options.union(isUpgrade ? ["--to"] : []), flags: ["--json"]))
-        try given.requireWords(1, "the name of one member or of one group")
-        return MayICommand(
+    static let page = CommandPage(
+        "may-i", .operation, "whether a process may be started again now", also: [.json],
+        """
+        may-i restart NAME|GROUP
+            whether the process of that name, or those of a group one after another, may
+            be started again now: 0 yes, 1 no, with a line on each reason. Others have to
+            be there to take over, all have to be ready, what is not read yet has to be
+            little, and NATS with its copies and the database have to answer
+        may-i upgrade NAME|GROUP [--to RELEASE]
+            the same, and whether it may become one of that release, like 1.4.0 or
+            '1.4.0 (0123abcd)' (else that of this tool): all that comes before it in
+            docs/upgrade.md has to be of that release
+        $ tapeline may-i restart operator-worker-b
+        $ tapeline may-i restart writer --json
+        $ tapeline may-i upgrade operator --to 1.4.0
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> MayICommand {
+        MayICommand(
             subject: String(given.words[0].prefix(64)),
-            upgradeTo: isUpgrade ? try release(given.one("--to")) : nil,
-            target: try TapeTarget(given),
-            asJSON: given.has("--json"))
+            upgradeTo: given.verb == "upgrade" ? try release(given.one("--to")) : nil,
+            target: try TapeTarget(given), asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.terminal)
     }
 
     /// The release of a text; without one, that of this tool.

@@ -4,16 +4,24 @@ import TapeProtocol
 import TapeTransport
 
 /// `tapeline members`: the members of groups, and who owns which partition.
-struct MembersCommand: Equatable, Sendable {
+struct MembersCommand: ToolCommand {
     var target = TapeTarget()
     var asJSON = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> MembersCommand {
-        let arguments = try CommandArguments(
-            "members", arguments, .init(values: TapeTarget.options, flags: ["--json"]))
-        try arguments.requireWords(0, "options only")
-        return MembersCommand(
-            target: try TapeTarget(arguments), asJSON: arguments.has("--json"))
+    static let page = CommandPage(
+        "members", .state, "groups, their members, and who owns what", also: [.json],
+        """
+        members
+            groups, their members, and who owns which partition since when
+        $ tapeline members
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> MembersCommand {
+        MembersCommand(target: try TapeTarget(given), asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.terminal)
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

@@ -9,19 +9,10 @@ struct PartitionOf: Equatable, Sendable {
     let partitions: Int?
     let asJSON: Bool
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> PartitionOf {
-        let arguments = try CommandArguments(
-            "partition of", arguments, .init(values: ["--partitions"], flags: ["--json"]))
-        try arguments.requireWords(1, "one symbol (in quotes when it holds blanks)")
-        guard let symbol = Symbol(arguments.words[0]) else {
-            throw .usage(
-                "'\(arguments.words[0].prefix(40))' is no symbol: 1 to \(Symbol.utf8CountMax) "
-                    + "bytes without control characters")
-        }
-        return PartitionOf(
-            symbol: symbol,
-            partitions: try arguments.integer("--partitions", in: Partition.countRange),
-            asJSON: arguments.has("--json"))
+    init(_ given: CommandArguments) throws(ToolError) {
+        symbol = try given.symbol(given.words[0])
+        partitions = try given.integer("--partitions", in: Partition.countRange)
+        asJSON = given.asJSON
     }
 
     /// The answer on one line.

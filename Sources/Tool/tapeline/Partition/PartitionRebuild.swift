@@ -8,7 +8,6 @@ import TapeTransport
 /// `tapeline partition rebuild P...`: asks the partitions' workers to rebuild state and bars.
 struct PartitionRebuild: Equatable, Sendable {
     static let timeoutDefault = 60
-    static let timeoutRange = 1...86_400
     private static let lookNanoseconds: Int64 = 250_000_000
 
     let target: TapeTarget
@@ -17,29 +16,25 @@ struct PartitionRebuild: Equatable, Sendable {
     let timeoutSeconds: Int
     let isConfirmed: Bool
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> PartitionRebuild {
-        let arguments = try CommandArguments(
-            "partition rebuild", arguments,
-            .init(
-                values: TapeTarget.options.union(["--timeout"]), flags: ["--yes"]))
-        return PartitionRebuild(
-            target: try TapeTarget(arguments),
-            partitions: try numbers(arguments.words),
-            timeoutSeconds: try arguments.integer("--timeout", in: timeoutRange) ?? timeoutDefault,
-            isConfirmed: arguments.has("--yes"))
+    init(_ given: CommandArguments) throws(ToolError) {
+        target = try TapeTarget(given)
+        partitions = try Self.numbers(given)
+        timeoutSeconds =
+            try given.integer("--timeout", in: 1...86_400) ?? Self.timeoutDefault
+        isConfirmed = given.isConfirmed
     }
 
     /// Parses numbers and ranges. When a tape is restored from a backup, all its partitions are
     /// rebuilt.
-    private static func numbers(_ words: [String]) throws(ToolError) -> [Partition] {
-        let range = 0...(Partition.countRange.upperBound - 1)
+    private static func numbers(_ given: CommandArguments) throws(ToolError) -> [Partition] {
         var found: [Partition] = []
-        for word in words.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
+        for word in given.words.flatMap({
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+        }) {
             let ends = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
             var numbers: [Int] = []
             for end in ends {
-                numbers.append(
-                    try CommandArguments.integer(String(end), "a partition", in: range))
+                numbers.append(try given.partition(String(end), "a partition").number)
             }
             guard let first = numbers.first, let last = numbers.last, first <= last else {
                 throw .usage("'\(word)' is no range of partitions: the first one comes first")

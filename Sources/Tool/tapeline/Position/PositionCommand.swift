@@ -1,24 +1,10 @@
 import MarketModel
+import ServiceRuntime
 import TapeProtocol
 
 /// `tapeline position show | verify | accept | raise`.
-struct PositionCommand: Equatable, Sendable {
-    enum Verb: String, CaseIterable, Sendable {
-        case show, verify, accept, raise
-
-        fileprivate var flags: Set<String> {
-            switch self {
-            case .show, .verify: ["--json"]
-            case .accept: ["--yes", "--json"]
-            case .raise: ["--yes", "--json", "--dry-run"]
-            }
-        }
-
-        /// `raise` is about everything that the database has.
-        fileprivate var filters: Set<String> {
-            self == .raise ? [] : ["--partition", "--input", "--group"]
-        }
-    }
+struct PositionCommand: ToolCommand {
+    enum Verb: String, Sendable { case show, verify, accept, raise }
 
     let verb: Verb
     var target = TapeTarget()
@@ -33,48 +19,50 @@ struct PositionCommand: Equatable, Sendable {
     /// `raise` reports what it would do, and changes nothing.
     var isDryRun = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> PositionCommand {
-        guard let word = arguments.first, let verb = Verb(rawValue: word) else {
-            throw .usage("'tapeline position' wants show, verify, accept or raise")
-        }
-        let given = try CommandArguments(
-            "position \(word)", Array(arguments.dropFirst()),
-            .init(
-                values: TapeTarget.options.union(verb.filters), flags: verb.flags))
-        try given.requireWords(0, "options only")
-        var command = PositionCommand(verb: verb, target: try TapeTarget(given))
-        let range = 0...(Partition.countRange.upperBound - 1)
+    static let page = CommandPage(
+        "position", .operation, "where readers are; accept and raise after a loss",
+        also: [.yes.of("accept", "raise"), .json],
+        """
+        position show|verify|accept
+            where writer and operators have read to; whether the packets there are
+            still the same; go on after tape data were destroyed, saying exactly what
+            is lost
+        position raise
+            after NATS lost its disk, before any service starts: gateways and workers
+            continue after the ordinals and epochs that the database has; says what
+            is lost
+        --input ticks|bars, --group writer|operator, --partition P
+            show, verify, accept: only these
+        --dry-run
+            raise: say what would be done
+        $ tapeline position verify || tapeline position accept
+        $ tapeline setup && tapeline position raise
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> PositionCommand {
+        var command = PositionCommand(
+            verb: Verb(rawValue: given.verb) ?? .show, target: try TapeTarget(given))
         for text in given.all("--partition") {
-            command.partitions.append(
-                Partition(try CommandArguments.integer(text, "--partition", in: range)))
+            command.partitions.append(try given.partition(text))
         }
-        command.input = try choice(given, "--input")
-        command.group = try choice(given, "--group")
-        command.asJSON = given.has("--json")
-        command.isConfirmed = given.has("--yes")
-        command.isDryRun = given.has("--dry-run")
-        guard verb == .accept || verb == .raise else { return command }
+        command.input = try given.choice("--input")
+        command.group = try given.choice("--group")
+        command.asJSON = given.asJSON
+        command.isConfirmed = given.isConfirmed
+        command.isDryRun = given.isDryRun
+        guard command.verb == .accept || command.verb == .raise else { return command }
         if command.group == .operator {
             throw .usage(
                 "the position of an operator is not accepted, its partition is built anew: "
                     + "'tapeline partition rebuild PARTITION'")
         }
         command.group = .writer
-        if command.asJSON, !command.isConfirmed, !command.isDryRun {
-            throw .usage("--json asks nobody: give --yes with it")
-        }
+        try given.requireConsent()
         return command
     }
 
-    private static func choice<Choice: RawRepresentable & CaseIterable>(
-        _ arguments: CommandArguments, _ option: String
-    ) throws(ToolError) -> Choice? where Choice.RawValue == String {
-        guard let text = try arguments.one(option) else { return nil }
-        guard let choice = Choice(rawValue: text) else {
-            let all = Choice.allCases.map { $0.rawValue }.joined(separator: " or ")
-            throw .usage("\(option) is \(all), not '\(text.prefix(20))'")
-        }
-        return choice
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try PositionRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 
     func wants(_ position: GroupPosition) -> Bool {

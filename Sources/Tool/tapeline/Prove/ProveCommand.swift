@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 
 /// `tapeline prove`: computes bars again from their stored ticks and compares them.
-struct ProveCommand: Equatable, Sendable {
+struct ProveCommand: ToolCommand {
     var target = TapeTarget()
     /// Empty means all symbols with ticks or bars in the range.
     var symbols: [Symbol] = []
@@ -17,37 +18,36 @@ struct ProveCommand: Equatable, Sendable {
     /// True to use only the stored trades and quotes.
     var skipsTape = false
 
-    private static let taken = CommandArguments.Taken(
-        values: TapeTarget.options.union(["--series", "--from", "--to"]),
-        flags: ["--json", "--table-only"])
+    static let page = CommandPage(
+        "prove", .proof, "compute bars again, and compare them", also: [.zone, .json],
+        """
+        prove [SYMBOL...] --from TIME [--to TIME]
+            compute the bars of that time (without --to: up to now) again, from the
+            tape and from the stored ticks, by the operators' OPERATOR_GRAPH or
+            OPERATOR_SERIES (of a local stack: those with which it was started), and
+            compare them with the stored ones: 0 equal, 1 not, 2 equal as far as the
+            tape still reaches, or no bar at all in that time
+        --series S,...
+            only these
+        --table-only
+            from the stored ticks alone
+        $ tapeline prove AAPL --from -2h --to -1h
+        """)
 
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> ProveCommand {
-        let given = try CommandArguments("prove", arguments, taken)
-        guard let from = try time("--from", given, now) else {
-            throw .usage("'tapeline prove' wants --from: a time, or a distance such as -1h")
-        }
+    static func read(_ given: CommandArguments) throws(ToolError) -> ProveCommand {
         var command = ProveCommand(
-            target: try TapeTarget(given), from: from, to: try time("--to", given, now) ?? now,
-            asked: now)
-        guard command.from < command.to else {
-            throw .usage("--from \(command.from) is not before --to \(command.to)")
-        }
-        command.symbols = try given.symbols()
-        for text in given.all("--series").flatMap({ $0.split(separator: ",") }) {
-            guard let name = SeriesName(String(text)) else {
-                throw .usage("'\(text.prefix(40))' is no series")
-            }
-            if !command.series.contains(name) { command.series.append(name) }
-        }
-        command.asJSON = given.has("--json")
+            target: try TapeTarget(given), symbols: try given.symbols(),
+            series: try given.seriesList(), from: try given.neededTime("--from"),
+            to: try given.time("--to") ?? given.now, asked: given.now)
+        try CommandArguments.require(command.from, before: command.to)
+        command.asJSON = given.asJSON
         command.skipsTape = given.has("--table-only")
         return command
     }
 
-    private static func time(
-        _ option: String, _ given: CommandArguments, _ now: Timestamp
-    ) throws(ToolError) -> Timestamp? {
-        guard let text = try given.one(option) else { return nil }
-        return try TailPlace.time(text, option, now: now)
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let deployment = try tool.deployment(target)
+        return try ProveRun(command: self, terminal: tool.terminal).run(
+            deployment, deployment.proofGraph(tool.environment), shutdown: tool.signals())
     }
 }

@@ -4,7 +4,7 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline quality`: how complete and how clean the data of a day are.
-struct QualityCommand: Equatable, Sendable {
+struct QualityCommand: ToolCommand {
     var target = TapeTarget()
     /// The beginning of the UTC day.
     let day: Timestamp
@@ -24,25 +24,38 @@ struct QualityCommand: Equatable, Sendable {
     /// Rows that are read at most: a symbol of a source each.
     private static let rowsMax = 100_000
 
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> QualityCommand {
-        let given = try CommandArguments(
-            "quality", arguments,
-            .init(
-                values: TapeTarget.options.union([
-                    "--day", "--symbols", "--source", "--silent", "--html",
-                ]), flags: ["--json"]))
-        try given.requireWords(0, "no words: --day and --symbols say what to read")
-        guard let day = try given.day(now: now) else {
-            throw .usage("'tapeline quality' wants --day: a day of UTC (2026-11-20, yesterday)")
-        }
-        var command = QualityCommand(target: try TapeTarget(given), day: day)
-        command.symbols = try ReplayTimes.symbols(given.all("--symbols"))
+    static let page = CommandPage(
+        "quality", .proof, "how complete and how clean a day is, by symbol", also: [.json],
+        """
+        quality --day DAY
+            a day of UTC by symbol and source: ticks, late ones, duplicates, changed
+            and fetched ones, bars, partial and rewritten ones, missing and silent
+            time, with rates per million, and refused rows. 0 nothing is missing,
+            1 something is, 2 there is nothing to judge
+        --symbols A,B
+            only these
+        --source NAME
+            only this source or group
+        --silent N
+            seconds without a tick that count (300)
+        --html FILE
+            write a page with plots, too
+        $ tapeline quality --day yesterday --html yesterday.html
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> QualityCommand {
+        var command = QualityCommand(target: try TapeTarget(given), day: try given.neededDay())
+        command.symbols = try given.symbolLists()
         command.source = try given.source()
         command.silentSeconds =
             try given.integer("--silent", in: silentRange) ?? command.silentSeconds
-        command.asJSON = given.has("--json")
+        command.asJSON = given.asJSON
         command.page = try given.one("--html")
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.terminal)
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

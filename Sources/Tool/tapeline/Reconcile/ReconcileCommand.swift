@@ -4,7 +4,7 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline reconcile`: compares the traded volume of a day with the provider's own bars.
-struct ReconcileCommand: Equatable, Sendable {
+struct ReconcileCommand: ToolCommand {
     var target = TapeTarget()
     /// The beginning of the UTC day in which the provider's bars open.
     let day: Timestamp
@@ -22,24 +22,36 @@ struct ReconcileCommand: Equatable, Sendable {
     /// Rows that are read at most: a symbol of a source each.
     private static let rowsMax = 100_000
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> ReconcileCommand {
-        let given = try CommandArguments(
-            "reconcile", arguments,
-            .init(
-                values: TapeTarget.options.union(["--day", "--source", "--tolerance"]),
-                flags: ["--json"]))
-        guard let day = try given.day(now: now) else {
-            throw .usage("'tapeline reconcile' wants --day: a day of UTC (2026-11-20, yesterday)")
-        }
-        var command = ReconcileCommand(target: try TapeTarget(given), day: day)
+    static let page = CommandPage(
+        "reconcile", .proof, "the volume of a day beside the provider's own bars", also: [.json],
+        """
+        reconcile --day DAY [SYMBOL...]
+            the volume of the trades that count beside that of the provider's own
+            bars which open in that day of UTC. A difference is explained by kind
+            before it is judged: gaps, odd lots, trades out of the session,
+            unreported, delayed, late or cancelled ones, units of lots. 0 all equal
+            or explained, 1 a difference is not, 2 not all could be judged, or there
+            was nothing to compare
+        --source NAME
+            only this source
+        --tolerance PPM
+            what is no difference, in millionths of the provider's volume (100)
+        $ tapeline reconcile --day yesterday
+        $ tapeline reconcile --day 2026-11-20 AAPL SPY --source ibkr --json
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> ReconcileCommand {
+        var command = ReconcileCommand(target: try TapeTarget(given), day: try given.neededDay())
         command.symbols = try given.symbols()
         command.source = try given.source()
         command.tolerance =
             try given.integer("--tolerance", in: toleranceRange) ?? command.tolerance
-        command.asJSON = given.has("--json")
+        command.asJSON = given.asJSON
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try run(tool.deployment(target), tool.terminal)
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

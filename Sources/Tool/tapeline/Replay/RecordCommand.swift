@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 
 /// `tapeline record --source S -o FILE`: writes to a file what a source put on the tape.
-struct RecordCommand: Equatable, Sendable {
+struct RecordCommand: ToolCommand {
     let target: TapeTarget
     /// `nil` means the only source of the tape.
     let source: SourceName?
@@ -16,57 +17,62 @@ struct RecordCommand: Equatable, Sendable {
     let output: String
     let asJSON: Bool
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> RecordCommand {
-        let arguments = try CommandArguments(
-            "record", arguments,
-            .init(
-                values: TapeTarget.options.union([
-                    "--source", "--from", "--to", "--symbols", "-o", "--output",
-                ]),
-                flags: ["--json", "--no-bars"]))
-        try arguments.requireWords(0, "options only")
-        let long = try arguments.one("--output")
-        guard let output = try arguments.one("-o") ?? long else {
+    static let page = CommandPage(
+        "record", .choice, "write what a source put on the tape into a file", also: [.zone, .json],
+        """
+        record -o FILE [--from TIME] [--to TIME]
+            write what a source put on the tape into a file, and its bars: packets that were sent
+            from then on, and before then; all up to now if not given. 1: there is nothing to
+            record, 2: the tape had lost some of it
+        --source NAME
+            if not given, the only one of the tape
+        --symbols A,B
+            only these
+        -o FILE, --output FILE
+            a file that is not there yet
+        --no-bars
+            only ticks. Otherwise the file also has the bars of these partitions that the
+            tape took in that time; a replay leaves them out
+        $ tapeline record --source ibkr --from 2026-11-20T14:30:00Z -o day.tape
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> RecordCommand {
+        guard let output = try given.output() else {
             throw .usage("'tapeline record' wants -o FILE")
         }
-        let to = try ReplayTimes.time("--to", arguments, now: now) ?? now
-        let from = try ReplayTimes.time("--from", arguments, now: now) ?? .undefined
-        guard !from.isDefined || from < to else {
-            throw .usage("--from has to come before --to")
-        }
-        guard to <= now else { throw .usage("--to lies ahead: what is not there cannot be kept") }
+        let (from, to) = try given.sent()
         return RecordCommand(
-            target: try TapeTarget(arguments),
-            source: try arguments.source(), from: from, to: to,
-            symbols: try ReplayTimes.symbols(arguments.all("--symbols")),
-            hasBars: !arguments.has("--no-bars"), output: output, asJSON: arguments.has("--json"))
+            target: try TapeTarget(given), source: try given.source(), from: from, to: to,
+            symbols: try given.symbolLists(), hasBars: !given.has("--no-bars"), output: output,
+            asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try RecordRun(command: self, terminal: tool.terminal)
+            .run(tool.deployment(target), shutdown: tool.signals())
     }
 }
 
-/// Parses the times that `record` and `replay` share.
-enum ReplayTimes {
-    /// Returns the time. `nil` if it was not given, or means the beginning of the tape.
-    static func time(
-        _ option: String, _ arguments: CommandArguments, now: Timestamp
-    ) throws(ToolError) -> Timestamp? {
-        guard let text = try arguments.one(option) else { return nil }
-        switch try TailPlace.parse(text, option, now: now) {
-        case .beginning: return nil
+/// The arguments that `record` and `replay` share.
+extension CommandArguments {
+    /// Returns the range of `--from` and `--to` in which packets were sent. An undefined `from` is
+    /// the beginning of the tape.
+    func sent() throws(ToolError) -> (from: Timestamp, to: Timestamp) {
+        let (from, to) = (try sent("--from") ?? .undefined, try sent("--to") ?? now)
+        if from.isDefined { try Self.require(from, before: to) }
+        guard to <= now else { throw .usage("--to lies ahead: what is not there cannot be kept") }
+        return (from, to)
+    }
+
+    private func sent(_ option: String) throws(ToolError) -> Timestamp? {
+        switch try place(option) {
+        case .beginning, nil: return nil
         case .time(let time): return time
         case .sequence: throw .usage("\(option) wants a time, not a place on the tape")
         }
     }
 
-    static func symbols(_ lists: [String]) throws(ToolError) -> [Symbol] {
-        var symbols: [Symbol] = []
-        for text in lists.flatMap({ $0.split(separator: ",") }) {
-            guard let symbol = Symbol(String(text)) else {
-                throw .usage("'\(text.prefix(40))' is no symbol")
-            }
-            if !symbols.contains(symbol) { symbols.append(symbol) }
-        }
-        return symbols
+    func symbolLists() throws(ToolError) -> [Symbol] {
+        try symbols(all("--symbols").flatMap { $0.split(separator: ",").map(String.init) }[...])
     }
 }

@@ -2,7 +2,7 @@ import ServiceRuntime
 import TapeTransport
 
 /// `tapeline setup`: makes and enlarges the streams and buckets of a namespace.
-struct SetupCommand: Equatable, Sendable {
+struct SetupCommand: ToolCommand {
     /// The maximum sizes of streams.
     struct Sizes: Equatable, Sendable {
         var stream: Int64
@@ -16,19 +16,44 @@ struct SetupCommand: Equatable, Sendable {
     var asJSON = false
     var given: [GivenKey] = []
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> SetupCommand {
-        let sizes = ["--stream-bytes": streamBytes, "--dead-letter-bytes": deadLetterBytes]
-        let arguments = try CommandArguments(
-            "setup", arguments,
-            .init(values: TapeTarget.options.union(sizes.keys), flags: ["--json"]))
-        try arguments.requireWords(0, "options only")
-        var command = SetupCommand(
-            target: try TapeTarget(arguments), asJSON: arguments.has("--json"))
-        for (option, key) in sizes {
-            guard let value = try arguments.one(option) else { continue }
+    static let page = CommandPage(
+        "setup", .operation, "make the streams and buckets of a namespace, or enlarge them",
+        also: [.json],
+        """
+        setup
+            make the streams and buckets of a namespace on NATS, or enlarge them; to run
+            it again does no harm, and nothing is made smaller. MDS_NAMESPACE and
+            MDS_PARTITIONS say what is made, and MDS_REPLICAS with how many copies: 1, or
+            3 on a cluster of NATS. It adds copies while the services run, and takes none
+            away. 'up' does it. On a server with users the services wait, not ready,
+            until the user 'tool' has run it. A cluster that elects its leaders is waited
+            for, at most a minute
+        --stream-bytes N
+            what each of the tape's five streams may hold; MDS_STREAM_BYTES if not
+            given, else 1GiB
+        --dead-letter-bytes N
+            what the stream of dead letters may hold; WRITER_DEAD_LETTERS_BYTES if not
+            given, else 64MiB
+        $ NATS_URL=nats://nats.example:4222 NATS_USER=tool NATS_PASSWORD_FILE=secret tapeline setup
+        $ tapeline setup --stream-bytes 20GiB
+        $ MDS_NAMESPACE=history MDS_PARTITIONS=64 tapeline setup
+        $ MDS_REPLICAS=3 tapeline setup
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> SetupCommand {
+        var command = SetupCommand(target: try TapeTarget(given), asJSON: given.asJSON)
+        for (option, key) in [
+            "--stream-bytes": streamBytes, "--dead-letter-bytes": deadLetterBytes,
+        ] {
+            guard let value = try given.one(option) else { continue }
             command.given.append(GivenKey(option: option, key: key, value: value))
         }
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let patience = try SetupPatience(tool.signals(), tool.terminal)
+        return try run(tool.deployment(target), tool.environment, tool.terminal, patience)
     }
 
     private static let description = ServiceDescription(

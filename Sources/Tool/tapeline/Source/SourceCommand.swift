@@ -1,7 +1,8 @@
 import MarketModel
+import ServiceRuntime
 
 /// `tapeline source list | retire | resume`.
-struct SourceCommand: Equatable, Sendable {
+struct SourceCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         case list
         case retire(SourceName)
@@ -12,26 +13,34 @@ struct SourceCommand: Equatable, Sendable {
     var target = TapeTarget()
     var asJSON = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> SourceCommand {
-        guard let word = arguments.first, ["list", "retire", "resume"].contains(word) else {
-            throw .usage("'tapeline source' wants list, retire or resume")
-        }
-        let given = try CommandArguments(
-            "source \(word)", Array(arguments.dropFirst()),
-            .init(values: TapeTarget.options, flags: word == "list" ? ["--json"] : []))
-        return SourceCommand(
-            verb: try verb(word, given), target: try TapeTarget(given),
-            asJSON: given.has("--json"))
+    static let page = CommandPage(
+        "source", .choice, "the sources of the tape; retire and resume one",
+        also: [.json.of("list")],
+        """
+        source list
+            the sources of the tape: provider, kind (real, delayed, simulated by this
+            stack, loaded or made up), alive, silent or retired, last packet,
+            partitions and gateways
+        source retire NAME
+            a source that does not come back: nothing waits for it any more, and no
+            alert reports it; refused while a gateway of it lives
+        source resume NAME
+            take that back; the next gateway of the source does the same
+        $ tapeline source list
+        $ tapeline source retire old
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> SourceCommand {
+        SourceCommand(verb: try verb(given), target: try TapeTarget(given), asJSON: given.asJSON)
     }
 
-    private static func verb(
-        _ word: String, _ given: CommandArguments
-    ) throws(ToolError) -> Verb {
-        guard word != "list" else {
-            try given.requireWords(0, "options only")
-            return .list
-        }
-        try given.requireWords(1, "the name of one source")
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try SourceRun(command: self, terminal: tool.terminal)
+            .run(tool.deployment(target), shutdown: tool.signals())
+    }
+
+    private static func verb(_ given: CommandArguments) throws(ToolError) -> Verb {
+        guard given.verb != "list" else { return .list }
         guard let source = SourceName(given.words[0]) else {
             throw .usage(
                 "'\(given.words[0].prefix(64))' is no source: a name has 1 to "
@@ -40,6 +49,6 @@ struct SourceCommand: Equatable, Sendable {
         guard ![.operator, .universe, .manual].contains(source) else {
             throw .usage("\(source) is the name of what Tapeline itself puts on the tape")
         }
-        return word == "retire" ? .retire(source) : .resume(source)
+        return given.verb == "retire" ? .retire(source) : .resume(source)
     }
 }

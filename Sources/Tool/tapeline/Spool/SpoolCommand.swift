@@ -1,29 +1,66 @@
+import ServiceRuntime
+
 /// `tapeline spool …`: works with ticks that gateways could not put on the tape.
-enum SpoolCommand: Equatable, Sendable {
+enum SpoolCommand: ToolCommand {
     case list(SpoolPlace, asJSON: Bool)
     case replay(SpoolReplayCommand)
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> SpoolCommand {
-        let rest = Array(arguments.dropFirst())
-        switch arguments.first {
-        case "list": return try list(rest)
-        case "replay": return .replay(try SpoolReplayCommand.parse(rest))
-        default: throw .usage("'tapeline spool' wants list or replay")
-        }
+    static let page = CommandPage(
+        "spool", .correction, "ticks that gateways could not put on the tape", on: .nowhere,
+        also: [.name, .nats.of("replay"), .hiddenHome, .yes.of("replay"), .json],
+        """
+        spool list
+            what gateways could not put on the tape, in use and set aside
+        spool replay NAME
+            put on the tape what a spool that was set aside has of the gaps there
+        --folder FOLDER
+            where the spools are; if not given, GATEWAY_SPOOL, or the local stack's
+        $ tapeline spool list
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> SpoolCommand {
+        given.verb == "list"
+            ? .list(try SpoolPlace(given), asJSON: given.asJSON)
+            : .replay(try SpoolReplayCommand(given))
     }
 
-    private static func list(_ rest: [String]) throws(ToolError) -> SpoolCommand {
-        let arguments = try CommandArguments(
-            "spool list", rest, .init(values: SpoolPlace.options, flags: ["--json"]))
-        try arguments.requireWords(0, "options only")
-        return .list(try SpoolPlace(arguments), asJSON: arguments.has("--json"))
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        switch self {
+        case .list(let place, let asJSON):
+            return try SpoolRun(terminal: tool.terminal).list(place, asJSON: asJSON)
+        case .replay(let command):
+            let replay = SpoolReplay(
+                command: command, folder: try SpoolRun.folder(command.place),
+                terminal: tool.terminal)
+            return try replay.run(tool.deployment(command.target), shutdown: tool.signals())
+        }
+    }
+}
+
+/// `tapeline spool replay NAME`: publishes the spool's ticks that are in gaps of the tape.
+struct SpoolReplayCommand: Equatable, Sendable {
+    var name: String
+    var place: SpoolPlace
+    var target: TapeTarget
+    var isConfirmed = false
+    var asJSON = false
+}
+
+extension SpoolReplayCommand {
+    init(_ given: CommandArguments) throws(ToolError) {
+        self.init(
+            name: given.words[0],
+            place: SpoolPlace(
+                folder: try given.one("--folder"), home: try given.one("--home"),
+                stack: try given.one("--name")),
+            target: try TapeTarget(given), isConfirmed: given.isConfirmed,
+            asJSON: given.asJSON)
     }
 }
 
 /// The folder in which gateways keep their spools.
 struct SpoolPlace: Equatable, Sendable {
     static let key = "GATEWAY_SPOOL"
-    static let options: Set<String> = ["--folder", "--home", "--name"]
 
     var folder: String?
     /// The local stack whose spools are meant when `folder` is `nil`.
@@ -36,10 +73,10 @@ struct SpoolPlace: Equatable, Sendable {
         self.stack = stack
     }
 
-    init(_ arguments: CommandArguments) throws(ToolError) {
-        folder = try arguments.one("--folder")
-        home = try arguments.one("--home")
-        stack = try arguments.one("--name")
+    init(_ given: CommandArguments) throws(ToolError) {
+        folder = try given.one("--folder")
+        home = try given.one("--home")
+        stack = try given.one("--name")
         guard folder == nil || stack == nil else {
             throw .usage("--name is a local stack and --folder any folder: give one of them")
         }

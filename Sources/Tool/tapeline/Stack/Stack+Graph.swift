@@ -4,24 +4,30 @@ import Primitives
 import ServiceRuntime
 
 /// `tapeline graph apply FILE`: gives the workers of a stack another graph.
-struct GraphCommand: Equatable, Sendable {
+struct GraphCommand: ToolCommand {
     let path: String
-    var target = ToolCommand.Target()
+    var target = StackTarget()
     var isConfirmed = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> GraphCommand {
-        guard arguments.first == "apply" else {
-            throw .usage("'tapeline graph' wants 'apply' and the FILE of a graph")
-        }
-        let given = try CommandArguments(
-            "graph apply", Array(arguments.dropFirst()),
-            .init(values: ["--home", "--name"], flags: ["--yes"]))
-        try given.requireWords(1, "the file of a graph")
-        return GraphCommand(
-            path: given.words[0],
-            target: ToolCommand.Target(
-                home: try given.one("--home"), name: try given.one("--name")),
-            isConfirmed: given.has("--yes"))
+    static let page = CommandPage(
+        "graph", .choice, "give the workers of a stack another graph", on: .stack,
+        """
+        graph apply FILE
+            give the workers of a stack another graph: say which series change,
+            ask, raise OPERATOR_GENERATION by one, start the workers again, and end
+            when they are ready. 1: they are not, or nobody agreed
+        --yes
+            do not ask
+        $ tapeline graph apply my.yaml --name mine
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> GraphCommand {
+        GraphCommand(
+            path: given.words[0], target: try StackTarget(given), isConfirmed: given.isConfirmed)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try tool.stackThatIsUp(target).apply(self, shutdown: tool.signals())
     }
 }
 

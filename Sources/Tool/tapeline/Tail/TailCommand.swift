@@ -1,11 +1,12 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 import TapeCodec
 import TapeListing
 import TapeProtocol
 
 /// `tapeline tail`: prints what is on the tape, from a given position on.
-struct TailCommand: Equatable, Sendable {
+struct TailCommand: ToolCommand {
     typealias Format = TailPrinter.Format
 
     var target = TapeTarget()
@@ -28,11 +29,45 @@ struct TailCommand: Equatable, Sendable {
     var isLive = false
     var format = Format.table
 
-    private static let taken = CommandArguments.Taken(
-        values: TapeTarget.options.union([
-            "--symbol", "--partition", "--kind", "--source", "--from", "--until", "--limit",
-        ]),
-        flags: ["--bars", "--control", "--follow", "--json", "--csv", "--live"])
+    static let page = CommandPage(
+        "tail", .data, "what is on the tape, from now on or from a time", also: [.zone],
+        """
+        tail [SYMBOL...]
+            what is on the tape: from now on, or from a time or sequence
+        --symbol S
+            the same as SYMBOL
+        --partition P
+            only this partition; may be repeated. 'all' is what is derived
+            over all partitions
+        --kind K
+            only this kind (trade, quote, bar, ...); may be repeated
+        --source NAME
+            only this source: its ticks, and the bars, late ticks and values
+            made of them; --live, too
+        --bars
+            what is derived (bars, late ticks, values) instead of ticks
+        --control
+            also the packets without ticks (markers, watermarks)
+        --from PLACE
+            beginning, now, today, yesterday, 14:30, 2026-11-20,
+            2026-11-20T14:30:00Z, -10m, or seq:N in one stream. Times are those at
+            which the tape stored a packet; a day begins at midnight UTC. Without
+            it, tail begins now if it follows, else at the start
+        --until PLACE
+            the end, likewise
+        --limit N
+            so many ticks
+        --follow
+            wait for more; tail does so without --until and --limit
+        --live
+            trades, quotes and bars as the services publish them, bars of open
+            windows among them; best effort
+        --json, --csv
+            one object per tick; with a header (RFC 4180)
+        $ tapeline tail --symbol BRK.B --from -10m
+        $ tapeline tail --bars --json --from beginning --until now > bars.ndjson
+        $ tapeline tail --live --bars --symbol AAPL --source ibkr
+        """)
 
     /// Options without meaning beside `--live`, which starts now and selects by symbol and source.
     private static let notLive = ["--partition", "--from", "--until"]
@@ -40,42 +75,42 @@ struct TailCommand: Equatable, Sendable {
         .record(.trade), .record(.quote), .record(.providerBar), .record(.bar),
     ]
 
-    static func parse(_ arguments: [String], now: Timestamp) throws(ToolError) -> TailCommand {
-        let arguments = try CommandArguments("tail", arguments, taken)
-        var command = TailCommand(target: try TapeTarget(arguments))
-        command.symbols = try arguments.symbols()
-        for text in arguments.all("--symbol") {
-            guard let symbol = Symbol(text) else {
-                throw .usage("'\(text.prefix(40))' is no symbol")
-            }
-            command.symbols.append(symbol)
-        }
-        let range = 0...(Partition.countRange.upperBound - 1)
-        for text in arguments.all("--partition") {
+    static func read(_ given: CommandArguments) throws(ToolError) -> TailCommand {
+        var command = TailCommand(target: try TapeTarget(given))
+        command.symbols = try given.symbols()
+        for text in given.all("--symbol") { command.symbols.append(try given.symbol(text)) }
+        for text in given.all("--partition") {
             if text == "all" || text == SourceName.universe.text {
                 command.wantsUniverse = true
-                continue
+            } else {
+                command.partitions.append(try given.partition(text))
             }
-            command.partitions.append(
-                Partition(try CommandArguments.integer(text, "--partition", in: range)))
         }
-        for text in arguments.all("--kind") { command.kinds.insert(try kind(text)) }
-        command.source = try arguments.source()
+        for text in given.all("--kind") { command.kinds.insert(try kind(text)) }
+        command.source = try given.source()
         if command.source == .universe { command.wantsUniverse = true }
-        command.wantsBars = arguments.has("--bars")
+        command.wantsBars = given.has("--bars")
         if command.wantsBars, let kind = command.kinds.first(where: { !$0.isDerived }) {
             throw .usage("--bars is what is derived, and --kind \(kind.name) is not: give one")
         }
         command.wantsControl =
-            arguments.has("--control") || command.kinds.contains { $0.isControl }
-        try command.readPlaces(arguments, now: now)
-        guard !arguments.has("--json") || !arguments.has("--csv") else {
+            given.has("--control") || command.kinds.contains { $0.isControl }
+        try command.readPlaces(given)
+        guard !given.asJSON || !given.has("--csv") else {
             throw .usage("--json or --csv, not both")
         }
-        if arguments.has("--json") { command.format = .json }
-        if arguments.has("--csv") { command.format = .csv }
-        if arguments.has("--live") { try command.readLive(arguments) }
+        if given.asJSON { command.format = .json }
+        if given.has("--csv") { command.format = .csv }
+        if given.has("--live") { try command.readLive(given) }
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let deployment = try tool.deployment(target)
+        if isLive {
+            return try LiveTail(self, tool.terminal).run(deployment, shutdown: tool.signals())
+        }
+        return try TailRun(self, tool.terminal).run(deployment, shutdown: tool.signals())
     }
 
     private mutating func readLive(_ arguments: CommandArguments) throws(ToolError) {
@@ -98,21 +133,15 @@ struct TailCommand: Equatable, Sendable {
         return asked.isEmpty ? Self.liveAll : asked
     }
 
-    private mutating func readPlaces(
-        _ arguments: CommandArguments, now: Timestamp
-    ) throws(ToolError) {
-        if let text = try arguments.one("--from") {
-            from = try TailPlace.parse(text, "--from", now: now)
-        }
-        if let text = try arguments.one("--until") {
-            until = try TailPlace.parse(text, "--until", now: now)
-            if until == .beginning { throw .usage("nothing stands before the beginning") }
-        }
+    private mutating func readPlaces(_ given: CommandArguments) throws(ToolError) {
+        from = try given.place("--from")
+        until = try given.place("--until")
+        if until == .beginning { throw .usage("nothing stands before the beginning") }
         if case .time(let first) = from, case .time(let end) = until, first >= end {
             throw .usage("--until is not after --from: nothing can be in that time")
         }
-        limit = try arguments.integer("--limit", in: 1...Int.max)
-        follows = arguments.has("--follow") || (until == nil && limit == nil)
+        limit = try given.integer("--limit", in: 1...Int.max)
+        follows = given.has("--follow") || (until == nil && limit == nil)
     }
 
     private static func kind(_ text: String) throws(ToolError) -> TickKind {

@@ -1,5 +1,7 @@
+import ServiceRuntime
+
 /// `tapeline tape`: the state of the tape. `tapeline tape verify`: the servers' own copies of it.
-struct TapeCommand: Equatable, Sendable {
+struct TapeCommand: ToolCommand {
     /// What `verify` reads.
     struct Verification: Equatable, Sendable {
         static let mebibytesUsual = 20
@@ -13,46 +15,55 @@ struct TapeCommand: Equatable, Sendable {
         var onlyNew = false
     }
 
-    /// The options of `verify` alone.
-    private static let verifyOptions: Set = ["--node", "--rate"]
-    private static let verifyFlag = "--new"
-
     var target = TapeTarget()
     var asJSON = false
     /// False to look once, without rates.
     var withRate = true
     var verification: Verification?
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> TapeCommand {
-        guard arguments.first != "verify" else { return try verify(Array(arguments.dropFirst())) }
-        let arguments = try CommandArguments(
-            "tape", arguments,
-            .init(
-                values: TapeTarget.options.union(verifyOptions),
-                flags: ["--json", "--no-rate", verifyFlag]))
-        try arguments.requireWords(0, "options only, or verify")
-        for option in verifyOptions.sorted() + [verifyFlag]
-        where arguments.has(option) || !arguments.all(option).isEmpty {
-            throw .usage("'\(option)' is for 'tapeline tape verify'")
-        }
-        return TapeCommand(
-            target: try TapeTarget(arguments), asJSON: arguments.has("--json"),
-            withRate: !arguments.has("--no-rate"))
+    static let page = CommandPage(
+        "tape", .state, "streams, rates and readers; verify the servers' copies", also: [.json],
+        """
+        tape
+            streams, partitions, rates, readers and their lag, and whether an
+            acknowledgement means 'on disk'
+        tape verify
+            read each server's own copy of the tape, or that of --node: checksums,
+            ordinals, and each packet against the other copies; exit status 1 when
+            a copy is damaged, different or lacks something
+        --no-rate
+            tape: one look, not two with a second between
+        --node NAME
+            verify: only the copy on this server of NATS
+        --rate N
+            verify: read so many MiB a second of all copies together; 20
+        --new
+            verify: only what was not verified before
+        $ tapeline tape
+        $ NATS_URL=nats://nats.example:4222 tapeline tape
+        $ tapeline tape verify --node nats-1 --rate 5
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> TapeCommand {
+        var command = TapeCommand(
+            target: try TapeTarget(given), asJSON: given.asJSON,
+            withRate: !given.has("--no-rate"))
+        guard given.verb == "verify" else { return command }
+        command.verification = Verification(
+            server: try given.one("--node"),
+            mebibytes: try given.integer("--rate", in: 1...Verification.mebibytesMax)
+                ?? Verification.mebibytesUsual, onlyNew: given.has("--new"))
+        return command
     }
 
-    private static func verify(_ arguments: [String]) throws(ToolError) -> TapeCommand {
-        let arguments = try CommandArguments(
-            "tape verify", arguments,
-            .init(
-                values: TapeTarget.options.union(verifyOptions), flags: ["--json", verifyFlag]))
-        try arguments.requireWords(0, "options only")
-        var verification = Verification(
-            server: try arguments.one("--node"), onlyNew: arguments.has(verifyFlag))
-        if let rate = try arguments.integer("--rate", in: 1...Verification.mebibytesMax) {
-            verification.mebibytes = rate
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let deployment = try tool.deployment(target)
+        guard let verification else {
+            return try TapeRun(command: self, terminal: tool.terminal)
+                .run(deployment, shutdown: tool.signals())
         }
-        return TapeCommand(
-            target: try TapeTarget(arguments), asJSON: arguments.has("--json"),
-            verification: verification)
+        return try VerifyRun(
+            command: self, verification: verification, terminal: tool.terminal
+        ).run(deployment, shutdown: tool.signals())
     }
 }

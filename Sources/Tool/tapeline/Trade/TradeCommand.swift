@@ -1,8 +1,9 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
 
 /// `tapeline trade cancel|correct|restore`: changes one trade, which its address on the tape names.
-struct TradeCommand: Equatable, Sendable {
+struct TradeCommand: ToolCommand {
     static let words: [String: TradeChangeAction] = [
         "cancel": .cancel, "correct": .correct, "restore": .restore,
     ]
@@ -20,47 +21,58 @@ struct TradeCommand: Equatable, Sendable {
     let isConfirmed: Bool
     let asJSON: Bool
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> TradeCommand {
-        let arguments = try CommandArguments(
-            "trade", arguments,
-            .init(
-                values: TapeTarget.options.union(["--price", "--size", "--note", "--timeout"]),
-                flags: ["--dry-run", "--json", "--wait", "--yes"]))
-        try arguments.requireWords(2, "cancel, correct or restore, and the address of a trade")
-        guard let action = words[arguments.words[0]] else {
+    static let page = CommandPage(
+        "trade", .correction, "cancel, correct or restore one trade", also: [.yes, .json],
+        """
+        trade cancel|correct|restore SOURCE/PARTITION/ORDINAL --note TEXT
+            have one trade count no more, with another price or size, or again as it
+            came. 'tapeline tail' and the column tick_id show addresses. Shows the
+            trade and its bars first; who, why and when are kept (view trade_changes)
+        --price P, --size S
+            correct: one not given stays
+        --note TEXT
+            why, on the tape and in the database
+        --wait, --timeout N
+            until the change and its new versions are stored (without a database: are
+            on the tape), so many seconds at most: 0 done, 1 refused with the reason,
+            75 not yet
+        --dry-run
+            show the trade and its bars
+        $ tapeline trade cancel ibkr/3/1042 --note "busted by NASDAQ" --note TEXT
+            why, on the tape and in the database
+        --wait, --timeout N
+        $ tapeline trade correct ibkr/3/1042 --price 231.25 --note "typed wrong"
+        $ tapeline trade restore ibkr/3/1042 --note "it was the other one"
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> TradeCommand {
+        guard let address = TickAddress(given.words[0]) else {
             throw .usage(
-                "'tapeline trade' can cancel, correct and restore, not "
-                    + "'\(arguments.words[0].prefix(40))'")
-        }
-        guard let address = TickAddress(arguments.words[1]) else {
-            throw .usage(
-                "'\(arguments.words[1].prefix(60))' is no address: 'tapeline tail' and the column "
+                "'\(given.words[0].prefix(60))' is no address: 'tapeline tail' and the column "
                     + "tick_id show them as SOURCE/PARTITION/ORDINAL")
         }
-        let (price, size) = (try price(arguments), try size(arguments))
+        let action = words[given.verb] ?? .cancel
+        let (price, size) = (try price(given), try size(given))
         if action == .correct, price == nil, size == nil {
             throw .usage("a correction wants --price, --size or both")
         }
-        guard action == .correct || price == nil && size == nil else {
-            throw .usage("--price and --size belong to 'correct'")
-        }
-        guard let note = try arguments.one("--note") else {
+        guard let note = try given.note("--note", bytesMax: TradeChange.noteBytesMax) else {
             throw .usage("'tapeline trade' wants --note TEXT: it says why, on the tape")
         }
-        guard note.utf8.count <= TradeChange.noteBytesMax else {
-            throw .usage("--note has more than \(TradeChange.noteBytesMax) bytes")
-        }
-        let seconds = try arguments.integer("--timeout", in: RepairCommand.timeoutRange)
         return TradeCommand(
-            target: try TapeTarget(arguments), action: action, address: address, price: price,
-            size: size, note: note, isDryRun: arguments.has("--dry-run"),
-            waitSeconds: arguments.has("--wait")
-                ? seconds ?? RepairCommand.timeoutDefault : nil,
-            isConfirmed: arguments.has("--yes"), asJSON: arguments.has("--json"))
+            target: try TapeTarget(given), action: action, address: address, price: price,
+            size: size, note: note, isDryRun: given.isDryRun,
+            waitSeconds: try given.waitSeconds(default: RepairCommand.timeoutDefault),
+            isConfirmed: given.isConfirmed, asJSON: given.asJSON)
     }
 
-    private static func price(_ arguments: CommandArguments) throws(ToolError) -> Price? {
-        guard let text = try arguments.one("--price") else { return nil }
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try TradeRun(command: self, terminal: tool.terminal)
+            .run(tool.deployment(target), shutdown: tool.signals())
+    }
+
+    private static func price(_ given: CommandArguments) throws(ToolError) -> Price? {
+        guard let text = try given.one("--price") else { return nil }
         do throws(FixedPoint.ParseError) {
             return try Price(text)
         } catch {
@@ -70,8 +82,8 @@ struct TradeCommand: Equatable, Sendable {
         }
     }
 
-    private static func size(_ arguments: CommandArguments) throws(ToolError) -> Quantity? {
-        guard let text = try arguments.one("--size") else { return nil }
+    private static func size(_ given: CommandArguments) throws(ToolError) -> Quantity? {
+        guard let text = try given.one("--size") else { return nil }
         let wrong = ToolError.usage(
             "--size wants a number from 0 with at most \(Quantity.decimals) decimals, not "
                 + "'\(text.prefix(40))'")

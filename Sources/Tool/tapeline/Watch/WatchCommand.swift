@@ -1,7 +1,8 @@
 import MarketModel
+import ServiceRuntime
 
 /// `tapeline watch`: the complete deployment on one screen.
-struct WatchCommand: Equatable, Sendable {
+struct WatchCommand: ToolCommand {
     static let intervalRange = 1...3_600
 
     var target = TapeTarget()
@@ -11,17 +12,33 @@ struct WatchCommand: Equatable, Sendable {
     var isOnce = false
     var asJSON = false
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> WatchCommand {
-        let arguments = try CommandArguments(
-            "watch", arguments,
-            .init(
-                values: TapeTarget.options.union(["--interval", "--source"]),
-                flags: ["--once", "--json"]))
-        try arguments.requireWords(0, "options only")
-        let seconds = try arguments.integer("--interval", in: intervalRange) ?? 1
+    static let page = CommandPage(
+        "watch", .state, "the whole deployment on one screen, redrawn", also: [.json],
+        """
+        watch
+            rates, lag, owners, watermarks and headroom on one screen, redrawn. The
+            first lines say whether all is good, else what is wrong and which runbook
+            helps. Keys: q ends, p pauses, h helps. NO_COLOR: without colours
+        --interval N
+            seconds from look to look, 1 if not given
+        --once
+            one look (two, for the rates), then it ends
+        --source NAME
+            the ticks of this source, and how far groups are behind them
+        $ tapeline watch
+        $ tapeline watch --source ibkr
+        $ tapeline watch --once --json
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> WatchCommand {
+        let seconds = try given.integer("--interval", in: intervalRange) ?? 1
         return WatchCommand(
-            target: try TapeTarget(arguments), interval: .seconds(seconds),
-            source: try arguments.source(), isOnce: arguments.has("--once"),
-            asJSON: arguments.has("--json"))
+            target: try TapeTarget(given), interval: .seconds(seconds),
+            source: try given.source(), isOnce: given.has("--once"), asJSON: given.asJSON)
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try WatchRun(command: self, terminal: tool.terminal)
+            .run(tool.deployment(target), shutdown: tool.signals())
     }
 }

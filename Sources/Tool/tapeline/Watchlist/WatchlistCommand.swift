@@ -1,10 +1,11 @@
 import MarketModel
 import Primitives
 import ProviderKit
+import ServiceRuntime
 import TapeTransport
 
 /// `tapeline watchlist list | add | remove`.
-struct WatchlistCommand: Equatable, Sendable {
+struct WatchlistCommand: ToolCommand {
     enum Verb: Equatable, Sendable {
         case list
         case add([Symbol])
@@ -23,63 +24,63 @@ struct WatchlistCommand: Equatable, Sendable {
     /// The keys that name one contract, and so cannot be those of several symbols.
     private static let keysOfOne = ["provider_symbol", "local_symbol", "provider_id"]
 
-    static func parse(_ arguments: [String]) throws(ToolError) -> WatchlistCommand {
-        guard let word = arguments.first, ["list", "add", "remove"].contains(word) else {
-            throw .usage("'tapeline watchlist' wants list, add or remove")
+    static let page = CommandPage(
+        "watchlist", .choice, "add and remove instruments of a running source",
+        also: [.json] + fieldOptions,
+        """
+        watchlist list
+            the instruments of each source: of the gateway's own list, added or removed,
+            by whom and when, and what the provider says of each
+        watchlist add SYMBOL... --note TEXT
+            have the gateway want them beside its own list, from now on and after each
+            start; a removed one of its own list is wanted again
+        watchlist remove SYMBOL... --note TEXT
+            end added ones, or those of the gateway's own list until they are added
+            again; what is on the tape stays
+        --source NAME
+            its source; may be left out where only one can be changed
+        --note TEXT
+            add, remove: why, in one line, for others
+        --exchange SMART, --currency USD, --feeds quotes,bars, ...
+            add: fields of the contract, by the keys of the lists of instruments
+            (--primary-exchange is primary_exchange). A stock without them is traded at
+            SMART in USD, and its quotes are requested. synthetic takes symbols alone
+        $ tapeline watchlist add NVDA AMD --note "asked by the desk"
+        $ tapeline watchlist add EUR/USD --security forex --exchange IDEALPRO --note hedge
+        $ tapeline watchlist remove AMD --source ibkr --note "not traded any more"
+        """)
+
+    /// The page names only some of them.
+    private static let fieldOptions = InstrumentFile.fieldKeys.map { key in
+        CommandOption("\(WatchlistCommand.option(key)) TEXT", [], of: ["add"])
+    }
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> WatchlistCommand {
+        let verb: Verb =
+            switch given.verb {
+            case "list": .list
+            case "add": .add(try given.symbols())
+            default: .remove(try given.symbols())
+            }
+        var command = WatchlistCommand(
+            verb: verb, target: try TapeTarget(given), source: try given.source(),
+            asJSON: given.asJSON)
+        guard verb != .list else { return command }
+        guard let note = try given.note("--note", bytesMax: Watchlist.noteBytesMax) else {
+            throw .usage("'tapeline \(given.command)' wants --note TEXT: it says why, for others")
         }
-        var taken = CommandArguments.Taken(
-            values: TapeTarget.options.union(["--source"]), flags: ["--json"])
-        if word != "list" { taken.values.insert("--note") }
-        if word == "add" { taken.values.formUnion(InstrumentFile.fieldKeys.map(option)) }
-        let given = try CommandArguments(
-            "watchlist \(word)", Array(arguments.dropFirst()), taken)
-        var command = WatchlistCommand(verb: try verb(word, given))
-        command.target = try TapeTarget(given)
-        command.source = try given.source()
-        command.asJSON = given.has("--json")
-        if word != "list" { command.note = try note(given) }
-        if word == "add" { command.fields = try fields(given) }
+        command.note = note
+        if given.verb == "add" { command.fields = try fields(given) }
         return command
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        try WatchlistRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 
     /// Returns the option for a key of the files: `--primary-exchange` for `primary_exchange`.
     static func option(_ key: String) -> String {
         "--" + String(key.map { $0 == "_" ? "-" : $0 })
-    }
-
-    private static func verb(
-        _ word: String, _ given: CommandArguments
-    ) throws(ToolError) -> Verb {
-        guard word != "list" else {
-            try given.requireWords(0, "options only")
-            return .list
-        }
-        guard !given.words.isEmpty else {
-            throw .usage("'tapeline watchlist \(word)' wants symbols")
-        }
-        var symbols: [Symbol] = []
-        for text in given.words {
-            guard let symbol = Symbol(text) else {
-                throw .usage(
-                    "'\(text.prefix(64))' is no symbol: at most \(Symbol.utf8CountMax) bytes "
-                        + "without control characters")
-            }
-            if !symbols.contains(symbol) { symbols.append(symbol) }
-        }
-        return word == "add" ? .add(symbols) : .remove(symbols)
-    }
-
-    private static func note(_ given: CommandArguments) throws(ToolError) -> String {
-        guard let note = try given.one("--note") else {
-            throw .usage("'tapeline \(given.command)' wants --note TEXT: it says why, for others")
-        }
-        guard note.utf8.count <= Watchlist.noteBytesMax,
-            note.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
-        else {
-            throw .usage(
-                "--note is one line of at most \(Watchlist.noteBytesMax) bytes")
-        }
-        return note
     }
 
     private static func fields(

@@ -3,9 +3,6 @@ import ServiceRuntime
 
 /// The text that `tapeline help` and `tapeline help COMMAND` print.
 enum HelpPage {
-    static let topics =
-        stackTopics + careTopics + tapeTopics + barTopics + recordingTopics + [load] + toolTopics
-
     static let text = """
         tapeline \(ProductVersion.text): runs Tapeline on this machine, and looks at any tape
 
@@ -24,14 +21,11 @@ enum HelpPage {
         """
 
     /// Returns the page of one command, or `nil` if there is no such command.
-    static func text(of word: String) -> String? {
-        if ["record", "replay"].contains(word) { return ReplayHelp.text }
-        return topics.first { $0.word == word }?.page
-    }
+    static func text(of word: String) -> String? { Commands.page(of: word)?.text }
 
-    private static let groups = HelpTopic.Group.allCases.map { group in
-        group.rawValue + "\n"
-            + topics.filter { $0.group == group }.map(\.summary).joined(separator: "\n")
+    private static let groups = CommandPage.Group.allCases.map { group in
+        ([group.rawValue] + Commands.pages.filter { $0.group == group }.map(\.line))
+            .joined(separator: "\n")
     }.joined(separator: "\n\n")
 
     private static let places = """
@@ -62,4 +56,40 @@ enum HelpPage {
         default: code.meaning
         }
     }
+}
+
+/// `tapeline help [COMMAND]`.
+struct HelpCommand: ToolCommand {
+    /// `nil` means the complete page.
+    let word: String?
+
+    static let page = CommandPage(
+        "help", .tool, "this page, or the page of one command", on: .nowhere,
+        """
+        help [COMMAND]
+            this page, or the page of one command
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> HelpCommand {
+        guard let word = given.words.first else { return HelpCommand(word: nil) }
+        return HelpCommand(word: try Commands.known(word).word)
+    }
+
+    func run(_ tool: Tool) -> ExitCode {
+        tool.say(word.flatMap(HelpPage.text(of:)) ?? HelpPage.text)
+    }
+}
+
+/// `tapeline version`.
+struct VersionCommand: ToolCommand {
+    static let page = CommandPage(
+        "version", .tool, "the version and the revision of this tool", on: .nowhere,
+        """
+        version
+            the version and the revision of this tool
+        """)
+
+    static func read(_ given: CommandArguments) -> VersionCommand { VersionCommand() }
+
+    func run(_ tool: Tool) -> ExitCode { tool.say(ProductVersion.line("tapeline")) }
 }

@@ -5,38 +5,25 @@ import ServiceRuntime
 
 /// `tapeline bars --rewritten [SYMBOL...]`: how many bars changed after they were published, by
 /// series and reason, and how long after it.
-struct RewrittenCommand: Equatable, Sendable {
-    var target = TapeTarget()
+struct RewrittenBars: Equatable, Sendable {
+    let target: TapeTarget
     /// Empty means all symbols.
-    var symbols: [Symbol] = []
+    let symbols: [Symbol]
     /// The windows that begin in this time.
     let from: Timestamp
     let to: Timestamp
-    var asJSON = false
+    let asJSON: Bool
 
-    /// The flag by which `bars` becomes this command.
-    static let flag = "--rewritten"
     /// The windows that are asked for without `--from`.
     private static let dayNanoseconds: Int64 = 86_400_000_000_000
 
-    static func parse(
-        _ arguments: [String], now: Timestamp
-    ) throws(ToolError) -> RewrittenCommand {
-        let arguments = try CommandArguments(
-            "bars", arguments,
-            .init(
-                values: TapeTarget.options.union(["--from", "--to"]), flags: [flag, "--json"]))
-        func time(_ option: String) throws(ToolError) -> Timestamp? {
-            guard let text = try arguments.one(option) else { return nil }
-            return try TailPlace.time(text, option, now: now)
-        }
-        let to = try time("--to") ?? now
-        let command = RewrittenCommand(
-            target: try TapeTarget(arguments), symbols: try ReplayTimes.symbols(arguments.words),
-            from: try time("--from") ?? to.advanced(byNanoseconds: -dayNanoseconds), to: to,
-            asJSON: arguments.has("--json"))
-        guard command.from < command.to else { throw .usage("--from has to come before --to") }
-        return command
+    init(_ given: CommandArguments) throws(ToolError) {
+        target = try TapeTarget(given)
+        symbols = try given.symbols()
+        to = try given.time("--to") ?? given.now
+        from = try given.time("--from") ?? to.advanced(byNanoseconds: -Self.dayNanoseconds)
+        asJSON = given.asJSON
+        try CommandArguments.require(from, before: to)
     }
 
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {

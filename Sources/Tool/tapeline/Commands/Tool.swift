@@ -1,0 +1,47 @@
+import ServiceRuntime
+
+/// What commands need: the terminal, the environment, and ways to the servers that are meant.
+struct Tool: Sendable {
+    let terminal: Terminal
+
+    var environment: [String: String] { ConfigurationFiles.environment() }
+
+    /// Prints a text, which is all that the command does.
+    func say(_ text: String) -> ExitCode {
+        terminal.line(text)
+        return .success
+    }
+
+    func deployment(_ target: TapeTarget) throws(ToolError) -> Deployment {
+        try Deployment.find(
+            target, environment: environment, executable: Checkout.ownExecutable())
+    }
+
+    func stack(
+        _ target: StackTarget, default name: String = StackHome.defaultName
+    ) throws(ToolError) -> Stack {
+        let checkout = try Checkout.find(home: target.home, executable: Checkout.ownExecutable())
+        return try Stack(checkout: checkout, name: target.name ?? name, terminal: terminal)
+    }
+
+    /// Returns the stack for commands that only inspect it. Without a name this is the one that is
+    /// up.
+    func stackThatIsUp(_ target: StackTarget) throws(ToolError) -> Stack {
+        let named = try stack(target)
+        if target.name != nil { return named }
+        return try Stack.up(in: named.checkout, terminal) ?? named
+    }
+
+    /// Returns the path of a program that stands beside this one.
+    func program(_ name: String) throws(ToolError) -> String {
+        "\(FileSystem.folder(of: try Checkout.ownExecutable()))/\(name)"
+    }
+
+    func signals() throws(ToolError) -> ShutdownSignal {
+        do {
+            return try ShutdownSignal.install()
+        } catch {
+            throw .runtime(error)
+        }
+    }
+}

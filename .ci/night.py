@@ -138,7 +138,7 @@ def page_of(record):
         "<!-- The lines up to the end mark are made by `make night`. -->", "",
         "| part | proves | result | minutes | worlds | began (UTC) | revision | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows, "",
-        f"Worlds of fresh seeds by week: {weeks or 'none yet'}.", "", "<!-- end -->", ""])
+        f"Worlds of fresh seeds by week: {weeks or 'none yet'}.", "", "<!-- The end of what `make night` makes. -->", ""])
 
 
 def git(*arguments):

@@ -92,7 +92,7 @@ struct ActionPlanTests {
         (["repair", "A", "--note", "x"], "an action takes no --note"),
         (["repair", "A", "--", "--to"], "an action takes no --"),
         (["member", "drain", "--help"], "an action takes no --help"),
-        (["member", "drain"], "the name of one member"),
+        (["member", "drain"], "wants NAME"),
         (["repair", "NVDA"], "wants --from"),
         ([], "is no action"),
     ]

@@ -70,29 +70,29 @@ struct MembersTests {
         #expect(
             lines.joined(separator: "\n") == """
                 operator
-                  MEMBER                   STATE    RANK SINCE                HOLDS
-                  host-8501                ready       0 2026-01-05T14:30:00Z 0-2,5
-                  host-with-quite-a-long-… joining     2 2026-01-05T14:30:00Z -
-                  RELEASE                           MEMBERS
-                  0.1.0 (99e8c18e)                  host-8501
-                  0.2.0 (99e8c18e)                  host-with-quite-a-long-…
-                  OWNER                            EPOCH SINCE                PARTITIONS
-                  host-8501                          4-6 2026-01-05T14:30:06Z 0-2,5
-                  gone-8501 (silent)                   9 2026-01-05T14:30:09Z 3
-                  free                                 2 2026-01-05T14:30:02Z 4
-                  damaged record                       - -                    6
+                  MEMBER                    STATE    RANK  SINCE                 HOLDS
+                  host-8501                 ready       0  2026-01-05T14:30:00Z  0-2,5
+                  host-with-quite-a-long-…  joining     2  2026-01-05T14:30:00Z  -
+                  RELEASE           MEMBERS
+                  0.1.0 (99e8c18e)  host-8501
+                  0.2.0 (99e8c18e)  host-with-quite-a-long-…
+                  OWNER               EPOCH  SINCE                 PARTITIONS
+                  host-8501             4-6  2026-01-05T14:30:06Z  0-2,5
+                  gone-8501 (silent)      9  2026-01-05T14:30:09Z  3
+                  free                    2  2026-01-05T14:30:02Z  4
+                  damaged record          -  -                     6
 
                 source-ib
-                  MEMBER                   STATE    RANK SINCE                HOLDS
-                  gate-8500                aside       0 2026-01-05T14:30:00Z -
-                  RELEASE                           MEMBERS
-                  0.1.0 (99e8c18e)                  all
+                  MEMBER     STATE  RANK  SINCE                 HOLDS
+                  gate-8500  aside     0  2026-01-05T14:30:00Z  -
+                  RELEASE           MEMBERS
+                  0.1.0 (99e8c18e)  all
                   no partition has an owner on record
 
                 writer
                   no member was heard
-                  OWNER                            EPOCH SINCE                PARTITIONS
-                  silent (silent)                      4 2026-01-05T14:30:04Z 0
+                  OWNER            EPOCH  SINCE                 PARTITIONS
+                  silent (silent)      4  2026-01-05T14:30:04Z  0
                 """)
         #expect(lines.allSatisfy { $0.count <= 80 })
         #expect(

@@ -35,12 +35,12 @@ struct ProviderTableTests {
                     + "1 refused, 1 waiting-for-lines; 2 lines in use; 1 open gap; "
                     + "2 gaps to be filled in",
                 "  delivers: SPY (level1)",
-                "  SYMBOL   FEED          STATE             TRIED AGAIN          WHY",
-                "  NOPE     level1        refused           2026-11-21T04:00:00Z "
+                "  SYMBOL  FEED    STATE              TRIED AGAIN           WHY",
+                "  NOPE    level1  refused            2026-11-21T04:00:00Z  "
                     + "no such contract (200)",
-                "  XLK      trades        waiting-for-lines -                    ",
-                "  WAITS FOR ITS TURN         PRIORITY  UNTIL                WHY",
-                "  history SPY                backfill  2026-11-21T03:50:00Z history window",
+                "  XLK     trades  waiting-for-lines  -                     -",
+                "  WAITS FOR ITS TURN  PRIORITY  UNTIL                 WHY",
+                "  history SPY         backfill  2026-11-21T03:50:00Z  history window",
             ])
         #expect(!table.providers[0].isConnected && !table.providers[0].isWhole)
         #expect(table.providers[0].delivers)
@@ -84,15 +84,14 @@ struct ProviderTableTests {
 
     @Test("each limit of each provider is a row: used, most, what waits, until when, and why")
     func limits() throws {
-        let head = "  LIMIT          USED    MAX     WAITING  UNTIL                WHY"
+        let head = "  LIMIT    USED  MAX   WAITING  UNTIL                 WHY"
         #expect(
             ProviderTable(providers: try views(limited)).lines == [
                 "binance: connected to its server; feeds: none", head,
-                "  weight         75      3000    4        2026-11-21T12:03:20Z "
-                    + "429: too many requests",
-                "  symbols        3       -       0        -                    -",
-                "binance-history: state loading", head,
-                "  weight         25      3000    0        -                    -",
+                "  weight   75    3000  4        2026-11-21T12:03:20Z  429: too many requests",
+                "  symbols  3     -     0        -                     -",
+                "binance-history: state loading", "  LIMIT   USED  MAX   WAITING  UNTIL  WHY",
+                "  weight  25    3000  0        -      -",
             ])
     }
 
@@ -202,8 +201,8 @@ struct ProviderTableTests {
         #expect(
             ProviderTable(providers: [good]).lines == [
                 "fred: answers; feeds: 1 live, 1 down", "  delivers: DGS10 (indicators)",
-                "  SYMBOL   FEED          STATE             TRIED AGAIN          WHY",
-                "  DFF      indicators    down              -                    no answer came",
+                "  SYMBOL  FEED        STATE  TRIED AGAIN  WHY",
+                "  DFF     indicators  down   -            no answer came",
             ])
         for (state, words) in [
             ("failing", "DOES NOT ANSWER"), ("refused", "DOES NOT TAKE the key"),

@@ -9,6 +9,7 @@ enum Main {
         let arguments = Array(CommandLine.arguments.dropFirst())
         var terminal = Terminal()
         terminal.stack = NamedCommands.name(in: arguments)
+        terminal.asCSV = arguments.contains("--csv")
         do {
             exit(try parsed(arguments).run(Tool(terminal: terminal)).rawValue)
         } catch {

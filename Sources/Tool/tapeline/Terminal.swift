@@ -7,6 +7,8 @@ struct Terminal: Sendable {
     private let errors: Int32
     /// The stack that a person named. Commands in lines and problems have it, too.
     var stack: String?
+    /// Whether reports are printed as CSV.
+    var asCSV = false
 
     init(output: Int32 = 1, errors: Int32 = 2) {
         self.output = output

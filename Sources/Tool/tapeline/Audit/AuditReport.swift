@@ -78,8 +78,7 @@ struct AuditReport: Equatable, Sendable {
     }
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 2_048)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("clean", isClean)
             writer.member("nothing_to_judge", isOfNothing)
             if let scope {
@@ -89,38 +88,21 @@ struct AuditReport: Equatable, Sendable {
                     writer.member("to", time: to)
                 }
             }
-            writer.member(
-                "not_checked",
-                array: { writer in
-                    for name in notChecked + omissions.map(\.name) { writer.value(name) }
-                })
-            writer.member(
-                "omissions",
-                array: { writer in
-                    for omission in omissions {
-                        writer.object { writer in
-                            writer.member("name", omission.name)
-                            writer.member("reason", omission.reason)
-                            writer.member("expected", omission.isExpected)
-                        }
-                    }
-                })
-            writer.member(
-                "checks",
-                array: { writer in
-                    for line in lines {
-                        writer.object { writer in
-                            writer.member("name", line.name)
-                            writer.member("sentence", line.sentence)
-                            writer.member("expected", line.expected)
-                            writer.member("found", line.found)
-                            writer.member("ok", line.isRight)
-                            writer.member("detail", line.detail)
-                        }
-                    }
-                })
+            writer.member("not_checked", values: notChecked + omissions.map(\.name))
+            writer.member("omissions", each: omissions) { omission, writer in
+                writer.member("name", omission.name)
+                writer.member("reason", omission.reason)
+                writer.member("expected", omission.isExpected)
+            }
+            writer.member("checks", each: lines) { line, writer in
+                writer.member("name", line.name)
+                writer.member("sentence", line.sentence)
+                writer.member("expected", line.expected)
+                writer.member("found", line.found)
+                writer.member("ok", line.isRight)
+                writer.member("detail", line.detail)
+            }
         }
-        return writer.text
     }
 }
 

@@ -91,23 +91,19 @@ struct BucketExport {
             if path == nil { terminal.problem(sentence) } else { terminal.line(sentence) }
             return
         }
-        var json = JSONWriter(capacity: 512)
-        json.object { json in
-            json.member("file", path ?? "-")
-            json.member("namespace", file.namespace)
-            json.member("exported", time: file.time)
-            json.member("bytes", bytes)
-            json.member("entries", file.entries.count)
-            json.member(
-                "counts",
-                object: { json in for (word, count) in file.counts { json.member(word, count) } })
-            json.member(
-                "left_out",
-                array: { json in
-                    for text in problems.prefix(BucketFile.problemsMax) { json.value(text) }
-                })
-        }
-        terminal.line(json.text)
+        terminal.line(
+            JSONWriter.objectText { json in
+                json.member("file", path ?? "-")
+                json.member("namespace", file.namespace)
+                json.member("exported", time: file.time)
+                json.member("bytes", bytes)
+                json.member("entries", file.entries.count)
+                json.member(
+                    "counts",
+                    object: { json in for (word, count) in file.counts { json.member(word, count) }
+                    })
+                json.member("left_out", values: problems.prefix(BucketFile.problemsMax))
+            })
     }
 
     /// Notes the export in the database, so that writers show its age.

@@ -212,8 +212,7 @@ struct BucketImport {
     }
 
     private func json(_ plan: Result, _ file: BucketFile, isDone: Bool) -> String {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("file", path)
             json.member("namespace", file.namespace)
             json.member("exported", time: file.time)
@@ -228,18 +227,12 @@ struct BucketImport {
                     }
                     json.member("unchecked", plan.unchecked)
                 })
-            json.member(
-                "entries",
-                array: { json in
-                    for (entry, outcome) in plan.outcomes {
-                        json.object { json in
-                            json.member("bucket", entry.bucket.rawValue)
-                            json.member("key", entry.key)
-                            json.member("outcome", outcome.rawValue)
-                        }
-                    }
-                })
+            json.member("entries", each: plan.outcomes) { pair, json in
+                let (entry, outcome) = pair
+                json.member("bucket", entry.bucket.rawValue)
+                json.member("key", entry.key)
+                json.member("outcome", outcome.rawValue)
+            }
         }
-        return json.text
     }
 }

@@ -131,7 +131,8 @@ struct CommandArguments {
         return given.first
     }
 
-    var asJSON: Bool { has("--json") }
+    /// CSV is made of what JSON has.
+    var asJSON: Bool { has("--json") || has("--csv") }
     var isConfirmed: Bool { has("--yes") }
     var isDryRun: Bool { has("--dry-run") }
 

@@ -19,7 +19,7 @@ struct DlqCommand: ToolCommand {
 
     static let page = CommandPage(
         "dlq", .correction, "rows that the database refused",
-        also: [.zone, .yes.of("drop"), .json.of("list", "show", "replay")],
+        also: [.zone, .yes.of("drop"), .json.of("list", "show", "replay"), .csv.of("list")],
         """
         dlq list
             rows that the database refused, by reason and table

@@ -65,12 +65,10 @@ struct DlqRun {
         case .export: try export(letters)
         default:
             let table = LetterTable(letters: letters)
-            if command.asJSON {
-                terminal.line(table.json(withLetters: command.selection.isAll))
-            } else {
-                let lines = command.selection.isAll ? table.lines : table.summary
-                for line in lines { terminal.line(line) }
-            }
+            let isAll = command.selection.isAll
+            terminal.show(
+                isAll ? table.lines : table.summary, json: table.json(withLetters: isAll),
+                rows: isAll ? table.all.fields : table.groups.fields, command.asJSON)
         }
         return box.problems.isEmpty ? .success : .dataError
     }
@@ -174,21 +172,14 @@ struct DlqRun {
     }
 
     private static func json(_ fates: [(letter: DeadLetter, fate: LetterFate)]) -> String {
-        var writer = JSONWriter(capacity: 128 * fates.count)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             for (word, count) in counts(fates) { writer.member(word, count) }
-            writer.member(
-                "letters",
-                array: { writer in
-                    for (letter, fate) in fates {
-                        writer.object { writer in
-                            writer.member("id", letter.id)
-                            writer.member("fate", fate.word)
-                            if case .refused(let reason) = fate { writer.member("reason", reason) }
-                        }
-                    }
-                })
+            writer.member("letters", each: fates) { pair, writer in
+                let (letter, fate) = pair
+                writer.member("id", letter.id)
+                writer.member("fate", fate.word)
+                if case .refused(let reason) = fate { writer.member("reason", reason) }
+            }
         }
-        return writer.text
     }
 }

@@ -7,40 +7,43 @@ import TapeTransport
 struct LetterTable {
     let letters: [DeadLetter]
 
-    private var groups: [LetterGroup] {
+    /// The letters by reason, table and cause.
+    var groups: ReportRows<LetterGroup> {
         var groups = LetterGroups(kindsMax: .max)
         for letter in letters { groups.add(letter) }
-        return groups.sorted
+        let titles = LetterWords.groupTitles.map { $0.uppercased() }
+        return ReportRows(
+            groups.sorted,
+            [
+                ReportColumn(titles[0], "reason") { .text($0.kind.reason.rawValue) },
+                ReportColumn(titles[1], "sink") { .text($0.kind.sink) },
+                ReportColumn(titles[2], "cause") { .text($0.kind.cause) },
+                ReportColumn(titles[3], "letters") { .number($0.letters) },
+                ReportColumn(titles[4], "ticks") { .number($0.ticks) },
+                ReportColumn(titles[5], "first") { .time($0.first) },
+                ReportColumn(titles[6], "last") { .time($0.last) },
+            ])
+    }
+
+    /// The letters one by one.
+    var all: ReportRows<DeadLetter> {
+        let titles = LetterWords.titles.map { $0.uppercased() }
+        return ReportRows(
+            letters,
+            [
+                ReportColumn(titles[0], "id") { .text($0.id) },
+                ReportColumn(titles[1], "noted_at") { .time($0.notedAt) },
+                ReportColumn(titles[2], "reason") { .text($0.reason.rawValue) },
+                ReportColumn(titles[3], "sink") { .text($0.sink) },
+                ReportColumn(titles[4], "symbol") { .text(LetterWords.printable($0.symbol)) },
+                ReportColumn(titles[5], "cause") { .text($0.cause) },
+            ])
     }
 
     // MARK: text
 
-    var summary: [String] {
-        guard !letters.isEmpty else { return ["no dead letters"] }
-        var rows = [LetterWords.groupTitles.map { $0.uppercased() }]
-        for group in groups {
-            rows.append([
-                group.kind.reason.rawValue, LetterWords.named(group.kind.sink),
-                LetterWords.named(group.kind.cause),
-                "\(group.letters)", "\(group.ticks)", group.first.short, group.last.short,
-            ])
-        }
-        return TextTable.lines(rows)
-    }
-
-    var lines: [String] {
-        guard !letters.isEmpty else { return ["no dead letters"] }
-        var rows = [LetterWords.titles.map { $0.uppercased() }]
-        for letter in letters {
-            rows.append([
-                letter.id, letter.notedAt.short, letter.reason.rawValue,
-                LetterWords.named(letter.sink),
-                LetterWords.named(LetterWords.printable(letter.symbol)),
-                LetterWords.named(letter.cause),
-            ])
-        }
-        return TextTable.lines(rows)
-    }
+    var summary: [String] { letters.isEmpty ? ["no dead letters"] : groups.table }
+    var lines: [String] { letters.isEmpty ? ["no dead letters"] : all.table }
 
     /// Returns all fields of one letter except its bytes.
     static func page(_ letter: DeadLetter) -> [String] {
@@ -68,11 +71,9 @@ struct LetterTable {
     // MARK: JSON
 
     func json(withLetters: Bool) -> String {
-        var writer = JSONWriter(capacity: 4_096)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("letters", letters.count)
-            writer.member(
-                "groups", array: { writer in for group in groups { Self.write(group, &writer) } })
+            writer.member("groups", rows: groups)
             guard withLetters else { return }
             writer.member(
                 "all",
@@ -81,19 +82,6 @@ struct LetterTable {
                         writer.literal(String(decoding: letter.json, as: UTF8.self))
                     }
                 })
-        }
-        return writer.text
-    }
-
-    private static func write(_ group: LetterGroup, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("reason", group.kind.reason.rawValue)
-            writer.member("sink", group.kind.sink)
-            writer.member("cause", group.kind.cause)
-            writer.member("letters", group.letters)
-            writer.member("ticks", group.ticks)
-            writer.member("first", group.first.description)
-            writer.member("last", group.last.description)
         }
     }
 }

@@ -82,11 +82,7 @@ struct DoctorCommand: ToolCommand {
         settings["GATEWAY_INSTRUMENTS"] = nil
         let report = try Examination(deployment, environment, pages).report(
             with: feeds.map { feed throws(ToolError) in try finding(of: feed, settings) })
-        if asJSON {
-            terminal.line(report.json())
-        } else {
-            for line in report.lines { terminal.line(line) }
-        }
+        terminal.show(report.lines, json: report.json(), asJSON)
         return report.exitCode
     }
 

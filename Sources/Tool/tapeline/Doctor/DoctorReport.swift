@@ -52,30 +52,22 @@ struct DoctorReport: Sendable {
     }
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("examined", title)
             writer.member("verdict", verdict)
             for level in Finding.Level.allCases {
                 writer.member(
                     level.rawValue.replacing(" ", with: "_"), count(level))
             }
-            writer.member(
-                "findings",
-                array: { writer in
-                    for finding in findings { Self.write(finding, &writer) }
-                })
+            writer.member("findings", each: findings, Self.write)
         }
-        return writer.text
     }
 
     private static func write(_ finding: Finding, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("level", finding.level.rawValue)
-            writer.member("part", finding.part.rawValue)
-            writer.member("text", finding.text)
-            if !finding.advice.isEmpty { writer.member("advice", finding.advice) }
-            if let runbook = finding.runbook { writer.member("runbook", "\(runbook).md") }
-        }
+        writer.member("level", finding.level.rawValue)
+        writer.member("part", finding.part.rawValue)
+        writer.member("text", finding.text)
+        if !finding.advice.isEmpty { writer.member("advice", finding.advice) }
+        if let runbook = finding.runbook { writer.member("runbook", "\(runbook).md") }
     }
 }

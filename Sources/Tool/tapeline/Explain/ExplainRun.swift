@@ -59,11 +59,7 @@ struct ExplainRun {
         try judge(ticks, slice, bar, database, into: &report)
         try addVersions(of: bar, tape, database, into: &report)
         report.gaps = try database.gaps(command.symbol, open.nanoseconds, bar.closeTime)
-        if command.asJSON {
-            terminal.line(report.json())
-        } else {
-            for line in report.lines { terminal.line(line) }
-        }
+        terminal.show(report.lines, json: report.json(), command.asJSON)
         return report.exitCode
     }
 

@@ -157,10 +157,8 @@ struct FeedReport {
                 })
             json.member(
                 "log",
-                array: { list in
-                    for line in result.log.split(separator: UInt8(ascii: "\n")) {
-                        list.value(String(decoding: line, as: UTF8.self))
-                    }
+                values: result.log.split(separator: UInt8(ascii: "\n")).map {
+                    String(decoding: $0, as: UTF8.self)
                 })
         }
         bytes = SecretFilter(secrets).cleaned(writer.bytes) + Array("\n".utf8)

@@ -150,18 +150,12 @@ struct FeedOutcome: Equatable, Sendable {
         writer.member("gaps", gaps)
         if let liveAfter { writer.member("live_after_ns", liveAfter) }
         if let tickAfter { writer.member("tick_after_ns", tickAfter) }
-        writer.member(
-            "first",
-            array: { list in
-                for tick in ticks {
-                    list.object { json in
-                        json.member("symbol", tick.symbol)
-                        json.member("kind", tick.kind)
-                        json.member("values", tick.values)
-                        json.member("provider_time", tick.providerTime)
-                        json.member("receive_time", tick.receiveTime)
-                    }
-                }
-            })
+        writer.member("first", each: ticks) { tick, json in
+            json.member("symbol", tick.symbol)
+            json.member("kind", tick.kind)
+            json.member("values", tick.values)
+            json.member("provider_time", tick.providerTime)
+            json.member("receive_time", tick.receiveTime)
+        }
     }
 }

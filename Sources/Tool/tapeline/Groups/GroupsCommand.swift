@@ -17,7 +17,7 @@ struct GroupsCommand: ToolCommand {
 
     static let page = CommandPage(
         "groups", .operation, "the groups for which the tape is kept",
-        also: [.yes.of("remove"), .json],
+        also: [.yes.of("remove"), .json, .csv.of("list")],
         """
         groups list
             which groups the tape is kept for

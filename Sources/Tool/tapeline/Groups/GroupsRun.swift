@@ -24,11 +24,7 @@ struct GroupsRun {
 
     private func list(_ client: TapeClient) throws -> ExitCode {
         let table = GroupsTable(groups: try registered(client), now: SystemClock().now())
-        if command.asJSON {
-            terminal.line(table.json())
-        } else {
-            for line in table.lines { terminal.line(line) }
-        }
+        terminal.show(table.lines, json: table.json(), rows: table.rows.fields, command.asJSON)
         for group in table.groups {
             guard let problem = group.problem else { continue }
             terminal.problem("all that group \(group.group) may read stays on the tape: \(problem)")
@@ -88,11 +84,10 @@ struct GroupsRun {
             terminal.line(sentence)
             return
         }
-        var json = JSONWriter(capacity: 64)
-        json.object { json in
-            json.member("group", group.text)
-            json.member("outcome", outcome)
-        }
-        terminal.line(json.text)
+        terminal.line(
+            JSONWriter.objectText { json in
+                json.member("group", group.text)
+                json.member("outcome", outcome)
+            })
     }
 }

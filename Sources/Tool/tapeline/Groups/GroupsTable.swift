@@ -10,52 +10,36 @@ struct GroupsTable {
     let now: Timestamp
 
     var lines: [String] {
-        guard !groups.isEmpty else {
-            return ["no group is registered: nothing of the tape is purged"]
-        }
-        let head =
-            "\("GROUP".padded(to: 16)) \("READS".padded(to: 12)) "
-            + "\("TOLD".leftPadded(to: 9)) \("PARTITIONS".leftPadded(to: 10)) REGISTERED"
-        return [head]
-            + groups.map { group in
-                let partitions = Set(group.positions.map(\.partition)).count
-                return "\(group.group.text.padded(to: 16)) "
-                    + "\(Self.reads(group).padded(to: 12)) "
-                    + "\(group.told.age(at: now).leftPadded(to: 9)) "
-                    + "\("\(partitions)".leftPadded(to: 10)) \(group.registered)"
-            }
+        groups.isEmpty ? ["no group is registered: nothing of the tape is purged"] : rows.table
     }
 
-    private static func reads(_ group: RegisteredGroup) -> String {
-        group.reads.isEmpty ? "-" : group.reads.map(\.rawValue).sorted().joined(separator: ",")
+    var rows: ReportRows<RegisteredGroup> {
+        ReportRows(
+            groups,
+            [
+                ReportColumn("GROUP", "group") { .text($0.group.text) },
+                ReportColumn("READS", "reads") { .texts($0.reads.map(\.rawValue).sorted()) },
+                ReportColumn("", "problem") {
+                    $0.problem.map { ReportValue.text("\($0)") } ?? .absent
+                },
+                ReportColumn(
+                    "TOLD", "told", isNumber: true, shown: { $0.told.age(at: now) },
+                    { .time($0.told) }),
+                .cell("PARTITIONS", isNumber: true) {
+                    "\(Set($0.positions.map(\.partition)).count)"
+                },
+                ReportColumn("REGISTERED", "registered", shown: { "\($0.registered)" }) {
+                    .time($0.registered)
+                },
+                ReportColumn("", "positions") { group in
+                    .nested { json in
+                        json.array { json in
+                            for position in group.positions { position.write(into: &json) }
+                        }
+                    }
+                },
+            ])
     }
 
-    func json() -> String {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
-            json.member(
-                "groups", array: { json in for group in groups { write(group, into: &json) } })
-        }
-        return json.text
-    }
-
-    private func write(_ group: RegisteredGroup, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("group", group.group.text)
-            json.member("registered", group.registered.description)
-            json.member(
-                "reads",
-                array: { json in
-                    for input in group.reads.map(\.rawValue).sorted() { json.value(input) }
-                })
-            if let problem = group.problem { json.member("problem", "\(problem)") }
-            json.key("told")
-            if group.told.isDefined { json.value(group.told.description) } else { json.null() }
-            json.member(
-                "positions",
-                array: { json in
-                    for position in group.positions { position.write(into: &json) }
-                })
-        }
-    }
+    func json() -> String { JSONWriter.objectText { $0.member("groups", rows: rows) } }
 }

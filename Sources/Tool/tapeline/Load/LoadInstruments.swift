@@ -88,13 +88,11 @@ struct LoadInstruments {
         var usual = Instrument.Contract(.stock)
         (usual.exchange, usual.currency) = ("SMART", "USD")
         let contract = known?.contract ?? usual
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.objectText { json in
             json.member("symbol", symbol.text)
             json.member("feeds", feed(known?.feeds ?? .trades))
             Self.write(contract, of: symbol, into: &json)
         }
-        return json.text
     }
 
     /// The feed whose past is loaded: with the trades that the live one has.

@@ -258,14 +258,11 @@ struct LoadRun {
     private func json(
         _ progress: GatewayProgress, _ namespace: String, _ isResumed: Bool
     ) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("namespace", namespace)
             json.member("source", command.source.text)
             json.member("provider", command.provider)
-            json.member(
-                "symbols",
-                array: { list in for symbol in command.symbols { list.value(symbol.text) } })
+            json.member("symbols", values: command.symbols.map(\.text))
             json.member("from", "\(command.from)")
             json.member("to", "\(command.to)")
             json.member(command.bars.isEmpty ? "trades" : "bars", progress.records)
@@ -273,6 +270,5 @@ struct LoadRun {
             json.member("resumed", isResumed)
             json.member("state", LoadRange.State.done.rawValue)
         }
-        return json.text
     }
 }

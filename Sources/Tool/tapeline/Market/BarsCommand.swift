@@ -13,7 +13,7 @@ enum BarsCommand: ToolCommand {
 
     static let page = CommandPage(
         "bars", .data, "the newest bars of a symbol; or which bars changed",
-        also: [.source.of("bars"), .zone],
+        also: [.csv, .source.of("bars"), .zone],
         """
         bars SYMBOL SERIES
             the newest stored bars in their last versions, with what is to be known
@@ -90,7 +90,7 @@ struct NewestBars: Equatable, Sendable {
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
         let market = try MarketSession(deployment)
         if asJSON {
-            for row in try newest("row_to_json(c)", market) { terminal.line(row[0] ?? "null") }
+            terminal.show(objects: try newest("row_to_json(c)", market).map { $0[0] ?? "null" })
             return .success
         }
         let columns = [

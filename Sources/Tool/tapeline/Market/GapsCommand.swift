@@ -14,7 +14,7 @@ struct GapsCommand: ToolCommand {
     static let lastRange = 1...10_000
 
     static let page = CommandPage(
-        "gaps", .data, "what is missing now", also: [.source],
+        "gaps", .data, "what is missing now", also: [.csv, .source],
         """
         gaps [SYMBOL...]
             what is missing now, a line per stretch of time: open, being filled from
@@ -45,7 +45,7 @@ struct GapsCommand: ToolCommand {
         let market = try MarketSession(deployment)
         try market.requireKnown(symbols)
         if asJSON {
-            for row in try newest("row_to_json(g)", market) { terminal.line(row[0] ?? "null") }
+            terminal.show(objects: try newest("row_to_json(g)", market).map { $0[0] ?? "null" })
             return .success
         }
         let columns = [

@@ -34,9 +34,8 @@ struct RewrittenBars: Equatable, Sendable {
         ]
         let source = "rewritten($1, $2, $3::text[]) AS r"
         if asJSON {
-            for row in try market.rows("SELECT row_to_json(r) FROM \(source)", range) {
-                terminal.line(row[0] ?? "null")
-            }
+            let rows = try market.rows("SELECT row_to_json(r) FROM \(source)", range)
+            terminal.show(objects: rows.map { $0[0] ?? "null" })
             return .success
         }
         let rows = try market.rows(

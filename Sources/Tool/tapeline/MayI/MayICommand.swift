@@ -53,11 +53,7 @@ struct MayICommand: ToolCommand {
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
         let answer = try PreflightLook(deployment: deployment).answer(
             about: subject, upgradeTo: upgradeTo)
-        if asJSON {
-            terminal.line(answer.json())
-        } else {
-            for line in answer.lines { terminal.line(line) }
-        }
+        terminal.show(answer.lines, json: answer.json(), asJSON)
         return answer.isYes ? .success : .failure
     }
 }
@@ -92,22 +88,14 @@ struct MayIAnswer: Equatable {
     }
 
     func json() -> String {
-        var json = JSONWriter(capacity: 1_024)
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("subject", subject)
             if let release { json.member("release", release.description) }
             json.member("answer", isYes ? "yes" : "no")
-            json.member(
-                "reasons",
-                array: { json in
-                    for reason in reasons {
-                        json.object { json in
-                            json.member("level", reason.level.rawValue)
-                            json.member("text", reason.text)
-                        }
-                    }
-                })
+            json.member("reasons", each: reasons) { reason, json in
+                json.member("level", reason.level.rawValue)
+                json.member("text", reason.text)
+            }
         }
-        return json.text
     }
 }

@@ -226,23 +226,22 @@ struct MemberRun {
         _ asked: Asked, _ outcome: String, _ progress: DrainProgress?,
         _ pauses: [HandoverPauses.Answer] = []
     ) {
-        var json = JSONWriter(capacity: 256)
-        json.object { json in
-            json.member("member", command.member.text)
-            json.member(
-                "groups", array: { json in for group in asked.groups { json.value(group.text) } })
-            json.member("outcome", outcome)
-            if let cause = asked.cause { cause.report(into: &json) }
-            if let progress {
-                json.member("held", progress.held)
-                json.member("state", progress.text)
-            }
-            if !pauses.isEmpty {
-                json.member(
-                    "pauses", array: { json in for pause in pauses { pause.report(into: &json) } })
-            }
-        }
-        terminal.line(json.text)
+        terminal.line(
+            JSONWriter.objectText { json in
+                json.member("member", command.member.text)
+                json.member("groups", values: asked.groups.map(\.text))
+                json.member("outcome", outcome)
+                if let cause = asked.cause { cause.report(into: &json) }
+                if let progress {
+                    json.member("held", progress.held)
+                    json.member("state", progress.text)
+                }
+                if !pauses.isEmpty {
+                    json.member(
+                        "pauses",
+                        array: { json in for pause in pauses { pause.report(into: &json) } })
+                }
+            })
     }
 }
 

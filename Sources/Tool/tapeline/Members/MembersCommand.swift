@@ -36,11 +36,7 @@ struct MembersCommand: ToolCommand {
         let table = MembersTable(
             members: directory.members, owners: directory.owners, drains: directory.drains,
             universe: client.names.universe)
-        if asJSON {
-            terminal.line(table.json())
-        } else {
-            for line in table.lines { terminal.line(line) }
-        }
+        terminal.show(table.lines, json: table.json(), asJSON)
         for line in directory.refused { terminal.problem(line) }
         return .success
     }

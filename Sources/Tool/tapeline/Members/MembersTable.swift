@@ -8,7 +8,6 @@ import ServiceRuntime
 struct MembersTable {
     /// Longer names are truncated in the table.
     static let nameWidth = 24
-    private static let releaseWidth = 33
 
     /// Sorted by group, name and instance.
     let members: [GroupDirectory.Member]
@@ -42,23 +41,22 @@ struct MembersTable {
         if own.isEmpty {
             lines.append("  no member was heard")
         } else {
-            lines.append(Self.memberLine("MEMBER", "STATE", "RANK", "SINCE", "HOLDS"))
-            lines += own.map {
-                Self.memberLine(
-                    $0.member.text, $0.state.rawValue, "\($0.rank)", $0.since.short,
-                    NumberRanges.shares($0.held.map(\.number), universe: universe(of: group)))
-            }
+            lines += rows(of: group).table.map { "  \($0)" }
             lines += Self.releaseLines(own)
         }
         lines += drainLines(of: group)
         let shares = shares(of: group)
         guard !shares.isEmpty else { return lines + ["  no partition has an owner on record"] }
-        lines.append(Self.ownerLine("OWNER", "EPOCH", "SINCE", "PARTITIONS"))
-        lines += shares.map {
-            Self.ownerLine(
-                $0.shown, $0.epochs, $0.since.short,
-                NumberRanges.shares($0.partitions, universe: universe(of: group)))
+        let owners = shares.map {
+            [
+                Self.cut($0.shown), $0.epochs, $0.since.short,
+                NumberRanges.shares($0.partitions, universe: universe(of: group)),
+            ]
         }
+        lines += TextTable.lines(
+            [["OWNER", "EPOCH", "SINCE", "PARTITIONS"]] + owners, numbers: [1]
+        )
+        .map { "  \($0)" }
         return lines
     }
 
@@ -66,11 +64,27 @@ struct MembersTable {
         group == .operators ? universe : nil
     }
 
-    private static func memberLine(
-        _ member: String, _ state: String, _ rank: String, _ since: String, _ held: String
-    ) -> String {
-        "  \(cut(member).padded(to: nameWidth)) \(state.padded(to: 8)) "
-            + "\(rank.leftPadded(to: 4)) \(since.padded(to: 20)) \(held.isEmpty ? "-" : held)"
+    private func rows(of group: GroupName) -> ReportRows<MemberHeartbeat> {
+        let universe = universe(of: group)
+        return ReportRows(
+            members.filter { $0.group == group }.map(\.heartbeat),
+            [
+                ReportColumn("MEMBER", "member", shown: { Self.cut($0.member.text) }) {
+                    .text($0.member.text)
+                },
+                ReportColumn("", "instance") { .text(InstanceText.of($0.instance)) },
+                ReportColumn("STATE", "state") { .text($0.state.rawValue) },
+                ReportColumn("RANK", "rank", isNumber: true) { .number($0.rank) },
+                ReportColumn("SINCE", "since") { .time($0.since) },
+                ReportColumn("", "version") { .text($0.release) },
+                ReportColumn("", "revision") { .text($0.revision) },
+                ReportColumn(
+                    "HOLDS", "held",
+                    shown: {
+                        let held = NumberRanges.shares($0.held.map(\.number), universe: universe)
+                        return held.isEmpty ? "-" : held
+                    }, { .numbers($0.held.map(\.number)) }),
+            ])
     }
 
     /// Names the members of each release only while there is more than one.
@@ -78,13 +92,16 @@ struct MembersTable {
         let releases = [String: [MemberHeartbeat]](grouping: members) {
             ProductVersion.shown($0.release, $0.revision)
         }
-        let head = "  \("RELEASE".padded(to: releaseWidth)) MEMBERS"
-        return [head]
-            + releases.sorted { $0.key < $1.key }.map { release, members in
-                let names = members.map { cut($0.member.text) }.joined(separator: ", ")
-                let line = "  \(release.padded(to: releaseWidth)) "
-                return line + (releases.count == 1 ? "all" : names)
-            }
+        let rows = releases.sorted { $0.key < $1.key }.map { release, members in
+            [
+                release,
+                releases.count == 1
+                    ? "all"
+                    : members.map { cut($0.member.text) }
+                        .joined(separator: ", "),
+            ]
+        }
+        return TextTable.lines([["RELEASE", "MEMBERS"]] + rows).map { "  \($0)" }
     }
 
     /// Returns the requests to drain members of the group.
@@ -103,13 +120,6 @@ struct MembersTable {
                 + (cause.reason.isEmpty ? "" : ": \(cause.reason)")
                 + (isHeard ? "" : " (it is not heard)")
         }
-    }
-
-    private static func ownerLine(
-        _ owner: String, _ epoch: String, _ since: String, _ partitions: String
-    ) -> String {
-        "  \(cut(owner).padded(to: nameWidth)) \(epoch.leftPadded(to: 13)) "
-            + "\(since.padded(to: 20)) \(partitions)"
     }
 
     static func cut(_ name: String) -> String {
@@ -176,74 +186,34 @@ struct MembersTable {
     // MARK: JSON
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
-            writer.member(
-                "groups",
-                array: { writer in for group in groups { write(group, &writer) } })
+        JSONWriter.objectText { writer in
+            writer.member("groups", each: groups, write)
         }
-        return writer.text
     }
 
     private func write(_ group: GroupName, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("group", group.text)
-            writer.member(
-                "members",
-                array: { writer in
-                    for member in members where member.group == group {
-                        Self.write(member.heartbeat, &writer)
-                    }
-                })
-            writer.member(
-                "drains",
-                array: { writer in
-                    for (member, cause) in requests(of: group) {
-                        writer.object { writer in
-                            writer.member("member", member.text)
-                            cause.report(into: &writer)
-                        }
-                    }
-                })
-            writer.member(
-                "owners",
-                array: { writer in
-                    for owner in owners where owner.group == group {
-                        Self.write(owner, &writer)
-                    }
-                })
+        writer.member("group", group.text)
+        writer.member("members", rows: rows(of: group))
+        writer.member("drains", each: requests(of: group)) { pair, writer in
+            let (member, cause) = pair
+            writer.member("member", member.text)
+            cause.report(into: &writer)
         }
-    }
-
-    private static func write(_ heartbeat: MemberHeartbeat, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("member", heartbeat.member.text)
-            writer.member("instance", InstanceText.of(heartbeat.instance))
-            writer.member("state", heartbeat.state.rawValue)
-            writer.member("rank", heartbeat.rank)
-            writer.member("since", heartbeat.since.description)
-            writer.member("version", heartbeat.release)
-            writer.member("revision", heartbeat.revision)
-            writer.member(
-                "held",
-                array: { writer in for each in heartbeat.held { writer.value(each.number) } })
-        }
+        writer.member("owners", each: owners.filter { $0.group == group }, Self.write)
     }
 
     private static func write(_ owner: GroupDirectory.Owner, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("partition", owner.partition.number)
-            writer.member("revision", owner.revision)
-            writer.member("written", owner.written.description)
-            guard let record = owner.record else {
-                writer.member("state", "damaged")
-                return
-            }
-            writer.member("state", record.state.rawValue)
-            writer.member("owner", record.owner.text)
-            writer.member("instance", InstanceText.of(record.instance))
-            writer.member("epoch", record.epoch)
-            writer.member("since", record.since.description)
+        writer.member("partition", owner.partition.number)
+        writer.member("revision", owner.revision)
+        writer.member("written", owner.written.description)
+        guard let record = owner.record else {
+            writer.member("state", "damaged")
+            return
         }
+        writer.member("state", record.state.rawValue)
+        writer.member("owner", record.owner.text)
+        writer.member("instance", InstanceText.of(record.instance))
+        writer.member("epoch", record.epoch)
+        writer.member("since", record.since.description)
     }
 }

@@ -161,35 +161,24 @@ enum AcceptanceText {
     }
 
     static func json(_ plans: [Acceptance]) -> String {
-        var writer = JSONWriter(capacity: 1_024)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("destroyed", plans.reduce(0) { $0 &+ $1.lostCount })
             writer.member("given_twice", plans.reduce(0) { $0 &+ $1.givenTwiceCount })
-            writer.member(
-                "accepted", array: { writer in for plan in plans { write(plan, &writer) } })
+            writer.member("accepted", each: plans, write)
         }
-        return writer.text
     }
 
     private static func write(_ plan: Acceptance, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("group", plan.position.group.rawValue)
-            writer.member("input", plan.position.input.rawValue)
-            writer.member("partition", plan.position.partition.number)
-            writer.member("from_sequence", plan.position.packet?.sequence ?? 0)
-            writer.member("to_sequence", plan.packet?.sequence ?? 0)
-            writer.member(
-                "sources",
-                array: { writer in
-                    for change in plan.changes {
-                        writer.object { writer in
-                            writer.member("source", change.source.text)
-                            writer.member("stored_ordinal", change.storedOrdinal)
-                            write("destroyed", change.lost, &writer)
-                            write("given_twice", change.givenTwice, &writer)
-                        }
-                    }
-                })
+        writer.member("group", plan.position.group.rawValue)
+        writer.member("input", plan.position.input.rawValue)
+        writer.member("partition", plan.position.partition.number)
+        writer.member("from_sequence", plan.position.packet?.sequence ?? 0)
+        writer.member("to_sequence", plan.packet?.sequence ?? 0)
+        writer.member("sources", each: plan.changes) { change, writer in
+            writer.member("source", change.source.text)
+            writer.member("stored_ordinal", change.storedOrdinal)
+            write("destroyed", change.lost, &writer)
+            write("given_twice", change.givenTwice, &writer)
         }
     }
 

@@ -45,45 +45,34 @@ struct PositionTable {
     }
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 4_096)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("holds", isFine)
-            writer.member(
-                "positions", array: { writer in for row in rows { write(row, &writer) } })
+            writer.member("positions", each: rows, write)
         }
-        return writer.text
     }
 
     private func write(_ row: Row, _ writer: inout JSONWriter) {
         let position = row.position
-        writer.object { writer in
-            writer.member("group", position.group.rawValue)
-            writer.member("input", position.input.rawValue)
-            writer.member("partition", position.partition.number)
-            writer.member("sequence", position.packet?.sequence ?? 0)
-            if let packet = position.packet {
-                writer.member("epoch", packet.identity.epoch)
-                writer.member("ordinal", packet.identity.firstOrdinal)
-                writer.member("checksum", Self.hex(packet.identity.checksum))
-                writer.member("stream_created", packet.streamCreated.description)
-            }
-            if position.moved.isDefined { writer.member("moved", position.moved.description) }
-            if !position.owner.isEmpty { writer.member("owner", position.owner) }
-            writer.member("state", row.state.name)
-            writer.member("holds", row.state.isFine)
-            writer.member("detail", row.state.detail)
-            writer.member(
-                "sources",
-                array: { writer in
-                    for source in position.sources {
-                        writer.object { writer in
-                            writer.member("source", source.source.text)
-                            writer.member("last_ordinal", source.lastOrdinal)
-                            writer.member("tape_ordinal", source.tapeOrdinal)
-                            writer.member("epoch", source.epoch)
-                        }
-                    }
-                })
+        writer.member("group", position.group.rawValue)
+        writer.member("input", position.input.rawValue)
+        writer.member("partition", position.partition.number)
+        writer.member("sequence", position.packet?.sequence ?? 0)
+        if let packet = position.packet {
+            writer.member("epoch", packet.identity.epoch)
+            writer.member("ordinal", packet.identity.firstOrdinal)
+            writer.member("checksum", Self.hex(packet.identity.checksum))
+            writer.member("stream_created", packet.streamCreated.description)
+        }
+        if position.moved.isDefined { writer.member("moved", position.moved.description) }
+        if !position.owner.isEmpty { writer.member("owner", position.owner) }
+        writer.member("state", row.state.name)
+        writer.member("holds", row.state.isFine)
+        writer.member("detail", row.state.detail)
+        writer.member("sources", each: position.sources) { source, writer in
+            writer.member("source", source.source.text)
+            writer.member("last_ordinal", source.lastOrdinal)
+            writer.member("tape_ordinal", source.tapeOrdinal)
+            writer.member("epoch", source.epoch)
         }
     }
 }

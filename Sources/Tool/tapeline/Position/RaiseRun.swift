@@ -56,11 +56,8 @@ struct RaiseRun {
     }
 
     private func show(_ text: RaiseText, isDone: Bool) {
-        if command.asJSON {
-            terminal.line(text.json(isDryRun: command.isDryRun, isDone: isDone))
-        } else {
-            for line in text.lines { terminal.line(line) }
-        }
+        terminal.show(
+            text.lines, json: text.json(isDryRun: command.isDryRun, isDone: isDone), command.asJSON)
     }
 
     /// A gateway or worker that runs has already taken its numbers from the tape.

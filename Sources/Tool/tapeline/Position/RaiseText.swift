@@ -41,37 +41,28 @@ struct RaiseText {
     }
 
     func json(isDryRun: Bool, isDone: Bool) -> String {
-        var writer = JSONWriter(capacity: 4_096)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("dry_run", isDryRun)
             writer.member("raised", isDone || isRaised)
             writer.member("changed", isDone)
             writer.member("destroyed", accepted.reduce(0) { $0 &+ $1.lostCount })
             writer.member("given_twice", accepted.reduce(0) { $0 &+ $1.givenTwiceCount })
             writer.member("positions", accepted.count)
-            writer.member(
-                "lines",
-                array: { writer in
-                    for line in plan.lines where line.isNeeded { write(line, &writer) }
-                })
-            writer.member(
-                "lost", array: { writer in for text in Self.buckets { writer.value(text) } })
+            writer.member("lines", each: plan.lines.filter { $0.isNeeded }, write)
+            writer.member("lost", values: Self.buckets)
         }
-        return writer.text
     }
 
     private func write(_ line: RaisePlan.Line, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("input", line.input.rawValue)
-            writer.member("partition", line.partition.number)
-            writer.member("source", line.source.text)
-            writer.member("last_ordinal", line.lastOrdinal)
-            writer.member("epoch", line.epoch)
-            writer.member("on_tape", line.onTape)
-            if line.until.isDefined {
-                writer.member("taken_until", line.until.description)
-                writer.member("taken_until_ns", line.until.nanoseconds)
-            }
+        writer.member("input", line.input.rawValue)
+        writer.member("partition", line.partition.number)
+        writer.member("source", line.source.text)
+        writer.member("last_ordinal", line.lastOrdinal)
+        writer.member("epoch", line.epoch)
+        writer.member("on_tape", line.onTape)
+        if line.until.isDefined {
+            writer.member("taken_until", line.until.description)
+            writer.member("taken_until_ns", line.until.nanoseconds)
         }
     }
 }

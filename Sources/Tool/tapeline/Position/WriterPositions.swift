@@ -93,30 +93,21 @@ struct WriterPositions {
     }
 
     static func seen(_ position: GroupPosition) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("sequence", position.packet?.sequence ?? 0)
             if let packet = position.packet {
                 json.member("stream_created_ns", packet.streamCreated.nanoseconds)
                 json.member("packet_crc", Int64(bitPattern: packet.identity.checksum))
             }
-            json.member(
-                "sources",
-                array: { json in
-                    for source in position.sources {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
-                    }
-                })
+            json.member("sources", each: position.sources) { source, json in
+                json.member("source", source.source.text)
+                json.member("last_ordinal", source.lastOrdinal)
+            }
         }
-        return json.text
     }
 
     static func accepted(_ acceptance: Acceptance) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("sequence", acceptance.packet?.sequence ?? 0)
             if acceptance.isRestored { json.member("is_restored", true) }
             if let packet = acceptance.packet {
@@ -125,20 +116,13 @@ struct WriterPositions {
                 json.member("packet_ordinal", Int64(bitPattern: packet.identity.firstOrdinal))
                 json.member("packet_crc", Int64(bitPattern: packet.identity.checksum))
             }
-            json.member(
-                "sources",
-                array: { json in
-                    for change in acceptance.changes {
-                        json.object { json in
-                            json.member("source", change.source.text)
-                            json.member("last_ordinal", change.lastOrdinal)
-                            json.member("epoch", change.epoch)
-                            json.member("tape_ordinal", change.tapeOrdinal)
-                        }
-                    }
-                })
+            json.member("sources", each: acceptance.changes) { change, json in
+                json.member("source", change.source.text)
+                json.member("last_ordinal", change.lastOrdinal)
+                json.member("epoch", change.epoch)
+                json.member("tape_ordinal", change.tapeOrdinal)
+            }
         }
-        return json.text
     }
 
     /// Returns the gaps for what is given up. The writer itself records repeated ordinals when it

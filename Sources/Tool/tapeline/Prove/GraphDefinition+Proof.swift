@@ -89,8 +89,7 @@ extension GraphDefinition {
     /// The audit's setting in SQL, per series: the nodes before it that remove duplicates, or null
     /// when other nodes also keep ticks back, or the bars are not made of trades.
     var auditSetting: String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             for series in allSeries {
                 let name = series.name
                 guard !keepsBack(name), !isOfProviderBars(name) else {
@@ -105,7 +104,6 @@ extension GraphDefinition {
                     })
             }
         }
-        return json.text
     }
 
     /// The kinds of records of which bars are made, or may be.

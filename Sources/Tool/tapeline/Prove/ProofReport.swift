@@ -95,27 +95,17 @@ struct ProofReport {
     }
 
     func json() -> String {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("outcome", outcome)
             json.member("ticks", ticks)
-            json.key("tables")
-            Self.write(tables, into: &json)
-            json.key("tape")
-            if readsTape { Self.write(tape, into: &json) } else { json.null() }
-            json.member(
-                "not_on_tape",
-                array: { json in
-                    for cut in cuts {
-                        json.object { json in
-                            json.member("partition", cut.partition.number)
-                            json.member("from", Timestamp(nanoseconds: cut.from).description)
-                            json.member("to", Timestamp(nanoseconds: cut.to).description)
-                        }
-                    }
-                })
+            json.member("tables", object: { Self.write(tables, into: &$0) })
+            json.member("tape", objectOrNull: readsTape ? tape : nil, Self.write)
+            json.member("not_on_tape", each: cuts) { cut, json in
+                json.member("partition", cut.partition.number)
+                json.member("from", Timestamp(nanoseconds: cut.from).description)
+                json.member("to", Timestamp(nanoseconds: cut.to).description)
+            }
         }
-        return json.text
     }
 
     private var outcome: String {
@@ -127,36 +117,28 @@ struct ProofReport {
     }
 
     private static func write(_ comparison: ProofComparison, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("equal", comparison.equal)
-            json.member("differing", comparison.differing)
-            json.member("missing", comparison.missing)
-            json.member("extra", comparison.extra)
-            json.member("not_over", comparison.open)
-            json.member(
-                "bars",
-                array: { json in
-                    for difference in comparison.differences { write(difference, into: &json) }
-                })
-        }
+        json.member("equal", comparison.equal)
+        json.member("differing", comparison.differing)
+        json.member("missing", comparison.missing)
+        json.member("extra", comparison.extra)
+        json.member("not_over", comparison.open)
+        json.member("bars", each: comparison.differences, write)
     }
 
     private static func write(_ difference: ProofDifference, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("kind", difference.kind.rawValue)
-            json.member("symbol", difference.key.symbol.symbol.text)
-            json.member("source", difference.key.symbol.source.text)
-            json.member("series", difference.key.series.text)
-            json.member(
-                "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
-            json.member("open_time_ns", difference.key.openTime)
-            json.member("number", difference.key.number)
-            json.member(
-                "fields",
-                array: { json in
-                    for field in difference.fields { field.write(into: &json) }
-                })
-        }
+        json.member("kind", difference.kind.rawValue)
+        json.member("symbol", difference.key.symbol.symbol.text)
+        json.member("source", difference.key.symbol.source.text)
+        json.member("series", difference.key.series.text)
+        json.member(
+            "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
+        json.member("open_time_ns", difference.key.openTime)
+        json.member("number", difference.key.number)
+        json.member(
+            "fields",
+            array: { json in
+                for field in difference.fields { field.write(into: &json) }
+            })
     }
 }
 

@@ -89,19 +89,55 @@ struct ProviderTable {
     }
 
     private func feeds(_ provider: ProviderView) -> [String] {
-        let rows = provider.feeds.filter { !$0.isLive }
-        guard !rows.isEmpty else { return [] }
-        let symbols = max(8, rows.map(\.symbol.count).max() ?? 0)
-        let head =
-            "  \("SYMBOL".padded(to: symbols)) \("FEED".padded(to: 13)) "
-            + "\("STATE".padded(to: 17)) \("TRIED AGAIN".padded(to: 20)) WHY"
-        let shown = rows.prefix(Self.feedsMax).map { row in
-            "  \(row.symbol.padded(to: symbols)) \(row.feed.padded(to: 13)) "
-                + "\(row.state.padded(to: 17)) "
-                + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) \(row.reason)"
-        }
-        return [head] + shown + Self.rest(rows.count, Self.feedsMax, "feeds")
+        let rows = Self.notLive(provider)
+        return rows.first(Self.feedsMax).table.map { "  \($0)" }
+            + Self.rest(rows.rows.count, Self.feedsMax, "feeds")
     }
+
+    /// The feeds that do not deliver.
+    private static func notLive(_ provider: ProviderView) -> ReportRows<ProviderView.Feed> {
+        ReportRows(
+            provider.feeds.filter { !$0.isLive },
+            [
+                ReportColumn("SYMBOL", "symbol") { .text($0.symbol) },
+                ReportColumn("FEED", "feed") { .text($0.feed) },
+                ReportColumn("STATE", "state") { .text($0.state) },
+                ReportColumn("TRIED AGAIN", "until", shown: { time($0.until) }) { until($0.until) },
+                ReportColumn("WHY", "reason") { .text($0.reason) },
+            ])
+    }
+
+    /// The provider's limits.
+    private static func limits(_ provider: ProviderView) -> ReportRows<ProviderView.Limit> {
+        ReportRows(
+            provider.limits,
+            [
+                ReportColumn("LIMIT", "limit") { .text($0.name) },
+                ReportColumn("USED", "used") { .number($0.used) },
+                ReportColumn("MAX", "max") { $0.max.map { ReportValue.number($0) } ?? .unknown },
+                ReportColumn("WAITING", "waiting") { .number($0.waiting) },
+                ReportColumn("UNTIL", "until", shown: { time($0.until) }) { until($0.until) },
+                ReportColumn("WHY", "reason") { .text($0.reason) },
+            ])
+    }
+
+    /// The requests that wait for those of a broker.
+    private static func waiting(_ provider: ProviderView) -> ReportRows<ProviderView.Paced> {
+        ReportRows(
+            provider.paced,
+            [
+                ReportColumn("WAITS FOR ITS TURN", "request") { .text($0.request) },
+                ReportColumn("PRIORITY", "priority") { .text($0.priority) },
+                ReportColumn("UNTIL", "until", shown: { time($0.until) }) { until($0.until) },
+                ReportColumn("WHY", "reason") { .text($0.reason) },
+            ])
+    }
+
+    private static func until(_ time: String?) -> ReportValue {
+        time.map { ReportValue.text($0) } ?? .unknown
+    }
+
+    private static func time(_ text: String?) -> String { text.map { time($0) } ?? "-" }
 
     private func slowed(_ provider: ProviderView) -> [String] {
         guard let slowed = provider.slowed else { return [] }
@@ -109,31 +145,13 @@ struct ProviderTable {
     }
 
     private func limits(_ provider: ProviderView) -> [String] {
-        guard !provider.limits.isEmpty else { return [] }
-        let head =
-            "  \("LIMIT".padded(to: 14)) \("USED".padded(to: 7)) \("MAX".padded(to: 7)) "
-            + "\("WAITING".padded(to: 8)) \("UNTIL".padded(to: 20)) WHY"
-        return [head]
-            + provider.limits.map { row in
-                "  \(row.name.padded(to: 14)) \("\(row.used)".padded(to: 7)) "
-                    + "\((row.max.map { "\($0)" } ?? "-").padded(to: 7)) "
-                    + "\("\(row.waiting)".padded(to: 8)) "
-                    + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) "
-                    + (row.reason.isEmpty ? "-" : row.reason)
-            }
+        Self.limits(provider).table.map { "  \($0)" }
     }
 
     private func paced(_ provider: ProviderView) -> [String] {
-        guard !provider.paced.isEmpty else { return [] }
-        let width = max(26, provider.paced.map(\.request.count).max() ?? 0)
-        let head =
-            "  \("WAITS FOR ITS TURN".padded(to: width)) \("PRIORITY".padded(to: 9)) "
-            + "\("UNTIL".padded(to: 20)) WHY"
-        let shown = provider.paced.prefix(Self.pacedMax).map { row in
-            "  \(row.request.padded(to: width)) \(row.priority.padded(to: 9)) "
-                + "\((row.until.map(Self.time) ?? "-").padded(to: 20)) \(row.reason)"
-        }
-        return [head] + shown + Self.rest(provider.paced.count, Self.pacedMax, "requests")
+        let rows = Self.waiting(provider)
+        return rows.first(Self.pacedMax).table.map { "  \($0)" }
+            + Self.rest(rows.rows.count, Self.pacedMax, "requests")
     }
 
     private static func rest(_ count: Int, _ shown: Int, _ what: String) -> [String] {
@@ -152,12 +170,12 @@ struct ProviderTable {
         if let slowed = provider.slowed { slowed.write(into: &json) } else { json.null() }
         guard let state = provider.state else {
             for remark in provider.remarks { json.member(remark.name, remark.value) }
-            return write(provider.limits, &json)
+            return json.member("limits", rows: limits(provider))
         }
         json.member("state", state)
         json.member("reason", provider.reason)
         json.member("since", provider.since)
-        write("nextAttempt", provider.nextAttempt, &json)
+        json.member("nextAttempt", orNull: provider.nextAttempt)
         json.member("failedAttempts", provider.failedAttempts)
         if let version = provider.serverVersion { json.member("serverVersion", version) }
         json.member("linesUsed", provider.linesUsed)
@@ -168,65 +186,13 @@ struct ProviderTable {
             object: { json in
                 for (state, count) in provider.feedCounts { json.member(state, count) }
             })
-        json.member(
-            "live",
-            array: { json in
-                for feed in provider.feeds where feed.isLive {
-                    json.object { json in
-                        json.member("symbol", feed.symbol)
-                        json.member("feed", feed.feed)
-                        json.member("delayed", feed.isDelayed)
-                    }
-                }
-            })
-        json.member(
-            "notLive",
-            array: { json in
-                for feed in provider.feeds where !feed.isLive {
-                    json.object { json in
-                        json.member("symbol", feed.symbol)
-                        json.member("feed", feed.feed)
-                        json.member("state", feed.state)
-                        json.member("reason", feed.reason)
-                        write("until", feed.until, &json)
-                    }
-                }
-            })
-        json.member(
-            "waiting",
-            array: { json in
-                for waiting in provider.paced {
-                    json.object { json in
-                        json.member("request", waiting.request)
-                        json.member("priority", waiting.priority)
-                        json.member("reason", waiting.reason)
-                        write("until", waiting.until, &json)
-                    }
-                }
-            })
-        write(provider.limits, &json)
-    }
-
-    private static func write(_ limits: [ProviderView.Limit], _ json: inout JSONWriter) {
-        json.member(
-            "limits",
-            array: { json in
-                for limit in limits {
-                    json.object { json in
-                        json.member("limit", limit.name)
-                        json.member("used", limit.used)
-                        json.key("max")
-                        if let max = limit.max { json.value(max) } else { json.null() }
-                        json.member("waiting", limit.waiting)
-                        write("until", limit.until, &json)
-                        json.member("reason", limit.reason)
-                    }
-                }
-            })
-    }
-
-    private static func write(_ name: String, _ value: String?, _ json: inout JSONWriter) {
-        json.key(name)
-        if let value { json.value(value) } else { json.null() }
+        json.member("live", each: provider.feeds.filter { $0.isLive }) { feed, json in
+            json.member("symbol", feed.symbol)
+            json.member("feed", feed.feed)
+            json.member("delayed", feed.isDelayed)
+        }
+        json.member("notLive", rows: notLive(provider))
+        json.member("waiting", rows: waiting(provider))
+        json.member("limits", rows: limits(provider))
     }
 }

@@ -25,7 +25,7 @@ struct QualityCommand: ToolCommand {
     private static let rowsMax = 100_000
 
     static let page = CommandPage(
-        "quality", .proof, "how complete and how clean a day is, by symbol", also: [.json],
+        "quality", .proof, "how complete and how clean a day is, by symbol", also: [.json, .csv],
         """
         quality --day DAY
             a day of UTC by symbol and source: ticks, late ones, duplicates, changed
@@ -84,12 +84,9 @@ struct QualityCommand: ToolCommand {
         if let page {
             try FileSystem.write(Array(QualityPage(report).html.utf8), to: page, mode: 0o644)
         }
-        if asJSON {
-            terminal.line(report.json())
-        } else {
-            for line in report.lines { terminal.line(line) }
-            if let page { terminal.line("\(page): the same as a page") }
-        }
+        let written = page.map { ["\($0): the same as a page"] } ?? []
+        terminal.show(
+            report.lines + written, json: report.json(), rows: report.rows.fields, asJSON)
         return report.exitCode
     }
 }

@@ -9,7 +9,7 @@ struct QualityPage {
     init(_ report: QualityReport) { self.report = report }
 
     var html: String {
-        let rows = report.table.enumerated().map { index, row in
+        let rows = report.rows.cells.enumerated().map { index, row in
             let tag = index == 0 ? "th" : "td"
             return "<tr>"
                 + row.map { "<\(tag)>\(Self.escaped($0))</\(tag)>" }.joined() + "</tr>"

@@ -67,16 +67,35 @@ struct QualityReport {
         asked.filter { name in !symbols.contains { $0.symbol == name } }
     }
 
-    /// The table's head, and its rows, for text and page.
-    var table: [[String]] {
-        let head =
-            ["SYMBOL", "SOURCE"] + Self.columns.map { $0.uppercased() }
-            + ["MISSING s", "LONGEST PAUSE s"]
-        return [head]
-            + symbols.map { one in
-                [one.symbol, one.source] + one.counts.indices.map { cell(one, $0) }
-                    + [one.missing, one.pause]
+    /// The table, for text, page and programs.
+    var rows: ReportRows<QualityOfSymbol> {
+        let counts = Self.columns.enumerated().map { index, name in
+            ReportColumn<QualityOfSymbol>(
+                name.uppercased(), name, isNumber: true, shown: { cell($0, index) },
+                { .number($0.counts[index]) })
+        }
+        let before: [ReportColumn<QualityOfSymbol>] = [
+            ReportColumn("SYMBOL", "symbol") { .text($0.symbol) },
+            ReportColumn("SOURCE", "source") { .text($0.source) },
+        ]
+        let after: [ReportColumn<QualityOfSymbol>] = [
+            ReportColumn("", "per_million") { Self.rates($0) },
+            ReportColumn("MISSING s", "missing_seconds", isNumber: true) { .text($0.missing) },
+            ReportColumn("LONGEST PAUSE s", "longest_pause_seconds", isNumber: true) {
+                .text($0.pause)
+            },
+        ]
+        return ReportRows(symbols, before + counts + after)
+    }
+
+    private static func rates(_ one: QualityOfSymbol) -> ReportValue {
+        .nested { json in
+            json.object { json in
+                for index in rated {
+                    if let rate = one.perMillion(index) { json.member(columns[index], rate) }
+                }
             }
+        }
     }
 
     /// Returns a count, with its rate per million if it is not 0.
@@ -114,40 +133,18 @@ struct QualityReport {
     }
 
     var lines: [String] {
-        let rows = symbols.isEmpty ? [] : TextTable.lines(table, numbers: Set(2...12))
-        return ["quality of \(day), UTC"] + rows + remarks
+        ["quality of \(day), UTC"] + rows.table + remarks
     }
 
     func json() -> String {
-        var json = JSONWriter(capacity: 2_048)
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("day", day)
             json.member("silent_seconds", silentSeconds)
-            json.member(
-                "not_stored", array: { json in for name in absent { json.value(name) } })
-            json.member(
-                "symbols", array: { json in for one in symbols { Self.write(one, into: &json) } })
+            json.member("not_stored", values: absent)
+            json.member("symbols", rows: rows)
             json.member(
                 "refused_rows_of_all_days",
                 object: { json in for (source, rows) in refused { json.member(source, rows) } })
-        }
-        return json.text
-    }
-
-    private static func write(_ one: QualityOfSymbol, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("symbol", one.symbol)
-            json.member("source", one.source)
-            for (index, name) in columns.enumerated() { json.member(name, one.counts[index]) }
-            json.member(
-                "per_million",
-                object: { json in
-                    for index in rated {
-                        if let rate = one.perMillion(index) { json.member(columns[index], rate) }
-                    }
-                })
-            json.member("missing_seconds", one.missing)
-            json.member("longest_pause_seconds", one.pause)
         }
     }
 }

@@ -23,7 +23,8 @@ struct ReconcileCommand: ToolCommand {
     private static let rowsMax = 100_000
 
     static let page = CommandPage(
-        "reconcile", .proof, "the volume of a day beside the provider's own bars", also: [.json],
+        "reconcile", .proof, "the volume of a day beside the provider's own bars",
+        also: [.json, .csv],
         """
         reconcile --day DAY [SYMBOL...]
             the volume of the trades that count beside that of the provider's own
@@ -80,11 +81,7 @@ struct ReconcileCommand: ToolCommand {
             without: symbols.filter { symbol in
                 !reconciled.contains { $0.symbol == symbol.text }
             })
-        if asJSON {
-            terminal.line(report.json())
-        } else {
-            for line in report.lines { terminal.line(line) }
-        }
+        terminal.show(report.lines, json: report.json(), rows: report.rows.fields, asJSON)
         return report.exitCode
     }
 }

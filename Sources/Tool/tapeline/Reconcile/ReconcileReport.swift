@@ -19,20 +19,39 @@ struct ReconcileReport {
         FixedPoint.text(volume, decimals: Quantity.decimals)
     }
 
-    var lines: [String] {
-        var lines: [String] = []
-        if !days.isEmpty {
-            let head = [
-                "SYMBOL", "SOURCE", "BARS", "PROVIDER", "OURS", "DIFFERENCE", "VERDICT",
-            ]
-            let rows = days.map { day in
-                [
-                    day.symbol, day.source, day.bars, Self.shown(day.provided),
-                    Self.shown(day.counted), Self.shown(day.difference), sentence(day),
-                ]
+    var rows: ReportRows<ReconciledDay> {
+        ReportRows(
+            days,
+            [
+                ReportColumn("SYMBOL", "symbol") { .text($0.symbol) },
+                ReportColumn("SOURCE", "source") { .text($0.source) },
+                ReportColumn("", "from") { .text($0.from) },
+                ReportColumn("", "to") { .text($0.to) },
+                .cell("BARS", isNumber: true) { $0.bars },
+                ReportColumn("PROVIDER", "provider_volume", isNumber: true) {
+                    .text(Self.shown($0.provided))
+                },
+                ReportColumn("OURS", "volume", isNumber: true) { .text(Self.shown($0.counted)) },
+                ReportColumn("DIFFERENCE", "difference", isNumber: true) {
+                    .text(Self.shown($0.difference))
+                },
+                ReportColumn("", "missing_seconds") { .text($0.missing) },
+                ReportColumn("VERDICT", "verdict", shown: sentence) { .text($0.verdict.rawValue) },
+                ReportColumn("", "explanation") { Self.parts($0.explanation) },
+                ReportColumn("", "kinds") { Self.parts($0.kinds) },
+            ])
+    }
+
+    private static func parts(_ parts: [ReconciledDay.Part]) -> ReportValue {
+        .nested { json in
+            json.object { json in
+                for part in parts { json.member(part.name, shown(part.volume)) }
             }
-            lines = TextTable.lines([head] + rows, numbers: [2, 3, 4, 5])
         }
+    }
+
+    var lines: [String] {
+        var lines = rows.table
         for symbol in without { lines.append("\(symbol): its provider sent no bar of that day") }
         if days.isEmpty, without.isEmpty {
             lines.append("nothing was compared: no provider's bar of trades opens in that day")
@@ -58,37 +77,9 @@ struct ReconcileReport {
     }
 
     func json() -> String {
-        var json = JSONWriter(capacity: 2_048)
-        json.object { json in
-            json.member(
-                "days", array: { json in for day in days { Self.write(day, into: &json) } })
-            json.member(
-                "without_provider_bars",
-                array: { json in for symbol in without { json.value(symbol.text) } })
-        }
-        return json.text
-    }
-
-    private static func write(_ day: ReconciledDay, into json: inout JSONWriter) {
-        func write(_ parts: [ReconciledDay.Part], _ name: String, _ json: inout JSONWriter) {
-            json.member(
-                name,
-                object: { json in
-                    for part in parts { json.member(part.name, shown(part.volume)) }
-                })
-        }
-        json.object { json in
-            json.member("symbol", day.symbol)
-            json.member("source", day.source)
-            json.member("from", day.from)
-            json.member("to", day.to)
-            json.member("provider_volume", shown(day.provided))
-            json.member("volume", shown(day.counted))
-            json.member("difference", shown(day.difference))
-            json.member("missing_seconds", day.missing)
-            json.member("verdict", day.verdict.rawValue)
-            write(day.explanation, "explanation", &json)
-            write(day.kinds, "kinds", &json)
+        JSONWriter.objectText { json in
+            json.member("days", rows: rows)
+            json.member("without_provider_bars", values: without.map(\.text))
         }
     }
 }

@@ -95,8 +95,7 @@ struct RepairOutcome: Equatable, Sendable {
     }
 
     func json(_ command: RepairCommand, _ partition: Partition) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("symbol", command.symbol.text)
             if let source = command.source { json.member("source", source.text) }
             json.member("partition", partition.number)
@@ -112,7 +111,6 @@ struct RepairOutcome: Equatable, Sendable {
                 "refused",
                 array: { json in writeRefusals(into: &json) })
         }
-        return String(decoding: json.bytes, as: UTF8.self)
     }
 
     func writeRefusals(into json: inout JSONWriter) {

@@ -84,10 +84,6 @@ struct RepairRun {
     }
 
     private func finish(_ partition: Partition, _ outcome: RepairOutcome) {
-        if command.asJSON {
-            terminal.line(outcome.json(command, partition))
-        } else {
-            for line in outcome.lines { terminal.line(line) }
-        }
+        terminal.show(outcome.lines, json: outcome.json(command, partition), command.asJSON)
     }
 }

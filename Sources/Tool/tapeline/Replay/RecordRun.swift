@@ -106,8 +106,7 @@ struct RecordRun {
                 + (command.hasBars ? " and \(writer.bars) bars" : "")
                 + " in \(writer.packets) packets, \(writer.bytes) bytes"
         }
-        var json = JSONWriter()
-        json.object { json in
+        return JSONWriter.objectText { json in
             json.member("file", command.output)
             json.member("namespace", range.namespace)
             json.member("source", range.source.text)
@@ -128,7 +127,6 @@ struct RecordRun {
                 json.null()
             }
         }
-        return String(decoding: json.bytes, as: UTF8.self)
     }
 }
 

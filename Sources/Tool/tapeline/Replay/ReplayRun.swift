@@ -189,8 +189,7 @@ struct ReplayRun {
     }
 
     private func json(_ progress: GatewayProgress, _ known: Known) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("namespace", command.namespace)
             json.member("source", known.source.text)
             json.member("state", progress.state)
@@ -199,6 +198,5 @@ struct ReplayRun {
             json.member("purged", progress.purged)
             json.member("lost", progress.lost)
         }
-        return String(decoding: json.bytes, as: UTF8.self)
     }
 }

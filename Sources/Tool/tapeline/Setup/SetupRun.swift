@@ -120,18 +120,15 @@ extension SetupRun.Report {
     }
 
     func json(_ names: TapeNames) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("namespace", names.namespace)
             json.member("partitions", names.partitions)
             json.key("streams")
             json.array { json in
                 for setup in streams { json.object { setup.write(into: &$0) } }
             }
-            json.key("problems")
-            json.array { json in for problem in problems { json.value(problem) } }
+            json.member("problems", values: problems)
         }
-        return json.text
     }
 }
 
@@ -199,11 +196,7 @@ extension SetupCommand {
         defer { client.close() }
         let report = try SetupRun(names: deployment.names, sizes: sizes, patience: patience)
             .run(client)
-        if asJSON {
-            terminal.line(report.json(deployment.names))
-        } else {
-            for line in report.lines { terminal.line(line) }
-        }
+        terminal.show(report.lines, json: report.json(deployment.names), asJSON)
         for problem in report.problems { terminal.problem(problem) }
         return report.problems.isEmpty ? .success : .failure
     }

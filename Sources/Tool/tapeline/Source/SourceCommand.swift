@@ -15,7 +15,7 @@ struct SourceCommand: ToolCommand {
 
     static let page = CommandPage(
         "source", .choice, "the sources of the tape; retire and resume one",
-        also: [.json.of("list")],
+        also: [.json.of("list"), .csv.of("list")],
         """
         source list
             the sources of the tape: provider, kind (real, delayed, simulated by this

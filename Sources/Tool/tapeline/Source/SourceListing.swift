@@ -13,23 +13,37 @@ struct SourceListing {
     private static let silentAfter = GraphDefinition.silentAfterUsual
 
     var lines: [String] {
-        guard !sources.isEmpty else { return ["no source has put anything on this tape"] }
-        let head = [
-            "SOURCE", "PROVIDER", "KIND", "STATE", "SINCE", "LAST PACKET", "PARTITIONS", "GATEWAY",
-        ]
-        return TextTable.lines(
-            [head]
-                + sources.map { source in
-                    [
-                        source.name.text,
-                        source.providers.isEmpty ? "-" : source.providers.joined(separator: ","),
-                        source.kind(simulated: simulated), state(source).rawValue,
-                        since(source).short,
-                        source.last.isDefined ? "\(source.last.age(at: now)) ago" : "-",
-                        NumberRanges.text(source.partitions.map(\.number)),
-                        source.gateways.isEmpty ? "-" : source.gateways.joined(separator: ", "),
-                    ]
-                })
+        sources.isEmpty ? ["no source has put anything on this tape"] : rows.table
+    }
+
+    var rows: ReportRows<SurveyedSource> {
+        ReportRows(
+            sources,
+            [
+                ReportColumn("SOURCE", "source") { .text($0.name.text) },
+                ReportColumn("PROVIDER", "providers") { .texts($0.providers) },
+                ReportColumn("KIND", "kind") { .text($0.kind(simulated: simulated)) },
+                ReportColumn("STATE", "state") { .text(state($0).rawValue) },
+                ReportColumn("SINCE", "since") { .time(since($0)) },
+                ReportColumn("LAST PACKET", "last_packet", shown: ago) { .time($0.last) },
+                ReportColumn("", "streams") { source in
+                    .nested { json in
+                        json.list(of: source.lasts.enumerated()) { last, json in
+                            json.member("stream", last.offset)
+                            json.member("last_packet", orNull: last.element)
+                        }
+                    }
+                },
+                ReportColumn(
+                    "PARTITIONS", "partitions",
+                    shown: { NumberRanges.text($0.partitions.map(\.number)) },
+                    { .numbers($0.partitions.map(\.number)) }),
+                ReportColumn("GATEWAY", "gateways") { .texts($0.gateways) },
+            ])
+    }
+
+    private func ago(_ source: SurveyedSource) -> String {
+        source.last.isDefined ? "\(source.last.age(at: now)) ago" : "-"
     }
 
     private func state(_ source: SurveyedSource) -> SurveyedSource.State {
@@ -45,47 +59,5 @@ struct SourceListing {
         }
     }
 
-    func json() -> String {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
-            json.member(
-                "sources",
-                array: { json in for source in sources { write(source, into: &json) } })
-        }
-        return json.text
-    }
-
-    private func write(_ source: SurveyedSource, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("source", source.name.text)
-            json.member(
-                "providers",
-                array: { json in for provider in source.providers { json.value(provider) } })
-            json.member("kind", source.kind(simulated: simulated))
-            json.member("state", state(source).rawValue)
-            Self.write("since", since(source), into: &json)
-            Self.write("last_packet", source.last, into: &json)
-            json.member(
-                "streams",
-                array: { json in
-                    for (stream, last) in source.lasts.enumerated() {
-                        json.object { json in
-                            json.member("stream", stream)
-                            Self.write("last_packet", last, into: &json)
-                        }
-                    }
-                })
-            json.member(
-                "partitions",
-                array: { json in for each in source.partitions { json.value(each.number) } })
-            json.member(
-                "gateways",
-                array: { json in for gateway in source.gateways { json.value(gateway) } })
-        }
-    }
-
-    private static func write(_ name: String, _ time: Timestamp, into json: inout JSONWriter) {
-        json.key(name)
-        if time.isDefined { json.value(time.description) } else { json.null() }
-    }
+    func json() -> String { JSONWriter.objectText { $0.member("sources", rows: rows) } }
 }

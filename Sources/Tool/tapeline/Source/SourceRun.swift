@@ -42,11 +42,7 @@ struct SourceRun {
         let table = SourceListing(
             sources: try SourceSurvey(client, directory.members).sources,
             now: SystemClock().now(), simulated: try simulated(deployment))
-        if command.asJSON {
-            terminal.line(table.json())
-        } else {
-            for line in table.lines { terminal.line(line) }
-        }
+        terminal.show(table.lines, json: table.json(), rows: table.rows.fields, command.asJSON)
         for line in directory.refused { terminal.problem(line) }
         return .success
     }

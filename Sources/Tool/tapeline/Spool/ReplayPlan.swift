@@ -119,8 +119,7 @@ struct ReplayCounts: Equatable {
     }
 
     func json(_ name: String) -> String {
-        var writer = JSONWriter()
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("name", name)
             writer.member("published", published)
             writer.member("inside_gaps", self[.publish])
@@ -132,6 +131,5 @@ struct ReplayCounts: Equatable {
             writer.member("other_records", self[.other])
             writer.member("damaged_frames", damagedFrames)
         }
-        return writer.text
     }
 }

@@ -6,11 +6,7 @@ struct SpoolRun {
 
     func list(_ place: SpoolPlace, asJSON: Bool) throws(ToolError) -> ExitCode {
         let table = try SpoolTable.read(Self.folder(place))
-        if asJSON {
-            terminal.line(table.json())
-        } else {
-            for line in table.lines { terminal.line(line) }
-        }
+        terminal.show(table.lines, json: table.json(), asJSON)
         return .success
     }
 

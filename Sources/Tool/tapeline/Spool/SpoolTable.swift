@@ -69,56 +69,43 @@ struct SpoolTable {
     // MARK: JSON
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 4_096)
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("folder", folder)
-            writer.member(
-                "spools",
-                array: { writer in for spool in spools { Self.write(spool, &writer) } })
+            writer.member("spools", each: spools, Self.write)
         }
-        return writer.text
     }
 
     private static func write(_ spool: SpoolSurvey, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("name", spool.name)
-            writer.member("source", spool.source?.text ?? "")
-            writer.member("aside", spool.isAside)
-            if spool.isAside {
-                writer.member("reason", spool.reason)
-                write("set_aside", spool.time, &writer)
-                writer.member("replayed", spool.isReplayed)
-            }
-            writer.member("ticks", spool.ticks)
-            writer.member("frames", spool.frames)
-            writer.member("bytes", spool.bytes)
-            writer.member("damaged_frames", spool.damagedFrames)
-            writer.member("torn_bytes", spool.tornBytes)
-            write("oldest", spool.oldestEventTime, &writer)
-            write("watermark", spool.watermark, &writer)
-            writer.member(
-                "partitions",
-                array: { writer in for share in spool.shares { write(share, &writer) } })
+        writer.member("name", spool.name)
+        writer.member("source", spool.source?.text ?? "")
+        writer.member("aside", spool.isAside)
+        if spool.isAside {
+            writer.member("reason", spool.reason)
+            write("set_aside", spool.time, &writer)
+            writer.member("replayed", spool.isReplayed)
         }
+        writer.member("ticks", spool.ticks)
+        writer.member("frames", spool.frames)
+        writer.member("bytes", spool.bytes)
+        writer.member("damaged_frames", spool.damagedFrames)
+        writer.member("torn_bytes", spool.tornBytes)
+        write("oldest", spool.oldestEventTime, &writer)
+        write("watermark", spool.watermark, &writer)
+        writer.member("partitions", each: spool.shares, write)
     }
 
     private static func write(_ share: SpoolSurvey.Share, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("partition", share.partition.number)
-            writer.member("ticks", share.ticks)
-            writer.member("frames", share.frames)
-            writer.member(
-                "epochs", array: { writer in for epoch in share.epochs { writer.value(epoch) } })
-            writer.member(
-                "holder_epochs",
-                array: { writer in for epoch in share.holderEpochs { writer.value(epoch) } })
-            if let ordinals = share.ordinals {
-                writer.member("first_ordinal", ordinals.lowerBound)
-                writer.member("last_ordinal", ordinals.upperBound)
-            }
-            write("oldest", share.oldestEventTime, &writer)
-            write("watermark", share.watermark, &writer)
+        writer.member("partition", share.partition.number)
+        writer.member("ticks", share.ticks)
+        writer.member("frames", share.frames)
+        writer.member("epochs", values: share.epochs)
+        writer.member("holder_epochs", values: share.holderEpochs)
+        if let ordinals = share.ordinals {
+            writer.member("first_ordinal", ordinals.lowerBound)
+            writer.member("last_ordinal", ordinals.upperBound)
         }
+        write("oldest", share.oldestEventTime, &writer)
+        write("watermark", share.watermark, &writer)
     }
 
     private static func write(_ name: String, _ time: Timestamp, _ writer: inout JSONWriter) {

@@ -106,22 +106,30 @@ struct StatusTable {
         }
     }
 
-    var lines: [String] {
-        let width = max(18, rows.map(\.unit.name.count).max() ?? 0)
-        let head =
-            "\("PROCESS".padded(to: width)) \("STATE".padded(to: 11)) "
-            + "\("PID".padded(to: 8)) \("RESTARTS".padded(to: 8)) WHERE"
-        return [head]
-            + rows.map { row in
-                let id = row.unit.process.map { "\($0.id)" } ?? "-"
-                return "\(row.unit.name.padded(to: width)) \(row.state.padded(to: 11)) "
-                    + "\(id.padded(to: 8)) \("\(row.unit.restarts)".padded(to: 8)) \(row.detail)"
-            }
+    private var processes: ReportRows<Row> {
+        ReportRows(
+            rows,
+            [
+                ReportColumn("PROCESS", "name") { .text($0.unit.name) },
+                ReportColumn("", "kind") { .text($0.unit.kind.rawValue) },
+                ReportColumn("STATE", "state") { .text($0.state) },
+                ReportColumn("", "works") { .flag($0.works) },
+                ReportColumn("PID", "pid") {
+                    $0.unit.process.map { ReportValue.number($0.id) } ?? .absent
+                },
+                ReportColumn("RESTARTS", "restarts") { .number($0.unit.restarts) },
+                ReportColumn("WHERE", "detail", shown: { $0.detail }) { .text($0.detail) },
+                ReportColumn("", "operationsPort") {
+                    $0.unit.operationsPort.map { ReportValue.number($0) } ?? .absent
+                },
+                ReportColumn("", "log") { .text($0.unit.log) },
+            ])
     }
 
+    var lines: [String] { processes.table }
+
     func json(stack: String) -> String {
-        var writer = JSONWriter()
-        writer.object { writer in
+        JSONWriter.objectText { writer in
             writer.member("stack", stack)
             writer.member("up", true)
             writer.member("works", works)
@@ -129,28 +137,9 @@ struct StatusTable {
             writer.member("supervised", state.isSupervised)
             writer.member("phase", state.phase.rawValue)
             writer.member("started", state.started.description)
-            writer.member(
-                "processes",
-                array: { writer in
-                    for row in rows { write(row, &writer) }
-                })
+            writer.member("processes", rows: processes)
             writer.member(
                 "providers", array: { ProviderTable(providers: providers).write(into: &$0) })
-        }
-        return writer.text
-    }
-
-    private func write(_ row: Row, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("name", row.unit.name)
-            writer.member("kind", row.unit.kind.rawValue)
-            writer.member("state", row.state)
-            writer.member("works", row.works)
-            writer.member("detail", row.detail)
-            if let process = row.unit.process { writer.member("pid", process.id) }
-            writer.member("restarts", row.unit.restarts)
-            if let port = row.unit.operationsPort { writer.member("operationsPort", port) }
-            writer.member("log", row.unit.log)
         }
     }
 }

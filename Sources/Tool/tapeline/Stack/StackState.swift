@@ -53,8 +53,7 @@ struct StackState: Equatable, Sendable {
             writer.key("supervisor")
             StackState.write(supervisor, &writer)
             writer.member("started", started.nanoseconds)
-            writer.member(
-                "arguments", array: { writer in for text in arguments { writer.value(text) } })
+            writer.member("arguments", values: arguments)
             writer.member("units", array: { writer in for unit in units { unit.write(&writer) } })
         }
         return writer.bytes + Array("\n".utf8)

@@ -96,10 +96,10 @@ struct TailCommand: ToolCommand {
         command.wantsControl =
             given.has("--control") || command.kinds.contains { $0.isControl }
         try command.readPlaces(given)
-        guard !given.asJSON || !given.has("--csv") else {
+        guard !given.has("--json") || !given.has("--csv") else {
             throw .usage("--json or --csv, not both")
         }
-        if given.asJSON { command.format = .json }
+        if given.has("--json") { command.format = .json }
         if given.has("--csv") { command.format = .csv }
         if given.has("--live") { try command.readLive(given) }
         return command

@@ -104,16 +104,10 @@ extension TapeReport {
     // MARK: JSON
 
     func json() -> String {
-        var writer = JSONWriter(capacity: 8_192)
-        writer.object { writer in
-            writer.member(
-                "streams", array: { writer in for stream in streams { write(stream, &writer) } })
-            writer.member(
-                "partitions", array: { writer in for row in rows { write(row, &writer) } })
-            if let universe {
-                writer.key("universe")
-                write(universe, &writer)
-            }
+        JSONWriter.objectText { writer in
+            writer.member("streams", each: streams, write)
+            writer.member("partitions", each: rows, write)
+            if let universe { writer.member("universe", object: { write(universe, &$0) }) }
             writer.member("durability", durability.name)
             writer.member("acknowledged_means", durability.sentence(replicas: replicas))
             if case .onDiskWithin(let nanoseconds) = durability {
@@ -124,30 +118,23 @@ extension TapeReport {
             }
             if let writerAbsence { writer.member("writer_unknown", writerAbsence) }
         }
-        return writer.text
     }
 
     private func write(_ stream: Stream, _ writer: inout JSONWriter) {
         let info = stream.info
-        writer.object { writer in
-            writer.member("name", info.configuration.name)
-            writer.member(
-                "subjects",
-                array: { writer in
-                    for subject in info.configuration.subjects { writer.value(subject) }
-                })
-            writer.member("messages", info.messages)
-            writer.member("bytes", info.bytes)
-            writer.member("max_bytes", info.configuration.maxBytes)
-            if let free = stream.headroomBytes { writer.member("headroom_bytes", free) }
-            if let percent = stream.headroomPercent { writer.member("headroom_percent", percent) }
-            writer.member("first_sequence", info.firstSequence)
-            writer.member("last_sequence", info.lastSequence)
-            Self.write("first_time", stream.firstTime, &writer)
-            Self.write("last_time", stream.lastTime, &writer)
-            writer.member("replicas", stream.copies)
-            writer.member("created", info.created.description)
-        }
+        writer.member("name", info.configuration.name)
+        writer.member("subjects", values: info.configuration.subjects)
+        writer.member("messages", info.messages)
+        writer.member("bytes", info.bytes)
+        writer.member("max_bytes", info.configuration.maxBytes)
+        if let free = stream.headroomBytes { writer.member("headroom_bytes", free) }
+        if let percent = stream.headroomPercent { writer.member("headroom_percent", percent) }
+        writer.member("first_sequence", info.firstSequence)
+        writer.member("last_sequence", info.lastSequence)
+        Self.write("first_time", stream.firstTime, &writer)
+        Self.write("last_time", stream.lastTime, &writer)
+        writer.member("replicas", stream.copies)
+        writer.member("created", info.created.description)
     }
 
     private static func write(_ name: String, _ time: Timestamp, _ writer: inout JSONWriter) {
@@ -155,38 +142,30 @@ extension TapeReport {
     }
 
     private func write(_ row: Row, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("partition", row.partition.number)
+        writer.member("partition", row.partition.number)
+        writer.member("sources", each: row.heads, write)
+        if let bars = row.bars { writer.member("bars", object: { write(bars, &$0) }) }
+        if let lag = row.writerLag { writer.member("writer_lag_ticks", lag) }
+        if let lag = row.writerBarLag { writer.member("writer_lag_bars", lag) }
+        if let lag = row.operatorLag { writer.member("operator_lag_ticks", lag) }
+        if row.checkpoint.isDefined {
             writer.member(
-                "sources", array: { writer in for head in row.heads { write(head, &writer) } })
-            if let bars = row.bars {
-                writer.key("bars")
-                write(bars, &writer)
-            }
-            if let lag = row.writerLag { writer.member("writer_lag_ticks", lag) }
-            if let lag = row.writerBarLag { writer.member("writer_lag_bars", lag) }
-            if let lag = row.operatorLag { writer.member("operator_lag_ticks", lag) }
-            if row.checkpoint.isDefined {
-                writer.member(
-                    "checkpoint_age_seconds",
-                    Double(now.nanoseconds(since: row.checkpoint)) / 1e9)
-            }
+                "checkpoint_age_seconds",
+                Double(now.nanoseconds(since: row.checkpoint)) / 1e9)
         }
     }
 
     private func write(_ head: Head, _ writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("source", head.source.text)
-            writer.member("last_ordinal", head.lastOrdinal)
-            writer.member("epoch", head.epoch)
-            writer.member("sequence", head.sequence)
-            if let rate = head.ticksPerSecond { writer.member("ticks_per_second", rate) }
-            Self.write("watermark", head.watermark, &writer)
-            if head.watermark.isDefined {
-                writer.member(
-                    "watermark_age_seconds",
-                    Double(now.nanoseconds(since: head.watermark)) / 1e9)
-            }
+        writer.member("source", head.source.text)
+        writer.member("last_ordinal", head.lastOrdinal)
+        writer.member("epoch", head.epoch)
+        writer.member("sequence", head.sequence)
+        if let rate = head.ticksPerSecond { writer.member("ticks_per_second", rate) }
+        Self.write("watermark", head.watermark, &writer)
+        if head.watermark.isDefined {
+            writer.member(
+                "watermark_age_seconds",
+                Double(now.nanoseconds(since: head.watermark)) / 1e9)
         }
     }
 }

@@ -20,11 +20,7 @@ struct TapeRun {
         defer { client.close() }
         do {
             let report = try report(deployment, client, shutdown)
-            if command.asJSON {
-                terminal.line(report.json())
-            } else {
-                for line in report.lines { terminal.line(line) }
-            }
+            terminal.show(report.lines, json: report.json(), command.asJSON)
             return .success
         } catch let error as ToolError {
             throw error

@@ -122,37 +122,20 @@ struct VerifyRun {
     }
 
     private static func json(_ results: [Result]) -> String {
-        var json = JSONWriter()
-        json.object { json in
-            json.key("copies")
-            json.array { json in
-                for result in results {
-                    json.object { json in
-                        json.member("stream", result.stream)
-                        json.key("server")
-                        if let server = result.check.server {
-                            json.value(server)
-                        } else {
-                            json.null()
-                        }
-                        json.member("packets", result.check.messages)
-                        json.member("bytes", result.check.bytes)
-                        json.member("last_sequence", result.check.last)
-                        json.member("has_more_findings", result.check.isFull)
-                        json.key("findings")
-                        json.array { json in
-                            for place in result.check.places {
-                                json.object { json in
-                                    json.member("sequence", place.sequence)
-                                    json.member("finding", place.finding.sentence)
-                                }
-                            }
-                        }
-                    }
+        JSONWriter.objectText { json in
+            json.member("copies", each: results) { result, json in
+                json.member("stream", result.stream)
+                json.member("server", orNull: result.check.server)
+                json.member("packets", result.check.messages)
+                json.member("bytes", result.check.bytes)
+                json.member("last_sequence", result.check.last)
+                json.member("has_more_findings", result.check.isFull)
+                json.member("findings", each: result.check.places) { place, json in
+                    json.member("sequence", place.sequence)
+                    json.member("finding", place.finding.sentence)
                 }
             }
         }
-        return json.text
     }
 }
 

@@ -62,8 +62,7 @@ struct TradeReport {
     }
 
     func json(_ outcome: RepairOutcome, _ versions: [RepairWatch.Version]) -> String {
-        var json = JSONWriter()
-        json.object { json in
+        JSONWriter.objectText { json in
             json.member("tick_id", "\(found.address)")
             json.member("symbol", found.symbol.text)
             json.member("time", "\(found.trade.header.eventTime)")
@@ -77,43 +76,35 @@ struct TradeReport {
             }
             json.member("requester", record.requester)
             json.member("note", record.note)
-            json.member(
-                "bars",
-                array: { json in
-                    guard case .found(let bars) = self.bars else { return }
-                    for bar in bars { Self.write(bar, into: &json) }
-                })
+            json.member("bars", each: foundBars, Self.write)
             if case .failed(let why) = bars { json.member("bars_problem", why) }
             json.member("state", outcome.state.rawValue)
             if let sequence = outcome.sequence { json.member("sequence", sequence) }
-            json.member(
-                "versions",
-                array: { json in for version in versions { Self.write(version, into: &json) } })
+            json.member("versions", each: versions, Self.write)
             json.member("refused", array: { json in outcome.writeRefusals(into: &json) })
         }
-        return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    private var foundBars: [TradeBar] {
+        if case .found(let bars) = bars { bars } else { [] }
     }
 
     private static func write(_ bar: TradeBar, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("series", bar.series)
-            json.member("source", bar.source)
-            json.member("from", bar.from)
-            json.member("to", bar.to)
-            json.member("version", bar.version)
-            json.member("trades", bar.trades)
-        }
+        json.member("series", bar.series)
+        json.member("source", bar.source)
+        json.member("from", bar.from)
+        json.member("to", bar.to)
+        json.member("version", bar.version)
+        json.member("trades", bar.trades)
     }
 
     private static func write(_ version: RepairWatch.Version, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("series", version.series.text)
-            json.member("source", version.source.text)
-            json.member("from", "\(version.openTime)")
-            json.member("from_ns", version.openTime.nanoseconds)
-            json.member("revision", version.revision)
-            json.member("trades", version.trades)
-            json.member("withdrawn", version.isWithdrawn)
-        }
+        json.member("series", version.series.text)
+        json.member("source", version.source.text)
+        json.member("from", "\(version.openTime)")
+        json.member("from_ns", version.openTime.nanoseconds)
+        json.member("revision", version.revision)
+        json.member("trades", version.trades)
+        json.member("withdrawn", version.isWithdrawn)
     }
 }

@@ -88,11 +88,9 @@ struct TradeRun {
     private func finish(
         _ report: TradeReport, _ outcome: RepairOutcome, _ versions: [RepairWatch.Version]
     ) -> ExitCode {
-        if command.asJSON {
-            terminal.line(report.json(outcome, versions))
-        } else {
-            for line in report.lines(of: versions) + outcome.lines { terminal.line(line) }
-        }
+        terminal.show(
+            report.lines(of: versions) + outcome.lines, json: report.json(outcome, versions),
+            command.asJSON)
         return outcome.exitCode
     }
 }

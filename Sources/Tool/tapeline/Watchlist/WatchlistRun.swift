@@ -47,11 +47,7 @@ struct WatchlistRun {
                 WatchlistTable.Source(
                     report: report, stored: try WatchlistStore(client, report.source).read())
             }, now: clock.now())
-        if command.asJSON {
-            terminal.line(table.json())
-        } else {
-            for line in table.lines { terminal.line(line) }
-        }
+        terminal.show(table.lines, json: table.json(), command.asJSON)
         return .success
     }
 
@@ -197,21 +193,14 @@ struct WatchlistRun {
             }
             return .success
         }
-        var json = JSONWriter(capacity: 256)
-        json.object { json in
-            json.member("source", report.source.text)
-            json.member(
-                "symbols",
-                array: { json in
-                    for result in results {
-                        json.object { json in
-                            json.member("symbol", result.symbol.text)
-                            json.member("outcome", result.outcome.rawValue)
-                        }
-                    }
-                })
-        }
-        terminal.line(json.text)
+        terminal.line(
+            JSONWriter.objectText { json in
+                json.member("source", report.source.text)
+                json.member("symbols", each: results) { result, json in
+                    json.member("symbol", result.symbol.text)
+                    json.member("outcome", result.outcome.rawValue)
+                }
+            })
         return .success
     }
 

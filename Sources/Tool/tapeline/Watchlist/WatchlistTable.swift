@@ -77,6 +77,30 @@ struct WatchlistTable {
         return row
     }
 
+    /// The instruments of a source. The texts of a note and of a reason may come from others.
+    private static func table(_ source: Source) -> ReportRows<Row> {
+        ReportRows(
+            rows(source),
+            [
+                ReportColumn("SYMBOL", "symbol") { .text($0.symbol.text) },
+                ReportColumn("FROM", "from") { .text($0.origin) },
+                ReportColumn("STATE", "state") { .text($0.state) },
+                ReportColumn("", "reason") { .text($0.reason) },
+                ReportColumn("WHO", "who") {
+                    $0.entry.map { ReportValue.text($0.requester) } ?? .absent
+                },
+                ReportColumn("WHEN", "time", shown: { $0.entry?.time.short ?? "-" }) {
+                    $0.entry.map { ReportValue.time($0.time) } ?? .absent
+                },
+                ReportColumn("", "time_ns") {
+                    $0.entry.map { ReportValue.number($0.time.nanoseconds) } ?? .absent
+                },
+                ReportColumn("WHY", "note", shown: { line([$0.entry?.note ?? "", $0.reason]) }) {
+                    $0.entry.map { ReportValue.text($0.note) } ?? .absent
+                },
+            ])
+    }
+
     // MARK: text
 
     var lines: [String] {
@@ -99,15 +123,7 @@ struct WatchlistTable {
         lines += report.problems.map { "problem: \($0)" }
         if let refusal = source.stored.refusal { lines.append("problem: the record: \(refusal)") }
         if let fixed = report.fixed { return lines + ["no list to change: \(fixed)"] }
-        let rows = Self.rows(source).map { row in
-            [
-                row.symbol.text, row.origin, row.state.isEmpty ? "-" : row.state,
-                row.entry?.requester ?? "-", row.entry?.time.short ?? "-",
-                Self.line([row.entry?.note ?? "", row.reason]),
-            ]
-        }
-        let head = ["SYMBOL", "FROM", "STATE", "WHO", "WHEN", "WHY"]
-        lines += TextTable.lines([head] + rows)
+        lines += Self.table(source).table
         if report.leftOut > 0 {
             lines.append("\(report.leftOut) instruments have no room in the gateway's report")
         }
@@ -128,50 +144,23 @@ struct WatchlistTable {
     // MARK: JSON
 
     func json() -> String {
-        var json = JSONWriter(capacity: 4_096)
-        json.object { json in
-            json.member(
-                "sources",
-                array: { json in for source in sources { write(source, into: &json) } })
+        JSONWriter.objectText { json in
+            json.member("sources", each: sources, write)
         }
-        return json.text
     }
 
     private func write(_ source: Source, into json: inout JSONWriter) {
         let report = source.report
-        json.object { json in
-            json.member("source", report.source.text)
-            json.member("gateway", report.gateway)
-            json.member(
-                "providers",
-                array: { json in for name in report.providers { json.value(name) } })
-            json.member("told", report.time.description)
-            json.member("told_ns", report.time.nanoseconds)
-            json.member("revision", source.stored.revision)
-            json.member("revision_held", report.revision)
-            json.key("fixed")
-            if let fixed = report.fixed { json.value(fixed) } else { json.null() }
-            json.member(
-                "problems",
-                array: { json in for problem in report.problems { json.value(problem) } })
-            json.member("left_out", report.leftOut)
-            json.member(
-                "instruments",
-                array: { json in for row in Self.rows(source) { write(row, into: &json) } })
-        }
-    }
-
-    private func write(_ row: Row, into json: inout JSONWriter) {
-        json.object { json in
-            json.member("symbol", row.symbol.text)
-            json.member("from", row.origin)
-            json.member("state", row.state)
-            json.member("reason", row.reason)
-            guard let entry = row.entry else { return }
-            json.member("who", entry.requester)
-            json.member("time", entry.time.description)
-            json.member("time_ns", entry.time.nanoseconds)
-            json.member("note", entry.note)
-        }
+        json.member("source", report.source.text)
+        json.member("gateway", report.gateway)
+        json.member("providers", values: report.providers)
+        json.member("told", report.time.description)
+        json.member("told_ns", report.time.nanoseconds)
+        json.member("revision", source.stored.revision)
+        json.member("revision_held", report.revision)
+        json.member("fixed", orNull: report.fixed)
+        json.member("problems", values: report.problems)
+        json.member("left_out", report.leftOut)
+        json.member("instruments", rows: Self.table(source))
     }
 }

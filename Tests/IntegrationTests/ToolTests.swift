@@ -24,7 +24,7 @@ extension IntegrationTests.StoredTests {
         func looks() throws {
             let pipeline = try Pipeline.stored()
             let all = try tapeline(
-                pipeline, "tail", "--json", "--from", "beginning", "--until", "now")
+                pipeline, "tail", "--json", "--from", "beginning", "--to", "now")
             var ordinals: [String: Int] = [:]
             for line in all.split(separator: "\n") {
                 let tick = try JSONValue.parse(String(line))
@@ -44,7 +44,7 @@ extension IntegrationTests.StoredTests {
 
         private func expectSymbol(_ pipeline: Pipeline) throws {
             let trades = try tapeline(
-                pipeline, "tail", "--csv", "--symbol", "AAPL", "--kind", "trade", "--limit",
+                pipeline, "tail", "--csv", "AAPL", "--kind", "trade", "--limit",
                 "1000000")
             let rows = trades.split(whereSeparator: \.isNewline).dropFirst()
             let sum = try pipeline.query(
@@ -67,7 +67,7 @@ extension IntegrationTests.StoredTests {
 
         private func expectBars(_ pipeline: Pipeline) throws {
             let bars = try tapeline(
-                pipeline, "tail", "--bars", "--json", "--from", "beginning", "--until", "now")
+                pipeline, "tail", "--bars", "--json", "--from", "beginning", "--to", "now")
             var volumes: Decimal = 0
             for line in bars.split(separator: "\n") {
                 let bar = try JSONValue.parse(String(line))

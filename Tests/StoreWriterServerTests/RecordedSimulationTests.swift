@@ -61,7 +61,7 @@ extension DeskPackageTests {
         try Self.record(torn, to: files[1], [], upTo: end)
         try Self.record(purged, to: files[2], [], upTo: end)
         try Self.record(whole, to: files[3], ["--no-bars"], upTo: end)
-        try Self.record(whole, to: files[4], ["--symbols", Self.names[0]], upTo: end)
+        try Self.record(whole, to: files[4], [Self.names[0]], upTo: end)
         let arguments = ["days", "\(start.nanoseconds)"] + files
         let told = Result {
             try check(arguments, whole.environment, script: "desk_tape.py")

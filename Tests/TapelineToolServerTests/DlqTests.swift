@@ -24,7 +24,7 @@ struct DlqCommandTests {
 
     @Test("words and options come out as they were given")
     func parses() throws {
-        var command = try parse("list", "--reason", "out_of_range", "--sink=bars", "--since", "-1h")
+        var command = try parse("list", "--reason", "out_of_range", "--sink=bars", "--from", "-1h")
         #expect(command.verb == .list && command.selection.reason == .outOfRange)
         #expect(command.selection.sink == "bars" && !command.selection.isAll)
         #expect(command.selection.since == now.advanced(byNanoseconds: -3_600_000_000_000))
@@ -34,7 +34,7 @@ struct DlqCommandTests {
         #expect(try parse("replay", "--all", "--file", "x").file == "x")
         #expect(try parse("export", "-").output == nil)
         #expect(try parse("export", "x", "--sink", "trades").output == "x")
-        #expect(try parse("drop", "--until", "now", "--yes").isConfirmed)
+        #expect(try parse("drop", "--to", "now", "--yes").isConfirmed)
     }
 
     @Test(
@@ -42,7 +42,7 @@ struct DlqCommandTests {
         arguments: [
             [], ["fly"], ["list", "x"], ["show"], ["replay"], ["drop"], ["drop", "--yes"],
             ["export"], ["export", "a", "b"], ["list", "--reason", "bad"], ["list", "--yes"],
-            ["replay", "--all", "--since", "beginning"], ["replay", "--all", "--since", "soon"],
+            ["replay", "--all", "--from", "beginning"], ["replay", "--all", "--from", "soon"],
             ["drop", "--all", "--file", "x"], ["export", "-", "--all"], ["show", "a", "--all"],
         ])
     func refused(words: [String]) throws {
@@ -180,7 +180,7 @@ struct DlqTests {
         #expect(json["letters"]?.int == 5 && json["all"]?.array?.count == 5)
         #expect(json["groups"]?.array?.first?["cause"]?.string == "23514 no_poison")
         #expect(try scene.dlq("list", "--sink", "quotes").output == "no dead letters\n")
-        #expect(try scene.dlq("list", "--until", "-1h").output == "no dead letters\n")
+        #expect(try scene.dlq("list", "--to", "-1h").output == "no dead letters\n")
         let shown = try scene.dlq("show", "ticks/0/test/7/1").output
         #expect(shown.contains("constraint  no_poison") && shown.contains("MD_TICKS_0 at 2"))
         #expect(throws: ToolError.usage("there is no dead letter 'ticks/0/test/1/1'")) {

@@ -33,22 +33,22 @@ struct LiveTailTests {
         #expect(try subjects(["--bars"]) == ["md.live.bar.*.*.*"])
         #expect(try subjects(["--kind", "indicator"]) == ["md.live.value.>"])
         #expect(
-            try subjects(["--kind", "trade", "--symbol", "BRK.B", "--symbol", "ES=F"])
+            try subjects(["--kind", "trade", "BRK.B", "ES=F"])
                 == ["md.live.trade.BRK%2EB.*", "md.live.trade.ES%3DF.*"])
         #expect(
-            try subjects(["--kind", "trade", "--symbol", "BRK.B", "--source", "ibkr"])
+            try subjects(["--kind", "trade", "BRK.B", "--source", "ibkr"])
                 == ["md.live.trade.BRK%2EB.ibkr"])
         #expect(
             try subjects(["--bars", "--source", "ibkr"]) == ["md.live.bar.*.*.ibkr"])
         #expect(
-            try subjects(["--kind", "indicator", "--symbol", "A"])
+            try subjects(["--kind", "indicator", "A"])
                 == ["md.live.value.*.A.*", "md.live.value.*.*.A.*"])
     }
 
     @Test(
         "what means nothing live is refused",
         arguments: [
-            ["--from", "-1m"], ["--until", "now"], ["--partition", "1"], ["--control"],
+            ["--from", "-1m"], ["--to", "now"], ["--partition", "1"], ["--control"],
             ["--source", "X"], ["--kind", "news"], ["--kind", "late-tick"],
         ])
     func refused(arguments: [String]) {
@@ -158,7 +158,7 @@ struct LiveTailTests {
             }
             return try bench.tail(["--live", "--limit", "3"] + arguments)
         }
-        let trades = try tail(["--json", "--symbol", "BRK.B"])
+        let trades = try tail(["--json", "BRK.B"])
         #expect(trades.code == .success && trades.lines.count == 3, "\(trades.errors)")
         let first = try #require(try trades.json().first)
         #expect(first["symbol"]?.string == "BRK.B" && first["price"]?.string == "1.234500001")

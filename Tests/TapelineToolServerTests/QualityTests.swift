@@ -31,7 +31,7 @@ import Testing
         #expect(html.contains("partial without a gap: a feed began within the bar"))
 
         _ = try scene.bench.query("UPDATE bars_short SET partial = false")
-        let table = try scene.quality(["--day", "2023-11-14", "--symbols", "AAPL"])
+        let table = try scene.quality(["--day", "2023-11-14", "AAPL"])
         #expect(table.code == .success, "\(table.text)")
         #expect(table.text.contains("1 (2487 ppm)"), "\(table.text)")
         let none = try scene.quality(["--day", "2023-11-13"])
@@ -40,7 +40,7 @@ import Testing
         #expect(
             throws: ToolError.refused("nothing of AAPLE is stored, so nothing can be said of it")
         ) {
-            try scene.quality(["--day", "2023-11-14", "--symbols", "AAPL,AAPLE"])
+            try scene.quality(["--day", "2023-11-14", "AAPL", "AAPLE"])
         }
 
         // A gap of the whole source counts for its symbol, and time in two gaps counts once.
@@ -65,7 +65,7 @@ import Testing
     @Test("what makes no sense is refused with a line that says why")
     func refused() {
         for words in [
-            [], ["--day", "soon"], ["--day", "today", "AAPL"], ["--day", "today", "--silent", "0"],
+            [], ["--day", "soon"], ["--day", "today", ""], ["--day", "today", "--silent", "0"],
         ] {
             #expect(throws: ToolError.self) { try Commands.parse(["quality"] + words) }
         }

@@ -59,7 +59,7 @@ struct TailTests {
         // Per stream, in the order of the tape.
         let first = try all.places().filter { $0.hasPrefix("test/1/") }
         #expect(first == (1...30).map { "test/1/\($0)" })
-        let one = try bench.tail(["--json", "--partition", "2", "--until", "seq:99"])
+        let one = try bench.tail(["--json", "--partition", "2", "--to", "seq:99"])
         #expect(try one.places() == (1...30).map { "test/2/\($0)" })
         let quotes = try bench.tail(["--json", "--kind", "quote", "--limit", "1000"])
         #expect(try quotes.places().sorted() == ordinals([0, 1, 2]) { $0 % 3 == 0 })
@@ -86,12 +86,12 @@ struct TailTests {
             try source.publish(watermark: .undefined)
         }
         for text in names {
-            let found = try bench.tail(["--json", "--symbol", text, "--limit", "100"])
+            let found = try bench.tail(["--json", text, "--limit", "100"])
             #expect(try found.json().map { $0["symbol"]?.string } == [text, text])
             #expect(try found.json().map { $0["ordinal"]?.int } == [1, 3])
         }
         let two = try bench.tail(
-            ["--json", "--symbol", "BRK.B", "--symbol", "😀", "--limit", "100"])
+            ["--json", "BRK.B", "😀", "--limit", "100"])
         #expect(two.lines.count == 4)
     }
 
@@ -107,14 +107,14 @@ struct TailTests {
         let time = try #require(stored?.time).description
         let from = try bench.tail(["--json", "--partition", "1", "--from", time, "--limit", "99"])
         #expect(try from.places() == (11...30).map { "test/1/\($0)" })
-        let until = try bench.tail(["--json", "--partition", "1", "--until", time])
+        let until = try bench.tail(["--json", "--partition", "1", "--to", time])
         #expect(try until.places() == (1...10).map { "test/1/\($0)" })
         let middle = try bench.tail(
-            ["--json", "--partition=1", "--from=seq:2", "--until=seq:2"])
+            ["--json", "--partition=1", "--from=seq:2", "--to=seq:2"])
         #expect(try middle.places() == (11...20).map { "test/1/\($0)" })
-        let past = try bench.tail(["--json", "--from", "-1h", "--until", "-1m"])
+        let past = try bench.tail(["--json", "--from", "-1h", "--to", "-1m"])
         #expect(past.output.isEmpty && past.code == .success)
-        let recent = try bench.tail(["--json", "--from", "-1h", "--until", "now"])
+        let recent = try bench.tail(["--json", "--from", "-1h", "--to", "now"])
         #expect(recent.lines.count == 30)
         #expect(throws: ToolError.self) { try bench.tail(["--from", "seq:1", "--limit", "1"]) }
         #expect(throws: ToolError.self) {
@@ -180,7 +180,7 @@ struct TailTests {
         #expect(found.errors.contains("2 problems on the tape, 30 ticks of 4 packets shown"))
         // A tail that starts after the problem does not see it.
         let behind = try bench.tail(
-            ["--json", "--partition=0", "--from=seq:4", "--until=seq:9"])
+            ["--json", "--partition=0", "--from=seq:4", "--to=seq:9"])
         #expect(behind.code == .success && behind.lines.count == 10)
     }
 

@@ -111,7 +111,7 @@ struct TapeTests {
         #expect(json["partitions"]?.array?.isEmpty == true)
         for arguments in [["--partition", "all"], ["--bars"]] {
             let found = try bench.tail(
-                ["--json", "--from", "beginning", "--until", "now"] + arguments)
+                ["--json", "--from", "beginning", "--to", "now"] + arguments)
             #expect(
                 try found.json().compactMap { $0["name"]?.string } == ["market.advance_decline"])
         }

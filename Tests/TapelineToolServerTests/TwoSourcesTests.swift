@@ -43,7 +43,7 @@ struct TwoSourcesTests {
             for kind in ["trade", "quote"] {
                 let heard = try run(
                     [
-                        "tail", "--live", "--symbol", "SPY", "--source", source, "--kind", kind,
+                        "tail", "--live", "SPY", "--source", source, "--kind", kind,
                         "--limit", "1", "--json",
                     ], in: folder)
                 let message = try JSONValue.parse(heard.1)

@@ -358,7 +358,7 @@ struct WatchlistTests {
         _ = try said(bench, ["add", "NVDA", "--note", "for the desk"])
         #expect(try eventually { try rows()["NVDA"] == "added subscribed" }, "\(process.log)")
         #expect(
-            try bench.tail(["--symbol", "NVDA", "--json", "--from", "beginning", "--limit", "5"])
+            try bench.tail(["NVDA", "--json", "--from", "beginning", "--limit", "5"])
                 .lines.count == 5)
         _ = try said(bench, ["remove", "AAPL", "NVDA", "--note", "no more"])
         #expect(

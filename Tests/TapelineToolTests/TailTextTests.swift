@@ -64,7 +64,7 @@ struct TailTextTests {
     @Test("a time that ends before it begins, and flags that contradict, are refused")
     func contradictions() {
         for arguments in [
-            ["--from", "now", "--until", "-1m"], ["--from", "-1m", "--until", "-1m"],
+            ["--from", "now", "--to", "-1m"], ["--from", "-1m", "--to", "-1m"],
             ["--bars", "--kind", "trade"],
         ] {
             #expect(throws: ToolError.self) { try TailCommand.parse(arguments, now: now) }
@@ -80,16 +80,16 @@ struct TailTextTests {
             try TailCommand.parse(arguments, now: now).follows
         }
         #expect(try follows([]) && follows(["--from", "-1h"]) && follows(["--json"]))
-        #expect(try !follows(["--limit", "3"]) && !follows(["--until", "now"]))
+        #expect(try !follows(["--limit", "3"]) && !follows(["--to", "now"]))
         #expect(try follows(["--limit", "3", "--follow"]))
     }
 
     @Test(
         "wrong arguments",
         arguments: [
-            ["--symbol"], ["--symbol", ""], ["--partition", "-1"], ["--partition", "x"],
+            [""], ["--symbol", "A"], ["--partition", "-1"], ["--partition", "x"],
             ["--kind", "tick"], ["--source", "A B"], ["--limit", "0"], ["--limit", "x"],
-            ["--json", "--csv"], ["--until", "beginning"], ["--follow=1"], ["--jsn"],
+            ["--json", "--csv"], ["--to", "beginning"], ["--follow=1"], ["--jsn"],
             ["--name", "a", "--nats", "nats://b:1"], ["--from", "now", "--from", "now"],
         ])
     func wrong(arguments: [String]) {
@@ -112,10 +112,10 @@ struct TailTextTests {
         #expect(try selections(["--source", "manual"]).last?.filters == ["md.ticks.*.manual"])
         // AAPL belongs to partition 7, and so to stream 3.
         let symbol = [TailCommand.Selection(stream: "MD_TICKS_3", filters: ["md.ticks.7.*"])]
-        #expect(try selections(["--symbol", "AAPL"]) == symbol)
-        #expect(try selections(["--symbol", "AAPL", "--partition", "7"]) == symbol)
+        #expect(try selections(["AAPL"]) == symbol)
+        #expect(try selections(["AAPL", "--partition", "7"]) == symbol)
         #expect(
-            try selections(["--symbol", "AAPL", "--bars"]) == [
+            try selections(["AAPL", "--bars"]) == [
                 TailCommand.Selection(stream: "MD_BARS", filters: ["md.bars.7"])
             ])
         #expect(try selections(["--kind", "bar"]).map(\.filters) == [["md.bars.*"]])
@@ -126,7 +126,7 @@ struct TailTextTests {
                 try selections(all) == [
                     TailCommand.Selection(stream: "MD_BARS", filters: ["md.all.universe"])
                 ])
-            #expect(throws: ToolError.self) { try selections(all + ["--symbol", "AAPL"]) }
+            #expect(throws: ToolError.self) { try selections(all + ["AAPL"]) }
             #expect(throws: ToolError.self) { try selections(all + ["--partition", "1"]) }
         }
         #expect(
@@ -140,7 +140,7 @@ struct TailTextTests {
                     stream: "MD_TICKS_2", filters: ["md.ticks.2.*", "md.wm.2.*"]),
             ])
         #expect(throws: ToolError.self) {
-            try selections(["--symbol", "AAPL", "--partition", "8"])
+            try selections(["AAPL", "--partition", "8"])
         }
         #expect(throws: ToolError.self) { try selections(["--partition", "32"]) }
     }
@@ -193,9 +193,9 @@ struct TailTextTests {
         let person = sealed(&manual)
         #expect(try shown([], of: person) == ["A x", "A y", "B manual", "- manual"])
         #expect(try shown(["--source", "x"], of: person) == ["A x", "B manual", "- manual"])
-        #expect(try shown(["--source", "x", "--symbol", "A"], of: person) == ["A x"])
+        #expect(try shown(["--source", "x", "A"], of: person) == ["A x"])
         #expect(try shown(["--source", "manual"], of: person).count == 4)
-        #expect(try shown(["--symbol", "A"], of: person) == ["A x", "A y"])
+        #expect(try shown(["A"], of: person) == ["A x", "A y"])
 
         // Bars and values of two sources, and a value of none.
         var bars = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)

@@ -10,11 +10,11 @@ struct ActionsCommand: ToolCommand {
         "actions", .operation, "carry out what people ask for in the cockpit",
         """
         actions serve
-            carry out what people ask for in the cockpit, until it is stopped: add and
-            remove instruments, repair, replay dead letters, drain and release members.
-            Each action is a record on the tape before it is carried out, and another one
-            with its outcome: tapeline tail --kind action. Requests are proven by
-            COCKPIT_ACTIONS_KEY, or COCKPIT_ACTIONS_KEY_FILE, the key of the cockpit.
+            carry out what people ask for in the cockpit, until it is stopped: add and remove
+            instruments, repair, replay dead letters, drain and release members. Each action is a
+            record on the tape before it is carried out, and another one with its outcome: tapeline
+            tail --kind action. Requests are proven by COCKPIT_ACTIONS_KEY, or
+            COCKPIT_ACTIONS_KEY_FILE, the key of the cockpit.
         $ NATS_USER=actions COCKPIT_ACTIONS_KEY_FILE=key tapeline actions serve
         """)
 

@@ -12,14 +12,12 @@ struct AuditCommand: ToolCommand {
         also: [.zone, .json],
         """
         audit [--day DAY | --from TIME [--to TIME] | --all]
-            prove that tape and database hold the same. Without options, by the
-            books of the writers, in seconds. With a day or a range: each of its
-            ticks once, each bar from its trades, and gaps and versions of bars as
-            the tape still has them. It says what it did not check; 2: NATS, or a
-            packet, could not be read, or no row of that time is stored.
-            OPERATOR_GRAPH says what comes before a series, if anything does; a local
-            stack knows it. Where NATS_URL names servers: theirs, after all gateways
-            have stopped
+            prove that tape and database hold the same. Without options, by the books of the
+            writers, in seconds. With a day or a range: each of its ticks once, each bar from its
+            trades, and gaps and versions of bars as the tape still has them. It says what it did
+            not check; 2: NATS, or a packet, could not be read, or no row of that time is stored.
+            OPERATOR_GRAPH says what comes before a series, if anything does; a local stack knows
+            it. Where NATS_URL names servers: theirs, after all gateways have stopped
         --day DAY
             the rows of a day in UTC: 2026-11-20, today, yesterday
         --from TIME, --to TIME

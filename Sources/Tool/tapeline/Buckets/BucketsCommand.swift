@@ -21,14 +21,14 @@ struct BucketsCommand: ToolCommand {
         also: [.yes.of("import"), .json],
         """
         buckets export FILE
-            write into a file what only NATS has, beside running services: people's
-            instruments, registered groups, loads, gaps that wait to be filled, and the
-            database's server. Dead letters: 'dlq export'. With POSTGRES_* the database
-            notes it, and writers show its age. 2: something was left out
+            write into a file what only NATS has, beside running services: people's instruments,
+            registered groups, loads, gaps that wait to be filled, and the database's server. Dead
+            letters: 'dlq export'. With POSTGRES_* the database notes it, and writers show its age.
+            2: something was left out
         buckets import FILE
-            put back what the buckets do not have, after 'setup' made them again and
-            before services start. What is there stays, so it may be repeated. Gaps need
-            POSTGRES_*: one that was filled since the export is not put back
+            put back what the buckets do not have, after 'setup' made them again and before services
+            start. What is there stays, so it may be repeated. Gaps need POSTGRES_*: one that was
+            filled since the export is not put back
         --force
             export: replace the file if it is there
         --dry-run

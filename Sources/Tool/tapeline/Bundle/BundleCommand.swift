@@ -15,13 +15,13 @@ struct BundleCommand: ToolCommand {
         also: [.service, .prometheus],
         """
         support-bundle [-o FILE.tar.gz]
-            write one file for a person who helps: the doctor's findings, versions,
-            settings, states, metrics, the ends of logs, sizes of tables. The list of
-            what is inside comes first. Passwords and other secrets are taken out;
-            symbols, prices and names of hosts are not: look at it before you send it
+            write one file for a person who helps: the doctor's findings, versions, settings,
+            states, metrics, the ends of logs, sizes of tables. The list of what is inside comes
+            first. Passwords and other secrets are taken out; symbols, prices and names of hosts are
+            not: look at it before you send it
         -o FILE.tar.gz
-            a file that is not there yet; if not given,
-            tapeline-support-TIME.tar.gz in the present folder
+            a file that is not there yet; if not given, tapeline-support-TIME.tar.gz in the
+            present folder
         $ tapeline support-bundle
         $ tapeline support-bundle -o /tmp/ours.tar.gz
         """)

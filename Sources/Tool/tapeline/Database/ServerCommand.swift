@@ -17,11 +17,11 @@ struct ServerCommand: ToolCommand {
         also: [.yes.of("accept")],
         """
         database show
-            which server has the rows: writers use the one promoted last, and
-            refuse an earlier primary
+            which server has the rows: writers use the one promoted last, and refuse an earlier
+            primary
         database accept [HOST]
-            take a server that was no copy of it, after a move, an upgrade of
-            PostgreSQL or a restore to a new server
+            take a server that was no copy of it, after a move, an upgrade of PostgreSQL or a
+            restore to a new server
         $ tapeline database show
         $ tapeline database accept db-b:5432
         """)

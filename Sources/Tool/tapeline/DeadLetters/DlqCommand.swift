@@ -33,16 +33,16 @@ struct DlqCommand: ToolCommand {
             take them off their stream
         --reason data|undecodable|out_of_range|future, --sink TABLE
             only these
-        --since TIME, --until TIME
+        --from TIME, --to TIME
             only those that were noted then: 2026-11-20T14:30:00Z, today, -10m
         --all
             list, replay, drop: all of them; a list has them one by one
         --file FILE
-            letters of a file (an export, or what a writer kept that could not
-            reach NATS) instead of the stream
+            letters of a file (an export, or what a writer kept that could not reach NATS)
+            instead of the stream
         --dry-run
             replay: say what would be stored; store nothing
-        $ tapeline dlq list --since -1d --sink trades --all
+        $ tapeline dlq list --from -1d --sink trades --all
         $ tapeline dlq replay ticks/3/synthetic/1041/1 --dry-run
         """)
 
@@ -95,8 +95,8 @@ struct LetterSelection: Equatable, Sendable {
     init(_ given: CommandArguments) throws(ToolError) {
         reason = try given.choice("--reason")
         sink = try given.one("--sink")
-        since = try given.time("--since")
-        until = try given.time("--until")
+        since = try given.time("--from")
+        until = try given.time("--to")
         isAll = given.has("--all")
     }
 

@@ -13,9 +13,9 @@ struct DemoCommand: ToolCommand {
         also: [.set],
         """
         demo
-            run the whole product on real servers for about 30 s, with a simulated
-            broker that goes away in the middle; then audit every row against what
-            the broker sent. Each run starts from nothing and stops what it started
+            run the whole product on real servers for about 30 s, with a simulated broker that goes
+            away in the middle; then audit every row against what the broker sent. Each run starts
+            from nothing and stops what it started
         --seconds N
             how long the live part takes, 30 if not given (10 to 3600)
         --keep

@@ -47,11 +47,11 @@ struct DoctorCommand: ToolCommand {
         also: [.service, .prometheus, .json],
         """
         doctor
-            look at all that a deployment needs: this machine, NATS, streams,
-            database, Valkey, services and alerts; their versions, rights, room,
-            durability and clocks. Each finding says what to do. It changes nothing,
-            and says what it could not look at: 0 all in order, 1 something is wrong,
-            2 nothing is wrong, but there are warnings, or something was not seen
+            look at all that a deployment needs: this machine, NATS, streams, database, Valkey,
+            services and alerts; their versions, rights, room, durability and clocks. Each finding
+            says what to do. It changes nothing, and says what it could not look at: 0 all in order,
+            1 something is wrong, 2 nothing is wrong, but there are warnings, or something was not
+            seen
         --feed PROVIDER/SYMBOL
             try this provider, too; may be repeated
         $ tapeline doctor

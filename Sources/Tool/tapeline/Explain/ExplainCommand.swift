@@ -21,11 +21,10 @@ struct ExplainCommand: ToolCommand {
         "explain", .proof, "one bar, with every tick of its window", also: [.zone, .json],
         """
         explain SYMBOL SERIES TIME
-            the bar that holds this time: every tick of its window with what it
-            did to the bar and why, which one set open, high, low and close, its
-            versions, the gaps over it, and what a proof says: 0 it is what its
-            ticks make, 1 it is not, 2 the tape does not reach back so far, and the
-            stored ticks make it
+            the bar that holds this time: every tick of its window with what it did to the bar and
+            why, which one set open, high, low and close, its versions, the gaps over it, and what a
+            proof says: 0 it is what its ticks make, 1 it is not, 2 the tape does not reach back so
+            far, and the stored ticks make it
         --source NAME
             the bar of this source or group
         --table-only

@@ -18,13 +18,11 @@ struct FeedCommand: ToolCommand {
         on: .nowhere, also: [.json],
         """
         feed try PROVIDER SYMBOL
-            connect to a provider, take ten ticks, and say whether it works: ibkr,
-            binance, alpaca, massive, synthetic, fred, coingecko or alternative-me
-            (one value is enough), or replay with a recording instead of a symbol. It
-            needs no NATS and no stack, and puts nothing on a tape. Settings come
-            from the environment of the services: 0 it works, 1 it refuses the
-            symbol, or the settings are wrong, 2 connected, but too few ticks, 69 not
-            reachable
+            connect to a provider, take ten ticks, and say whether it works: ibkr, binance, alpaca,
+            massive, synthetic, fred, coingecko or alternative-me (one value is enough), or replay
+            with a recording instead of a symbol. It needs no NATS and no stack, and puts nothing on
+            a tape. Settings come from the environment of the services: 0 it works, 1 it refuses the
+            symbol, or the settings are wrong, 2 connected, but too few ticks, 69 not reachable
         --ticks N
             so many ticks, 10 if not given
         --seconds N
@@ -32,8 +30,8 @@ struct FeedCommand: ToolCommand {
         --set KEY=VALUE
             a setting of the gateway, such as IBKR_PORT=7496
         --report FILE
-            write what came, the settings and the log into a file that can
-            be sent. Secrets are taken out; prices and names of hosts are not
+            write what came, the settings and the log into a file that can be sent. Secrets
+            are taken out; prices and names of hosts are not
         $ tapeline feed try binance BTCUSDT
         $ tapeline feed try ibkr SPY --set IBKR_PORT=7497 --report feed.json
         $ tapeline feed try replay day.recording --ticks 100

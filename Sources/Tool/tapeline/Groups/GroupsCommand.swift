@@ -22,8 +22,8 @@ struct GroupsCommand: ToolCommand {
         groups list
             which groups the tape is kept for
         groups register GROUP
-            keep the tape for a group: what it has not read is not purged, whether any of
-            its members runs or not
+            keep the tape for a group: what it has not read is not purged, whether any of its
+            members runs or not
         groups remove GROUP
             keep nothing for it any more
         --reads ticks|bars

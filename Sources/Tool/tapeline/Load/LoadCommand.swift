@@ -52,17 +52,16 @@ struct LoadCommand: ToolCommand {
         "load", .choice, "load a provider's past", also: [.zone, .yes, .json], words: .own,
         """
         load PROVIDER SYMBOL... --from TIME --to TIME
-            put the trades or bars of the past of binance, alpaca, massive or ibkr onto
-            the tape, in the order of time, as a source of its own; says first what it
-            takes, and asks. After a stop or a kill the same command goes on where it
-            was (docs/history.md).
-            Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the
-            gateway's user of NATS
+            put the trades or bars of the past of binance, alpaca, massive or ibkr onto the tape, in
+            the order of time, as a source of its own; says first what it takes, and asks. After a
+            stop or a kill the same command goes on where it was (docs/history.md).
+            Without a local stack, LOAD_NATS_USER and LOAD_NATS_PASSWORD name the gateway's user of
+            NATS
         --bars LENGTH
             the provider's own bars and not its trades, as 1m or 1d
         --instruments FILE
-            with ibkr: the list that names the contracts; else that of the stack's
-            gateways, and a symbol in none is a stock at SMART in USD
+            with ibkr: the list that names the contracts; else that of the stack's gateways,
+            and a symbol in none is a stock at SMART in USD
         --source NAME
             PROVIDER-history if not given. A source is loaded forward in time: an earlier
             range needs another one, as binance-history-2

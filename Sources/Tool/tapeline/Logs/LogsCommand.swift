@@ -19,15 +19,14 @@ struct LogsCommand: ToolCommand {
         "logs", .stack, "what the processes say", on: .stack,
         """
         logs [PROCESS...]
-            what the processes say, in the order of time: all of them, or those whose
-            names begin so (operator-worker). Without --follow the last lines of each
+            what the processes say, in the order of time: all of them, or those whose names begin so
+            (operator-worker). Without --follow the last lines of each
         -f, --follow
             go on with what they say next
         --last N
             lines of each process, 20 if not given
         --level LEVEL
-            only lines of our programs of at least this level: debug,
-            info, warning, error
+            only lines of our programs of at least this level: debug, info, warning, error
         $ tapeline logs -f store-writer
         $ tapeline logs --level warning --last 100
         """)

@@ -16,11 +16,11 @@ enum BarsCommand: ToolCommand {
         also: [.csv, .source.of("bars"), .zone],
         """
         bars SYMBOL SERIES
-            the newest stored bars in their last versions, with what is to be known
-            of each: partial, of two providers, changed since it was closed
+            the newest stored bars in their last versions, with what is to be known of each:
+            partial, of two providers, changed since it was closed
         bars --rewritten [SYMBOL...]
-            how many bars changed after they were published, by series and reason,
-            and how long after it; of windows from --from (a day ago) to --to (now)
+            how many bars changed after they were published, by series and reason, and how long
+            after it; of windows from --from (a day ago) to --to (now)
         --last N
             bars: so many (30)
         --as-of TIME

@@ -27,8 +27,8 @@ struct ExportCommand: ToolCommand {
         "export", .data, "bars, trades or quotes as CSV", also: [.zone, .source],
         """
         export bars|trades|quotes [SYMBOL...] --from TIME
-            rows of that time as CSV, numbers exact, in the order of time: what the
-            views of the database say (docs/data.md)
+            rows of that time as CSV, numbers exact, in the order of time: what the views of the
+            database say (docs/data.md)
         --to TIME
             not longer than that (now)
         --series S,...

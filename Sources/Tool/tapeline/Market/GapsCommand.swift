@@ -17,9 +17,9 @@ struct GapsCommand: ToolCommand {
         "gaps", .data, "what is missing now", also: [.csv, .source],
         """
         gaps [SYMBOL...]
-            what is missing now, a line per stretch of time: open, being filled from
-            the provider's history, or abandoned; and when feeds began, as bars of
-            that moment are partial without a gap. 1: nothing of a symbol is stored
+            what is missing now, a line per stretch of time: open, being filled from the provider's
+            history, or abandoned; and when feeds began, as bars of that moment are partial without
+            a gap. 1: nothing of a symbol is stored
         --last N
             the newest ones (100)
         --json

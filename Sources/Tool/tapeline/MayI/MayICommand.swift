@@ -13,14 +13,14 @@ struct MayICommand: ToolCommand {
         "may-i", .operation, "whether a process may be started again now", also: [.json],
         """
         may-i restart NAME|GROUP
-            whether the process of that name, or those of a group one after another, may
-            be started again now: 0 yes, 1 no, with a line on each reason. Others have to
-            be there to take over, all have to be ready, what is not read yet has to be
-            little, and NATS with its copies and the database have to answer
+            whether the process of that name, or those of a group one after another, may be started
+            again now: 0 yes, 1 no, with a line on each reason. Others have to be there to take
+            over, all have to be ready, what is not read yet has to be little, and NATS with its
+            copies and the database have to answer
         may-i upgrade NAME|GROUP [--to RELEASE]
-            the same, and whether it may become one of that release, like 1.4.0 or
-            '1.4.0 (0123abcd)' (else that of this tool): all that comes before it in
-            docs/upgrade.md has to be of that release
+            the same, and whether it may become one of that release, like 1.4.0 or '1.4.0
+            (0123abcd)' (else that of this tool): all that comes before it in docs/upgrade.md has to
+            be of that release
         $ tapeline may-i restart operator-worker-b
         $ tapeline may-i restart writer --json
         $ tapeline may-i upgrade operator --to 1.4.0

@@ -24,13 +24,11 @@ struct PositionCommand: ToolCommand {
         also: [.yes.of("accept", "raise"), .json],
         """
         position show|verify|accept
-            where writer and operators have read to; whether the packets there are
-            still the same; go on after tape data were destroyed, saying exactly what
-            is lost
+            where writer and operators have read to; whether the packets there are still the same;
+            go on after tape data were destroyed, saying exactly what is lost
         position raise
-            after NATS lost its disk, before any service starts: gateways and workers
-            continue after the ordinals and epochs that the database has; says what
-            is lost
+            after NATS lost its disk, before any service starts: gateways and workers continue after
+            the ordinals and epochs that the database has; says what is lost
         --input ticks|bars, --group writer|operator, --partition P
             show, verify, accept: only these
         --dry-run

@@ -22,11 +22,10 @@ struct ProveCommand: ToolCommand {
         "prove", .proof, "compute bars again, and compare them", also: [.zone, .json],
         """
         prove [SYMBOL...] --from TIME [--to TIME]
-            compute the bars of that time (without --to: up to now) again, from the
-            tape and from the stored ticks, by the operators' OPERATOR_GRAPH or
-            OPERATOR_SERIES (of a local stack: those with which it was started), and
-            compare them with the stored ones: 0 equal, 1 not, 2 equal as far as the
-            tape still reaches, or no bar at all in that time
+            compute the bars of that time (without --to: up to now) again, from the tape and from
+            the stored ticks, by the operators' OPERATOR_GRAPH or OPERATOR_SERIES (of a local stack:
+            those with which it was started), and compare them with the stored ones: 0 equal, 1 not,
+            2 equal as far as the tape still reaches, or no bar at all in that time
         --series S,...
             only these
         --table-only

@@ -27,13 +27,10 @@ struct QualityCommand: ToolCommand {
     static let page = CommandPage(
         "quality", .proof, "how complete and how clean a day is, by symbol", also: [.json, .csv],
         """
-        quality --day DAY
-            a day of UTC by symbol and source: ticks, late ones, duplicates, changed
-            and fetched ones, bars, partial and rewritten ones, missing and silent
-            time, with rates per million, and refused rows. 0 nothing is missing,
-            1 something is, 2 there is nothing to judge
-        --symbols A,B
-            only these
+        quality --day DAY [SYMBOL...]
+            a day of UTC by symbol and source: ticks, late ones, duplicates, changed and fetched
+            ones, bars, partial and rewritten ones, missing and silent time, with rates per million,
+            and refused rows. 0 nothing is missing, 1 something is, 2 there is nothing to judge
         --source NAME
             only this source or group
         --silent N
@@ -45,7 +42,7 @@ struct QualityCommand: ToolCommand {
 
     static func read(_ given: CommandArguments) throws(ToolError) -> QualityCommand {
         var command = QualityCommand(target: try TapeTarget(given), day: try given.neededDay())
-        command.symbols = try given.symbolLists()
+        command.symbols = try given.symbols()
         command.source = try given.source()
         command.silentSeconds =
             try given.integer("--silent", in: silentRange) ?? command.silentSeconds

@@ -27,12 +27,11 @@ struct ReconcileCommand: ToolCommand {
         also: [.json, .csv],
         """
         reconcile --day DAY [SYMBOL...]
-            the volume of the trades that count beside that of the provider's own
-            bars which open in that day of UTC. A difference is explained by kind
-            before it is judged: gaps, odd lots, trades out of the session,
-            unreported, delayed, late or cancelled ones, units of lots. 0 all equal
-            or explained, 1 a difference is not, 2 not all could be judged, or there
-            was nothing to compare
+            the volume of the trades that count beside that of the provider's own bars which open in
+            that day of UTC. A difference is explained by kind before it is judged: gaps, odd lots,
+            trades out of the session, unreported, delayed, late or cancelled ones, units of lots. 0
+            all equal or explained, 1 a difference is not, 2 not all could be judged, or there was
+            nothing to compare
         --source NAME
             only this source
         --tolerance PPM

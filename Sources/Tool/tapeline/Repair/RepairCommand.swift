@@ -29,17 +29,16 @@ struct RepairCommand: ToolCommand {
         also: [.zone, .yes, .json],
         """
         repair SYMBOL --from TIME --to TIME
-            have the bars of that time computed again from the tape, with what came
-            late, was taken back, corrected or filled in; they get new versions.
-            It is also the way to accept late ticks that are listed (late_ticks)
+            have the bars of that time computed again from the tape, with what came late, was taken
+            back, corrected or filled in; they get new versions. It is also the way to accept late
+            ticks that are listed (late_ticks)
         --source NAME
             only the bars of this source, not those of all sources
         --reason repair|bust|gap|backfill, --note TEXT
             what the new versions say about why
         --wait, --timeout N
-            until the new versions are stored (without a database: are on the tape),
-            so many seconds at most: 0 done, 1 refused with the reason, 2 in part,
-            75 not yet
+            until the new versions are stored (without a database: are on the tape), so many
+            seconds at most: 0 done, 1 refused with the reason, 2 in part, 75 not yet
         --dry-run
             say what would be asked for
         $ tapeline repair AAPL --from -2h --to -1h --note "late feed" --wait, --timeout N

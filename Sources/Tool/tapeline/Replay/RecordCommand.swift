@@ -20,14 +20,12 @@ struct RecordCommand: ToolCommand {
     static let page = CommandPage(
         "record", .choice, "write what a source put on the tape into a file", also: [.zone, .json],
         """
-        record -o FILE [--from TIME] [--to TIME]
+        record -o FILE [--from TIME] [--to TIME] [SYMBOL...]
             write what a source put on the tape into a file, and its bars: packets that were sent
             from then on, and before then; all up to now if not given. 1: there is nothing to
             record, 2: the tape had lost some of it
         --source NAME
             if not given, the only one of the tape
-        --symbols A,B
-            only these
         -o FILE, --output FILE
             a file that is not there yet
         --no-bars
@@ -43,7 +41,7 @@ struct RecordCommand: ToolCommand {
         let (from, to) = try given.sent()
         return RecordCommand(
             target: try TapeTarget(given), source: try given.source(), from: from, to: to,
-            symbols: try given.symbolLists(), hasBars: !given.has("--no-bars"), output: output,
+            symbols: try given.symbols(), hasBars: !given.has("--no-bars"), output: output,
             asJSON: given.asJSON)
     }
 
@@ -70,9 +68,5 @@ extension CommandArguments {
         case .time(let time): return time
         case .sequence: throw .usage("\(option) wants a time, not a place on the tape")
         }
-    }
-
-    func symbolLists() throws(ToolError) -> [Symbol] {
-        try symbols(all("--symbols").flatMap { $0.split(separator: ",").map(String.init) }[...])
     }
 }

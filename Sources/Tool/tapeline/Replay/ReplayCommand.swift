@@ -29,24 +29,21 @@ struct ReplayCommand: ToolCommand {
     static let page = CommandPage(
         "replay", .choice, "put a recording on another tape", also: [.zone, .json],
         """
-        replay FILE --to-namespace NAME
+        replay FILE --to-namespace NAME [SYMBOL...]
             put a recording on the tape of another namespace, also one with other partitions
-        replay --from-namespace NAME --to-namespace NAME [--from TIME] [--to TIME]
-            the same with a range of another tape: packets that were sent from then on, and
-            before then; all up to now if not given.
-            Killed or interrupted (75), a replay goes on where it was by the same command; give
-            --to as it was said, if it was not given. It refuses a namespace in which the source
-            has anything else (1). 2: the tape had lost some of what was asked for.
-            A local stack has all that is needed. Elsewhere NATS_USER and NATS_PASSWORD name the
-            gateway's user, and REPLAY_NATS_USER and REPLAY_NATS_PASSWORD one that may read the
-            tape of --from-namespace
+        replay --from-namespace NAME --to-namespace NAME [--from TIME] [--to TIME] [SYMBOL...]
+            the same with a range of another tape: packets that were sent from then on, and before
+            then; all up to now if not given.
+            Killed or interrupted (75), a replay goes on where it was by the same command; give --to
+            as it was said, if it was not given. It refuses a namespace in which the source has
+            anything else (1). 2: the tape had lost some of what was asked for. A local stack has
+            all that is needed. Elsewhere NATS_USER and NATS_PASSWORD name the gateway's user, and
+            REPLAY_NATS_USER and REPLAY_NATS_PASSWORD one that may read the tape of --from-namespace
         --source NAME
             that of the file, or the only one of the tape, if not given
-        --symbols A,B
-            only these
         --speed 1|N|full
-            as fast as recorded, N times as fast (2.5), or as the tape takes it: full if
-            not given
+            as fast as recorded, N times as fast (2.5), or as the tape takes it: full if not
+            given
         --shift now
             times move so that the recording begins now; only with --speed 1
         --partitions N
@@ -63,6 +60,8 @@ struct ReplayCommand: ToolCommand {
             TapeNames(namespace: namespace, partitions: 1) != nil
         else { throw .usage("'tapeline replay' wants --to-namespace NAME ([a-z][a-z0-9_]*)") }
         let input = try input(given, into: namespace)
+        var symbols = given.words[...]
+        if case .file = input { symbols = symbols.dropFirst() }
         let shift = try given.one("--shift") ?? "recorded"
         guard ["now", "recorded"].contains(shift) else {
             throw .usage("--shift wants now or recorded, not '\(shift.prefix(20))'")
@@ -78,7 +77,7 @@ struct ReplayCommand: ToolCommand {
             target: try TapeTarget(given), input: input,
             source: try given.source(), namespace: namespace,
             partitions: try given.integer("--partitions", in: Partition.countRange),
-            symbols: try given.symbolLists(), speed: speed, movesToNow: shift == "now",
+            symbols: try given.symbols(symbols), speed: speed, movesToNow: shift == "now",
             prints: given.has("--print"), asJSON: given.asJSON)
     }
 
@@ -100,7 +99,7 @@ struct ReplayCommand: ToolCommand {
             }
             return .file(file)
         }
-        guard given.words.isEmpty else {
+        if let word = given.words.first, FileSystem.exists(word) {
             throw .usage("'tapeline replay' wants a recording or --from-namespace, not both")
         }
         guard TapeNames(namespace: origin, partitions: 1) != nil else {

@@ -21,16 +21,15 @@ struct SetupCommand: ToolCommand {
         also: [.json],
         """
         setup
-            make the streams and buckets of a namespace on NATS, or enlarge them; to run
-            it again does no harm, and nothing is made smaller. MDS_NAMESPACE and
-            MDS_PARTITIONS say what is made, and MDS_REPLICAS with how many copies: 1, or
-            3 on a cluster of NATS. It adds copies while the services run, and takes none
-            away. 'up' does it. On a server with users the services wait, not ready,
-            until the user 'tool' has run it. A cluster that elects its leaders is waited
-            for, at most a minute
+            make the streams and buckets of a namespace on NATS, or enlarge them; to run it again
+            does no harm, and nothing is made smaller. MDS_NAMESPACE and MDS_PARTITIONS say what is
+            made, and MDS_REPLICAS with how many copies: 1, or 3 on a cluster of NATS. It adds
+            copies while the services run, and takes none away. 'up' does it. On a server with users
+            the services wait, not ready, until the user 'tool' has run it. A cluster that elects
+            its leaders is waited for, at most a minute
         --stream-bytes N
-            what each of the tape's five streams may hold; MDS_STREAM_BYTES if not
-            given, else 1GiB
+            what each of the tape's five streams may hold; MDS_STREAM_BYTES if not given,
+            else 1GiB
         --dead-letter-bytes N
             what the stream of dead letters may hold; WRITER_DEAD_LETTERS_BYTES if not
             given, else 64MiB

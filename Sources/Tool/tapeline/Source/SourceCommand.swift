@@ -18,12 +18,11 @@ struct SourceCommand: ToolCommand {
         also: [.json.of("list"), .csv.of("list")],
         """
         source list
-            the sources of the tape: provider, kind (real, delayed, simulated by this
-            stack, loaded or made up), alive, silent or retired, last packet,
-            partitions and gateways
+            the sources of the tape: provider, kind (real, delayed, simulated by this stack, loaded
+            or made up), alive, silent or retired, last packet, partitions and gateways
         source retire NAME
-            a source that does not come back: nothing waits for it any more, and no
-            alert reports it; refused while a gateway of it lives
+            a source that does not come back: nothing waits for it any more, and no alert reports
+            it; refused while a gateway of it lives
         source resume NAME
             take that back; the next gateway of the source does the same
         $ tapeline source list

@@ -13,9 +13,9 @@ struct GraphCommand: ToolCommand {
         "graph", .choice, "give the workers of a stack another graph", on: .stack,
         """
         graph apply FILE
-            give the workers of a stack another graph: say which series change,
-            ask, raise OPERATOR_GENERATION by one, start the workers again, and end
-            when they are ready. 1: they are not, or nobody agreed
+            give the workers of a stack another graph: say which series change, ask, raise
+            OPERATOR_GENERATION by one, start the workers again, and end when they are ready. 1:
+            they are not, or nobody agreed
         --yes
             do not ask
         $ tapeline graph apply my.yaml --name mine

@@ -9,28 +9,25 @@ struct UpCommand: ToolCommand {
         "up", .stack, "start a stack, and leave it running", on: .stack, also: [.set],
         """
         up [PROVIDER=NAME]
-            check the configuration of all services; start NATS, PostgreSQL with
-            TimescaleDB, Valkey and the services; wait until all of them work, and
-            leave them running. It fails (1) if a service does not work in time, or
-            no feed of a broker delivers: then they are left running, too, so that
-            it can be mended ('tapeline status'). A stack whose ticks are of another
-            provider or source is not started: made-up ticks never get among real
-            ones.
+            check the configuration of all services; start NATS, PostgreSQL with TimescaleDB, Valkey
+            and the services; wait until all of them work, and leave them running. It fails (1) if a
+            service does not work in time, or no feed of a broker delivers: then they are left
+            running, too, so that it can be mended ('tapeline status'). A stack whose ticks are of
+            another provider or source is not started: made-up ticks never get among real ones.
             PROVIDER=binance needs no account; PROVIDER=NAME is short for --set
             GATEWAY_PROVIDER=NAME
         --settings FILE
-            such keys from a file, a KEY=VALUE per line as in default.env. Its paths
-            are relative to the file. Of two values of a key the later one counts. Those
-            of OPERATOR_, WRITER_ and COCKPIT_ keys stay with the stack until others are
-            given; an empty value takes one back
+            such keys from a file, a KEY=VALUE per line as in default.env. Its paths are
+            relative to the file. Of two values of a key the later one counts. Those of
+            OPERATOR_, WRITER_ and COCKPIT_ keys stay with the stack until others are given;
+            an empty value takes one back
         --simulator
-            with a simulated TWS of Interactive Brokers, or with PROVIDER=binance,
-            alpaca or massive a simulated exchange. Without a list of instruments it
-            has those of a shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names
-            others
+            with a simulated TWS of Interactive Brokers, or with PROVIDER=binance, alpaca or
+            massive a simulated exchange. Without a list of instruments it has those of a
+            shipped list; --set SIMULATOR_SYMBOLS=AAPL,MSFT names others
         --add-source
-            a further gateway, whose source, provider and settings are those given
-            here, beside those that the stack has: they start with their settings
+            a further gateway, whose source, provider and settings are those given here,
+            beside those that the stack has: they start with their settings
         --servers-only
             without the services, to run one of them by hand
         $ tapeline up PROVIDER=binance
@@ -120,10 +117,9 @@ struct StatusCommand: ToolCommand {
         "status", .stack, "what runs where, and how the feeds are", on: .stack, also: [.json],
         """
         status
-            what runs where, whether the servers answer, and how the broker's
-            connection and feeds are, which limits of each provider are used, and
-            what waits for them until when. It fails unless everything works and,
-            where there is a broker, at least one feed delivers
+            what runs where, whether the servers answer, and how the broker's connection and feeds
+            are, which limits of each provider are used, and what waits for them until when. It
+            fails unless everything works and, where there is a broker, at least one feed delivers
         $ tapeline status --json
         """)
 

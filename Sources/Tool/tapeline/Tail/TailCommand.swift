@@ -34,43 +34,41 @@ struct TailCommand: ToolCommand {
         """
         tail [SYMBOL...]
             what is on the tape: from now on, or from a time or sequence
-        --symbol S
-            the same as SYMBOL
         --partition P
-            only this partition; may be repeated. 'all' is what is derived
-            over all partitions
+            only this partition; may be repeated. 'all' is what is derived over all
+            partitions
         --kind K
             only this kind (trade, quote, bar, ...); may be repeated
         --source NAME
-            only this source: its ticks, and the bars, late ticks and values
-            made of them; --live, too
+            only this source: its ticks, and the bars, late ticks and values made of them;
+            --live, too
         --bars
             what is derived (bars, late ticks, values) instead of ticks
         --control
             also the packets without ticks (markers, watermarks)
         --from PLACE
-            beginning, now, today, yesterday, 14:30, 2026-11-20,
-            2026-11-20T14:30:00Z, -10m, or seq:N in one stream. Times are those at
-            which the tape stored a packet; a day begins at midnight UTC. Without
-            it, tail begins now if it follows, else at the start
-        --until PLACE
+            beginning, now, today, yesterday, 14:30, 2026-11-20, 2026-11-20T14:30:00Z, -10m,
+            or seq:N in one stream. Times are those at which the tape stored a packet; a day
+            begins at midnight UTC. Without it, tail begins now if it follows, else at the
+            start
+        --to PLACE
             the end, likewise
         --limit N
             so many ticks
         --follow
-            wait for more; tail does so without --until and --limit
+            wait for more; tail does so without --to and --limit
         --live
-            trades, quotes and bars as the services publish them, bars of open
-            windows among them; best effort
+            trades, quotes and bars as the services publish them, bars of open windows among
+            them; best effort
         --json, --csv
             one object per tick; with a header (RFC 4180)
-        $ tapeline tail --symbol BRK.B --from -10m
-        $ tapeline tail --bars --json --from beginning --until now > bars.ndjson
-        $ tapeline tail --live --bars --symbol AAPL --source ibkr
+        $ tapeline tail BRK.B --from -10m
+        $ tapeline tail --bars --json --from beginning --to now > bars.ndjson
+        $ tapeline tail AAPL --live --bars --source ibkr
         """)
 
     /// Options without meaning beside `--live`, which starts now and selects by symbol and source.
-    private static let notLive = ["--partition", "--from", "--until"]
+    private static let notLive = ["--partition", "--from", "--to"]
     private static let liveAll: Set<TickKind> = [
         .record(.trade), .record(.quote), .record(.providerBar), .record(.bar),
     ]
@@ -78,7 +76,6 @@ struct TailCommand: ToolCommand {
     static func read(_ given: CommandArguments) throws(ToolError) -> TailCommand {
         var command = TailCommand(target: try TapeTarget(given))
         command.symbols = try given.symbols()
-        for text in given.all("--symbol") { command.symbols.append(try given.symbol(text)) }
         for text in given.all("--partition") {
             if text == "all" || text == SourceName.universe.text {
                 command.wantsUniverse = true
@@ -135,10 +132,10 @@ struct TailCommand: ToolCommand {
 
     private mutating func readPlaces(_ given: CommandArguments) throws(ToolError) {
         from = try given.place("--from")
-        until = try given.place("--until")
+        until = try given.place("--to")
         if until == .beginning { throw .usage("nothing stands before the beginning") }
         if case .time(let first) = from, case .time(let end) = until, first >= end {
-            throw .usage("--until is not after --from: nothing can be in that time")
+            throw .usage("--from has to come before --to")
         }
         limit = try given.integer("--limit", in: 1...Int.max)
         follows = given.has("--follow") || (until == nil && limit == nil)
@@ -192,13 +189,13 @@ struct TailCommand: ToolCommand {
         }
         if wantsBars || derived { selections.append(barSelection(names, wanted)) }
         if case .sequence = from, selections.count > 1 { throw Self.oneStream("--from") }
-        if case .sequence = until, selections.count > 1 { throw Self.oneStream("--until") }
+        if case .sequence = until, selections.count > 1 { throw Self.oneStream("--to") }
         return selections
     }
 
     private static func oneStream(_ option: String) -> ToolError {
         .usage(
-            "\(option) seq:NUMBER counts in one stream: choose one by --symbol, --partition or "
+            "\(option) seq:NUMBER counts in one stream: choose one by a symbol, --partition or "
                 + "--bars")
     }
 

@@ -25,12 +25,12 @@ struct TapeCommand: ToolCommand {
         "tape", .state, "streams, rates and readers; verify the servers' copies", also: [.json],
         """
         tape
-            streams, partitions, rates, readers and their lag, and whether an
-            acknowledgement means 'on disk'
+            streams, partitions, rates, readers and their lag, and whether an acknowledgement means
+            'on disk'
         tape verify
-            read each server's own copy of the tape, or that of --node: checksums,
-            ordinals, and each packet against the other copies; exit status 1 when
-            a copy is damaged, different or lacks something
+            read each server's own copy of the tape, or that of --node: checksums, ordinals, and
+            each packet against the other copies; exit status 1 when a copy is damaged, different or
+            lacks something
         --no-rate
             tape: one look, not two with a second between
         --node NAME

@@ -25,17 +25,16 @@ struct TradeCommand: ToolCommand {
         "trade", .correction, "cancel, correct or restore one trade", also: [.yes, .json],
         """
         trade cancel|correct|restore SOURCE/PARTITION/ORDINAL --note TEXT
-            have one trade count no more, with another price or size, or again as it
-            came. 'tapeline tail' and the column tick_id show addresses. Shows the
-            trade and its bars first; who, why and when are kept (view trade_changes)
+            have one trade count no more, with another price or size, or again as it came. 'tapeline
+            tail' and the column tick_id show addresses. Shows the trade and its bars first; who,
+            why and when are kept (view trade_changes)
         --price P, --size S
             correct: one not given stays
         --note TEXT
             why, on the tape and in the database
         --wait, --timeout N
-            until the change and its new versions are stored (without a database: are
-            on the tape), so many seconds at most: 0 done, 1 refused with the reason,
-            75 not yet
+            until the change and its new versions are stored (without a database: are on the
+            tape), so many seconds at most: 0 done, 1 refused with the reason, 75 not yet
         --dry-run
             show the trade and its bars
         $ tapeline trade cancel ibkr/3/1042 --note "busted by NASDAQ" --note TEXT

@@ -16,9 +16,9 @@ struct WatchCommand: ToolCommand {
         "watch", .state, "the whole deployment on one screen, redrawn", also: [.json],
         """
         watch
-            rates, lag, owners, watermarks and headroom on one screen, redrawn. The
-            first lines say whether all is good, else what is wrong and which runbook
-            helps. Keys: q ends, p pauses, h helps. NO_COLOR: without colours
+            rates, lag, owners, watermarks and headroom on one screen, redrawn. The first lines say
+            whether all is good, else what is wrong and which runbook helps. Keys: q ends, p pauses,
+            h helps. NO_COLOR: without colours
         --interval N
             seconds from look to look, 1 if not given
         --once

@@ -29,14 +29,14 @@ struct WatchlistCommand: ToolCommand {
         also: [.json] + fieldOptions,
         """
         watchlist list
-            the instruments of each source: of the gateway's own list, added or removed,
-            by whom and when, and what the provider says of each
+            the instruments of each source: of the gateway's own list, added or removed, by whom and
+            when, and what the provider says of each
         watchlist add SYMBOL... --note TEXT
-            have the gateway want them beside its own list, from now on and after each
-            start; a removed one of its own list is wanted again
+            have the gateway want them beside its own list, from now on and after each start; a
+            removed one of its own list is wanted again
         watchlist remove SYMBOL... --note TEXT
-            end added ones, or those of the gateway's own list until they are added
-            again; what is on the tape stays
+            end added ones, or those of the gateway's own list until they are added again; what is
+            on the tape stays
         --source NAME
             its source; may be left out where only one can be changed
         --note TEXT

@@ -142,7 +142,7 @@ extension Stack {
             "The stack goes on, and so does the market. Look at it:",
             "  \(tool) watch --name \(home.name)",
             "  \(tool) status --name \(home.name)",
-            "  \(tool) tail --name \(home.name) --symbol SPY",
+            "  \(tool) tail SPY --name \(home.name)",
             "Make TWS go away again, for 10 s, and see what becomes of it:",
             "  echo 'nightly-reset 10' | nc -q 1 \(StackPlan.loopback) \(control)",
             "Audit it yourself, with the market held first ('rate \(plan.rate)': it goes on):",

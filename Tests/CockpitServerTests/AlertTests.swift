@@ -57,12 +57,12 @@ import Testing
     @Test("each shipped alert has the page of its subject and a runbook, and no other one has")
     func shipped() throws {
         let folder = "\(ServerPrograms.checkout)/deploy/prometheus"
-        var names: [String] = []
+        var names: Set<String> = []
         for file in try FileManager.default.contentsOfDirectory(atPath: folder)
         where file.hasSuffix(".rules.yml") {
             let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
             for line in text.split(separator: "\n") where line.contains("- alert: ") {
-                names.append(String(line.split(separator: " ").last ?? ""))
+                names.insert(String(line.split(separator: " ").last ?? ""))
             }
         }
         #expect(names.count > 70)

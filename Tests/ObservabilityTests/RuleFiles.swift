@@ -9,8 +9,18 @@ struct RuleFiles {
         let file: String
         let name: String
         let expression: String
-        let severity: String?
+        /// Those that the rule itself adds.
+        let labels: [String: String]
         let annotations: [String: String]
+
+        var severity: String? { labels["severity"] }
+
+        /// The labels that its tests have to expect: once for each provider that the expression
+        /// names.
+        var expectedLabels: [[String: String]] {
+            let named = expression.matches(of: /"provider", "([a-z]+)"/).map { String($0.output.1) }
+            return named.isEmpty ? [labels] : named.map { labels.merging(["provider": $0]) { $1 } }
+        }
     }
 
     struct Record {
@@ -34,17 +44,18 @@ struct RuleFiles {
     private mutating func add(_ rule: YAMLNode, _ file: String) {
         let expression = rule["expr"]?.text ?? ""
         if let name = rule["alert"]?.text {
-            let annotations = (rule["annotations"]?.mapping ?? []).map {
-                ($0.key, $0.value.text ?? "")
-            }
             alerts.append(
                 Alert(
                     file: file, name: name, expression: expression,
-                    severity: rule["labels"]?["severity"]?.text,
-                    annotations: Dictionary(annotations) { $1 }))
+                    labels: Self.texts(rule["labels"]), annotations: Self.texts(rule["annotations"])
+                ))
         } else if let name = rule["record"]?.text {
             records.append(Record(name: name, expression: expression))
         }
+    }
+
+    static func texts(_ node: YAMLNode?) -> [String: String] {
+        Dictionary((node?.mapping ?? []).map { ($0.key, $0.value.text ?? "") }) { $1 }
     }
 }
 

@@ -363,6 +363,10 @@ import Testing
         expectOne(
             try findings("\(rule("A", "firing")),\(rule("Watchdog"))"), .warning, "alert A fires",
             "A")
+        // Two rules have one name.
+        expectOne(
+            try findings("\(rule("A", "firing")),\(rule("A", "firing")),\(rule("Watchdog"))"),
+            .warning, "alert A fires", "A")
         expectOne(
             try findings("\(rule("A", health: "err")),\(rule("Watchdog"))"), .wrong,
             "A: no such metric")

@@ -7,7 +7,7 @@ struct AlertFacts: Equatable, Sendable {
     var names: Set<String> = []
     /// The rules that it cannot evaluate, with its reason.
     var broken: [String] = []
-    var firing: [String] = []
+    var firing: Set<String> = []
     /// The alerts that have a runbook. Empty if there is no checkout.
     var wanted: Set<String> = []
 
@@ -28,7 +28,7 @@ struct AlertFacts: Equatable, Sendable {
             }
             guard rule["type"]?.string == "alerting" else { continue }
             names.insert(name)
-            if rule["state"]?.string == "firing", name != Self.watchdog { firing.append(name) }
+            if rule["state"]?.string == "firing", name != Self.watchdog { firing.insert(name) }
         }
     }
 

@@ -17,7 +17,7 @@ PICTURES = [
     ("gaps", "faulty", "gaps", "ETHUSDT", "light"),
     ("partitions", "faulty", "partitions", "worker-a", "light"),
     ("store", "well", "store", "closed", "light"),
-    ("alerts", "faulty", "alerts", "IBKRNotConnected", "light"),
+    ("alerts", "faulty", "alerts", "ProviderNotConnected", "light"),
     ("feeds", "faulty", "feeds", "lost the broker", "light"),
     ("chart", "well", "chart?symbol=AAPL&source=ib&series=1m", "repair", "light"),
     ("dead", "well", "dead", "price_check", "light"),

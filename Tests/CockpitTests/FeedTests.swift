@@ -92,7 +92,7 @@ import Testing
                 "failed_attempts":4,"instruments":[]}
                 """, kind: .waits,
             words: "waits to connect again: refused; it tries again at 2026-11-26T14:31:00Z; "
-                + "attempts that failed: 4", runbook: "IBKRNotConnected"),
+                + "attempts that failed: 4", runbook: "ProviderNotConnected"),
         // Ticks of a moment ago do not make a feed alive that says that it is not.
         Case(
             provider: "binance",
@@ -102,26 +102,26 @@ import Testing
                 "reason":"no route"}],"instruments":[{"symbol":"X","state":"down","reason":""}]}
                 """, kind: .waits,
             words: "waits to connect again: no route; it tries again at 2026-11-26T14:31:00Z",
-            runbook: "BinanceNotConnected"),
+            runbook: "ProviderNotConnected"),
         Case(
             provider: "massive",
             state: #"{"state":"refused","reason":"authentication failed","instruments":[]}"#,
             kind: .failed,
             words: "does not take the key, or the account lacks what is asked for: "
-                + "authentication failed", runbook: "MassiveRefused"),
+                + "authentication failed", runbook: "ProviderRefused"),
         Case(
             provider: "alpaca",
             state: #"{"state":"connecting","reason":"","instruments":[{"#
                 + #""symbol":"X","state":"starting","reason":""}]}"#,
-            kind: .connecting, words: "connecting", runbook: "AlpacaNotConnected"),
+            kind: .connecting, words: "connecting", runbook: "ProviderNotConnected"),
         Case(
             provider: "ibkr", state: #"{"state":"competing","instruments":[]}"#, kind: .failed,
-            words: "another session of the same user has the data", runbook: "IBKRCompetingSession"
+            words: "another session of the same user has the data", runbook: "ProviderAccountInUse"
         ),
         Case(
             provider: "fred", state: #"{"state":"failing","reason":"429","instruments":[]}"#,
             kind: .waits, words: "does not answer, and is asked again: 429",
-            runbook: "PolledSeriesDown"),
+            runbook: "ProviderFeedsDown"),
         Case(
             provider: "alpaca", state: #"{"state":"closed","failed_attempts":0,"instruments":[]}"#,
             kind: .standsBy, words: "stands by: no instrument is requested from it"),

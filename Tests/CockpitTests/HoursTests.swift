@@ -151,7 +151,7 @@ import Testing
         #expect(try look(closed, "closed", age: 300).feeds[0].state.kind == .waits)
         let silent = try look(try Self.calendar(opened: 3_000), "ready", age: 300).feeds[0].state
         #expect(silent.kind == .failed && silent.words.hasPrefix("connected, and silent in its"))
-        #expect(silent.runbook == "IBKRNoDataInSession")
+        #expect(silent.runbook == "ProviderSilent")
         // Its gateway has ticks, so that only what is heard of it stands still.
         let heard = try look(try Self.calendar(opened: 3_000), "ready", age: 1).feeds[0].state
         #expect(heard.kind == .delivers)

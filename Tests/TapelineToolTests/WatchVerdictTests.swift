@@ -89,10 +89,10 @@ import Testing
         expect("NO SOURCE: no gateway has put ticks on the tape", .warning, nil) {
             $0.sources = []
         }
-        expect("FEEDS DO NOT DELIVER: A trade (refused)", .warning, "IBKRSilentFeeds") {
+        expect("FEEDS DO NOT DELIVER: A trade (refused)", .warning, "ProviderFeedsDown") {
             $0.silentFeeds = ["A trade (refused)"]
         }
-        expect("FEEDS DO NOT DELIVER: a, b, c and 2 more", .warning, "IBKRSilentFeeds") {
+        expect("FEEDS DO NOT DELIVER: a, b, c and 2 more", .warning, "ProviderFeedsDown") {
             $0.silentFeeds = ["a", "b", "c", "d", "e"]
         }
         expect("TAPE NEARLY FULL: 9 % free", .warning, "TapeHeadroomLow") { $0.freePercent = 9 }

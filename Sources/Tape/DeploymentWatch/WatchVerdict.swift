@@ -185,7 +185,7 @@ package struct WatchVerdict: Sendable {
         return silent + [
             Line(
                 level: .warning, text: "FEEDS DO NOT DELIVER: \(names)\(more)",
-                runbook: "IBKRSilentFeeds")
+                runbook: "ProviderFeedsDown")
         ]
     }
 

@@ -77,7 +77,8 @@ final class PictureSite: Sendable {
 
     private static func alerts(_ hasFault: Bool) throws -> AlertList {
         let fired = """
-            {"labels":{"alertname":"IBKRNotConnected","severity":"critical","source":"ib"},
+            {"labels":{"alertname":"ProviderNotConnected","severity":"critical",
+            "source":"ib","provider":"ibkr"},
             "annotations":{"summary":"ib is not connected to its broker for 94 s"},
             "state":"firing","activeAt":"2026-03-02T14:38:27Z"},
             {"labels":{"alertname":"GroupLagHigh","severity":"warning","group":"operator"},

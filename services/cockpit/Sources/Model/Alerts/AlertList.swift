@@ -128,17 +128,13 @@ enum ShippedAlerts {
         ],
         gaps: [
             "GapsOpen", "GapsGivenUp", "GapsNotStored", "LoadHeldUp", "TicksLeftOut",
-            "BinanceTradesLost",
-            "BinanceTradesDiffer", "MassiveNotReread", "IBKROpenOutages", "TapeLostData",
+            "ProviderTradesLost", "BinanceTradesDiffer", "MassiveNotReread", "TapeLostData",
         ],
         letters: ["DeadLetters", "DeadLettersWaiting", "DeadLettersLost"],
         feeds: [
-            "AlpacaNotConnected", "AlpacaRefused", "BinanceNotConnected", "BinanceOneConnection",
-            "MassiveNotConnected", "MassiveDisplaced", "MassiveRefused", "IBKRNotConnected",
-            "IBKRAwayOutOfHours", "IBKRSilentFeeds", "IBKRCompetingSession",
-            "IBKRRefusedInstruments", "IBKRWaitingForLines", "IBKRChannelFull",
-            "IBKRNoDataInSession", "IBKRSizesInLots", "IBKRClockSkewed", "PolledSeriesDown",
-            "PolledKeyRefused",
+            "ProviderNotConnected", "ProviderRefused", "ProviderAccountInUse", "ProviderSilent",
+            "ProviderFeedsDown", "BinanceOneConnection", "IBKRWaitingForLines", "IBKRChannelFull",
+            "IBKRSizesInLots", "IBKRClockSkewed",
         ],
         actions: ["ActionsNotTaken"],
         overview: [

@@ -96,9 +96,7 @@ enum FeedBoard {
         source.isClosed = closed != nil
         for index in source.feeds.indices {
             let state = source.feeds[index].state
-            source.feeds[index].state = state.within(
-                closed: closed, silence: silence,
-                runbook: sighting.runbookOfSilence(source.name))
+            source.feeds[index].state = state.within(closed: closed, silence: silence)
         }
         return source
     }

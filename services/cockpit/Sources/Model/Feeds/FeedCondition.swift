@@ -113,7 +113,7 @@ extension FeedCondition {
 
     /// Returns the state of a feed that is connected, as the calendar of its source has it.
     /// `silence` says for how long no tick has come while its market is open, if that is too long.
-    func within(closed: String?, silence: Double?, runbook: String?) -> FeedCondition {
+    func within(closed: String?, silence: Double?) -> FeedCondition {
         guard kind == .delivers || kind == .quiet else { return self }
         if let closed {
             return FeedCondition(
@@ -124,7 +124,7 @@ extension FeedCondition {
         var state = FeedCondition(
             .failed, "connected, and silent in its session for \(SpanText.of(silence))")
         state.advice = "does the provider itself get data? If so, start its gateway again"
-        state.runbook = runbook
+        state.runbook = Sighting.runbookOfSilence
         return state
     }
 
@@ -152,28 +152,20 @@ extension FeedCondition {
     private static func advice(
         _ provider: String, _ state: String
     ) -> (text: String, runbook: String)? {
-        let isPolled = ["fred", "coingecko", "alternative-me"].contains(provider)
         switch (provider, state) {
         case (_, "idle"), (_, "asking"): return nil
-        case ("alpaca", "refused"): return ("check key, secret and subscription", "AlpacaRefused")
-        case ("alpaca", "occupied"):
-            return ("stop the other program with this account", "AlpacaNotConnected")
-        case ("alpaca", _):
-            return ("it connects by itself: check the network", "AlpacaNotConnected")
-        case ("massive", "refused"): return ("check the key and the plan", "MassiveRefused")
-        case ("massive", "occupied"):
-            return ("stop the other program with this account", "MassiveDisplaced")
-        case ("massive", _):
-            return ("it connects by itself: check the network", "MassiveNotConnected")
-        case ("binance", _):
-            return ("it connects by itself: check the network", "BinanceNotConnected")
-        case ("ibkr", "competing"): return ("end the other session", "IBKRCompetingSession")
-        case ("ibkr", "silent"): return ("look at TWS: do its windows move?", "IBKRSilentFeeds")
+        case (_, "refused"):
+            return ("check the key, and what the account may read", "ProviderRefused")
+        case (_, "occupied"), (_, "competing"):
+            return ("end the other session of the account", "ProviderAccountInUse")
+        case ("ibkr", "silent"): return ("look at TWS: do its windows move?", "ProviderSilent")
         case ("ibkr", "server-lost"), ("ibkr", "farm-down"):
-            return ("wait, and look at TWS", "IBKRNotConnected")
-        case ("ibkr", _): return ("is TWS started and logged in?", "IBKRNotConnected")
-        case (_, "refused") where isPolled: return ("check the key", "PolledKeyRefused")
-        case (_, _) where isPolled: return ("it asks again: check the network", "PolledSeriesDown")
+            return ("wait, and look at TWS", "ProviderNotConnected")
+        case ("ibkr", _): return ("is TWS started and logged in?", "ProviderNotConnected")
+        case ("alpaca", _), ("massive", _), ("binance", _):
+            return ("it connects by itself: check the network", "ProviderNotConnected")
+        case ("fred", _), ("coingecko", _), ("alternative-me", _):
+            return ("it asks again: check the network", "ProviderFeedsDown")
         case (_, _): return nil
         }
     }

@@ -74,8 +74,10 @@ struct SourceCalendars: Sendable {
 
 extension Sighting {
     /// In a session, a source without a tick for so long is in trouble: as the alert
-    /// IBKRNoDataInSession has it.
+    /// ProviderSilent has it.
     static let silentInSessionNanoseconds: Int64 = 180_000_000_000
+    /// The page about such a source.
+    static let runbookOfSilence = "ProviderSilent"
 
     /// Returns what the calendar of a source says if its market is closed now. `nil` if it is open,
     /// or if no calendar says.
@@ -91,14 +93,6 @@ extension Sighting {
         guard case .open(let open)? = hours[source.name]?.state else { return nil }
         let silence = min(open, now - max(source.changedAt ?? .distantPast, listeningSince))
         return silence > Self.silentInSessionNanoseconds ? Double(silence) / 1e9 : nil
-    }
-
-    /// Returns the page about a source that is silent in its session. `nil`: there is none for its
-    /// provider.
-    func runbookOfSilence(_ source: String) -> String? {
-        let own = (services.value ?? []).filter { $0.source == source }
-        let isBroker = own.contains { $0.providers.contains { $0.name == "ibkr" } }
-        return isBroker ? "IBKRNoDataInSession" : nil
     }
 
     /// What is said of bars while all sources are closed: the words of the first that opens.

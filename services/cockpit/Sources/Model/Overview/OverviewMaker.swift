@@ -166,7 +166,7 @@ struct OverviewMaker: Sendable {
                 level: .bad,
                 text: "SOURCE \(source.name) IS SILENT IN ITS SESSION: "
                     + "no tick for \(SpanText.of(silence))",
-                runbook: sighting.runbookOfSilence(source.name))
+                runbook: Sighting.runbookOfSilence)
         }
     }
 

@@ -81,7 +81,7 @@ package struct HistoryQuestions<Client: HistoryClient> {
             case .again(let reason):
                 let wait = max(0, retries.at - now.monotonic)
                 telemetry.emit(
-                    HistoryQuestionWait(
+                    .historyQuestionWait(
                         service: service, reason: reason, seconds: wait / 1_000_000_000 + 1))
             }
         }
@@ -90,7 +90,7 @@ package struct HistoryQuestions<Client: HistoryClient> {
     /// Says that it waits where that is long: whoever waits for the plan gives it the time.
     private func wait(until time: MonotonicTime) throws(Failure) {
         let seconds = clock.remaining(until: time).components.seconds
-        if seconds > 0 { telemetry.emit(HistoryQuestionPace(seconds: seconds + 1)) }
+        if seconds > 0 { telemetry.emit(.historyQuestionPace(seconds: seconds + 1)) }
         while clock.monotonic() < time {
             try pause(min(.milliseconds(200), clock.remaining(until: time)))
         }
@@ -114,28 +114,18 @@ package struct HistoryQuestions<Client: HistoryClient> {
     }
 }
 
-/// The next question of a plan waits, because the service takes so many in a minute.
-struct HistoryQuestionPace: TelemetryEvent {
-    static let name = "history.plan.paced"
-    let seconds: Int64
+extension ServiceEvent {
+    /// The next question of a plan waits, because the service takes so many in a minute.
+    static func historyQuestionPace(seconds: Int64) -> Self {
+        Self(
+            .info, "history.plan.paced", "the next question leaves in \(seconds) s",
+            ("seconds", .integer(seconds)))
+    }
 
-    var level: LogLevel { .info }
-    var message: String { "the next question leaves in \(seconds) s" }
-    var fields: [(String, LogValue)] { [("seconds", .integer(seconds))] }
-
-    func count(in metrics: MetricRegistry) {}
-}
-
-/// A question of a plan is asked again. `tapeline load` shows it to people.
-struct HistoryQuestionWait: TelemetryEvent {
-    static let name = "history.plan.waits"
-    let service: String
-    let reason: String
-    let seconds: Int64
-
-    var level: LogLevel { .warning }
-    var message: String { "\(reason): \(service) is asked again in \(seconds) s" }
-    var fields: [(String, LogValue)] { [("seconds", .integer(seconds))] }
-
-    func count(in metrics: MetricRegistry) {}
+    /// A question of a plan is asked again. `tapeline load` shows it to people.
+    static func historyQuestionWait(service: String, reason: String, seconds: Int64) -> Self {
+        Self(
+            .warning, "history.plan.waits", "\(reason): \(service) is asked again in \(seconds) s",
+            ("seconds", .integer(seconds)))
+    }
 }

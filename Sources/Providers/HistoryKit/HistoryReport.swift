@@ -49,41 +49,28 @@ final class HistoryReport: Sendable {
         requests.add(progress.requests - (before?.requests ?? 0))
         if let problem = progress.problem, problem != before?.problem {
             telemetry.emit(
-                HistoryTrouble(problem: problem, isFinal: progress.phase == .failed))
+                .historyTrouble(problem: problem, isFinal: progress.phase == .failed))
         }
         if progress.phase == .finished, before?.state != progress.state {
-            telemetry.emit(HistoryLoaded(progress: progress))
+            telemetry.emit(.historyLoaded(progress: progress))
         }
         shown.show(progress)
     }
 }
 
-struct HistoryTrouble: TelemetryEvent {
-    static let name = "history.trouble"
-    let problem: String
-    let isFinal: Bool
-
-    var level: LogLevel { isFinal ? .error : .warning }
-    var message: String {
-        isFinal ? "the load cannot go on: \(problem)" : "the load waits, tried again: \(problem)"
+extension ServiceEvent {
+    static func historyTrouble(problem: String, isFinal: Bool) -> Self {
+        Self(
+            isFinal ? .error : .warning, "history.trouble",
+            isFinal
+                ? "the load cannot go on: \(problem)" : "the load waits, tried again: \(problem)",
+            ("final", .flag(isFinal)))
     }
-    var fields: [(String, LogValue)] { [("final", .flag(isFinal))] }
 
-    func count(in metrics: MetricRegistry) {}
-}
-
-struct HistoryLoaded: TelemetryEvent {
-    static let name = "history.loaded"
-    let progress: HistoryProgress
-
-    var level: LogLevel { .info }
-    var message: String { "the past is handed over" }
-    var fields: [(String, LogValue)] {
-        [
+    static func historyLoaded(progress: HistoryProgress) -> Self {
+        Self(
+            .info, "history.loaded", "the past is handed over",
             ("records", .integer(Int64(clamping: progress.records))),
-            ("requests", .integer(Int64(clamping: progress.requests))),
-        ]
+            ("requests", .integer(Int64(clamping: progress.requests))))
     }
-
-    func count(in metrics: MetricRegistry) {}
 }

@@ -74,33 +74,34 @@ final class ConnectionReport: Sendable {
     func report(_ event: IBEngineEvent) {
         switch event {
         case .state(let state, let reason):
-            telemetry.emit(IBKRStateChanged(state: state, reason: reason))
+            telemetry.emit(.ibkrStateChanged(state: state, reason: reason))
             // Makes `isDue` true, so that a state that lasts less than a second is shown too.
             shownAt.store(MonotonicTime.distantPast.nanoseconds, ordering: .relaxed)
         case .lost(let failures, let reason):
-            telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: false))
+            telemetry.emit(.ibkrFailed(failures: failures, reason: reason, isAlarm: false))
         case .alarm(let failures, let reason):
-            telemetry.emit(IBKRFailed(failures: failures, reason: reason, isAlarm: true))
-        case .notice(let notice): telemetry.emit(IBKRNotice(notice: notice))
+            telemetry.emit(.ibkrFailed(failures: failures, reason: reason, isAlarm: true))
+        case .notice(let notice): telemetry.emit(.ibkrNotice(notice: notice))
         case .feed(let instrument, let feed, let state, let reason):
             telemetry.emit(
-                IBKRFeedChanged(
+                .ibkrFeedChanged(
                     symbol: symbol(instrument), feed: feed.rawValue, state: state, reason: reason))
         case .outageBegun(let instrument, let feed, let reason):
             telemetry.emit(
-                IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: reason))
+                .ibkrOutage(symbol: symbol(instrument), feed: feed.rawValue, reason: reason))
         case .outageEnded(let instrument, let feed):
-            telemetry.emit(IBKROutage(symbol: symbol(instrument), feed: feed.rawValue, reason: nil))
+            telemetry.emit(
+                .ibkrOutage(symbol: symbol(instrument), feed: feed.rawValue, reason: nil))
         case .sizes(let instrument, let unit):
-            telemetry.emit(IBKRSizes(symbol: symbol(instrument), unit: unit))
-        case .skipped(let id, let fault): telemetry.emit(IBKRSkipped(id: id, fault: fault))
+            telemetry.emit(.ibkrSizes(symbol: symbol(instrument), unit: unit))
+        case .skipped(let id, let fault): telemetry.emit(.ibkrSkipped(id: id, fault: fault))
         case .numbers(let instrument, let count):
-            telemetry.emit(IBKRNumbers(symbol: instrument.map(symbol), count: count))
+            telemetry.emit(.ibkrNumbers(symbol: instrument.map(symbol), count: count))
         case .clockStep:
             telemetry.emit(
-                IBKRTrouble(message: "this host's clock made a step; the watermark is held"))
+                .ibkrTrouble(message: "this host's clock made a step; the watermark is held"))
         case .unsendable(let what):
-            telemetry.emit(IBKRTrouble(message: "a request cannot be sent: \(what)"))
+            telemetry.emit(.ibkrTrouble(message: "a request cannot be sent: \(what)"))
         case .clockDifference, .zoneWanted: break
         }
     }
@@ -108,20 +109,20 @@ final class ConnectionReport: Sendable {
     /// Counts events that were dropped because more happened than can be kept for a report.
     func lost(events count: UInt64) {
         telemetry.emit(
-            IBKRTrouble(message: "\(count) events came too fast and are not in the log"))
+            .ibkrTrouble(message: "\(count) events came too fast and are not in the log"))
     }
 
     /// Reports that the first delayed data have come, in place of live ones.
     func delayedBegin(_ first: ProviderRecord, source: SourceName) {
         let symbol = first.header.map { self.symbol($0.symbol) } ?? "?"
-        telemetry.emit(IBKRDelayedBegin(symbol: symbol, source: source.delayed ?? source))
+        telemetry.emit(.ibkrDelayedBegin(symbol: symbol, source: source.delayed ?? source))
     }
 
     /// Reports that no delayed data are taken, because their source has no name.
     func unnamedDelayed(_ source: SourceName) {
         let most = SourceName.utf8CountMax - SourceName.delayedSuffix.utf8.count
         telemetry.emit(
-            IBKRTrouble(
+            .ibkrTrouble(
                 message: "no delayed data are taken: GATEWAY_SOURCE \(source) is too long for "
                     + "their source (\(source)\(SourceName.delayedSuffix)): \(most) characters "
                     + "at most; IBKR_DELAYED=false means the same"))
@@ -130,13 +131,13 @@ final class ConnectionReport: Sendable {
     /// Counts delayed ticks that were left out, and reports it to the log if asked to.
     func leftOut(delayed count: Int, isReported: Bool) {
         metrics.delayedLeftOut.add(UInt64(count))
-        if isReported { telemetry.emit(IBKRDelayedLeftOut()) }
+        if isReported { telemetry.emit(.ibkrDelayedLeftOut()) }
     }
 
     /// Reports that the system has no rules of a time zone.
     func zoneMissing(_ name: String) {
         telemetry.emit(
-            IBKRTrouble(
+            .ibkrTrouble(
                 message: "trading hours are told in the zone '\(name)', which this machine does "
                     + "not know: install tzdata"))
     }

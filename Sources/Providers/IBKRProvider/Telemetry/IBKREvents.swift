@@ -3,180 +3,118 @@ internal import IBProtocol
 internal import MarketModel
 internal import ServiceRuntime
 
-struct IBKRStateChanged: TelemetryEvent {
-    static let name = "ibkr.state"
-    let state: SessionState
-    let reason: String
-
-    var level: LogLevel { state == .ready || state == .connecting ? .info : .warning }
-    var message: String {
-        switch state {
-        case .closed: "not connected to TWS; trying again by itself"
-        case .connecting: "connecting to TWS"
-        case .ready: "connected to TWS"
-        case .serverLost: "TWS has lost the broker's servers; waiting for it"
-        case .farmDown: "a data farm of the broker is down; waiting for it"
-        case .silent: "feeds are silent in trading hours; asking for them anew"
-        case .competing: "the same user watches the market somewhere else; no data until it ends"
-        }
-    }
-    var fields: [(String, LogValue)] {
-        [("state", .text(state.rawValue)), ("reason", .text(reason))]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+extension ServiceEvent {
+    static func ibkrStateChanged(state: SessionState, reason: String) -> Self {
+        let message: String =
+            switch state {
+            case .closed: "not connected to TWS; trying again by itself"
+            case .connecting: "connecting to TWS"
+            case .ready: "connected to TWS"
+            case .serverLost: "TWS has lost the broker's servers; waiting for it"
+            case .farmDown: "a data farm of the broker is down; waiting for it"
+            case .silent: "feeds are silent in trading hours; asking for them anew"
+            case .competing:
+                "the same user watches the market somewhere else; no data until it ends"
+            }
+        return Self(
+            state == .ready || state == .connecting ? .info : .warning, "ibkr.state", message,
+            ("state", .text(state.rawValue)), ("reason", .text(reason))
+        ).counting(
             "mds_ibkr_state_changes_total", "a change of the connection to that state",
-            labels: [("state", state.rawValue)]
-        ).add()
+            labels: [("state", state.rawValue)])
     }
-}
 
-struct IBKRFailed: TelemetryEvent {
-    static let name = "ibkr.failed"
-    let failures: Int
-    let reason: String
-    /// True after so many failures in a row that a person should check.
-    let isAlarm: Bool
-
-    var level: LogLevel { isAlarm ? .error : .warning }
-    var message: String {
-        isAlarm
-            ? "TWS cannot be reached: \(reason); trying on, but somebody should look"
-            : "no connection to TWS: \(reason); trying again"
-    }
-    var fields: [(String, LogValue)] { [("failures", LogValue(failures))] }
-
-    func count(in metrics: MetricRegistry) {
-        guard !isAlarm else { return }
-        metrics.counter(
-            "mds_ibkr_failures_total", "an attempt that failed, or a connection that ended",
-            "the log has the reason"
-        ).add()
-    }
-}
-
-struct IBKRNotice: TelemetryEvent {
-    static let name = "ibkr.notice"
-    let notice: IBNotice
-
-    var level: LogLevel {
-        switch notice.meaning.outlook {
-        case .fine: .info
-        case .temporary, .permanent: .warning
+    /// `isAlarm`: true after so many failures in a row that a person should check.
+    static func ibkrFailed(failures: Int, reason: String, isAlarm: Bool) -> Self {
+        Self(
+            isAlarm ? .error : .warning, "ibkr.failed",
+            isAlarm
+                ? "TWS cannot be reached: \(reason); trying on, but somebody should look"
+                : "no connection to TWS: \(reason); trying again",
+            ("failures", LogValue(failures))
+        ) {
+            guard !isAlarm else { return }
+            $0.counter(
+                "mds_ibkr_failures_total", "an attempt that failed, or a connection that ended",
+                "the log has the reason"
+            ).add()
         }
     }
-    var message: String { "TWS says: \(notice.text)" }
-    var fields: [(String, LogValue)] {
-        [
+
+    static func ibkrNotice(notice: IBNotice) -> Self {
+        let level: LogLevel =
+            switch notice.meaning.outlook {
+            case .fine: .info
+            case .temporary, .permanent: .warning
+            }
+        return Self(
+            level, "ibkr.notice", "TWS says: \(notice.text)",
             ("code", LogValue(notice.code)), ("request", LogValue(notice.request)),
-            ("meaning", .text(notice.meaning.label)),
-        ]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+            ("meaning", .text(notice.meaning.label))
+        ).counting(
             "mds_ibkr_notices_total", "a notice of TWS, by what it means",
-            "the event `ibkr.notice` has its text", labels: [("meaning", notice.meaning.label)]
-        ).add()
+            "the event `ibkr.notice` has its text", labels: [("meaning", notice.meaning.label)])
     }
-}
 
-struct IBKRFeedChanged: TelemetryEvent {
-    static let name = "ibkr.feed"
-    let symbol: String
-    let feed: String
-    let state: FeedStatus.State
-    let reason: String
-
-    var level: LogLevel {
-        switch state {
-        case .waiting, .asked, .live, .done: .debug
-        case .interrupted, .waitingForLines, .down, .refused: .warning
-        }
-    }
-    var message: String {
+    static func ibkrFeedChanged(
+        symbol: String, feed: String, state: FeedStatus.State, reason: String
+    ) -> Self {
+        let level: LogLevel =
+            switch state {
+            case .waiting, .asked, .live, .done: .debug
+            case .interrupted, .waitingForLines, .down, .refused: .warning
+            }
         let words = "\(symbol), \(feed): \(state.rawValue)"
-        return reason.isEmpty ? words : "\(words): \(reason)"
-    }
-    var fields: [(String, LogValue)] {
-        [("symbol", .text(symbol)), ("feed", .text(feed)), ("state", .text(state.rawValue))]
-    }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+        return Self(
+            level, "ibkr.feed", reason.isEmpty ? words : "\(words): \(reason)",
+            ("symbol", .text(symbol)), ("feed", .text(feed)), ("state", .text(state.rawValue))
+        ).counting(
             "mds_ibkr_feed_changes_total", "a change of a feed to that state",
-            by: "state: as `mds_ibkr_feeds`", labels: [("state", state.rawValue)]
-        ).add()
+            by: "state: as `mds_ibkr_feeds`", labels: [("state", state.rawValue)])
     }
-}
 
-struct IBKROutage: TelemetryEvent {
-    static let name = "ibkr.outage"
-    let symbol: String
-    let feed: String
-    /// `nil`: it has ended.
-    let reason: String?
-
-    var level: LogLevel { reason == nil ? .info : .warning }
-    var message: String {
-        reason.map { "\(symbol), \(feed): data are missing from here on: \($0)" }
-            ?? "\(symbol), \(feed): data come again"
-    }
-    var fields: [(String, LogValue)] { [("symbol", .text(symbol)), ("feed", .text(feed))] }
-
-    func count(in metrics: MetricRegistry) {
-        metrics.counter(
+    /// `reason`: `nil`: it has ended.
+    static func ibkrOutage(symbol: String, feed: String, reason: String?) -> Self {
+        Self(
+            reason == nil ? .info : .warning, "ibkr.outage",
+            reason.map { "\(symbol), \(feed): data are missing from here on: \($0)" }
+                ?? "\(symbol), \(feed): data come again",
+            ("symbol", .text(symbol)), ("feed", .text(feed))
+        ).counting(
             "mds_ibkr_outages_total", "an outage of a feed that began, or ended",
-            by: "end: begun, ended", labels: [("end", reason == nil ? "ended" : "begun")]
-        ).add()
+            by: "end: begun, ended", labels: [("end", reason == nil ? "ended" : "begun")])
     }
-}
 
-struct IBKRSkipped: TelemetryEvent {
-    static let name = "ibkr.skipped"
-    /// The type of the message.
-    let id: Int32
-    let fault: FieldFault
-
-    var level: LogLevel { .warning }
-    var message: String { "a message of TWS is not as its kind should be and was skipped" }
-    var fields: [(String, LogValue)] { [("message", LogValue(id)), ("fault", .text("\(fault)"))] }
-}
-
-/// Prices or sizes with more digits than the tape's scale. They are reported together, at most
-/// every ten seconds.
-struct IBKRNumbers: TelemetryEvent {
-    static let name = "ibkr.numbers"
-    /// The symbol of the latest one; `nil` when it belongs to no feed.
-    let symbol: String?
-    let count: UInt64
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "\(symbol ?? "an answer of TWS"): prices or sizes have more digits than the tape's scale; "
-            + "they are rounded, and left out when they are too large"
+    /// `id`: the type of the message.
+    static func ibkrSkipped(id: Int32, fault: FieldFault) -> Self {
+        Self(
+            .warning, "ibkr.skipped",
+            "a message of TWS is not as its kind should be and was skipped",
+            ("message", LogValue(id)), ("fault", .text("\(fault)")))
     }
-    var fields: [(String, LogValue)] {
+
+    /// Prices or sizes with more digits than the tape's scale. They are reported together, at most
+    /// every ten seconds. `symbol`: that of the latest one; `nil` when it belongs to no feed.
+    static func ibkrNumbers(symbol: String?, count: UInt64) -> Self {
         let named = symbol.map { [("symbol", LogValue.text($0))] } ?? []
-        return named + [("reason", .text("scale")), ("numbers", .unsigned(count))]
+        return Self(
+            .warning, "ibkr.numbers",
+            "\(symbol ?? "an answer of TWS"): prices or sizes have more digits than the tape's "
+                + "scale; they are rounded, and left out when they are too large",
+            fields: named + [("reason", .text("scale")), ("numbers", .unsigned(count))])
     }
-}
 
-/// The sizes of an instrument's trades are in lots, or are in shares again.
-struct IBKRSizes: TelemetryEvent {
-    static let name = "ibkr.sizes"
-    let symbol: String
-    let unit: SizeUnit
-
-    var level: LogLevel { unit.isLots ? .error : .info }
-    var message: String {
-        guard case .lots(let lot) = unit else { return "\(symbol): sizes are in shares again" }
-        return "\(symbol): sizes are in lots of about \(lot) shares, by the volume of the day: "
-            + "switch 'Send market data in lots for US stocks' off in TWS"
-    }
-    var fields: [(String, LogValue)] {
-        [("symbol", .text(symbol)), ("unit", .text(unit.label ?? "unknown"))]
+    /// The sizes of an instrument's trades are in lots, or are in shares again.
+    static func ibkrSizes(symbol: String, unit: SizeUnit) -> Self {
+        var message = "\(symbol): sizes are in shares again"
+        if case .lots(let lot) = unit {
+            message =
+                "\(symbol): sizes are in lots of about \(lot) shares, by the volume of the day: "
+                + "switch 'Send market data in lots for US stocks' off in TWS"
+        }
+        return Self(
+            unit.isLots ? .error : .info, "ibkr.sizes", message,
+            ("symbol", .text(symbol)), ("unit", .text(unit.label ?? "unknown")))
     }
 }
 
@@ -191,41 +129,30 @@ extension SizeUnit {
     }
 }
 
-/// The first delayed data in place of live ones, once per connection's thread.
-struct IBKRDelayedBegin: TelemetryEvent {
-    static let name = "ibkr.delayed"
-    /// The first instrument.
-    let symbol: String
-    /// The name of the source of delayed data.
-    let source: SourceName
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "live data of \(symbol) are refused: delayed data are recorded as source \(source), for "
-            + "each instrument that is refused; IBKR_DELAYED=false takes none"
+extension ServiceEvent {
+    /// The first delayed data in place of live ones, once per connection's thread.
+    /// `symbol`: the first instrument.
+    /// `source`: the name of the source of delayed data.
+    static func ibkrDelayedBegin(symbol: String, source: SourceName) -> Self {
+        Self(
+            .warning, "ibkr.delayed",
+            "live data of \(symbol) are refused: delayed data are recorded as source \(source), "
+                + "for each instrument that is refused; IBKR_DELAYED=false takes none",
+            ("symbol", .text(symbol)), ("source", .text(source.text)))
     }
-    var fields: [(String, LogValue)] {
-        [("symbol", .text(symbol)), ("source", .text(source.text))]
+
+    /// Delayed ticks are left out, because their source takes no records.
+    static func ibkrDelayedLeftOut() -> Self {
+        Self(
+            .warning, "ibkr.delayed_left_out",
+            "the source of delayed data takes no records: its ticks are left out until it does, "
+                + "and are in a gap record; live data continue; check the tape and the spool")
     }
-}
 
-/// Delayed ticks are left out, because their source takes no records.
-struct IBKRDelayedLeftOut: TelemetryEvent {
-    static let name = "ibkr.delayed_left_out"
-
-    var level: LogLevel { .warning }
-    var message: String {
-        "the source of delayed data takes no records: its ticks are left out until it does, and "
-            + "are in a gap record; live data continue; check the tape and the spool"
+    /// A problem that no counter shows.
+    static func ibkrTrouble(message: String) -> Self {
+        Self(.warning, "ibkr.trouble", message)
     }
-}
-
-/// A problem that no counter shows.
-struct IBKRTrouble: TelemetryEvent {
-    static let name = "ibkr.trouble"
-    let message: String
-
-    var level: LogLevel { .warning }
 }
 
 extension FieldFault {

@@ -142,7 +142,7 @@ package final class ReplayProvider: ProviderSource {
             state.phase = isFinal ? .failed : .waiting
             return isNew
         }
-        if isNew { telemetry.emit(ReplayFailed(problem: problem, isFinal: isFinal)) }
+        if isNew { telemetry.emit(.replayFailed(problem: problem, isFinal: isFinal)) }
     }
 
     /// Delivers the recording from where it stopped. `progress`: `nil` before the first try.
@@ -186,7 +186,7 @@ package final class ReplayProvider: ProviderSource {
         try send(&batch, reached, channel)
         state.withLock { $0.phase = .finished }
         telemetry.emit(
-            ReplayFinished(
+            .replayFinished(
                 records: pass.delivered, unknown: pass.unknown, missing: tape.missing))
         channel.finish()
     }
@@ -305,32 +305,19 @@ enum ReplayPhase: String, Sendable {
     case failed
 }
 
-struct ReplayFailed: TelemetryEvent {
-    static let name = "replay.failed"
-    let problem: String
-    let isFinal: Bool
-
-    var level: LogLevel { isFinal ? .error : .warning }
-    var message: String {
-        isFinal ? "the replay cannot go on: \(problem)" : "the replay waits: \(problem)"
+extension ServiceEvent {
+    static func replayFailed(problem: String, isFinal: Bool) -> Self {
+        Self(
+            isFinal ? .error : .warning, "replay.failed",
+            isFinal ? "the replay cannot go on: \(problem)" : "the replay waits: \(problem)")
     }
-}
 
-struct ReplayFinished: TelemetryEvent {
-    static let name = "replay.finished"
-    let records: UInt64
-    let unknown: UInt64
-    let missing: MissingTicks
-
-    var level: LogLevel { missing.isEmpty && unknown == 0 ? .info : .warning }
-    var message: String {
-        missing.summary.map { "the recording is at its end; of its tape \($0)" }
-            ?? "the recording is at its end"
-    }
-    var fields: [(String, LogValue)] {
-        [
+    static func replayFinished(records: UInt64, unknown: UInt64, missing: MissingTicks) -> Self {
+        Self(
+            missing.isEmpty && unknown == 0 ? .info : .warning, "replay.finished",
+            missing.summary.map { "the recording is at its end; of its tape \($0)" }
+                ?? "the recording is at its end",
             ("records", .unsigned(records)), ("unknown", .unsigned(unknown)),
-            ("purged", .unsigned(missing.purged)), ("lost", .unsigned(missing.lost)),
-        ]
+            ("purged", .unsigned(missing.purged)), ("lost", .unsigned(missing.lost)))
     }
 }

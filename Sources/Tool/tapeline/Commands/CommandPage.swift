@@ -257,8 +257,8 @@ extension CommandOption {
     static let json = CommandOption(
         "--json",
         [
-            "for programs: one object, with decimals as texts with all their",
-            "digits, and times as ISO text and as nanoseconds",
+            "for programs: one object, with decimals as texts with all",
+            "their digits, and times as ISO text and as nanoseconds",
         ])
     static let csv = CommandOption("--csv", ["the rows as CSV with a header (RFC 4180)"])
     static let zone = CommandOption(

@@ -34,7 +34,7 @@ struct MemberOnServerTests {
         let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
         let command = try MembersCommand.parse([])
         #expect(try command.run(bench.deployment, terminal) == .success)
-        #expect(output.text.contains("a-1                      ready"))
+        #expect(output.text.contains("  a-1     ready"))
         #expect(output.text.contains("0-3") && output.text.contains("1.2.3 (abc12) "))
         let json = try OpenFile(folder.file("json"))
         _ = try MembersCommand.parse(["--json"]).run(

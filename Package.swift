@@ -505,8 +505,8 @@ let package = Package(
         library(
             "BinanceProvider", in: "Providers",
             uses: ["BinanceEngine", "EngineKit", "HTTPClient", "HistoryKit", "ProviderKit"]
-                + ["ServiceRuntime", "WebSocketClient"] + model),
-        // Thread, connections and telemetry around an engine that streams.
+                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
+        // Thread, connections, requests and telemetry around the engine of a provider.
         library(
             "StreamKit", in: "Providers",
             uses: ["EngineKit", "HTTPClient", "HistoryKit", "ProviderKit", "ServiceRuntime"]
@@ -524,8 +524,8 @@ let package = Package(
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
         library(
             "PolledProvider", in: "Providers",
-            uses: ["EngineKit", "PolledEngine", "HTTPClient", "ProviderKit", "ServiceRuntime"]
-                + model),
+            uses: ["EngineKit", "HTTPClient", "HistoryKit", "PolledEngine", "ProviderKit"]
+                + ["ServiceRuntime", "StreamKit"] + model),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",

@@ -68,9 +68,10 @@ struct SocketRun {
 
     /// Returns the processor time of a message in nanoseconds, of all threads that take part.
     private func ours() throws -> Double {
+        let agent = ConfigurationKey("GATEWAY_USER_AGENT", .text, "Who asks.")
         let description = ServiceDescription(
             name: "feed-benchmark", version: "0", summary: "Measures a provider.",
-            keys: ProviderKind.binance.keys, rules: ProviderKind.binance.rules)
+            keys: ProviderKind.binance.keys + [agent], rules: ProviderKind.binance.rules)
         let decision = ServiceCommandLine(description).decide(
             arguments: [],
             environment: [

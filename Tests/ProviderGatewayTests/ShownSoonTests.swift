@@ -12,6 +12,20 @@ import Testing
 
 @Suite("The page of a provider, between two showings")
 struct ShownSoonTests {
+    private static var service: AlpacaSetup {
+        get throws {
+            let agent = ConfigurationKey("GATEWAY_USER_AGENT", .text, "Who asks.")
+            let description = ServiceDescription(
+                name: "t", version: "0", summary: "A provider.",
+                keys: ProviderKind.alpaca.keys + [agent])
+            let decision = ServiceCommandLine(description).decide(arguments: [], environment: [:])
+            guard case .run(let configuration) = decision else { throw Unusable() }
+            return try AlpacaSetup(configuration, seed: 1)
+        }
+    }
+
+    private struct Unusable: Error {}
+
     @Test(
         "a refusal is there at once, and other changes are when it is due",
         arguments: [
@@ -27,8 +41,9 @@ struct ShownSoonTests {
             source: try #require(SourceName("alpaca")),
             registry: InstrumentRegistry([instrument]), instruments: [0])
         let log = CapturedLog()
-        let report = StreamReport<AlpacaSetup>(
-            order,
+        let service = try Self.service
+        let report = ProviderReport(
+            service, order,
             TelemetryHub(
                 logger: Logger(service: "t", level: .info, format: .json, sink: log.sink),
                 metrics: MetricRegistry()))
@@ -44,7 +59,7 @@ struct ShownSoonTests {
             ], ended: [], gaps: [], now, into: &out)
         report.show(engine, now)
         #expect(report.present?.feeds.count == 0)
-        AlpacaSetup.report(note, to: report)
+        service.report(note, to: report)
         report.show(engine, now)
         #expect(report.present?.feeds.count == feeds)
     }

@@ -1,3 +1,4 @@
+import MarketModel
 import Testing
 
 @testable import ProviderKit
@@ -8,12 +9,15 @@ import Testing
     func lists() {
         let orders = ProviderInbox()
         orders.follow(begun: [1, 2, 1], ended: [3, 3])
-        orders.restartBook(of: 2)
-        orders.restartBook(of: 2)
+        orders.restart(2, .depth)
+        orders.restart(2, .depth)
+        orders.restart(2, .quote)
         let taken = orders.take()
-        #expect(taken.begun == [1, 2] && taken.ended == [3] && taken.books == [2])
+        #expect(taken.begun == [1, 2] && taken.ended == [3])
+        #expect(taken.restarted.map(\.instrument) == [2, 2])
+        #expect(taken.restarted.map(\.kind) == [.depth, .quote])
         let rest = orders.take()
-        #expect(rest.begun.isEmpty && rest.ended.isEmpty && rest.books.isEmpty)
+        #expect(rest.begun.isEmpty && rest.ended.isEmpty && rest.restarted.isEmpty)
     }
 
     @Test("an end takes back an earlier beginning, and what begins again is in both lists")

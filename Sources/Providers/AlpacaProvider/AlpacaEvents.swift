@@ -3,43 +3,20 @@ internal import AlpacaEngine
 internal import ServiceRuntime
 internal import StreamKit
 
-struct AlpacaStateChanged: TelemetryEvent {
+struct AlpacaStateChanged: ProviderStateChanged {
     static let name = "alpaca.state"
+    static let title = "Alpaca"
     let state: StreamState
-
-    var level: LogLevel { .info }
-    var message: String {
-        switch state {
-        case .closed: "not connected to Alpaca"
-        case .connecting: "connecting to Alpaca"
-        case .ready: "connected to Alpaca"
-        case .refused: "Alpaca refuses the account"
-        case .occupied: "another session of the account is connected to Alpaca, or was cut off"
-        }
-    }
-    var fields: [(String, LogValue)] { [("state", .text(state.rawValue))] }
-
-    func count(in metrics: MetricRegistry) {}
 }
 
-struct AlpacaTrouble: StreamTrouble {
+struct AlpacaTrouble: PlainTrouble {
     static let name = "alpaca.trouble"
     let message: String
     let failures: Int
-
-    var level: LogLevel { .warning }
-    var fields: [(String, LogValue)] { failures > 0 ? [("failures", LogValue(failures))] : [] }
-
-    func count(in metrics: MetricRegistry) {}
 }
 
-struct AlpacaSkipped: TelemetryEvent {
+struct AlpacaSkipped: ProviderSkipped {
     static let name = "alpaca.skipped"
+    static let sender = "Alpaca"
     let reason: StreamSkip
-
-    var level: LogLevel { .debug }
-    var message: String { "a message of Alpaca was left out: \(reason.rawValue)" }
-    var fields: [(String, LogValue)] { [("reason", .text(reason.rawValue))] }
-
-    func count(in metrics: MetricRegistry) {}
 }

@@ -14,7 +14,7 @@ private let usual = AlpacaSettings(.iex, seed: 0)
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=alpaca`.
     package static let alpaca = ProviderKind(
-        name: AlpacaSetup.name,
+        name: AlpacaSetup.providerName,
         keys: [
             ConfigurationKey(
                 "ALPACA_FEED", .choice(AlpacaFeedName.allCases.map(\.rawValue)),
@@ -64,7 +64,7 @@ extension ProviderKind {
     ) { context in
         // The seed decides only waits, so any number will do.
         let setup = try AlpacaSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
-        return StreamProvider(setup, context)
+        return EngineProvider(setup, context)
     }
 }
 

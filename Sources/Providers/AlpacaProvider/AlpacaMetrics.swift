@@ -4,11 +4,12 @@ internal import AlpacaEngine
 internal import StreamKit
 
 extension AlpacaSetup {
-    private typealias Names = StreamMetrics<StreamShown>.Names
+    private typealias Names = ProviderMetrics<StreamShown>.Names
 
-    static let metrics = StreamMetrics<StreamShown>.Names(
+    static let metrics = ProviderMetrics<StreamShown>.Names(
         received: ("mds_alpaca_received_bytes_total", "mds_alpaca_channel_full_total"),
-        state: "mds_alpaca_state", skipped: "mds_alpaca_skipped_messages_total", counters, levels)
+        state: "mds_alpaca_state", counters, levels,
+        Names.skipped("mds_alpaca_skipped_messages_total", StreamSkip.self) { $0.skipped($1) })
 
     private static let counters: [Names.Count] = [
         ("mds_alpaca_messages_total", "Messages of the service.", \.messages),

@@ -1,28 +1,41 @@
 internal import EngineKit
 internal import AlpacaEngine
+internal import HTTPClient
+internal import HistoryKit
 internal import Primitives
 internal import ServiceRuntime
 internal import StreamKit
 internal import WebSocketClient
 
-extension AlpacaSetup: StreamService {
+extension AlpacaSetup: ProviderService {
+    typealias Wait = WebSocketWait<AlpacaEngine>
+    typealias Requests = HTTPRequests<StreamFetch, StreamAnswer>
     typealias Trouble = AlpacaTrouble
 
-    static let name = "alpaca"
+    static let providerName = "alpaca"
+
+    var name: String { Self.providerName }
 
     func makeEngine() -> AlpacaEngine { AlpacaEngine(engine) }
 
-    func step(_ wish: StreamWish) -> StreamStep {
+    func makeWait() throws -> sending Wait { try WebSocketWait(client) }
+
+    func makeRequests(
+        _ wake: @escaping @Sendable () -> Void
+    ) throws -> sending Requests? { nil }
+
+    func step(_ wish: StreamWish) -> ProviderStep<WebSocketStep, StreamFetch> {
         switch wish {
-        case .open(let number, let link): .open(number, address(AlpacaEndpoint.allCases[link]))
-        case .authenticate(let number): .send(number, keys.request)
-        case .send(let number, let text): .send(number, text)
-        case .close(let number): .close(number)
-        case .fetch(let fetch): .ask(fetch.number, nil)
+        case .open(let number, let link):
+            .link(.open(number, address(AlpacaEndpoint.allCases[link])))
+        case .authenticate(let number): .link(.send(number, keys.request))
+        case .send(let number, let text): .link(.send(number, text))
+        case .close(let number): .link(.close(number))
+        case .fetch(let fetch): .ask(fetch.number, fetch)
         }
     }
 
-    static func report(_ note: StreamNote, to report: StreamReport<Self>) {
+    func report(_ note: StreamNote, to report: ProviderReport<Self>) {
         switch note {
         case .state(let state): report.telemetry.emit(AlpacaStateChanged(state: state))
         case .lost(let link, let failures, let reason):

@@ -9,7 +9,7 @@ package import Primitives
 /// Trades of one symbol have dense ids. So it knows exactly what is missing: a lost connection
 /// opens a gap, and the next trade's id says whether the gap lost anything. Whatever connections
 /// deliver a symbol at a time, their trades are merged by these ids.
-package struct BinanceEngine: Sendable {
+package struct BinanceEngine: StreamEngine {
     let settings: BinanceSettings
     var feeds: [BinanceFeed] = []
     var places = BinanceFeedPlaces()

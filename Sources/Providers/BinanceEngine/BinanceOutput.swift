@@ -73,7 +73,7 @@ package enum BinanceSkip: String, CaseIterable, Sendable {
 }
 
 /// Counts since the engine began.
-package struct BinanceCounters: Hashable, Sendable {
+package struct BinanceCounters: StreamCounters, Hashable {
     package var messages: UInt64 = 0
     package var trades: UInt64 = 0
     package var sides = BinanceSideCounters()
@@ -149,7 +149,7 @@ package struct BinanceLinkCount: Hashable, Sendable {
 }
 
 /// The present state, for metrics and pages.
-package struct BinanceStatus: Sendable {
+package struct BinanceStatus: StreamStatus {
     package var state: BinanceState
     package var failures: Int
     package var reason: String

@@ -4,6 +4,7 @@ internal import HTTPClient
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 internal import WebSocketClient
 
 private let group = "Binance"
@@ -13,7 +14,7 @@ private let usual = BinanceSettings(seed: 0)
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance`.
     package static let binance = ProviderKind(
-        name: BinanceProvider.providerName,
+        name: BinanceSetup.providerName,
         keys: [
             ConfigurationKey(
                 "BINANCE_URL", .text, default: BinanceSetup.streams, group: group,
@@ -92,7 +93,10 @@ extension ProviderKind {
             },
         ]
     ) { context in
-        try BinanceProvider(context)
+        // The seed decides only waits, so any number will do.
+        let setup = try BinanceSetup(
+            context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+        return EngineProvider(setup, context)
     }
     .continuingByIDs()
 }
@@ -139,10 +143,7 @@ struct BinanceSetup: Sendable {
         client.userAgent = UserAgent.text(configuration)
         client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
         rest = configuration.flag("BINANCE_FILL") ? Self.addresses(configuration) : nil
-        http.proxy = client.proxy
-        http.caPath = client.caPath
-        http.connectTimeout = client.connectTimeout
-        http.userAgent = client.userAgent
+        http = client.forRequests
         engine = BinanceSettings(seed: seed)
         engine.fills = rest != nil
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")

@@ -1,20 +1,20 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import MarketModel
-internal import ProviderKit
-internal import ServiceRuntime
+internal import StreamKit
 
-/// The counters and gauges of one source. A symbol is never a label.
-struct BinanceMetrics: Sendable {
-    let bytes: Counter
-    /// How often the gateway had no room.
-    let waits: Counter
-    private let gauges: [(Gauge, @Sendable (BinanceStatus) -> Double)]
-    private let counts: [(Counter, @Sendable (BinanceCounters) -> UInt64)]
-    private let shown = ShownCounts(BinanceCounters())
+extension BinanceSetup {
+    private typealias Names = ProviderMetrics<BinanceStatus>.Names
 
-    /// The names, the helps and the values.
-    private static let counters: [(String, String, @Sendable (BinanceCounters) -> UInt64)] = [
+    static let metrics = ProviderMetrics<BinanceStatus>.Names(
+        received: ("mds_binance_received_bytes_total", "mds_binance_channel_full_total"),
+        state: "mds_binance_state", counters, levels,
+        legs
+            + Names.skipped("mds_binance_skipped_messages_total", BinanceSkip.self) {
+                $0.skipped($1)
+            })
+
+    private static let counters: [Names.Count] = [
         ("mds_binance_messages_total", "Messages of the exchange.", \.messages),
         ("mds_binance_trades_total", "Trades handed over.", \.trades),
         ("mds_binance_quotes_total", "Quotes handed over.", \.sides.quotes),
@@ -37,7 +37,7 @@ struct BinanceMetrics: Sendable {
         ("mds_binance_waits_ended_total", "Waits for a missing id in vain.", \.links.waitsEnded),
     ]
 
-    private static let levels: [(String, String, @Sendable (BinanceStatus) -> Double)] = [
+    private static let levels: [Names.Level] = [
         (
             "mds_binance_live_feeds", "Instruments whose trades come.",
             { Double($0.feeds.count { $0.state == .live }) }
@@ -54,59 +54,24 @@ struct BinanceMetrics: Sendable {
         ("mds_binance_waiting_gaps", "Gaps whose trades are asked for.", { Double($0.holes) }),
     ]
 
-    init(_ metrics: MetricRegistry, labels: [(String, String)]) {
-        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
-            metrics.counter(name, help, labels: labels + more)
-        }
-        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
-            metrics.gauge(name, help, labels: labels + more)
-        }
-        bytes = counter("mds_binance_received_bytes_total", "Bytes of the exchange's messages.")
-        waits = counter("mds_binance_channel_full_total", "Turns in which nothing was read.")
-        gauges =
-            Self.levels.map { (gauge($0, $1), $2) }
-            + BinanceState.allCases.map { state in
+    /// What each of two connections brought.
+    private static var legs: [Names.Labelled] {
+        BinanceLimits.links.enumerated().flatMap { link, name -> [Names.Labelled] in
+            [
                 (
-                    gauge(
-                        "mds_binance_state", "1 at the present state.", ("state", state.rawValue)),
-                    { $0.state == state ? 1 : 0 }
-                )
-            }
-        var counts = Self.counters.map { (counter($0, $1), $2) }
-        for (link, name) in BinanceLimits.links.enumerated() {
-            counts.append(
+                    (
+                        "mds_binance_leg_trades_total", "Trades of a connection.",
+                        { $0.links.seen[link] }
+                    ),
+                    ("leg", name)
+                ),
                 (
-                    counter(
-                        "mds_binance_leg_trades_total", "Trades of a connection.", ("leg", name)),
-                    { $0.links.seen[link] }
-                ))
-            counts.append(
-                (
-                    counter(
+                    (
                         "mds_binance_leg_won_trades_total", "Trades that it brought first.",
-                        ("leg", name)),
-                    { $0.links.won[link] }
-                ))
+                        { $0.links.won[link] }
+                    ), ("leg", name)
+                ),
+            ]
         }
-        for reason in BinanceSkip.allCases {
-            counts.append(
-                (
-                    counter(
-                        "mds_binance_skipped_messages_total", "Messages left out, by reason.",
-                        ("reason", reason.rawValue)), { $0.skipped(reason) }
-                ))
-        }
-        self.counts = counts
-    }
-
-    func show(_ status: BinanceStatus) {
-        for (gauge, value) in gauges { gauge.set(value(status)) }
-        shown.add(status.counters, to: counts)
-    }
-
-    /// Removes the gauges: the connections' thread has ended. The next engine counts from 0.
-    func remove() {
-        for (gauge, _) in gauges { gauge.remove() }
-        shown.reset(to: BinanceCounters())
     }
 }

@@ -1,12 +1,14 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import HTTPClient
+internal import HistoryKit
 internal import Primitives
 internal import ServiceRuntime
+internal import StreamKit
 
 /// Asks the exchange for past trades and bars, and which symbols it has. Answers come on the
 /// client's thread, and wait there until the loop takes them.
-final class BinancePast {
+final class BinancePast: ProviderRequests {
     private let requests: NumberedRequests
     private var addresses: BinanceAddresses
     /// What is under way, by its number.
@@ -30,55 +32,15 @@ final class BinancePast {
         requests = try NumberedRequests(configuration, onOutcome: wake)
     }
 
-    /// Sends a request. Returns its outcome if there is one at once.
-    func ask(_ fetch: BinanceFetch) -> BinanceFetchOutcome? {
-        ask(
-            fetch.number, .historicalTrades,
-            [
-                ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"), ("limit", "\(fetch.count)"),
-            ])
+    /// What the exchange is asked for.
+    enum Request: Sendable {
+        case past(BinanceHistoryRequest)
+        case symbols(BinanceLookUp)
     }
 
-    func ask(_ question: BinanceTimeLookUp) -> BinanceFetchOutcome? {
-        ask(
-            question.number, .aggTrades,
-            [
-                ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
-                ("limit", "1"),
-            ])
-    }
-
-    func ask(_ fetch: BinanceBarFetch) -> BinanceFetchOutcome? {
-        let time = fetch.time
-        return ask(
-            fetch.number, .klines,
-            [
-                ("symbol", fetch.symbol), ("interval", fetch.length.rawValue),
-                (time.key, "\(time.milliseconds)"), ("limit", "\(fetch.count)"),
-            ])
-    }
-
-    func ask(_ request: BinanceHistoryRequest) -> BinanceFetchOutcome? {
-        switch request {
-        case .lookUp(let question): ask(question)
-        case .fetch(let fetch): ask(fetch)
-        case .bars(let fetch): ask(fetch)
-        case .latest(let question):
-            ask(
-                question.number, .historicalTrades,
-                [("symbol", question.symbol), ("limit", "1")])
-        }
-    }
-
-    func ask(_ question: BinanceLookUp) -> BinanceFetchOutcome? {
-        let names = question.symbols.map { "\"\($0)\"" }.joined(separator: ",")
-        return ask(question.number, .exchangeInfo, [("symbols", "[\(names)]")])
-    }
-
-    private func ask(
-        _ number: UInt64, _ endpoint: BinanceAddresses.Endpoint, _ query: [(String, String)]
-    ) -> BinanceFetchOutcome? {
-        send(Question(endpoint: endpoint, query: query), as: number)
+    func ask(_ number: UInt64, _ request: Request) -> BinanceFetchOutcome? {
+        let (endpoint, query) = request.written
+        return send(Question(endpoint: endpoint, query: query), as: number)
     }
 
     /// Sends a question to the address of its attempt.
@@ -169,4 +131,52 @@ final class BinancePast {
             .map { $0.value < 0x20 ? " " : "\($0)" }.joined()
         return "\(text ?? "nothing") (status \(status)): \(HTTPAdvice.text(status))"
     }
+}
+
+extension BinancePast.Request {
+    typealias Written = (BinanceAddresses.Endpoint, [(name: String, value: String)])
+
+    /// Where it is asked, and how.
+    fileprivate var written: Written {
+        switch self {
+        case .past(let request): Self.written(request)
+        case .symbols(let question):
+            (.exchangeInfo, [("symbols", "[\(question.quoted)]")])
+        }
+    }
+
+    private static func written(_ request: BinanceHistoryRequest) -> Written {
+        switch request {
+        case .lookUp(let question):
+            (
+                .aggTrades,
+                [
+                    ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
+                    ("limit", "1"),
+                ]
+            )
+        case .fetch(let fetch):
+            (
+                .historicalTrades,
+                [
+                    ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"),
+                    ("limit", "\(fetch.count)"),
+                ]
+            )
+        case .bars(let fetch):
+            (
+                .klines,
+                [
+                    ("symbol", fetch.symbol), ("interval", fetch.length.rawValue),
+                    (fetch.time.key, "\(fetch.time.milliseconds)"), ("limit", "\(fetch.count)"),
+                ]
+            )
+        case .latest(let question):
+            (.historicalTrades, [("symbol", question.symbol), ("limit", "1")])
+        }
+    }
+}
+
+extension BinanceLookUp {
+    fileprivate var quoted: String { symbols.map { "\"\($0)\"" }.joined(separator: ",") }
 }

@@ -4,7 +4,10 @@ package import Primitives
 /// An engine of a service that streams: it says what is the service's own, and `StreamMachine` does
 /// the rest.
 package protocol StreamVenue: StreamEngine
-where Wish == StreamWish, Note == StreamNote, Status == StreamShown {
+where
+    Begun == BegunInstrument, Output == StreamMachine.Output, Answer == StreamAnswer,
+    Status == StreamShown
+{
     var machine: StreamMachine { get set }
 
     /// How an instrument is asked for.

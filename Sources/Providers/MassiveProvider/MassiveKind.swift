@@ -15,7 +15,7 @@ private let usual = MassiveSettings(.realTime, seed: 0)
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=massive`.
     package static let massive = ProviderKind(
-        name: MassiveSetup.name,
+        name: MassiveSetup.providerName,
         keys: [
             ConfigurationKey(
                 "MASSIVE_FEED", .choice(MassiveFeedName.allCases.map(\.rawValue)),
@@ -74,7 +74,7 @@ extension ProviderKind {
     ) { context in
         // The seed decides only waits, so any number will do.
         let setup = try MassiveSetup(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
-        return StreamProvider(setup, context)
+        return EngineProvider(setup, context)
     }
 }
 

@@ -4,11 +4,12 @@ internal import MassiveEngine
 internal import StreamKit
 
 extension MassiveSetup {
-    private typealias Names = StreamMetrics<StreamShown>.Names
+    private typealias Names = ProviderMetrics<StreamShown>.Names
 
-    static let metrics = StreamMetrics<StreamShown>.Names(
+    static let metrics = ProviderMetrics<StreamShown>.Names(
         received: ("mds_massive_received_bytes_total", "mds_massive_channel_full_total"),
-        state: "mds_massive_state", skipped: "mds_massive_skipped_messages_total", counters, levels)
+        state: "mds_massive_state", counters, levels,
+        Names.skipped("mds_massive_skipped_messages_total", StreamSkip.self) { $0.skipped($1) })
 
     private static let counters: [Names.Count] = [
         ("mds_massive_messages_total", "Messages of the service.", \.messages),

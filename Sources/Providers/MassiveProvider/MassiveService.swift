@@ -7,36 +7,51 @@ internal import ServiceRuntime
 internal import StreamKit
 internal import WebSocketClient
 
-extension MassiveSetup: StreamService {
+extension MassiveSetup: ProviderService {
+    typealias Wait = WebSocketWait<MassiveEngine>
+    typealias Requests = HTTPRequests<StreamFetch, StreamAnswer>
     typealias Trouble = MassiveTrouble
 
-    static let name = "massive"
+    static let providerName = "massive"
+
+    var name: String { Self.providerName }
 
     func makeEngine() -> MassiveEngine { MassiveEngine(engine) }
 
-    func step(_ wish: StreamWish) -> StreamStep {
-        switch wish {
-        case .open(let number, _): .open(number, address)
-        case .authenticate(let number): .send(number, key.request)
-        case .send(let number, let text): .send(number, text)
-        case .close(let number): .close(number)
-        case .fetch(let fetch): .ask(fetch.number, request(fetch))
+    func makeWait() throws -> sending Wait { try WebSocketWait(client) }
+
+    func makeRequests(
+        _ wake: @escaping @Sendable () -> Void
+    ) throws -> sending Requests? {
+        guard let requests, let rest else { return nil }
+        let meaning = self.meaning
+        return try Requests(
+            requests, wake, unwritten: .refused("the address of the request is too long")
+        ) { [key] fetch in
+            HTTPURL(rest + fetch.target).map { HTTPRequest($0, headers: [key.header]) }
+        } read: {
+            meaning.outcome(of: $0)
         }
     }
 
-    /// `nil`: the address is too long.
-    private func request(_ fetch: StreamFetch) -> HTTPRequest? {
-        rest.flatMap { HTTPURL($0 + fetch.target) }.map { HTTPRequest($0, headers: [key.header]) }
+    func step(_ wish: StreamWish) -> ProviderStep<WebSocketStep, StreamFetch> {
+        switch wish {
+        case .open(let number, _): .link(.open(number, address))
+        case .authenticate(let number): .link(.send(number, key.request))
+        case .send(let number, let text): .link(.send(number, text))
+        case .close(let number): .link(.close(number))
+        case .fetch(let fetch): .ask(fetch.number, fetch)
+        }
     }
 
-    var meaning: HTTPMeaning {
+    private var meaning: HTTPMeaning {
         HTTPMeaning(
             "Massive",
             advice: "check whether the plan has trades of the past, or switch the reading off by "
                 + "MASSIVE_REREAD_FIRST=0s and MASSIVE_REREAD_LAST=0s", hidden: key.hidden)
     }
 
-    static func report(_ note: StreamNote, to report: StreamReport<Self>) {
+    func report(_ note: StreamNote, to report: ProviderReport<Self>) {
         switch note {
         case .state(let state): report.telemetry.emit(MassiveStateChanged(state: state))
         case .lost(_, let failures, let reason):

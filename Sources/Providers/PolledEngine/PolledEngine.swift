@@ -8,7 +8,10 @@ package import Primitives
 /// Each series is asked for once in `every`. What an answer says differently from before becomes a
 /// record, whose event time is the time at which the answer came: nothing is ever there before it
 /// could be known. A request that fails begins an outage, from the last good one on.
-package struct PolledEngine: Sendable {
+package struct PolledEngine: ProviderEngine {
+    package typealias Answer = PolledOutcome
+    package typealias Output = PolledOutput
+
     let settings: PolledSettings
     private let reader: PolledReader
     var series: [PolledSeries] = []

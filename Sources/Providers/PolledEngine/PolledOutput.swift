@@ -4,7 +4,7 @@ package import Primitives
 
 /// What the engine leaves for its shell to do, in this order: the request, the records with their
 /// floor, the notes.
-package struct PolledOutput: Sendable {
+package struct PolledOutput: EngineOutput {
     /// The request to make. There is one at a time.
     package var request: PolledRequest?
     package var records: [ProviderRecord] = []
@@ -14,6 +14,12 @@ package struct PolledOutput: Sendable {
     package var notesLost: UInt64 = 0
 
     package init() {}
+
+    /// The same request, as a list.
+    package var wishes: [PolledRequest] {
+        get { request.map { [$0] } ?? [] }
+        set { request = newValue.first }
+    }
 
     mutating func note(_ note: PolledNote) {
         if notes.count < PolledLimits.notesMax { notes.append(note) } else { notesLost &+= 1 }
@@ -47,7 +53,7 @@ package enum PolledState: String, CaseIterable, Sendable {
 }
 
 /// Counts since the engine began.
-package struct PolledCounters: Hashable, Sendable {
+package struct PolledCounters: StreamCounters, Hashable {
     package var requests: UInt64 = 0
     package var failures: UInt64 = 0
     /// Requests that were too many for the service.
@@ -67,7 +73,7 @@ package struct PolledCounters: Hashable, Sendable {
 }
 
 /// The present state, for metrics and pages.
-package struct PolledStatus: Sendable {
+package struct PolledStatus: StreamStatus {
     package var state: PolledState
     package var failures: Int
     package var reason: String

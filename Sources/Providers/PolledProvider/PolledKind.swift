@@ -4,6 +4,7 @@ internal import PolledEngine
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=fred`.
@@ -15,7 +16,10 @@ extension ProviderKind {
 
     private static func polled(_ keys: PolledKeys) -> ProviderKind {
         ProviderKind(name: keys.table.rawValue, keys: keys.all, rules: keys.rules) { context in
-            try PolledProvider(keys, context)
+            // The seed decides only waits, so any number will do.
+            let setup = try PolledSetup(
+                keys, context.configuration, seed: UInt64.random(in: 0...UInt64.max))
+            return EngineProvider(setup, context)
         }
         .continuingByValues()
     }

@@ -170,4 +170,9 @@ public struct ProviderOrder: Sendable {
         self.reached = reached
         self.gaps = gaps
     }
+
+    /// Returns until when an instrument is complete on the tape; undefined: nothing is missing.
+    package func reached(_ instrument: UInt32) -> Timestamp {
+        Int(instrument) < reached.count ? reached[Int(instrument)] : .undefined
+    }
 }

@@ -71,7 +71,9 @@ final class BinanceHistoryClient: HistoryClient {
         self.waker = waker
     }
 
-    func ask(_ request: BinanceHistoryRequest) -> FetchOutcome<[UInt8]>? { past.ask(request) }
+    func ask(_ request: BinanceHistoryRequest) -> FetchOutcome<[UInt8]>? {
+        past.ask(request.number, .past(request))
+    }
 
     func take(_ body: (UInt64, FetchOutcome<[UInt8]>) -> Void) { past.take(body) }
 

@@ -1,15 +1,22 @@
+package import MarketModel
 internal import Synchronization
 
 /// The orders of the gateway's threads to a provider's thread, which takes them once a turn. Each
-/// instrument is in a list once, so the lists are bounded.
+/// instrument, or kind of its data, is in a list once, so the lists are bounded.
 package final class ProviderInbox: Sendable {
     package struct Orders: Sendable {
         /// The instruments to end, before those of `begun` begin.
         package var ended: [UInt32] = []
         package var begun: [UInt32] = []
-        /// The instruments whose books begin again.
-        package var books: [UInt32] = []
+        /// The instruments and kinds of data that begin again.
+        package var restarted: [Restart] = []
         package var isStopping = false
+    }
+
+    /// One kind of an instrument's data that begins again, because not all of it was kept.
+    package struct Restart: Hashable, Sendable {
+        package var instrument: UInt32
+        package var kind: DataKind
     }
 
     private struct State: Sendable {
@@ -39,9 +46,10 @@ package final class ProviderInbox: Sendable {
         }
     }
 
-    package func restartBook(of instrument: UInt32) {
+    package func restart(_ instrument: UInt32, _ kind: DataKind) {
+        let wish = Restart(instrument: instrument, kind: kind)
         change { orders in
-            if !orders.books.contains(instrument) { orders.books.append(instrument) }
+            if !orders.restarted.contains(wish) { orders.restarted.append(wish) }
         }
     }
 

@@ -4,21 +4,24 @@ internal import Primitives
 internal import ProviderKit
 package import ServiceRuntime
 
-/// The reports of a connections' thread to logs, metrics and the status page. Any thread may read
-/// `present`; the rest is called by the connections' thread.
-package final class StreamReport<Service: StreamService>: Sendable {
+/// The reports of a provider's thread to logs, metrics and the status page. Any thread may read
+/// `present`; the rest is called by the provider's thread.
+package final class ProviderReport<Service: ProviderService>: Sendable {
     package let telemetry: TelemetryHub
-    let metrics: StreamMetrics<Service.Engine.Status>
+    let metrics: ProviderMetrics<Service.Engine.Status>
     let limits: ShownLimits
+    private let service: Service
     private let registry: InstrumentRegistry
     private let shown = ShownStatus<Service.Engine.Status>()
 
-    init(_ order: ProviderOrder, _ telemetry: TelemetryHub) {
+    init(_ service: Service, _ order: ProviderOrder, _ telemetry: TelemetryHub) {
+        self.service = service
         registry = order.registry
         self.telemetry = telemetry
-        metrics = StreamMetrics(
-            Service.metrics, telemetry.metrics, labels: [("source", order.source.text)])
-        limits = ShownLimits(telemetry.metrics, source: order.source, provider: Service.name)
+        metrics = ProviderMetrics(
+            Service.metrics, telemetry.metrics,
+            labels: [("source", order.source.text)] + service.labels)
+        limits = ShownLimits(telemetry.metrics, source: order.source, provider: service.name)
     }
 
     /// The last state; `nil` before the thread has begun, and after it has ended.
@@ -48,7 +51,7 @@ package final class StreamReport<Service: StreamService>: Sendable {
     }
 
     package func trouble(_ message: String, failures: Int = 0) {
-        telemetry.emit(Service.Trouble(message: message, failures: failures))
+        telemetry.emit(service.trouble(message, failures: failures))
     }
 
     /// Returns the symbol of an instrument.

@@ -1,52 +1,51 @@
 internal import EngineKit
-internal import HTTPClient
-internal import MarketModel
+package import MarketModel
 package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import WebSocketClient
 
-/// The provider of a service that streams, on a separate thread (`StreamLoop`). The gateway's
-/// threads call this class; it only passes their orders on.
-package final class StreamProvider<Service: StreamService>: ProviderSource {
-    package let name = Service.name
-    package let isUrgent = true
+/// A provider that is an engine on a separate thread (`ProviderLoop`). The gateway's threads call
+/// this class; it only passes their orders on.
+package final class EngineProvider<Service: ProviderService>: ProviderSource {
+    package let name: String
+    package let isUrgent = Service.isUrgent
 
+    /// The most instruments on the status page, which says how many there are.
+    private let shownMax = 512
     private let service: Service
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    private let thread = ProviderThread<StreamReport<Service>>()
+    private let thread = ProviderThread<ProviderReport<Service>>()
 
     package init(_ service: Service, _ context: ProviderKind.Context) {
+        name = service.name
         self.service = service
         telemetry = context.telemetry
         threads = context.threads
     }
 
     package func start(_ order: ProviderOrder, into channel: ProviderChannel) throws {
-        let report = StreamReport<Service>(order, telemetry)
-        let parts = StreamLoop<Service>.Parts(
+        let report = ProviderReport(service, order, telemetry)
+        let parts = ProviderLoop<Service>.Parts(
             service: service, order: order, channel: channel, inbox: thread.inbox,
             report: report)
-        let client = try Self.client(service)
-        let waker = client.waker
-        thread.inbox.wakes { waker.wake() }
-        let requests = try service.requests.map { requests throws(HTTPError) in
-            try StreamRequests(requests, service.meaning) { waker.wake() }
+        let wait = try service.makeWait()
+        let wake = wait.wake
+        thread.inbox.wakes(wake)
+        let requests = try service.makeRequests(wake)
+        try thread.start(name, beat: service.beat, threads, report) { beat in
+            ProviderLoop(parts, wait, requests, beat).run()
         }
-        try thread.start(name, beat: name, threads, report) { beat in
-            StreamLoop(parts, client, requests, beat).run()
-        }
-    }
-
-    private static func client(
-        _ service: Service
-    ) throws(WebSocketError) -> sending WebSocketClient {
-        try WebSocketClient(service.client)
     }
 
     package func follow(begun: [UInt32], ended: [UInt32]) {
         thread.inbox.follow(begun: begun, ended: ended)
+    }
+
+    package func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
+        guard service.canRestart(kind) else { return false }
+        thread.inbox.restart(instrument, kind)
+        return true
     }
 
     package func stop(within timeout: Duration) -> Bool {
@@ -76,13 +75,8 @@ package final class StreamProvider<Service: StreamService>: ProviderSource {
         json.member(
             "instruments",
             array: { json in
-                // The page says how many there are.
-                for feed in status.feeds.prefix(512) {
-                    json.object { json in
-                        json.member("symbol", feed.name)
-                        json.member("state", "\(feed.state)")
-                        json.member("reason", feed.reason)
-                    }
+                for feed in status.feeds.prefix(shownMax) {
+                    json.object { service.write(feed, into: &$0) }
                 }
             })
     }

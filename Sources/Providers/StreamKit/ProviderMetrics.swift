@@ -1,0 +1,93 @@
+package import EngineKit
+internal import ProviderKit
+internal import ServiceRuntime
+
+/// The counters and gauges of one source. A symbol is never a label.
+package struct ProviderMetrics<Status: StreamStatus>: Sendable {
+    /// The names, the helps and the values.
+    package struct Names: Sendable {
+        package typealias Count = (String, String, @Sendable (Status.Counters) -> UInt64)
+        /// Without a value there is no gauge.
+        package typealias Level = (String, String, @Sendable (Status) -> Double?)
+        /// A count with a label of its own.
+        package typealias Labelled = (count: Count, label: (String, String))
+
+        /// Bytes of frames; `nil`: none are counted. Turns in which the gateway had no room.
+        let bytes: String?
+        let waits: String
+        /// A gauge for each state.
+        let state: String
+        let counts: [Count]
+        let levels: [Level]
+        let labelled: [Labelled]
+
+        package init(
+            received: (bytes: String?, waits: String), state: String, _ counts: [Count],
+            _ levels: [Level], _ labelled: [Labelled] = []
+        ) {
+            (bytes, waits) = received
+            self.state = state
+            self.counts = counts
+            self.levels = levels
+            self.labelled = labelled
+        }
+
+        /// A counter for each reason to leave a message out.
+        package static func skipped<Reason: RawRepresentable<String> & CaseIterable & Sendable>(
+            _ name: String, _ reasons: Reason.Type,
+            _ value: @escaping @Sendable (Status.Counters, Reason) -> UInt64
+        ) -> [Labelled] {
+            Reason.allCases.map { reason in
+                (
+                    (name, "Messages left out, by reason.", { value($0, reason) }),
+                    ("reason", reason.rawValue)
+                )
+            }
+        }
+    }
+
+    let bytes: Counter?
+    /// How often the gateway had no room.
+    let waits: Counter
+    private let gauges: [(Gauge, @Sendable (Status) -> Double?)]
+    private let counts: [(Counter, @Sendable (Status.Counters) -> UInt64)]
+    private let shown = ShownCounts(Status.Counters())
+
+    init(_ names: Names, _ metrics: MetricRegistry, labels: [(String, String)]) {
+        func counter(_ name: String, _ help: String, _ more: (String, String)...) -> Counter {
+            metrics.counter(name, help, labels: labels + more)
+        }
+        func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
+            metrics.gauge(name, help, labels: labels + more)
+        }
+        bytes = names.bytes.map { counter($0, "Bytes of the service's frames.") }
+        waits = counter(names.waits, "Turns in which the gateway had no room.")
+        var gauges: [(Gauge, @Sendable (Status) -> Double?)] = names.levels.map {
+            (gauge($0, $1), $2)
+        }
+        for state in Status.State.allCases {
+            let name = state.rawValue
+            let one = gauge(names.state, "1 at the present state.", ("state", name))
+            gauges.append((one, { $0.state.rawValue == name ? 1 : 0 }))
+        }
+        self.gauges = gauges
+        var counts = names.counts.map { (counter($0, $1), $2) }
+        for (count, label) in names.labelled {
+            counts.append((counter(count.0, count.1, label), count.2))
+        }
+        self.counts = counts
+    }
+
+    func show(_ status: Status) {
+        for (gauge, value) in gauges {
+            if let value = value(status) { gauge.set(value) } else { gauge.remove() }
+        }
+        shown.add(status.counters, to: counts)
+    }
+
+    /// Removes the gauges: the provider's thread has ended. The next engine counts from 0.
+    func remove() {
+        for (gauge, _) in gauges { gauge.remove() }
+        shown.reset(to: Status.Counters())
+    }
+}

@@ -210,7 +210,8 @@ let suites: [Tests] = [
     tests(
         of: "IBKRProvider",
         uses: model + ["IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]),
-    serverTests(of: "IBKRProvider", uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
+    serverTests(
+        of: "IBKRProvider", uses: ["Primitives", "ProviderKit", "ServiceRuntime", "TestSupport"]),
     tests(of: "IBSimulator", uses: ["Primitives"]),
     serverTests(
         of: "IBSimulator", tier: .night, uses: ["IBKRSimulator", "TestSupport"],
@@ -294,7 +295,8 @@ let suites: [Tests] = [
         uses: frame + tape + support + [
             "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
             "IBKRSimulator", "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
-            "PolledProvider", "ProviderKit", "StreamCore", "TickSpool",
+            "PolledProvider", "ProviderKit", "StreamCore", "StreamKit", "TickSpool",
+            "WebSocketClient",
         ], beside: ["binance_exchange.py", "polled_services.py"]),
     tests(
         of: "OperatorWorker",

@@ -1,5 +1,6 @@
 import Glibc
 import Primitives
+import ProviderKit
 import ServiceRuntime
 import TestSupport
 import Testing

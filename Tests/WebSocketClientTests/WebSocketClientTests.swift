@@ -319,6 +319,43 @@ struct WebSocketClientTests {
         }
     }
 
+    @Test(
+        "at an address that was looked up before, a server is checked by its name",
+        .enabled(if: Certificates.obstacle == nil))
+    func lookedUp() throws {
+        let certificates = try Certificates()
+        try certificates.make("named", name: "exchange.invalid")
+        let server = try PythonServer(
+            Self.script, [certificates.certificate("named"), certificates.key("named")])
+        var configuration = WebSocketConfiguration()
+        configuration.caPath = certificates.certificate("authority")
+        for (name, isRight) in [("exchange.invalid", true), ("other.invalid", false)] {
+            let client = try WebSocketClient(configuration)
+            let url = try #require(WebSocketURL("wss://\(name):\(server.port())/binary"))
+            let asked = client.asked(for: url)
+            #expect(asked.host == name && asked.port == server.port())
+            _ = try client.open(url, at: "127.0.0.1")
+            var heard = Heard()
+            #expect(work(client, &heard) { $0.end != nil || !$0.messages.isEmpty })
+            #expect(heard.isOpened == isRight, "\(name): \(heard)")
+        }
+    }
+
+    @Test("a proxy is asked at the address that was looked up")
+    func lookedUpProxy() throws {
+        let server = try Self.plain.get()
+        var configuration = WebSocketConfiguration()
+        configuration.proxy = "proxy.invalid:\(server.port("proxy_port"))"
+        let client = try WebSocketClient(configuration)
+        let url = try #require(WebSocketURL("ws://exchange.invalid:\(server.port())/binary"))
+        let asked = client.asked(for: url)
+        #expect(asked.host == "proxy.invalid" && asked.port == server.port("proxy_port"))
+        _ = try client.open(url, at: "127.0.0.1")
+        var heard = Heard()
+        #expect(work(client, &heard) { $0.end != nil || !$0.messages.isEmpty })
+        #expect(heard.isOpened, "\(heard)")
+    }
+
     @Test("a proxy is asked to connect, and one that does not is an error")
     func proxy() throws {
         let server = try Self.plain.get()

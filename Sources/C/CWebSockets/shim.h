@@ -94,6 +94,13 @@ static inline void shim_destroy(struct shim_service *service) {
     free(service);
 }
 
+// Has the proxy asked at `place`, which is ADDRESS:PORT with brackets around an address of IP
+// version 6, so that its name is not looked up again.
+static inline void shim_set_proxy(struct shim_service *service, const char *place) {
+    struct lws_vhost *host = lws_get_vhost_by_name(service->context, "default");
+    if (host) lws_set_proxy(host, place);
+}
+
 // NULL when it failed immediately; whether it called back for that is up to the library.
 static inline struct lws *shim_connect(
     struct shim_service *service, const char *address, int port, int has_tls, const char *host,

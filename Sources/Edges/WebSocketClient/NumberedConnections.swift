@@ -6,11 +6,11 @@ package struct NumberedConnections {
 
     package init(_ client: WebSocketClient) { self.client = client }
 
-    /// Begins a connection.
+    /// Begins a connection, at an address in digits.
     package mutating func open(
-        _ url: WebSocketURL, as number: UInt32
+        _ url: WebSocketURL, at address: String? = nil, as number: UInt32
     ) throws(WebSocketError) {
-        let id = try client.open(url)
+        let id = try client.open(url, at: address)
         ids[number] = id
         numbers[id] = number
     }

@@ -89,9 +89,18 @@ package final class WebSocketClient {
 
     // MARK: the owner's calls
 
-    /// Begins an attempt to connect. Its outcome is an event. Looking up the name may block for as
-    /// long as the system's resolver takes.
-    package func open(_ url: WebSocketURL) throws(WebSocketError) -> WebSocketID {
+    /// Returns whose address `open` needs: the server's, or the proxy's.
+    package func asked(for url: WebSocketURL) -> (host: String, port: UInt16) {
+        let proxy = WebSocketConfiguration.proxy(configuration.proxy)
+        return proxy.flatMap { $0.host.isEmpty ? nil : $0 } ?? (url.host, url.port)
+    }
+
+    /// Begins an attempt to connect. Its outcome is an event. `address` in digits is that of
+    /// `asked`; without it the name is looked up, which blocks for as long as the system's
+    /// resolver takes.
+    package func open(
+        _ url: WebSocketURL, at address: String? = nil
+    ) throws(WebSocketError) -> WebSocketID {
         let most = configuration.connectionsMax
         guard connections.count < most, leaving.count < most else {
             throw .tooMany(connectionsMax: most)
@@ -105,7 +114,12 @@ package final class WebSocketClient {
         let number = lastNumber
         let connection = WebSocketConnection(number: number, peer: url.peer)
         connections[number] = connection
-        let wsi = unsafe url.host.withCString { host in
+        if let address, !configuration.proxy.isEmpty {
+            let place = address.contains(":") ? "[\(address)]" : address
+            unsafe shim_set_proxy(service, "\(place):\(asked(for: url).port)")
+        }
+        let peer = configuration.proxy.isEmpty ? address ?? url.host : url.host
+        let wsi = unsafe peer.withCString { host in
             unsafe url.authority.withCString { authority in
                 unsafe url.path.withCString { path in
                     unsafe shim_connect(

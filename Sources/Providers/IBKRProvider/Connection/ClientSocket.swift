@@ -1,4 +1,5 @@
 internal import Glibc
+internal import ProviderKit
 internal import ServiceRuntime
 
 /// A TCP socket to a server. None of its calls blocks.

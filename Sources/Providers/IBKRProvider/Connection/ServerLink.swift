@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Primitives
+internal import ProviderKit
 internal import ServiceRuntime
 internal import MarketModel
 
@@ -45,8 +46,12 @@ final class ServerLink {
     }
 
     convenience init(_ settings: IBKRSettings.Server, wake: WakeEvent) {
-        let lookup = NameLookup(host: settings.host, port: settings.port, wake: wake)
-        self.init(settings) { lookup.ask() }
+        let lookup = NameLookup(host: settings.host, port: settings.port) { wake.wake() }
+        self.init(settings) {
+            let answer = lookup.ask()
+            guard case .failed(let reason) = answer else { return answer }
+            return .failed("\(reason): check IBKR_HOST")
+        }
     }
 
     private var name: String { "\(settings.host):\(settings.port)" }

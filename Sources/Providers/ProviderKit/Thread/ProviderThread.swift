@@ -18,14 +18,14 @@ package final class ProviderThread<Report: Sendable>: Sendable {
     /// `nil` before `start`.
     package var report: Report? { running.withLock { $0?.report } }
 
-    /// Starts the thread, whose beat has the name `beat`. A look-up of a name takes as long as the
-    /// system's resolver, so the thread may be silent that long.
+    /// Starts the thread, whose beat has the name `beat`. Names are looked up and requests are made
+    /// on other threads, so it never waits for long.
     package func start(
         _ name: String, beat: String, _ threads: ThreadWatch, _ report: Report,
         _ body: sending @escaping (ThreadBeat) -> Void
     ) throws {
         let thread = try ServiceThread(name: name) {
-            let beat = threads.thread(beat, within: ThreadWatch.callLimit)
+            let beat = threads.thread(beat)
             defer { beat.retire() }
             body(beat)
         }

@@ -1,18 +1,22 @@
 internal import ServiceRuntime
 internal import Synchronization
 
-/// The look-up of the server's addresses, on a separate thread. The system's look-up of a name has
-/// no deadline, and the connection's thread must never wait for it.
+/// The look-up of a server's addresses, on a separate thread. The system's look-up of a name has
+/// no deadline, and a provider's thread must never wait for it.
 ///
 /// At most one look-up is in progress. If it hangs, no second one is started.
-final class NameLookup: Sendable {
-    enum Answer: Sendable {
+package final class NameLookup: Sendable {
+    package enum Answer: Sendable {
         /// The look-up is in progress.
         case pending
         case found([RemoteAddress])
         /// The name has no address. The text is the reason, for people.
         case failed(String)
     }
+
+    /// Returns the addresses of a name, and may take long.
+    package typealias Resolving =
+        @Sendable (String, UInt16) throws(LookupFailure) -> [RemoteAddress]
 
     private enum State {
         case idle
@@ -23,17 +27,23 @@ final class NameLookup: Sendable {
     private let state = Mutex(State.idle)
     private let host: String
     private let port: UInt16
-    private let wake: WakeEvent
+    private let resolve: Resolving
+    private let wake: @Sendable () -> Void
 
-    init(host: String, port: UInt16, wake: WakeEvent) {
+    /// `wake` is called when the answer of a look-up has come.
+    package init(
+        host: String, port: UInt16, resolve: @escaping Resolving = RemoteAddress.named,
+        wake: @escaping @Sendable () -> Void
+    ) {
         self.host = host
         self.port = port
+        self.resolve = resolve
         self.wake = wake
     }
 
     /// Returns a numeric address immediately. A name is looked up: call it again when `wake` has
-    /// woken the connection's thread.
-    func ask() -> Answer {
+    /// woken the provider's thread. Each answer is returned once.
+    package func ask() -> Answer {
         do throws(LookupFailure) {
             return .found(try RemoteAddress.all(host: host, port: port, isNumeric: true))
         } catch {
@@ -50,12 +60,7 @@ final class NameLookup: Sendable {
             return true
         }
         if isNew { start() }
-        return answer()
-    }
-
-    /// Returns the answer. Each answer is returned once.
-    func answer() -> Answer {
-        state.withLock { state in
+        return state.withLock { state in
             guard case .done(let answer) = state else { return .pending }
             state = .idle
             return answer
@@ -65,9 +70,9 @@ final class NameLookup: Sendable {
     /// Starts the thread of one look-up.
     private func start() {
         do {
-            _ = try ServiceThread(name: "ibkr-lookup") { [self] in
+            _ = try ServiceThread(name: "lookup") { [self] in
                 finish(lookUp())
-                wake.wake()
+                wake()
             }
         } catch {
             finish(.failed("\(error)"))
@@ -75,10 +80,10 @@ final class NameLookup: Sendable {
     }
 
     private func lookUp() -> Answer {
-        do {
-            return .found(try RemoteAddress.all(host: host, port: port, isNumeric: false))
+        do throws(LookupFailure) {
+            return .found(try resolve(host, port))
         } catch {
-            return .failed("\(error): check IBKR_HOST")
+            return .failed("\(error)")
         }
     }
 

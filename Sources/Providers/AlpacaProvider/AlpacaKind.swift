@@ -8,6 +8,7 @@ internal import StreamKit
 internal import WebSocketClient
 
 private let group = "Alpaca"
+private let shared = ProviderKeys("ALPACA", group)
 /// The engine's default settings, from which the keys take their defaults.
 private let usual = AlpacaSettings(.iex, seed: 0)
 
@@ -15,51 +16,30 @@ extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=alpaca`.
     package static let alpaca = ProviderKind(
         name: AlpacaSetup.providerName,
-        keys: [
-            ConfigurationKey(
-                "ALPACA_FEED", .choice(AlpacaFeedName.allCases.map(\.rawValue)),
-                default: usual.feed.rawValue, group: group,
-                "Stocks from IEX (free), or all (also delayed), the test symbol, or coins."),
-            ConfigurationKey(
-                "ALPACA_API_KEY", .text, secret: true, group: group,
-                "Key of the account, which the service demands."),
-            ConfigurationKey(
-                "ALPACA_API_SECRET", .text, secret: true, group: group,
-                "Secret of that key."),
-            ConfigurationKey(
-                "ALPACA_URL", .text, default: "wss://stream.data.alpaca.markets", group: group,
-                "Address of the service's streams."),
-            ConfigurationKey(
-                "ALPACA_PROXY", .text, group: group,
-                "Proxy as name:port, asked by CONNECT; empty: none."),
-            ConfigurationKey(
-                "ALPACA_TLS_CA", .text, group: group,
-                "Path of certificates (PEM) that are trusted beside the system's."),
-            ConfigurationKey(
-                "ALPACA_CONNECT_TIMEOUT", .duration(.seconds(1)...Duration.seconds(60)),
-                default: "5s", group: group,
-                "How long each phase of an attempt to connect may take."),
-            ConfigurationKey(
-                "ALPACA_SILENT_AFTER", .duration(.seconds(2)...Duration.seconds(3_600)),
-                default: "\(usual.stream.silentAfter / 1_000_000_000)s", group: group,
-                "A connection is given up that answers no ping for so long, or is silent "
-                    + "after dense messages."),
-            ConfigurationKey(
-                "ALPACA_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "\(usual.stream.delayMax / 1_000_000_000)s", group: group,
-                "How long a record may be under way; the watermark stays so much behind."),
-            ConfigurationKey(
-                "ALPACA_TRADES_KEPT", .integer(1_024...16_777_216),
-                default: "\(usual.stream.tradesKept)", group: group,
-                "Last trades that a correction finds (as a power of two); 21 bytes each."),
-            ConfigurationKey(
-                "ALPACA_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
-                default: "1s", group: group, "Wait after a first failure; then it doubles."),
-            ConfigurationKey(
-                "ALPACA_RECONNECT_MAX", .duration(.seconds(1)...Duration.seconds(3_600)),
-                default: "60s", group: group,
-                "Longest wait between two attempts, which never end."),
-        ],
+        keys: shared.all(
+            [
+                ConfigurationKey(
+                    "ALPACA_FEED", .choice(AlpacaFeedName.allCases.map(\.rawValue)),
+                    default: usual.feed.rawValue, group: group,
+                    "Stocks from IEX (free), or all (also delayed), the test symbol, or coins."),
+                ConfigurationKey(
+                    "ALPACA_API_KEY", .text, secret: true, group: group,
+                    "Key of the account, which the service demands."),
+                ConfigurationKey(
+                    "ALPACA_API_SECRET", .text, secret: true, group: group,
+                    "Secret of that key."),
+                ConfigurationKey(
+                    "ALPACA_URL", .text, default: "wss://stream.data.alpaca.markets", group: group,
+                    "Address of the service's streams."),
+            ],
+            [
+                shared.pingedAfter(usual.stream.silentAfter),
+                shared.delayMax(usual.stream.delayMax, "record"),
+                ConfigurationKey(
+                    "ALPACA_TRADES_KEPT", .integer(1_024...16_777_216),
+                    default: "\(usual.stream.tradesKept)", group: group,
+                    "Last trades that a correction finds (as a power of two); 21 bytes each."),
+            ]),
         rules: AlpacaKeys.rules
     ) { context in
         // The seed decides only waits, so any number will do.
@@ -103,33 +83,10 @@ struct AlpacaKeys: Sendable, CustomStringConvertible, CustomReflectable {
     var description: String { "<redacted>" }
     var customMirror: Mirror { Mirror(self, children: [:]) }
 
-    static let rules: [ConfigurationRule] = [
-        ConfigurationRule { configuration in
-            guard let url = WebSocketURL(configuration.text("ALPACA_URL")) else {
-                return "ALPACA_URL: an address like wss://name:port is needed"
-            }
-            let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
-            return url.hasTLS || isLocal
-                ? nil : "ALPACA_URL: a key is sent over TLS alone, so wss:// is needed"
-        },
-        ConfigurationRule { configuration in
-            WebSocketConfiguration.proxy(configuration.optionalText("ALPACA_PROXY") ?? "") == nil
-                ? "ALPACA_PROXY: name:port is needed" : nil
-        },
-        rule("ALPACA_API_KEY"),
-        rule("ALPACA_API_SECRET"),
+    static let rules = [
+        shared.streamRule(), shared.proxyRule, shared.secretRule("API_KEY", of: group),
+        shared.secretRule("API_SECRET", of: group),
     ]
-
-    private static func rule(_ name: String) -> ConfigurationRule {
-        ConfigurationRule { configuration in
-            let text = text(name, configuration)
-            guard !text.isEmpty else {
-                return "\(name)_FILE: Alpaca demands it: write it into a file and give the path"
-            }
-            return text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
-                ? nil : "\(name): it has no spaces and only ASCII"
-        }
-    }
 
     private static func text(_ name: String, _ configuration: Configuration) -> String {
         configuration.secret(name)?.revealed ?? ""
@@ -141,7 +98,7 @@ struct AlpacaSetup: Sendable {
     /// Without a path.
     private let url: WebSocketURL
     let keys: AlpacaKeys
-    var client = WebSocketConfiguration()
+    var client: WebSocketConfiguration
     var engine: AlpacaSettings
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
@@ -150,21 +107,18 @@ struct AlpacaSetup: Sendable {
         }
         self.url = url
         keys = AlpacaKeys(configuration)
-        client.proxy = configuration.optionalText("ALPACA_PROXY") ?? ""
-        client.caPath = configuration.optionalText("ALPACA_TLS_CA") ?? ""
-        client.connectTimeout = configuration.duration("ALPACA_CONNECT_TIMEOUT")
-        client.userAgent = UserAgent.text(configuration)
+        client = shared.client(configuration)
         let silentAfter = configuration.duration("ALPACA_SILENT_AFTER")
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
         engine.stream.hidden = keys.hidden
-        func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
-        engine.stream.silentAfter = span("ALPACA_SILENT_AFTER")
-        engine.stream.delayMax = span("ALPACA_DELAY_MAX")
+        func span(_ key: String) -> Int64 { shared.span(key, configuration) }
+        engine.stream.silentAfter = span("SILENT_AFTER")
+        engine.stream.delayMax = span("DELAY_MAX")
         engine.stream.tradesKept = configuration.integer("ALPACA_TRADES_KEPT")
-        engine.stream.reconnectFirst = span("ALPACA_RECONNECT_FIRST")
-        engine.stream.reconnectMax = span("ALPACA_RECONNECT_MAX")
+        engine.stream.reconnectFirst = span("RECONNECT_FIRST")
+        engine.stream.reconnectMax = span("RECONNECT_MAX")
     }
 
     /// The address of a stream.

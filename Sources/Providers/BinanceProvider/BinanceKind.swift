@@ -8,6 +8,7 @@ internal import StreamKit
 internal import WebSocketClient
 
 private let group = "Binance"
+private let shared = ProviderKeys("BINANCE", group)
 /// The engine's default settings, from which the keys take their defaults.
 private let usual = BinanceSettings(seed: 0)
 
@@ -15,64 +16,47 @@ extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance`.
     package static let binance = ProviderKind(
         name: BinanceSetup.providerName,
-        keys: [
-            ConfigurationKey(
-                "BINANCE_URL", .text, default: BinanceSetup.streams, group: group,
-                "Address of the exchange's streams; none needs an account."),
-            ConfigurationKey(
-                "BINANCE_REST_URL", .list, group: group,
-                "Addresses of its past, in order; empty: the public ones, by their BINANCE_URL."),
-            ConfigurationKey(
-                "BINANCE_FILL", .flag, default: "true", group: group,
-                "Whether trades that did not come are asked for by their ids."),
-            ConfigurationKey(
-                "BINANCE_PROXY", .text, group: group,
-                "Proxy as name:port, asked by CONNECT; empty: none."),
-            ConfigurationKey(
-                "BINANCE_TLS_CA", .text, group: group,
-                "Path of certificates (PEM) that are trusted beside the system's."),
-            ConfigurationKey(
-                "BINANCE_CONNECT_TIMEOUT", .duration(.seconds(1)...Duration.seconds(60)),
-                default: "5s", group: group,
-                "How long each phase of an attempt to connect may take."),
-            ConfigurationKey(
-                "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
-                group: group, "Streams of one connection; further instruments are refused."),
-            ConfigurationKey(
-                "BINANCE_BARS", .choice(BarLength.allCases.map(\.rawValue)),
-                default: usual.bars.rawValue, group: group,
-                "Length of the exchange's bars, for instruments with feeds: bars."),
-            ConfigurationKey(
-                "BINANCE_HOT_HOT", .flag, default: "false", group: group,
-                "Whether two connections deliver all the time, merged by the trades' ids."),
-            ConfigurationKey(
-                "BINANCE_HOT_HOT_WAIT", .duration(.milliseconds(1)...Duration.seconds(2)),
-                default: "\(usual.wait / 1_000_000)ms", group: group,
-                "How long a trade waits for an earlier one that another connection may bring."),
-            ConfigurationKey(
-                "BINANCE_RENEW_AFTER", .duration(.seconds(1)...Duration.seconds(86_400)),
-                default: "\(usual.renewAfter / 1_000_000_000)s", group: group,
-                "Age at which a connection gets its successor; it ends after 24 hours."),
-            ConfigurationKey(
-                "BINANCE_OVERLAP", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "2s", group: group,
-                "How long a connection and its successor deliver both."),
-            ConfigurationKey(
-                "BINANCE_SILENT_AFTER", .duration(.seconds(1)...Duration.seconds(3_600)),
-                default: "30s", group: group,
-                "A connection that is silent for so long is given up; asked after half of it."),
-            ConfigurationKey(
-                "BINANCE_DELAY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "2s", group: group,
-                "How long a trade may be under way; the watermark stays so much behind."),
-            ConfigurationKey(
-                "BINANCE_RECONNECT_FIRST", .duration(.milliseconds(100)...Duration.seconds(600)),
-                default: "1s", group: group, "Wait after a first failure; then it doubles."),
-            ConfigurationKey(
-                "BINANCE_RECONNECT_MAX", .duration(.seconds(1)...Duration.seconds(3_600)),
-                default: "60s", group: group,
-                "Longest wait between two attempts, which never end."),
-        ],
+        keys: shared.all(
+            [
+                ConfigurationKey(
+                    "BINANCE_URL", .text, default: BinanceSetup.streams, group: group,
+                    "Address of the exchange's streams; none needs an account."),
+                ConfigurationKey(
+                    "BINANCE_REST_URL", .list, group: group,
+                    "Addresses of its past, in order; empty: the public ones, by their BINANCE_URL."
+                ),
+                ConfigurationKey(
+                    "BINANCE_FILL", .flag, default: "true", group: group,
+                    "Whether trades that did not come are asked for by their ids."),
+            ],
+            [
+                ConfigurationKey(
+                    "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
+                    group: group, "Streams of one connection; further instruments are refused."),
+                ConfigurationKey(
+                    "BINANCE_BARS", .choice(BarLength.allCases.map(\.rawValue)),
+                    default: usual.bars.rawValue, group: group,
+                    "Length of the exchange's bars, for instruments with feeds: bars."),
+                ConfigurationKey(
+                    "BINANCE_HOT_HOT", .flag, default: "false", group: group,
+                    "Whether two connections deliver all the time, merged by the trades' ids."),
+                ConfigurationKey(
+                    "BINANCE_HOT_HOT_WAIT", .duration(.milliseconds(1)...Duration.seconds(2)),
+                    default: "\(usual.wait / 1_000_000)ms", group: group,
+                    "How long a trade waits for an earlier one that another connection may bring."),
+                ConfigurationKey(
+                    "BINANCE_RENEW_AFTER", .duration(.seconds(1)...Duration.seconds(86_400)),
+                    default: "\(usual.renewAfter / 1_000_000_000)s", group: group,
+                    "Age at which a connection gets its successor; it ends after 24 hours."),
+                ConfigurationKey(
+                    "BINANCE_OVERLAP", .duration(.milliseconds(100)...Duration.seconds(60)),
+                    default: "2s", group: group,
+                    "How long a connection and its successor deliver both."),
+                shared.silentAfter(
+                    usual.silentAfter, least: .seconds(1),
+                    "A connection that is silent for so long is given up; asked after half of it."),
+                shared.delayMax(usual.delayMax, "trade"),
+            ]),
         rules: [
             ConfigurationRule { configuration in
                 WebSocketURL(configuration.text("BINANCE_URL")) == nil
@@ -86,11 +70,7 @@ extension ProviderKind {
                 BinanceSetup.rest(configuration).count <= BinanceAddresses.countMax
                     ? nil : "BINANCE_REST_URL: at most \(BinanceAddresses.countMax) are asked"
             },
-            ConfigurationRule { configuration in
-                WebSocketConfiguration.proxy(configuration.optionalText("BINANCE_PROXY") ?? "")
-                    == nil
-                    ? "BINANCE_PROXY: name:port is needed" : nil
-            },
+            shared.proxyRule,
         ]
     ) { context in
         // The seed decides only waits, so any number will do.
@@ -104,7 +84,7 @@ extension ProviderKind {
 /// The provider's settings.
 struct BinanceSetup: Sendable {
     var url: WebSocketURL
-    var client = WebSocketConfiguration()
+    var client: WebSocketConfiguration
     /// Where past trades are asked for; `nil`: nowhere.
     var rest: BinanceAddresses?
     var http = HTTPConfiguration()
@@ -138,10 +118,7 @@ struct BinanceSetup: Sendable {
             throw SettingsError("BINANCE_URL: an address like wss://name:port/path is needed")
         }
         self.url = url
-        client.proxy = configuration.optionalText("BINANCE_PROXY") ?? ""
-        client.caPath = configuration.optionalText("BINANCE_TLS_CA") ?? ""
-        client.userAgent = UserAgent.text(configuration)
-        client.connectTimeout = configuration.duration("BINANCE_CONNECT_TIMEOUT")
+        client = shared.client(configuration)
         rest = configuration.flag("BINANCE_FILL") ? Self.addresses(configuration) : nil
         http = client.forRequests
         engine = BinanceSettings(seed: seed)
@@ -149,13 +126,13 @@ struct BinanceSetup: Sendable {
         engine.streamsMax = configuration.integer("BINANCE_STREAMS")
         engine.bars = BarLength(rawValue: configuration.text("BINANCE_BARS")) ?? engine.bars
         engine.isHotHot = configuration.flag("BINANCE_HOT_HOT")
-        func span(_ key: String) -> Int64 { configuration.duration(key).clampedNanoseconds }
-        engine.renewAfter = span("BINANCE_RENEW_AFTER")
-        engine.overlap = span("BINANCE_OVERLAP")
-        engine.wait = span("BINANCE_HOT_HOT_WAIT")
-        engine.silentAfter = span("BINANCE_SILENT_AFTER")
-        engine.delayMax = span("BINANCE_DELAY_MAX")
-        engine.reconnectFirst = span("BINANCE_RECONNECT_FIRST")
-        engine.reconnectMax = span("BINANCE_RECONNECT_MAX")
+        func span(_ key: String) -> Int64 { shared.span(key, configuration) }
+        engine.renewAfter = span("RENEW_AFTER")
+        engine.overlap = span("OVERLAP")
+        engine.wait = span("HOT_HOT_WAIT")
+        engine.silentAfter = span("SILENT_AFTER")
+        engine.delayMax = span("DELAY_MAX")
+        engine.reconnectFirst = span("RECONNECT_FIRST")
+        engine.reconnectMax = span("RECONNECT_MAX")
     }
 }

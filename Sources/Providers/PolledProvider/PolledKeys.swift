@@ -1,52 +1,84 @@
 internal import HTTPClient
 internal import PolledEngine
 internal import ServiceRuntime
+internal import StreamKit
 
-/// A service's settings: their names, and their keys. The lists in `PolledKeys+Services` are alike.
+/// A service's settings: their names, and their keys.
 struct PolledKeys: Sendable {
-    /// The names of the keys; `nil`: the service has no such setting.
-    struct Names: Sendable {
-        let url: String
-        let every: String
-        let proxy: String
-        let authority: String
-        var history: String?
-        var apiKey: String?
+    let table: PolledTable
+    let shared: ProviderKeys
+    /// Whether nothing is delivered without a key; `nil`: the service knows none.
+    private let demandsKey: Bool?
+    /// Whether the newest values before a first start can be published.
+    let hasHistory: Bool
+    let all: [ConfigurationKey]
+
+    static let fred = PolledKeys(
+        .fred, "FRED", at: "https://api.stlouisfed.org", hasHistory: true, demandsKey: true)
+    static let coinGecko = PolledKeys(
+        .coingecko, "COINGECKO", at: "https://api.coingecko.com", demandsKey: false)
+    static let alternativeMe = PolledKeys(
+        .alternativeMe, "ALTERNATIVE", at: "https://api.alternative.me", hasHistory: true)
+
+    private init(
+        _ table: PolledTable, _ prefix: String, at address: String, hasHistory: Bool = false,
+        demandsKey: Bool? = nil
+    ) {
+        self.table = table
+        self.hasHistory = hasHistory
+        self.demandsKey = demandsKey
+        let group = table.title
+        shared = ProviderKeys(prefix, group)
+        let history = ConfigurationKey(
+            shared.name("HISTORY"), .integer(1...PolledLimits.windowMax), default: "1",
+            group: group, "The newest values of a series that are published at its first start.")
+        let secret = ConfigurationKey(
+            shared.name("API_KEY"), .text, secret: true, group: group,
+            demandsKey == true
+                ? "Key of the service, which it demands."
+                : "Key of the service; empty: none, with a lower limit of requests.")
+        var all = [
+            ConfigurationKey(
+                shared.name("URL"), .text, default: address, group: group,
+                "Address of the service."),
+            ConfigurationKey(
+                shared.name("EVERY"), .duration(.seconds(1)...Duration.seconds(86_400)),
+                default: "\(table.usualEvery / 1_000_000_000)s", group: group,
+                "How often each series is asked for."),
+        ]
+        all += shared.requests
+        if hasHistory { all.append(history) }
+        if demandsKey != nil { all.append(secret) }
+        self.all = all
     }
 
-    let table: PolledTable
-    let names: Names
-    let all: [ConfigurationKey]
-    /// Whether nothing is delivered without a key.
-    var demandsKey = false
-
     var rules: [ConfigurationRule] {
-        [
+        let url = shared.name("URL")
+        let key = shared.name("API_KEY")
+        return [
             ConfigurationRule { configuration in
-                guard let url = HTTPURL(Self.address(configuration.text(names.url))) else {
-                    return "\(names.url): an address like https://name:port is needed"
+                guard let address = HTTPURL(Self.address(configuration.text(url))) else {
+                    return "\(url): an address like https://name:port is needed"
                 }
-                let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
-                guard url.hasTLS || isLocal || secret(configuration).isEmpty else {
-                    return "\(names.url): a key is sent over https alone"
-                }
-                return nil
+                return address.hasTLS || ProviderKeys.isLocal(address.host)
+                    || secret(configuration).isEmpty
+                    ? nil : "\(url): a key is sent over https alone"
             },
             ConfigurationRule { configuration in
-                guard demandsKey, secret(configuration).isEmpty else { return nil }
-                return "\(names.apiKey ?? "")_FILE: \(table.title) demands a key, which is free: "
+                guard demandsKey == true, secret(configuration).isEmpty else { return nil }
+                return "\(key)_FILE: \(table.title) demands a key, which is free: "
                     + "write it into a file and give the path"
             },
             ConfigurationRule { configuration in
-                secret(configuration).utf8.allSatisfy { (0x21...0x7e).contains($0) }
-                    ? nil : "\(names.apiKey ?? ""): a key has no spaces and only ASCII"
+                ProviderKeys.isSecret(secret(configuration))
+                    ? nil : "\(key): a key has no spaces and only ASCII"
             },
         ]
     }
 
     /// Returns the key; empty: none is given.
     func secret(_ configuration: Configuration) -> String {
-        names.apiKey.flatMap { configuration.secret($0) }?.revealed ?? ""
+        demandsKey == nil ? "" : configuration.secret(shared.name("API_KEY"))?.revealed ?? ""
     }
 
     /// Returns an address without a slash at its end.

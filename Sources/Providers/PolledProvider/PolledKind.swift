@@ -42,9 +42,11 @@ struct PolledSetup: Sendable, CustomReflectable {
     init(
         _ keys: PolledKeys, _ configuration: Configuration, seed: UInt64
     ) throws(SettingsError) {
-        let address = PolledKeys.address(configuration.text(keys.names.url))
+        let shared = keys.shared
+        let address = PolledKeys.address(configuration.text(shared.name("URL")))
         guard let url = HTTPURL(address) else {
-            throw SettingsError("\(keys.names.url): an address like https://name:port is needed")
+            throw SettingsError(
+                "\(shared.name("URL")): an address like https://name:port is needed")
         }
         self.address = address
         let key = keys.secret(configuration)
@@ -58,15 +60,12 @@ struct PolledSetup: Sendable, CustomReflectable {
             headers = [HTTPHeader(name, key, isSecret: true)]
         case .coingecko, .alternativeMe: (query, headers) = ([], [])
         }
-        var http = HTTPConfiguration()
-        http.proxy = configuration.optionalText(keys.names.proxy) ?? ""
-        http.caPath = configuration.optionalText(keys.names.authority) ?? ""
+        var http = shared.http(configuration)
         http.bodyBytesMax = Self.bodyBytesMax
-        http.userAgent = UserAgent.text(configuration)
         self.http = http
         var engine = PolledSettings(keys.table, seed: seed)
-        engine.every = configuration.duration(keys.names.every).clampedNanoseconds
-        if let history = keys.names.history { engine.history = configuration.integer(history) }
+        engine.every = shared.span("EVERY", configuration)
+        if keys.hasHistory { engine.history = configuration.integer(shared.name("HISTORY")) }
         engine.hidden = HiddenTexts([key])
         self.engine = engine
     }

@@ -9,24 +9,6 @@ import Testing
 
 @Suite("Parts of the broker's provider")
 struct PartsTests {
-    @Test("wishes about instruments take the place of earlier ones; the wish to stop stays")
-    func inbox() throws {
-        let inbox = try OrderInbox()
-        inbox.follow(begun: [1, 2], ended: [])
-        inbox.follow(begun: [2, 3], ended: [1])
-        inbox.follow(begun: [1], ended: [])
-        let first = inbox.take()
-        // 1 was ended and is requested again, so it begins again.
-        #expect(first.begun == [2, 3, 1] && first.ended == [1] && !first.isStopping)
-        #expect(inbox.take().begun.isEmpty)
-        for _ in 0..<3 { inbox.restart(1, .depth) }
-        inbox.restart(1, .quote)
-        #expect(inbox.take().restarted.map(\.kind) == [.depth, .quote])
-        #expect(inbox.take().restarted.isEmpty)
-        inbox.stop()
-        #expect(inbox.take().isStopping && inbox.take().isStopping)
-    }
-
     @Test("TWS is asked for its time each minute, and more often after a step of the host's clock")
     func timeQuestions() {
         var questions = TimeQuestions()

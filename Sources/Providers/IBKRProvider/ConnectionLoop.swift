@@ -58,19 +58,22 @@ final class ConnectionLoop {
         let channel: ProviderChannel
         /// The same of delayed data.
         let delayed: DelayedOutlet
-        let inbox: OrderInbox
+        let inbox: ProviderInbox
+        /// Wakes the thread, which waits for it in `poll`: an order has come, or the addresses of
+        /// the server's name.
+        let wake: WakeEvent
         let report: ConnectionReport
     }
 
     init(_ parts: Parts, _ beat: ThreadBeat) {
         self.parts = parts
         self.beat = beat
-        link = ServerLink(parts.settings.server, wake: parts.inbox.wake)
+        link = ServerLink(parts.settings.server, wake: parts.wake)
         engine = IBEngine(parts.settings.engine)
         live = BatchSender(parts.channel, parts.report.metrics.received)
         delayed = DelayedHandOver(parts)
         polls = [
-            pollfd(fd: parts.inbox.wake.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: parts.wake.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: -1, events: 0, revents: 0),
         ]
     }
@@ -89,18 +92,11 @@ final class ConnectionLoop {
     private func begin() {
         let order = parts.order
         let begun = order.instruments.compactMap { number in
-            order.registry.instrument(number).map { (number, $0, reached: reached(number)) }
+            order.registry.instrument(number).map { (number, $0, reached: order.reached(number)) }
         }
         engine.follow(begun: begun, ended: [], gaps: order.gaps, moment(), into: &out)
         engine.timePassed(moment(), into: &out)
         carryOut()
-    }
-
-    /// Returns up to which time the tape is complete; undefined: the instrument was not requested
-    /// before, so nothing is missing.
-    private func reached(_ number: UInt32) -> Timestamp {
-        let reached = parts.order.reached
-        return Int(number) < reached.count ? reached[Int(number)] : .undefined
     }
 
     /// Returns the present time by the gateway's clock.
@@ -113,7 +109,7 @@ final class ConnectionLoop {
         let ready = wait()
         if ready.isWoken {
             // Cleared first, so that an order that comes meanwhile wakes the thread again.
-            parts.inbox.wake.clear()
+            parts.wake.clear()
             followOrders()
             continueDelayed()
         }

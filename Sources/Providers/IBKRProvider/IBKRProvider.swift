@@ -3,7 +3,6 @@ package import MarketModel
 package import Primitives
 package import ProviderKit
 internal import ServiceRuntime
-internal import Synchronization
 
 /// The provider `ibkr`: Interactive Brokers, through TWS or IB Gateway, with one connection on a
 /// separate thread (`ConnectionLoop`). The gateway's threads call this class; it only passes their
@@ -17,29 +16,23 @@ package final class IBKRProvider: ProviderSource {
     package let name = IBKRProvider.providerName
     package let isUrgent = true
 
-    /// The connection's thread, and what it reports.
-    private struct Running: Sendable {
-        let thread: ServiceThread
-        let report: ConnectionReport
-    }
-
     private let settings: IBKRSettings
     /// The log and the metrics.
     private let telemetry: TelemetryHub
     private let threads: ThreadWatch
-    /// The orders to the connection's thread.
-    private let inbox: OrderInbox
+    private let wake: WakeEvent
     private let outlet: DelayedOutlet
-    /// `nil` before `start`.
-    private let running = Mutex<Running?>(nil)
+    private let thread = ProviderThread<ConnectionReport>()
 
     init(_ context: ProviderKind.Context) throws {
         // The seed decides only jitter, so any number will do.
         settings = IBKRSettings(context.configuration, seed: UInt64.random(in: 0...UInt64.max))
         telemetry = context.telemetry
         threads = context.threads
-        inbox = try OrderInbox()
-        outlet = DelayedOutlet(wake: inbox.wake)
+        let wake = try WakeEvent()
+        self.wake = wake
+        outlet = DelayedOutlet(wake: wake)
+        thread.inbox.wakes { wake.wake() }
     }
 
     package var delayed: (any DelayedProvider)? { outlet }
@@ -52,38 +45,33 @@ package final class IBKRProvider: ProviderSource {
             report.unnamedDelayed(order.source)
         }
         let parts = ConnectionLoop.Parts(
-            settings: settings, order: order, channel: channel, delayed: outlet, inbox: inbox,
-            report: report)
-        let thread = try ServiceThread(name: "ibkr") { [threads] in
-            let beat = threads.thread("ibkr")
-            defer { beat.retire() }
+            settings: settings, order: order, channel: channel, delayed: outlet,
+            inbox: thread.inbox, wake: wake, report: report)
+        try thread.start(name, beat: name, threads, report) { beat in
             ConnectionLoop(parts, beat).run()
         }
-        running.withLock { $0 = Running(thread: thread, report: report) }
     }
 
     package func follow(begun: [UInt32], ended: [UInt32]) {
-        inbox.follow(begun: begun, ended: ended)
+        thread.inbox.follow(begun: begun, ended: ended)
     }
 
     package func restart(_ instrument: UInt32, _ kind: DataKind) -> Bool {
-        inbox.restart(instrument, kind)
+        thread.inbox.restart(instrument, kind)
         return true
     }
 
     package func stop(within timeout: Duration) -> Bool {
-        inbox.stop()
-        guard let thread = running.withLock({ $0?.thread }) else { return true }
-        return thread.join(timeout: timeout)
+        thread.stop(within: timeout)
     }
 
     package var standings: [InstrumentStanding] {
-        let seen = running.withLock({ $0?.report.present }) ?? nil
+        let seen = thread.report?.present
         return (seen?.status.instruments ?? []).map { $0.standing }
     }
 
     package func write(into json: inout JSONWriter) {
-        guard let report = running.withLock({ $0?.report }), let seen = report.present else {
+        guard let report = thread.report, let seen = report.present else {
             return json.member("state", "stopped")
         }
         IBKRStatusPage(status: seen.status, at: seen.at).write(into: &json)

@@ -1,4 +1,4 @@
-internal import EngineKit
+package import EngineKit
 package import MarketModel
 package import Primitives
 

@@ -11,7 +11,6 @@ internal import WebSocketClient
 extension BinanceSetup: ProviderService {
     typealias Wait = WebSocketWait<BinanceEngine>
     typealias Requests = BinancePast
-    typealias Trouble = BinanceTrouble
 
     static let providerName = "binance"
 
@@ -55,7 +54,7 @@ extension BinanceSetup: ProviderService {
 
     func report(_ note: BinanceNote, to report: ProviderReport<Self>) {
         switch note {
-        case .state(let state): report.telemetry.emit(BinanceStateChanged(state: state))
+        case .state(let state): report.telemetry.emit(.binanceState(state))
         case .lost(let failures, let reason):
             report.trouble("no trades, tried again by itself: \(reason)", failures: failures)
         case .oneLost(let failures, let reason):
@@ -67,7 +66,7 @@ extension BinanceSetup: ProviderService {
         case .successorLost(let reason):
             report.trouble("the next connection failed, the present one goes on: \(reason)")
         case .renewing(let reason):
-            report.telemetry.emit(BinanceStateChanged(state: .renewing, reason: reason))
+            report.telemetry.emit(.binanceState(.renewing, reason))
         case .refusedRequest(let reason):
             report.trouble("the exchange refuses a request: \(reason)")
         case .refused(let instrument, let reason):
@@ -78,7 +77,7 @@ extension BinanceSetup: ProviderService {
                 "\(report.symbol(instrument)): trade ids \(first) to \(last) did not come")
         case .filled(let instrument, let added, let lost):
             report.telemetry.emit(
-                BinanceGapEnded(symbol: report.symbol(instrument), added: added, lost: lost))
+                .binanceGapEnded(report.symbol(instrument), added: added, lost: lost))
         case .fetchesWait(let reason):
             report.trouble("past trades are asked for later: \(reason)")
         case .mayNotFit(let instrument, let text):
@@ -91,8 +90,13 @@ extension BinanceSetup: ProviderService {
                     + (id > 0 ? "trade \(id) does not fit the tape: \(text)" : text))
         case .restarted(let instrument, let id):
             report.trouble("\(report.symbol(instrument)): trade ids began again, now at \(id)")
-        case .skipped(let reason): report.telemetry.emit(BinanceSkipped(reason: reason))
+        case .skipped(let reason):
+            report.skipped("binance.skipped", by: "the exchange", reason.rawValue)
         }
+    }
+
+    func trouble(_ message: String, failures: Int) -> ServiceEvent {
+        .providerTrouble("binance.trouble", message, failures: failures)
     }
 
     func write(_ status: BinanceStatus, into json: inout JSONWriter) {

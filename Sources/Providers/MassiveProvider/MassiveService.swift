@@ -7,12 +7,14 @@ internal import ServiceRuntime
 internal import StreamKit
 internal import WebSocketClient
 
-extension MassiveSetup: ProviderService {
+extension MassiveSetup: StreamService {
     typealias Wait = WebSocketWait<MassiveEngine>
     typealias Requests = HTTPRequests<StreamFetch, StreamAnswer>
-    typealias Trouble = MassiveTrouble
 
     static let providerName = "massive"
+    static let words = StreamWords(
+        "Massive", events: ("massive.state", "massive.trouble", "massive.skipped"),
+        links: ["records"], account: ("plan", "MASSIVE_API_KEY_FILE and MASSIVE_FEED"))
 
     var name: String { Self.providerName }
 
@@ -34,41 +36,15 @@ extension MassiveSetup: ProviderService {
         }
     }
 
-    func step(_ wish: StreamWish) -> ProviderStep<WebSocketStep, StreamFetch> {
-        switch wish {
-        case .open(let number, _): .link(.open(number, address))
-        case .authenticate(let number): .link(.send(number, key.request))
-        case .send(let number, let text): .link(.send(number, text))
-        case .close(let number): .link(.close(number))
-        case .fetch(let fetch): .ask(fetch.number, fetch)
-        }
-    }
+    var authentication: String { key.request }
+
+    func address(of link: Int) -> WebSocketURL { address }
 
     private var meaning: HTTPMeaning {
         HTTPMeaning(
             "Massive",
             advice: "check whether the plan has trades of the past, or switch the reading off by "
                 + "MASSIVE_REREAD_FIRST=0s and MASSIVE_REREAD_LAST=0s", hidden: key.hidden)
-    }
-
-    func report(_ note: StreamNote, to report: ProviderReport<Self>) {
-        switch note {
-        case .state(let state): report.telemetry.emit(MassiveStateChanged(state: state))
-        case .lost(_, let failures, let reason):
-            report.trouble("no records, tried again by itself: \(reason)", failures: failures)
-        case .refusedAccount(let reason):
-            report.showSoon()
-            report.trouble(
-                "the key or the plan is not taken, tried again each minute: \(reason); check "
-                    + "MASSIVE_API_KEY_FILE and MASSIVE_FEED")
-        case .refusedRequest(let reason): report.trouble("a request is refused: \(reason)")
-        case .refused(let instrument, let reason):
-            report.showSoon()
-            report.trouble("\(report.symbol(instrument)): \(reason)")
-        case .trouble(let instrument, let text):
-            report.trouble(instrument.map { "\(report.symbol($0)): \(text)" } ?? text)
-        case .skipped(let reason): report.telemetry.emit(MassiveSkipped(reason: reason))
-        }
     }
 
     func write(_ status: StreamShown, into json: inout JSONWriter) {

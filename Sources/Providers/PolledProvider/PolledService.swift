@@ -62,7 +62,10 @@ extension PolledSetup: ProviderService {
     func report(_ note: PolledNote, to report: ProviderReport<Self>) {
         report.showSoon()
         switch note {
-        case .good: report.telemetry.emit(PolledGood(provider: name, title: table.title))
+        case .good:
+            report.telemetry.emit(
+                ServiceEvent(
+                    .info, "polled.good", "\(table.title) answers", ("provider", .text(name))))
         case .failed(let failures, let reason):
             report.trouble("no values, asked again by itself: \(reason)", failures: failures)
         case .refused(let instrument, let reason):
@@ -75,8 +78,9 @@ extension PolledSetup: ProviderService {
         }
     }
 
-    func trouble(_ message: String, failures: Int) -> PolledTrouble {
-        PolledTrouble(provider: name, message: message, failures: failures)
+    func trouble(_ message: String, failures: Int) -> ServiceEvent {
+        .providerTrouble(
+            "polled.trouble", message, failures: failures, ("provider", .text(name)))
     }
 
     func write(_ status: PolledStatus, into json: inout JSONWriter) {
@@ -94,25 +98,4 @@ extension PolledSetup: ProviderService {
 extension Timestamp {
     /// The time for a page; empty: there is none.
     fileprivate var shown: String { isDefined ? description : "" }
-}
-
-struct PolledGood: TelemetryEvent {
-    static let name = "polled.good"
-    let provider: String
-    let title: String
-
-    var level: LogLevel { .info }
-    var message: String { "\(title) answers" }
-    var fields: [(String, LogValue)] { [("provider", .text(provider))] }
-}
-
-struct PolledTrouble: ProviderTrouble {
-    static let name = "polled.trouble"
-    let provider: String
-    let message: String
-    let failures: Int
-
-    var fields: [(String, LogValue)] {
-        [("provider", .text(provider))] + (failures > 0 ? [("failures", LogValue(failures))] : [])
-    }
 }

@@ -54,6 +54,15 @@ package final class ProviderReport<Service: ProviderService>: Sendable {
         telemetry.emit(service.trouble(message, failures: failures))
     }
 
+    /// Reports a message that was left out, of which there may be many.
+    package func skipped(_ name: String, by sender: String, _ reason: String) {
+        guard telemetry.logger.isEnabled(.debug) else { return }
+        telemetry.emit(
+            ServiceEvent(
+                .debug, name, "a message of \(sender) was left out: \(reason)",
+                ("reason", .text(reason))))
+    }
+
     /// Returns the symbol of an instrument.
     package func symbol(_ number: UInt32) -> String {
         registry.instrument(number)?.symbol.text ?? "?"

@@ -3,6 +3,7 @@ package import HistoryKit
 package import MarketModel
 package import Primitives
 package import ProviderKit
+package import ServiceRuntime
 
 /// A service of the web as a provider: its settings, its key, what its engine's wishes mean, and
 /// the words of its reports.
@@ -10,7 +11,6 @@ package protocol ProviderService: Sendable {
     associatedtype Wait: ProviderWait
     associatedtype Requests: ProviderRequests
     where Requests.Request: Sendable, Requests.Answer == Engine.Answer
-    associatedtype Trouble: ProviderTrouble
     typealias Engine = Wait.Engine
 
     static var metrics: ProviderMetrics<Engine.Status>.Names { get }
@@ -39,7 +39,8 @@ package protocol ProviderService: Sendable {
     func step(_ wish: Engine.Output.Wish) -> ProviderStep<Wait.Step, Requests.Request>
     /// Reports a note to the log.
     func report(_ note: Engine.Output.Note, to report: ProviderReport<Self>)
-    func trouble(_ message: String, failures: Int) -> Trouble
+    /// Returns the event of something that a person may have to look at.
+    func trouble(_ message: String, failures: Int) -> ServiceEvent
     /// Writes its members of the object in `/status`, and those of an instrument.
     func write(_ status: Engine.Status, into json: inout JSONWriter)
     func write(_ feed: ShownFeed, into json: inout JSONWriter)
@@ -78,10 +79,4 @@ extension ProviderService where Engine.Begun == BegunInstrument {
     package func begun(
         _ instruments: [BegunInstrument], _ order: ProviderOrder?
     ) -> [BegunInstrument] { instruments }
-}
-
-extension ProviderService where Trouble: PlainTrouble {
-    package func trouble(_ message: String, failures: Int) -> Trouble {
-        Trouble(message: message, failures: failures)
-    }
 }

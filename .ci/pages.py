@@ -24,8 +24,6 @@ BEGIN = "<!-- The lines up to the end mark are made by `make pages`. -->"
 END = "<!-- The end of what `make pages` makes. -->"
 PROVIDERS = "Sources/Providers/"
 POLLED = PROVIDERS + "Polled"
-# Providers with tables of metrics, whose rows are written by hand.
-BY_HAND = tuple(PROVIDERS + name for name in ("Alpaca", "Binance", "Massive", "Polled", "StreamKit"))
 
 # The sections of the page, and where their metrics are declared. The longest beginning of a path counts.
 SECTIONS = {
@@ -147,7 +145,7 @@ def product():
     listed = subprocess.run(["git", "-C", str(ROOT), "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard", "Sources", "services"], capture_output=True, check=True, text=True)
     for path in sorted(set(listed.stdout.split("\0"))):
-        if path.endswith(".swift") and not path.startswith(BY_HAND) and (ROOT / path).exists():
+        if path.endswith(".swift") and (ROOT / path).exists():
             yield path, (ROOT / path).read_text(encoding="utf-8")
 
 

@@ -4,25 +4,27 @@ internal import ServiceRuntime
 
 /// The counters and gauges of one source. A symbol is never a label.
 package struct ProviderMetrics<Status: StreamStatus>: Sendable {
-    /// The names, the helps and the values.
+    /// The names, the texts and the values.
     package struct Names: Sendable {
-        package typealias Count = (String, String, @Sendable (Status.Counters) -> UInt64)
+        /// A name, what it means, what to do when it moves, and its labels beside the source.
+        package typealias Text = (String, String, String, by: String)
+        package typealias Count = (String, String, String, @Sendable (Status.Counters) -> UInt64)
         /// Without a value there is no gauge.
-        package typealias Level = (String, String, @Sendable (Status) -> Double?)
+        package typealias Level = (String, String, String, @Sendable (Status) -> Double?)
         /// A count with a label of its own.
         package typealias Labelled = (count: Count, label: (String, String))
 
         /// Bytes of frames; `nil`: none are counted. Turns in which the gateway had no room.
-        let bytes: String?
-        let waits: String
+        let bytes: Text?
+        let waits: Text
         /// A gauge for each state.
-        let state: String
+        let state: Text
         let counts: [Count]
         let levels: [Level]
         let labelled: [Labelled]
 
         package init(
-            received: (bytes: String?, waits: String), state: String, _ counts: [Count],
+            received: (bytes: Text?, waits: Text), state: Text, _ counts: [Count],
             _ levels: [Level], _ labelled: [Labelled] = []
         ) {
             (bytes, waits) = received
@@ -34,12 +36,12 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
 
         /// A counter for each reason to leave a message out.
         package static func skipped<Reason: RawRepresentable<String> & CaseIterable & Sendable>(
-            _ name: String, _ reasons: Reason.Type,
+            _ text: Text, _ reasons: Reason.Type,
             _ value: @escaping @Sendable (Status.Counters, Reason) -> UInt64
         ) -> [Labelled] {
             Reason.allCases.map { reason in
                 (
-                    (name, "Messages left out, by reason.", { value($0, reason) }),
+                    (text.0, text.1, text.2, { value($0, reason) }),
                     ("reason", reason.rawValue)
                 )
             }
@@ -60,20 +62,20 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
         func gauge(_ name: String, _ help: String, _ more: (String, String)...) -> Gauge {
             metrics.gauge(name, help, labels: labels + more)
         }
-        bytes = names.bytes.map { counter($0, "Bytes of the service's frames.") }
-        waits = counter(names.waits, "Turns in which the gateway had no room.")
+        bytes = names.bytes.map { counter($0.0, $0.1) }
+        waits = counter(names.waits.0, names.waits.1)
         var gauges: [(Gauge, @Sendable (Status) -> Double?)] = names.levels.map {
-            (gauge($0, $1), $2)
+            (gauge($0, $1), $3)
         }
         for state in Status.State.allCases {
             let name = state.rawValue
-            let one = gauge(names.state, "1 at the present state.", ("state", name))
+            let one = gauge(names.state.0, names.state.1, ("state", name))
             gauges.append((one, { $0.state.rawValue == name ? 1 : 0 }))
         }
         self.gauges = gauges
-        var counts = names.counts.map { (counter($0, $1), $2) }
+        var counts = names.counts.map { (counter($0, $1), $3) }
         for (count, label) in names.labelled {
-            counts.append((counter(count.0, count.1, label), count.2))
+            counts.append((counter(count.0, count.1, label), count.3))
         }
         self.counts = counts
     }

@@ -153,8 +153,11 @@ import Testing
         return runsCommand || rest.count == 1 ? nil : "too many words"
     }
 
-    /// Returns the names of all events, from `static let name = "gateway.started"`.
+    /// Returns the names of all events, from `.info, "gateway.started"`, `level, "ibkr.notice"`,
+    /// `providerTrouble("…"`, `events: ("alpaca.state", …)` and `static let name = "…"`.
     private func eventNames() throws -> [String] {
+        let single =
+            /(?:let name = |\.[a-z]+, |level, |providerTrouble\(\s*)"([a-z_]+\.[a-z_.]+)"/
         var names: [String] = []
         for folder in ["Sources", "services"] {
             let files = FileManager.default.enumerator(
@@ -162,8 +165,9 @@ import Testing
             while let path = files?.nextObject() as? String {
                 guard path.hasSuffix(".swift") else { continue }
                 let text = try CheckoutFiles.text("\(folder)/\(path)")
-                names += text.matches(of: /static let name = "([a-z_.]+)"/).map {
-                    String($0.output.1)
+                names += text.matches(of: single).map { String($0.output.1) }
+                for list in text.matches(of: /events: \(([^)]+)\)/) {
+                    names += list.output.1.matches(of: /"([a-z_.]+)"/).map { String($0.output.1) }
                 }
             }
         }

@@ -1,7 +1,6 @@
 package import EngineKit
-internal import HistoryKit
-internal import ProviderKit
-internal import ServiceRuntime
+package import HistoryKit
+package import ServiceRuntime
 package import WebSocketClient
 
 /// The provider of a service whose engine is a `StreamVenue`: its addresses, its key and its words.

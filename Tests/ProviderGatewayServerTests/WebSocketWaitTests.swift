@@ -13,14 +13,14 @@ import WebSocketClient
 struct WebSocketWaitTests {
     /// An engine that notes what happens.
     private struct Probe: StreamEngine {
-        struct Counters: StreamCounters {}
+        struct Counts: StreamCounters {}
 
         struct Status: StreamStatus {
             let state = StreamState.ready
             let failures = 0
             let reason = ""
             let feeds: [ShownFeed] = []
-            let counters = Counters()
+            let counters = Counts()
         }
 
         typealias Output = StreamOutput<Never, Never>

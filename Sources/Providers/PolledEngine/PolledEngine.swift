@@ -1,4 +1,4 @@
-package import EngineKit
+internal import EngineKit
 package import MarketModel
 package import Primitives
 

@@ -5,7 +5,10 @@ package import WebSocketClient
 
 /// The provider of a service whose engine is a `StreamVenue`: its addresses, its key and its words.
 package protocol StreamService: ProviderService
-where Wait.Engine: StreamVenue, Wait.Step == WebSocketStep, Requests.Request == StreamFetch {
+where
+    Wait.Engine: StreamVenue, Wait.Step == WebSocketStep,
+    Requests == HTTPRequests<StreamFetch, StreamAnswer>
+{
     static var words: StreamWords { get }
     /// What authenticates a connection.
     var authentication: String { get }

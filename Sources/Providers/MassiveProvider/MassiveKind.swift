@@ -48,8 +48,8 @@ extension ProviderKind {
                 ConfigurationKey(
                     "MASSIVE_TRADES_KEPT", .integer(1_024...16_777_216),
                     default: "\(usual.stream.tradesKept)", group: group,
-                    "Last trades that are known when they come twice (a power of two); 17 bytes each."
-                ),
+                    "Last trades that are known when they come twice (a power of two); "
+                        + "17 bytes each."),
             ]),
         rules: MassiveKey.rules
     ) { context in

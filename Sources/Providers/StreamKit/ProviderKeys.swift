@@ -25,8 +25,8 @@ package struct ProviderKeys: Sendable {
 
     // MARK: keys
 
-    /// Returns the keys of a provider with connections: its `first` own ones, what connections need,
-    /// then its `other` own ones.
+    /// Returns the keys of a provider with connections: its `first` own ones, what connections
+    /// need, then its `other` own ones.
     package func all(
         _ first: [ConfigurationKey], _ other: [ConfigurationKey]
     ) -> [ConfigurationKey] {

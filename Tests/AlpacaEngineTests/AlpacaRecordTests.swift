@@ -367,34 +367,6 @@ import Testing
         #expect(bench.trades.isEmpty && bench.engine.status.state == .ready)
     }
 
-    @Test("a stream of what does not fit has few gaps, and each of it lies in one")
-    func misfits() throws {
-        var bench = AlpacaBench()
-        let number = bench.begin("AAPL")
-        var times: [Timestamp] = []
-        func receive() {
-            times.append(bench.now.wall)
-            bench.receive(
-                "[{\"T\":\"t\",\"S\":\"AAPL\",\"i\":1,\"x\":\"D\",\"p\":1e30,\"s\":1,"
-                    + "\"t\":\"\(bench.stamp)\"}]", on: number)
-        }
-        for _ in 0..<400 {
-            bench.pass(AlpacaBench.second / 4)
-            receive()
-        }
-        #expect(bench.engine.counters.misfits == 400 && bench.gaps.count < 20)
-        #expect(bench.gaps.allSatisfy { $0.state == GapState.abandoned.rawValue })
-        #expect(
-            times.allSatisfy { time in
-                bench.gaps.contains { $0.from <= time && time < $0.to }
-            })
-        // One that comes alone is a moment again.
-        bench.pass(60 * AlpacaBench.second)
-        receive()
-        let last = try #require(bench.gaps.last)
-        #expect(last.from == times.last && last.to == last.from.advanced(byNanoseconds: 1))
-    }
-
     @Test("a record without its time is a gap, and what nobody knows is nothing")
     func noTime() {
         var bench = AlpacaBench()

@@ -161,7 +161,6 @@ import Testing
         var bench = connected()
         bench.trade("BTCUSDT", 10, on: 1)
         bench.trade("BTCUSDT", 11, on: 1, size: "123456789012345")
-        bench.pass(2 * Self.second)
         bench.trade("BTCUSDT", 12, on: 1, size: "0.123456789")
         bench.trade("BTCUSDT", 13, on: 1)
         #expect(bench.ids == [10, 13] && bench.gaps.count == 2)

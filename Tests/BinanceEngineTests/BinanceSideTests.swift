@@ -293,18 +293,6 @@ import Testing
         #expect(bench.gaps.first?.detail == "a quote does not fit the tape, at 0.12345678901")
     }
 
-    @Test("quotes that do not fit, one after the other, have few gaps")
-    func misfits() {
-        var bench = connected(.quotes)
-        for id in 1...100 as ClosedRange<UInt64> {
-            bench.pass(Self.second / 10)
-            bench.receive(Self.quote(id, bid: "0.12345678901"), on: 1)
-            let now = bench.now.wall
-            #expect(bench.gaps.contains { $0.from <= now && now < $0.to })
-        }
-        #expect(bench.engine.counters.misfits == 100 && bench.gaps.count < 10)
-    }
-
     @Test("what an earlier process left is a gap of each kind")
     func inherited() {
         let reached = EngineBench.origin.advanced(byNanoseconds: -5 * Self.second)

@@ -76,27 +76,6 @@ import Testing
         #expect(bench.engine.counters.misfits == 1)
     }
 
-    @Test("what does not fit lies in a gap, however late or wrong its time is, and gaps are few")
-    func misfitRun() {
-        var random = SeededRandom(seed: 7)
-        var run = MisfitRun()
-        var gaps: [Range<Timestamp>] = []
-        var present = MassiveBench.origin
-        for number in 0..<10_000 {
-            present = present.advanced(
-                byNanoseconds: Int64.random(in: 0...20_000_000, using: &random))
-            let late = Int64.random(in: 0...5_000_000, using: &random)
-            // Two stamps are a century in the future.
-            let wrong: Int64 = number % 5_000 == 2_500 ? 3_000_000_000_000_000_000 : 0
-            let time = present.advanced(byNanoseconds: wrong - late)
-            if let gap = run.add(time) { gaps.append(gap) }
-            if !gaps.contains(where: { $0.contains(time) }) {
-                Issue.record("\(number) is in no gap")
-            }
-        }
-        #expect(gaps.count < 50)
-    }
-
     @Test("a trade without a time is a gap, and one with fields that nobody knows is a trade")
     func odd() throws {
         var (bench, number) = live("MSFT", .trades)

@@ -145,11 +145,11 @@ extension BinanceEngine {
         _ place: Int, _ text: String, _ now: Moment, into out: inout BinanceOutput
     ) {
         counters.misfits &+= 1
-        guard let gap = feeds[place].side.misfits.add(now.wall) else { return }
-        out.note(.misfit(instrument: feeds[place].instrument, id: 0, text: text))
+        let feed = feeds[place]
+        out.note(.misfit(instrument: feed.instrument, id: 0, text: text))
         out.records.append(
-            feeds[place].gap(
-                (from: gap.lowerBound, to: gap.upperBound), .scale, .abandoned, at: now.wall,
-                detail: text))
+            feed.gap(
+                (from: now.wall, to: now.wall.advanced(byNanoseconds: 1)), .scale, .abandoned,
+                at: now.wall, detail: text))
     }
 }

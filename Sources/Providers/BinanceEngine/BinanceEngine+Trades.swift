@@ -28,12 +28,11 @@ extension BinanceEngine {
     /// missing one.
     private mutating func leaveOut(_ trade: BinanceTrade, into out: inout BinanceOutput) {
         counters.misfits &+= 1
-        guard let gap = feeds[trade.feed].side.misfits.add(trade.time) else { return }
         let feed = feeds[trade.feed]
         out.note(.misfit(instrument: feed.instrument, id: trade.id, text: trade.misfit))
         out.records.append(
             feed.gap(
-                (from: gap.lowerBound, to: gap.upperBound), .scale, .abandoned,
+                (from: trade.time, to: trade.time.advanced(byNanoseconds: 1)), .scale, .abandoned,
                 at: trade.received, detail: Self.misfit(trade)))
     }
 

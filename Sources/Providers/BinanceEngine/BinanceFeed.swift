@@ -86,7 +86,7 @@ struct BinanceLowerIDs: Sendable {
     var leg: BinanceLegNumber = 0
 }
 
-/// What is known of a stream that is not one of trades, and what does not fit of one that is.
+/// What is known of a stream that is not one of trades.
 struct BinanceSide: Sendable {
     /// Whether another stream speaks for the instrument.
     var isFollower = false
@@ -98,8 +98,6 @@ struct BinanceSide: Sendable {
     var book = BinanceBook()
     /// Whether the tape knows where the book began.
     var hasBook = false
-    /// The gaps of what does not fit.
-    var misfits = MisfitRun()
 }
 
 /// A trade as it was read.

@@ -80,8 +80,6 @@ package struct StreamStanding: Sendable {
     package var isAskedAgain = false
     /// Whether the beginning of the subscription is on the tape.
     package var isAnnounced = false
-    /// The gaps of what does not fit.
-    package var misfits = MisfitRun()
 
     package init() {}
 }

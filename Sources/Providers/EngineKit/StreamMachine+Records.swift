@@ -112,11 +112,10 @@ extension StreamMachine {
     ) {
         guard isExpected(feed, now, into: &out) else { return }
         counters.misfits &+= 1
-        guard let gap = feeds.list[feed].standing.misfits.add(time) else { return }
         out.note(.trouble(instrument: feeds.list[feed].instrument, text))
         out.records.append(
             feeds.list[feed].gap(
-                (from: gap.lowerBound, to: gap.upperBound), .scale, .abandoned, at: now.wall,
-                detail: text))
+                (from: time, to: time.advanced(byNanoseconds: 1)), .scale, .abandoned,
+                at: now.wall, detail: text))
     }
 }

@@ -3,6 +3,7 @@
 
     Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker|members|lanes] [NAME...]
     Tests/mutations/plant.py --list [--only ...]      the names of the faults, with their files
+    Tests/mutations/plant.py --check [--only ...]     only says which faults do not fit their source
 
 Every fault must be found: a test fails. The checkout itself is not touched. Ends with 0 when all
 are found, with 1 when one was not, with 2 when a fault no longer fits its source.
@@ -34,7 +35,8 @@ FAULTS = [
     ("lateness ends a moment late", STREAM + "Bars/BarMachine+Placing.swift",
      "guard bounds.end + lateness > closedThrough", "guard bounds.end + lateness >= closedThrough"),
     ("sources in the wrong order in one nanosecond", STREAM + "Tables/SourceTable.swift",
-     "entries[left].name < entries[right].name", "entries[left].name > entries[right].name"),
+     "entries[left.feed.source].name < entries[right.feed.source].name",
+     "entries[left.feed.source].name > entries[right.feed.source].name"),
     ("last tick of a nanosecond is the first", STREAM + "Windows/WindowState.swift",
      "guard input.ordinal > closeOrdinal", "guard input.ordinal < closeOrdinal"),
     ("kept window not replaced by a repair", STREAM + "Bars/BarMachine+Repair.swift",
@@ -44,7 +46,7 @@ FAULTS = [
     ("duplicates forgotten too early", STREAM + "Ticks/Deduplicator.swift",
      ">= rule.timeToLive", ">= rule.timeToLive / 2"),
     ("throttle by another clock than the tape's", STREAM + "Ticks/Throttle.swift",
-     "clock.advance(to: header.stageTime)", "clock.advance(to: header.eventTime)"),
+     "clocks[owner].advance(to: header.stageTime)", "clocks[owner].advance(to: header.eventTime)"),
     ("watermark of another source", STREAM + "Tables/PartitionTables.swift",
      "by: sources.entries[symbols.feeds[symbol].source].watermark", "by: sources.entries[0].watermark"),
     ("revision of a late tick not published", STREAM + "Bars/BarMachine+Closing.swift",
@@ -63,7 +65,7 @@ FAULTS = [
     ("kept back by a stage and not counted", GRAPH + "Machine/BarLeaves+Ticks.swift",
      "exclude(leaf.leaf, run.trades[place].header, source: source)", "_ = source"),
     ("filled bars not made again behind a repair", STREAM + "Bars/BarMachine+Repair.swift",
-     "if let known, fills.maxima[series] > 0 {", "if let known, fills.maxima[series] < 0 {"),
+     "if fills.maxima[series] > 0 {", "if fills.maxima[series] < 0 {"),
     ("a bar withdrawn that never stood", STREAM + "Bars/BarMachine+Repair.swift",
      "let hadBar = hadBar(repaired, stands, tables)",
      "let hadBar = isGone(repaired.bounds, key: key, tables)"),
@@ -132,7 +134,7 @@ BROKER_FAULTS = [
      ENGINE + "Backfill/BackfillMachine+Answers.swift",
      "tick.attributes.contains(.unreported), !job.wantsUnreported", "job.seconds.isEmpty"),
     ("history that lags is believed", ENGINE + "Backfill/BackfillMachine+Answers.swift",
-     "guard job.lagTries < limits.lagTriesMax,", "guard job.lagTries < 0,"),
+     "guard job.progress.lagTries < limits.lag.triesMax,", "guard job.progress.lagTries < 0,"),
     ("what was added is not known to the gap beside it",
      ENGINE + "Backfill/BackfillMachine+Answers.swift",
      "guard job.isExact, !added.shared.isEmpty else", "guard job.seconds.isEmpty else"),
@@ -165,11 +167,11 @@ BROKER_FAULTS = [
      "} else if isSilent(route, suspicion, turn.now) {"),
     ("a part of a place that fell silent is not missing",
      ENGINE + "Feeds/FeedMachine+Suspicion.swift",
-     "let usual = slot.rhythm.usualOfFew else { return nil }",
-     "let usual = slot.rhythm.usualOfFew, usual < 0 else { return nil }"),
+     "let usual = slot.silence.rhythm.usualOfFew else { return nil }",
+     "let usual = slot.silence.rhythm.usualOfFew, usual < 0 else { return nil }"),
     ("a platform that has its vendor is believed to have none", ENGINE + "IBEngine+Farms.swift",
-     "feeds.hasComeAnywhere(since: since + EngineLimits.straggling)",
-     "feeds.hasComeAnywhere(since: since + Int64.max / 2)"),
+     "feeds.venues.haveCome(since: since + EngineLimits.straggling)",
+     "feeds.venues.haveCome(since: since + Int64.max / 2)"),
     ("level 1 is thrown away until ticks come one by one",
      ENGINE + "Feeds/FeedMachine+Connection.swift",
      "giveBackToLevel1(route, reason, in: &turn)", "_ = reason"),
@@ -178,13 +180,13 @@ BROKER_FAULTS = [
      "let first = max(WholeSecond.floor(gap.from) + 1, WholeSecond.ceiling(ahead))",
      "let first = WholeSecond.floor(ahead)"),
     ("a second outage hides the first", ENGINE + "Outages/OutageStore.swift",
-     "guard places[key] == nil else { return nil }", "_ = places[key]"),
+     "guard places[key] == nil else { return false }", "_ = places[key]"),
     ("an outage's place lost when another one ends", ENGINE + "Outages/OutageStore.swift",
      "places[Key(instrument: last.instrument, kind: last.kind)] = place", "_ = last.kind"),
     ("quotes of history cost as much as trades", ENGINE + "Pacing/IBRequest+Pacing.swift",
      "kind == .bidAsk ? 2 : 1", "kind == .bidAsk ? 1 : 1"),
     ("one request too many for the same contract", ENGINE + "Pacing/HistoryWindow.swift",
-     "if count >= limits.burst {", "if count > limits.burst {"),
+     "if count >= limits.burst.max {", "if count > limits.burst.max {"),
     ("the same question asked again at once", ENGINE + "Pacing/HistoryWindow.swift",
      "$0.use.question == use.question", "$0.use.question == use.question && now < $0.time"),
     ("a complaint of the server makes nobody wait", ENGINE + "Pacing/HistoryWindow.swift",
@@ -215,8 +217,8 @@ BROKER_FAULTS = [
     ("a straggler ends an outage", ENGINE + "Feeds/FeedMachine+Ticks.swift",
      "guard !isStraggler else { return }", "_ = isStraggler"),
     ("a silent feed is not asked for again", ENGINE + "Feeds/FeedMachine+Details.swift",
-     "guard turn.isHealthy, self[route].isOverdue(turn.now) else {",
-     "guard turn.isFarmDown, self[route].isOverdue(turn.now) else {"),
+     "guard turn.platform.isHealthy, self[route].isOverdue(turn.now) else {",
+     "guard turn.platform.isFarmDown, self[route].isOverdue(turn.now) else {"),
     ("a headline told as often as it comes", ENGINE + "Feeds/Headlines.swift",
      "guard recorded.insert(article).inserted else { return false }", "recorded.insert(article)"),
     ("an answer from before its end settles an outage of news",
@@ -235,7 +237,9 @@ BROKER_FAULTS = [
      "guard now >= heartbeatAt + EngineLimits.heartbeatWait else { return .none }",
      "guard now < heartbeatAt else { return .none }"),
     ("the floor follows a clock that jumps", ENGINE + "Session/ProviderClock.swift",
-     "guard let since = heldSince else {", "guard let since = heldSince ?? Optional(.distantPast) else {"),
+     "guard let step, !Self.isStep(from: step.difference, to: difference) else {",
+     "guard let step = step ?? Optional(Step(since: .distantPast, difference: difference)),\n"
+     "                !Self.isStep(from: step.difference, to: difference)\n            else {"),
     ("a farm that never says that it is back stays down", ENGINE + "Session/FarmWatch.swift",
      "down.removeAll { now >= $0.since.monotonic + EngineLimits.downWaitMax }",
      "_ = now"),
@@ -335,12 +339,28 @@ def run(folder, suites):
     return "" if test.wait() == 0 and count > 0 else trap or "it trapped, or no test ran"
 
 
-def plant(folder, suites, path, before, after):
-    """Plants the fault and returns its outcome in words."""
+def source(path, before):
+    """Returns the text of a source, and why a fault does not fit it, or ""."""
+    if not os.path.exists(f"{CHECKOUT}/{path}"):
+        return "", f"STALE: there is no {path}"
     with open(f"{CHECKOUT}/{path}") as file:
         text = file.read()
-    if text.count(before) != 1:
-        return f"STALE: {path} holds its place {text.count(before)} times"
+    count = text.count(before)
+    return text, "" if count == 1 else f"STALE: {path} holds its place {count} times"
+
+
+def check(only):
+    """Returns the faults that do not fit their sources, with the reasons."""
+    chosen = [fault for plan, (faults, _, _) in PLANS.items() if only in (None, plan) for fault in faults]
+    found = [(name, source(path, before)[1]) for name, path, before, _ in chosen]
+    return [f"{name}: {why}" for name, why in found if why]
+
+
+def plant(folder, suites, path, before, after):
+    """Plants the fault and returns its outcome in words."""
+    text, why = source(path, before)
+    if why:
+        return why
     with open(f"{folder}/{path}", "w") as file:
         file.write(text.replace(before, after))
     finder = run(folder, suites)
@@ -356,8 +376,14 @@ def main():
     parser.add_argument("--scratch", default="/tmp/planted-faults")
     parser.add_argument("--only", choices=sorted(PLANS))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
+    if given.check:
+        stale = check(given.only)
+        for line in stale:
+            print(line)
+        sys.exit(2 if stale else 0)
     if given.list:
         for plan, (faults, _, _) in PLANS.items():
             for name, path, _, _ in faults if given.only in (None, plan) else []:

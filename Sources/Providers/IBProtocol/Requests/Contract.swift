@@ -16,7 +16,6 @@ package struct SecurityKind: Hashable, Sendable, CustomStringConvertible {
     package static let cfd = SecurityKind("CFD")
     package static let bond = SecurityKind("BOND")
     package static let commodity = SecurityKind("CMDTY")
-    package static let fund = SecurityKind("FUND")
 
     package var description: String { text }
 }

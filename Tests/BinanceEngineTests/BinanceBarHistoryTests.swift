@@ -50,6 +50,17 @@ struct BinanceBarHistoryTests {
         bars.map { $0.openTime.nanoseconds(since: stamp(0)) / 3_600_000_000_000 }
     }
 
+    @Test("a bar is as long as its word says", arguments: BarLength.allCases)
+    func lengths(_ length: BarLength) {
+        let seconds: [Character: Int64] = [
+            "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800,
+        ]
+        let letter = "\(length.unit)".prefix(1)
+        #expect(length.rawValue == "\(length.count)\(letter)")
+        let unit = letter.first.flatMap { seconds[$0] } ?? 0
+        #expect(length.nanoseconds == length.count * unit * 1_000_000_000)
+    }
+
     @Test("bars of the range come in the order of their ends, and of symbols at one time")
     func order() throws {
         var bench = Bench(from: Self.stamp(1), to: Self.stamp(3))

@@ -17,8 +17,7 @@ package enum BarLength: String, CaseIterable, Sendable {
     case threeDays = "3d"
     case week = "1w"
 
-    /// Told apart by their first letters.
-    package enum Unit: String, CaseIterable, Sendable {
+    package enum Unit: Sendable {
         case second, minute, hour, day, week
 
         fileprivate var seconds: Int64 {
@@ -32,12 +31,31 @@ package enum BarLength: String, CaseIterable, Sendable {
         }
     }
 
-    package var unit: Unit {
-        Unit.allCases.first { $0.rawValue.first == rawValue.last } ?? .second
+    // The raw value says the same, but is not read for each bar.
+    private var parts: (count: Int64, unit: Unit) {
+        switch self {
+        case .second: (1, .second)
+        case .minute: (1, .minute)
+        case .threeMinutes: (3, .minute)
+        case .fiveMinutes: (5, .minute)
+        case .fifteenMinutes: (15, .minute)
+        case .halfHour: (30, .minute)
+        case .hour: (1, .hour)
+        case .twoHours: (2, .hour)
+        case .fourHours: (4, .hour)
+        case .sixHours: (6, .hour)
+        case .eightHours: (8, .hour)
+        case .twelveHours: (12, .hour)
+        case .day: (1, .day)
+        case .threeDays: (3, .day)
+        case .week: (1, .week)
+        }
     }
 
-    /// How many units it has.
-    package var count: Int64 { Int64(rawValue.dropLast()) ?? 1 }
+    package var unit: Unit { parts.unit }
 
-    package var nanoseconds: Int64 { count * unit.seconds * 1_000_000_000 }
+    /// How many units it has.
+    package var count: Int64 { parts.count }
+
+    package var nanoseconds: Int64 { parts.count * parts.unit.seconds * 1_000_000_000 }
 }

@@ -62,10 +62,9 @@ extension RawSpan {
 extension ProviderBar {
     /// A bar of a length. `header` has its first moment; `prices`: open, high, low and close.
     package init(
-        _ header: TickHeader, length: Int64, prices: [JSONFieldReader.Field], volume: Int128,
-        in bytes: RawSpan
+        _ header: TickHeader, length: Int64, prices: InlineArray<4, JSONFieldReader.Field>,
+        volume: Int128, in bytes: RawSpan
     ) throws(FixedPoint.ParseError) {
-        precondition(prices.count == 4, "a bar has four prices")
         var header = header
         let open = header.providerTime
         header.providerTime = open.advanced(byNanoseconds: length)

@@ -15,10 +15,15 @@ import Testing
     /// Delivers what a test sends into its channel.
     private final class Numbered: ProviderSource {
         let ticks: SyntheticTicks
+        /// What it would deliver again up to this time, when a tape lost it.
+        let passesUntil: Timestamp?
         let name = "numbered"
         let isUrgent = false
 
-        init(_ ticks: SyntheticTicks) { self.ticks = ticks }
+        init(_ ticks: SyntheticTicks, passesUntil: Timestamp?) {
+            self.ticks = ticks
+            self.passesUntil = passesUntil
+        }
 
         var resumption: ProviderResumption? {
             ProviderResumption(
@@ -27,6 +32,7 @@ import Testing
         }
         func start(_ order: ProviderOrder, into channel: ProviderChannel) {}
         func follow(begun: [UInt32], ended: [UInt32]) {}
+        func passOver(_ instruments: [UInt32]) -> Timestamp? { passesUntil }
         func stop(within timeout: Duration) -> Bool { true }
         func write(into json: inout JSONWriter) {}
     }
@@ -52,9 +58,11 @@ import Testing
         return SyntheticTicks(settings, behind: standing, now: now)
     }
 
-    private func delivered(_ ticks: SyntheticTicks, _ channel: ProviderChannel) -> DeliveredTicks {
+    private func delivered(
+        _ ticks: SyntheticTicks, _ channel: ProviderChannel, passesUntil: Timestamp? = nil
+    ) -> DeliveredTicks {
         DeliveredTicks(
-            [(Numbered(ticks), channel)],
+            [(Numbered(ticks, passesUntil: passesUntil), channel)],
             registry: InstrumentRegistry(
                 symbols.map {
                     Instrument(
@@ -99,6 +107,24 @@ import Testing
             #expect(taken.peek() != nil && taken.take() != nil)
             #expect(taken.watermark(now: ticks.origin) == time)
         }
+    }
+
+    /// Readers of a restored tape may have these ticks. A gateway that had no room meanwhile holds a
+    /// batch of which it has taken a part, and more has come into the channel.
+    @Test("ticks that a tape lost are passed over in the rest of a batch and in what came after it")
+    func passedOver() throws {
+        var ticks = ticks(behind: [nil, nil])
+        let channel = ProviderChannel()
+        var taken = delivered(ticks, channel, passesUntil: now)
+        #expect(send(&ticks, channel).count == 100)
+        for _ in 0..<30 { #expect(taken.peek() != nil && taken.take() != nil) }
+        #expect(send(&ticks, channel).count == 100)
+        taken.passOver { $0 == symbols[0] }
+        var rest: [UInt32] = []
+        while taken.peek() != nil, let record = taken.take() {
+            if let header = record.header { rest.append(header.symbol) }
+        }
+        #expect(Set(rest).count == 1 && rest.count > 20 && rest.count < 170, "\(rest.count)")
     }
 
     /// The market begins again at the partition that has the fewest ticks. A gap record is what a

@@ -59,7 +59,10 @@ struct RecordBatch {
         passedBefore = passed
         records.removeFirst(position)
         position = 0
-        more(&records)
+        // A channel gives its records to an empty array only.
+        var added: [ProviderRecord] = []
+        more(&added)
+        records += added
         records.removeAll { !isKept($0) }
     }
 

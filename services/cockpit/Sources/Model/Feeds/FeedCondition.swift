@@ -156,6 +156,8 @@ extension FeedCondition {
         case (_, "idle"), (_, "asking"): return nil
         case (_, "refused"):
             return ("check the key, and what the account may read", "ProviderRefused")
+        case ("alpaca", "occupied"):
+            return ("end the other session of the account", "ProviderNotConnected")
         case (_, "occupied"), (_, "competing"):
             return ("end the other session of the account", "ProviderAccountInUse")
         case ("ibkr", "silent"): return ("look at TWS: do its windows move?", "ProviderSilent")

@@ -64,7 +64,7 @@ class Tables(unittest.TestCase):
         self.assertLess(made.index("## Every service"), made.index("mds_a"))
         self.assertLess(made.index("mds_a"), made.index("## operator-worker"))
         self.assertLess(made.index("## operator-worker"), made.index("mds_b"))
-        self.assertIn("no section", rows(("Sources/Kit/A/A.swift", 'gauge("mds_a", "x")'))[1][0])
+        self.assertIn("no section", rows(("Equipment/A/A.swift", 'gauge("mds_a", "x")'))[1][0])
 
     def test_a_metric_is_declared_once(self):
         self.assertEqual(rows((EDGE, 'gauge("mds_a", "x")'), (WORKER, 'f("mds_a")\n// "mds_c"')),

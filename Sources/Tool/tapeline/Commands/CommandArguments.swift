@@ -292,6 +292,9 @@ struct CommandArguments {
     }
 
     func symbol(_ word: String) throws(ToolError) -> Symbol {
+        guard !word.contains(",") else {
+            throw .usage("'\(word.prefix(40))' has a comma: each symbol is a word of its own")
+        }
         guard let symbol = Symbol(word) else {
             throw .usage(
                 "'\(word.prefix(40))' is no symbol: 1 to \(Symbol.utf8CountMax) bytes without "

@@ -41,7 +41,7 @@ struct RepairCommand: ToolCommand {
             seconds at most: 0 done, 1 refused with the reason, 2 in part, 75 not yet
         --dry-run
             say what would be asked for
-        $ tapeline repair AAPL --from -2h --to -1h --note "late feed" --wait, --timeout N
+        $ tapeline repair AAPL --from -2h --to -1h --note "late feed" --wait
         $ tapeline repair AAPL --source ibkr --from -2h --to -1h
         """)
 

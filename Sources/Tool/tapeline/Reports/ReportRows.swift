@@ -99,12 +99,11 @@ struct ReportRows<Row> {
     func first(_ count: Int) -> ReportRows { ReportRows(Array(rows.prefix(count)), columns) }
 
     /// The table: its head, and a line per row. Empty without rows.
-    var table: [String] { TextTable.lines(cells, numbers: numbers) }
+    var table: [String] { rows.isEmpty ? [] : TextTable.lines(cells, numbers: numbers) }
 
     /// The cells of the table, with its head.
     var cells: [[String]] {
         let shown = columns.filter { !$0.title.isEmpty }
-        guard !rows.isEmpty else { return [] }
         return [shown.map(\.title)]
             + rows.map { row in shown.map { $0.shown?(row) ?? $0.value(row).cell } }
     }

@@ -18,8 +18,8 @@ struct UpCommand: ToolCommand {
             GATEWAY_PROVIDER=NAME
         --settings FILE
             such keys from a file, a KEY=VALUE per line as in default.env. Its paths are
-            relative to the file. Of two values of a key the later one counts. Those of
-            OPERATOR_, WRITER_ and COCKPIT_ keys stay with the stack until others are given;
+            relative to the file. Of two values of a key the later one counts, and
+            PROVIDER=NAME before all. Those of OPERATOR_, WRITER_ and COCKPIT_ keys stay with the stack until others are given;
             an empty value takes one back
         --simulator
             with a simulated TWS of Interactive Brokers, or with PROVIDER=binance, alpaca or

@@ -37,9 +37,7 @@ struct TradeCommand: ToolCommand {
             tape), so many seconds at most: 0 done, 1 refused with the reason, 75 not yet
         --dry-run
             show the trade and its bars
-        $ tapeline trade cancel ibkr/3/1042 --note "busted by NASDAQ" --note TEXT
-            why, on the tape and in the database
-        --wait, --timeout N
+        $ tapeline trade cancel ibkr/3/1042 --note "busted by NASDAQ" --wait
         $ tapeline trade correct ibkr/3/1042 --price 231.25 --note "typed wrong"
         $ tapeline trade restore ibkr/3/1042 --note "it was the other one"
         """)

@@ -293,10 +293,9 @@ let suites: [Tests] = [
     serverTests(
         of: "ProviderGateway",
         uses: frame + tape + support + [
-            "AlpacaEngine", "AlpacaProvider", "BinanceProvider", "EngineKit", "IBKRProvider",
-            "IBKRSimulator", "IBSimulator", "MassiveEngine", "MassiveProvider", "OperatorGraph",
-            "PolledProvider", "ProviderKit", "StreamCore", "StreamKit", "TickSpool",
-            "WebSocketClient",
+            "AlpacaEngine", "IBSimulator", "OperatorGraph", "StreamCore", "StreamKit", "TickSpool",
+            "AlpacaProvider", "IBKRProvider", "IBKRSimulator", "MassiveEngine", "WebSocketClient",
+            "BinanceProvider", "EngineKit", "MassiveProvider", "PolledProvider", "ProviderKit",
         ], beside: ["binance_exchange.py", "polled_services.py"]),
     tests(
         of: "OperatorWorker",
@@ -558,7 +557,6 @@ let package = Package(
         library("VenueWeb", in: "Equipment", uses: ["Primitives"]),
         library(
             "SimulatorPorts", in: "Equipment", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
-
         // The services. A file of the cockpit's pages has no Swift compiled.
         .target(
             name: "CPages", path: "services/cockpit/CPages", exclude: ["files", "jsconfig.json"],

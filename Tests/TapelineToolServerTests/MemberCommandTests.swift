@@ -87,7 +87,7 @@ struct MemberCommandTests {
         let waited = { try said(bench, ["drain", "a"]) }
         #expect(throws: ToolError.self) { try waited() }
         let list = try listed(bench)
-        #expect(list.contains("a                        drained"))
+        #expect(list.contains("  a       drained"))
         #expect(list.contains("a is to take nothing, by ") && list.contains(": a disk\n"))
         let groups = try JSONValue.parse(try listed(bench, ["--json"]))["groups"]?.array
         let drain = try #require(groups?.first?["drains"]?.array?.first)

@@ -5,23 +5,28 @@ import Testing
 @testable import Membership
 
 @Suite("What a membership never does") struct MembershipInvariantTests {
+    private static let own: MemberName = {
+        guard let name = MemberName("a") else { preconditionFailure("a letter is a name") }
+        return name
+    }()
+
     private static func slots() -> MembershipSlots {
         MembershipSlots(
             MembershipMachine.Settings(
-                member: MemberName("a")!, instance: 7, leaseNanoseconds: 1_000, partitions: 2,
+                member: own, instance: 7, leaseNanoseconds: 1_000, partitions: 2,
                 rank: 0, since: Timestamp(nanoseconds: 5), release: "1"))
     }
 
     private static func record(_ epoch: UInt64, of instance: UInt64 = 7) -> OwnershipRecord {
         OwnershipRecord(
-            owner: MemberName("a")!, instance: instance, epoch: epoch,
+            owner: own, instance: instance, epoch: epoch,
             since: Timestamp(nanoseconds: 5), state: .held)
     }
 
     /// Slots that hold partition 0 by a claim with epoch 3.
     private static func holding() -> MembershipSlots {
         var slots = slots()
-        let peers = MembershipPeers(of: MemberName("a")!)
+        let peers = MembershipPeers(of: own)
         let write = slots.write(0, record(3), .claim, generation: 0, link: 1)
         guard let pending = slots.ended(Partition(0), write.id),
             slots.stored(0, pending, 9, peers)

@@ -17,10 +17,11 @@ struct UpCommand: ToolCommand {
             PROVIDER=binance needs no account; PROVIDER=NAME is short for --set
             GATEWAY_PROVIDER=NAME
         --settings FILE
-            such keys from a file, a KEY=VALUE per line as in default.env. Its paths are
-            relative to the file. Of two values of a key the later one counts, and
-            PROVIDER=NAME before all. Those of OPERATOR_, WRITER_ and COCKPIT_ keys stay with the stack until others are given;
-            an empty value takes one back
+            such keys from a file, a KEY=VALUE per line as in default.env. Its
+            paths are relative to the file. Of two values of a key the later one
+            counts, and PROVIDER=NAME before all. Those of OPERATOR_, WRITER_ and
+            COCKPIT_ keys stay with the stack until others are given; an empty
+            value takes one back
         --simulator
             with a simulated TWS of Interactive Brokers, or with PROVIDER=binance, alpaca or
             massive a simulated exchange. Without a list of instruments it has those of a

@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    /// Readers of a restored tape may have these ticks. A gateway that had no room meanwhile holds a
+    /// Readers of a restored tape may have these ticks. A gateway that had no room meanwhile has a
     /// batch of which it has taken a part, and more has come into the channel.
     @Test("ticks that a tape lost are passed over in the rest of a batch and in what came after it")
     func passedOver() throws {

@@ -72,7 +72,7 @@ struct NatsFacts: Sendable {
                 .unseen, .nats, "the server at \(peer) did not say its version",
                 "run the doctor again; if it stays so, see the server's log")
         }
-        let advice = "replace nats-server (docs/operate.md, 'A local stack')"
+        let advice = "replace nats-server (docs/operate.md, 'Versions of NATS')"
         switch ServerFloor.verdict(version: version, copies: copies) {
         case .good: return Finding(.fine, .nats, "nats-server \(version) at \(peer)")
         case .old(let reason): return Finding(.warning, .nats, reason, advice)

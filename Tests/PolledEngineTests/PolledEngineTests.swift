@@ -112,7 +112,7 @@ struct PolledEngineTests {
         try bench.begin(
             "DGS10", reached: bench.now.wall,
             last: [known(17, 413, 0), known(16, 410, 2)])
-        #expect(bench.shownGaps == ["open -3600-"])
+        #expect(bench.shownGaps == ["open -3660-"])
         try bench.serve("/fred/series", Answers.facts())
         try bench.serve(
             "/fred/series/observations",
@@ -299,6 +299,27 @@ struct PolledEngineTests {
         let end = (bench.engine.status.polledTo.nanoseconds - PolledBench.start) / Self.second
         #expect(bench.shownGaps == ["open 0-", "open 0-\(end)", "abandoned 0-\(end)"])
         #expect(bench.engine.counters.outages == 1)
+    }
+
+    @Test("what becomes due while requests fail has an outage, from its own last good answer on")
+    func dueMeanwhile() throws {
+        var bench = PolledBench(.coingecko) { $0.every = 60 * Self.second }
+        let path = "/api/v3/simple/price"
+        try bench.begin("bitcoin")
+        try bench.serve(path, Answers.coin)
+        bench.pass(30 * Self.second)
+        // Another currency is a request of its own.
+        let later = PolledEngine.Begun(
+            number: 1, instrument: try PolledBench.instrument("ethereum", currency: "EUR"),
+            reached: .undefined)
+        bench.engine.follow(begun: [later], ended: [], bench.now, into: &bench.out)
+        let price = #"{"eur":1,"last_updated_at":9}"#
+        try bench.serve(path, "{\"ethereum\":\(price)}")
+        try bench.serve(path, "slow down", status: 429)
+        #expect(bench.shownGaps == ["open 0-"])
+        // A minute passes, in which the price of 30 s may have changed more than once.
+        try bench.serve(path, Answers.coin)
+        #expect(bench.shownGaps == ["open 0-", "open 30-", "open 0-120", "abandoned 0-120"])
     }
 
     @Test("three periods without a good answer: the feed is down, and live after the next one")

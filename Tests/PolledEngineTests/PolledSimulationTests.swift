@@ -232,7 +232,7 @@ extension PolledBench {
 struct PolledSimulationTests {
     @Test(
         "each change is there once or in a gap, and nothing is invented",
-        arguments: Seeds(fixed: 1...24).all())
+        arguments: Seeds(fixed: 1...24, failed: [1_685_533_318_738_197_293]).all())
     func seeds(_ seed: UInt64) throws {
         for table in [PolledTable.fred, .coingecko] {
             var world = try World(table, seed: seed)

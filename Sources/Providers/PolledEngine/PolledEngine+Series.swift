@@ -103,8 +103,9 @@ extension PolledEngine {
         if let open = left.filter({ !$0.to.isDefined }).min(by: { $0.from < $1.from }) {
             series[place].openGap = UnendedGap(from: open.from, reason: open.reason)
         } else if item.reached.isDefined, !series[place].polledTo.isDefined {
-            // The last good answer may have come a period before the end.
-            let from = item.reached.advanced(byNanoseconds: -settings.every)
+            // So long before the end the last good answer may have been asked for.
+            let from = item.reached.advanced(
+                byNanoseconds: -settings.every - PolledLimits.askedWithin)
             let gap = UnendedGap(from: from, reason: .gatewayLost)
             series[place].beginGap(gap, "", at: now.wall, into: &out.records)
         }

@@ -45,6 +45,7 @@ package struct PolledEngine: ProviderEngine {
     package mutating func timePassed(_ now: Moment, into out: inout PolledOutput) {
         guard !isStopped else { return }
         if !isAnythingWanted { state = .idle }
+        noteLate(now, into: &out)
         noteSilence(now, into: &out)
         ask(now, into: &out)
         guard now.monotonic >= floorAt else { return }
@@ -168,7 +169,6 @@ package struct PolledEngine: ProviderEngine {
         out.note(.good)
     }
 
-    /// A request failed for all series that are due: none of them was polled in time.
     private mutating func failed(
         _ reason: String, _ now: Moment, into out: inout PolledOutput
     ) {
@@ -176,10 +176,19 @@ package struct PolledEngine: ProviderEngine {
         self.reason = reason
         state = .failing
         out.note(.failed(failures: retry.failures, reason: reason))
+        noteLate(now, into: &out)
+    }
+
+    /// A series that is due while requests fail is not polled in time, and neither is one that has
+    /// been due for long.
+    private mutating func noteLate(_ now: Moment, into out: inout PolledOutput) {
+        let isFailing = retry.failures > 0
+        let wait = isFailing ? 0 : PolledLimits.askedWithin
         for place in series.indices
-        where series[place].isWanted && series[place].dueAt <= now.monotonic {
-            series[place].feed.reason = reason
-            beginOutage(of: place, reason, now, into: &out)
+        where series[place].isWanted && now.monotonic >= series[place].dueAt + wait {
+            if isFailing { series[place].feed.reason = reason }
+            beginOutage(
+                of: place, isFailing ? reason : "no answer came in time", now, into: &out)
         }
     }
 

@@ -145,8 +145,8 @@ package enum PolledLimits {
     static let retryFirst: Int64 = 10_000_000_000
     /// The wait after too many requests, when the service does not say how long.
     static let limitedWait: Int64 = 60_000_000_000
-    /// How long a series that is due may wait for the requests of others, and for its answer, before
-    /// that is an outage.
+    /// How long a series that is due may wait for the requests of others, and for its answer,
+    /// before that is an outage.
     static let askedWithin: Int64 = 60_000_000_000
     /// How long a refused key or series is not asked for. The wait doubles with each refusal:
     /// services also refuse by mistake.

@@ -322,6 +322,22 @@ struct PolledEngineTests {
         #expect(bench.shownGaps == ["open 0-", "open 30-", "open 0-120", "abandoned 0-120"])
     }
 
+    @Test("what is due for a minute without an answer has an outage, and says why")
+    func slowAnswer() throws {
+        var bench = PolledBench(.coingecko)
+        try bench.begin("bitcoin")
+        try bench.serve("/api/v3/simple/price", Answers.coin)
+        let asked = try bench.due()
+        bench.pass(59 * Self.second)
+        #expect(bench.shownGaps == [])
+        bench.pass(2 * Self.second)
+        #expect(bench.shownGaps == ["open 0-"])
+        #expect(bench.gaps.first?.detail == "no answer came in time")
+        #expect(bench.engine.status.feeds.first?.reason == "no answer came in time")
+        bench.answer(asked, Answers.coin)
+        #expect(bench.shownGaps.count == 3 && bench.engine.status.feeds.first?.reason == "")
+    }
+
     @Test("three periods without a good answer: the feed is down, and live after the next one")
     func silence() throws {
         var bench = PolledBench(.coingecko)

@@ -184,11 +184,11 @@ package struct PolledEngine: ProviderEngine {
     private mutating func noteLate(_ now: Moment, into out: inout PolledOutput) {
         let isFailing = retry.failures > 0
         let wait = isFailing ? 0 : PolledLimits.askedWithin
+        let why = isFailing ? reason : "no answer came in time"
         for place in series.indices
         where series[place].isWanted && now.monotonic >= series[place].dueAt + wait {
-            if isFailing { series[place].feed.reason = reason }
-            beginOutage(
-                of: place, isFailing ? reason : "no answer came in time", now, into: &out)
+            series[place].feed.reason = why
+            beginOutage(of: place, why, now, into: &out)
         }
     }
 

@@ -310,7 +310,9 @@ def run(folder, suites):
     """Returns "" if the simulations pass, else the test that failed, or None if the copy does not
     compile."""
     environment = dict(os.environ, TAPELINE_TIER="test", TAPELINE_SEEDS="0", TAPELINE_WORLDS="",
-                       TAPELINE_QUICK_TESTS="1")
+                       TAPELINE_QUICK_TESTS="1",
+                       # A backtrace keeps the pipe open when the time-out ends the program.
+                       SWIFT_BACKTRACE="enable=no")
     build = subprocess.run(["swift", "build", "--build-tests", "--disable-xctest"], cwd=folder, env=environment,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if build.returncode != 0:
@@ -325,7 +327,7 @@ def run(folder, suites):
                             start_new_session=True)
     count, trap = 0, ""
     for line in test.stdout:
-        if found := re.search(r"Fatal error: (?:Precondition failed: )?(.*)", line):
+        if found := re.search(r"\.swift:\d+: (?:Fatal error|Precondition failed): (.*)", line):
             trap = f"{INVARIANT} \"{found.group(1).strip()}\""
         if " recorded an issue" in line:
             # The first failure is enough.

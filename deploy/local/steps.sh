@@ -106,7 +106,7 @@ step() {
 # Prints the useful part of a failed step's log: each error once, or else the end.
 show_failure() {
     local errors
-    errors=$(awk '/error:|Fatal error/ && !seen[$0]++' "$1" | head -n 400) || true
+    errors=$(awk '/error:|Fatal error|Precondition failed/ && !seen[$0]++' "$1" | head -n 400) || true
     if [ -n "$errors" ]; then printf '%s\n' "$errors"; else tail -n 40 "$1"; fi
     printf 'The whole log: %s\n' "$1"
 }

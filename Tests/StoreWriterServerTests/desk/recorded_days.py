@@ -1,6 +1,7 @@
 """Simulations of recordings beside those of the tapes that they were made of."""
 
 import contextlib
+import importlib
 import itertools
 import os
 
@@ -86,13 +87,18 @@ def same(tape, file, start, is_whole):
         near = {one[1] for one in first[max(0, place - 3):place + 3] if one[0] != "hole"}
         for at in sorted({moment + delta for moment in near for delta in (0, 1)}):
             beside(tape, file, start, at, "mark", EVERYTHING)
-    # Later starts. The rows of the time after them come with packets of the time after them, too.
-    with ahead(0):
+    # Later starts. The rows of the time after them come with packets of the time after them, too: no packet comes
+    # before the time of its rows.
+    with changed("AHEAD_NS", 0, "packet_streams", "recorded_bars", "recorded_packets", "tape"):
         spans = [(known[place], end) for place in (1, len(known) // 3, len(known) // 2)]
         for span, how in itertools.product(spans, SELECTIONS):
             count = beside(tape, file, *span, "mark", how)
             if how == EVERYTHING:
                 check(0 < count < len(first), span)
+    # Bars that stop waiting between two packets, as if the server had stalled after the first one.
+    for held in (100_000, 300_000, 1_000_000):
+        with changed("HELD_NS", held, "simulation"):
+            beside(tape, file, start, end, "mark", EVERYTHING)
     equal({one[0] for one in first} >= {"hole"}, "torn" in file.origin.path)
     if is_whole:
         import tapeline
@@ -113,19 +119,17 @@ def beside(tape, file, start, end, missing, how):
 
 
 @contextlib.contextmanager
-def ahead(nanoseconds):
-    """Within it, a packet comes at most so long before the time of its rows."""
-    from tapeline import packet_streams, recorded_bars, recorded_packets, tape
-
-    modules = (packet_streams, recorded_bars, recorded_packets, tape)
-    kept = [one.AHEAD_NS for one in modules]
+def changed(name, value, *modules):
+    """Within it, modules of the package have another value of a constant."""
+    found = [importlib.import_module(f"tapeline.{one}") for one in modules]
+    kept = [getattr(one, name) for one in found]
     try:
-        for one in modules:
-            one.AHEAD_NS = nanoseconds
+        for one in found:
+            setattr(one, name, value)
         yield
     finally:
-        for one, value in zip(modules, kept):
-            one.AHEAD_NS = value
+        for one, own in zip(found, kept):
+            setattr(one, name, own)
 
 
 def pieces(file, start):

@@ -52,6 +52,7 @@ class PacketStream:
     def __init__(self, wanted: LiveWanted, kinds: Collection[str], end: int) -> None:
         self._wanted, self._end = wanted, end
         self._start = wanted.kinds[0].start or 0
+        self._sources = wanted.ticks[0].sources if wanted.ticks else ()
         groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
         for one in wanted.kinds:
             if one.kind in kinds:
@@ -94,6 +95,9 @@ class PacketStream:
         self.is_over = self.is_over or self._last >= self._end
         if self.is_over:
             # What a later packet tells was not known at the end: which one comes first depends on what else is read.
+            return
+        if self._sources and head.kind != _BARS and head.source not in self._sources:
+            # It has no rows. A bar that waited for it would be known later than in a recording, which lacks it.
             return
         for hole in self._losses:
             self._fed.append((Packet(self._last, hole=hole), self._ends()))

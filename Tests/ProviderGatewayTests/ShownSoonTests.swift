@@ -4,7 +4,7 @@ import MarketModel
 import Primitives
 import ProviderKit
 import ServiceRuntime
-import ServiceTestSupport
+import TestSupport
 import Testing
 
 @testable import AlpacaProvider

@@ -1,6 +1,6 @@
 package import ServiceRuntime
 import Synchronization
-import TestSupport
+package import TestSupport
 
 /// The frame of a service without the process around it: a configuration that its own description
 /// has accepted, a log that is kept, no port and no signals.

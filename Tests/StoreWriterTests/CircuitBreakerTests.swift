@@ -1,7 +1,7 @@
 import Primitives
-import ServiceTestSupport
 import Synchronization
 import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import StoreWriter

@@ -2,7 +2,6 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
-import ServiceTestSupport
 import TapeProtocol
 import TapeTransport
 import TestSupport

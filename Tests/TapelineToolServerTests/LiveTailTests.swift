@@ -2,7 +2,6 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
-import ServiceTestSupport
 import TapeCodec
 import TapeListing
 import TapeProtocol

@@ -25,7 +25,7 @@ final class SupervisorUnderTest: Sendable {
         let plans = units(home)
         let me = try #require(ProcessIdentity.current)
         let (home, shutdown) = (home, shutdown)
-        let log = LogCapture()
+        let log = CapturedLog()
         thread = try ServiceThread(name: "supervisor") {
             let logger = Logger(
                 service: "tapeline", level: .info, format: .text(color: false), sink: log.sink)

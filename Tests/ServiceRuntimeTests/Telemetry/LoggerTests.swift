@@ -1,5 +1,6 @@
 import Primitives
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime
@@ -18,7 +19,7 @@ final class TestClock: Sendable {
 }
 
 @Suite struct LoggerTests {
-    let capture = LogCapture()
+    let capture = CapturedLog()
     let clock = TestClock()
 
     func logger(_ level: LogLevel = .info, _ format: LogFormat = .json) -> Logger {
@@ -127,7 +128,7 @@ final class TestClock: Sendable {
 }
 
 @Suite struct RepeatLimitTests {
-    let capture = LogCapture()
+    let capture = CapturedLog()
     let clock = TestClock()
 
     func logger(_ level: LogLevel = .info) -> Logger {

@@ -1,4 +1,5 @@
 import ServiceRuntime
+import TestSupport
 import Testing
 
 extension ServiceEvent {
@@ -19,7 +20,7 @@ private struct Plain: TelemetryEvent {
 }
 
 @Suite struct TelemetryHubTests {
-    let capture = LogCapture()
+    let capture = CapturedLog()
     let metrics = MetricRegistry()
 
     func hub(_ level: LogLevel) -> TelemetryHub {

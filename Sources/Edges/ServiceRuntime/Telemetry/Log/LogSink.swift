@@ -68,22 +68,3 @@ private final class LogDescriptor: Sendable {
         return false
     }
 }
-
-/// Keeps lines for tests.
-package final class LogCapture: Sendable {
-    private let kept = Mutex<[String]>([])
-
-    package init() {}
-
-    package var sink: LogSink {
-        LogSink { [self] line in
-            kept.withLock { $0.append(String(decoding: line.dropLast(), as: UTF8.self)) }
-            return true
-        }
-    }
-
-    /// The lines so far, without their newlines.
-    package var lines: [String] { kept.withLock { $0 } }
-
-    package func removeAll() { kept.withLock { $0.removeAll() } }
-}

@@ -1,38 +1,16 @@
 import Glibc
+import TestSupport
 
 /// A listening socket that a test controls.
 final class TestServer: Sendable {
-    struct Failed: Error {}
+    private let listener: SilentListener
 
-    let port: UInt16
-    private let descriptor: Int32
+    var port: UInt16 { listener.port }
 
-    init() throws {
-        let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(made, $0, size) == 0 && listen(made, 16) == 0
-                    && getsockname(made, $0, &size) == 0
-            }
-        }
-        descriptor = made
-        port = UInt16(bigEndian: address.sin_port)
-        guard isBound else { throw Failed() }
-    }
-
-    deinit { close(descriptor) }
+    init() throws { listener = try SilentListener() }
 
     /// Returns `nil` if no client connects within ten seconds.
-    func accept() -> Peer? {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard unsafe poll(&entry, 1, 10_000) == 1 else { return nil }
-        let accepted = Glibc.accept(descriptor, nil, nil)
-        return accepted < 0 ? nil : Peer(descriptor: accepted)
-    }
+    func accept() -> Peer? { listener.accept(within: 10_000).map { Peer(descriptor: $0) } }
 
     final class Peer: Sendable {
         private let descriptor: Int32

@@ -152,24 +152,12 @@ package final class NatsServer: Sendable {
 
     /// Returns whether a NATS server's greeting comes.
     private static func greets(_ port: UInt16) -> Bool {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return false }
+        guard let descriptor = LoopbackSocket.connect(to: port) else { return false }
         defer { close(descriptor) }
         var timeout = timeval(tv_sec: 1, tv_usec: 0)
         unsafe setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout,
             socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let connected = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(descriptor, $0, size) == 0
-            }
-        }
-        guard connected else { return false }
         var bytes = [UInt8](repeating: 0, count: 4)
         let count = unsafe recv(descriptor, &bytes, 4, 0)
         return count == 4 && bytes == Array("INFO".utf8)

@@ -71,7 +71,7 @@ struct ProxyPump {
             guard client >= 0 else { return }
             // The client sees the same as with a load balancer without servers: accepted, then
             // closed.
-            guard let peer = ProxySocket.connect(to: server) else {
+            guard let peer = LoopbackSocket.connect(to: server) else {
                 close(client)
                 continue
             }
@@ -81,42 +81,12 @@ struct ProxyPump {
     }
 }
 
-/// The sockets of the proxy: loopback, non-blocking.
+/// The sockets of the proxy: non-blocking.
 enum ProxySocket {
     static func listen() -> (descriptor: Int32, port: UInt16)? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
-        var address = loopback(port: 0)
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(descriptor, $0, size) == 0 && Glibc.listen(descriptor, 64) == 0
-                    && getsockname(descriptor, $0, &size) == 0
-            }
-        }
-        guard bound else {
-            close(descriptor)
-            return nil
-        }
-        setNonBlocking(descriptor)
-        return (descriptor, UInt16(bigEndian: address.sin_port))
-    }
-
-    static func connect(to port: UInt16) -> Int32? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return nil }
-        var address = loopback(port: port)
-        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let connected = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(descriptor, $0, size) == 0
-            }
-        }
-        guard connected else {
-            close(descriptor)
-            return nil
-        }
-        return descriptor
+        let made = LoopbackSocket.listen()
+        if let made { setNonBlocking(made.descriptor) }
+        return made
     }
 
     static func setNonBlocking(_ descriptor: Int32) {
@@ -126,13 +96,5 @@ enum ProxySocket {
         _ = unsafe setsockopt(
             descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
             socklen_t(MemoryLayout<Int32>.size))
-    }
-
-    private static func loopback(port: UInt16) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return address
     }
 }

@@ -111,7 +111,7 @@ private struct RelayPump {
         while true {
             let client = Glibc.accept(listener, nil, nil)
             guard client >= 0 else { return }
-            guard !isCut, let peer = ProxySocket.connect(to: target) else {
+            guard !isCut, let peer = LoopbackSocket.connect(to: target) else {
                 close(client)
                 continue
             }

@@ -17,36 +17,18 @@ import Testing
         try connection.flush(timeout: patience)
     }
 
-    @Test("a server that is too old is refused in words")
-    func tooOld() throws {
-        let server = try NatsServer()
-        let connection = try server.connect()
-        let error = failure { () throws(NatsError) in
-            try connection.requireServer(atLeast: (3, 0, 1))
-        }
-        guard case .unsupportedServer = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect("\(error!)".contains("3.0.1 or newer is needed"))
-    }
-
     @Test("a refused connection says what to check")
     func refused() throws {
         let port = freePort()
         let configuration = NatsConfiguration(
             urls: ["nats://127.0.0.1:\(port)"], clientName: "test")
         let events = EventLog()
-        let error = failure { () throws(NatsError) in
+        let error = try expectFailure(NatsError.unreachable) {
             try NatsConnection(configuration) { events.add($0) }
         }
-        guard case .unreachable(let details) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(details.peer == "127.0.0.1:\(port)")
-        #expect("\(NatsError.unreachable(details))".contains("check that nats-server runs there"))
-        #expect(error?.isRetryable == true)
+        #expect(error.failure.peer == "127.0.0.1:\(port)")
+        #expect("\(error)".contains("check that nats-server runs there"))
+        #expect(error.isRetryable)
         #expect(events.all.isEmpty)
     }
 
@@ -54,11 +36,7 @@ import Testing
     func unknownHost() throws {
         let configuration = NatsConfiguration(
             urls: ["nats://no-such-host.invalid:4222"], clientName: "test")
-        let error = failure { () throws(NatsError) in try NatsConnection(configuration) { _ in } }
-        guard case .unreachable = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        try expectFailure(NatsError.unreachable) { try NatsConnection(configuration) { _ in } }
     }
 
     @Test("a wrong password is told apart, and never repeated")
@@ -68,15 +46,11 @@ import Testing
         let server = try NatsServer(options)
         let good = try server.connect(user: "gateway", password: "right")
         #expect(good.isConnected)
-        let error = failure { () throws(NatsError) in
+        let error = try expectFailure(NatsError.authenticationFailed) {
             var configuration = NatsConfiguration(urls: [server.url], clientName: "test")
             configuration.user = "gateway"
             configuration.password = "hunter2"
             return try NatsConnection(configuration) { _ in }
-        }
-        guard case .authenticationFailed = error, let error else {
-            Issue.record("\(String(describing: error))")
-            return
         }
         #expect("\(error)".contains("check NATS_USER and NATS_PASSWORD"))
         #expect(!"\(error)".contains("hunter2"))
@@ -93,8 +67,8 @@ import Testing
         #expect(try NatsConnection(good) { _ in }.serverVersion?.hasPrefix("2.") == true)
         let bad = NatsConfiguration(
             urls: ["nats://gateway:hunter2@\(server.address)"], clientName: "test")
-        let error = failure { () throws(NatsError) in try NatsConnection(bad) { _ in } }
-        #expect(error.map { "\($0)".contains("hunter2") } == false)
+        let error = try failure { try NatsConnection(bad) { _ in } }
+        #expect(!"\(error)".contains("hunter2"))
     }
 
     @Test("closing is idempotent, reported once, and final")
@@ -107,22 +81,14 @@ import Testing
         connection.close()
         #expect(eventually { events.closedCount == 1 })
         #expect(!connection.isConnected)
-        let attempts: [NatsError?] = [
-            failure { () throws(NatsError) in try connection.publish("x", to: "a") },
-            failure { () throws(NatsError) in
-                try connection.request([], to: "a", timeout: .seconds(1))
-            },
-            failure { () throws(NatsError) in
-                try connection.subscribe("b", pendingMessagesMax: 1) { _ in }
-            },
-            failure { () throws(NatsError) in try connection.flush(timeout: .seconds(1)) },
-        ]
-        for error in attempts {
-            guard case .closed = error else {
-                Issue.record("\(String(describing: error))")
-                continue
-            }
+        try expectFailure(NatsError.closed) { try connection.publish("x", to: "a") }
+        try expectFailure(NatsError.closed) {
+            try connection.request([], to: "a", timeout: .seconds(1))
         }
+        try expectFailure(NatsError.closed) {
+            try connection.subscribe("b", pendingMessagesMax: 1) { _ in }
+        }
+        try expectFailure(NatsError.closed) { try connection.flush(timeout: .seconds(1)) }
         subscription.unsubscribe()
         subscription.unsubscribe()
         #expect(events.all.count == 1, "\(events.all)")
@@ -155,15 +121,9 @@ import Testing
             NatsConfiguration(urls: [proxy.url], clientName: "test")
         ) { _ in }
         proxy.freeze(.toClient)
-        let error = failure { () throws(NatsError) in
-            try connection.requireServer(atLeast: (2, 10, 26))
-        }
-        #expect(error?.isRetryable == true, "\(String(describing: error))")
+        let error = try failure { try connection.requireServer(atLeast: (2, 10, 26)) }
+        #expect(error.isRetryable, "\(error)")
         proxy.thaw()
-        let isKnown = eventually {
-            failure { () throws(NatsError) in try connection.requireServer(atLeast: (2, 10, 26)) }
-                == nil
-        }
-        #expect(isKnown)
+        #expect(eventually { (try? connection.requireServer(atLeast: (2, 10, 26))) != nil })
     }
 }

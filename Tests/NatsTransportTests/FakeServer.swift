@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TestSupport
 
 /// Sends `greeting` to every client that connects. It plays servers that a real nats-server cannot.
 final class FakeServer: Sendable {
@@ -10,31 +11,17 @@ final class FakeServer: Sendable {
         case hangsUp
     }
 
-    let port: UInt16
-    private let listener: Int32
+    private let listener: SilentListener
 
-    init(_ greeting: String, _ manner: Manner = .answersPings) {
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = listener
-        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(descriptor, $0, size) == 0 && listen(descriptor, 16) == 0
-                    && getsockname(descriptor, $0, &size) == 0
-            }
-        }
-        precondition(bound, "no port for a fake server: errno \(errno)")
-        port = UInt16(bigEndian: address.sin_port)
+    var port: UInt16 { listener.port }
+
+    init(_ greeting: String, _ manner: Manner = .answersPings) throws {
+        listener = try SilentListener()
+        let descriptor = listener.descriptor
         _ = TestThread { Self.serve(descriptor, greeting, manner) }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    deinit { shutdown(listener.descriptor, Int32(SHUT_RDWR)) }
 
     /// Runs until the listener is shut down.
     private static func serve(_ listener: Int32, _ greeting: String, _ manner: Manner) {

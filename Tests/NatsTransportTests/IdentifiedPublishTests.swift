@@ -12,9 +12,7 @@ struct IdentifiedPublishTests {
     @Test("each is stored once, in order, however many there are and however often they come")
     func stored() throws {
         let server = try NatsServer()
-        let connection = try NatsConnection(
-            NatsConfiguration(urls: [server.url], clientName: "test")
-        ) { _ in }
+        let connection = try server.connect()
         defer { connection.close() }
         let jetStream = JetStream(connection)
         let (absent, _) = jetStream.publish(messages(1...3), to: "s.a")
@@ -37,9 +35,7 @@ struct IdentifiedPublishTests {
     @Test("without a link none is known to be stored, and nobody waits for each of them")
     func gone() throws {
         let server = try NatsServer()
-        let connection = try NatsConnection(
-            NatsConfiguration(urls: [server.url], clientName: "test")
-        ) { _ in }
+        let connection = try server.connect()
         defer { connection.close() }
         server.kill()
         #expect(eventually { !connection.isConnected })

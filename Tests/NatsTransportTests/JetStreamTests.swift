@@ -4,36 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct JetStreamTests {
-    /// A server with one stream "S" over "s.>".
-    struct Fixture {
-        let server: NatsServer
-        let connection: NatsConnection
-        let jetStream: JetStream
-        let inbox: String
-        let answers = MessageLog()
-        let subscription: NatsSubscription
-
-        init() throws {
-            server = try NatsServer()
-            connection = try server.connect()
-            jetStream = JetStream(connection)
-            inbox = connection.newInbox()
-            let log = answers
-            subscription = try connection.subscribe("\(inbox).>", pendingMessagesMax: 100_000) {
-                log.add($0)
-            }
-            _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
-        }
-
-        /// Publishes with an expectation and waits for the answer.
-        func publish(_ text: String, to subject: String, expected: UInt64) throws -> PublishOutcome
-        {
-            answers.removeAll()
-            try connection.publish(text, to: subject, replyTo: "\(inbox).1", expected: expected)
-            #expect(eventually { answers.count == 1 })
-            return JetStream.publishOutcome(of: try #require(answers.all.first))
-        }
-    }
+    private typealias Fixture = StreamFixture
 
     @Test("compare-and-set stores on a match and names the present sequence otherwise")
     func compareAndSet() throws {
@@ -120,11 +91,8 @@ import Testing
     func duplicate() throws {
         let fixture = try Fixture()
         for round in 0..<2 {
-            try [UInt8(1)].withRawSpan { span throws(NatsError) in
-                try fixture.connection.publish(
-                    span, to: "s.1", replyTo: "\(fixture.inbox).1",
-                    headers: [("Nats-Msg-Id", "one")])
-            }
+            try fixture.connection.publish(
+                [1], to: "s.1", replyTo: "\(fixture.inbox).1", headers: [("Nats-Msg-Id", "one")])
             #expect(eventually { fixture.answers.count == round + 1 })
         }
         let outcomes = fixture.answers.all.map { JetStream.publishOutcome(of: $0) }
@@ -193,9 +161,7 @@ import Testing
         _ = try fixture.jetStream.createStream(old)
         let wanted = StreamConfiguration(
             name: "T", subjects: ["t.>"], maxBytes: 1_000_000, metadata: ["partitions": "32"])
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try fixture.jetStream.createStream(wanted)
-        }
+        let error = try jetStreamFailure { try fixture.jetStream.createStream(wanted) }
         #expect(
             error
                 == .differs(
@@ -204,28 +170,20 @@ import Testing
                         "discard is old, not new", "max_bytes is -1, not 1000000",
                         "metadata partitions is 16, not 32",
                     ]))
-        #expect(error?.isRetryable == false)
+        #expect(!error.isRetryable)
         #expect(try fixture.jetStream.streamInfo("T")?.configuration == old)
     }
 
     @Test("a stream that the server refuses carries its reason")
     func refusedStream() throws {
         let fixture = try Fixture()
-        let overlap = jetStreamFailure { () throws(JetStreamError) in
+        try expectRefusal(400, 10_065) {
             try fixture.jetStream.createStream(
                 StreamConfiguration(name: "T", subjects: ["s.1"]))
         }
-        guard case .refused(_, 400, 10_065, _) = overlap else {
-            Issue.record("\(String(describing: overlap))")
-            return
-        }
-        let name = jetStreamFailure { () throws(JetStreamError) in
+        try expectRefusal(400, 0) {
             try fixture.jetStream.createStream(
                 StreamConfiguration(name: "a.b", subjects: ["t.1"]))
-        }
-        guard case .refused(_, 400, 0, _) = name else {
-            Issue.record("\(String(describing: name))")
-            return
         }
     }
 
@@ -249,12 +207,8 @@ import Testing
         #expect(try jetStream.message(stream: "S", sequence: 4) == nil)
         #expect(try jetStream.message(stream: "S", sequence: 0) == nil)
         #expect(try jetStream.lastMessage(stream: "S", subject: "s.9") == nil)
-        let missing = jetStreamFailure { () throws(JetStreamError) in
+        try expectRefusal(404, 10_059) {
             try jetStream.lastMessage(stream: "absent", subject: "s.0")
-        }
-        guard case .refused(_, 404, 10_059, _) = missing else {
-            Issue.record("\(String(describing: missing))")
-            return
         }
     }
 
@@ -264,9 +218,7 @@ import Testing
         let fixture = try Fixture()
         var random = SeededRandom(seed: 7)
         let payload = (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-        try payload.withRawSpan { span throws(NatsError) in
-            try fixture.connection.publish(span, to: "s.1", replyTo: "\(fixture.inbox).1")
-        }
+        try fixture.connection.publish(payload, to: "s.1", replyTo: "\(fixture.inbox).1")
         #expect(eventually { fixture.answers.count == 1 })
         let last = try #require(try fixture.jetStream.lastMessage(stream: "S", subject: "s.1"))
         #expect(last.payload == payload)
@@ -279,28 +231,21 @@ import Testing
         options.jetStream = false
         let server = try NatsServer(options)
         let jetStream = JetStream(try server.connect())
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try jetStream.streamInfo("S")
-        }
+        let error = try jetStreamFailure { try jetStream.streamInfo("S") }
         guard case .unavailable = error else {
-            Issue.record("\(String(describing: error))")
+            Issue.record("\(error)")
             return
         }
-        #expect(error.map { "\($0)".contains("check that it is enabled") } == true)
-        #expect(error?.isRetryable == true)
+        #expect("\(error)".contains("check that it is enabled"))
+        #expect(error.isRetryable)
     }
 
     @Test("a closed connection is a transport error")
     func transport() throws {
         let fixture = try Fixture()
         fixture.connection.close()
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try fixture.jetStream.streamInfo("S")
-        }
-        guard case .transport(.closed) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(error?.isRetryable == false)
+        let error = try jetStreamFailure { try fixture.jetStream.streamInfo("S") }
+        try expectFailure(NatsError.closed) { throw error }
+        #expect(!error.isRetryable)
     }
 }

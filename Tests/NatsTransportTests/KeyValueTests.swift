@@ -139,13 +139,7 @@ import Testing
         #expect(entries.entries.map(\.key) == ["operator.10", "operator.9.part"])
         #expect(entries.entries.map(\.revision) == [5, 1])
         #expect(entries.entries.first?.value == bytes("again"))
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try bucket.keys(matching: "a..b")
-        }
-        guard case .invalid = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        try expectInvalid { try bucket.keys(matching: "a..b") }
     }
 
     @Test("values up to the limit come back whole, larger ones are refused before they are sent")
@@ -165,9 +159,7 @@ import Testing
         #expect(try bucket.get("large")?.value == large)
         #expect(try bucket.create("empty", []) == .stored(revision: 3))
         #expect(try bucket.get("empty")?.value == [])
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try bucket.put("large", large + [0], expected: 1)
-        }
+        let error = try jetStreamFailure { try bucket.put("large", large + [0], expected: 1) }
         #expect(
             error
                 == .invalid(
@@ -182,13 +174,7 @@ import Testing
             KeyValueConfiguration(bucket: "md_b", bytesMax: 400, valueBytesMax: 200))
         let value = [UInt8](repeating: 1, count: 200)
         #expect(try fixture.bucket.create("a", value) == .stored(revision: 1))
-        let error = jetStreamFailure { () throws(JetStreamError) in
-            try fixture.bucket.create("b", value)
-        }
-        guard case .refused(_, _, 10_077, _) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
+        try expectRefusal(nil, 10_077) { try fixture.bucket.create("b", value) }
         #expect(try fixture.bucket.get("a")?.value == value)
     }
 
@@ -257,14 +243,8 @@ import Testing
                 "max_msg_size is -1, not 524544", "max_msgs_per_subject is 5, not 1",
                 "allow_direct is true, not false", "metadata partitions is absent, not 32",
             ])
-        #expect(
-            jetStreamFailure { () throws(JetStreamError) in
-                try fixture.jetStream.createBucket(wanted)
-            } == expected)
-        #expect(
-            jetStreamFailure { () throws(JetStreamError) in
-                try fixture.jetStream.openBucket(wanted)
-            } == expected)
+        #expect(throws: expected) { try fixture.jetStream.createBucket(wanted) }
+        #expect(throws: expected) { try fixture.jetStream.openBucket(wanted) }
         #expect(try fixture.jetStream.streamInfo("KV_usual")?.configuration == usual)
     }
 
@@ -279,17 +259,13 @@ import Testing
         #expect(try fixture.jetStream.openBucket(other) == nil)
         #expect(try fixture.jetStream.streamInfo("KV_other") == nil)
         let gone = KeyValueBucket(fixture.jetStream, other)
-        let reading = jetStreamFailure { () throws(JetStreamError) in try gone.lastRevision() }
-        guard case .refused(_, 404, 10_059, _) = reading else {
-            Issue.record("\(String(describing: reading))")
-            return
-        }
-        let writing = jetStreamFailure { () throws(JetStreamError) in try gone.create("a", []) }
+        try expectRefusal(404, 10_059) { try gone.lastRevision() }
+        let writing = try jetStreamFailure { try gone.create("a", []) }
         guard case .unavailable = writing else {
-            Issue.record("\(String(describing: writing))")
+            Issue.record("\(writing)")
             return
         }
-        #expect(writing?.isRetryable == true)
+        #expect(writing.isRetryable)
     }
 
     @Test("the layout is the one of `nats kv`: stream, subjects, flags, and markers both ways")
@@ -343,16 +319,10 @@ import Testing
     func invalid() throws {
         let fixture = try Fixture()
         let bucket = fixture.bucket
-        expectInvalid(
-            jetStreamFailure { () throws(JetStreamError) in try bucket.get("a b") })
-        expectInvalid(
-            jetStreamFailure { () throws(JetStreamError) in try bucket.create("", []) })
-        expectInvalid(
-            jetStreamFailure { () throws(JetStreamError) in
-                try bucket.put("a.", [], expected: 0)
-            })
-        expectInvalid(
-            jetStreamFailure { () throws(JetStreamError) in try bucket.delete(">") })
+        try expectInvalid { try bucket.get("a b") }
+        try expectInvalid { try bucket.create("", []) }
+        try expectInvalid { try bucket.put("a.", [], expected: 0) }
+        try expectInvalid { try bucket.delete(">") }
         let bad = [
             KeyValueConfiguration(bucket: ""), KeyValueConfiguration(bucket: "a.b"),
             KeyValueConfiguration(bucket: String(repeating: "b", count: 65)),
@@ -361,29 +331,22 @@ import Testing
                 bucket: "b", valueBytesMax: KeyValueLimits.valueBytesMax + 1),
         ]
         for configuration in bad {
-            expectInvalid(
-                jetStreamFailure { () throws(JetStreamError) in
-                    try fixture.jetStream.createBucket(configuration)
-                })
-            expectInvalid(
-                jetStreamFailure { () throws(JetStreamError) in
-                    try fixture.jetStream.openBucket(configuration)
-                })
+            try expectInvalid { try fixture.jetStream.createBucket(configuration) }
+            try expectInvalid { try fixture.jetStream.openBucket(configuration) }
         }
         fixture.connection.close()
-        let closed = jetStreamFailure { () throws(JetStreamError) in try bucket.create("a", []) }
-        guard case .transport(.closed) = closed else {
-            Issue.record("\(String(describing: closed))")
-            return
-        }
+        try expectFailure(NatsError.closed) { try bucket.create("a", []) }
     }
 
-    private func expectInvalid(_ error: JetStreamError?) {
+    private func expectInvalid<Result>(
+        _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Result
+    ) throws {
+        let error = try jetStreamFailure(location, body)
         guard case .invalid = error else {
-            Issue.record("\(String(describing: error))")
+            Issue.record("\(error)", sourceLocation: location)
             return
         }
-        #expect(error?.isRetryable == false)
-        #expect(error.map { "\($0)".hasSuffix("nothing was sent") } == true)
+        #expect(!error.isRetryable, sourceLocation: location)
+        #expect("\(error)".hasSuffix("nothing was sent"), sourceLocation: location)
     }
 }

@@ -11,10 +11,7 @@ struct PublishRouteTests {
     func answers(number: UInt64) throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let log = MessageLog()
-        let subscription = try connection.subscribe("answers.7.>", pendingMessagesMax: 10) {
-            log.add($0)
-        }
+        let log = try MessageLog("answers.7.>", on: connection)
         var stream = StreamConfiguration(name: "S", subjects: ["s"], maxBytes: -1)
         stream.duplicateWindow = .seconds(1)
         _ = try JetStream(connection).createStream(stream)
@@ -30,7 +27,6 @@ struct PublishRouteTests {
             let outcome = log.all.last.map { JetStream.publishOutcome(of: $0) }
             #expect(outcome == .stored(sequence: UInt64(count) + 1, duplicate: false))
         }
-        withExtendedLifetime(subscription) {}
     }
 
     @Test("a subject that would break the protocol makes no route", arguments: ["", "a b", "a.*"])

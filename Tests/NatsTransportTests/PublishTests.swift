@@ -9,10 +9,7 @@ import Testing
     func order() throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let log = MessageLog()
-        let subscription = try connection.subscribe("a.>", pendingMessagesMax: 10_000) {
-            log.add($0)
-        }
+        let log = try MessageLog("a.>", on: connection)
         for number in 0..<1_000 {
             try connection.publish("\(number)", to: "a.b", replyTo: "r.\(number)")
         }
@@ -22,8 +19,8 @@ import Testing
         #expect(log.all.last?.subject == "a.b")
         #expect(log.all.last?.status == nil)
         #expect(log.all.last?.header("Status") == nil)
-        #expect(subscription.droppedMessages == 0)
-        subscription.unsubscribe()
+        #expect(log.subscription.droppedMessages == 0)
+        log.subscription.unsubscribe()
         try connection.publish("late", to: "a.b")
         try connection.flush(timeout: patience)
         #expect(log.count == 1_000)
@@ -33,13 +30,10 @@ import Testing
     func headers() throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let log = MessageLog()
-        let subscription = try connection.subscribe("a", pendingMessagesMax: 10) { log.add($0) }
-        try Array("body".utf8).withRawSpan { span throws(NatsError) in
-            try connection.publish(
-                span, to: "a", replyTo: nil,
-                headers: [("Nats-Msg-Id", "7"), ("X-Text", "grüße: a b")])
-        }
+        let log = try MessageLog("a", on: connection)
+        try connection.publish(
+            Array("body".utf8), to: "a",
+            headers: [("Nats-Msg-Id", "7"), ("X-Text", "grüße: a b")])
         #expect(eventually { log.count == 1 })
         let message = try #require(log.all.first)
         #expect(message.header("Nats-Msg-Id") == "7")
@@ -47,24 +41,19 @@ import Testing
         #expect(message.header("absent") == nil)
         #expect(message.text == "body")
         #expect(message.replyTo == nil)
-        withExtendedLifetime(subscription) {}
     }
 
     @Test("a payload above 64 KiB arrives whole", arguments: [65_535, 65_536, 300_001, 1_048_576])
     func large(byteCount: Int) throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let log = MessageLog()
-        let subscription = try connection.subscribe("a", pendingMessagesMax: 10) { log.add($0) }
+        let log = try MessageLog("a", on: connection)
         var random = SeededRandom(seed: UInt64(byteCount))
         let payload = (0..<byteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-        try payload.withRawSpan { span throws(NatsError) in
-            try connection.publish(span, to: "a")
-        }
+        try connection.publish(payload, to: "a")
         #expect(eventually { log.count == 1 })
         #expect(log.all.first?.payloadByteCount == byteCount)
         #expect(log.all.first?.payload == payload)
-        withExtendedLifetime(subscription) {}
     }
 
     @Test("what the server would not take is refused before it is sent")
@@ -74,37 +63,24 @@ import Testing
         let connection = try server.connect(events)
         let full = [UInt8](repeating: 1, count: 1_048_576)
         let expected = (name: "Nats-Expected-Last-Subject-Sequence", value: "1")
-        let plain = failure { () throws(NatsError) in
-            try (full + [1]).withRawSpan { span throws(NatsError) in
-                try connection.publish(span, to: "a")
-            }
-        }
+        try expectFailure(NatsError.payloadTooLarge) { try connection.publish(full + [1], to: "a") }
         // libnats checks only the payload. The server adds the headers and ends the connection.
-        let withHeader = failure { () throws(NatsError) in
-            try full.withRawSpan { span throws(NatsError) in
-                try connection.publish(span, to: "a", replyTo: "b", headers: [expected])
-            }
+        try expectFailure(NatsError.payloadTooLarge) {
+            try connection.publish(full, to: "a", replyTo: "b", headers: [expected])
         }
         var route = try PublishRoute(subject: "a", replyPrefix: "b")
-        let onRoute = failure { () throws(NatsError) in
+        try expectFailure(NatsError.payloadTooLarge) {
             try full.withRawSpan { span throws(NatsError) in
                 try connection.publish(
                     span, on: &route, number: 1, expectedLastSubjectSequence: 1)
-            }
-        }
-        for error in [plain, withHeader, onRoute] {
-            guard case .payloadTooLarge = error else {
-                Issue.record("\(String(describing: error))")
-                continue
             }
         }
         try connection.flush(timeout: patience)
         #expect(connection.isConnected)
         #expect(events.all.isEmpty)
         let headerBytes = "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 1\r\n\r\n".utf8.count
-        try full.dropLast(headerBytes).array.withRawSpan { span throws(NatsError) in
-            try connection.publish(span, to: "a", replyTo: "b", headers: [expected])
-        }
+        try connection.publish(
+            full.dropLast(headerBytes), to: "a", replyTo: "b", headers: [expected])
         try connection.flush(timeout: patience)
         #expect(events.all.isEmpty)
     }
@@ -119,17 +95,13 @@ import Testing
         let server = try NatsServer()
         let events = EventLog()
         let connection = try server.connect(events)
-        let publish = failure { () throws(NatsError) in try connection.publish("x", to: subject) }
-        let reply = failure { () throws(NatsError) in
-            try connection.publish("x", to: "a", replyTo: subject)
-        }
-        for error in [publish, reply] {
-            guard case .invalid = error, let error else {
-                Issue.record("\(String(describing: error))")
-                continue
-            }
-            #expect(!"\(error)".contains { $0.isNewline })
-        }
+        let errors = try [
+            expectFailure(NatsError.invalid) { try connection.publish("x", to: subject) },
+            expectFailure(NatsError.invalid) {
+                try connection.publish("x", to: "a", replyTo: subject)
+            },
+        ]
+        for error in errors { #expect(!"\(error)".contains { $0.isNewline }) }
         try connection.flush(timeout: patience)
         #expect(events.all.isEmpty)
     }
@@ -138,12 +110,8 @@ import Testing
     func badPattern(subject: String) throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let error = failure { () throws(NatsError) in
+        try expectFailure(NatsError.invalid) {
             try connection.subscribe(subject, pendingMessagesMax: 1) { _ in }
-        }
-        guard case .invalid = error else {
-            Issue.record("\(String(describing: error))")
-            return
         }
         #expect(connection.isConnected)
     }
@@ -154,14 +122,8 @@ import Testing
     func badHeader(name: String, value: String) throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let error = failure { () throws(NatsError) in
-            try [UInt8]().withRawSpan { span throws(NatsError) in
-                try connection.publish(span, to: "a", replyTo: nil, headers: [(name, value)])
-            }
-        }
-        guard case .invalid = error else {
-            Issue.record("\(String(describing: error))")
-            return
+        try expectFailure(NatsError.invalid) {
+            try connection.publish([], to: "a", headers: [(name, value)])
         }
     }
 
@@ -186,14 +148,10 @@ import Testing
                 Array("\(number)".utf8), to: "echo", timeout: patience)
             #expect(answer.text == "\(number)")
         }
-        let error = failure { () throws(NatsError) in
+        let error = try expectFailure(NatsError.noResponders) {
             try connection.request([], to: "nobody", timeout: patience)
         }
-        guard case .noResponders(let details) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(details.operation == "request to nobody")
+        #expect(error.failure.operation == "request to nobody")
         withExtendedLifetime(service) {}
     }
 
@@ -202,14 +160,10 @@ import Testing
         let server = try NatsServer()
         let connection = try server.connect()
         let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in }
-        let error = failure { () throws(NatsError) in
+        let error = try expectFailure(NatsError.timedOut) {
             try connection.request([], to: "silent", timeout: .milliseconds(50))
         }
-        guard case .timedOut = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(error?.isRetryable == true)
+        #expect(error.isRetryable)
         withExtendedLifetime(silent) {}
     }
 
@@ -218,15 +172,13 @@ import Testing
         let server = try NatsServer()
         let connection = try server.connect()
         let inbox = connection.newInbox()
-        let log = MessageLog()
-        let answers = try connection.subscribe("\(inbox).>", pendingMessagesMax: 10) { log.add($0) }
+        let log = try MessageLog("\(inbox).>", on: connection)
         try connection.publish("x", to: "nobody", replyTo: "\(inbox).7")
         #expect(eventually { log.count == 1 })
         let message = try #require(log.all.first)
         #expect(message.status == 503)
         #expect(message.subject == "\(inbox).7")
         #expect(JetStream.publishOutcome(of: message) == .noResponders)
-        withExtendedLifetime(answers) {}
     }
 
     @Test("inboxes are unique")
@@ -277,8 +229,4 @@ import Testing
             eventually { handled.load(ordering: .relaxed) == 50 - subscription.droppedMessages })
         #expect(eventually { events.asyncErrors.contains { $0.contains("dropped") } })
     }
-}
-
-extension Collection where Element == UInt8 {
-    var array: [UInt8] { Array(self) }
 }

@@ -6,23 +6,14 @@ import Testing
 @Suite struct PullTests {
     /// A stream "S" with messages 1 to 6 on s.a, s.b, s.c, s.a, s.b, s.c, and a way to pull.
     struct Fixture {
-        let server: NatsServer
-        let connection: NatsConnection
-        let jetStream: JetStream
-        let inbox: String
-        let log = MessageLog()
-        let subscription: NatsSubscription
+        let stream: StreamFixture
+        var connection: NatsConnection { stream.connection }
+        var jetStream: JetStream { stream.jetStream }
+        var inbox: String { stream.inbox }
+        var log: MessageLog { stream.answers }
 
         init() throws {
-            server = try NatsServer()
-            connection = try server.connect()
-            jetStream = JetStream(connection)
-            inbox = connection.newInbox()
-            let log = log
-            subscription = try connection.subscribe("\(inbox).>", pendingMessagesMax: 100_000) {
-                log.add($0)
-            }
-            _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
+            stream = try StreamFixture()
             for number in 1...6 {
                 try connection.publish("\(number)", to: "s.\(["c", "a", "b"][number % 3])")
             }
@@ -87,12 +78,20 @@ import Testing
         #expect(eventually { fixture.texts == ["3", "4", "6", "7"] })
     }
 
-    @Test("where a consumer starts")
+    @Test("a consumer starts where it is told: at a place, or with what was stored then or later")
     func deliver() throws {
         let fixture = try Fixture()
+        func time(_ sequence: UInt64, _ nanoseconds: Int64 = 0) throws -> Timestamp {
+            let message = try fixture.jetStream.message(stream: "S", sequence: sequence)
+            return try #require(message).time.advanced(byNanoseconds: nanoseconds)
+        }
+        let all = ["1", "2", "3", "4", "5", "6"]
         let starts: [(ConsumerConfiguration.Deliver, [String])] = [
-            (.all, ["1", "2", "3", "4", "5", "6"]), (.last, ["6"]), (.new, []),
-            (.fromSequence(6), ["6"]), (.fromSequence(0), ["1", "2", "3", "4", "5", "6"]),
+            (.all, all), (.last, ["6"]), (.new, []), (.fromSequence(6), ["6"]),
+            (.fromSequence(0), all), (.fromTime(try time(3)), ["3", "4", "5", "6"]),
+            (.fromTime(try time(3, 1)), ["4", "5", "6"]), (.fromTime(try time(6, 1)), []),
+            (.fromTime(Timestamp(nanoseconds: 0)), all),
+            (.fromTime(Timestamp(nanoseconds: Int64.min)), all),
         ]
         for (deliver, expected) in starts {
             fixture.log.removeAll()
@@ -100,29 +99,7 @@ import Testing
             // Without a waiting time the server answers with what it has, and a 404 for the rest.
             try fixture.pull(batch: 10, expires: .zero)
             #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
-            #expect(fixture.texts == expected)
-            try fixture.deleteConsumer()
-        }
-    }
-
-    @Test("from a time: what was stored then or later; before all of it everything")
-    func deliverFromTime() throws {
-        let fixture = try Fixture()
-        let third = try #require(try fixture.jetStream.message(stream: "S", sequence: 3)).time
-        let last = try #require(try fixture.jetStream.message(stream: "S", sequence: 6)).time
-        let starts: [(Timestamp, [String])] = [
-            (third, ["3", "4", "5", "6"]),
-            (third.advanced(byNanoseconds: 1), ["4", "5", "6"]),
-            (last.advanced(byNanoseconds: 1), []),
-            (Timestamp(nanoseconds: 0), ["1", "2", "3", "4", "5", "6"]),
-            (Timestamp(nanoseconds: Int64.min), ["1", "2", "3", "4", "5", "6"]),
-        ]
-        for (time, expected) in starts {
-            fixture.log.removeAll()
-            try fixture.consumer([], .fromTime(time))
-            try fixture.pull(batch: 10, expires: .zero)
-            #expect(eventually { fixture.statuses.contains { $0 == 404 || $0 == 408 } })
-            #expect(fixture.texts == expected, "\(time)")
+            #expect(fixture.texts == expected, "\(deliver)")
             try fixture.deleteConsumer()
         }
     }
@@ -181,24 +158,16 @@ import Testing
         let fixture = try Fixture()
         try fixture.consumer(["s.a"], .fromSequence(2))
         try fixture.consumer(["s.a"], .fromSequence(2))
-        let error = jetStreamFailure { () throws(JetStreamError) in
+        try expectRefusal(400, nil) {
             try fixture.jetStream.createConsumer(
                 stream: "S",
                 ConsumerConfiguration(
                     name: "C", filterSubjects: ["s.a"], deliver: .fromSequence(5)))
         }
-        guard case .refused(_, 400, _, _) = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        let absent = jetStreamFailure { () throws(JetStreamError) in
+        try expectRefusal(404, 10_059) {
             try fixture.jetStream.createConsumer(
                 stream: "absent",
                 ConsumerConfiguration(name: "C", filterSubjects: [], deliver: .all))
-        }
-        guard case .refused(_, 404, 10_059, _) = absent else {
-            Issue.record("\(String(describing: absent))")
-            return
         }
     }
 
@@ -207,9 +176,7 @@ import Testing
         let fixture = try Fixture()
         let payload = [UInt8](repeating: 7, count: 2_000)
         for _ in 0..<5_000 {
-            try payload.withRawSpan { span throws(NatsError) in
-                try fixture.connection.publish(span, to: "s.many")
-            }
+            try fixture.connection.publish(payload, to: "s.many")
         }
         try fixture.connection.flush(timeout: patience)
         try fixture.consumer(["s.many"], .all)

@@ -36,8 +36,9 @@ import Testing
     }
 
     @Test(
-        "the usual answer is read without a parser, and only that",
+        "every answer to a publish has a meaning",
         arguments: [
+            // The usual answers, which are read without a parser, and others that are like them.
             (
                 #"{"stream":"MD_TICKS_0","seq":7}"#,
                 PublishOutcome.stored(sequence: 7, duplicate: false)
@@ -56,16 +57,6 @@ import Testing
                 #"{"stream":"S","error":{"code":1,"err_code":2,"description":"a"},"x":"","seq":7}"#,
                 .refused(code: 1, errorCode: 2, description: "a")
             ),
-        ])
-    func usualAnswer(payload: String, expected: PublishOutcome) throws {
-        let message = try NatsMessage(subject: "a", payload: Array(payload.utf8))
-        #expect(JetStream.publishOutcome(of: message) == expected)
-    }
-
-    @Test(
-        "every answer to a publish has a meaning",
-        arguments: [
-            (#"{"stream":"S","seq":7}"#, PublishOutcome.stored(sequence: 7, duplicate: false)),
             (
                 #"{"stream":"S","seq":7,"duplicate":true,"domain":"x"}"#,
                 .stored(sequence: 7, duplicate: true)

@@ -9,10 +9,7 @@ import Testing
 
     init() throws {
         server = try NatsServer()
-        let connection = try NatsConnection(
-            NatsConfiguration(urls: [server.url], clientName: "test")
-        ) { _ in }
-        jetStream = JetStream(connection)
+        jetStream = JetStream(try server.connect())
         _ = try jetStream.createStream(
             StreamConfiguration(name: "S", subjects: ["a.*", "b"], maxBytes: 1 << 20))
         for number in 1...12 {

@@ -14,25 +14,17 @@ import Testing
         _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
         let created = try #require(try jetStream.streamInfo("S")).created
         let inbox = connection.newInbox()
-        let log = MessageLog()
-        let subscription = try connection.subscribe("\(inbox).>", pendingMessagesMax: 100) {
-            log.add($0)
-        }
+        let log = try MessageLog("\(inbox).>", on: connection)
         try connection.publish("1", to: "s.a", replyTo: "\(inbox).1", expected: 0)
         #expect(eventually { log.count == 1 })
 
         if byCrash { server.kill() } else { server.stop() }
         #expect(eventually { !connection.isConnected })
-        let error = failure { () throws(NatsError) in
+        let error = try expectFailure(NatsError.disconnected) {
             try connection.publish("2", to: "s.a", replyTo: "\(inbox).2", expected: 1)
         }
-        guard case .disconnected = error else {
-            Issue.record("\(String(describing: error))")
-            return
-        }
-        #expect(error?.isRetryable == true)
-        #expect(
-            eventually { events.count { if case .disconnected = $0 { true } else { false } } == 1 })
+        #expect(error.isRetryable)
+        #expect(eventually { events.disconnectedCount == 1 })
         try server.start()
         #expect(eventually { events.reconnectedCount == 1 })
         #expect(connection.isConnected)
@@ -48,7 +40,6 @@ import Testing
         #expect(connection.serverVersion?.hasPrefix("2.") == true)
         connection.close()
         #expect(eventually { events.closedCount == 1 })
-        withExtendedLifetime(subscription) {}
     }
 
     @Test("it reconnects again and again")
@@ -83,78 +74,48 @@ import Testing
         let server = try NatsServer()
         let events = EventLog()
         let connection = try server.connect(events)
-        let log = MessageLog()
-        let subscription = try connection.subscribe("a", pendingMessagesMax: 10_000) { log.add($0) }
+        let log = try MessageLog("a", on: connection)
         server.pause()
         let payload = [UInt8](repeating: 5, count: 500_000)
-        var last: NatsError?
-        var sent = 0
-        // The kernel's buffers take a few megabytes.
-        while last == nil, sent < 200 {
-            last = failure { () throws(NatsError) in
-                try payload.withRawSpan { span throws(NatsError) in
-                    try connection.publish(span, to: "a")
-                }
-            }
-            sent += 1
-        }
-        #expect(last?.isRetryable == true, "\(String(describing: last))")
+        let error = try failure { try connection.fill(with: payload) }
+        #expect(error.isRetryable, "\(error)")
         server.resume()
         #expect(eventually { events.reconnectedCount >= 1 && connection.isConnected })
         #expect(events.closedCount == 0, "\(events.all)")
         // Half a message is never delivered as a complete one.
         #expect(log.all.allSatisfy { $0.payloadByteCount == payload.count })
         log.removeAll()
-        #expect(
-            eventually {
-                failure { () throws(NatsError) in try connection.publish("x", to: "a") } == nil
-            })
+        #expect(eventually { (try? connection.publish("x", to: "a")) != nil })
         #expect(eventually { log.all.last?.text == "x" })
-        withExtendedLifetime(subscription) {}
+    }
+
+    /// Returns how a request ends that is in flight while `end` happens.
+    private func errorOfRequest(
+        endedBy end: (NatsServer, NatsConnection) -> Void
+    ) throws -> NatsError {
+        let server = try NatsServer()
+        let connection = try server.connect()
+        let asked = try MessageLog("silent", on: connection)
+        let thread = TestThread {
+            Result { try connection.request([], to: "silent", timeout: .seconds(600)) }
+        }
+        #expect(eventually { asked.count == 1 })
+        end(server, connection)
+        return try failure { try thread.result()?.get() }
     }
 
     @Test("a request in flight fails when the link breaks, not when its time is up")
     func requestInFlight() throws {
-        let server = try NatsServer()
-        let connection = try server.connect()
-        let asked = Atomic<Int>(0)
-        let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in
-            asked.add(1, ordering: .relaxed)
+        try expectFailure(NatsError.disconnected) {
+            throw try errorOfRequest { server, _ in server.kill() }
         }
-        let thread = TestThread {
-            failure { () throws(NatsError) in
-                try connection.request([], to: "silent", timeout: .seconds(600))
-            }
-        }
-        #expect(eventually { asked.load(ordering: .relaxed) == 1 })
-        server.kill()
-        guard case .disconnected = thread.result() else {
-            Issue.record("the request did not fail as disconnected")
-            return
-        }
-        withExtendedLifetime(silent) {}
     }
 
     @Test("a request in flight ends when the connection is closed")
     func requestAtClose() throws {
-        let server = try NatsServer()
-        let connection = try server.connect()
-        let asked = Atomic<Int>(0)
-        let silent = try connection.subscribe("silent", pendingMessagesMax: 10) { _ in
-            asked.add(1, ordering: .relaxed)
+        try expectFailure(NatsError.closed) {
+            throw try errorOfRequest { _, connection in connection.close() }
         }
-        let thread = TestThread {
-            failure { () throws(NatsError) in
-                try connection.request([], to: "silent", timeout: .seconds(600))
-            }
-        }
-        #expect(eventually { asked.load(ordering: .relaxed) == 1 })
-        connection.close()
-        guard case .closed = thread.result() else {
-            Issue.record("the request did not fail as closed")
-            return
-        }
-        withExtendedLifetime(silent) {}
     }
 
     @Test("a password that is changed under us ends the connection for good, with a reason")
@@ -172,12 +133,7 @@ import Testing
             if case .closed(let text) = $0 { text } else { nil }
         }
         #expect(reason.first?.contains("Authorization Violation") == true, "\(reason)")
-        guard
-            case .closed = failure({ () throws(NatsError) in try connection.publish("x", to: "a") })
-        else {
-            Issue.record("a closed connection took a message")
-            return
-        }
+        try expectFailure(NatsError.closed) { try connection.publish("x", to: "a") }
     }
 
     @Test("lame duck mode is announced")
@@ -199,7 +155,7 @@ import Testing
         let publisher = try server.connect()
         let isRunning = Atomic<Bool>(true)
         let thread = TestThread {
-            failure { () throws(NatsError) in
+            Result {
                 while isRunning.load(ordering: .relaxed) { try publisher.publish("x", to: "a.b") }
             }
         }
@@ -213,9 +169,6 @@ import Testing
             subscription.unsubscribe()
         }
         isRunning.store(false, ordering: .relaxed)
-        guard case .some(nil) = thread.result() else {
-            Issue.record("a publish failed")
-            return
-        }
+        try #require(thread.result()).get()
     }
 }

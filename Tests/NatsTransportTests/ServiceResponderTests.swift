@@ -53,22 +53,14 @@ import Testing
         #expect(eventually { asked.withLock { $0.count } == 3 })
         #expect(asked.withLock { $0 }.allSatisfy { $0.rawValue == verb })
         for address in [".other", ".other.instance-1", ".store-writer.instance-2", ".a.b.c"] {
-            let error = failure { () throws(NatsError) in
+            try expectFailure(NatsError.noResponders, "\(address)") {
                 try tool.request([], to: "$SRV.\(verb)\(address)", timeout: patience)
-            }
-            guard case .noResponders = error else {
-                Issue.record("\(address): \(String(describing: error))")
-                continue
             }
         }
         responder.stop()
         try service.flush(timeout: patience)
-        let error = failure { () throws(NatsError) in
+        try expectFailure(NatsError.noResponders) {
             try tool.request([], to: "$SRV.\(verb)", timeout: patience)
-        }
-        guard case .noResponders = error else {
-            Issue.record("\(String(describing: error))")
-            return
         }
     }
 
@@ -81,10 +73,9 @@ import Testing
             try ServiceResponder(
                 announcement(index == 0 ? "gateway" : "worker", id: "i\(index)"), on: connection)
         }
-        let log = MessageLog()
         let tool = try server.connect()
         let inbox = tool.newInbox()
-        let subscription = try tool.subscribe("\(inbox).>", pendingMessagesMax: 100) { log.add($0) }
+        let log = try MessageLog("\(inbox).>", on: tool)
         for round in 0..<2 {
             for connection in connections { try connection.flush(timeout: patience) }
             log.removeAll()
@@ -110,7 +101,7 @@ import Testing
             try server.restart()
             #expect(eventually { events.reconnectedCount == 3 && tool.isConnected })
         }
-        withExtendedLifetime((responders, subscription)) {}
+        withExtendedLifetime(responders) {}
     }
 
     @Test("an answer that cannot be sent is told, and does no harm")
@@ -158,12 +149,8 @@ import Testing
     func refused() throws {
         let server = try NatsServer()
         let connection = try server.connect()
-        let error = failure { () throws(NatsError) in
+        try expectFailure(NatsError.invalid) {
             try ServiceResponder(announcement("a.b"), on: connection)
-        }
-        guard case .invalid = error else {
-            Issue.record("\(String(describing: error))")
-            return
         }
     }
 

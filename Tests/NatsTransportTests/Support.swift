@@ -2,6 +2,7 @@ import Foundation
 import NatsTransport
 import Primitives
 import TestSupport
+import Testing
 
 /// A lock that ThreadSanitizer understands when it is contended. It does not understand `Mutex`.
 final class Locked<Value: Sendable>: @unchecked Sendable {
@@ -32,16 +33,27 @@ final class EventLog: Sendable {
 
     var reconnectedCount: Int { count { $0 == .reconnected } }
 
+    var disconnectedCount: Int {
+        count { if case .disconnected = $0 { true } else { false } }
+    }
+
     var asyncErrors: [String] {
         all.compactMap { if case .asyncError(let text) = $0 { text } else { nil } }
     }
 }
 
-/// The messages of a subscription, kept in order.
+/// A subscription and its messages, kept in order.
 final class MessageLog: Sendable {
-    private let messages = Locked<[NatsMessage]>([])
+    let subscription: NatsSubscription
+    private let messages: Locked<[NatsMessage]>
 
-    func add(_ message: NatsMessage) { messages.withLock { $0.append(message) } }
+    init(_ subject: String, on connection: NatsConnection) throws(NatsError) {
+        let messages = Locked<[NatsMessage]>([])
+        self.messages = messages
+        subscription = try connection.subscribe(subject, pendingMessagesMax: 100_000) { message in
+            messages.withLock { $0.append(message) }
+        }
+    }
 
     var all: [NatsMessage] { messages.withLock { $0 } }
     var count: Int { messages.withLock { $0.count } }
@@ -61,20 +73,27 @@ extension NatsServer {
 }
 
 extension NatsConnection {
-    func publish(_ text: String, to subject: String, replyTo: String? = nil) throws(NatsError) {
-        try Array(text.utf8).withRawSpan { span throws(NatsError) in
-            try publish(span, to: subject, replyTo: replyTo)
+    func publish(
+        _ bytes: [UInt8], to subject: String, replyTo: String? = nil,
+        headers: [(name: String, value: String)] = []
+    ) throws(NatsError) {
+        try bytes.withRawSpan { span throws(NatsError) in
+            try publish(span, to: subject, replyTo: replyTo, headers: headers)
         }
     }
 
     func publish(
-        _ text: String, to subject: String, replyTo: String, expected: UInt64
+        _ text: String, to subject: String, replyTo: String? = nil, expected: UInt64? = nil
     ) throws(NatsError) {
-        try Array(text.utf8).withRawSpan { span throws(NatsError) in
-            try publish(
-                span, to: subject, replyTo: replyTo,
-                headers: [("Nats-Expected-Last-Subject-Sequence", "\(expected)")])
-        }
+        let headers = expected.map { [("Nats-Expected-Last-Subject-Sequence", "\($0)")] } ?? []
+        try publish(Array(text.utf8), to: subject, replyTo: replyTo, headers: headers)
+    }
+}
+
+extension NatsConnection {
+    /// Sends to "a" until the kernel's buffers, of a few megabytes, are full and the link fails.
+    func fill(with payload: [UInt8]) throws(NatsError) {
+        for _ in 0..<200 { try publish(payload, to: "a") }
     }
 }
 
@@ -82,21 +101,71 @@ extension NatsMessage {
     var text: String { String(decoding: payload, as: UTF8.self) }
 }
 
-/// Returns the error of a call that must fail. `nil` if it did not fail.
-func failure<Result>(_ body: () throws(NatsError) -> Result) -> NatsError? {
-    do throws(NatsError) {
-        _ = try body()
-        return nil
-    } catch {
-        return error
+/// Returns the connection's error of a call that must fail, by itself or through JetStream.
+func failure<Result>(
+    _ comment: Comment? = nil, _ location: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Result
+) throws -> NatsError {
+    let error = try #require(throws: (any Error).self, comment, sourceLocation: location) {
+        try body()
     }
+    if case .transport(let cause) = error as? JetStreamError { return cause }
+    return try #require(error as? NatsError, "\(error)", sourceLocation: location)
 }
 
-func jetStreamFailure<Result>(_ body: () throws(JetStreamError) -> Result) -> JetStreamError? {
-    do throws(JetStreamError) {
-        _ = try body()
-        return nil
-    } catch {
-        return error
+/// Expects that a call fails in this way, and returns its error.
+@discardableResult
+func expectFailure<Result>(
+    _ kind: (NatsFailure) -> NatsError, _ comment: Comment? = nil,
+    _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Result
+) throws -> NatsError {
+    let error = try failure(comment, location, body)
+    #expect(error == kind(error.failure), comment, sourceLocation: location)
+    return error
+}
+
+func jetStreamFailure<Result>(
+    _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Result
+) throws -> JetStreamError {
+    try #require(throws: JetStreamError.self, sourceLocation: location) { try body() }
+}
+
+/// Expects that JetStream refuses a call with these codes. `nil`: with any.
+func expectRefusal<Result>(
+    _ code: Int?, _ errorCode: Int?, _ location: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Result
+) throws {
+    let error = try jetStreamFailure(location, body)
+    guard case .refused(_, let found, let foundError, _) = error else {
+        Issue.record("\(error)", sourceLocation: location)
+        return
+    }
+    #expect(found == code ?? found, "\(error)", sourceLocation: location)
+    #expect(foundError == errorCode ?? foundError, "\(error)", sourceLocation: location)
+}
+
+/// A server with one stream "S" over "s.>".
+struct StreamFixture {
+    let server: NatsServer
+    let connection: NatsConnection
+    let jetStream: JetStream
+    let inbox: String
+    let answers: MessageLog
+
+    init() throws {
+        server = try NatsServer()
+        connection = try server.connect()
+        jetStream = JetStream(connection)
+        inbox = connection.newInbox()
+        answers = try MessageLog("\(inbox).>", on: connection)
+        _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
+    }
+
+    /// Publishes with an expectation and waits for the answer.
+    func publish(_ text: String, to subject: String, expected: UInt64) throws -> PublishOutcome {
+        answers.removeAll()
+        try connection.publish(text, to: subject, replyTo: "\(inbox).1", expected: expected)
+        #expect(eventually { answers.count == 1 })
+        return JetStream.publishOutcome(of: try #require(answers.all.first))
     }
 }

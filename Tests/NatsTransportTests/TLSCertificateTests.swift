@@ -34,13 +34,12 @@ struct TLSCertificateTests {
     private func expectRefused(
         _ reason: String, _ server: NatsServer, _ tls: NatsConfiguration.TLS,
         _ location: SourceLocation = #_sourceLocation
-    ) {
-        let error = failure { () throws(NatsError) in try connect(server, tls) }
-        guard case .tlsFailed = error, let error else {
-            Issue.record("\(String(describing: error))", sourceLocation: location)
-            return
+    ) throws {
+        let error = try expectFailure(NatsError.tlsFailed, nil, location) {
+            try connect(server, tls)
         }
         let line = "\(error)"
+        #expect(error.failure.operation == "connect", sourceLocation: location)
         #expect(line.contains(reason), sourceLocation: location)
         #expect(line.contains("check the certificates"), sourceLocation: location)
         #expect(!line.contains { $0.isNewline } && !error.isRetryable, sourceLocation: location)
@@ -54,6 +53,52 @@ struct TLSCertificateTests {
         let connection = try connect(server, certificates.trust())
         let reply = try connection.request([], to: "$JS.API.INFO", timeout: patience)
         #expect(reply.text.contains("account_info"))
+    }
+
+    @Test("messages travel over TLS, and an idle link costs nothing")
+    func works() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "nats.test")
+        let connection = try connect(server(certificates), certificates.trust())
+        let log = try MessageLog("a", on: connection)
+        let payload = [UInt8](repeating: 9, count: 100_000)
+        for _ in 0..<50 { try connection.publish(payload, to: "a") }
+        #expect(eventually { log.count == 50 })
+        #expect(log.all.allSatisfy { $0.payload == payload })
+        #expect(connection.serverVersion?.hasPrefix("2.") == true)
+    }
+
+    @Test("a TLS link that takes no more bytes breaks after the deadline")
+    func blockedWrite() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "nats.test")
+        let server = try server(certificates)
+        let connection = try connect(server, certificates.trust())
+        server.pause()
+        let payload = [UInt8](repeating: 5, count: 500_000)
+        let error = try failure { try connection.fill(with: payload) }
+        #expect(error.isRetryable, "\(error)")
+        server.resume()
+        #expect(eventually { connection.isConnected })
+        #expect(eventually { (try? connection.flush(timeout: .seconds(1))) != nil })
+    }
+
+    @Test("TLS is never left out silently")
+    func noDowngrade() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "nats.test")
+        let plain = try NatsServer()
+        let demanding = try server(certificates)
+        let withoutFile = NatsConfiguration(urls: ["tls://\(plain.address)"], clientName: "test")
+        var missingFile = withoutFile
+        missingFile.tls = .init(caFile: certificates.certificate("absent"), serverName: "nats.test")
+        var toPlain = withoutFile
+        toPlain.tls = certificates.trust()
+        let toDemanding = NatsConfiguration(urls: [demanding.url], clientName: "test")
+        for configuration in [withoutFile, missingFile, toPlain, toDemanding] {
+            let error = try failure { try NatsConnection(configuration) { _ in } }
+            #expect(!error.isRetryable, "\(error)")
+        }
     }
 
     private func connect(
@@ -76,11 +121,7 @@ struct TLSCertificateTests {
             try connect(urls, certificates).flush(timeout: patience)
         }
         for url in ["tls://127.0.0.1:\(named.port)", "tls://localhost:\(addressed.port)"] {
-            let error = failure { () throws(NatsError) in try connect([url], certificates) }
-            guard case .tlsFailed = error else {
-                Issue.record("\(url): \(String(describing: error))")
-                continue
-            }
+            try expectFailure(NatsError.tlsFailed, "\(url)") { try connect([url], certificates) }
         }
         // The server that is up takes over from the other, under its own name.
         addressed.stop()
@@ -168,11 +209,11 @@ struct TLSCertificateTests {
         try certificates.make("stranger", name: "nats.test", by: "otherAuthority")
         try certificates.make("old", name: "nats.test", days: -1)
         let real = try server(certificates)
-        expectRefused("hostname mismatch", real, certificates.trust(serverName: "other.test"))
-        expectRefused(
+        try expectRefused("hostname mismatch", real, certificates.trust(serverName: "other.test"))
+        try expectRefused(
             "unable to get local issuer certificate", try server(certificates, "stranger"),
             certificates.trust())
-        expectRefused(
+        try expectRefused(
             "certificate has expired", try server(certificates, "old"), certificates.trust())
     }
 
@@ -185,14 +226,14 @@ struct TLSCertificateTests {
         let server = try server(certificates, verifiesClients: true)
         let connection = try connect(server, certificates.trust(client: "client"))
         try connection.flush(timeout: patience)
-        expectRefused(
+        try expectRefused(
             "demands a certificate of its clients, and there is none", server,
             certificates.trust())
-        expectRefused("did not accept", server, certificates.trust(client: "stranger"))
+        try expectRefused("did not accept", server, certificates.trust(client: "stranger"))
         // A key of another certificate is noticed before anything is sent.
         var mixed = certificates.trust(client: "client")
         mixed.keyFile = certificates.key("server")
-        expectRefused("key values mismatch", server, mixed)
+        try expectRefused("key values mismatch", server, mixed)
     }
 }
 

@@ -100,11 +100,11 @@ struct LoadStoreTests {
         }
         #expect(try store.write(SourceLoads(), after: before) == .conflict(present: revision))
         let read = try store.read()
-        #expect(read.loads == loads && read.revision == revision)
+        #expect(read.value == loads && read.revision == revision)
         guard case .stored = try store.write(SourceLoads(), after: read) else {
             Issue.record("not replaced")
             return
         }
-        #expect(try store.read().loads == SourceLoads())
+        #expect(try store.read().value == SourceLoads())
     }
 }

@@ -147,7 +147,7 @@ struct WatchlistTests {
             return
         }
         #expect(try store.write(Watchlist(), after: before) == .conflict(present: revision))
-        #expect(try store.read().list == list)
+        #expect(try store.read().value == list)
         #expect(try store.write(try Self.report(2)))
         #expect(try store.write(try Self.report(3)))
         let found = try WatchlistStore.reports(rig.client)

@@ -211,7 +211,7 @@ struct WatchlistTests {
             try said(bench, ["remove", "QQQ", "AMD", "--note", "too quiet", "--json"]).output
                 == #"{"source":"ibkr","symbols":[{"symbol":"QQQ","outcome":"removed"},"#
                 + #"{"symbol":"AMD","outcome":"removed"}]}"# + "\n")
-        let list = try store.read().list
+        let list = try store.read().value
         #expect(words(list) == "~AMD +NVDA -QQQ")
         #expect(added.output.contains("the gateway follows within seconds"))
         let nvda = try #require(Symbol("NVDA"))
@@ -296,7 +296,7 @@ struct WatchlistTests {
         }
         for person in people { person.join() }
         #expect(failures.lines.withLock { $0 }.isEmpty)
-        let symbols = try store.read().list.sorted.map(\.symbol.text)
+        let symbols = try store.read().value.sorted.map(\.symbol.text)
         #expect(symbols == ["A", "B"].flatMap { name in (0..<6).map { "\(name)\($0)" } })
     }
 

@@ -54,34 +54,26 @@ package struct DrainBook: Sendable {
 
     /// Opens the bucket; `nil` when there is none yet, so that no member was ever there.
     package init?(_ client: TapeClient) throws(TapeError) {
-        do throws(JetStreamError) {
-            guard let bucket = try client.jetStream.bucketAsFound(client.names.ownersBucket) else {
-                return nil
-            }
-            self.bucket = bucket
-        } catch {
-            throw .jetStream(error)
+        let found = try TapeError.ofJetStream { () throws(JetStreamError) in
+            try client.jetStream.bucketAsFound(client.names.ownersBucket)
         }
+        guard let found else { return nil }
+        bucket = found
     }
 
     /// Asks that the member is drained, unless somebody has asked before.
     package func ask(
         _ request: DrainRequest, about member: MemberName
     ) throws(TapeError) -> WriteOutcome {
-        do throws(JetStreamError) {
-            return outcome(try bucket.create(DrainKey(member).text, request.json))
-        } catch {
-            throw .jetStream(error)
+        try TapeError.ofJetStream { () throws(JetStreamError) in
+            outcome(try bucket.create(DrainKey(member).text, request.json))
         }
     }
 
     /// Takes the request back, if it is still this one.
     package func release(_ entry: Entry) throws(TapeError) -> WriteOutcome {
-        do throws(JetStreamError) {
-            return outcome(
-                try bucket.delete(DrainKey(entry.member).text, expected: entry.revision))
-        } catch {
-            throw .jetStream(error)
+        try TapeError.ofJetStream { () throws(JetStreamError) in
+            outcome(try bucket.delete(DrainKey(entry.member).text, expected: entry.revision))
         }
     }
 
@@ -90,13 +82,11 @@ package struct DrainBook: Sendable {
         let stream = bucket.configuration.stream
         for entry in obsolete {
             let key = DrainKey(entry.member).text
-            do throws(JetStreamError) {
-                // Single messages of a bucket cannot be deleted. A purge leaves later writes.
-                _ = try bucket.jetStream.purge(
+            // Single messages of a bucket cannot be deleted. A purge leaves later writes.
+            _ = try TapeError.ofJetStream { () throws(JetStreamError) in
+                try bucket.jetStream.purge(
                     stream: stream.name, subject: "$KV.\(bucket.configuration.bucket).\(key)",
                     below: entry.revision &+ 1)
-            } catch {
-                throw .jetStream(error)
             }
         }
     }

@@ -31,13 +31,7 @@ package struct DatabaseServerStore: Sendable {
 
     /// Throws when what is stored cannot be read: then no server may be trusted.
     package func read() throws(TapeError) -> Stored {
-        let entry: KeyValueEntry?
-        do throws(JetStreamError) {
-            entry = try bucket.get(Self.key)
-        } catch {
-            throw .jetStream(error)
-        }
-        guard let entry else { return Stored() }
+        guard let entry = try bucket.entry(Self.key) else { return Stored() }
         do throws(VersionedJSON.Refusal) {
             return Stored(server: try DatabaseServer(json: entry.value), revision: entry.revision)
         } catch {
@@ -49,12 +43,6 @@ package struct DatabaseServerStore: Sendable {
     package func write(
         _ server: DatabaseServer, after before: Stored
     ) throws(TapeError) -> KeyValueOutcome {
-        do throws(JetStreamError) {
-            return before.revision == 0
-                ? try bucket.create(Self.key, server.json)
-                : try bucket.put(Self.key, server.json, expected: before.revision)
-        } catch {
-            throw .jetStream(error)
-        }
+        try bucket.store(Self.key, server.json, after: before.revision)
     }
 }

@@ -63,7 +63,7 @@ package struct GroupRegistry: Sendable {
         _ group: GroupName, reads: Set<ReaderPosition.Input>
     ) throws(TapeError) -> Bool {
         for _ in 0..<Self.triesMax {
-            let standing = try entry(Self.key(group))
+            let standing = try bucket.entry(Self.key(group))
             let known = standing.map {
                 RegisteredGroup(group, json: $0.value, written: $0.time)
             }
@@ -126,11 +126,7 @@ package struct GroupRegistry: Sendable {
 
     /// Returns the bucket's last revision. As long as it stays the same, nothing has changed.
     package func lastRevision() throws(TapeError) -> UInt64 {
-        do throws(JetStreamError) {
-            return try bucket.lastRevision()
-        } catch {
-            throw .jetStream(error)
-        }
+        try TapeError.ofJetStream { () throws(JetStreamError) in try bucket.lastRevision() }
     }
 
     // MARK: positions
@@ -146,7 +142,7 @@ package struct GroupRegistry: Sendable {
             let value = PositionBlock.json(sorted, told: told)
             var isStored = false
             for _ in 0..<Self.triesMax where !isStored {
-                isStored = try put(key, value, entry(key)?.revision)
+                isStored = try put(key, value, bucket.entry(key)?.revision)
             }
             guard isStored else { throw unsettled("record the positions of group \(group)") }
         }
@@ -156,30 +152,13 @@ package struct GroupRegistry: Sendable {
 
     private static func key(_ group: GroupName) -> String { "group.\(group)" }
 
-    /// Returns the stored value; `nil` when there is none.
-    private func entry(_ key: String) throws(TapeError) -> KeyValueEntry? {
-        do throws(JetStreamError) {
-            return try bucket.get(key)
-        } catch {
-            throw .jetStream(error)
-        }
-    }
-
     /// Returns false when another writer has written, or when the outcome is unknown; then the
     /// caller must read again.
     private func put(
         _ key: String, _ value: [UInt8], _ revision: UInt64?
     ) throws(TapeError) -> Bool {
-        do throws(JetStreamError) {
-            let outcome =
-                if let revision { try bucket.put(key, value, expected: revision) } else {
-                    try bucket.create(key, value)
-                }
-            if case .stored = outcome { return true }
-            return false
-        } catch {
-            throw .jetStream(error)
-        }
+        if case .stored = try bucket.store(key, value, after: revision ?? 0) { return true }
+        return false
     }
 
     /// The error of a write that other writers refused too often.

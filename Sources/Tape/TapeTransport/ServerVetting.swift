@@ -40,11 +40,7 @@ final class ServerVetting: Sendable {
     /// Checks the server after the first connect, when the streams exist. Throws when the server is
     /// too old for their copies.
     func admit(_ connection: NatsConnection) throws(TapeError) {
-        do throws(JetStreamError) {
-            try count(connection)
-        } catch {
-            throw .jetStream(error)
-        }
+        try TapeError.ofJetStream { () throws(JetStreamError) in try count(connection) }
         switch verdict(on: connection) {
         case .good, .old: return
         case .refused(let reason): throw .oldServer(reason)

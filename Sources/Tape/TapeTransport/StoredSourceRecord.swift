@@ -67,12 +67,7 @@ struct StoredSourceRecord {
         var next = record
         next.rise(to: present)
         next.time = present.time
-        let expected = revision ?? 0
-        let outcome =
-            expected == 0
-            ? try bucket.create(key, next.json)
-            : try bucket.put(key, next.json, expected: expected)
-        switch outcome {
+        switch try bucket.put(key, next.json, after: revision ?? 0) {
         case .stored(let written):
             revision = written
             record = next

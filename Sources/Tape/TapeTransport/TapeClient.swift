@@ -190,11 +190,8 @@ package final class TapeClient: Sendable {
 
     /// Checks, without making anything, that a stream exists and belongs to this namespace.
     package func requireStream(_ name: String) throws(TapeError) {
-        let info: StreamInfo?
-        do throws(JetStreamError) {
-            info = try jetStream.streamInfo(name)
-        } catch {
-            throw .jetStream(error)
+        let info = try TapeError.ofJetStream { () throws(JetStreamError) in
+            try jetStream.streamInfo(name)
         }
         guard let info else { throw .missingStream(name) }
         let record = info.configuration.metadata

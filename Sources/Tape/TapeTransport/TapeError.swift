@@ -22,6 +22,17 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Runs a call of JetStream, whose error becomes one of the tape.
+    package static func ofJetStream<Result>(
+        _ call: () throws(JetStreamError) -> Result
+    ) throws(TapeError) -> Result {
+        do throws(JetStreamError) {
+            return try call()
+        } catch {
+            throw .jetStream(error)
+        }
+    }
+
     package var isRetryable: Bool {
         switch self {
         case .nats(let error): error.isRetryable

@@ -110,6 +110,14 @@ package struct KeyValueBucket: Sendable {
         try write(key, value, "put", [(Self.expectedHeader, String(expected))])
     }
 
+    /// Stores the value if the key was not written since it was read: `revision` is that of the value
+    /// found; 0: there was none, because it was never written or was deleted.
+    package func put(
+        _ key: String, _ value: [UInt8], after revision: UInt64
+    ) throws(JetStreamError) -> KeyValueOutcome {
+        revision == 0 ? try create(key, value) : try put(key, value, expected: revision)
+    }
+
     /// Deletes the value if the key's last write is `expected` (`nil`: whatever it is). A marker
     /// without a value stays for ever, so a bucket's keys have to be a bounded set.
     package func delete(

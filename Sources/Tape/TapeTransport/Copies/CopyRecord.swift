@@ -60,12 +60,8 @@ package struct CopyRecord: Equatable, Sendable {
     ) throws(JetStreamError) {
         let key = Self.key(stream: stream, server: server)
         for _ in 0..<8 {
-            let before = try bucket.get(key)
-            let outcome =
-                if let before {
-                    try bucket.put(key, json, expected: before.revision)
-                } else { try bucket.create(key, json) }
-            if case .stored = outcome { return }
+            let revision = try bucket.get(key)?.revision ?? 0
+            if case .stored = try bucket.put(key, json, after: revision) { return }
         }
         throw .unavailable(
             operation: "note what was verified", peer: bucket.jetStream.connection.peer)

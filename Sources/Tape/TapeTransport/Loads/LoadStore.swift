@@ -1,6 +1,5 @@
 package import MarketModel
 package import NatsTransport
-package import Primitives
 internal import TapeProtocol
 
 /// What was loaded into one source, in the bucket of sources. Every call blocks. It is written by
@@ -8,16 +7,7 @@ internal import TapeProtocol
 package struct LoadStore: Sendable {
     private static let callTimeout = Duration.seconds(1)
 
-    /// What is stored of a source.
-    package struct Stored: Equatable, Sendable {
-        /// Empty when nothing is stored, or when `refusal` says why it cannot be read.
-        package var loads = SourceLoads()
-        /// The bucket's number of its last write, which the next write has to expect; 0: none.
-        package var revision: UInt64 = 0
-        package var refusal: VersionedJSON.Refusal?
-
-        package init() {}
-    }
+    package typealias Stored = StoredValue<SourceLoads>
 
     private let bucket: KeyValueBucket
     package let source: SourceName
@@ -31,35 +21,12 @@ package struct LoadStore: Sendable {
         self.source = source
     }
 
-    package func read() throws(TapeError) -> Stored {
-        var stored = Stored()
-        let found: KeyValueEntry?
-        do throws(JetStreamError) {
-            found = try bucket.get(key)
-        } catch {
-            throw .jetStream(error)
-        }
-        guard let entry = found else { return stored }
-        stored.revision = entry.revision
-        do throws(VersionedJSON.Refusal) {
-            stored.loads = try SourceLoads(json: entry.value)
-        } catch {
-            stored.refusal = error
-        }
-        return stored
-    }
+    package func read() throws(TapeError) -> Stored { try bucket.stored(key) }
 
     /// Stores the ranges if nobody has written them since `before` was read.
     package func write(
         _ loads: SourceLoads, after before: Stored
     ) throws(TapeError) -> KeyValueOutcome {
-        do throws(JetStreamError) {
-            // A deleted key has a marker, which `create` follows.
-            return before.revision == 0
-                ? try bucket.create(key, loads.json)
-                : try bucket.put(key, loads.json, expected: before.revision)
-        } catch {
-            throw .jetStream(error)
-        }
+        try bucket.store(key, loads.json, after: before.revision)
     }
 }

@@ -2,7 +2,7 @@ package import Primitives
 
 /// What was loaded into one source: the value of the key `load.<source>.ranges` in the bucket of
 /// sources. People's tool writes and reads it; services do not.
-package struct SourceLoads: Equatable, Sendable {
+package struct SourceLoads: SharedValue {
     static let version = 1
 
     /// The most ranges. Beyond it a further one needs another source.

@@ -1,6 +1,6 @@
 package import MarketModel
 package import NatsTransport
-package import Primitives
+internal import Primitives
 internal import TapeProtocol
 
 /// The watchlist of one source in the bucket of sources, and beside it the report of the source's
@@ -12,16 +12,7 @@ package struct WatchlistStore: Sendable {
     private static let callTimeout = Duration.seconds(1)
     private static let reportKeys = "gateway.*.watchlist"
 
-    /// What is stored of a watchlist.
-    package struct Stored: Equatable, Sendable {
-        /// Empty when nothing is stored, or when `refusal` says why it cannot be read.
-        package var list = Watchlist()
-        /// The bucket's number of its last write, which the next write has to expect; 0: none.
-        package var revision: UInt64 = 0
-        package var refusal: VersionedJSON.Refusal?
-
-        package init() {}
-    }
+    package typealias Stored = StoredValue<Watchlist>
 
     private let bucket: KeyValueBucket
     package let source: SourceName
@@ -37,23 +28,13 @@ package struct WatchlistStore: Sendable {
         self.source = source
     }
 
-    package func read() throws(TapeError) -> Stored {
-        var stored = Stored()
-        guard let entry = try get(key) else { return stored }
-        stored.revision = entry.revision
-        do throws(VersionedJSON.Refusal) {
-            stored.list = try Watchlist(json: entry.value)
-        } catch {
-            stored.refusal = error
-        }
-        return stored
-    }
+    package func read() throws(TapeError) -> Stored { try bucket.stored(key) }
 
     /// Stores the watchlist if nobody has written one since `before` was read.
     package func write(
         _ list: Watchlist, after before: Stored
     ) throws(TapeError) -> KeyValueOutcome {
-        try put(key, list.json, before.revision)
+        try bucket.store(key, list.json, after: before.revision)
     }
 
     // MARK: the report of the gateway
@@ -61,9 +42,9 @@ package struct WatchlistStore: Sendable {
     /// Stores the report, whatever another gateway of the source has reported. Returns false when
     /// another one wrote at the same time, or the outcome is unknown.
     package func write(_ report: WatchlistReport) throws(TapeError) -> Bool {
-        let standing = try get(reportKey)
+        let revision = try bucket.entry(reportKey)?.revision ?? 0
         let value = report.json(bytesMax: bucket.configuration.valueBytesMax)
-        if case .stored = try put(reportKey, value, standing?.revision ?? 0) { return true }
+        if case .stored = try bucket.store(reportKey, value, after: revision) { return true }
         return false
     }
 
@@ -88,28 +69,6 @@ package struct WatchlistStore: Sendable {
             return (reports.sorted { $0.source < $1.source }, refused)
         } catch {
             throw TapeError(making: error)
-        }
-    }
-
-    // MARK: parts
-
-    private func get(_ key: String) throws(TapeError) -> KeyValueEntry? {
-        do throws(JetStreamError) {
-            return try bucket.get(key)
-        } catch {
-            throw .jetStream(error)
-        }
-    }
-
-    private func put(
-        _ key: String, _ value: [UInt8], _ expected: UInt64
-    ) throws(TapeError) -> KeyValueOutcome {
-        do throws(JetStreamError) {
-            // A deleted key has a marker, which `create` follows.
-            return expected == 0
-                ? try bucket.create(key, value) : try bucket.put(key, value, expected: expected)
-        } catch {
-            throw .jetStream(error)
         }
     }
 }

@@ -22,7 +22,7 @@ struct LoadJournal {
     func decision() throws(ToolError) -> LoadDecision {
         try inStore { store, client in
             let decision = LoadDecision(
-                on: wanted, among: try stored(store, client).loads, of: source)
+                on: wanted, among: try stored(store, client).value, of: source)
             guard decision == .begin else { return decision }
             return LoadDecision(on: wanted, reached: try reached(client), of: source)
         }
@@ -83,10 +83,10 @@ struct LoadJournal {
             var reason = "others write at the same time"
             for _ in 0..<Self.triesMax {
                 let before = try stored(store, client)
-                var loads = before.loads
+                var loads = before.value
                 try edit(&loads)
                 // What was sent without an answer may be stored already.
-                guard loads != before.loads else { return }
+                guard loads != before.value else { return }
                 if let problem = loads.problem { throw ToolError.refused(problem) }
                 switch try store.write(loads, after: before) {
                 case .stored: return

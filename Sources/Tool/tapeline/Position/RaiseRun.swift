@@ -127,12 +127,7 @@ struct RaiseRun {
             let key = RebuildRequest.key(share)
             let request = RebuildRequest(requested: now, stored: stored)
             let known = try bucket.get(key)
-            let outcome =
-                if let known {
-                    try bucket.put(key, request.json, expected: known.revision)
-                } else {
-                    try bucket.create(key, request.json)
-                }
+            let outcome = try bucket.put(key, request.json, after: known?.revision ?? 0)
             guard case .stored = outcome else {
                 throw ToolError.refused(
                     "nobody knows whether \(key) was written: run it again")

@@ -156,12 +156,12 @@ struct WatchlistRun {
                     "the watchlist of source \(report.source) cannot be changed: "
                         + "\(refusal)\(advice)")
             }
-            if let sent = unanswered, sent.list == stored.list {
+            if let sent = unanswered, sent.list == stored.value {
                 return say(sent.results, report)
             }
-            var list = stored.list
+            var list = stored.value
             let results = try apply(edit, &list)
-            guard list != stored.list else { return say(results, report) }
+            guard list != stored.value else { return say(results, report) }
             list.trim()
             if let problem = list.problem { throw ToolError.refused(problem) }
             switch try store.write(list, after: stored) {

@@ -42,7 +42,7 @@ struct WatchlistTable {
         let report = source.report
         var rows: [Row] = report.instruments.map { row($0, source) }
         let known = Set(report.instruments.map(\.symbol))
-        for (symbol, entry) in source.stored.list.sorted where !known.contains(symbol) {
+        for (symbol, entry) in source.stored.value.sorted where !known.contains(symbol) {
             switch entry.change {
             case .added:
                 rows.append(
@@ -58,7 +58,7 @@ struct WatchlistTable {
 
     private static func row(_ known: WatchlistReport.Instrument, _ source: Source) -> Row {
         let own = source.report.isBySymbol ? "settings" : "file"
-        let entry = source.stored.list[known.symbol]
+        let entry = source.stored.value[known.symbol]
         var row = Row(
             symbol: known.symbol, origin: known.origin == .listed ? own : "added",
             state: known.state.rawValue, reason: known.reason, entry: entry)

@@ -111,7 +111,7 @@ final class WantedInstruments: Sendable {
             inputs.reading = number
             guard stored.revision != inputs.stored.revision else { return }
             if stored.refusal == nil {
-                tellChanges(from: inputs.stored.list, to: stored.list)
+                tellChanges(from: inputs.stored.value, to: stored.value)
                 inputs.stored = stored
             } else {
                 // The list that held before goes on.
@@ -150,7 +150,7 @@ final class WantedInstruments: Sendable {
     /// Makes the result anew. It goes to the gateway's thread when it has changed, and always after
     /// a reading of the files (`isRead`).
     private func join(_ inputs: inout Inputs, isRead: Bool = false) {
-        let join = InstrumentJoin(inputs.listed, inputs.stored.list, reading)
+        let join = InstrumentJoin(inputs.listed, inputs.stored.value, reading)
         let isSame = join.instruments == inputs.join.instruments
         inputs.join = join
         tellProblems(&inputs)

@@ -3,20 +3,17 @@ internal import ServiceRuntime
 internal import TapeProtocol
 
 /// Listens to the positions that all groups report. Any thread may call it.
-package final class GroupPositionListener: Sendable {
-    /// The most messages that wait while one is being read: all parts of many large groups.
-    private static let messagesMax = 1_024
+package typealias GroupPositionListener = ReportListener<PositionStore>
 
-    private let reports: ReportListener<PositionStore>
-
+extension ReportListener<PositionStore> {
     /// `clock` is the monotonic one and is called for each message.
-    package init(
-        _ client: TapeClient, clock: @escaping @Sendable () -> MonotonicTime
+    package convenience init(
+        _ client: TapeClient,
+        clock: @escaping @Sendable () -> MonotonicTime = { SystemClock().monotonic() }
     ) throws(TapeError) {
-        reports = try ReportListener(
-            client, subject: client.names.positions, queue: "positions",
-            messagesMax: Self.messagesMax, PositionStore()
-        ) { store, payload throws(VersionedJSON.Refusal) in
+        try self.init(client, subject: client.names.positions, queue: "positions", PositionStore())
+        {
+            store, payload throws(VersionedJSON.Refusal) in
             guard store.receive(try PositionMessage(json: payload), now: clock()) else {
                 throw .damaged("there are too many groups")
             }
@@ -24,12 +21,4 @@ package final class GroupPositionListener: Sendable {
             telemetry.emit(.positionsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
-
-    package convenience init(_ client: TapeClient) throws(TapeError) {
-        let clock = SystemClock()
-        try self.init(client) { clock.monotonic() }
-    }
-
-    /// Everything received so far.
-    package var store: PositionStore { reports.store }
 }

@@ -3,20 +3,16 @@ internal import ServiceRuntime
 internal import TapeProtocol
 
 /// Listens to what sources and operators report about the tape's heads. Any thread may call it.
-package final class HeadListener: Sendable {
-    /// The most messages that wait while one is being read: all parts of many large sources.
-    private static let messagesMax = 1_024
+package typealias HeadListener = ReportListener<HeadStore>
 
-    private let reports: ReportListener<HeadStore>
-
+extension ReportListener<HeadStore> {
     /// `clock` is the monotonic one and is called for each message.
-    package init(
-        _ client: TapeClient, clock: @escaping @Sendable () -> MonotonicTime
+    package convenience init(
+        _ client: TapeClient,
+        clock: @escaping @Sendable () -> MonotonicTime = { SystemClock().monotonic() }
     ) throws(TapeError) {
-        reports = try ReportListener(
-            client, subject: client.names.heads, queue: "heads", messagesMax: Self.messagesMax,
-            HeadStore()
-        ) { store, payload throws(VersionedJSON.Refusal) in
+        try self.init(client, subject: client.names.heads, queue: "heads", HeadStore()) {
+            store, payload throws(VersionedJSON.Refusal) in
             guard store.receive(try HeadMessage(json: payload), now: clock()) else {
                 throw .damaged("there are too many heads")
             }
@@ -24,14 +20,6 @@ package final class HeadListener: Sendable {
             telemetry.emit(.headsNotUnderstood(bytes: bytes, refusal: refusal))
         }
     }
-
-    package convenience init(_ client: TapeClient) throws(TapeError) {
-        let clock = SystemClock()
-        try self.init(client) { clock.monotonic() }
-    }
-
-    /// All heads received so far.
-    package var store: HeadStore { reports.store }
 }
 
 extension ServiceEvent {

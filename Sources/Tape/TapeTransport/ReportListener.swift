@@ -3,8 +3,11 @@ internal import Primitives
 internal import ServiceRuntime
 internal import Synchronization
 
+/// The most messages that wait while one is being noted: all parts of many large reports.
+private let messagesMax = 1_024
+
 /// A book of the reports on one subject of core NATS. Any thread may read it.
-final class ReportListener<Store: Sendable>: Sendable {
+package final class ReportListener<Store: Sendable>: Sendable {
     private final class Guarded: Sendable {
         let store: Mutex<Store>
 
@@ -15,10 +18,9 @@ final class ReportListener<Store: Sendable>: Sendable {
     private let subscription: NatsSubscription
 
     /// `receive` notes a payload; why it refuses one, and its length, go to `unreadable`. Both run
-    /// on libnats' thread. `messagesMax` bounds the messages that wait while one is noted; they are
-    /// shown as the queue of this name.
+    /// on libnats' thread. The messages that wait are shown as the queue of this name.
     init(
-        _ client: TapeClient, subject: String, queue: String, messagesMax: Int, _ store: Store,
+        _ client: TapeClient, subject: String, queue: String, _ store: Store,
         receive: @escaping @Sendable (inout Store, [UInt8]) throws(VersionedJSON.Refusal) -> Void,
         unreadable: @escaping @Sendable (TelemetryHub, Int, VersionedJSON.Refusal) -> Void
     ) throws(TapeError) {
@@ -46,5 +48,6 @@ final class ReportListener<Store: Sendable>: Sendable {
         }
     }
 
-    var store: Store { guarded.store.withLock { $0 } }
+    /// Everything received so far.
+    package var store: Store { guarded.store.withLock { $0 } }
 }

@@ -1,6 +1,7 @@
 import Primitives
 import Testing
-import YAMLFile
+
+@testable import YAMLFile
 
 @Suite("YAML files")
 struct YAMLFileTests {

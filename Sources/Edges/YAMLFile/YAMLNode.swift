@@ -3,11 +3,6 @@ package struct YAMLPosition: Hashable, Comparable, Sendable, CustomStringConvert
     package var line: Int
     package var column: Int
 
-    package init(line: Int, column: Int) {
-        self.line = line
-        self.column = column
-    }
-
     package static func < (left: YAMLPosition, right: YAMLPosition) -> Bool {
         (left.line, left.column) < (right.line, right.column)
     }
@@ -26,11 +21,6 @@ package struct YAMLNode: Sendable {
 
     package let position: YAMLPosition
     package let content: Content
-
-    package init(position: YAMLPosition, content: Content) {
-        self.position = position
-        self.content = content
-    }
 
     package var scalar: YAMLScalar? {
         if case .scalar(let scalar) = content { return scalar }
@@ -61,10 +51,4 @@ package struct YAMLEntry: Sendable {
     package let key: String
     package let position: YAMLPosition
     package let value: YAMLNode
-
-    package init(key: String, position: YAMLPosition, value: YAMLNode) {
-        self.key = key
-        self.position = position
-        self.value = value
-    }
 }

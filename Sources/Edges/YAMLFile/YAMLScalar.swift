@@ -7,12 +7,6 @@ package struct YAMLScalar: Hashable, Sendable {
     /// follows from the scalar's place.
     package let isVerbatim: Bool
 
-    package init(text: String, isPlain: Bool, isVerbatim: Bool) {
-        self.text = text
-        self.isPlain = isPlain
-        self.isVerbatim = isVerbatim
-    }
-
     /// True for `key:` without a value; `""` is a text.
     package var isEmpty: Bool { isPlain && text.isEmpty }
 

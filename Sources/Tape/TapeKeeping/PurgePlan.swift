@@ -15,12 +15,6 @@ package struct PurgeFacts: Sendable {
         /// The sequences that must stay whatever was read: the subject's newest message and, if
         /// that is a marker, the messages before it down to the last one with content. Ascending.
         package var pins: [UInt64]
-
-        package init(name: String, partition: Partition?, pins: [UInt64]) {
-            self.name = name
-            self.partition = partition
-            self.pins = pins
-        }
     }
 
     /// The need of one group on one partition.
@@ -75,17 +69,6 @@ package struct PurgeFacts: Sendable {
     package var subjects: [Subject]
     /// One for each partition of the stream and each registered group that reads it.
     package var floors: [Floor]
-
-    package init(
-        firstSequence: UInt64, lastSequence: UInt64, agedBelow: UInt64, subjects: [Subject],
-        floors: [Floor]
-    ) {
-        self.firstSequence = firstSequence
-        self.lastSequence = lastSequence
-        self.agedBelow = agedBelow
-        self.subjects = subjects
-        self.floors = floors
-    }
 }
 
 /// The parts of a stream that may be purged, and what prevents more. Pure.

@@ -49,11 +49,12 @@ struct ClusterRig {
         return try #require(name.flatMap(NatsCluster.number))
     }
 
-    /// Opens lane and reader 0 of a rig.
-    func open(_ rig: TapeRig) throws {
-        try rig.addLane(0)
-        rig.addReader(0)
-        rig.publisher.open()
-        rig.readers.open(0, at: nil)
+    /// Returns a cluster with its streams, and the node that leads MD_TICKS_0.
+    static func led() throws -> (world: ClusterRig, leader: Int) {
+        let world = try ClusterRig()
+        let rig = try world.rig()
+        try world.ensureStreams(rig)
+        try #require(world.waitForCopies(rig, "MD_TICKS_0"))
+        return (world, try world.leader(rig, "MD_TICKS_0"))
     }
 }

@@ -26,7 +26,7 @@ final class FaultWorld {
     /// Packets that were destroyed after all readers had read them.
     private var destroyed: Set<PacketIdentity> = []
     private var destructions = 0
-    private var oldLogs: [LogLines] = []
+    private var oldLogs: [CapturedLog] = []
     private var random: SeededRandom
 
     init(
@@ -38,7 +38,7 @@ final class FaultWorld {
         inspector = try tape.rig(source: "inspector")
         random = SeededRandom(seed: seed &+ 1)
         acknowledged = Array(repeating: [], count: lanes)
-        rig = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+        rig = try tape.rig(through: proxy)
         try addLanes(to: rig)
         for lane in 0..<lanes { rig.readers.open(lane, at: nil) }
     }
@@ -187,7 +187,7 @@ final class FaultWorld {
         var reason = ""
         _ = eventually {
             do {
-                made = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+                made = try tape.rig(through: proxy)
             } catch {
                 reason = "\(error)"
             }

@@ -146,9 +146,7 @@ import Testing
             eventually { listener.store.entries.values.first?.head.lastOrdinal == 3 })
         #expect(try entry(listener.store).samples.map(\.lastOrdinal) == [1, 3])
         #expect(listener.store.receivedAt(.ticks) == .at(42))
-        try [UInt8]("nonsense".utf8).withRawSpan {
-            try gateway.client.connection.publish($0, to: tape.names.heads(source()))
-        }
+        try gateway.publish("nonsense", to: tape.names.heads(source()))
         #expect(eventually { other.log.count("tape.heads.not_understood") == 1 })
         gateway.client.close()
         reporter.report(now: .at(2 * second)) { [head(1, 4)] }

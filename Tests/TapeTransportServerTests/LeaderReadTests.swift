@@ -10,21 +10,27 @@ import Testing
 /// Reads of a tape with three copies: only a stream's leader is believed, and for a while not even
 /// that one.
 @Suite struct LeaderReadTests {
+    /// Returns whether a read of the stream is refused because no server leads it.
+    private func isLeaderless(_ jetStream: JetStream) -> Bool {
+        do throws(JetStreamError) {
+            _ = try jetStream.streamInfo("MD_TICKS_0")
+            return false
+        } catch {
+            if case .leaderless = error { return true }
+            return false
+        }
+    }
+
     @Test("a frozen follower answers nothing and stops nothing")
     func frozenFollower() throws {
-        let world = try ClusterRig()
-        let rig = try world.rig()
-        try world.ensureStreams(rig)
-        #expect(world.waitForCopies(rig, "MD_TICKS_0"))
-        let leader = try world.leader(rig, "MD_TICKS_0")
+        let (world, leader) = try ClusterRig.led()
         let serving = try world.rig(node: leader)
-        try world.open(serving)
+        try serving.open(lanes: 1)
         #expect(serving.publishPackets(5, lane: 0))
         let frozen = (leader + 1) % NatsCluster.size
         world.cluster.nodes[frozen].pause()
         defer { world.cluster.nodes[frozen].resume() }
-        #expect(serving.publishPackets(50, lane: 0, ticks: 2))
-        #expect(serving.run { serving.hasTakenAll(0) })
+        serving.pass(50, ticks: 2)
         let last = try serving.client.jetStream.lastMessage(
             stream: "MD_TICKS_0", subject: "md.ticks.0.sim")
         // The marker, and the packets.
@@ -36,27 +42,14 @@ import Testing
 
     @Test("a stream without a leader is not read, although a copy answers")
     func leaderless() throws {
-        let world = try ClusterRig()
-        let first = try world.rig()
-        try world.ensureStreams(first)
-        #expect(world.waitForCopies(first, "MD_TICKS_0"))
-        let leader = try world.leader(first, "MD_TICKS_0")
+        let (world, leader) = try ClusterRig.led()
         let alone = (leader + 1) % NatsCluster.size
         let rig = try world.rig(node: alone)
-        try world.open(rig)
-        #expect(rig.publishPackets(5, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        try rig.open(lanes: 1)
+        rig.pass(5)
         for node in 0..<NatsCluster.size where node != alone { world.cluster.nodes[node].kill() }
         let jetStream = rig.client.jetStream.within(.seconds(1))
-        func refusal() -> JetStreamError? {
-            do throws(JetStreamError) {
-                _ = try jetStream.streamInfo("MD_TICKS_0")
-                return nil
-            } catch {
-                return error
-            }
-        }
-        #expect(rig.run { if case .leaderless? = refusal() { true } else { false } })
+        #expect(rig.run { isLeaderless(jetStream) })
         // The copy does answer who asks it, with what it has.
         let raw = try rig.client.connection.request(
             [], to: "$JS.API.STREAM.INFO.MD_TICKS_0", timeout: patience)
@@ -66,20 +59,15 @@ import Testing
             try world.cluster.nodes[node].start()
         }
         #expect(rig.publishPackets(5, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
         #expect(rig.log.count("\"tape.rolled_back\"") == 0)
     }
 
     @Test("a leader that was cut off serves old reads: they are doubts, and its writes fail")
     func cutOff() throws {
-        let world = try ClusterRig()
-        let first = try world.rig()
-        try world.ensureStreams(first)
-        #expect(world.waitForCopies(first, "MD_TICKS_0"))
-        let leader = try world.leader(first, "MD_TICKS_0")
+        let (world, leader) = try ClusterRig.led()
         let old = try world.rig(node: leader)
-        try world.open(old)
+        try old.open(lanes: 1)
         #expect(old.publishPackets(5, lane: 0))
         let new = try world.rig(node: (leader + 1) % NatsCluster.size)
         try new.addLane(0)
@@ -98,16 +86,7 @@ import Testing
         old.offer(0, ticks: 3)
         #expect(old.run { old.log.count("is said to end at") > 0 })
         let jetStream = old.client.jetStream.within(.seconds(1))
-        #expect(
-            old.run {
-                do throws(JetStreamError) {
-                    _ = try jetStream.streamInfo("MD_TICKS_0")
-                    return false
-                } catch {
-                    if case .leaderless = error { return true }
-                    return false
-                }
-            })
+        #expect(old.run { isLeaderless(jetStream) })
         #expect(old.readers.problem(late) == nil, "a doubt, no verdict")
         #expect(!old.publisher.isIdle(lane: 0), "nothing was acknowledged")
         world.cluster.join(leader)

@@ -73,7 +73,7 @@ import Testing
         let heads = try HeadListener(owner.client) { clock.now }
         try owner.client.connection.flush(timeout: patience)
         let lag = OwnLag(owner.client, group: "writer", heads: heads)
-        let page = { String(decoding: owner.client.telemetry.metrics.render(), as: UTF8.self) }
+        let page = { owner.page }
         func scale() throws -> String {
             var json = JSONWriter(capacity: 64)
             json.object { lag.write(into: &$0) }

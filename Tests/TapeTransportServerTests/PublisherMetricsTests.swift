@@ -12,7 +12,7 @@ import Testing
         let rig = try TapeServer().openRig()
         #expect(rig.run { rig.publisher.isReady(lane: 0) })
         #expect(rig.publishPackets(1, lane: 0))
-        let page = String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self)
+        let page = rig.page
         let name = "mds_tape_ack_latency_seconds_sum "
         let line = try #require(page.split(separator: "\n").first { $0.hasPrefix(name) })
         let sum = try #require(Double(line.dropFirst(name.utf8.count)))

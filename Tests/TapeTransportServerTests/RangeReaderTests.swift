@@ -172,21 +172,10 @@ struct RangeReaderTests {
     /// Publishes something that is no packet, and a packet whose ordinals go back, between others.
     private func damage(_ rig: TapeRig) throws {
         #expect(rig.publishPackets(2, lane: 0))
-        let subject = rig.client.names.ticks(Partition(0), try #require(SourceName("other")))
-        try Array("hello".utf8).withRawSpan { bytes in
-            try rig.client.connection.publish(bytes, to: subject)
-        }
-        var builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try #require(SourceName("other")))
+        let other = try #require(SourceName("other"))
+        try rig.publish("hello", to: rig.client.names.ticks(Partition(0), other))
         for first in [UInt64(50), 20] {
-            let marker = EpochMarker(
-                startOrdinal: first, previousEpoch: 0, previousSequence: 0, definition: 0,
-                generation: 0)
-            let seal = PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: first, watermark: .undefined, sendTime: .undefined)
-            try builder.seal(seal, marker: marker).withBytes { bytes in
-                try rig.client.connection.publish(bytes, to: subject)
-            }
+            try rig.publishMarker(of: other, startOrdinal: first, firstOrdinal: first, epoch: 1)
         }
         try rig.client.connection.flush(timeout: patience)
     }

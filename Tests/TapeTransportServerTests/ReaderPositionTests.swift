@@ -171,9 +171,7 @@ import Testing
         let rig = try tape.rig()
         let reporter = try PositionReporter(rig.client, group: "writer")
         let listener = try PositionListener(rig.client, source: source())
-        try [UInt8]("nonsense".utf8).withRawSpan {
-            try rig.client.connection.publish($0, to: tape.names.positions(group: "x"))
-        }
+        try rig.publish("nonsense", to: tape.names.positions(group: "x"))
         #expect(eventually { rig.log.count("tape.positions.not_understood") == 1 })
         #expect(listener.takeRisen() == nil)
         let position = try position(1, 1)

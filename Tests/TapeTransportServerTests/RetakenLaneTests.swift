@@ -81,8 +81,7 @@ import Testing
 
     @Test("what was in flight when its owner let go is found by the next open, not lost")
     func inFlight() throws {
-        let tape = try TapeServer()
-        let rig = try tape.rig()
+        let rig = try TapeServer().rig()
         try rig.addLane(0)
         #expect(take(rig))
         for round in 1...20 {
@@ -102,10 +101,7 @@ import Testing
 
     @Test("a reader that was closed opens again where others have gone on")
     func reader() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(5, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        let (_, rig) = try TapeServer.begun(packets: 5)
         rig.readers.close(0)
         #expect(rig.run { ((try? rig.consumerNames().count) ?? 1) == 0 })
         #expect(rig.publishPackets(3, lane: 0))

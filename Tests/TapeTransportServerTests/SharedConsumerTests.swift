@@ -168,8 +168,7 @@ import Testing
     func undecodable() throws {
         let rig = try openRig(try tape())
         let subject = rig.client.names.ticks(Partition(4), rig.source)
-        let text = Array("no packet".utf8)
-        try text.withRawSpan { try rig.client.connection.publish($0, to: subject) }
+        try rig.publish("no packet", to: subject)
         #expect(rig.run { rig.readers.problem(1) != nil })
         #expect(rig.publishPackets(3, lane: 0) && rig.publishPackets(3, lane: 2))
         #expect(rig.run { rig.hasTakenAll(0) && rig.hasTakenAll(2) && rig.readers.sharing == 3 })

@@ -83,8 +83,7 @@ import Testing
 
     @Test("what was recorded is found by the next owner; the last one before the end, too")
     func recorded() throws {
-        let tape = try TapeServer()
-        let rig = try tape.rig()
+        let rig = try TapeServer().rig()
         let first = try recorder(rig)
         #expect(first.found == SourceRecord())
         #expect(first.record(record(1, 10)))
@@ -113,8 +112,7 @@ import Testing
 
     @Test("a predecessor's last record, written late, is taken over")
     func lateRecord() throws {
-        let tape = try TapeServer()
-        let rig = try tape.rig()
+        let rig = try TapeServer().rig()
         let (older, newer) = (try recorder(rig), try recorder(rig))
         older.record(record(1, 99))
         #expect(eventually { older.status.writes == 1 })
@@ -156,11 +154,10 @@ import Testing
 
     @Test("a record that is damaged is told and written anew")
     func damagedRecord() throws {
-        let tape = try TapeServer()
-        let rig = try tape.rig()
+        let rig = try TapeServer().rig()
         _ = try recorder(rig)
         _ = try rig.client.connection.request(
-            [UInt8]("{".utf8), to: "$KV.\(tape.names.sourceBucket).gateway.sim.record",
+            [UInt8]("{".utf8), to: "$KV.\(rig.client.names.sourceBucket).gateway.sim.record",
             timeout: patience)
         let found = try recorder(rig)
         #expect(found.found == SourceRecord() && rig.log.count("tape.record.damaged") == 1)

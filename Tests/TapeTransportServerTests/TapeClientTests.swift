@@ -8,16 +8,11 @@ import TestSupport
 import Testing
 
 @Suite struct TapeClientTests {
-    private func required(_ body: () throws(TapeError) -> Void) throws -> TapeError {
-        do throws(TapeError) {
-            try body()
-        } catch {
-            return error
-        }
-        throw NothingFailed()
+    private func tapeFailure<Result>(
+        _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Result
+    ) throws -> TapeError {
+        try #require(throws: TapeError.self, sourceLocation: location) { try body() }
     }
-
-    private struct NothingFailed: Error {}
 
     @Test("streams are made once; making them again changes nothing")
     func ensure() throws {
@@ -41,9 +36,7 @@ import Testing
         let tape = try TapeServer(partitions: 8)
         let names = try #require(TapeNames(namespace: "md", partitions: 4))
         let rig = try TapeRig(tape.server, names: names)
-        let error = try required { () throws(TapeError) in
-            try rig.client.ensureTickStreams(bytesMax: 256 * 1_048_576)
-        }
+        let error = try tapeFailure { try rig.client.ensureTickStreams(bytesMax: 256 * 1_048_576) }
         #expect(!error.isRetryable)
         #expect(
             error.description
@@ -51,9 +44,7 @@ import Testing
                 + "md.ticks.4.* md.wm.0.*, not md.ticks.0.* md.wm.0.*; metadata "
                 + "tapeline.partitions is 8, not 4): set MDS_PARTITIONS as it was, or "
                 + "MDS_NAMESPACE anew")
-        let found = try required { () throws(TapeError) in
-            try rig.client.requireStream("MD_BARS")
-        }
+        let found = try tapeFailure { try rig.client.requireStream("MD_BARS") }
         #expect(
             found.description
                 == "stream MD_BARS was made with other settings (tapeline.partitions is 8, not 4): "
@@ -89,18 +80,14 @@ import Testing
         let server = try NatsServer()
         let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let rig = try TapeRig(server, names: names)
-        let error = try required { () throws(TapeError) in
-            try rig.client.requireStream("MD_BARS")
-        }
+        let error = try tapeFailure { try rig.client.requireStream("MD_BARS") }
         #expect(error.isRetryable)
         #expect(
             error.description
                 == "stream MD_BARS does not exist yet: 'tapeline setup' makes it")
-        let bad = try required { () throws(TapeError) in
-            try rig.client.requireStream("no such.name")
-        }
+        let bad = try tapeFailure { try rig.client.requireStream("no such.name") }
         #expect(!bad.isRetryable)
-        let unmade = try required { () throws(TapeError) in
+        let unmade = try tapeFailure {
             try rig.client.ensureStream("BAD NAME", subjects: ["a"], bytesMax: -1)
         }
         #expect(!unmade.isRetryable)
@@ -114,11 +101,9 @@ import Testing
         let url = "nats://u:p@\(server.address)"
         let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let rig = try TapeRig(server, names: names, url: url)
-        let missing = try required { () throws(TapeError) in
-            try rig.client.ensureTickStreams(bytesMax: 1 << 20)
-        }
+        let missing = try tapeFailure { try rig.client.ensureTickStreams(bytesMax: 1 << 20) }
         #expect(missing.isRetryable && missing.description.contains("'tapeline setup'"))
-        let bucket = try required { () throws(TapeError) in
+        let bucket = try tapeFailure {
             _ = try rig.client.jetStream.openOrMakeBucket(names.sourceBucketConfiguration)
         }
         #expect(bucket.isRetryable && bucket.description.contains("KV_md_sources"))
@@ -128,9 +113,7 @@ import Testing
         bars.subjects.removeAll { $0 == names.universeValues }
         bars.consumerInactiveMax = .zero
         #expect(try rig.client.jetStream.setUpStream(bars).outcome == .made)
-        let older = try required { () throws(TapeError) in
-            try rig.client.ensureBarStream(bytesMax: 1 << 20)
-        }
+        let older = try tapeFailure { try rig.client.ensureBarStream(bytesMax: 1 << 20) }
         #expect(older.isRetryable)
         #expect(
             older.description
@@ -158,9 +141,7 @@ import Testing
             try rig.client.jetStream.streamInfo("MD_BARS")?.configuration.maxBytes == 2 << 20)
         let other = try #require(TapeNames(namespace: "md", partitions: 4))
         let otherRig = try TapeRig(server, names: other, url: url)
-        let different = try required { () throws(TapeError) in
-            try otherRig.client.ensureBarStream(bytesMax: 2 << 20)
-        }
+        let different = try tapeFailure { try otherRig.client.ensureBarStream(bytesMax: 2 << 20) }
         #expect(!different.isRetryable)
     }
 
@@ -169,12 +150,8 @@ import Testing
         let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let server = try NatsServer()
         server.stop()
-        do {
-            _ = try TapeRig(server, names: names)
-            Issue.record("it connected to nobody")
-        } catch let error as TapeError {
-            #expect(error.isRetryable && error.description.contains(server.address))
-        }
+        let error = try tapeFailure { try TapeRig(server, names: names) }
+        #expect(error.isRetryable && error.description.contains(server.address))
     }
 
     @Test("a server without JetStream makes no stream, and says so")
@@ -184,9 +161,7 @@ import Testing
         let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let server = try NatsServer(options)
         let rig = try TapeRig(server, names: names)
-        let error = try required { () throws(TapeError) in
-            try rig.client.ensureBarStream(bytesMax: -1)
-        }
+        let error = try tapeFailure { try rig.client.ensureBarStream(bytesMax: -1) }
         #expect(error.isRetryable)
     }
 

@@ -11,11 +11,7 @@ import Testing
 @Suite struct TapeDestructionTests {
     /// Returns a rig after ten packets of two ticks each were published and read.
     private func begun() throws -> (tape: TapeServer, rig: TapeRig) {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(10, lane: 0, ticks: 2))
-        #expect(rig.run { rig.hasTakenAll(0) })
-        return (tape, rig)
+        try TapeServer.begun(packets: 10, ticks: 2)
     }
 
     private func lost(_ rig: TapeRig) -> (first: Int, last: Int)? {
@@ -45,11 +41,7 @@ import Testing
         #expect(rig.publisher.epoch(lane: 0) == 2 && rig.publisher.nextOrdinal(lane: 0) == 25)
         rig.readers.open(0, at: position)
         #expect(rig.run { rig.readers.problem(0) != nil })
-        guard case .positionBelowStart(let sequence, let first) = rig.readers.problem(0) else {
-            Issue.record("\(String(describing: rig.readers.problem(0)))")
-            return
-        }
-        #expect(sequence == 11 && first == 14)
+        #expect(rig.readers.problem(0) == .positionBelowStart(sequence: 11, first: 14))
         #expect(rig.hasTakenAll(0) == false)
     }
 
@@ -58,7 +50,6 @@ import Testing
         let (_, rig) = try begun()
         try rig.api("STREAM.PURGE.\(rig.stream)")
         #expect(rig.publishPackets(3, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
     }
 
@@ -86,8 +77,7 @@ import Testing
     func putBack() throws {
         let (tape, rig) = try begun()
         try tape.snapshot()
-        #expect(rig.publishPackets(5, lane: 0, ticks: 2))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.pass(5, ticks: 2)
         try tape.putBack()
         #expect(rig.run { rig.readers.problem(0) != nil })
         #expect(rig.readers.problem(0) == .positionAboveEnd(sequence: 16, last: 11))
@@ -100,8 +90,7 @@ import Testing
     func putBackAndWritten() throws {
         let (tape, rig) = try begun()
         try tape.snapshot()
-        #expect(rig.publishPackets(3, lane: 0, ticks: 2))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.pass(3, ticks: 2)
         let position = try #require(rig.readers.position(0))
         rig.readers.close(0)
         try tape.putBack()
@@ -166,9 +155,7 @@ import Testing
     @Test("what is no packet stops the reader at its place")
     func undecodable() throws {
         let (tape, rig) = try begun()
-        try [UInt8]("hello".utf8).withRawSpan { span in
-            try rig.client.connection.publish(span, to: tape.names.ticks(Partition(0), rig.source))
-        }
+        try rig.publish("hello", to: tape.names.ticks(Partition(0), rig.source))
         #expect(rig.run { rig.readers.problem(0) != nil })
         guard case .undecodable(12, let error) = rig.readers.problem(0) else {
             Issue.record("\(String(describing: rig.readers.problem(0)))")
@@ -183,17 +170,10 @@ import Testing
 
     @Test("a hole to the end of all ordinals is told and does not trap")
     func hugeHole() throws {
-        let (tape, rig) = try begun()
+        let (_, rig) = try begun()
         let end = UInt64(Int64.max)
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
-        let marker = EpochMarker(
-            startOrdinal: end, previousEpoch: 1, previousSequence: 11, definition: 0, generation: 0)
-        let seal = PacketBuilder.Seal(
-            epoch: 2, firstOrdinal: end, watermark: .undefined, sendTime: .undefined)
-        try builder.seal(seal, marker: marker).withBytes { bytes in
-            try rig.client.connection.publish(
-                bytes, to: tape.names.ticks(Partition(0), rig.source))
-        }
+        try rig.publishMarker(
+            of: rig.source, startOrdinal: end, firstOrdinal: end, epoch: 2, previous: (1, 11))
         #expect(rig.run { rig.log.count("\"tape.hole\"") == 1 })
         #expect(rig.readers.problem(0) == nil)
     }

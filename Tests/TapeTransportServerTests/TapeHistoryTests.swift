@@ -56,9 +56,7 @@ import Testing
         let tape = try TapeServer()
         let subject = try subject(tape)
         let rig = try tape.rig()
-        try [UInt8]("hello".utf8).withRawSpan { span in
-            try rig.client.connection.publish(span, to: subject)
-        }
+        try rig.publish("hello", to: subject)
         try rig.client.connection.flush(timeout: patience)
         #expect(throws: PacketError.self) {
             try rig.client.lastPacket(stream: rig.stream, subject: subject)

@@ -17,7 +17,7 @@ import Testing
         let tape = try TapeServer()
         let writer = try tape.rig()
         let proxy = try NatsProxy(to: tape.server.port)
-        let reader = try TapeRig(tape.server, names: tape.names, url: proxy.url)
+        let reader = try tape.rig(through: proxy)
         try writer.addLane(0)
         reader.addReader(0)
         writer.publisher.open()

@@ -10,8 +10,7 @@ import Testing
 @Suite struct TapeReadersTests {
     @Test("a consumer deleted under a reader is made anew; nothing is lost or doubled")
     func consumerDeleted() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
+        let rig = try TapeServer().openRig()
         for _ in 0..<3 {
             #expect(rig.publishPackets(5, lane: 0))
             let consumers = try rig.consumerNames()
@@ -19,7 +18,6 @@ import Testing
             for name in consumers { try rig.api("CONSUMER.DELETE.\(rig.stream).\(name)") }
             #expect(rig.publishPackets(5, lane: 0))
         }
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
         #expect(rig.log.count("tape.reader.renewed") >= 3)
         #expect(rig.run { ((try? rig.consumerNames().count) ?? 0) == 1 }, "the older ones are gone")
@@ -27,10 +25,8 @@ import Testing
 
     @Test("many full pulls, one after the other, are no doubt")
     func fullPulls() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
+        let rig = try TapeServer().openRig()
         #expect(rig.publishPackets(400, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
     }
@@ -38,14 +34,9 @@ import Testing
     @Test("a thread that is busy for longer than a server may be silent doubts neither side of it")
     func busyThread() throws {
         let tape = try TapeServer()
-        let rig = try tape.openRig()
-        try rig.addLane(1)
-        rig.addReader(1)
-        rig.publisher.open(lane: 1)
-        rig.readers.open(1, at: nil)
+        let rig = try tape.openRig(lanes: 2)
         #expect(rig.run { rig.publisher.isReady(lane: 1) && rig.readers.isReading(1) })
-        #expect(rig.publishPackets(1, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.pass(1)
         // Blocks in the middle of one reader's packet, for longer than the other reader's limit of
         // silence and a packet's limit without an answer.
         rig.onTake = { reader in
@@ -66,10 +57,7 @@ import Testing
 
     @Test("a position that is stored is where another process goes on")
     func goesOn() throws {
-        let tape = try TapeServer()
-        let first = try tape.openRig()
-        #expect(first.publishPackets(5, lane: 0, ticks: 3))
-        #expect(first.run { first.hasTakenAll(0) })
+        let (tape, first) = try TapeServer.begun(packets: 5, ticks: 3)
         let position = try #require(first.readers.position(0))
         #expect(first.publishPackets(2, lane: 0))
         let second = try tape.rig()
@@ -83,13 +71,8 @@ import Testing
 
     @Test("held, a reader hands over nothing; released, all of it in order")
     func hold() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(3, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
-        rig.readers.hold(0)
-        #expect(rig.publishPackets(6, lane: 0))
-        #expect(rig.run { rig.delivered[0] == 10 })
+        let (_, rig) = try TapeServer.begun(packets: 3)
+        rig.hold(6)
         #expect(rig.takenIDs[0].count == 3)
         // The owner is full again after two packets.
         var room = 2
@@ -106,7 +89,6 @@ import Testing
         rig.release(0)
         #expect(rig.takenIDs[0] == Array(1...10))
         #expect(rig.publishPackets(1, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
     }
 
@@ -127,15 +109,13 @@ import Testing
         let bytes = rig.delivered[0] * 70_000
         #expect(bytes <= ReaderLane.pullsMax * (pullBytes + 70_000))
         rig.release(0)
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
         #expect(rig.log.count("tape.reader.renewed") == 0)
     }
 
     @Test("the largest packet that a publisher may be set to comes to its readers")
     func largestPacket() throws {
-        let tape = try TapeServer()
-        let rig = try tape.rig()
+        let rig = try TapeServer().rig()
         let largest = PacketGrowth(bytesMax: PacketLimits.growthBytesLargest)
         try rig.addLane(0, growth: largest)
         rig.addReader(0)
@@ -150,8 +130,7 @@ import Testing
             rig.publisher.redefine(rig.symbols[0], as: definition, lane: 0)
             rig.offer(0, ticks: 8)
         }
-        #expect(rig.publishPackets(1, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.pass(1)
         let bytes = rig.taken[0].map { Int($0.byteCount) }.max() ?? 0
         #expect(bytes >= PacketLimits.growthBytesLargest && bytes <= PacketLimits.builtBytesMax)
         #expect(bytes > ReaderLane.pullBytes && rig.readers.readers[0].machine.pullsAreLarge)
@@ -161,8 +140,7 @@ import Testing
 
     @Test("packets that fit into the usual pulls, however they are cut, need no large ones")
     func usualPulls() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
+        let rig = try TapeServer().openRig()
         rig.addReader(0)
         for ticks in [300, 1_000, 700, 50] {
             #expect(rig.publishPackets(20, lane: 0, ticks: ticks))
@@ -175,23 +153,13 @@ import Testing
 
     @Test("a doubt that comes up in what was held makes the consumer anew")
     func doubtWhileReleased() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(3, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        let (_, rig) = try TapeServer.begun(packets: 3)
         rig.readers.hold(0)
         // Another writer publishes ordinals that do not follow, and more after them.
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: rig.source)
         for number in UInt64(0)..<4 {
-            let marker = EpochMarker(
-                startOrdinal: 50 + number, previousEpoch: 1, previousSequence: 0, definition: 0,
-                generation: 0)
-            let seal = PacketBuilder.Seal(
-                epoch: 2, firstOrdinal: 50, watermark: .undefined, sendTime: .undefined)
-            try builder.seal(seal, marker: marker).withBytes { bytes in
-                try rig.client.connection.publish(
-                    bytes, to: tape.names.ticks(Partition(0), rig.source))
-            }
+            try rig.publishMarker(
+                of: rig.source, startOrdinal: 50 + number, firstOrdinal: 50, epoch: 2,
+                previous: (1, 0))
         }
         #expect(rig.run { rig.delivered[0] == 8 })
         rig.release(0)
@@ -203,44 +171,31 @@ import Testing
 
     @Test("a link lost while a reader is held: what waited is forgotten and read again")
     func reconnectWhileHeld() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(3, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
-        rig.readers.hold(0)
-        #expect(rig.publishPackets(4, lane: 0))
-        #expect(rig.run { rig.delivered[0] == 8 })
+        let (tape, rig) = try TapeServer.begun(packets: 3)
+        rig.hold(4)
         try tape.server.restart()
         #expect(rig.run { rig.reconnects == 1 })
         #expect(rig.publishPackets(2, lane: 0))
         #expect(rig.takenIDs[0].count == 3)
         rig.release(0)
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
     }
 
     @Test("a closed reader forgets what waits, and goes on where it is told")
     func closeWhileHeld() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
-        #expect(rig.publishPackets(3, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
-        rig.readers.hold(0)
-        #expect(rig.publishPackets(4, lane: 0))
-        #expect(rig.run { rig.delivered[0] == 8 })
+        let (_, rig) = try TapeServer.begun(packets: 3)
+        rig.hold(4)
         let position = rig.readers.position(0)
         rig.readers.close(0)
         rig.release(0)
         #expect(rig.takenIDs[0].count == 3)
         rig.readers.open(0, at: position)
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
     }
 
     @Test("the owner may close a reader, also itself, in the middle of what it is handed")
     func closeWhileTaking() throws {
-        let tape = try TapeServer()
-        let rig = try tape.openRig()
+        let rig = try TapeServer().openRig()
         rig.addReader(1)
         #expect(rig.publishPackets(150, lane: 0))
         rig.onTake = { reader in
@@ -250,20 +205,15 @@ import Testing
             rig.readers.open(1, at: nil)
         }
         #expect(rig.run { rig.hasTakenAll(0) })
-        #expect(rig.publishPackets(150, lane: 0))
-        #expect(rig.run { rig.hasTakenAll(0) })
+        rig.pass(150)
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
-        rig.readers.hold(0)
-        let sent = rig.delivered[0]
-        #expect(rig.publishPackets(5, lane: 0))
-        #expect(rig.run { rig.delivered[0] == sent + 5 })
+        rig.hold(5)
         rig.onTake = { rig.readers.close($0) }
         rig.release(0)
         #expect(rig.takenIDs[0].count == 301)
         let position = rig.readers.position(0)
         rig.onTake = nil
         rig.readers.open(0, at: position)
-        #expect(rig.run { rig.hasTakenAll(0) })
         rig.auditOnce(0)
     }
 
@@ -301,7 +251,6 @@ import Testing
         try tape.server.start()
         for lane in 0..<32 { rig.offer(lane, ticks: 2) }
         #expect(rig.run { rig.publisher.isIdle })
-        #expect(rig.run { rig.readers.indices.allSatisfy(rig.hasTakenAll) })
         for reader in rig.readers.indices { rig.auditOnce(reader) }
         rig.readers.close()
         // The test does not wait for the server to delete them.

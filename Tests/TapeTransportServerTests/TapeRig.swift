@@ -2,7 +2,6 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
-import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -18,7 +17,7 @@ final class TapeRig {
     let mailbox = TapeMailbox(capacity: 8_192)
     let publisher: TapePublisher
     let readers: TapeReaders
-    let log = LogLines()
+    let log = CapturedLog()
     let readiness = Readiness()
     let source: SourceName
 
@@ -57,13 +56,7 @@ final class TapeRig {
     ) throws {
         self.server = server
         self.source = try #require(SourceName(source))
-        let lines = log
-        let logger = Logger(
-            service: "test", level: .debug, format: .json,
-            sink: LogSink {
-                lines.add($0)
-                return true
-            })
+        let logger = Logger(service: "test", level: .debug, format: .json, sink: log.sink)
         client = try TapeClient(
             configuration, names: names,
             telemetry: TelemetryHub(logger: logger, metrics: MetricRegistry()),
@@ -92,6 +85,16 @@ final class TapeRig {
                     symbol: try #require(Symbol("AAPL")), provider: "sim",
                     since: Timestamp(nanoseconds: 0)), lane: lane))
         offered.append(0)
+    }
+
+    /// Makes and opens lanes and readers of as many partitions.
+    func open(lanes: Int) throws {
+        for partition in 0..<lanes {
+            try addLane(partition)
+            addReader(partition)
+        }
+        publisher.open()
+        for reader in 0..<lanes { readers.open(reader, at: nil) }
     }
 
     @discardableResult
@@ -175,6 +178,46 @@ final class TapeRig {
         return true
     }
 
+    /// Publishes packets of `ticks` ticks each on lane 0, and waits until its reader has taken all.
+    func pass(_ count: Int, ticks: Int = 1, _ location: SourceLocation = #_sourceLocation) {
+        #expect(publishPackets(count, lane: 0, ticks: ticks), sourceLocation: location)
+        #expect(
+            run { hasTakenAll(0) }, "\(takenIDs[0].count) of \(offered[0])",
+            sourceLocation: location)
+    }
+
+    /// Holds reader 0 and publishes packets, which come to it and wait.
+    func hold(_ packets: Int, _ location: SourceLocation = #_sourceLocation) {
+        readers.hold(0)
+        let sent = delivered[0]
+        #expect(publishPackets(packets, lane: 0), sourceLocation: location)
+        #expect(run { delivered[0] == sent + packets }, sourceLocation: location)
+    }
+
+    /// Publishes what may be no packet.
+    func publish(_ text: String, to subject: String) throws {
+        try Array(text.utf8).withRawSpan { try client.connection.publish($0, to: subject) }
+    }
+
+    /// Publishes a packet of a marker alone, as another writer of the source in partition 0 would.
+    func publishMarker(
+        of source: SourceName, startOrdinal: UInt64, firstOrdinal: UInt64, epoch: UInt64,
+        previous: (epoch: UInt64, sequence: UInt64) = (0, 0)
+    ) throws {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(0), source: source)
+        let marker = EpochMarker(
+            startOrdinal: startOrdinal, previousEpoch: previous.epoch,
+            previousSequence: previous.sequence, definition: 0, generation: 0)
+        let seal = PacketBuilder.Seal(
+            epoch: epoch, firstOrdinal: firstOrdinal, watermark: .undefined, sendTime: .undefined)
+        try builder.seal(seal, marker: marker).withBytes { bytes in
+            try client.connection.publish(bytes, to: client.names.ticks(Partition(0), source))
+        }
+    }
+
+    /// The metrics, as they are scraped.
+    var page: String { String(decoding: client.telemetry.metrics.render(), as: UTF8.self) }
+
     func take(_ reader: Int, _ header: PacketHeader, _ message: NatsMessage) {
         taken[reader].append(header)
         message.withPayload { packet in
@@ -213,8 +256,10 @@ final class TapeRig {
 
     func hasTakenAll(_ reader: Int) -> Bool { takenIDs[reader].count >= offered[reader] }
 
-    /// Checks that everything offered was taken, once and in order, and that the ordinals agree.
+    /// Waits until everything offered is taken. Checks that it was taken once and in order, and that
+    /// the ordinals agree.
     func auditOnce(_ reader: Int, _ comment: String = "") {
+        #expect(run { hasTakenAll(reader) }, "\(comment) reader \(reader)")
         let all = offered[reader] > 0 ? Array(1...offered[reader]) : []
         #expect(takenIDs[reader] == all, "\(comment) reader \(reader)")
         var next: UInt64 = 1
@@ -226,19 +271,5 @@ final class TapeRig {
         #expect(
             readers.position(reader)?.source(source)?.lastOrdinal == next - 1,
             "\(comment) reader \(reader)")
-    }
-}
-
-/// The log of one rig.
-final class LogLines: Sendable {
-    private let lines = Mutex<[String]>([])
-
-    func add(_ line: [UInt8]) {
-        lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-    }
-
-    func count(_ text: String) -> Int { lines.withLock { $0.count { $0.contains(text) } } }
-    func lines(with text: String) -> [String] {
-        lines.withLock { $0.filter { $0.contains(text) } }
     }
 }

@@ -22,20 +22,30 @@ struct TapeServer {
         try rig.client.ensureBarStream(bytesMax: bytesMax)
     }
 
-    func rig(source: String = "sim", pullBytes: Int = ReaderLane.pullBytes) throws -> TapeRig {
-        try TapeRig(server, names: names, source: source, pullBytes: pullBytes)
+    /// Returns a rig that reaches the server directly, or through a proxy.
+    func rig(
+        source: String = "sim", pullBytes: Int = ReaderLane.pullBytes,
+        through proxy: NatsProxy? = nil
+    ) throws -> TapeRig {
+        try TapeRig(server, names: names, source: source, url: proxy?.url, pullBytes: pullBytes)
     }
 
-    /// Opens a rig with one lane and one reader on partition 0.
+    /// Returns a rig with open lanes and readers, on partition 0 or on so many.
     func openRig(
-        source: String = "sim", pullBytes: Int = ReaderLane.pullBytes
+        lanes: Int = 1, source: String = "sim", pullBytes: Int = ReaderLane.pullBytes,
+        through proxy: NatsProxy? = nil
     ) throws -> TapeRig {
-        let rig = try rig(source: source, pullBytes: pullBytes)
-        try rig.addLane(0)
-        rig.addReader(0)
-        rig.publisher.open()
-        rig.readers.open(0, at: nil)
+        let rig = try rig(source: source, pullBytes: pullBytes, through: proxy)
+        try rig.open(lanes: lanes)
         return rig
+    }
+
+    /// Returns a rig whose reader has taken so many packets.
+    static func begun(packets: Int, ticks: Int = 1) throws -> (tape: TapeServer, rig: TapeRig) {
+        let tape = try TapeServer()
+        let rig = try tape.openRig()
+        rig.pass(packets, ticks: ticks)
+        return (tape, rig)
     }
 
     // MARK: disasters

@@ -99,7 +99,7 @@ import Testing
         #expect(stream["max_bytes"]?.int == 1_048_576)
         #expect(stream["headroom_bytes"]?.int == 1_048_576)
         #expect(seen(watch)["replicas"]?.int == 1 && seen(watch)["problem"] == .null)
-        let page = String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self)
+        let page = rig.page
         #expect(page.contains("mds_tape_stream_headroom_bytes{stream=\"MD_TICKS_0\"} 1048576"))
         #expect(page.contains("\nmds_tape_durable \(sync == "always" ? 1 : 0)\n"))
         try server.rewriteConfiguration("sync_interval: \"\(sync)\"", "sync_interval: \"7s\"")
@@ -140,7 +140,7 @@ import Testing
             rig.client, monitors: try monitors(freePort(), otherPort, port), streams: [],
             metrics: true)
         #expect(eventually { seen(watch)["acknowledged_means"]?.string == "on disk" })
-        let page = String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self)
+        let page = rig.page
         #expect(page.contains("\nmds_tape_durable 1\n"))
         watch.stop()
         #expect(other.isRunning)
@@ -166,7 +166,7 @@ import Testing
         #expect((seen(watch)["disk_headroom_bytes"]?.int ?? 0) > 0)
         // The watch logs it after the state that it shows.
         #expect(eventually { rig.log.count("tape.headroom.low") == 1 })
-        let page = { String(decoding: rig.client.telemetry.metrics.render(), as: UTF8.self) }
+        let page = { rig.page }
         #expect(eventually { page().contains("mds_tape_headroom_low 1") })
         #expect(page().contains("mds_tape_disk_headroom_bytes "))
         #expect(try rig.client.jetStream.purge(stream: "MD_TICKS_0", below: 8) == 7)

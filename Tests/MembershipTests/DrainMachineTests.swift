@@ -44,8 +44,7 @@ struct DrainMachineTests {
                 handsOver: 2, ends: .drained),
         ])
     func handsOver(each: Case) throws {
-        var rig = try MachineRig(partitions: 2, rank: 1)
-        rig.begin()
+        var rig = try MachineRig.begun(partitions: 2, rank: 1)
         #expect(rig.machine.state == .ready && rig.machine.held.count == 2)
         rig.bucket.drain(rig.machine.settings.member, Self.cause(isForced: each.isForced))
         // It also sends heartbeats, so that it is not taken for dead.
@@ -113,8 +112,7 @@ struct DrainMachineTests {
 
     @Test("a request that cannot be read asks for nothing, and is reported")
     func refused() throws {
-        var rig = try MachineRig()
-        rig.begin()
+        var rig = try MachineRig.begun()
         rig.bucket.isDrainDamaged = true
         rig.bucket.drain(rig.machine.settings.member, Self.cause())
         rig.pass(2_000)

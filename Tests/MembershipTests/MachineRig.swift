@@ -1,7 +1,8 @@
 import MarketModel
-import Membership
 import Primitives
 import Testing
+
+@testable import Membership
 
 /// A machine whose heartbeats come back immediately and whose bucket works, unless the test
 /// says otherwise.
@@ -74,6 +75,29 @@ struct MachineRig {
     mutating func begin() {
         handle(.connected)
         pass(400)
+    }
+
+    /// Returns a member that has begun.
+    static func begun(
+        partitions: Int = 1, rank: UInt64 = 0, semantics: UInt64? = nil
+    ) throws -> MachineRig {
+        var rig = try MachineRig(partitions: partitions, rank: rank, semantics: semantics)
+        rig.begin()
+        return rig
+    }
+
+    /// Returns a connected member beside an owner of partition 0, who has just spoken.
+    static func besideOwner(partitions: Int = 1) throws -> MachineRig {
+        var rig = try MachineRig(partitions: partitions)
+        try rig.giveToOther()
+        rig.handle(.connected)
+        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        return rig
+    }
+
+    /// The claim of the first order, if that is to take a partition.
+    var firstClaim: Claim? {
+        if case .take(_, let claim)? = orders.first { claim } else { nil }
     }
 
     func other(

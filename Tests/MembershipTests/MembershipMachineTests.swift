@@ -16,10 +16,7 @@ struct MembershipMachineTests {
         #expect(rig.machine.state == .joining && rig.orders.isEmpty)
         rig.pass(20)
         #expect(rig.machine.state == .ready && rig.machine.held == [Partition(0)])
-        guard case .take(_, let claim)? = rig.orders.first else {
-            Issue.record("\(rig.orders)")
-            return
-        }
+        let claim = try #require(rig.firstClaim, "\(rig.orders)")
         #expect(claim == Claim(tenure: 1, epoch: 1, previous: nil, wasReleased: true))
         #expect(rig.steadyUntil > rig.now && rig.steadyUntil <= rig.now + Self.lease)
     }
@@ -39,8 +36,7 @@ struct MembershipMachineTests {
             Rival(semantics: 7, keeps: 0), Rival(rank: 1, keeps: 0),
         ])
     func precedence(rival: Rival) throws {
-        var rig = try Rig(partitions: 2, semantics: 6)
-        rig.begin()
+        var rig = try Rig.begun(partitions: 2, semantics: 6)
         #expect(rig.machine.held.count == 2)
         var other = try rig.other(.ready, 1)
         (other.rank, other.semantics) = (rival.rank, rival.semantics)
@@ -53,8 +49,7 @@ struct MembershipMachineTests {
 
     @Test("after a pause nothing goes on before each record is written once more")
     func confirms() throws {
-        var rig = try Rig()
-        rig.begin()
+        var rig = try Rig.begun()
         let revision = rig.bucket.last
         rig.hearsItself = false
         rig.pass(600)
@@ -74,8 +69,7 @@ struct MembershipMachineTests {
 
     @Test("while a thread hangs it is as one that does not hear itself, whatever comes back to it")
     func hangs() throws {
-        var rig = try Rig()
-        rig.begin()
+        var rig = try Rig.begun()
         let revision = rig.bucket.last
         rig.handle(.hangs(true))
         #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
@@ -92,10 +86,7 @@ struct MembershipMachineTests {
 
     @Test("who hangs judges nobody: it takes no partition, also of a member that fell silent")
     func hangsBesideSilentOne() throws {
-        var rig = try Rig()
-        try rig.giveToOther()
-        rig.handle(.connected)
-        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        var rig = try Rig.besideOwner()
         rig.pass(300)
         rig.handle(.hangs(true))
         rig.pass(5_000)
@@ -107,8 +98,7 @@ struct MembershipMachineTests {
 
     @Test("who finds another one's record after a pause drops the partition, before it is steady")
     func drops() throws {
-        var rig = try Rig()
-        rig.begin()
+        var rig = try Rig.begun()
         rig.hearsItself = false
         rig.pass(600)
         try rig.giveToOther()
@@ -122,10 +112,7 @@ struct MembershipMachineTests {
     @Test("a member that says paused is as good as silent; one that goes on speaking is not")
     func pausedPeer() throws {
         for state in [MemberState.paused, .resuming] {
-            var rig = try Rig()
-            try rig.giveToOther()
-            rig.handle(.connected)
-            rig.handle(.heartbeat(try rig.other(.ready, 1)))
+            var rig = try Rig.besideOwner()
             for sequence in 2..<60 {
                 rig.pass(20)
                 rig.handle(.heartbeat(try rig.other(state, UInt64(sequence))))
@@ -138,10 +125,7 @@ struct MembershipMachineTests {
         "a record that its owner wrote while the link stood still is proof of life for a lease",
         arguments: [true, false])
     func wroteMeanwhile(speaks: Bool) throws {
-        var rig = try Rig()
-        try rig.giveToOther()
-        rig.handle(.connected)
-        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        var rig = try Rig.besideOwner()
         rig.pass(480)
         rig.handle(.heartbeat(try rig.other(.ready, 2)))
         rig.handle(.heartbeat(try rig.other(.paused, 3)))
@@ -196,8 +180,7 @@ struct MembershipMachineTests {
 
     @Test("a bucket that was put back is noticed by oneself, too, and an empty one is no other")
     func putBackUnseen() throws {
-        var rig = try Rig(partitions: 2)
-        rig.begin()
+        var rig = try Rig.begun(partitions: 2)
         rig.pass(2_000)
         #expect(!rig.notes.contains(.bucketReplaced) && rig.machine.held.count == 2)
         let last = rig.bucket.last
@@ -238,10 +221,7 @@ struct MembershipMachineTests {
         rig.pass(2_980)
         #expect(rig.machine.held.isEmpty)
         rig.pass(200)
-        guard case .take(_, let claim)? = rig.orders.first else {
-            Issue.record("\(rig.orders)")
-            return
-        }
+        let claim = try #require(rig.firstClaim, "\(rig.orders)")
         #expect(claim.epoch == 5 && claim.previous?.text == "b" && !claim.wasReleased)
     }
 
@@ -256,18 +236,14 @@ struct MembershipMachineTests {
         rig.handle(.written(write.partition, id: write.id, .unsettled("no answer")))
         #expect(rig.orders.isEmpty)
         rig.pass(100)
-        guard case .take(_, let claim)? = rig.orders.first else {
-            Issue.record("\(rig.orders)")
-            return
-        }
+        let claim = try #require(rig.firstClaim, "\(rig.orders)")
         // The partition had no owner, so the lost claim interrupted nothing.
         #expect(claim == Claim(tenure: 1, epoch: 2, previous: nil, wasReleased: true))
     }
 
     @Test("answers of an earlier tenure, and answers that come twice, change nothing")
     func oldAnswers() throws {
-        var rig = try Rig()
-        rig.begin()
+        var rig = try Rig.begun()
         rig.handle(.answer(.released(Partition(0), tenure: 99)))
         rig.handle(.answer(.lost(Partition(0), tenure: 0, reason: "old")))
         rig.handle(.answer(.opened(Partition(5), tenure: 1, epoch: 3)))
@@ -284,10 +260,7 @@ struct MembershipMachineTests {
 
     @Test("what others have written is read, and not repeated before the next heartbeat")
     func repeatsNothing() throws {
-        var rig = try Rig()
-        try rig.giveToOther()
-        rig.handle(.connected)
-        rig.handle(.heartbeat(try rig.other(.ready, 1)))
+        var rig = try Rig.besideOwner()
         rig.pass(400)
         rig.handle(.heartbeat(try rig.other(.ready, 2)))
         // A heartbeat has just been sent; the next one is due 125 ms later.
@@ -303,8 +276,7 @@ struct MembershipMachineTests {
 
     @Test("a full group forgets its dead before it ignores anybody")
     func fullGroup() throws {
-        var rig = try Rig()
-        rig.begin()
+        var rig = try Rig.begun()
         let states: [MemberState] = [.gone, .ready]
         for number in 0..<MembershipMachine.peersMax {
             rig.handle(.heartbeat(try Self.heartbeat(number, states[number % 2])))

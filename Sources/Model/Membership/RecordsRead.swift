@@ -59,13 +59,6 @@ package struct RecordWrite: Equatable, Sendable {
     package var record: OwnershipRecord
     /// The expected revision; 0: there was none.
     package var expected: UInt64
-
-    package init(id: UInt64, partition: Partition, record: OwnershipRecord, expected: UInt64) {
-        self.id = id
-        self.partition = partition
-        self.record = record
-        self.expected = expected
-    }
 }
 
 /// The outcome of a write.

@@ -22,13 +22,8 @@ final class ScaleMember {
     var timerAt = Int64.max
 
     // The calls of the records' thread, and the number of those in progress.
-    var calls: [Call] = []
+    var calls: [RecordCall] = []
     var isCalling = 0
-
-    enum Call {
-        case read(number: UInt64, after: UInt64)
-        case write(RecordWrite)
-    }
 
     init(name: MemberName, at now: Int64, in world: ScaleWorld, using random: inout SeededRandom) {
         self.name = name

@@ -36,21 +36,15 @@ extension ScaleWorld {
 
     // MARK: records
 
-    /// Starts one read, or all writes that wait, as the thread for records does.
     mutating func startCalls(_ index: Int) {
         let member = members[index]
-        var batch: [ScaleMember.Call] = []
-        if case .read? = member.calls.first {
-            batch = [member.calls.removeFirst()]
-        } else {
-            while case .write? = member.calls.first { batch.append(member.calls.removeFirst()) }
-        }
+        let batch = member.calls.takeBatch()
         member.isCalling = batch.count
         let time = now + latency()
         for call in batch { queue.add(.callArrives(index, call), at: time) }
     }
 
-    mutating func callArrives(_ index: Int, _ call: ScaleMember.Call) {
+    mutating func callArrives(_ index: Int, _ call: RecordCall) {
         let answer: MembershipMachine.Event
         switch call {
         case .read(let number, let after):

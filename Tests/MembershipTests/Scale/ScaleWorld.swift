@@ -10,7 +10,7 @@ struct ScaleWorld {
         case timer(Int)
         case arrive(place: Int, MemberHeartbeat)
         case asked(place: Int)
-        case callArrives(Int, ScaleMember.Call)
+        case callArrives(Int, RecordCall)
         case callAnswered(Int, MembershipMachine.Event)
         case planeAnswers(Int, OwnershipAnswer)
         case comes(String)
@@ -205,18 +205,8 @@ struct ScaleWorld {
         members[index].plane.obey(order)
         if let nonsense = members[index].plane.nonsense.first { fail("\(index): \(nonsense)") }
         let delay = Int64.random(in: 1...20, using: &random) * millisecond
-        switch order {
-        case .take(let partition, let claim):
-            checkOwner(index, partition.number)
-            queue.add(
-                .planeAnswers(
-                    index, .opened(partition, tenure: claim.tenure, epoch: claim.epoch)),
-                at: now + delay)
-        case .release(let partition, let tenure):
-            queue.add(
-                .planeAnswers(index, .released(partition, tenure: tenure)), at: now + delay)
-        case .drop: break
-        }
+        if case .take(let partition, _) = order { checkOwner(index, partition.number) }
+        if let answer = order.answer() { queue.add(.planeAnswers(index, answer), at: now + delay) }
     }
 
     private mutating func planeAnswers(_ index: Int, _ answer: OwnershipAnswer) {

@@ -110,14 +110,7 @@ extension MembershipWorld {
         let member = members[index]
         guard member.isAlive, !member.isCalling, !member.calls.isEmpty, !member.isStopped(now)
         else { return }
-        var batch: [SimulatedMember.Call] = []
-        if case .read? = member.calls.first {
-            batch = [members[index].calls.removeFirst()]
-        } else {
-            while case .write? = members[index].calls.first {
-                batch.append(members[index].calls.removeFirst())
-            }
-        }
+        let batch = member.calls.takeBatch()
         members[index].batch += 1
         members[index].isCalling = true
         members[index].under = batch
@@ -146,7 +139,7 @@ extension MembershipWorld {
     }
 
     mutating func callArrives(
-        _ index: Int, _ batch: Int, _ call: SimulatedMember.Call, _ known: Int
+        _ index: Int, _ batch: Int, _ call: RecordCall, _ known: Int
     ) {
         guard isServerUp else { return }
         let answer: MembershipMachine.Event
@@ -187,7 +180,7 @@ extension MembershipWorld {
     }
 
     mutating func failCalls(
-        _ index: Int, _ batch: Int, _ calls: [SimulatedMember.Call], force: Bool = false
+        _ index: Int, _ batch: Int, _ calls: [RecordCall], force: Bool = false
     ) {
         guard members[index].isAlive, members[index].batch == batch,
             force || members[index].isCalling
@@ -229,7 +222,7 @@ extension MembershipWorld {
     }
 }
 
-extension SimulatedMember.Call {
+extension RecordCall {
     func isAnswered(by event: MembershipMachine.Event) -> Bool {
         switch (self, event) {
         case (.read(let number, _), .records(let read)): number == read.number

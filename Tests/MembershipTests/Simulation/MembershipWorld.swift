@@ -13,9 +13,9 @@ struct MembershipWorld {
         case timer(Int)
         case atServer(from: Int, link: Int, Wire)
         case arrive(to: Int, link: Int, Wire)
-        case callArrives(Int, batch: Int, SimulatedMember.Call, known: Int)
+        case callArrives(Int, batch: Int, RecordCall, known: Int)
         case callAnswered(Int, batch: Int, MembershipMachine.Event, isLast: Bool)
-        case callTimesOut(Int, batch: Int, [SimulatedMember.Call])
+        case callTimesOut(Int, batch: Int, [RecordCall])
         case planeAnswers(Int, OwnershipAnswer)
         case flows(Int, link: Int)
         case connects(Int)
@@ -233,20 +233,14 @@ struct MembershipWorld {
         members[index].plane.obey(order)
         if let nonsense = members[index].plane.nonsense.first { fail("\(index): \(nonsense)") }
         let delay = Int64.random(in: 0...weather.planeMax, using: &random)
-        switch order {
-        case .take(let partition, let claim):
+        var above: UInt64 = 0
+        if case .take = order {
             checkOverlap(index)
             if members[index].machine.drain != nil { fail("\(index) is drained and takes") }
-            let above = UInt64(Int.random(in: 0..<8, using: &random) == 0 ? 3 : 0)
-            queue.add(
-                .planeAnswers(
-                    index, .opened(partition, tenure: claim.tenure, epoch: claim.epoch + above)),
-                at: now + delay)
-        case .release(let partition, let tenure):
-            queue.add(
-                .planeAnswers(index, .released(partition, tenure: tenure)), at: now + delay)
-        case .drop: break
+            if Int.random(in: 0..<8, using: &random) == 0 { above = 3 }
         }
+        guard let answer = order.answer(aboveEpoch: above) else { return }
+        queue.add(.planeAnswers(index, answer), at: now + delay)
     }
 
     private mutating func planeAnswers(_ index: Int, _ answer: OwnershipAnswer) {

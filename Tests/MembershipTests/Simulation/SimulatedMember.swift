@@ -2,6 +2,22 @@ import MarketModel
 import Membership
 import Primitives
 
+/// A call of a member's thread for records.
+enum RecordCall {
+    case read(number: UInt64, after: UInt64)
+    case write(RecordWrite)
+}
+
+extension [RecordCall] {
+    /// Takes one read, or all writes that wait, as the thread for records does.
+    mutating func takeBatch() -> [RecordCall] {
+        if case .read? = first { return [removeFirst()] }
+        let batch = Array(prefix { if case .write = $0 { true } else { false } })
+        removeFirst(batch.count)
+        return batch
+    }
+}
+
 /// A process: the shipped machine with its own clock, link, thread for records, and data plane. It
 /// is a class because copying all of it would dominate the time of a debug build.
 final class SimulatedMember {
@@ -32,17 +48,12 @@ final class SimulatedMember {
     var wantsLeave = false
 
     // The calls of the records' thread.
-    var calls: [Call] = []
+    var calls: [RecordCall] = []
     var isCalling = false
     /// The calls without an answer.
-    var under: [Call] = []
+    var under: [RecordCall] = []
     var batch = 0
     var knownBucket = 0
-
-    enum Call {
-        case read(number: UInt64, after: UInt64)
-        case write(RecordWrite)
-    }
 
     var timerAt = Int64.max
     var waiting: [MembershipMachine.Event] = []

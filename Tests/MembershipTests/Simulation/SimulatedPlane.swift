@@ -1,6 +1,19 @@
 import MarketModel
 import Membership
 
+extension OwnershipOrder {
+    /// Returns what a data plane answers when it has carried the order out, with an epoch that may be
+    /// above the claimed one. `nil`: nothing.
+    func answer(aboveEpoch above: UInt64 = 0) -> OwnershipAnswer? {
+        switch self {
+        case .take(let partition, let claim):
+            .opened(partition, tenure: claim.tenure, epoch: claim.epoch + above)
+        case .release(let partition, let tenure): .released(partition, tenure: tenure)
+        case .drop: nil
+        }
+    }
+}
+
 /// A data plane as seen from outside: the partitions it works on.
 struct SimulatedPlane {
     struct Tenure {

@@ -37,9 +37,8 @@ struct DrainTests {
 
     @Test("one is drained in order, stays out over restarts of NATS and of itself, and is released")
     func whole() throws {
-        let rig = MemberRig(try NatsServer())
-        let (first, second) = (try rig.member("a"), try rig.member("b"))
-        #expect(eventually { rig.isSharedOut([first, second]) })
+        let (rig, members) = try MemberRig.shared("a", "b")
+        let (first, second) = (members[0], members[1])
         let before = second.plane.released.count
         let book = try Self.book(rig)
         #expect(Self.isStored(try book.ask(Self.request(rig), about: try rig.named("b"))))
@@ -74,9 +73,8 @@ struct DrainTests {
 
     @Test("the last one keeps what nobody else may own, until it is forced")
     func last() throws {
-        let rig = MemberRig(try NatsServer())
-        let (first, second) = (try rig.member("a"), try rig.member("b"))
-        #expect(eventually { rig.isSharedOut([first, second]) })
+        let (rig, members) = try MemberRig.shared("a", "b")
+        let (first, second) = (members[0], members[1])
         let book = try Self.book(rig)
         #expect(Self.isStored(try book.ask(Self.request(rig), about: try rig.named("a"))))
         #expect(eventually { first.member.state == .drained && rig.isSharedOut([second]) })
@@ -93,9 +91,8 @@ struct DrainTests {
 
     @Test("a request for another group, or one that cannot be read, asks for nothing")
     func others() throws {
-        let rig = MemberRig(try NatsServer())
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a")
+        let member = members[0]
         let tape = try TestTape(rig.server, namespace: rig.namespace, streams: false)
         let bucket = try #require(try tape.client.jetStream.bucketAsFound("md_owners"))
         var other = Self.request(rig, isForced: true)
@@ -115,9 +112,8 @@ struct DrainTests {
 
     @Test("one request is enough, a request that changed is not released, and markers are removed")
     func compareAndSet() throws {
-        let rig = MemberRig(try NatsServer())
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a")
+        defer { withExtendedLifetime(members) {} }
         let (book, name) = (try Self.book(rig), try rig.named("z"))
         #expect(Self.isStored(try book.ask(Self.request(rig), about: name)))
         #expect(try book.ask(Self.request(rig), about: name) == .conflict)

@@ -10,9 +10,8 @@ import Testing
 struct GroupMemberTests {
     @Test("members share partitions out, and one that comes gets its part in order")
     func joining() throws {
-        let rig = MemberRig(try NatsServer())
-        let first = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([first]) }, "\(first.service.log.text)")
+        let (rig, members) = try MemberRig.shared("a")
+        let first = members[0]
         let second = try rig.member("b")
         #expect(eventually { rig.isSharedOut([first, second]) }, "\(second.service.log.text)")
         #expect(second.plane.claims.allSatisfy { $0.wasReleased && $0.previous?.text == "a" })
@@ -25,9 +24,8 @@ struct GroupMemberTests {
 
     @Test("its owner, and nobody else, shows each partition with its epoch")
     func shownEpochs() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 4)
-        let (first, second) = (try rig.member("a"), try rig.member("b"))
-        #expect(eventually { rig.isSharedOut([first, second]) })
+        let (rig, members) = try MemberRig.shared("a", "b", partitions: 4)
+        let (first, second) = (members[0], members[1])
         func shown(_ member: TestMember, _ name: String) -> [Double?] {
             (0..<4).map { number in
                 member.service.metric(
@@ -49,9 +47,7 @@ struct GroupMemberTests {
 
     @Test("who is killed loses all to the others, above its epochs")
     func killed() throws {
-        let rig = MemberRig(try NatsServer())
-        let members = try ["a", "b", "c"].map { try rig.member($0) }
-        #expect(eventually { rig.isSharedOut(members) })
+        let (rig, members) = try MemberRig.shared("a", "b", "c")
         let lost = members[0].member.held
         members[0].kill()
         let rest = Array(members.dropFirst())

@@ -15,9 +15,7 @@ import Testing
 struct MemberFaultTests {
     @Test("NATS restarted and killed: everybody pauses, and nobody changes owner")
     func restarts() throws {
-        let rig = MemberRig(try NatsServer())
-        let members = try ["a", "b"].map { try rig.member($0) }
-        #expect(eventually { rig.isSharedOut(members) })
+        let (rig, members) = try MemberRig.shared("a", "b")
         let before = members.map(\.tenures)
         for isKilled in [false, true] {
             if isKilled { rig.server.kill() } else { rig.server.stop() }
@@ -52,9 +50,8 @@ struct MemberFaultTests {
     @Test(
         "a member with a thread that hangs gives all away, and takes its part again when it turns")
     func hangs() throws {
-        let rig = MemberRig(try NatsServer())
-        let (near, far) = (try rig.member("a"), try rig.member("b"))
-        #expect(eventually { rig.isSharedOut([near, far]) })
+        let (rig, members) = try MemberRig.shared("a", "b")
+        let (near, far) = (members[0], members[1])
         let threads = far.service.context.threads
         let beat = threads.thread("stuck", within: .zero)
         _ = threads.turn()
@@ -68,9 +65,8 @@ struct MemberFaultTests {
 
     @Test("of two of one name the later one stands aside, and follows when the first is gone")
     func doubled() throws {
-        let rig = MemberRig(try NatsServer())
-        let first = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([first]) })
+        let (rig, members) = try MemberRig.shared("a")
+        let first = members[0]
         let second = try rig.member("a")
         #expect(eventually { second.member.state == .aside }, "\(second.service.log.text)")
         #expect(eventually { second.service.log.count(of: "member.doubled") == 1 })
@@ -83,9 +79,7 @@ struct MemberFaultTests {
 
     @Test("a bucket that is deleted is made again, and all is shared out anew above the old epochs")
     func deletedBucket() throws {
-        let rig = MemberRig(try NatsServer())
-        let members = try ["a", "b"].map { try rig.member($0) }
-        #expect(eventually { rig.isSharedOut(members) })
+        let (rig, members) = try MemberRig.shared("a", "b")
         let tape = try TestTape(rig.server, namespace: "md", streams: false)
         let answer = try tape.client.connection.request(
             [], to: "$JS.API.STREAM.DELETE.KV_md_owners", timeout: patience)
@@ -102,9 +96,7 @@ struct MemberFaultTests {
 
     @Test("whoever leaves hands all over, says so, and is not missed")
     func leaving() throws {
-        let rig = MemberRig(try NatsServer())
-        let members = try ["a", "b"].map { try rig.member($0) }
-        #expect(eventually { rig.isSharedOut(members) })
+        let (rig, members) = try MemberRig.shared("a", "b")
         members[0].member.leave()
         #expect(eventually { members[0].member.hasLeft }, "\(members[0].service.log.text)")
         #expect(members[0].plane.open.isEmpty && members[0].member.state == .gone)
@@ -121,9 +113,8 @@ struct MemberFaultTests {
 
     @Test("while NATS is away nobody can leave, and closing ends all the same")
     func leavingWithoutNats() throws {
-        let rig = MemberRig(try NatsServer())
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a")
+        let member = members[0]
         rig.server.stop()
         #expect(eventually { member.member.state == .paused })
         member.member.leave()
@@ -140,9 +131,8 @@ struct MemberFaultTests {
 
     @Test("a stranger's epoch on the tape is met by a higher claim, after a wait")
     func fenced() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 2)
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a", partitions: 2)
+        let member = members[0]
         member.plane.lose(Partition(1))
         #expect(eventually { rig.isSharedOut([member]) }, "\(member.service.log.text)")
         let claim = member.plane.open[Partition(1)]
@@ -152,9 +142,9 @@ struct MemberFaultTests {
 
     @Test("an epoch that was opened above the record's is written into it")
     func raised() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 2)
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a", partitions: 2)
+        defer { withExtendedLifetime(rig) {} }
+        let member = members[0]
         member.plane.epochStep.store(40, ordering: .relaxed)
         member.plane.lose(Partition(0))
         #expect(
@@ -205,9 +195,8 @@ struct MemberFaultTests {
 
     @Test("the status page says who owns what, and settings come from the configuration")
     func status() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 2)
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a", partitions: 2)
+        let member = members[0]
         var json = JSONWriter()
         json.object { member.member.write(into: &$0) }
         #expect(eventually { member.member.owners.count == 2 })
@@ -234,9 +223,8 @@ struct MemberFaultTests {
 
     @Test("nonsense on the group's subjects is counted and ignored")
     func nonsense() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 2)
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a", partitions: 2)
+        let member = members[0]
         let tape = try TestTape(rig.server, namespace: "md", streams: false)
         try [UInt8]("{}".utf8).withRawSpan { bytes in
             try tape.client.connection.publish(bytes, to: "md.hb.operator.x")
@@ -250,9 +238,8 @@ struct MemberFaultTests {
 
     @Test("what a newer release says is named and ignored; a record of it is claimed over")
     func newerRelease() throws {
-        let rig = MemberRig(try NatsServer(), partitions: 2)
-        let member = try rig.member("a")
-        #expect(eventually { rig.isSharedOut([member]) })
+        let (rig, members) = try MemberRig.shared("a", partitions: 2)
+        let member = members[0]
         let tape = try TestTape(rig.server, namespace: "md", streams: false)
         let connection = tape.client.connection
         let newer = Array(#"{"v":2}"#.utf8)

@@ -30,6 +30,18 @@ struct MemberRig {
         self.partitions = partitions
     }
 
+    /// Returns a group whose members share its partitions.
+    static func shared(
+        _ names: String..., partitions: Int = 8, _ location: SourceLocation = #_sourceLocation
+    ) throws -> (rig: MemberRig, members: [TestMember]) {
+        let rig = MemberRig(try NatsServer(), partitions: partitions)
+        let members = try names.map { try rig.member($0) }
+        #expect(
+            eventually { rig.isSharedOut(members) }, "\(members[0].service.log.text)",
+            sourceLocation: location)
+        return (rig, members)
+    }
+
     private static let description = ServiceDescription(
         name: "member-test", version: "1.2.3", revision: "abc12", summary: "A member of a group.",
         keys: ConfigurationKey.tape + ConfigurationKey.membership

@@ -45,10 +45,8 @@ import Testing
     @Test("a leader that lags for 500 ms: nothing is told, and the same bytes go out again")
     func lagging() throws {
         let rig = try LaneRig(openAt: 10)
-        let first = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.acknowledged(attempt: first.attempt, sequence: 11))
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        let first = try rig.land(ticks: 2, at: 11)
+        let sent = try rig.outOfSequence(ticks: 2)
         #expect(try read(rig.standing, rig, until: rig.now + 500_000_000).isEmpty)
         #expect(rig.lane.isInDoubt && rig.lane.unacknowledgedTicks == 2)
         let last = LastPacket(sequence: 11, header: first.packet.header)
@@ -60,10 +58,8 @@ import Testing
     @Test("a leader that stays behind for thirty seconds has a tape that was put back")
     func lasting() throws {
         let rig = try LaneRig(openAt: 10)
-        let first = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.acknowledged(attempt: first.attempt, sequence: 11))
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.land(ticks: 2, at: 11)
+        try rig.outOfSequence(ticks: 2)
         let begun = rig.now
         let effects = try read(rig.standing, rig, until: begun + 60_000_000_000)
         #expect(rig.now - begun >= EndDoubt.replicatedNanoseconds)
@@ -74,8 +70,7 @@ import Testing
     @Test("no answer in between begins the thirty seconds anew: another leader may answer next")
     func failedBetween() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         #expect(try read(nil, rig, until: rig.now + 29_000_000_000).isEmpty)
         _ = rig.handleOnce(.readFailed)
         #expect(!rig.lane.isInDoubt)
@@ -100,8 +95,7 @@ import Testing
     @Test("a successor is no doubt: the lane is fenced at once")
     func successor() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         let last = rig.last(epoch: 2, firstOrdinal: 1, ticks: 0, sequence: 9)
         #expect(rig.handleOnce(.lastRead(last)).fence != nil)
     }

@@ -86,6 +86,40 @@ final class LaneRig {
         return effects.published
     }
 
+    /// Publishes a packet that is answered as out of sequence.
+    @discardableResult
+    func outOfSequence(ticks: Int) throws -> Published {
+        let sent = try #require(publish(ticks: ticks))
+        _ = handle(.outOfSequence(attempt: sent.attempt))
+        return sent
+    }
+
+    /// Publishes a packet that is stored.
+    @discardableResult
+    func land(ticks: Int, at sequence: UInt64) throws -> Published {
+        let sent = try #require(publish(ticks: ticks))
+        _ = handle(.acknowledged(attempt: sent.attempt, sequence: sequence))
+        return sent
+    }
+
+    /// Lets the deadline pass, at which the lane reads the tape.
+    func waitForRead(_ location: SourceLocation = #_sourceLocation) throws {
+        now = try #require(lane.deadline, sourceLocation: location)
+        #expect(handle(.timePassed).readsLast == 1, sourceLocation: location)
+    }
+
+    /// Lets the deadline pass, at which the lane publishes again.
+    func waitForPublish(_ location: SourceLocation = #_sourceLocation) throws -> Published {
+        now = try #require(lane.deadline, sourceLocation: location)
+        return try #require(handle(.timePassed).published, sourceLocation: location)
+    }
+
+    static func opening() throws -> LaneRig {
+        let rig = try LaneRig()
+        _ = rig.handle(.open)
+        return rig
+    }
+
     func last(
         epoch: UInt64, firstOrdinal: UInt64, ticks: UInt32, sequence: UInt64
     ) -> LastPacket {

@@ -18,9 +18,10 @@ import Testing
         return tape.run(seconds: Self.seconds)
     }
 
-    private func shown(_ outcome: PaceOutcome) -> Comment {
+    private func shown(_ outcome: PaceOutcome, _ seed: UInt64) -> Comment {
         """
-        wait p50 \(outcome.wait(0.5) / 1_000) us, p99 \(outcome.wait(0.99) / 1_000) us, to answer \
+        TAPELINE_SEED=\(seed): wait p50 \(outcome.wait(0.5) / 1_000) us, \
+        p99 \(outcome.wait(0.99) / 1_000) us, to answer \
         p50 \(outcome.latency(0.5) / 1_000) us, p99 \(outcome.latency(0.99) / 1_000) us, \
         \(outcome.packets / Int(Self.seconds)) packets/s in \
         \(outcome.departures / Int(Self.seconds)) turns, largest \(outcome.largestPacket)
@@ -33,10 +34,9 @@ import Testing
     func quick(ticks: Int, milliseconds: Int64) {
         for seed in Seeds(fixed: 1...2, weight: 0.02).all() {
             let outcome = run(.quick, .quick, ticks: ticks, seed: seed)[0]
-            #expect(
-                outcome.latency(0.99) <= milliseconds * Self.millisecond,
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
-            #expect(outcome.packets <= 1_610 * Int(Self.seconds), "TAPELINE_SEED=\(seed)")
+            let text = shown(outcome, seed)
+            #expect(outcome.latency(0.99) <= milliseconds * Self.millisecond, text)
+            #expect(outcome.packets <= 1_610 * Int(Self.seconds), text)
         }
     }
 
@@ -46,17 +46,17 @@ import Testing
         for seed in Seeds(fixed: 1...2, weight: 0).all() {
             for disk in [SimulatedDisk.immediate, .quick] {
                 let outcome = run(.quick, disk, ticks: 1_000, seed: seed)[0]
-                let text: Comment = "TAPELINE_SEED=\(seed): \(shown(outcome))"
+                let text = shown(outcome, seed)
                 // Some packets of a beat wait for the first answer of their stream.
                 #expect(2 * outcome.packets >= 5 * outcome.departures, text)
                 let longest = outcome.wait(disk.isImmediate ? 1 : 0.98)
                 #expect(longest <= PacketBeat.nanosecondsMax + turn, text)
             }
             let rare = run(.quick, .immediate, ticks: 100, seed: seed)[0]
-            #expect(rare.wait(1) <= turn, "TAPELINE_SEED=\(seed): \(shown(rare))")
+            #expect(rare.wait(1) <= turn, shown(rare, seed))
             // With many ticks the steps of the cycles gather the lanes, and add nothing to them.
             let many = run(.quick, .quick, ticks: 10_000, seed: seed)[0]
-            #expect(many.packets >= 6 * many.departures, "TAPELINE_SEED=\(seed): \(shown(many))")
+            #expect(many.packets >= 6 * many.departures, shown(many, seed))
             // A turn is a wake-up. Most of them are pauses that have ended.
             #expect(many.turns <= 650 * Int(Self.seconds), "TAPELINE_SEED=\(seed): \(many.turns)")
         }
@@ -98,18 +98,13 @@ import Testing
     func frugal(ticks: Int) {
         for seed in Seeds(fixed: 1...2, weight: 0.02).all() {
             let outcome = run(.frugal, .quick, ticks: ticks, seed: seed)[0]
-            #expect(
-                outcome.latency(0.99) <= 100 * Self.millisecond,
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
-            #expect(
-                outcome.packets <= 400 * Int(Self.seconds),
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
+            let text = shown(outcome, seed)
+            #expect(outcome.latency(0.99) <= 100 * Self.millisecond, text)
+            #expect(outcome.packets <= 400 * Int(Self.seconds), text)
             // The lanes leave together, as far as the streams take them.
-            #expect(
-                outcome.departures <= 25 * Int(Self.seconds),
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
+            #expect(outcome.departures <= 25 * Int(Self.seconds), text)
             let quick = run(.quick, .quick, ticks: ticks, seed: seed)[0]
-            #expect(outcome.packets < quick.packets, "TAPELINE_SEED=\(seed)")
+            #expect(outcome.packets < quick.packets, text)
         }
     }
 
@@ -121,7 +116,7 @@ import Testing
         for seed in Seeds(kept: [1], weight: 0.02).all() {
             let paced = run(aim, disk, ticks: 20_000, seed: seed)[0]
             let unpaced = run(nil, disk, ticks: 20_000, seed: seed)[0]
-            let text: Comment = "TAPELINE_SEED=\(seed): \(shown(paced)), unpaced \(shown(unpaced))"
+            let text: Comment = "\(shown(paced, seed)), unpaced \(shown(unpaced, seed))"
             // An answer after a second begins the spool, and so does a full packet.
             #expect(paced.longestAnswer < 500 * Self.millisecond, text)
             #expect(paced.largestPacket < 1_024, text)
@@ -138,15 +133,12 @@ import Testing
     func stalls() {
         for seed in Seeds(fixed: 1...2, weight: 0.02).all() {
             let outcome = run(.quick, .stalling, ticks: 10_000, seed: seed)[0]
-            #expect(outcome.longestAnswer < 500 * Self.millisecond, "TAPELINE_SEED=\(seed)")
-            #expect(outcome.largestPacket < 1_024, "TAPELINE_SEED=\(seed)")
+            let text = shown(outcome, seed)
+            #expect(outcome.longestAnswer < 500 * Self.millisecond, text)
+            #expect(outcome.largestPacket < 1_024, text)
             // A stall of 300 ms in 2 s concerns 15 % of the ticks, and a few after it.
-            #expect(
-                outcome.latency(0.80) <= 30 * Self.millisecond,
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
-            #expect(
-                outcome.latency(1) <= 380 * Self.millisecond,
-                "TAPELINE_SEED=\(seed): \(shown(outcome))")
+            #expect(outcome.latency(0.80) <= 30 * Self.millisecond, text)
+            #expect(outcome.latency(1) <= 380 * Self.millisecond, text)
         }
     }
 
@@ -160,11 +152,10 @@ import Testing
             let packets = paced.map(\.packets)
             #expect(2 * packets.min()! > packets.max()!, "TAPELINE_SEED=\(seed): \(packets)")
             for (one, other) in zip(paced, unpaced) {
-                let text: Comment = "TAPELINE_SEED=\(seed): \(shown(one)), unpaced \(shown(other))"
+                let text: Comment = "\(shown(one, seed)), unpaced \(shown(other, seed))"
                 #expect(one.longestAnswer < 800 * Self.millisecond, text)
                 #expect(one.largestPacket < 1_024, text)
-                #expect(
-                    one.latency(0.99) <= max(30 * Self.millisecond, other.latency(0.99)), text)
+                #expect(one.latency(0.99) <= max(30 * Self.millisecond, other.latency(0.99)), text)
             }
         }
     }

@@ -39,8 +39,7 @@ import Testing
 
     @Test("reading that fails is repeated with growing waits up to a limit")
     func readFails() throws {
-        let rig = try LaneRig()
-        _ = rig.handle(.open)
+        let rig = try LaneRig.opening()
         var waits: [Int64] = []
         for _ in 0..<12 {
             #expect(rig.handle(.readFailed).isEmpty)
@@ -142,8 +141,7 @@ import Testing
         let rig = try LaneRig(openAt: 10)
         let sent = try #require(rig.publish(ticks: 2))
         _ = rig.handle(.inProcess(attempt: sent.attempt))
-        rig.now = try #require(rig.lane.deadline)
-        let again = try #require(rig.handle(.timePassed).published)
+        let again = try rig.waitForPublish()
         #expect(rig.handle(.outOfSequence(attempt: again.attempt)).readsLast == 1)
         let last = LastPacket(sequence: 13, header: sent.packet.header)
         #expect(rig.handle(.lastRead(last)).acknowledged == [13])
@@ -188,15 +186,13 @@ import Testing
         let sent = try #require(rig.publish(ticks: 2))
         #expect(rig.handle(.outOfSequence(attempt: sent.attempt)).readsLast == 1)
         _ = rig.handle(.readFailed)
-        rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.timePassed).readsLast == 1)
+        try rig.waitForRead()
     }
 
     @Test("a packet of its own bytes at an old sequence has not landed there")
     func oldSequence() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        let sent = try rig.outOfSequence(ticks: 2)
         let last = LastPacket(sequence: 10, header: sent.packet.header)
         let effects = rig.handle(.lastRead(last))
         #expect(effects.acknowledged.isEmpty && effects.marker != nil)
@@ -205,8 +201,7 @@ import Testing
     @Test("a higher epoch fences for good")
     func fenced() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         let last = rig.last(epoch: 2, firstOrdinal: 1, ticks: 0, sequence: 11)
         let fence = try #require(rig.handle(.lastRead(last)).fence)
         #expect(fence.ours == 1 && fence.theirs == 2)
@@ -241,8 +236,7 @@ import Testing
     @Test("reset when fenced: it opens above whoever fenced it, and floors count anew")
     func resetWhenFenced() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         let last = rig.last(epoch: 7, firstOrdinal: 1, ticks: 4, sequence: 12)
         _ = rig.handle(.lastRead(last))
         #expect(rig.lane.isFenced)
@@ -277,8 +271,7 @@ import Testing
 
     @Test("an epoch beyond which there is none fences, and does not trap")
     func lastEpoch() throws {
-        let rig = try LaneRig()
-        _ = rig.handle(.open)
+        let rig = try LaneRig.opening()
         let last = rig.last(epoch: UInt64.max, firstOrdinal: 1, ticks: 0, sequence: 11)
         #expect(try #require(rig.handle(.lastRead(last)).fence).theirs == UInt64.max)
         #expect(rig.lane.isFenced)
@@ -287,10 +280,8 @@ import Testing
     @Test("an older state of the tape: the lost ordinals are named, and never used again")
     func rolledBack() throws {
         let rig = try LaneRig(openAt: 10)
-        let before = try #require(rig.publish(ticks: 4))
-        _ = rig.handle(.acknowledged(attempt: before.attempt, sequence: 11))
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.land(ticks: 4, at: 11)
+        try rig.outOfSequence(ticks: 2)
         let effects = rig.handle(.lastRead(rig.standing))
         let lost = try #require(effects.lost)
         #expect(lost.ordinals == 1...4 && lost.sequence == 10)
@@ -309,8 +300,7 @@ import Testing
     @Test("an empty subject where packets stood")
     func emptied() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         let effects = rig.handle(.lastRead(nil))
         let lost = try #require(effects.lost)
         #expect(lost.ordinals == nil && lost.sequence == 0, "no tick was acknowledged yet")
@@ -333,8 +323,7 @@ import Testing
 
     @Test("a rival that opened the same epoch first: ours is opened behind it")
     func rival() throws {
-        let rig = try LaneRig()
-        _ = rig.handle(.open)
+        let rig = try LaneRig.opening()
         let marker = try #require(rig.handle(.lastRead(nil)).marker)
         let sent = try #require(rig.publishMarker(marker))
         _ = rig.handle(.outOfSequence(attempt: sent.attempt))
@@ -352,21 +341,17 @@ import Testing
     @Test("the packet that waits behind a marker survives whatever the marker meets")
     func waitingBehindMarker() throws {
         let rig = try LaneRig(openAt: 10)
-        let sent = try #require(rig.publish(ticks: 2))
-        _ = rig.handle(.outOfSequence(attempt: sent.attempt))
+        try rig.outOfSequence(ticks: 2)
         let marker = try #require(rig.handle(.lastRead(nil)).marker)
         #expect(rig.lane.oldestUnacknowledged == Timestamp(nanoseconds: 0))
         // Refused, and sent again.
         let first = try #require(rig.publishMarker(marker))
         _ = rig.handle(.notStored(attempt: first.attempt))
-        rig.now = try #require(rig.lane.deadline)
-        let second = try #require(rig.handle(.timePassed).published)
+        let second = try rig.waitForPublish()
         // Unanswered, not found on the tape, and sent again.
-        rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.timePassed).readsLast == 1)
+        try rig.waitForRead()
         _ = rig.handle(.readFailed)
-        rig.now = try #require(rig.lane.deadline)
-        #expect(rig.handle(.timePassed).readsLast == 1)
+        try rig.waitForRead()
         let third = try #require(rig.handle(.lastRead(nil)).published)
         #expect(second.packet.identity == third.packet.identity)
         // A rival was first: another epoch, another marker.

@@ -9,8 +9,7 @@ import Testing
 @Suite struct PublisherSimulationTests {
     @Test("whatever is lost, late or refused, the tape holds each tick once and in order")
     func faults() throws {
-        for seed in Seeds(fixed: 1...500).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...500) { world in
             try world.run(steps: 400, faults: true)
             try world.run(steps: 4_000, faults: false)
             try world.auditComplete()
@@ -19,8 +18,7 @@ import Testing
 
     @Test("a successor fences the one before it; together they hold no tick twice")
     func takeOver() throws {
-        for seed in Seeds(fixed: 1...300).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...300) { world in
             try world.run(steps: 150, faults: true)
             try world.takeOver()
             try world.run(steps: 200, faults: true)
@@ -31,8 +29,7 @@ import Testing
 
     @Test("a tape that was put back is noticed, and its lost ordinals are named")
     func rollBack() throws {
-        for seed in Seeds(fixed: 1...200).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...200) { world in
             try world.run(steps: 100, faults: false, offering: true)
             let before = world.publisher.acknowledged.count
             let count = Int.random(in: 1...3, using: &world.random)
@@ -46,8 +43,7 @@ import Testing
 
     @Test("a new leader that has not applied all of its log is no tape that was put back")
     func laggingLeader() throws {
-        for seed in Seeds(fixed: 1...200).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...200) { world in
             world.isReplicated = true
             try world.run(steps: 100, faults: false, offering: true)
             world.subject.unapplied = Int.random(
@@ -62,8 +58,7 @@ import Testing
 
     @Test("a tape that was put back and written up to the same sequence is not written on blindly")
     func rewritten() throws {
-        for seed in Seeds(fixed: 1...200).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...200) { world in
             try world.run(steps: 60, faults: false, offering: true)
             try world.rewriteBehindThePacketInFlight()
             try world.run(steps: 3_000, faults: false)
@@ -76,8 +71,7 @@ import Testing
 @Suite struct PublisherRaiseTests {
     @Test("raised at any moment: nothing lost or doubled, every skipped ordinal named")
     func raised() throws {
-        for seed in Seeds(fixed: 1...300).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...300) { world in
             world.rumours = true
             try world.run(steps: 300, faults: true)
             world.rumours = false
@@ -88,23 +82,20 @@ import Testing
 
     @Test("raised by what its successor published, it is fenced and tells of no loss")
     func successor() throws {
-        for seed in Seeds(fixed: 1...100).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...100) { world in
             try world.run(steps: 100, faults: true)
             try world.takeOver()
             world.successorIsHeard = true
             try world.run(steps: 200, faults: true)
             try world.run(steps: 4_000, faults: false)
             try world.auditTakeOver()
-            #expect(
-                world.older?.lost == [] && world.publisher.lost.isEmpty, "TAPELINE_SEED=\(seed)")
+            #expect(world.older?.lost == [] && world.publisher.lost.isEmpty, world.told)
         }
     }
 
     @Test("restarted over a tape that was put back: with a record, no ordinal is given twice")
     func restarted() throws {
-        for seed in Seeds(fixed: 1...300).all() {
-            var world = try PublisherWorld(seed: seed)
+        try PublisherWorld.each(1...300) { world in
             try world.run(steps: 100, faults: false, offering: true)
             try world.run(steps: 3_000, faults: false)
             let record = try world.putBackAndRestart()
@@ -135,6 +126,19 @@ private struct PublisherWorld {
     var successorIsHeard = false
     /// True if the stream has several copies.
     var isReplicated: Bool
+
+    /// Names the seed of a failure.
+    var told: Comment { "TAPELINE_SEED=\(seed)" }
+
+    /// Runs the body in a world of each seed.
+    static func each(
+        _ fixed: ClosedRange<UInt64>, _ body: (inout PublisherWorld) throws -> Void
+    ) throws {
+        for seed in Seeds(fixed: fixed).all() {
+            var world = try PublisherWorld(seed: seed)
+            try body(&world)
+        }
+    }
 
     init(seed: UInt64) throws {
         self.seed = seed
@@ -239,7 +243,7 @@ private struct PublisherWorld {
             // After the packets at hand when it was raised, no tick has an ordinal below the floor.
             #expect(
                 packet.header.firstOrdinal >= publisher.floor || packet.header.tickCount == 0
-                    || publisher.isAtHand(packet), "TAPELINE_SEED=\(seed)")
+                    || publisher.isAtHand(packet), told)
             publisher.wire.append((packet, expected, attempt, step + delay(faults)))
         case .readLast:
             let failed = faults && chance(20, &random)
@@ -248,14 +252,13 @@ private struct PublisherWorld {
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker, _):
             // Acknowledged ticks keep their ordinals, whatever happens to the tape.
-            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, "TAPELINE_SEED=\(seed)")
+            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, told)
             var markers = PacketBuilder(
                 kind: .ticks, partition: Partition(0), source: publisher.builder.source)
             let packet = markers.seal(publisher.seal(), marker: marker)
             publisher.lane.publishMarker(packet, now: now, into: &publisher.effects)
         case .acknowledged(let packet, _):
-            #expect(
-                packet.header.firstOrdinal >= publisher.acknowledgedUpTo, "TAPELINE_SEED=\(seed)")
+            #expect(packet.header.firstOrdinal >= publisher.acknowledgedUpTo, told)
             publisher.acknowledgedUpTo = packet.header.nextOrdinal
             publisher.acknowledged += ids(packet.withBytes { $0.array })
         case .fenced(_, let theirs): publisher.fencedBy = theirs
@@ -284,25 +287,30 @@ private struct PublisherWorld {
         var epoch: UInt64 = 0
         for message in subject.messages {
             let header = message.header
-            #expect(header.epoch >= epoch, "TAPELINE_SEED=\(seed)")
+            #expect(header.epoch >= epoch, told)
             if header.epoch > epoch {
-                #expect(header.flags.contains(.epochMarker), "TAPELINE_SEED=\(seed)")
+                #expect(header.flags.contains(.epochMarker), told)
             }
             if !(holesAllowed && header.flags.contains(.epochMarker)) {
-                #expect(header.firstOrdinal == next, "TAPELINE_SEED=\(seed)")
+                #expect(header.firstOrdinal == next, told)
             }
             next = header.nextOrdinal
             epoch = header.epoch
         }
     }
 
+    /// Checks that each offered tick is stored and acknowledged, once and in order.
+    private func auditTicks() {
+        let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
+        #expect(tapeIDs == everything, told)
+        #expect(publisher.acknowledged == everything, told)
+    }
+
     func auditComplete() throws {
         auditTape()
-        let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
-        #expect(tapeIDs == everything, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.acknowledged == everything, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.fencedBy == nil, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.lost.isEmpty, "TAPELINE_SEED=\(seed)")
+        auditTicks()
+        #expect(publisher.fencedBy == nil, told)
+        #expect(publisher.lost.isEmpty, told)
     }
 
     /// Starts a second owner with far higher tick numbers, so that its ticks can be distinguished.
@@ -319,12 +327,12 @@ private struct PublisherWorld {
         auditTape()
         let old = try #require(older)
         let ids = tapeIDs
-        #expect(Set(ids).count == ids.count, "TAPELINE_SEED=\(seed)")
+        #expect(Set(ids).count == ids.count, told)
         let own = publisher.acknowledged
-        #expect(ids.filter { $0 > 1_000_000 } == own, "TAPELINE_SEED=\(seed)")
-        #expect(own.count == Int(publisher.offered - 1_000_000), "TAPELINE_SEED=\(seed)")
+        #expect(ids.filter { $0 > 1_000_000 } == own, told)
+        #expect(own.count == Int(publisher.offered - 1_000_000), told)
         let oldOnTape = ids.filter { $0 <= 1_000_000 }
-        #expect(oldOnTape.starts(with: old.acknowledged), "TAPELINE_SEED=\(seed)")
+        #expect(oldOnTape.starts(with: old.acknowledged), told)
         if old.lane.state.isInFlightOrFenced { return }
         #expect(old.builder.tickCount == 0, "TAPELINE_SEED=\(seed): the old owner goes on")
     }
@@ -348,16 +356,13 @@ private struct PublisherWorld {
     func auditRewritten() {
         let rival = subject.messages.prefix { $0.sequence <= subject.rivalEnd }
         let own = subject.messages.dropFirst(rival.count)
-        #expect(own.first?.header.flags.contains(.epochMarker) == true, "TAPELINE_SEED=\(seed)")
-        #expect(
-            own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 },
-            "TAPELINE_SEED=\(seed)")
-        #expect(tapeIDs.last == publisher.offered, "TAPELINE_SEED=\(seed)")
+        #expect(own.first?.header.flags.contains(.epochMarker) == true, told)
+        #expect(own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 }, told)
+        #expect(tapeIDs.last == publisher.offered, told)
         // Every acknowledged ordinal that the rival did not write again is named.
         let next = rival.last?.header.nextOrdinal ?? 1
         let before = own.first?.header.firstOrdinal ?? 0
-        #expect(
-            publisher.lost == (next < before ? [next...(before - 1)] : []), "TAPELINE_SEED=\(seed)")
+        #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), told)
     }
 
     private mutating func hearRumour() {
@@ -377,18 +382,19 @@ private struct PublisherWorld {
     }
 
     /// Checks that every ordinal up to the last one is either on the tape or named.
-    func auditRaised() throws {
-        auditTape(holesAllowed: true)
-        let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
-        #expect(tapeIDs == everything, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.acknowledged == everything, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.lane.nextOrdinal >= publisher.floor, "TAPELINE_SEED=\(seed)")
-        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, "TAPELINE_SEED=\(seed)")
+    private func auditOrdinals() {
         let standing = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
         let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: standing), "TAPELINE_SEED=\(seed)")
-        #expect(
-            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "TAPELINE_SEED=\(seed)")
+        #expect(lost.isDisjoint(with: standing), told)
+        #expect(lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), told)
+    }
+
+    func auditRaised() throws {
+        auditTape(holesAllowed: true)
+        auditTicks()
+        #expect(publisher.lane.nextOrdinal >= publisher.floor, told)
+        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, told)
+        auditOrdinals()
     }
 
     /// The store goes back while there is no owner. Then a new process starts with the old one's
@@ -407,29 +413,24 @@ private struct PublisherWorld {
         for message in subject.messages {
             let isNew = ids(message.bytes).contains { $0 > 1_000_000 }
             if isNew {
-                #expect(message.header.firstOrdinal >= record.nextOrdinal, "TAPELINE_SEED=\(seed)")
-                #expect(message.header.epoch > record.epoch, "TAPELINE_SEED=\(seed)")
+                #expect(message.header.firstOrdinal >= record.nextOrdinal, told)
+                #expect(message.header.epoch > record.epoch, told)
             }
         }
         let own = tapeIDs.filter { $0 > 1_000_000 }
-        #expect(own == publisher.acknowledged && own.count > 0, "TAPELINE_SEED=\(seed)")
-        #expect(own.count == Int(publisher.offered - 1_000_000), "TAPELINE_SEED=\(seed)")
-        let standing = Set(
-            subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal })
-        let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: standing), "TAPELINE_SEED=\(seed)")
-        #expect(
-            lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), "TAPELINE_SEED=\(seed)")
+        #expect(own == publisher.acknowledged && own.count > 0, told)
+        #expect(own.count == Int(publisher.offered - 1_000_000), told)
+        auditOrdinals()
     }
 
     func auditRollBack(acknowledgedBefore: Int) throws {
         auditTape(holesAllowed: true)
-        #expect(acknowledgedBefore > 0, "TAPELINE_SEED=\(seed)")
+        #expect(acknowledgedBefore > 0, told)
         let missing = Set(publisher.acknowledged).subtracting(tapeIDs)
         let named = publisher.lost.reduce(0) { $0 + $1.count }
-        #expect(missing.count == named, "TAPELINE_SEED=\(seed)")
-        #expect(tapeIDs.last == publisher.offered, "TAPELINE_SEED=\(seed)")
-        #expect(Set(tapeIDs).count == tapeIDs.count, "TAPELINE_SEED=\(seed)")
+        #expect(missing.count == named, told)
+        #expect(tapeIDs.last == publisher.offered, told)
+        #expect(Set(tapeIDs).count == tapeIDs.count, told)
     }
 }
 

@@ -11,8 +11,7 @@ extension ReaderLaneTests {
     @Test("a delivery that is missing, doubled or out of turn makes the consumer anew")
     func missedDelivery() throws {
         for found in [UInt64(3), 1, 0, UInt64.max] {
-            let rig = try ReaderRig()
-            rig.readProven(from: rig.position(1, at: 20))
+            let rig = try ReaderRig.proven()
             #expect(rig.deliver(11, at: 21, consumer: found) == .ignore)
             #expect(
                 rig.effects == [
@@ -25,8 +24,7 @@ extension ReaderLaneTests {
 
     @Test("what an older consumer still delivers is ignored, and nothing follows from it")
     func staleTenure() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         _ = rig.reconnected()
         for consumerNumber in [UInt64(0), 1, 2, 4] {
             #expect(rig.deliver(11, at: 21, consumer: 2, consumerNumber: consumerNumber) == .ignore)
@@ -64,8 +62,7 @@ extension ReaderLaneTests {
             (409, "message size exceeds maxbytes"), (409, "Batch Completed"),
         ])
     func pullEnds(code: Int, text: String) throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         #expect(rig.status(code, text, pull: 2) == [.pull(consumerNumber: 1, number: 3)])
         #expect(rig.status(code, text, pull: 2).isEmpty, "a pull ends once")
         #expect(rig.status(code, text, pull: 1) == [.pull(consumerNumber: 1, number: 4)])
@@ -75,8 +72,7 @@ extension ReaderLaneTests {
     @Test("a packet larger than a pull is asked for by one large pull, until the next consumer")
     func largePull() throws {
         let size = "Message Size Exceeds MaxBytes"
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         // Both pulls have brought something before; the message after them fits into new ones.
         #expect(rig.status(409, size, pull: 1) == [.pull(consumerNumber: 1, number: 3)])
         #expect(rig.status(409, size, pull: 2) == [.pull(consumerNumber: 1, number: 4)])
@@ -98,8 +94,7 @@ extension ReaderLaneTests {
 
     @Test("a heartbeat is only a sign of life")
     func heartbeat() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         rig.now += 2 * second
         #expect(rig.status(100, "Idle Heartbeat", pull: 1).isEmpty)
         #expect(rig.lane.deadline == rig.now + 3 * second)
@@ -145,8 +140,7 @@ extension ReaderLaneTests {
 
     @Test("a packet is a sign of life")
     func packetsAreHeard() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         rig.now += 2 * second
         _ = rig.deliver(11, at: 21, consumer: 2)
         #expect(rig.lane.deadline == rig.now + 3 * second)
@@ -165,8 +159,7 @@ extension ReaderLaneTests {
             .doubted(.reconnected), .readStream,
         ]
         #expect(rig.reconnected() == expected)
-        _ = rig.streamRead()
-        _ = rig.created(3)
+        rig.makeConsumer()
         #expect(rig.reconnected().count == 2)
         rig.lane = try ReaderRig().stopped()
         #expect(rig.reconnected().isEmpty)
@@ -174,8 +167,7 @@ extension ReaderLaneTests {
 
     @Test("a server that refuses every pull is not asked without a pause")
     func refusedAgainAndAgain() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         var waited: Int64 = 0
         for round in 0..<8 {
             let effects = rig.status(
@@ -187,8 +179,7 @@ extension ReaderLaneTests {
                 rig.now = deadline
                 #expect(rig.timePassed() == [.readStream])
             }
-            _ = rig.streamRead()
-            _ = rig.created(rig.lane.consumerNumber)
+            rig.makeConsumer()
         }
         #expect(waited == second)
         // A delivery ends the series of failures.

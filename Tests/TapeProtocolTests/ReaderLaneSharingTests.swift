@@ -28,8 +28,7 @@ import Testing
         #expect(empty.lane.sharableAfter == nil)
         let raw = try ReaderRig()
         _ = raw.open(from: .end)
-        _ = raw.streamRead()
-        _ = raw.created(raw.lane.consumerNumber)
+        raw.makeConsumer()
         #expect(raw.lane.isReading && raw.lane.sharableAfter == nil)
         raw.lane.share()
         #expect(!raw.lane.isShared)
@@ -48,8 +47,7 @@ import Testing
         let copied = try ReaderRig()
         copied.bounds.isReplicated = true
         #expect(copied.open(from: .first) == [.readStream] && copied.lane.nearness == .opening)
-        _ = copied.streamRead()
-        _ = copied.created(copied.lane.consumerNumber)
+        copied.makeConsumer()
         #expect(copied.lane.nearness == .atEnd, "nothing was delivered yet")
         let delivery = ReaderLane.Delivery(
             consumerNumber: copied.lane.consumerNumber, sequence: 50, consumerSequence: 1,

@@ -312,8 +312,7 @@ import Testing
     @Test("ordinals that go back, and epochs that go back, stop it")
     func ordinalsGoBack() throws {
         for (ordinal, epoch) in [(UInt64(10), UInt64(3)), (1, 4), (11, 2), (12, 2)] {
-            let rig = try ReaderRig()
-            rig.readProven(from: rig.position(1, at: 20))
+            let rig = try ReaderRig.proven()
             #expect(rig.deliver(rig.header(ordinal, epoch: epoch), at: 21, consumer: 2) == .ignore)
             #expect(
                 rig.effects.last
@@ -324,8 +323,7 @@ import Testing
 
     @Test("missing ordinals are read for again; met again they are a hole on the tape")
     func hole() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         #expect(rig.deliver(31, at: 25, consumer: 2) == .ignore)
         #expect(
             rig.effects == [
@@ -345,8 +343,7 @@ import Testing
 
     @Test("a hole that was suspected before a close is doubted again after it")
     func suspectAndClose() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         _ = rig.deliver(31, at: 25, consumer: 2)
         rig.close()
         rig.readProven(from: rig.position(1, at: 20))
@@ -358,11 +355,9 @@ import Testing
 
     @Test("missing ordinals that come after all were no hole")
     func noHole() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         _ = rig.deliver(21, at: 25, consumer: 2)
-        _ = rig.streamRead()
-        _ = rig.created(3)
+        rig.makeConsumer()
         _ = rig.deliver(1, at: 20, consumer: 1, consumerNumber: 3)
         #expect(rig.deliver(11, at: 22, consumer: 2, consumerNumber: 3) == .deliver)
         #expect(rig.deliver(21, at: 25, consumer: 3, consumerNumber: 3) == .deliver)
@@ -371,12 +366,10 @@ import Testing
 
     @Test("a hole to the end of all ordinals does not trap")
     func hugeHole() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         for consumerNumber in [UInt64(1), 3] {
             if consumerNumber == 3 {
-                _ = rig.streamRead()
-                _ = rig.created(3)
+                rig.makeConsumer()
                 _ = rig.deliver(1, at: 20, consumer: 1, consumerNumber: 3)
             }
             _ = rig.deliver(
@@ -407,8 +400,7 @@ import Testing
 
     @Test("markers use up no ordinal; a watermark moves the position and no ordinal")
     func markersAndWatermarks() throws {
-        let rig = try ReaderRig()
-        rig.readProven(from: rig.position(1, at: 20))
+        let rig = try ReaderRig.proven()
         var marker = rig.header(11, epoch: 4, ticks: 0)
         marker.flags = .epochMarker
         #expect(rig.deliver(marker, at: 21, consumer: 2) == .deliver)

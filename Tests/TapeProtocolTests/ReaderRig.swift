@@ -134,14 +134,26 @@ final class ReaderRig {
     /// Opens and makes the first consumer.
     func read(from position: TapePosition?) {
         _ = open(at: position)
-        _ = streamRead()
-        _ = created(lane.consumerNumber)
+        makeConsumer()
     }
 
     func readProven(from position: TapePosition, packet: PacketHeader? = nil) {
         read(from: position)
         let there = packet ?? header(position.packet.firstOrdinal)
         _ = deliver(there, at: position.sequence, consumer: 1, consumerNumber: lane.consumerNumber)
+    }
+
+    /// Returns a rig that has proven its position, on the packet from ordinal 1 on at 20.
+    static func proven() throws -> ReaderRig {
+        let rig = try ReaderRig()
+        rig.readProven(from: rig.position(1, at: 20))
+        return rig
+    }
+
+    /// Answers what an open or a doubt asks for.
+    func makeConsumer() {
+        _ = streamRead()
+        _ = created(lane.consumerNumber)
     }
 
     func stopped() -> ReaderLane {

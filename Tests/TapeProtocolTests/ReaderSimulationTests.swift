@@ -16,11 +16,9 @@ import Testing
                 1, 2, 3, 5, 8, 9, 10, 11, 21, 23, 27, 29, 33, 40, 50, 55, 91, 118, 120, 266,
             ])
         for seed in seeds.all() {
-            var world = ReaderWorld(seed: seed)
-            world.run(steps: 400, writing: true)
-            world.settle()
-            #expect(world.reader.problem == nil, "TAPELINE_SEED=\(seed)")
-            #expect(world.reader.holes.isEmpty, "TAPELINE_SEED=\(seed)")
+            let world = ReaderWorld.settled(seed, steps: 400)
+            #expect(world.reader.problem == nil, world.told)
+            #expect(world.reader.holes.isEmpty, world.told)
             world.auditDelivered()
             doubts.merge(world.reader.doubts, uniquingKeysWith: +)
         }
@@ -67,10 +65,7 @@ import Testing
     func laggingLeader() {
         var doubts = 0
         for seed in Seeds(fixed: 1...100).all() {
-            var world = ReaderWorld(seed: seed)
-            world.stream.isReplicated = true
-            world.run(steps: 50, writing: true)
-            world.settle()
+            var world = ReaderWorld.settled(seed, isReplicated: true)
             let behind = UInt64.random(in: 1...20, using: &world.random)
             let last = world.stream.lastSequence
             world.stream.applied = last - min(behind, last)
@@ -79,8 +74,7 @@ import Testing
             world.stream.applied = nil
             world.run(steps: 50, writing: true)
             world.settle()
-            #expect(
-                world.reader.problem == nil && world.reader.holes.isEmpty, "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.told)
             doubts += world.reader.doubts["ends_early"] ?? 0
             world.auditDelivered()
         }
@@ -91,30 +85,25 @@ import Testing
     @Test("a stream with several copies that stays put back stops its reader, half a minute later")
     func putBackWithCopies() {
         for seed in Seeds(fixed: 1...50).all() {
-            var world = ReaderWorld(seed: seed)
-            world.stream.isReplicated = true
-            world.run(steps: 50, writing: true)
-            world.settle()
+            var world = ReaderWorld.settled(seed, isReplicated: true)
             world.stream.putBack(to: world.stream.lastSequence - 1)
             let expected = world.expectedProblem
             world.settle()
-            #expect(world.reader.problem == nil, "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.problem == nil, world.told)
             world.settle(steps: 600)
-            #expect(expected != nil && world.reader.problem == expected, "TAPELINE_SEED=\(seed)")
+            #expect(expected != nil && world.reader.problem == expected, world.told)
         }
     }
 
     @Test("ordinals that the tape lost under a reader are named as a hole, and reading goes on")
     func holes() {
         for seed in Seeds(fixed: 1...100).all() {
-            var world = ReaderWorld(seed: seed)
-            world.run(steps: 50, writing: true)
-            world.settle()
+            var world = ReaderWorld.settled(seed)
             let skipped = world.skipOrdinals()
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil, "TAPELINE_SEED=\(seed)")
-            #expect(world.reader.holes == skipped, "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.problem == nil, world.told)
+            #expect(world.reader.holes == skipped, world.told)
             world.auditDelivered()
         }
     }
@@ -131,8 +120,8 @@ import Testing
             world.reader.restart(at: .start(sources: known))
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil, "TAPELINE_SEED=\(seed)")
-            #expect(world.reader.holes == world.holes(behind: known), "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.problem == nil, world.told)
+            #expect(world.reader.holes == world.holes(behind: known), world.told)
             world.auditDelivered()
             holes += world.reader.holes.count
         }
@@ -142,9 +131,7 @@ import Testing
     @Test("accepted at the start where what was taken stands again, it stops in front of it")
     func acceptedTooEarly() throws {
         for seed in Seeds(fixed: 1...50).all() {
-            var world = ReaderWorld(seed: seed)
-            world.run(steps: 50, writing: true)
-            world.settle()
+            var world = ReaderWorld.settled(seed)
             let known = try #require(world.reader.stored).sources
             world.reader.restart(at: .start(sources: known))
             world.settle()
@@ -166,10 +153,9 @@ import Testing
             world.reader.restart(at: nil, from: time)
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(
-                world.reader.problem == nil && world.reader.holes.isEmpty, "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.told)
             let due = world.stream.messages.filter { $0.time >= time }
-            #expect(world.reader.delivered == due, "TAPELINE_SEED=\(seed)")
+            #expect(world.reader.delivered == due, world.told)
         }
     }
 }
@@ -197,6 +183,19 @@ private struct ReaderWorld {
     var stream: SimulatedStream
     var reader = SimulatedReader()
     private let faults: SimulatedReader.Faults
+
+    /// Names the seed of a failure.
+    var told: Comment { "TAPELINE_SEED=\(seed)" }
+
+    /// Returns a world that has written and read so many steps, and is at rest.
+    static func settled(_ seed: UInt64, steps: Int = 50, isReplicated: Bool = false) -> ReaderWorld
+    {
+        var world = ReaderWorld(seed: seed)
+        if isReplicated { world.stream.isReplicated = true }
+        world.run(steps: steps, writing: true)
+        world.settle()
+        return world
+    }
 
     init(seed: UInt64) {
         self.seed = seed
@@ -260,16 +259,14 @@ private struct ReaderWorld {
 
     /// Checks that everything in the stream was taken once, in order, and that the position agrees.
     func auditDelivered() {
-        #expect(reader.delivered == stream.messages, "TAPELINE_SEED=\(seed)")
+        #expect(reader.delivered == stream.messages, told)
         for source in stream.sources {
             let last = stream.messages.last {
                 $0.header.source == source.name && $0.header.kind == .ticks
             }
             let known = reader.stored?.source(source.name)
-            #expect(
-                known?.lastOrdinal == last.map { $0.header.nextOrdinal - 1 },
-                "TAPELINE_SEED=\(seed)")
-            #expect(known?.epoch == last?.header.epoch, "TAPELINE_SEED=\(seed)")
+            #expect(known?.lastOrdinal == last.map { $0.header.nextOrdinal - 1 }, told)
+            #expect(known?.epoch == last?.header.epoch, told)
         }
     }
 
@@ -277,9 +274,7 @@ private struct ReaderWorld {
         // Everything on the stream after the position of that moment was taken once.
         let from = index > 0 ? reader.delivered[index - 1].sequence : 0
         let due = stream.messages.filter { $0.sequence > from }
-        #expect(
-            Array(reader.delivered.dropFirst(index).suffix(due.count)) == due,
-            "TAPELINE_SEED=\(seed)")
+        #expect(Array(reader.delivered.dropFirst(index).suffix(due.count)) == due, told)
     }
 
     mutating func meet(_ disaster: Disaster) {

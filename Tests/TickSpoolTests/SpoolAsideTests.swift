@@ -16,11 +16,10 @@ import Testing
     @Test("what is set aside stays whole, with its reason, and the spool begins anew")
     func setAside() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
         #expect(try spool.setAside(reason: "nothing there", now: Self.time(0)) == nil)
         try spool.hold([(Partition(0), 3)])
-        try spool.append([try maker.packet(), try maker.packet(1), try maker.packet(2)])
+        try spool.append([try rig.maker.packet(), try rig.maker.packet(1), try rig.maker.packet(2)])
         #expect(try spool.take()?.number == 1)
         try spool.consume(1)
         let aside = try #require(try spool.setAside(reason: "fenced by 9", now: Self.time(5)))
@@ -32,7 +31,7 @@ import Testing
         #expect(spool.isEmpty)
         #expect(spool.bytes == 0)
         #expect(spool.epochs(Partition(0)).isEmpty)
-        let next = try maker.packet(3)
+        let next = try rig.maker.packet(3)
         #expect(try spool.append(next) == .appended(number: 4))
         #expect(try spool.drain().bytes == [next.array])
         let again = try { () throws -> SpoolAside? in
@@ -45,9 +44,8 @@ import Testing
     @Test("what a disk kept from being set aside is set aside when the disk is well again")
     func again() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        _ = try spool.append(try maker.packet())
+        _ = try spool.append(try rig.maker.packet())
         // A file has the name of the folder that is needed.
         try Data().write(to: URL(fileURLWithPath: "\(rig.root)/aside"))
         #expect(throws: SpoolError.self) {
@@ -60,16 +58,15 @@ import Testing
         // The disk failed between the move and the new folder.
         try FileManager.default.removeItem(atPath: rig.active)
         try spool.hold([(Partition(0), 4)])
-        #expect(try spool.append(try maker.packet()) == .appended(number: 2))
+        #expect(try spool.append(try rig.maker.packet()) == .appended(number: 2))
     }
 
     @Test("an end while it was being set aside is finished at the next start")
     func interrupted() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         do {
             let spool = try rig.open()
-            _ = try spool.append(try maker.packet())
+            _ = try spool.append(try rig.maker.packet())
             let why = SetAside(source: rig.source, reason: "fenced", time: Self.time(9))
             try SpoolFiles.replace("why", in: rig.active, by: why.json)
         }
@@ -84,12 +81,11 @@ import Testing
         let rig = try SpoolRig()
         var settings = rig.settings
         settings.asideMax = 2
-        let maker = try PacketMaker()
         let spool = try Spool(settings)
         var names: [String] = []
         var removed: [[String]] = []
         for second in 0..<4 as Range<Int64> {
-            _ = try spool.append(try maker.packet())
+            _ = try spool.append(try rig.maker.packet())
             let aside = try #require(try spool.setAside(reason: "r", now: Self.time(second)))
             names.append(aside.name)
             removed.append(aside.removed)
@@ -109,14 +105,13 @@ import Testing
         other.folder = rig.root
         var settings = rig.settings
         settings.asideBytesMax = 1
-        let maker = try PacketMaker()
         let (first, second) = (try Spool(other), try Spool(settings))
-        for spool in [first, second] { _ = try spool.append(try maker.packet()) }
+        for spool in [first, second] { _ = try spool.append(try rig.maker.packet()) }
         // For one of them the packet is from the wrong source, which matters only at its next
         // start.
         let kept = try #require(try first.setAside(reason: "r", now: Self.time(0)))
         let one = try #require(try second.setAside(reason: "r", now: Self.time(0)))
-        _ = try second.append(try maker.packet())
+        _ = try second.append(try rig.maker.packet())
         let two = try #require(try second.setAside(reason: "r", now: Self.time(1)))
         #expect(two.removed == [one.name])
         #expect(rig.asides() == [kept.name, two.name])
@@ -153,10 +148,9 @@ import Testing
         let rig = try SpoolRig()
         var other = try SpoolRig("aside").settings
         other.folder = rig.root
-        let maker = try PacketMaker()
         do {
             let (first, second) = (try rig.open(), try Spool(other))
-            _ = try first.append(try maker.packet())
+            _ = try first.append(try rig.maker.packet())
             #expect(first.frames == 1)
             #expect(second.isEmpty)
         }
@@ -205,9 +199,8 @@ import Testing
     @Test("files belong to the gateway's user alone")
     func permissions() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        _ = try spool.append(try maker.packet())
+        _ = try spool.append(try rig.maker.packet())
         let files = FileManager.default
         for path in try rig.segments() + ["\(rig.active)/holder", "\(rig.active)/mark"] {
             let mode = try files.attributesOfItem(atPath: path)[.posixPermissions] as? Int

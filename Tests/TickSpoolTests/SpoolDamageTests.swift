@@ -29,13 +29,12 @@ import Testing
     @Test("an end in the middle of a frame is cut, and appending goes on behind the last whole one")
     func tornTail() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
-        let packets = [try maker.packet(), try maker.packet()]
+        let packets = [try rig.maker.packet(), try rig.maker.packet()]
         try rig.open().append(packets)
         let path = try #require(try rig.segments().first)
         let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
         let first = FrameHeader.frameBytes(packetBytes: packets[0].byteCount)
-        let next = try maker.packet()
+        let next = try rig.maker.packet()
         for count in 0..<whole.count {
             for old in try rig.segments() { try FileManager.default.removeItem(atPath: old) }
             try Data(whole[..<count]).write(to: URL(fileURLWithPath: path))

@@ -43,10 +43,9 @@ private final class SmallDisk {
         var rig = try SpoolRig()
         rig.bytesMax = 4_000
         rig.segmentBytes = 700
-        let maker = try PacketMaker()
         let spool = try rig.open()
         var count = 0
-        while try spool.append(try maker.packet()) != .full(.bytes) { count += 1 }
+        while try spool.append(try rig.maker.packet()) != .full(.bytes) { count += 1 }
         #expect(spool.bytes <= 4_000)
         #expect(spool.bytesFree < 500)
         #expect(spool.frames == UInt64(count))
@@ -57,7 +56,7 @@ private final class SmallDisk {
         }
         #expect(taken == count)
         #expect(spool.bytesFree == 4_000)
-        #expect(try spool.append(try maker.packet()) != .full(.bytes))
+        #expect(try spool.append(try rig.maker.packet()) != .full(.bytes))
     }
 
     @Test("defaults: segments that fit into the bytes, also into very few and many")

@@ -40,8 +40,7 @@ import Testing
         #expect(spool.tail(Partition(0)) == nil && spool.tail(Partition(5))?.frames == 10)
         #expect(try spool.peek(1)?.number == first.number)
         // New packets arrive for all of them.
-        let maker = try PacketMaker()
-        for partition in 0..<4 { _ = try spool.append(try maker.packet(partition)) }
+        for partition in 0..<4 { _ = try spool.append(try rig.maker.packet(partition)) }
         #expect(try spool.take(3)?.number == 84)
         while let packet = try spool.take(1) { try spool.consume(packet.number) }
         for queue in [0, 2] {
@@ -135,13 +134,12 @@ import Testing
     @Test("a packet is found by what it holds, sealed anew or not; the last one of its partition")
     func finds() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try open(rig)
-        let packets = try (0..<12).map { try maker.packet($0 % 3) }
+        let packets = try (0..<12).map { try rig.maker.packet($0 % 3) }
         for packet in packets { _ = try spool.append(packet) }
         let sealed = packets[7].resealed(epoch: 9, firstOrdinal: 500)
         #expect(sealed.identity != packets[7].identity && sealed.content == packets[7].content)
-        let foreign = try maker.packet(2)
+        let foreign = try rig.maker.packet(2)
         let found = try spool.find([
             Partition(1): sealed.content, Partition(2): foreign.content,
             Partition(4): sealed.content,

@@ -53,8 +53,9 @@ extension SealedPacket {
     var array: [UInt8] { withBytes { $0.array } }
 }
 
-/// A folder for spools. It opens them.
+/// A folder for spools, and packets for them. It opens them.
 struct SpoolRig {
+    let maker: PacketMaker
     let temporary: TemporaryFolder
     let root: String
     var bytesMax = 64 << 20
@@ -64,6 +65,7 @@ struct SpoolRig {
     init(_ source: String = "synthetic") throws {
         temporary = try TemporaryFolder("spool")
         root = temporary.file("root")
+        maker = try PacketMaker()
         self.source = try #require(SourceName(source))
     }
 

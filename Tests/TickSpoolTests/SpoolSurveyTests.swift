@@ -17,14 +17,15 @@ import Testing
     @Test("spools in use and set aside are seen with what they hold, while a gateway works")
     func all() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
         try spool.hold([(Partition(2), 1), (Partition(2), 2)])
-        let packets = [try maker.packet(2), try maker.packet(2, ticks: 2), try maker.packet(7)]
+        let packets = [
+            try rig.maker.packet(2), try rig.maker.packet(2, ticks: 2), try rig.maker.packet(7),
+        ]
         try spool.append(packets)
         let now = Timestamp(nanoseconds: PacketMaker.start)
         let name = try #require(try spool.setAside(reason: "fenced by 9", now: now)).name
-        try spool.append([try maker.packet(3), try maker.packet(3)])
+        try spool.append([try rig.maker.packet(3), try rig.maker.packet(3)])
         #expect(try spool.take()?.number == 4)
         try spool.consume(4)
         let found = try SpoolSurvey.all(in: rig.root)
@@ -50,9 +51,8 @@ import Testing
     @Test("one that was set aside is read as often as one likes, and can be marked as replayed")
     func reading() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        let packets = try (0..<5).map { try maker.packet($0) }
+        let packets = try (0..<5).map { try rig.maker.packet($0) }
         try spool.append(packets)
         let now = Timestamp(nanoseconds: PacketMaker.start)
         let name = try #require(try spool.setAside(reason: "r", now: now)).name

@@ -12,12 +12,13 @@ import Testing
     func order() throws {
         var rig = try SpoolRig()
         rig.segmentBytes = 2_000
-        let maker = try PacketMaker()
         var expected: [SealedPacket] = []
         do {
             let spool = try rig.open()
             #expect(spool.isEmpty)
-            for index in 0..<40 { expected.append(try maker.packet(index % 3, ticks: index % 5)) }
+            for index in 0..<40 {
+                expected.append(try rig.maker.packet(index % 3, ticks: index % 5))
+            }
             for (index, outcome) in try spool.append(expected).enumerated() {
                 #expect(outcome == .appended(number: UInt64(index + 1)))
             }
@@ -43,13 +44,12 @@ import Testing
     func both() throws {
         var rig = try SpoolRig()
         rig.segmentBytes = 1_500
-        let maker = try PacketMaker()
         let spool = try rig.open()
         var appended: [SealedPacket] = []
         var drained: [SealedPacket] = []
         for round in 0..<60 {
             for _ in 0..<(round % 4) {
-                let packet = try maker.packet(round % 7)
+                let packet = try rig.maker.packet(round % 7)
                 _ = try spool.append(packet)
                 appended.append(packet)
             }
@@ -67,11 +67,10 @@ import Testing
     @Test("the same packet is shown until it is taken")
     func peek() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
         #expect(try spool.peek() == nil)
         #expect(try spool.take() == nil)
-        try spool.append([try maker.packet(), try maker.packet()])
+        try spool.append([try rig.maker.packet(), try rig.maker.packet()])
         #expect(try spool.peek()?.number == 1)
         #expect(try spool.peek()?.number == 1)
         try spool.consume(1)
@@ -84,9 +83,8 @@ import Testing
     func outOfOrder() throws {
         var rig = try SpoolRig()
         rig.segmentBytes = 1_000
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        for index in 0..<20 { _ = try spool.append(try maker.packet(index)) }
+        for index in 0..<20 { _ = try spool.append(try rig.maker.packet(index)) }
         let segments = try rig.segments().count
         var numbers: [UInt64] = []
         while let spooled = try spool.take() { numbers.append(spooled.number) }
@@ -103,9 +101,8 @@ import Testing
     @Test("no more than a fixed number are on their way")
     func takenMax() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        for _ in 0...Spool.takenMax { _ = try spool.append(try maker.packet(ticks: 0)) }
+        for _ in 0...Spool.takenMax { _ = try spool.append(try rig.maker.packet(ticks: 0)) }
         for _ in 0..<Spool.takenMax { #expect(try spool.take() != nil) }
         #expect(try spool.peek() == nil)
         try spool.consume(1)
@@ -116,9 +113,8 @@ import Testing
     func rewind() throws {
         var rig = try SpoolRig()
         rig.segmentBytes = 1_000
-        let maker = try PacketMaker()
         var spool: Spool? = try rig.open()
-        for index in 0..<20 { _ = try spool?.append(try maker.packet(index % 2)) }
+        for index in 0..<20 { _ = try spool?.append(try rig.maker.packet(index % 2)) }
         for _ in 0..<10 { _ = try spool?.take() }
         for number in [1, 2, 3, 5, 6] as [UInt64] { try spool?.consume(number) }
         spool?.rewind()
@@ -136,12 +132,11 @@ import Testing
     @Test("numbers go on where they were after everything was consumed and the process ended")
     func numbers() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         for round in 0..<3 {
             let spool = try rig.open()
             #expect(spool.isEmpty)
             #expect(
-                try spool.append([try maker.packet(), try maker.packet()])
+                try spool.append([try rig.maker.packet(), try rig.maker.packet()])
                     == [
                         .appended(number: UInt64(round * 2 + 1)),
                         .appended(number: UInt64(round * 2 + 2)),
@@ -153,17 +148,16 @@ import Testing
     @Test("a lost mark means that frames are read again, and that their ordinals decide")
     func lostMark() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         do {
             let spool = try rig.open()
-            for _ in 0..<5 { _ = try spool.append(try maker.packet()) }
+            for _ in 0..<5 { _ = try spool.append(try rig.maker.packet()) }
             for number in 1...3 as ClosedRange<UInt64> {
                 #expect(try spool.peek()?.number == number)
                 try spool.consume(number)
             }
         }
         try Data([1, 2, 3]).write(to: URL(fileURLWithPath: "\(rig.active)/mark"))
-        let past = try maker.packet()
+        let past = try rig.maker.packet()
         // Still lost for another process, when one does not come to read the frames.
         for _ in 0..<2 {
             let found = try rig.open().find([Partition(0): past.content])
@@ -172,7 +166,7 @@ import Testing
         let spool = try rig.open()
         #expect(spool.frames == 5)
         #expect(try spool.drain().count == 5)
-        _ = try spool.append(try maker.packet())
+        _ = try spool.append(try rig.maker.packet())
         let found = try spool.find([Partition(0): past.content])
         #expect(found.standing(Partition(0), nextOrdinal: 19) == .through(number: 0))
     }
@@ -180,9 +174,10 @@ import Testing
     @Test("the owner sees what is spooled per partition, and how far watermarks may go")
     func tails() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         let spool = try rig.open()
-        let packets = [try maker.packet(4), try maker.packet(4, ticks: 2), try maker.packet(9)]
+        let packets = [
+            try rig.maker.packet(4), try rig.maker.packet(4, ticks: 2), try rig.maker.packet(9),
+        ]
         try spool.append(packets)
         let tail = try #require(spool.tail(Partition(4)))
         #expect(tail.frames == 2)
@@ -204,14 +199,13 @@ import Testing
     @Test("the epochs that its holder opened are on record, and those of an empty spool are short")
     func holder() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         do {
             let spool = try rig.open()
             #expect(spool.epochs(Partition(1)).isEmpty)
             try spool.hold([(Partition(1), 4), (Partition(2), 9)])
             try spool.hold([(Partition(1), 6)])
             #expect(spool.epochs(Partition(1)) == [4, 6])
-            _ = try spool.append(try maker.packet(1))
+            _ = try spool.append(try rig.maker.packet(1))
             try spool.hold([(Partition(1), 8), (Partition(1), 8)])
             #expect(spool.epochs(Partition(1)) == [4, 6, 8])
         }
@@ -223,7 +217,7 @@ import Testing
         try spool.hold([(Partition(1), 10)])
         #expect(spool.epochs(Partition(1)) == [8, 10])
         for epoch in 11...200 as ClosedRange<UInt64> {
-            _ = try spool.append(try maker.packet(1))
+            _ = try spool.append(try rig.maker.packet(1))
             try spool.hold([(Partition(1), epoch)])
         }
         #expect(spool.epochs(Partition(1)).count == SpoolHolder.epochsMax)
@@ -233,11 +227,10 @@ import Testing
     @Test("a damaged holder file leaves the packets, and says that the owner is not known")
     func damagedHolder() throws {
         let rig = try SpoolRig()
-        let maker = try PacketMaker()
         do {
             let spool = try rig.open()
             try spool.hold([(Partition(0), 4)])
-            _ = try spool.append(try maker.packet())
+            _ = try spool.append(try rig.maker.packet())
         }
         try Data("{".utf8).write(to: URL(fileURLWithPath: "\(rig.active)/holder"))
         let spool = try rig.open()

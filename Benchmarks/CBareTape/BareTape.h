@@ -43,6 +43,10 @@ int64_t now_ns(void);
 double processor_us(void); // of this process so far
 _Noreturn void fail(const char *what, natsStatus status);
 natsConnection *connected(const Run *run);
+// Subscribes to the answers below an inbox, whose name it makes.
+void subscribe_answers(natsConnection *connection, char inbox[64], natsMsgHandler handler, void *closure);
+// Names the subject of a lane, and where its answers go.
+void name_lane(const Run *run, const char *inbox, int index, char subject[64], char reply[80]);
 
 int run_publish(const Run *run);
 int run_read(const Run *run);

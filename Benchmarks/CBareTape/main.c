@@ -36,6 +36,21 @@ natsConnection *connected(const Run *run) {
     return connection;
 }
 
+void subscribe_answers(natsConnection *connection, char inbox[64], natsMsgHandler handler, void *closure) {
+    char every[72];
+    snprintf(inbox, 64, "_INBOX.bare%lld", (long long)now_ns());
+    snprintf(every, sizeof every, "%s.>", inbox);
+    natsSubscription *subscription = NULL;
+    natsStatus status = natsConnection_Subscribe(&subscription, connection, every, handler, closure);
+    if (status != NATS_OK) fail("subscribe", status);
+    natsConnection_Flush(connection);
+}
+
+void name_lane(const Run *run, const char *inbox, int index, char subject[64], char reply[80]) {
+    snprintf(subject, 64, "%s.ticks.%d.%s", run->prefix, index, run->source);
+    snprintf(reply, 80, "%s.%d", inbox, index);
+}
+
 // CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP [LIBRARY]
 // CBareTape timed URL PREFIX SOURCE LANES SECONDS RATE WINDOW BYTES PACKET
 // CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS, with the password in BARE_PASSWORD

@@ -157,21 +157,12 @@ int run_publish(const Run *run) {
     pthread_mutex_init(&self.lock, NULL);
     pthread_cond_init(&self.done, NULL);
     char inbox[64];
-    snprintf(inbox, sizeof inbox, "_INBOX.bare%lld", (long long)now_ns());
+    subscribe_answers(self.connection, inbox, acknowledged, &self);
     for (int stream = 0; stream < STREAMS; stream++) self.next[stream] = stream;
     for (int index = 0; index < run->lanes; index++) {
         Lane *lane = &self.lanes[index];
-        snprintf(lane->subject, sizeof lane->subject, "%s.ticks.%d.%s", run->prefix, index,
-            run->source);
-        snprintf(lane->reply, sizeof lane->reply, "%s.%d", inbox, index);
+        name_lane(run, inbox, index, lane->subject, lane->reply);
     }
-    char every[72];
-    snprintf(every, sizeof every, "%s.>", inbox);
-    natsSubscription *subscription = NULL;
-    natsStatus status =
-        natsConnection_Subscribe(&subscription, self.connection, every, acknowledged, &self);
-    if (status != NATS_OK) fail("subscribe", status);
-    natsConnection_Flush(self.connection);
 
     double used = processor_us();
     int64_t start = now_ns();

@@ -167,21 +167,13 @@ int run_replay(const Run *run, const char *path, const char *results) {
     pthread_mutex_init(&self.lock, NULL);
     pthread_cond_init(&self.done, NULL);
     read_rows(&self, path);
-    char inbox[64], every[72];
-    snprintf(inbox, sizeof inbox, "_INBOX.bare%lld", (long long)now_ns());
+    char inbox[64];
+    subscribe_answers(self.connection, inbox, acknowledged, &self);
     for (int index = 0; index < LANES_MAX; index++) {
         Lane *lane = &self.lanes[index];
         lane->flying = lane->waiting = -1;
-        snprintf(lane->subject, sizeof lane->subject, "%s.ticks.%d.%s", run->prefix, index,
-            run->source);
-        snprintf(lane->reply, sizeof lane->reply, "%s.%d", inbox, index);
+        name_lane(run, inbox, index, lane->subject, lane->reply);
     }
-    snprintf(every, sizeof every, "%s.>", inbox);
-    natsSubscription *subscription = NULL;
-    natsStatus status =
-        natsConnection_Subscribe(&subscription, self.connection, every, acknowledged, &self);
-    if (status != NATS_OK) fail("subscribe", status);
-    natsConnection_Flush(self.connection);
 
     double used = processor_us();
     int64_t start = now_ns() + LEAD_NS;

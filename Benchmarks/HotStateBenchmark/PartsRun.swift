@@ -51,24 +51,28 @@ struct PartsRun {
         }
     }
 
-    private func table() throws -> Bool {
-        let packets = try packets()
-        let ticks = packets.reduce(0) { $0 + Int($1.header.tickCount) }
+    /// What packets cost in the rounds whose buffers have their final size.
+    private struct Cost {
+        var best = (adding: Int64.max, writing: Int64.max)
+        var allocations: (adding: UInt64, writing: UInt64) = (0, 0)
+        var keys = 0
+    }
+
+    /// Puts the packets into a table and its keys into the buffer, again and again.
+    private func cost(
+        of packets: [SealedPacket], orders: (_ round: Int, _ packet: Int) -> HotOrder
+    ) -> Cost {
         var table = HotTable(symbolsMax: 65_536)
         var writing = HotWriting(namespace: "md", digests: [:])
         var batch = HotBatch()
-        var sequence: UInt64 = 0
-        var best = (adding: Int64.max, writing: Int64.max)
-        var allocations: (adding: UInt64, writing: UInt64) = (0, 0)
+        var cost = Cost()
         for round in 0..<Self.rounds {
             let counted = allocations_of_this_thread()
             let start = clock.monotonic()
-            for packet in packets {
-                sequence += 1
+            for (number, packet) in packets.enumerated() {
                 let origin = HotOrigin(
-                    source: packet.header.source,
-                    order: HotOrder(streamCreated: Timestamp(nanoseconds: 0), sequence: sequence),
-                    receivedAt: start, stored: .undefined)
+                    source: packet.header.source, order: orders(round, number), receivedAt: start,
+                    stored: .undefined)
                 packet.withBytes { table.add($0, origin) }
             }
             let added = clock.monotonic()
@@ -79,63 +83,51 @@ struct PartsRun {
                 batch, of: table, now: added,
                 HotAges(life: 300_000_000_000, stale: 300_000_000_000))
             let written = clock.monotonic()
-            // By now the buffers have their final size.
             guard round >= Self.rounds / 2 else { continue }
-            allocations.adding += countedThen - counted
-            allocations.writing += allocations_of_this_thread() - countedThen
-            best = (min(best.adding, added - start), min(best.writing, written - added))
+            cost.allocations.adding += countedThen - counted
+            cost.allocations.writing += allocations_of_this_thread() - countedThen
+            cost.best = (
+                min(cost.best.adding, added - start), min(cost.best.writing, written - added)
+            )
+        }
+        cost.keys = batch.count
+        return cost
+    }
+
+    private func table() throws -> Bool {
+        let packets = try packets()
+        let ticks = packets.reduce(0) { $0 + Int($1.header.tickCount) }
+        let cost = cost(of: packets) { round, packet in
+            HotOrder(
+                streamCreated: Timestamp(nanoseconds: 0),
+                sequence: UInt64(round * packets.count + packet + 1))
         }
         print(
             """
             {"benchmark":"hot_state_parts","ns_per_tick_into_table":\
-            \(Double(best.adding) / Double(ticks)),"ns_per_key_into_buffer":\
-            \(Double(best.writing) / Double(batch.count)),"allocations_into_table":\
-            \(allocations.adding),"allocations_into_buffer":\(allocations.writing)}
+            \(Double(cost.best.adding) / Double(ticks)),"ns_per_key_into_buffer":\
+            \(Double(cost.best.writing) / Double(cost.keys)),"allocations_into_table":\
+            \(cost.allocations.adding),"allocations_into_buffer":\(cost.allocations.writing)}
             """)
-        return allocations.adding == 0
+        return cost.allocations.adding == 0
     }
 
     /// Changes of rows of full books: what a change costs, and what a key of a book.
     private func books() throws -> Bool {
         let packets = try depthPackets()
-        var table = HotTable(symbolsMax: 65_536)
-        var writing = HotWriting(namespace: "md", digests: [:])
-        var batch = HotBatch()
-        var best = (adding: Int64.max, writing: Int64.max)
-        var allocations: UInt64 = 0
-        for round in 0..<Self.rounds {
-            let counted = allocations_of_this_thread()
-            let start = clock.monotonic()
-            for packet in packets {
-                let origin = HotOrigin(
-                    source: packet.header.source,
-                    // A stream that was made again, so that no packet is a repeated one.
-                    order: HotOrder(
-                        streamCreated: Timestamp(nanoseconds: Int64(round)), sequence: 1),
-                    receivedAt: start, stored: .undefined)
-                packet.withBytes { table.add($0, origin) }
-            }
-            let added = clock.monotonic()
-            let countedThen = allocations_of_this_thread()
-            batch.removeAll()
-            table.take(atMost: 100_000, now: added, heardAfter: .distantPast, into: &batch)
-            writing.write(
-                batch, of: table, now: added,
-                HotAges(life: 300_000_000_000, stale: 300_000_000_000))
-            let written = clock.monotonic()
-            guard round >= Self.rounds / 2 else { continue }
-            allocations += countedThen - counted
-            best = (min(best.adding, added - start), min(best.writing, written - added))
+        // A stream that was made again, so that no packet is a repeated one.
+        let cost = cost(of: packets) { round, _ in
+            HotOrder(streamCreated: Timestamp(nanoseconds: Int64(round)), sequence: 1)
         }
         let changes = packets.reduce(0) { $0 + Int($1.header.tickCount) }
         print(
             """
             {"benchmark":"hot_state_books",\
-            "ns_per_change":\(Double(best.adding) / Double(changes)),\
-            "ns_per_key":\(Double(best.writing) / Double(batch.count)),\
-            "allocations":\(allocations)}
+            "ns_per_change":\(Double(cost.best.adding) / Double(changes)),\
+            "ns_per_key":\(Double(cost.best.writing) / Double(cost.keys)),\
+            "allocations":\(cost.allocations.adding)}
             """)
-        return allocations == 0
+        return cost.allocations.adding == 0
     }
 
     /// A packet in each of 32 partitions, with a book of 20 rows of each side and 200 changes at

@@ -160,11 +160,4 @@ struct IBProtocolBenchmark {
         }
         return result
     }
-
-    /// Counts only this thread, so other processes of a shared machine do not matter.
-    static func processorTime() -> Duration {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
 }

@@ -72,13 +72,6 @@ struct OperatorBenchmark {
 
     /// The benchmark's generated data are wrong.
     struct Unusable: Error {}
-
-    /// Counts only this thread, so other processes of a shared machine do not matter.
-    static func processorTime() -> Duration {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
 }
 
 /// Prints figures as they come, and remembers whether one of them is a failure.

@@ -28,13 +28,13 @@ struct RestoreRun {
         var bytes: [UInt8] = []
         for _ in 0..<repetitions {
             bytes.removeAll(keepingCapacity: true)
-            let start = OperatorBenchmark.processorTime()
+            let start = processorTime()
             machine.encode(into: &bytes)
-            let encoded = OperatorBenchmark.processorTime()
+            let encoded = processorTime()
             let restored = try bytes.withRawSpan { span throws(CheckpointError) in
                 try GraphMachine(program, restoring: span)
             }
-            restore = min(restore, OperatorBenchmark.processorTime() - encoded)
+            restore = min(restore, processorTime() - encoded)
             encode = min(encode, encoded - start)
             guard restored.openWindows == machine.openWindows else {
                 throw OperatorBenchmark.Unusable()

@@ -1,3 +1,4 @@
+import BenchmarkRows
 internal import CAllocationCounter
 internal import CBareBars
 import MarketModel
@@ -56,9 +57,9 @@ struct GraphRun {
             var bench = Bench(self)
             try bench.feed(load.packets[..<warm])
             let before = allocations_of_this_thread()
-            let start = OperatorBenchmark.processorTime()
+            let start = processorTime()
             try bench.feed(load.packets[warm...])
-            outcome.best = min(outcome.best, OperatorBenchmark.processorTime() - start)
+            outcome.best = min(outcome.best, processorTime() - start)
             outcome.allocations = allocations_of_this_thread() - before
             outcome.total = try bench.finish(load)
         }
@@ -129,9 +130,9 @@ struct BareRun {
             guard let bars = unsafe handle else { throw OperatorBenchmark.Unusable() }
             defer { unsafe bare_bars_free(bars) }
             try unsafe feed(load.packets[..<warm], bars)
-            let start = OperatorBenchmark.processorTime()
+            let start = processorTime()
             try unsafe feed(load.packets[warm...], bars)
-            outcome.best = min(outcome.best, OperatorBenchmark.processorTime() - start)
+            outcome.best = min(outcome.best, processorTime() - start)
             let total = unsafe bare_bars_finish(bars)
             outcome.total = Outcome.Total(
                 bars: total.bars, trades: total.trades, prices: total.prices,

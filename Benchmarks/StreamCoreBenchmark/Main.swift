@@ -56,13 +56,6 @@ struct StreamCoreBenchmark {
         print("\(name): \(tenths / 10).\(tenths % 10) ns per trade")
     }
 
-    /// Counts only this thread, so other processes of a shared machine do not matter.
-    static func processorTime() -> Duration {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
-
     static let spanNanoseconds = Int64(packetTrades * packetCount) * 10_000
 
     static func makePackets() -> [[Trade]] {

@@ -18,14 +18,14 @@ struct SnapshotRun {
         var bytes: [UInt8] = []
         for _ in 0..<repetitions {
             bytes.removeAll(keepingCapacity: true)
-            let start = StreamCoreBenchmark.processorTime()
+            let start = processorTime()
             machine.encode(tables, into: &bytes)
-            let encoded = StreamCoreBenchmark.processorTime()
+            let encoded = processorTime()
             let restored = try bytes.withRawSpan { span throws(CheckpointError) in
                 try BarMachine(
                     rule: machine.rule, calendar: nil, restoring: span, tables)
             }
-            restore = min(restore, StreamCoreBenchmark.processorTime() - encoded)
+            restore = min(restore, processorTime() - encoded)
             encode = min(encode, encoded - start)
             guard restored.openWindows == symbolCount * Self.series.count else {
                 throw StreamCoreBenchmark.Unusable()

@@ -152,16 +152,7 @@ final class PublishRun {
     }
 
     private func once(timeout: Duration) throws {
-        _ = mailbox.receive(into: &events, max: 256, timeout: timeout)
-        for event in events {
-            switch event {
-            case .answer(let message): publisher.handle(message)
-            case .closed(let reason): throw Stage.Unusable(reason)
-            case .delivery, .reconnected, .wake: continue
-            }
-        }
-        events.removeAll(keepingCapacity: true)
-        publisher.timePassed()
+        try publisher.takeAnswers(mailbox, &events, timeout: timeout)
         let now = clock.monotonic().nanoseconds
         for packet in publisher.acknowledged {
             acknowledged += 1
@@ -171,5 +162,23 @@ final class PublishRun {
         publisher.acknowledged.removeAll(keepingCapacity: true)
         // Lanes were added in the order of `lanes`.
         for packet in free { onAcknowledged(packet.lane) }
+    }
+}
+
+extension TapePublisher {
+    /// Waits for answers and handles them.
+    func takeAnswers(
+        _ mailbox: TapeMailbox, _ events: inout [TapeEvent], timeout: Duration
+    ) throws {
+        _ = mailbox.receive(into: &events, max: 256, timeout: timeout)
+        for event in events {
+            switch event {
+            case .answer(let message): handle(message)
+            case .closed(let reason): throw Stage.Unusable(reason)
+            case .delivery, .reconnected, .wake: continue
+            }
+        }
+        events.removeAll(keepingCapacity: true)
+        timePassed()
     }
 }

@@ -150,16 +150,7 @@ private final class PurgeTraffic {
     }
 
     func receive(timeout: Duration) throws {
-        _ = mailbox.receive(into: &events, max: 256, timeout: timeout)
-        for event in events {
-            switch event {
-            case .answer(let message): publisher.handle(message)
-            case .closed(let reason): throw Stage.Unusable(reason)
-            case .delivery, .reconnected, .wake: continue
-            }
-        }
-        events.removeAll(keepingCapacity: true)
-        publisher.timePassed()
+        try publisher.takeAnswers(mailbox, &events, timeout: timeout)
         let answered = clock.monotonic().nanoseconds
         for packet in publisher.acknowledged where packet.header.tickCount > 0 {
             latencies.append(answered - sentAt[packet.lane])

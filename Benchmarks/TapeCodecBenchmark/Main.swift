@@ -46,13 +46,6 @@ struct TapeCodecBenchmark {
 
     static func millions(_ duration: Duration) -> Int { Int(rate(duration)) }
 
-    /// Counts only this thread, so other processes of a shared machine do not matter.
-    static func processorTime() -> Duration {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-    }
-
     static let seal = PacketBuilder.Seal(
         epoch: 1, firstOrdinal: 1, watermark: Timestamp(nanoseconds: 0),
         sendTime: Timestamp(nanoseconds: 0))

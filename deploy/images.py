@@ -122,6 +122,16 @@ def pinned(text):
     return text
 
 
+def write(changes, root, is_check):
+    """Writes each file whose text differs, or only names them. Returns the exit code."""
+    differing = [(path, text) for path, text in changes if text != path.read_text()]
+    for path, text in differing:
+        print(f"{path.relative_to(root)} {'differs' if is_check else 'is changed'}")
+        if not is_check:
+            path.write_text(text)
+    return 1 if differing and is_check else 0
+
+
 def main(arguments, root=ROOT):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     choice = parser.add_mutually_exclusive_group()
@@ -129,7 +139,6 @@ def main(arguments, root=ROOT):
     choice.add_argument("--digests", action="store_true", help="pin digests first")
     options = parser.parse_args(arguments)
     listed = root / "deploy/images.env"
-    differ = False
     try:
         changes = [(listed, pinned(listed.read_text()) if options.digests else listed.read_text())]
         images = read(changes[0][1])
@@ -137,14 +146,7 @@ def main(arguments, root=ROOT):
     except Problem as problem:
         print(f"images.py: {problem}", file=sys.stderr)
         return 1
-    for path, text in changes:
-        if text == path.read_text():
-            continue
-        differ = True
-        print(f"{path.relative_to(root)} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            path.write_text(text)
-    return 1 if differ and options.check else 0
+    return write(changes, root, options.check)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ import time
 import urllib.request
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT / "deploy/compose"))
+from cluster import Failure, Report  # noqa: E402
+
 HOME = CHECKOUT / ".local/upgrade"
 STACK = HOME / ".local/stack/default"
 SYMBOLS = ("AAPL", "MSFT", "SPY")
@@ -36,21 +39,6 @@ PRESENT = {"SYNTHETIC_SYMBOLS": ",".join(SYMBOLS), "SYNTHETIC_RATE": "40"}
 OTHER = {"GATEWAY_SOURCE": "other", "SYNTHETIC_SYMBOLS": ",".join(SYMBOLS), "SYNTHETIC_RATE": "25",
          "SYNTHETIC_SEED": "7", "SYNTHETIC_MISSED": "lost"}
 MIGRATOR = "tapeline_migrator"
-
-
-class Failure(Exception):
-    """A step that failed, with one line for the person."""
-
-
-class Report:
-    def __init__(self):
-        self.start = time.monotonic()
-
-    def step(self, title):
-        print(f"\n[{time.monotonic() - self.start:6.1f} s] {title}", flush=True)
-
-    def line(self, text):
-        print(f"  {text}", flush=True)
 
 
 report = Report()

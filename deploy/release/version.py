@@ -12,6 +12,9 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+from images import write  # noqa: E402
+
 VERSION = re.compile(r"(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})")
 # A file, and what stands in front of the version and after it.
 PLACES = [
@@ -73,15 +76,7 @@ def main(arguments, root=ROOT):
     except (OSError, Problem) as problem:
         print(f"version.py: {problem}", file=sys.stderr)
         return 1
-    differ = False
-    for path, text in changes:
-        if text == path.read_text():
-            continue
-        differ = True
-        print(f"{path.relative_to(root)} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            path.write_text(text)
-    return 1 if differ and options.check else 0
+    return write(changes, root, options.check)
 
 
 if __name__ == "__main__":

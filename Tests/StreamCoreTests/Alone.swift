@@ -24,18 +24,64 @@ extension SourceName {
     }
 }
 
+/// A machine of bars, as `Alone` drives it.
+protocol LoneMachine: Sendable {
+    /// The last versions of bars on the tape that a repair is given.
+    associatedtype Published
+
+    /// What a repair is given when nothing is known of the tape.
+    static var unknown: Published { get }
+
+    mutating func addSource()
+    mutating func apply(_ change: PartitionTables.Change, _ tables: PartitionTables)
+    mutating func advance(source: Int, _ tables: PartitionTables, into closed: inout [Bar])
+    func extent(of range: DirtyRange) -> (from: Int64, to: Int64)
+    mutating func absorb(
+        _ repaired: Self, by its: PartitionTables, _ ranges: [DirtyRange], published: Published,
+        _ tables: PartitionTables, into closed: inout [Bar])
+    func encode(_ tables: PartitionTables, into bytes: inout [UInt8])
+}
+
+extension BarMachine: LoneMachine {
+    static var unknown: [Bar]? { nil }
+}
+
+extension NumberMachine: LoneMachine {
+    static var unknown: [PublishedBar] { [] }
+}
+
+extension InactivityMachine: LoneMachine {
+    static var unknown: [PublishedBar] { [] }
+}
+
+extension ResampleMachine: LoneMachine {
+    static var unknown: [Bar]? { nil }
+
+    func encode(_ tables: PartitionTables, into bytes: inout [UInt8]) { encode(into: &bytes) }
+}
+
 /// A machine with the tables of a partition for itself alone. It is fed packets as a shell would do
 /// it.
 @dynamicMemberLookup
-struct Alone<Machine: Sendable>: Sendable {
+struct Alone<Machine: LoneMachine>: Sendable {
     var maker: Machine
-    var tables: PartitionTables
+    var tables = PartitionTables(.ofTests)
 
-    init(_ maker: Machine) { self.init(maker, PartitionTables(.ofTests)) }
+    init(_ maker: Machine) { self.maker = maker }
 
-    init(_ maker: Machine, _ tables: PartitionTables) {
+    private init(_ maker: Machine, _ tables: PartitionTables) {
         self.maker = maker
         self.tables = tables
+    }
+
+    fileprivate init(
+        _ bytes: [UInt8], _ maker: (RawSpan, PartitionTables) throws(CheckpointError) -> Machine
+    ) throws(CheckpointError) {
+        (self.maker, tables) = try bytes.withRawSpan { span throws(CheckpointError) in
+            let end = try StateEnvelope.end(ofPieceAt: 0, in: span)
+            let tables = try PartitionTables(.ofTests, restoring: span.extracting(0..<end))
+            return (try maker(span.extracting(end..<span.byteCount), tables), tables)
+        }
     }
 
     subscript<Value>(dynamicMember path: KeyPath<Machine, Value>) -> Value {
@@ -56,62 +102,11 @@ struct Alone<Machine: Sendable>: Sendable {
 
     mutating func tapeStarts(at time: Timestamp) { tables.tapeStarts(at: time) }
 
-    fileprivate mutating func source(
-        _ name: SourceName, _ add: (inout Machine) -> Void
-    ) -> Int? {
+    mutating func source(_ name: SourceName) -> Int? {
         let known = sources.entries.count
         let index = tables.source(name)
-        if sources.entries.count > known { add(&maker) }
+        if sources.entries.count > known { maker.addSource() }
         return index
-    }
-
-    fileprivate mutating func symbol(
-        _ subscription: Subscription, source: Int,
-        _ apply: (inout Machine, PartitionTables.Change, PartitionTables) -> Void
-    ) -> UInt32? {
-        guard let change = tables.define(subscription, source: source) else { return nil }
-        apply(&maker, change, tables)
-        return change.index
-    }
-
-    /// Returns the pieces of the tables and of the machine.
-    fileprivate func snapshot(_ encode: (inout [UInt8]) -> Void) -> [UInt8] {
-        var bytes: [UInt8] = []
-        tables.encode(into: &bytes)
-        encode(&bytes)
-        return bytes
-    }
-
-    fileprivate init(
-        _ bytes: RawSpan,
-        _ maker: (RawSpan, PartitionTables) throws(CheckpointError) -> Machine
-    ) throws(CheckpointError) {
-        let end = try StateEnvelope.end(ofPieceAt: 0, in: bytes)
-        tables = try PartitionTables(
-            .ofTests, restoring: bytes.extracting(0..<end))
-        self.maker = try maker(bytes.extracting(end..<bytes.byteCount), tables)
-    }
-}
-
-extension Alone where Machine: BarMaker {
-    init(rule: BarRule, calendar: SessionCalendar?) {
-        self.init(Machine(rule: rule, calendar: calendar))
-    }
-
-    init(
-        rule: BarRule, calendar: SessionCalendar?, restoring bytes: RawSpan
-    ) throws(CheckpointError) {
-        try self.init(bytes) { span, tables throws(CheckpointError) in
-            try Machine(rule: rule, calendar: calendar, restoring: span, tables)
-        }
-    }
-
-    mutating func source(_ name: SourceName) -> Int? {
-        source(name) { $0.addSource() }
-    }
-
-    mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        symbol(subscription, source: source) { $0.apply($1, $2) }
     }
 
     mutating func newSource(_ text: String) throws -> Int {
@@ -119,9 +114,64 @@ extension Alone where Machine: BarMaker {
         return try #require(index)
     }
 
+    mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
+        guard let change = tables.define(subscription, source: source) else { return nil }
+        maker.apply(change, tables)
+        return change.index
+    }
+
     mutating func newSymbol(_ subscription: Subscription, source: Int) throws -> UInt32 {
         let index = symbol(subscription, source: source)
         return try #require(index)
+    }
+
+    mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
+        tables.advance(source, to: watermark)
+        maker.advance(source: source, tables, into: &closed)
+    }
+
+    func extent(of range: DirtyRange) -> (from: Int64, to: Int64) { maker.extent(of: range) }
+
+    mutating func absorb(
+        _ repaired: Alone, _ ranges: [DirtyRange], published: Machine.Published? = nil,
+        into closed: inout [Bar]
+    ) {
+        maker.absorb(
+            repaired.maker, by: repaired.tables, ranges, published: published ?? Machine.unknown,
+            tables, into: &closed)
+    }
+
+    /// The piece of the machine alone.
+    var state: [UInt8] {
+        var bytes: [UInt8] = []
+        maker.encode(tables, into: &bytes)
+        return bytes
+    }
+
+    /// The pieces of the tables and of the machine.
+    var snapshot: [UInt8] { tables.state + state }
+}
+
+extension Alone where Machine: BarMaker {
+    init(rule: BarRule, calendar: SessionCalendar? = nil) {
+        self.init(Machine(rule: rule, calendar: calendar))
+    }
+
+    init(
+        rule: BarRule, calendar: SessionCalendar? = nil, restoring bytes: [UInt8]
+    ) throws(CheckpointError) {
+        try self.init(bytes) { span, tables throws(CheckpointError) in
+            try Machine(rule: rule, calendar: calendar, restoring: span, tables)
+        }
+    }
+
+    /// Returns the machine that its bytes make. It has the same bytes.
+    func restored(calendar: SessionCalendar? = nil) throws -> Alone {
+        let bytes = snapshot
+        let machine = try Alone(rule: maker.rule, calendar: calendar, restoring: bytes)
+        let isSame = machine.snapshot == bytes
+        #expect(isSame)
+        return machine
     }
 
     mutating func trade(_ trade: Trade, source: Int, ordinal: UInt64) {
@@ -136,45 +186,19 @@ extension Alone where Machine: BarMaker {
         maker.exclude(header, source: source, tables)
     }
 
-    mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
-        tables.advance(source, to: watermark)
-        maker.advance(source: source, tables, into: &closed)
-    }
-
     mutating func takeLateTicks(into late: inout [LateTick]) { maker.takeLateTicks(into: &late) }
     mutating func takeOpenBars(into open: inout [Bar]) { maker.takeOpenBars(into: &open) }
-
-    func extent(of range: DirtyRange) -> (from: Int64, to: Int64) { maker.extent(of: range) }
 
     func repairMachine(for ranges: [DirtyRange]) -> Alone {
         Alone(maker.repairMachine(for: ranges), tables)
     }
-
-    func encode(into bytes: inout [UInt8]) { bytes += snapshot }
-
-    var snapshot: [UInt8] { snapshot { maker.encode(tables, into: &$0) } }
-
-    /// The piece of the machine alone.
-    var state: [UInt8] {
-        var bytes: [UInt8] = []
-        maker.encode(tables, into: &bytes)
-        return bytes
-    }
 }
 
 extension Alone<BarMachine> {
-    init(series: BarSeriesSet) { self.init(rule: BarRule(series: series), calendar: nil) }
+    init(series: BarSeriesSet) { self.init(rule: BarRule(series: series)) }
 
     init(rule: BarRule, calendar: SessionCalendar?, limits: MachineLimits) {
         self.init(BarMachine(rule: rule, calendar: calendar, limits: limits))
-    }
-
-    static func restored(
-        _ bytes: [UInt8], _ series: BarSeriesSet
-    ) throws(CheckpointError) -> Alone {
-        try bytes.withRawSpan { span throws(CheckpointError) in
-            try Alone(rule: BarRule(series: series), calendar: nil, restoring: span)
-        }
     }
 
     mutating func noteChange(of header: TickHeader) { maker.noteChange(of: header) }
@@ -182,91 +206,31 @@ extension Alone<BarMachine> {
     func publishedRanges(_ repaired: Alone, _ ranges: [DirtyRange]) -> [PublishedRange] {
         maker.publishedRanges(repaired.maker, ranges, tables)
     }
-
-    mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], published: [Bar]? = nil,
-        into closed: inout [Bar]
-    ) {
-        maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
-        )
-    }
-}
-
-extension Alone<NumberMachine> {
-    mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], published: [PublishedBar] = [],
-        into closed: inout [Bar]
-    ) {
-        maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
-        )
-    }
-}
-
-extension Alone<InactivityMachine> {
-    mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], published: [PublishedBar] = [],
-        into closed: inout [Bar]
-    ) {
-        maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
-        )
-    }
 }
 
 extension Alone<ResampleMachine> {
     init(
-        rule: ResampleRule, from: BarSeries,
-        unsettledMax: Int = StreamLimits.unsettledBarsMax
+        rule: ResampleRule, from: BarSeries, unsettledMax: Int = StreamLimits.unsettledBarsMax
     ) {
         self.init(ResampleMachine(rule: rule, from: from, unsettledMax: unsettledMax))
     }
 
-    init(
-        rule: ResampleRule, from: BarSeries, restoring bytes: RawSpan
-    ) throws(CheckpointError) {
+    init(rule: ResampleRule, from: BarSeries, restoring bytes: [UInt8]) throws(CheckpointError) {
         try self.init(bytes) { span, tables throws(CheckpointError) in
             try ResampleMachine(rule: rule, from: from, restoring: span, tables)
         }
     }
 
-    mutating func source(_ name: SourceName) -> Int? {
-        source(name) { $0.addSource() }
-    }
-
-    mutating func symbol(_ subscription: Subscription, source: Int) -> UInt32? {
-        symbol(subscription, source: source) { $0.apply($1, $2) }
+    /// Returns the machine that its bytes make. It has the same bytes.
+    func restored() throws -> Alone {
+        let bytes = snapshot
+        let machine = try Alone(rule: maker.rule, from: maker.from, restoring: bytes)
+        let isSame = machine.snapshot == bytes
+        #expect(isSame)
+        return machine
     }
 
     mutating func bar(_ bar: Bar) { maker.bar(bar, tables) }
-
-    mutating func advance(source: Int, watermark: Timestamp, into closed: inout [Bar]) {
-        tables.advance(source, to: watermark)
-        maker.advance(source: source, tables, into: &closed)
-    }
-
-    func extent(of range: DirtyRange) -> (from: Int64, to: Int64) { maker.extent(of: range) }
     mutating func refuse(_ symbols: Set<UInt32>) { maker.refuse(symbols) }
     func repairMachine() -> Alone { Alone(maker.repairMachine(), tables) }
-
-    mutating func absorb(
-        _ repaired: Alone, _ ranges: [DirtyRange], published: [Bar]? = nil,
-        into closed: inout [Bar]
-    ) {
-        maker.absorb(
-            repaired.maker, by: repaired.tables, ranges, published: published, tables, into: &closed
-        )
-    }
-
-    func encode(into bytes: inout [UInt8]) { bytes += snapshot }
-
-    var snapshot: [UInt8] { snapshot { maker.encode(into: &$0) } }
-
-    /// The piece of the machine alone.
-    var state: [UInt8] {
-        var bytes: [UInt8] = []
-        maker.encode(into: &bytes)
-        return bytes
-    }
 }

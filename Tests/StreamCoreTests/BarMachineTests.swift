@@ -38,10 +38,7 @@ struct SmallRun {
         at time: Int64, _ price: Int64 = 1, size: Int64 = 1,
         _ change: (inout Trade) -> Void = { _ in }
     ) {
-        let now = Timestamp(nanoseconds: time &* Self.unit)
-        var trade = Trade(
-            header: TickHeader(symbol: symbol, providerTime: now, receiveTime: now),
-            price: Price(raw: price), size: Quantity(raw: size))
+        var trade = Trade.at(time &* Self.unit, price, size: size, symbol: symbol)
         change(&trade)
         ordinal += 1
         machine.trade(trade, source: source, ordinal: ordinal)
@@ -55,17 +52,6 @@ struct SmallRun {
 }
 
 @Suite struct BarMachineTests {
-    @Test(
-        "a window is [start, end): a tick on the boundary belongs to the later one",
-        arguments: [(0, 0), (9, 0), (10, 1), (19, 1), (20, 2), (-1, -1), (-10, -1), (-11, -2)])
-    func boundary(time: Int64, window: Int64) throws {
-        var run = try SmallRun()
-        run.trade(at: time)
-        run.advance(to: 100)
-        #expect(run.closed.map(\.openTime.nanoseconds) == [window * 1_000_000_000])
-        #expect(run.closed.map(\.closeTime.nanoseconds) == [(window + 1) * 1_000_000_000])
-    }
-
     @Test("the last nanosecond before a boundary is in the earlier window")
     func nanosecond() throws {
         var run = try SmallRun(["1s", "1m"])
@@ -87,51 +73,6 @@ struct SmallRun {
         run.advance(to: 10)
         #expect(run.closed.count == 1)
         #expect(run.closed.first?.flags == .final)
-    }
-
-    @Test("a tick at the watermark is in time, one of a closed window is late and listed")
-    func late() throws {
-        var run = try SmallRun(["1s", "1m"])
-        run.advance(to: 20)
-        run.trade(at: 20)
-        run.trade(at: 19)
-        run.advance(to: 700)
-        #expect(run.closed.map(\.trades) == [1, 2])
-        #expect(run.late.map(\.series) == [0])
-        #expect(run.late.map(\.ordinal) == [2])
-        #expect(run.late.map(\.reason) == [.windowClosed])
-        #expect(run.late.first?.closeTime == Timestamp(nanoseconds: 2_000_000_000))
-        #expect(run.machine.counters.isBalanced)
-        #expect(run.machine.counters.series.map(\.late) == [1, 0])
-    }
-
-    @Test("open and close are the first and last by event time and ordinal, not by arrival")
-    func openAndClose() throws {
-        var run = try SmallRun()
-        run.trade(at: 5, 50)
-        run.trade(at: 5, 51)
-        run.trade(at: 2, 20)
-        run.trade(at: 2, 21)
-        run.trade(at: 8, 80)
-        run.trade(at: 8, 81)
-        run.trade(at: 3, 99)
-        run.advance(to: 10)
-        let bar = try #require(run.closed.first)
-        #expect([bar.open, bar.high, bar.low, bar.close].map(\.raw) == [20, 99, 20, 81])
-        #expect(bar.trades == 7)
-    }
-
-    @Test("nothing traded, no bar: neither for an empty window nor for excluded ticks")
-    func empty() throws {
-        var run = try SmallRun()
-        run.advance(to: 1_000)
-        run.trade(at: 1_005) { $0.price = .undefined }
-        run.advance(to: 1_020)
-        run.trade(at: 1_035)
-        run.advance(to: 1_100)
-        #expect(run.closed.map(\.openTime.nanoseconds) == [103_000_000_000])
-        #expect(run.machine.counters.series.map(\.windowsWithoutTrades) == [1])
-        #expect(run.machine.openWindows == 0)
     }
 
     @Test("what a rule excludes is counted by reason, in the bar and in the account")
@@ -195,14 +136,6 @@ struct SmallRun {
         #expect(run.machine.counters.isBalanced)
     }
 
-    @Test("without a provider time the receive time counts")
-    func receiveTime() throws {
-        var run = try SmallRun()
-        run.trade(at: 35) { $0.header.providerTime = .undefined }
-        run.advance(to: 100)
-        #expect(run.closed.map(\.openTime.nanoseconds) == [3_000_000_000])
-    }
-
     @Test("sums of the greatest prices and sizes are exact, or held at the end of their range")
     func saturation() throws {
         var run = try SmallRun()
@@ -241,31 +174,5 @@ struct SmallRun {
         #expect(Price.vwap(notional: Int128.max, volume: Int128.max) == Price(raw: 1))
         #expect(Price.vwap(notional: Int128.min, volume: Int128.max) == Price(raw: -1))
         #expect(Price.vwap(notional: Int128.max / 2, volume: Int128.max) == Price(raw: 0))
-    }
-
-    @Test("zero volume is a bar without a VWAP")
-    func zeroVolume() throws {
-        var run = try SmallRun()
-        run.trade(at: 1, 5, size: 0)
-        run.advance(to: 10)
-        #expect(run.closed.map(\.vwap) == [.undefined])
-        #expect(run.closed.map(\.close.raw) == [5])
-    }
-
-    @Test("windows that end together come in order of series, then symbol")
-    func order() throws {
-        var run = try SmallRun(["1m", "1s"])
-        var symbols = [run.symbol]
-        for name in ["B", "C", "D"] {
-            symbols.append(
-                try run.machine.newSymbol(try subscription(name), source: run.source))
-        }
-        for symbol in symbols.reversed() {
-            run.trade(at: 595) { $0.header.symbol = symbol }
-            run.trade(at: 3) { $0.header.symbol = symbol }
-        }
-        run.advance(to: 600)
-        #expect(run.closed.map(\.symbol) == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3])
-        #expect(run.closed.map(\.series) == [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
     }
 }

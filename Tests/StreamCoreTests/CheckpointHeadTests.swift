@@ -7,9 +7,7 @@ import Testing
 @Suite struct CheckpointHeadTests {
     private func manifest(_ number: UInt64) throws -> CheckpointManifest {
         let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 30)
-        return try bytes.withRawSpan { span throws(CheckpointError) in
-            try CheckpointManifest(number: number, of: span, partBytesMax: 20)
-        }
+        return try bytes.read { try CheckpointManifest(number: number, of: $0, partBytesMax: 20) }
     }
 
     private func head() throws -> CheckpointHead {
@@ -23,20 +21,14 @@ import Testing
             ])
     }
 
-    private func bytes(_ head: CheckpointHead) -> [UInt8] {
-        var bytes: [UInt8] = []
-        head.encode(into: &bytes)
-        return bytes
-    }
-
-    private func read(_ bytes: [UInt8]) throws(CheckpointError) -> CheckpointHead {
-        try bytes.withRawSpan { span throws(CheckpointError) in try CheckpointHead(span) }
+    private func read(_ bytes: [UInt8]) throws -> CheckpointHead {
+        try bytes.read { try CheckpointHead($0) }
     }
 
     @Test("it is read as it was written, and knows the most output of its checkpoints")
     func roundTrip() throws {
         let head = try head()
-        #expect(try read(bytes(head)) == head)
+        #expect(try read(head.state) == head)
         #expect(head.output?.ordinal == 41)
         var other = head
         other.entries.reverse()
@@ -44,7 +36,7 @@ import Testing
         other.entries.removeLast()
         #expect(other.output == nil)
         other.entries = []
-        #expect(try read(bytes(other)) == other && other.output == nil)
+        #expect(try read(other.state) == other && other.output == nil)
     }
 
     @Test("of three entries the oldest is left out")
@@ -58,7 +50,7 @@ import Testing
 
     @Test("any change is noticed, and no bytes trap")
     func damaged() throws {
-        let good = bytes(try head())
+        let good = try head().state
         for index in good.indices {
             var other = good
             other[index] ^= 0x20
@@ -71,7 +63,7 @@ import Testing
         for _ in 0..<4_000 {
             let mutated = Fuzzing.mutated(good, using: &random)
             guard let found = try? read(mutated) else { continue }
-            #expect(bytes(found) == mutated)
+            #expect(found.state == mutated)
         }
     }
 
@@ -84,19 +76,19 @@ import Testing
             [CheckpointHead.Entry(manifest: try manifest(1 << 62), output: nil)],
         ] {
             head.entries = wrong
-            #expect(throws: CheckpointError.self) { try read(bytes(head)) }
+            #expect(throws: CheckpointError.self) { try read(head.state) }
         }
         head.entries = [
             CheckpointHead.Entry(
                 manifest: try manifest(1),
                 output: OutputLedger.End(ordinal: 1 << 62, checksum: 1))
         ]
-        #expect(throws: CheckpointError.self) { try read(bytes(head)) }
+        #expect(throws: CheckpointError.self) { try read(head.state) }
     }
 
     @Test("a head has these bytes")
     func golden() throws {
-        let text = bytes(try head()).map { String(format: "%02x", $0) }.joined()
+        let text = try head().state.map { String(format: "%02x", $0) }.joined()
         #expect(text == Self.golden)
     }
 

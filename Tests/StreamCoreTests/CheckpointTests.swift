@@ -5,22 +5,18 @@ import Testing
 
 @Suite struct CheckpointTests {
     private func checkpoint(inputBytes: Int = 40) throws -> [UInt8] {
-        let head = OperatorCheckpoint(
+        try OperatorCheckpoint(
             definition: 1, generation: 2, output: nil,
-            input: [UInt8](repeating: 5, count: inputBytes))
-        var bytes: [UInt8] = []
-        try head.encode(try Samples.machine(), into: &bytes)
-        return bytes
+            input: [UInt8](repeating: 5, count: inputBytes)
+        ).bytes(try Samples.machine())
     }
 
     private func manifest(_ bytes: [UInt8], partBytesMax: Int) throws -> CheckpointManifest {
-        try bytes.withRawSpan { span throws(CheckpointError) in
-            try CheckpointManifest(number: 12, of: span, partBytesMax: partBytesMax)
-        }
+        try bytes.read { try CheckpointManifest(number: 12, of: $0, partBytesMax: partBytesMax) }
     }
 
-    private func read(_ bytes: [UInt8]) throws(CheckpointError) -> CheckpointManifest {
-        try bytes.withRawSpan { span throws(CheckpointError) in try CheckpointManifest(span) }
+    private func read(_ bytes: [UInt8]) throws -> CheckpointManifest {
+        try bytes.read { try CheckpointManifest($0) }
     }
 
     private func parts(_ bytes: [UInt8], _ manifest: CheckpointManifest) -> [[UInt8]] {
@@ -29,10 +25,7 @@ import Testing
 
     @Test("the head can be read alone, and an output of none stays none")
     func head() throws {
-        let bytes = try checkpoint()
-        let head = try bytes.withRawSpan { span throws(CheckpointError) in
-            try OperatorCheckpoint(span)
-        }
+        let head = try checkpoint().read { try OperatorCheckpoint($0) }
         #expect(head.output == nil)
         #expect(head.definition == 1 && head.generation == 2 && head.input.count == 40)
     }
@@ -40,21 +33,13 @@ import Testing
     @Test("any change of a checkpoint is noticed")
     func damagedCheckpoint() throws {
         let bytes = try checkpoint()
-        let series = try barSeries(["1s", "1m"])
+        let rule = BarRule(series: try barSeries(["1s", "1m"]))
         for index in bytes.indices {
             var other = bytes
             other[index] ^= 0x10
-            #expect(throws: CheckpointError.self, "byte \(index)") {
-                try other.withRawSpan { span throws(CheckpointError) in
-                    try OperatorCheckpoint.restore(span, series: series)
-                }
-            }
-        }
-        for count in 0..<bytes.count {
-            let short = Array(bytes.prefix(count))
-            #expect(throws: CheckpointError.self, "\(count) bytes") {
-                try short.withRawSpan { span throws(CheckpointError) in
-                    try OperatorCheckpoint.restore(span, series: series)
+            for wrong in [other, Array(bytes.prefix(index))] {
+                #expect(throws: CheckpointError.self, "byte \(index)") {
+                    try OperatorCheckpoint.restore(wrong, rule: rule)
                 }
             }
         }
@@ -66,12 +51,8 @@ import Testing
             let head = OperatorCheckpoint(
                 definition: 1, generation: 2,
                 output: OutputLedger.End(ordinal: ordinal, checksum: checksum), input: [])
-            var bytes: [UInt8] = []
-            try head.encode(try Samples.machine(), into: &bytes)
             #expect(throws: CheckpointError.malformed(.output, offset: 44)) {
-                try bytes.withRawSpan { span throws(CheckpointError) in
-                    try OperatorCheckpoint(span)
-                }
+                try head.bytes(try Samples.machine()).read { try OperatorCheckpoint($0) }
             }
         }
     }
@@ -91,9 +72,7 @@ import Testing
         let manifest = try manifest(bytes, partBytesMax: partBytesMax)
         #expect(manifest.byteCount == bytes.count && manifest.number == 12)
         #expect(manifest.parts.allSatisfy { (1...partBytesMax).contains($0.byteCount) })
-        var encoded: [UInt8] = []
-        manifest.encode(into: &encoded)
-        let found = try read(encoded)
+        let found = try read(manifest.state)
         #expect(found == manifest)
         #expect(try found.assemble(parts(bytes, found)) == bytes)
     }
@@ -113,29 +92,19 @@ import Testing
         }
         var exchanged = good
         exchanged.swapAt(0, 1)
-        let reason = error { try manifest.assemble(exchanged) }
-        guard case .partChecksum(let index, _, _) = reason else {
-            Issue.record("exchanged parts were not noticed: \(String(describing: reason))")
+        let error = #expect(throws: CheckpointError.self) { try manifest.assemble(exchanged) }
+        guard case .partChecksum(index: 0, _, _) = error else {
+            Issue.record("exchanged parts were not noticed: \(String(describing: error))")
             return
         }
-        #expect(index == 0)
-    }
-
-    private func error(_ body: () throws -> [UInt8]) -> CheckpointError? {
-        do {
-            _ = try body()
-            return nil
-        } catch { return error as? CheckpointError }
     }
 
     @Test("a manifest with any change, of nothing or of too much is refused")
     func wrongManifests() throws {
         let bytes = try checkpoint()
         let manifest = try manifest(bytes, partBytesMax: 512)
-        var encoded: [UInt8] = []
-        manifest.encode(into: &encoded)
-        for index in encoded.indices {
-            var other = encoded
+        for index in manifest.state.indices {
+            var other = manifest.state
             other[index] ^= 1
             #expect(throws: CheckpointError.self, "byte \(index)") { try read(other) }
         }
@@ -148,9 +117,7 @@ import Testing
             (UInt32(0), CheckpointError.malformed(.part, offset: 48)),
             (.max, .tooLarge(bytes: Int(UInt32.max), limit: CheckpointLimits.bytesMax)),
         ] {
-            let whole = try self.manifest(bytes, partBytesMax: bytes.count)
-            var forged: [UInt8] = []
-            whole.encode(into: &forged)
+            var forged = try self.manifest(bytes, partBytesMax: bytes.count).state
             for place in 0..<4 {
                 forged[36 + place] = UInt8(truncatingIfNeeded: value >> (8 * place))
             }
@@ -162,22 +129,16 @@ import Testing
     func fuzz() throws {
         let bytes = try checkpoint()
         let manifest = try manifest(bytes, partBytesMax: 128)
-        var encoded: [UInt8] = []
-        manifest.encode(into: &encoded)
         var random = SeededRandom(seed: 4)
         for _ in 0..<4_000 {
-            let mutated = Fuzzing.mutated(encoded, using: &random)
+            let mutated = Fuzzing.mutated(manifest.state, using: &random)
             guard let found = try? read(mutated) else { continue }
-            var again: [UInt8] = []
-            found.encode(into: &again)
-            #expect(again == mutated)
+            #expect(found.state == mutated)
             _ = try? found.assemble(parts(bytes, manifest))
         }
         for _ in 0..<4_000 {
             let mutated = Fuzzing.mutated(Array(bytes.prefix(92)), using: &random)
-            _ = try? mutated.withRawSpan { span throws(CheckpointError) in
-                try OperatorCheckpoint(span)
-            }
+            _ = try? mutated.read { try OperatorCheckpoint($0) }
         }
     }
 

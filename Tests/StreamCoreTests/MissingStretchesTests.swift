@@ -88,24 +88,16 @@ import Testing
         missing.forget(7, before: 20)
         #expect(stretches(missing) == [[30, 40]])
         missing.apply(MissingChange(symbol: 2, kind: .quote, from: 1, to: 2, isFilled: false))
-        var bytes: [UInt8] = []
-        missing.encode(into: &bytes)
-        let back = try bytes.withRawSpan { span throws(CheckpointError) in
-            try MissingStretches(restoring: span, symbols: 8)
-        }
-        #expect(back == missing)
+        let bytes = missing.state
+        #expect(try bytes.read { try MissingStretches(restoring: $0, symbols: 8) } == missing)
         #expect(throws: CheckpointError.self) {
-            try bytes.withRawSpan { span throws(CheckpointError) in
-                try MissingStretches(restoring: span, symbols: 7)
-            }
+            try bytes.read { try MissingStretches(restoring: $0, symbols: 7) }
         }
         for place in bytes.indices {
             var damaged = bytes
             damaged[place] ^= 1
             #expect(throws: CheckpointError.self) {
-                try damaged.withRawSpan { span throws(CheckpointError) in
-                    try MissingStretches(restoring: span, symbols: 8)
-                }
+                try damaged.read { try MissingStretches(restoring: $0, symbols: 8) }
             }
         }
         missing.forget(2, before: 5)

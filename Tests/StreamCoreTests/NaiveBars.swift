@@ -15,21 +15,6 @@ enum NaiveEvent {
     case watermark(SourceName, Timestamp)
 }
 
-/// A version of a bar without indices, so that two independent calculations can be compared.
-struct NamedBar: Hashable {
-    var symbol: String
-    var series: String
-    var flags: BarFlags
-    var reason: UInt8
-    var openTime: Int64
-    var closeTime: Int64
-    var prices: [Int64]
-    var trades: UInt64
-    var excluded: Bar.Excluded
-    var volume: Int128
-    var notional: Int128
-}
-
 /// Computes versions of bars in the most obvious way. Every window has a list of its ticks. At each
 /// watermark the lists of windows that end or changed are sorted and folded. It shares no
 /// arithmetic and no state with the machine.
@@ -57,7 +42,7 @@ struct NaiveBars {
     private(set) var versions: [[NamedBar]] = []
 
     private var watermarks: [SourceName: Int64] = [:]
-    private var feeds: [Symbol: (source: SourceName, provider: String)] = [:]
+    private var feeds: [Symbol: NaiveTick.Feed] = [:]
     private var order: [Symbol] = []
     private var firstSince: [Symbol: Int64] = [:]
     private var lastSince: [Symbol: Int64] = [:]
@@ -67,8 +52,6 @@ struct NaiveBars {
     /// The closes of bars, with all that have a version, by symbol and start.
     private var closes: [Symbol: [Int64: Int64]] = [:]
     private var decided: [Symbol: Set<Int64>] = [:]
-
-    init(series: BarSeriesSet) { self.init(rule: BarRule(series: series)) }
 
     init(rule: BarRule, calendar: SessionCalendar? = nil) {
         self.rule = rule
@@ -243,7 +226,7 @@ struct NaiveBars {
             bars.append(
                 NamedBar(
                     symbol: symbol.text, series: series.name.text, flags: [.final, .filled],
-                    reason: 0, openTime: key.start, closeTime: key.end,
+                    openTime: key.start, closeTime: key.end,
                     prices: [base.value, base.value, base.value, base.value, Int64.max],
                     trades: 0, excluded: NaiveTick.count(left), volume: 0, notional: 0))
         }
@@ -301,9 +284,7 @@ struct NaiveBars {
     static func fold(
         _ all: [NaiveTick], _ key: Key, _ series: BarSeries, isPartial: Bool, _ reason: BarReason
     ) -> NamedBar? {
-        let priced = all.filter(\.setsPrice).sorted {
-            ($0.time, $0.source, $0.ordinal) < ($1.time, $1.source, $1.ordinal)
-        }
+        let priced = all.filter(\.setsPrice).inOrder
         let lasts = priced.filter(\.setsLast)
         let ends = lasts.isEmpty ? priced : lasts
         guard let first = ends.first?.price, let last = ends.last?.price else { return nil }
@@ -333,13 +314,4 @@ struct NaiveBars {
         let rounded = (2 * notional.magnitude + volume.magnitude) / (2 * volume.magnitude)
         return Int64(rounded) * (notional < 0 ? -1 : 1)
     }
-}
-
-/// Returns what only one of two lists has, short enough for a test's output.
-func difference(_ left: [NamedBar], _ right: [NamedBar]) -> String {
-    let only = Set(left).symmetricDifference(right).sorted {
-        ($0.closeTime, $0.symbol, $0.series) < ($1.closeTime, $1.symbol, $1.series)
-    }
-    let shown = only.prefix(2).map { (Set(left).contains($0) ? "left " : "right ") + "\($0)" }
-    return shown.isEmpty ? "" : "\(only.count) bars differ: " + shown.joined(separator: "\n")
 }

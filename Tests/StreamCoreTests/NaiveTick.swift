@@ -5,10 +5,12 @@ import Primitives
 
 /// A tick in the naive calculation: its content, and how far the rules let it count.
 struct NaiveTick {
+    typealias Feed = (source: SourceName, provider: String)
+
     let time: Int64
-    let source: SourceName
+    let source: String
     let provider: String
-    let ordinal: UInt64
+    var ordinal: UInt64
     var price: Int64 = 0
     var size: Int64 = 0
     var setsLast = false
@@ -22,12 +24,18 @@ struct NaiveTick {
     /// True if the tick would have changed a bar, so that it belongs into the list of late ticks.
     var changesSomething: Bool { setsPrice || addsVolume }
 
-    private init(
-        _ header: TickHeader, _ feed: (source: SourceName, provider: String), _ ordinal: UInt64
-    ) {
+    /// A moment that is no tick, such as that at which a subscription began again.
+    init(mark time: Int64, _ source: String) {
+        (self.time, self.source, provider, ordinal) = (time, source, "", 0)
+        left = "mark"
+    }
+
+    var isMark: Bool { left == "mark" }
+
+    private init(_ header: TickHeader, _ feed: Feed, _ ordinal: UInt64) {
         time =
             (header.providerTime.isDefined ? header.providerTime : header.receiveTime).nanoseconds
-        source = feed.source
+        source = feed.source.text
         provider = feed.provider
         isBackfilled = header.flags.contains(.backfilled)
         self.ordinal = ordinal
@@ -35,15 +43,12 @@ struct NaiveTick {
         left = isEvent ? nil : "filter"
     }
 
-    init(excluded header: TickHeader, _ feed: (source: SourceName, provider: String)) {
+    init(excluded header: TickHeader, _ feed: Feed) {
         self.init(header, feed, 0)
         left = "filter"
     }
 
-    init(
-        _ trade: Trade, _ rule: BarRule, _ feed: (source: SourceName, provider: String),
-        _ ordinal: UInt64
-    ) {
+    init(_ trade: Trade, _ rule: BarRule, _ feed: Feed, _ ordinal: UInt64) {
         self.init(trade.header, feed, ordinal)
         guard left == nil else { return }
         guard trade.price.isDefined, trade.size.isDefined, trade.size.raw >= 0 else {
@@ -73,10 +78,7 @@ struct NaiveTick {
         left = setsPrice ? nil : reason
     }
 
-    init(
-        _ quote: Quote, _ rule: BarRule, _ feed: (source: SourceName, provider: String),
-        _ ordinal: UInt64
-    ) {
+    init(_ quote: Quote, _ rule: BarRule, _ feed: Feed, _ ordinal: UInt64) {
         self.init(quote.header, feed, ordinal)
         guard left == nil else { return }
         let bid = quote.bidPrice.isDefined ? Int128(quote.bidPrice.raw) : nil
@@ -108,5 +110,12 @@ struct NaiveTick {
         return Bar.Excluded(
             condition: count("condition"), oddLot: count("oddLot"), filter: count("filter"),
             undefined: count("undefined"))
+    }
+}
+
+extension [NaiveTick] {
+    /// In order of time. At one time the sources' names decide, and then the ordinals.
+    var inOrder: [NaiveTick] {
+        sorted { ($0.time, $0.source, $0.ordinal) < ($1.time, $1.source, $1.ordinal) }
     }
 }

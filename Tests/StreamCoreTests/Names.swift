@@ -23,6 +23,13 @@ func barSeries(_ texts: [String], lateness: Int64 = 0) throws -> BarSeriesSet {
         })
 }
 
+func series(
+    _ name: String, _ window: WindowRule, lateness: Int64 = 0, fill: FillRule = .none
+) throws -> BarSeries {
+    try BarSeries(
+        name: try #require(SeriesName(name)), window: window, lateness: lateness, fill: fill)
+}
+
 /// Returns a symbol of the source `test`.
 func ofTest(_ text: String) throws -> SourceSymbol {
     SourceSymbol(try symbolName(text), of: try sourceName("test"))

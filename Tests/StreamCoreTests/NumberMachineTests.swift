@@ -9,12 +9,7 @@ enum NumberSamples {
     static let second = RandomTape.second
 
     static func series(_ windows: [WindowRule]) throws -> BarSeriesSet {
-        var all: [BarSeries] = []
-        for (index, window) in windows.enumerated() {
-            let name = try #require(SeriesName("n\(index)"))
-            all.append(try BarSeries(name: name, window: window))
-        }
-        return try BarSeriesSet(all)
+        try BarSeriesSet(windows.enumerated().map { try StreamCoreTests.series("n\($0)", $1) })
     }
 
     static func mixed() throws -> BarSeriesSet {
@@ -51,55 +46,54 @@ enum NumberSamples {
 }
 
 @Suite("Number bars by seed") struct NumberMachinePropertyTests {
+    private typealias Run = MakerRun<NumberMachine>
+
     static let seeds = Seeds(fixed: 1...120)
 
-    func calendar(_ seed: UInt64) throws -> SessionCalendar? {
+    private func calendar(_ seed: UInt64) throws -> SessionCalendar? {
         seed.isMultiple(of: 3) ? nil : try NumberSamples.calendar()
+    }
+
+    private func run(_ seed: UInt64) throws -> Run {
+        Run(rule: BarRule(series: try NumberSamples.mixed()), calendar: try calendar(seed))
+    }
+
+    private func naive(
+        _ run: Run, _ tape: [NaiveEvent], repairedAt: Int = 0
+    ) -> (intake: NaiveIntake, bars: [NamedBar]) {
+        let intake = NaiveIntake(
+            tape, run.machine.rule, repairedAt: repairedAt,
+            session: NumberSamples.session(run.machine.calendar))
+        return (intake, NaiveNumberBars(intake, series: run.machine.rule.series).bars)
     }
 
     @Test(
         "bars, late ticks and the account are those of a naive calculation", arguments: seeds.all())
     func naive(seed: UInt64) throws {
-        let series = try NumberSamples.mixed()
-        let calendar = try calendar(seed)
         let tape = RandomTape(seed: seed).events
-        var run = MakerRun(NumberMachine(rule: BarRule(series: series), calendar: calendar))
+        var run = try run(seed)
         run.feed(tape)
-        let intake = NaiveIntake(tape, session: NumberSamples.session(calendar))
-        let naive = NaiveNumberBars(intake, series: series)
-        #expect(difference(run.named, naive.bars) == "", "TAPELINE_SEED=\(seed)")
+        let (intake, bars) = naive(run, tape)
+        #expect(difference(run.named, bars) == "", "TAPELINE_SEED=\(seed)")
         let late = run.late.filter { $0.series == 0 }.map {
             "\(run.machine.sources.entries[$0.source].name) \($0.ordinal)"
         }
         #expect(Set(late) == intake.late, "TAPELINE_SEED=\(seed)")
-        #expect(run.late.count == intake.late.count * series.all.count, "TAPELINE_SEED=\(seed)")
-        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
+        let series = run.machine.rule.series.all
+        #expect(run.late.count == intake.late.count * series.count, "TAPELINE_SEED=\(seed)")
+        #expect(run.isBalanced, "TAPELINE_SEED=\(seed)")
     }
 
     @Test("the order of arrival between two watermarks does not matter", arguments: seeds.all())
     func permuted(seed: UInt64) throws {
-        let rule = BarRule(series: try NumberSamples.mixed())
         let tape = RandomTape(seed: seed).events
-        var random = SeededRandom(seed: seed ^ 0x9e37)
-        var plain = MakerRun(NumberMachine(rule: rule, calendar: try calendar(seed)))
-        var shuffled = MakerRun(NumberMachine(rule: rule, calendar: try calendar(seed)))
+        var plain = try run(seed)
+        var shuffled = plain
         plain.feed(tape)
-        var stretch: [NaiveEvent] = []
-        for event in tape {
-            if case .trade = event {
-                stretch.append(event)
-            } else {
-                shuffled.feed(stretch.shuffled(using: &random))
-                stretch = []
-                shuffled.feed(event)
-            }
-        }
-        shuffled.feed(stretch.shuffled(using: &random))
+        shuffled.feed(shuffling: tape, seed)
         let isSame = plain.closed == shuffled.closed
         #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(plain.named, shuffled.named))")
         #expect(plain.machine.counters == shuffled.machine.counters, "TAPELINE_SEED=\(seed)")
-        plain.late = []
-        shuffled.late = []
         #expect(plain.machine.snapshot == shuffled.machine.snapshot, "TAPELINE_SEED=\(seed)")
     }
 
@@ -107,76 +101,25 @@ enum NumberSamples {
         "restored at any point, a run goes on with the same output and state",
         arguments: seeds.all())
     func cut(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed ^ 0xc075)
-        let rule = BarRule(series: try NumberSamples.mixed())
-        let calendar = try calendar(seed)
-        let tape = RandomTape(seed: seed).events
-        var undisturbed = MakerRun(NumberMachine(rule: rule, calendar: calendar))
-        undisturbed.takesLate = false
-        var cut = undisturbed
-        undisturbed.feed(tape)
-        var done = 0
-        for end in (0..<4).map({ _ in Int.random(in: 0...tape.count, using: &random) }).sorted() {
-            cut.feed(tape[done..<end])
-            let bytes = cut.machine.snapshot
-            cut.machine = try bytes.withRawSpan { span throws(CheckpointError) in
-                try Alone<NumberMachine>(rule: rule, calendar: calendar, restoring: span)
-            }
-            #expect(cut.machine.snapshot == bytes, "TAPELINE_SEED=\(seed)")
-            done = end
-        }
-        cut.feed(tape[done...])
-        let isSame = cut.closed == undisturbed.closed
-        #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(cut.named, undisturbed.named))")
-        #expect(cut.machine.snapshot == undisturbed.machine.snapshot, "TAPELINE_SEED=\(seed)")
-        #expect(cut.machine.counters == undisturbed.machine.counters, "TAPELINE_SEED=\(seed)")
+        try run(seed).expectSame(
+            restoredIn: RandomTape(seed: seed).events, calendar: try calendar(seed), seed)
     }
 
     @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds.all())
     func repair(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0x4e9a)
-        let series = try NumberSamples.mixed()
-        let calendar = try calendar(seed)
         let tape = RandomTape(seed: seed).events
         let at = Int.random(in: 0...tape.count, using: &random)
-        var run = MakerRun(NumberMachine(rule: BarRule(series: series), calendar: calendar))
+        var run = try run(seed)
         run.feed(tape[..<at])
         run.repairAll(tape[..<at])
         run.feed(tape[at...])
-        let intake = NaiveIntake(
-            tape, repairedAt: at, session: NumberSamples.session(calendar))
-        let naive = NaiveNumberBars(intake, series: series)
         // After a subscription began again, a repair knows the gaps only if they are on the tape.
-        let found = run.last.map { $0.without(.partial) }
+        let expected = naive(run, tape, repairedAt: at).bars.map { $0.without(.partial) }
         #expect(
-            difference(found, naive.bars.map { $0.without(.partial) }) == "",
+            difference(run.last.map { $0.without(.partial) }, expected) == "",
             "TAPELINE_SEED=\(seed)")
-        #expect(run.machine.counters.isBalanced, "TAPELINE_SEED=\(seed)")
-        let bytes = run.machine.snapshot
-        let restored = try bytes.withRawSpan { span throws(CheckpointError) in
-            try Alone<NumberMachine>(rule: run.machine.rule, calendar: calendar, restoring: span)
-        }
-        #expect(restored.snapshot == bytes, "TAPELINE_SEED=\(seed)")
-    }
-}
-
-extension MakerRun<NumberMachine> {
-    /// Repairs like an owner that reads the tape again.
-    mutating func repairAll(_ tape: ArraySlice<NaiveEvent>) {
-        let ranges = (0..<machine.symbols.count).map {
-            DirtyRange(
-                symbol: UInt32($0), from: Int64.min, to: Int64.max,
-                reason: BarReason.repair.rawValue)
-        }
-        var published: [NumberedBar.Key: Bar] = [:]
-        for bar in closed { published[named(bar).key] = bar }
-        var repair = MakerRun(machine.repairMachine(for: ranges))
-        repair.feed(tape)
-        var bars: [Bar] = []
-        machine.absorb(
-            repair.machine, ranges,
-            published: published.values.filter { !$0.flags.contains(.withdrawn) }
-                .map { PublishedBar($0) }, into: &bars)
-        append(bars)
+        #expect(run.isBalanced, "TAPELINE_SEED=\(seed)")
+        _ = try run.machine.restored(calendar: run.machine.calendar)
     }
 }

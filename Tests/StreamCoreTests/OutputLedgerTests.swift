@@ -104,15 +104,6 @@ import Testing
         }
     }
 
-    @Test("two outputs that change places are noticed")
-    func swapped() throws {
-        var outputs = try Self.outputs()
-        var tape = OutputTape()
-        #expect(Self.run(outputs, onto: &tape, until: 10))
-        outputs.swapAt(3, 4)
-        #expect(!Self.run(outputs, onto: &tape, until: .max))
-    }
-
     @Test("a checkpoint goes on behind its output, and notices a tape that was cut or replaced")
     func checkpoint() throws {
         let outputs = try Self.outputs()

@@ -4,7 +4,8 @@ import Primitives
 @testable import StreamCore
 
 /// A rule from a seed, and a calendar for its series: all kinds of windows by time, of every
-/// lateness, filled or not, of trades with conditions and odd lots, or of quotes.
+/// lateness, filled or not, of trades with conditions and odd lots, or of quotes. Each third rule
+/// is a plain one, whose trades take the short way.
 struct RandomRule {
     let rule: BarRule
     let calendar: SessionCalendar?
@@ -12,6 +13,11 @@ struct RandomRule {
     private static let second = RandomTape.second
 
     init(seed: UInt64) throws {
+        calendar = SessionCalendar(name: "test", sessions: Self.sessions())
+        guard !seed.isMultiple(of: 3) else {
+            rule = BarRule(series: try barSeries(["1m", "1s", "5s"]))
+            return
+        }
         var random = SeededRandom(seed: seed ^ 0xca1e)
         let windows: [(String, WindowRule)] = [
             ("1s", .tumbling(width: Self.second)), ("5s", .tumbling(width: 5 * Self.second)),
@@ -20,20 +26,19 @@ struct RandomRule {
             ("1m20s", .sliding(width: 60 * Self.second, hop: 20 * Self.second)),
             ("day", .session(width: nil)), ("part", .session(width: 3 * Self.second)),
         ]
-        var series: [BarSeries] = []
+        var all: [BarSeries] = []
         for (name, window) in windows.shuffled(using: &random).prefix(
             Int.random(in: 1...4, using: &random))
         {
             let lateness: Int64 = [0, 5, 30, 120].randomElement(using: &random) ?? 0
-            guard let name = SeriesName(name) else { continue }
-            series.append(
-                try BarSeries(
-                    name: name, window: window, lateness: lateness * Self.second,
+            all.append(
+                try series(
+                    name, window, lateness: lateness * Self.second,
                     fill: Self.fill(window, using: &random)))
         }
         let fields: [InputField] = [.trade, .trade, .trade, .bid, .ask, .middle, .spread]
         var rule = BarRule(
-            series: try BarSeriesSet(series), field: fields.randomElement(using: &random) ?? .trade)
+            series: try BarSeriesSet(all), field: fields.randomElement(using: &random) ?? .trade)
         if Bool.random(using: &random) {
             rule.conditions = ConditionRules(
                 name: "test",
@@ -47,7 +52,6 @@ struct RandomRule {
             [.count, .volumeOnly(below: odd), .exclude(below: odd)]
             .randomElement(using: &random) ?? .count
         self.rule = rule
-        calendar = SessionCalendar(name: "test", sessions: Self.sessions())
     }
 
     private static func fill(
@@ -72,6 +76,8 @@ struct RandomRule {
             }
         }
     }
+
+    var run: MachineRun { MachineRun(rule: rule, calendar: calendar) }
 
     /// Returns a random tape, with values that this rule reads from its ticks.
     func tape(seed: UInt64) -> [NaiveEvent] {

@@ -12,22 +12,12 @@ import Testing
         DirtyRange(symbol: 0, from: from * second, to: to * second, reason: 4)
     }
 
-    private static func checkRestored<Machine: BarMaker>(_ machine: Alone<Machine>) throws {
-        let bytes = machine.snapshot
-        let rule = machine.rule
-        let again = try bytes.withRawSpan { span throws(CheckpointError) in
-            try Alone<Machine>(rule: rule, calendar: nil, restoring: span)
-        }
-        #expect(again.snapshot == bytes)
-    }
-
     private static func pauses(_ gaps: [Int64], lateness: Int64) throws -> BarRule {
         BarRule(
             series: try BarSeriesSet(
                 gaps.map {
-                    try BarSeries(
-                        name: try #require(SeriesName("p\($0)")),
-                        window: .inactivity(gap: $0 * second), lateness: lateness * second)
+                    try series(
+                        "p\($0)", .inactivity(gap: $0 * second), lateness: lateness * second)
                 }))
     }
 
@@ -35,7 +25,7 @@ import Testing
     func inactivity(limit: Int) throws {
         let rule = try Self.pauses([1], lateness: 100)
         var table = try MakerTable(
-            InactivityMachine(intake: TickIntake(rule: rule), heldMax: limit))
+            Alone(InactivityMachine(intake: TickIntake(rule: rule), heldMax: limit)))
         try table.trade(1_000, 5)
         #expect(table.advance(20_000).count == 1)
         let ranges = [Self.range(0, 20)]
@@ -48,14 +38,14 @@ import Testing
         #expect(closed.count == (limit == 4 ? 3 : 0))
         #expect(table.machine.openWindows == (limit == 4 ? 3 : 1))
         #expect(table.machine.counters.series[0].repairsRefused == (limit == 4 ? 0 : 1))
-        try Self.checkRestored(table.machine)
+        _ = try table.machine.restored()
     }
 
     @Test("a repair lets no more ticks wait than a state may hold", arguments: [2, 3])
     func waiting(limit: Int) throws {
         let rule = BarRule(series: try NumberSamples.series([.ticks(1)]))
         var table = try MakerTable(
-            NumberMachine(intake: TickIntake(rule: rule), calendar: nil, waitingMax: limit))
+            Alone(NumberMachine(intake: TickIntake(rule: rule), calendar: nil, waitingMax: limit)))
         try table.trade(1_000, 5)
         #expect(table.advance(2_000).count == 1)
         let ranges = [Self.range(0, 20)]
@@ -67,14 +57,14 @@ import Testing
         #expect(closed.count == (limit == 3 ? 1 : 0))
         #expect(table.machine.waitingTicks == (limit == 3 ? 3 : 0))
         #expect(table.machine.counters.series[0].repairsRefused == (limit == 3 ? 0 : 1))
-        try Self.checkRestored(table.machine)
+        _ = try table.machine.restored()
     }
 
     @Test("where the pause before a range is known, no more than that is read")
     func reach() throws {
         let day = StreamLimits.dayNanoseconds
         let rule = try Self.pauses([1, 10], lateness: 5)
-        var table = try MakerTable(InactivityMachine(rule: rule, calendar: nil))
+        var table = try MakerTable<InactivityMachine>(rule: rule)
         let start = day / 1_000_000
         try table.trade(start, 5)
         _ = table.advance(start + 60_000)
@@ -88,7 +78,7 @@ import Testing
         // It is no longer known when the windows of that time began.
         #expect(table.machine.extent(of: Self.range(86_401, 86_402)).from == 1 * Self.second)
         // Nothing was removed so far, so nothing is known.
-        var fresh = try MakerTable(InactivityMachine(rule: rule, calendar: nil))
+        var fresh = try MakerTable<InactivityMachine>(rule: rule)
         try fresh.trade(start + 100_000, 5)
         #expect(fresh.machine.extent(of: range).from == 100 * Self.second)
     }

@@ -19,23 +19,14 @@ private struct ResampleRun {
     static let lateness = 200 * RandomTape.second
 
     init(_ windows: [WindowRule], lateness: Int64 = Self.lateness) throws {
-        let second = RandomTape.second
-        let from = try BarSeries(
-            name: try #require(SeriesName("fine")), window: .tumbling(width: second),
-            lateness: lateness)
-        var series: [BarSeries] = []
-        for (index, window) in windows.enumerated() {
-            series.append(
-                try BarSeries(
-                    name: try #require(SeriesName("c\(index)")), window: window,
-                    lateness: lateness))
-        }
-        let set = try BarSeriesSet(series)
-        fine = Alone<BarMachine>(rule: BarRule(series: try BarSeriesSet([from])), calendar: nil)
+        let from = try series(
+            "fine", .tumbling(width: RandomTape.second), lateness: lateness)
+        let set = try BarSeriesSet(
+            windows.enumerated().map { try series("c\($0)", $1, lateness: lateness) })
+        fine = Alone(series: try BarSeriesSet([from]))
         fine.publishesEmptyWindows = true
-        coarse = Alone<ResampleMachine>(
-            rule: ResampleRule(from: from.name, series: set), from: from)
-        direct = Alone<BarMachine>(rule: BarRule(series: set), calendar: nil)
+        coarse = Alone(rule: ResampleRule(from: from.name, series: set), from: from)
+        direct = Alone(series: set)
     }
 
     static func mixed(lateness: Int64 = Self.lateness) throws -> ResampleRun {
@@ -50,18 +41,9 @@ private struct ResampleRun {
     mutating func feed(_ tape: some Sequence<NaiveEvent>) throws {
         for event in tape {
             events += 1
-            if events.isMultiple(of: restoresEvery) { try restore() }
+            if events.isMultiple(of: restoresEvery) { coarse = try coarse.restored() }
             feed(event)
         }
-    }
-
-    private mutating func restore() throws {
-        let bytes = coarse.snapshot
-        let (rule, from) = (coarse.rule, coarse.from)
-        coarse = try bytes.withRawSpan { span throws(CheckpointError) in
-            try Alone<ResampleMachine>(rule: rule, from: from, restoring: span)
-        }
-        #expect(coarse.snapshot == bytes)
     }
 
     private mutating func index(of source: SourceName) -> Int {
@@ -94,20 +76,9 @@ private struct ResampleRun {
     }
 
     /// Returns the last version of each bar. The provider of a finer bar is known only by its time.
-    func last(_ bars: [Bar]) -> [NumberedBar] {
-        var order: [NumberedBar.Key: NumberedBar] = [:]
-        for bar in bars {
-            let named = NumberedBar(
-                symbol: fine.symbols.pair(at: bar.symbol).symbol.text,
-                series: coarse.rule.series.all[Int(bar.series)].name.text, number: 0,
-                flags: bar.flags.subtracting(.mixedProviders),
-                openTime: bar.openTime.nanoseconds, closeTime: bar.closeTime.nanoseconds,
-                prices: [bar.open, bar.high, bar.low, bar.close, bar.vwap].map(\.raw),
-                trades: bar.trades, excluded: bar.excluded, volume: bar.volume,
-                notional: bar.notional)
-            order[named.key] = bar.flags.contains(.withdrawn) ? nil : named
-        }
-        return Array(order.values)
+    func last(_ bars: [Bar]) -> [NamedBar] {
+        bars.map { NamedBar($0, fine.symbols, coarse.rule.series).without(.mixedProviders) }
+            .lastVersions
     }
 
     /// Repairs like an owner that reads the tape again: ticks go into a repair machine of the finer

@@ -14,11 +14,11 @@ import Testing
 
         init(unsettledMax: Int = StreamLimits.unsettledBarsMax) throws {
             let from = try BarSeries("1s")
-            machine = Alone<ResampleMachine>(
+            machine = Alone(
                 rule: ResampleRule(from: from.name, series: try BarSeriesSet([BarSeries("5s")])),
                 from: from, unsettledMax: unsettledMax)
-            _ = machine.source(try sourceName("alpha"))
-            #expect(machine.symbol(try subscription("A"), source: 0) == 0)
+            _ = try machine.newSource("alpha")
+            _ = try machine.newSymbol(try subscription("A"), source: 0)
         }
 
         mutating func bar(
@@ -61,32 +61,6 @@ import Testing
         }
     }
 
-    @Test("what was excluded in windows without trades is counted, and filled ones are nothing")
-    func sums() throws {
-        var table = try Table()
-        table.bar(0, 10)
-        table.bar(1, 0, trades: 0)
-        table.bar(2, 30)
-        table.bar(3, 30, trades: 0, flags: [.final, .filled])
-        #expect(table.advance(4) == [])
-        #expect(table.advance(5) == [[10, 31, 9, 30, 2, 3, 0]])
-        #expect(table.closed.map(\.vwap.raw) == [20])
-    }
-
-    @Test("a later version of a finer bar revises the coarser one within its lateness")
-    func late() throws {
-        var table = try Table()
-        table.bar(4, 10)
-        #expect(table.advance(5) == [[10, 11, 9, 10, 1, 1, 0]])
-        table.bar(4, 20, trades: 2, reason: .late)
-        #expect(table.advance(9) == [[20, 21, 19, 20, 2, 1, 1]])
-        _ = table.advance(10)
-        table.bar(4, 30, trades: 3, reason: .late)
-        #expect(table.advance(11) == [])
-        #expect(table.machine.counters.late == 1)
-        #expect(table.machine.openWindows == 0)
-    }
-
     @Test("what fills a window takes nothing from what was told of it, and makes no new version")
     func filled() throws {
         var table = try Table()
@@ -113,18 +87,6 @@ import Testing
         #expect(table.machine.counters.repairsRefused == 1)
         table.machine.absorb(table.machine.repairMachine(), ranges, published: [], into: &closed)
         #expect(closed.map(\.flags) == [[.final, .withdrawn]])
-    }
-
-    @Test("without the finer bars that were withdrawn, and withdrawn itself when none is left")
-    func withdrawn() throws {
-        var table = try Table()
-        table.bar(3, 10)
-        table.bar(4, 20)
-        #expect(table.advance(5).count == 1)
-        table.bar(4, 0, trades: 0, flags: [.final, .withdrawn], reason: .bust)
-        #expect(table.advance(6) == [[10, 11, 9, 10, 1, 2, 2]])
-        table.bar(3, 0, trades: 0, flags: [.final, .withdrawn], reason: .bust)
-        #expect(table.advance(7) == [[2]])
     }
 
     @Test("beyond the limit the oldest bar is settled, and nothing of it is lost")

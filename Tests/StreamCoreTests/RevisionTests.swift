@@ -12,25 +12,6 @@ import Testing
         bars.map { BarReason(rawValue: $0.reason) }
     }
 
-    @Test("a late tick makes one new version at the next watermark, however many there are")
-    func late() throws {
-        var run = try SmallRun(lateness: 5 * Self.second)
-        run.trade(at: 5, 10)
-        run.advance(to: 10)
-        run.trade(at: 2, 7)
-        run.trade(at: 8, 12)
-        run.advance(to: 10)
-        run.advance(to: 30)
-        #expect(Self.reasons(run.closed) == [.closed, .late])
-        #expect(run.closed.map(\.trades) == [1, 3])
-        #expect(
-            run.closed.last.map { [$0.open, $0.high, $0.low, $0.close].map(\.raw) } == [
-                7, 12, 7, 12,
-            ])
-        #expect(run.machine.counters.series[0].revisions == 1)
-        #expect(run.machine.counters.isBalanced)
-    }
-
     @Test("a window takes ticks until the watermark reaches its end and its lateness")
     func expiry() throws {
         var run = try SmallRun(lateness: 5 * Self.second)
@@ -49,30 +30,6 @@ import Testing
         #expect(run.machine.counters.isBalanced)
     }
 
-    @Test("a late tick of a window without a bar opens one")
-    func opens() throws {
-        var run = try SmallRun(lateness: 5 * Self.second)
-        run.advance(to: 30)
-        run.trade(at: 15, 4)
-        #expect(run.closed.isEmpty)
-        run.advance(to: 30)
-        #expect(Self.reasons(run.closed) == [.late])
-        #expect(run.closed.map(\.openTime.nanoseconds) == [Self.second])
-    }
-
-    @Test("windows that close and windows that are revised come in one order")
-    func order() throws {
-        var run = try SmallRun(["1s", "2s"], lateness: 9 * Self.second)
-        run.trade(at: 5)
-        run.advance(to: 20)
-        run.trade(at: 25)
-        run.trade(at: 8)
-        run.advance(to: 40)
-        let versions = run.closed.dropFirst(2)
-        #expect(versions.map(\.closeTime.nanoseconds) == [1, 2, 3, 4].map { $0 * Self.second })
-        #expect(Self.reasons(versions) == [.late, .late, .closed, .closed])
-    }
-
     @Test("empty windows are handed out only when they are asked for")
     func tellsEmpty() throws {
         for tells in [false, true] {
@@ -83,21 +40,6 @@ import Testing
             #expect(run.closed.count == (tells ? 1 : 0))
             #expect(run.closed.allSatisfy { $0.trades == 0 && !$0.open.isDefined })
         }
-    }
-
-    @Test("a tick that was kept back is counted in its window")
-    func excluded() throws {
-        var run = try SmallRun(lateness: 5 * Self.second)
-        let time = Timestamp(nanoseconds: 1)
-        let header = TickHeader(symbol: run.symbol, providerTime: time, receiveTime: time)
-        run.machine.exclude(header, source: run.source)
-        run.trade(at: 5)
-        run.advance(to: 10)
-        run.machine.exclude(header, source: run.source)
-        run.advance(to: 20)
-        #expect(run.closed.map(\.excluded.filter) == [1, 2])
-        #expect(run.machine.counters.filter == 2)
-        #expect(run.machine.counters.isBalanced)
     }
 
     @Test("open bars are shown when they changed, and are not final")
@@ -146,10 +88,8 @@ import Testing
         run.trade(at: 15, 11)
         run.advance(to: 30)
         let versions = Self.repair(&run, [Self.range(run, 0, 30, .bust)]) { second in
-            let time = Timestamp(nanoseconds: 5 * SmallRun.unit)
             second.machine.exclude(
-                TickHeader(symbol: second.symbol, providerTime: time, receiveTime: time),
-                source: second.source)
+                .at(5 * SmallRun.unit, symbol: second.symbol), source: second.source)
             second.trade(at: 15, 12)
         }
         #expect(Self.reasons(versions) == [.bust, .bust])
@@ -299,11 +239,9 @@ import Testing
 
     @Test("the extent of a range holds every window of every series that overlaps it")
     func extent() throws {
-        let sliding = try BarSeries(
-            name: try #require(SeriesName("s")),
-            window: .sliding(width: 10 * Self.second, hop: 5 * Self.second))
-        let machine = Alone<BarMachine>(
-            series: try BarSeriesSet([try BarSeries("3s"), sliding]))
+        let sliding = try series(
+            "s", .sliding(width: 10 * Self.second, hop: 5 * Self.second))
+        let machine = Alone(series: try BarSeriesSet([try BarSeries("3s"), sliding]))
         let range = DirtyRange(
             symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: 2)
         let extent = machine.extent(of: range)
@@ -342,19 +280,13 @@ import Testing
             second.trade(at: 5, 10)
             let manual = second.machine.source(.manual) ?? -1
             _ = try? second.machine.symbol(subscription(provider: "people"), source: manual)
-            let time = Timestamp(nanoseconds: 5 * SmallRun.unit)
             second.machine.trade(
-                Trade(
-                    header: TickHeader(
-                        symbol: second.symbol, flags: .backfilled, providerTime: time,
-                        receiveTime: time),
-                    price: Price(raw: 30), size: Quantity(raw: 1)),
+                .at(5 * SmallRun.unit, 30, symbol: second.symbol, flags: .backfilled),
                 source: manual, ordinal: 1)
         }
         #expect(versions.isEmpty)
         run.trade(at: 5, 11)
-        let bytes = run.machine.snapshot
-        run.machine = try Alone<BarMachine>.restored(bytes, run.machine.series)
+        run.machine = try run.machine.restored()
         run.advance(to: 600)
         #expect(run.closed.map(\.trades) == [3])
         #expect(run.closed.first?.flags == [.final, .mixedProviders])

@@ -7,77 +7,66 @@ import Testing
 @testable import StreamCore
 
 @Suite struct SnapshotTests {
+    private let machine: Alone<BarMachine>
+
+    init() throws { machine = try Samples.machine() }
+
     // MARK: damage
 
     @Test("any change of a snapshot is noticed by its checksum or its header")
     func damaged() throws {
-        let machine = try Samples.machine()
         let all = machine.snapshot
         for index in all.indices {
             var other = all
             other[index] ^= 1 << UInt8(index % 8)
             #expect(throws: CheckpointError.self, "byte \(index)") {
-                try Alone<BarMachine>.restored(other, machine.series)
+                try Alone<BarMachine>(rule: machine.rule, restoring: other)
             }
         }
-        var tables: [UInt8] = []
-        machine.tables.encode(into: &tables)
+        let tables = machine.tables.state
         for bytes in [tables, machine.state] {
             for count in [0, 1, 15, 23, 24, bytes.count / 2, bytes.count - 1] {
                 let short = Array(bytes.prefix(count))
-                let error =
-                    bytes == tables ? error(ofTables: short) : error(of: short, machine)
-                guard case .truncated(_, let found) = error else {
+                let error = bytes == tables ? error(ofTables: short) : error(of: short)
+                guard case .truncated(_, count) = error else {
                     Issue.record("\(count) bytes were not found truncated")
                     continue
                 }
-                #expect(found == count)
             }
         }
         #expect(error(ofTables: tables + [0]) == .malformed(.end, offset: tables.count))
         let bytes = machine.state
-        #expect(error(of: bytes + [0], machine) == .malformed(.end, offset: bytes.count))
+        #expect(error(of: bytes + [0]) == .malformed(.end, offset: bytes.count))
     }
 
     /// Returns the error of the machine's piece, with the tables that belong to it.
     private func error(
-        of bytes: [UInt8], _ machine: Alone<BarMachine>, _ series: BarSeriesSet? = nil
+        of bytes: [UInt8], _ series: BarSeriesSet? = nil, limits: MachineLimits = MachineLimits()
     ) -> CheckpointError? {
-        error(of: bytes) { span throws(CheckpointError) in
-            _ = try BarMachine(
-                rule: BarRule(series: series ?? machine.series), calendar: nil, restoring: span,
-                machine.tables)
+        #expect(throws: CheckpointError.self) {
+            try bytes.read {
+                try BarMachine(
+                    rule: BarRule(series: series ?? machine.series), calendar: nil, limits: limits,
+                    restoring: $0, machine.tables)
+            }
         }
     }
 
     private func error(ofTables bytes: [UInt8]) -> CheckpointError? {
-        error(of: bytes) { span throws(CheckpointError) in
-            _ = try PartitionTables(.ofTests, restoring: span)
-        }
-    }
-
-    private func error(
-        of bytes: [UInt8], _ restore: (RawSpan) throws(CheckpointError) -> Void
-    ) -> CheckpointError? {
-        do throws(CheckpointError) {
-            try bytes.withRawSpan(restore)
-            return nil
-        } catch {
-            return error
+        #expect(throws: CheckpointError.self) {
+            try bytes.read { try PartitionTables(.ofTests, restoring: $0) }
         }
     }
 
     @Test("another version, another format and other series are told apart")
     func foreign() throws {
-        let machine = try Samples.machine()
         var bytes = machine.state
         let fewer = try barSeries(["1s"], lateness: 1_000_000_000)
-        #expect(
-            error(of: bytes, machine, fewer) == .otherSeries(found: "1s,1m", configured: "1s"))
+        #expect(error(of: bytes, fewer) == .otherSeries(found: "1s,1m", configured: "1s"))
         bytes[4] = 2
-        #expect(error(of: bytes, machine) == .version(found: 2, known: 1))
+        #expect(error(of: bytes) == .version(found: 2, known: 1))
         bytes[0] = 0
-        guard case .foreign = error(of: bytes, machine) else {
+        guard case .foreign = error(of: bytes) else {
             Issue.record("a foreign magic was not noticed")
             return
         }
@@ -89,22 +78,23 @@ import Testing
         var accepted = 0
         for seed in Fuzzing.seeds.all() {
             var random = SeededRandom(seed: seed)
-            var run = try MachineRun(["1s", "1m"])
+            let rule = try RandomRule(seed: seed)
+            let tape = rule.tape(seed: seed)
+            var run = rule.run
             run.takesLate = false
-            let tape = RandomTape(seed: seed).events
-            run.feed(Array(tape.prefix(Int.random(in: 0...tape.count, using: &random))))
+            run.feed(tape.prefix(Int.random(in: 0...tape.count, using: &random)))
             let good = run.machine.snapshot
             for _ in 0..<Fuzzing.mutationsPerSeed {
                 let bytes = Fuzzing.mutated(good, using: &random)
-                guard let machine = try? Alone<BarMachine>.restored(bytes, run.machine.series)
-                else {
-                    continue
-                }
+                guard
+                    let machine = try? Alone<BarMachine>(
+                        rule: rule.rule, calendar: rule.calendar, restoring: bytes)
+                else { continue }
                 accepted += 1
-                #expect(machine.snapshot == bytes, "TAPELINE_SEED=\(seed)")
+                let isSame = machine.snapshot == bytes
+                #expect(isSame, "TAPELINE_SEED=\(seed)")
                 // No later operation may trap, either.
-                var after = MachineRun(run.machine.series)
-                after.machine = machine
+                var after = MachineRun(machine)
                 after.feed(tape)
                 for bar in after.closed { _ = after.named(bar) }
                 for tick in after.late {
@@ -118,7 +108,6 @@ import Testing
 
     @Test("fields that no machine can have are refused, each by its name")
     func impossible() throws {
-        let machine = try Samples.machine()
         let good = machine.state
         // The last block before the fills, of which there are none, is a window. The late tick is
         // the last block.
@@ -127,7 +116,7 @@ import Testing
         func refusal(at offset: Int, _ value: UInt8) -> CheckpointError? {
             var bytes = good
             bytes[offset] = value
-            return error(of: Fuzzing.sealed(bytes), machine)
+            return error(of: Fuzzing.sealed(bytes))
         }
         let windowEnd = window + WindowState.encodedBytes
         for (offset, value) in [
@@ -141,23 +130,14 @@ import Testing
             as [(Int, UInt8)]
         {
             let found = refusal(at: late + offset, value)
-            #expect(
-                found == .malformed(.lateTick, offset: good.count - 8), "offset \(offset)")
+            #expect(found == .malformed(.lateTick, offset: good.count - 8), "offset \(offset)")
         }
         #expect(refusal(at: window + 16, 200) == .unbalanced(series: 1))
     }
 
     @Test("windows beyond a smaller limit are refused and not dropped")
     func limits() throws {
-        let machine = try Samples.machine()
-        let bytes = machine.state
-        #expect(throws: CheckpointError.self) {
-            try bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(
-                    rule: machine.rule, calendar: nil, limits: MachineLimits(openWindows: 1),
-                    restoring: span, machine.tables)
-            }
-        }
+        #expect(error(of: machine.state, limits: MachineLimits(openWindows: 1)) != nil)
     }
 
     @Test("a machine at all its limits stays below that of checkpoints")
@@ -185,45 +165,46 @@ import Testing
         }
         #expect(machine.symbols.providers.isEmpty)
         #expect(machine.symbols.feeds[0] == machine.symbols.feeds[1])
-        let bytes = machine.snapshot
-        #expect(try Alone<BarMachine>.restored(bytes, machine.series).snapshot == bytes)
+        _ = try machine.restored()
     }
 
     // MARK: golden
 
-    private static let folder = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().appendingPathComponent("Golden")
-
     @Test("a checkpoint has the bytes of its file, and is read")
     func golden() throws {
-        let machine = try Samples.machine()
         let head = OperatorCheckpoint(
             definition: 0x0123_4567_89ab_cdef, generation: 2,
             output: OutputLedger.End(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
-        var bytes: [UInt8] = []
-        try head.encode(machine, into: &bytes)
-        let file = Self.folder.appendingPathComponent("checkpoint.hex")
-        if !FileManager.default.fileExists(atPath: file.path) {
-            try hexLines(bytes).write(to: file, atomically: true, encoding: .utf8)
-            Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")
-        }
-        let text = try String(contentsOf: file, encoding: .utf8)
-        #expect(hexLines(bytes) == text)
-        let kept = text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
-        let restored = try kept.withRawSpan { span throws(CheckpointError) in
-            try OperatorCheckpoint.restore(span, series: machine.series)
-        }
+        let kept = try Golden.checked(try head.bytes(machine), "checkpoint")
+        let restored = try OperatorCheckpoint.restore(kept, rule: machine.rule)
         #expect(restored.checkpoint == head)
         #expect(restored.machine.snapshot == machine.snapshot)
     }
 }
 
-/// Returns the bytes as the files in the folder Golden have them.
-func hexLines(_ bytes: [UInt8]) -> String {
-    stride(from: 0, to: bytes.count, by: 16).map { start in
-        bytes[start..<min(start + 16, bytes.count)]
-            .map { String(format: "%02x", $0) }.joined(separator: " ")
-    }.joined(separator: "\n") + "\n"
+/// The files in the folder Golden.
+enum Golden {
+    private static let folder = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().appendingPathComponent("Golden")
+
+    /// Compares with the bytes in a file, and returns those.
+    static func checked(_ bytes: [UInt8], _ name: String) throws -> [UInt8] {
+        let file = folder.appendingPathComponent("\(name).hex")
+        if !FileManager.default.fileExists(atPath: file.path) {
+            try lines(bytes).write(to: file, atomically: true, encoding: .utf8)
+            Issue.record("\(file.lastPathComponent) was missing and has been written: look at it")
+        }
+        let text = try String(contentsOf: file, encoding: .utf8)
+        #expect(lines(bytes) == text)
+        return text.split(whereSeparator: \.isWhitespace).compactMap { UInt8($0, radix: 16) }
+    }
+
+    private static func lines(_ bytes: [UInt8]) -> String {
+        stride(from: 0, to: bytes.count, by: 16).map { start in
+            bytes[start..<min(start + 16, bytes.count)]
+                .map { String(format: "%02x", $0) }.joined(separator: " ")
+        }.joined(separator: "\n") + "\n"
+    }
 }
 
 /// Makes damage from a seed.

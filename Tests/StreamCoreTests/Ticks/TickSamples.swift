@@ -27,3 +27,35 @@ enum TickSamples {
             askPrice: Price(raw: ask), askSize: Quantity(raw: 300_000_000))
     }
 }
+
+extension TickHeader {
+    /// A tick whose provider and gateway give the same time.
+    static func at(
+        _ nanoseconds: Int64, symbol: UInt32 = 0, flags: TickFlags = [], id: UInt64 = 0
+    ) -> TickHeader {
+        let time = Timestamp(nanoseconds: nanoseconds)
+        return TickHeader(
+            symbol: symbol, flags: flags, providerTime: time, receiveTime: time, providerID: id)
+    }
+}
+
+extension Trade {
+    static func at(
+        _ nanoseconds: Int64, _ price: Int64 = 1, size: Int64 = 1, symbol: UInt32 = 0,
+        flags: TickFlags = []
+    ) -> Trade {
+        Trade(
+            header: .at(nanoseconds, symbol: symbol, flags: flags), price: Price(raw: price),
+            size: Quantity(raw: size))
+    }
+}
+
+extension Quote {
+    static func at(_ nanoseconds: Int64, bid: Int64, _ bidSize: Int64, ask: Int64, _ askSize: Int64)
+        -> Quote
+    {
+        Quote(
+            header: .at(nanoseconds), bidPrice: Price(raw: bid), bidSize: Quantity(raw: bidSize),
+            askPrice: Price(raw: ask), askSize: Quantity(raw: askSize))
+    }
+}

@@ -205,7 +205,7 @@ let suites: [Tests] = [
     serverTests(
         of: "GraphLanguage", tier: .night, uses: model + ["StreamCore", "YAMLFile"],
         beside: ["nyse_sessions.py"]),
-    tests(of: "OperatorGraph", uses: codec + ["StreamCore"]),
+    tests(of: "OperatorGraph", uses: codec + ["SimulationKit", "StreamCore"]),
     tests(of: "ProviderKit", uses: model + ["ServiceRuntime", "YAMLFile"], isLong: true),
     tests(
         of: "IBKRProvider",

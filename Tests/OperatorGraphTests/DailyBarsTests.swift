@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import SimulationKit
 import StreamCore
 import TapeCodec
 import Testing
@@ -20,12 +21,7 @@ struct DailyBarsTests {
         let rule = BreadthRule(
             series: try #require(SeriesName("1s")), universe: [],
             measures: [.advanceDecline, .newHighs(days: 2)], warmsUp: true)
-        var graph = GraphDefinition.simple(try BarSeriesSet(["1s"]))
-        graph.nodes.append(
-            GraphNode(
-                name: "market", input: .ticks(.trade),
-                operation: .breadth(rule, calendar: nil)))
-        definition = graph
+        definition = GraphDefinition.simple(try BarSeriesSet(["1s"])).measuring(rule)
     }
 
     private struct Day {
@@ -120,50 +116,32 @@ struct DailyBarsTests {
 
     // MARK: over all partitions
 
-    /// Returns what a partition publishes, in packets of `each` values.
-    private func published(_ output: GraphOutput, each: Int) throws -> [SealedPacket] {
-        var packets: [SealedPacket] = []
-        var values = output.values[...]
-        var bars = output.bars[...]
-        repeat {
-            var builder = PacketBuilder(kind: .bars, partition: Partition(0), source: .operator)
-            let symbol = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("A")), provider: "", since: .undefined,
-                    source: SourceName("one")))
-            let series = builder.register(
-                SeriesDefinition(
-                    name: try #require(SeriesName("1s")), widthNanoseconds: Self.second))
-            for value in values.prefix(each) {
-                let isIn = builder.append(
-                    IndicatorValue(
-                        header: TickHeader(
-                            symbol: symbol, providerTime: value.periodEnd,
-                            receiveTime: value.periodEnd),
-                        name: value.name, value: value.value, periodStart: value.periodStart,
-                        periodEnd: value.periodEnd))
-                #expect(isIn == .appended)
-            }
-            values = values.dropFirst(each)
-            if values.isEmpty {
-                for var bar in bars {
-                    (bar.symbol, bar.series) = (symbol, series)
-                    let isIn = builder.append(bar)
-                    #expect(isIn)
-                }
-                bars = []
-            }
-            packets.append(seal(&builder, watermark: values.isEmpty ? 60 : -1))
-        } while !values.isEmpty
-        return packets
+    private func packet(_ partition: Int) throws -> PublishedPacket {
+        PublishedPacket(
+            partition: partition, series: try #require(SeriesName("1s")), width: Self.second)
     }
 
-    private func seal(_ builder: inout PacketBuilder, watermark seconds: Int64) -> SealedPacket {
-        builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1,
-                watermark: Timestamp(nanoseconds: Self.today + seconds * Self.second),
-                sendTime: Timestamp(nanoseconds: Self.today)))
+    private func time(_ second: Int64) -> Timestamp {
+        Timestamp(nanoseconds: Self.today + second * Self.second)
+    }
+
+    /// Returns what a partition publishes, in packets of `each` values.
+    private func published(_ output: GraphOutput, each: Int) throws -> [SealedPacket] {
+        let symbol = try ofTest("A")
+        var packets: [SealedPacket] = []
+        var values = output.values[...]
+        repeat {
+            var packet = try packet(0)
+            for value in values.prefix(each) {
+                packet.add(
+                    value.name, value.value, from: value.periodStart, to: value.periodEnd,
+                    of: symbol)
+            }
+            values = values.dropFirst(each)
+            if values.isEmpty { for bar in output.bars { packet.add(bar, of: symbol) } }
+            packets.append(packet.sealed(watermark: time(values.isEmpty ? 60 : -1)))
+        } while !values.isEmpty
+        return packets
     }
 
     @Test("breadth is right on the first day, wherever packets end", arguments: [1, 2, 3, 6, 9])
@@ -180,11 +158,8 @@ struct DailyBarsTests {
         var universe = UniverseMachine(program)
         var values: [IndicatorValue] = []
         for packet in try published(output, each: each) {
-            var bytes: [UInt8] = []
-            universe.encode(into: &bytes)
-            universe = try bytes.withRawSpan { span throws(CheckpointError) in
-                try UniverseMachine(program, restoring: span)
-            }
+            let isSame = try universe.restore()
+            #expect(isSame)
             packet.withBytes { universe.take(packet.header, $0, into: &values) }
         }
         let found = values.filter { !$0.name.hasSuffix(".symbols") }.map {
@@ -200,25 +175,12 @@ struct DailyBarsTests {
     // MARK: stalled partitions
 
     private func bars(_ partition: Int, at second: Int64, until: Int64) throws -> SealedPacket {
-        var builder = PacketBuilder(
-            kind: .bars, partition: Partition(partition), source: .operator)
-        let symbol = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("S\(partition)")), provider: "", since: .undefined,
-                source: SourceName("one")))
-        let series = builder.register(
-            SeriesDefinition(
-                name: try #require(SeriesName("1s")), widthNanoseconds: Self.second))
-        let open = Timestamp(nanoseconds: Self.today + second * Self.second)
-        var bar = Bar(
-            symbol: symbol, series: series, openTime: open,
-            closeTime: open.advanced(byNanoseconds: Self.second))
-        (bar.open, bar.high, bar.low, bar.close, bar.trades) = (
-            Price(raw: 5), Price(raw: 5), Price(raw: 5), Price(raw: 5), 1
-        )
-        let isIn = builder.append(bar)
-        #expect(isIn)
-        return seal(&builder, watermark: until)
+        var packet = try packet(partition)
+        packet.add(
+            Bar(
+                from: time(second).nanoseconds, to: time(second + 1).nanoseconds, price: 5),
+            of: try ofTest("S\(partition)"))
+        return packet.sealed(watermark: time(until))
     }
 
     @Test("a bar that several nodes take waits once")

@@ -9,29 +9,40 @@ import Testing
 
 @Suite("Definitions that are known by their bytes")
 struct DefinitionMemoryTests {
-    /// Returns a packet that defines one symbol, with its position.
-    private func packet(
-        _ symbol: String, provider: String = "p", since: Int64 = 0
-    ) throws -> (bytes: [UInt8], message: MessageBounds) {
-        var builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try #require(SourceName("s")))
-        let number = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol(symbol)), provider: provider,
-                since: Timestamp(nanoseconds: since)))
-        let time = Timestamp(nanoseconds: 1)
-        let isIn = builder.append(
-            Trade(
-                header: TickHeader(symbol: number, providerTime: time, receiveTime: time),
-                price: Price(raw: 1), size: Quantity(raw: 1)))
-        #expect(isIn)
-        let bytes = builder.seal(
-            PacketBuilder.Seal(epoch: 1, firstOrdinal: 1, watermark: time, sendTime: time)
-        ).withBytes { $0.array }
-        var cursor = RecordCursor()
-        let first = bytes.withRawSpan { cursor.next(in: $0) }
-        guard case .other(let message) = first else { throw NoDefinition() }
-        return (bytes, message)
+    /// The bytes of a packet that defines one symbol, and where the definition is.
+    private struct Definition {
+        let bytes: [UInt8]
+        let message: MessageBounds
+
+        init(_ symbol: String, provider: String = "p", since: Int64 = 0) throws {
+            var builder = PacketBuilder(
+                kind: .ticks, partition: Partition(0), source: try #require(SourceName("s")))
+            let number = builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(symbol)), provider: provider,
+                    since: Timestamp(nanoseconds: since)))
+            let time = Timestamp(nanoseconds: 1)
+            let isIn = builder.append(
+                Trade(
+                    header: TickHeader(symbol: number, providerTime: time, receiveTime: time),
+                    price: Price(raw: 1), size: Quantity(raw: 1)))
+            try #require(isIn)
+            let bytes = builder.seal(
+                PacketBuilder.Seal(epoch: 1, firstOrdinal: 1, watermark: time, sendTime: time)
+            ).withBytes { $0.array }
+            var cursor = RecordCursor()
+            let first = bytes.withRawSpan { cursor.next(in: $0) }
+            guard case .other(let message) = first else { throw NoDefinition() }
+            (self.bytes, self.message) = (bytes, message)
+        }
+
+        func note(in memory: inout DefinitionMemory, as symbol: UInt32) {
+            bytes.withRawSpan { memory.note(message, in: $0, source: 0, symbol: symbol) }
+        }
+
+        func symbol(in memory: DefinitionMemory, source: Int = 0) -> UInt32? {
+            bytes.withRawSpan { memory.symbol(of: message, in: $0, source: source) }
+        }
     }
 
     private struct NoDefinition: Error {}
@@ -39,23 +50,16 @@ struct DefinitionMemoryTests {
     @Test("what was noted is known, and nothing that differs in a field or comes from elsewhere")
     func knowsByBytes() throws {
         var memory = DefinitionMemory()
-        let one = try packet("AAPL", provider: "alpaca", since: 5)
-        one.bytes.withRawSpan { memory.note(one.message, in: $0, source: 0, symbol: 7) }
-        let same = try packet("AAPL", provider: "alpaca", since: 5)
-        same.bytes.withRawSpan { span in
-            #expect(memory.symbol(of: same.message, in: span, source: 0) == 7)
-            #expect(memory.symbol(of: same.message, in: span, source: 1) == nil)
-        }
-        let others = [
-            try packet("AAPL", provider: "alpaca", since: 6),
-            try packet("AAPL", provider: "alpacb", since: 5),
-            try packet("AAPM", provider: "alpaca", since: 5),
-            try packet("AAPLa", provider: "lpaca", since: 5),
-        ]
-        for other in others {
-            other.bytes.withRawSpan {
-                #expect(memory.symbol(of: other.message, in: $0, source: 0) == nil)
-            }
+        try Definition("AAPL", provider: "alpaca", since: 5).note(in: &memory, as: 7)
+        let same = try Definition("AAPL", provider: "alpaca", since: 5)
+        #expect(same.symbol(in: memory) == 7)
+        #expect(same.symbol(in: memory, source: 1) == nil)
+        for (symbol, provider, since) in [
+            ("AAPL", "alpaca", 6), ("AAPL", "alpacb", 5), ("AAPM", "alpaca", 5),
+            ("AAPLa", "lpaca", 5),
+        ] as [(String, String, Int64)] {
+            let other = try Definition(symbol, provider: provider, since: since)
+            #expect(other.symbol(in: memory) == nil)
         }
     }
 
@@ -63,61 +67,28 @@ struct DefinitionMemoryTests {
     func forgetsEarlierOnes() throws {
         var memory = DefinitionMemory()
         for since in 0..<2_000 {
-            let now = try packet("AAPL", since: Int64(since))
-            now.bytes.withRawSpan { span in
-                #expect(memory.symbol(of: now.message, in: span, source: 0) == nil)
-                memory.note(now.message, in: span, source: 0, symbol: 0)
-                #expect(memory.symbol(of: now.message, in: span, source: 0) == 0)
-            }
+            let now = try Definition("AAPL", since: Int64(since))
+            #expect(now.symbol(in: memory) == nil)
+            now.note(in: &memory, as: 0)
+            #expect(now.symbol(in: memory) == 0)
         }
-        let first = try packet("AAPL", since: 0)
-        first.bytes.withRawSpan {
-            #expect(memory.symbol(of: first.message, in: $0, source: 0) == nil)
-        }
+        #expect(try Definition("AAPL", since: 0).symbol(in: memory) == nil)
     }
 
     @Test("one that is too long is not remembered, and puts an end to what was")
     func skipsLongOnes() throws {
         var memory = DefinitionMemory()
-        let short = try packet("AAPL")
-        let long = try packet(String(repeating: "A", count: 300))
-        short.bytes.withRawSpan { memory.note(short.message, in: $0, source: 0, symbol: 0) }
-        long.bytes.withRawSpan { span in
-            memory.note(long.message, in: span, source: 0, symbol: 0)
-            #expect(memory.symbol(of: long.message, in: span, source: 0) == nil)
-        }
-        short.bytes.withRawSpan {
-            #expect(memory.symbol(of: short.message, in: $0, source: 0) == nil)
-        }
+        let short = try Definition("AAPL")
+        let long = try Definition(String(repeating: "A", count: 300))
+        short.note(in: &memory, as: 0)
+        long.note(in: &memory, as: 0)
+        #expect(long.symbol(in: memory) == nil)
+        #expect(short.symbol(in: memory) == nil)
     }
 
-    /// Returns a memory in which the definition of each packet has the packet's number.
-    private func remembering(
-        _ packets: [(bytes: [UInt8], message: MessageBounds)]
-    ) -> DefinitionMemory {
-        var memory = DefinitionMemory()
-        for (number, one) in packets.enumerated() {
-            one.bytes.withRawSpan {
-                memory.note(one.message, in: $0, source: 0, symbol: UInt32(number))
-            }
-        }
-        return memory
-    }
-
-    @Test("thousands of symbols are known at once")
+    @Test("thousands of symbols of all lengths are known, and no two are taken for one")
     func holdsMany() throws {
-        let packets = try (0..<5_000).map { try packet("SYM\($0)") }
-        let memory = remembering(packets)
-        for (number, one) in packets.enumerated() {
-            one.bytes.withRawSpan {
-                #expect(memory.symbol(of: one.message, in: $0, source: 0) == UInt32(number))
-            }
-        }
-    }
-
-    @Test("names of all lengths are known, and no two are taken for one")
-    func knowsNamesOfAllLengths() throws {
-        var names: [String] = []
+        var names = (0..<5_000).map { "SYM\($0)" }
         for length in 1...40 {
             names.append(String(repeating: "A", count: length))
             for place in 0..<length {
@@ -126,13 +97,14 @@ struct DefinitionMemoryTests {
                 names.append(String(name))
             }
         }
-        let packets = try names.map { try packet($0) }
-        let memory = remembering(packets)
-        for (number, one) in packets.enumerated() {
-            one.bytes.withRawSpan {
-                #expect(memory.symbol(of: one.message, in: $0, source: 0) == UInt32(number))
-                #expect(memory.symbol(of: one.message, in: $0, source: 1) == nil)
-            }
+        let definitions = try names.map { try Definition($0) }
+        var memory = DefinitionMemory()
+        for (number, one) in definitions.enumerated() {
+            one.note(in: &memory, as: UInt32(number))
+        }
+        for (number, one) in definitions.enumerated() {
+            #expect(one.symbol(in: memory) == UInt32(number))
+            #expect(one.symbol(in: memory, source: 1) == nil)
         }
     }
 
@@ -147,11 +119,7 @@ struct DefinitionMemoryTests {
         var time: Int64 = 1_700_000_000_000_000_000
         for number in 0..<400 {
             let packet = try changingPacket(number, &time, &random)
-            var state: [UInt8] = []
-            forgetting.encode(into: &state)
-            forgetting = try state.withRawSpan { span throws(CheckpointError) in
-                try GraphMachine(program, restoring: span)
-            }
+            forgetting = try forgetting.restored()
             var outputs = (GraphOutput(), GraphOutput())
             packet.withBytes { span in
                 _ = remembering.take(packet.header, span, into: &outputs.0)
@@ -160,10 +128,7 @@ struct DefinitionMemoryTests {
             #expect(outputs.0.bars == outputs.1.bars)
             #expect(outputs.0.late == outputs.1.late)
         }
-        var states: ([UInt8], [UInt8]) = ([], [])
-        remembering.encode(into: &states.0)
-        forgetting.encode(into: &states.1)
-        #expect(states.0 == states.1)
+        #expect(remembering.bytes == forgetting.bytes)
         #expect(remembering.received > 0)
     }
 

@@ -8,73 +8,21 @@ import Testing
 
 /// Which bars are partial after gaps, after gaps are filled, and after other repairs.
 @Suite("gaps and repairs") struct GapRepairTests {
-    /// A graph with its tape. It is repaired as its owner does it, and restored after every packet.
-    private struct Run {
-        var tape: GraphTape
-        var machine: GraphMachine
-        private var seen = 0
-        /// The last stored version of each bar, by `<series> <seconds>`.
-        private(set) var bars: [String: Bar] = [:]
-
-        init(_ nodes: [GraphNode]) throws {
-            tape = try GraphTape()
-            machine = try OperatorGraphTests.machine(nodes)
-        }
-
-        /// Returns the keys of the published bars.
-        @discardableResult
-        mutating func go(watermark: Double) throws -> [String] {
-            tape.seal(watermark: watermark)
-            var output = machine.run(Array(tape.packets[seen...]))
-            seen = tape.packets.count
-            if !output.dirty.isEmpty {
-                var repair = try #require(GraphRepair(machine, output.dirty))
-                for packet in tape.packets {
-                    packet.withBytes { repair.note(packet.header, $0) }
-                }
-                if repair.endFirstPass() { Issue.record("one pass is enough") }
-                machine.absorb(repair, into: &output)
-            }
-            machine = try machine.restored()
-            return output.bars.map { bar in
-                let since = bar.openTime.nanoseconds - GraphTape.time(0).nanoseconds
-                let name = machine.program.series[Int(bar.series)].name.text
-                let key = "\(name) \(Double(since) / 1_000_000_000)"
-                bars[key] = bar.flags.contains(.withdrawn) ? nil : bar
-                return key
-            }
-        }
-
-        var partial: [String] {
-            bars.filter { $0.value.flags.contains(.partial) }.keys.sorted()
-        }
-    }
-
     /// Returns bars of all kinds of windows: `n` of two trades, `p` with pauses of 2 s, `five` of
     /// bars.
     private static func nodes() throws -> [GraphNode] {
-        func bars(_ name: String, _ window: WindowRule) throws -> GraphNode {
-            let series = try BarSeries(name: try #require(SeriesName(name)), window: window)
-            return GraphNode(
-                name: "of-\(name)", input: .ticks(.trade),
-                operation: .bars(BarRule(series: try BarSeriesSet([series])), calendar: nil))
-        }
-        let five = try BarSeries(
-            name: try #require(SeriesName("five")), window: .tumbling(width: 5_000_000_000))
-        return [
+        [
             try Nodes.bars("bars", .ticks(.trade), ["1s"]),
-            try bars("n", .ticks(2)),
-            try bars("p", .inactivity(gap: 2_000_000_000)),
-            GraphNode(
-                name: "fives", input: .node(0),
-                operation: .resample(
-                    ResampleRule(
-                        from: try #require(SeriesName("1s")), series: try BarSeriesSet([five])))),
+            try Nodes.bars("of-n", .ticks(.trade), of: Nodes.series("n", .ticks(2))),
+            try Nodes.bars(
+                "of-p", .ticks(.trade), of: Nodes.series("p", .inactivity(gap: 2_000_000_000))),
+            try Nodes.resample(
+                "fives", .node(0), from: "1s", of: BarSeriesSet([Nodes.seconds("five", 5)])),
         ]
     }
 
-    private func begun() throws -> Run {
-        var run = try Run(try Self.nodes())
+    private func begun() throws -> GraphScene {
+        var run = try GraphScene(try Self.nodes())
         for (id, time) in [0.5, 1.5, 2.5, 3.5].enumerated() {
             try run.tape.trade("A", at: time, id: UInt64(id + 1))
         }
@@ -89,20 +37,20 @@ import Testing
         var run = try begun()
         try run.tape.gap("A", from: 0.6, to: 1.2, state: .open)
         try run.go(watermark: 9)
-        let touched = ["1s 0.0", "1s 1.0", "five 0.0", "n 0.5", "p 0.5"]
+        let touched = ["1s 0", "1s 1", "five 0", "n 0.5", "p 0.5"]
         #expect(run.partial == touched)
         // A repair for another reason.
         try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
         try run.go(watermark: 9)
         #expect(run.partial == touched)
-        #expect(run.bars["1s 0.0"]?.open == Price(raw: 7_000_000_000))
+        #expect(run.bars["1s 0"]?.open == Price(raw: 7_000_000_000))
         // The gap is filled in parts.
         try run.tape.gap("A", from: 0, to: 0.9, state: .filled)
         try run.go(watermark: 9)
         #expect(run.partial == touched)
         try run.tape.gap("A", from: 0.9, to: 1, state: .filled, kind: .any)
         try run.go(watermark: 9)
-        #expect(run.partial == touched.filter { $0 != "1s 0.0" })
+        #expect(run.partial == touched.filter { $0 != "1s 0" })
         try run.tape.gap("A", from: 1, to: 3, state: .filled)
         try run.go(watermark: 9)
         #expect(run.partial.isEmpty)
@@ -118,17 +66,17 @@ import Testing
             try run.tape.trade("A", at: time, id: UInt64(id + 10))
         }
         try run.go(watermark: 60)
-        #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
-        #expect(run.bars["1s 30.0"] != nil && run.bars["n 30.5"] != nil)
+        #expect(run.partial == ["1s 20", "five 20", "n 20.5", "p 20.5"])
+        #expect(run.bars["1s 30"] != nil && run.bars["n 30.5"] != nil)
         // A repair that a person requests long afterwards finds the gap, too.
         try run.tape.request("A", from: 0, to: 40)
         try run.go(watermark: 61)
-        #expect(run.partial == ["1s 20.0", "five 20.0", "n 20.5", "p 20.5"])
+        #expect(run.partial == ["1s 20", "five 20", "n 20.5", "p 20.5"])
     }
 
     @Test("nothing is missing before a subscription that began again once it was filled in")
     func beginning() throws {
-        var run = try Run(try Self.nodes())
+        var run = try GraphScene(try Self.nodes())
         for (id, time) in [0.5, 1.5].enumerated() {
             try run.tape.trade("A", at: time, id: UInt64(id + 1))
         }
@@ -137,7 +85,7 @@ import Testing
             try run.tape.trade("A", at: time, id: UInt64(id + 3))
         }
         try run.go(watermark: 8)
-        #expect(run.partial == ["1s 2.0", "five 0.0", "n 2.5", "p 0.5"])
+        #expect(run.partial == ["1s 2", "five 0", "n 2.5", "p 0.5"])
         try run.tape.gap("A", from: 1.6, to: 2.4, state: .filled)
         try run.go(watermark: 9)
         #expect(run.partial.isEmpty)
@@ -159,7 +107,7 @@ import Testing
         var run = try begun()
         try run.tape.gap(nil, from: 2.6, to: 2.7, state: .open, kind: .any)
         try run.go(watermark: 9)
-        let touched = ["1s 2.0", "five 0.0", "n 2.5", "p 0.5"]
+        let touched = ["1s 2", "five 0", "n 2.5", "p 0.5"]
         #expect(run.partial == touched)
         try run.tape.request("A", from: 0, to: 4)
         try run.go(watermark: 9)
@@ -168,7 +116,7 @@ import Testing
 
     @Test("a gap of quotes is none of trades, and the other way round")
     func kinds() throws {
-        var run = try Run([
+        var run = try GraphScene([
             try Nodes.bars("bars", .ticks(.trade), ["1s"]),
             try Nodes.bars("quotes", .ticks(.quote), ["5s"], field: .middle),
         ])
@@ -177,15 +125,15 @@ import Testing
         try run.go(watermark: 10)
         try run.tape.gap("A", from: 0.6, to: 0.7, state: .open, kind: .quote)
         var published = try run.go(watermark: 10)
-        #expect(published == ["5s 0.0"])
-        #expect(run.partial == ["5s 0.0"])
+        #expect(published == ["5s 0"])
+        #expect(run.partial == ["5s 0"])
         try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
         published = try run.go(watermark: 10)
-        #expect(published == ["1s 0.0"])
+        #expect(published == ["1s 0"])
         try run.tape.request("A", from: 0, to: 1)
         published = try run.go(watermark: 10)
-        #expect(published == ["1s 0.0", "5s 0.0"])
-        #expect(run.partial == ["5s 0.0"])
+        #expect(published == ["1s 0", "5s 0"])
+        #expect(run.partial == ["5s 0"])
     }
 
     @Test("an id is one of its source or group, and people may take back trades of any")

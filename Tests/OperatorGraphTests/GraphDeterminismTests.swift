@@ -16,18 +16,6 @@ struct GraphDeterminismTests {
                 condition: Nodes.expression(.field(.size), .number(100_000_000_000), .greater)),
             RouteBranch(name: "small", condition: nil),
         ]
-        let values = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["5s"])), functions: AggregateFunction.allCases)
-        let spread = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["10s"]), field: .middle),
-            functions: [.spread, .mean])
-        let numbers = BarRule(
-            series: try BarSeriesSet([
-                BarSeries(name: try #require(SeriesName("t7")), window: .ticks(7)),
-                BarSeries(
-                    name: try #require(SeriesName("calm")), window: .inactivity(gap: 500_000_000)),
-                BarSeries("15s"),
-            ]))
         return GraphDefinition(
             name: "all",
             nodes: [
@@ -38,17 +26,17 @@ struct GraphDeterminismTests {
                 GraphNode(name: "by", input: .node(0), operation: .route(branches)),
                 try Nodes.bars("plain", .ticks(.trade), ["1s", "1m"]),
                 try Nodes.bars("few", .node(2), ["2s"]),
-                GraphNode(
-                    name: "number", input: .branch(node: 3, branch: 0),
-                    operation: .bars(numbers, calendar: nil)),
-                GraphNode(
-                    name: "sums", input: .branch(node: 3, branch: 1),
-                    operation: .aggregate(values, calendar: nil)),
+                try Nodes.bars(
+                    "number", .branch(node: 3, branch: 0), of: Nodes.series("t7", .ticks(7)),
+                    Nodes.series("calm", .inactivity(gap: 500_000_000)), BarSeries("15s")),
+                Nodes.numbers(
+                    "sums", .branch(node: 3, branch: 1), BarRule(series: try BarSeriesSet(["5s"])),
+                    AggregateFunction.allCases),
                 Nodes.throttle("calmed", .ticks(.quote), count: 5, per: 2_000_000_000),
                 try Nodes.bars("bids", .node(8), ["30s"], field: .bid),
-                GraphNode(
-                    name: "spread", input: .ticks(.quote),
-                    operation: .aggregate(spread, calendar: nil)),
+                Nodes.numbers(
+                    "spread", .ticks(.quote),
+                    BarRule(series: try BarSeriesSet(["10s"]), field: .middle), [.spread, .mean]),
                 GraphNode(
                     name: "third", input: .ticks(.trade),
                     operation: .custom(
@@ -109,17 +97,10 @@ struct GraphDeterminismTests {
         _ = machine.run(try RandomGraphTape.make(seed: 1, packets: 3))
         let bytes = machine.bytes
         let other = GraphProgram(.simple(try BarSeriesSet(["2s"])))
-        #expect(throws: CheckpointError.self) {
-            try bytes.withRawSpan { span throws(CheckpointError) in
-                _ = try GraphMachine(other, restoring: span)
-            }
-        }
-        let program = machine.program
+        #expect(throws: CheckpointError.self) { try other.machine(bytes) }
         for length in stride(from: 0, to: bytes.count, by: 7) {
             #expect(throws: CheckpointError.self) {
-                try Array(bytes.prefix(length)).withRawSpan { span throws(CheckpointError) in
-                    _ = try GraphMachine(program, restoring: span)
-                }
+                try machine.program.machine(Array(bytes.prefix(length)))
             }
         }
     }

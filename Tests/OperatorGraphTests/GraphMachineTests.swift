@@ -8,29 +8,6 @@ import Testing
 
 @Suite("GraphMachine")
 struct GraphMachineTests {
-    @Test("what a filter keeps back is counted in the window behind it, and in no other")
-    func filter() throws {
-        var machine = try machine([
-            Nodes.filter("big", .ticks(.trade), [.field(.size), .number(5_000_000_000), .greater]),
-            try Nodes.bars("few", .node(0), ["1s"]),
-            try Nodes.bars("all", .ticks(.trade), ["5s"]),
-        ])
-        var tape = try GraphTape()
-        try tape.trade(at: 0.1, price: 10, size: 9)
-        try tape.trade(at: 0.2, price: 20, size: 5)
-        try tape.trade(at: 0.3, price: 30, size: 7)
-        tape.seal(watermark: 10)
-        let output = machine.run(tape.packets)
-        let few = try #require(output.bars.first { $0.series == 0 })
-        #expect(few.trades == 2)
-        #expect(few.excluded.filter == 1)
-        #expect(few.high == Price(raw: 30_000_000_000))
-        let all = try #require(output.bars.first { $0.series == 1 })
-        #expect(all.trades == 3)
-        #expect(all.excluded.total == 0)
-        #expect(machine.machineCounters.allSatisfy { $0.isBalanced })
-    }
-
     @Test("a duplicate is listed once under its node, and is not in the bars")
     func duplicates() throws {
         var machine = try machine([
@@ -102,47 +79,6 @@ struct GraphMachineTests {
         #expect(output.bars.map(\.excluded.filter) == [4, 5, 5])
     }
 
-    @Test("a throttle runs on receive times, and each symbol has its own")
-    func throttle() throws {
-        var machine = try machine([
-            Nodes.throttle("slow", .ticks(.trade), count: 1, per: 100_000_000),
-            try Nodes.bars("bars", .node(0), ["1s"]),
-        ])
-        var tape = try GraphTape()
-        for tenth in 0..<10 {
-            try tape.trade("A", at: Double(tenth) * 0.05)
-            if tenth < 2 { try tape.trade("B", at: Double(tenth) * 0.05) }
-        }
-        tape.seal(watermark: 10)
-        let output = machine.run(tape.packets)
-        #expect(output.bars.map(\.trades) == [5, 1])
-        #expect(output.bars.map(\.excluded.filter) == [5, 1])
-    }
-
-    @Test("aggregates are numbers with the node's, the series' and the function's names")
-    func aggregates() throws {
-        let rule = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["1s"])), functions: AggregateFunction.allCases)
-        var machine = try machine([
-            GraphNode(
-                name: "sums", input: .ticks(.trade), operation: .aggregate(rule, calendar: nil))
-        ])
-        var tape = try GraphTape()
-        try tape.trade(at: 0.1, price: 10, size: 1)
-        try tape.trade(at: 0.2, price: 40, size: 3)
-        try tape.trade(at: 0.3, price: 25, size: 1)
-        tape.seal(watermark: 10)
-        let values = machine.run(tape.packets).values
-        let found = Dictionary(uniqueKeysWithValues: values.map { ($0.name, $0.value) })
-        let expected: [String: Int128] = [
-            "sums.1s.first": 10, "sums.1s.last": 25, "sums.1s.min": 10, "sums.1s.max": 40,
-            "sums.1s.sum": 75, "sums.1s.count": 3, "sums.1s.mean": 25, "sums.1s.vwap": 31,
-        ]
-        #expect(found == expected.mapValues { $0 * 1_000_000_000 })
-        #expect(values.allSatisfy { $0.periodStart == GraphTape.time(0) })
-        #expect(values.allSatisfy { $0.periodEnd == GraphTape.time(1) })
-    }
-
     /// Publishes one value more than the limit for each tick, the second one with a name that is
     /// too long.
     private struct Chatty: TickOperator {
@@ -167,13 +103,10 @@ struct GraphMachineTests {
     func valuesLeftOut() throws {
         var operators = TickOperators()
         operators.register("chatty", Chatty.self)
+        let chatty = GraphNode(
+            name: "c", input: .ticks(.trade), operation: .custom(name: "chatty", settings: []))
         var machine = try machine(
-            [
-                GraphNode(
-                    name: "c", input: .ticks(.trade),
-                    operation: .custom(name: "chatty", settings: [])),
-                try Nodes.bars("bars", .node(0), ["1s"]),
-            ], operators: operators)
+            [chatty, try Nodes.bars("bars", .node(0), ["1s"])], operators: operators)
         var tape = try GraphTape()
         try tape.trade(at: 0.1)
         try tape.trade(at: 0.2)
@@ -182,42 +115,6 @@ struct GraphMachineTests {
         #expect(values.count == 2 * (OperatorValue.perTickMax - 1))
         #expect(values.allSatisfy { $0.name.utf8.count <= 2 + OperatorValue.nameBytesMax })
         #expect(machine.valuesLeftOut == 4)
-    }
-
-    @Test("aggregates of quotes: the middle, and the spread besides")
-    func quoteAggregates() throws {
-        let rule = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["1s"]), field: .middle),
-            functions: [.last, .mean, .count, .spread])
-        var machine = try machine([
-            GraphNode(
-                name: "q", input: .ticks(.quote), operation: .aggregate(rule, calendar: nil))
-        ])
-        var tape = try GraphTape()
-        try tape.quote(at: 0.1, bid: 10, ask: 12)
-        try tape.quote(at: 0.2, bid: 20, ask: 26)
-        try tape.trade(at: 0.3, price: 1)
-        tape.seal(watermark: 10)
-        let values = machine.run(tape.packets).values
-        #expect(values.map(\.name) == ["q.1s.last", "q.1s.mean", "q.1s.count", "q.1s.spread"])
-        #expect(values.map { $0.value / 1_000_000_000 } == [23, 17, 2, 4])
-    }
-
-    @Test("odd lots that a rule leaves out are in no aggregate")
-    func oddLots() throws {
-        var bars = BarRule(series: try BarSeriesSet(["1s"]))
-        bars.oddLots = .exclude(below: .size(Quantity(raw: 10_000_000_000)))
-        let rule = AggregateRule(bars: bars, functions: [.count, .mean])
-        var machine = try machine([
-            GraphNode(
-                name: "round", input: .ticks(.trade), operation: .aggregate(rule, calendar: nil))
-        ])
-        var tape = try GraphTape()
-        try tape.trade(at: 0.1, price: 10, size: 100)
-        try tape.trade(at: 0.2, price: 70, size: 99)
-        try tape.trade(at: 0.3, price: 20, size: 200)
-        tape.seal(watermark: 10)
-        #expect(machine.run(tape.packets).values.map { $0.value / 1_000_000_000 } == [2, 15])
     }
 
     @Test("nodes with an edge tell what they let through")
@@ -233,25 +130,6 @@ struct GraphMachineTests {
         let live = machine.run(tape.packets).live
         #expect(live.map(\.node) == [0])
         #expect(live.map { $0.tick.header.eventTime } == [GraphTape.time(0.2)])
-    }
-
-    @Test("what is no new tick goes past the stages, and is counted")
-    func unusual() throws {
-        var machine = try machine([
-            Nodes.deduplicate("once", .ticks(.trade)), try Nodes.bars("bars", .node(0)),
-        ])
-        var tape = try GraphTape()
-        try tape.trade(at: 0.1, id: 5, flags: .snapshot)
-        try tape.trade(at: 0.2, id: 5, flags: .backfilled)
-        try tape.trade(at: 0.3, id: 5)
-        try tape.trade(at: 0.3, id: 5, action: .cancel)
-        tape.seal(watermark: 10)
-        let output = machine.run(tape.packets)
-        #expect(output.late.isEmpty)
-        #expect(output.bars.map(\.trades) == [1])
-        let counters = machine.counters
-        #expect(counters.backfilled == 1)
-        #expect(counters.filter == 2)
     }
 
     @Test("a source that has opened and told no time yet holds no other one up")
@@ -287,14 +165,12 @@ struct GraphMachineTests {
 
     @Test("what series left out is counted by reason, once per series and once per aggregate")
     func excluded() throws {
-        let numbers = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["1s"])), functions: [.mean, .vwap])
         var machine = try machine([
             Nodes.filter("dear", .ticks(.trade), [.field(.price), .number(0), .greater]),
             try Nodes.bars("bars", .node(0), ["1s", "5s"]),
-            GraphNode(
-                name: "numbers", input: .ticks(.trade),
-                operation: .aggregate(numbers, calendar: nil)),
+            Nodes.numbers(
+                "numbers", .ticks(.trade), BarRule(series: try BarSeriesSet(["1s"])),
+                [.mean, .vwap]),
         ])
         var tape = try GraphTape()
         try tape.trade(at: 0.1, id: 1)
@@ -321,16 +197,9 @@ struct GraphMachineTests {
         var machine = try machine([
             try Nodes.bars("a", .ticks(.trade), ["1s"]),
             try Nodes.bars("b", .ticks(.quote), ["5s"], field: .bid),
-            GraphNode(
-                name: "n", input: .ticks(.trade),
-                operation: .bars(
-                    BarRule(
-                        series: try BarSeriesSet([
-                            BarSeries(name: try #require(SeriesName("t3")), window: .ticks(3)),
-                            BarSeries(
-                                name: try #require(SeriesName("calm")),
-                                window: .inactivity(gap: 1_000_000_000)),
-                        ])), calendar: nil)),
+            try Nodes.bars(
+                "n", .ticks(.trade), of: Nodes.series("t3", .ticks(3)),
+                Nodes.series("calm", .inactivity(gap: 1_000_000_000))),
         ])
         var tape = try GraphTape()
         for (index, name) in ["C", "A", "B", "C"].enumerated() {
@@ -350,25 +219,7 @@ struct GraphMachineTests {
         var bytes = machine.bytes
         bytes[4] = 2
         #expect(throws: CheckpointError.version(found: 2, known: 1)) {
-            try bytes.withRawSpan { span throws(CheckpointError) in
-                _ = try GraphMachine(machine.program, restoring: span)
-            }
+            try machine.program.machine(bytes)
         }
-    }
-
-    @Test("a plain graph answers the same as one that goes the long way")
-    func plainAndLong() throws {
-        let plain = [try Nodes.bars("bars", .ticks(.trade), ["1s", "5s"])]
-        var short = try machine(plain)
-        var long = try machine(
-            plain + [try Nodes.bars("more", .ticks(.quote), ["1h"], field: .bid)])
-        #expect(short.program.isPlain)
-        #expect(!long.program.isPlain)
-        let tape = try RandomGraphTape.make(seed: 5)
-        let (one, other) = (short.run(tape), long.run(tape))
-        #expect(one.bars.count > 50)
-        #expect(one.bars == other.bars.filter { $0.series < 2 })
-        #expect(one.late == other.late.filter { $0.series < 2 })
-        #expect(one.dirty == other.dirty)
     }
 }

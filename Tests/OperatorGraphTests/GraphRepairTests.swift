@@ -101,28 +101,20 @@ struct GraphRepairTests {
             try Nodes.bars("bars", .ticks(.trade), ["1s", "10s", "1m"]),
             Nodes.filter(
                 "dear", .ticks(.trade), [.field(.price), .number(95_000_000_000), .greater]),
-            GraphNode(
-                name: "some", input: .node(1),
-                operation: .bars(
-                    BarRule(
-                        series: try BarSeriesSet([
-                            BarSeries("5s"),
-                            BarSeries(
-                                name: try #require(SeriesName("slide")),
-                                window: .sliding(width: 20_000_000_000, hop: 10_000_000_000)),
-                        ])), calendar: nil)),
+            try Nodes.bars(
+                "some", .node(1),
+                of: BarSeries("5s"),
+                Nodes.series("slide", .sliding(width: 20_000_000_000, hop: 10_000_000_000))),
         ]
     }
 
+    /// Each time both ways: from what the first pass kept, and from a second pass.
     private func repaired(
         _ machine: inout GraphMachine, _ ranges: [DirtyRange], _ packets: [SealedPacket]
     ) throws -> GraphOutput {
-        // Each time both ways: from what the first pass kept, and from a second pass.
-        var kept = try #require(GraphRepair(machine, ranges))
         var twin = machine
-        let few = try repaired(&twin, &kept, packets)
-        var repair = try #require(GraphRepair(machine, ranges, keepingAtMost: 0))
-        let output = try repaired(&machine, &repair, packets)
+        let (few, kept) = try twin.repair(ranges, over: packets)
+        let (output, repair) = try machine.repair(ranges, over: packets, keeping: 0)
         #expect(few.bars == output.bars)
         #expect(kept.taken == repair.taken)
         #expect(kept.unusedChanges == repair.unusedChanges)
@@ -130,35 +122,16 @@ struct GraphRepairTests {
         return output
     }
 
-    private func repaired(
-        _ machine: inout GraphMachine, _ repair: inout GraphRepair, _ packets: [SealedPacket]
-    ) throws -> GraphOutput {
-        for packet in packets { packet.withBytes { repair.note(packet.header, $0) } }
-        if repair.endFirstPass() {
-            for packet in packets { packet.withBytes { repair.take(packet.header, $0) } }
-        }
-        var output = GraphOutput()
-        machine.absorb(repair, into: &output)
-        return output
-    }
-
     @Test(
         "of all of the time gives what a right tape would have given",
-        arguments: [
-            1, 2, 3, 4, 5, 6,
-        ] as [UInt64])
+        arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func equalsIdeal(seed: UInt64) throws {
         let deeds = deeds(seed: seed)
         let packets = try tape(deeds, seed: seed)
         var machine = try machine(try Self.nodes())
         let live = machine.run(packets)
         #expect(!live.late.isEmpty, "seed \(seed): nothing was late")
-        let ranges = (0..<UInt32(machine.symbols.count)).map {
-            DirtyRange(
-                symbol: $0, from: GraphTape.time(0).nanoseconds,
-                to: GraphTape.time(60).nanoseconds, reason: BarReason.repair.rawValue)
-        }
-        let output = try repaired(&machine, ranges, packets)
+        let output = try repaired(&machine, machine.dirty(from: 0, to: 60), packets)
         var right = try OperatorGraphTests.machine(try Self.nodes())
         let expected = right.run(try ideal(deeds))
         let found = published(live.bars + output.bars, machine)
@@ -170,25 +143,12 @@ struct GraphRepairTests {
     /// Returns the same windows from ticks and from bars: `t10` and `t30` are made of one-second
     /// bars.
     private func twice() throws -> [GraphNode] {
-        func series(_ name: String, _ seconds: Int64) throws -> BarSeries {
-            try BarSeries(
-                name: try #require(SeriesName(name)),
-                window: .tumbling(width: seconds * 1_000_000_000))
-        }
-        return [
+        [
             try Nodes.bars("bars", .ticks(.trade), ["1s", "10s", "30s"]),
-            GraphNode(
-                name: "ten", input: .node(0),
-                operation: .resample(
-                    ResampleRule(
-                        from: try #require(SeriesName("1s")),
-                        series: try BarSeriesSet([series("t10", 10)])))),
-            GraphNode(
-                name: "thirty", input: .node(1),
-                operation: .resample(
-                    ResampleRule(
-                        from: try #require(SeriesName("t10")),
-                        series: try BarSeriesSet([series("t30", 30)])))),
+            try Nodes.resample(
+                "ten", .node(0), from: "1s", of: BarSeriesSet([Nodes.seconds("t10", 10)])),
+            try Nodes.resample(
+                "thirty", .node(1), from: "t10", of: BarSeriesSet([Nodes.seconds("t30", 30)])),
         ]
     }
 
@@ -197,12 +157,7 @@ struct GraphRepairTests {
         let packets = try tape(deeds(seed: seed), seed: seed)
         var machine = try machine(try twice())
         var bars = machine.run(packets).bars
-        let ranges = (0..<UInt32(machine.symbols.count)).map {
-            DirtyRange(
-                symbol: $0, from: GraphTape.time(0).nanoseconds,
-                to: GraphTape.time(60).nanoseconds, reason: BarReason.repair.rawValue)
-        }
-        bars += try repaired(&machine, ranges, packets).bars
+        bars += try repaired(&machine, machine.dirty(from: 0, to: 60), packets).bars
         let found = published(bars, machine)
         for (direct, made) in [(1, 3), (2, 4)] as [(UInt16, UInt16)] {
             let keys = found.keys.filter { $0.series == direct }
@@ -238,37 +193,13 @@ struct GraphRepairTests {
         #expect(fine.map(\.flags) == [[.final, .withdrawn]])
     }
 
-    @Test("of what the tape marked corrects those windows", arguments: [1, 2, 3] as [UInt64])
-    func marked(seed: UInt64) throws {
-        let deeds = deeds(seed: seed)
-        let packets = try tape(deeds, seed: seed)
-        var machine = try machine(try Self.nodes())
-        let live = machine.run(packets)
-        let changed = deeds.filter { $0.isCancelled || $0.correctedPrice != nil }
-        #expect(live.dirty.count == changed.count)
-        let output = try repaired(&machine, live.dirty, packets)
-        var right = try OperatorGraphTests.machine(try Self.nodes())
-        let expected = published(right.run(try ideal(deeds)).bars, right)
-        let found = published(live.bars + output.bars, machine)
-        for deed in changed {
-            let start = GraphTape.time(deed.time).floored(toNanoseconds: 1_000_000_000)
-            let key = Key(series: 0, symbol: deed.symbol, open: start)
-            #expect(found[key] == expected[key], "seed \(seed), trade \(deed.id)")
-        }
-        #expect(output.bars.allSatisfy { $0.reason == BarReason.bust.rawValue })
-    }
-
     @Test(
         "a graph goes on behind a repair as its restored twin does", arguments: [7, 8] as [UInt64])
     func goesOn(seed: UInt64) throws {
         let packets = try tape(deeds(seed: seed), seed: seed)
         var machine = try machine(try Self.nodes())
         var output = machine.run(Array(packets.prefix(12)))
-        let ranges = [
-            DirtyRange(
-                symbol: 0, from: GraphTape.time(1).nanoseconds, to: GraphTape.time(50).nanoseconds,
-                reason: BarReason.backfill.rawValue)
-        ]
+        let ranges = machine.dirty(from: 1, to: 50, .backfill, of: 0..<1)
         output = try repaired(&machine, ranges, Array(packets.prefix(12)))
         #expect(!output.bars.isEmpty)
         var twin = try machine.restored()
@@ -280,12 +211,10 @@ struct GraphRepairTests {
 
     @Test("a window whose last trade was taken back is withdrawn, in bars and in aggregates")
     func withdrawn() throws {
-        let values = AggregateRule(
-            bars: BarRule(series: try BarSeriesSet(["1s"])), functions: [.last, .count])
+        let rule = BarRule(series: try BarSeriesSet(["1s"]))
         var machine = try machine([
-            try Nodes.bars("bars", .ticks(.trade), ["1s"]),
-            GraphNode(
-                name: "v", input: .ticks(.trade), operation: .aggregate(values, calendar: nil)),
+            Nodes.bars("bars", .ticks(.trade), rule),
+            Nodes.numbers("v", .ticks(.trade), rule, [.last, .count]),
         ])
         var tape = try GraphTape()
         try tape.trade("A", at: 0.5, id: 1)

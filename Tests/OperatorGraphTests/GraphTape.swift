@@ -197,11 +197,65 @@ extension GraphMachine {
         return bytes
     }
 
-    func restored() throws -> GraphMachine {
-        let program = program
-        return try bytes.withRawSpan { span throws(CheckpointError) in
-            try GraphMachine(program, restoring: span)
+    func restored() throws -> GraphMachine { try program.machine(bytes) }
+
+    /// Returns the ranges of all symbols, or of these, in seconds.
+    func dirty(
+        from: Double, to: Double, _ reason: BarReason = .repair, of symbols: Range<UInt32>? = nil
+    ) -> [DirtyRange] {
+        (symbols ?? 0..<UInt32(self.symbols.count)).map {
+            DirtyRange(
+                symbol: $0, from: GraphTape.time(from).nanoseconds,
+                to: GraphTape.time(to).nanoseconds, reason: reason.rawValue)
         }
+    }
+
+    /// Repairs like the owner of the partition, which reads the tape again. `standing` are all bars
+    /// on the tape; `nil` when they are not known. With a small `keeping` the tape is read twice.
+    /// `readsAll`: also what is older than the plan asks for.
+    mutating func repair(
+        _ ranges: [DirtyRange], over packets: [SealedPacket], standing: [Bar]? = nil,
+        keeping: Int = KeptTicks.stepsMax, readsAll: Bool = true
+    ) throws -> (output: GraphOutput, repair: GraphRepair) {
+        var repair = try #require(GraphRepair(self, ranges, keepingAtMost: keeping))
+        let read = packets.filter {
+            readsAll
+                || $0.header.watermark.advanced(byNanoseconds: 1_000_000_000) >= repair.plan.from
+        }
+        for packet in read { packet.withBytes { repair.note(packet.header, $0) } }
+        if repair.endFirstPass() {
+            #expect(keeping == 0, "one pass is enough")
+            for packet in read { packet.withBytes { repair.take(packet.header, $0) } }
+        }
+        #expect(repair.unplaced == 0)
+        let needs = publishedRanges(of: repair)
+        let published = standing?.filter { bar in
+            needs.contains {
+                $0.symbol == bar.symbol && $0.series == bar.series
+                    && $0.from < bar.closeTime.nanoseconds && bar.openTime.nanoseconds < $0.to
+            }
+        }
+        var output = GraphOutput()
+        absorb(repair, published: published, into: &output)
+        return (output, repair)
+    }
+}
+
+extension GraphProgram {
+    /// Returns the machine whose state has these bytes.
+    func machine(_ bytes: [UInt8]) throws(CheckpointError) -> GraphMachine {
+        try bytes.withRawSpan { span throws(CheckpointError) in
+            try GraphMachine(self, restoring: span)
+        }
+    }
+}
+
+extension [Bar] {
+    /// The last version of each bar, by series, symbol and time, without withdrawn ones.
+    var lastVersions: [Bar] {
+        var last: [String: Bar] = [:]
+        for bar in self { last["\(bar.series) \(bar.symbol) \(bar.openTime)"] = bar }
+        return last.values.filter { !$0.flags.contains(.withdrawn) }
     }
 }
 
@@ -211,10 +265,35 @@ enum Nodes {
         _ name: String, _ input: GraphInput, _ series: [String] = ["1s"],
         field: InputField = .trade
     ) throws -> GraphNode {
+        bars(name, input, BarRule(series: try BarSeriesSet(series), field: field))
+    }
+
+    static func bars(_ name: String, _ input: GraphInput, _ rule: BarRule) -> GraphNode {
+        GraphNode(name: name, input: input, operation: .bars(rule, calendar: nil))
+    }
+
+    static func bars(
+        _ name: String, _ input: GraphInput, of first: BarSeries, _ others: BarSeries...
+    ) throws -> GraphNode {
+        bars(name, input, BarRule(series: try BarSeriesSet([first] + others)))
+    }
+
+    /// One series of bars.
+    static func series(_ name: String, _ window: WindowRule) throws -> BarSeries {
+        try BarSeries(name: try #require(SeriesName(name)), window: window)
+    }
+
+    static func seconds(_ name: String, _ seconds: Int64) throws -> BarSeries {
+        try series(name, .tumbling(width: seconds * 1_000_000_000))
+    }
+
+    static func numbers(
+        _ name: String, _ input: GraphInput, _ rule: BarRule, _ functions: [AggregateFunction]
+    ) -> GraphNode {
         GraphNode(
             name: name, input: input,
-            operation: .bars(
-                BarRule(series: try BarSeriesSet(series), field: field), calendar: nil))
+            operation: .aggregate(
+                AggregateRule(bars: rule, functions: functions), calendar: nil))
     }
 
     static func filter(
@@ -246,11 +325,16 @@ enum Nodes {
     static func resample(
         _ name: String, _ input: GraphInput, from: String, _ series: [String]
     ) throws -> GraphNode {
+        try resample(name, input, from: from, of: BarSeriesSet(series))
+    }
+
+    static func resample(
+        _ name: String, _ input: GraphInput, from: String, of series: BarSeriesSet
+    ) throws -> GraphNode {
         GraphNode(
             name: name, input: input,
             operation: .resample(
-                ResampleRule(
-                    from: try #require(SeriesName(from)), series: try BarSeriesSet(series))))
+                ResampleRule(from: try #require(SeriesName(from)), series: series)))
     }
 
     /// A node that makes bars of a provider's bars of 5 s.

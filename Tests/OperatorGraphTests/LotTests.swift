@@ -9,13 +9,9 @@ import Testing
 @Suite("Odd lots below the symbol's lot") struct LotTests {
     /// Returns one-second bars.
     private func bars(_ rule: OddLotRule, _ windows: [WindowRule] = []) throws -> GraphNode {
-        let counted = try windows.enumerated().map { index, window in
-            try BarSeries(name: try #require(SeriesName("n\(index)")), window: window)
-        }
+        let counted = try windows.enumerated().map { try Nodes.series("n\($0)", $1) }
         let series = counted.isEmpty ? try BarSeriesSet(["1s"]) : try BarSeriesSet(counted)
-        return GraphNode(
-            name: "bars", input: .ticks(.trade),
-            operation: .bars(BarRule(series: series, oddLots: rule), calendar: nil))
+        return Nodes.bars("bars", .ticks(.trade), BarRule(series: series, oddLots: rule))
     }
 
     private func graph(_ node: GraphNode) -> GraphMachine {
@@ -52,30 +48,6 @@ import Testing
         #expect(volumes == [199, 58, 79, 599, 199])
     }
 
-    @Test("symbols have lots of their own, in every packet, and a fixed size stays what it was")
-    func symbols() throws {
-        for rule in [OddLotLimit.lot, .size(RoundLot.usual)] {
-            var machine = graph(try bars(.exclude(below: rule)))
-            var tape = try GraphTape()
-            try tape.state("AAPL", lot: 40)
-            try tape.state("BRK.A", lot: 1)
-            for second in 0..<3 {
-                let sizes = [("AAPL", [39, 40]), ("BRK.A", [1, 2]), ("SPY", [99, 100])]
-                for (symbol, sizes) in sizes {
-                    for size in sizes {
-                        try tape.trade(
-                            symbol, at: Double(second) + 0.5, price: 10, size: Double(size))
-                    }
-                }
-                tape.seal(watermark: Double(second))
-            }
-            tape.seal(watermark: 10)
-            let found = machine.run(tape.packets).bars
-            let isOfSymbol = rule == .lot
-            #expect(found.reduce(0) { $0 + $1.trades } == (isOfSymbol ? 12 : 3))
-        }
-    }
-
     @Test("windows by number and by pauses, and numbers with weight one, have the same rule")
     func otherMachines() throws {
         var tape = try GraphTape()
@@ -90,32 +62,9 @@ import Testing
             #expect(found.map(\.trades) == [2], "\(window)")
             #expect(found.map { $0.high.raw / 1_000_000_000 } == [3], "\(window)")
         }
-        let rule = AggregateRule(
-            bars: BarRule(
-                series: try BarSeriesSet(["1s"]), oddLots: .exclude(below: .lot)),
-            functions: [.count, .mean])
-        var machine = graph(
-            GraphNode(
-                name: "round", input: .ticks(.trade), operation: .aggregate(rule, calendar: nil)))
+        let rule = BarRule(series: try BarSeriesSet(["1s"]), oddLots: .exclude(below: .lot))
+        var machine = graph(Nodes.numbers("round", .ticks(.trade), rule, [.count, .mean]))
         let values = machine.run(tape.packets).values.map { $0.value / 1_000_000_000 }
         #expect(values == [2, 2])
-    }
-
-    @Test("a machine that goes on from a checkpoint knows the lots by its next packet")
-    func checkpoint() throws {
-        let definition = GraphDefinition(
-            name: "lots", nodes: [try bars(.exclude(below: .lot))])
-        var machine = GraphMachine(GraphProgram(definition))
-        var tape = try GraphTape()
-        try tape.state(lot: 40)
-        try tape.trade(at: 0.5, price: 10, size: 40)
-        tape.seal(watermark: 1)
-        try tape.trade(at: 1.5, price: 10, size: 40)
-        try tape.trade(at: 1.6, price: 10, size: 39)
-        tape.seal(watermark: 10)
-        _ = machine.run([tape.packets[0]])
-        var restored = try machine.restored()
-        #expect(restored.run([tape.packets[1]]).bars == machine.run([tape.packets[1]]).bars)
-        #expect(restored.received == 3)
     }
 }

@@ -8,64 +8,12 @@ import Testing
 
 /// Bars that a provider made, as the input of a graph.
 @Suite("a provider's bars as input") struct ProviderBarTests {
-    /// A graph with its tape. It is repaired as its owner does it, and restored after every packet.
-    private struct Run {
-        var tape: GraphTape
-        var machine: GraphMachine
-        private var seen = 0
-        /// The last version of each bar, by `<series> <seconds>`.
-        private(set) var bars: [String: Bar] = [:]
-        /// The versions of all bars.
-        private(set) var versions = 0
-        private(set) var late: [String] = []
-
-        init(_ nodes: [GraphNode]) throws {
-            tape = try GraphTape()
-            machine = try OperatorGraphTests.machine(nodes)
-        }
-
-        mutating func go(watermark: Double) throws {
-            tape.seal(watermark: watermark)
-            var output = machine.run(Array(tape.packets[seen...]))
-            seen = tape.packets.count
-            if !output.dirty.isEmpty {
-                var repair = try #require(GraphRepair(machine, output.dirty))
-                for packet in tape.packets {
-                    packet.withBytes { repair.note(packet.header, $0) }
-                }
-                if repair.endFirstPass() { Issue.record("one pass is enough") }
-                machine.absorb(repair, into: &output)
-            }
-            machine = try machine.restored()
-            for bar in output.bars {
-                let key = "\(name(bar.series)) \(Self.seconds(bar.openTime))"
-                bars[key] = bar.flags.contains(.withdrawn) ? nil : bar
-                versions += 1
-            }
-            for tick in output.late {
-                late.append("\(name(tick.series)) \(Self.seconds(tick.openTime)) \(tick.reason)")
-                #expect(tick.kind == .providerBar)
-            }
-        }
-
-        private func name(_ series: UInt16) -> String {
-            machine.program.series[Int(series)].name.text
-        }
-
-        private static func seconds(_ time: Timestamp) -> Int64 {
-            (time.nanoseconds - GraphTape.time(0).nanoseconds) / 1_000_000_000
-        }
-    }
-
-    private static func series(_ name: String, _ seconds: Int64) throws -> BarSeries {
-        try BarSeries(
-            name: try #require(SeriesName(name)),
-            window: .tumbling(width: seconds * 1_000_000_000))
-    }
+    private typealias Run = GraphScene
 
     private static func minutes() throws -> Run {
         try Run([
-            try Nodes.ofProvider("minutes", .ticks(.providerBar), [try series("broker-1m", 60)])
+            try Nodes.ofProvider(
+                "minutes", .ticks(.providerBar), [try Nodes.seconds("broker-1m", 60)])
         ])
     }
 
@@ -81,7 +29,7 @@ import Testing
         var run = try Run([
             Nodes.throttle("calm", .ticks(.providerBar), count: 2, per: 5_000_000_000),
             Nodes.deduplicate("once", .node(0), key: [.start]),
-            try Nodes.ofProvider("minutes", .node(1), [try Self.series("broker-1m", 60)]),
+            try Nodes.ofProvider("minutes", .node(1), [try Nodes.seconds("broker-1m", 60)]),
         ])
         // Two bars of each five seconds pass; the third is held back, the second is a duplicate.
         for index in 0..<12 {
@@ -106,42 +54,18 @@ import Testing
                 == Array(repeating: "once", count: 12).enumerated().map {
                     "\($1) \($0 * 5) duplicate"
                 })
+        #expect(run.lateKinds == [.providerBar])
         #expect(run.machine.excluded.filter == 0, "a restored machine counts from 0")
         #expect(run.bars["broker-1m 0"]?.flags == .final)
-    }
-
-    @Test("a bar with the same start replaces the earlier one, within the lateness")
-    func revised() throws {
-        var run = try Self.minutes()
-        try run.tape.providerBar(at: 0, (10, 12, 9, 11), volume: 5, vwap: 10, count: 2)
-        try run.tape.providerBar(at: 55, (20, 21, 19, 20), volume: 5, vwap: 20, count: 2)
-        try run.go(watermark: 56)
-        // The first one is settled by now, and the last one is not.
-        try run.tape.providerBar(at: 0, (1, 1, 1, 1))
-        try run.tape.providerBar(at: 55, (20, 30, 19, 25), volume: 5, vwap: 24, count: 3)
-        try run.go(watermark: 60)
-        #expect(run.late == ["broker-1m 0 windowClosed"])
-        #expect(values(run.bars["broker-1m 0"]) == [10, 30, 9, 25, 17, 10, 5])
-        #expect(run.versions == 1)
-        // After the end it makes another version, and after the lateness none.
-        try run.tape.providerBar(at: 55, (20, 40, 19, 25), volume: 5, vwap: 24, count: 3)
-        try run.go(watermark: 61)
-        #expect(values(run.bars["broker-1m 0"])[1] == 40)
-        #expect(run.bars["broker-1m 0"]?.reason == BarReason.late.rawValue)
-        try run.go(watermark: 66)
-        try run.tape.providerBar(at: 55, (1, 1, 1, 1))
-        try run.go(watermark: 70)
-        #expect(run.late.last == "broker-1m 0 windowClosed")
-        #expect(run.versions == 2)
     }
 
     @Test("what the provider makes again counts at any time, and the version has the reason")
     func madeAgain() throws {
         var run = try Run([
             try Nodes.ofProvider(
-                "hours", .ticks(.providerBar), [try Self.series("broker-1h", 3_600)]),
+                "hours", .ticks(.providerBar), [try Nodes.seconds("broker-1h", 3_600)]),
             try Nodes.ofProvider(
-                "minutes", .ticks(.providerBar), [try Self.series("broker-1m", 60)]),
+                "minutes", .ticks(.providerBar), [try Nodes.seconds("broker-1m", 60)]),
         ])
         try run.tape.providerBar(at: 0, (10, 12, 9, 11), volume: 5, vwap: 10, count: 2)
         try run.tape.providerBar(at: 55, (20, 21, 19, 20), volume: 5, vwap: 20, count: 2)
@@ -201,9 +125,9 @@ import Testing
     @Test("what the provider does not give is not made up")
     func lacking() throws {
         var run = try Run([
-            try Nodes.ofProvider("minutes", .ticks(.providerBar), [try Self.series("t", 60)]),
+            try Nodes.ofProvider("minutes", .ticks(.providerBar), [try Nodes.seconds("t", 60)]),
             try Nodes.ofProvider(
-                "middles", .ticks(.providerBar), [try Self.series("m", 60)], of: .midpoint),
+                "middles", .ticks(.providerBar), [try Nodes.seconds("m", 60)], of: .midpoint),
         ])
         // A bar of a time without trades sets no price: it repeats the close before it.
         try run.tape.providerBar(at: 0, (9, 9, 9, 9), volume: 0, vwap: nil, count: 0)
@@ -225,7 +149,7 @@ import Testing
             try Nodes.bars("bars", .ticks(.trade), ["1m"]),
             try Nodes.ofProvider(
                 "minutes", .ticks(.providerBar),
-                [try Self.series("broker-5s", 5), try Self.series("broker-1m", 60)]),
+                [try Nodes.seconds("broker-5s", 5), try Nodes.seconds("broker-1m", 60)]),
             try Nodes.resample("coarse", .node(1), from: "broker-1m", ["2m"]),
         ])
         try run.tape.trade(at: 1, price: 50, size: 2)
@@ -250,7 +174,7 @@ import Testing
         var run = try Run([
             GraphNode(
                 name: "some", input: .ticks(.providerBar), operation: .filter(condition)),
-            try Nodes.ofProvider("minutes", .node(0), [try Self.series("broker-1m", 60)]),
+            try Nodes.ofProvider("minutes", .node(0), [try Nodes.seconds("broker-1m", 60)]),
         ])
         try run.tape.providerBar(at: 0, (10, 12, 9, 11))
         try run.tape.providerBar(at: 5, (10, 12, 1, 9))
@@ -262,42 +186,11 @@ import Testing
 
     // MARK: gaps and repairs
 
-    @Test("a gap of bars makes a bar partial, one of trades does not, and history repairs it")
-    func gap() throws {
-        var run = try Self.minutes()
-        try run.tape.providerBar(at: 0, (10, 12, 9, 11), volume: 5, vwap: 10, count: 2)
-        try run.go(watermark: 61)
-        try run.tape.gap("AAPL", from: 10, to: 20, state: .open, kind: .trade)
-        try run.go(watermark: 62)
-        #expect(run.bars["broker-1m 0"]?.flags == .final)
-        try run.tape.gap("AAPL", from: 55, to: 70, state: .open, kind: .providerBar)
-        try run.tape.providerBar(at: 70, (20, 21, 19, 20))
-        try run.go(watermark: 130)
-        for key in ["broker-1m 0", "broker-1m 60"] {
-            #expect(run.bars[key]?.flags == [.final, .partial], "\(key)")
-        }
-        #expect(run.bars["broker-1m 0"]?.reason == BarReason.gap.rawValue)
-        // History has the bars that were missing, and one that came, with another value.
-        for start in [0.0, 55, 60, 65] {
-            try run.tape.providerBar(
-                at: start, received: 140, (start, start + 1, start, start + 1), volume: 5,
-                vwap: 10, count: 2, flags: .backfilled)
-        }
-        try run.tape.gap("AAPL", from: 55, to: 70, state: .filled, kind: .providerBar)
-        try run.go(watermark: 150)
-        #expect(values(run.bars["broker-1m 0"]) == [0, 56, 0, 56, 10, 10, 4])
-        #expect(Array(values(run.bars["broker-1m 60"])[..<4]) == [60, 66, 19, 20])
-        for key in ["broker-1m 0", "broker-1m 60"] {
-            #expect(run.bars[key]?.flags == .final, "\(key)")
-            #expect(run.bars[key]?.reason == BarReason.backfill.rawValue)
-        }
-    }
-
     @Test("in a repair, deduplicate keeps the bar that came at its time")
     func twins() throws {
         var run = try Run([
             Nodes.deduplicate("once", .ticks(.providerBar), key: [.start]),
-            try Nodes.ofProvider("minutes", .node(0), [try Self.series("broker-1m", 60)]),
+            try Nodes.ofProvider("minutes", .node(0), [try Nodes.seconds("broker-1m", 60)]),
         ])
         try run.tape.providerBar(at: 0, (10, 12, 9, 11))
         try run.go(watermark: 61)
@@ -306,19 +199,6 @@ import Testing
         try run.tape.gap("AAPL", from: 0, to: 60, state: .filled, kind: .providerBar)
         try run.go(watermark: 75)
         #expect(Array(values(run.bars["broker-1m 0"])[..<4]) == [10, 13, 9, 12])
-    }
-
-    @Test("a requested repair takes a late bar in")
-    func requested() throws {
-        var run = try Self.minutes()
-        try run.tape.providerBar(at: 0, (10, 12, 9, 11))
-        try run.go(watermark: 80)
-        try run.tape.providerBar(at: 5, (11, 15, 10, 12))
-        try run.go(watermark: 81)
-        #expect(run.late == ["broker-1m 0 windowClosed"])
-        try run.tape.request("AAPL", from: 0, to: 60)
-        try run.go(watermark: 82)
-        #expect(Array(values(run.bars["broker-1m 0"])[..<4]) == [10, 15, 9, 12])
     }
 
     @Test("gaps of a provider's bars are in the state only of graphs that take such bars")

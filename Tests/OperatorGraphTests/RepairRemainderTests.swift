@@ -15,8 +15,7 @@ struct RepairRemainderTests {
         var rule = BarRule(series: try BarSeriesSet(["1s"]))
         rule.oddLots = .volumeOnly(below: .size(Quantity(raw: 1_000_000_000)))
         return [
-            GraphNode(
-                name: "fine", input: .ticks(.trade), operation: .bars(rule, calendar: nil)),
+            Nodes.bars("fine", .ticks(.trade), rule),
             try Nodes.resample("coarse", .node(0), from: "1s", ["5s"]),
         ]
     }
@@ -34,14 +33,11 @@ struct RepairRemainderTests {
         tape.seal(watermark: 101)
         var machine = try machine(try nodes())
         let live = machine.run(tape.packets)
-        var repair = try #require(GraphRepair(machine, live.dirty))
-        for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
-        let readsAgain = repair.endFirstPass()
-        #expect(!readsAgain)
-        let needs = machine.publishedRanges(of: repair)
+        let before = machine
+        let (output, repair) = try machine.repair(
+            live.dirty, over: tape.packets, standing: live.bars)
+        let needs = before.publishedRanges(of: repair)
         #expect(needs.map(\.series) == (ids.count == 1 ? [0] : [0, 0, 1]))
-        var output = GraphOutput()
-        machine.absorb(repair, published: live.bars, into: &output)
         var last: [[Int64]: Bar] = [:]
         for bar in live.bars + output.bars {
             let second = bar.openTime.nanoseconds - GraphTape.time(0).nanoseconds

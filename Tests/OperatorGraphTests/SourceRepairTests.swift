@@ -21,41 +21,7 @@ struct SourceRepairTests {
 
     /// The dirty ranges of all pairs from second 2 to 8.
     private func ranges(_ machine: GraphMachine, _ reason: BarReason) -> [DirtyRange] {
-        (0..<UInt32(machine.symbols.count)).map {
-            DirtyRange(
-                symbol: $0, from: GraphTape.time(2).nanoseconds, to: GraphTape.time(8).nanoseconds,
-                reason: reason.rawValue)
-        }
-    }
-
-    /// What a repair made, and the ticks that it left out because their source is not known.
-    private struct Repaired {
-        var bars: [Bar]
-        var unassigned: UInt64
-        var unusedChanges: UInt64
-    }
-
-    /// Repairs over these packets. `standing` are all bars on the tape.
-    private func repaired(
-        _ machine: inout GraphMachine, _ ranges: [DirtyRange], _ packets: [SealedPacket],
-        standing: [Bar], keeping: Int = KeptTicks.stepsMax
-    ) throws -> Repaired {
-        var repair = try #require(GraphRepair(machine, ranges, keepingAtMost: keeping))
-        for packet in packets { packet.withBytes { repair.note(packet.header, $0) } }
-        if repair.endFirstPass() {
-            for packet in packets { packet.withBytes { repair.take(packet.header, $0) } }
-        }
-        let needs = machine.publishedRanges(of: repair)
-        let published = standing.filter { bar in
-            needs.contains {
-                $0.symbol == bar.symbol && $0.series == bar.series
-                    && $0.from < bar.closeTime.nanoseconds && bar.openTime.nanoseconds < $0.to
-            }
-        }
-        var output = GraphOutput()
-        machine.absorb(repair, published: published, into: &output)
-        return Repaired(
-            bars: output.bars, unassigned: repair.unassigned, unusedChanges: repair.unusedChanges)
+        machine.dirty(from: 2, to: 8, reason)
     }
 
     private func standing(_ symbol: UInt32, _ series: UInt16, _ seconds: Range<Double>) -> Bar {
@@ -88,12 +54,12 @@ struct SourceRepairTests {
             let wrong = [
                 standing(0, 0, 3..<4), standing(0, 0, 9..<10), standing(0, 1, 5..<10),
             ]
-            let dirty = ranges(machine, reason)
-            let found = try repaired(&machine, dirty, packets, standing: live + wrong)
-            let gone = text(found.bars, machine).filter { $0.hasSuffix("withdrawn") }
+            let found = try machine.repair(
+                ranges(machine, reason), over: packets, standing: live + wrong)
+            let gone = text(found.output.bars, machine).filter { $0.hasSuffix("withdrawn") }
             #expect(
                 gone == (reason == .repair ? ["ibkr 1s 3 withdrawn", "ibkr 5s 5 withdrawn"] : []))
-            let mended = text(found.bars, machine).filter { !$0.hasSuffix("withdrawn") }
+            let mended = text(found.output.bars, machine).filter { !$0.hasSuffix("withdrawn") }
             #expect(
                 mended == ["ibkr 5s 0 1"] + (2..<8).map { "synthetic 1s \($0) 1" }
                     + ["synthetic 5s 0 5", "synthetic 5s 5 5"])
@@ -122,9 +88,9 @@ struct SourceRepairTests {
         let packets = first.packets + second.packets
         let live = machine.run(packets)
         #expect(live.dirty.count == 1)
-        let found = try repaired(&machine, live.dirty, packets, standing: live.bars)
-        #expect(text(found.bars, machine) == ["ibkr 1s 3 1"])
-        #expect(found.unusedChanges == 0)
+        let found = try machine.repair(live.dirty, over: packets, standing: live.bars)
+        #expect(text(found.output.bars, machine) == ["ibkr 1s 3 1"])
+        #expect(found.repair.unusedChanges == 0)
     }
 
     @Test(
@@ -132,18 +98,15 @@ struct SourceRepairTests {
         arguments: [0, KeptTicks.stepsMax])
     func lastOfTheirTime(keeping: Int) throws {
         let names = try ["b", "a", "us"].map { try #require(SourceName($0)) }
-        let pause = try BarSeries(
-            name: try #require(SeriesName("pause")), window: .inactivity(gap: 5_000_000_000))
         var machine = GraphMachine(
             GraphProgram(
                 GraphDefinition(
                     name: "test",
                     nodes: [
                         try Nodes.bars("bars", .ticks(.trade)),
-                        GraphNode(
-                            name: "runs", input: .ticks(.trade),
-                            operation: .bars(
-                                BarRule(series: try BarSeriesSet([pause])), calendar: nil)),
+                        try Nodes.bars(
+                            "runs", .ticks(.trade),
+                            of: Nodes.series("pause", .inactivity(gap: 5_000_000_000))),
                     ],
                     groups: SourceGroups([
                         SourceGroups.Group(name: names[2], members: Array(names.prefix(2)))
@@ -163,9 +126,9 @@ struct SourceRepairTests {
         end.seal(watermark: 100)
         packets += end.packets
         let live = machine.run(packets).bars
-        let found = try repaired(
-            &machine, ranges(machine, .backfill), packets, standing: live, keeping: keeping)
-        let ends = found.bars.map { "\($0.trades) \($0.open.raw) \($0.close.raw)" }
+        let found = try machine.repair(
+            ranges(machine, .backfill), over: packets, standing: live, keeping: keeping)
+        let ends = found.output.bars.map { "\($0.trades) \($0.open.raw) \($0.close.raw)" }
         #expect(ends == Array(repeating: "10 11000000000 31000000000", count: 2))
     }
 
@@ -186,9 +149,9 @@ struct SourceRepairTests {
         packets += people.packets
         let live = machine.run(packets)
         #expect(live.dirty.map(\.symbol) == [0, 1])
-        let found = try repaired(&machine, live.dirty, packets, standing: live.bars)
-        #expect(text(found.bars, machine) == ["ibkr 1s 3 1", "synthetic 1s 3 1"])
-        #expect(found.unusedChanges == 0)
+        let found = try machine.repair(live.dirty, over: packets, standing: live.bars)
+        #expect(text(found.output.bars, machine) == ["ibkr 1s 3 1", "synthetic 1s 3 1"])
+        #expect(found.repair.unusedChanges == 0)
     }
 
     @Test(
@@ -213,14 +176,13 @@ struct SourceRepairTests {
             people.seal(watermark: 100)
             packets += people.packets
             let live = machine.run(packets).bars
-            let dirty = ranges(machine, .repair)
-            let found = try repaired(
-                &machine, dirty, packets, standing: live, keeping: keeping)
+            let found = try machine.repair(
+                ranges(machine, .repair), over: packets, standing: live, keeping: keeping)
             #expect(
-                text(found.bars, machine) == [
+                text(found.output.bars, machine) == [
                     "ibkr 1s 3 \(trades[0])", "synthetic 1s 3 \(trades[1])",
                 ], "\(provider)")
-            #expect(found.unassigned == UInt64(unassigned), "\(provider)")
+            #expect(found.repair.unassigned == UInt64(unassigned), "\(provider)")
         }
     }
 
@@ -246,8 +208,8 @@ struct SourceRepairTests {
             text(first, machine) == [
                 "synthetic 1s 12 1", "synthetic 1s 2 1", "synthetic 1s 22 1",
             ])
-        let dirty = ranges(machine, .repair)
-        let found = try repaired(&machine, dirty, packets, standing: first)
-        #expect(text(found.bars, machine) == ["synthetic 1s 2 1"])
+        let found = try machine.repair(
+            ranges(machine, .repair), over: packets, standing: first)
+        #expect(text(found.output.bars, machine) == ["synthetic 1s 2 1"])
     }
 }

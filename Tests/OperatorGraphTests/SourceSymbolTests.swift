@@ -50,23 +50,6 @@ struct SourceSymbolTests {
         #expect(try machine.restored().bytes == machine.bytes)
     }
 
-    @Test("members of a group and the source of its name make one bar, under the group's name")
-    func grouped() throws {
-        let names = try ["ibkr-a", "ibkr-b", "ibkr"].map { try #require(SourceName($0)) }
-        let groups = SourceGroups([
-            SourceGroups.Group(name: names[2], members: Array(names.prefix(2)))
-        ])
-        var machine = try machine(groups)
-        _ = machine.run(try tape("ibkr-a", prices: [50], watermark: 0).packets)
-        _ = machine.run(try tape("ibkr", prices: [52], watermark: 0).packets)
-        let output = machine.run(try tape("ibkr-b", prices: [51], watermark: 2).packets)
-        #expect(
-            bars(machine, output) == ["ibkr 3 52"], "of trades at one time, by their sources' names"
-        )
-        #expect(machine.symbols.count == 1)
-        #expect(try machine.restored().bytes == machine.bytes)
-    }
-
     @Test("a person's record concerns the symbol of all sources, unless it names one")
     func people() throws {
         var machine = try machine()
@@ -108,22 +91,5 @@ struct SourceSymbolTests {
         gap.seal(watermark: 0)
         let dirty = machine.run(gap.packets).dirty
         #expect(dirty.map { machine.symbols.pair(at: $0.symbol).source.text } == ["ibkr"])
-    }
-
-    @Test("a source that leaves does not hold back what is made of several")
-    func silence() throws {
-        var machine = try machine()
-        _ = machine.run(try tape("synthetic", prices: [11], watermark: 1).packets)
-        _ = machine.run(try tape("ibkr", prices: [50], watermark: 50).packets)
-        for second in 51...109 {
-            let alone = try tape("ibkr", prices: [], watermark: Double(second))
-            _ = machine.run(alone.packets)
-            #expect(machine.watermark == GraphTape.time(1), "\(second)")
-        }
-        _ = machine.run(try tape("ibkr", prices: [], watermark: 110).packets)
-        #expect(machine.watermark == GraphTape.time(110))
-        _ = machine.run(try tape("synthetic", prices: [], watermark: 2).packets)
-        #expect(machine.watermark == GraphTape.time(110), "it never goes back")
-        #expect(try machine.restored().watermark == machine.watermark)
     }
 }

@@ -91,10 +91,8 @@ import Testing
     }
 
     private func contents(_ bars: [Bar], _ machine: GraphMachine) -> Set<Content> {
-        var last: [String: Bar] = [:]
-        for bar in bars { last["\(bar.series) \(bar.symbol) \(bar.openTime)"] = bar }
-        return Set(
-            last.values.filter { !$0.flags.contains(.withdrawn) }.map {
+        Set(
+            bars.lastVersions.map {
                 Content(
                     series: $0.series, symbol: machine.symbols.pair(at: $0.symbol).symbol.text,
                     openTime: $0.openTime, prices: [$0.open, $0.high, $0.low, $0.close, $0.vwap],
@@ -106,31 +104,10 @@ import Testing
         _ machine: inout GraphMachine, from: Double, to: Double, _ packets: [SealedPacket],
         live: [Bar], keeping: Int = KeptTicks.stepsMax, of symbols: Range<UInt32>? = nil
     ) throws -> [Bar] {
-        let ranges = (symbols ?? 0..<UInt32(machine.symbols.count)).map {
-            DirtyRange(
-                symbol: $0, from: GraphTape.time(from).nanoseconds,
-                to: GraphTape.time(to).nanoseconds, reason: BarReason.repair.rawValue)
-        }
-        var repair = try #require(GraphRepair(machine, ranges, keepingAtMost: keeping))
-        // Read like the owner of the partition: from the plan's beginning on.
-        let read = packets.filter {
-            $0.header.watermark.advanced(byNanoseconds: 1_000_000_000) >= repair.plan.from
-        }
-        for packet in read { packet.withBytes { repair.note(packet.header, $0) } }
-        if repair.endFirstPass() {
-            for packet in read { packet.withBytes { repair.take(packet.header, $0) } }
-        }
-        #expect(repair.unplaced == 0)
-        var output = GraphOutput()
-        let needs = machine.publishedRanges(of: repair)
-        let published = live.filter { bar in
-            needs.contains {
-                $0.symbol == bar.symbol && $0.series == bar.series
-                    && $0.from < bar.closeTime.nanoseconds && bar.openTime.nanoseconds < $0.to
-            }
-        }
-        machine.absorb(repair, published: published, into: &output)
-        return output.bars
+        try machine.repair(
+            machine.dirty(from: from, to: to, of: symbols), over: packets, standing: live,
+            keeping: keeping, readsAll: false
+        ).output.bars
     }
 
     @Test(

@@ -32,17 +32,8 @@ import Testing
         }
 
         private mutating func mend(_ dirty: [DirtyRange]) throws {
-            var repair = try #require(GraphRepair(machine, dirty, keepingAtMost: keeping))
-            for packet in packets { packet.withBytes { repair.note(packet.header, $0) } }
-            if repair.endFirstPass() {
-                for packet in packets { packet.withBytes { repair.take(packet.header, $0) } }
-            }
-            var last: [Timestamp: Bar] = [:]
-            for bar in bars { last[bar.openTime] = bar }
-            var output = GraphOutput()
-            machine.absorb(
-                repair, published: last.values.filter { !$0.flags.contains(.withdrawn) },
-                into: &output)
+            let (output, repair) = try machine.repair(
+                dirty, over: packets, standing: bars.lastVersions, keeping: keeping)
             bars += output.bars
             unusedChanges += repair.unusedChanges
         }
@@ -101,51 +92,6 @@ import Testing
             #expect(text(versions) == ["3 10-12-10-11 102"])
             #expect(scene.unusedChanges == 0)
         }
-    }
-
-    @Test("a correction by address changes this one print, and keeps its conditions")
-    func corrected() throws {
-        var scene = try scene()
-        try scene.take(try equalPrints())
-        #expect(
-            text(try scene.take(try change(.correct, 3, values: (15, 7))))
-                == ["5 10-15-10-11 209"])
-        // The last one counts.
-        #expect(
-            text(try scene.take(try change(.correct, 3, values: (9, 1))))
-                == ["5 10-12-9-11 203"])
-        #expect(text(try scene.take(try change(.cancel, 3))) == ["4 10-12-10-11 202"])
-        #expect(text(try scene.take(try change(.restore, 3))) == ["5 10-12-10-11 302"])
-    }
-
-    @Test("a cancelled bar is withdrawn, and comes back when that is taken back")
-    func restored() throws {
-        var scene = try scene()
-        var tape = try GraphTape()
-        try tape.trade("A", at: 1.5, price: 12)
-        tape.seal(watermark: 20)
-        try scene.take(tape)
-        #expect(text(try scene.take(try change(.cancel, 1))) == ["withdrawn"])
-        #expect(text(try scene.take(try change(.restore, 1))) == ["1 12-12-12-12 1"])
-        // There is nothing more to take back.
-        #expect(text(try scene.take(try change(.restore, 1))) == ["1 12-12-12-12 1"])
-    }
-
-    @Test("a person's word counts before the provider's, until it is taken back")
-    func beforeProvider() throws {
-        var scene = try scene()
-        var tape = try GraphTape()
-        try tape.trade("A", at: 1.4, price: 10, id: 1)
-        try tape.trade("A", at: 1.5, price: 12, id: 2)
-        tape.seal(watermark: 20)
-        try tape.trade("A", at: 1.5, price: 14, id: 2, action: .correction)
-        tape.seal(watermark: 21)
-        try scene.take(tape)
-        #expect(text(scene.bars) == ["2 10-12-10-12 2", "2 10-14-10-14 2"])
-        #expect(
-            text(try scene.take(try change(.correct, 2, values: (13, 1)))) == ["2 10-13-10-13 2"])
-        #expect(text(try scene.take(try change(.restore, 2))) == ["2 10-14-10-14 2"])
-        #expect(text(try scene.take(try change(.cancel, 2))) == ["1 10-10-10-10 1"])
     }
 
     @Test("another trade at the address, or none, stays as it is")

@@ -46,9 +46,7 @@ struct BreadthPaceTests {
             let rule = BreadthRule(
                 series: try #require(SeriesName("1m")), universe: [], measures: [.advanceDecline],
                 sources: try sources.map { try #require(SourceName($0)) })
-            graph.nodes.append(
-                GraphNode(
-                    name: name, input: .ticks(.trade), operation: .breadth(rule, calendar: nil)))
+            graph = graph.measuring(rule, as: name)
         }
         return graph
     }
@@ -106,31 +104,13 @@ struct BreadthPaceTests {
 
         private mutating func publish(_ partition: Int, at second: Int64) throws {
             let machine = machines[partition]
-            var builder = PacketBuilder(
-                kind: .bars, partition: Partition(partition), source: .operator)
-            let series = builder.register(
-                SeriesDefinition(
-                    name: try #require(SeriesName("1m")),
-                    widthNanoseconds: 60 * BreadthPaceTests.second))
-            for var bar in output.bars {
-                let pair = machine.symbols.pair(at: bar.symbol)
-                bar.symbol = builder.register(
-                    SymbolDefinition(
-                        symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))
-                bar.series = series
-                let isIn = builder.append(bar)
-                try #require(isIn)
-            }
+            var bars = PublishedPacket(
+                partition: partition, series: try #require(SeriesName("1m")),
+                width: 60 * BreadthPaceTests.second)
+            for bar in output.bars { bars.add(bar, of: machine.symbols.pair(at: bar.symbol)) }
             output.removeAll()
-            let input = TapePosition(
-                streamCreated: Timestamp(nanoseconds: 1), sequence: 1,
-                packet: PacketIdentity(epoch: 1, firstOrdinal: 1, checksum: 1), sources: [])
-            let packet = builder.seal(
-                PacketBuilder.Seal(
-                    epoch: 1, firstOrdinal: 1, watermark: machine.watermark,
-                    sendTime: Timestamp(nanoseconds: 1)),
-                output: OutputState(
-                    input: input, checksum: 1, generation: 1, states: machine.sourceStates))
+            let packet = bars.sealed(
+                watermark: machine.watermark, states: machine.sourceStates)
             let isSame = try universe.restore()
             #expect(isSame)
             var values: [IndicatorValue] = []

@@ -23,12 +23,8 @@ struct CountingSourcesTests {
         let rule = BreadthRule(
             series: try #require(SeriesName("1s")), universe: [], measures: [.advanceDecline],
             sources: try sources.map { try name($0) })
-        var graph = GraphDefinition.simple(try BarSeriesSet(["1s"]))
+        var graph = GraphDefinition.simple(try BarSeriesSet(["1s"])).measuring(rule)
         graph.groups = SourceGroups(groups)
-        graph.nodes.append(
-            GraphNode(
-                name: "market", input: .ticks(.trade),
-                operation: .breadth(rule, calendar: nil)))
         return graph
     }
 
@@ -38,40 +34,18 @@ struct CountingSourcesTests {
     /// partition says of sources.
     private func packet(
         _ partition: Int, _ closes: [String: Int64], at time: Int64,
-        states: [SourceState] = [], isMarker: Bool = false
+        states: [SourceState] = []
     ) throws -> SealedPacket {
-        var builder = PacketBuilder(
-            kind: .bars, partition: Partition(partition), source: .operator)
-        let series = builder.register(
-            SeriesDefinition(
-                name: try #require(SeriesName("1s")), widthNanoseconds: Self.second))
+        var packet = PublishedPacket(
+            partition: partition, series: try #require(SeriesName("1s")), width: Self.second)
         for (source, close) in closes.sorted(by: { $0.key < $1.key }) {
-            let symbol = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("X\(partition)")), provider: "",
-                    since: .undefined, source: try Self.name(source)))
-            var bar = Bar(
-                symbol: symbol, series: series, openTime: Timestamp(nanoseconds: time),
-                closeTime: Timestamp(nanoseconds: time + Self.second))
-            let price = Price(raw: close)
-            (bar.open, bar.high, bar.low, bar.close) = (price, price, price, price)
-            bar.trades = 1
-            bar.flags = [.final]
-            let isIn = builder.append(bar)
-            #expect(isIn)
+            packet.add(
+                Bar(from: time, to: time + Self.second, price: close),
+                of: SourceSymbol(
+                    try #require(Symbol("X\(partition)")), of: try Self.name(source)))
         }
-        let input = TapePosition(
-            streamCreated: Timestamp(nanoseconds: 1), sequence: 1,
-            packet: PacketIdentity(epoch: 1, firstOrdinal: 1, checksum: 1), sources: [])
-        return builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1,
-                watermark: Timestamp(nanoseconds: isMarker ? Int64.min : time + Self.second),
-                sendTime: Timestamp(nanoseconds: time)),
-            output: isMarker
-                ? nil : OutputState(input: input, checksum: 1, generation: 1, states: states),
-            marker: isMarker
-                ? EpochMarker(startOrdinal: 1, previousEpoch: 0, previousSequence: 0) : nil)
+        return packet.sealed(
+            watermark: Timestamp(nanoseconds: time + Self.second), states: states)
     }
 
     private func state(
@@ -130,7 +104,10 @@ struct CountingSourcesTests {
         let gone = try state("b", presence, since: at(1))
         #expect(try run.take(packet(0, ["a": 8], at: at(2), states: [gone])) == [2: 1])
         // A marker says nothing.
-        _ = try run.take(packet(0, [:], at: at(2), isMarker: true))
+        _ = try run.take(
+            PublishedPacket(
+                partition: 0, series: try #require(SeriesName("1s")), width: Self.second
+            ).marker())
         #expect(try run.take(packet(0, ["a": 8], at: at(3), states: [gone])) == [3: 1])
         #expect(try run.take(packet(0, ["a": 8, "b": 9], at: at(4))) == [4: 2])
     }

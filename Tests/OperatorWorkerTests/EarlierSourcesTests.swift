@@ -10,162 +10,89 @@ import Testing
 
 @testable import OperatorWorker
 
-/// A partition whose tape of ticks was lost after some packets, and that a person rebuilds.
+/// A partition whose tape of ticks was lost after some packets, and that a person rebuilds. Times
+/// are in seconds.
 private struct LostTape {
-    private static let start: Int64 = 1_700_000_000_000_000_000
-
-    let bars = SimulatedBars()
-    private let settings: OperatorSettings
-    private var lane: SimulatedLane
-    private var core: PartitionOperator
-    private var builders: [String: PacketBuilder] = [:]
-    private var ordinals: [String: UInt64] = [:]
-    private var sources: [SourceOrdinal] = []
-    private var sequence: UInt64 = 0
-    private var created: Int64 = 77
+    private var bench: LaneBench
 
     init(groups: SourceGroups = SourceGroups()) throws {
-        var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
         var definition = GraphDefinition.simple(try BarSeriesSet(["1s"]))
         definition.silentAfter = 5_000_000_000
         definition.groups = groups
-        settings.program = GraphProgram(definition)
-        self.settings = settings
-        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
-        lane.open()
-        core = PartitionOperator(starting: settings, lane: lane)
-    }
-
-    private static func time(_ second: Int64) -> Timestamp {
-        Timestamp(nanoseconds: start + second * 1_000_000_000)
+        bench = try LaneBench(definition)
     }
 
     /// Takes a packet with a trade at each of these seconds, and publishes.
     mutating func take(
         _ source: String, _ seconds: [Int64], watermark: Int64, sent: Int64
     ) throws {
-        let name = try #require(SourceName(source))
-        var builder =
-            builders.removeValue(forKey: source)
-            ?? PacketBuilder(kind: .ticks, partition: Partition(0), source: name)
-        let symbol = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("A")), provider: "test", since: Self.time(-1_000)))
-        for second in seconds {
-            let header = TickHeader(
-                symbol: symbol, providerTime: Self.time(second), receiveTime: Self.time(sent))
-            let isIn = builder.append(
-                Trade(
-                    header: header, price: Price(raw: 1_000_000_000),
-                    size: Quantity(raw: 100_000_000)))
-            #expect(isIn)
-        }
-        let packet = builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: ordinals[source] ?? 1, watermark: Self.time(watermark),
-                sendTime: Self.time(sent)))
-        builders[source] = builder
-        ordinals[source] = packet.header.nextOrdinal
-        sequence += 1
-        sources.removeAll { $0.source == name }
-        sources.append(
-            SourceOrdinal(source: name, epoch: 1, lastOrdinal: packet.header.nextOrdinal - 1))
-        sources.sort { $0.source < $1.source }
-        let position = TapePosition(
-            streamCreated: Timestamp(nanoseconds: created), sequence: sequence,
-            packet: packet.header.identity, sources: sources)
-        packet.withBytes { core.take(packet.header, $0, at: position) }
-        publish()
-    }
-
-    private mutating func publish() {
-        for _ in 0..<4 {
-            core.pump(lane, now: .at(10_000_000_000 * Int64(sequence)))
-            lane.arrive()
-            if let header = lane.acknowledge() { core.acknowledge(header) }
-        }
+        try bench.take(
+            seconds.map { $0 * 10 }, of: source, watermark: watermark * 10, sent: sent * 10)
+        bench.publish()
     }
 
     /// Lets the gateway of a source send all that it ever sent again.
-    mutating func sendAgain(_ source: String) { ordinals[source] = nil }
+    mutating func sendAgain(_ source: String) { bench.ordinals[source] = nil }
 
     /// Lets the first packet of a source have this ordinal: those of before were removed.
-    mutating func begin(_ source: String, at ordinal: UInt64) { ordinals[source] = ordinal }
+    mutating func begin(_ source: String, at ordinal: UInt64) { bench.ordinals[source] = ordinal }
 
     /// Begins a new line of output, as of another generation.
     mutating func beginLine() {
-        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
-        lane.open()
-        let start = TapePosition.before(Timestamp(nanoseconds: created))
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings,
-            beginning: Beginning(
-                way: .base(Base(end: nil, openingInput: start, endsRequest: false)),
-                machine: GraphMachine(settings.program),
-                input: CheckpointInput(
-                    position: nil, publishFrom: SourceTable.noWatermark, hasBegun: false)),
-            lane: lane)
-        publish()
-        core.stored()
+        bench.openLane()
+        bench.begin(bench.newLine())
+        bench.publish()
+        bench.core.stored()
     }
 
     /// Loses the tape of ticks, and begins a rebuild. With `isInterrupted` the owner ends before it
     /// has stored the checkpoint with which the new line begins.
     mutating func rebuild(isInterrupted: Bool = false) throws {
-        created += 1
-        sequence = 0
-        sources = []
-        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
-        lane.open()
+        let settings = bench.settings
+        let created = bench.loseTape()
+        bench.openLane()
         var situation = RecoverySituation(
             partition: Partition(0), definition: settings.definition,
             generation: settings.generation, program: settings.program)
-        situation.published = bars.published
-        situation.laneOrdinal = lane.nextOrdinal - 1
-        situation.laneEpoch = lane.epoch
+        situation.published = bench.bars.published
+        situation.laneOrdinal = bench.lane.nextOrdinal - 1
+        situation.laneEpoch = bench.lane.epoch
         situation.request = RebuildRequest(requested: .undefined)
-        situation.streamCreated = Timestamp(nanoseconds: created)
+        situation.streamCreated = created
         guard case .begin(let beginning) = situation.recovery else {
             Issue.record("\(situation.recovery)")
             return
         }
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings, beginning: beginning, lane: lane)
-        publish()
-        if !isInterrupted { core.stored() }
+        bench.begin(beginning)
+        bench.publish()
+        if !isInterrupted { bench.core.stored() }
     }
 
     /// Goes on with another owner, from a checkpoint.
     mutating func restart() throws {
-        guard let image = try core.checkpoint(now: .at(Int64.max / 2), isLast: true) else {
-            Issue.record("no checkpoint")
-            return
-        }
-        lane = SimulatedLane(bars, generation: settings.generation, barsMax: 1_000)
-        lane.open()
-        let program = settings.program
+        let image = try #require(try bench.core.checkpoint(now: .at(Int64.max / 2), isLast: true))
+        bench.openLane()
+        let program = bench.settings.program
         let (checkpoint, machine) = try image.bytes.withRawSpan { span throws(CheckpointError) in
             try OperatorCheckpoint.restore(span) { span throws(CheckpointError) in
                 try GraphMachine(program, restoring: span)
             }
         }
-        let beginning = Beginning(
-            way: .checkpoint, machine: machine, output: checkpoint.output,
-            published: bars.published?.end, publishedInput: bars.published?.input,
-            input: try #require(checkpoint.input.withRawSpan { CheckpointInput($0) }))
-        core = PartitionOperator(
-            partition: Partition(0), settings: settings, beginning: beginning, lane: lane)
+        let published = bench.bars.published
+        bench.begin(
+            Beginning(
+                way: .checkpoint, machine: machine, output: checkpoint.output,
+                published: published?.end, publishedInput: published?.input,
+                input: try #require(checkpoint.input.withRawSpan { CheckpointInput($0) })))
     }
 
     /// The seconds at which the published bars of a source begin, in order.
     func published(_ source: String, isPartial: Bool? = nil) -> [Int64] {
-        bars.packets.flatMap(\.outputs).compactMap { output in
+        bench.published.compactMap { output in
             guard case .bar(let bar, let symbol, _) = output, symbol.source.text == source,
                 isPartial.map({ $0 == bar.flags.contains(.partial) }) ?? true
-            else {
-                return nil
-            }
-            return (bar.openTime.nanoseconds - Self.start) / 1_000_000_000
+            else { return nil }
+            return LaneBench.tenth(bar.openTime) / 10
         }
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import OperatorGraph
 import Primitives
+import SimulationKit
 import StreamCore
 import TapeCodec
 import Testing
@@ -21,12 +22,8 @@ struct UniverseMachineTests {
         let rule = BreadthRule(
             series: try #require(SeriesName("1s")), universe: universe.compactMap { Symbol($0) },
             measures: [.advanceDecline], sources: groups.map(\.name))
-        var graph = GraphDefinition.simple(try BarSeriesSet(["1s", "1m"]))
+        var graph = GraphDefinition.simple(try BarSeriesSet(["1s", "1m"])).measuring(rule)
         graph.groups = SourceGroups(groups)
-        graph.nodes.append(
-            GraphNode(
-                name: "market", input: .ticks(.trade),
-                operation: .breadth(rule, calendar: nil)))
         return graph
     }
 
@@ -36,32 +33,18 @@ struct UniverseMachineTests {
         until watermark: Int64, series: String = "1s", source: String = "test",
         isLate: Bool = false
     ) throws -> SealedPacket {
-        var builder = PacketBuilder(
-            kind: .bars, partition: Partition(partition), source: .operator)
-        let name = try #require(SeriesName(series))
-        let index = builder.register(
-            SeriesDefinition(name: name, widthNanoseconds: Self.second))
+        var packet = PublishedPacket(
+            partition: partition, series: try #require(SeriesName(series)), width: Self.second)
         for (symbol, close) in closes.sorted(by: { $0.key < $1.key }) {
-            let number = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined,
-                    source: SourceName(source)))
-            var bar = Bar(
-                symbol: number, series: index, openTime: Timestamp(nanoseconds: time),
-                closeTime: Timestamp(nanoseconds: time + Self.second))
-            (bar.open, bar.high, bar.low, bar.close) = (
-                Price(raw: close), Price(raw: close), Price(raw: close), Price(raw: close)
-            )
-            bar.trades = 1
-            bar.flags = [.final]
+            var bar = Bar(from: time, to: time + Self.second, price: close)
             bar.reason = (isLate ? BarReason.late : .closed).rawValue
-            let isIn = builder.append(bar)
-            #expect(isIn)
+            packet.add(
+                bar,
+                of: SourceSymbol(
+                    try #require(Symbol(symbol)), of: try #require(SourceName(source))))
         }
-        return builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1, watermark: Timestamp(nanoseconds: watermark),
-                sendTime: Timestamp(nanoseconds: watermark)))
+        let end = Timestamp(nanoseconds: watermark)
+        return packet.sealed(watermark: end, sent: end)
     }
 
     private func take(
@@ -131,25 +114,24 @@ struct UniverseMachineTests {
         #expect(machine.symbols == 1)
     }
 
+    private func bytes(_ machine: UniverseMachine) -> [UInt8] {
+        var bytes: [UInt8] = []
+        machine.encode(into: &bytes)
+        return bytes
+    }
+
     @Test("restored between any two packets it goes on identically")
     func restored() throws {
         let tape = try tape()
         var whole = UniverseMachine(program)
         let expected = take(tape, &whole)
         for count in 0...tape.count {
-            var first = UniverseMachine(program)
-            let values = take(Array(tape.prefix(count)), &first)
-            var bytes: [UInt8] = []
-            first.encode(into: &bytes)
-            var second = try bytes.withRawSpan { span throws(CheckpointError) in
-                try UniverseMachine(program, restoring: span)
-            }
-            #expect(values + take(Array(tape.dropFirst(count)), &second) == expected)
-            var again: [UInt8] = []
-            second.encode(into: &again)
-            var end: [UInt8] = []
-            whole.encode(into: &end)
-            #expect(again == end)
+            var machine = UniverseMachine(program)
+            let values = take(Array(tape.prefix(count)), &machine)
+            let isSame = try machine.restore()
+            #expect(isSame)
+            #expect(values + take(Array(tape.dropFirst(count)), &machine) == expected)
+            #expect(bytes(machine) == bytes(whole))
         }
     }
 
@@ -157,28 +139,21 @@ struct UniverseMachineTests {
     func damaged() throws {
         var machine = UniverseMachine(program)
         _ = take(try tape(), &machine)
-        var bytes: [UInt8] = []
-        machine.encode(into: &bytes)
-        for count in stride(from: 0, to: bytes.count, by: 7) {
+        let bytes = bytes(machine)
+        func expectRefusal(_ bytes: [UInt8], _ program: UniverseProgram) {
             #expect(throws: CheckpointError.self) {
-                try Array(bytes.prefix(count)).withRawSpan { span throws(CheckpointError) in
+                try bytes.withRawSpan { span throws(CheckpointError) in
                     _ = try UniverseMachine(program, restoring: span)
                 }
             }
+        }
+        for count in stride(from: 0, to: bytes.count, by: 7) {
+            expectRefusal(Array(bytes.prefix(count)), program)
             var other = bytes
             other[count] ^= 0x40
-            #expect(throws: CheckpointError.self) {
-                try other.withRawSpan { span throws(CheckpointError) in
-                    _ = try UniverseMachine(program, restoring: span)
-                }
-            }
+            expectRefusal(other, program)
         }
-        let other = try #require(UniverseProgram(Self.graph(), partitions: 3))
-        #expect(throws: CheckpointError.self) {
-            try bytes.withRawSpan { span throws(CheckpointError) in
-                _ = try UniverseMachine(other, restoring: span)
-            }
-        }
+        expectRefusal(bytes, try #require(UniverseProgram(Self.graph(), partitions: 3)))
     }
 
     @Test("bars of other series and of symbols outside of the universe count for nothing")

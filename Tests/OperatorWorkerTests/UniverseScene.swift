@@ -2,6 +2,7 @@ import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceTestSupport
+import SimulationKit
 import StreamCore
 import TapeCodec
 import TapeProtocol
@@ -44,12 +45,7 @@ struct UniverseScene {
         let rule = BreadthRule(
             series: try #require(SeriesName("1s")), universe: [], measures: measures,
             warmsUp: warmsUp)
-        var graph = GraphDefinition.simple(try BarSeriesSet(["1s"]))
-        graph.nodes.append(
-            GraphNode(
-                name: "market", input: .ticks(.trade),
-                operation: .breadth(rule, calendar: nil)))
-        return graph
+        return GraphDefinition.simple(try BarSeriesSet(["1s"])).measuring(rule)
     }
 
     /// Adds one trade of each symbol in that second of a day, at random prices.

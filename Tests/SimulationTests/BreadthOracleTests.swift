@@ -85,10 +85,7 @@ private struct BreadthWorld {
             series: series.name, universe: [], measures: Self.measures,
             warmsUp: Bool.random(using: &random))
         var graph = GraphDefinition.simple(try BarSeriesSet([series]))
-        graph.nodes.append(
-            GraphNode(
-                name: "market", input: .ticks(.trade),
-                operation: .breadth(rule, calendar: calendar.name)))
+            .measuring(rule, calendar: calendar.name)
         graph.calendars = [calendar]
         // The market ends after a long silence. Sources that were not waited for then would have
         // their bars behind time. `BreadthSourcesOracleTests` has silent sources.
@@ -181,25 +178,16 @@ private struct BreadthWorld {
     private mutating func published(
         _ closed: [Bar], of machine: GraphMachine, _ partition: Int
     ) throws -> [SealedPacket] {
-        var builder = builder(partition)
-        let series = builder.register(
-            SeriesDefinition(
-                name: rule.series, widthNanoseconds: definition.seriesWidth))
-        for var bar in closed {
+        var packet = packet(partition)
+        for bar in closed {
             let symbol = try Self.symbol(bar.symbol, of: machine, partition)
             bars[
                 BarKey(
                     symbol: symbol, series: rule.series, openTime: bar.openTime,
                     number: bar.number)] = bar
-            bar.symbol = builder.register(
-                SymbolDefinition(
-                    symbol: symbol.symbol, provider: "", since: .undefined,
-                    source: symbol.source))
-            bar.series = series
-            let isIn = builder.append(bar)
-            try #require(isIn)
+            packet.add(bar, of: symbol)
         }
-        return [seal(&builder, machine.watermark)]
+        return [packet.sealed(watermark: machine.watermark)]
     }
 
     /// Adds provider's bars of some symbols and days.
@@ -215,39 +203,24 @@ private struct BreadthWorld {
                 let day = OracleBreadth.Day(
                     high: close + Self.second, low: close - Self.second, close: close)
                 told[symbol, default: [:]][session.day] = day
-                var builder = builder(partition)
-                let number = builder.register(
-                    SymbolDefinition(
-                        symbol: symbol.symbol, provider: "", since: .undefined,
-                        source: symbol.source))
+                var packet = packet(partition)
                 for (name, price) in [
                     ("high", day.high), ("low", day.low), ("close", day.close),
                 ] {
-                    let open = Timestamp(nanoseconds: session.open)
-                    let end = Timestamp(nanoseconds: session.close)
-                    let outcome = builder.append(
-                        IndicatorValue(
-                            header: TickHeader(
-                                symbol: number, providerTime: end, receiveTime: end),
-                            name: "market.history.\(name)", value: Int128(price),
-                            periodStart: open, periodEnd: end))
-                    try #require(outcome == .appended)
+                    packet.add(
+                        "market.history.\(name)", Int128(price),
+                        from: Timestamp(nanoseconds: session.open),
+                        to: Timestamp(nanoseconds: session.close), of: symbol)
                 }
-                packets.append(seal(&builder, SourceTable.noWatermark))
+                packets.append(packet.sealed(watermark: SourceTable.noWatermark))
             }
         }
         return packets
     }
 
-    private func builder(_ partition: Int) -> PacketBuilder {
-        PacketBuilder(kind: .bars, partition: Partition(partition), source: .operator)
-    }
-
-    private func seal(_ builder: inout PacketBuilder, _ watermark: Timestamp) -> SealedPacket {
-        builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1, watermark: watermark,
-                sendTime: Timestamp(nanoseconds: SimulatedInput.start)))
+    private func packet(_ partition: Int) -> PublishedPacket {
+        PublishedPacket(
+            partition: partition, series: rule.series, width: definition.seriesWidth)
     }
 
     // MARK: the oracle

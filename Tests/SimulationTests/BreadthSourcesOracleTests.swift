@@ -86,10 +86,7 @@ private struct BreadthSourcesWorld {
                 series: series.name, universe: [],
                 measures: [.advanceDecline, .newHighs(days: 2), .aboveAverage(days: 1)],
                 sources: sources.compactMap { SourceName($0) })
-            graph.nodes.append(
-                GraphNode(
-                    name: "market\(number)", input: .ticks(.trade),
-                    operation: .breadth(rule, calendar: calendar.name)))
+            graph = graph.measuring(rule, as: "market\(number)", calendar: calendar.name)
         }
         graph.calendars = [calendar]
         graph.silentAfter = Self.silentAfter
@@ -189,37 +186,15 @@ private struct BreadthSourcesWorld {
             machines[partition].take(packet.header, $0, into: &output)
         }
         try #require(isTaken)
-        let bars = try Self.published(output.bars, machines[partition], partition, graph)
+        var bars = PublishedPacket(
+            partition: partition, series: try SimulatedGraphs.name("fine"), width: Self.second)
+        let machine = machines[partition]
+        for bar in output.bars { bars.add(bar, of: machine.symbols.pair(at: bar.symbol)) }
         packets[partition].append(
-            (packet.header, isIdle ? nil : feeds[feed].provider, bars))
-    }
-
-    private static func published(
-        _ bars: [Bar], _ machine: GraphMachine, _ partition: Int, _ graph: GraphDefinition
-    ) throws -> SealedPacket {
-        var builder = PacketBuilder(
-            kind: .bars, partition: Partition(partition), source: .operator)
-        let series = builder.register(
-            SeriesDefinition(
-                name: try SimulatedGraphs.name("fine"), widthNanoseconds: second))
-        for var bar in bars {
-            let pair = machine.symbols.pair(at: bar.symbol)
-            bar.symbol = builder.register(
-                SymbolDefinition(
-                    symbol: pair.symbol, provider: "", since: .undefined, source: pair.source))
-            bar.series = series
-            let isIn = builder.append(bar)
-            try #require(isIn)
-        }
-        let input = TapePosition(
-            streamCreated: Timestamp(nanoseconds: 1), sequence: 1,
-            packet: PacketIdentity(epoch: 1, firstOrdinal: 1, checksum: 1), sources: [])
-        return builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1, watermark: machine.watermark,
-                sendTime: Timestamp(nanoseconds: start)),
-            output: OutputState(
-                input: input, checksum: 1, generation: 1, states: machine.sourceStates))
+            (
+                packet.header, isIdle ? nil : feeds[feed].provider,
+                bars.sealed(watermark: machine.watermark, states: machine.sourceStates)
+            ))
     }
 
     // MARK: the run

@@ -93,10 +93,7 @@ private struct SourceLifeWorld {
             let rule = BreadthRule(
                 series: series.all[0].name, universe: [], measures: [.advanceDecline],
                 sources: sources.compactMap { SourceName($0) })
-            graph.nodes.append(
-                GraphNode(
-                    name: "market\(number)", input: .ticks(.trade),
-                    operation: .breadth(rule, calendar: nil)))
+            graph = graph.measuring(rule, as: "market\(number)")
         }
         program = GraphProgram(graph)
     }

@@ -27,11 +27,10 @@ package struct SimulatedGraphs {
         if chosen.isEmpty { chosen = [1] }
         return try chosen.map { seconds in
             let isFilled = lateness != nil && Bool.random(using: &random)
-            return try BarSeries(
-                name: name("\(prefix)\(seconds)s"), window: .tumbling(width: seconds * second),
-                lateness: lateness ?? Self.lateness(using: &random),
-                fill: isFilled
-                    ? .previousClose(max: Int.random(in: 1...9, using: &random)) : .none)
+            return try oneSeries(
+                "\(prefix)\(seconds)s", .tumbling(width: seconds * second),
+                lateness ?? Self.lateness(using: &random),
+                fill: isFilled ? .previousClose(max: Int.random(in: 1...9, using: &random)) : .none)
         }
     }
 
@@ -42,17 +41,16 @@ package struct SimulatedGraphs {
             ("7s", .session(width: 7 * second)),
         ]
         let series = try windows.map {
-            try BarSeries(
-                name: name($0.0), window: $0.1, lateness: lateness(using: &random),
+            try oneSeries(
+                $0.0, $0.1, lateness(using: &random),
                 fill: .previousClose(max: Int.random(in: 1...9, using: &random)))
         }
         return GraphDefinition(
             name: "filled",
             nodes: [
-                GraphNode(
-                    name: "bars", input: .ticks(.trade),
-                    operation: .bars(
-                        BarRule(series: try BarSeriesSet(series)), calendar: calendar.name))
+                bars(
+                    "bars", .ticks(.trade), BarRule(series: try BarSeriesSet(series)),
+                    calendar: calendar.name)
             ], calendars: [calendar])
     }
 
@@ -78,9 +76,7 @@ package struct SimulatedGraphs {
                     .count, .volumeOnly(below: limit), .exclude(below: limit),
                 ].randomElement(using: &random) ?? .count
             nodes.append(
-                GraphNode(
-                    name: "trades\(node)", input: input,
-                    operation: .bars(rule, calendar: calendar.name)))
+                bars("trades\(node)", input, rule, calendar: calendar.name))
         }
         if Bool.random(using: &random) {
             let field = [InputField.bid, .ask, .middle, .spread].randomElement(using: &random)
@@ -88,9 +84,7 @@ package struct SimulatedGraphs {
                 series: try BarSeriesSet(timeSeries("q", using: &random)),
                 field: field ?? .middle)
             nodes.append(
-                GraphNode(
-                    name: "quotes", input: .ticks(.quote),
-                    operation: .bars(rule, calendar: nil)))
+                bars("quotes", .ticks(.quote), rule))
         }
         return GraphDefinition(
             name: "any", nodes: nodes, calendars: [calendar], groups: groups(using: &random))
@@ -117,17 +111,16 @@ package struct SimulatedGraphs {
         var series = try timeSeries(prefix, using: &random)
         if Bool.random(using: &random) {
             series.append(
-                try BarSeries(
-                    name: name("\(prefix)slide"),
-                    window: .sliding(width: 10 * second, hop: 2 * second),
-                    lateness: Self.lateness(using: &random)))
+                try oneSeries(
+                    "\(prefix)slide", .sliding(width: 10 * second, hop: 2 * second),
+                    Self.lateness(using: &random)))
         }
         if Bool.random(using: &random) {
             series.append(
-                try BarSeries(
-                    name: name("\(prefix)session"),
-                    window: .session(width: Bool.random(using: &random) ? 7 * second : nil),
-                    lateness: Self.lateness(using: &random)))
+                try oneSeries(
+                    "\(prefix)session",
+                    .session(width: Bool.random(using: &random) ? 7 * second : nil),
+                    Self.lateness(using: &random)))
         }
         return try BarSeriesSet(series)
     }
@@ -139,7 +132,7 @@ package struct SimulatedGraphs {
             ("dollars", .dollars(150_000_000_000)),
         ].filter { _ in Bool.random(using: &random) }
         if windows.isEmpty { windows = [("ticks2", .ticks(2))] }
-        let series = try windows.map { try BarSeries(name: name($0.0), window: $0.1) }
+        let series = try windows.map { try oneSeries($0.0, $0.1) }
         var rule = BarRule(series: try BarSeriesSet(series))
         let limit = Self.limit(using: &random)
         switch Int.random(in: 0..<3, using: &random) {
@@ -154,18 +147,15 @@ package struct SimulatedGraphs {
         return GraphDefinition(
             name: "numbers",
             nodes: [
-                GraphNode(
-                    name: "bars", input: .ticks(.trade),
-                    operation: .bars(rule, calendar: hasCalendar ? calendar.name : nil))
+                bars("bars", .ticks(.trade), rule, calendar: hasCalendar ? calendar.name : nil)
             ], calendars: [calendar])
     }
 
     /// Returns bars of runs of ticks.
     package static func pauses(using random: inout SeededRandom) throws -> GraphDefinition {
         let series = try [1, 4, 20].filter { $0 == 4 || Bool.random(using: &random) }.map {
-            try BarSeries(
-                name: name("pause\($0)"), window: .inactivity(gap: $0 * second),
-                lateness: Self.lateness(using: &random))
+            try oneSeries(
+                "pause\($0)", .inactivity(gap: $0 * second), Self.lateness(using: &random))
         }
         return .simple(try BarSeriesSet(series))
     }
@@ -174,23 +164,17 @@ package struct SimulatedGraphs {
     /// branches.
     package static func derived(using random: inout SeededRandom) throws -> GraphDefinition {
         let lateness = Self.lateness(using: &random)
-        let fine = try BarSeries(
-            name: name("fine"), window: .tumbling(width: second), lateness: lateness)
-        let coarse = try BarSeries(
-            name: name("coarse"), window: .tumbling(width: 5 * second), lateness: lateness)
-        let moving = try BarSeries(
-            name: name("moving"), window: .sliding(width: 6 * second, hop: 2 * second),
-            lateness: lateness)
-        let counted = try BarSeries(
-            name: name("5s"), window: .tumbling(width: 5 * second),
-            lateness: Self.lateness(using: &random))
+        let fine = try oneSeries("fine", .tumbling(width: second), lateness)
+        let coarse = try oneSeries("coarse", .tumbling(width: 5 * second), lateness)
+        let moving = try oneSeries("moving", .sliding(width: 6 * second, hop: 2 * second), lateness)
+        let counted = try oneSeries(
+            "5s", .tumbling(width: 5 * second), Self.lateness(using: &random))
         let cheap = TickExpression(
             text: "price < 4",
             instructions: [.field(.price), .number(4_000_000_000), .less])
         let numbers: [AggregateFunction] = [.first, .last, .min, .max, .sum, .count, .mean]
-        let quoted = try BarSeries(
-            name: name("q5s"), window: .tumbling(width: 5 * second),
-            lateness: Self.lateness(using: &random))
+        let quoted = try oneSeries(
+            "q5s", .tumbling(width: 5 * second), Self.lateness(using: &random))
         let field = [InputField.bid, .ask, .middle, .spread].randomElement(using: &random)
         return GraphDefinition(
             name: "derived",
@@ -201,9 +185,8 @@ package struct SimulatedGraphs {
                         RouteBranch(name: "cheap", condition: cheap),
                         RouteBranch(name: "rest", condition: nil),
                     ])),
-                GraphNode(
-                    name: "bars", input: .branch(node: 0, branch: 0),
-                    operation: .bars(BarRule(series: try BarSeriesSet([fine])), calendar: nil)),
+                bars(
+                    "bars", .branch(node: 0, branch: 0), BarRule(series: try BarSeriesSet([fine]))),
                 GraphNode(
                     name: "coarser", input: .node(1),
                     operation: .resample(
@@ -230,16 +213,11 @@ package struct SimulatedGraphs {
     package static func providerBars(
         isPlain: Bool = false, using random: inout SeededRandom
     ) throws -> GraphDefinition {
-        let minute = try BarSeries(
-            name: name("p30s"), window: .tumbling(width: 30 * second),
-            lateness: lateness(using: &random))
-        let moving = try BarSeries(
-            name: name("p20s10s"), window: .sliding(width: 20 * second, hop: 10 * second),
-            lateness: lateness(using: &random))
+        let minute = try oneSeries("p30s", .tumbling(width: 30 * second), lateness(using: &random))
+        let moving = try oneSeries(
+            "p20s10s", .sliding(width: 20 * second, hop: 10 * second), lateness(using: &random))
         let series = isPlain ? [minute] : [minute, moving]
-        let bars = try BarSeries(
-            name: name("5s"), window: .tumbling(width: 5 * second),
-            lateness: series.map(\.lateness).max())
+        let bars = try oneSeries("5s", .tumbling(width: 5 * second), series.map(\.lateness).max())
         var nodes = GraphDefinition.simple(try BarSeriesSet(["1s"])).nodes
         var input = GraphInput.ticks(.providerBar)
         let stages: [GraphOperation] = [
@@ -261,6 +239,18 @@ package struct SimulatedGraphs {
     }
 
     // MARK: parts
+
+    private static func oneSeries(
+        _ text: String, _ window: WindowRule, _ lateness: Int64? = nil, fill: FillRule = .none
+    ) throws -> BarSeries {
+        try BarSeries(name: name(text), window: window, lateness: lateness, fill: fill)
+    }
+
+    private static func bars(
+        _ name: String, _ input: GraphInput, _ rule: BarRule, calendar: String? = nil
+    ) -> GraphNode {
+        GraphNode(name: name, input: input, operation: .bars(rule, calendar: calendar))
+    }
 
     private static func stage(using random: inout SeededRandom) throws -> GraphOperation {
         switch Int.random(in: 0..<3, using: &random) {

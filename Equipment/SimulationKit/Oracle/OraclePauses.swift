@@ -9,11 +9,6 @@ struct OraclePauses {
     let lateness: Int64
     private(set) var taken: [SourceSymbol: [OracleEntry]] = [:]
 
-    init(gap: Int64, lateness: Int64) {
-        self.gap = gap
-        self.lateness = lateness
-    }
-
     /// Takes a tick; returns false when it is late. A tick without an effect makes no run, and is
     /// ignored.
     mutating func take(_ entry: OracleEntry, _ clock: OracleClock) -> Bool {

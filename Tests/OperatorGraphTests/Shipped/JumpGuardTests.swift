@@ -66,6 +66,12 @@ struct JumpGuardTests {
         #expect(error?.description == message)
     }
 
+    @Test("a repair reads as much before its windows as the settings say")
+    func warmUp() throws {
+        #expect(try guardOf(["warm_up": "30"]).warmUp == 30_000_000_000)
+        #expect(try guardOf(["warm_up": "0"]).warmUp == 0)
+    }
+
     @Test("a graph of this program can use it")
     func inGraph() throws {
         let definition = GraphDefinition(

@@ -1,0 +1,16 @@
+internal import MarketModel
+package import OperatorGraph
+package import StreamCore
+
+extension GraphDefinition {
+    /// Returns this graph with a node that measures the breadth of all trades.
+    package func measuring(
+        _ rule: BreadthRule, as name: String = "market", calendar: String? = nil
+    ) -> GraphDefinition {
+        var graph = self
+        graph.nodes.append(
+            GraphNode(
+                name: name, input: .ticks(.trade), operation: .breadth(rule, calendar: calendar)))
+        return graph
+    }
+}

@@ -13,7 +13,9 @@ struct GraphFileTests {
         try GraphFolder.read(Self.head + lines.map { "  \($0)\n" }.joined()).nodes
     }
 
-    private static func problems(_ lines: String...) -> [String] {
+    private static func problems(_ lines: String...) -> [String] { problems(lines) }
+
+    private static func problems(_ lines: [String]) -> [String] {
         GraphFolder.problems(head + lines.map { "  \($0)\n" }.joined())
     }
 
@@ -191,200 +193,147 @@ struct GraphFileTests {
 
     @Test(
         "every mistake is told with its place and what to do",
-        arguments: [
-            (
-                "b: {operator: barz, input: trades, series: [1s]}",
-                "g.yaml:4:17: node \"b\": operator: \"barz\" is not known: did you mean bars?"
-            ),
-            (
-                "b: {operator: bars, input: trades, serie: [1s], series: [1s]}",
-                "g.yaml:4:38: node b: \"serie\" is no key of it: did you mean series?"
-            ),
-            ("b: {operator: bars, series: [1s]}", "g.yaml:4:6: node b: input is missing"),
-            ("b: {operator: bars, input: trade, series: [1s]}", "did you mean trades?"),
-            ("b: {operator: bars, input: quotes, series: [1s]}", "quotes have several prices"),
-            (
-                "b: {operator: bars, input: trades, price: bid, series: [1s]}",
-                "g.yaml:4:45: node b: this price is one of quotes, and its input are trades"
-            ),
-            ("b: {operator: bars, input: trades, series: [7s]}", "does not divide a day"),
-            ("b: {operator: bars, input: trades, series: []}", "series is a list"),
-            (
-                "b: {operator: bars, input: trades, series: [1m, {name: x, width: 60s}]}",
-                "have the same width"
-            ),
-            ("b: {operator: bars, input: trades, series: [{name: x}]}", "windows are missing"),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, ticks: 5, volume: 5}]}",
-                "do not go together"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, width: 5m, every: 7s}]}",
-                "every must divide"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, ticks: 5, lateness: 1s}]}",
-                "cannot wait so long"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, ticks: 0}]}",
-                "\"0\" is no whole number from 1"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, volume: -1}]}",
-                "is no number above 0"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x y, width: 1m}]}",
-                "no name of a series"
-            ),
-            (
-                "b: {operator: bars, input: trades, series: [{name: x, session: nowhere}]}",
-                "calendars/nowhere.yaml: cannot be opened"
-            ),
-            (
-                "b: {operator: bars, input: trades, overflow: drop-oldest, series: [1s]}",
-                "bars follow from the tape alone"
-            ),
-            (
-                "b: {operator: bars, input: trades, odd_lots: none, series: [1s]}",
-                "choose one of count, volume-only, exclude"
-            ),
-            (
-                "b: {operator: bars, input: trades, calendar: futures, series: [{name: x, session: "
-                    + "nyse}]}",
-                "are by one calendar, and here are futures and \"nyse\""
-            ),
-            ("B: {operator: bars, input: trades, series: [1s]}", "is no name of a node"),
-            ("trades: {operator: bars, input: quotes, series: [1s]}", "choose another name"),
-            (
-                "b: {operator: aggregate, input: trades, functions: [spread], series: [1s]}",
-                "spread is of quotes"
-            ),
-            (
-                "b: {operator: aggregate, input: quotes, functions: [vwap], series: [1s]}",
-                "vwap is of trades"
-            ),
-            ("b: {operator: bars, input: trades, price: spread, series: [1s]}", "one of quotes"),
-            (
-                "b: {operator: aggregate, input: trades, functions: [mean], "
-                    + "series: [{name: t, ticks: 5}]}",
-                "series t ends by count"
-            ),
-            (
-                "b: {operator: aggregate, input: trades, functions: [mean], "
-                    + "series: [1s, {name: v, volume: 5}]}",
-                "series v ends by count"
-            ),
-            (
-                "b: {operator: aggregate, input: trades, functions: [mean], "
-                    + "series: [{name: d, dollars: 5}]}",
-                "series d ends by count"
-            ),
-            (
-                "b: {operator: deduplicate, input: trades, key: [id], ttl: 1s, entries: 2097153}",
-                "entries"
-            ),
-            ("b: {operator: custom, input: trades}", "code is missing"),
-            ("b: [1]", "is a list: write {operator"), ("b:", "operator"),
-        ] as [(String, String)])
-    func mistakes(line: String, part: String) {
-        let found = Self.problems(line)
-        #expect(found.contains { $0.contains(part) }, "\(found)")
+        arguments: Mistake.rows(
+            #"""
+            b: {operator: barz, input: trades, series: [1s]}
+              -> g.yaml:4:17: node "b": operator: "barz" is not known: did you mean bars?
+            b: {operator: bars, input: trades, serie: [1s], series: [1s]}
+              -> g.yaml:4:38: node b: "serie" is no key of it: did you mean series?
+            b: {operator: bars, series: [1s]}
+              -> g.yaml:4:6: node b: input is missing
+            b: {operator: bars, input: trade, series: [1s]}
+              -> did you mean trades?
+            b: {operator: bars, input: quotes, series: [1s]}
+              -> quotes have several prices
+            b: {operator: bars, input: trades, price: bid, series: [1s]}
+              -> g.yaml:4:45: node b: this price is one of quotes, and its input are trades
+            b: {operator: bars, input: trades, series: [7s]}
+              -> does not divide a day
+            b: {operator: bars, input: trades, series: []}
+              -> series is a list
+            b: {operator: bars, input: trades, series: [1m, {name: x, width: 60s}]}
+              -> have the same width
+            b: {operator: bars, input: trades, series: [{name: x}]}
+              -> windows are missing
+            b: {operator: bars, input: trades, series: [{name: x, ticks: 5, volume: 5}]}
+              -> do not go together
+            b: {operator: bars, input: trades, series: [{name: x, width: 5m, every: 7s}]}
+              -> every must divide
+            b: {operator: bars, input: trades, series: [{name: x, ticks: 5, lateness: 1s}]}
+              -> cannot wait so long
+            b: {operator: bars, input: trades, series: [{name: x, ticks: 0}]}
+              -> "0" is no whole number from 1
+            b: {operator: bars, input: trades, series: [{name: x, volume: -1}]}
+              -> is no number above 0
+            b: {operator: bars, input: trades, series: [{name: x y, width: 1m}]}
+              -> no name of a series
+            b: {operator: bars, input: trades, series: [{name: x, session: nowhere}]}
+              -> calendars/nowhere.yaml: cannot be opened
+            b: {operator: bars, input: trades, overflow: drop-oldest, series: [1s]}
+              -> bars follow from the tape alone
+            b: {operator: bars, input: trades, odd_lots: none, series: [1s]}
+              -> choose one of count, volume-only, exclude
+            b: {operator: bars, input: trades, calendar: futures, series: [{name: x, session: \#
+            nyse}]}
+              -> are by one calendar, and here are futures and "nyse"
+            B: {operator: bars, input: trades, series: [1s]}
+              -> is no name of a node
+            trades: {operator: bars, input: quotes, series: [1s]}
+              -> choose another name
+            b: {operator: aggregate, input: trades, functions: [spread], series: [1s]}
+              -> spread is of quotes
+            b: {operator: aggregate, input: quotes, functions: [vwap], series: [1s]}
+              -> vwap is of trades
+            b: {operator: bars, input: trades, price: spread, series: [1s]}
+              -> one of quotes
+            b: {operator: aggregate, input: trades, functions: [mean], series: [{name: t, ticks: \#
+            5}]}
+              -> series t ends by count
+            b: {operator: aggregate, input: trades, functions: [mean], series: [1s, {name: v, \#
+            volume: 5}]}
+              -> series v ends by count
+            b: {operator: aggregate, input: trades, functions: [mean], series: [{name: d, \#
+            dollars: 5}]}
+              -> series d ends by count
+            b: {operator: deduplicate, input: trades, key: [id], ttl: 1s, entries: 2097153}
+              -> entries
+            b: {operator: custom, input: trades}
+              -> code is missing
+            b: [1]
+              -> is a list: write {operator
+            b:
+              -> operator
+            """#))
+    func mistakes(mistake: Mistake) {
+        let found = Self.problems(mistake.lines)
+        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
         #expect(found.allSatisfy { !$0.contains("\n") })
     }
 
     @Test(
         "every mistake between nodes is told",
-        arguments: [
-            (
-                "f: {operator: filter, input: trades, where: price > 0}",
-                "g.yaml:5:3: node f: nobody takes its ticks"
-            ),
-            ("f: {operator: filter, input: bars, where: price > 0}", "bars makes bars"),
-            ("f: {operator: resample, input: trades, from: 1m, series: [1h]}", "takes bars"),
-            (
-                "f: {operator: resample, input: bars, from: 1s, series: [1h]}",
-                "bars makes no \"1s\": there are 1m"
-            ),
-            ("f: {operator: resample, input: bars, from: 1m, series: [30s]}", "no multiple of 1m"),
-            (
-                "f: {operator: resample, input: bars, from: 1m, series: [{name: t, ticks: 5}]}",
-                "cannot be made of bars"
-            ),
-            (
-                "f: {operator: resample, input: bars, from: 1m, "
-                    + "series: [{name: t, width: 1h, fill: {previous_close: 3}}]}",
-                "only bars of ticks are filled"
-            ),
-            (
-                "f: {operator: bars, input: trades, series: [1m]}",
-                "g.yaml:5:46: node f: the name 1m is taken in line 4"
-            ),
-            (
-                "f: {operator: filter, input: trades, where: \"prise > 0\"}",
-                "g.yaml:5:48: node f: prise is no field or flag: did you mean price?"
-            ),
-            (
-                "f: {operator: filter, input: trades, where: price > 0 and bid > 1}",
-                "g.yaml:5:61: node f: bid is a field of quotes"
-            ),
-            (
-                "f: {operator: deduplicate, input: quotes, key: [price], ttl: 2s}",
-                "key: \"price\" is not known"
-            ),
-            ("f: {operator: deduplicate, input: trades, key: [id], ttl: 2}", "is no time from"),
-            (
-                "f: {operator: deduplicate, input: trades, key: [time, price], ttl: 2s}",
-                "g.yaml:5:50: node f: key: without id two ticks that are equal by chance count once"
-            ),
-            (
-                "f: {operator: deduplicate, input: quotes, key: [bid], equal_ticks: keep, ttl: 2s}",
-                "equal_ticks: \"keep\" is not known: choose one of drop"
-            ),
-            (
-                "f: {operator: deduplicate, input: trades, key: [id], equal_ticks: drop, ttl: 2s}",
-                "g.yaml:5:69: node f: equal_ticks is for a key without id"
-            ),
-            ("f: {operator: throttle, input: trades, rate: fast}", "\"fast\" is no rate"),
-            ("f: {operator: throttle, input: trades, rate: 10/d}", "is no rate"),
-            ("f: {operator: bars, input: bars.live, series: [1s]}", "may drop ticks"),
-            (
-                "f: {operator: route, input: trades, branches: {a: else, b: price > 0}}",
-                "put it last"
-            ),
-            (
-                "f: {operator: breadth, scope: all, series: 2m, measures: [advance_decline]}",
-                "no node makes bars \"2m\": did you mean 1m?"
-            ),
-            (
-                "f: {operator: breadth, scope: all, series: 1m, measures: [{new_highs: 0}]}",
-                "is no whole number from 1 to 400"
-            ),
-            (
-                "f: {operator: breadth, scope: all, series: 1m, warm_up: 20d, measures: "
-                    + "[advance_decline]}", "warm_up: \"20d\" is not known"
-            ),
-            (
-                "f: {operator: breadth, scope: one, series: 1m, measures: [advance_decline]}",
-                "scope: \"one\" is not known"
-            ),
-            (
-                "f: {operator: breadth, scope: all, series: 1m, universe: [A, A], measures: "
-                    + "[advance_decline]}", "is there twice"
-            ),
-            (
-                "f: {operator: throttle, input: trades, rate: 1/s, live: {capacity: 10, overflow: "
-                    + "forget}}", "overflow: \"forget\" is not known"
-            ),
-            (
-                "bars: {operator: bars, input: trades, series: [1s]}",
-                "the key \"bars\" is in line 4"
-            ),
-        ] as [(String, String)])
-    func between(line: String, part: String) {
-        let found = Self.problems(Self.bars, line)
-        #expect(found.contains { $0.contains(part) }, "\(found)")
+        arguments: Mistake.rows(
+            #"""
+            f: {operator: filter, input: trades, where: price > 0}
+              -> g.yaml:5:3: node f: nobody takes its ticks
+            f: {operator: filter, input: bars, where: price > 0}
+              -> bars makes bars
+            f: {operator: resample, input: trades, from: 1m, series: [1h]}
+              -> takes bars
+            f: {operator: resample, input: bars, from: 1s, series: [1h]}
+              -> bars makes no "1s": there are 1m
+            f: {operator: resample, input: bars, from: 1m, series: [30s]}
+              -> no multiple of 1m
+            f: {operator: resample, input: bars, from: 1m, series: [{name: t, ticks: 5}]}
+              -> cannot be made of bars
+            f: {operator: resample, input: bars, from: 1m, series: [{name: t, width: 1h, fill: \#
+            {previous_close: 3}}]}
+              -> only bars of ticks are filled
+            f: {operator: bars, input: trades, series: [1m]}
+              -> g.yaml:5:46: node f: the name 1m is taken in line 4
+            f: {operator: filter, input: trades, where: "prise > 0"}
+              -> g.yaml:5:48: node f: prise is no field or flag: did you mean price?
+            f: {operator: filter, input: trades, where: price > 0 and bid > 1}
+              -> g.yaml:5:61: node f: bid is a field of quotes
+            f: {operator: deduplicate, input: quotes, key: [price], ttl: 2s}
+              -> key: "price" is not known
+            f: {operator: deduplicate, input: trades, key: [id], ttl: 2}
+              -> is no time from
+            f: {operator: deduplicate, input: trades, key: [time, price], ttl: 2s}
+              -> g.yaml:5:50: node f: key: without id two ticks that are equal by chance count once
+            f: {operator: deduplicate, input: quotes, key: [bid], equal_ticks: keep, ttl: 2s}
+              -> equal_ticks: "keep" is not known: choose one of drop
+            f: {operator: deduplicate, input: trades, key: [id], equal_ticks: drop, ttl: 2s}
+              -> g.yaml:5:69: node f: equal_ticks is for a key without id
+            f: {operator: throttle, input: trades, rate: fast}
+              -> "fast" is no rate
+            f: {operator: throttle, input: trades, rate: 10/d}
+              -> is no rate
+            f: {operator: bars, input: bars.live, series: [1s]}
+              -> may drop ticks
+            f: {operator: route, input: trades, branches: {a: else, b: price > 0}}
+              -> put it last
+            f: {operator: breadth, scope: all, series: 2m, measures: [advance_decline]}
+              -> no node makes bars "2m": did you mean 1m?
+            f: {operator: breadth, scope: all, series: 1m, measures: [{new_highs: 0}]}
+              -> is no whole number from 1 to 400
+            f: {operator: breadth, scope: all, series: 1m, warm_up: 20d, measures: \#
+            [advance_decline]}
+              -> warm_up: "20d" is not known
+            f: {operator: breadth, scope: one, series: 1m, measures: [advance_decline]}
+              -> scope: "one" is not known
+            f: {operator: breadth, scope: all, series: 1m, universe: [A, A], measures: \#
+            [advance_decline]}
+              -> is there twice
+            f: {operator: throttle, input: trades, rate: 1/s, live: {capacity: 10, overflow: \#
+            forget}}
+              -> overflow: "forget" is not known
+            bars: {operator: bars, input: trades, series: [1s]}
+              -> the key "bars" is in line 4
+            """#))
+    func between(mistake: Mistake) {
+        let found = Self.problems([Self.bars] + mistake.lines)
+        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
     }
 
     @Test("a route is used by its branches")

@@ -44,3 +44,26 @@ enum GraphFolder {
         }
     }
 }
+
+/// Lines of a graph's nodes, and a part of the mistake that is told of them.
+struct Mistake: Sendable, CustomStringConvertible {
+    let lines: [String]
+    let part: String
+
+    var description: String { lines.joined(separator: "; ") }
+
+    /// Reads rows of lines, each of which ends with a line `  -> <part>`.
+    static func rows(_ text: String) -> [Mistake] {
+        var rows: [Mistake] = []
+        var lines: [String] = []
+        for line in text.split(separator: "\n") {
+            guard line.hasPrefix("  -> ") else {
+                lines.append(String(line))
+                continue
+            }
+            rows.append(Mistake(lines: lines, part: String(line.dropFirst(5))))
+            lines = []
+        }
+        return rows
+    }
+}

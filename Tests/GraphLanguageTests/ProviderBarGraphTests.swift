@@ -55,107 +55,54 @@ struct ProviderBarGraphTests {
 
     @Test(
         "every mistake is told with its place and what to do",
-        arguments: [
-            (
-                ["b: {operator: bars, input: provider_bars, series: [1m]}"],
-                "g.yaml:4:30: node b: bars takes ticks, and provider bars are bars: write "
-                    + "'operator: resample, from: 5s'"
-            ),
-            (
-                ["b: {operator: custom, input: provider_bars, code: x}"],
-                "node b: custom code takes trades and quotes"
-            ),
-            (
-                [
-                    "t: {operator: throttle, input: provider_bars, rate: 1/s}",
-                    "b: {operator: aggregate, input: t, functions: [mean], series: [1m]}",
-                ],
-                "g.yaml:5:35: node b: aggregate takes ticks"
-            ),
-            (
-                ["b: {operator: resample, input: provider_bars, series: [1m]}"],
-                "node b: from is missing"
-            ),
-            (
-                ["b: {operator: resample, input: provider_bars, from: five, series: [1m]}"],
-                "\"five\" is no length of a provider's bars: write it as 5s or 1m"
-            ),
-            (
-                ["b: {operator: resample, input: provider_bars, from: 7s, series: [1m]}"],
-                "does not divide a day"
-            ),
-            (
-                ["b: {operator: resample, input: provider_bars, from: 5s, series: [1s]}"],
-                "series 1s is no multiple of 5s"
-            ),
-            (
-                ["b: {operator: resample, input: provider_bars, from: 1m, series: [90s]}"],
-                "series 90s is no multiple of 1m"
-            ),
-            (
-                [
-                    "b: {operator: resample, input: provider_bars, from: 5s, "
-                        + "series: [{name: n, ticks: 5}]}"
-                ],
-                "series n cannot be made of bars"
-            ),
-            (
-                [
-                    "b: {operator: resample, input: provider_bars, from: 5s, of: volume, "
-                        + "series: [1m]}"
-                ],
-                "choose one of trades, midpoint, bid, ask"
-            ),
-            (
-                [
-                    "d: {operator: deduplicate, input: provider_bars, key: [close], ttl: 1s}",
-                    "b: {operator: resample, input: d, from: 5s, series: [1m]}",
-                ],
-                "without start bars of different times that are equal count once"
-            ),
-            (
-                [
-                    "d: {operator: deduplicate, input: provider_bars, key: [price], ttl: 1s}",
-                    "b: {operator: resample, input: d, from: 5s, series: [1m]}",
-                ],
-                "key: \"price\" is not known"
-            ),
-            (
-                [
-                    "d: {operator: filter, input: provider_bars, where: size > 1}",
-                    "b: {operator: resample, input: d, from: 5s, series: [1m]}",
-                ],
-                "size is a field of trades, and these are provider bars"
-            ),
-            (
-                [
-                    "d: {operator: filter, input: trades, where: open > 1}",
-                    "b: {operator: bars, input: d, series: [1m]}",
-                ],
-                "open is a field of provider bars, and these are trades"
-            ),
-            (
-                [
-                    "b: {operator: bars, input: trades, series: [1m]}",
-                    "r: {operator: resample, input: provider_bars, from: 5s, series: [1m]}",
-                ],
-                "the name 1m is taken in line 4: give the series a name of its own, such as "
-                    + "broker-1m"
-            ),
-            (
-                [
-                    "b: {operator: bars, input: trades, series: [1m]}",
-                    "r: {operator: resample, input: b, from: 1m, of: bid, series: [1h]}",
-                ],
-                "node r: of is for provider bars"
-            ),
-            (
-                ["provider_bars: {operator: bars, input: trades, series: [1m]}"],
-                "choose another name"
-            ),
-        ] as [([String], String)])
-    func mistakes(lines: [String], part: String) {
-        let found = Self.problems(lines)
-        #expect(found.contains { $0.contains(part) }, "\(found)")
+        arguments: Mistake.rows(
+            #"""
+            b: {operator: bars, input: provider_bars, series: [1m]}
+              -> g.yaml:4:30: node b: bars takes ticks, and provider bars are bars: write \#
+            'operator: resample, from: 5s'
+            b: {operator: custom, input: provider_bars, code: x}
+              -> node b: custom code takes trades and quotes
+            t: {operator: throttle, input: provider_bars, rate: 1/s}
+            b: {operator: aggregate, input: t, functions: [mean], series: [1m]}
+              -> g.yaml:5:35: node b: aggregate takes ticks
+            b: {operator: resample, input: provider_bars, series: [1m]}
+              -> node b: from is missing
+            b: {operator: resample, input: provider_bars, from: five, series: [1m]}
+              -> "five" is no length of a provider's bars: write it as 5s or 1m
+            b: {operator: resample, input: provider_bars, from: 7s, series: [1m]}
+              -> does not divide a day
+            b: {operator: resample, input: provider_bars, from: 5s, series: [1s]}
+              -> series 1s is no multiple of 5s
+            b: {operator: resample, input: provider_bars, from: 1m, series: [90s]}
+              -> series 90s is no multiple of 1m
+            b: {operator: resample, input: provider_bars, from: 5s, series: [{name: n, ticks: 5}]}
+              -> series n cannot be made of bars
+            b: {operator: resample, input: provider_bars, from: 5s, of: volume, series: [1m]}
+              -> choose one of trades, midpoint, bid, ask
+            d: {operator: deduplicate, input: provider_bars, key: [close], ttl: 1s}
+            b: {operator: resample, input: d, from: 5s, series: [1m]}
+              -> without start bars of different times that are equal count once
+            d: {operator: deduplicate, input: provider_bars, key: [price], ttl: 1s}
+            b: {operator: resample, input: d, from: 5s, series: [1m]}
+              -> key: "price" is not known
+            d: {operator: filter, input: provider_bars, where: size > 1}
+            b: {operator: resample, input: d, from: 5s, series: [1m]}
+              -> size is a field of trades, and these are provider bars
+            d: {operator: filter, input: trades, where: open > 1}
+            b: {operator: bars, input: d, series: [1m]}
+              -> open is a field of provider bars, and these are trades
+            b: {operator: bars, input: trades, series: [1m]}
+            r: {operator: resample, input: provider_bars, from: 5s, series: [1m]}
+              -> the name 1m is taken in line 4: give the series a name of its own, such as \#
+            broker-1m
+            b: {operator: bars, input: trades, series: [1m]}
+            r: {operator: resample, input: b, from: 1m, of: bid, series: [1h]}
+              -> node r: of is for provider bars
+            provider_bars: {operator: bars, input: trades, series: [1m]}
+              -> choose another name
+            """#))
+    func mistakes(mistake: Mistake) {
+        let found = Self.problems(mistake.lines)
+        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
     }
 }

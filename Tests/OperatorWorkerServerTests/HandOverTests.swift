@@ -17,79 +17,6 @@ import Testing
 /// Partitions change their owner while ticks arrive.
 @Suite("Workers that exchange partitions")
 struct HandOverTests {
-    private static let series: [(name: String, seconds: Int64)] = [("1s", 1), ("1m", 60)]
-
-    /// A tape with feeds, and workers that start with nothing.
-    private struct Run {
-        let tape: TestTape
-        var feeds: [TickFeed] = []
-        var sources: [TestSource] = []
-        var published: [Int] = []
-
-        init(_ namespace: String, seed: UInt64, partitions: Int = 4, packets: Int = 400) throws {
-            tape = try TestTape(
-                NatsServer.shared(), namespace: namespace, partitions: partitions)
-            for partition in 0..<partitions {
-                let feed = TickFeed(
-                    seed: seed * 100 + UInt64(partition),
-                    symbols: (0..<3).map { "S\(partition)\($0)" }, packets: packets,
-                    stepNanoseconds: 50_000_000)
-                feeds.append(feed)
-                sources.append(try feed.source(on: tape, partition))
-                published.append(0)
-            }
-        }
-
-        /// Publishes the next packets of each partition. The last call adds one that closes all
-        /// windows.
-        mutating func publish(_ packets: Int) throws {
-            for partition in feeds.indices {
-                let end = min(published[partition] + packets, feeds[partition].packets.count)
-                guard published[partition] < end else { continue }
-                try feeds[partition].publish(
-                    published[partition]..<end, by: &sources[partition],
-                    closing: end == feeds[partition].packets.count)
-                published[partition] = end
-            }
-        }
-
-        mutating func publishRest() throws { try publish(Int.max / 2) }
-
-        func wanted(_ partition: Int) -> Int {
-            feeds[partition].bars(series: HandOverTests.series).count
-        }
-
-        func isDone() throws -> Bool {
-            try eventually {
-                try feeds.indices.allSatisfy {
-                    try tape.lastOrdinal(
-                        stream: tape.names.barStream, subject: tape.names.bars(Partition($0)))
-                        == UInt64(wanted($0))
-                }
-            }
-        }
-
-        /// Checks that ordinals, checksums and bars are those of one undisturbed owner.
-        func check() throws {
-            for partition in feeds.indices {
-                let found = try BarsOnTape(tape, partition)
-                #expect(found.problems.isEmpty, "\(partition): \(found.problems)")
-                #expect(found.bars.count == wanted(partition), "partition \(partition)")
-                #expect(
-                    Set(found.bars) == feeds[partition].bars(series: HandOverTests.series),
-                    "partition \(partition)")
-                #expect(found.epochs == found.epochs.sorted(), "partition \(partition)")
-            }
-        }
-
-        /// Returns the input position up to which bars are stored.
-        func input(_ partition: Int) throws -> UInt64 {
-            let last = try tape.client.lastContent(
-                stream: tape.names.barStream, subject: tape.names.bars(Partition(partition)))
-            return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
-        }
-    }
-
     private func isWorking(_ worker: TestWorker, _ running: RunningService) -> Bool {
         eventually {
             running.service.metric("mds_operator_partitions") == Double(worker.member.held.count)
@@ -99,7 +26,7 @@ struct HandOverTests {
 
     @Test("partitions that go to and fro under load: dense ordinals, and the bars of one owner")
     func toAndFro() throws {
-        var run = try Run("ho1", seed: 1)
+        var run = try FeedScene("ho1", seed: 1, packets: 400)
         let workers = [
             try TestWorker(run.tape, takes: [0, 1]), try TestWorker(run.tape, takes: [2, 3]),
         ]
@@ -138,7 +65,8 @@ struct HandOverTests {
 
     @Test("released or dropped at any step, and taken again at once: nothing is lost or doubled")
     func anyStep() throws {
-        var run = try Run("ho2", seed: 2, partitions: 2)
+        var run = try FeedScene(
+            TestTape(NatsServer.shared(), namespace: "ho2", partitions: 2), seed: 2, packets: 400)
         let workers = [try TestWorker(run.tape, takes: []), try TestWorker(run.tape, takes: [])]
         let running = try workers.map { try $0.start() }
         #expect(
@@ -181,7 +109,7 @@ struct HandOverTests {
 
     @Test("a worker that is not steady reads and publishes nothing, and goes on when it is again")
     func notSteady() throws {
-        var run = try Run("ho3", seed: 3)
+        var run = try FeedScene("ho3", seed: 3, packets: 400)
         let worker = try TestWorker(run.tape)
         let running = try worker.start()
         #expect(isWorking(worker, running))
@@ -197,21 +125,14 @@ struct HandOverTests {
         }
         worker.member.drop(3)
         #expect(eventually { running.service.metric("mds_operator_partitions") == 3 })
-        let before = try (0..<3).map {
-            try run.tape.lastOrdinal(
-                stream: run.tape.names.barStream, subject: run.tape.names.bars(Partition($0)))
-        }
+        let before = try (0..<3).map { try run.tape.bars(of: $0) }
         let read = running.service.metric("mds_tape_packets_read_total")
         try run.publish(100)
         worker.member.take(3, epoch: 2)
         #expect(eventually { running.service.metric("mds_operator_partitions") == 4 })
         #expect(worker.member.epoch(3) == 1, "no epoch is opened")
         #expect(running.service.metric("mds_tape_packets_read_total") == read)
-        let after = try (0..<3).map {
-            try run.tape.lastOrdinal(
-                stream: run.tape.names.barStream, subject: run.tape.names.bars(Partition($0)))
-        }
-        #expect(before == after)
+        #expect(try (0..<3).map { try run.tape.bars(of: $0) } == before)
         worker.member.isSteady(true)
         try run.publishRest()
         #expect(try run.isDone(), "\(running.reasons)")
@@ -221,14 +142,12 @@ struct HandOverTests {
 
     @Test("a worker without partitions is ready, and says that it has none")
     func idle() throws {
-        let run = try Run("ho4", seed: 4)
+        let run = try FeedScene("ho4", seed: 4, packets: 400)
         let worker = try TestWorker(run.tape, takes: [])
         let running = try worker.start()
         #expect(eventually { running.service.metric("mds_operator_partitions") == 0 })
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        var json = JSONWriter(capacity: 64)
-        json.object { worker.report.write(into: &$0) }
-        #expect(try JSONValue.parse(json.text)["partitions"]?.array?.isEmpty == true)
+        #expect(try worker.told()["partitions"]?.array?.isEmpty == true)
         #expect(running.service.metric("mds_operator_watermark_timestamp_seconds") == nil)
         // Orders about a partition that it does not have are answered, or need no answer.
         worker.member.send(.release(Partition(1), tenure: 77))
@@ -243,14 +162,14 @@ struct HandOverTests {
 
     @Test("the epoch is above the claim's, and the state is kept at the hand-over")
     func epochs() throws {
-        var run = try Run("ho5", seed: 5)
+        var run = try FeedScene("ho5", seed: 5, packets: 400)
         let first = try TestWorker(run.tape, takes: [])
         let second = try TestWorker(run.tape, takes: [])
         let running = [try first.start(), try second.start()]
         first.member.take(0, epoch: 41)
         #expect(eventually { first.member.epoch(0) == 41 })
         try run.publish(100)
-        #expect(try eventually { try run.input(0) > 90 })
+        #expect(eventually { run.tape.input() > 90 })
         #expect(first.member.handOver(0))
         second.member.take(0, epoch: 42)
         #expect(
@@ -266,15 +185,13 @@ struct HandOverTests {
 
     @Test("a hand-over while the bucket is away ends all the same; the successor computes the rest")
     func withoutBucket() throws {
-        var run = try Run("ho6", seed: 6)
+        var run = try FeedScene("ho6", seed: 6, packets: 400)
         let first = try TestWorker(run.tape, takes: [0])
         let running = try first.start()
         #expect(isWorking(first, running))
         try run.publish(100)
-        #expect(try eventually { try run.input(0) > 90 })
-        let stream = "KV_\(run.tape.names.operatorBucket)"
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
+        #expect(eventually { run.tape.input() > 90 })
+        try run.tape.delete(stream: "KV_\(run.tape.names.operatorBucket)")
         #expect(first.member.handOver(0))
         first.member.take(0, epoch: 2)
         for partition in 1..<4 { first.member.take(partition) }

@@ -67,14 +67,10 @@ struct LateAndIdleTests {
             let packet = idle.seal(watermark: RepairScene.time(minute * 600))
             try TestSource.put(packet.bytes, on: subject, of: scene.tape)
         }
-        func told() -> JSONValue? {
-            var json = JSONWriter()
-            json.object { worker.report.write(into: &$0) }
-            return (try? JSONValue.parse(json.text))?["partitions"]?.array?.first
-        }
         let end = RepairScene.time(199 * 600).description
-        #expect(eventually { told()?["watermark"]?.string == end })
-        #expect(told()?["problem"] == .null && told()?["open_windows"]?.int == 0)
+        #expect(eventually { worker.partition?["watermark"]?.string == end })
+        #expect(
+            worker.partition?["problem"] == .null && worker.partition?["open_windows"]?.int == 0)
         #expect(try running.stop() == .success)
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
@@ -149,9 +145,7 @@ struct LateAndIdleTests {
         #expect(eventually { counted("dropped") == 2 && counted("undecidable") == 3 })
         #expect(
             running.service.metric("mds_operator_late_ticks_total{action=\"listed\"}") ?? 0 == 0)
-        var json = JSONWriter()
-        json.object { worker.report.write(into: &$0) }
-        let told = try JSONValue.parse(json.text)["partitions"]?.array?.first
+        let told = worker.partition
         #expect(told?["duplicates"]?.int == 2 && told?["undecidable"]?.int == 3)
         #expect(told?["late"]?.int == 0)
         #expect(try running.stop() == .success)

@@ -124,10 +124,7 @@ struct LiveEdgesTests {
         let running: RunningService
 
         var problem: String? {
-            var json = JSONWriter()
-            json.object { worker.report.write(into: &$0) }
-            let told = try? JSONValue.parse(json.text)
-            return told?["partitions"]?.array?.first?["problem"]?.string
+            worker.partition?["problem"]?.string
         }
     }
 

@@ -12,131 +12,7 @@ import Testing
 
 @Suite("One partition of the operator")
 struct PartitionOperatorTests {
-    private static let series = [("1s", Int64(1)), ("1m", Int64(60))]
     private let symbols = ["AAPL", "MSFT", "SPY"]
-
-    private func expected(_ feed: TickFeed) -> Set<PlainBar> {
-        feed.bars(series: Self.series.map { (name: $0.0, seconds: $0.1) })
-    }
-
-    @Test("packets in, bars out: those that a plain calculation gives", arguments: [1, 2, 3])
-    func bars(seed: UInt64) throws {
-        let bench = try OperatorBench(namespace: "op\(seed)")
-        let feed = TickFeed(seed: seed, symbols: symbols, packets: 150)
-        try bench.take(feed)
-        #expect(bench.drain())
-        let found = try bench.onTape()
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
-        #expect(found.sources == ["test"])
-        #expect(found.all.allSatisfy { $0.generation == 1 && $0.flags == .final })
-        #expect(bench.core.tally.published == UInt64(found.bars.count))
-        #expect(bench.core.tally.suppressed == 0 && bench.core.tally.late == 0)
-        #expect(found.markers.map(\.definition) == [bench.settings.definition])
-    }
-
-    @Test("what people put on the tape neither changes bars nor holds them up")
-    func manual() throws {
-        let bench = try OperatorBench(namespace: "op77")
-        let feed = TickFeed(seed: 4, symbols: symbols, packets: 60)
-        var source = try feed.source(on: bench.tape, 0)
-        var people = try feed.source(on: bench.tape, 0, name: "manual")
-        for packet in feed.packets {
-            var again = packet.trades
-            for index in again.indices { again[index].trade.header.flags.insert(.backfilled) }
-            for (_, trade) in again { people.append(trade) }
-            bench.take(people.seal(watermark: Timestamp(nanoseconds: Int64.min)))
-            TickFeed.append(packet, to: &source)
-            bench.take(source.seal(watermark: packet.watermark))
-            bench.take(people.seal(watermark: .undefined))
-        }
-        bench.take(source.seal(watermark: feed.end))
-        #expect(bench.drain())
-        #expect(bench.core.watermark == feed.end)
-        let found = try bench.onTape()
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
-        #expect(found.sources == ["test"])
-    }
-
-    @Test("more bars than a packet holds leave, also when none had left before")
-    func manyAtOnce() throws {
-        let bench = try OperatorBench(namespace: "op10")
-        // A trade per minute. Each opens its own windows, and one watermark closes them all.
-        let feed = TickFeed(
-            seed: 5, symbols: symbols, packets: 300, tradesPerPacket: 12,
-            stepNanoseconds: 60_000_000_000)
-        var source = try feed.source(on: bench.tape, 0)
-        for packet in feed.packets {
-            TickFeed.append(packet, to: &source)
-            bench.take(source.seal(watermark: Timestamp(nanoseconds: 0)))
-        }
-        bench.take(source.seal(watermark: feed.end))
-        #expect(!bench.core.isEmpty)
-        #expect(bench.drain())
-        let found = try bench.onTape()
-        #expect(found.packets > 3)
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
-        // The first packets end within the output of the last input, so no input is complete
-        // before.
-        #expect(found.inputs.first?.sequence == 0)
-        #expect(found.inputs.last?.sequence == 301)
-    }
-
-    @Test("a packet names the last input whose output is all in packets")
-    func inputs() throws {
-        let bench = try OperatorBench(namespace: "op11")
-        let feed = TickFeed(seed: 6, symbols: symbols, packets: 40, stepNanoseconds: 300_000_000)
-        var source = try feed.source(on: bench.tape, 0)
-        for packet in feed.packets {
-            TickFeed.append(packet, to: &source)
-            bench.take(source.seal(watermark: packet.watermark))
-            #expect(bench.drain())
-        }
-        let sequences = try bench.onTape().inputs.map(\.sequence)
-        #expect(sequences.count > 10)
-        #expect(zip(sequences, sequences.dropFirst()).allSatisfy { $0 < $1 })
-        #expect(try bench.onTape().inputs.allSatisfy { $0.streamCreated.nanoseconds == 77 })
-    }
-
-    @Test("what stands on the tape is computed again and left out", arguments: [0, 1, 37, 80, 150])
-    func recovery(cut: Int) throws {
-        let namespace = "op2\(cut)"
-        let feed = TickFeed(seed: 9, symbols: symbols, packets: 150)
-        let first = try OperatorBench(namespace: namespace)
-        try first.take(feed, 0..<cut, closing: false)
-        #expect(first.drain())
-        let before = try first.onTape().bars.count
-        let second = try OperatorBench(first.tape)
-        #expect(second.published?.ordinal ?? 0 == UInt64(before))
-        try second.take(feed)
-        #expect(second.drain())
-        #expect(second.core.stopped == nil)
-        #expect(second.core.tally.suppressed == UInt64(before))
-        let found = try second.onTape()
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(Set(found.bars) == expected(feed) && found.bars.count == expected(feed).count)
-        #expect(found.epochs.count == 2)
-    }
-
-    @Test("other series than those on the tape stop the partition, and nothing more comes out")
-    func changedSeries() throws {
-        let feed = TickFeed(seed: 9, symbols: symbols, packets: 150)
-        let first = try OperatorBench(namespace: "op30")
-        try first.take(feed, closing: false)
-        #expect(first.drain())
-        let before = try first.onTape().bars.count
-        #expect(before > 10)
-        let second = try OperatorBench(first.tape, series: "1s,5s,1m")
-        #expect(second.settings.definition != first.settings.definition)
-        try second.take(feed)
-        let sentence = try #require(second.core.stopped)
-        #expect(sentence.contains("OPERATOR_SERIES") && sentence.contains("output \(before)"))
-        #expect(second.core.mustHold && second.core.isEmpty)
-        #expect(second.drain())
-        #expect(try second.onTape().bars.count == before)
-    }
 
     @Test("trades of a symbol that its packet does not define are counted and left out")
     func unknownSymbol() throws {
@@ -175,7 +51,7 @@ struct PartitionOperatorTests {
         }
         bench.take(source.seal(watermark: feed.end))
         #expect(bench.drain())
-        #expect(Set(try bench.onTape().bars) == expected(feed))
+        #expect(Set(try bench.onTape().bars) == feed.bars(series: FeedScene.series))
     }
 
     private func message(_ template: UInt16, block: Int, variable: Int? = nil) -> [UInt8] {
@@ -188,31 +64,6 @@ struct PartitionOperatorTests {
             bytes += [UInt8(variable), 0, 0, 0] + [UInt8](repeating: 0x41, count: variable)
         }
         return bytes
-    }
-
-    @Test("at the bound of the outbox the reader is held, and let go when bars have left")
-    func outbox() throws {
-        let bench = try OperatorBench(namespace: "op33", series: "1s")
-        let feed = TickFeed(
-            seed: 8, symbols: symbols, packets: 900, tradesPerPacket: 16,
-            stepNanoseconds: 2_000_000_000)
-        var source = try feed.source(on: bench.tape, 0)
-        var held = 0
-        for packet in feed.packets {
-            TickFeed.append(packet, to: &source)
-            bench.take(source.seal(watermark: packet.watermark))
-            guard bench.core.mustHold else { continue }
-            held += 1
-            #expect(bench.drain())
-            #expect(!bench.core.mustHold)
-        }
-        bench.take(source.seal(watermark: feed.end))
-        #expect(held >= 1)
-        #expect(bench.drain())
-        let found = try bench.onTape()
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        let wanted = feed.bars(series: [(name: "1s", seconds: 1)])
-        #expect(Set(found.bars) == wanted && found.bars.count == wanted.count)
     }
 
     @Test("more sources than the limit stop the partition with a sentence")
@@ -230,28 +81,6 @@ struct PartitionOperatorTests {
         }
         #expect(bench.core.stopped?.contains("more sources") == true)
         #expect(bench.core.isEmpty && bench.drain())
-    }
-
-    @Test("a tape whose beginning is gone makes the bars partial that overlap it")
-    func tapeStart() throws {
-        let bench = try OperatorBench(namespace: "op35")
-        let feed = TickFeed(seed: 4, symbols: symbols, packets: 60)
-        var source = try feed.source(on: bench.tape, 0)
-        source.skip = 1_000
-        for packet in feed.packets {
-            TickFeed.append(packet, to: &source)
-            bench.take(source.seal(watermark: packet.watermark))
-        }
-        bench.take(source.seal(watermark: feed.end))
-        #expect(bench.drain())
-        let found = try bench.onTape()
-        let first = try #require(
-            feed.packets.flatMap(\.trades).map(\.trade.header.providerTime.nanoseconds).min())
-        for bar in found.all {
-            let isPartial = bar.openTime.nanoseconds <= first
-            #expect(bar.flags.contains(.partial) == isPartial)
-        }
-        #expect(found.all.contains { $0.flags.contains(.partial) })
     }
 
     @Test("an input that makes no bars is told after a while, and not again")

@@ -44,14 +44,7 @@ struct RecoveryOnTapeTests {
             let end = try tape.client.jetStream.streamInfo(tape.names.tickStream(0))?.lastSequence
             try feed.publish(range, by: &source, closing: closing)
             let last = (end ?? 0) + UInt64(range.count) + (closing ? 1 : 0)
-            #expect(eventually { Self.input(of: worker, tape) >= last })
-        }
-
-        /// Returns the input that the last packet of bars names.
-        private static func input(of worker: RunningService, _ tape: TestTape) -> UInt64 {
-            let last = try? tape.client.lastContent(
-                stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))
-            return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
+            #expect(eventually { tape.input() >= last })
         }
 
         /// Expects that the tape states these series as those of the last output.
@@ -71,10 +64,19 @@ struct RecoveryOnTapeTests {
 
         func expectBars(_ problems: [String] = []) throws {
             let found = try BarsOnTape(tape, 0)
-            let wanted = feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+            let wanted = feed.bars(series: FeedScene.series)
             #expect(found.problems == problems)
             #expect(found.bars.count == wanted.count && Set(found.bars) == wanted)
         }
+    }
+
+    /// Returns a run whose first worker took half of the feed, and stopped.
+    private func begun(_ namespace: String, seed: UInt64) throws -> Run {
+        var run = try Run(namespace, seed: seed)
+        let first = try run.worker()
+        try run.publish(0..<100, to: first)
+        #expect(try first.stop() == .success)
+        return run
     }
 
     private func started(_ running: RunningService, _ way: String) -> Bool {
@@ -88,9 +90,7 @@ struct RecoveryOnTapeTests {
         try run.publish(0..<120, to: first)
         #expect(try first.stop() == .success)
         let stood = try run.head().entries[0]
-        let bars = try run.tape.lastOrdinal(
-            stream: run.tape.names.barStream, subject: run.tape.names.bars(Partition(0)))
-        #expect(stood.output?.ordinal == bars)
+        #expect(try stood.output?.ordinal == run.tape.bars(of: 0))
         let second = try run.worker()
         #expect(started(second, "checkpoint"))
         #expect(second.log.text.contains("\"input.sequence\":120"))
@@ -162,13 +162,9 @@ struct RecoveryOnTapeTests {
 
     @Test("without its bucket a worker computes from the start, and makes the bucket anew")
     func lostBucket() throws {
-        var run = try Run("rc4", seed: 4)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
+        var run = try begun("rc4", seed: 4)
         let stream = "KV_\(run.tape.names.operatorBucket)"
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
+        try run.tape.delete(stream: stream)
         #expect(try run.tape.client.jetStream.streamInfo(stream) == nil)
         let second = try run.worker()
         #expect(started(second, "start"))
@@ -181,12 +177,8 @@ struct RecoveryOnTapeTests {
 
     @Test("bars that were put back below the checkpoint stop the partition; the remedy is named")
     func barsPutBack() throws {
-        var run = try Run("rc5", seed: 5)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.PURGE.\(run.tape.names.barStream)", timeout: patience)
+        let run = try begun("rc5", seed: 5)
+        try run.tape.purge(stream: run.tape.names.barStream)
         let second = try run.worker()
         #expect(
             eventually {
@@ -199,13 +191,9 @@ struct RecoveryOnTapeTests {
 
     @Test("ticks that were destroyed below the position stop the partition; the remedy is named")
     func ticksDestroyed() throws {
-        var run = try Run("rc6", seed: 6)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
+        let run = try begun("rc6", seed: 6)
         let stream = run.tape.names.tickStream(0)
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(stream)", timeout: patience)
+        try run.tape.delete(stream: stream)
         try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try run.worker()
         #expect(
@@ -221,10 +209,7 @@ struct RecoveryOnTapeTests {
 
     @Test("a raised generation goes on behind the old bars; a lower one stands by and adds nothing")
     func generation() throws {
-        var run = try Run("rc7", seed: 7)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
+        var run = try begun("rc7", seed: 7)
         let before = try BarsOnTape(run.tape, 0).bars
         try run.expectDefinition(of: "1s,1m")
         let second = try run.worker(["OPERATOR_SERIES": "1s,5s", "OPERATOR_GENERATION": "2"])
@@ -284,15 +269,9 @@ struct RecoveryOnTapeTests {
 
     @Test("bars that were put back are made again behind the highest ordinal, once rebuilt")
     func rebuildBars() throws {
-        var run = try Run("rc9", seed: 9)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
-        let names = run.tape.names
-        let lost = try run.tape.lastOrdinal(
-            stream: names.barStream, subject: names.bars(Partition(0)))
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.PURGE.\(names.barStream)", timeout: patience)
+        var run = try begun("rc9", seed: 9)
+        let lost = try run.tape.bars(of: 0)
+        try run.tape.purge(stream: run.tape.names.barStream)
         let second = try run.worker()
         #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
         try request(run)
@@ -301,20 +280,16 @@ struct RecoveryOnTapeTests {
         #expect(try second.stop() == .success)
         // None of the old bars is stored, so all of them are made again, after what was lost.
         let found = try BarsOnTape(run.tape, 0)
-        let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+        let wanted = run.feed.bars(series: FeedScene.series)
         #expect(Set(found.bars) == wanted && found.bars.count == wanted.count)
         #expect(found.markers.last?.startOrdinal == lost + 1)
     }
 
     @Test("ticks that were made anew are input of their own, once rebuilt")
     func rebuildTicks() throws {
-        var run = try Run("rc10", seed: 10)
-        let first = try run.worker()
-        try run.publish(0..<100, to: first)
-        #expect(try first.stop() == .success)
+        var run = try begun("rc10", seed: 10)
         let before = try BarsOnTape(run.tape, 0).bars
-        _ = try run.tape.client.connection.request(
-            [], to: "$JS.API.STREAM.DELETE.\(run.tape.names.tickStream(0))", timeout: patience)
+        try run.tape.delete(stream: run.tape.names.tickStream(0))
         try run.tape.client.ensureTickStreams(bytesMax: TestTape.streamBytes)
         let second = try run.worker()
         #expect(eventually { second.reasons.contains { $0.contains("rebuild 0") } })
@@ -329,7 +304,7 @@ struct RecoveryOnTapeTests {
         #expect(Array(found.bars.prefix(before.count)) == before)
         let times = run.feed.packets[100].trades.map(\.trade.header.providerTime.nanoseconds)
         let from = try #require(times.min())
-        let wanted = run.feed.bars(series: [(name: "1s", seconds: 1), (name: "1m", seconds: 60)])
+        let wanted = run.feed.bars(series: FeedScene.series)
             .filter { $0.openTime > from }
         #expect(Set(found.bars.dropFirst(before.count)) == wanted)
     }

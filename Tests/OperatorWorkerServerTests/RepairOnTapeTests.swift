@@ -26,25 +26,10 @@ struct RepairOnTapeTests {
         try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0]).start()
     }
 
-    /// Returns the input up to which all output is published.
-    private func reached(_ scene: RepairScene) -> UInt64 {
-        let names = scene.tape.names
-        let last = try? scene.tape.client.lastContent(
-            stream: names.barStream, subject: names.bars(Partition(0)))
-        return last?.withBytes { PacketReader.outputState(of: $0) }?.input.sequence ?? 0
-    }
-
     private func found(_ scene: RepairScene) throws -> BarsOnTape {
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
         return found
-    }
-
-    /// Returns what /status reports about the partition.
-    private func told(_ worker: TestWorker) -> JSONValue? {
-        var json = JSONWriter()
-        json.object { worker.report.write(into: &$0) }
-        return (try? JSONValue.parse(json.text))?["partitions"]?.array?.first
     }
 
     /// Publishes three seconds of closed trades.
@@ -79,7 +64,7 @@ struct RepairOnTapeTests {
         scene.request(20, 30)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
-        #expect(eventually { reached(scene) >= last })
+        #expect(eventually { scene.tape.input() >= last })
         let found = try found(scene)
         let newest = found.newest("1s")
         let start = RepairScene.start
@@ -102,13 +87,13 @@ struct RepairOnTapeTests {
         let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
         let running = try worker.start()
         try publish(&scene)
-        #expect(eventually { reached(scene) >= 4 })
+        #expect(eventually { scene.tape.input() >= 4 })
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.purge(stream: stream, below: 3)
         scene.request(0, 10)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
-        #expect(eventually { reached(scene) >= last })
+        #expect(eventually { scene.tape.input() >= last })
         #expect(eventually { running.log.count(of: "operator.repair.refused") == 1 })
         #expect(running.log.text.contains("the tape of test begins at"))
         let counted = #"mds_operator_repairs_refused_total{reason="retention"}"#
@@ -116,8 +101,9 @@ struct RepairOnTapeTests {
         let found = try found(scene)
         #expect(found.values.map(\.name) == ["repair.refused.retention"])
         #expect(found.all.allSatisfy { $0.reason == BarReason.closed.rawValue })
-        #expect(eventually { told(worker)?["last_repair"]?.string?.hasPrefix("refused: ") == true })
-        #expect(told(worker)?["problem"] == .null)
+        #expect(
+            eventually { worker.partition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
+        #expect(worker.partition?["problem"] == .null)
         #expect(try running.stop() == .success)
     }
 
@@ -131,7 +117,7 @@ struct RepairOnTapeTests {
         // From a provider without ids, and from a time without trades.
         scene.trade(-1, action: .cancel)
         let asked = try scene.source.publish(watermark: RepairScene.time(101))
-        #expect(eventually { reached(scene) >= asked })
+        #expect(eventually { scene.tape.input() >= asked })
         let done = try #require(
             running.log.text.split(separator: "\n").first { $0.contains("operator.repair.done") })
         for part in [#""ticks":"#, #""packets":5"#, #""ranges":2"#, "without 1 changes"] {
@@ -139,7 +125,7 @@ struct RepairOnTapeTests {
         }
         let counted = #"mds_operator_repair_left_out_total{what="changes"}"#
         #expect(running.service.metric(counted) == 1)
-        #expect(eventually { told(worker)?.at("repairs_left_out", "changes")?.int == 1 })
+        #expect(eventually { worker.partition?.at("repairs_left_out", "changes")?.int == 1 })
         #expect(try running.stop() == .success)
     }
 
@@ -152,16 +138,17 @@ struct RepairOnTapeTests {
         // It must not delay other work, however little comes.
         scene.request(900_000_000, 900_000_010)
         let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
-        #expect(eventually { reached(scene) >= asked })
+        #expect(eventually { scene.tape.input() >= asked })
         scene.request(-900_000_000, 0)
         let again = try scene.people.publish(watermark: RepairScene.noWatermark)
-        #expect(eventually { reached(scene) >= again })
+        #expect(eventually { scene.tape.input() >= again })
         #expect(eventually { running.log.count(of: "operator.repair.refused") == 2 })
         for reason in ["future", "long"] {
             let counted = "mds_operator_repairs_refused_total{reason=\"\(reason)\"}"
             #expect(running.service.metric(counted) == 1)
         }
-        #expect(eventually { told(worker)?["last_repair"]?.string?.hasPrefix("refused: ") == true })
+        #expect(
+            eventually { worker.partition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
         #expect(try running.stop() == .success)
         #expect(try found(scene).values.count == 2)
     }
@@ -173,20 +160,20 @@ struct RepairOnTapeTests {
             KeyValueConfiguration(bucket: scene.tape.names.operatorBucket))
         let first = try start(scene)
         try publish(&scene)
-        #expect(eventually { reached(scene) >= 4 })
+        #expect(eventually { scene.tape.input() >= 4 })
         #expect(try first.stop() == .success)
         let second = try start(scene)
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.purge(stream: stream, below: 3)
         scene.request(0, 10)
         let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
-        #expect(eventually { reached(scene) >= asked })
+        #expect(eventually { scene.tape.input() >= asked })
         #expect(try second.stop() == .success)
         #expect(second.log.count(of: "operator.repair.refused") == 1)
         try damage(bucket)
         let third = try start(scene)
         let last = try close(&scene, 210)
-        #expect(eventually { reached(scene) >= last })
+        #expect(eventually { scene.tape.input() >= last })
         #expect(eventually { third.log.count(of: "operator.checkpoint.damaged") == 1 })
         #expect(third.log.count(of: "operator.repair.refused") == 0)
         #expect(eventually { third.service.metric("mds_operator_bars_suppressed") == 1 })
@@ -244,13 +231,13 @@ struct RepairOnTapeTests {
         var scene = try scene("rp3")
         let running = try start(scene)
         try publish(&scene)
-        #expect(eventually { reached(scene) >= 4 })
+        #expect(eventually { scene.tape.input() >= 4 })
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.deleteMessage(stream: stream, sequence: 2)
         scene.request(0, 30)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
-        #expect(eventually { reached(scene) >= last })
+        #expect(eventually { scene.tape.input() >= last })
         #expect(eventually { running.log.count(of: "operator.repair.refused") == 1 })
         #expect(running.log.text.contains("does not hold ordinals 11 to 20 of test"))
         #expect(try running.stop() == .success)
@@ -265,7 +252,7 @@ struct RepairOnTapeTests {
             let client = try scene.tape.connect(worker.service)
             let first = try worker.start(client)
             try publish(&scene)
-            #expect(eventually { reached(scene) >= 4 })
+            #expect(eventually { scene.tape.input() >= 4 })
             scene.trade(3, action: .cancel)
             try scene.source.publish(watermark: RepairScene.time(101))
             scene.request(10, 30)
@@ -279,7 +266,7 @@ struct RepairOnTapeTests {
             }
             let second = try start(scene)
             let last = try close(&scene, 210)
-            #expect(eventually { reached(scene) >= last })
+            #expect(eventually { scene.tape.input() >= last })
             #expect(try second.stop() == .success)
             let found = try found(scene)
             let reasons = found.all.map(\.reason)

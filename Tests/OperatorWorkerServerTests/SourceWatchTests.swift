@@ -167,9 +167,7 @@ struct SourceWatchTests {
         #expect(
             running.service.metric("\(metric){source=\"stays\"}") ?? 0
                 > Double(UniverseScene.start / Self.second))
-        var json = JSONWriter()
-        json.object { worker.report.write(into: &$0) }
-        let told = try JSONValue.parse(json.text)["sources"]?.array
+        let told = try worker.told()["sources"]?.array
         #expect(told?.compactMap { $0["source"]?.string } == ["leaves", "stays"])
         #expect(told?.compactMap { $0["stands_still"]?.bool } == [true, false])
         try leaves.publish(watermark: Timestamp(nanoseconds: time + 3_600 * Self.second))

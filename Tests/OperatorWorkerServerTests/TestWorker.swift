@@ -1,5 +1,6 @@
 import MarketModel
 import OperatorGraph
+import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import TapeProtocol
@@ -43,4 +44,14 @@ struct TestWorker {
     }
 
     func start() throws -> RunningService { try start(try tape.connect(service)) }
+
+    /// What /status reports.
+    func told() throws -> JSONValue {
+        var json = JSONWriter()
+        json.object { report.write(into: &$0) }
+        return try JSONValue.parse(json.text)
+    }
+
+    /// What /status reports about the first partition.
+    var partition: JSONValue? { (try? told())?["partitions"]?.array?.first }
 }

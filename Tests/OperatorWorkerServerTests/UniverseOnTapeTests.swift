@@ -62,23 +62,6 @@ struct UniverseOnTapeTests {
         #expect(try running.stop() == .success)
     }
 
-    @Test("a delayed source whose time stands still holds no value up, also where nothing trades")
-    func delayed() throws {
-        let tape = try tape("un7")
-        let running = try worker(tape).start()
-        for partition in 0..<tape.names.partitions {
-            var delayed = TestSource(
-                tape, Partition(partition), source: try #require(SourceName("test-delayed")))
-            try delayed.publish(watermark: Timestamp(nanoseconds: UniverseScene.start))
-        }
-        try publish(tape)
-        #expect(settles(tape))
-        #expect(try running.stop() == .success)
-        let found = try ValuesOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems)")
-        #expect(found.values == (try ValuesOnTape.naive(tape)))
-    }
-
     /// Returns whether it reports how far it has read the bars of each partition, and its own
     /// output.
     private func isTold(_ heard: GroupPositionListener, _ tape: TestTape) -> Bool {

@@ -69,19 +69,23 @@ struct Column<Value: BitwiseCopyable> {
 struct ColumnCursor {
     private let block: ColumnBlock
     private let columns: [ColumnLayout]
-    private var next = 0
+    private var place = 0
 
     init(_ block: ColumnBlock, _ columns: [ColumnLayout]) {
         self.block = block
         self.columns = columns
     }
 
-    mutating func take<Value: BitwiseCopyable>() -> Column<Value> {
+    mutating func take<each Value: BitwiseCopyable>() -> (repeat Column<each Value>) {
+        (repeat next((each Value).self))
+    }
+
+    private mutating func next<Value: BitwiseCopyable>(_: Value.Type) -> Column<Value> {
         precondition(
-            next < columns.count && columns[next].width == MemoryLayout<Value>.size,
+            place < columns.count && columns[place].width == MemoryLayout<Value>.size,
             "the columns of a row are not those of its layout")
-        defer { next += 1 }
+        defer { place += 1 }
         return unsafe Column(
-            block.start(of: next).bindMemory(to: Value.self, capacity: block.capacity + 1))
+            block.start(of: place).bindMemory(to: Value.self, capacity: block.capacity + 1))
     }
 }

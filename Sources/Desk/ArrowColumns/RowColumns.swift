@@ -13,6 +13,19 @@ protocol RowColumns {
     func fill(_ rows: Range<Int>, _ packet: PacketValues)
 }
 
+/// The columns of one kind of tick.
+protocol TickColumns: RowColumns {
+    var head: HeadColumns { get }
+    var tail: TailColumns { get }
+}
+
+extension TickColumns {
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        head.source.fill(rows, with: packet.source)
+        tail.packet.fill(rows, packet)
+    }
+}
+
 /// What all rows of a packet have in common.
 struct PacketValues {
     let source: Int32
@@ -30,11 +43,7 @@ struct PacketColumns {
     let ordinal: Column<Int64>
 
     init(_ columns: inout ColumnCursor) {
-        sentAt = columns.take()
-        knownAt = columns.take()
-        partition = columns.take()
-        epoch = columns.take()
-        ordinal = columns.take()
+        (sentAt, knownAt, partition, epoch, ordinal) = columns.take()
     }
 
     func fill(_ rows: Range<Int>, _ packet: PacketValues) {
@@ -53,11 +62,7 @@ struct HeadColumns {
     let provider: Column<Int32>
 
     init(_ columns: inout ColumnCursor) {
-        eventTime = columns.take()
-        receiveTime = columns.take()
-        symbol = columns.take()
-        source = columns.take()
-        provider = columns.take()
+        (eventTime, receiveTime, symbol, source, provider) = columns.take()
     }
 
     @inline(__always)
@@ -76,9 +81,7 @@ struct TailColumns {
     let packet: PacketColumns
 
     init(_ columns: inout ColumnCursor) {
-        flags = columns.take()
-        resolution = columns.take()
-        providerID = columns.take()
+        (flags, resolution, providerID) = columns.take()
         packet = PacketColumns(&columns)
     }
 
@@ -91,7 +94,7 @@ struct TailColumns {
     }
 }
 
-struct TradeColumns: RowColumns {
+struct TradeColumns: TickColumns {
     static let kind = ColumnKind.trades
 
     let head: HeadColumns
@@ -104,11 +107,7 @@ struct TradeColumns: RowColumns {
 
     init(_ columns: inout ColumnCursor) {
         head = HeadColumns(&columns)
-        price = columns.take()
-        size = columns.take()
-        exchange = columns.take()
-        conditions = columns.take()
-        action = columns.take()
+        (price, size, exchange, conditions, action) = columns.take()
         tail = TailColumns(&columns)
     }
 
@@ -121,14 +120,9 @@ struct TradeColumns: RowColumns {
         action.put(trade.header.action, at: row)
         tail.put(trade.header, ordinal: ordinal, at: row)
     }
-
-    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
-        head.source.fill(rows, with: packet.source)
-        tail.packet.fill(rows, packet)
-    }
 }
 
-struct QuoteColumns: RowColumns {
+struct QuoteColumns: TickColumns {
     static let kind = ColumnKind.quotes
 
     let head: HeadColumns
@@ -142,12 +136,7 @@ struct QuoteColumns: RowColumns {
 
     init(_ columns: inout ColumnCursor) {
         head = HeadColumns(&columns)
-        bidPrice = columns.take()
-        bidSize = columns.take()
-        askPrice = columns.take()
-        askSize = columns.take()
-        bidExchange = columns.take()
-        askExchange = columns.take()
+        (bidPrice, bidSize, askPrice, askSize, bidExchange, askExchange) = columns.take()
         tail = TailColumns(&columns)
     }
 
@@ -161,14 +150,9 @@ struct QuoteColumns: RowColumns {
         askSize.put(quote.askSize.raw, at: row)
         tail.put(quote.header, ordinal: ordinal, at: row)
     }
-
-    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
-        head.source.fill(rows, with: packet.source)
-        tail.packet.fill(rows, packet)
-    }
 }
 
-struct DepthColumns: RowColumns {
+struct DepthColumns: TickColumns {
     static let kind = ColumnKind.depth
 
     let head: HeadColumns
@@ -184,24 +168,12 @@ struct DepthColumns: RowColumns {
 
     init(_ columns: inout ColumnCursor) {
         head = HeadColumns(&columns)
-        operation = columns.take()
-        side = columns.take()
-        position = columns.take()
-        price = columns.take()
-        size = columns.take()
-        marketMaker = columns.take()
-        flags = columns.take()
-        reason = columns.take()
+        (operation, side, position, price, size, marketMaker, flags, reason) = columns.take()
         tail = TailColumns(&columns)
-    }
-
-    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
-        head.source.fill(rows, with: packet.source)
-        tail.packet.fill(rows, packet)
     }
 }
 
-struct GapColumns: RowColumns {
+struct GapColumns: TickColumns {
     static let kind = ColumnKind.gaps
 
     let head: HeadColumns
@@ -218,21 +190,9 @@ struct GapColumns: RowColumns {
 
     init(_ columns: inout ColumnCursor) {
         head = HeadColumns(&columns)
-        kind = columns.take()
-        reason = columns.take()
-        state = columns.take()
-        from = columns.take()
-        to = columns.take()
-        lostFirst = columns.take()
-        lostLast = columns.take()
-        detail = columns.take()
+        (kind, reason, state, from, to, lostFirst, lostLast, detail) = columns.take()
         tail = TailColumns(&columns)
         detail.put(0, at: 0)
-    }
-
-    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
-        head.source.fill(rows, with: packet.source)
-        tail.packet.fill(rows, packet)
     }
 }
 
@@ -261,11 +221,7 @@ struct BarColumns: RowColumns {
         let vwap: Column<Int64>
 
         init(_ columns: inout ColumnCursor) {
-            open = columns.take()
-            high = columns.take()
-            low = columns.take()
-            close = columns.take()
-            vwap = columns.take()
+            (open, high, low, close, vwap) = columns.take()
         }
     }
 
@@ -279,29 +235,15 @@ struct BarColumns: RowColumns {
         let undefined: Column<UInt32>
 
         init(_ columns: inout ColumnCursor) {
-            volume = columns.take()
-            notional = columns.take()
-            trades = columns.take()
-            condition = columns.take()
-            oddLot = columns.take()
-            filter = columns.take()
-            undefined = columns.take()
+            (volume, notional, trades, condition, oddLot, filter, undefined) = columns.take()
         }
     }
 
     init(_ columns: inout ColumnCursor) {
-        openTime = columns.take()
-        closeTime = columns.take()
-        symbol = columns.take()
-        source = columns.take()
-        series = columns.take()
-        number = columns.take()
+        (openTime, closeTime, symbol, source, series, number) = columns.take()
         prices = Prices(&columns)
         sums = Sums(&columns)
-        flags = columns.take()
-        reason = columns.take()
-        generation = columns.take()
-        lateness = columns.take()
+        (flags, reason, generation, lateness) = columns.take()
         packet = PacketColumns(&columns)
     }
 

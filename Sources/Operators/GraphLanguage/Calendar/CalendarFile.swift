@@ -10,13 +10,11 @@ package enum CalendarFile {
     package static func read(
         _ path: String, name: String, _ files: GraphFiles
     ) throws(GraphProblems) -> SessionCalendar {
-        var problems = ProblemList(file: path)
-        if let calendar = read(name: name, files, &problems), problems.isEmpty { return calendar }
-        throw problems.sorted
+        try ProblemList.reading(path) { read(name, files, &$0) }
     }
 
     static func read(
-        name: String, _ files: GraphFiles, _ problems: inout ProblemList
+        _ name: String, _ files: GraphFiles, _ problems: inout ProblemList
     ) -> SessionCalendar? {
         guard let root = ProblemList.load(problems.file, files, &problems) else { return nil }
         let keys = ["version", "zone", "valid", "sessions", "holidays", "special"]

@@ -6,13 +6,11 @@ package enum ConditionsFile {
     package static func read(
         _ path: String, name: String, _ files: GraphFiles
     ) throws(GraphProblems) -> ConditionRules {
-        var problems = ProblemList(file: path)
-        if let rules = read(name: name, files, &problems), problems.isEmpty { return rules }
-        throw problems.sorted
+        try ProblemList.reading(path) { read(name, files, &$0) }
     }
 
     static func read(
-        name: String, _ files: GraphFiles, _ problems: inout ProblemList
+        _ name: String, _ files: GraphFiles, _ problems: inout ProblemList
     ) -> ConditionRules? {
         guard let root = ProblemList.load(problems.file, files, &problems),
             let fields = Fields(

@@ -29,6 +29,15 @@ package struct GraphFiles: Sendable {
 }
 
 extension ProblemList {
+    /// Returns what `read` finds in a file, or throws the problems.
+    static func reading<Value>(
+        _ path: String, _ read: (inout ProblemList) -> Value?
+    ) throws(GraphProblems) -> Value {
+        var problems = ProblemList(file: path)
+        if let value = read(&problems), problems.isEmpty { return value }
+        throw problems.sorted
+    }
+
     static func load(
         _ path: String, _ files: GraphFiles, _ problems: inout ProblemList
     ) -> YAMLNode? {

@@ -14,17 +14,15 @@ struct NamedFile<Value> {
 
 extension GraphReader {
     mutating func readFiles(_ fields: Fields) {
-        for (name, path, position) in paths(fields["calendars"], "calendars") {
-            readCalendar(name, path, position, isListed: true)
-        }
-        for (name, path, position) in paths(fields["conditions"], "conditions") {
-            readConditions(name, path, position, isListed: true)
+        for file in paths(fields["calendars"], "calendars") { readCalendar(file, isListed: true) }
+        for file in paths(fields["conditions"], "conditions") {
+            readConditions(file, isListed: true)
         }
     }
 
-    private mutating func paths(
-        _ node: YAMLNode?, _ what: String
-    ) -> [(name: String, path: String, position: YAMLPosition)] {
+    private typealias ListedFile = (name: String, path: String, position: YAMLPosition)
+
+    private mutating func paths(_ node: YAMLNode?, _ what: String) -> [ListedFile] {
         guard let node else { return [] }
         guard let entries = node.mapping else {
             problems.add(
@@ -49,35 +47,31 @@ extension GraphReader {
         return path[...end] + relative
     }
 
-    private mutating func readCalendar(
-        _ name: String, _ path: String, _ position: YAMLPosition, isListed: Bool
-    ) {
-        var found = ProblemList(file: path)
-        let calendar = CalendarFile.read(name: name, files, &found)
-        problems.add(found)
-        calendars.append(
-            NamedFile(
-                name: name, value: found.isEmpty ? calendar : nil, position: position,
-                isListed: isListed))
+    private mutating func readCalendar(_ file: ListedFile, isListed: Bool) {
+        calendars.append(read(file, isListed, CalendarFile.read))
     }
 
-    private mutating func readConditions(
-        _ name: String, _ path: String, _ position: YAMLPosition, isListed: Bool
-    ) {
-        var found = ProblemList(file: path)
-        let rules = ConditionsFile.read(name: name, files, &found)
+    private mutating func readConditions(_ file: ListedFile, isListed: Bool) {
+        conditions.append(read(file, isListed, ConditionsFile.read))
+    }
+
+    private mutating func read<Value>(
+        _ file: ListedFile, _ isListed: Bool,
+        _ read: (String, GraphFiles, inout ProblemList) -> Value?
+    ) -> NamedFile<Value> {
+        var found = ProblemList(file: file.path)
+        let value = read(file.name, files, &found)
         problems.add(found)
-        conditions.append(
-            NamedFile(
-                name: name, value: found.isEmpty ? rules : nil, position: position,
-                isListed: isListed))
+        return NamedFile(
+            name: file.name, value: found.isEmpty ? value : nil, position: file.position,
+            isListed: isListed)
     }
 
     /// Marks a calendar as used. Reads one that the graph does not list from beside the graph.
     mutating func use(calendar name: String, at position: YAMLPosition) {
         if !calendars.contains(where: { $0.name == name }) {
             guard checkName(name, at: position, of: "a calendar") else { return }
-            readCalendar(name, beside("calendars/\(name).yaml"), position, isListed: false)
+            readCalendar((name, beside("calendars/\(name).yaml"), position), isListed: false)
         }
         for index in calendars.indices where calendars[index].name == name {
             calendars[index].isUsed = true
@@ -87,7 +81,7 @@ extension GraphReader {
     mutating func use(conditions name: String, at position: YAMLPosition) -> ConditionRules? {
         if !conditions.contains(where: { $0.name == name }) {
             guard checkName(name, at: position, of: "a table of conditions") else { return nil }
-            readConditions(name, beside("conditions/\(name).yaml"), position, isListed: false)
+            readConditions((name, beside("conditions/\(name).yaml"), position), isListed: false)
         }
         guard let index = conditions.firstIndex(where: { $0.name == name }) else { return nil }
         conditions[index].isUsed = true

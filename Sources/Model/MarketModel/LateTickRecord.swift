@@ -62,19 +62,14 @@ public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable, HeadedRecord 
         _ quote: Quote, source: SourceName, ordinal: UInt64, series: UInt16,
         openTime: Timestamp, closeTime: Timestamp, reason: LateTickReason
     ) {
-        header = quote.header
-        price = quote.bidPrice
-        size = quote.bidSize
-        exchange = quote.bidExchange
-        conditions = quote.askExchange
+        self.init(
+            Trade(
+                header: quote.header, price: quote.bidPrice, size: quote.bidSize,
+                exchange: quote.bidExchange, conditions: quote.askExchange),
+            source: source, ordinal: ordinal, series: series, openTime: openTime,
+            closeTime: closeTime, reason: reason)
         askPrice = quote.askPrice
         askSize = quote.askSize
-        self.ordinal = ordinal
-        self.source = source
-        self.openTime = openTime
-        self.closeTime = closeTime
-        self.series = series
-        self.reason = reason.rawValue
         kind = DataKind.quote.rawValue
     }
 

@@ -101,6 +101,12 @@ public struct JSONWriter: Sendable {
         value(flag)
     }
 
+    /// Writes `null` where there is no text.
+    public mutating func member(_ name: String, _ text: String?) {
+        key(name)
+        if let text { value(text) } else { null() }
+    }
+
     public mutating func member(_ name: String, object body: (inout JSONWriter) -> Void) {
         key(name)
         object(body)

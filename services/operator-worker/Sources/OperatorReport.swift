@@ -115,14 +115,8 @@ final class OperatorReport: Sendable {
             json.member("scope", line.tenure.isOverAll ? "all" : "partition")
             json.member("stage", line.tenure.stage)
             json.member("epoch", line.tenure.epoch)
-            json.key("previous_owner")
-            if let previous = line.tenure.previous {
-                json.value(previous.text)
-            } else {
-                json.null()
-            }
-            json.key("problem")
-            if let problem = line.problem { json.value(problem) } else { json.null() }
+            json.member("previous_owner", line.tenure.previous?.text)
+            json.member("problem", line.problem)
             json.member("made_anew", line.tenure.isMadeAnew)
             json.member("input_sequence", line.tenure.input?.sequence ?? 0)
             json.member(
@@ -142,12 +136,8 @@ final class OperatorReport: Sendable {
             json.member("suppressed", line.tally.suppressed)
             json.member("symbols", line.symbols)
             json.member("open_windows", line.openWindows)
-            json.key("watermark")
-            if line.watermark == SourceTable.noWatermark {
-                json.null()
-            } else {
-                json.value(line.watermark.description)
-            }
+            let hasWatermark = line.watermark != SourceTable.noWatermark
+            json.member("watermark", hasWatermark ? line.watermark.description : nil)
             json.member("trades", line.counters?.received ?? 0)
             json.member("late", line.tally.late)
             json.member("revised", line.tally.revised)

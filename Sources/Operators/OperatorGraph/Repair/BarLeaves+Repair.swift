@@ -113,12 +113,8 @@ struct MachineRanges: Sendable {
         var needed = dirtyResamples
         // An origin comes before the nodes that need it.
         for slot in leaves.resamplePlans.indices.reversed() {
-            fine[slot] = needed[slot].map { range in
-                let extent = leaves.resamples[slot].extent(of: range)
-                var whole = range
-                whole.from = extent.from
-                whole.to = extent.to
-                return whole
+            fine[slot] = needed[slot].map {
+                $0.widened(to: leaves.resamples[slot].extent(of: $0))
             }
             switch leaves.resamplePlans[slot].origin {
             case .leaf(let leaf): byLeaf[leaf] += fine[slot]

@@ -59,10 +59,8 @@ package struct GraphRepair: Sendable {
         leaves = machine.leaves.repairLeaves(for: plan.machineRanges)
         extents = machine.leaves.plans.indices.map { leaf in
             RepairRanges(
-                extents: plan.machineRanges.byLeaf[leaf].map { range in
-                    var whole = range
-                    (whole.from, whole.to) = machine.leaves.extent(leaf, of: range)
-                    return whole
+                extents: plan.machineRanges.byLeaf[leaf].map {
+                    $0.widened(to: machine.leaves.extent(leaf, of: $0))
                 })
         }
         extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }

@@ -20,20 +20,18 @@ package struct RepairOmissions: Hashable, Sendable {
     /// Returns the omissions since an earlier state.
     package func since(_ before: RepairOmissions) -> RepairOmissions {
         var more = self
-        more.windows &-= min(windows, before.windows)
-        more.withdrawals &-= min(withdrawals, before.withdrawals)
-        more.changes &-= min(changes, before.changes)
-        more.unplaced &-= min(unplaced, before.unplaced)
-        more.unassigned &-= min(unassigned, before.unassigned)
+        for count in Self.counts {
+            more[keyPath: count] &-= min(more[keyPath: count], before[keyPath: count])
+        }
         return more
     }
 
     package mutating func add(_ other: RepairOmissions) {
-        windows &+= other.windows
-        withdrawals &+= other.withdrawals
-        changes &+= other.changes
-        unplaced &+= other.unplaced
-        unassigned &+= other.unassigned
+        for count in Self.counts { self[keyPath: count] &+= other[keyPath: count] }
+    }
+
+    private static var counts: [WritableKeyPath<RepairOmissions, UInt64>] {
+        [\.windows, \.withdrawals, \.changes, \.unplaced, \.unassigned]
     }
 }
 

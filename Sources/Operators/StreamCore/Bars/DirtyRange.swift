@@ -24,6 +24,13 @@ public struct DirtyRange: Hashable, Sendable {
 
     /// Returns whether windows of this kind of ticks are dirty.
     public func concerns(_ other: DataKind) -> Bool { kind == .any || kind == other }
+
+    /// Returns the range with another time.
+    public func widened(to extent: (from: Int64, to: Int64)) -> DirtyRange {
+        var wide = self
+        (wide.from, wide.to) = extent
+        return wide
+    }
 }
 
 /// Why a tick is in no bar, or only a part of it is.

@@ -202,19 +202,17 @@ extension BreadthWindow {
 }
 
 extension BreadthCounters {
+    /// The counters in the order of their bytes.
+    private static var terms: [WritableKeyPath<BreadthCounters, UInt64>] {
+        [\.received, \.unknownSymbol, \.outsideSession, \.late, \.refusedSymbols, \.values]
+    }
+
     func encode(into bytes: inout [UInt8]) {
-        for count in [received, unknownSymbol, outsideSession, late, refusedSymbols, values] {
-            bytes.append(integer: count)
-        }
+        for term in Self.terms { bytes.append(integer: self[keyPath: term]) }
     }
 
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         self.init()
-        received = try reader.tally(in: bytes)
-        unknownSymbol = try reader.tally(in: bytes)
-        outsideSession = try reader.tally(in: bytes)
-        late = try reader.tally(in: bytes)
-        refusedSymbols = try reader.tally(in: bytes)
-        values = try reader.tally(in: bytes)
+        try reader.tallies(Self.terms, of: &self, in: bytes)
     }
 }

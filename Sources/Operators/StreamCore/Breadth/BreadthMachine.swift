@@ -236,11 +236,6 @@ struct BreadthWindow: Hashable, Sendable {
     var reason = BarReason.closed.rawValue
     /// The published values; empty before the first publication.
     var results: [BreadthResult] = []
-
-    init(openTime: Int64, closeTime: Int64) {
-        self.openTime = openTime
-        self.closeTime = closeTime
-    }
 }
 
 /// A copy of all symbols that is moved forward through the windows published in one call, the

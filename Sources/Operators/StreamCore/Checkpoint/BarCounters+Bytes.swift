@@ -42,11 +42,9 @@ extension BarCounters {
     mutating func restore(
         _ terms: Terms, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
-        for term in Self.ofAll { self[keyPath: term] = try reader.tally(in: bytes) }
+        try reader.tallies(Self.ofAll, of: &self, in: bytes)
         for index in series.indices {
-            for term in terms.ofSeries {
-                series[index][keyPath: term] = try reader.tally(in: bytes)
-            }
+            try reader.tallies(terms.ofSeries, of: &series[index], in: bytes)
             guard terms == .all else { continue }
             series[index].repaired = try reader.int64(in: bytes)
             guard series[index].repaired.magnitude < CheckpointLimits.countMax else {

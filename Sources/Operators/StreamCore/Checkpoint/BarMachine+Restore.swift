@@ -129,17 +129,10 @@ extension BarMachine {
     private mutating func restoreLateTicks(
         _ reader: inout StateReader, _ bytes: RawSpan, _ tables: PartitionTables
     ) throws(CheckpointError) {
-        let count = try reader.count(
-            of: .lateTick, max: limits.lateTicks, bytesEach: LateTick.encodedBytes, in: bytes)
-        lateTicks.reserveCapacity(count)
-        for _ in 0..<count {
-            let start = try reader.take(LateTick.encodedBytes)
-            guard
-                let tick = LateTick(
-                    bytes.extracting(start..<start + LateTick.encodedBytes), shapes: shapes,
-                    tables)
-            else { throw reader.malformed(.lateTick) }
-            lateTicks.append(tick)
+        try reader.items(
+            of: .lateTick, max: limits.lateTicks, bytesEach: LateTick.encodedBytes, in: bytes
+        ) { block in
+            LateTick(block, shapes: shapes, tables).map { lateTicks.append($0) } != nil
         }
     }
 

@@ -67,20 +67,11 @@ extension BarSeries {
     /// The window rule, the lateness and the maximum of filled windows, as bytes: everything that
     /// decides which windows the series has, and how long they are kept.
     var shapeBytes: [UInt8] {
-        let (kind, first, second): (UInt8, Int64, Int64) =
-            switch window {
-            case .tumbling(let width): (0, width, 0)
-            case .session(let width): (1, width ?? 0, 0)
-            case .sliding(let width, let hop): (2, width, hop)
-            case .inactivity(let gap): (3, gap, 0)
-            case .ticks(let size): (4, size, 0)
-            case .volume(let size): (5, size, 0)
-            case .dollars(let size): (6, size, 0)
-            }
+        let (kind, sizes) = window.kindAndSizes
         var max: Int64 = 0
         if case .previousClose(let windows) = fill { max = Int64(windows) }
         var bytes: [UInt8] = [kind, 0]
-        for number in [first, second, lateness, max] { bytes.append(integer: number) }
+        for number in sizes + [lateness, max] { bytes.append(integer: number) }
         return bytes
     }
 }
@@ -114,10 +105,7 @@ extension WindowState {
         bytes.append(integer: volume)
         bytes.append(integer: notional)
         bytes.append(integer: notionalCarry)
-        bytes.append(integer: excluded.condition)
-        bytes.append(integer: excluded.oddLot)
-        bytes.append(integer: excluded.filter)
-        bytes.append(integer: excluded.undefined)
+        excluded.encode(into: &bytes)
         bytes.append(integer: UInt32(0))
     }
 }

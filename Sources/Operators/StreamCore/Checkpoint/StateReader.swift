@@ -62,6 +62,29 @@ struct StateReader {
         return count
     }
 
+    /// Reads items of `bytesEach` after their number, which is returned. `take` returns false for one
+    /// that no machine would have written.
+    @discardableResult
+    mutating func items(
+        of field: CheckpointError.Field, max: Int, bytesEach: Int, in bytes: RawSpan,
+        _ take: (RawSpan) -> Bool
+    ) throws(CheckpointError) -> Int {
+        let count = try count(of: field, max: max, bytesEach: bytesEach, in: bytes)
+        for _ in 0..<count {
+            let start = try self.take(bytesEach)
+            guard take(bytes.extracting(start..<start + bytesEach)) else { throw malformed(field) }
+        }
+        return count
+    }
+
+    /// Reads counters, each of which must be below `CheckpointLimits.countMax`.
+    mutating func tallies<Counters>(
+        _ terms: [WritableKeyPath<Counters, UInt64>], of counters: inout Counters,
+        in bytes: RawSpan
+    ) throws(CheckpointError) {
+        for term in terms { counters[keyPath: term] = try tally(in: bytes) }
+    }
+
     /// Reads text of at most `max` bytes. It must be valid UTF-8: invalid bytes would be replaced,
     /// and the text would be another name.
     mutating func text(

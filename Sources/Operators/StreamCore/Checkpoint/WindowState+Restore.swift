@@ -31,9 +31,7 @@ extension WindowState {
         volume = block.int128(at: 96)
         notional = block.int128(at: 112)
         notionalCarry = Int32(truncatingIfNeeded: block.uint32(at: 128))
-        excluded = Bar.Excluded(
-            condition: block.uint32(at: 132), oddLot: block.uint32(at: 136),
-            filter: block.uint32(at: 140), undefined: block.uint32(at: 144))
+        excluded = Bar.Excluded(block, at: 132)
     }
 
     /// Returns whether ticks can have made the window: its symbol and feeds are known, and its
@@ -70,19 +68,27 @@ extension WindowState {
 extension LateTick {
     /// Reads a block of `encodedBytes`; returns `nil` when no machine can have listed it.
     init?(_ block: RawSpan, shapes: [WindowShape], _ tables: PartitionTables) {
+        let series = Int(block.uint16(at: 12))
+        guard series < shapes.count,
+            let bounds = shapes[series].window(startingAt: block.int64(at: 96))
+        else { return nil }
+        self.init(block, tables, seriesCount: shapes.count, closeTime: bounds.end)
+    }
+
+    /// Reads all but the window's end.
+    init?(_ block: RawSpan, _ tables: PartitionTables, seriesCount: Int, closeTime: Int64) {
         let header = TickHeader(
             symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
             action: block.uint8(at: 22), resolution: block.uint8(at: 23),
             providerTime: Timestamp(nanoseconds: block.int64(at: 24)),
             receiveTime: Timestamp(nanoseconds: block.int64(at: 32)),
             providerID: block.uint64(at: 40))
+        let source = Int(block.uint32(at: 8))
         let series = block.uint16(at: 12)
-        guard Int(series) < shapes.count,
-            Int(block.uint32(at: 8)) < tables.sources.entries.count,
+        guard source < tables.sources.entries.count, Int(series) < seriesCount,
             Int(header.symbol) < tables.symbols.count, header.eventTime.isUsable,
             let reason = Reason(rawValue: block.uint8(at: 14)),
-            let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote,
-            let bounds = shapes[Int(series)].window(startingAt: block.int64(at: 96))
+            let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote
         else { return nil }
         self.init(
             Trade(
@@ -90,9 +96,9 @@ extension LateTick {
                 size: Quantity(raw: block.int64(at: 56)),
                 exchange: ShortText(raw: block.uint64(at: 64)),
                 conditions: ShortText(raw: block.uint64(at: 72))),
-            source: Int(block.uint32(at: 8)), ordinal: block.uint64(at: 0), series: series,
-            openTime: Timestamp(nanoseconds: bounds.start),
-            closeTime: Timestamp(nanoseconds: bounds.end), reason: reason)
+            source: source, ordinal: block.uint64(at: 0), series: series,
+            openTime: Timestamp(nanoseconds: block.int64(at: 96)),
+            closeTime: Timestamp(nanoseconds: closeTime), reason: reason)
         self.kind = kind
         askPrice = Price(raw: block.int64(at: 80))
         askSize = Quantity(raw: block.int64(at: 88))

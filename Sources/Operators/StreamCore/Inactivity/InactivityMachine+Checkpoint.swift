@@ -39,45 +39,34 @@ extension InactivityMachine {
         keys[key].retiredEnd = try reader.int64(in: bytes)
         // After a repair a key may have more windows than live ticks may open. So only the total is
         // bounded here.
-        let count = try reader.count(
-            of: .window, max: heldMax - held, bytesEach: InactivityWindow.encodedBytes, in: bytes)
-        for _ in 0..<count {
-            let start = try reader.take(InactivityWindow.encodedBytes)
-            let block = bytes.extracting(start..<start + InactivityWindow.encodedBytes)
+        held += try reader.items(
+            of: .window, max: heldMax - held, bytesEach: InactivityWindow.encodedBytes, in: bytes
+        ) { block in
             guard let window = InactivityWindow(block, tables),
                 keys[key].windows.last.map({ $0.end(gap: gap) <= window.first }) ?? true
-            else { throw reader.malformed(.window) }
+            else { return false }
             keys[key].windows.append(window)
+            return true
         }
-        held += count
-        try restoreLoose(key, &reader, bytes)
-        let withdrawals = try reader.count(
-            of: .window, max: StreamLimits.openWindowsMax, bytesEach: PublishedBar.encodedBytes,
-            in: bytes)
-        for _ in 0..<withdrawals {
-            let start = try reader.take(PublishedBar.encodedBytes)
-            keys[key].withdrawals.append(
-                PublishedBar(
-                    bytes.extracting(start..<start + PublishedBar.encodedBytes),
-                    symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount)))
-        }
-    }
-
-    private mutating func restoreLoose(
-        _ key: Int, _ reader: inout StateReader, _ bytes: RawSpan
-    ) throws(CheckpointError) {
-        let count = try reader.count(
-            of: .window, max: heldMax - held, bytesEach: LooseExclusion.encodedBytes, in: bytes)
-        for _ in 0..<count {
-            let start = try reader.take(LooseExclusion.encodedBytes)
-            let one = LooseExclusion(
-                bytes.extracting(start..<start + LooseExclusion.encodedBytes))
+        held += try reader.items(
+            of: .window, max: heldMax - held, bytesEach: LooseExclusion.encodedBytes, in: bytes
+        ) { block in
+            let one = LooseExclusion(block)
             guard Timestamp(nanoseconds: one.time).isUsable,
                 keys[key].loose.last.map({ $0.time < one.time }) ?? true
-            else { throw reader.malformed(.window) }
+            else { return false }
             keys[key].loose.append(one)
+            return true
         }
-        held += count
+        try reader.items(
+            of: .window, max: StreamLimits.openWindowsMax, bytesEach: PublishedBar.encodedBytes,
+            in: bytes
+        ) { block in
+            keys[key].withdrawals.append(
+                PublishedBar(
+                    block, symbol: UInt32(key / seriesCount), series: UInt16(key % seriesCount)))
+            return true
+        }
     }
 }
 
@@ -112,17 +101,10 @@ extension LooseExclusion {
 
     func encode(into bytes: inout [UInt8]) {
         bytes.append(integer: time)
-        bytes.append(integer: excluded.condition)
-        bytes.append(integer: excluded.oddLot)
-        bytes.append(integer: excluded.filter)
-        bytes.append(integer: excluded.undefined)
+        excluded.encode(into: &bytes)
     }
 
     init(_ block: RawSpan) {
-        self.init(
-            time: block.int64(at: 0),
-            excluded: Bar.Excluded(
-                condition: block.uint32(at: 8), oddLot: block.uint32(at: 12),
-                filter: block.uint32(at: 16), undefined: block.uint32(at: 20)))
+        self.init(time: block.int64(at: 0), excluded: Bar.Excluded(block, at: 8))
     }
 }

@@ -45,11 +45,7 @@ extension InactivityMachine {
         var machine = InactivityMachine(
             intake: intake.forRepair, sources: due.count, symbols: keys.count / seriesCount,
             heldPerKeyMax: StreamLimits.openWindowsMax)
-        machine.repairExtents = RepairRanges(
-            extents: ranges.map { range in
-                let (from, to) = extent(of: range)
-                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-            })
+        machine.repairExtents = RepairRanges(extents: ranges.map { $0.widened(to: extent(of: $0)) })
         return machine
     }
 

@@ -61,23 +61,17 @@ extension NumberMachine {
         for series in 0..<seriesCount {
             try restore(symbol, series, &reader, bytes, tables)
         }
-        let count = try reader.count(
-            of: .waitingTick, max: waitingMax - waiting, bytesEach: TickInput.encodedBytes,
-            in: bytes)
         var queue = TickQueue()
-        for _ in 0..<count {
-            let start = try reader.take(TickInput.encodedBytes)
-            let block = bytes.extracting(start..<start + TickInput.encodedBytes)
-            guard let tick = TickInput(block, tables) else {
-                throw reader.malformed(.waitingTick)
-            }
-            queue.append(tick)
+        waiting += try reader.items(
+            of: .waitingTick, max: waitingMax - waiting, bytesEach: TickInput.encodedBytes,
+            in: bytes
+        ) { block in
+            TickInput(block, tables).map { queue.append($0) } != nil
         }
         let asRead = queue.ticks
         queue.sort(tables.sources)
         guard queue.ticks == asRead else { throw reader.malformed(.waitingTick) }
         queues[symbol] = queue
-        waiting += count
     }
 
     /// Returns whether the calendar has this session, or there was no session so far.
@@ -102,16 +96,13 @@ extension NumberMachine {
         window.hasForgotten = try reader.flag(of: .window, in: bytes)
         guard (0..<Int64.max / 2).contains(window.number) else { throw reader.malformed(.window) }
         let room = min(rememberedPerKeyMax, rememberedMax - remembered)
-        let count = try reader.count(
-            of: .window, max: room, bytesEach: PublishedBar.encodedBytes, in: bytes)
-        window.published.reserveCapacity(count)
-        for _ in 0..<count {
-            let start = try reader.take(PublishedBar.encodedBytes)
-            let block = bytes.extracting(start..<start + PublishedBar.encodedBytes)
+        remembered += try reader.items(
+            of: .window, max: room, bytesEach: PublishedBar.encodedBytes, in: bytes
+        ) { block in
             window.published.append(
                 PublishedBar(block, symbol: UInt32(symbol), series: UInt16(series)))
+            return true
         }
-        remembered += count
         sessions[symbol].windows[series] = window
     }
 }

@@ -26,11 +26,7 @@ extension NumberMachine {
         var machine = NumberMachine(
             intake: intake.forRepair, calendar: calendar, sources: due.count,
             symbols: queues.count, waitingMax: StreamLimits.repairTicksMax)
-        machine.repairExtents = RepairRanges(
-            extents: ranges.map { range in
-                let (from, to) = extent(of: range)
-                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-            })
+        machine.repairExtents = RepairRanges(extents: ranges.map { $0.widened(to: extent(of: $0)) })
         return machine
     }
 

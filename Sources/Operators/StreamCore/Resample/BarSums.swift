@@ -71,10 +71,7 @@ extension BarSums {
         bytes.append(integer: volume)
         bytes.append(integer: notional)
         bytes.append(integer: notionalCarry)
-        bytes.append(integer: excluded.condition)
-        bytes.append(integer: excluded.oddLot)
-        bytes.append(integer: excluded.filter)
-        bytes.append(integer: excluded.undefined)
+        excluded.encode(into: &bytes)
         bytes.append(flags.rawValue)
         bytes.append(0)
         bytes.append(integer: UInt16(0))
@@ -93,9 +90,7 @@ extension BarSums {
         volume = block.int128(at: 40)
         notional = block.int128(at: 56)
         notionalCarry = Int32(truncatingIfNeeded: block.uint32(at: 72))
-        excluded = Bar.Excluded(
-            condition: block.uint32(at: 76), oddLot: block.uint32(at: 80),
-            filter: block.uint32(at: 84), undefined: block.uint32(at: 88))
+        excluded = Bar.Excluded(block, at: 76)
         flags = BarFlags(rawValue: block.uint8(at: 92))
         firstOpen = block.int64(at: 96)
         lastOpen = block.int64(at: 104)

@@ -41,36 +41,33 @@ extension ResampleMachine {
     ) throws(CheckpointError) {
         held[symbol].settledThrough = try reader.int64(in: bytes)
         // After a repair a symbol may have more finer bars than live ones may wait.
-        let count = try reader.count(
+        unsettled += try reader.items(
             of: .window, max: StreamLimits.unsettledBarsMax + StreamLimits.repairTicksMax,
-            bytesEach: Bar.encodedFineBytes, in: bytes)
-        for _ in 0..<count {
-            let start = try reader.take(Bar.encodedFineBytes)
-            let block = bytes.extracting(start..<start + Bar.encodedFineBytes)
+            bytesEach: Bar.encodedFineBytes, in: bytes
+        ) { block in
             guard let bar = Bar(fine: block, symbol: symbol, width: from.widthNanoseconds),
                 held[symbol].unsettled.last.map({ $0.openTime < bar.openTime }) ?? true
-            else { throw reader.malformed(.window) }
+            else { return false }
             held[symbol].unsettled.append(bar)
+            return true
         }
-        unsettled += count
         for index in series.indices { try restore(symbol, index, &reader, bytes) }
     }
 
     private mutating func restore(
         _ symbol: Int, _ index: Int, _ reader: inout StateReader, _ bytes: RawSpan
     ) throws(CheckpointError) {
-        let count = try reader.count(
-            of: .window, max: StreamLimits.openWindowsMax,
-            bytesEach: ResampleWindow.encodedBytes, in: bytes)
         let width = series[index].widthNanoseconds
-        for _ in 0..<count {
-            let start = try reader.take(ResampleWindow.encodedBytes)
-            let block = bytes.extracting(start..<start + ResampleWindow.encodedBytes)
+        try reader.items(
+            of: .window, max: StreamLimits.openWindowsMax,
+            bytesEach: ResampleWindow.encodedBytes, in: bytes
+        ) { block in
             guard let window = ResampleWindow(block, width: width),
                 series[index].window.starts(holding: window.start).contains(window.start),
                 held[symbol].windows[index].last.map({ $0.start < window.start }) ?? true
-            else { throw reader.malformed(.window) }
+            else { return false }
             held[symbol].windows[index].append(window)
+            return true
         }
     }
 }
@@ -107,25 +104,20 @@ extension ResampleWindow {
 }
 
 extension ResampleCounters {
+    /// The counters in the order of their bytes.
+    private static var terms: [WritableKeyPath<ResampleCounters, UInt64>] {
+        [
+            \.received, \.counted, \.unknownSymbol, \.late, \.settledEarly, \.bars, \.revisions,
+            \.repairs, \.repairsRefused,
+        ]
+    }
+
     func encode(into bytes: inout [UInt8]) {
-        for count in [
-            received, counted, unknownSymbol, late, settledEarly, bars, revisions, repairs,
-            repairsRefused,
-        ] {
-            bytes.append(integer: count)
-        }
+        for term in Self.terms { bytes.append(integer: self[keyPath: term]) }
     }
 
     init(_ reader: inout StateReader, _ bytes: RawSpan) throws(CheckpointError) {
         self.init()
-        received = try reader.tally(in: bytes)
-        counted = try reader.tally(in: bytes)
-        unknownSymbol = try reader.tally(in: bytes)
-        late = try reader.tally(in: bytes)
-        settledEarly = try reader.tally(in: bytes)
-        bars = try reader.tally(in: bytes)
-        revisions = try reader.tally(in: bytes)
-        repairs = try reader.tally(in: bytes)
-        repairsRefused = try reader.tally(in: bytes)
+        try reader.tallies(Self.terms, of: &self, in: bytes)
     }
 }

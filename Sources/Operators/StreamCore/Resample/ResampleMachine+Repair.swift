@@ -84,10 +84,7 @@ extension ResampleMachine {
         let reasons: RepairRanges
 
         init(_ dirty: [DirtyRange], of machine: ResampleMachine) {
-            let wide = dirty.map { range in
-                let (from, to) = machine.extent(of: range)
-                return DirtyRange(symbol: range.symbol, from: from, to: to, reason: range.reason)
-            }
+            let wide = dirty.map { $0.widened(to: machine.extent(of: $0)) }
             ranges = RepairRanges(dirty)
             extents = RepairRanges(extents: wide)
             reasons = RepairRanges(wide)

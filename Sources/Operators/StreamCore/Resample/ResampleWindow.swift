@@ -22,11 +22,6 @@ struct ResampleWindow: Sendable {
     /// Whether it changed since open bars were last taken. Not part of the state.
     var isChanged = false
 
-    init(start: Int64, end: Int64) {
-        self.start = start
-        self.end = end
-    }
-
     /// Returns whether the finer bar lies in the window.
     func holds(_ bar: Bar) -> Bool {
         start <= bar.openTime.nanoseconds && bar.closeTime.nanoseconds <= end

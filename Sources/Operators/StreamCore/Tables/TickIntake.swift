@@ -151,15 +151,12 @@ extension TickIntake {
         try rule.series.checkNames(&reader, bytes)
         try account.restore(.withoutFills, &reader, bytes)
         try checkBalance()
-        let count = try reader.count(
-            of: .lateTick, max: lateTicksMax, bytesEach: LateTick.wholeBytes, in: bytes)
-        lateTicks.reserveCapacity(count)
-        for _ in 0..<count {
-            let start = try reader.take(LateTick.wholeBytes)
-            let block = bytes.extracting(start..<start + LateTick.wholeBytes)
-            guard let tick = LateTick(whole: block, tables, seriesCount: rule.series.all.count)
-            else { throw reader.malformed(.lateTick) }
-            lateTicks.append(tick)
+        let count = rule.series.all.count
+        try reader.items(
+            of: .lateTick, max: lateTicksMax, bytesEach: LateTick.wholeBytes, in: bytes
+        ) { block in
+            LateTick(block, tables, seriesCount: count, closeTime: block.int64(at: 104))
+                .map { lateTicks.append($0) } != nil
         }
     }
 }
@@ -216,20 +213,21 @@ extension BarSeriesSet {
 extension WindowRule {
     /// The window rule as 17 bytes: a number for the kind, and its one or two sizes.
     var kindAndSize: [UInt8] {
-        let (kind, size, second): (UInt8, Int64, Int64) =
-            switch self {
-            case .tumbling(let width): (0, width, 0)
-            case .session(let width): (1, width ?? 0, 0)
-            case .sliding(let width, let hop): (2, width, hop)
-            case .inactivity(let gap): (3, gap, 0)
-            case .ticks(let count): (4, count, 0)
-            case .volume(let size): (5, size, 0)
-            case .dollars(let size): (6, size, 0)
-            }
-        var bytes = [kind]
-        bytes.append(integer: size)
-        bytes.append(integer: second)
-        return bytes
+        let (kind, sizes) = kindAndSizes
+        return sizes.reduce(into: [kind]) { $0.append(integer: $1) }
+    }
+
+    /// A number for the kind, and its one or two sizes.
+    var kindAndSizes: (kind: UInt8, sizes: [Int64]) {
+        switch self {
+        case .tumbling(let width): (0, [width, 0])
+        case .session(let width): (1, [width ?? 0, 0])
+        case .sliding(let width, let hop): (2, [width, hop])
+        case .inactivity(let gap): (3, [gap, 0])
+        case .ticks(let count): (4, [count, 0])
+        case .volume(let size): (5, [size, 0])
+        case .dollars(let size): (6, [size, 0])
+        }
     }
 }
 
@@ -242,34 +240,5 @@ extension LateTick {
     func encodeWhole(into bytes: inout [UInt8]) {
         encode(into: &bytes)
         bytes.append(integer: closeTime.nanoseconds)
-    }
-
-    /// Reads a late tick with its window's end; `nil` when no machine can have listed it.
-    init?(whole block: RawSpan, _ tables: PartitionTables, seriesCount: Int) {
-        let header = TickHeader(
-            symbol: block.uint32(at: 16), flags: TickFlags(rawValue: block.uint16(at: 20)),
-            action: block.uint8(at: 22), resolution: block.uint8(at: 23),
-            providerTime: Timestamp(nanoseconds: block.int64(at: 24)),
-            receiveTime: Timestamp(nanoseconds: block.int64(at: 32)),
-            providerID: block.uint64(at: 40))
-        let source = Int(block.uint32(at: 8))
-        let series = block.uint16(at: 12)
-        guard source < tables.sources.entries.count, Int(series) < seriesCount,
-            Int(header.symbol) < tables.symbols.count, header.eventTime.isUsable,
-            let reason = Reason(rawValue: block.uint8(at: 14)),
-            let kind = DataKind(rawValue: block.uint8(at: 15)), kind == .trade || kind == .quote
-        else { return nil }
-        let trade = Trade(
-            header: header, price: Price(raw: block.int64(at: 48)),
-            size: Quantity(raw: block.int64(at: 56)),
-            exchange: ShortText(raw: block.uint64(at: 64)),
-            conditions: ShortText(raw: block.uint64(at: 72)))
-        self.init(
-            trade, source: source, ordinal: block.uint64(at: 0), series: series,
-            openTime: Timestamp(nanoseconds: block.int64(at: 96)),
-            closeTime: Timestamp(nanoseconds: block.int64(at: 104)), reason: reason)
-        self.kind = kind
-        askPrice = Price(raw: block.int64(at: 80))
-        askSize = Quantity(raw: block.int64(at: 88))
     }
 }

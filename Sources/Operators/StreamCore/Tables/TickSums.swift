@@ -131,10 +131,7 @@ extension TickSums {
         bytes.append(integer: feed.raw)
         bytes.append(integer: high)
         bytes.append(integer: low)
-        bytes.append(integer: excluded.condition)
-        bytes.append(integer: excluded.oddLot)
-        bytes.append(integer: excluded.filter)
-        bytes.append(integer: excluded.undefined)
+        excluded.encode(into: &bytes)
         bytes.append(flags.rawValue)
         bytes.append(hasLast ? 1 : 0)
         bytes.append(contentsOf: [0, 0, 0, 0, 0, 0])
@@ -153,9 +150,7 @@ extension TickSums {
         feed = SymbolTable.Feed(raw: block.uint32(at: 60))
         high = block.int64(at: 64)
         low = block.int64(at: 72)
-        excluded = Bar.Excluded(
-            condition: block.uint32(at: 80), oddLot: block.uint32(at: 84),
-            filter: block.uint32(at: 88), undefined: block.uint32(at: 92))
+        excluded = Bar.Excluded(block, at: 80)
         flags = BarFlags(rawValue: block.uint8(at: 96))
         hasLast = block.uint8(at: 97) == 1
         guard flags.isSubset(of: [.partial, .mixedProviders]), block.uint8(at: 97) < 2,
@@ -212,6 +207,17 @@ extension Bar.Excluded {
         case .filter: filter = filter.addingHeld(1)
         case .undefined: undefined = undefined.addingHeld(1)
         }
+    }
+
+    func encode(into bytes: inout [UInt8]) {
+        for count in [condition, oddLot, filter, undefined] { bytes.append(integer: count) }
+    }
+
+    /// Reads the counts that `encode` wrote.
+    init(_ block: RawSpan, at offset: Int) {
+        self.init(
+            condition: block.uint32(at: offset), oddLot: block.uint32(at: offset + 4),
+            filter: block.uint32(at: offset + 8), undefined: block.uint32(at: offset + 12))
     }
 
     mutating func add(_ other: Bar.Excluded) {

@@ -24,18 +24,9 @@ struct PublishedEnd: Hashable, Sendable {
         ordinal < OutputLedger.firstOrdinal
             ? nil : OutputLedger.End(ordinal: ordinal, checksum: checksum)
     }
+}
 
-    init(
-        ordinal: UInt64, checksum: UInt64, generation: UInt32, input: TapePosition,
-        watermark: Timestamp
-    ) {
-        self.ordinal = ordinal
-        self.checksum = checksum
-        self.generation = generation
-        self.input = input
-        self.watermark = watermark
-    }
-
+extension PublishedEnd {
     init(_ header: PacketHeader, _ state: OutputState) {
         self.init(
             ordinal: header.nextOrdinal - 1, checksum: state.checksum,

@@ -15,7 +15,7 @@ import Testing
         var answers: [[Answer]]
         var then: [Answer] = []
         /// How long the market goes on, in seconds.
-        var seconds = 20
+        var seconds = 20.0
         var isDelayed: Bool
         var state = FeedStatus.State.live
         /// How often level 1 was requested.
@@ -145,13 +145,12 @@ import Testing
             world.server.answer(request, order.then, world.now)
         }
         world.pass(order.seconds)
-        let feeds = world.engine.status.instruments[0].feeds
+        let feeds = world.feeds()
         #expect(feeds.map(\.isDelayed) == [order.isDelayed])
         #expect(feeds.map(\.state) == [order.state], "\(feeds)")
-        #expect(world.server.requestsSeen.count { $0 == "1" } == order.requests)
+        #expect(world.requests("1") == order.requests)
         #expect(world.verdict.delayedStarts[0] ?? [] == order.starts)
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
-        #expect(world.server.complaints.isEmpty, "\(world.server.complaints)")
+        world.expectSound()
     }
 
     // MARK: the question
@@ -219,24 +218,23 @@ import Testing
         world.pass(20)
         let gaps = world.engine.status.openOutages
         #expect(gaps > 0)
-        let before = world.server.requestsSeen.count { $0 == "1" }
+        let before = world.requests("1")
         // The question is answered when the other messages are on their way.
         world.server.answers = [[]] + look.answers.dropFirst()
-        while world.server.requestsSeen.count(where: { $0 == "1" }) == before { world.step(second) }
+        while world.requests("1") == before { world.step(second) }
         let requests = world.server.subscriptions.keys.sorted()
         #expect(requests.count == 2)
         world.server.answer(requests[0], look.beside, world.now)
         world.server.answer(requests[1], look.answers[0], world.now)
         world.pass(30)
-        #expect(world.engine.status.instruments[0].feeds.map(\.isDelayed) == [look.isDelayed])
-        #expect(world.engine.status.instruments[0].feeds.map(\.state) == [.live])
-        #expect(world.server.requestsSeen.count { $0 == "1" } - before == look.requests)
+        #expect(world.feeds().map(\.isDelayed) == [look.isDelayed])
+        #expect(world.feeds().map(\.state) == [.live])
+        #expect(world.requests("1") - before == look.requests)
         #expect(world.server.subscriptions.count == 1)
         let isOpen = look.isDelayed && !look.isGivenUp
         #expect(world.engine.status.openOutages == (isOpen ? gaps : 0))
         let detail = "the account may not see live data"
         #expect(world.verdict.details.contains(detail) == look.isGivenUp)
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
-        #expect(world.server.complaints.isEmpty, "\(world.server.complaints)")
+        world.expectSound()
     }
 }

@@ -7,26 +7,23 @@ import Testing
 @Suite("Delayed data where the account may not see live ones, and back") struct DelayedTests {
     private static func world(
         _ feeds: [Instrument.Feeds] = [.level1, .level1], withoutLive: Set<Int> = [0],
-        _ delayed: DelayedData = .automatic, seed: UInt64 = 3
+        _ delayed: DelayedData = .automatic, keepsRefused: Bool = false
     ) -> World {
-        var world = World(seed: seed, feeds: feeds, canBackfill: true, delayed: delayed)
+        var world = World(seed: 3, feeds: feeds, canBackfill: true, delayed: delayed)
         world.server.withoutLive = withoutLive
+        world.server.keepsRefused = keepsRefused
         world.start()
         world.pass(20)
         return world
     }
 
-    private static func feeds(_ world: World, _ index: Int = 0) -> [FeedStatus] {
-        world.engine.status.instruments[index].feeds
-    }
-
     @Test("What is refused live comes delayed, in a source of its own with its own time")
     func refused() {
         let world = Self.world()
-        #expect(Self.feeds(world, 0).map(\.isDelayed) == [true])
-        #expect(Self.feeds(world, 1).map(\.isDelayed) == [false])
-        #expect(Self.feeds(world).map(\.state) == [.live])
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        #expect(world.feeds().map(\.isDelayed) == [true])
+        #expect(world.feeds(1).map(\.isDelayed) == [false])
+        #expect(world.feeds().map(\.state) == [.live])
+        world.expectSound()
         #expect(Set(world.verdict.delayedTicks.map(\.symbol)) == [0])
         #expect(Set(world.verdict.values.keys.map(\.instrument)) == [1])
         #expect(world.verdict.delayedStarts == [0: [true]])
@@ -37,43 +34,38 @@ import Testing
         // Nothing is missing that the account may not see.
         #expect(world.verdict.gaps.isEmpty)
         // The kind of data is asked for only when it changes.
-        #expect(world.server.requestsSeen.count { $0 == "59" } == 1)
+        #expect(world.requests("59") == 1)
     }
 
     @Test("Every 15 minutes live data are asked for, without any loss of delayed ones")
     func look() {
         var world = Self.world()
-        let asked = world.server.requestsSeen.count { $0 == "1" }
+        let asked = world.requests("1")
         world.pass(860, step: second)
-        #expect(world.server.requestsSeen.count { $0 == "1" } == asked)
+        #expect(world.requests("1") == asked)
         world.pass(60, step: second)
-        #expect(world.server.requestsSeen.count { $0 == "1" } == asked + 1)
-        #expect(Self.feeds(world).map(\.isDelayed) == [true])
+        #expect(world.requests("1") == asked + 1)
+        #expect(world.feeds().map(\.isDelayed) == [true])
         #expect(world.verdict.delayedStarts == [0: [true]])
         world.server.withoutLive = []
         world.pass(920, step: second)
-        #expect(Self.feeds(world).map(\.isDelayed) == [false])
-        #expect(Self.feeds(world).map(\.state) == [.live])
+        #expect(world.feeds().map(\.isDelayed) == [false])
+        #expect(world.feeds().map(\.state) == [.live])
         #expect(world.verdict.delayedStarts == [0: [true, false]])
         #expect(world.verdict.liveStarts[0] == [true])
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        world.expectSound()
         #expect(world.verdict.gaps.isEmpty && world.engine.status.openOutages == 0)
         #expect(world.server.subscriptions.count == 2)
-        #expect(world.server.complaints.isEmpty, "\(world.server.complaints)")
     }
 
     @Test("A refused question leaves no request behind, where TWS keeps it")
     func keptRequests() {
-        var world = World(
-            seed: 3, feeds: [.level1, .level1], canBackfill: true, delayed: .automatic)
-        world.server.withoutLive = [0]
-        world.server.keepsRefused = true
-        world.start()
-        world.pass(2_000, step: second)
-        #expect(world.server.requestsSeen.count { $0 == "1" } > 4)
+        var world = Self.world(keepsRefused: true)
+        world.pass(1_980, step: second)
+        #expect(world.requests("1") > 4)
         #expect(world.server.subscriptions.count == 2)
-        #expect(Self.feeds(world).map(\.isDelayed) == [true])
-        #expect(world.server.complaints.isEmpty, "\(world.server.complaints)")
+        #expect(world.feeds().map(\.isDelayed) == [true])
+        world.expectSound()
     }
 
     @Test(
@@ -84,15 +76,15 @@ import Testing
         world.server.withoutLive = [0]
         world.drop("reset")
         world.pass(40)
-        #expect(Self.feeds(world).map(\.isDelayed) == [true])
+        #expect(world.feeds().map(\.isDelayed) == [true])
         #expect(world.engine.status.openOutages > 0)
         if passes { world.server.withoutLive = [] }
         world.pass(950, step: second)
-        #expect(Self.feeds(world).map(\.isDelayed) == [!passes])
+        #expect(world.feeds().map(\.isDelayed) == [!passes])
         #expect(world.engine.status.openOutages == 0)
         let isGivenUp = world.verdict.details.contains("the account may not see live data")
         #expect(isGivenUp == !passes)
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        world.expectSound()
     }
 
     @Test("A live feed stays live when a part of its data is refused and no price comes")
@@ -101,10 +93,9 @@ import Testing
         let request = try #require(
             world.server.subscriptions.first { $0.value.instrument == 0 }?.key)
         world.isTrading = false
-        let text = "Part of requested market data is not subscribed"
-        world.server.send(world.server.words.notice(request, 10_090, text), world.now)
+        world.tell(10_090, "Part of requested market data is not subscribed", about: request)
         world.pass(10)
-        #expect(Self.feeds(world).map(\.isDelayed) == [false])
+        #expect(world.feeds().map(\.isDelayed) == [false])
         #expect(world.verdict.delayedStarts.isEmpty)
     }
 
@@ -118,9 +109,9 @@ import Testing
         let trade = try #require(world.server.trades.last)
         world.server.send(world.server.delayed(request, trade, world.now), world.now)
         world.pass(10)
-        #expect(Self.feeds(world).map(\.isDelayed) == [false])
+        #expect(world.feeds().map(\.isDelayed) == [false])
         #expect(world.verdict.delayedStarts == [0: [true, false]])
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        world.expectSound()
     }
 
     @Test("Message 58 moves a subscription, in both directions, and the live gap is filled")
@@ -132,10 +123,10 @@ import Testing
             world.server.subscriptions[request]?.isDelayed = isDelayed
             world.server.send(world.server.words.mode(request, isDelayed: isDelayed), world.now)
             world.pass(10)
-            #expect(Self.feeds(world).map(\.isDelayed) == [isDelayed])
-            #expect(Self.feeds(world).map(\.state) == [.live])
+            #expect(world.feeds().map(\.isDelayed) == [isDelayed])
+            #expect(world.feeds().map(\.state) == [.live])
         }
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        world.expectSound()
         #expect(world.verdict.delayedStarts == [0: [true, false, true, false]])
         #expect(world.verdict.liveStarts[0] == [true, false, true, false, true])
         // Of trades and quotes two each, and of other kinds.
@@ -147,14 +138,14 @@ import Testing
     @Test("Ticks that may not be seen one by one come delayed from level 1, until they may")
     func standIn() {
         var world = Self.world([[.trades, .quotes]])
-        #expect(Self.feeds(world).filter(\.isDelayed).map(\.feed) == [.marketData])
+        #expect(world.feeds().filter(\.isDelayed).map(\.feed) == [.marketData])
         #expect(!world.verdict.delayedTicks.isEmpty && world.verdict.values.isEmpty)
         world.server.withoutLive = []
         world.pass(950, step: second)
-        #expect(Self.feeds(world).map(\.feed) == [.trades, .quotes])
-        #expect(Self.feeds(world).allSatisfy { $0.state == .live && !$0.isDelayed })
+        #expect(world.feeds().map(\.feed) == [.trades, .quotes])
+        #expect(world.feeds().allSatisfy { $0.state == .live && !$0.isDelayed })
         #expect(!world.verdict.values.isEmpty)
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems.prefix(5))")
+        world.expectSound()
         #expect(world.server.subscriptions.count == 2)
     }
 
@@ -179,10 +170,10 @@ import Testing
         world.server.refusals = [(354, "Not subscribed"), (10_168, "No delayed data")]
         world.start()
         world.pass(10)
-        #expect(Self.feeds(world).map(\.state) == [.refused])
-        #expect(Self.feeds(world).map(\.isDelayed) == [false])
+        #expect(world.feeds().map(\.state) == [.refused])
+        #expect(world.feeds().map(\.isDelayed) == [false])
         world.pass(3_600, step: second)
-        #expect(Self.feeds(world).map(\.state) == [.live])
+        #expect(world.feeds().map(\.state) == [.live])
     }
 
     @Test("IBKR_DELAYED=true asks for nothing live")
@@ -224,9 +215,7 @@ import Testing
         fixed: 1...30, kept: [1, 2, 3, 4, 5, 6, 7, 8], failed: [14_168_490_540_340_141_770],
         weight: 0.02)
 
-    @Test(
-        "The two sources stay apart whatever happens",
-        arguments: twoSources.all())
+    @Test("The two sources stay apart whatever happens", arguments: twoSources.all())
     func simulation(_ seed: UInt64) {
         var choice = SeededRandom(seed: seed &* 11 &+ 5)
         let kinds: [Instrument.Feeds] = [.level1, [.level1, .trades], [.trades, .quotes]]
@@ -237,7 +226,7 @@ import Testing
         world.server.withoutLive = choose()
         world.start()
         for _ in 0..<12 {
-            world.pass(Int.random(in: 5...20, using: &choice))
+            world.pass(Double(Int.random(in: 5...20, using: &choice)))
             world.fault()
             if Int.random(in: 0..<4, using: &choice) == 0 { world.server.withoutLive = choose() }
         }
@@ -257,13 +246,5 @@ import Testing
         }
         if world.engine.status.openOutages != 0 { found.append("outages are open") }
         #expect(found.isEmpty, "TAPELINE_SEED=\(seed): \(found.prefix(5))")
-    }
-}
-
-extension World {
-    /// Lets so many seconds pass.
-    mutating func pass(_ seconds: Int, step: Int64 = 100_000_000) {
-        let end = now + Int64(seconds) * second
-        while now < end { self.step(step) }
     }
 }

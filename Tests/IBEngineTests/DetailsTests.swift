@@ -6,20 +6,13 @@ import Testing
 @testable import IBEngine
 
 @Suite("Contracts and what is known of them") struct DetailsTests {
-    private static let now = Moment(
-        wall: Timestamp(nanoseconds: World.dayStart * second), monotonic: .at(second))
-
     /// A machine with a contract that is known already and is requested once more by request 5.
-    private static func machine(_ turn: inout Turn) throws -> FeedMachine {
-        var machine = FeedMachine()
-        let symbol = try #require(Symbol("A"))
-        let instrument = Instrument(
-            symbol: symbol, contract: Instrument.Contract(.stock), feeds: .level1)
-        machine.begin(1, instrument, in: &turn)
-        machine.entries[0].details.phase = .settled
-        machine.entries[0].contract.id = 7
-        machine.detailsRequests[5] = 0
-        return machine
+    private static func bench() throws -> FeedBench {
+        var bench = try FeedBench(.level1)
+        bench.machine.entries[0].details.phase = .settled
+        bench.machine.entries[0].contract.id = 7
+        bench.machine.detailsRequests[5] = 0
+        return bench
     }
 
     private static func details(_ id: Int32) -> ContractDetails {
@@ -31,16 +24,11 @@ import Testing
 
     @Test("A contract is taken over when it is the only one", arguments: [1, 2])
     func refreshed(_ count: Int) throws {
-        var turn = Turn(IBEngineSettings(seed: 1), Self.now)
-        var machine = try Self.machine(&turn)
-        for index in 0..<count { machine.took(Self.details(9 + Int32(index))) }
-        #expect(machine.entries[0].contract.id == 7)
-        machine.tookAllDetails(5, in: &turn)
-        #expect(machine.entries[0].contract.id == (count == 1 ? 9 : 7))
-    }
-
-    private static func feeds(_ world: World) -> [FeedStatus.State] {
-        world.engine.status.instruments.flatMap { $0.feeds.map(\.state) }
+        var bench = try Self.bench()
+        for index in 0..<count { bench.machine.took(Self.details(9 + Int32(index))) }
+        #expect(bench.machine.entries[0].contract.id == 7)
+        bench.machine.tookAllDetails(5, in: &bench.turn)
+        #expect(bench.machine.entries[0].contract.id == (count == 1 ? 9 : 7))
     }
 
     @Test(
@@ -53,69 +41,59 @@ import Testing
         world.start()
         while !world.server.isIntroduced { world.step(10_000_000) }
         if code == 2157 {
-            world.server.send(
-                world.server.words.notice(-1, 2157, "Sec-def data farm connection is broken:sec"),
-                world.now)
+            world.tell(2157, "Sec-def data farm connection is broken:sec")
         }
-        for _ in 0..<300 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == [.waiting, .waiting])
-        #expect(world.engine.status.instruments[0].feeds[0].reason.contains("(200)"))
+        world.pass(30)
+        #expect(world.states == [.waiting, .waiting])
+        #expect(world.feeds()[0].reason.contains("(200)"))
         world.server.isWithoutContracts = false
         if code == 1100 {
-            world.remedies.append((world.now, .restore(lost: false)))
+            world.restoreVendor()
         } else {
-            world.server.send(
-                world.server.words.notice(-1, 2158, "Sec-def data farm connection is OK:sec"),
-                world.now)
+            world.tell(2158, "Sec-def data farm connection is OK:sec")
         }
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == [.live, .live])
+        world.pass(10)
+        #expect(world.states == [.live, .live])
     }
 
     @Test(
         "What had no contract is asked for again when the vendor, or what knows of them, is back",
         arguments: [(1101, true), (1102, true), (2158, true), (2104, false)])
     func askedAgain(_ code: Int, _ isAsked: Bool) {
-        var world = World(seed: 4, feeds: [.level1, .trades], canBackfill: false)
-        world.server.isWithoutContracts = true
-        world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == [.refused, .refused])
+        var world = World.running([.level1, .trades], seed: 4) {
+            $0.server.isWithoutContracts = true
+        }
+        #expect(world.states == [.refused, .refused])
         world.server.isWithoutContracts = false
-        world.server.send(world.server.words.notice(-1, code, "Connection is OK:farm"), world.now)
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == (isAsked ? [.live, .live] : [.refused, .refused]))
+        world.tell(code, "Connection is OK:farm")
+        world.pass(10)
+        #expect(world.states == (isAsked ? [.live, .live] : [.refused, .refused]))
     }
 
     @Test("Of a contract that is known it is believed at the fifth time, until its farm is back")
     func knownContract() throws {
-        var world = World(seed: 4, feeds: [.level1], canBackfill: false)
-        world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
+        var world = World.running([.level1], seed: 4)
         world.server.isWithoutContracts = true
         let id = try #require(world.server.subscriptions.keys.first)
         world.server.subscriptions = [:]
-        world.server.send(world.server.words.notice(id, 200, "No contract"), world.now)
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == [.down])
+        world.tell(200, "No contract", about: id)
+        world.pass(10)
+        #expect(world.states == [.down])
         // The tries come after waits of 15, 30, 60 and 120 s.
-        for _ in 0..<240 { world.step(second) }
-        #expect(Self.feeds(world) == [.refused])
+        world.pass(240, step: second)
+        #expect(world.states == [.refused])
         #expect(world.engine.status.openOutages > 0)
         world.server.isWithoutContracts = false
-        world.server.send(
-            world.server.words.notice(-1, 2158, "Sec-def data farm connection is OK:secdefil"),
-            world.now)
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(Self.feeds(world) == [.live] && world.engine.status.openOutages == 0)
+        world.tell(2158, "Sec-def data farm connection is OK:secdefil")
+        world.pass(10)
+        #expect(world.states == [.live] && world.engine.status.openOutages == 0)
     }
 
     @Test("What was asked of an instrument that has gone is not another one's")
     func gone() throws {
-        var turn = Turn(IBEngineSettings(seed: 1), Self.now)
-        var machine = try Self.machine(&turn)
-        machine.end(1, in: &turn)
-        #expect(machine.detailsRequests.isEmpty)
+        var bench = try Self.bench()
+        bench.machine.end(1, in: &bench.turn)
+        #expect(bench.machine.detailsRequests.isEmpty)
     }
 
     @Test(

@@ -18,17 +18,14 @@ import Testing
             1_387_975_927_798_564_395,
         ])
 
-    @Test(
-        "Every tick is there once or inside an outage that has an end", arguments: seeds.all())
+    @Test("Every tick is there once or inside an outage that has an end", arguments: seeds.all())
     func completeness(_ seed: UInt64) {
         let world = Self.lived(seed, canBackfill: false)
         let found = Self.problems(of: world, isFilled: false)
         #expect(found.isEmpty, "TAPELINE_SEED=\(seed): \(found.prefix(5))")
     }
 
-    @Test(
-        "With history every trade is there once, or its gap was given up",
-        arguments: seeds.all())
+    @Test("With history every trade is there once, or its gap was given up", arguments: seeds.all())
     func filled(_ seed: UInt64) {
         let world = Self.lived(seed, canBackfill: true)
         let found = Self.problems(of: world, isFilled: true)
@@ -54,9 +51,7 @@ import Testing
         #expect(found.isEmpty, "TAPELINE_SEED=\(seed): \(found.prefix(5))")
     }
 
-    @Test(
-        "A source of delayed data has all of them, and says that it has", arguments: seeds.all()
-    )
+    @Test("A source of delayed data has all of them, and says that it has", arguments: seeds.all())
     func delayed(_ seed: UInt64) {
         let world = Self.lived(
             seed, canBackfill: false, kinds: [.level1, [.level1, .computations]], isDelayed: true)

@@ -6,14 +6,9 @@ import Testing
 
 @Suite("Farms that break") struct FarmTests {
     private static func broken(_ farm: String, isOurs: Bool) -> World {
-        var world = World(
-            seed: 6, feeds: [.level1, .trades, [.level1, .trades]], canBackfill: false)
-        world.start()
-        for _ in 0..<200 { world.step(100_000_000) }
+        var world = World.running([.level1, .trades, [.level1, .trades]], seed: 6, seconds: 20)
         world.server.isFarmDown = isOurs
-        world.server.send(
-            world.server.words.notice(-1, 2103, "Market data farm connection is broken:\(farm)"),
-            world.now)
+        world.tell(2103, "Market data farm connection is broken:\(farm)")
         return world
     }
 
@@ -22,37 +17,30 @@ import Testing
         arguments: [10, 30, 80])
     func ours(_ tenths: Int) {
         var world = Self.broken("usfarm.nj", isOurs: true)
-        for _ in 0..<tenths { world.step(100_000_000) }
+        world.pass(Double(tenths) / 10)
         world.server.isFarmDown = false
-        world.server.send(
-            world.server.words.notice(
-                -1, 2108,
-                "Market data farm connection is inactive but should be available upon "
-                    + "demand.usfarm.nj"), world.now)
+        world.tell(
+            2108,
+            "Market data farm connection is inactive but should be available upon "
+                + "demand.usfarm.nj")
         Self.expectWhole(&world)
     }
 
     /// Expects that everything comes again, and that what did not come is in gaps.
     private static func expectWhole(_ world: inout World) {
-        for _ in 0..<100 { world.step(100_000_000) }
-        world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(10)
+        world.expectWhole(.trade)
         #expect(world.verdict.gapsBegun > 0 && world.engine.status.openOutages == 0)
         #expect(world.engine.status.state == .ready)
-        let found = world.instruments.indices.flatMap { index in
-            let own = world.server.trades.filter { $0.instrument == index }
-            return world.verdict.problems(in: own, .trade, isFilled: false)
-        }
-        #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
     @Test("What was on its way when a farm broke does not end its gap, and begins it")
     func stragglers() {
         var world = Self.broken("usfarm.nj", isOurs: false)
-        for _ in 0..<12 { world.step(100_000_000) }
+        world.pass(1.2)
         #expect(world.engine.status.openOutages == 0)
         world.server.isFarmDown = true
-        for _ in 0..<40 { world.step(100_000_000) }
+        world.pass(4)
         #expect(world.engine.status.openOutages > 0)
         world.server.isFarmDown = false
         world.tell(2104, "Market data farm connection is OK:usfarm.nj")
@@ -62,21 +50,16 @@ import Testing
     @Test("The vendor that comes back brings nothing of a farm that broke meanwhile")
     func vendor() {
         var world = Self.broken("euhmds", isOurs: false)
-        world.server.send(
-            world.server.words.notice(-1, 2104, "Market data farm connection is OK:euhmds"),
-            world.now)
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.tell(2104, "Market data farm connection is OK:euhmds")
+        world.pass(1)
         #expect(world.engine.status.openOutages == 0)
-        world.server.isVendorLost = true
         world.server.isFarmDown = true
-        world.server.send(world.server.words.notice(-1, 1100, "Connectivity is lost"), world.now)
-        for _ in 0..<10 { world.step(100_000_000) }
-        world.server.send(
-            world.server.words.notice(
-                -1, 2103, "Market data farm connection is broken:usfarm"), world.now)
-        for _ in 0..<10 { world.step(100_000_000) }
-        world.remedies.append((world.now, .restore(lost: false)))
-        for _ in 0..<40 { world.step(100_000_000) }
+        world.breakVendor()
+        world.pass(1)
+        world.tell(2103, "Market data farm connection is broken:usfarm")
+        world.pass(1)
+        world.restoreVendor()
+        world.pass(4)
         #expect(world.engine.status.openOutages > 0)
         world.remedies.append((world.now, .farmUp(isTold: true)))
         Self.expectWhole(&world)

@@ -7,45 +7,31 @@ import Testing
 
 /// Trades and quotes that two feeds deliver, one feed after the other.
 @Suite("From one feed to another") struct FeedHandOverTests {
-    private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
-
-    private static func moment(_ seconds: Int64) -> Moment {
-        Moment(
-            wall: noon.advanced(byNanoseconds: seconds * second), monotonic: .at(seconds * second))
-    }
+    private typealias Bench = FeedBench
 
     @Test("What came one by one does not come late by level 1, also after the next hand-over")
     func straggler() throws {
-        var machine = FeedMachine()
-        var turn = Turn(IBEngineSettings(seed: 1), Self.moment(0))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
-            feeds: [.level1, .trades])
-        machine.begin(1, instrument, in: &turn)
-        let level1 = try #require(machine.entries[0].level1)
-        let trades = try #require(machine.entries[0].slots.firstIndex { $0.feed == .trades })
-        for slot in [level1, trades] {
-            machine.entries[0].slots[slot].phase = .live(
-                FeedPhase.Live(request: Int32(slot + 1), since: Self.noon))
-        }
+        var bench = try Bench([.level1, .trades])
+        let (level1, trades) = try (bench.route(.marketData), bench.route(.trades))
+        bench.makeLive(level1, 1)
+        bench.makeLive(trades, 2)
         func isTold(_ milliseconds: Int64) -> Bool {
-            let time = Self.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
-            return machine.entries[0].handOver.isLevel1(tradeAt: time)
+            let time = Bench.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
+            return bench.machine.entries[0].handOver.isLevel1(tradeAt: time)
         }
-        let route = FeedRoute(place: 0, slot: trades)
-        machine.takeOverFromLevel1(route, in: turn)
+        bench.machine.takeOverFromLevel1(trades, in: bench.turn)
         #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
         // Tick by tick until 10 s, then by level 1 from the next whole second on.
-        machine.entries[0].slots[level1].kinds.remove(.trade)
-        turn.now = Self.moment(10)
-        machine.giveBackToLevel1(route, "a test", in: &turn)
+        bench.machine.entries[0].slots[level1.slot].kinds.remove(.trade)
+        bench.goes(to: 10)
+        bench.machine.giveBackToLevel1(trades, "a test", in: &bench.turn)
         #expect(!isTold(10_900) && isTold(11_000))
         // Now tick by tick again. The print of 10.9 s was recorded then, and level 1 brings it only
         // now.
-        turn.now = Self.moment(12)
-        machine.takeOverFromLevel1(route, in: turn)
+        bench.goes(to: 12)
+        bench.machine.takeOverFromLevel1(trades, in: bench.turn)
         #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
-        machine.takeOverFromLevel1(route, in: turn)
+        bench.machine.takeOverFromLevel1(trades, in: bench.turn)
         #expect(!isTold(10_900) && isTold(11_000))
     }
 
@@ -56,30 +42,16 @@ import Testing
         "The gap of a feed that stops in a hand-over has what level 1 did not deliver before it",
         arguments: [(20, 20, 1), (20, 20, 15), (34, 33, 1)] as [(Int64, Int64, Int64)])
     func silence(last: Int64, from: Int64, pause: Int64) throws {
-        var machine = FeedMachine()
-        var turn = Turn(IBEngineSettings(seed: 1), Self.moment(0))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
-            feeds: [.level1, .trades])
-        machine.begin(1, instrument, in: &turn)
-        let level1 = FeedRoute(place: 0, slot: try #require(machine.entries[0].level1))
-        let slot = machine.entries[0].slots.firstIndex { $0.feed == .trades }
-        let trades = FeedRoute(place: 0, slot: try #require(slot))
-        machine[level1].phase = .live(FeedPhase.Live(request: 1, since: Self.noon))
-        machine[level1].silence.rhythm.came(Self.moment(last - pause).monotonic)
-        machine[level1].silence.rhythm.came(Self.moment(last).monotonic)
-        machine[level1].silence.lastWall = Self.moment(last).wall
-        machine[level1].times.trade = Self.moment(last).wall
-        turn.now = Self.moment(33)
-        machine[trades].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
-        machine[trades].silence.lastWall = turn.now.wall
-        machine.takeOverFromLevel1(trades, in: turn)
-        turn.now = Self.moment(34)
-        machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
-        turn.now = Self.moment(44)
-        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
-        let gap = try #require(turn.live.outages.open.first { $0.kind == .trade })
-        #expect(gap.from == Self.moment(from).wall)
+        var bench = try Bench([.level1, .trades])
+        let (level1, trades) = try (bench.route(.marketData), bench.route(.trades))
+        bench.makeLive(level1, 1)
+        bench.deliver(level1, last: last, pause: pause)
+        bench.machine[level1].times.trade = Bench.moment(last).wall
+        bench.takeOver(trades)
+        bench.interrupt(trades, .competing, at: 34)
+        bench.interrupt(level1, .silence, at: 44)
+        let gap = try #require(bench.turn.live.outages.open.first { $0.kind == .trade })
+        #expect(gap.from == Bench.moment(from).wall)
     }
 
     /// Quotes come tick by tick from 33 s on. Level 1 last delivered at `last`, and its longest
@@ -89,18 +61,16 @@ import Testing
         arguments: [(20, 1, true), (20, 15, true), (20, 30, false), (33, 1, false), (34, 1, false)]
             as [(Int64, Int64, Bool)])
     func silentLevel1(last: Int64, pause: Int64, isGap: Bool) throws {
-        var (machine, turn) = (FeedMachine(), Turn(IBEngineSettings(seed: 1), Self.moment(0)))
-        let (level1, _) = try Self.handOverQuotes(of: &machine, last: last, pause: pause, &turn)
-        turn.now = Self.moment(44)
-        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
-        let gaps = Self.quoteGaps(turn)
+        var (bench, level1, _) = try Self.handOverQuotes(last: last, pause: pause)
+        bench.interrupt(level1, .silence, at: 44)
+        let gaps = Self.quoteGaps(bench.turn)
         #expect(gaps == (isGap ? [[20, nil], [20, 33]] : []))
-        #expect(!turn.live.outages.isOpen(1, .quote) && turn.live.outages.isOpen(1, .indicator))
+        let outages = bench.turn.live.outages
+        #expect(!outages.isOpen(1, .quote) && outages.isOpen(1, .indicator))
         // Later outages of level 1 have nothing to do with quotes.
-        machine[level1].phase = .live(FeedPhase.Live(request: 3, since: Self.moment(50).wall))
-        turn.now = Self.moment(60)
-        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
-        #expect(Self.quoteGaps(turn) == gaps)
+        bench.makeLive(level1, 3, since: 50)
+        bench.interrupt(level1, .silence, at: 60)
+        #expect(Self.quoteGaps(bench.turn) == gaps)
     }
 
     /// As above. A notice stops the feed that took over at 36 s, and it continues at 40 s.
@@ -109,44 +79,28 @@ import Testing
         arguments: [(20, 1, true), (20, 15, true), (20, 30, true), (33, 1, false), (34, 1, false)]
             as [(Int64, Int64, Bool)])
     func silentLevel1AndOutage(last: Int64, pause: Int64, isGap: Bool) throws {
-        var (machine, turn) = (FeedMachine(), Turn(IBEngineSettings(seed: 1), Self.moment(0)))
-        let (level1, quotes) = try Self.handOverQuotes(
-            of: &machine, last: last, pause: pause, &turn)
-        machine[quotes].silence.lastWall = Self.moment(36).wall
-        machine[quotes].times.other = Self.moment(35).wall
-        turn.now = Self.moment(36)
-        machine.interrupt(quotes, OutageCause(.competing, "a test"), in: &turn)
-        turn.now = Self.moment(40)
-        machine.resume(quotes, in: &turn)
-        turn.now = Self.moment(44)
-        machine.interrupt(level1, OutageCause(.silence, "a test"), in: &turn)
+        var (bench, level1, quotes) = try Self.handOverQuotes(last: last, pause: pause)
+        bench.machine[quotes].silence.lastWall = Bench.moment(36).wall
+        bench.machine[quotes].times.other = Bench.moment(35).wall
+        bench.interrupt(quotes, .competing, at: 36)
+        bench.resume(quotes, at: 40)
+        bench.interrupt(level1, .silence, at: 44)
         let before: [[Int64?]] = isGap ? [[20, nil], [20, 33]] : []
-        #expect(Self.quoteGaps(turn) == before + [[35, nil], [35, 40]])
+        #expect(Self.quoteGaps(bench.turn) == before + [[35, nil], [35, 40]])
     }
 
     /// Lets the quotes come tick by tick from 33 s on.
     private static func handOverQuotes(
-        of machine: inout FeedMachine, last: Int64, pause: Int64, _ turn: inout Turn
-    ) throws -> (level1: FeedRoute, quotes: FeedRoute) {
-        let instrument = Instrument(
-            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
-            feeds: [.level1, .quotes])
-        machine.begin(1, instrument, in: &turn)
-        let level1 = FeedRoute(place: 0, slot: try #require(machine.entries[0].level1))
-        let slot = machine.entries[0].slots.firstIndex { $0.feed == .quotes }
-        let quotes = FeedRoute(place: 0, slot: try #require(slot))
-        machine[level1].phase = .live(FeedPhase.Live(request: 1, since: noon))
-        let first = min(last, 33)
-        machine[level1].silence.lastWall = moment(first).wall
-        machine[level1].times.other = moment(first).wall
-        turn.now = moment(33)
-        machine[quotes].phase = .live(FeedPhase.Live(request: 2, since: turn.now.wall))
-        machine[quotes].silence.lastWall = turn.now.wall
-        machine.takeOverFromLevel1(quotes, in: turn)
-        machine[level1].silence.rhythm.came(moment(last - pause).monotonic)
-        machine[level1].silence.rhythm.came(moment(last).monotonic)
-        machine[level1].silence.lastWall = moment(last).wall
-        return (level1, quotes)
+        last: Int64, pause: Int64
+    ) throws -> (bench: FeedBench, level1: FeedRoute, quotes: FeedRoute) {
+        var bench = try Bench([.level1, .quotes])
+        let (level1, quotes) = try (bench.route(.marketData), bench.route(.quotes))
+        bench.makeLive(level1, 1)
+        bench.machine[level1].silence.lastWall = Bench.moment(min(last, 33)).wall
+        bench.machine[level1].times.other = Bench.moment(min(last, 33)).wall
+        bench.takeOver(quotes)
+        bench.deliver(level1, last: last, pause: pause)
+        return (bench, level1, quotes)
     }
 
     /// Returns the bounds of the gaps of quotes on the tape, in seconds.
@@ -156,13 +110,9 @@ import Testing
                 gap.state == GapState.open.rawValue
             else { return nil }
             return [gap.from, gap.to].map {
-                $0.isDefined ? $0.nanoseconds(since: noon) / second : nil
+                $0.isDefined ? $0.nanoseconds(since: Bench.noon) / second : nil
             }
         }
-    }
-
-    private static func feeds(_ world: World) -> [FeedStatus] {
-        world.engine.status.instruments.prefix(1).flatMap(\.feeds)
     }
 
     /// Both feeds are ordered to stop during a hand-over. They continue so soon that what comes may
@@ -173,9 +123,7 @@ import Testing
     func interrupted(_ seed: UInt64) throws {
         var world = World(seed: seed, feeds: [[.level1, .trades]], canBackfill: seed % 2 == 0)
         world.start()
-        while Self.feeds(world).count != 2
-            || Self.feeds(world).contains(where: { $0.state != .live })
-        {
+        while world.states != [.live, .live] {
             world.step(10_000_000)
             try #require(world.now - world.began < 60 * second)
         }
@@ -184,14 +132,30 @@ import Testing
         for (index, id) in world.server.subscriptions.keys.sorted().enumerated() {
             let pause = Int64(seed % 5 + 1) * 400_000_000
             world.server.subscriptions[id]?.pausedUntil = world.now + pause
-            world.server.send(world.server.words.notice(id, 10_197, "competing"), world.now)
+            world.tell(10_197, "competing", about: id)
             if index == 0, seed % 3 == 0 { for _ in 0..<60 { world.step(10_000_000) } }
         }
         for _ in 0..<1_500 { world.step(10_000_000) }
         let twice = world.verdict.values.filter { $0.key.track == .trade && $0.value > 1 }
         #expect(twice.isEmpty, "TAPELINE_SEED=\(seed): \(twice)")
-        #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
-        let live = Self.feeds(world).map(\.state)
-        #expect(live == [.live, .live], "\(live)")
+        world.expectSound()
+        #expect(world.states == [.live, .live])
+    }
+}
+
+extension FeedBench {
+    /// Lets level 1 deliver for the last time then, after a pause.
+    fileprivate mutating func deliver(_ level1: FeedRoute, last: Int64, pause: Int64) {
+        machine[level1].silence.rhythm.came(Self.moment(last - pause).monotonic)
+        machine[level1].silence.rhythm.came(Self.moment(last).monotonic)
+        machine[level1].silence.lastWall = Self.moment(last).wall
+    }
+
+    /// Lets the other feed take over from level 1 at 33 s.
+    fileprivate mutating func takeOver(_ route: FeedRoute) {
+        goes(to: 33)
+        makeLive(route, 2, since: 33)
+        machine[route].silence.lastWall = turn.now.wall
+        machine.takeOverFromLevel1(route, in: turn)
     }
 }

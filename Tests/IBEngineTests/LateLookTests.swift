@@ -6,12 +6,7 @@ import Testing
 
 /// Arrivals right after an outage are kept for some seconds and compared with history.
 @Suite("A look at an outage's border at another time than planned") struct LateLookTests {
-    private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
-
-    private static func moment(_ seconds: Int64) -> Moment {
-        Moment(
-            wall: noon.advanced(byNanoseconds: seconds * second), monotonic: .at(seconds * second))
-    }
+    private typealias Bench = FeedBench
 
     /// An outage of the first seven seconds. Ticks come after it, and the last one shows that time
     /// has passed. History is requested for the seconds whose arrivals are known.
@@ -27,7 +22,7 @@ import Testing
     /// border is checked immediately, although ticks of this second may still come.
     @Test("A second that lasts does not count as complete")
     func early() throws {
-        #expect(try Self.asked(gapEnd: 8, ticks: [7], until: Self.moment(7).wall) == 7)
+        #expect(try Self.asked(gapEnd: 8, ticks: [7], until: Bench.moment(7).wall) == 7)
     }
 
     /// Returns the second up to which history is requested. Data flow again from the seventh second
@@ -35,28 +30,25 @@ import Testing
     private static func asked(
         gapEnd: Int64, ticks: [Int64], until: Timestamp
     ) throws -> Int64 {
-        var machine = FeedMachine()
-        var turn = Turn(IBEngineSettings(seed: 1), moment(0))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
-            feeds: [.trades])
-        machine.begin(1, instrument, in: &turn)
+        var bench = try Bench(.trades)
         let gap = OpenGap(
-            instrument: 1, kind: .trade, from: noon, to: moment(gapEnd).wall,
+            instrument: 1, kind: .trade, from: Bench.noon, to: Bench.moment(gapEnd).wall,
             reason: .disconnected)
-        let before = Arrivals([], since: moment(-9).wall, until: noon)
-        _ = machine.endedOutages.add(
+        let before = Arrivals([], since: Bench.moment(-9).wall, until: Bench.noon)
+        _ = bench.machine.endedOutages.add(
             EndedOutages.Outage(
-                gap: gap, place: 0, before: before, afterSince: moment(7).wall,
+                gap: gap, place: 0, before: before, afterSince: Bench.moment(7).wall,
                 due: .at(7 * second) + EngineLimits.borderWait))
-        machine.entries[0].borders.trades.begin(moment(7))
+        bench.machine.entries[0].borders.trades.begin(Bench.moment(7))
         for tick in ticks {
-            machine.entries[0].borders.trades.add(.bar(open: moment(tick).wall), moment(tick))
+            let moment = Bench.moment(tick)
+            bench.machine.entries[0].borders.trades.add(.bar(open: moment.wall), moment)
         }
-        turn.now = moment(try #require(ticks.last))
-        machine.fillEndedOutages(of: until.isDefined ? 0 : nil, until: until, in: &turn)
-        #expect(machine.endedOutages.all.isEmpty)
-        let asked = try #require(turn.backfill.waitingJobs.first).seconds
-        return asked.upperBound - WholeSecond.floor(noon)
+        bench.goes(to: try #require(ticks.last))
+        let instrument: Int? = until.isDefined ? 0 : nil
+        bench.machine.fillEndedOutages(of: instrument, until: until, in: &bench.turn)
+        #expect(bench.machine.endedOutages.all.isEmpty)
+        let asked = try #require(bench.turn.backfill.waitingJobs.first).seconds
+        return asked.upperBound - WholeSecond.floor(Bench.noon)
     }
 }

@@ -11,12 +11,8 @@ import Testing
             seed: 3, feeds: [.level1], canBackfill: false, isDelayed: isDelayed,
             isEntitled: isEntitled)
         world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
+        world.pass(10)
         return (world, try #require(world.server.subscriptions.keys.first))
-    }
-
-    private static func feed(_ world: World) -> FeedStatus? {
-        world.engine.status.instruments.first?.feeds.first
     }
 
     @Test("A print that RT trade volume leaves out is unreported, and the floor waits for it")
@@ -27,7 +23,7 @@ import Testing
         // It is so late that the floor would pass it while it waits.
         let print = WorldTrade(instrument: 0, number: 9_000, time: world.now - 1_350_000_000)
         world.garbage.append(world.server.words.volume(request, print))
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(1)
         #expect(world.verdict.unreported == [9_000])
         #expect(world.verdict.problems.isEmpty, "\(world.verdict.problems)")
         // The floor continues to move.
@@ -57,7 +53,7 @@ import Testing
             world.drop("reset")
             while world.server.subscriptions.isEmpty { world.step(100_000_000) }
             // The answer to the question for its time comes.
-            for _ in 0..<10 { world.step(100_000_000) }
+            world.pass(1)
         }
         let request = try #require(world.server.subscriptions.keys.first)
         // The first one was made five seconds before the request, the second one after it.
@@ -77,20 +73,20 @@ import Testing
         var (world, request) = try Self.world()
         world.garbage.append(world.server.words.mode(request, isDelayed: true))
         world.step(100_000_000)
-        #expect(Self.feed(world)?.state == .interrupted)
+        #expect(world.states == [.interrupted])
         let before = world.verdict.values
         for _ in 0..<10 * seconds - 2 { world.step(100_000_000) }
         // None of it comes onto the tape.
         #expect(world.verdict.values == before)
         world.garbage.append(world.server.words.mode(request, isDelayed: false))
-        for _ in 0..<30 { world.step(100_000_000) }
-        #expect(Self.feed(world)?.state == (seconds == 5 ? .live : .refused))
+        world.pass(3)
+        #expect(world.states == [seconds == 5 ? .live : .refused])
         guard seconds == 5 else { return }
         #expect(world.verdict.values.count > before.count)
         let gaps = world.verdict.gaps.map { $0.value.nanoseconds(since: $0.key.from) / second }
         #expect(gaps.count == 3 && gaps.allSatisfy { $0 < 7 }, "\(gaps)")
         // It was requested once, and not again.
-        #expect(world.server.requestsSeen.count { $0 == "1" } == 1)
+        #expect(world.requests("1") == 1)
     }
 
     @Test("After a moment of delayed data no quote has a side of before it")
@@ -131,7 +127,7 @@ import Testing
         var (world, request) = try Self.world(isDelayed: true)
         #expect(world.verdict.floor.nanoseconds == world.now - 1_210 * second - 3 * second / 2)
         world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(1)
         let told = world.now / second - 901
         let trade = WorldTrade(instrument: 0, number: 9_000, time: told * second)
         world.garbage.append(
@@ -146,7 +142,7 @@ import Testing
         let gap = world.verdict.gaps.keys.first { $0.kind == DataKind.trade.rawValue }
         #expect(gap?.from.nanoseconds == told * second)
         world.isTrading = true
-        for _ in 0..<200 { world.step(100_000_000) }
+        world.pass(20)
         let ends = world.verdict.gaps.filter { $0.key == gap }.values
         #expect(ends.allSatisfy { $0.isDefined && $0.nanoseconds < lost - 800 * second })
         #expect(ends.count == 1)
@@ -172,6 +168,6 @@ import Testing
         world.connectFailures = .max
         world.start()
         world.step(second)
-        #expect(Self.feed(world)?.state == .waiting && Self.feed(world)?.until == .never)
+        #expect(world.feeds()[0].state == .waiting && world.feeds()[0].until == .never)
     }
 }

@@ -5,56 +5,32 @@ import Testing
 @testable import IBEngine
 
 @Suite("Outages of the feeds of one instrument") struct OutageTests {
-    private static let noon = Timestamp(nanoseconds: (World.dayStart + 43_200) * second)
-
-    private static func moment(_ seconds: Int64) -> Moment {
-        Moment(
-            wall: noon.advanced(byNanoseconds: seconds * second), monotonic: .at(seconds * second))
-    }
-
     /// The outage of trades lasts from 90 to 100 s. The quotes are silent since 45 s, which is
     /// noticed before the border of that outage is complete.
     @Test("A feed that stops does not end the borders of another feed's outage")
     func borders() throws {
-        var machine = FeedMachine()
-        var turn = Turn(IBEngineSettings(seed: 1), Self.moment(0))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("DIA")), contract: Instrument.Contract(.stock),
-            feeds: [.trades, .quotes])
-        machine.begin(1, instrument, in: &turn)
-        for slot in machine.entries[0].slots.indices {
-            machine.entries[0].slots[slot].phase = .live(
-                FeedPhase.Live(request: Int32(slot + 1), since: Self.noon))
+        var bench = try FeedBench([.trades, .quotes])
+        let (trades, quotes) = try (bench.route(.trades), bench.route(.quotes))
+        bench.makeLive(trades, 1)
+        bench.makeLive(quotes, 2)
+        bench.machine.entries[0].borders.trades.begin(FeedBench.moment(80))
+        bench.machine[quotes].silence.lastWall = FeedBench.moment(45).wall
+        bench.machine[trades].silence.lastWall = FeedBench.moment(90).wall
+        bench.interrupt(trades, .competing, at: 90)
+        bench.resume(trades, at: 100)
+        bench.interrupt(quotes, .silence, at: 105)
+        #expect(bench.machine.endedOutages.all.map(\.gap.kind) == [.trade])
+        bench.goes(to: 109)
+        bench.machine.fillEndedOutages(in: &bench.turn)
+        let abandoned = bench.turn.live.records.compactMap(\.gapRecord).filter {
+            $0.state == GapState.abandoned.rawValue
         }
-        func route(_ feed: FeedKind) throws -> FeedRoute {
-            let slot = machine.entries[0].slots.firstIndex { $0.feed == feed }
-            return FeedRoute(place: 0, slot: try #require(slot))
-        }
-        let (trades, quotes) = try (route(.trades), route(.quotes))
-        machine.entries[0].borders.trades.begin(Self.moment(80))
-        machine[quotes].silence.lastWall = Self.moment(45).wall
-        machine[trades].silence.lastWall = Self.moment(90).wall
-        turn.now = Self.moment(90)
-        machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
-        turn.now = Self.moment(100)
-        machine.resume(trades, in: &turn)
-        turn.now = Self.moment(105)
-        machine.interrupt(quotes, OutageCause(.silence, "a test"), in: &turn)
-        #expect(machine.endedOutages.all.map(\.gap.kind) == [.trade])
-        turn.now = Self.moment(109)
-        machine.fillEndedOutages(in: &turn)
-        let abandoned = turn.live.records.count { record in
-            guard case .tape(.gap(let gap)) = record else { return false }
-            return gap.state == GapState.abandoned.rawValue
-        }
-        #expect(abandoned == 0 && turn.backfill.waiting == 1 && machine.endedOutages.all.isEmpty)
+        #expect(abandoned.isEmpty && bench.turn.backfill.waiting == 1)
+        #expect(bench.machine.endedOutages.all.isEmpty)
         // The next outage of the same feed ends the border.
-        turn.now = Self.moment(120)
-        machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
-        turn.now = Self.moment(130)
-        machine.resume(trades, in: &turn)
-        turn.now = Self.moment(131)
-        machine.interrupt(trades, OutageCause(.competing, "a test"), in: &turn)
-        #expect(turn.backfill.waiting == 2 && machine.endedOutages.all.isEmpty)
+        bench.interrupt(trades, .competing, at: 120)
+        bench.resume(trades, at: 130)
+        bench.interrupt(trades, .competing, at: 131)
+        #expect(bench.turn.backfill.waiting == 2 && bench.machine.endedOutages.all.isEmpty)
     }
 }

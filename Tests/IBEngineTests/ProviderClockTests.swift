@@ -9,8 +9,7 @@ import Testing
 
     private static func moment(_ milliseconds: Int64, step: Int64 = 0) -> Moment {
         let time = milliseconds * 1_000_000
-        return Moment(
-            wall: Timestamp(nanoseconds: start + time + step), monotonic: .at(time))
+        return Moment(wall: Timestamp(nanoseconds: start + time + step), monotonic: .at(time))
     }
 
     @Test(

@@ -25,12 +25,9 @@ import Testing
             (10_190, "Max number of tick-by-tick requests", .waitingForLines, "remove instruments"),
             (10_197, "No market data during competing live session", .down, "log the other"),
         ] as [(Int, String, FeedStatus.State, String)])
-    func request(code: Int, text: String, state: FeedStatus.State, advice: String) throws {
-        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
-        world.server.refusals.append((code, text))
-        world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
-        let feed = try #require(world.engine.status.instruments.first?.feeds.first)
+    func request(code: Int, text: String, state: FeedStatus.State, advice: String) {
+        let world = World.running([.level1]) { $0.server.refusals.append((code, text)) }
+        let feed = world.feeds()[0]
         #expect(feed.state == state, "\(feed)")
         guard ![.live, .asked].contains(state) || !feed.reason.isEmpty else { return }
         #expect(feed.reason.contains("\(text) (\(code))"), "\(feed)")
@@ -45,12 +42,9 @@ import Testing
             (2_103, "Market data farm connection is broken:usfarm", .farmDown, "connects to it"),
         ] as [(Int, String, SessionState, String)])
     func connection(code: Int, text: String, state: SessionState, advice: String) {
-        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
-        world.isTrading = false
-        world.start()
-        for _ in 0..<50 { world.step(100_000_000) }
-        world.server.send(world.server.words.notice(-1, code, text), world.now)
-        for _ in 0..<5 { world.step(100_000_000) }
+        var world = World.running([.level1], seconds: 5) { $0.isTrading = false }
+        world.tell(code, text)
+        world.pass(0.5)
         let status = world.engine.status
         #expect(status.state == state && status.reason.contains(advice), "\(status.reason)")
     }
@@ -66,43 +60,29 @@ import Testing
     }
 
     @Test("Bars that a cancelled trade has ended are asked for again by itself")
-    func bust() throws {
-        var world = World(seed: 3, feeds: [.bars], canBackfill: false)
-        world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
-        #expect(world.engine.status.instruments.first?.feeds.first?.state == .live)
+    func bust() {
+        var world = World.running([.bars])
+        #expect(world.states == [.live])
         let ended = world.server.subscriptions.filter { $0.value.kind == .bars }.map(\.key)
         for id in ended {
             world.server.subscriptions[id] = nil
-            world.server.send(
-                world.server.words.notice(id, 10_225, "Bust event occurred"), world.now)
+            world.tell(10_225, "Bust event occurred", about: id)
         }
-        for _ in 0..<100 { world.step(100_000_000) }
-        let feed = try #require(world.engine.status.instruments.first?.feeds.first)
+        world.pass(10)
+        let feed = world.feeds()[0]
         #expect(!ended.isEmpty && feed.state == .live && feed.reason.isEmpty, "\(feed)")
         let again = world.server.subscriptions.filter { $0.value.kind == .bars }.map(\.key)
         #expect(again.count == ended.count && Set(again).isDisjoint(with: ended))
     }
 
-    @Test("A port that says nothing is told, with what to do")
-    func silentPort() {
-        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
-        world.server.muteConnections = 100
-        world.start()
-        for _ in 0..<150 { world.step(100_000_000) }
-        let status = world.engine.status
-        #expect(status.failures > 0 && status.reason.contains("check that this is the API port"))
-    }
-
-    @Test("A client id in use is told, with what to do")
-    func clientID() {
-        var world = World(seed: 3, feeds: [.level1], canBackfill: false)
-        world.server.refusedConnections = 100
-        world.start()
-        for _ in 0..<300 { world.step(100_000_000) }
-        let status = world.engine.status
-        #expect(status.failures >= 3)
-        #expect(
-            status.reason.contains("in use by another program (326): set another IBKR_CLIENT_ID"))
+    @Test("A port that says nothing, and a client id in use, are told, with what to do")
+    func connecting() {
+        let mute = World.running([.level1], seconds: 15) { $0.server.muteConnections = 100 }
+        #expect(mute.engine.status.failures > 0)
+        #expect(mute.engine.status.reason.contains("check that this is the API port"))
+        let used = World.running([.level1], seconds: 30) { $0.server.refusedConnections = 100 }
+        #expect(used.engine.status.failures >= 3)
+        let advice = "in use by another program (326): set another IBKR_CLIENT_ID"
+        #expect(used.engine.status.reason.contains(advice))
     }
 }

@@ -5,27 +5,11 @@ import Testing
 
 @Suite("Notices that data may be missing") struct SuspicionTests {
     private static func world(
-        _ count: Int, _ feeds: Instrument.Feeds = .level1, canBackfill: Bool = true,
-        seed: UInt64 = 4
+        _ count: Int, _ feeds: Instrument.Feeds = .level1, canBackfill: Bool = true
     ) -> World {
-        var world = World(
-            seed: seed, feeds: [Instrument.Feeds](repeating: feeds, count: count),
-            canBackfill: canBackfill)
-        world.start()
-        for _ in 0..<300 { world.step(100_000_000) }
-        return world
-    }
-
-    private static func quotes(_ world: World) -> [String] {
-        world.instruments.indices.flatMap { index in
-            world.verdict.problems(
-                in: world.server.trades.filter { $0.instrument == index }, .quote, isFilled: false,
-                latency: world.server.latencyMax + 100_000_000)
-        }
-    }
-
-    private static func historyRequests(_ world: World) -> Int {
-        world.server.requestsSeen.count { $0 == "96" || $0 == "20" }
+        World.running(
+            [Instrument.Feeds](repeating: feeds, count: count), seed: 4, canBackfill: canBackfill,
+            seconds: 30)
     }
 
     @Test(
@@ -34,15 +18,12 @@ import Testing
     func otherFarm(_ tenths: Int) {
         var world = Self.world(100)
         world.tell(2103, "Market data farm connection is broken:jfarm")
-        for _ in 0..<tenths { world.step(100_000_000) }
+        world.pass(Double(tenths) / 10)
         if tenths < 600 { world.tell(2104, "Market data farm connection is OK:jfarm") }
-        for _ in 0..<100 { world.step(100_000_000) }
-        world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
-        #expect(world.verdict.gapsBegun == 0 && Self.historyRequests(world) == 0)
+        world.pass(10)
+        world.expectWhole(.quote)
+        #expect(world.verdict.gapsBegun == 0 && world.requests("96", "20") == 0)
         #expect(world.engine.status.state == .ready)
-        let found = Self.quotes(world)
-        #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
     @Test(
@@ -51,16 +32,15 @@ import Testing
     func ownFarm(isTold: Bool) throws {
         var world = Self.world(100)
         world.tell(2103, "Market data farm connection is broken:usfarm")
-        for _ in 0..<3 { world.step(100_000_000) }
+        world.pass(0.3)
         world.server.isFarmDown = true
         let broke = world.now
-        for _ in 0..<200 { world.step(100_000_000) }
+        world.pass(20)
         #expect(world.engine.status.openOutages == 300)
         world.server.isFarmDown = false
         if isTold { world.tell(2104, "Market data farm connection is OK:usfarm") }
-        for _ in 0..<200 { world.step(100_000_000) }
-        world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(20)
+        world.expectWhole(.quote)
         #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 300)
         // Each gap begins where the data of its instrument stopped, and not at the notice before.
         for (gap, _) in world.verdict.gaps where gap.kind == DataKind.quote.rawValue {
@@ -71,8 +51,6 @@ import Testing
             let early = gap.from.nanoseconds - last.time
             #expect(early >= 0 && early <= world.server.latencyMax + 100_000_000)
         }
-        let found = Self.quotes(world)
-        #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
     @Test("Of a farm that feeds a part of what trades in a place, that part is missing")
@@ -82,13 +60,10 @@ import Testing
         for id in world.server.subscriptions.keys.sorted().prefix(10) {
             world.server.subscriptions[id]?.pausedUntil = world.now + 15 * second
         }
-        for _ in 0..<300 { world.step(100_000_000) }
-        world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(30)
+        world.expectWhole(.quote)
         #expect(world.engine.status.openOutages == 0)
         #expect(Set(world.verdict.gaps.keys.map(\.instrument)).count == 10)
-        let found = Self.quotes(world)
-        #expect(found.isEmpty, "\(found.prefix(5))")
     }
 
     /// A busy instrument, and one with a tick every 15 s.
@@ -96,10 +71,10 @@ import Testing
         var world = Self.world(20, canBackfill: false)
         for _ in 0..<3 {
             world.nextTrade[1] = world.now + 15 * second
-            for _ in 0..<152 { world.step(100_000_000) }
+            world.pass(15.2)
         }
         world.nextTrade[1] = world.now + 18 * second
-        for _ in 0..<120 { world.step(100_000_000) }
+        world.pass(12)
         return world
     }
 
@@ -108,7 +83,7 @@ import Testing
         var world = Self.quietBesideBusy()
         let begun = world.verdict.gapsBegun
         world.tell(2103, "Market data farm connection is broken:jfarm")
-        for _ in 0..<100 { world.step(100_000_000) }
+        world.pass(10)
         #expect(world.verdict.gapsBegun == begun && world.engine.status.openOutages == 0)
     }
 
@@ -118,10 +93,10 @@ import Testing
         let begun = world.now
         world.server.isFarmDown = true
         world.tell(2103, "Market data farm connection is broken:usfarm")
-        for _ in 0..<80 { world.step(100_000_000) }
+        world.pass(8)
         world.server.isFarmDown = false
         world.tell(2104, "Market data farm connection is OK:usfarm")
-        for _ in 0..<20 { world.step(100_000_000) }
+        world.pass(2)
         let gap = try #require(
             world.verdict.gaps.first {
                 $0.key.instrument == 1 && $0.key.kind == DataKind.quote.rawValue
@@ -138,12 +113,12 @@ import Testing
     func alone(_ tenths: Int) {
         var world = Self.world(1, canBackfill: false)
         world.isTrading = false
-        for _ in 0..<50 { world.step(100_000_000) }
+        world.pass(5)
         world.tell(2103, "Market data farm connection is broken:usfarm")
-        for _ in 0..<tenths { world.step(100_000_000) }
+        world.pass(Double(tenths) / 10)
         #expect(world.engine.status.openOutages == (tenths < 20 ? 0 : 3))
         world.tell(2104, "Market data farm connection is OK:usfarm")
-        for _ in 0..<100 { world.step(100_000_000) }
+        world.pass(10)
         #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 3)
     }
 
@@ -151,11 +126,11 @@ import Testing
     func restoredUntold() {
         var world = Self.world(3)
         world.tell(1100, "Connectivity between IB and Trader Workstation has been lost")
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(1)
         #expect(world.engine.status.state == .serverLost)
-        for _ in 0..<70 { world.step(100_000_000) }
+        world.pass(7)
         #expect(world.engine.status.state == .ready && world.verdict.gapsBegun == 0)
-        for _ in 0..<700 { world.step(second) }
+        world.pass(700, step: second)
         #expect(world.engine.status.counters.connections == 1)
         #expect(world.engine.status.counters.resubscriptions == 0)
     }
@@ -163,9 +138,8 @@ import Testing
     @Test("A farm of which the platform says that it is not back with it keeps the gaps open")
     func farmsNamed() {
         var world = Self.world(3, canBackfill: false)
-        world.server.isVendorLost = true
-        world.tell(1100, "Connectivity between IB and Trader Workstation has been lost")
-        for _ in 0..<30 { world.step(100_000_000) }
+        world.breakVendor()
+        world.pass(3)
         world.server.isVendorLost = false
         world.server.isFarmDown = true
         world.tell(
@@ -173,64 +147,63 @@ import Testing
             "Connectivity between IB and Trader Workstation has been restored - data maintained. "
                 + "The following farms are connected: ushmds. The following farms are not "
                 + "connected: usfarm.nj; secdefil.")
-        for _ in 0..<50 { world.step(100_000_000) }
+        world.pass(5)
         #expect(world.engine.status.openOutages == 9 && world.engine.status.state == .farmDown)
         world.server.isFarmDown = false
         world.tell(2104, "Market data farm connection is OK:usfarm.nj")
-        for _ in 0..<30 { world.step(100_000_000) }
+        world.pass(3)
         #expect(world.engine.status.openOutages == 0 && world.verdict.gapsBegun == 9)
-        world.isTrading = false
-        for _ in 0..<10 { world.step(100_000_000) }
-        let found = Self.quotes(world)
-        #expect(found.isEmpty, "\(found.prefix(5))")
+        world.expectWhole(.quote)
     }
 
     @Test("A farm of history that is said to be down is asked a minute later all the same")
     func historyFarm() {
         var world = Self.world(1)
         world.tell(2105, "HMDS data farm connection is broken:euhmds")
-        for _ in 0..<10 { world.step(100_000_000) }
+        world.pass(1)
         world.dropAndReturn("reset by peer")
         world.tell(2105, "HMDS data farm connection is broken:euhmds")
-        for _ in 0..<400 { world.step(100_000_000) }
-        #expect(Self.historyRequests(world) == 0)
-        for _ in 0..<300 { world.step(100_000_000) }
-        #expect(Self.historyRequests(world) > 0 && world.engine.status.waitingBackfills == 0)
+        world.pass(40)
+        #expect(world.requests("96", "20") == 0)
+        world.pass(30)
+        #expect(world.requests("96", "20") > 0 && world.engine.status.waitingBackfills == 0)
     }
 
     @Test("What was on its way when another session took over does not end the outage")
     func competing() throws {
         var world = Self.world(1, canBackfill: false)
         let id = try #require(world.server.subscriptions.keys.first)
-        world.server.send(world.server.words.notice(id, 10_197, "No market data"), world.now)
-        for _ in 0..<15 { world.step(100_000_000) }
+        world.tell(10_197, "No market data", about: id)
+        world.pass(1.5)
         world.server.subscriptions[id]?.pausedUntil = world.now + 10 * second
-        for _ in 0..<20 { world.step(100_000_000) }
+        world.pass(2)
         #expect(world.engine.status.openOutages == 3)
-        for _ in 0..<120 { world.step(100_000_000) }
+        world.pass(12)
         #expect(world.engine.status.openOutages == 0)
     }
 
     @Test("After a reconnect level 1 tells of what comes one by one again only later")
     func level1Meanwhile() throws {
         var world = Self.world(1, [.level1, .trades, .quotes])
-        for _ in 0..<300 { world.step(100_000_000) }
+        world.pass(30)
         let begun = world.now
         world.drop("reset by peer")
-        for _ in 0..<400 { world.step(100_000_000) }
+        world.pass(40)
         #expect(world.engine.status.openOutages == 0)
-        let feeds = world.engine.status.instruments[0].feeds
-        #expect(feeds.allSatisfy { $0.state == .live })
+        #expect(world.states.allSatisfy { $0 == .live })
         let gaps = world.verdict.gaps.filter { $0.key.from.nanoseconds > begun - 5 * second }
         #expect(gaps.count >= 3)
         for (gap, end) in gaps { #expect(end.nanoseconds(since: gap.from) < 8 * second) }
-        for _ in 0..<200 { world.step(100_000_000) }
+        world.pass(20)
         world.isTrading = false
-        for _ in 0..<20 { world.step(100_000_000) }
+        world.pass(2)
         let trades = world.verdict.problems(in: world.server.trades, .trade, isFilled: true)
         #expect(trades.isEmpty, "\(trades.prefix(5))")
         // A quote that both feeds report during the hand-over is recorded by both.
-        let quotes = Self.quotes(world).filter { !$0.hasSuffix("is there 2 times") }
+        let quotes = world.verdict.problems(
+            in: world.server.trades, .quote, isFilled: false,
+            latency: world.server.latencyMax + 100_000_000
+        ).filter { !$0.hasSuffix("is there 2 times") }
         #expect(quotes.isEmpty, "\(quotes.prefix(5))")
         // No trade is left whose arrival is unknown.
         let left = world.verdict.abandoned.filter { $0.key.kind == DataKind.trade.rawValue }

@@ -41,8 +41,7 @@ private struct UnitMarket {
     }
 
     private func sent(_ shares: Int64) -> Quantity {
-        Quantity(
-            raw: hasFractions ? shares * 100_000_000 / lot : shares / lot * 100_000_000)
+        Quantity(raw: hasFractions ? shares * 100_000_000 / lot : shares / lot * 100_000_000)
     }
 
     private mutating func reportVolume() {

@@ -8,12 +8,9 @@ import Testing
 @Suite("The watch over feeds that say nothing") struct WatchTests {
     @Test("No trades are missing while level 1 tells of no other volume")
     func volume() throws {
-        let symbol = try #require(Symbol("A"))
-        let instrument = Instrument(
-            symbol: symbol, contract: Instrument.Contract(.stock), feeds: [.level1, .trades])
-        var entry = InstrumentEntry(1, instrument, venue: 0, patience: second)
-        entry.slots[0].phase = .live(
-            FeedPhase.Live(request: 1, since: Timestamp(nanoseconds: 0)))
+        var entry = InstrumentEntry(
+            1, try FeedBench.instrument([.level1, .trades]), venue: 0, patience: second)
+        entry.slots[0].phase = .live(FeedPhase.Live(request: 1, since: Timestamp(nanoseconds: 0)))
         entry.slots[1].silence.last = .at(100 * second)
         #expect(!entry.isQuiet(entry.slots[1]))
         for (volume, time, isQuiet) in [
@@ -30,12 +27,10 @@ import Testing
 
     @Test("The server is asked for the time before a silent feed is asked for anew")
     func time() throws {
-        var world = World(seed: 8, feeds: [.trades, .trades], canBackfill: false)
-        world.start()
-        for _ in 0..<100 { world.step(100_000_000) }
+        var world = World.running([.trades, .trades], seed: 8)
         let id = try #require(world.server.subscriptions.keys.min())
         world.server.subscriptions[id]?.isDead = true
-        for _ in 0..<300 { world.step(100_000_000) }
+        world.pass(30)
         let seen = world.server.requestsSeen
         let cancel = try #require(seen.firstIndex(of: "98"))
         #expect(seen[..<cancel].count { $0 == "49" } == 2)

@@ -29,8 +29,7 @@ struct BackfillMachineTests {
         bench.took(try HistoryAnswers.trades(1, page))
         #expect(bench.added == [page[3], page[4], page[5], page[7]])
         #expect(bench.records.compactMap(\.header).filter { $0.flags == .backfilled }.count == 4)
-        #expect(
-            bench.gaps() == ["filling 10.5 - 12.25", "filled 10.0 - 14.0: 4 ticks added"])
+        #expect(bench.gaps() == ["filling 10.5 - 12.25", "filled 10.0 - 14.0: 4 ticks added"])
         #expect(bench.machine.waiting == 0 && bench.machine.counters.filled == 1)
     }
 
@@ -289,8 +288,7 @@ struct BackfillMachineTests {
         #expect(bench.next().map(\.isOfTicks) == [false])
         #expect(bench.machine.status.map(\.barsBecause) == ["more than 20 requests"])
         bench.took(try HistoryAnswers.bars(21, [31]))
-        #expect(
-            bench.gaps().last == "abandoned 30.0 - 100.0: bars only: more than 20 requests")
+        #expect(bench.gaps().last == "abandoned 30.0 - 100.0: bars only: more than 20 requests")
     }
 
     @Test("a complaint about pacing costs no attempt; warnings change nothing")

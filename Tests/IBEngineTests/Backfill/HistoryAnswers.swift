@@ -35,10 +35,7 @@ enum HistoryAnswers {
     {
         let head = ["97", "\(id)", "\(ticks.count)"]
         let body = ticks.flatMap {
-            [
-                "\($0.second)", "0", "\($0.price)", "\($0.price + 1)", "\($0.size)",
-                "\($0.size + 1)",
-            ]
+            ["\($0.second)", "0", "\($0.price)", "\($0.price + 1)", "\($0.size)", "\($0.size + 1)"]
         }
         return try message(head + body + [isLast ? "1" : "0"])
     }

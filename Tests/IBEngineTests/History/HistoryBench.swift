@@ -54,8 +54,7 @@ struct HistoryBench {
         }
         range = time(seconds.lowerBound)..<time(seconds.upperBound)
         // A minute after the range, so that an answer does not read much of what is after it.
-        now = Moment(
-            wall: time(seconds.upperBound + 61), monotonic: MonotonicTime(nanoseconds: 0))
+        now = Moment(wall: time(seconds.upperBound + 61), monotonic: MonotonicTime(nanoseconds: 0))
         var settings = SimulatorSettings()
         settings.keepsTruth = false
         settings.serverVersion = version

@@ -82,8 +82,7 @@ struct IBHistoryClientTests {
         }
         client.timePassed(moment(91), into: &out)
         #expect(out.replies.first?.number == number)
-        #expect(
-            out.replies.first?.reply == .failed("TWS did not answer in 90 s"))
+        #expect(out.replies.first?.reply == .failed("TWS did not answer in 90 s"))
         let cancel = ServerMessages.frame(["25", "1", "1"])
         let isCancelled = out.bytes.indices.contains { out.bytes[$0...].starts(with: cancel) }
         #expect(isCancelled)

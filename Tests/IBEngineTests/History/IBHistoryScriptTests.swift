@@ -173,8 +173,7 @@ struct IBHistoryScriptTests {
         // With a watermark of the second, all before it is on the tape; without one, the last trade
         // alone says so.
         let mark = marked == 0 && taken > 0 ? Timestamp.undefined : time
-        let found = try load(
-            Self.monday..<Self.monday + 100, &server, after: last, mark: mark)
+        let found = try load(Self.monday..<Self.monday + 100, &server, after: last, mark: mark)
         let rest = Array(repeating: second, count: 3 - taken)
         #expect(found.seconds == rest + [second + 9])
         let number = taken < 3 ? UInt64(taken) + 1 : 1

@@ -32,8 +32,7 @@ struct IBHistoryTests {
     @Test("all trades come to a feed of all of them, and level 1 has them, too")
     func unreported() throws {
         for feeds in [Instrument.Feeds.allTrades, .level1] {
-            var bench = HistoryBench(
-                ["AAPL"], rate: 300, seed: 3, seconds: 0..<40, feeds: feeds)
+            var bench = HistoryBench(["AAPL"], rate: 300, seed: 3, seconds: 0..<40, feeds: feeds)
             try bench.begin()
             bench.run()
             #expect(bench.loaded(0) == bench.traded(0, unreported: true))

@@ -172,8 +172,7 @@ struct PacingMachineTests {
             .tickByTick(id: id, Contract(.stock, symbol), kind)
         }
         var machine = PacingMachine(PacingLimits())
-        machine.ask(
-            [ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
+        machine.ask([ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
         #expect(machine.taken(0) == [ticks(1, "A", .last), ticks(3, "B", .last)])
         #expect(machine.nextDue == at(16) && machine.plan.map(\.reason) == [.tickByTick])
         // A request that is repeated has its line, and still has to wait.

@@ -46,9 +46,7 @@ struct ServerMessages {
     }
 
     func midpoint(_ request: Int32, _ trade: WorldTrade) -> [UInt8] {
-        Self.frame([
-            "99", "\(request)", "4", "\(trade.time / second)", "\(trade.number + 1)",
-        ])
+        Self.frame(["99", "\(request)", "4", "\(trade.time / second)", "\(trade.number + 1)"])
     }
 
     /// `isReported`: as the value that has reported prints only.
@@ -172,9 +170,7 @@ struct ServerMessages {
         Self.frame(
             ["98", "\(request)", "\(trades.count)"]
                 + trades.flatMap {
-                    [
-                        "\($0.time / second)", "0", $0.priceText, hundredOfHistory, "ARCA", "T",
-                    ]
+                    ["\($0.time / second)", "0", $0.priceText, hundredOfHistory, "ARCA", "T"]
                 } + ["1"])
     }
 

@@ -157,8 +157,7 @@ struct Verdict {
             take(quote, Int(quote.bidPrice.raw / 1_000_000_000) - 1)
         case .gap(let gap): take(gap)
         case .subscription(let start):
-            let key = GapKey(
-                instrument: start.header.symbol, kind: start.kind, from: .undefined)
+            let key = GapKey(instrument: start.header.symbol, kind: start.kind, from: .undefined)
             if firstStart[key] == nil, start.action == SubscriptionAction.start.rawValue {
                 firstStart[key] = start.header.receiveTime
             }
@@ -205,8 +204,7 @@ struct Verdict {
                 note(.depth, number, update.header)
             } else {
                 // A complete book is a state, and so is its last change.
-                states.insert(
-                    Seen(instrument: update.header.symbol, track: .depth, number: number))
+                states.insert(Seen(instrument: update.header.symbol, track: .depth, number: number))
             }
             let isInPlace = books[update.header.symbol, default: RecordedBook()].apply(
                 update, number)

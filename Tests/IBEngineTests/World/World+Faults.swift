@@ -33,8 +33,7 @@ extension World {
 
     private mutating func loseVendor() {
         guard server.isIntroduced, !server.isVendorLost else { return }
-        server.isVendorLost = true
-        server.send(server.words.notice(-1, 1100, "Connectivity has been lost"), now)
+        breakVendor()
         let wait = Int64.random(in: 100_000_000...60 * second, using: &random)
         remedies.append((now + wait, .restore(lost: Bool.random(using: &random))))
     }

@@ -112,8 +112,7 @@ struct World {
         for index in instruments.indices {
             while nextTrade[index] <= end {
                 if nextTrade[index] > now {
-                    due.append(
-                        WorldTrade(instrument: index, number: 0, time: nextTrade[index]))
+                    due.append(WorldTrade(instrument: index, number: 0, time: nextTrade[index]))
                 }
                 nextTrade[index] =
                     max(now, nextTrade[index])
@@ -199,9 +198,9 @@ struct World {
         while engine.status.openOutages > 0 || !isConnected { step(100_000_000) }
     }
 
-    /// Sends a notice about the whole connection.
-    mutating func tell(_ code: Int, _ text: String) {
-        server.send(server.words.notice(-1, code, text), now)
+    /// Sends a notice about a request, or about the whole connection.
+    mutating func tell(_ code: Int, _ text: String, about request: Int32 = -1) {
+        server.send(server.words.notice(request, code, text), now)
     }
 
     private mutating func remedy() {

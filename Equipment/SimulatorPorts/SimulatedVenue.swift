@@ -32,3 +32,13 @@ package protocol SimulatedVenue {
 }
 
 extension WebVenue: SimulatedVenue {}
+
+extension WebSettings {
+    /// The same, with the logs that the flags name.
+    package func keeping(_ flags: SimulatorFlags) -> WebSettings {
+        var settings = self
+        settings.keepsTruth = flags.truth != nil
+        settings.keepsMarketLog = flags.marketLog != nil
+        return settings
+    }
+}

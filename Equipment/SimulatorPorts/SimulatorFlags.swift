@@ -1,3 +1,5 @@
+package import Primitives
+
 /// The flags that all simulators have.
 package struct SimulatorFlags: Equatable, Sendable {
     /// For clients; 0: any that is free.
@@ -28,6 +30,7 @@ package struct SimulatorFlags: Equatable, Sendable {
           --truth FILE         every message that was sent, in order, when its last byte went
           --market-log FILE    all that happened in the market, sent or not
 
+          --seed N             of all that happens, 1 if not given
           --json               tell the ports as one line of JSON
           --tell COMMAND       run no simulator: give the one of --control-port a command
           --help, --version
@@ -85,6 +88,22 @@ package struct SimulatorFlags: Equatable, Sendable {
         return names
     }
 
+    /// The same, with what each name stands for.
+    package static func names<Name>(
+        _ flag: String, _ value: String, countMax: Int, example: String,
+        _ read: (String) -> Name?
+    ) throws(FlagProblem) -> [Name] {
+        var found: [Name] = []
+        for name in try names(flag, value, countMax: countMax, example: example) {
+            guard let known = read(name) else {
+                throw FlagProblem(
+                    "'\(name.prefix(40))' is no symbol of \(flag): write it like \(example)")
+            }
+            found.append(known)
+        }
+        return found
+    }
+
     /// Formats a list separated by bars as lines of a few entries each.
     package static func lines(of commands: String) -> String {
         var lines = [""]
@@ -103,14 +122,15 @@ package struct FlagProblem: Error, Equatable, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
-/// The flags of one simulator.
+/// The arguments of one simulator, which is a program with `@main`.
 package protocol SimulatorArguments {
+    associatedtype Venue: SimulatedVenue
+
     init()
     var flags: SimulatorFlags { get set }
-    /// Takes a flag without a value. Returns false if it is none.
-    mutating func take(_ flag: String) -> Bool
-    /// Takes a flag with its value. Returns false if it is none.
-    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool
+    static var page: SimulatorPage<Self> { get }
+    /// Makes the venue that the flags describe.
+    func venue(start: Timestamp) -> Venue
 }
 
 /// What the arguments ask for.
@@ -125,6 +145,7 @@ extension SimulatorArguments {
         _ words: [String]
     ) throws(FlagProblem) -> SimulatorWish<Self> {
         var arguments = Self()
+        let own = page.flags.flatMap(\.flags)
         var rest = words[...]
         while let word = rest.popFirst() {
             let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
@@ -135,7 +156,11 @@ extension SimulatorArguments {
                 arguments.flags.isJSON = true
                 continue
             }
-            if parts.count == 1, arguments.take(flag) { continue }
+            let found = own.first { $0.name == flag }
+            if let found, found.value == nil, parts.count == 1 {
+                try found.set(&arguments, "")
+                continue
+            }
             guard flag.hasPrefix("--") else {
                 throw FlagProblem("'\(word.prefix(64))' is no flag: see --help")
             }
@@ -143,9 +168,10 @@ extension SimulatorArguments {
                 throw FlagProblem("\(flag) wants a value")
             }
             if try arguments.flags.set(flag, value) { continue }
-            guard try arguments.set(flag, value) else {
+            guard let found, found.value != nil else {
                 throw FlagProblem("'\(flag.prefix(64))' is no flag: see --help")
             }
+            try found.set(&arguments, value)
         }
         return .run(arguments)
     }

@@ -1,58 +1,48 @@
 internal import Glibc
-package import Primitives
-package import ServiceRuntime
+import Primitives
+import ServiceRuntime
 
-/// A program that puts a simulated venue on ports.
-package struct SimulatorProgram<Arguments: SimulatorArguments, Venue: SimulatedVenue> {
-    private let name: String
-    private let help: String
-    private let make: (Arguments, Timestamp) -> Venue
-
-    /// `make` makes the venue, with the time at which it begins.
-    package init(
-        _ name: String, help: String, _ make: @escaping (Arguments, Timestamp) -> Venue
-    ) {
-        self.name = name
-        self.help = help
-        self.make = make
+// The program that puts a simulated venue on ports.
+extension SimulatorArguments {
+    package static func main() {
+        exit(run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 
     /// Runs the program with the words after its name. Returns its exit code.
-    package func run(_ words: [String]) -> ExitCode {
+    private static func run(_ words: [String]) -> ExitCode {
         do throws(FlagProblem) {
-            switch try Arguments.parse(words) {
-            case .help: say(help)
-            case .version: say(ProductVersion.line(name))
-            case .run(let arguments): return run(arguments)
+            switch try parse(words) {
+            case .help: say(page.help(port: Self().flags.port))
+            case .version: say(ProductVersion.line(page.program))
+            case .run(let arguments): return arguments.run()
             }
             return .success
         } catch {
-            say("\(name): \(error)", to: 2)
+            say("\(page.program): \(error)", to: 2)
             return .usage
         }
     }
 
-    private func run(_ arguments: Arguments) -> ExitCode {
-        let flags = arguments.flags
+    private func run() -> ExitCode {
         do throws(SimulatorFailure) {
             if let command = flags.told {
                 let answer = try CommandLink(flags.address, flags.controlPort).tell(command)
-                say(answer)
+                Self.say(answer)
                 return answer.hasPrefix("ok") ? .success : .failure
             }
-            let server = try SimulatorServer(flags, shutdown: try signals()) {
-                make(arguments, $0)
+            let server = try SimulatorServer(flags, shutdown: try Self.signals()) {
+                venue(start: $0)
             }
-            say(ports(of: server, flags))
+            Self.say(ports(of: server))
             try server.run()
             return .success
         } catch {
-            say("\(name): \(error)", to: 2)
+            Self.say("\(Self.page.program): \(error)", to: 2)
             return error.exitCode
         }
     }
 
-    private func signals() throws(SimulatorFailure) -> ShutdownSignal {
+    private static func signals() throws(SimulatorFailure) -> ShutdownSignal {
         do {
             return try ShutdownSignal.install()
         } catch {
@@ -60,7 +50,7 @@ package struct SimulatorProgram<Arguments: SimulatorArguments, Venue: SimulatedV
         }
     }
 
-    private func ports(of server: SimulatorServer<Venue>, _ flags: SimulatorFlags) -> String {
+    private func ports(of server: SimulatorServer<Venue>) -> String {
         guard flags.isJSON else {
             return "listening on \(flags.address):\(server.port), "
                 + "commands on \(flags.address):\(server.controlPort)"
@@ -76,7 +66,7 @@ package struct SimulatorProgram<Arguments: SimulatorArguments, Venue: SimulatedV
     }
 
     /// A reader that has closed the pipe is not a failure.
-    private func say(_ text: String, to descriptor: Int32 = 1) {
+    private static func say(_ text: String, to descriptor: Int32 = 1) {
         LineFile.writeAll(Array((text + "\n").utf8)[...], to: descriptor)
     }
 }

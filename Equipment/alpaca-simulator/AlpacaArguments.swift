@@ -4,6 +4,7 @@ import SimulatorPorts
 import VenueWeb
 
 /// The flags of the program.
+@main
 struct AlpacaArguments: SimulatorArguments {
     var flags = SimulatorFlags(port: 9_543)
     private var rate = 50
@@ -12,91 +13,101 @@ struct AlpacaArguments: SimulatorArguments {
     private var settings = AlpacaSettings()
     private var rarities = AlpacaRarities()
 
-    mutating func take(_ flag: String) -> Bool {
-        guard flag == "--no-sip" else { return false }
-        settings.hasSIP = false
-        return true
+    static var page: SimulatorPage<Self> {
+        SimulatorPage(
+            "alpaca-simulator",
+            about: """
+                a simulated Alpaca, for tests and demonstrations
+
+                Clients of Alpaca's market data streams, and of its requests for trades, quotes
+                and bars, connect to it as to the real service, without TLS. All records follow
+                from the seed and the clock; none is real.
+                """,
+            flags: [("What", market), ("The account", account)],
+            example: "--symbols AAPL,SPY --rate 20", commands: (SimulatedAlpaca.usage, "mute 30"))
     }
 
-    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-        if flag == "--symbols" {
-            symbols = try names(flag, value, example: "AAPL,SPY", isCoin: false)
-        } else if flag == "--coins" {
-            coins = try names(flag, value, example: "BTC/USD,ETH/USD", isCoin: true)
-        } else if flag == "--key" {
-            settings.key = value
-        } else if flag == "--secret" {
-            settings.secret = value
-        } else {
-            return try setNumber(flag, value)
+    private static var market: [SimulatorFlag<Self>] {
+        [
+            .number(
+                "--rate", 0...AlpacaLimits.rateMax, \.rate,
+                "trades per second over all symbols, and as many quotes: 50"),
+            names("--symbols", "A,B,...", AlpacaSymbol.stocks, "AAPL,SPY", \.symbols),
+            names("--coins", "A/B,...", AlpacaSymbol.coins, "BTC/USD,ETH/USD", \.coins),
+            .number(
+                "--corrections", 0...65_536, \.rarities.correction,
+                "one trade in N is corrected, 400 if not given; 0: none"),
+            .number(
+                "--cancels", 0...65_536, \.rarities.cancel,
+                "one trade in N is cancelled, 500 if not given; 0: none"),
+            .number(
+                "--late", 0...65_536, \.rarities.late,
+                "one trade in N is reported late, 200 if not given; 0: none"),
+            .number(
+                "--facilities", 1...16, \.rarities.facilities,
+                """
+                with ids of their own report trades outside of exchanges, 1 if not
+                given: of each, one trade has the same id
+                """),
+            SimulatorFlag(
+                "--halts", "SECONDS",
+                "between two halts of a symbol, 1800 if not given; 0: none"
+            ) { (arguments, text) throws(FlagProblem) in
+                let seconds = Int64(try SimulatorFlags.number("--halts", text, 0...86_400))
+                guard seconds == 0 || seconds >= 60 else {
+                    throw FlagProblem(
+                        "--halts wants 0 or a number from 60 to 86400, not '\(seconds)'")
+                }
+                arguments.rarities.haltSeconds = seconds
+            },
+            .number(
+                "--news", of: "SECONDS", 0...86_400, \.rarities.newsSeconds,
+                "between two articles, 10 if not given; 0: none"),
+        ]
+    }
+
+    private static var account: [SimulatorFlag<Self>] {
+        [
+            .text("--key", \.settings.key, "test-key if not given"),
+            .text("--secret", \.settings.secret, "test-secret if not given"),
+            .number(
+                "--hold", of: "SECONDS", 0...3_600, \.settings.holdSeconds,
+                "for which a session counts after an unclean end, 90 if not given"),
+            .number(
+                "--sessions", 1...WebLimits.connectionsMax, \.settings.sessionsMax,
+                "of one endpoint at the same time, 1 if not given"),
+            .bound(
+                "--symbol-limit", 1...AlpacaLimits.symbolsMax, \.settings.symbolLimit,
+                "of trades and quotes together; any number if not given"),
+            SimulatorFlag("--no-sip", "the account has no right to /v2/sip") {
+                $0.settings.hasSIP = false
+            },
+            .number(
+                "--lifetime", of: "SECONDS", 1...86_400, \.settings.web.lifetimeSeconds,
+                "of a connection, 86400 if not given"),
+            .number(
+                "--ping", of: "SECONDS", 1...3_600, \.settings.web.pingSeconds,
+                "between two pings, 20 if not given"),
+        ]
+    }
+
+    /// A list of stocks or coins.
+    private static func names(
+        _ flag: String, _ value: String, _ usual: [String], _ example: String,
+        _ path: WritableKeyPath<Self, [AlpacaSymbol]>
+    ) -> SimulatorFlag<Self> {
+        SimulatorFlag(flag, value, "\(usual.joined(separator: ",")) if not given") {
+            (arguments, text) throws(FlagProblem) in
+            let isOfCoins = flag == "--coins"
+            arguments[keyPath: path] = try SimulatorFlags.names(
+                flag, text, countMax: AlpacaLimits.symbolsMax, example: example
+            ) { $0.contains("/") == isOfCoins ? AlpacaSymbol($0) : nil }
         }
-        return true
     }
 
-    /// The flags with a number.
-    private enum NumberFlag: String {
-        case rate = "--rate"
-        case lifetime = "--lifetime"
-        case ping = "--ping"
-        case hold = "--hold"
-        case sessions = "--sessions"
-        case symbolLimit = "--symbol-limit"
-        case corrections = "--corrections"
-        case cancels = "--cancels"
-        case late = "--late"
-        case halts = "--halts"
-        case news = "--news"
-        case facilities = "--facilities"
-    }
-
-    private mutating func setNumber(
-        _ flag: String, _ value: String
-    ) throws(FlagProblem) -> Bool {
-        func number(_ range: ClosedRange<Int>) throws(FlagProblem) -> Int {
-            try SimulatorFlags.number(flag, value, range)
-        }
-        guard let which = NumberFlag(rawValue: flag) else { return false }
-        switch which {
-        case .rate: rate = try number(0...AlpacaLimits.rateMax)
-        case .lifetime: settings.web.lifetimeSeconds = Int64(try number(1...86_400))
-        case .ping: settings.web.pingSeconds = Int64(try number(1...3_600))
-        case .hold: settings.holdSeconds = Int64(try number(0...3_600))
-        case .sessions: settings.sessionsMax = try number(1...WebLimits.connectionsMax)
-        case .symbolLimit: settings.symbolLimit = try number(1...AlpacaLimits.symbolsMax)
-        case .corrections: rarities.correction = UInt64(try number(0...65_536))
-        case .cancels: rarities.cancel = UInt64(try number(0...65_536))
-        case .late: rarities.late = UInt64(try number(0...65_536))
-        case .halts:
-            let seconds = Int64(try number(0...86_400))
-            guard seconds == 0 || seconds >= 60 else {
-                throw FlagProblem("--halts wants 0 or a number from 60 to 86400, not '\(seconds)'")
-            }
-            rarities.haltSeconds = seconds
-        case .facilities: rarities.facilities = UInt64(try number(1...16))
-        case .news: rarities.newsSeconds = Int64(try number(0...86_400))
-        }
-        return true
-    }
-
-    private func names(
-        _ flag: String, _ value: String, example: String, isCoin: Bool
-    ) throws(FlagProblem) -> [AlpacaSymbol] {
-        let names = try SimulatorFlags.names(
-            flag, value, countMax: AlpacaLimits.symbolsMax, example: example)
-        return try names.map { name throws(FlagProblem) in
-            guard let symbol = AlpacaSymbol(name), name.contains("/") == isCoin else {
-                throw FlagProblem(
-                    "'\(name.prefix(40))' is no symbol of \(flag): write it like \(example)")
-            }
-            return symbol
-        }
-    }
-
-    /// Makes the venue that the flags describe.
     func venue(start: Timestamp) -> SimulatedAlpaca {
         var settings = settings
-        settings.web.keepsTruth = flags.truth != nil
-        settings.web.keepsMarketLog = flags.marketLog != nil
+        settings.web = settings.web.keeping(flags)
         return SimulatedAlpaca(
             AlpacaSite(
                 settings, symbols: symbols, coins: coins, seed: flags.seed, rate: rate,

@@ -4,6 +4,7 @@ import SimulatorPorts
 import VenueWeb
 
 /// The flags of the program.
+@main
 struct ExchangeArguments: SimulatorArguments {
     var flags = SimulatorFlags(port: 9_443)
     private var rate = 200
@@ -11,43 +12,60 @@ struct ExchangeArguments: SimulatorArguments {
     private var settings = WebSettings()
     private var marketDataStatus = ExchangeLimits.marketDataStatuses[0]
 
-    /// It has no flag without a value of its own.
-    mutating func take(_ flag: String) -> Bool { false }
+    static var page: SimulatorPage<Self> {
+        SimulatorPage(
+            "binance-simulator",
+            about: """
+                a simulated exchange, for tests and demonstrations
 
-    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-        if flag == "--rate" {
-            rate = try SimulatorFlags.number(flag, value, 0...ExchangeLimits.rateMax)
-        } else if flag == "--symbols" {
-            let names = try SimulatorFlags.names(
-                flag, value, countMax: ExchangeLimits.symbolsMax, example: "BTCUSDT,ETHUSDT")
-            symbols = names.compactMap { ExchangeSymbol($0) }
-            guard symbols.count == names.count else {
-                let wrong = names.first { ExchangeSymbol($0) == nil } ?? ""
-                throw FlagProblem(
-                    "'\(wrong.prefix(40))' is no symbol of the exchange: write it like BTCUSDT")
-            }
-        } else if flag == "--lifetime" {
-            settings.lifetimeSeconds = Int64(try SimulatorFlags.number(flag, value, 1...86_400))
-        } else if flag == "--market-data" {
-            marketDataStatus = try SimulatorFlags.number(flag, value, 100...599)
-            guard ExchangeLimits.marketDataStatuses.contains(marketDataStatus) else {
-                throw FlagProblem("--market-data wants 403, 404 or 451")
-            }
-        } else if flag == "--ping" {
-            settings.pingSeconds = Int64(try SimulatorFlags.number(flag, value, 1...3_600))
-        } else {
-            return false
-        }
-        return true
+                Clients of Binance's market streams and of its public requests connect to it as
+                to the exchange, without TLS. All trades follow from the seed and the clock, and
+                quotes, bars and books from the trades; none is real.
+                """,
+            flags: [
+                (
+                    "What",
+                    [
+                        .number(
+                            "--rate", 0...ExchangeLimits.rateMax, \.rate,
+                            "trades per second over all symbols, 200 if not given"),
+                        SimulatorFlag(
+                            "--symbols", "A,B,...",
+                            "\(ExchangeSymbol.defaultNames.joined(separator: ",")) if not given"
+                        ) { (arguments, text) throws(FlagProblem) in
+                            arguments.symbols = try SimulatorFlags.names(
+                                "--symbols", text, countMax: ExchangeLimits.symbolsMax,
+                                example: "BTCUSDT,ETHUSDT", ExchangeSymbol.init)
+                        },
+                        .number(
+                            "--lifetime", of: "SECONDS", 1...86_400, \.settings.lifetimeSeconds,
+                            "of a connection, 86400 if not given"),
+                        .number(
+                            "--ping", of: "SECONDS", 1...3_600, \.settings.pingSeconds,
+                            "between two pings, 20 if not given"),
+                        SimulatorFlag(
+                            "--market-data", "N",
+                            """
+                            status of historicalTrades below /market-data, where the exchange
+                            has market data alone: 403, 404 or 451; 404 if not given
+                            """
+                        ) { (arguments, text) throws(FlagProblem) in
+                            let status = try SimulatorFlags.number("--market-data", text, 100...599)
+                            guard ExchangeLimits.marketDataStatuses.contains(status) else {
+                                throw FlagProblem("--market-data wants 403, 404 or 451")
+                            }
+                            arguments.marketDataStatus = status
+                        },
+                    ]
+                )
+            ], example: "--symbols BTCUSDT,ETHUSDT --rate 50",
+            commands: (SimulatedExchange.usage, "mute 30"))
     }
 
-    /// Makes the exchange that the flags describe.
-    func exchange(start: Timestamp) -> SimulatedExchange {
-        var settings = settings
-        settings.keepsTruth = flags.truth != nil
-        settings.keepsMarketLog = flags.marketLog != nil
-        return SimulatedExchange(
-            settings, market: ExchangeMarket(symbols: symbols, seed: flags.seed, rate: rate),
-            start: start, marketDataStatus: marketDataStatus)
+    func venue(start: Timestamp) -> SimulatedExchange {
+        SimulatedExchange(
+            settings.keeping(flags),
+            market: ExchangeMarket(symbols: symbols, seed: flags.seed, rate: rate), start: start,
+            marketDataStatus: marketDataStatus)
     }
 }

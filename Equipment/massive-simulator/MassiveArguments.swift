@@ -4,6 +4,7 @@ import SimulatorPorts
 import VenueWeb
 
 /// The flags of the program.
+@main
 struct MassiveArguments: SimulatorArguments {
     var flags = SimulatorFlags(port: 9_643)
     private var rate = 50
@@ -11,83 +12,81 @@ struct MassiveArguments: SimulatorArguments {
     private var settings = MassiveSettings()
     private var rarities = MassiveRarities()
 
-    private enum Switch: String {
-        case noStreams = "--no-streams"
-        case noQuotes = "--no-quotes"
+    static var page: SimulatorPage<Self> {
+        SimulatorPage(
+            "massive-simulator",
+            about: """
+                a simulated Massive, for tests and demonstrations
+
+                Clients of Massive's stream of US stocks, and of its requests for trades, quotes
+                and bars, connect to it as to the real service, without TLS. All records follow
+                from the seed and the clock; none is real.
+                """,
+            flags: [("What", market), ("The account", account)],
+            example: "--symbols AAPL,SPY --rate 20", commands: (SimulatedMassive.usage, "mute 30"))
     }
 
-    mutating func take(_ flag: String) -> Bool {
-        guard let which = Switch(rawValue: flag) else { return false }
-        switch which {
-        case .noStreams: settings.hasStreams = false
-        case .noQuotes: settings.hasQuotes = false
-        }
-        return true
+    private static var market: [SimulatorFlag<Self>] {
+        [
+            .number(
+                "--rate", 0...MassiveLimits.rateMax, \.rate,
+                "trades per second over all symbols, and as many quotes: 50"),
+            SimulatorFlag(
+                "--symbols", "A,B,...",
+                "\(MassiveSymbol.stocks.joined(separator: ",")) if not given"
+            ) { (arguments, text) throws(FlagProblem) in
+                arguments.symbols = try SimulatorFlags.names(
+                    "--symbols", text, countMax: MassiveLimits.symbolsMax, example: "AAPL,SPY",
+                    MassiveSymbol.init)
+            },
+            .number(
+                "--late", 0...65_536, \.rarities.late,
+                "one late trade for N others, 200 if not given; 0: none"),
+            .number(
+                "--busts", 0...65_536, \.rarities.bust,
+                "one trade in N is cancelled, 500 if not given; 0: none"),
+            .number(
+                "--twins", 0...65_536, \.rarities.twin,
+                """
+                one trade in N comes with another one of its sequence, 0 if not
+                given: none
+                """),
+            .number(
+                "--fractions", 0...65_536, \.rarities.fraction,
+                """
+                one trade in N outside of exchanges has a part of a share: 4;
+                0: none
+                """),
+        ]
     }
 
-    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-        if flag == "--symbols" {
-            symbols = try names(flag, value)
-        } else if flag == "--key" {
-            settings.key = value
-        } else {
-            return try setNumber(flag, value)
-        }
-        return true
+    private static var account: [SimulatorFlag<Self>] {
+        [
+            .text("--key", \.settings.key, "test-key if not given"),
+            .number(
+                "--sessions", 1...WebLimits.connectionsMax, \.settings.sessionsMax,
+                "at the same time, 1 if not given; a further one ends the oldest"),
+            .bound(
+                "--requests", 1...1_000_000, \.settings.requestsPerMinute,
+                "in a minute, as 5 of the free plan; any number if not given"),
+            SimulatorFlag("--no-streams", "the plan includes no streams") {
+                $0.settings.hasStreams = false
+            },
+            SimulatorFlag("--no-quotes", "the plan includes no quotes") {
+                $0.settings.hasQuotes = false
+            },
+            .number(
+                "--lifetime", of: "SECONDS", 1...86_400, \.settings.web.lifetimeSeconds,
+                "of a connection, 86400 if not given"),
+            .number(
+                "--ping", of: "SECONDS", 1...3_600, \.settings.web.pingSeconds,
+                "between two pings, 20 if not given"),
+        ]
     }
 
-    /// The flags with a number.
-    private enum NumberFlag: String {
-        case rate = "--rate"
-        case lifetime = "--lifetime"
-        case ping = "--ping"
-        case sessions = "--sessions"
-        case requests = "--requests"
-        case busts = "--busts"
-        case late = "--late"
-        case fractions = "--fractions"
-        case twins = "--twins"
-    }
-
-    private mutating func setNumber(
-        _ flag: String, _ value: String
-    ) throws(FlagProblem) -> Bool {
-        func number(_ range: ClosedRange<Int>) throws(FlagProblem) -> Int {
-            try SimulatorFlags.number(flag, value, range)
-        }
-        guard let which = NumberFlag(rawValue: flag) else { return false }
-        switch which {
-        case .rate: rate = try number(0...MassiveLimits.rateMax)
-        case .lifetime: settings.web.lifetimeSeconds = Int64(try number(1...86_400))
-        case .ping: settings.web.pingSeconds = Int64(try number(1...3_600))
-        case .sessions: settings.sessionsMax = try number(1...WebLimits.connectionsMax)
-        case .requests: settings.requestsPerMinute = try number(1...1_000_000)
-        case .busts: rarities.bust = UInt64(try number(0...65_536))
-        case .late: rarities.late = UInt64(try number(0...65_536))
-        case .twins: rarities.twin = UInt64(try number(0...65_536))
-        case .fractions: rarities.fraction = UInt64(try number(0...65_536))
-        }
-        return true
-    }
-
-    private func names(
-        _ flag: String, _ value: String
-    ) throws(FlagProblem) -> [MassiveSymbol] {
-        let names = try SimulatorFlags.names(
-            flag, value, countMax: MassiveLimits.symbolsMax, example: "AAPL,SPY")
-        return try names.map { name throws(FlagProblem) in
-            guard let symbol = MassiveSymbol(name) else {
-                throw FlagProblem("'\(name.prefix(40))' is no symbol: write it like AAPL")
-            }
-            return symbol
-        }
-    }
-
-    /// Makes the venue that the flags describe.
     func venue(start: Timestamp) -> SimulatedMassive {
         var settings = settings
-        settings.web.keepsTruth = flags.truth != nil
-        settings.web.keepsMarketLog = flags.marketLog != nil
+        settings.web = settings.web.keeping(flags)
         return SimulatedMassive(
             MassiveSite(
                 settings, symbols: symbols, seed: flags.seed, rate: rate, rarities: rarities,

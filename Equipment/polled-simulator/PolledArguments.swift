@@ -4,37 +4,55 @@ import SimulatorPorts
 import VenueWeb
 
 /// The flags of the program.
+@main
 struct PolledArguments: SimulatorArguments {
     var flags = SimulatorFlags(port: 9_643)
     private var settings = PolledSettings()
 
-    /// It has no flag without a value of its own.
-    mutating func take(_ flag: String) -> Bool { false }
+    static var page: SimulatorPage<Self> {
+        SimulatorPage(
+            "polled-simulator",
+            about: """
+                simulated services, for tests and demonstrations
 
-    mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-        if flag == "--fred-key" {
-            settings.fredKey = value
-        } else if flag == "--coin-key" {
-            settings.coinKey = value
-        } else if flag == "--speed" {
-            settings.speed = try SimulatorFlags.number(flag, value, 1...PolledLimits.speedMax)
-        } else if flag == "--start" {
-            guard let start = ISOTime.parse(value), start.nanoseconds >= 0 else {
-                throw FlagProblem(
-                    "--start wants a time like 2026-01-02T00:00:00Z, not '\(value.prefix(40))'")
-            }
-            settings.simulatedStart = start
-        } else {
-            return false
-        }
-        return true
+                FRED, CoinGecko and Alternative.me on one port, without TLS: /fred/, /api/v3/
+                and /fng/. All values follow from the seed and the clock; none is real.
+                """,
+            flags: [
+                (
+                    "What",
+                    [
+                        SimulatorFlag(
+                            "--start", "TIME",
+                            "the simulated time at the start, as 2026-01-02T00:00:00Z; now"
+                        ) { (arguments, text) throws(FlagProblem) in
+                            guard let start = ISOTime.parse(text), start.nanoseconds >= 0 else {
+                                throw FlagProblem(
+                                    "--start wants a time like 2026-01-02T00:00:00Z, "
+                                        + "not '\(text.prefix(40))'")
+                            }
+                            arguments.settings.simulatedStart = start
+                        },
+                        .number(
+                            "--speed", 1...PolledLimits.speedMax, \.settings.speed,
+                            "simulated seconds per second, 1 if not given"),
+                        .text(
+                            "--fred-key", \.settings.fredKey,
+                            "\(PolledSettings().fredKey) if not given"),
+                        SimulatorFlag(
+                            "--coin-key", "TEXT", "CoinGecko's; without it, no key is needed"
+                        ) { (arguments, text) throws(FlagProblem) in
+                            arguments.settings.coinKey = text
+                        },
+                    ]
+                )
+            ], example: "--start 2026-01-02T00:00:00Z --speed 86400",
+            commands: (SimulatedServices.usage, "limit 3 60"))
     }
 
-    /// Makes the services that the flags describe.
     func venue(start: Timestamp) -> SimulatedServices {
         var settings = settings
-        settings.web.keepsTruth = flags.truth != nil
-        settings.web.keepsMarketLog = flags.marketLog != nil
+        settings.web = settings.web.keeping(flags)
         return SimulatedServices(
             PolledSite(settings, seed: flags.seed, start: start), start: start)
     }

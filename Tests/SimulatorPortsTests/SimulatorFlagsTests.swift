@@ -1,6 +1,7 @@
 import Primitives
 import Testing
 
+@testable import PolledSimulatorProgram
 @testable import SimulatorPorts
 
 @Suite("The flags of a simulator")
@@ -10,16 +11,22 @@ struct SimulatorFlagsTests {
         var isQuick = false
         var count = 0
 
-        mutating func take(_ flag: String) -> Bool {
-            guard flag == "--quick" else { return false }
-            isQuick = true
-            return true
+        static var page: SimulatorPage<Self> {
+            SimulatorPage(
+                "made-up", about: "a test",
+                flags: [
+                    (
+                        "What",
+                        [
+                            SimulatorFlag("--quick", "soon\nor now") { $0.isQuick = true },
+                            .number("--count", 1...9, \.count, "of them"),
+                        ]
+                    )
+                ], example: "--quick", commands: ("mute", "mute 3"))
         }
 
-        mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
-            guard flag == "--count" else { return false }
-            count = try SimulatorFlags.number(flag, value, 1...9)
-            return true
+        func venue(start: Timestamp) -> PolledArguments.Venue {
+            PolledArguments().venue(start: start)
         }
     }
 

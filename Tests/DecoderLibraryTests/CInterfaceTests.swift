@@ -176,8 +176,7 @@ struct CInterfaceTests {
         unsafe tapelineReaderClose(reader)
         let ticks = try unsafe open(fixture.path, Int(TAPELINE_TRADES))
         var tickStream = try unsafe self.stream(of: ticks)
-        let place = try #require(
-            ColumnKind.trades.columns.firstIndex { $0.name == "known_at" })
+        let place = try #require(ColumnKind.trades.columns.firstIndex { $0.name == "known_at" })
         #expect(
             try unsafe column(place, &tickStream)
                 == [Int64](repeating: DecoderFixture.known(0).nanoseconds, count: 3))
@@ -374,8 +373,7 @@ struct CInterfaceTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
         func names(_ path: String, _ pattern: String) throws -> Set<String> {
-            let text = try String(
-                contentsOf: root.appendingPathComponent(path), encoding: .utf8)
+            let text = try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
             return Set(
                 try text.matches(of: Regex<(Substring, Substring)>(pattern)).map { String($0.1) })
         }

@@ -91,11 +91,9 @@ struct DecoderFixture {
                 namespace: "md", partitions: 4, source: source, from: Timestamp(nanoseconds: 5),
                 to: Timestamp(nanoseconds: 9_000), created: Timestamp(nanoseconds: 1),
                 present: [Partition(1), Partition(2)], hasBars: true))
-        try writer.add(
-            try RecordedPacket(packet(1, trades: 3), knownAt: Self.known(0)))
+        try writer.add(try RecordedPacket(packet(1, trades: 3), knownAt: Self.known(0)))
         for number in 0..<count {
-            var builder = PacketBuilder(
-                kind: .bars, partition: Partition(1), source: .operator)
+            var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
             let symbol = builder.register(
                 SymbolDefinition(
                     symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined,

@@ -75,20 +75,14 @@ struct ServerLinkTests {
         let peer = try greeted(link)
         peer.write(Array("you".utf8))
         var buffer = [UInt8](repeating: 0, count: 64)
-        #expect(
-            eventually {
-                if case .bytes(3) = link.read(into: &buffer) { true } else { false }
-            })
+        #expect(eventually { if case .bytes(3) = link.read(into: &buffer) { true } else { false } })
         #expect(buffer[..<3].elementsEqual("you".utf8))
         guard case .nothing = link.read(into: &buffer) else {
             Issue.record("there is more to read")
             return
         }
         peer.end()
-        #expect(
-            eventually {
-                if case .ended = link.read(into: &buffer) { true } else { false }
-            })
+        #expect(eventually { if case .ended = link.read(into: &buffer) { true } else { false } })
         link.close()
         #expect(!link.isOpen && link.interest(isReading: true).fd < 0)
     }

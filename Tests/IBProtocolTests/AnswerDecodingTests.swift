@@ -51,8 +51,7 @@ struct AnswerDecodingTests {
         #expect(quotes.ticks[0].bidPrice == price("150") && quotes.ticks[0].askSize == size("20"))
         #expect(quotes.ticks[1].bidPrice == .undefined && quotes.ticks[1].bidSize == .undefined)
         guard
-            case .history(.trades(let trades)) = try message(
-                "98|7|1|1767605400|3|150|10|NYSE|T|1")
+            case .history(.trades(let trades)) = try message("98|7|1|1767605400|3|150|10|NYSE|T|1")
         else { throw Unreadable() }
         #expect(
             trades.ticks == [

@@ -172,8 +172,7 @@ struct FuzzTests {
             for _ in 0..<Int.random(in: 0...40, using: &random) {
                 let isOdd = Int.random(in: 0..<3, using: &random) == 0
                 let pick = Int.random(in: Self.oddities.indices, using: &random)
-                all.append(
-                    isOdd ? Self.oddities[pick] : "\(Int.random(in: 0...3, using: &random))")
+                all.append(isOdd ? Self.oddities[pick] : "\(Int.random(in: 0...3, using: &random))")
             }
             consumer.take(body(all))
         }

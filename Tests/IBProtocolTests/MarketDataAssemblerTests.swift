@@ -75,8 +75,7 @@ struct MarketDataAssemblerTests {
             "1|6|7|1|150.2|3|0",
         ])
         let quotes = Self.quotes(events)
-        #expect(
-            quotes.map(\.bidPrice) == [price("150.2"), .undefined, .undefined, price("150.2")])
+        #expect(quotes.map(\.bidPrice) == [price("150.2"), .undefined, .undefined, price("150.2")])
         #expect(quotes.map(\.bidSize) == [size("3"), .undefined, .undefined, size("3")])
     }
 
@@ -200,15 +199,13 @@ struct MarketDataAssemblerTests {
                 Self.print(77, 0, 1), Self.print(48, 5, 100), Self.print(48, 147, 100),
                 Self.print(77, 147, 100), "wait 250",
             ], trades: .realTimeVolume)
-        #expect(
-            Self.trades(events).map { $0.header.flags.contains(.unreported) } == [true, false])
+        #expect(Self.trades(events).map { $0.header.flags.contains(.unreported) } == [true, false])
     }
 
     @Test("a print waits for its word for a quarter of a second, and no longer at the end")
     func waiting() throws {
         let texts = [Self.print(77, 0, 1), Self.print(48, 7, 3)]
-        let (early, assembler) = try Self.events(
-            texts + ["wait 248"], trades: .realTimeVolume)
+        let (early, assembler) = try Self.events(texts + ["wait 248"], trades: .realTimeVolume)
         #expect(early.isEmpty && assembler.holdsTrades)
         #expect(assembler.earliestHeldTrade == milliseconds(1_767_623_400_007))
         var ended = assembler

@@ -33,8 +33,7 @@ struct RequestTests {
     ) throws {
         let bytes = try request.encoded(version: version)
         let wanted = framed(fields(of: expected))
-        #expect(
-            bytes == wanted, "\(String(decoding: bytes, as: UTF8.self))", sourceLocation: place)
+        #expect(bytes == wanted, "\(String(decoding: bytes, as: UTF8.self))", sourceLocation: place)
     }
 
     @Test("the length stands in front, every field has its end")
@@ -59,10 +58,8 @@ struct RequestTests {
             .depth(id: 8, Self.apple, rows: 10, isSmart: true),
             "10|5|8|\(Self.appleFields)|10|1|")
         try check(.cancelDepth(id: 8, isSmart: true), "11|1|8|1")
-        try check(
-            .tickByTick(id: 9, Self.option, .bidAsk), "97|9|\(Self.optionFields)|BidAsk|0|0")
-        try check(
-            .tickByTick(id: 9, Self.apple, .allLast), "97|9|\(Self.appleFields)|AllLast|0|0")
+        try check(.tickByTick(id: 9, Self.option, .bidAsk), "97|9|\(Self.optionFields)|BidAsk|0|0")
+        try check(.tickByTick(id: 9, Self.apple, .allLast), "97|9|\(Self.appleFields)|AllLast|0|0")
         try check(.cancelTickByTick(id: 9), "98|9")
         try check(
             .realTimeBars(id: 10, Self.apple, .trades, regularHoursOnly: false),
@@ -113,8 +110,7 @@ struct RequestTests {
         try check(.newsProviders, "85")
         var news = HistoricalNewsRequest(contract: 265_598, providers: ["BRFG", "DJNL"], count: 10)
         news.start = .at(seconds(1_767_605_400))
-        try check(
-            .historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL|20260105-09:30:00||10|")
+        try check(.historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL|20260105-09:30:00||10|")
         try check(
             .fundamentals(id: 7, Self.apple, report: "ReportSnapshot"),
             "52|2|7|265598|AAPL|STK|SMART|NASDAQ|USD||ReportSnapshot|0|")

@@ -210,9 +210,7 @@ struct TickDecodingTests {
             try message("92|7|43645865|SMART")
                 == .feed(
                     .rerouteDepth(Reroute(request: 7, contract: 43_645_865, exchange: "SMART"))))
-        #expect(
-            try message("81|7|0.01|9c0001|3")
-                == .feed(.parameters(request: 7)))
+        #expect(try message("81|7|0.01|9c0001|3") == .feed(.parameters(request: 7)))
     }
 
     @Test("unknown messages and extra fields are let pass; those that end too soon are skipped")

@@ -48,8 +48,7 @@ struct Bench {
     }
 
     mutating func subscribe(_ id: Int, _ symbol: String, generic: String = "") {
-        send(
-            ["1", "11", String(id)] + Bench.stock(symbol) + ["0", generic, "0", "0", ""])
+        send(["1", "11", String(id)] + Bench.stock(symbol) + ["0", generic, "0", "0", ""])
     }
 
     mutating func askTicks(_ id: Int, _ symbol: String, kind: String) {

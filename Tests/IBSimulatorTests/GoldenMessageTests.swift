@@ -64,18 +64,15 @@ struct GoldenMessageTests {
 
     @Test("tick by tick, with the bits of a live quote: 1 past low, 2 past high")
     func tickByTick() {
-        let trade = TradeTexts(
-            price: "1.5", size: "10", exchange: "ARCA", conditions: "T", mask: 2)
+        let trade = TradeTexts(price: "1.5", size: "10", exchange: "ARCA", conditions: "T", mask: 2)
         #expect(
             text(writer.tickByTickTrade(3, isAll: true, second: 60, trade))
                 == "99|3|2|60|1.5|10|2|ARCA|T|")
         let quote = QuoteTexts(bid: "1", ask: "2", bidSize: "3", askSize: "4")
         #expect(
-            text(
-                writer.tickByTickQuote(3, second: 60, quote, isPastLow: true, isPastHigh: false))
+            text(writer.tickByTickQuote(3, second: 60, quote, isPastLow: true, isPastHigh: false))
                 == "99|3|3|60|1|2|3|4|1|")
-        #expect(
-            text(writer.tickByTickMidpoint(3, second: 60, price: "1.5")) == "99|3|4|60|1.5|")
+        #expect(text(writer.tickByTickMidpoint(3, second: 60, price: "1.5")) == "99|3|4|60|1.5|")
     }
 
     @Test("quotes of the past have their bits the other way round: 1 past high, 2 past low")
@@ -97,14 +94,11 @@ struct GoldenMessageTests {
             open: "1", high: "4", low: "0.5", close: "2", volume: "10", average: "1.7",
             count: "3")
         let dated = MessageWriter.DatedBar(date: "20260105", bar: bar)
-        #expect(
-            text(writer.realTimeBar(3, second: 60, bar)) == "50|3|3|60|1|4|0.5|2|10|1.7|3|")
+        #expect(text(writer.realTimeBar(3, second: 60, bar)) == "50|3|3|60|1|4|0.5|2|10|1.7|3|")
         #expect(
             text(writer.historicalData(3, start: "a", end: "b", [dated]))
                 == "17|3|a|b|1|20260105|1|4|0.5|2|10|1.7|3|")
-        #expect(
-            text(writer.historicalDataUpdate(3, dated))
-                == "90|3|3|20260105|1|2|4|0.5|1.7|10|")
+        #expect(text(writer.historicalDataUpdate(3, dated)) == "90|3|3|20260105|1|2|4|0.5|1.7|10|")
     }
 
     @Test("depth with and without market makers")

@@ -89,8 +89,7 @@ struct SimulatorSessionTests {
     @Test("bars of five seconds begin with the first whole one, and RTVolume has every print")
     func bars() {
         var bench = Bench()
-        bench.send(
-            ["50", "3", "5"] + Bench.stock("SPY") + ["5", "TRADES", "0", ""])
+        bench.send(["50", "3", "5"] + Bench.stock("SPY") + ["5", "TRADES", "0", ""])
         bench.subscribe(6, "SPY", generic: "233,375")
         bench.wait(seconds: 0.5)
         for _ in 0..<11 { bench.wait(seconds: 1) }

@@ -61,8 +61,7 @@ struct AlpacaTests {
 
         func wait(_ why: String) throws {
             let before = try FoundOfAlpaca(tape).trades.count
-            #expect(
-                try eventually { try FoundOfAlpaca(tape).trades.count > before + 20 }, "\(why)")
+            #expect(try eventually { try FoundOfAlpaca(tape).trades.count > before + 20 }, "\(why)")
         }
     }
 

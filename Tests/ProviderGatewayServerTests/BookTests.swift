@@ -5,7 +5,6 @@ import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
-import TapeCodec
 import TapeProtocol
 import TestSupport
 import Testing
@@ -29,28 +28,16 @@ struct BookTests {
         init(_ tape: TestTape, _ environment: [String: String], canRestart: Bool = true) throws {
             self.tape = tape
             log.canRestart.withLock { $0 = canRestart }
-            let instrument = Instrument(
-                symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
-                feeds: .depth)
-            gateway = try TestGateway(
-                tape,
-                environment.merging(["GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed"]) {
-                    $1
-                }, providers: [ScriptedProvider.kind("scripted", log)], instruments: [instrument])
+            gateway = try TestGateway.scripted(
+                tape, ["scripted": log], [.named("AAPL", .depth)], environment)
             running = try gateway.start()
-            let log = log
-            #expect(eventually { log.starts.count == 1 })
-            channel = try #require(log.starts.first).channel
+            channel = try log.begun().channel
             send(script.beginAnew() + script.rows(40))
             try #require(try arrives(script.last))
         }
 
         func send(_ records: [ProviderRecord]) {
-            var batch = records
-            guard case .sent = channel.send(&batch, floor: script.lastTime) else {
-                Issue.record("the channel takes nothing")
-                return
-            }
+            channel.deliver(records, floor: script.lastTime)
         }
 
         func arrives(_ number: UInt64) throws -> Bool {
@@ -244,44 +231,18 @@ struct BookTests {
 
 /// The book of the source `feed`, as a reader of the tape gets it.
 private struct BookOnTape {
-    private enum Step {
-        case row(DepthUpdate)
-        case reset
-    }
-
-    private var steps: [Step] = []
+    private let records: [TapeRecord]
     /// Gap records of all kinds.
-    private(set) var gaps: [GapRecord] = []
+    let gaps: [GapRecord]
+    let rows: [DepthUpdate]
 
     init(_ tape: TestTape) throws {
-        let source = try #require(SourceName("feed"))
-        for number in 0..<tape.names.partitions {
-            for packet in try tape.tickPackets(Partition(number))
-            where packet.subject == tape.names.ticks(Partition(number), source) {
-                packet.payload.withRawSpan { read($0) }
-            }
-        }
+        let found = try tape.records(of: try #require(SourceName("feed")))
+        (records, gaps) = (found.map(\.record), found.compactMap(\.gap))
+        rows = found.compactMap(\.depth)
     }
 
-    private mutating func read(_ packet: borrowing RawSpan) {
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            guard case .other(let message) = record else { continue }
-            if let row = message.depthUpdate(in: packet) {
-                steps.append(.row(row))
-            } else if message.depthReset(in: packet) != nil {
-                steps.append(.reset)
-            } else if let gap = message.gapRecord(in: packet) {
-                gaps.append(gap)
-            }
-        }
-    }
-
-    var rows: [DepthUpdate] {
-        steps.compactMap { if case .row(let row) = $0 { row } else { nil } }
-    }
-
-    var resets: Int { steps.count { if case .reset = $0 { true } else { false } } }
+    var resets: Int { records.count { if case .depthReset = $0 { true } else { false } } }
 
     func isInGap(_ time: Timestamp) -> Bool { gaps.contains { $0.from <= time && time < $0.to } }
 
@@ -289,11 +250,9 @@ private struct BookOnTape {
     func faults(_ script: BookScript, behind time: Timestamp) -> [UInt64] {
         var book = RowBook()
         var faults: [UInt64] = []
-        for step in steps {
-            guard case .row(let row) = step else {
-                book = RowBook()
-                continue
-            }
+        for record in records {
+            if case .depthReset = record { book = RowBook() }
+            guard case .depth(let row) = record else { continue }
             let isRight = book.apply(row) && book == script.after[row.header.providerID]
             let isMeant = !time.isDefined || row.header.eventTime >= time
             if !isRight, isMeant { faults.append(row.header.providerID) }

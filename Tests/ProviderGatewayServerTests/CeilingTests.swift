@@ -98,7 +98,6 @@ struct CeilingTests {
     func waits() throws {
         let server = try NatsServer()
         let tape = try TestTape(server, namespace: "ceil")
-        let source = try #require(SourceName("synthetic"))
         let gateway = try TestGateway(
             tape,
             [
@@ -106,7 +105,7 @@ struct CeilingTests {
                 "GATEWAY_TICKS_PER_SECOND": "1000",
             ])
         let running = try gateway.start()
-        #expect(try eventually { try tape.tickCount(source: source) == 4_000 })
+        try tape.expectTicks(4_000)
         #expect(try running.stop() == .success)
         let told = gateway.service.log.text.split(separator: "\n").filter {
             $0.contains("GATEWAY_TICKS_PER_SECOND allows")
@@ -118,7 +117,6 @@ struct CeilingTests {
     func leavesOut() throws {
         let server = try NatsServer()
         let tape = try TestTape(server, namespace: "ceil")
-        let source = try #require(SourceName("synthetic"))
         let gateway = try TestGateway(
             tape,
             [
@@ -126,9 +124,8 @@ struct CeilingTests {
                 "GATEWAY_POLICY_TRADES": "drop", "GATEWAY_POLICY_QUOTES": "drop",
             ])
         let running = try gateway.start()
-        #expect(try eventually { try tape.tickCount(source: source) > 1_500 })
+        #expect(try eventually { try tape.ticks() > 1_500 })
         #expect(try running.stop() == .success)
-        let report = try TapeAudit.report(tape, gateway.settings)
-        #expect(report.isRight && report.inGaps > 1_000, "\(report)")
+        try tape.expectRight(gateway.settings) { $0.inGaps > 1_000 }
     }
 }

@@ -4,11 +4,11 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
-import Synchronization
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
+import Synchronization
+import TapeCodec
 import Testing
 
 @testable import ProviderGateway
@@ -38,49 +38,41 @@ import Testing
                 providers: [ScriptedProvider.kind("scripted", live).takingDelayed { _ in false }])
         }
 
-        /// What is on the tape of one of the two sources: per trade its price, its round lot, and
-        /// the epoch of its packet.
-        func trades(_ source: String) throws -> [(price: Int64, lot: RoundLot?, epoch: UInt64)] {
-            let name = try #require(SourceName(source))
-            return try (0..<tape.names.partitions).flatMap { number in
-                let partition = Partition(number)
-                return try tape.tickPackets(partition)
-                    .filter { $0.subject == tape.names.ticks(partition, name) }
-                    .flatMap { packet in
-                        packet.payload.withRawSpan { bytes in
-                            var found: [(Int64, RoundLot?, UInt64)] = []
-                            var walk = PacketWalk(packet.header)
-                            while let item = walk.next(in: bytes) {
-                                guard case .trade(let trade) = item else { continue }
-                                let lot = walk.symbol(trade.header.symbol, in: bytes)?.lot
-                                found.append((trade.price.raw, lot, packet.header.epoch))
-                            }
-                            return found
-                        }
-                    }
-            }
+        /// The trades on the tape of one of the two sources.
+        func trades(_ source: String) throws -> [RecordOnTape] {
+            try tape.records(of: try #require(SourceName(source))).filter { $0.trade != nil }
         }
 
-        func prices(_ source: String) throws -> [Int64] { try trades(source).map(\.price).sorted() }
+        func expectPrices(
+            _ source: String, _ prices: [Int64], at place: SourceLocation = #_sourceLocation
+        ) throws {
+            #expect(
+                try eventually {
+                    try trades(source).compactMap { $0.trade?.price.raw }.sorted() == prices
+                }, sourceLocation: place)
+        }
 
+        /// Starts the gateway, and its source of delayed data where it is needed.
+        func start(delayed isNeeded: Bool = true) throws -> RunningService {
+            let running = try gateway.start()
+            _ = try live.begun()
+            if isNeeded { try needDelayed() }
+            return running
+        }
+
+        func needDelayed() throws {
+            delayed.need()
+            _ = try delayed.log.begun()
+        }
     }
 
     private static func trade(_ price: Int64) -> ProviderRecord {
-        let now = SystemClock().now()
-        let header = TickHeader(symbol: 0, providerTime: now, receiveTime: now)
-        return .tape(
-            .trade(
-                Trade(header: header, price: Price(raw: price), size: Quantity(raw: 100_000_000))))
+        .trade(at: SystemClock().now(), price: price)
     }
 
-    private static func send(_ price: Int64, _ log: ScriptedProvider.Log) {
-        var batch = [trade(price)]
-        guard let channel = log.starts.last?.channel,
-            case .sent = channel.send(&batch, floor: SystemClock().now())
-        else {
-            Issue.record("the channel takes nothing")
-            return
-        }
+    private static func send(_ price: Int64, _ log: ScriptedProvider.Log) throws {
+        let channel = try #require(log.starts.last).channel
+        channel.deliver([trade(price)], floor: SystemClock().now())
     }
 
     private func list(_ lot: String = "") throws -> String {
@@ -96,52 +88,43 @@ import Testing
     @Test("it is opened when delayed data come, and its last records are on the tape at the end")
     func release() throws {
         let stage = try Stage("dlyrel", list: list())
-        let running = try stage.gateway.start()
-        #expect(eventually { stage.live.starts.count == 1 })
-        Self.send(1, stage.live)
-        #expect(try eventually { try stage.prices("feed") == [1] })
+        let running = try stage.start(delayed: false)
+        try Self.send(1, stage.live)
+        try stage.expectPrices("feed", [1])
         // Without any delayed data it does not exist.
         #expect(stage.delayed.log.starts.isEmpty)
-        stage.delayed.need()
-        #expect(eventually { stage.delayed.log.starts.count == 1 })
-        Self.send(10, stage.delayed.log)
-        #expect(try eventually { try stage.prices("feed-delayed") == [10] })
+        try stage.needDelayed()
+        try Self.send(10, stage.delayed.log)
+        try stage.expectPrices("feed-delayed", [10])
         // Both are asked to end, and both have something to say then.
         stage.live.lastWords.withLock { $0 = [Self.trade(2)] }
         stage.delayed.log.lastWords.withLock { $0 = [Self.trade(20), Self.trade(21)] }
         #expect(try running.stop() == .success)
-        #expect(try stage.prices("feed") == [1, 2])
-        #expect(try stage.prices("feed-delayed") == [10, 20, 21])
+        try stage.expectPrices("feed", [1, 2])
+        try stage.expectPrices("feed-delayed", [10, 20, 21])
         #expect(stage.live.stops == 1 && stage.delayed.log.stops == 1)
         // The source was given back after that, with nothing left.
-        #expect(
-            stage.gateway.group.news.last == .released(SourceMembership.partition, tenure: 1))
+        #expect(stage.gateway.group.news.last == .released(1))
         #expect(running.log.count(of: "gateway.delayed_late") == 0)
     }
 
     @Test("a delayed source that does not end holds the live one up for its timeout alone")
     func late() throws {
         let stage = try Stage("dlylate", list: list())
-        let running = try stage.gateway.start()
-        #expect(eventually { stage.live.starts.count == 1 })
-        stage.delayed.need()
-        #expect(eventually { stage.delayed.log.starts.count == 1 })
+        let running = try stage.start()
         stage.delayed.log.isHanging.withLock { $0 = true }
         stage.live.lastWords.withLock { $0 = [Self.trade(2)] }
         #expect(try running.stop() == .success)
-        #expect(try stage.prices("feed") == [2])
+        try stage.expectPrices("feed", [2])
         #expect(running.log.count(of: "gateway.provider_late") == 1)
     }
 
     @Test("it ends with a tenure that is taken away, and is opened in the next one by itself")
     func drop() throws {
         let stage = try Stage("dlydrop", list: list())
-        let running = try stage.gateway.start()
-        #expect(eventually { stage.live.starts.count == 1 })
-        stage.delayed.need()
-        #expect(eventually { stage.delayed.log.starts.count == 1 })
-        Self.send(10, stage.delayed.log)
-        #expect(try eventually { try stage.prices("feed-delayed") == [10] })
+        let running = try stage.start()
+        try Self.send(10, stage.delayed.log)
+        try stage.expectPrices("feed-delayed", [10])
         stage.gateway.group.drop()
         #expect(eventually { stage.live.stops == 1 && stage.delayed.log.stops == 1 })
         // Bars are open there, so it is opened although the provider has no delayed data yet.
@@ -149,13 +132,13 @@ import Testing
         stage.live.delayed.withLock { $0 = next }
         stage.gateway.group.take(epoch: 7)
         #expect(eventually { stage.live.starts.count == 2 && next.log.starts.count == 1 })
-        Self.send(1, stage.live)
-        Self.send(11, next.log)
-        #expect(try eventually { try stage.prices("feed-delayed") == [10, 11] })
-        #expect(try eventually { try stage.prices("feed") == [1] })
+        try Self.send(1, stage.live)
+        try Self.send(11, next.log)
+        try stage.expectPrices("feed-delayed", [10, 11])
+        try stage.expectPrices("feed", [1])
         // Both have the epoch of one lease.
         let epochs = try (stage.trades("feed") + stage.trades("feed-delayed"))
-            .filter { $0.price != 10 }.map(\.epoch)
+            .filter { $0.trade?.price.raw != 10 }.map(\.packet.epoch)
         #expect(epochs == [7, 7])
         #expect(try running.stop() == .success)
     }
@@ -164,22 +147,22 @@ import Testing
     func lots() throws {
         let path = try list(", lot: 40")
         let stage = try Stage("dlylots", list: path)
-        let running = try stage.gateway.start()
-        #expect(eventually { stage.live.starts.count == 1 })
-        stage.delayed.need()
-        #expect(eventually { stage.delayed.log.starts.count == 1 })
-        Self.send(1, stage.delayed.log)
+        let running = try stage.start()
+        try Self.send(1, stage.delayed.log)
+        func lots() throws -> [RoundLot?] {
+            try stage.trades("feed-delayed").map { $0.definition?.lot }
+        }
         let lot = { (number: Int64) in RoundLot(Quantity(raw: number * 100_000_000)) }
-        #expect(try eventually { try stage.trades("feed-delayed").map(\.lot) == [lot(40)] })
+        #expect(try eventually { try lots() == [lot(40)] })
         _ = try list(", lot: 10")
         #expect(stage.gateway.service.context.shutdown.hangUp())
         // The live source reads the list, and this one follows a moment later.
         #expect(
             try eventually {
-                Self.send(2, stage.delayed.log)
-                return try stage.trades("feed-delayed").last?.lot == lot(10)
+                try Self.send(2, stage.delayed.log)
+                return try lots().last == lot(10)
             })
-        #expect(try stage.trades("feed-delayed").first?.lot == lot(40))
+        #expect(try lots().first == lot(40))
         #expect(stage.delayed.log.follows.isEmpty)
         #expect(try running.stop() == .success)
     }

@@ -3,10 +3,10 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
+import TapeCodec
 import Testing
 
 @testable import ProviderGateway
@@ -61,280 +61,146 @@ struct DeliveredReportTests {
 
 @Suite("Ticks that providers deliver")
 struct DeliveredTests {
-    private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace)
+    private func script(_ namespace: String) throws -> FeedScript {
+        FeedScript(
+            tape: try TestTape(NatsServer.shared(), namespace: namespace),
+            resolution: TimeResolution.unknown.rawValue)
     }
 
-    private func instruments(_ names: String...) throws -> [Instrument] {
-        try names.map {
-            Instrument(
-                symbol: try #require(Symbol($0)), contract: Instrument.Contract(.stock),
-                feeds: .trades)
-        }
+    /// The highest watermark of the source's packets with records.
+    private func watermark(_ script: FeedScript) throws -> Timestamp? {
+        try script.records().map(\.packet.watermark).max()
     }
 
-    private func gateway(
-        _ tape: TestTape, _ log: ScriptedProvider.Log, _ instruments: [Instrument],
-        _ environment: [String: String] = [:]
-    ) throws -> TestGateway {
-        try TestGateway(
-            tape,
-            environment.merging(["GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed"]) { $1 },
-            providers: [ScriptedProvider.kind("scripted", log)], instruments: instruments)
-    }
-
-    private let start = SystemClock().now()
-
-    private func at(_ milliseconds: Int64) -> Timestamp {
-        start.advanced(byNanoseconds: milliseconds * 1_000_000 - 60_000_000_000)
-    }
-
-    private func header(_ symbol: UInt32, _ milliseconds: Int64, id: UInt64 = 0) -> TickHeader {
-        TickHeader(
-            symbol: symbol, providerTime: at(milliseconds), receiveTime: at(milliseconds),
-            providerID: id)
-    }
-
-    private func trade(_ symbol: UInt32, _ milliseconds: Int64, id: UInt64) -> ProviderRecord {
-        .tape(
-            .trade(
-                Trade(
-                    header: header(symbol, milliseconds, id: id), price: Price(raw: 1_000_000_000),
-                    size: Quantity(raw: 100_000_000))))
-    }
-
-    private func subscription(
-        _ symbol: UInt32, _ milliseconds: Int64, _ action: SubscriptionAction = .start
-    ) -> ProviderRecord {
-        .tape(
-            .subscription(
-                SubscriptionRecord(
-                    header: header(symbol, milliseconds), action: action, kind: .trade, mode: .live,
-                    provider: "scripted")))
-    }
-
-    private func send(
-        _ records: [ProviderRecord], floor milliseconds: Int64, _ channel: ProviderChannel
-    ) {
-        var batch = records
-        guard case .sent = channel.send(&batch, floor: at(milliseconds)) else {
-            Issue.record("the channel takes nothing")
-            return
-        }
-    }
-
-    private struct Found {
-        var trades: [(symbol: String, id: UInt64, since: Timestamp)] = []
-        var gaps: [(symbol: String, gap: GapRecord)] = []
-        var subscriptions: [String] = []
-        var bulletins = 0
-        var bars = 0
-        var watermark = Timestamp(nanoseconds: Int64.min)
-    }
-
-    /// Returns all records of the source on the tape, partition by partition.
-    private func found(_ tape: TestTape) throws -> Found {
-        let source = try #require(SourceName("feed"))
-        var found = Found()
-        for number in 0..<tape.names.partitions {
-            let partition = Partition(number)
-            for packet in try tape.tickPackets(partition)
-            where packet.subject == tape.names.ticks(partition, source) {
-                found.watermark = max(found.watermark, packet.header.watermark)
-                packet.payload.withRawSpan { read($0, into: &found) }
-            }
-        }
-        return found
-    }
-
-    private func read(_ packet: borrowing RawSpan, into found: inout Found) {
-        var names: [UInt32: SymbolDefinition] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .trade(let trade):
-                let definition = names[trade.header.symbol]
-                found.trades.append(
-                    (
-                        definition?.symbol.text ?? "?", trade.header.providerID,
-                        definition?.since ?? .undefined
-                    ))
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    names[index] = definition
-                } else if let gap = message.gapRecord(in: packet) {
-                    found.gaps.append((names[gap.header.symbol]?.symbol.text ?? "", gap))
-                } else if let record = message.subscriptionRecord(in: packet) {
-                    found.subscriptions.append(names[record.header.symbol]?.symbol.text ?? "?")
-                } else if message.newsBulletin(in: packet) != nil {
-                    found.bulletins += 1
-                } else if message.providerBar(in: packet) != nil {
-                    found.bars += 1
-                }
-            case .quote, .bar: continue
-            case .malformed: Issue.record("malformed")
-            }
-        }
-    }
+    private func source() throws -> SourceName { try #require(SourceName("feed")) }
 
     @Test("every kind of record goes onto the tape once, in order, under its symbol")
     func kinds() throws {
-        let tape = try tape("del1")
-        let log = ScriptedProvider.Log()
-        let gateway = try gateway(tape, log, try instruments("AAPL", "SPY"))
-        let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let began = try #require(log.starts.first)
-        #expect(began.order.instruments == [0, 1] && began.order.source.text == "feed")
-        #expect(began.order.reached.allSatisfy { !$0.isDefined })
+        let script = try script("del1")
+        let first = try script.open(["AAPL", "SPY"])
+        let order = first.began.order
+        #expect(order.instruments == [0, 1] && order.source.text == "feed")
+        #expect(order.reached.allSatisfy { !$0.isDefined })
         let bar = ProviderBar(
-            header: header(1, 30), openTime: at(0), closeTime: at(30), kind: .trades)
-        send(
+            header: script.header(1, 30), openTime: script.at(0), closeTime: script.at(30),
+            kind: .trades)
+        let bulletin = NewsBulletin(
+            header: script.header(TickHeader.noSymbol, 26), kind: .regular, text: "all well")
+        script.send(
             [
-                subscription(0, 5), trade(0, 10, id: 1), subscription(1, 12),
-                .tape(.providerBar(bar)),
-                trade(1, 20, id: 2), trade(0, 25, id: 3),
-                .feed(FeedState(instrument: 0, state: .live, time: at(5))),
-                .tape(
-                    .bulletin(
-                        NewsBulletin(
-                            header: header(TickHeader.noSymbol, 26), kind: .regular,
-                            text: "all well"))),
-                .tape(
-                    .gap(
-                        GapRecord(
-                            header: header(1, 28), from: at(21), to: at(27), kind: .any,
-                            reason: .disconnected, state: .open))),
-            ], floor: 30, began.channel)
-        #expect(try eventually { try found(tape).trades.count == 3 })
-        #expect(try eventually { try found(tape).gaps.count == 1 })
-        let all = try found(tape)
-        #expect(Set(all.trades.map { "\($0.symbol) \($0.id)" }) == ["AAPL 1", "AAPL 3", "SPY 2"])
+                script.subscription(0, 5), script.trade(0, 10, id: 1), script.subscription(1, 12),
+                .tape(.providerBar(bar)), script.trade(1, 20, id: 2), script.trade(0, 25, id: 3),
+                script.feed(.live, 5), .tape(.bulletin(bulletin)),
+                script.gap(1, 21, 27, .open, .any),
+            ], first, floor: 30)
+        // All but the feed's state.
+        #expect(try eventually { try script.records().count == 8 })
+        let all = try script.records()
+        #expect(try Set(script.trades()) == ["AAPL 1", "AAPL 3", "SPY 2"])
         // The definition that comes with a symbol's first tick has the provider, and since when it
         // delivers.
-        #expect(all.trades.allSatisfy { $0.since == ($0.symbol == "AAPL" ? at(5) : at(12)) })
-        #expect(all.subscriptions.sorted() == ["AAPL", "SPY"])
-        #expect(all.gaps.map(\.symbol) == ["SPY"] && all.gaps[0].gap.from == at(21))
-        #expect(all.bulletins == 1 && all.bars == 1)
-        #expect(try running.stop() == .success)
-        #expect(log.stops == 1)
+        #expect(
+            all.filter { $0.trade != nil }.allSatisfy {
+                $0.definition?.since == script.at($0.symbol == "AAPL" ? 5 : 12)
+            })
+        #expect(all.filter { $0.subscription != nil }.map(\.symbol).sorted() == ["AAPL", "SPY"])
+        #expect(try script.found().gaps == ["SPY open 21-27"])
+        #expect(all.count { $0.record == .bulletin(bulletin) } == 1)
+        #expect(all.count { $0.bar != nil } == 1)
+        #expect(try first.running.stop() == .success)
+        #expect(script.log.stops == 1)
     }
 
     @Test("the watermark follows what providers promise, and not before they do")
     func watermarks() throws {
-        let tape = try tape("del2")
-        let log = ScriptedProvider.Log()
-        let gateway = try gateway(tape, log, try instruments("AAPL"))
-        let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let channel = try #require(log.starts.first).channel
-        let source = try #require(SourceName("feed"))
-        var batch = [trade(0, 10, id: 1)]
-        _ = channel.send(&batch, floor: .undefined)
-        #expect(try eventually { try found(tape).trades.count == 1 })
-        #expect(try found(tape).watermark.nanoseconds == Int64.min)
-        send([trade(0, 20, id: 2)], floor: 15, channel)
-        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(15) })
-        send([], floor: 40, channel)
-        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(40) })
-        #expect(try running.stop() == .success)
+        let script = try script("del2")
+        let first = try script.open(["AAPL"])
+        first.began.channel.deliver([script.trade(0, 10, id: 1)], floor: .undefined)
+        #expect(try eventually { try script.trades().count == 1 })
+        #expect(try watermark(script)?.nanoseconds == Int64.min)
+        for (records, floor) in [([script.trade(0, 20, id: 2)], 15), ([], 40)]
+            as [([ProviderRecord], Int64)]
+        {
+            script.send(records, first, floor: floor)
+            #expect(
+                try eventually {
+                    try TapeAudit.watermark(script.tape, source()) == script.at(floor)
+                })
+        }
+        #expect(try first.running.stop() == .success)
     }
 
     @Test("what stands on the tape behind the watermark is not told to be missing")
     func behindTheWatermark() throws {
-        let tape = try tape("del7")
-        let log = ScriptedProvider.Log()
-        let first = try gateway(tape, log, try instruments("AAPL"))
-        let running = try first.start()
-        #expect(eventually { log.starts.count == 1 })
+        let script = try script("del7")
+        let first = try script.open(["AAPL"])
         // Stamps are coarse, so the promise is earlier than the ticks.
-        send(
-            [subscription(0, 5), trade(0, 10, id: 1), trade(0, 30, id: 2)], floor: 17,
-            try #require(log.starts.first).channel)
-        #expect(try eventually { try found(tape).trades.count == 2 })
-        #expect(try running.stop() == .success)
-        let other = try gateway(tape, log, try instruments("AAPL")).start()
-        #expect(eventually { log.starts.count == 2 })
-        let reached = try #require(log.starts.last).order.reached
-        #expect(reached == [at(30).advanced(byNanoseconds: 1)])
-        #expect(try other.stop() == .success)
+        script.send(
+            [script.subscription(0, 5), script.trade(0, 10, id: 1), script.trade(0, 30, id: 2)],
+            first, floor: 17)
+        #expect(try eventually { try script.trades().count == 2 })
+        #expect(try first.running.stop() == .success)
+        let other = try script.open(["AAPL"])
+        #expect(other.began.order.reached == [script.at(30).advanced(byNanoseconds: 1)])
+        #expect(try other.running.stop() == .success)
     }
 
     @Test("a successor's providers are told how far the tape is, and instruments may come later")
     func successor() throws {
-        let tape = try tape("del3")
-        let log = ScriptedProvider.Log()
-        let first = try gateway(tape, log, try instruments("AAPL"))
-        let running = try first.start()
-        #expect(eventually { log.starts.count == 1 })
-        send(
-            [subscription(0, 5), trade(0, 10, id: 1)], floor: 17,
-            try #require(log.starts.first).channel)
-        #expect(try eventually { try found(tape).watermark == at(17) })
-        #expect(try running.stop() == .success)
-
-        let second = try gateway(tape, log, try instruments("AAPL"))
-        let other = try second.start()
-        #expect(eventually { log.starts.count == 2 })
-        let began = try #require(log.starts.last)
-        #expect(began.order.reached == [at(17)])
-        let change = began.order.registry.follow(try instruments("AAPL", "MSFT"))
+        let script = try script("del3")
+        let first = try script.open(["AAPL"])
+        script.send([script.subscription(0, 5), script.trade(0, 10, id: 1)], first, floor: 17)
+        #expect(try eventually { try watermark(script) == script.at(17) })
+        #expect(try first.running.stop() == .success)
+        let second = try script.open(["AAPL"])
+        let order = second.began.order
+        #expect(order.reached == [script.at(17)])
+        let change = order.registry.follow(try [.named("AAPL"), .named("MSFT")])
         #expect(change.begun == [1])
-        send([subscription(1, 50), trade(1, 60, id: 2)], floor: 60, began.channel)
-        #expect(try eventually { try found(tape).trades.count == 2 })
-        #expect(try found(tape).trades.map(\.symbol).sorted() == ["AAPL", "MSFT"])
-        #expect(try other.stop() == .success)
+        script.send([script.subscription(1, 50), script.trade(1, 60, id: 2)], second, floor: 60)
+        #expect(try eventually { try script.trades().count == 2 })
+        #expect(try script.trades().sorted() == ["AAPL 1", "MSFT 2"])
+        #expect(try second.running.stop() == .success)
     }
 
     @Test("what is of no known instrument is refused and counted, and nothing else suffers")
     func unknown() throws {
-        let tape = try tape("del4")
-        let log = ScriptedProvider.Log()
-        let gateway = try gateway(tape, log, try instruments("AAPL"))
-        let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let long = SubscriptionRecord(
-            header: header(0, 6), action: .start, kind: .trade, mode: .live,
-            provider: String(repeating: "x", count: 65))
-        send(
+        let script = try script("del4")
+        let first = try script.open(["AAPL"])
+        script.send(
             [
-                trade(7, 10, id: 1), trade(TickHeader.noSymbol, 11, id: 2),
-                .tape(.subscription(long)),
-                trade(0, 12, id: 3),
-            ], floor: 12, try #require(log.starts.first).channel)
-        #expect(try eventually { try found(tape).trades.count == 1 })
-        #expect(try found(tape).trades.map(\.id) == [3])
-        #expect(eventually { running.log.count(of: "gateway.record_refused") == 3 })
-        #expect(try running.stop() == .success)
+                script.trade(7, 10, id: 1), script.trade(TickHeader.noSymbol, 11, id: 2),
+                script.subscription(0, 6, provider: String(repeating: "x", count: 65)),
+                script.trade(0, 12, id: 3),
+            ], first, floor: 12)
+        #expect(try eventually { try script.trades() == ["AAPL 3"] })
+        #expect(eventually { first.running.log.count(of: "gateway.record_refused") == 3 })
+        #expect(try first.running.stop() == .success)
     }
 
     @Test("a provider that is at its end holds no other one's watermark")
     func finished() throws {
-        let tape = try tape("del5")
+        let script = try script("del5")
         let (one, other) = (ScriptedProvider.Log(), ScriptedProvider.Log())
-        let gateway = try TestGateway(
-            tape, ["GATEWAY_PROVIDER": "one,other", "GATEWAY_SOURCE": "feed"],
-            providers: [ScriptedProvider.kind("one", one), ScriptedProvider.kind("other", other)],
-            instruments: try instruments("AAPL"))
+        let gateway = try TestGateway.scripted(
+            script.tape, ["one": one, "other": other], [.named("AAPL")])
         let running = try gateway.start()
-        #expect(eventually { one.starts.count == 1 && other.starts.count == 1 })
-        let source = try #require(SourceName("feed"))
-        let (first, second) = (
-            try #require(one.starts.first).channel, try #require(other.starts.first).channel
-        )
-        send([trade(0, 10, id: 1)], floor: 10, first)
-        send([], floor: 40, second)
-        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(10) })
-        first.finish()
-        #expect(try eventually { try TapeAudit.watermark(tape, source) == at(40) })
-        let metrics = running.service.context.telemetry.metrics
-        let ended = {
-            String(decoding: metrics.render(), as: UTF8.self).split(separator: "\n")
-                .first { $0.hasPrefix("mds_gateway_source_ended{") }?.last
+        let (first, second) = try (one.begun().channel, other.begun().channel)
+        func expectWatermark(_ second: Int64) throws {
+            #expect(
+                try eventually {
+                    try TapeAudit.watermark(script.tape, source()) == script.at(second)
+                })
         }
-        #expect(ended() == "0")
+        first.deliver([script.trade(0, 10, id: 1)], floor: script.at(10))
+        second.deliver([], floor: script.at(40))
+        try expectWatermark(10)
+        first.finish()
+        try expectWatermark(40)
+        let ended = "mds_gateway_source_ended{source=\"feed\"}"
+        #expect(running.service.metric(ended) == 0)
         second.finish()
-        #expect(eventually { ended() == "1" })
+        #expect(eventually { running.service.metric(ended) == 1 })
         #expect(try running.stop() == .success)
         #expect(one.stops == 1 && other.stops == 1)
     }

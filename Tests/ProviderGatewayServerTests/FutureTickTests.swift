@@ -26,8 +26,7 @@ struct LettersOnTape {
         }
         for sequence in info.firstSequence...info.lastSequence {
             guard
-                let message = try tape.client.jetStream.message(
-                    stream: stream, sequence: sequence)
+                let message = try tape.client.jetStream.message(stream: stream, sequence: sequence)
             else { continue }
             subjects.insert(message.subject)
             letters.append(try DeadLetter(json: message.payload))
@@ -45,10 +44,6 @@ struct LettersOnTape {
 
 @Suite("A clock that is an hour ahead")
 struct FutureTickTests {
-    private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace)
-    }
-
     /// Returns all bars that result from the ticks and watermarks on the tape.
     private func bars(_ tape: TestTape) throws -> [(symbol: String, bar: Bar)] {
         let program = GraphProgram(.simple(try BarSeriesSet(["1s"])))
@@ -74,7 +69,7 @@ struct FutureTickTests {
 
     @Test("row 20: a source clock +1 h: its ticks are letters, and the bars of all others go on")
     func oneSymbol() throws {
-        let tape = try tape("future1")
+        let tape = try TestTape.shared("future1")
         let gateway = try TestGateway(
             tape,
             [
@@ -82,14 +77,12 @@ struct FutureTickTests {
                 "SYNTHETIC_AHEAD_SYMBOLS": "TSLA",
             ])
         let market = SyntheticMarket(try gateway.settings.market)
-        let tesla = try #require(
-            market.settings.symbols.firstIndex { $0.text == "TSLA" })
+        let tesla = try #require(market.settings.symbols.firstIndex { $0.text == "TSLA" })
         let ahead = (0..<6_000 as Range<UInt64>).filter { market.symbol(ofTick: $0) == tesla }
         let right = (0..<6_000 as Range<UInt64>).filter { market.symbol(ofTick: $0) != tesla }
         let running = try gateway.start()
         let source = gateway.settings.source
-        #expect(
-            try eventually { try SourceOnTape(tape).count == right.count })
+        #expect(try eventually { try SourceOnTape(tape).count == right.count })
         #expect(eventually { LettersOnTape.count(tape) == ahead.count })
         let end = SystemClock().now()
         #expect(
@@ -122,8 +115,7 @@ struct FutureTickTests {
 
     private func check(_ running: RunningService, _ count: Int) {
         let label = "{source=\"synthetic\"}"
-        #expect(
-            running.service.metric("mds_gateway_future_ticks_total\(label)") == Double(count))
+        #expect(running.service.metric("mds_gateway_future_ticks_total\(label)") == Double(count))
         #expect(running.service.metric("mds_gateway_letters_lost_total\(label)") == 0)
         #expect(running.service.metric("mds_gateway_watermark_held\(label)") == 0)
         let kept = ["trades", "quotes"].compactMap {
@@ -137,7 +129,7 @@ struct FutureTickTests {
 
     @Test("row 20: all of a source is ahead: nothing is on the tape, and the watermark is held")
     func all() throws {
-        let tape = try tape("future2")
+        let tape = try TestTape.shared("future2")
         let running = try TestGateway(
             tape, ["SYNTHETIC_RATE": "200", "SYNTHETIC_AHEAD": "1h"]
         ).start()
@@ -227,14 +219,10 @@ struct FutureLetterTests {
         let (away, service) = try letters(tape, environment)
         nats.kill()
         for id in 1...3 as ClosedRange<UInt64> { away.refuse(try refused(id: id)) }
-        #expect(
-            eventually {
-                (service.metric("mds_dead_letters_pending_files") ?? 0) > 0
-            })
+        #expect(eventually { (service.metric("mds_dead_letters_pending_files") ?? 0) > 0 })
         away.stop()
         #expect(service.metric("mds_gateway_letters_lost_total{source=\"synthetic\"}") == 0)
-        #expect(
-            service.metric("mds_dead_letters_total{reason=\"future\",sink=\"trades\"}") == 3)
+        #expect(service.metric("mds_dead_letters_total{reason=\"future\",sink=\"trades\"}") == 3)
         try nats.start()
         let (back, _) = try letters(tape, environment)
         defer { back.stop() }

@@ -41,7 +41,7 @@ struct GapKillTests {
         return truth
     }
 
-    private func handed(_ script: GapScript, _ gaps: [OpenGap]) -> [Truth] {
+    private func handed(_ script: FeedScript, _ gaps: [OpenGap]) -> [Truth] {
         var truth = Self.names.map { _ in Truth() }
         for gap in gaps {
             let (place, from) = (Int(gap.instrument), script.second(gap.from))
@@ -56,7 +56,7 @@ struct GapKillTests {
 
     /// Returns the next record of a provider for one instrument, or `nil` for none.
     private func next(
-        _ script: GapScript, _ place: Int, _ second: Int64, _ state: inout Truth,
+        _ script: FeedScript, _ place: Int, _ second: Int64, _ state: inout Truth,
         _ random: inout SeededRandom
     ) -> ProviderRecord? {
         let number = UInt32(place)
@@ -83,7 +83,7 @@ struct GapKillTests {
     func killed(seed: UInt64) throws {
         print("gateways with gaps killed: seed \(seed)")
         var random = SeededRandom(seed: seed)
-        let script = GapScript(tape: try TestTape(try NatsServer(), namespace: "gapkill"))
+        let script = FeedScript(tape: try TestTape(try NatsServer(), namespace: "gapkill"))
         var second: Int64 = 100
         for turn in 0..<Self.kills {
             let before = try script.found().gaps

@@ -73,7 +73,7 @@ struct GapRecoveryTests {
         var long = try longTape("recovery4")
         try long.write(200)
         let symbols = long.symbols.flatMap { $0 }
-        let script = GapScript(tape: long.tape)
+        let script = FeedScript(tape: long.tape)
         let before = try script.found().gaps
         let wanted = long.partitions.flatMap { $0.fold().missing }.map { symbol, part in
             "\(symbol.text) \(part.from.nanoseconds)-\(part.to.nanoseconds)"

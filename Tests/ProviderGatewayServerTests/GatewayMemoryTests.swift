@@ -17,13 +17,6 @@ import Testing
 /// it.
 @Suite("The gateway over a tape that forgot")
 struct GatewayMemoryTests {
-    private func full(_ ticks: Int) -> [String: String] {
-        [
-            "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": String(ticks), "SYNTHETIC_RATE": "1000",
-            "GATEWAY_PACKETS_PER_SECOND": "100000",
-        ]
-    }
-
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
 
     private func lastOrdinals(_ tape: TestTape) throws -> [Partition: UInt64] {
@@ -48,15 +41,15 @@ struct GatewayMemoryTests {
     @Test("restarted over streams that were made anew, it goes on behind its record")
     func record() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem1")
-        let first = try TestGateway(tape, full(700)).start()
-        #expect(try eventually { try tape.tickCount(source: source()) == 700 })
+        let first = try TestGateway(tape, .fullPace(700)).start()
+        try tape.expectTicks(700)
         #expect(try first.stop() == .success)
         let before = try lastOrdinals(tape)
         try deleteTickStreams(tape)
 
-        let gateway = try TestGateway(tape, full(700))
+        let gateway = try TestGateway(tape, .fullPace(700))
         let second = try gateway.start()
-        #expect(eventually { second.log.count(of: "gateway.started") == 1 })
+        second.expect("gateway.started")
         let lost = before.values.filter { $0 > 0 }.count
         #expect(second.service.metric("mds_tape_lost_ticks_total") == 700)
         // The streams of watermarks are reported as well.
@@ -72,9 +65,7 @@ struct GatewayMemoryTests {
             #expect(first.epoch == 2 && first.flags.contains(.epochMarker))
             #expect(first.firstOrdinal == before[Partition(number), default: 0] + 1)
         }
-        var json = JSONWriter(capacity: 64)
-        json.object { gateway.report.write(into: &$0) }
-        let shown = try JSONValue.parse(json.text)["rolled_back"]?.array ?? []
+        let shown = try gateway.status["rolled_back"]?.array ?? []
         #expect(shown.count == lost + TapeNames.tickStreams)
         #expect(
             shown.allSatisfy { $0["reason"]?.string?.contains("restored from a backup") == true })
@@ -101,8 +92,8 @@ struct GatewayMemoryTests {
     func readers() throws {
         let server = try NatsServer()
         let tape = try TestTape(server, namespace: "mem4")
-        let first = try TestGateway(tape, full(300)).start()
-        #expect(try eventually { try tape.tickCount(source: source()) == 300 })
+        let first = try TestGateway(tape, .fullPace(300)).start()
+        try tape.expectTicks(300)
         #expect(try first.stop() == .success)
         server.stop()
         let (store, copy) = (server.folder.file("store"), server.folder.file("copy"))
@@ -110,8 +101,8 @@ struct GatewayMemoryTests {
         try server.start()
         #expect(eventually { tape.client.connection.isConnected })
 
-        let second = try TestGateway(tape, full(900)).start()
-        #expect(try eventually { try tape.tickCount(source: source()) == 900 })
+        let second = try TestGateway(tape, .fullPace(900)).start()
+        try tape.expectTicks(900)
         #expect(try second.stop() == .success)
         let held = try lastOrdinals(tape)
         let reporter = try reader(tape)
@@ -120,17 +111,14 @@ struct GatewayMemoryTests {
         try FileManager.default.copyItem(atPath: copy, toPath: store)
         try server.start()
         #expect(eventually { tape.client.connection.isConnected })
-        #expect(try tape.tickCount(source: source()) == 300)
+        #expect(try tape.ticks() == 300)
 
-        let third = try TestGateway(tape, full(900)).start()
+        let third = try TestGateway(tape, .fullPace(900)).start()
         let lost = held.values.reduce(0, +) - 300
-        #expect(eventually { third.log.count(of: "gateway.started") == 1 })
+        third.expect("gateway.started")
         #expect(third.service.metric("mds_tape_lost_ticks_total") == Double(lost))
         // The 600 lost ticks are computed again, with ordinals that no reader has seen.
-        #expect(
-            try eventually {
-                try SourceOnTape(tape).count == 900
-            })
+        #expect(try eventually { try SourceOnTape(tape).count == 900 })
         for number in 0..<tape.names.partitions {
             let packets = try tape.tickPackets(Partition(number))
             let new = packets.filter { $0.header.epoch > 1 }
@@ -146,13 +134,10 @@ struct GatewayMemoryTests {
     func lateReader() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem5")
         let running = try TestGateway(tape, ["SYNTHETIC_RATE": "2000"]).start()
-        #expect(try eventually { try tape.tickCount(source: source()) > 100 })
+        #expect(try eventually { try tape.ticks() > 100 })
         #expect(running.log.count(of: "tape.rolled_back") == 0)
         let reporter = try reader(tape, beyond: 1_000_000)
-        #expect(
-            try eventually {
-                try lastOrdinals(tape).values.allSatisfy { $0 > 1_000_000 }
-            })
+        #expect(try eventually { try lastOrdinals(tape).values.allSatisfy { $0 > 1_000_000 } })
         #expect(running.log.count(of: "tape.rolled_back") == tape.names.partitions)
         #expect((running.service.metric("mds_tape_lost_ticks_total") ?? 0) > 3_000_000)
         // Later reports of the readers bring no news.
@@ -179,14 +164,14 @@ struct GatewayMemoryTests {
                 NatsConfiguration(urls: [proxy.url], clientName: "test"), names: tape.names,
                 telemetry: gateway.service.context.telemetry,
                 readiness: gateway.service.context.readiness))
-        #expect(eventually { running.log.count(of: "gateway.started") == 1 })
+        running.expect("gateway.started")
         proxy.hold(10_000, .acknowledgement)
         #expect(eventually { proxy.heldNow > 0 })
         let reporter = try reader(tape)
         // This is two seconds later at the earliest, so the gateway has heard the reader.
         #expect(eventually { running.log.count(of: "tape.publish.unsettled") > 0 })
         proxy.calm()
-        #expect(try eventually { try tape.tickCount(source: source()) == 40_000 })
+        try tape.expectTicks(40_000)
         #expect(running.log.count(of: "tape.rolled_back") == 0)
         #expect(try running.stop() == .success)
         withExtendedLifetime(reporter) {}
@@ -195,9 +180,9 @@ struct GatewayMemoryTests {
     @Test("what it acknowledged is on record within seconds, and where NATS shows it")
     func recordIsWritten() throws {
         let tape = try TestTape(try NatsServer(), namespace: "mem2")
-        let gateway = try TestGateway(tape, full(500))
+        let gateway = try TestGateway(tape, .fullPace(500))
         let running = try gateway.start()
-        #expect(try eventually { try tape.tickCount(source: source()) == 500 })
+        try tape.expectTicks(500)
         let bucket = try #require(
             try tape.client.jetStream.openBucket(
                 KeyValueConfiguration(
@@ -209,9 +194,7 @@ struct GatewayMemoryTests {
                 let sum = json["partitions"]?.array?.compactMap { $0["last_ordinal"]?.uint64 }
                 return sum?.reduce(0, +) == 500 && json["watermarks"]?.array?.count == 4
             })
-        var json = JSONWriter(capacity: 64)
-        json.object { gateway.report.write(into: &$0) }
-        let record = try JSONValue.parse(json.text)["record"]
+        let record = try gateway.status["record"]
         #expect((record?["writes"]?.int ?? 0) > 0 && record?["problem"] == .null)
         try running.stop()
     }
@@ -221,7 +204,7 @@ struct GatewayMemoryTests {
         let tape = try TestTape(try NatsServer(), namespace: "mem3")
         _ = try tape.client.jetStream.createBucket(
             KeyValueConfiguration(bucket: "mem3_sources", bytesMax: 1 << 20))
-        let running = try TestGateway(tape, full(10)).start()
+        let running = try TestGateway(tape, .fullPace(10)).start()
         #expect(throws: TapeError.self) { try running.exitCode() }
     }
 }

@@ -12,63 +12,30 @@ import Testing
 
 @Suite("The gateway on a real tape")
 struct GatewayTests {
-    private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace)
-    }
-
-    private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
-
-    private func full(_ ticks: Int) -> [String: String] {
-        [
-            "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": String(ticks), "SYNTHETIC_RATE": "1000",
-            "GATEWAY_PACKETS_PER_SECOND": "100000",
-        ]
-    }
-
-    private func isOnTape(_ tape: TestTape, _ ticks: Int) throws -> Bool {
-        let source = try source()
-        return eventually { isOnTape(tape, source) { $0 == UInt64(ticks) } }
-    }
-
-    /// While NATS is away there is no answer, which is not the awaited one either.
-    private func isOnTape(
-        _ tape: TestTape, _ source: SourceName, _ isRight: (UInt64) -> Bool
-    ) -> Bool {
-        do {
-            return isRight(try tape.tickCount(source: source))
-        } catch {
-            return false
-        }
-    }
-
     @Test("every tick of the market is on the tape once, in order, with dense ordinals")
     func complete() throws {
-        let tape = try tape("gw1")
-        let gateway = try TestGateway(tape, full(20_000))
+        let tape = try TestTape.shared("gw1")
+        let gateway = try TestGateway(tape, .fullPace(20_000))
         let running = try gateway.start()
-        #expect(try isOnTape(tape, 20_000))
+        try tape.expectTicks(20_000)
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        #expect(eventually { running.log.count(of: "gateway.started") == 1 })
+        running.expect("gateway.started")
         #expect(try running.stop() == .success)
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        #expect(found.all == Array(0..<20_000))
+        let found = try tape.expectAll(20_000)
         #expect(found.indexes.count == tape.names.partitions)
         for indexes in found.indexes.values {
             #expect(zip(indexes, indexes.dropFirst()).allSatisfy { $0 < $1 })
         }
-        #expect(
-            running.service.metric("mds_gateway_ticks_received_total{source=\"synthetic\"}")
-                == 20_000)
+        #expect(running.synthetic("mds_gateway_ticks_received_total") == 20_000)
         #expect(running.service.metric("mds_gateway_unpublished_ticks_total") == 0)
         #expect(running.log.count(of: "gateway.drained") == 1)
     }
 
     @Test("each symbol goes to its partition, defined in every packet that has ticks of it")
     func partitions() throws {
-        let tape = try tape("gw2")
-        let running = try TestGateway(tape, full(2_000)).start()
-        #expect(try isOnTape(tape, 2_000))
+        let tape = try TestTape.shared("gw2")
+        let running = try TestGateway(tape, .fullPace(2_000)).start()
+        try tape.expectTicks(2_000)
         try running.stop()
         for number in 0..<tape.names.partitions {
             for packet in try tape.tickPackets(Partition(number)) {
@@ -90,12 +57,10 @@ struct GatewayTests {
 
     @Test("watermarks of idle partitions come, never backwards, and reach the end of the market")
     func idleWatermarks() throws {
-        let tape = try tape("gw3")
+        let tape = try TestTape.shared("gw3")
         // With one symbol the other streams have only watermarks.
-        let running = try TestGateway(
-            tape, full(500).merging(["SYNTHETIC_SYMBOLS": "AAPL"]) { $1 }
-        ).start()
-        #expect(try isOnTape(tape, 500))
+        let running = try TestGateway(tape, .fullPace(500, ["SYNTHETIC_SYMBOLS": "AAPL"])).start()
+        try tape.expectTicks(500)
         let started = SystemClock().now()
         #expect(
             try eventually {
@@ -118,44 +83,42 @@ struct GatewayTests {
 
     @Test("a gateway that was killed at any point is followed without loss or repeat")
     func restarts() throws {
-        let tape = try tape("gw4")
+        let tape = try TestTape.shared("gw4")
         var random = SeededRandom(seed: 4)
-        let environment = full(6_000).merging(["GATEWAY_PACKETS_PER_SECOND": "400"]) { $1 }
+        let environment = [String: String].fullPace(6_000, ["GATEWAY_PACKETS_PER_SECOND": "400"])
         for _ in 0..<5 {
             let gateway = try TestGateway(tape, environment)
             let client = try tape.connect(gateway.service)
-            let before = try tape.tickCount(source: source())
+            let before = try tape.ticks()
             let running = try gateway.start(client)
-            #expect(eventually { running.log.count(of: "gateway.started") == 1 })
+            running.expect("gateway.started")
             let wanted = min(6_000, before + random.next() % 1_500)
-            #expect(try eventually { try tape.tickCount(source: source()) >= wanted })
+            #expect(try eventually { try tape.ticks() >= wanted })
             // Without a connection nothing is drained: ticks that were taken are lost.
             client.close()
             #expect(try running.exitCode() == .unavailable)
         }
         let last = try TestGateway(tape, environment).start()
-        #expect(try isOnTape(tape, 6_000))
+        try tape.expectTicks(6_000)
         #expect(try last.stop() == .success)
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        #expect(found.all == Array(0..<6_000))
+        let found = try tape.expectAll(6_000)
         #expect(found.epochs.values.allSatisfy { $0 == $0.sorted() })
     }
 
     @Test("other settings begin a new market behind the old one, with ordinals that go on")
     func changedSettings() throws {
-        let tape = try tape("gw5")
-        let environment = full(1_000).merging(["SYNTHETIC_SYMBOLS": "AAPL,MSFT,SPY,XLE"]) { $1 }
+        let tape = try TestTape.shared("gw5")
+        let environment = [String: String].fullPace(
+            1_000, ["SYNTHETIC_SYMBOLS": "AAPL,MSFT,SPY,XLE"])
         let first = try TestGateway(tape, environment).start()
-        #expect(try isOnTape(tape, 1_000))
+        try tape.expectTicks(1_000)
         try first.stop()
         let second = try TestGateway(tape, environment.merging(["SYNTHETIC_SEED": "2"]) { $1 })
             .start()
         // It begins with two records of each symbol: trades and quotes are delivered now.
-        #expect(try isOnTape(tape, 2_000 + 2 * 4))
+        try tape.expectTicks(2_000 + 2 * 4)
         try second.stop()
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        let found = try tape.expectSound()
         #expect(found.all == (0..<1_000).flatMap { [$0, $0] })
     }
 
@@ -163,21 +126,19 @@ struct GatewayTests {
     func natsRestarts() throws {
         let server = try NatsServer()
         let tape = try TestTape(server, namespace: "gw8")
-        let environment = full(8_000).merging(["GATEWAY_PACKETS_PER_SECOND": "300"]) { $1 }
+        let environment = [String: String].fullPace(8_000, ["GATEWAY_PACKETS_PER_SECOND": "300"])
         let running = try TestGateway(tape, environment).start()
         for wanted: UInt64 in [1_000, 3_000] {
-            let source = try source()
-            #expect(eventually { isOnTape(tape, source) { $0 >= wanted } })
+            // While NATS is away there is no answer.
+            #expect(eventually { (try? tape.ticks()) ?? 0 >= wanted })
             server.kill()
             #expect(eventually { !running.isReady })
             try server.start()
             #expect(eventually { running.isReady })
         }
-        #expect(try isOnTape(tape, 8_000))
+        #expect(eventually { (try? tape.ticks()) ?? 0 == 8_000 })
         #expect(try running.stop() == .success)
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
-        #expect(found.all == Array(0..<8_000))
+        try tape.expectAll(8_000)
     }
 
     @Test("a stream that is full holds the provider up; with room it goes on")
@@ -189,14 +150,11 @@ struct GatewayTests {
         let running = try gateway.start()
         let unsettled = "mds_tape_publish_unsettled_total{reason=\"refused\"}"
         #expect(eventually { (running.service.metric(unsettled) ?? 0) > 3 })
-        let blocked = "mds_gateway_blocked_total{source=\"synthetic\"}"
-        #expect(eventually { (running.service.metric(blocked) ?? 0) > 0 })
+        #expect(eventually { running.synthetic("mds_gateway_blocked_total") > 0 })
         #expect(!running.hasEnded)
-        let received = running.service.metric(
-            "mds_gateway_ticks_received_total{source=\"synthetic\"}")
         // Ticks that do not fit wait in the lanes: per lane, one packet in flight and one that
         // grows.
-        #expect((received ?? 0) < 40_000)
+        #expect(running.synthetic("mds_gateway_ticks_received_total") < 40_000)
         running.service.context.shutdown.request("test")
         #expect(try running.exitCode() == .temporary)
         #expect((running.service.metric("mds_gateway_unpublished_ticks_total") ?? 0) > 0)
@@ -204,15 +162,13 @@ struct GatewayTests {
 
     @Test("the report says how far it has come")
     func report() throws {
-        let tape = try tape("gw10")
-        let gateway = try TestGateway(tape, full(700))
+        let tape = try TestTape.shared("gw10")
+        let gateway = try TestGateway(tape, .fullPace(700))
         let running = try gateway.start()
-        #expect(try isOnTape(tape, 700))
+        try tape.expectTicks(700)
         #expect(
-            eventually {
-                var json = JSONWriter(capacity: 64)
-                json.object { gateway.report.write(into: &$0) }
-                guard let value = try? JSONValue.parse(json.text) else { return false }
+            try eventually {
+                let value = try gateway.status
                 let sum = value["partitions"]?.array?.compactMap { $0["last_ordinal"]?.uint64 }
                     .reduce(0, +)
                 return value["finished"] == .bool(true) && sum == 700

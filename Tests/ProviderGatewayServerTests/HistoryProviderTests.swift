@@ -5,7 +5,6 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TestSupport
 import Testing
 
@@ -78,13 +77,9 @@ struct HistoryProviderTests {
         }
 
         func gateway() throws -> TestGateway {
-            let instruments = try ["BTCUSDT", "ETHUSDT"].map {
-                Instrument(
-                    symbol: try #require(Symbol($0)), contract: Instrument.Contract(.crypto),
-                    feeds: feeds)
-            }
-            return try TestGateway(
-                tape, environment, providers: [.binance, .binanceHistory], instruments: instruments)
+            try TestGateway(
+                tape, environment, providers: [.binance, .binanceHistory],
+                instruments: try ["BTCUSDT", "ETHUSDT"].map { try .named($0, feeds, .crypto) })
         }
 
         func state(_ gateway: TestGateway) throws -> String {
@@ -117,11 +112,10 @@ struct HistoryProviderTests {
         #expect(try running.stop() == .success)
     }
 
-    @Test("what was stopped goes on after the last trade, and what is done stays as it is")
-    func stopped() throws {
-        let stage = try Stage()
-        let first = try stage.gateway()
-        let running = try first.start()
+    /// Stops a load in its middle, and lets two others end it. Returns what is on the tape by
+    /// symbol.
+    private func stopped(_ stage: Stage) throws -> [String: [RecordOnTape]] {
+        let running = try stage.gateway().start()
         #expect(try eventually { try stage.tape.tickCount(source: stage.source) > 500 })
         #expect(try running.stop() == .success)
         for _ in 0..<2 {
@@ -130,31 +124,29 @@ struct HistoryProviderTests {
             #expect(try eventually { try stage.state(gateway) == "finished" })
             #expect(try next.stop() == .success)
         }
-        let found = try ids(stage)
+        let records = try stage.tape.records(of: stage.source)
+        #expect(records.allSatisfy { $0.gap == nil })
+        return Dictionary(grouping: records.filter { $0.record.kind != nil }, by: \.symbol)
+    }
+
+    @Test("what was stopped goes on after the last trade, and what is done stays as it is")
+    func stopped() throws {
+        let found = try stopped(Stage())
         #expect(found.count == 2)
-        for (symbol, ids) in found {
-            #expect(ids.count > 500 && Set(ids).count == ids.count, "\(symbol)")
+        for (symbol, records) in found {
+            let ids = records.map(\.id)
+            #expect(ids.count > 500 && records.allSatisfy { $0.trade != nil }, "\(symbol)")
             #expect(ids == Array(ids[0]..<ids[0] + UInt64(ids.count)), "\(symbol)")
         }
     }
 
     @Test("bars of a past that was stopped follow each other, each once")
     func bars() throws {
-        let stage = try Stage(bars: true)
-        let first = try stage.gateway()
-        let running = try first.start()
-        #expect(try eventually { try stage.tape.tickCount(source: stage.source) > 500 })
-        #expect(try running.stop() == .success)
-        for _ in 0..<2 {
-            let gateway = try stage.gateway()
-            let next = try gateway.start()
-            #expect(try eventually { try stage.state(gateway) == "finished" })
-            #expect(try next.stop() == .success)
-        }
-        let found = try bars(stage)
+        let found = try stopped(Stage(bars: true))
         #expect(found.count == 2)
-        for (symbol, bars) in found {
-            #expect(bars.count == 6_000, "\(symbol) \(bars.count)")
+        for (symbol, records) in found {
+            let bars = records.compactMap(\.bar)
+            #expect(bars.count == 6_000 && records.count == 6_000, "\(symbol) \(bars.count)")
             #expect(zip(bars, bars.dropFirst()).allSatisfy { $0.closeTime == $1.openTime })
             #expect(bars.allSatisfy { $0.header.eventTime == $0.closeTime && $0.trades > 0 })
         }
@@ -182,48 +174,5 @@ struct HistoryProviderTests {
             environment: environment.merging(profile) { $1 })
         #expect(log.contains(#""count":12000,"requests":16,"#), "\(log)")
         #expect(log.contains("\(reason): the exchange is asked again in"), "\(log)")
-    }
-
-    /// The bars on the tape, in its order.
-    private func bars(_ stage: Stage) throws -> [String: [ProviderBar]] {
-        var bars: [String: [ProviderBar]] = [:]
-        for payload in try stage.tape.tickPayloads(of: stage.source) {
-            payload.withRawSpan { packet in
-                var walk = PacketWalk()
-                while let item = walk.next(in: packet) {
-                    guard case .other(let message) = item else { continue }
-                    #expect(message.gapRecord(in: packet) == nil)
-                    guard let bar = message.providerBar(in: packet),
-                        let symbol = walk.symbol(bar.header.symbol, in: packet)
-                    else { continue }
-                    bars[symbol.symbol.text, default: []].append(bar)
-                }
-            }
-        }
-        return bars
-    }
-
-    /// The ids on the tape, in its order.
-    private func ids(_ stage: Stage) throws -> [String: [UInt64]] {
-        var ids: [String: [UInt64]] = [:]
-        for payload in try stage.tape.tickPayloads(of: stage.source) {
-            payload.withRawSpan { packet in
-                var names: [UInt32: String] = [:]
-                var cursor = RecordCursor()
-                while let record = cursor.next(in: packet) {
-                    switch record {
-                    case .trade(let trade):
-                        ids[names[trade.header.symbol] ?? "?", default: []].append(
-                            trade.header.providerID)
-                    case .other(let message):
-                        if let (index, definition) = message.symbolDefinition(in: packet) {
-                            names[index] = definition.symbol.text
-                        }
-                    case .quote, .bar, .malformed: Issue.record("something else")
-                    }
-                }
-            }
-        }
-        return ids
     }
 }

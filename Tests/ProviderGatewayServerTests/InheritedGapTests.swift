@@ -15,17 +15,17 @@ import Testing
 
 @Suite("Gaps that outlive a gateway")
 struct InheritedGapTests {
-    private func script(_ namespace: String) throws -> GapScript {
-        GapScript(tape: try TestTape(NatsServer.shared(), namespace: namespace))
+    private func script(_ namespace: String) throws -> FeedScript {
+        FeedScript(tape: try TestTape(NatsServer.shared(), namespace: namespace))
     }
 
-    private func bucket(_ script: GapScript) throws -> KeyValueBucket {
+    private func bucket(_ script: FeedScript) throws -> KeyValueBucket {
         let client = script.tape.client
         return try #require(try client.jetStream.bucketAsFound(client.names.sourceBucket))
     }
 
     /// Leaves gaps of two instruments: one is half filled, the other one still lasts.
-    private func leave(_ script: GapScript, _ tenure: GapScript.Tenure) {
+    private func leave(_ script: FeedScript, _ tenure: FeedScript.Tenure) {
         script.send(
             [
                 script.subscription(0, 5), script.subscription(1, 5), script.trade(0, 6),
@@ -111,7 +111,7 @@ struct InheritedGapTests {
 
     /// What a newer release stored is made again from the tape, but it stays stored.
     private func newerRelease(
-        _ script: GapScript, _ bucket: KeyValueBucket, _ key: String, _ wanted: [String]
+        _ script: FeedScript, _ bucket: KeyValueBucket, _ key: String, _ wanted: [String]
     ) throws {
         let newer = Array(#"{"v":2}"#.utf8)
         let entry = try #require(try bucket.get(key))

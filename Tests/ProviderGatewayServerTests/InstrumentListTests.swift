@@ -3,10 +3,10 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
+import TapeCodec
 import Testing
 
 @testable import ProviderGateway
@@ -85,124 +85,91 @@ struct InstrumentListTests {
 
     @Test("a list that is read again ends and begins what changed, and a wrong one changes nothing")
     func reload() throws {
-        let tape = try TestTape(NatsServer.shared(), namespace: "reload")
-        let log = ScriptedProvider.Log()
-        let path = try folder.write(list("SPY, QQQ"), to: "a.yaml")
-        let gateway = try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed",
-                "GATEWAY_INSTRUMENTS": path,
-            ], providers: [ScriptedProvider.kind("scripted", log)])
-        let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let registry = try #require(log.starts.first).order.registry
-        #expect(log.starts[0].order.instruments == [0, 1])
-        let shutdown = gateway.service.context.shutdown
-
-        _ = try folder.write(list("QQQ, IWM"), to: "a.yaml")
-        #expect(shutdown.hangUp())
+        let scene = try scene("reload", "SPY, QQQ")
+        let log = scene.log
+        let running = try scene.gateway.start()
+        let order = try log.begun().order
+        #expect(order.instruments == [0, 1])
+        try scene.read(list("QQQ, IWM"))
         #expect(eventually { log.follows == [.init(begun: [2], ended: [0])] })
-        #expect(registry.wanted == [1, 2])
-
-        _ = try folder.write("nonsense\n", to: "a.yaml")
-        #expect(shutdown.hangUp())
+        #expect(order.registry.wanted == [1, 2])
+        try scene.read("nonsense\n")
         #expect(eventually { running.log.contains("stay as they were") })
-        #expect(registry.wanted == [1, 2])
-
-        _ = try folder.write(list("QQQ, {symbol: IWM, feeds: bars}, SPY"), to: "a.yaml")
-        #expect(shutdown.hangUp())
+        #expect(order.registry.wanted == [1, 2])
+        try scene.read(list("QQQ, {symbol: IWM, feeds: bars}, SPY"))
         #expect(eventually { log.follows.count == 2 })
         #expect(log.follows.last == .init(begun: [2, 0], ended: [2]))
         #expect(log.starts.count == 1 && log.stops == 0)
         #expect(try running.stop() == .success)
     }
 
-    /// Returns the lots in the definitions of the source's packets of trades, in order.
-    private func lots(_ tape: TestTape) throws -> [RoundLot?] {
-        try (0..<tape.names.partitions).flatMap { partition in
-            try tape.tickPackets(Partition(partition)).flatMap { packet in
-                packet.payload.withRawSpan { bytes in
-                    var found: [RoundLot?] = []
-                    var walk = PacketWalk(packet.header)
-                    while let item = walk.next(in: bytes) {
-                        guard case .trade(let trade) = item else { continue }
-                        found.append(walk.symbol(trade.header.symbol, in: bytes)?.lot)
-                    }
-                    return found
-                }
-            }
+    /// A gateway whose list of instruments a test changes.
+    private struct Scene {
+        let tape: TestTape
+        let log: ScriptedProvider.Log
+        let gateway: TestGateway
+        let folder: TemporaryFolder
+
+        /// Lets the gateway read another list.
+        func read(_ list: String) throws {
+            _ = try folder.write(list, to: "a.yaml")
+            #expect(eventually { gateway.service.context.shutdown.hangUp() })
         }
+
+        /// Returns the lots in the definitions of the trades on the tape, in order.
+        func lots() throws -> [RoundLot?] {
+            try tape.records(of: try #require(SourceName("feed"))).filter { $0.trade != nil }
+                .map { $0.definition?.lot }
+        }
+    }
+
+    private func scene(_ namespace: String, _ symbols: String) throws -> Scene {
+        let tape = try TestTape(NatsServer.shared(), namespace: namespace)
+        let path = try folder.write(list(symbols), to: "a.yaml")
+        let log = ScriptedProvider.Log()
+        let gateway = try TestGateway.scripted(
+            tape, ["scripted": log], nil, ["GATEWAY_INSTRUMENTS": path])
+        return Scene(tape: tape, log: log, gateway: gateway, folder: folder)
     }
 
     @Test("the lot of the list is in the definitions, and another one from the next tick on")
     func lots() throws {
-        let tape = try TestTape(NatsServer.shared(), namespace: "lots")
-        let log = ScriptedProvider.Log()
-        let path = try folder.write(list("{symbol: SPY, lot: 40}"), to: "a.yaml")
-        let gateway = try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed",
-                "GATEWAY_INSTRUMENTS": path,
-            ], providers: [ScriptedProvider.kind("scripted", log)])
-        let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let (order, channel) = try #require(log.starts.first.map { ($0.order, $0.channel) })
-        func send() {
+        let scene = try scene("lots", "{symbol: SPY, lot: 40}")
+        let running = try scene.gateway.start()
+        let began = try scene.log.begun()
+        func send(_ count: Int) throws {
             let now = SystemClock().now()
-            let header = TickHeader(symbol: 0, providerTime: now, receiveTime: now)
-            let price = Price(raw: 1_000_000_000)
-            let trade = Trade(header: header, price: price, size: Quantity(raw: 100_000_000))
-            var batch: [ProviderRecord] = [.tape(.trade(trade))]
-            guard case .sent = channel.send(&batch, floor: now) else {
-                Issue.record("the channel takes nothing")
-                return
-            }
+            began.channel.deliver([.trade(at: now)], floor: now)
+            #expect(try eventually { try scene.lots().count == count })
         }
-        send()
-        #expect(try eventually { try lots(tape).count == 1 })
-        let texts = [
-            "{symbol: SPY, lot: 10, lot_from: 2026-05-01, lot_before: 40}", "SPY",
-        ]
+        try send(1)
+        let texts = ["{symbol: SPY, lot: 10, lot_from: 2026-05-01, lot_before: 40}", "SPY"]
         for (index, text) in texts.enumerated() {
-            _ = try folder.write(list(text), to: "a.yaml")
-            let old = order.registry.instrument(0)?.lot
-            #expect(gateway.service.context.shutdown.hangUp())
-            #expect(eventually { order.registry.instrument(0)?.lot != old })
-            send()
-            #expect(try eventually { try lots(tape).count == index + 2 })
+            let old = began.order.registry.instrument(0)?.lot
+            try scene.read(list(text))
+            #expect(eventually { began.order.registry.instrument(0)?.lot != old })
+            try send(index + 2)
         }
         let shares = { (number: Int64) in Quantity(raw: number * 100_000_000) }
         let day = try #require(ISOTime.parse("2026-05-01T00:00:00Z"))
         #expect(
-            try lots(tape) == [
+            try scene.lots() == [
                 RoundLot(shares(40)), RoundLot(shares(10), from: day, before: shares(40)), nil,
             ])
         // The provider was not asked for anything again.
-        #expect(log.follows.isEmpty && log.starts.count == 1)
+        #expect(scene.log.follows.isEmpty && scene.log.starts.count == 1)
         #expect(try running.stop() == .success)
     }
 
     @Test("a gateway that stands by takes the new list, too")
     func standby() throws {
-        let tape = try TestTape(NatsServer.shared(), namespace: "reload2")
-        let log = ScriptedProvider.Log()
-        let path = try folder.write(list("SPY"), to: "a.yaml")
-        let gateway = try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed",
-                "GATEWAY_INSTRUMENTS": path,
-            ], providers: [ScriptedProvider.kind("scripted", log)])
-        let running = try gateway.standBy()
-        let shutdown = gateway.service.context.shutdown
-        _ = try folder.write(list("QQQ"), to: "a.yaml")
-        #expect(eventually { shutdown.hangUp() })
-        #expect(eventually { gateway.settings.delivery.registry.wanted == [1] })
-        gateway.group.take()
-        #expect(eventually { log.starts.count == 1 })
-        #expect(log.starts.first?.order.instruments == [1])
+        let scene = try scene("reload2", "SPY")
+        let running = try scene.gateway.standBy()
+        try scene.read(list("QQQ"))
+        let registry = scene.gateway.settings.delivery.registry
+        #expect(eventually { registry.wanted == [1] })
+        scene.gateway.group.take()
+        #expect(try scene.log.begun().order.instruments == [1])
         #expect(try running.stop() == .success)
     }
 }

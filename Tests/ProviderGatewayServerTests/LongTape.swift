@@ -121,8 +121,7 @@ struct LongTape {
             #expect(
                 found.position.lastOrdinal == wanted.position.lastOrdinal,
                 sourceLocation: sourceLocation)
-            #expect(
-                found.position.sequence == last?.last.sequence, sourceLocation: sourceLocation)
+            #expect(found.position.sequence == last?.last.sequence, sourceLocation: sourceLocation)
         }
     }
 }

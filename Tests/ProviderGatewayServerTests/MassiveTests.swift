@@ -218,8 +218,7 @@ private struct FoundOfMassive {
         var problems: [String] = []
         var there: Set<Key> = []
         for (symbol, trade) in trades {
-            let key = Key(
-                symbol: symbol, number: trade.header.providerID & (1 << 38 - 1))
+            let key = Key(symbol: symbol, number: trade.header.providerID & (1 << 38 - 1))
             if !there.insert(key).inserted { problems.append("\(key) is there twice") }
             guard let real = happened[key] else {
                 problems.append("\(key) never happened")

@@ -15,22 +15,10 @@ import Testing
 /// on record.
 @Suite("The gateway in a market that does not wait")
 struct MissedTests {
-    private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace)
-    }
-
     private func source() throws -> SourceName { try #require(SourceName("synthetic")) }
 
     private func lost(_ rate: Int) -> [String: String] {
         ["SYNTHETIC_RATE": String(rate), "SYNTHETIC_MISSED": "lost"]
-    }
-
-    private func count(_ tape: TestTape) throws -> UInt64 {
-        try tape.tickCount(source: source())
-    }
-
-    private func audit(_ tape: TestTape, _ settings: GatewaySettings) throws -> MarketAudit.Report {
-        try TapeAudit.report(tape, settings)
     }
 
     private func watermark(_ tape: TestTape) throws -> Timestamp {
@@ -39,7 +27,7 @@ struct MissedTests {
 
     @Test("killed 20 times with a standby: every tick is on the tape once, or in a gap")
     func killed() throws {
-        let tape = try tape("miss1")
+        let tape = try TestTape.shared("miss1")
         var random = SeededRandom(seed: 20)
         let environment = lost(2_000)
         var next = try TestGateway(tape, environment)
@@ -52,9 +40,9 @@ struct MissedTests {
             let client = try tape.connect(next.service)
             standby = try next.standBy(client)
             // Kill it at any moment, also before it has opened the source or written its gaps.
-            let wanted = try count(tape) + random.next() % 400
+            let wanted = try tape.ticks() + random.next() % 400
             if random.next() % 4 > 0 {
-                #expect(try eventually { try count(tape) >= wanted })
+                #expect(try eventually { try tape.ticks() >= wanted })
             }
             active.group.drop()
             running.service.context.shutdown.request("killed")
@@ -62,64 +50,51 @@ struct MissedTests {
             watermarks.append(try watermark(tape))
         }
         next.group.take(epoch: 21)
-        #expect(eventually { standby.log.count(of: "gateway.started") == 1 })
-        let wanted = try count(tape) + 1_000
-        #expect(try eventually { try count(tape) >= wanted })
+        standby.expect("gateway.started")
+        try tape.expectMore(1_000)
         #expect(try standby.stop() == .success)
-        let report = try audit(tape, next.settings)
-        #expect(report.isRight, "\(report)")
-        #expect(report.inGaps > 0 && report.onTape > 1_000 && report.gaps > 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(next.settings) { $0.inGaps > 0 && $0.onTape > 1_000 && $0.gaps > 0 }
+        try tape.expectSound()
         #expect(zip(watermarks, watermarks.dropFirst()).allSatisfy { $0 <= $1 })
     }
 
     @Test("handed over in order, the gap is what nobody took in between")
     func handedOver() throws {
-        let tape = try tape("miss2")
+        let tape = try TestTape.shared("miss2")
         let gateways = try (0..<2).map { _ in try TestGateway(tape, lost(1_000)) }
         let running = try gateways.map { try $0.standBy() }
         for turn in 0..<5 {
             let gateway = gateways[turn % 2]
             gateway.group.take(epoch: UInt64(turn + 1))
-            let wanted = try count(tape) + 200
-            #expect(try eventually { try count(tape) >= wanted })
+            try tape.expectMore(200)
             gateway.group.release()
             let tenure = gateway.group.tenure
-            #expect(
-                eventually {
-                    gateway.group.news.last == .released(SourceMembership.partition, tenure: tenure)
-                })
+            #expect(eventually { gateway.group.news.last == .released(tenure) })
         }
         for each in running { #expect(try each.stop() == .success) }
-        let report = try audit(tape, gateways[0].settings)
-        #expect(report.isRight, "\(report)")
         // One gap per symbol and hand-over.
-        #expect(try report.gaps == 4 * gateways[0].settings.market.symbols.count)
+        let symbols = try gateways[0].settings.market.symbols.count
+        try tape.expectRight(gateways[0].settings) { $0.gaps == 4 * symbols }
     }
 
     @Test(
         "started cold behind an older run, it records what was missed, and no watermark passes it")
     func coldStart() throws {
-        let tape = try tape("miss3")
+        let tape = try TestTape.shared("miss3")
         let first = try TestGateway(tape, lost(1_000))
         let running = try first.start()
-        #expect(try eventually { try count(tape) >= 500 })
+        #expect(try eventually { try tape.ticks() >= 500 })
         #expect(try running.stop() == .success)
         let before = try watermark(tape)
         let second = try TestGateway(tape, lost(1_000))
         let again = try second.start()
-        #expect(eventually { again.log.count(of: "gateway.started") == 1 })
-        let wanted = try count(tape) + 500
-        #expect(try eventually { try count(tape) >= wanted })
+        again.expect("gateway.started")
+        try tape.expectMore(500)
         #expect(try again.stop() == .success)
         let symbols = try second.settings.market.symbols.count
-        #expect(
-            again.service.metric(
-                "mds_gateway_gap_records_total{reason=\"take_over\",source=\"synthetic\"}")
-                == Double(symbols))
-        let report = try audit(tape, second.settings)
-        #expect(report.isRight && report.gaps == symbols, "\(report)")
+        let taken = again.synthetic("mds_gateway_gap_records_total", "reason=\"take_over\",")
+        #expect(taken == Double(symbols))
+        try tape.expectRight(second.settings) { $0.gaps == symbols }
         try expectGapsFirst(tape, before)
     }
 
@@ -130,14 +105,8 @@ struct MissedTests {
             let partition = Partition(number)
             var gap: (sequence: UInt64, from: Timestamp)?
             for packet in try tape.tickPackets(partition) where packet.header.epoch == 2 {
-                packet.payload.withRawSpan { bytes in
-                    var cursor = RecordCursor()
-                    while let record = cursor.next(in: bytes) {
-                        guard case .other(let message) = record,
-                            let found = message.gapRecord(in: bytes)
-                        else { continue }
-                        if gap == nil { gap = (packet.sequence, found.from) }
-                    }
+                if gap == nil, let found = packet.records.lazy.compactMap(\.gap).first {
+                    gap = (packet.sequence, found.from)
                 }
                 let isMarker = packet.header.flags.contains(.epochMarker)
                 #expect(isMarker || gap != nil, "\(partition): something came before the gaps")
@@ -156,7 +125,7 @@ struct MissedTests {
 
     @Test("killed before its first tick, but with its gaps on the tape, the market goes on")
     func gapsOnly() throws {
-        let tape = try tape("miss4")
+        let tape = try TestTape.shared("miss4")
         // With one tick per second a tenure may begin and end with gaps only.
         let slow = lost(1).merging([
             "SYNTHETIC_SYMBOLS": "AAPL,MSFT", "SYNTHETIC_BACKLOG": "5s",
@@ -164,21 +133,20 @@ struct MissedTests {
         for turn in 1...4 {
             let gateway = try TestGateway(tape, slow)
             let running = try gateway.start()
-            #expect(eventually { running.log.count(of: "gateway.started") == 1 })
-            #expect(try eventually { try count(tape) >= UInt64(3 + turn) })
+            running.expect("gateway.started")
+            #expect(try eventually { try tape.ticks() >= UInt64(3 + turn) })
             #expect(try running.stop() == .success)
         }
         let settings = try TestGateway(tape, slow).settings
-        let report = try audit(tape, settings)
-        #expect(report.isRight, "\(report)")
+        try tape.expectRight(settings)
     }
 
     @Test("an audit that finds a tick nowhere, or twice, says so")
     func auditFails() throws {
-        let tape = try tape("miss5")
+        let tape = try TestTape.shared("miss5")
         let gateway = try TestGateway(tape, lost(1_000))
         let running = try gateway.start()
-        #expect(try eventually { try count(tape) >= 300 })
+        #expect(try eventually { try tape.ticks() >= 300 })
         #expect(try running.stop() == .success)
         let settings = try gateway.settings.market
         let market = AuditedMarket(settings)

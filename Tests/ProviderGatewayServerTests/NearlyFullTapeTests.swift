@@ -30,9 +30,7 @@ struct NearlyFullTapeTests {
 
     @Test(
         "conflate and drop: quotes are left out and on record, trades stay",
-        arguments: [
-            "conflate", "drop",
-        ])
+        arguments: ["conflate", "drop"])
     func quotes(policy: String) throws {
         let scene = try NearlyFullTape(
             "full\(policy)", ["SYNTHETIC_RATE": "1000", "GATEWAY_POLICY_QUOTES": policy])
@@ -41,8 +39,7 @@ struct NearlyFullTapeTests {
         #expect(eventually { gateway.leftOut("quote") > 2_000 }, "\(gateway.log)")
         try scene.unload()
         #expect(eventually { !gateway.isPressed }, "\(gateway.log)")
-        let before = try scene.count()
-        #expect(try eventually { try scene.count() >= before + 2_000 })
+        try scene.tape.expectMore(2_000)
         #expect(gateway.leftOut("trade") == 0)
         let leftOut = gateway.leftOut("quote")
         #expect(gateway.metric("mds_gateway_gap_records_total", "reason=\"dropped\"") ?? 0 > 0)
@@ -50,6 +47,7 @@ struct NearlyFullTapeTests {
         #expect(gateway.count(of: "gateway.backpressure") == 2, "\(gateway.log)")
         let report = try scene.report()
         #expect(report.isRight && Double(report.inGaps) == leftOut, "\(report), \(leftOut)")
+        try scene.tape.expectSound()
     }
 
     @Test("error: the gateway ends and says what to do; nothing that it took is lost")

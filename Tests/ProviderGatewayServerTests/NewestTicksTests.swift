@@ -12,12 +12,7 @@ import Testing
 @Suite("How old the newest ticks are")
 struct NewestTicksTests {
     private static func registry(_ count: Int) throws -> InstrumentRegistry {
-        InstrumentRegistry(
-            try (0..<count).map {
-                Instrument(
-                    symbol: try #require(Symbol("S\($0)")), contract: Instrument.Contract(.stock),
-                    feeds: .trades)
-            })
+        InstrumentRegistry(try (0..<count).map { try .named("S\($0)") })
     }
 
     private static func page(
@@ -66,28 +61,18 @@ struct NewestTicksTests {
     func gateway() throws {
         let tape = try TestTape(try NatsServer(), namespace: "newest")
         let log = ScriptedProvider.Log()
-        let registry = try Self.registry(3)
-        let gateway = try TestGateway(
-            tape, ["GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed"],
-            providers: [ScriptedProvider.kind("scripted", log)],
-            instruments: (0..<3).compactMap { registry.instrument($0) })
+        let gateway = try TestGateway.scripted(
+            tape, ["scripted": log], try (0..<3).map { try .named("S\($0)") })
         #expect(try gateway.status["newest"] == nil)
         let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
-        let channel = try #require(log.starts.first).channel
         let time = SystemClock().now().advanced(byNanoseconds: -1_000_000_000)
-        var batch = [UInt32(0), 1].map { symbol in
-            var trade = Trade(
-                header: TickHeader(
-                    symbol: symbol, providerTime: time, receiveTime: time, providerID: 1),
-                price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000))
-            if symbol == 1 { trade.header.flags.insert(.backfilled) }
-            return ProviderRecord.tape(.trade(trade))
-        }
-        guard case .sent = channel.send(&batch, floor: time) else {
-            Issue.record("the channel takes nothing")
-            return
-        }
+        try log.begun().channel.deliver(
+            [TickFlags(), .backfilled].enumerated().map { symbol, flags in
+                .trade(
+                    TickHeader(
+                        symbol: UInt32(symbol), flags: flags, providerTime: time,
+                        receiveTime: time, providerID: 1))
+            }, floor: time)
         var newest: JSONValue?
         #expect(
             try eventually {

@@ -16,10 +16,6 @@ import Testing
 /// `PacketPaceSimulationTests`.
 @Suite("When packets leave a gateway")
 struct PaceTests {
-    private func tape(_ namespace: String) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace)
-    }
-
     /// Returns the numbers of ticks of all packets that have any.
     private func packets(_ tape: TestTape) throws -> [UInt32] {
         try (0..<tape.names.partitions).flatMap { try tape.tickPackets(Partition($0)) }
@@ -29,7 +25,7 @@ struct PaceTests {
 
     @Test("with an aim ticks wait for others, but not when the service ends")
     func collects() throws {
-        let tape = try tape("pace1")
+        let tape = try TestTape.shared("pace1")
         let gateway = try TestGateway(
             tape,
             [
@@ -46,36 +42,27 @@ struct PaceTests {
         // and a last one. Twice as many are left for a machine that is slow. Without an aim there
         // are hundreds.
         #expect(packets.count <= 10 * tape.names.partitions, "\(packets.count)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectSound()
         let ages = "mds_gateway_tick_age_seconds_count{source=\"synthetic\"}"
         #expect(running.service.metric(ages) == Double(packets.count))
     }
 
     @Test("a record without room lets its packet leave, and is no reason for the spool")
     func room() throws {
-        let tape = try tape("pace2")
+        let tape = try TestTape.shared("pace2")
         let folder = try TemporaryFolder()
         let log = ScriptedProvider.Log()
-        let symbol = try #require(Symbol("SPY"))
-        let gateway = try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "one", "GATEWAY_SOURCE": "feed", "GATEWAY_LATENCY": "1s",
-                "GATEWAY_SPOOL": folder.file("spool"),
-            ], providers: [ScriptedProvider.kind("one", log)],
-            instruments: [
-                Instrument(symbol: symbol, contract: Instrument.Contract(.stock), feeds: .news)
-            ])
+        let gateway = try TestGateway.scripted(
+            tape, ["one": log], [.named("SPY", .news)],
+            ["GATEWAY_LATENCY": "1s", "GATEWAY_SPOOL": folder.file("spool")])
         let running = try gateway.start()
-        #expect(eventually { log.starts.count == 1 })
         let time = SystemClock().now()
         let headline = NewsHeadline(
             header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
             provider: "wire", article: "a", headline: String(repeating: "x", count: 2_000))
         // One and a half packets of 128 KiB.
-        var batch = Array(repeating: ProviderRecord.tape(.news(headline)), count: 100)
-        _ = try #require(log.starts.first).channel.send(&batch, floor: time)
+        try log.begun().channel.deliver(
+            Array(repeating: .tape(.news(headline)), count: 100), floor: time)
         #expect(try eventually { try packets(tape).count == 2 })
         #expect(try packets(tape).reduce(0, +) == 100)
         #expect(running.log.count(of: "gateway.spool.begun") == 0)

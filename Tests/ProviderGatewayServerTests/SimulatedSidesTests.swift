@@ -52,8 +52,7 @@ struct SimulatedSidesTests {
         }
         #expect(try running.stop() == .success)
         exchange.stop()
-        try Sides(tape).compare(
-            with: String(contentsOfFile: folder.file("truth"), encoding: .utf8))
+        try Sides(tape).compare(with: String(contentsOfFile: folder.file("truth"), encoding: .utf8))
     }
 }
 

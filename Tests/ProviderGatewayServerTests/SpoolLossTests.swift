@@ -5,7 +5,6 @@ import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -20,47 +19,17 @@ struct SpoolLossTests {
     /// The provider of the tenure after the damage.
     enum Next: CaseIterable { case urgent, waiting, learning }
 
-    private func instruments() throws -> [Instrument] {
-        let symbol = try #require(Symbol("SPY"))
-        return [
-            Instrument(symbol: symbol, contract: Instrument.Contract(.stock), feeds: .trades)
-        ]
-    }
-
     private func gateway(
         _ tape: TestTape, _ folder: TemporaryFolder, _ log: ScriptedProvider.Log,
         isLearning: Bool = false
     ) throws -> TestGateway {
-        try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "one", "GATEWAY_SOURCE": "feed",
-                "GATEWAY_SPOOL": folder.file("spool"),
-            ], providers: [ScriptedProvider.kind("one", log)],
-            instruments: isLearning ? [] : instruments())
-    }
-
-    private static func trade(_ time: Timestamp) -> ProviderRecord {
-        .tape(
-            .trade(
-                Trade(
-                    header: TickHeader(symbol: 0, providerTime: time, receiveTime: time),
-                    price: Price(raw: 1_000_000_000), size: Quantity(raw: 100_000_000))))
+        try TestGateway.scripted(
+            tape, ["one": log], isLearning ? [] : [.named("SPY")],
+            ["GATEWAY_SPOOL": folder.file("spool")])
     }
 
     private func gaps(_ tape: TestTape) throws -> [GapRecord] {
-        let symbol = try #require(Symbol("SPY"))
-        var found: [GapRecord] = []
-        for packet in try tape.tickPackets(tape.names.partition(of: symbol)) {
-            packet.payload.withRawSpan { bytes in
-                var cursor = RecordCursor()
-                while let record = cursor.next(in: bytes) {
-                    guard case .other(let message) = record else { continue }
-                    if let gap = message.gapRecord(in: bytes) { found.append(gap) }
-                }
-            }
-        }
-        return found
+        try tape.records(of: try #require(SourceName("feed"))).compactMap(\.gap)
     }
 
     /// The path of the spool's only file of frames.
@@ -81,17 +50,15 @@ struct SpoolLossTests {
         var first = try gateway(tape, folder, log)
         first.settings.drainNanoseconds = 100_000_000
         let running = try first.start()
-        #expect(eventually { log.starts.count == 1 })
+        let channel = try log.begun().channel
         first.group.pause()
-        let channel = try #require(log.starts.first).channel
         let time = SystemClock().now()
         let spooled = "mds_gateway_spooled_ticks_total{source=\"feed\"}"
         var firstFrame = 0
         // Two frames: a spool that is opened cuts off a last frame that cannot be read.
         for count in 1...2 {
             let tick = count == 1 ? time : SystemClock().now()
-            var batch = [Self.trade(tick)]
-            _ = channel.send(&batch, floor: tick)
+            channel.deliver([.trade(at: tick)], floor: tick)
             #expect(eventually { running.service.metric(spooled) == Double(count) })
             if count == 1 { firstFrame = try Data(contentsOf: frames(folder)).count }
         }
@@ -106,12 +73,10 @@ struct SpoolLossTests {
         second.group.take(epoch: 2)
         let again = try second.standBy()
         #expect(eventually { again.log.count(of: "gateway.spool.damaged") == 1 })
-        #expect(eventually { log.starts.count == 2 })
+        let began = try log.begun(2)
         if next == .learning {
-            let began = try #require(log.starts.last)
-            _ = began.order.registry.follow(try instruments())
-            var batch = [Self.trade(SystemClock().now())]
-            _ = began.channel.send(&batch, floor: .undefined)
+            _ = began.order.registry.follow([try .named("SPY")])
+            began.channel.deliver([.trade(at: SystemClock().now())], floor: .undefined)
         }
         #expect(try eventually { try !gaps(tape).isEmpty })
         #expect(try again.stop() == .success)
@@ -132,8 +97,8 @@ struct SpoolLossTests {
         gateway.onHeadroom = {
             guard !hasSent.isSet, let channel = log.starts.first?.channel else { return }
             hasSent.set(true)
-            var batch = [Self.trade(SystemClock().now()), Self.trade(SystemClock().now())]
-            _ = channel.send(&batch, floor: .undefined)
+            let ticks = (0..<2).map { _ in ProviderRecord.trade(at: SystemClock().now()) }
+            channel.deliver(ticks, floor: .undefined)
             group.release()
         }
         let running = try gateway.start()

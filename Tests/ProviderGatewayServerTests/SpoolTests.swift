@@ -25,12 +25,8 @@ struct SpoolTests {
         ]
     }
 
-    private func count(_ tape: TestTape) throws -> UInt64 {
-        try tape.tickCount(source: source())
-    }
-
     private func spooled(_ running: RunningService) -> Double {
-        running.service.metric("mds_gateway_spool_ticks{source=\"synthetic\"}") ?? 0
+        running.synthetic("mds_gateway_spool_ticks")
     }
 
     @Test("NATS away: ticks go into the spool, and from there onto the tape, none missing")
@@ -41,29 +37,21 @@ struct SpoolTests {
         let gateway = try TestGateway(tape, environment(folder))
         let running = try gateway.start()
         for turn in 1...2 {
-            let standing = try count(tape)
-            #expect(try eventually { try count(tape) >= standing + 1_000 })
+            try tape.expectMore(1_000)
             server.kill()
             #expect(eventually { spooled(running) > 10_000 })
             #expect(running.log.count(of: "gateway.spool.begun") == turn)
             #expect(!running.hasEnded)
             try server.start()
-            #expect(
-                eventually {
-                    running.log.count(of: "gateway.spool.drained") == turn
-                })
+            running.expect("gateway.spool.drained", turn)
             #expect(eventually { tape.client.connection.isConnected })
         }
-        let standing = try count(tape)
-        #expect(try eventually { try count(tape) >= standing + 1_000 })
+        try tape.expectMore(1_000)
         #expect(try running.stop() == .success)
-        let report = try TapeAudit.report(tape, gateway.settings)
-        #expect(report.isRight && report.gaps == 0 && report.onTape > 20_000, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(gateway.settings) { $0.gaps == 0 && $0.onTape > 20_000 }
+        try tape.expectSound()
         #expect(running.service.metric("mds_gateway_spool_failures_total") == nil)
-        let capacity = "mds_gateway_spool_capacity_bytes{source=\"synthetic\"}"
-        #expect(running.service.metric(capacity) == 1_073_741_824)
+        #expect(running.synthetic("mds_gateway_spool_capacity_bytes") == 1_073_741_824)
         let free = try #require(running.service.metric("mds_disk_free_bytes{folder=\"spool\"}"))
         #expect(free > 0)
     }
@@ -75,26 +63,22 @@ struct SpoolTests {
         var first = try TestGateway(tape, environment(folder))
         first.settings.drainNanoseconds = 300_000_000
         let running = try first.start()
-        #expect(try eventually { try count(tape) >= 1_000 })
+        #expect(try eventually { try tape.ticks() >= 1_000 })
         first.group.pause()
         #expect(eventually { spooled(running) > 5_000 })
-        let standing = try count(tape)
+        let standing = try tape.ticks()
         #expect(try running.stop() == .success)
-        #expect(try count(tape) == standing)
+        #expect(try tape.ticks() == standing)
 
         let second = try TestGateway(tape, environment(folder))
-        second.group.take(epoch: 2)
-        let again = try second.standBy()
-        #expect(eventually { again.log.count(of: "gateway.spool.drained") == 1 })
-        #expect(eventually { again.log.count(of: "gateway.started") == 1 })
-        let drained = try count(tape)
+        let again = try second.start(epoch: 2)
+        again.expect("gateway.spool.drained")
+        let drained = try tape.ticks()
         #expect(drained >= standing + 5_000)
-        #expect(try eventually { try count(tape) >= drained + 1_000 })
+        #expect(try eventually { try tape.ticks() >= drained + 1_000 })
         #expect(try again.stop() == .success)
-        let report = try TapeAudit.report(tape, second.settings)
-        #expect(report.isRight && report.gaps > 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(second.settings) { $0.gaps > 0 }
+        try tape.expectSound()
     }
 
     @Test("not sure of its source, it keeps what it takes in the spool, not in memory alone")
@@ -104,31 +88,29 @@ struct SpoolTests {
         // The rate is so low that no packet is full for minutes.
         let gateway = try TestGateway(tape, environment(folder, rate: 200))
         let running = try gateway.start()
-        #expect(try eventually { try count(tape) >= 100 })
+        #expect(try eventually { try tape.ticks() >= 100 })
         gateway.group.pause()
-        #expect(eventually { running.log.count(of: "gateway.paused") == 1 })
-        #expect(eventually { running.log.count(of: "gateway.spool.begun") == 1 })
+        running.expect("gateway.paused")
+        running.expect("gateway.spool.begun")
         func received() -> Double {
-            running.service.metric("mds_gateway_ticks_received_total{source=\"synthetic\"}") ?? 0
+            running.synthetic("mds_gateway_ticks_received_total")
         }
-        let standing = Double(try count(tape))
+        let standing = Double(try tape.ticks())
         let taken = received()
         #expect(eventually { received() >= taken + 1_000 })
         let before = received()
         // All ticks except the newest.
         #expect(eventually { standing + spooled(running) >= before })
         // The files that a kill at this moment would leave.
-        try FileManager.default.copyItem(
-            atPath: folder.file("spool"), toPath: copy.file("spool"))
+        try FileManager.default.copyItem(atPath: folder.file("spool"), toPath: copy.file("spool"))
         let left = try Spool(
             Spool.Settings(
                 folder: copy.file("spool"), source: source(), bytesMax: 1 << 30))
         #expect(standing + Double(left.opening.ticks) >= before)
         gateway.group.goOn()
-        #expect(eventually { running.log.count(of: "gateway.spool.drained") == 1 })
+        running.expect("gateway.spool.drained")
         #expect(try running.stop() == .success)
-        let report = try TapeAudit.report(tape, gateway.settings)
-        #expect(report.isRight && report.gaps == 0, "\(report)")
+        try tape.expectRight(gateway.settings) { $0.gaps == 0 }
     }
 
     @Test("fenced, it sets its spool aside; the successor's gap covers what is in it")
@@ -137,64 +119,48 @@ struct SpoolTests {
         let folders = (try TemporaryFolder(), try TemporaryFolder())
         let old = try TestGateway(tape, environment(folders.0))
         let first = try old.start()
-        #expect(try eventually { try count(tape) >= 1_000 })
+        #expect(try eventually { try tape.ticks() >= 1_000 })
         old.group.pause()
         #expect(eventually { spooled(first) > 5_000 })
         let new = try TestGateway(tape, environment(folders.1))
-        new.group.take(epoch: 2)
-        let second = try new.standBy()
-        #expect(eventually { second.log.count(of: "gateway.started") == 1 })
+        let second = try new.start(epoch: 2)
         old.group.goOn()
-        #expect(eventually { first.log.count(of: "gateway.spool.set_aside") == 1 })
-        #expect(eventually { first.log.count(of: "gateway.taken_over") == 1 })
-        #expect(
-            (first.service.metric(
-                "mds_gateway_spool_aside_ticks_total{source=\"synthetic\"}") ?? 0) > 5_000)
+        first.expect("gateway.spool.set_aside")
+        first.expect("gateway.taken_over")
+        #expect(first.synthetic("mds_gateway_spool_aside_ticks_total") > 5_000)
         let aside = try FileManager.default.contentsOfDirectory(
             atPath: "\(folders.0.file("spool"))/aside")
         #expect(aside.count == 1)
-        let standing = try count(tape)
-        #expect(try eventually { try count(tape) >= standing + 1_000 })
+        try tape.expectMore(1_000)
         for each in [first, second] { #expect(try each.stop() == .success) }
-        let report = try TapeAudit.report(tape, new.settings)
-        #expect(report.isRight && report.inGaps > 5_000, "\(report)")
+        try tape.expectRight(new.settings) { $0.inGaps > 5_000 }
+    }
+
+    /// A tape with the folder of a spool, which another owner has followed.
+    private func followed(_ namespace: String) throws -> (tape: TestTape, folder: TemporaryFolder) {
+        let tape = try TestTape(try NatsServer(), namespace: namespace)
+        let folder = try TemporaryFolder()
+        try leaveSpool(tape, folder, ticks: 2_000)
+        let other = try TestGateway(tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
+        #expect(try other.start(epoch: 2).stop() == .success)
+        return (tape, folder)
     }
 
     @Test("a spool that another owner has followed is set aside at the next start")
     func foreign() throws {
-        let tape = try TestTape(try NatsServer(), namespace: "spool4")
-        let folder = try TemporaryFolder()
-        try leaveSpool(tape, folder, ticks: 2_000)
-        let other = try TestGateway(
-            tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
-        other.group.take(epoch: 2)
-        let between = try other.standBy()
-        #expect(eventually { between.log.count(of: "gateway.started") == 1 })
-        #expect(try between.stop() == .success)
+        let (tape, folder) = try followed("spool4")
         let again = try TestGateway(tape, environment(folder))
-        again.group.take(epoch: 3)
-        let last = try again.standBy()
-        #expect(eventually { last.log.count(of: "gateway.started") == 1 })
-        #expect(eventually { last.log.count(of: "gateway.spool.set_aside") == 1 })
-        let standing = try count(tape)
-        #expect(try eventually { try count(tape) >= standing + 500 })
+        let last = try again.start(epoch: 3)
+        last.expect("gateway.spool.set_aside")
+        try tape.expectMore(500)
         #expect(try last.stop() == .success)
-        let report = try TapeAudit.report(tape, again.settings)
-        #expect(report.isRight && report.inGaps > 2_000, "\(report)")
+        try tape.expectRight(again.settings) { $0.inGaps > 2_000 }
     }
 
     @Test("a foreign spool that the disk keeps from being set aside is not published either")
     func notSetAside() throws {
-        let tape = try TestTape(try NatsServer(), namespace: "spoolstuck")
-        let folder = try TemporaryFolder()
-        try leaveSpool(tape, folder, ticks: 2_000)
-        let other = try TestGateway(
-            tape, ["SYNTHETIC_RATE": "5000", "SYNTHETIC_MISSED": "lost"])
-        other.group.take(epoch: 2)
-        let between = try other.standBy()
-        #expect(eventually { between.log.count(of: "gateway.started") == 1 })
-        #expect(try between.stop() == .success)
-        let standing = try count(tape)
+        let (tape, folder) = try followed("spoolstuck")
+        let standing = try tape.ticks()
         // A file has the name of the folder that is needed.
         let aside = "\(folder.file("spool"))/aside"
         try Data().write(to: URL(fileURLWithPath: aside))
@@ -202,13 +168,12 @@ struct SpoolTests {
         again.group.take(epoch: 3)
         let last = try again.standBy()
         #expect(eventually { last.log.count(of: "gateway.spool.failed") >= 2 })
-        #expect(try count(tape) == standing && last.log.count(of: "gateway.started") == 0)
+        #expect(try tape.ticks() == standing && last.log.count(of: "gateway.started") == 0)
         try FileManager.default.removeItem(atPath: aside)
-        #expect(eventually { last.log.count(of: "gateway.started") == 1 })
+        last.expect("gateway.started")
         #expect(last.log.count(of: "gateway.spool.set_aside") == 1)
         #expect(try last.stop() == .success)
-        let report = try TapeAudit.report(tape, again.settings)
-        #expect(report.isRight && report.inGaps > 2_000, "\(report)")
+        try tape.expectRight(again.settings) { $0.inGaps > 2_000 }
     }
 
     @Test("the process killed while NATS is away: what it had spooled is on the tape in the end")
@@ -218,17 +183,15 @@ struct SpoolTests {
         let folder = try TemporaryFolder()
         let settings = try TestGateway(tape, environment(folder)).settings
         var environment = tape.environment.merging(environment(folder)) { $1 }
-        environment.merge([
-            "MDS_MEMBER": "one", "OPS_PORT": "0", "LOG_FORMAT": "json",
-        ]) { $1 }
+        environment.merge(["MDS_MEMBER": "one", "OPS_PORT": "0", "LOG_FORMAT": "json"]) { $1 }
         func start(_ log: String) throws -> ServerProcess {
             try ServerProcess(
                 ProductPrograms.path("provider-gateway"), [], environment: environment,
                 logPath: folder.file(log))
         }
         let first = try start("first.log")
-        #expect(try eventually { try count(tape) >= 2_000 }, "\(first.log)")
-        let standing = try count(tape)
+        #expect(try eventually { try tape.ticks() >= 2_000 }, "\(first.log)")
+        let standing = try tape.ticks()
         server.kill()
         let frames = "\(folder.file("spool"))/synthetic/spool"
         #expect(eventually { bytes(frames) > 1_000_000 }, "\(first.log)")
@@ -236,17 +199,14 @@ struct SpoolTests {
         try server.start()
         #expect(eventually { tape.client.connection.isConnected })
         let second = try start("second.log")
-        #expect(
-            eventually { second.log.contains("gateway.started") }, "\(second.log)")
+        #expect(eventually { second.log.contains("gateway.started") }, "\(second.log)")
         #expect(second.log.contains("gateway.spool.drained"), "\(second.log)")
-        let drained = try count(tape)
+        let drained = try tape.ticks()
         #expect(drained > standing + 8_000)
-        #expect(try eventually { try count(tape) >= drained + 1_000 })
+        #expect(try eventually { try tape.ticks() >= drained + 1_000 })
         #expect(second.stop() == 0, "\(second.log)")
-        let report = try TapeAudit.report(tape, settings)
-        #expect(report.isRight && report.gaps > 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(settings) { $0.gaps > 0 }
+        try tape.expectSound()
     }
 
     @Test("spooled packets that a disk has damaged are inside of gaps, and the rest comes out")
@@ -270,13 +230,10 @@ struct SpoolTests {
         let last = try again.standBy()
         #expect(eventually { last.log.count(of: "gateway.spool.drained") >= 1 })
         #expect(last.log.count(of: "gateway.spool.damaged") >= 2)
-        let standing = try count(tape)
-        #expect(try eventually { try count(tape) >= standing + 500 })
+        try tape.expectMore(500)
         #expect(try last.stop() == .success)
-        let report = try TapeAudit.report(tape, again.settings)
-        #expect(report.isRight && report.inGaps > 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(again.settings) { $0.inGaps > 0 }
+        try tape.expectSound()
     }
 
     /// Lets a gateway lose its group while it works, so that it ends with more than `ticks` ticks
@@ -285,7 +242,7 @@ struct SpoolTests {
         var gateway = try TestGateway(tape, environment(folder))
         gateway.settings.drainNanoseconds = 100_000_000
         let running = try gateway.start()
-        #expect(try eventually { try count(tape) >= 500 })
+        #expect(try eventually { try tape.ticks() >= 500 })
         gateway.group.pause()
         #expect(eventually { spooled(running) > ticks })
         #expect(try running.stop() == .success)

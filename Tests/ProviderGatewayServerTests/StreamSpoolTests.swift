@@ -68,10 +68,8 @@ struct StreamSpoolTests {
         proxy.calm()
         #expect(eventually { running.log.count(of: "gateway.spool.drained") >= 1 })
         #expect(try running.stop() == .success)
-        let report = try TapeAudit.report(tape, gateway.settings)
-        #expect(report.isRight && report.gaps == 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(gateway.settings) { $0.gaps == 0 }
+        try tape.expectSound()
     }
 
     /// Returns the subjects that a gateway uses for one stream.
@@ -103,9 +101,7 @@ struct StreamSpoolTests {
     private func shipped(
         _ environment: [String: String], _ url: String, log: String
     ) throws -> ServerProcess {
-        let own = [
-            "NATS_URL": url, "MDS_MEMBER": "one", "OPS_PORT": "0", "LOG_FORMAT": "json",
-        ]
+        let own = ["NATS_URL": url, "MDS_MEMBER": "one", "OPS_PORT": "0", "LOG_FORMAT": "json"]
         return try ServerProcess(
             ProductPrograms.path("provider-gateway"), [],
             environment: environment.merging(own) { $1 }, logPath: log)
@@ -157,10 +153,8 @@ struct StreamSpoolTests {
         let standing = try last(tape, partition)
         #expect(try eventually { try last(tape, partition) > standing + 200 })
         #expect(second.stop() == 0, "\(second.log)")
-        let report = try TapeAudit.report(tape, settings)
-        #expect(report.isRight && report.gaps > 0, "\(report)")
-        let found = try SourceOnTape(tape)
-        #expect(found.problems.isEmpty, "\(found.problems.prefix(5))")
+        try tape.expectRight(settings) { $0.gaps > 0 }
+        try tape.expectSound()
     }
 
     // MARK: packets that are on the tape already
@@ -201,8 +195,7 @@ struct StreamSpoolTests {
             }
             let gateway = try TestGateway(tape, ["GATEWAY_SPOOL": folder])
             service = gateway.service
-            owner = try #require(
-                try SourceSpool.open(gateway.settings, service.context.telemetry))
+            owner = try #require(try SourceSpool.open(gateway.settings, service.context.telemetry))
             traffic = SpoolTraffic(owner, publisher, lanes: count)
             let well = lanes.dropLast(ill)
             for lane in well { publisher.open(lane: lane) }
@@ -263,16 +256,8 @@ struct StreamSpoolTests {
 
     /// Returns the provider ids on the tape, in order.
     private func ids(_ tape: TestTape, _ partition: Int = 0) throws -> [UInt64] {
-        var found: [UInt64] = []
-        for packet in try tape.tickPackets(Partition(partition)) {
-            packet.payload.withRawSpan { bytes in
-                var cursor = RecordCursor()
-                while let record = cursor.next(in: bytes) {
-                    if case .trade(let trade) = record { found.append(trade.header.providerID) }
-                }
-            }
-        }
-        return found
+        try tape.tickPackets(Partition(partition)).flatMap(\.records)
+            .filter { $0.trade != nil }.map(\.id)
     }
 
     @Test(

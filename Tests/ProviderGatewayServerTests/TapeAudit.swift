@@ -34,8 +34,7 @@ enum TapeAudit {
     static func report(
         _ tape: TestTape, _ settings: GatewaySettings
     ) throws -> MarketAudit.Report {
-        let audit = try MarketAudit(
-            AuditedMarket(settings.market), tape, source: settings.source)
+        let audit = try MarketAudit(AuditedMarket(settings.market), tape, source: settings.source)
         let origin = try #require(audit.origin)
         return audit.report(from: origin, to: try watermark(tape, settings.source))
     }

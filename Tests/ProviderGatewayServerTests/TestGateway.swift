@@ -6,7 +6,6 @@ import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -165,6 +164,13 @@ struct TestGateway {
     }
 }
 
+extension OwnershipAnswer {
+    /// The source was given back at the end of this tenure.
+    static func released(_ tenure: UInt64) -> OwnershipAnswer {
+        .released(SourceMembership.partition, tenure: tenure)
+    }
+}
+
 extension GatewaySettings {
     /// The synthetic provider's market.
     var market: SyntheticMarket.Settings { get throws { try #require(synthetic).market } }
@@ -197,16 +203,9 @@ struct SourceOnTape {
             if epochs[partition]?.last != packet.header.epoch {
                 epochs[partition, default: []].append(packet.header.epoch)
             }
-            var cursor = RecordCursor()
-            packet.payload.withRawSpan { bytes in
-                while let record = cursor.next(in: bytes) {
-                    switch record {
-                    case .trade(let trade): add(trade.header, partition, watermark)
-                    case .quote(let quote): add(quote.header, partition, watermark)
-                    case .bar, .other: continue
-                    case .malformed: problems.append("\(partition): malformed")
-                    }
-                }
+            for record in packet.records where record.trade != nil || record.quote != nil {
+                guard let header = record.record.header else { continue }
+                add(header, partition, watermark)
             }
             watermark = max(watermark, packet.header.watermark.nanoseconds)
         }

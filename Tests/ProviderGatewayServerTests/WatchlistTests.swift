@@ -4,7 +4,6 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -55,12 +54,9 @@ struct WatchlistTests {
             instruments: [\(symbols)]
 
             """, to: "a.yaml")
-        return try TestGateway(
-            tape,
-            [
-                "GATEWAY_PROVIDER": "scripted", "GATEWAY_SOURCE": "feed",
-                "GATEWAY_INSTRUMENTS": path, "MDS_MEMBER": "gate-1",
-            ], providers: [ScriptedProvider.kind("scripted", log)])
+        return try TestGateway.scripted(
+            tape, ["scripted": log], nil,
+            ["GATEWAY_INSTRUMENTS": path, "MDS_MEMBER": "gate-1"])
     }
 
     private func symbols(_ order: ProviderOrder) -> [String] {
@@ -77,9 +73,7 @@ struct WatchlistTests {
         let running = try gateway.start()
         #expect(
             try eventually {
-                try told(tape, "feed") == [
-                    "SPY listed requested", "QQQ listed requested",
-                ]
+                try told(tape, "feed") == ["SPY listed requested", "QQQ listed requested"]
             })
 
         try put("+IWM -SPY", store)
@@ -169,57 +163,25 @@ struct WatchlistTests {
         #expect(try running.stop() == .success)
     }
 
-    /// A tick on the tape: its symbol, and the provider's id.
-    private struct Found: Hashable {
-        let symbol: String
-        let id: UInt64
+    /// The ticks of the synthetic market on the tape.
+    private func ticks(_ tape: TestTape) throws -> [RecordOnTape] {
+        try records(tape).filter { $0.record.kind != nil }
     }
 
-    /// What the packets of ticks say.
-    private struct Told {
-        var ticks: [Found] = []
-        /// Per symbol, since when it is delivered, as its definitions say.
-        var since: [String: Set<Timestamp>] = [:]
-        /// Beginnings and ends of subscriptions, without their kind of data.
-        var subscriptions: Set<String> = []
-
-        var symbols: Set<String> { Set(ticks.map(\.symbol)) }
-
-        func count(_ symbol: String) -> Int { ticks.count { $0.symbol == symbol } }
+    private func records(_ tape: TestTape) throws -> [RecordOnTape] {
+        try tape.records(of: try #require(SourceName("synthetic")))
     }
 
-    private func ticks(_ tape: TestTape) throws -> Told {
-        var told = Told()
-        for number in 0..<tape.names.partitions {
-            for packet in try tape.tickPackets(Partition(number)) {
-                packet.payload.withRawSpan { add($0, packet.header, &told) }
-            }
-        }
-        return told
+    private func symbols(_ tape: TestTape) throws -> Set<String> {
+        try Set(ticks(tape).map(\.symbol))
     }
 
-    private func add(_ bytes: RawSpan, _ header: PacketHeader, _ told: inout Told) {
-        var walk = PacketWalk(header)
-        func name(_ number: UInt32) -> String {
-            walk.symbol(number, in: bytes)?.symbol.text ?? ""
-        }
-        while let item = walk.next(in: bytes) {
-            switch item {
-            case .quote(let quote):
-                told.ticks.append(
-                    Found(symbol: name(quote.header.symbol), id: quote.header.providerID))
-            case .trade(let trade):
-                told.ticks.append(
-                    Found(symbol: name(trade.header.symbol), id: trade.header.providerID))
-            case .other(let message):
-                guard let record = message.subscriptionRecord(in: bytes) else { continue }
-                told.subscriptions.insert("\(name(record.header.symbol)) \(record.action)")
-            case .control(let message):
-                guard let (_, definition) = message.symbolDefinition(in: bytes) else { continue }
-                told.since[definition.symbol.text, default: []].insert(definition.since)
-            case .bar: continue
-            }
-        }
+    /// Beginnings and ends of subscriptions, without their kind of data.
+    private func subscriptions(_ records: [RecordOnTape]) -> Set<String> {
+        Set(
+            records.compactMap { record in
+                record.subscription.map { "\(record.symbol) \($0.action)" }
+            })
     }
 
     @Test("the synthetic market goes on with other symbols, and through a start, tick by tick")
@@ -228,7 +190,7 @@ struct WatchlistTests {
         let store = try store(tape, "synthetic")
         let environment = ["SYNTHETIC_SYMBOLS": "AAPL,MSFT", "SYNTHETIC_RATE": "500"]
         var running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try ticks(tape).symbols == ["AAPL", "MSFT"] })
+        #expect(try eventually { try symbols(tape) == ["AAPL", "MSFT"] })
         try put("+NVDA -AAPL", store)
         #expect(
             try eventually {
@@ -236,33 +198,35 @@ struct WatchlistTests {
                     "AAPL listed removed", "MSFT listed subscribed", "NVDA added subscribed",
                 ]
             })
-        #expect(try eventually { try ticks(tape).symbols.contains("NVDA") })
+        #expect(try eventually { try symbols(tape).contains("NVDA") })
         #expect(try running.stop() == .success)
-        let found = try ticks(tape)
+        let found = try records(tape)
+        func since(_ symbol: String) -> Set<Timestamp> {
+            Set(found.filter { $0.symbol == symbol }.compactMap { $0.definition?.since })
+        }
         // Nothing happened to MSFT, so no bar of it is partial.
-        let begun = try #require(found.since["MSFT"])
-        #expect(begun.count == 1)
-        let added = try #require(found.since["NVDA"]?.max())
-        #expect(added > (begun.first ?? added))
-        #expect(found.subscriptions == ["NVDA 1", "AAPL 2"])
+        #expect(since("MSFT").count == 1)
+        #expect(try #require(since("NVDA").max()) > (try #require(since("MSFT").first)))
+        #expect(subscriptions(found) == ["NVDA 1", "AAPL 2"])
 
         // The next process goes on in the same market, and nothing comes twice.
+        let before = try ticks(tape)
         running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try ticks(tape).ticks.count > found.ticks.count + 100 })
+        #expect(try eventually { try ticks(tape).count > before.count + 100 })
         #expect(try running.stop() == .success)
         let all = try ticks(tape)
-        #expect(all.count("AAPL") == found.count("AAPL"))
-        #expect(all.count("NVDA") > found.count("NVDA"))
-        let numbers = all.ticks.map(\.id).sorted()
+        func isOf(_ symbol: String) -> (RecordOnTape) -> Bool { { $0.symbol == symbol } }
+        #expect(all.count(where: isOf("AAPL")) == before.count(where: isOf("AAPL")))
+        #expect(all.count(where: isOf("NVDA")) > before.count(where: isOf("NVDA")))
+        let numbers = all.map(\.id).sorted()
         #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $0 + 1 == $1 })
-        let audit = try SourceOnTape(tape)
-        #expect(audit.problems.isEmpty, "\(audit.problems.prefix(5))")
+        try tape.expectSound()
 
         // Another market behind it says that it begins.
         running = try TestGateway(tape, environment.merging(["SYNTHETIC_SEED": "2"]) { $1 }).start()
         #expect(
             try eventually {
-                try ticks(tape).subscriptions == ["NVDA 1", "AAPL 2", "MSFT 1"]
+                try subscriptions(records(tape)) == ["NVDA 1", "AAPL 2", "MSFT 1"]
             })
         #expect(try running.stop() == .success)
     }
@@ -275,18 +239,18 @@ struct WatchlistTests {
         }
         let own = try partition("AAPL")
         let other = try #require(try ["MSFT", "NVDA", "SPY"].first { try partition($0) != own })
-        var environment = ["SYNTHETIC_SYMBOLS": "AAPL", "SYNTHETIC_RATE": "500"]
-        var running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try ticks(tape).ticks.count > 100 })
-        #expect(try running.stop() == .success)
-        let before = Set(try ticks(tape).ticks.map(\.id))
-        environment["SYNTHETIC_SYMBOLS"] = other
-        running = try TestGateway(tape, environment).start()
-        #expect(try eventually { try ticks(tape).count(other) > 100 })
-        #expect(try running.stop() == .success)
-        let after = try ticks(tape).ticks.map(\.id).filter { !before.contains($0) }
-        #expect(try #require(after.min()) > (try #require(before.max())))
-        #expect(try ticks(tape).ticks.count == before.count + after.count)
+        var ids: [Set<UInt64>] = []
+        for symbol in ["AAPL", other] {
+            let running = try TestGateway(
+                tape, ["SYNTHETIC_SYMBOLS": symbol, "SYNTHETIC_RATE": "500"]
+            ).start()
+            #expect(try eventually { try ticks(tape).count { $0.symbol == symbol } > 100 })
+            #expect(try running.stop() == .success)
+            ids.append(Set(try ticks(tape).map(\.id)))
+        }
+        let after = ids[1].subtracting(ids[0])
+        #expect(try #require(after.min()) > (try #require(ids[0].max())))
+        #expect(try ticks(tape).count == ids[0].count + after.count)
     }
 
     @Test("a source whose instruments are fixed says why")
@@ -312,6 +276,7 @@ struct WatchlistTests {
         #expect(try eventually { try report(tape, "full")?.fixed == full.settings.fixedList })
         #expect(try report(tape, "full")?.instruments.isEmpty == true)
         #expect(try running.stop() == .success)
-        #expect(try !ticks(tape).symbols.contains("ZZZ"))
+        let records = try tape.records(of: try #require(SourceName("full")))
+        #expect(!records.contains { $0.symbol == "ZZZ" })
     }
 }

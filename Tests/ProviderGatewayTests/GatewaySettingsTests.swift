@@ -19,8 +19,7 @@ struct GatewaySettingsTests {
 
     @Test("the defaults are what the README says")
     func defaults() throws {
-        let settings = try GatewaySettings(
-            TestService.configuration(Main.description, [:]))
+        let settings = try GatewaySettings(TestService.configuration(Main.description, [:]))
         #expect(settings.source.text == "synthetic")
         #expect(settings.synthetic?.pace == .realtime && settings.synthetic?.total == nil)
         #expect(settings.synthetic?.market.seed == 1 && settings.synthetic?.market.rate == 1_000)
@@ -215,9 +214,7 @@ struct GatewaySettingsTests {
 
     @Test("at full pace a market that would begin before 1970 is refused")
     func endlessPast() {
-        let found = problems([
-            "SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "9223372036854775807",
-        ])
+        let found = problems(["SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "9223372036854775807"])
         #expect(found.count == 1, "\(found)")
         #expect(found.first?.hasPrefix("SYNTHETIC_TICKS") == true)
         #expect(problems(["SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "1000000000"]).isEmpty)
@@ -231,9 +228,7 @@ struct GatewaySettingsTests {
         progress.generated = UInt64.max
         progress.opened = true
         progress.waiting = 3
-        progress.partitions = [
-            GatewayReport.Head(partition: .init(5), epoch: 2, lastOrdinal: 99)
-        ]
+        progress.partitions = [GatewayReport.Head(partition: .init(5), epoch: 2, lastOrdinal: 99)]
         report.update(progress)
         var json = JSONWriter(capacity: 64)
         json.object { report.write(into: &$0) }

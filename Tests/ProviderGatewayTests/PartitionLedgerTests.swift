@@ -481,8 +481,7 @@ struct PartitionLedgerTests {
             done: Timestamp(nanoseconds: 4), doubtful: Timestamp(nanoseconds: 5), areBars: true)
         ledger.entries[LedgerTape.symbols[0]] = PartitionLedger.Entry(
             fed: 3, isKnown: true, missing: MissingParts([part]))
-        let text = String(
-            decoding: ledger.json(time: Timestamp(nanoseconds: 6)), as: UTF8.self)
+        let text = String(decoding: ledger.json(time: Timestamp(nanoseconds: 6)), as: UTF8.self)
         #expect(
             text == """
                 {"v":1,"time":"1970-01-01T00:00:00.000000006Z","sequence":9,"last_ordinal":7,\

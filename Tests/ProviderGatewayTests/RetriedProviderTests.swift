@@ -45,8 +45,7 @@ struct RetriedProviderTests {
 
     private func missing(_ number: UInt32, _ kinds: [DataKind]) -> [OpenGap] {
         kinds.map {
-            OpenGap(
-                instrument: number, kind: $0, from: since, to: .undefined, reason: .gatewayLost)
+            OpenGap(instrument: number, kind: $0, from: since, to: .undefined, reason: .gatewayLost)
         }
     }
 

@@ -82,8 +82,7 @@ private final class TimeUnderTest {
     func report() { time.report() }
 
     func likelyTime(_ stamp: Timestamp) -> Timestamp {
-        time.likelyTime(
-            of: TickHeader(symbol: 0, providerTime: stamp, receiveTime: now))
+        time.likelyTime(of: TickHeader(symbol: 0, providerTime: stamp, receiveTime: now))
     }
 }
 

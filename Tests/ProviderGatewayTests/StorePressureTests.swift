@@ -95,8 +95,7 @@ struct StorePressureTests {
         #expect(machine.isHeld)
         machine.end()
         #expect(!machine.isHeld)
-        #expect(
-            machine.judge(Self.backlog(50), source, now: .at(1), waited: &waited) == .free)
+        #expect(machine.judge(Self.backlog(50), source, now: .at(1), waited: &waited) == .free)
         #expect(!machine.isHeld)
     }
 

@@ -489,8 +489,7 @@ struct SyntheticProviderTests {
         let market = SyntheticMarket(lost.market)
         let first = fresh(lost)
         #expect(first.since == first.origin && first.passed.count == 0)
-        let mark = SyntheticTicks.Mark(
-            index: 1_000, time: market.time(ofTick: 1_000, origin: now))
+        let mark = SyntheticTicks.Mark(index: 1_000, time: market.time(ofTick: 1_000, origin: now))
         let later = now.advanced(byNanoseconds: 60_000_000_000)
         var provider = resumed(lost, names.map { _ in mark }, now: later)
         #expect(provider.origin == now && provider.since == later)

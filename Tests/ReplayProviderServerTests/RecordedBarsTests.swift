@@ -31,8 +31,7 @@ struct RecordedBarsTests {
                     try tape.client.jetStream.message(
                         stream: tape.names.barStream, sequence: packet.sequence))
                 latest = max(latest, message.time)
-                found[partition, default: []].append(
-                    Packet(bytes: packet.payload, knownAt: latest))
+                found[partition, default: []].append(Packet(bytes: packet.payload, knownAt: latest))
             }
         }
         return found
@@ -148,8 +147,7 @@ struct RecordedBarsTests {
         try ticks.publish(watermark: Timestamp(nanoseconds: 5))
         var idle = TestSource(tape, Partition(2), source: range.source, kind: .watermark)
         let packet = idle.seal(watermark: Timestamp(nanoseconds: 7)).bytes
-        try TestSource.put(
-            packet, on: tape.names.watermarks(stream: 2, range.source), of: tape)
+        try TestSource.put(packet, on: tape.names.watermarks(stream: 2, range.source), of: tape)
         let (writer, missing) = try bench.record(range, to: path)
         #expect(writer.packets == 2 && writer.ticks == 1 && missing.isEmpty)
         #expect(try recorded(path).all.contains(packet))

@@ -86,8 +86,7 @@ struct ReplayBench {
 
     func reader(_ range: TapeRange) throws -> RecordedRange {
         let hub = TelemetryHub(
-            logger: Logger(
-                service: "test", level: .error, format: .json, sink: CapturedLog().sink),
+            logger: Logger(service: "test", level: .error, format: .json, sink: CapturedLog().sink),
             metrics: MetricRegistry())
         return try RecordedRange(
             range, telemetry: hub, created: SystemClock().now(), isStopped: { false })

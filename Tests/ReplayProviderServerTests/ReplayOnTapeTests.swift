@@ -25,9 +25,7 @@ struct ReplayOnTapeTests {
         #expect(written.ticks == UInt64(ticks))
         let checked = try RecordingFile.check(path)
         #expect(checked.ticks == written.ticks && checked.packets == written.packets)
-        let replay = [
-            "GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full",
-        ]
+        let replay = ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"]
         for part in 1...3 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "12"]
             let gateway = try bench.gateway(new, replay.merging(slow) { $1 })

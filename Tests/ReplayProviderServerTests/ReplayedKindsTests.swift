@@ -32,13 +32,10 @@ struct ReplayedKindsTests {
         let path = bench.folder.file("mixed.tape")
         let written = try bench.record(old, to: path)
         #expect(written.ticks == UInt64(market.records))
-        let replay = [
-            "GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full",
-        ]
+        let replay = ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"]
         for part in 1...4 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "10"]
-            try bench.kill(
-                new, replay.merging(slow) { $1 }, behind: part * market.records / 6)
+            try bench.kill(new, replay.merging(slow) { $1 }, behind: part * market.records / 6)
         }
         try bench.finish(new, replay, records: market.records)
         let found = try SymbolsOnTape(new, bench.source)

@@ -21,8 +21,7 @@ struct RecordingFileTests {
     }
 
     @Test(
-        "what was written comes back, with its times, and nothing else",
-        arguments: [true, false])
+        "what was written comes back, with its times, and nothing else", arguments: [true, false])
     func roundTrip(hasBars: Bool) throws {
         let folder = try TemporaryFolder("recording")
         let fixture = try RecordingFixture(hasBars: hasBars)

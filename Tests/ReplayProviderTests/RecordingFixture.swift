@@ -54,8 +54,7 @@ struct RecordingFixture {
 
     /// Two versions of a bar, from an ordinal on.
     func bars(_ first: UInt64, in partition: Int = 1, knownAt: Int64) throws -> RecordedPacket {
-        var builder = PacketBuilder(
-            kind: .bars, partition: Partition(partition), source: .operator)
+        var builder = PacketBuilder(kind: .bars, partition: Partition(partition), source: .operator)
         let symbol = builder.register(
             SymbolDefinition(
                 symbol: info.symbols[0], provider: "", since: .undefined, source: source))

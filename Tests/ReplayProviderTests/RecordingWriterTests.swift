@@ -27,8 +27,7 @@ struct RecordingWriterTests {
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: .undefined,
                 sendTime: Timestamp(nanoseconds: 5)))
-        return try RecordedPacket(
-            packet.withBytes { $0.array }, knownAt: Timestamp(nanoseconds: 6))
+        return try RecordedPacket(packet.withBytes { $0.array }, knownAt: Timestamp(nanoseconds: 6))
     }
 
     @Test("two at one file are one too many; what a killed one left is begun anew")
@@ -95,8 +94,7 @@ struct RecordingWriterTests {
     func fullDisk() throws {
         let folder = try TemporaryFolder("writer")
         let disk = folder.file("disk")
-        try FileManager.default.createDirectory(
-            atPath: disk, withIntermediateDirectories: false)
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
         try #require(unsafe mount("tmpfs", disk, "tmpfs", 0, "size=512k") == 0)
         defer { unsafe umount2(disk, Int32(MNT_DETACH)) }
         var writer: RecordingWriter? = try RecordingWriter("\(disk)/a.tape", info())
@@ -124,8 +122,7 @@ struct RecordingWriterTests {
                         reason: .reset))
             }
             return builder.seal(
-                PacketBuilder.Seal(
-                    epoch: 1, firstOrdinal: first, watermark: time, sendTime: time)
+                PacketBuilder.Seal(epoch: 1, firstOrdinal: first, watermark: time, sendTime: time)
             ).header
         }
         var missing = MissingTicks()

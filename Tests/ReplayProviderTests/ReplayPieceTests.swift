@@ -86,9 +86,7 @@ struct ReplayPieceTests {
             ["REPLAY_NAMESPACE": "other"], ["REPLAY_SHIFT": "now", "REPLAY_SPEED": "2"],
             ["GATEWAY_POLICY_QUOTES": "drop"],
             ["REPLAY_FILE": "", "REPLAY_NAMESPACE": "other"],
-            [
-                "REPLAY_FILE": "", "REPLAY_NAMESPACE": "md", "REPLAY_TO": "2026-11-20T14:30:00Z",
-            ],
+            ["REPLAY_FILE": "", "REPLAY_NAMESPACE": "md", "REPLAY_TO": "2026-11-20T14:30:00Z"],
             [
                 "REPLAY_FILE": "", "REPLAY_NAMESPACE": "other", "REPLAY_TO": "2026-11-20T14:30:00Z",
                 "REPLAY_FROM": "2026-11-20T14:30:00Z",

@@ -23,7 +23,7 @@ package final class PlainConnection {
 
     package func send(_ bytes: [UInt8]) throws {
         let count = unsafe bytes.withUnsafeBytes {
-            unsafe write(descriptor, $0.baseAddress, $0.count)
+            unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
         guard count == bytes.count else { throw Failure(what: "write") }
     }

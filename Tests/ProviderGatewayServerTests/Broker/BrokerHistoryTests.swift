@@ -4,7 +4,6 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TestSupport
 import Testing
 
@@ -18,6 +17,7 @@ struct BrokerHistoryTests {
         let server: NatsServer
         let tape: TestTape
         let folder: TemporaryFolder
+        let source: SourceName
         /// Seconds since 1970.
         let range: Range<Int64>
 
@@ -27,6 +27,7 @@ struct BrokerHistoryTests {
             server = try NatsServer()
             tape = try TestTape(server, namespace: "past", partitions: 3)
             folder = try TemporaryFolder("load")
+            source = try #require(SourceName("ibkr-history"))
             let to = (Int64(Date().timeIntervalSince1970) - 65) / 60 * 60
             range = to - seconds..<to
             #expect(broker.answers())
@@ -50,34 +51,16 @@ struct BrokerHistoryTests {
                 logPath: folder.file("load-\(UUID().uuidString)"))
         }
 
-        /// The records of a source, by symbol, in the order of the tape.
-        func records<Found>(
-            _ source: SourceName, _ read: (Record, RawSpan) -> (UInt32, Found)?
-        ) throws -> [String: [Found]] {
-            var found: [String: [Found]] = [:]
-            for payload in try tape.tickPayloads(of: source) {
-                payload.withRawSpan { packet in
-                    var names: [UInt32: String] = [:]
-                    var cursor = RecordCursor()
-                    while let record = cursor.next(in: packet) {
-                        if case .other(let message) = record,
-                            let (index, definition) = message.symbolDefinition(in: packet)
-                        {
-                            names[index] = definition.symbol.text
-                        }
-                        guard let (symbol, value) = read(record, packet) else { continue }
-                        found[names[symbol] ?? "?", default: []].append(value)
-                    }
-                }
-            }
-            return found
+        /// The records of the load, by symbol, in the order of the tape.
+        func records() throws -> [String: [RecordOnTape]] {
+            Dictionary(grouping: try tape.records(of: source), by: \.symbol)
         }
 
-        func trades(_ source: SourceName) throws -> [String: [Trade]] {
-            try records(source) { record, _ in
-                if case .trade(let trade) = record { (trade.header.symbol, trade) } else { nil }
-            }
+        func trades() throws -> [String: [Trade]] {
+            try records().mapValues { $0.compactMap(\.trade) }
         }
+
+        func count() throws -> UInt64 { try tape.tickCount(source: source) }
 
         /// What the market traded and reported in the range: second, price and size.
         func traded(_ place: Int) -> [String] {
@@ -97,12 +80,9 @@ struct BrokerHistoryTests {
     @Test("killed twice, and cut off between, every trade of the range is there once")
     func kills() throws {
         let stage = try Stage(rate: 900, seconds: 40)
-        let source = try #require(SourceName("ibkr-history"))
         for part in 1...2 {
             let load = try stage.load()
-            let isHere = try eventually {
-                try stage.tape.tickCount(source: source) > UInt64(part * 1_500)
-            }
+            let isHere = try eventually { try stage.count() > UInt64(part * 1_500) }
             #expect(isHere, "\(load.log)")
             if part == 1 { _ = stage.broker.command("close") }
             // Its gateway ends with it.
@@ -113,7 +93,7 @@ struct BrokerHistoryTests {
         let answer = try JSONValue.parse(
             last.log.split(separator: "\n").last.map(String.init) ?? "")
         #expect(answer["state"]?.string == "done" && answer["resumed"]?.bool == true)
-        let found = try stage.trades(source)
+        let found = try stage.trades()
         for (place, symbol) in Self.symbols.enumerated() {
             let trades = found[symbol] ?? []
             let wanted = stage.traded(place)
@@ -130,27 +110,22 @@ struct BrokerHistoryTests {
             let again = try stage.load(shifted: shift)
             #expect(again.waitUntilExit() != 0 && again.log.contains("--source"), "\(again.log)")
         }
-        #expect(try stage.trades(source) == found)
+        #expect(try stage.trades() == found)
     }
 
     @Test("bars of a minute come once; a plan estimates them, and unknown contracts are refused")
     func bars() throws {
         let stage = try Stage(rate: 60, seconds: 3_600)
-        let source = try #require(SourceName("ibkr-history"))
         let unknown = try stage.load(["AAPL", "NOPE"])
         #expect(unknown.waitUntilExit() != 0)
         #expect(unknown.log.contains("NOPE: No security definition"), "\(unknown.log)")
-        #expect(try stage.tape.tickCount(source: source) == 0)
+        #expect(try stage.count() == 0)
         let load = try stage.load(Self.symbols, ["--bars", "1m"])
         #expect(load.waitUntilExit() == 0, "\(load.log)")
         #expect(load.log.contains("ibkr has about 180 bars (1m)"), "\(load.log)")
-        let found = try stage.records(source) { record, packet -> (UInt32, ProviderBar)? in
-            guard case .other(let message) = record, let bar = message.providerBar(in: packet)
-            else { return nil }
-            return (bar.header.symbol, bar)
-        }
+        let found = try stage.records()
         for symbol in Self.symbols {
-            let bars = found[symbol] ?? []
+            let bars = (found[symbol] ?? []).compactMap(\.bar)
             #expect(bars.count == 60)
             #expect(zip(bars, bars.dropFirst()).allSatisfy { $0.closeTime == $1.openTime })
             #expect(bars.allSatisfy { $0.header.eventTime == $0.closeTime && $0.trades > 0 })
@@ -169,7 +144,6 @@ struct BrokerHistoryTests {
         #expect(missing.log.contains("MSFT is not in \(path)"), "\(missing.log)")
         let load = try stage.load(["APPLE"], ["--instruments", path])
         #expect(load.waitUntilExit() == 0, "\(load.log)")
-        let source = try #require(SourceName("ibkr-history"))
-        #expect(try stage.trades(source)["APPLE"]?.count == stage.traded(0).count)
+        #expect(try stage.trades()["APPLE"]?.count == stage.traded(0).count)
     }
 }

@@ -35,11 +35,8 @@ enum BrokerInstruments {
             "SPY C500", 700_001, [.level1, .computations],
             ", security: option, provider_symbol: SPY, expiry: 20281215, strike: 500, right: call"
         ),
-        Entry(
-            "ES Z8", 700_002, [.trades],
-            ", security: future, local_symbol: ESZ8, exchange: CME"),
-        Entry(
-            "EUR/USD", 700_003, [.quotes, .midpoints], ", security: forex, exchange: IDEALPRO"),
+        Entry("ES Z8", 700_002, [.trades], ", security: future, local_symbol: ESZ8, exchange: CME"),
+        Entry("EUR/USD", 700_003, [.quotes, .midpoints], ", security: forex, exchange: IDEALPRO"),
         Entry("BTC/USD", 700_004, [.level1], ", security: crypto, exchange: PAXOS"),
     ]
 

@@ -170,8 +170,7 @@ struct BrokerMarketAudit {
                 let second = event.upperBound / 1_000_000_000
                 if isOwn, live.contains(event.lowerBound) {
                     let gaps = gaps(near: second, lane.symbol, .providerBar)
-                    problems.append(
-                        "\(lane): live and filled in: \(bar.content), beside \(gaps)")
+                    problems.append("\(lane): live and filled in: \(bar.content), beside \(gaps)")
                 }
                 if !seen.insert(event).inserted {
                     problems.append("\(lane): filled in twice: \(bar.content)")

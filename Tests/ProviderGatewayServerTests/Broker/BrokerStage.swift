@@ -37,8 +37,7 @@ final class BrokerStage {
         nats = try NatsServer()
         tape = try TestTape(nats, namespace: namespace)
         folder = try TemporaryFolder("stage")
-        broker = try BrokerSimulator(
-            BrokerInstruments.stocks, rate: rate, seed: seed, others: true)
+        broker = try BrokerSimulator(BrokerInstruments.stocks, rate: rate, seed: seed, others: true)
         firstSecond = clock.now().nanoseconds / 1_000_000_000
         if isThere {
             try broker.start()

@@ -9,14 +9,43 @@ import Testing
 struct BrokerStateTests {
     private struct Outage {
         let state: String
-        let begin: String
-        let end: [String]
+        let begin: [String]
+        var end: [String] = []
         /// The detail in the gap record.
         let detail: String
         /// Whether the gateway connects again, and whether it requests the feeds again.
         var reconnects = false
         var resubscribes = false
     }
+
+    private static let outages = [
+        Outage(
+            state: "closed", begin: ["close"], detail: "connection lost", reconnects: true,
+            resubscribes: true),
+        Outage(
+            state: "closed", begin: ["byte-at-a-time on", "half-frame"],
+            end: ["byte-at-a-time off"], detail: "connection lost", reconnects: true,
+            resubscribes: true),
+        Outage(
+            state: "closed", begin: ["garbage 64"], detail: "connection lost", reconnects: true,
+            resubscribes: true),
+        Outage(state: "server-lost", begin: ["lost"], end: ["restored keep"], detail: "(1100)"),
+        Outage(
+            state: "server-lost", begin: ["lost"], end: ["restored lose"], detail: "(1100)",
+            resubscribes: true),
+        Outage(
+            state: "farm-down", begin: ["farm market down"], end: ["farm market up"],
+            detail: "(2103)"),
+        Outage(
+            state: "silent", begin: ["stop IWM"], end: ["start IWM"],
+            detail: "nothing came for 8 s", resubscribes: true),
+        Outage(
+            state: "competing", begin: ["competing IWM on"], end: ["competing IWM off"],
+            detail: "(10197)"),
+        Outage(
+            state: "closed", begin: ["nightly-reset 2"], detail: "connection lost",
+            reconnects: true, resubscribes: true),
+    ]
 
     private static let watched = "IWM"
     private static let silentAfter = Duration.seconds(8)
@@ -43,7 +72,7 @@ struct BrokerStateTests {
         let (gapsBefore, startsBefore) = (gaps(tape, outage.detail).count, starts(tape))
         let connections = gateway.metric("mds_ibkr_connections_total") ?? 0
         let begin = ContinuousClock.now
-        stage.order(outage.begin)
+        for command in outage.begin { stage.order(command) }
         #expect(
             eventually { gateway.connection?["state"]?.string == outage.state },
             "\(outage): \(gateway.trouble)")
@@ -86,30 +115,8 @@ struct BrokerStateTests {
             "brkstates", seed: 11, rate: 60, symbols: [Self.watched, "DIA", "XLE"],
             ["IBKR_SILENT_AFTER": "8s"])
         stage.expectWhole("at the start")
-        let outages = [
-            Outage(
-                state: "closed", begin: "close", end: [], detail: "connection lost",
-                reconnects: true, resubscribes: true),
-            Outage(
-                state: "server-lost", begin: "lost", end: ["restored keep"], detail: "(1100)"),
-            Outage(
-                state: "server-lost", begin: "lost", end: ["restored lose"], detail: "(1100)",
-                resubscribes: true),
-            Outage(
-                state: "farm-down", begin: "farm market down", end: ["farm market up"],
-                detail: "(2103)"),
-            Outage(
-                state: "silent", begin: "stop IWM", end: ["start IWM"],
-                detail: "nothing came for 8 s", resubscribes: true),
-            Outage(
-                state: "competing", begin: "competing IWM on", end: ["competing IWM off"],
-                detail: "(10197)"),
-            Outage(
-                state: "closed", begin: "nightly-reset 2", end: [], detail: "connection lost",
-                reconnects: true, resubscribes: true),
-        ]
         var tape = BrokerTape()
-        for outage in outages { try check(outage, stage, &tape) }
+        for outage in Self.outages { try check(outage, stage, &tape) }
         try stage.finish()
         let findings = try stage.audit(symbols: [Self.watched, "DIA", "XLE"])
         #expect(

@@ -256,8 +256,7 @@ struct BrokerTape {
             documents[id] = document
             return
         }
-        add(
-            symbol, .fundamentals, String(decoding: document.content, as: UTF8.self), part.header)
+        add(symbol, .fundamentals, String(decoding: document.content, as: UTF8.self), part.header)
     }
 
     private mutating func add(
@@ -333,8 +332,7 @@ struct BrokerTape {
         where !gaps[place].to.isDefined && gaps[place].symbol == subscription.symbol
             && gaps[place].kind == subscription.kind
         {
-            gaps[place].to = max(
-                subscription.time, gaps[place].from.advanced(byNanoseconds: 1))
+            gaps[place].to = max(subscription.time, gaps[place].from.advanced(byNanoseconds: 1))
         }
     }
 }

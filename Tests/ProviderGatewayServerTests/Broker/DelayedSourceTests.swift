@@ -111,47 +111,25 @@ struct DelayedSourceTests {
                 var watermark = Timestamp(nanoseconds: Int64.min)
                 for packet in try tape.tickPackets(partition)
                 where packet.subject == tape.names.ticks(partition, source) {
-                    read(packet.payload, after: watermark)
+                    for record in packet.records { add(record, after: watermark) }
                     watermark = max(watermark, packet.header.watermark)
                 }
             }
         }
 
-        private mutating func read(_ payload: [UInt8], after watermark: Timestamp) {
-            var names: [UInt32: String] = [:]
-            var cursor = RecordCursor()
-            payload.withRawSpan { bytes in
-                while let record = cursor.next(in: bytes) {
-                    switch record {
-                    case .trade(let trade): add(trade.header, names, watermark)
-                    case .quote(let quote): add(quote.header, names, watermark)
-                    case .other(let message):
-                        if let (index, definition) = message.symbolDefinition(in: bytes) {
-                            names[index] = definition.symbol.text
-                        } else if let gap = message.gapRecord(in: bytes) {
-                            gaps.append(gap)
-                        } else if let record = message.subscriptionRecord(in: bytes) {
-                            add(record, names[record.header.symbol] ?? "?")
-                        }
-                    case .bar, .malformed: Issue.record("no tick")
-                    }
+        private mutating func add(_ record: RecordOnTape, after watermark: Timestamp) {
+            if let gap = record.gap { gaps.append(gap) }
+            if let change = record.subscription {
+                let isStart = change.action == SubscriptionAction.start.rawValue
+                if !isStart { ended.insert(record.symbol) }
+                if change.kind == DataKind.quote.rawValue {
+                    starts[record.symbol, default: []].append(isStart)
                 }
             }
-        }
-
-        private mutating func add(
-            _ header: TickHeader, _ names: [UInt32: String], _ watermark: Timestamp
-        ) {
+            guard let header = record.trade?.header ?? record.quote?.header else { return }
             if header.flags.contains(.delayed) { delayed += 1 } else { live += 1 }
-            symbols.insert(names[header.symbol] ?? "?")
+            symbols.insert(record.symbol)
             if header.eventTime < watermark, !header.flags.contains(.backfilled) { late += 1 }
-        }
-
-        private mutating func add(_ record: SubscriptionRecord, _ symbol: String) {
-            let isStart = record.action == SubscriptionAction.start.rawValue
-            if !isStart { ended.insert(symbol) }
-            guard record.kind == DataKind.quote.rawValue else { return }
-            starts[symbol, default: []].append(isStart)
         }
     }
 

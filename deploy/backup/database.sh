@@ -157,9 +157,11 @@ stop_receiving() {
 
 receive() {
     mkdir -p "$folder/wal"
-    # Without a server there is no slot yet: the next look makes it.
-    pg_receivewal --directory "$folder/wal" --slot "$slot" --create-slot --if-not-exists \
-        --no-password || true
+    # The slot keeps the WAL from here on, also before anything is received. One that pg_receivewal makes keeps
+    # nothing: what a base backup writes meanwhile would be missing. Without a server the next look makes it.
+    printf "SELECT pg_create_physical_replication_slot(:'slot', true) WHERE NOT EXISTS (
+        SELECT FROM pg_replication_slots WHERE slot_name = :'slot')" |
+        sql postgres --output /dev/null --set "slot=$slot" || true
     pg_receivewal --directory "$folder/wal" --slot "$slot" --synchronous --no-password &
     receiver=$!
 }

@@ -613,8 +613,8 @@ let package = Package(
         // Which worlds the simulations of a run are.
         .target(name: "Seeds", path: "Tests/Seeds", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport",
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["PostgresClient", "ServiceRuntime"],
+            path: "Tests/TestSupport", swiftSettings: strict),
         .target(
             name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
             path: "Tests/ServiceTestSupport", swiftSettings: strict),

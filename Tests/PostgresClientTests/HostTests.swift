@@ -50,16 +50,12 @@ struct HostTests {
         let server = try PostgresServer.shared()
         var wrong = configuration([freePort(), server.port])
         wrong.password = "wrong-and-secret"
-        let error = failure { () throws(PostgresError) in
-            _ = try PostgresConnection(wrong, timeout: patience)
-        }
+        let error = failure { _ = try PostgresConnection(wrong) }
         #expect(error?.category == .authentication)
-        let text = error.map { "\($0)" } ?? ""
+        let text = error.text
         for host in wrong.hosts { #expect(text.contains(" \(host)/"), "\(text)") }
         #expect(!text.contains("secret"))
-        let away = failure { () throws(PostgresError) in
-            _ = try PostgresConnection(configuration([freePort(), freePort()]), timeout: patience)
-        }
+        let away = failure { _ = try PostgresConnection(configuration([freePort(), freePort()])) }
         #expect(away?.category == .retryable)
     }
 
@@ -84,15 +80,14 @@ struct HostTests {
         let primary = try PostgresServer()
         let standby = try PostgresServer(standbyOf: primary)
         let hosts = configuration([standby.port, primary.port])
-        let before = try PostgresConnection(hosts, timeout: patience)
+        let before = try PostgresConnection(hosts)
         #expect(before.peer.hasPrefix("127.0.0.1:\(primary.port)/"))
         let old = try #require(try before.identity(timeout: patience))
         #expect(old.timeline == 1 && old.system > 0)
         try standby.promote()
         // Now both accept writes.
         for order in [[standby.port, primary.port], [primary.port, standby.port]] {
-            let newest = try PostgresConnection.newest(
-                of: configuration(order), timeout: patience)
+            let newest = try PostgresConnection.newest(of: configuration(order), timeout: patience)
             #expect(newest.peer.hasPrefix("127.0.0.1:\(standby.port)/"))
             let found = try newest.identity(timeout: patience)
             #expect(found == ServerIdentity(system: old.system, timeline: 2))

@@ -18,7 +18,7 @@ struct NumericTests {
     func numeric(byCopy: Bool) throws {
         let database = try TestDatabase("numeric_\(byCopy)")
         let connection = try database.connect()
-        try connection.script("CREATE TABLE n (i int8, v numeric)", timeout: patience)
+        try connection.script("CREATE TABLE n (i int8, v numeric)")
         var expected: [String] = []
         var all: [(value: Int128, scale: Int)] = []
         for value in Self.values {
@@ -26,9 +26,8 @@ struct NumericTests {
         }
         for (value, scale) in all { expected.append(FixedPoint.text(value, decimals: scale)) }
         if byCopy {
-            let rows = try connection.copyIn(
-                "COPY n FROM STDIN (FORMAT binary)", timeout: patience
-            ) { (writer) throws(PostgresError) in
+            let rows = try connection.copyIn("COPY n FROM STDIN (FORMAT binary)") {
+                (writer) throws(PostgresError) in
                 for (index, entry) in all.enumerated() {
                     try writer.row(columns: 2)
                     writer.int64(Int64(index))
@@ -37,14 +36,13 @@ struct NumericTests {
             }
             #expect(rows == all.count)
         } else {
-            try connection.script("BEGIN", timeout: patience)
+            try connection.script("BEGIN")
             for (index, entry) in all.enumerated() {
                 try connection.execute(
                     "INSERT INTO n VALUES ($1, $2)",
-                    [.integer(Int64(index)), .numeric(entry.value, scale: entry.scale)],
-                    timeout: patience)
+                    [.integer(Int64(index)), .numeric(entry.value, scale: entry.scale)])
             }
-            try connection.script("COMMIT", timeout: patience)
+            try connection.script("COMMIT")
         }
         let stored = try database.psql("SELECT v FROM n ORDER BY i")
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -80,10 +78,9 @@ struct NumericTests {
             (Int64.max - 1, "2262-04-11 23:47:16.854775+00"),
             (Int64.min, "1677-09-21 00:12:43.145224+00"),
         ]
-        try connection.script("CREATE TABLE t (i int8, v timestamptz)", timeout: patience)
-        try connection.copyIn(
-            "COPY t FROM STDIN (FORMAT binary)", timeout: patience
-        ) { (writer) throws(PostgresError) in
+        try connection.script("CREATE TABLE t (i int8, v timestamptz)")
+        try connection.copyIn("COPY t FROM STDIN (FORMAT binary)") {
+            (writer) throws(PostgresError) in
             for (index, entry) in cases.enumerated() {
                 try writer.row(columns: 2)
                 writer.int64(Int64(index))
@@ -101,12 +98,10 @@ struct NumericTests {
                 == "1")
         for entry in cases {
             let result = try connection.execute(
-                "SELECT $1::timestamptz", [.timestamp(Timestamp(nanoseconds: entry.nanoseconds))],
-                timeout: patience)
+                "SELECT $1::timestamptz", [.timestamp(Timestamp(nanoseconds: entry.nanoseconds))])
             #expect(result.scalar == entry.text)
         }
-        let undefined = try connection.execute(
-            "SELECT $1::timestamptz", [.timestamp(.undefined)], timeout: patience)
+        let undefined = try connection.execute("SELECT $1::timestamptz", [.timestamp(.undefined)])
         #expect(undefined.rowCount == 1 && undefined.scalar == nil)
     }
 }

@@ -21,21 +21,16 @@ struct TLSTests {
         configuration.hosts[0].name = "localhost"
         configuration.sslMode = mode
         configuration.rootCertificate = root
-        return try PostgresConnection(configuration, timeout: patience)
+        return try PostgresConnection(configuration)
     }
 
     private func expectRefused(
         _ reason: String, _ server: PostgresServer, root: String?,
         _ location: SourceLocation = #_sourceLocation
     ) {
-        let error = failure { () throws(PostgresError) in
-            _ = try connect(server, root: root)
-        }
-        guard case .tlsFailed = error, let error else {
-            Issue.record("\(String(describing: error))", sourceLocation: location)
-            return
-        }
-        let line = "\(error)"
+        let error = failure { _ = try connect(server, root: root) }
+        #expect(error?.caseName == "tlsFailed", "\(error as Any)", sourceLocation: location)
+        let line = error.text
         #expect(line.contains(reason), "\(line)", sourceLocation: location)
         #expect(line.contains("check POSTGRES_SSLROOTCERT"), sourceLocation: location)
         #expect(!line.contains { $0.isNewline }, sourceLocation: location)
@@ -52,7 +47,7 @@ struct TLSTests {
         let real = try server(certificates, "server")
         let connection = try connect(real, root: authority)
         let encrypted = try connection.execute(
-            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", timeout: patience)
+            "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         #expect(encrypted.scalar == "t")
         expectRefused(
             "certificate verify failed", real, root: certificates.certificate("otherAuthority"))

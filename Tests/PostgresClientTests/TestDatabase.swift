@@ -30,13 +30,3 @@ extension PostgresServer {
             password: PostgresServer.password)
     }
 }
-
-/// Returns the error that `body` throws. If it does not throw, the test fails.
-func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {
-    do {
-        try body()
-        return nil
-    } catch {
-        return error
-    }
-}

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import ValkeyClient
 
@@ -29,12 +30,9 @@ struct ConfigurationTests {
             ("redis://:a%zz@cache", "hexadecimal"),
         ])
     func badURLs(url: String, word: String) {
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConfiguration(url: url) }
-        guard case .configuration(let problem) = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect(problem.contains(word))
+        let error = valkeyFailure { _ = try ValkeyConfiguration(url: url) }
+        #expect(error?.caseName == "configuration", "\(error as Any)")
+        #expect(error.text.contains(word))
         #expect(error?.isRetryable == false)
     }
 

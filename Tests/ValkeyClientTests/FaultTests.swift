@@ -8,23 +8,17 @@ struct FaultTests {
     func refused() {
         let configuration = ValkeyConfiguration(
             host: "127.0.0.1", port: freePort(), password: "hidden")
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConnection(configuration) }
-        guard case .connect(let peer, let reason) = error else {
-            Issue.record("not a failure to connect: \(String(describing: error))")
-            return
-        }
-        #expect(peer == configuration.peer && reason.contains("refused"))
+        let error = valkeyFailure { _ = try ValkeyConnection(configuration) }
+        #expect(error?.caseName == "connect", "\(error as Any)")
+        #expect(error.text.contains(configuration.peer) && error.text.contains("refused"))
         #expect(error?.isRetryable == true)
     }
 
     @Test("a name that does not resolve is a failure to connect")
     func unknownHost() {
         let configuration = ValkeyConfiguration(host: "no-such-host.invalid")
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConnection(configuration) }
-        guard case .connect = error else {
-            Issue.record("not a failure to connect: \(String(describing: error))")
-            return
-        }
+        let error = valkeyFailure { _ = try ValkeyConnection(configuration) }
+        #expect(error?.caseName == "connect", "\(error as Any)")
     }
 
     @Test(
@@ -35,12 +29,9 @@ struct FaultTests {
         ])
     func badHosts(host: String, word: String) {
         let configuration = ValkeyConfiguration(host: host)
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConnection(configuration) }
-        guard case .configuration(let problem) = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect(problem.contains(word))
+        let error = valkeyFailure { _ = try ValkeyConnection(configuration) }
+        #expect(error?.caseName == "configuration", "\(error as Any)")
+        #expect(error.text.contains(word))
     }
 
     @Test("a peer that accepts and says nothing runs into the deadline")
@@ -48,12 +39,9 @@ struct FaultTests {
         let listener = try SilentListener()
         var configuration = ValkeyConfiguration(host: "127.0.0.1", port: listener.port)
         configuration.connectTimeout = .milliseconds(100)
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConnection(configuration) }
-        guard case .timeout(let operation, _, let after) = error else {
-            Issue.record("not a time-out: \(String(describing: error))")
-            return
-        }
-        #expect(operation == "connect" && after == .milliseconds(100))
+        let error = valkeyFailure { _ = try ValkeyConnection(configuration) }
+        #expect(error?.caseName == "timeout", "\(error as Any)")
+        #expect(error?.deadline == .milliseconds(100) && error.text.contains("connect"))
     }
 
     @Test("a peer that is no Valkey is told apart")
@@ -61,7 +49,7 @@ struct FaultTests {
         let postgres = try PostgresServer.shared()
         var configuration = ValkeyConfiguration(host: "127.0.0.1", port: postgres.port)
         configuration.connectTimeout = patience
-        let error = failure { () throws(ValkeyError) in _ = try ValkeyConnection(configuration) }
+        let error = valkeyFailure { _ = try ValkeyConnection(configuration) }
         switch error {
         case .malformedReply, .connectionLost: break
         default: Issue.record("not told apart: \(String(describing: error))")
@@ -77,8 +65,8 @@ struct FaultTests {
         let second = try ValkeyConnection(configuration)
         server.pause()
         let errors = [
-            failure { () throws(ValkeyError) in try first.command(["PING"]) },
-            failure { () throws(ValkeyError) in
+            valkeyFailure { try first.command(["PING"]) },
+            valkeyFailure {
                 // More than the kernel's buffers on both sides hold.
                 for _ in 0..<30 {
                     second.append(["SET", "k", .bytes([UInt8](repeating: 1, count: 1_000_000))])
@@ -87,15 +75,12 @@ struct FaultTests {
             },
         ]
         for error in errors {
-            guard case .timeout(_, _, let after) = error else {
-                Issue.record("not a time-out: \(String(describing: error))")
-                continue
-            }
-            #expect(after == .milliseconds(100))
+            #expect(error?.caseName == "timeout", "\(error as Any)")
+            #expect(error?.deadline == .milliseconds(100))
         }
         #expect(!first.isUsable && !second.isUsable)
         #expect(
-            failure { () throws(ValkeyError) in try first.command(["PING"]) }
+            valkeyFailure { try first.command(["PING"]) }
                 == .closed(peer: configuration.peer))
         server.resume()
         let again = try ValkeyConnection(server.configuration)
@@ -107,19 +92,16 @@ struct FaultTests {
         let server = try ValkeyServer()
         let connection = try ValkeyConnection(server.configuration)
         server.kill()
-        let error = failure { () throws(ValkeyError) in
+        let error = valkeyFailure {
             // The first write may still succeed on the closed socket.
             for _ in 0..<10 { try connection.command(["PING"]) }
         }
-        guard case .connectionLost = error else {
-            Issue.record("not lost: \(String(describing: error))")
-            return
-        }
+        #expect(error?.caseName == "connectionLost", "\(error as Any)")
         #expect(error?.isRetryable == true)
         #expect(!connection.isUsable)
         connection.append(["PING"])
         #expect(
-            failure { () throws(ValkeyError) in _ = try connection.replies(count: 1) }
+            valkeyFailure { _ = try connection.replies(count: 1) }
                 == .closed(peer: server.configuration.peer))
         connection.close()
         try server.restart()
@@ -132,15 +114,12 @@ struct FaultTests {
         let server = try ValkeyServer()
         let connection = try ValkeyConnection(server.configuration)
         try server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        let error = failure { () throws(ValkeyError) in
+        let error = valkeyFailure {
             for _ in 0..<20 {
                 connection.append(["SET", "k", .bytes([UInt8](repeating: 1, count: 1_000_000))])
             }
             _ = try connection.replies(count: 20)
         }
-        guard case .connectionLost = error else {
-            Issue.record("not lost: \(String(describing: error))")
-            return
-        }
+        #expect(error?.caseName == "connectionLost", "\(error as Any)")
     }
 }

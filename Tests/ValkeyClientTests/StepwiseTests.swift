@@ -81,14 +81,9 @@ struct StepwiseTests {
         for _ in 0..<30 {
             connection.append(["SET", "k", .bytes([UInt8](repeating: 1, count: 1_000_000))])
         }
-        let error = failure { () throws(ValkeyError) in
-            _ = try finish(connection, wait: .milliseconds(1))
-        }
-        guard case .timeout(_, _, let after) = error else {
-            Issue.record("not a time-out: \(String(describing: error))")
-            return
-        }
-        #expect(after == .milliseconds(100) && !connection.isUsable)
+        let error = valkeyFailure { _ = try finish(connection, wait: .milliseconds(1)) }
+        #expect(error?.caseName == "timeout", "\(error as Any)")
+        #expect(error?.deadline == .milliseconds(100) && !connection.isUsable)
         server.resume()
     }
 
@@ -100,13 +95,8 @@ struct StepwiseTests {
         var replies: [ValkeyReply] = []
         try connection.advance(waitingAtMost: .zero, into: &replies)
         server.kill()
-        let error = failure { () throws(ValkeyError) in
-            _ = try finish(connection, wait: .milliseconds(100))
-        }
-        guard case .connectionLost = error else {
-            Issue.record("not lost: \(String(describing: error))")
-            return
-        }
+        let error = valkeyFailure { _ = try finish(connection, wait: .milliseconds(100)) }
+        #expect(error?.caseName == "connectionLost", "\(error as Any)")
         #expect(!connection.isUsable)
     }
 
@@ -122,11 +112,8 @@ struct StepwiseTests {
             commands.append("1")
         }
         connection.append(commands)
-        let error = failure { () throws(ValkeyError) in _ = try finish(connection) }
-        guard case .pipelineFull = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
+        let error = valkeyFailure { _ = try finish(connection) }
+        #expect(error?.caseName == "pipelineFull", "\(error as Any)")
         #expect(!connection.isUsable)
         #expect(try server.cli("EXISTS", "full") == "0")
     }

@@ -13,27 +13,10 @@ import ValkeyClient
 struct HotBooksValkeyTests {
     private let server: ValkeyServer
     private let session: HotSession
-    private static let life: Int64 = 300_000_000_000
-    private let ages = HotAges(life: life, stale: 5_000_000_000)
 
     init() throws {
         server = try ValkeyServer()
-        session = try HotSession(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
-            namespace: "x", marker: "x:hot:1")
-    }
-
-    /// Writes what is pending. Returns the outcome.
-    @discardableResult
-    private func write(_ table: inout HotTable) throws -> HotSession.Settled? {
-        try session.begin(&table, keysMax: 2_048, withMarker: false, now: .at(0), ages)
-        while session.isWaiting {
-            if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
-                return settled
-            }
-        }
-        return nil
+        session = try HotSession(server)
     }
 
     private func shown(_ key: String, _ fields: String...) throws -> String {
@@ -63,7 +46,7 @@ struct HotBooksValkeyTests {
             let isIn = packet.builder.append(row)
             #expect(isIn)
         }
-        let written = try write(&table)?.written
+        let written = try session.roundTrip(&table)?.written
         #expect(written == 1)
         let key = "A:x:s"
         #expect(
@@ -81,7 +64,7 @@ struct HotBooksValkeyTests {
         // A packet that did not come.
         lane.next += 1
         try lane.send(to: &table, records: 1) { $0.trade(try $0.symbol("A:x"), 1) }
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown(key, "state", "reason", "bids", "asks") == "unknown lost [] []")
         #expect(try shown(key, "bid_rows", "ask_rows", "since", "crossed") == "0 0  0")
     }
@@ -104,7 +87,7 @@ struct HotBooksValkeyTests {
                 }
             }
         }
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown("A:s", "state", "bid_rows", "ask_rows") == "complete 20 20")
         let bids = try shown("A:s", "bids")
         #expect(
@@ -115,9 +98,7 @@ struct HotBooksValkeyTests {
 
     @Test("a reader sees one book or the next, and none between them")
     func whole() throws {
-        let reader = try ValkeyConnection(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password))
+        let reader = try ValkeyConnection(server.configuration)
         var table = HotTable(symbolsMax: 16)
         var lane = HotBooksTests.Lane()
         var seen: Set<String> = []
@@ -131,7 +112,7 @@ struct HotBooksValkeyTests {
                 }
             }
             // The commands are on their way while the reader asks.
-            try session.begin(&table, keysMax: 16, withMarker: false, now: .at(0), ages)
+            try session.begin(&table, keysMax: 16, withMarker: false, now: .at(0), .sample)
             let reply = try reader.command(["HMGET", "x:book:A:s", "bids", "asks"])
             if case .array(let sides) = reply, let bids = sides.first?.text {
                 #expect(sides.last?.text == bids)
@@ -152,19 +133,19 @@ struct HotBooksValkeyTests {
         var lane = HotBooksTests.Lane()
         try lane.begin("A", in: &before)
         try lane.begin("B", in: &before)
-        try write(&before)
+        try session.roundTrip(&before)
         // The next process sees a row, but not the rows that it edits.
         var table = HotTable(symbolsMax: 16)
         try row(&table, &lane, 1, 7)
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown("A:s", "state", "reason", "bids", "asks") == "unknown start [] []")
         #expect(try shown("B:s", "state", "bid_rows") == "complete 2")
         try row(&table, &lane, 0, 8)
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown("A:s", "state", "bids") == "partial [[\"8\",\"1\"],[\"7\",\"1\"]]")
         // What the earlier process still writes is older.
         before.repeatAll(heardAfter: .at(-1))
-        let old = try write(&before)?.written
+        let old = try session.roundTrip(&before)?.written
         #expect(old == 1)
         #expect(try shown("A:s", "state") == "partial")
     }
@@ -175,7 +156,7 @@ struct HotBooksValkeyTests {
         var lane = HotBooksTests.Lane()
         try lane.begin("A", in: &before)
         try lane.begin("B", in: &before)
-        try write(&before)
+        try session.roundTrip(&before)
         var builder = HotFillBuilder(
             .ticks, Partition(0), HotOrder(streamCreated: Timestamp(nanoseconds: 5), sequence: 50),
             readAt: Timestamp(nanoseconds: 18), receivedAt: .at(0))
@@ -189,7 +170,7 @@ struct HotBooksValkeyTests {
         for _ in 0..<2 {
             var table = HotTable(symbolsMax: 16)
             for fill in fills { table.add(fill) }
-            try write(&table)
+            try session.roundTrip(&table)
             #expect(try shown("A:s", "state", "filled", "source") == "complete  s")
             for name in ["B", "C"] {
                 #expect(
@@ -200,7 +181,7 @@ struct HotBooksValkeyTests {
         // A writer that has only filled the book does not know its rows, and a gap voids them.
         var heir = HotTable(symbolsMax: 16)
         for fill in fills { heir.add(fill) }
-        try write(&heir)
+        try session.roundTrip(&heir)
         #expect(try shown("A:s", "state") == "complete")
         lane = HotBooksTests.Lane(next: 60, sequence: 60)
         try lane.send(to: &heir, records: 1) { packet in
@@ -211,18 +192,18 @@ struct HotBooksValkeyTests {
             let outcome = packet.builder.append(gap)
             #expect(outcome == .appended)
         }
-        try write(&heir)
+        try session.roundTrip(&heir)
         #expect(try shown("A:s", "state", "reason", "bids") == "unknown gap []")
         // The tape's next rows count again, and take the mark away.
         var table = HotTable(symbolsMax: 16)
         for fill in fills { table.add(fill) }
         lane = HotBooksTests.Lane(next: 60, sequence: 60)
         try lane.begin("B", in: &table)
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown("B:s", "state", "filled", "bid_rows") == "complete  2")
         // What the tape has brought stays, whatever is read later.
         for fill in fills { table.add(fill) }
-        try write(&table)
+        try session.roundTrip(&table)
         #expect(try shown("B:s", "state", "filled", "bid_rows") == "complete  2")
     }
 
@@ -232,17 +213,17 @@ struct HotBooksValkeyTests {
         var lane = HotBooksTests.Lane()
         try lane.begin("A", in: &table)
         try server.cli("CONFIG", "SET", "maxmemory", "1")
-        let refusal = try write(&table)?.refusal
+        let refusal = try session.roundTrip(&table)?.refusal
         #expect(refusal?.hasPrefix("OOM") == true)
         #expect(try shown("A:s", "state").isEmpty && table.pendingCount == 1)
         try row(&table, &lane, 0, 5)
         try server.cli("CONFIG", "SET", "maxmemory", "0")
-        let written = try write(&table)?.written
+        let written = try session.roundTrip(&table)?.written
         #expect(written == 1)
         #expect(try shown("A:s", "bids") == "[[\"5\",\"1\"],[\"8\",\"1\"]]")
         try server.cli("FLUSHALL")
         table.repeatAll(heardAfter: .at(-1))
-        let again = try write(&table)?.written
+        let again = try session.roundTrip(&table)?.written
         #expect(again == 1)
         #expect(try shown("A:s", "state", "bids") == "complete [[\"5\",\"1\"],[\"8\",\"1\"]]")
     }

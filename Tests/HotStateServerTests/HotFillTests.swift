@@ -118,25 +118,15 @@ struct HotFillTests {
 @Suite("Values of the database in a real Valkey")
 struct HotFillValkeyTests {
     private let server: ValkeyServer
-    private let life: Int64 = 300_000_000_000
+    private let session: HotSession
 
-    init() throws { server = try ValkeyServer() }
-
-    private func session() throws -> HotSession {
-        try HotSession(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
-            namespace: "x", marker: "x:hot:1")
+    init() throws {
+        server = try ValkeyServer()
+        session = try HotSession(server)
     }
 
-    private func write(_ table: inout HotTable, _ session: HotSession) throws {
-        let ages = HotAges(life: life, stale: 5_000_000_000)
-        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(0), ages)
-        while session.isWaiting {
-            if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
-                #expect(settled.refusal == nil)
-            }
-        }
+    private func write(_ table: inout HotTable) throws {
+        #expect(try session.roundTrip(&table)?.refusal == nil)
     }
 
     private func tell(_ table: inout HotTable, _ symbol: String, at sequence: UInt64) throws {
@@ -151,14 +141,13 @@ struct HotFillValkeyTests {
 
     @Test("what is there stays, what is missing comes with a mark, and a tick takes the mark away")
     func marked() throws {
-        let session = try session()
         var before = HotTable(symbolsMax: 16)
         try tell(&before, "A", at: 3)
-        try write(&before, session)
+        try write(&before)
         // Another process, without a memory.
         var table = HotTable(symbolsMax: 16)
         for fill in try fill([("A", 7), ("B", 8)], at: 10) { table.add(fill) }
-        try write(&table, session)
+        try write(&table)
         #expect(try shown("A") == "3")
         #expect(try shown("B") == "8\ndatabase")
         #expect(try server.cli("ZRANGE", "x:sources:B", "0", "-1") == "s")
@@ -168,40 +157,38 @@ struct HotFillValkeyTests {
         // Packets that the database had already change nothing, later ones do: in this process
         // within a second, and in a third one, too.
         try tell(&table, "B", at: 9)
-        try write(&table, session)
+        try write(&table)
         #expect(try shown("B") == "8\ndatabase")
         var third = HotTable(symbolsMax: 16)
         try tell(&third, "B", at: 9)
-        try write(&third, session)
+        try write(&third)
         #expect(try shown("B") == "8\ndatabase")
         try tell(&table, "B", at: 11)
-        try write(&table, session)
+        try write(&table)
         #expect(try shown("B") == "11")
     }
 
     @Test("of two fills the later one stays, whichever process comes first")
     func twice() throws {
-        let session = try session()
         for (value, sequence, shownThen) in [(8, 10, 8), (9, 20, 9), (7, 5, 9)] {
             var table = HotTable(symbolsMax: 16)
             let fills = try fill([("B", Int64(value))], at: UInt64(sequence))
             for fill in fills { table.add(fill) }
-            try write(&table, session)
+            try write(&table)
             #expect(try shown("B") == "\(shownThen)\ndatabase")
         }
     }
 
     @Test("what was filled is written again after a flush, with its mark")
     func flushed() throws {
-        let session = try session()
         var table = HotTable(symbolsMax: 16)
         for fill in try fill([("B", 8)], at: 10) { table.add(fill) }
-        try write(&table, session)
+        try write(&table)
         try server.cli("FLUSHALL")
         table.repeatAll(heardAfter: .at(-1))
         try server.cli("SCRIPT", "FLUSH")
         try session.reloadScripts(namespace: "x")
-        try write(&table, session)
+        try write(&table)
         #expect(try shown("B") == "8\ndatabase")
     }
 }

@@ -18,9 +18,7 @@ struct HotIndicatorTests {
 
     init() throws {
         server = try ValkeyServer()
-        session = try ValkeyConnection(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password))
+        session = try ValkeyConnection(server.configuration)
         digests = try HotScripts.load(on: session)
     }
 

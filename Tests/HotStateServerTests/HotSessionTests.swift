@@ -25,15 +25,10 @@ struct SettledTests {
 struct HotSessionTests {
     private let server: ValkeyServer
     private let session: HotSession
-    private let life: Int64 = 300_000_000_000
-    private var ages: HotAges { HotAges(life: life, stale: 5_000_000_000) }
 
     init() throws {
         server = try ValkeyServer()
-        session = try HotSession(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password),
-            namespace: "x", marker: "x:hot:1")
+        session = try HotSession(server)
     }
 
     private func tell(_ table: inout HotTable, _ number: Int64) throws {
@@ -42,15 +37,8 @@ struct HotSessionTests {
         packet.add(to: &table, sequence: UInt64(number), receivedAt: .at(1))
     }
 
-    /// Begins a round trip and completes it as the keeper does.
     private func roundTrip(_ table: inout HotTable) throws -> HotSession.Settled? {
-        try session.begin(&table, keysMax: 16, withMarker: true, now: .at(1), ages)
-        while session.isWaiting {
-            if let settled = try session.advance(waitingAtMost: .milliseconds(20), &table) {
-                return settled
-            }
-        }
-        return nil
+        try session.roundTrip(&table, keysMax: 16, withMarker: true, now: .at(1))
     }
 
     @Test("a round trip is settled once, even if the answer is there before anybody waits for it")
@@ -91,7 +79,8 @@ struct HotSessionTests {
         var table = HotTable(symbolsMax: 16)
         try tell(&table, 1)
         // The news is older than the life of its key.
-        try session.begin(&table, keysMax: 16, withMarker: false, now: .at(life + 2), ages)
+        try session.begin(
+            &table, keysMax: 16, withMarker: false, now: .at(HotAges.sample.life + 2), .sample)
         #expect(!session.isWaiting && table.pendingCount == 0)
     }
 }

@@ -13,14 +13,10 @@ struct HotWritingTests {
     let server: ValkeyServer
     let session: ValkeyConnection
     private let digests: [HotKind: [UInt8]]
-    private let life: Int64 = 300_000_000_000
-    private var ages: HotAges { HotAges(life: life, stale: 5_000_000_000) }
 
     init() throws {
         server = try ValkeyServer()
-        session = try ValkeyConnection(
-            ValkeyConfiguration(
-                host: "127.0.0.1", port: server.port, password: ValkeyServer.password))
+        session = try ValkeyConnection(server.configuration)
         digests = try HotScripts.load(on: session)
     }
 
@@ -28,7 +24,7 @@ struct HotWritingTests {
     private func write(_ table: inout HotTable, now: MonotonicTime = .at(0)) throws -> [ValkeyReply]
     {
         var writing = HotWriting(namespace: "x", digests: digests)
-        writing.write(takeAll(&table, now: now), of: table, now: now, ages)
+        writing.write(takeAll(&table, now: now), of: table, now: now, .sample)
         session.append(writing.commands)
         return try session.replies(count: writing.commands.count)
     }
@@ -247,7 +243,7 @@ struct HotWritingTests {
         bars.add(to: &table, sequence: 1, receivedAt: .at(-200_000_000_000))
         var writing = HotWriting(namespace: "x", digests: digests)
         let batch = takeAll(&table, heardAfter: .at(-300_000_000_000))
-        writing.write(batch, of: table, now: .at(0), ages)
+        writing.write(batch, of: table, now: .at(0), .sample)
         session.append(writing.commands)
         #expect(try session.replies(count: 1) == [.integer(1)])
         #expect(try server.cli("PEXPIRETIME", "x:sources:A:x") == end)

@@ -17,15 +17,12 @@ struct DeskExportTests {
         let url = try DeskPackageTests.database(
             "desk_catalog", ["data_page.sql", "desk/depth.sql"])
         // The packages of NautilusTrader are others, and need another installation.
-        guard let told = try desk.check(["nautilus", url], with: "engines") else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
+        try desk.expectPassed(["nautilus", url], with: "engines")
     }
 
     @Test("the notebook runs over the recording in the wheel, and the package keeps strict types")
     func notebook() throws {
-        let told = try desk.check([], with: "notebook", script: "desk_notebook.py")
-        guard let told else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
+        try desk.expectPassed([], with: "notebook", script: "desk_notebook.py")
     }
 
     @Test("the same selection of a recording and of the database gives equal frames")
@@ -38,16 +35,12 @@ struct DeskExportTests {
         try scene.write(packets)
         #expect(try scene.books() == "1|\(tape.ticks)|\(tape.ticks)|0|0|0|0")
         let folder = try TemporaryFolder("recording")
-        try Data(tape.recording(packets)).write(
-            to: URL(fileURLWithPath: folder.file("day.tape")))
+        try Data(tape.recording(packets)).write(to: URL(fileURLWithPath: folder.file("day.tape")))
         var torn = packets
         torn.remove(at: 20)
-        try Data(tape.recording(torn)).write(
-            to: URL(fileURLWithPath: folder.file("torn.tape")))
-        let told = try desk.check(
+        try Data(tape.recording(torn)).write(to: URL(fileURLWithPath: folder.file("torn.tape")))
+        try desk.expectPassed(
             ["recording", folder.file("day.tape"), folder.file("torn.tape")],
             scene.bench.environment())
-        guard let told else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 }

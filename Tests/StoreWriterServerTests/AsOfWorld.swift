@@ -133,14 +133,10 @@ struct AsOfWorld {
                 kind: source == .operator ? .bars : .ticks, partition: Partition(1), source: source)
             for symbol in ["AAPL"] + (0..<60).map({ "G\($0)" }) {
                 guard let symbol = Symbol(symbol) else { continue }
-                _ = builder.register(
-                    SymbolDefinition(
-                        symbol: symbol, provider: "p", since: .undefined,
-                        source: source == Self.test ? nil : Self.test))
+                builder.define(symbol, provider: "p", of: source == Self.test ? nil : Self.test)
             }
             if let name = SeriesName("1s") {
-                _ = builder.register(
-                    SeriesDefinition(name: name, widthNanoseconds: 1_000_000_000))
+                _ = builder.register(SeriesDefinition(name: name, widthNanoseconds: 1_000_000_000))
             }
             lanes[source] = Lane(builder: builder)
         }
@@ -501,9 +497,6 @@ struct AsOfWorld {
 
     /// Returns the ids of a person's changes of which each may be in force.
     func inForce(_ trade: Int, at time: Int64) -> Set<Int64> {
-        Set(
-            last(.orders, of: trade, at: time).map {
-                $0?.action == .restore ? 0 : $0?.id ?? 0
-            })
+        Set(last(.orders, of: trade, at: time).map { $0?.action == .restore ? 0 : $0?.id ?? 0 })
     }
 }

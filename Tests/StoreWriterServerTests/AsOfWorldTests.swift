@@ -173,7 +173,7 @@ struct AsOfWorldTests {
     ) throws {
         count.asked[question.kind, default: 0] += 1
         do throws(PostgresError) {
-            let result = try session.execute(question.sql(market), timeout: patience)
+            let result = try session.execute(question.sql(market))
             let answer = (0..<result.rowCount).compactMap { result.integer($0, 0) }
             count.answered[question.kind, default: 0] += 1
             judge(question, answer, world, written: written, &count)
@@ -193,7 +193,7 @@ struct AsOfWorldTests {
                 """
                 SELECT '\(ends[0])'::timestamptz <= \(question.moment)
                     AND \(question.moment) < '\(ends.last ?? "")'::timestamptz
-                """, timeout: patience)
+                """)
             if isNamed.scalar != "t" {
                 count.faults.append("\(question): it names another stretch: \(said)")
             }

@@ -1,5 +1,6 @@
 import Foundation
 import TestSupport
+import Testing
 
 /// Returns the statement for all times, without a range.
 func wholeTime(_ sql: String) -> String {
@@ -26,7 +27,35 @@ enum Audit {
         }
         let sql = check.split(separator: "\n").dropFirst().filter { !$0.hasPrefix("\\") }
         let statement = wholeTime(sql.joined(separator: "\n"))
-        return try database.psql(
-            damage.map { "BEGIN; \($0); \(statement); ROLLBACK" } ?? statement)
+        return try database.psql(damage.map { "BEGIN; \($0); \(statement); ROLLBACK" } ?? statement)
+    }
+
+    /// Expects that checks find nothing wrong.
+    static func expect(
+        _ names: String..., in database: TestDatabase, _ comment: @autoclosure () -> String = "",
+        _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        for name in names {
+            let found = try check(name, in: database)
+            #expect(
+                found.contains("|t|"), "\(comment()) \(name): \(found)", sourceLocation: location)
+        }
+    }
+
+    /// Returns what the checks of `audit.sql` say, a line per check.
+    static func lines(of database: TestDatabase) throws -> [Substring] {
+        try database.server.psql(
+            file: "\(TestDatabase.deployed)/audit.sql", variables: ["schema=\(database.schema)"],
+            database: database.name
+        ).split(separator: "\n").filter { $0.contains("|") }
+    }
+
+    /// Expects that they all find nothing wrong.
+    static func expectAll(
+        in database: TestDatabase, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let lines = try lines(of: database)
+        #expect(lines.count == 7, "\(lines)", sourceLocation: location)
+        for line in lines { #expect(line.contains("|t|"), "\(line)", sourceLocation: location) }
     }
 }

@@ -23,19 +23,13 @@ struct BarTableTests {
         let series: [String: UInt16]
 
         init(_ bench: WriterBench, _ widths: [(name: String, nanoseconds: Int64)]) throws {
-            var source = TestSource(
-                bench.tape, Partition(1), source: .operator, kind: .bars)
+            var source = TestSource(bench.tape, Partition(1), source: .operator, kind: .bars)
             pairs = try ["desk-1", "desk-2"].map { name in
-                source.register(
-                    SymbolDefinition(
-                        symbol: try #require(Symbol("AAPL")), provider: "test", since: .undefined,
-                        source: SourceName(name)))
+                try source.define("AAPL", provider: "test", of: name)
             }
             var series: [String: UInt16] = [:]
             for (name, width) in widths {
-                series[name] = source.register(
-                    SeriesDefinition(
-                        name: try #require(SeriesName(name)), widthNanoseconds: width))
+                series[name] = try source.define(series: name, nanoseconds: width)
             }
             self.series = series
             self.source = source
@@ -47,8 +41,8 @@ struct BarTableTests {
         ) throws {
             let open = Timestamp(nanoseconds: BarTableTests.start)
             var bar = Bar(
-                symbol: pairs[pair], series: try #require(series[name]), openTime: open,
-                closeTime: open.advanced(byNanoseconds: span))
+                from: open.nanoseconds, width: span, symbol: pairs[pair],
+                series: try #require(series[name]))
             bar.open = Price(raw: price * 1_000_000_000)
             bar.close = bar.open
             bar.number = number
@@ -67,26 +61,20 @@ struct BarTableTests {
         try bars.source.publish(watermark: .undefined)
         let running = try bench.start()
         let rows = "SELECT source, close, revision, replaced FROM bars ORDER BY source"
-        #expect(
-            try eventually { try bench.database.psql(rows) == "desk-1|1|1|0\ndesk-2|2|2|0" },
-            "\(running.reasons)")
+        try bench.database.expectSoon(rows, "desk-1|1|1|0\ndesk-2|2|2|0", "\(running.reasons)")
         // A later version of one of them, twice in one batch.
         try bars.append(1, "1m", 3, span: Self.minute)
         try bars.append(1, "1m", 4, span: Self.minute, flags: .withdrawn)
         try bars.append(0, "1m", 1, span: Self.minute, flags: .filled)
         try bars.source.publish(watermark: .undefined)
-        #expect(
-            try eventually { try bench.database.psql(rows) == "desk-1|1|5|1\ndesk-2|4|4|2" },
-            "\(running.reasons)")
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT source, withdrawn, filled, lateness_ns IS NULL,
-                    extract(epoch FROM sent_at)::bigint FROM bars ORDER BY source
-                """) == "desk-1|f|t|t|1700000000\ndesk-2|t|f|t|1700000000")
-        #expect(try bench.database.psql("SELECT source FROM bars_standing") == "desk-1")
-        let audit = try Audit.check("bars_stored", in: bench.database)
-        #expect(audit.hasSuffix("|t|"), "\(audit)")
+        try bench.database.expectSoon(rows, "desk-1|1|5|1\ndesk-2|4|4|2", "\(running.reasons)")
+        try bench.database.expect(
+            """
+            SELECT source, withdrawn, filled, lateness_ns IS NULL,
+                extract(epoch FROM sent_at)::bigint FROM bars ORDER BY source
+            """, "desk-1|f|t|t|1700000000\ndesk-2|t|f|t|1700000000")
+        try bench.database.expect("SELECT source FROM bars_standing", "desk-1")
+        try Audit.expect("bars_stored", in: bench.database)
         try running.stop()
     }
 
@@ -129,9 +117,8 @@ struct BarTableTests {
             SELECT string_agg(series, ',' ORDER BY series) FROM bars_short UNION ALL
             SELECT string_agg(series, ',' ORDER BY series) FROM bars_long
             """
-        #expect(
-            try eventually { try bench.database.psql(tables) == "59m,again,pause,t500\n1h,rth1d" },
-            "\(running.reasons)")
+        try bench.database.expectSoon(
+            tables, "59m,again,pause,t500\n1h,rth1d", "\(running.reasons)")
         try running.stop()
         // Another definition of a known series.
         var later = try Bars(bench, [("again", 2 * Self.hour)])
@@ -140,11 +127,8 @@ struct BarTableTests {
         try later.append(1, "again", 2, span: 2 * Self.hour)
         try later.source.publish(watermark: .undefined)
         running = try bench.start()
-        #expect(
-            try eventually {
-                try bench.database.psql(
-                    "SELECT count(*) FROM bars_short WHERE series = 'again'") == "2"
-            }, "\(running.reasons)")
+        try bench.database.expectSoon(
+            "SELECT count(*) FROM bars_short WHERE series = 'again'", "2", "\(running.reasons)")
         try running.stop()
     }
 
@@ -233,23 +217,23 @@ struct BarTableTests {
             SELECT make_time_partition('news', ts)
             FROM unnest(ARRAY['2024-03-05Z', '2024-03-20Z', '2024-03-10 12:00Z']::timestamptz[]) ts
             """)
-        #expect(
-            try database.psql(
-                """
-                SELECT t, from_ts::date, to_ts::date
-                FROM unnest(ARRAY['bars_long', 'indicators', 'news', 'options', 'trades']) AS t,
-                    time_partitions(t)
-                WHERE to_ts < '2025-02-01Z' AND (t = 'options') = (from_ts < '1971-01-01Z')
-                ORDER BY 1, 2
-                """) == """
-                    bars_long|2024-01-01|2025-01-01
-                    indicators|2024-03-04|2024-03-11
-                    news|2024-03-01|2024-03-10
-                    news|2024-03-10|2024-03-11
-                    news|2024-03-11|2024-04-01
-                    options|1970-01-01|1970-01-02
-                    trades|2024-03-05|2024-03-06
-                    """)
+        try database.expect(
+            """
+            SELECT t, from_ts::date, to_ts::date
+            FROM unnest(ARRAY['bars_long', 'indicators', 'news', 'options', 'trades']) AS t,
+                time_partitions(t)
+            WHERE to_ts < '2025-02-01Z' AND (t = 'options') = (from_ts < '1971-01-01Z')
+            ORDER BY 1, 2
+            """,
+            """
+            bars_long|2024-01-01|2025-01-01
+            indicators|2024-03-04|2024-03-11
+            news|2024-03-01|2024-03-10
+            news|2024-03-10|2024-03-11
+            news|2024-03-11|2024-04-01
+            options|1970-01-01|1970-01-02
+            trades|2024-03-05|2024-03-06
+            """)
     }
 
     @Test("the bars of one series are dropped by themselves", arguments: DatabaseMode.here)
@@ -279,11 +263,9 @@ struct BarTableTests {
             names.append(day.name)
         }
         #expect(names == ["1s of 2024-03-05", "1s of 2024-03-06"])
-        #expect(
-            try database.psql("SELECT series, count(*) FROM bars GROUP BY 1") == "1m|8640")
-        #expect(
-            try database.psql("SELECT table_name, input, rows FROM retired_rows")
-                == "bars.1s|bars|17280")
+        try database.expect("SELECT series, count(*) FROM bars GROUP BY 1", "1m|8640")
+        try database.expect(
+            "SELECT table_name, input, rows FROM retired_rows", "bars.1s|bars|17280")
         let error = #expect(throws: PostgresError.self) {
             try keeping.dropOldest(RetentionPlan.Rule(table: "bars.1m", days: 30))
         }

@@ -53,14 +53,10 @@ struct BarVersionTests {
             self.bench = bench
             source = TestSource(bench.tape, Partition(1), source: .operator, kind: .bars)
             for name in ["desk-1", "desk-2"] {
-                _ = source.register(
-                    SymbolDefinition(
-                        symbol: try #require(Symbol("AAPL")), provider: "", since: .undefined,
-                        source: SourceName(name)))
+                try source.define("AAPL", of: name)
             }
             for (name, width) in [("1s", 1_000_000_000), ("1h", BarVersionTests.hour)] {
-                _ = source.register(
-                    SeriesDefinition(name: try #require(SeriesName(name)), widthNanoseconds: width))
+                try source.define(series: name, nanoseconds: width)
             }
         }
 
@@ -72,8 +68,8 @@ struct BarVersionTests {
             let first = BarVersionTests.start / BarVersionTests.hour * BarVersionTests.hour
             let open = Timestamp(nanoseconds: first + Int64(key % 3) * width)
             var bar = Bar(
-                symbol: key < 6 ? 0 : 1, series: isHour ? 1 : 0, openTime: open,
-                closeTime: open.advanced(byNanoseconds: width))
+                from: open.nanoseconds, width: width, symbol: key < 6 ? 0 : 1,
+                series: isHour ? 1 : 0)
             let revision = source.nextOrdinal + source.skip + UInt64(unpublished.count)
             bar.close = Price(raw: Int64(revision) * 1_000_000_000)
             if isWithdrawn { bar.flags = .withdrawn }
@@ -156,17 +152,15 @@ struct BarVersionTests {
                 membership: HandMembership(bench.records, takes: [1]))
             try publish(&oracle, &random)
             let last = oracle.source.nextOrdinal - 1
-            #expect(
-                try eventually {
-                    try bench.database.psql("SELECT max(last_ordinal) FROM sink_source_ordinals")
-                        == "\(last)"
-                }, "seed \(seed), round \(round): \(running.reasons)")
+            try bench.database.expectSoon(
+                "SELECT max(last_ordinal) FROM sink_source_ordinals", "\(last)",
+                "seed \(seed), round \(round): \(running.reasons)")
             try previous?.stop()
             previous = running
         }
         try previous?.stop()
         let isPast = "SELECT bool_and(known_at < now()) FROM wvers_market.bar_versions"
-        #expect(try eventually { try bench.database.psql(isPast) == "t" })
+        try bench.database.expectSoon(isPast, "t")
         let known = oracle.versions.flatMap { [$0.begin, $0.knownAt] }
         let times = (0..<80).map { _ in
             known[random.below(known.count)] + Int64(random.below(3)) - 1
@@ -176,7 +170,7 @@ struct BarVersionTests {
         #expect(answers.split(separator: "\n").map(String.init) == expected, "seed \(seed)")
         // Nothing was known before the first packet.
         let first = (known.min() ?? 0) - 1
-        #expect(try bench.database.psql(Self.asOf([first])) == "at|\(first)")
+        try bench.database.expect(Self.asOf([first]), "at|\(first)")
         try expectComplete(bench, oracle, seed)
     }
 
@@ -192,33 +186,28 @@ struct BarVersionTests {
 
     /// Each version is one row, and the audits know it. What is known now are the candles.
     private func expectComplete(_ bench: WriterBench, _ oracle: Oracle, _ seed: UInt64) throws {
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT count(*), count(DISTINCT revision) FROM wvers_market.bar_versions;
-                SELECT count(*) FROM bar_versions
-                """) == "\(oracle.versions.count)|\(oracle.versions.count)\n"
-                + "\(oracle.versions.count - Set(oracle.versions.map(\.key)).count)",
-            "seed \(seed)")
-        for check in ["bars_stored", "versions_stored"] {
-            let said = try Audit.check(check, in: bench.database)
-            #expect(said.hasSuffix("|t|"), "seed \(seed): \(said)")
-        }
+        try bench.database.expect(
+            """
+            SELECT count(*), count(DISTINCT revision) FROM wvers_market.bar_versions;
+            SELECT count(*) FROM bar_versions
+            """,
+            "\(oracle.versions.count)|\(oracle.versions.count)\n"
+                + "\(oracle.versions.count - Set(oracle.versions.map(\.key)).count)", "seed \(seed)"
+        )
+        try Audit.expect("bars_stored", "versions_stored", in: bench.database, "seed \(seed)")
         let columns = """
             symbol, series, ts, close_time, open, close, volume, trades, is_whole, version, reason,
             number, source, is_filled, known_at
             """
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT \(columns) FROM unnest(ARRAY['1h', '1s']) AS s (name),
-                    wvers_market.bars_as_of(now(), '{AAPL}', s.name, '2023-11-14', '2023-11-16')
-                ORDER BY 2, 3, 13
-                """)
-                == bench.database.psql(
-                    "SELECT \(columns) FROM wvers_market.candles ORDER BY 2, 3, 13"),
-            "seed \(seed)")
-        #expect(try bench.database.psql("TABLE version_losses") == "")
+        try bench.database.expect(
+            """
+            SELECT \(columns) FROM unnest(ARRAY['1h', '1s']) AS s (name),
+                wvers_market.bars_as_of(now(), '{AAPL}', s.name, '2023-11-14', '2023-11-16')
+            ORDER BY 2, 3, 13
+            """,
+            bench.database.psql(
+                "SELECT \(columns) FROM wvers_market.candles ORDER BY 2, 3, 13"), "seed \(seed)")
+        try bench.database.expect("TABLE version_losses", "")
     }
 
     @Test("bars that are lost, set aside or switched off leave a stretch that raises")
@@ -228,46 +217,38 @@ struct BarVersionTests {
         oracle.append(0, isWithdrawn: false)
         try oracle.publish()
         var running = try bench.start()
-        #expect(
-            try eventually { try bench.database.psql("SELECT count(*) FROM bars") == "1" },
-            "\(running.reasons)")
+        try bench.database.expectSoon("SELECT count(*) FROM bars", "1", "\(running.reasons)")
         // Five ordinals are missing on the tape.
         oracle.source.skip = 5
         oracle.append(1, isWithdrawn: false)
         try oracle.publish()
         let reasons = "SELECT string_agg(reason, ',' ORDER BY id) FROM version_losses"
-        #expect(try eventually { try bench.database.psql(reasons) == "hole" }, "\(running.reasons)")
+        try bench.database.expectSoon(reasons, "hole", "\(running.reasons)")
         // A row that the database refuses.
         try bench.database.psql("ALTER TABLE bars_short ADD CONSTRAINT odd CHECK (close <> 8)")
         oracle.append(2, isWithdrawn: false)
         try oracle.publish()
-        #expect(
-            try eventually { try bench.database.psql(reasons) == "hole,set_aside" },
-            "\(running.reasons)")
+        try bench.database.expectSoon(reasons, "hole,set_aside", "\(running.reasons)")
         try running.stop()
         running = try bench.start(["WRITER_SINKS": "trades,late_ticks"])
         oracle.append(0, isWithdrawn: false)
         try oracle.publish()
         oracle.append(0, isWithdrawn: false)
         try oracle.publish()
-        #expect(
-            try eventually {
-                try bench.database.psql("SELECT max(last_ordinal) FROM sink_source_ordinals")
-                    == "10"
-            }, "\(running.reasons)")
+        try bench.database.expectSoon(
+            "SELECT max(last_ordinal) FROM sink_source_ordinals", "10", "\(running.reasons)")
         try running.stop()
         // One stretch of all that is of one kind and without a break.
-        #expect(try bench.database.psql(reasons) == "hole,set_aside,not_written")
+        try bench.database.expect(reasons, "hole,set_aside,not_written")
         let firsts = oracle.versions.map(\.knownAt)
         let begin = try #require(oracle.versions.first?.begin)
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT partition,
-                    (extract(epoch FROM from_at) * 1000000)::bigint >= \(begin - 1),
-                    (extract(epoch FROM to_at) * 1000000)::bigint
-                FROM version_losses ORDER BY id
-                """) == "1|t|\(firsts[1])\n1|t|\(firsts[2])\n1|t|\(firsts[4])")
+        try bench.database.expect(
+            """
+            SELECT partition,
+                (extract(epoch FROM from_at) * 1000000)::bigint >= \(begin - 1),
+                (extract(epoch FROM to_at) * 1000000)::bigint
+            FROM version_losses ORDER BY id
+            """, "1|t|\(firsts[1])\n1|t|\(firsts[2])\n1|t|\(firsts[4])")
         try expectRaises(bench, firsts, before: begin)
     }
 
@@ -281,31 +262,24 @@ struct BarVersionTests {
         }
         _ = try bench.tape.client.jetStream.purge(stream: bench.tape.names.barStream, below: 2)
         let running = try bench.start()
-        #expect(
-            try eventually { try bench.database.psql("SELECT count(*) FROM bars") == "2" },
-            "\(running.reasons)")
+        try bench.database.expectSoon("SELECT count(*) FROM bars", "2", "\(running.reasons)")
         try running.stop()
         let known = oracle.versions.map(\.knownAt)
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT partition, reason, from_at, (extract(epoch FROM to_at) * 1000000)::bigint
-                FROM version_losses
-                """) == "1|purged|-infinity|\(known[1])")
+        try bench.database.expect(
+            """
+            SELECT partition, reason, from_at, (extract(epoch FROM to_at) * 1000000)::bigint
+            FROM version_losses
+            """, "1|purged|-infinity|\(known[1])")
         let writer = try bench.database.connectWriter()
         for at in [known[0], known[2]] {
-            let error = #expect(throws: PostgresError.self) {
-                try writer.execute(Self.asked("wverp", at), timeout: patience)
-            }
-            #expect(
-                error?.serverError?.message.hasSuffix("are not stored: purged") == true,
-                "\(error as Any)")
+            let said = writer.refusal(of: Self.asked("wverp", at), .uncertain)
+            #expect(said.hasSuffix("are not stored: purged"), "\(said)")
         }
         // No window that begins later can lack a version.
         let later = Self.asked("wverp", known[2])
             .replacing("'2023-11-14'", with: Self.time(known[1]))
             .replacing("'2023-11-16'", with: "'infinity'")
-        #expect(try bench.database.psql(later) == "")
+        try bench.database.expect(later, "")
     }
 
     /// A question about bars of seconds.
@@ -323,36 +297,24 @@ struct BarVersionTests {
     ) throws {
         func ask(_ at: Int64, _ more: String = "") -> String { Self.asked("wverl", at, more) }
         let writer = try bench.database.connectWriter()
-        #expect(try writer.execute(ask(begin - 2), timeout: patience).rowCount == 0)
+        #expect(try writer.execute(ask(begin - 2)).rowCount == 0)
         for at in [known[1], known[4]] {
-            let error = #expect(throws: PostgresError.self) {
-                try writer.execute(ask(at), timeout: patience)
-            }
-            #expect(error?.sqlState?.rawValue == "TL020")
-            #expect(
-                error?.serverError?.message.contains("bars of partition 1 that the tape took")
-                    == true, "\(error as Any)")
+            let said = writer.refusal(of: ask(at), .uncertain)
+            #expect(said.contains("bars of partition 1 that the tape took"), "\(said)")
         }
-        #expect(
-            try bench.database.psql(ask(known[4], ", with_uncertain => true")) == "1|t\n7|t")
+        try bench.database.expect(ask(known[4], ", with_uncertain => true"), "1|t\n7|t")
         // A symbol of which nothing is stored may be of any partition.
-        #expect(throws: PostgresError.self) {
-            try writer.execute(
-                ask(known[4]).replacing("AAPL", with: "MSFT"), timeout: patience)
-        }
+        writer.refusal(of: ask(known[4]).replacing("AAPL", with: "MSFT"), .uncertain)
         // No window that begins later can lack a version.
-        #expect(
-            try bench.database.psql(
-                ask(known[4]).replacing("'2023-11-14'", with: "now()").replacing(
-                    "'2023-11-16'", with: "'infinity'"))
-                == "")
+        try bench.database.expect(
+            ask(known[4]).replacing("'2023-11-14'", with: "now()").replacing(
+                "'2023-11-16'", with: "'infinity'"), "")
     }
 
     @Test("the time of the tape never falls, and goes on from the position")
     func tapeTime() throws {
         func packet(_ time: Int64) throws -> NatsMessage {
-            try NatsMessage(
-                subject: "x", replyTo: "$JS.ACK.MD_BARS.writer-1.1.7.7.\(time).0")
+            try NatsMessage(subject: "x", replyTo: "$JS.ACK.MD_BARS.writer-1.1.7.7.\(time).0")
         }
         var input = IntakeInput(durable: DurableMark(.commit))
         input.open(at: .undefined)
@@ -375,17 +337,13 @@ struct BarVersionTests {
     func missingDay() throws {
         let scene = try StoreScene("writer_verd", input: .bars)
         func bar(_ close: Int64, _ time: Int64) {
-            var bar = Bar(
-                symbol: 0, series: 0, openTime: Timestamp(nanoseconds: time),
-                closeTime: Timestamp(nanoseconds: time + 1_000_000_000))
-            bar.close = Price(raw: close * 1_000_000_000)
-            scene.add(bar)
+            scene.add(Bar(from: time, close: Price(raw: close * 1_000_000_000)))
         }
         bar(1, StoreScene.time)
         try scene.write([scene.seal()])
         // As if the first one was stored before the tables of versions were made, or retention had
         // dropped the partition.
-        _ = try scene.psql(
+        try scene.psql(
             """
             DO $$
             DECLARE part record;
@@ -399,12 +357,10 @@ struct BarVersionTests {
         bar(2, StoreScene.time)
         bar(3, StoreScene.time)
         try scene.write([scene.seal()])
-        #expect(
-            try scene.psql(
-                "SELECT close FROM bar_versions ORDER BY revision; SELECT close FROM bars")
-                == "1\n2\n3")
+        try scene.expect(
+            "SELECT close FROM bar_versions ORDER BY revision; SELECT close FROM bars", "1\n2\n3")
         #expect(try scene.letters().isEmpty)
         // Without a time of the tape none is claimed.
-        #expect(try scene.psql("SELECT count(taken_at) FROM bar_versions") == "0")
+        try scene.expect("SELECT count(taken_at) FROM bar_versions", "0")
     }
 }

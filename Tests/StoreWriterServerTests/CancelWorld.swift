@@ -354,10 +354,7 @@ struct CancelBars {
             var bar = found
             bar.symbol =
                 symbols[symbol]
-                ?? builder.register(
-                    SymbolDefinition(
-                        symbol: symbol.symbol, provider: "", since: .undefined,
-                        source: symbol.source))
+                ?? builder.define(symbol.symbol, of: symbol.source)
             symbols[symbol] = bar.symbol
             bar.series = series[definition.name] ?? UInt16(builder.register(definition))
             series[definition.name] = bar.series

@@ -62,9 +62,7 @@ struct CopyBytesTests {
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(4_095), source: try #require(SourceName("desk-1")))
         for name in Self.symbols {
-            _ = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol(name)), provider: "ib", since: .undefined))
+            try builder.define(name, provider: "ib")
         }
         var packets: [SealedPacket] = []
         var ordinal: UInt64 = 1

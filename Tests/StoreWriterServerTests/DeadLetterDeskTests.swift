@@ -14,7 +14,7 @@ import Testing
 @Suite("Where dead letters go when something is away")
 struct DeadLetterDeskTests {
     private func poison(_ scene: StoreScene) throws {
-        _ = try scene.psql("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)")
+        try scene.psql("ALTER TABLE trade_rows ADD CONSTRAINT no_poison CHECK (price <> 666)")
     }
 
     @Test("NATS is away: into a file, and from there onto the stream when it is back")
@@ -62,7 +62,7 @@ struct DeadLetterDeskTests {
         let error = try #require(scene.failure(batch))
         #expect(error.category == .retryable, "\(error)")
         #expect("\(error)".contains(hasFolder ? folder.file("kept") : "WRITER_DEAD_LETTERS"))
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        try scene.expect("SELECT count(*) FROM trades", "0")
         #expect(try scene.books() == "")
         try nats.start()
         #expect(eventually { scene.client.connection.isConnected })
@@ -111,7 +111,7 @@ struct DeadLetterDeskTests {
             timeout: patience)
         #expect(try #require(scene.failure(batch)).category == .fenced)
         #expect(try scene.letters().count == 1)
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        try scene.expect("SELECT count(*) FROM trades", "0")
         #expect(
             scene.service.metric("mds_dead_letters_total{reason=\"data\",sink=\"trades\"}") == nil)
         try scene.claim()
@@ -149,22 +149,19 @@ struct DeadLetterDeskTests {
             scene.add(price: price * 1_000_000_000, at: StoreScene.time + days * day)
         }
         try scene.write([scene.seal()])
-        #expect(
-            try scene.psql("SELECT string_agg(ordinal::text, ' ' ORDER BY ordinal) FROM trades")
-                == "1 2 3 6")
+        try scene.expect(
+            "SELECT string_agg(ordinal::text, ' ' ORDER BY ordinal) FROM trades", "1 2 3 6")
         let letters = try scene.letters()
         #expect(letters.map(\.place.ordinal) == [4, 5])
         #expect(letters.allSatisfy { $0.reason == .outOfRange && $0.refusal.sqlState == "23514" })
-        #expect(
-            try scene.psql("SELECT written, dead_lettered FROM sink_source_ordinals") == "4|2")
-        #expect(
-            try scene.psql("SELECT count(*) FROM trade_rows_p20231113") == "1", "the day before")
+        try scene.expect("SELECT written, dead_lettered FROM sink_source_ordinals", "4|2")
+        try scene.expect("SELECT count(*) FROM trade_rows_p20231113", "1", "the day before")
     }
 
     @Test("without the function that makes them it is a schema that does not fit")
     func noFunction() throws {
         let scene = try StoreScene("writer_dl7")
-        _ = try scene.psql("DROP FUNCTION make_time_partition(text, timestamptz)")
+        try scene.psql("DROP FUNCTION make_time_partition(text, timestamptz)")
         scene.add(price: 1, at: StoreScene.time - day)
         let error = try #require(scene.failure(try scene.batch([scene.seal()])))
         #expect(error.category == .schema && error.ofDatabase?.sqlState?.rawValue == "42883")

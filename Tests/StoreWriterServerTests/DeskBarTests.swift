@@ -21,11 +21,9 @@ extension DeskPackageTests {
         var market = try DeskMarket(bench.tape, seed: seed)
         for round in 0..<DeskMarket.rounds { try market.publish(round) }
         let running = try bench.start()
-        #expect(
-            try eventually {
-                try bench.database.psql("SELECT sum(last_ordinal) FROM sink_source_ordinals")
-                    == "\(market.ordinals)"
-            }, "TAPELINE_SEED=\(seed): \(running.reasons)")
+        try bench.database.expectSoon(
+            "SELECT sum(last_ordinal) FROM sink_source_ordinals", "\(market.ordinals)",
+            "TAPELINE_SEED=\(seed): \(running.reasons)")
         try running.stop()
         let server = bench.tape.server
         var torn = try DeskMarket(try TestTape(server, namespace: "tornbars"), seed: seed)
@@ -38,10 +36,8 @@ extension DeskPackageTests {
         for round in 0..<DeskMarket.rounds { try purged.publish(round) }
         _ = try young.client.jetStream.purge(
             stream: young.names.barStream, subject: young.names.bars(Partition(0)), below: 9)
-        let told = try check(
+        try expectPassed(
             ["bars", "tornbars", "youngbars"], bench.environment(), script: "desk_tape.py")
-        guard let told else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
     }
 }
 
@@ -71,14 +67,12 @@ private struct DeskMarket {
         for (number, partition) in Self.partitions.enumerated() {
             let symbol = try #require(Symbol("S\(number)"))
             var lane = TestSource(tape, Partition(partition), source: source)
-            _ = lane.register(SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
+            lane.define(symbol, provider: "ib")
             ticks.append(lane)
             lane = TestSource(tape, Partition(partition), source: .operator, kind: .bars)
-            _ = lane.register(
-                SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source))
+            lane.define(symbol, of: source)
             for (name, width) in [("1s", Self.second), ("1m", 60 * Self.second)] {
-                _ = lane.register(
-                    SeriesDefinition(name: try #require(SeriesName(name)), widthNanoseconds: width))
+                try lane.define(series: name, nanoseconds: width)
             }
             // Only the tape says when bars were known.
             lane.sendTime = .undefined

@@ -41,6 +41,15 @@ struct DeskPackageTests {
         }
     }
 
+    /// Runs checks, all of which have to pass.
+    func expectPassed(
+        _ arguments: [String], _ environment: [String: String] = [:],
+        with packages: String = "desk", script: String = "desk_package.py"
+    ) throws {
+        let told = try check(arguments, environment, with: packages, script: script)
+        #expect(told?.hasSuffix("checks passed") != false, "\(told ?? "")")
+    }
+
     @discardableResult
     private static func python(
         _ script: String, _ arguments: [String] = [], with packages: String,
@@ -80,40 +89,26 @@ struct DeskPackageTests {
     /// Makes a database of the rows of some files. Returns the URL of its reader.
     static func database(_ name: String, _ files: [String]) throws -> String {
         let database = try TestDatabase(name, mode: .plain)
-        let reader = "\(database.name)_reader"
-        try database.server.psql(
-            "CREATE ROLE \(reader) LOGIN PASSWORD '\(PostgresServer.password)'")
-        let migrator = Migrator(
-            try database.connect(database.migrator), schema: database.schema,
-            runtimeRole: database.writer, readerRole: reader, timeout: patience)
-        _ = try migrator.run(try TestDatabase.shipped())
-        for file in files {
-            try database.psql(
-                try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8))
-        }
-        let password = PostgresServer.password.replacing(" ", with: "%20")
-        return "postgresql://\(reader):\(password)@127.0.0.1:\(database.server.port)/"
-            + "\(database.name)?options=-csearch_path%3Dmd_market"
+        try database.migrateForReaders()
+        for file in files { try database.fill(from: file) }
+        return database.url()
     }
 
     @Test("frames of a database have its values, holes raise, and no password is shown")
     func database() throws {
         let url = try Self.database("desk_package", ["data_page.sql", "desk/depth.sql"])
-        guard let told = try check(["database", url]) else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
+        try expectPassed(["database", url])
     }
 
     @Test("a loaded past and live rows are one frame, and what nobody loaded is missing in it")
     func past() throws {
         let url = try Self.database("desk_past", ["desk/history.sql"])
-        guard let told = try check(["past", url]) else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
+        try expectPassed(["past", url])
     }
 
     @Test("a reading that fails in its middle raises its exception, and nothing stays of streams")
     func streams() throws {
-        guard let told = try check(["streams"]) else { return }
-        #expect(told.hasSuffix("checks passed"), "\(told)")
+        try expectPassed(["streams"])
     }
 }
 
@@ -210,8 +205,7 @@ struct DeskTape {
     /// the gaps.
     mutating func packets(_ count: Int, gapsAt: Int? = nil) throws -> [[UInt8]] {
         for symbol in symbols {
-            _ = builder.register(
-                SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
+            builder.define(symbol, provider: "ib")
         }
         var next: UInt64 = 1
         return (0..<count).map { number in

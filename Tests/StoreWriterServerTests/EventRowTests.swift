@@ -70,13 +70,12 @@ struct EventRowTests {
             bytes.replaceSubrange((message + 8)..., with: [0xab, 0xcd])
         }
         try TestSource.put(foreign, on: subject, of: rows.bench.tape)
-        let running = try rows.bench.start()
         let payload = later.dropFirst(WireFormat.HeaderOffset.end).map {
             String(UInt16($0) + 256, radix: 16).dropFirst()
         }.joined()
         let bare = TickHeader(
             symbol: TickHeader.noSymbol, providerTime: .undefined, receiveTime: source.sendTime)
-        try rows.expect(
+        try rows.expectStored(
             "events",
             """
             \(Row.head), input, to_hex(template), name,
@@ -99,9 +98,7 @@ struct EventRowTests {
                     + ["ticks", "807e", "unknown", "NULL", "NULL", "NULL", "NULL"]
                     + ["02007e809e7a0100abcd"] + Row.tail(bare, 4),
             ])
-        #expect(try rows.bench.missing() == "0")
-        #expect(try Audit.check("ticks_stored_once", in: rows.bench.database).hasSuffix("|t|"))
-        try running.stop()
+        try Audit.expect("ticks_stored_once", in: rows.bench.database)
     }
 
     @Test("both records of an action, in words")
@@ -115,10 +112,9 @@ struct EventRowTests {
                 command: "member drain w", reason: "new disk", outcome: outcome)
             source.append { $0.append(record) == .appended }
         }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
         let words = ["18446744073709551615", "alice", "::1", "member drain w", "new disk"]
-        try rows.expect(
+        try rows.store(
+            &source,
             "events",
             """
             \(Row.head), to_hex(template), name, detail->>'stage', detail->>'action',
@@ -130,7 +126,6 @@ struct EventRowTests {
                 Row.head(all) + ["851e", "action", "pending"] + words + ["it \"waits\""]
                     + Row.tail(all, 2),
             ])
-        try running.stop()
     }
 
     @Test("what a person did to a trade, with the trade's address")
@@ -143,13 +138,11 @@ struct EventRowTests {
         change.requester = "me@desk"
         change.note = "it's wrong"
         source.append { $0.append(change) == .appended }
-        change = TradeChange(
-            header: Row.header(0), source: .manual, ordinal: 2, change: .cancel)
+        change = TradeChange(header: Row.header(0), source: .manual, ordinal: 2, change: .cancel)
         change.change = 77
         source.append { $0.append(change) == .appended }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
-        try rows.expect(
+        try rows.store(
+            &source,
             "trade_changes",
             """
             \(Row.head), of_source, of_ordinal, change, \(Row.raw("price", 9)),
@@ -161,9 +154,7 @@ struct EventRowTests {
                 Row.head(Row.header(0)) + ["manual", "2", "77", "NULL", "NULL", "", ""]
                     + Row.tail(Row.header(0), 2),
             ])
-        #expect(try rows.bench.missing() == "0")
-        #expect(try Audit.check("ticks_stored_once", in: rows.bench.database).hasSuffix("|t|"))
-        try running.stop()
+        try Audit.expect("ticks_stored_once", in: rows.bench.database)
     }
 
     @Test(
@@ -179,18 +170,13 @@ struct EventRowTests {
         }
         try source.publish(watermark: watermark)
         let running = try rows.bench.start(["WRITER_SINKS": "trades,quotes,bars"])
-        #expect(
-            try eventually {
-                try rows.bench.database.psql(
-                    "SELECT written, skipped, missing FROM sink_audit WHERE input = 'ticks'")
-                    == "3|6|0"
-            })
-        #expect(
-            try rows.bench.database.psql(
-                """
-                SELECT (SELECT count(*) FROM trades), (SELECT count(*) FROM depth),
-                    (SELECT count(*) FROM events)
-                """) == "3|0|0")
+        try rows.bench.database.expectSoon(
+            "SELECT written, skipped, missing FROM sink_audit WHERE input = 'ticks'", "3|6|0")
+        try rows.bench.database.expect(
+            """
+            SELECT (SELECT count(*) FROM trades), (SELECT count(*) FROM depth),
+                (SELECT count(*) FROM events)
+            """, "3|0|0")
         for (sink, count) in [("depth", 3.0), ("events", 3), ("trades", 0), ("news", 0)] {
             let name = "mds_writer_ticks_skipped_total{sink=\"\(sink)\"}"
             #expect(eventually { running.service.metric(name) == count }, "\(name)")
@@ -246,7 +232,7 @@ struct EventRowTests {
                     #expect(error?.category == .data, "\(sink.name)")
                     #expect(session.isUsable && session.isInTransaction)
                 }
-                try session.script("ROLLBACK", timeout: patience)
+                try session.script("ROLLBACK")
             }
         }
     }
@@ -263,15 +249,6 @@ struct EventRowTests {
                 let isRow = try sink.write(record, context, bytes, ordinal, &row)
                 #expect(isRow)
             }
-        }
-    }
-
-    private func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return error
         }
     }
 }

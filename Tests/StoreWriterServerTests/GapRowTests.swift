@@ -20,9 +20,7 @@ struct GapRowTests {
     private func records(_ source: TestSource, ordinal: UInt64) throws -> SealedPacket {
         var builder = PacketBuilder(
             kind: .ticks, partition: source.partition, source: source.source)
-        let symbol = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("BRK.B")), provider: "test", since: .undefined))
+        let symbol = try builder.define("BRK.B", provider: "test")
         func header(_ symbol: UInt32) -> TickHeader {
             TickHeader(symbol: symbol, providerTime: .undefined, receiveTime: Self.time)
         }
@@ -38,8 +36,7 @@ struct GapRowTests {
             header: header(all), from: Self.time, to: Self.time, kind: .any, reason: .unknown,
             state: .open)
         unknown.reason = 200
-        let bulletin = NewsBulletin(
-            header: header(all), kind: .unknown, text: "x", exchange: "")
+        let bulletin = NewsBulletin(header: header(all), kind: .unknown, text: "x", exchange: "")
         let outcomes = [
             builder.append(of), builder.append(lasting), builder.append(bulletin),
             builder.append(unknown),
@@ -65,49 +62,39 @@ struct GapRowTests {
         WriterBench.fill(&behind, ticks: 10)
         try behind.publish(watermark: Self.time)
         let running = try bench.start(["WRITER_SINKS": "trades,quotes,gaps,bars"])
-        #expect(
-            try eventually {
-                try bench.database.psql(
-                    "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
-                        + "WHERE input = 'ticks' AND partition = 0") == "39|38|1"
-            })
+        try bench.database.expectSoon(
+            "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
+                + "WHERE input = 'ticks' AND partition = 0", "39|38|1")
         let columns = """
             SELECT ordinal, epoch, symbol, kind, reason, state, detail, from_time_ns, to_time_ns,
                 lost_first_ordinal, lost_last_ordinal, first_ordinal, last_ordinal,
                 extract(epoch FROM from_time), receive_time IS NOT NULL, sink, input
             FROM gaps ORDER BY ordinal
             """
-        #expect(
-            try bench.database.psql(columns) == """
-                26|5|BRK.B|quote|gateway_lost|filled|it's over|\(Self.time.nanoseconds)|\
-                1700000000123458789|||||1700000000.123456|t|store|ticks
-                27|5||any|disconnected|open||||3|9||||t|store|ticks
-                29|5||any|200|open||\(Self.time.nanoseconds)|\(Self.time.nanoseconds)|||||\
-                1700000000.123456|t|store|ticks
-                """)
+        try bench.database.expect(
+            columns,
+            """
+            26|5|BRK.B|quote|gateway_lost|filled|it's over|\(Self.time.nanoseconds)|\
+            1700000000123458789|||||1700000000.123456|t|store|ticks
+            27|5||any|disconnected|open||||3|9||||t|store|ticks
+            29|5||any|200|open||\(Self.time.nanoseconds)|\(Self.time.nanoseconds)|||||\
+            1700000000.123456|t|store|ticks
+            """)
         #expect(try bench.missing() == "0")
-        try expectGoodAudit(bench)
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: bench.database)
         #expect(running.service.metric("sink_writes_total{sink=\"gaps\"}") == 3)
         #expect(try running.stop() == .success)
         // Another writer continues after them.
         let next = try bench.start()
         WriterBench.fill(&behind, ticks: 5)
         try behind.publish(watermark: Self.time)
-        #expect(
-            try eventually {
-                try bench.database.psql("SELECT rows, ordinals, last_ordinal FROM stored_ticks")
-                    == "43|43|44"
-            }, "\(bench.shown)")
-        #expect(try bench.database.psql("SELECT count(*) FROM gaps") == "3")
-        try expectGoodAudit(bench)
+        try bench.database.expectSoon(
+            "SELECT rows, ordinals, last_ordinal FROM stored_ticks", "43|43|44", "\(bench.shown)")
+        try bench.database.expect("SELECT count(*) FROM gaps", "3")
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: bench.database)
         try next.stop()
-    }
-
-    private func expectGoodAudit(_ bench: WriterBench) throws {
-        for name in ["ticks_stored_once", "rows_as_booked", "books_balanced"] {
-            let line = try Audit.check(name, in: bench.database)
-            #expect(line.hasSuffix("|t|"), "\(name): \(line)")
-        }
     }
 
     @Test("a lost range that the tape names is no gap of the books")
@@ -120,19 +107,16 @@ struct GapRowTests {
         WriterBench.fill(&source, ticks: 25)
         try source.publish(watermark: Self.time)
         let running = try bench.start()
-        #expect(
-            try eventually {
-                try bench.database.psql(
-                    "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
-                        + "WHERE input = 'ticks' AND partition = 0") == "51|51|0"
-            })
-        #expect(
-            try bench.database.psql(
-                "SELECT ordinal, reason, lost_first_ordinal, lost_last_ordinal FROM gaps")
-                == "26|tape_lost|10|20")
+        try bench.database.expectSoon(
+            "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
+                + "WHERE input = 'ticks' AND partition = 0", "51|51|0")
+        try bench.database.expect(
+            "SELECT ordinal, reason, lost_first_ordinal, lost_last_ordinal FROM gaps",
+            "26|tape_lost|10|20")
         #expect(try bench.missing() == "0")
-        #expect(try bench.database.psql("SELECT gaps FROM sink_audit") == "0")
-        try expectGoodAudit(bench)
+        try bench.database.expect("SELECT gaps FROM sink_audit", "0")
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: bench.database)
         #expect(try running.stop() == .success)
     }
 
@@ -146,26 +130,23 @@ struct GapRowTests {
             INSERT INTO gaps (sink, input, partition, source, reason, kind, state, epoch, ordinal)
             VALUES ('store', 'ticks', 0, 's', 'dropped', 'any', 'open', 1, 7)
             """
-        #expect(try writer.execute(tape, timeout: patience).affectedRows == 1)
+        #expect(try writer.execute(tape).affectedRows == 1)
         for (statement, state) in [
             (
                 """
                 INSERT INTO gaps (sink, input, partition, source, reason, first_ordinal,
                     last_ordinal) VALUES ('store', 'ticks', 0, 's', 'hole', 1, 5)
-                """, SQLState.insufficientPrivilege.rawValue
+                """, SQLState.insufficientPrivilege
             ),
             (
                 """
                 INSERT INTO gaps (sink, input, partition, source, reason)
                 VALUES ('store', 'ticks', 0, 's', 'hole')
-                """, "23514"
+                """, .checkViolation
             ),
-            ("DELETE FROM gaps", SQLState.insufficientPrivilege.rawValue),
+            ("DELETE FROM gaps", SQLState.insufficientPrivilege),
         ] {
-            let error = #expect(throws: PostgresError.self) {
-                try writer.execute(statement, timeout: patience)
-            }
-            #expect(error?.sqlState?.rawValue == state, "\(statement)")
+            writer.refusal(of: statement, state)
         }
     }
 }

@@ -9,8 +9,7 @@ import Testing
 struct HistoryViewTests {
     private func database(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
         let database = try TestDatabase.migrated(name, mode: mode)
-        let path = "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/desk/history.sql"
-        try database.psql(try String(contentsOfFile: path, encoding: .utf8))
+        try database.fill(from: "desk/history.sql")
         return database
     }
 
@@ -28,39 +27,39 @@ struct HistoryViewTests {
             FROM md_market.trades_joined WHERE action = 'new' AND live_source = 'x'
             GROUP BY symbol ORDER BY symbol
             """
-        #expect(
-            try database.psql(joined) == """
-                ID|2400|2400|1138|1262|0|x/0/1
-                MIXED|2400|2400|1138|1262|0|x/0/1138
-                NEW|1800|1800|0|1800|0|-
-                RUNNING|2400|2400|1137|1263|0|x/0/2277
-                SHORT|2400|2400|1137|1263|0|x/0/3414
-                TIME|2400|2400|1138|1262|0|x/0/4551
-                TWICE|2400|2400|1137|480|783|x/0/5689
-                """)
+        try database.expect(
+            joined,
+            """
+            ID|2400|2400|1138|1262|0|x/0/1
+            MIXED|2400|2400|1138|1262|0|x/0/1138
+            NEW|1800|1800|0|1800|0|-
+            RUNNING|2400|2400|1137|1263|0|x/0/2277
+            SHORT|2400|2400|1137|1263|0|x/0/3414
+            TIME|2400|2400|1138|1262|0|x/0/4551
+            TWICE|2400|2400|1137|480|783|x/0/5689
+            """)
         // The live cancel of a trade of the past stays.
-        #expect(
-            try database.psql(
-                """
-                SELECT symbol, provider_id, source FROM md_market.trades_joined
-                WHERE action = 'cancel'
-                """) == "ID|100|x")
-        #expect(
-            try database.psql(
-                """
-                SELECT symbol, history_source, provider_id, event_time_ns % 1000,
-                    upper(loaded) = '2026-03-02 10:05+00', subscribed_at IS NOT NULL
-                FROM md_market.history_seams ORDER BY symbol, history_source
-                """) == """
-                    ID|x-history|1264|0|t|t
-                    MIXED|x-history|4705|0|t|t
-                    NEW|x-history|||t|f
-                    RUNNING|x-history|1264|0||t
-                    SHORT|x-history|1264|0|f|t
-                    TIME|x-history||400|t|t
-                    TWICE|x-history|1264|0|f|t
-                    TWICE|x-history-2|1264|0|t|t
-                    """)
+        try database.expect(
+            """
+            SELECT symbol, provider_id, source FROM md_market.trades_joined
+            WHERE action = 'cancel'
+            """, "ID|100|x")
+        try database.expect(
+            """
+            SELECT symbol, history_source, provider_id, event_time_ns % 1000,
+                upper(loaded) = '2026-03-02 10:05+00', subscribed_at IS NOT NULL
+            FROM md_market.history_seams ORDER BY symbol, history_source
+            """,
+            """
+            ID|x-history|1264|0|t|t
+            MIXED|x-history|4705|0|t|t
+            NEW|x-history|||t|f
+            RUNNING|x-history|1264|0||t
+            SHORT|x-history|1264|0|f|t
+            TIME|x-history||400|t|t
+            TWICE|x-history|1264|0|f|t
+            TWICE|x-history-2|1264|0|t|t
+            """)
     }
 
     /// As of Alpaca and Massive: ids only name a trade, live has milliseconds, and the past has
@@ -84,58 +83,55 @@ struct HistoryViewTests {
                 AND t.source = CASE WHEN v.n < 1262 THEN 'x-history' ELSE 'x' END
                 AND t.provider_id = v.n * 7919 % 10007 + 1
             """)
-        #expect(
-            try database.psql(
-                """
-                SELECT count(*) FILTER (WHERE action = 'new'),
-                    count(DISTINCT provider_id) FILTER (WHERE action = 'new'),
-                    string_agg(source || ' ' || n, ', ' ORDER BY n, source)
-                        FILTER (WHERE action = 'cancel')
-                FROM md_market.trades_joined
-                LEFT JOIN generate_series(0, 2399) AS n ON provider_id = n * 7919 % 10007 + 1
-                WHERE symbol = 'MIXED'
-                """) == "2400|2400|x-history 100, x-history 1264, x 1266, x 1268")
+        try database.expect(
+            """
+            SELECT count(*) FILTER (WHERE action = 'new'),
+                count(DISTINCT provider_id) FILTER (WHERE action = 'new'),
+                string_agg(source || ' ' || n, ', ' ORDER BY n, source)
+                    FILTER (WHERE action = 'cancel')
+            FROM md_market.trades_joined
+            LEFT JOIN generate_series(0, 2399) AS n ON provider_id = n * 7919 % 10007 + 1
+            WHERE symbol = 'MIXED'
+            """, "2400|2400|x-history 100, x-history 1264, x 1266, x 1268")
     }
 
     @Test("of each window there is one bar, and a whole one at the seam if it was loaded")
     func bars() throws {
         let database = try database("history_bars", .plain)
         // Minutes, different ones, trades in them, and the bar of the seam.
-        #expect(
-            try database.psql(
-                """
-                SELECT symbol, count(*), count(DISTINCT ts), sum(trades),
-                    coalesce(string_agg(concat_ws(' ', source, to_char(ts, 'HH24:MI'), is_whole),
-                        ',') FILTER (WHERE is_seam), '-')
-                FROM md_market.bars_joined WHERE series = '1m' GROUP BY symbol ORDER BY symbol
-                """) == """
-                    ID|20|20|2400|x-history 10:00 t
-                    MIXED|20|20|2400|x-history 10:00 t
-                    NEW|15|15|1800|-
-                    RUNNING|20|20|2337|x 10:00 f
-                    SHORT|20|20|2337|x 10:00 f
-                    TIME|20|20|2400|x-history 10:00 t
-                    TWICE|20|20|2400|x-history-2 10:00 t
-                    """)
+        try database.expect(
+            """
+            SELECT symbol, count(*), count(DISTINCT ts), sum(trades),
+                coalesce(string_agg(concat_ws(' ', source, to_char(ts, 'HH24:MI'), is_whole),
+                    ',') FILTER (WHERE is_seam), '-')
+            FROM md_market.bars_joined WHERE series = '1m' GROUP BY symbol ORDER BY symbol
+            """,
+            """
+            ID|20|20|2400|x-history 10:00 t
+            MIXED|20|20|2400|x-history 10:00 t
+            NEW|15|15|1800|-
+            RUNNING|20|20|2337|x 10:00 f
+            SHORT|20|20|2337|x 10:00 f
+            TIME|20|20|2400|x-history 10:00 t
+            TWICE|20|20|2400|x-history-2 10:00 t
+            """)
         // A bar of 100 trades of the past that reaches over the seam is left out.
-        #expect(
-            try database.psql(
-                """
-                SELECT symbol, count(*), sum(trades), bool_or(is_seam AND source = 'x'),
-                    bool_or(is_double)
-                FROM (SELECT *, lead(ts) OVER (PARTITION BY symbol ORDER BY ts) < close_time
-                        AS is_double
-                    FROM md_market.bars_joined WHERE series = '100t') AS b
-                GROUP BY symbol ORDER BY symbol
-                """) == "ID|24|2337|t|f")
+        try database.expect(
+            """
+            SELECT symbol, count(*), sum(trades), bool_or(is_seam AND source = 'x'),
+                bool_or(is_double)
+            FROM (SELECT *, lead(ts) OVER (PARTITION BY symbol ORDER BY ts) < close_time
+                    AS is_double
+                FROM md_market.bars_joined WHERE series = '100t') AS b
+            GROUP BY symbol ORDER BY symbol
+            """, "ID|24|2337|t|f")
         // A withdrawn bar of the past gives way to the live one.
         try database.psql("UPDATE bars_short SET withdrawn = true WHERE source = 'x-history'")
-        #expect(
-            try database.psql(
-                """
-                SELECT source, ts = '2026-03-02 10:00+00', is_whole FROM md_market.bars_joined
-                WHERE symbol = 'ID' AND series = '1m' ORDER BY ts LIMIT 1
-                """) == "x|t|f")
+        try database.expect(
+            """
+            SELECT source, ts = '2026-03-02 10:00+00', is_whole FROM md_market.bars_joined
+            WHERE symbol = 'ID' AND series = '1m' ORDER BY ts LIMIT 1
+            """, "x|t|f")
     }
 
     @Test("where retention has dropped live rows, the seam is the first one that is left")
@@ -185,14 +181,8 @@ struct HistoryViewTests {
             FROM generate_series(0, 79999) AS n;
             ANALYZE trade_rows
             """)
-        let plan = try database.psql(
-            """
-            EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF)
-            SELECT * FROM md_market.history_seams WHERE symbol = 'ID'
-            """)
-        let buffers = plan.split(separator: "\n").first { $0.contains("Buffers: shared") }
-        let pages = try #require(buffers).matches(of: /(?:hit|read)=(\d+)/)
-            .reduce(0) { $0 + (Int($1.1) ?? 0) }
+        let (pages, plan) = try database.pages(
+            "SELECT * FROM md_market.history_seams WHERE symbol = 'ID'")
         // The past of the symbol has two thousand pages.
         #expect((1...200).contains(pages), "\(plan)")
     }

@@ -30,8 +30,7 @@ struct HotFillKindsTests {
         var source = TestSource(
             bench.tape, Partition(of: symbol, count: bench.tape.names.partitions),
             source: try #require(SourceName(name)))
-        let index = source.register(
-            SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
+        let index = source.define(symbol)
         return (source, index)
     }
 
@@ -82,20 +81,16 @@ struct HotFillKindsTests {
             }
             if number % 60 == 59 { try source.publish(watermark: time(0)) }
         }
-        #expect(
-            eventually { (try? bench.database.psql("SELECT count(*) FROM provider_bars")) == "723" }
-        )
+        try bench.database.expectSoon("SELECT count(*) FROM provider_bars", "723")
         #expect(try first.stop() == .success)
 
         let valkey = try ValkeyServer()
         let second = try bench.start(valkey: valkey)
         #expect(isFilled(second))
         for (series, close) in [("5s", 719), ("15m", 3), ("1h", 2), ("1d", 1)] {
-            #expect(
-                try eventually {
-                    try fields(valkey, "providerbar:LONG:trades-\(series):test", "close", "filled")
-                        == "\(close) database"
-                }, "\(series)")
+            try expectSoon(
+                fields(valkey, "providerbar:LONG:trades-\(series):test", "close", "filled"),
+                "\(close) database", "\(series)")
         }
         #expect(try second.stop() == .success)
     }
@@ -122,8 +117,7 @@ struct HotFillKindsTests {
             }
             try source.publish(watermark: time(0))
         }
-        #expect(
-            eventually { (try? bench.database.psql("SELECT count(*) FROM provider_bars")) == "3" })
+        try bench.database.expectSoon("SELECT count(*) FROM provider_bars", "3")
         #expect(try first.stop() == .success)
 
         let valkey = try ValkeyServer()
@@ -134,11 +128,9 @@ struct HotFillKindsTests {
                 ("trade:LATE", "price", 1), ("quote:LATE", "ask", 2),
                 ("providerbar:LATE:trades-5s", "close", 3),
             ] {
-                #expect(
-                    try eventually {
-                        try fields(valkey, "\(key):\(name)", field, "delayed", "filled")
-                            == "\(value) \(isDelayed) database"
-                    }, "\(key) of \(name)")
+                try expectSoon(
+                    fields(valkey, "\(key):\(name)", field, "delayed", "filled"),
+                    "\(value) \(isDelayed) database", "\(key) of \(name)")
             }
         }
         #expect(try second.stop() == .success)
@@ -162,10 +154,8 @@ struct HotFillKindsTests {
                 Partition(of: $0, count: count) == Partition(of: first, count: count)
             })
         var (source, index) = try self.source("test", first)
-        let second = source.register(
-            SymbolDefinition(symbol: other, provider: "", since: .undefined))
-        return BookFeed(
-            source: source, symbols: [index, second], quiet: "book:\(other.text):test")
+        let second = source.define(other)
+        return BookFeed(source: source, symbols: [index, second], quiet: "book:\(other.text):test")
     }
 
     private func begin(_ feed: inout BookFeed, _ symbol: Int, price: Int64) throws {
@@ -203,17 +193,12 @@ struct HotFillKindsTests {
                 return try fields(valkey, "book:BUSY:test", "state") == "complete"
             })
         try begin(&feed, 1, price: 50)
-        #expect(
-            try eventually {
-                try fields(valkey, quiet, "state", "bids", "asks")
-                    == "complete [[\"50\",\"1\"]] [[\"51\",\"1\"]]"
-            })
+        try expectSoon(
+            fields(valkey, quiet, "state", "bids", "asks"),
+            "complete [[\"50\",\"1\"]] [[\"51\",\"1\"]]")
         try row(&feed, 0, .bid, .update, 99)
-        #expect(
-            try eventually {
-                try fields(valkey, "book:BUSY:test", "state", "bids")
-                    == "complete [[\"99\",\"1\"]]"
-            })
+        try expectSoon(
+            fields(valkey, "book:BUSY:test", "state", "bids"), "complete [[\"99\",\"1\"]]")
         #expect(try first.stop() == .success)
         let before = try valkey.cli("HGETALL", "\(bench.tape.names.namespace):\(quiet)")
 
@@ -221,19 +206,13 @@ struct HotFillKindsTests {
         try row(&feed, 0, .ask, .update, 105)
         let second = try bench.start(valkey: valkey)
         #expect(isFilled(second))
-        #expect(
-            try eventually {
-                try fields(valkey, "book:BUSY:test", "state", "reason", "bids", "asks")
-                    == "partial start [] [[\"105\",\"1\"]]"
-            })
-        #expect(
-            try valkey.cli("HGETALL", "\(bench.tape.names.namespace):\(quiet)") == before)
+        try expectSoon(
+            fields(valkey, "book:BUSY:test", "state", "reason", "bids", "asks"),
+            "partial start [] [[\"105\",\"1\"]]")
+        #expect(try valkey.cli("HGETALL", "\(bench.tape.names.namespace):\(quiet)") == before)
         try begin(&feed, 0, price: 70)
-        #expect(
-            try eventually {
-                try fields(valkey, "book:BUSY:test", "state", "bids")
-                    == "complete [[\"70\",\"1\"]]"
-            })
+        try expectSoon(
+            fields(valkey, "book:BUSY:test", "state", "bids"), "complete [[\"70\",\"1\"]]")
         #expect(try second.stop() == .success)
         try afterLoss(&feed, quiet)
     }
@@ -243,16 +222,11 @@ struct HotFillKindsTests {
         let empty = try ValkeyServer()
         let third = try bench.start(valkey: empty)
         #expect(isFilled(third))
-        #expect(
-            try eventually {
-                try fields(empty, quiet, "state", "reason", "bids", "filled")
-                    == "unknown start [] database"
-            })
+        try expectSoon(
+            fields(empty, quiet, "state", "reason", "bids", "filled"), "unknown start [] database")
         try begin(&feed, 1, price: 40)
-        #expect(
-            try eventually {
-                try fields(empty, quiet, "state", "filled", "bids") == "complete  [[\"40\",\"1\"]]"
-            })
+        try expectSoon(
+            fields(empty, quiet, "state", "filled", "bids"), "complete  [[\"40\",\"1\"]]")
         #expect(try third.stop() == .success)
     }
 }

@@ -23,8 +23,7 @@ struct HotFillTests {
     init() throws { try self.init(timescale: true) }
 
     private init(timescale: Bool) throws {
-        bench = try WriterBench(
-            "writer_fill\(UInt32.random(in: 0...99_999))", timescale: timescale)
+        bench = try WriterBench("writer_fill\(UInt32.random(in: 0...99_999))", timescale: timescale)
     }
 
     /// The number of symbols: some in each partition, more than one step reads.
@@ -58,10 +57,8 @@ struct HotFillTests {
         for number in 0..<Self.symbols {
             let symbol = try self.name(number)
             let place = partition(of: symbol).number
-            feeds[place].symbols[number] = feeds[place].source.register(
-                SymbolDefinition(
-                    symbol: symbol, provider: "", since: .undefined,
-                    source: kind == .bars ? source : nil))
+            feeds[place].symbols[number] = feeds[place].source.define(
+                symbol, of: kind == .bars ? source : nil)
         }
         return feeds
     }
@@ -124,11 +121,11 @@ struct HotFillTests {
                 let index = feeds[place].source.register(
                     SeriesDefinition(name: name, widthNanoseconds: seconds * Self.nanoseconds))
                 for (number, symbol) in feeds[place].symbols where own(number) {
-                    var bar = Bar(
-                        symbol: symbol, series: index, openTime: open,
-                        closeTime: open.advanced(byNanoseconds: seconds * Self.nanoseconds))
-                    bar.close = Price(raw: Int64(closes(number)) * Self.nanoseconds)
-                    feeds[place].source.append(bar)
+                    feeds[place].source.append(
+                        Bar(
+                            from: open.nanoseconds, width: seconds * Self.nanoseconds,
+                            symbol: symbol, series: index,
+                            close: Price(raw: Int64(closes(number)) * Self.nanoseconds)))
                 }
                 try feeds[place].source.publish(watermark: Timestamp(nanoseconds: 0))
             }
@@ -184,25 +181,16 @@ struct HotFillTests {
         let valkey = try ValkeyServer()
         let second = try bench.start(valkey: valkey)
         #expect(isFilled(second))
-        #expect(
-            try eventually { try shown(valkey, "trade", "price") == all({ $0 + 10 }, "database") })
-        #expect(
-            try eventually {
-                try shown(valkey, "trade", "price", source: "other") == all({ $0 + 20 }, "database")
-            })
+        try expectSoon(shown(valkey, "trade", "price"), all({ $0 + 10 }, "database"))
+        try expectSoon(
+            shown(valkey, "trade", "price", source: "other"), all({ $0 + 20 }, "database"))
         #expect(try eventually { try shown(valkey, "quote", "ask") == all({ $0 }, "database") })
         for series in [":1m", ":1h"] {
-            #expect(
-                try eventually {
-                    try shown(valkey, "bar", "close", series: series)
-                        == all({ $0 + 30 }, "database")
-                })
+            try expectSoon(
+                shown(valkey, "bar", "close", series: series), all({ $0 + 30 }, "database"))
         }
-        #expect(
-            try eventually {
-                try shown(valkey, "providerbar", "close", series: ":trades-5s")
-                    == all({ $0 }, "database")
-            })
+        try expectSoon(
+            shown(valkey, "providerbar", "close", series: ":trades-5s"), all({ $0 }, "database"))
         try checkTimes(valkey)
 
         // New ticks replace them, and take the mark away.
@@ -253,17 +241,14 @@ struct HotFillTests {
         // The first packet may come before the hot state listens.
         try publishTicks(&ticks) { $0 + 10 }
         #expect(try eventually { try shown(valkey, "trade", "price") == all({ $0 + 10 }, "") })
-        #expect(
-            eventually { (try? bench.database.psql("SELECT count(*) FROM provider_bars")) == "500" }
-        )
+        try bench.database.expectSoon("SELECT count(*) FROM provider_bars", "500")
         #expect(try first.stop() == .success)
         let key = "\(bench.tape.names.namespace):trade:SYM0:test"
         let before = try valkey.cli("HGETALL", key)
         try valkey.cli("DEL", "\(bench.tape.names.namespace):trade:SYM1:test")
         let second = try bench.start(valkey: valkey)
         #expect(isFilled(second))
-        #expect(
-            try eventually { try shown(valkey, "trade", "price")[1] == "11 database" })
+        #expect(try eventually { try shown(valkey, "trade", "price")[1] == "11 database" })
         #expect(try valkey.cli("HGETALL", key) == before)
         #expect(try second.stop() == .success)
     }
@@ -275,16 +260,14 @@ struct HotFillTests {
         let first = try bench.start(valkey: ValkeyServer())
         try publishTicks(&ticks) { $0 + 10 }
         try publishBars(&bars) { $0 + 30 }
-        #expect(eventually { (try? bench.database.psql("SELECT count(*) FROM bars")) == "1000" })
+        try bench.database.expectSoon("SELECT count(*) FROM bars", "1000")
         #expect(try first.stop() == .success)
 
         // Values of bars wait for this lock; those of trades do not.
         let database = bench.database
-        let holder = try database.connect(
-            database.migrator, searchPath: database.schema.searchPath)
+        let holder = try database.connect(database.migrator, searchPath: database.schema.searchPath)
         try holder.script(
-            "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE bar_series",
-            timeout: patience)
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; LOCK TABLE bar_series")
         let valkey = try ValkeyServer()
         let second = try bench.start(valkey: valkey)
         // The first pass has the partitions that were owned when it began, which may be a few.
@@ -300,15 +283,12 @@ struct HotFillTests {
                     !$0.hasPrefix("false")
                 }
             })
-        try holder.script("COMMIT", timeout: patience)
+        try holder.script("COMMIT")
         #expect(isFilled(second))
         for series in [":1m", ":1h"] {
             let expected =
                 all({ $0 + 50 }, "")[0..<100] + all({ $0 + 30 }, "database")[100...]
-            #expect(
-                try eventually {
-                    try shown(valkey, "bar", "close", series: series) == Array(expected)
-                })
+            try expectSoon(shown(valkey, "bar", "close", series: series), Array(expected))
         }
         #expect(try second.stop() == .success)
     }

@@ -33,12 +33,7 @@ struct KnownRowTests {
     }
 
     private func refusal(_ scene: StoreScene, _ sql: String) throws -> String {
-        let writer = try scene.bench.database.connectWriter()
-        let error = #expect(throws: PostgresError.self) {
-            try writer.execute(sql, timeout: patience)
-        }
-        #expect(error?.serverError?.sqlState.rawValue == "TL020")
-        return error?.serverError?.message ?? ""
+        try scene.bench.database.connectWriter().refusal(of: sql, .uncertain)
     }
 
     private func value(_ number: Int128, revision: UInt64) -> IndicatorValue {
@@ -80,9 +75,7 @@ struct KnownRowTests {
                 "SELECT * FROM wkv_market.indicators_as_of(\(sql(5_001)), '{mean}', NULL, "
                     + "'2023-11-14', '2023-11-15')"
             ).contains("the database has the tape of partition 1 up to 2023-11-18 09:33:20+00"))
-        #expect(
-            try scene.psql("SELECT count(*), sum(cardinality(starts)) FROM stored_stretches")
-                == "3|3")
+        try scene.expect("SELECT count(*), sum(cardinality(starts)) FROM stored_stretches", "3|3")
     }
 
     @Test("ticks that waited in a spool are known when the tape took them")
@@ -104,13 +97,11 @@ struct KnownRowTests {
                 FROM wkt_market.trades_as_of(\(sql(minutes)), \(range))
                 """)
         }
-        #expect(
-            try scene.psql(
-                """
-                SELECT ordinal, greatest(receive_time, k.taken_at) - (\(sql(0))) FROM trades,
-                    taken_at('ticks', partition, source, ordinal) k ORDER BY 1
-                """)
-                == "1|00:00:00\n2|00:00:00\n3|00:00:00\n4|01:00:00\n5|01:00:00")
+        try scene.expect(
+            """
+            SELECT ordinal, greatest(receive_time, k.taken_at) - (\(sql(0))) FROM trades,
+                taken_at('ticks', partition, source, ordinal) k ORDER BY 1
+            """, "1|00:00:00\n2|00:00:00\n3|00:00:00\n4|01:00:00\n5|01:00:00")
         #expect(try known(4) == "3|00:00:00")
         #expect(try known(60) == "5|01:00:00" && known(89) == "5|01:00:00")
         let uncertain = "SELECT * FROM wkt_market.trades_as_of(\(sql(30)), \(range)"
@@ -119,25 +110,19 @@ struct KnownRowTests {
                 == "what was known of the trades of AAPL at 2023-11-14 22:43:20+00 (source test) "
                 + "is not certain: clocks disagree from 2023-11-14 22:18:20+00 to "
                 + "2023-11-14 23:13:20+00")
-        #expect(try scene.psql("SELECT count(*) FROM (\(uncertain), true)) AS a") == "3")
+        try scene.expect("SELECT count(*) FROM (\(uncertain), true)) AS a", "3")
         // What was never stored may be of any time before.
-        _ = try scene.psql(
-            """
-            SELECT advance_positions('store', (SELECT jsonb_agg(jsonb_build_object('input', input,
-                'partition', partition, 'owner_epoch', owner_epoch, 'stream_created_ns',
-                stream_created_ns, 'sequence', sequence, 'packet_epoch', packet_epoch,
-                'packet_ordinal', packet_ordinal, 'packet_crc', packet_crc, 'left_out', true,
-                'tape_time_ns', tape_time_ns + 60000000000)) FROM sink_positions))
-            """)
+        try scene.psql(
+            TestDatabase.advanceAgain(
+                more: ", 'left_out', true, 'tape_time_ns', tape_time_ns + 60000000000"))
         #expect(try known(89) == "5|01:00:00")
         #expect(
             try refusal(scene, "SELECT * FROM wkt_market.trades_as_of(\(sql(90)), \(range))")
                 .contains("of partition 1 is not all stored: not_written"))
         // Bars have losses of their own.
-        #expect(
-            try scene.psql(
-                "SELECT count(*) FROM wkt_market.bars_as_of(\(sql(90)), '{AAPL}', '1s', "
-                    + "'2023-11-14', '2023-11-15')") == "0")
+        try scene.expect(
+            "SELECT count(*) FROM wkt_market.bars_as_of(\(sql(90)), '{AAPL}', '1s', "
+                + "'2023-11-14', '2023-11-15')", "0")
     }
 
     @Test("a row whose time on the tape is not known is in no answer before its receipt")
@@ -146,14 +131,14 @@ struct KnownRowTests {
         scene.add(price: 1, at: at(10).nanoseconds)
         try write(scene, at: 10)
         try write(scene, at: 20)
-        _ = try scene.psql("DELETE FROM stored_stretches")
+        try scene.psql("DELETE FROM stored_stretches")
         let range = "'{AAPL}', '2023-11-14', '2023-11-15'"
         let asked = "SELECT count(*) FROM wku_market.trades_as_of"
-        #expect(try scene.psql("\(asked)(\(sql(5)), \(range))") == "0")
+        try scene.expect("\(asked)(\(sql(5)), \(range))", "0")
         #expect(
             try refusal(scene, "\(asked)(\(sql(15)), \(range))")
                 .contains("it is not known when the tape took ordinal"))
-        #expect(try scene.psql("\(asked)(\(sql(15)), \(range), true)") == "1")
+        try scene.expect("\(asked)(\(sql(15)), \(range), true)", "1")
     }
 
     @Test("the clock of a receipt, and the end of a gap that ends before the range, are asked, too")
@@ -205,9 +190,9 @@ struct KnownRowTests {
         #expect(try known(2) == "")
         #expect(try known(3) == "AAPL|open|t|" && known(5) == "AAPL|open|t|")
         #expect(try known(6) == "" && known(5, symbol: "{SPY}") == "")
-        #expect(try scene.psql("SELECT count(*) FROM wkg_market.open_gaps") == "0")
+        try scene.expect("SELECT count(*) FROM wkg_market.open_gaps", "0")
         // The records outlive the times of the tape, and then count with their receipt.
-        _ = try scene.psql("DELETE FROM stored_stretches")
+        try scene.psql("DELETE FROM stored_stretches")
         #expect(try known(0) == "" && known(2) == "AAPL|open|t|" && known(7) == "")
     }
 
@@ -240,7 +225,7 @@ struct KnownRowTests {
                 + "\(sql(minutes)), \(symbols), \(sql(20)), \(sql(30)))"
         }
         #expect(try scene.psql(asked(40)) == "1" && scene.psql(asked(61)) == "2")
-        _ = try scene.psql(
+        try scene.psql(
             """
             INSERT INTO version_losses (input, partition, from_at, to_at, reason)
             SELECT 'ticks', partition, \(sql(9)), \(sql(12)), 'hole' FROM gaps LIMIT 1
@@ -250,12 +235,12 @@ struct KnownRowTests {
                 try refusal(scene, asked(40, symbols: symbols)).contains(
                     "a gap of \(told) from 2023-11-14 22:23:20+00 may have been known"))
         }
-        #expect(try scene.psql(asked(61)) == "2")
+        try scene.expect(asked(61), "2")
         // What began after a loss was not lost with it.
-        _ = try scene.psql("UPDATE version_losses SET from_at = \(sql(2)), to_at = \(sql(9))")
-        #expect(try scene.psql(asked(40)) == "1")
+        try scene.psql("UPDATE version_losses SET from_at = \(sql(2)), to_at = \(sql(9))")
+        try scene.expect(asked(40), "1")
         // Nor was what is stored.
-        _ = try scene.psql(
+        try scene.psql(
             """
             UPDATE version_losses SET from_at = \(sql(9)), to_at = \(sql(12));
             DELETE FROM gaps WHERE kind = 'trade'
@@ -268,7 +253,7 @@ struct KnownRowTests {
         let scene = try StoreScene("writer_kb")
         scene.add(price: 1)
         try write(scene, at: 0)
-        _ = try scene.psql(
+        try scene.psql(
             """
             INSERT INTO retention_least VALUES ('trades', '30 days');
             INSERT INTO version_losses (input, partition, from_at, to_at, reason)
@@ -286,26 +271,25 @@ struct KnownRowTests {
             SELECT 'AAPL', '1m', now(), 1, 1, 1, 0, now(), 0, 1, 's', 0, 1
             """)
         let owner = "SET ROLE \(scene.bench.database.migrator); SELECT drop_stretches()"
-        _ = try scene.psql(owner)
-        _ = try scene.psql(owner)
-        #expect(
-            try scene.psql(
-                """
-                SELECT input, count(*), count(*) FILTER (WHERE reason = 'earlier'),
-                    min(from_at) < now() - interval '99 days' FROM version_losses
-                GROUP BY input ORDER BY input
-                """) == "bars|100|0|t\nticks|33|2|t")
+        try scene.psql(owner)
+        try scene.psql(owner)
+        try scene.expect(
+            """
+            SELECT input, count(*), count(*) FILTER (WHERE reason = 'earlier'),
+                min(from_at) < now() - interval '99 days' FROM version_losses
+            GROUP BY input ORDER BY input
+            """, "bars|100|0|t\nticks|33|2|t")
         // No day of trades was dropped yet.
         let changes = "SELECT count(*), max(now() - noted_at) < interval '21 d' FROM changes_by_id"
-        #expect(try scene.psql(changes) == "100|f")
-        _ = try scene.psql(
+        try scene.expect(changes, "100|f")
+        try scene.psql(
             """
             INSERT INTO retired_rows (table_name, input, source, partition, rows, last_ordinal,
                 until)
             VALUES ('trades', 'ticks', 't', 1, 1, 1, now() - interval '19 days');
             \(owner)
             """)
-        #expect(try scene.psql(changes) == "20|t")
+        try scene.expect(changes, "20|t")
     }
 
     @Test("when the tape took rows is deleted with the last rows of that time")
@@ -315,14 +299,14 @@ struct KnownRowTests {
         try write(scene, at: 0)
         let owner = "SET ROLE \(scene.bench.database.migrator); SELECT drop_stretches()"
         let count = "SELECT count(*) FROM stored_stretches"
-        _ = try scene.psql(owner)
-        #expect(try scene.psql(count) == "1")
+        try scene.psql(owner)
+        try scene.expect(count, "1")
         // Quotes have no rows.
-        _ = try scene.psql(
+        try scene.psql(
             """
             INSERT INTO retention_least VALUES ('trades', '30 days'), ('quotes', '99999 days')
             """)
-        _ = try scene.psql(owner)
-        #expect(try scene.psql(count) == "0")
+        try scene.psql(owner)
+        try scene.expect(count, "0")
     }
 }

@@ -38,11 +38,7 @@ struct LockTableTests {
         }
         let made = try Int(database.psql("SELECT count(*) FROM time_partitions('trades')")) ?? 0
         #expect(made >= Self.days)
-        let audit = try server.psql(
-            file: "\(TestDatabase.deployed)/audit.sql", variables: ["schema=md"],
-            database: database.name)
-        let rows = audit.split(separator: "\n").filter { $0.contains("|") }
-        #expect(rows.count == 7 && rows.allSatisfy { $0.contains("|t|") }, "\(audit)")
+        try Audit.expectAll(in: database)
         let dump = try run(
             ServerPrograms.database("pg_dump"),
             ["-h", "127.0.0.1", "-p", "\(server.port)", "-U", PostgresServer.user, "--schema-only"]

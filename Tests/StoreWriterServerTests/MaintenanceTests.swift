@@ -122,8 +122,7 @@ struct MaintenanceTests {
             self.service = try service.start { context in
                 Maintenance(
                     settings, fence, context: context, report: report,
-                    pace: Maintenance.Pace(
-                        check: .milliseconds(20), dropRetryFirst: dropRetryFirst)
+                    pace: Maintenance.Pace(check: .milliseconds(20), dropRetryFirst: dropRetryFirst)
                 ).run()
                 return .success
             }
@@ -137,8 +136,7 @@ struct MaintenanceTests {
         let server = try PostgresServer(settings: ["fsync=on"])
         let bench = try WriterBench("writer_durable", server: server)
         let upkeep = try Upkeep(bench, ["WRITER_BACKUPS": "noted"])
-        #expect(
-            eventually { upkeep.metric("mds_store_durable") == 1 }, "\(upkeep.service.log.text)")
+        expectSoon(upkeep.metric("mds_store_durable"), 1, "\(upkeep.service.log.text)")
         #expect(upkeep.metric("mds_store_durability_promised") == 1)
         #expect(upkeep.metric("mds_store_backups_expected{by=\"noted\"}") == 1)
         let role = "ALTER ROLE \(bench.database.writer) SET synchronous_commit"
@@ -188,9 +186,7 @@ struct MaintenanceTests {
         ]
         let first = try Upkeep(bench, settings)
         let second = try Upkeep(bench, settings)
-        #expect(
-            try eventually { try database.psql("SELECT count(*) FROM trades") == "4" },
-            "\(first.service.log.text)")
+        try database.expectSoon("SELECT count(*) FROM trades", "4", "\(first.service.log.text)")
         for upkeep in [first, second] {
             #expect(
                 try eventually { try status(upkeep.report)["kept_at"]?.string != nil },
@@ -205,7 +201,7 @@ struct MaintenanceTests {
         // Empty days are dropped as well.
         #expect(sum("mds_store_dropped_days_total{table=\"trades\"}") >= 2)
         #expect(sum("mds_store_partitions_made_total") == (mode == .plain ? 1 : 0))
-        #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "8")
+        try database.expect("SELECT sum(rows) FROM retired_rows", "8")
     }
 
     @Test("the age of the last backup is shown once one is noted, and never goes back")
@@ -227,9 +223,7 @@ struct MaintenanceTests {
         try note("to_timestamp(32503680000)")
         #expect(eventually { (upkeep.metric(name) ?? 0) > 1_100 })
         #expect((upkeep.metric(name) ?? 0) < 32_503_680_000)
-        #expect(
-            try bench.database.psql("SELECT count(*) FROM backups WHERE finished_at <= now()")
-                == "1")
+        try bench.database.expect("SELECT count(*) FROM backups WHERE finished_at <= now()", "1")
         #expect(try upkeep.service.stop() == .success)
     }
 
@@ -261,8 +255,7 @@ struct MaintenanceTests {
         }
         let reader = try bench.database.connectWriter()
         try reader.script(
-            "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM trades",
-            timeout: patience)
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM trades")
         return (bench, reader)
     }
 
@@ -296,8 +289,8 @@ struct MaintenanceTests {
         #expect(upkeep.metric(failures) == 1)
         #expect(try status(upkeep.report)["problem"]?.string?.contains("55P03") == true)
         #expect(try upkeep.service.stop() == .success)
-        #expect(try bench.database.psql(Self.oldScans) == scans)
-        #expect(try bench.database.psql("SELECT count(*) FROM trades") == "12")
+        try bench.database.expect(Self.oldScans, scans)
+        try bench.database.expect("SELECT count(*) FROM trades", "12")
     }
 
     @Test("when the reader has gone the days go, and the problem with them")
@@ -307,12 +300,11 @@ struct MaintenanceTests {
             bench, ["WRITER_RETENTION": "trades=30d"], dropRetryFirst: .milliseconds(20))
         #expect(eventually { (upkeep.metric("mds_store_maintenance_failures_total") ?? 0) > 1 })
         reader.close()
-        #expect(
-            try eventually { try bench.database.psql("SELECT count(*) FROM trades") == "0" },
-            "\(upkeep.service.log.text)")
+        try bench.database.expectSoon(
+            "SELECT count(*) FROM trades", "0", "\(upkeep.service.log.text)")
         #expect(try eventually { try status(upkeep.report)["problem"] == .null })
         #expect(try upkeep.service.stop() == .success)
-        #expect(try bench.database.psql("SELECT sum(rows) FROM retired_rows") == "12")
+        try bench.database.expect("SELECT sum(rows) FROM retired_rows", "12")
     }
 
     @Test("what fails is told and tried again, and the writing goes on")
@@ -352,25 +344,18 @@ struct MaintenanceTests {
         let running = try bench.start()
         #expect(bench.isComplete([200]), "\(bench.shown)")
         #expect(try running.stop() == .success)
-        func audit() throws -> [Substring] {
-            try bench.database.server.psql(
-                file: "\(TestDatabase.deployed)/audit.sql",
-                variables: ["schema=\(bench.database.schema)"], database: bench.database.name
-            ).split(separator: "\n").filter { $0.contains("|") }
-        }
-        for line in try audit() { #expect(line.contains("|t|"), "\(line)") }
+        try Audit.expectAll(in: bench.database)
         let writer = try bench.database.connectWriter()
         for table in ["trades", "quotes"] {
-            try writer.execute(
-                "SELECT apply_retention($1, '30 days')", [.text(table)], timeout: patience)
+            try writer.execute("SELECT apply_retention($1, '30 days')", [.text(table)])
         }
-        #expect(try bench.database.psql("SELECT count(*) FROM trades") == "0")
-        #expect(try bench.database.psql("SELECT sum(rows) FROM retired_rows") == "200")
-        for line in try audit() { #expect(line.contains("|t|"), "\(line)") }
+        try bench.database.expect("SELECT count(*) FROM trades", "0")
+        try bench.database.expect("SELECT sum(rows) FROM retired_rows", "200")
+        try Audit.expectAll(in: bench.database)
         #expect(try bench.missing() == "0")
         // A row that disappeared without retention is still noticed.
         try bench.database.psql(
             "UPDATE retired_rows SET rows = rows - 1 WHERE table_name = 'trades'")
-        #expect(try audit().contains { $0.contains("|f|") })
+        #expect(try Audit.lines(of: bench.database).contains { $0.contains("|f|") })
     }
 }

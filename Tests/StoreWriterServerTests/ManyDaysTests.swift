@@ -20,10 +20,7 @@ struct ManyDaysTests {
     private func publishYears(_ bench: WriterBench, _ partition: Int) throws {
         var source = try bench.source(partition, name: "history")
         for number in 0..<Self.instruments {
-            let symbol = source.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("Y\(partition).\(number)")), provider: "test",
-                    since: .undefined))
+            let symbol = try source.define("Y\(partition).\(number)", provider: "test")
             for day in 0..<Self.year {
                 let open = WriterBench.start - Int64(day + 2) * TableDay.nanoseconds
                 var bar = ProviderBar(
@@ -90,12 +87,11 @@ struct ManyDaysTests {
             "\(made)")
         #expect(try bench.missing() == "0")
         // Rows of the other partitions were stored before the first bar of the year.
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT count(*) > 0 FROM trade_rows WHERE partition IN (2, 3) AND xmin::text::bigint
-                    < (SELECT min(xmin::text::bigint) FROM provider_bars)
-                """) == "t")
+        try bench.database.expect(
+            """
+            SELECT count(*) > 0 FROM trade_rows WHERE partition IN (2, 3) AND xmin::text::bigint
+                < (SELECT min(xmin::text::bigint) FROM provider_bars)
+            """, "t")
     }
 
     @Test("a batch that runs out of time is halved, until it does not")
@@ -117,8 +113,7 @@ struct ManyDaysTests {
         try publishTicks(bench, 0, packets: 60)
         let running = try bench.start(["WRITER_THREADS": "1"])
         #expect(bench.isComplete([1_200]), "\(bench.shown) \(running.reasons)")
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
+        try bench.finish(running)
     }
 
     @Test("bars of many series of a compressed day are corrected in one transaction")
@@ -138,26 +133,19 @@ struct ManyDaysTests {
             SELECT public.compress_chunk(c) FROM public.show_chunks('bars_short') AS c
             """)
         var bars = TestSource(bench.tape, Partition(1), source: .operator, kind: .bars)
-        let series = bars.register(
-            SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1_000_000_000))
+        let series = try bars.define(series: "1s")
         for number in 1...150 {
-            let symbol = bars.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("S\(number)")), provider: "test",
-                    since: .undefined, source: SourceName("desk")))
+            let symbol = try bars.define("S\(number)", provider: "test", of: "desk")
             let open = Timestamp(nanoseconds: 1_700_000_500_000_000_000)
-            var bar = Bar(
-                symbol: symbol, series: series, openTime: open,
-                closeTime: open.advanced(byNanoseconds: 1_000_000_000))
-            bar.close = Price(raw: 2_000_000_000)
-            bars.append(bar)
+            bars.append(
+                Bar(
+                    from: open.nanoseconds, symbol: symbol, series: series,
+                    close: Price(raw: 2_000_000_000)))
         }
         try bars.publish(watermark: .undefined)
         let running = try bench.start()
-        #expect(
-            try eventually {
-                try bench.database.psql("SELECT count(*) FROM bars WHERE close = 2") == "150"
-            }, "\(running.reasons)")
+        try bench.database.expectSoon(
+            "SELECT count(*) FROM bars WHERE close = 2", "150", "\(running.reasons)")
         #expect(try running.stop() == .success)
     }
 }

@@ -10,15 +10,8 @@ struct MarketSchemaTests {
     /// Returns a migrated database, with a reader that can log in.
     private func database(_ name: String, _ mode: DatabaseMode = .plain) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)
-        let (reader, password) = ("\(database.name)_reader", PostgresServer.password)
-        try database.server.psql("CREATE ROLE \(reader) LOGIN PASSWORD '\(password)'")
         // Migrated twice, because existing views are made again.
-        for _ in 1...2 {
-            let migrator = Migrator(
-                try database.connect(database.migrator), schema: database.schema,
-                runtimeRole: database.writer, readerRole: reader, timeout: patience)
-            _ = try migrator.run(try TestDatabase.shipped())
-        }
+        try database.migrateForReaders(times: 2)
         return database
     }
 
@@ -26,7 +19,7 @@ struct MarketSchemaTests {
     private func read(_ database: TestDatabase, _ sql: String) throws -> String {
         try database.server.psql(
             "SET search_path = md_market; \(sql)", database: database.name,
-            user: "\(database.name)_reader")
+            user: database.reader)
     }
 
     @Test("the reader sees views with a comment each, and no table", arguments: DatabaseMode.usual)
@@ -45,8 +38,7 @@ struct MarketSchemaTests {
             "quotes", "symbols",
             "trade_changes", "trades", "trades_effective", "trades_joined",
         ]
-        #expect(
-            try read(database, relations) == views.map { "\($0)|v|t" }.joined(separator: "\n"))
+        #expect(try read(database, relations) == views.map { "\($0)|v|t" }.joined(separator: "\n"))
         for view in views { #expect(try read(database, "SELECT count(*) FROM \(view)") == "0") }
         #expect(try read(database, "SELECT count(*) FROM quality(current_date)") == "0")
     }
@@ -162,12 +154,7 @@ struct MarketSchemaTests {
         #expect(
             try read(database, "SELECT symbol, price FROM latest_trades ORDER BY symbol")
                 == (0...9).map { "S\($0)|\($0 + 10)" }.joined(separator: "\n"))
-        let plan = try read(
-            database,
-            "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) TABLE latest_trades")
-        let buffers = plan.split(separator: "\n").first { $0.contains("Buffers: shared") }
-        let pages = try #require(buffers).matches(of: /(?:hit|read)=(\d+)/)
-            .reduce(0) { $0 + (Int($1.1) ?? 0) }
+        let (pages, plan) = try database.pages("TABLE md_market.latest_trades")
         // A look-up reads two or three pages per existing day, a scan a thousand and more.
         #expect((1...600).contains(pages), "\(plan)")
     }
@@ -175,8 +162,7 @@ struct MarketSchemaTests {
     @Test("why a bar is not whole: a gap, a subscription, or the beginning of what is stored")
     func trust() throws {
         let database = try database("market_trust")
-        let folder = "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests"
-        try database.psql(try String(contentsOfFile: "\(folder)/data_page.sql", encoding: .utf8))
+        try database.fill(from: "data_page.sql")
         let told = try read(
             database,
             """
@@ -195,19 +181,15 @@ struct MarketSchemaTests {
     @Test("each question of docs/data.md has one answer in SQL and Python")
     func questions() throws {
         let database = try database("market_questions")
-        let folder = "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests"
-        try database.psql(try String(contentsOfFile: "\(folder)/data_page.sql", encoding: .utf8))
-        let password = PostgresServer.password.replacing(" ", with: "%20")
-        let reader = "\(database.name)_reader:\(password)"
+        try database.fill(from: "data_page.sql")
         let told: String
         do {
             told = try run(
                 "/bin/bash",
                 [
                     "\(ServerPrograms.checkout)/deploy/local/engines.sh", "--of", "data",
-                    "\(folder)/data_page.py", "\(ServerPrograms.checkout)/docs/data.md",
-                    "postgresql://\(reader)@127.0.0.1:\(database.server.port)/\(database.name)"
-                        + "?options=-csearch_path%3Dmd_market%20-cTimeZone%3DUTC",
+                    "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/data_page.py",
+                    "\(ServerPrograms.checkout)/docs/data.md", database.url("%20-cTimeZone%3DUTC"),
                 ])
         } catch let failure as ProgramFailure where failure.status == 3 {
             print("pandas and polars were not asked: \(failure.message)")

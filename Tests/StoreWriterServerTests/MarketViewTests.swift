@@ -52,7 +52,7 @@ struct MarketViewTests {
                 s|trades|00:55|01:00|15|t|t|t
                 t|trades|00:00|01:00|14|t|f|f
                 """)
-        #expect(try database.psql("SELECT count(*) FROM provider_bars") == "\(rows.count)")
+        try database.expect("SELECT count(*) FROM provider_bars", "\(rows.count)")
     }
 
     @Test("cancelled trades do not count, and corrected ones as they were corrected last")
@@ -93,21 +93,21 @@ struct MarketViewTests {
                 receive_time, receive_time_ns, source, partition, epoch, ordinal, flags, of_source)
             VALUES \(rows.joined(separator: ", "))
             """)
-        #expect(
-            try database.psql(
-                """
-                SELECT price, is_corrected, source, of_source FROM md_market.trades_effective
-                ORDER BY price, source
-                """) == """
-                    22|t|s|
-                    30|f|s|
-                    40|f|s|
-                    50|f|t|
-                    61|f|t|
-                    72|t|s|
-                    72|t|t|
-                    80|f|manual|s
-                    """)
+        try database.expect(
+            """
+            SELECT price, is_corrected, source, of_source FROM md_market.trades_effective
+            ORDER BY price, source
+            """,
+            """
+            22|t|s|
+            30|f|s|
+            40|f|s|
+            50|f|t|
+            61|f|t|
+            72|t|s|
+            72|t|t|
+            80|f|manual|s
+            """)
     }
 
     @Test("of a value the last revision is shown, unless that withdraws it, and each source's")
@@ -136,10 +136,9 @@ struct MarketViewTests {
                 receive_time_ns, source, partition, epoch, ordinal)
             VALUES \(rows.joined(separator: ", "))
             """)
-        #expect(
-            try database.psql(
-                "SELECT name, value, of_source FROM md_market.indicators_latest ORDER BY value")
-                == "mean|2|x\nmean|3|y\nmean|6|x\nall|11|")
+        try database.expect(
+            "SELECT name, value, of_source FROM md_market.indicators_latest ORDER BY value",
+            "mean|2|x\nmean|3|y\nmean|6|x\nall|11|")
         let plan = try database.psql(
             """
             SET enable_seqscan = off;
@@ -187,16 +186,14 @@ struct MarketViewTests {
             VALUES (now(), 5, 'A', 1, now(), 1, 'other', 0, 1, 1),
                 (now(), 5, 'F', 1, now(), 1, 't', 0, 1, 1)
             """)
-        #expect(
-            try database.psql(
-                "SELECT symbol, price, is_delayed FROM md_market.latest_trades ORDER BY symbol")
-                == "A|10|f\nB|20|f\nC|30|f\nD|40|t\nE|50|f")
-        #expect(
-            try database.psql(
-                """
-                SELECT symbol, source, quote_source, last_price FROM md_market.symbols
-                WHERE last_quote IS NOT NULL ORDER BY symbol
-                """) == "A|s|other|10\nF|t|t|")
+        try database.expect(
+            "SELECT symbol, price, is_delayed FROM md_market.latest_trades ORDER BY symbol",
+            "A|10|f\nB|20|f\nC|30|f\nD|40|t\nE|50|f")
+        try database.expect(
+            """
+            SELECT symbol, source, quote_source, last_price FROM md_market.symbols
+            WHERE last_quote IS NOT NULL ORDER BY symbol
+            """, "A|s|other|10\nF|t|t|")
     }
 
     @Test("the gaps of another source do not count against a bar; those of a group's sources do")
@@ -232,13 +229,12 @@ struct MarketViewTests {
                 receive_time_ns, source, partition, epoch, ordinal)
             VALUES ('2024-03-05 09:00Z', 1, 'A', 1, 1, now(), 1, 'x', 0, 1, 1)
             """)
-        #expect(
-            try database.psql(
-                """
-                SELECT source, extract(epoch FROM missing)::int, subscribed_at IS NOT NULL,
-                    is_beginning
-                FROM md_market.bar_trust WHERE symbol = 'A' ORDER BY source
-                """) == "both|20|t|f\nx|20|f|f\ny|0|t|t\nz|0|f|t")
+        try database.expect(
+            """
+            SELECT source, extract(epoch FROM missing)::int, subscribed_at IS NOT NULL,
+                is_beginning
+            FROM md_market.bar_trust WHERE symbol = 'A' ORDER BY source
+            """, "both|20|t|f\nx|20|f|f\ny|0|t|t\nz|0|f|t")
         try database.psql(
             """
             INSERT INTO bars_short (symbol, series, ts, open, volume, notional, trades,
@@ -247,31 +243,28 @@ struct MarketViewTests {
             VALUES ('A', '1s', '2024-03-05 10:05Z', 1, 1, 1, 1, 1, '2024-03-05 10:05:01Z', 1, 5,
                 true, 'x', 0, 5, 0)
             """)
-        #expect(
-            try database.psql(
-                "SELECT source, series, why FROM md_market.bar_trust ORDER BY source, series")
-                    == """
-                    both|1m|trade open: disconnected
-                    x|1m|trade open: disconnected
-                    x|1s|the tape says: tapeline explain
-                    y|1m|its feed began, or was asked for again, at 2024-03-05 10:00:20+00
-                    z|1m|nothing of before it is stored
-                    """)
+        try database.expect(
+            "SELECT source, series, why FROM md_market.bar_trust ORDER BY source, series",
+            """
+            both|1m|trade open: disconnected
+            x|1m|trade open: disconnected
+            x|1s|the tape says: tapeline explain
+            y|1m|its feed began, or was asked for again, at 2024-03-05 10:00:20+00
+            z|1m|nothing of before it is stored
+            """)
         try database.psql("DELETE FROM bars_short WHERE series = '1s'")
         try expectQuality(database)
     }
 
     private func expectQuality(_ database: TestDatabase) throws {
-        #expect(
-            try database.psql(
-                """
-                SELECT source, bars, partial, extract(epoch FROM missing)::int
-                FROM md_market.quality('2024-03-05')
-                """) == "both|1|1|20\nx|1|1|20\ny|1|1|0\nz|1|1|0")
-        #expect(
-            try database.psql(
-                "SELECT source, is_final FROM md_market.candles ORDER BY source")
-                == "both|f\nx|t\ny|\nz|f")
+        try database.expect(
+            """
+            SELECT source, bars, partial, extract(epoch FROM missing)::int
+            FROM md_market.quality('2024-03-05')
+            """, "both|1|1|20\nx|1|1|20\ny|1|1|0\nz|1|1|0")
+        try database.expect(
+            "SELECT source, is_final FROM md_market.candles ORDER BY source", "both|f\nx|t\ny|\nz|f"
+        )
     }
 
     @Test(
@@ -292,8 +285,7 @@ struct MarketViewTests {
                 nullif(n, 1), nullif(n, 9), 1, 1, 1, 1, now(), 1, n, source, 0, n, n IN (1, 9)
             FROM generate_series(1, 9) AS n, unnest(ARRAY['x', 'y']) AS source
             """)
-        #expect(
-            try database.psql("SELECT source, open, close, trades FROM bars_daily ORDER BY 1")
-                == "x|2|8|9\ny|2|8|9")
+        try database.expect(
+            "SELECT source, open, close, trades FROM bars_daily ORDER BY 1", "x|2|8|9\ny|2|8|9")
     }
 }

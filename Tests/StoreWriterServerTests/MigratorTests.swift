@@ -7,96 +7,30 @@ import Testing
 
 @testable import StoreWriter
 
-/// The database of one test on the shared server, with its own roles as in production: a migrator
-/// that may make schemas, and a writer without rights.
-struct TestDatabase {
-    let server: PostgresServer
-    let name: String
-    let schema: SchemaName
+/// Files of a migration that a test writes.
+struct TestMigrations {
+    private let folder: TemporaryFolder
 
-    var migrator: String { PostgresServer.migrator(of: name) }
-    var writer: String { PostgresServer.writer(of: name) }
-
-    init(
-        _ name: String, schema: String = "md", timescale: Bool = false,
-        server: PostgresServer? = nil
-    ) throws {
-        self.server = try server ?? PostgresServer.shared()
-        self.name = try self.server.createDatabase(name, timescale: timescale)
-        self.schema = try #require(SchemaName(schema))
-        try self.server.createRoles(of: name)
+    /// `files` are the texts of versioned files, by name.
+    init(_ files: [String: String] = [:]) throws {
+        folder = try TemporaryFolder("migrations")
+        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
+        for (name, sql) in files { try write(sql, to: name) }
     }
 
-    func connect(
-        _ user: String, searchPath: String? = nil, lockTimeout: Duration = Migrator.lockTimeout
-    ) throws -> PostgresConnection {
-        var configuration = PostgresConfiguration(
-            host: "127.0.0.1", port: server.port, database: name, user: user,
-            password: PostgresServer.password)
-        if let searchPath { configuration.settings = [("search_path", searchPath)] }
-        configuration = Migrator.configured(configuration)
-        configuration.lockTimeout = lockTimeout
-        return try PostgresConnection(configuration, timeout: patience)
+    func write(_ sql: String, to name: String) throws {
+        try folder.write(sql, to: "migrations/\(name)")
     }
 
-    /// Connects as the store writer does.
-    func connectWriter() throws -> PostgresConnection {
-        try connect(writer, searchPath: schema.searchPath)
+    var files: MigrationFolder {
+        get throws { try MigrationFolder(path: folder.path) }
     }
+}
 
-    @discardableResult
-    func migrate(
-        _ folder: MigrationFolder? = nil, wishes: Migrator.Wishes = Migrator.Wishes()
-    ) throws -> Migrator.Report {
-        try migration(wishes).run(try folder ?? Self.shipped())
-    }
-
-    func migration(_ wishes: Migrator.Wishes = Migrator.Wishes()) throws -> Migrator {
-        Migrator(
-            try connect(migrator), schema: schema, runtimeRole: writer, wishes: wishes,
-            timeout: patience)
-    }
-
-    /// Makes a partition for all other days, for tests with random times.
-    func takeAllTimes() throws {
-        try psql(
-            """
-            DO $$
-            DECLARE cut text;
-            BEGIN
-                FOR cut IN SELECT table_name FROM time_tables() WHERE shape = 'native' LOOP
-                    EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', cut || '_all', cut);
-                END LOOP;
-            END
-            $$
-            """)
-    }
-
-    @discardableResult
-    func psql(_ sql: String) throws -> String {
-        try server.psql("SET search_path TO \(schema.quoted), public; \(sql)", database: name)
-    }
-
-    /// A table that a view reads cannot get other columns.
-    static let withoutMarket = """
-        DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE', current_schema() || '_market'); END $$;
-        DROP VIEW IF EXISTS trades, quotes CASCADE
-        """
-
-    static let deployed = "\(ServerPrograms.checkout)/deploy/postgres"
-    static func shipped() throws -> MigrationFolder { try MigrationFolder(path: deployed) }
-
-    /// Returns what is shipped with the files of a made-up second release after it.
-    static func secondRelease() throws -> MigrationFolder {
-        let folder = try TemporaryFolder("migrations")
-        try run(
-            "/bin/cp",
-            [
-                "-r", "\(deployed)/.",
-                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/SecondRelease/.",
-            ]
-                + [folder.path])
-        return try MigrationFolder(path: folder.path)
+extension MigrationError {
+    /// Of a file that failed: its name, the line, and the error.
+    var failed: (step: String, line: Int?, cause: PostgresError)? {
+        if case .failed(let step, let line, let cause) = self { (step, line, cause) } else { nil }
     }
 }
 
@@ -121,9 +55,9 @@ struct MigratorTests {
         let before = try database.psql(columns)
         #expect(before.contains("bars|vwap|numeric"))
         #expect(try database.migrate() == Migrator.Report(applied: [], version: files.count))
-        #expect(try database.psql("TABLE schema_migrations") == ledger)
-        #expect(try database.psql(columns) == before)
-        #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "\(files.count)")
+        try database.expect("TABLE schema_migrations", ledger)
+        try database.expect(columns, before)
+        try database.expect("SELECT count(*) FROM schema_migrations", "\(files.count)")
     }
 
     /// The chunks of tables with fewer rows.
@@ -137,9 +71,7 @@ struct MigratorTests {
     func hypertables() throws {
         let plain = try TestDatabase("migrate_plain")
         try plain.migrate()
-        #expect(
-            try plain.psql("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'") == "0"
-        )
+        try plain.expect("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'", "0")
         let timescale = try TestDatabase("migrate_timescale", timescale: true)
         try timescale.migrate()
         let found = """
@@ -148,20 +80,17 @@ struct MigratorTests {
             """
         let cut = try plain.psql("SELECT table_name FROM time_tables() ORDER BY 1")
         #expect(cut.split(separator: "\n").contains("trade_rows"))
-        #expect(
-            try timescale.psql(found)
-                == cut.split(separator: "\n").map { "\($0)|\(Self.chunks["\($0)"] ?? "1 day")" }
+        try timescale.expect(
+            found,
+            cut.split(separator: "\n").map { "\($0)|\(Self.chunks["\($0)"] ?? "1 day")" }
                 .joined(separator: "\n"))
-        #expect(
-            try plain.psql("SELECT DISTINCT shape FROM time_tables()") == "native")
+        try plain.expect("SELECT DISTINCT shape FROM time_tables()", "native")
         for database in [plain, timescale] {
-            #expect(
-                try database.psql(
-                    "SELECT indexname FROM pg_indexes WHERE schemaname = 'md' AND tablename IN "
-                        + "('bars_short', 'quote_rows', 'trade_rows') ORDER BY 1")
-                    == "bars_short_pkey\nbars_short_series_ts\nquote_rows_symbol_ts\n"
-                    + "trade_rows_symbol_ts"
-            )
+            try database.expect(
+                "SELECT indexname FROM pg_indexes WHERE schemaname = 'md' AND tablename IN "
+                    + "('bars_short', 'quote_rows', 'trade_rows') ORDER BY 1",
+                "bars_short_pkey\nbars_short_series_ts\nquote_rows_symbol_ts\n"
+                    + "trade_rows_symbol_ts")
         }
     }
 
@@ -171,24 +100,18 @@ struct MigratorTests {
         try database.psql("CREATE SCHEMA ext; CREATE EXTENSION timescaledb SCHEMA ext")
         try database.psql("GRANT USAGE ON SCHEMA ext TO \(database.migrator)")
         try database.migrate(wishes: Migrator.Wishes(retention: ["trades": 1]))
-        #expect(
-            try database.psql("SELECT DISTINCT shape FROM time_tables()") == "hypertable")
-        #expect(try database.psql("SELECT mode FROM store_mode()") == "timescaledb-apache")
-        #expect(
-            try database.psql("SELECT count(*) FROM apply_retention('trades', '1 day')") == "0")
+        try database.expect("SELECT DISTINCT shape FROM time_tables()", "hypertable")
+        try database.expect("SELECT mode FROM store_mode()", "timescaledb-apache")
+        try database.expect("SELECT count(*) FROM apply_retention('trades', '1 day')", "0")
     }
 
     @Test("two namespaces live side by side, also one that is named by a keyword")
     func namespaces() throws {
         let first = try TestDatabase("migrate_spaces")
         try first.migrate()
-        let other = try #require(SchemaName("user"))
-        let migration = Migrator(
-            try first.connect(first.migrator), schema: other, runtimeRole: nil, timeout: patience)
-        #expect(try migration.run(try TestDatabase.shipped()).applied == files)
-        #expect(
-            try first.psql("SELECT count(*) FROM pg_tables WHERE tablename = 'sink_positions'")
-                == "2")
+        let other = try first.migration(schema: SchemaName("user"))
+        #expect(try other.run(try TestDatabase.shipped()).applied == files)
+        try first.expect("SELECT count(*) FROM pg_tables WHERE tablename = 'sink_positions'", "2")
     }
 
     @Test("a file that was changed after it was applied is refused by name")
@@ -196,29 +119,26 @@ struct MigratorTests {
         let database = try TestDatabase("migrate_changed")
         let second = try TestDatabase.secondRelease()
         try database.migrate(second)
-        let copy = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", copy.file("migrations"), copy.file("repeatable")])
+        let copy = try TestMigrations()
         for file in second.versioned {
-            let more = file.name == Self.second[0] ? "-- x\n" : ""
-            try copy.write(file.sql + more, to: "migrations/\(file.name)")
+            try copy.write(file.sql + (file.name == Self.second[0] ? "-- x\n" : ""), to: file.name)
         }
-        let changed = try MigrationFolder(path: copy.path)
+        let changed = try copy.files
         let error = #expect(throws: MigrationError.self) { try database.migrate(changed) }
-        guard case .changed(let version, let name, _, _) = error else {
+        guard case .changed(2, Self.second[0], _, _) = error else {
             Issue.record("not refused: \(String(describing: error))")
             return
         }
-        #expect(version == 2 && name == Self.second[0])
     }
 
     @Test("a database of an earlier revision is refused in one line, and nothing is begun")
     func earlierRevision() throws {
         let database = try TestDatabase("migrate_earlier", mode: .plain)
-        let folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
-        try folder.write("CREATE TABLE trades (i int8);", to: "migrations/0001_schema.sql")
-        try folder.write("CREATE TABLE gaps (i int8);", to: "migrations/0002_gaps.sql")
-        try database.migrate(try MigrationFolder(path: folder.path))
+        let earlier = try TestMigrations([
+            "0001_schema.sql": "CREATE TABLE trades (i int8);",
+            "0002_gaps.sql": "CREATE TABLE gaps (i int8);",
+        ])
+        try database.migrate(earlier.files)
         let objects = """
             SELECT count(*), max(oid) FROM pg_class; SELECT count(*), max(oid) FROM pg_proc;
             SELECT nspname FROM pg_namespace ORDER BY 1; TABLE schema_migrations
@@ -233,13 +153,10 @@ struct MigratorTests {
             #expect(error == .earlierRevision(name: files[0], later: 1))
             #expect(error.map { "\($0)" }?.contains("make a new database") == true)
         }
-        #expect(try database.psql(objects) == before)
+        try database.expect(objects, before)
         // Another namespace of the same database takes the schema.
-        let other = try #require(SchemaName("other"))
-        let migration = Migrator(
-            try database.connect(database.migrator), schema: other, runtimeRole: nil,
-            timeout: patience)
-        #expect(try migration.run(shipped).applied == files)
+        let other = try database.migration(schema: SchemaName("other"))
+        #expect(try other.run(shipped).applied == files)
     }
 
     /// The files of the made-up second release.
@@ -265,7 +182,7 @@ struct MigratorTests {
             FROM information_schema.columns
             WHERE table_schema LIKE 'md%' ORDER BY table_schema, 1, 3
             """
-        #expect(try new.psql(columns) == database.psql(columns))
+        try new.expect(columns, database.psql(columns))
     }
 
     @Test("four migrators at once apply every file once")
@@ -291,7 +208,7 @@ struct MigratorTests {
     func waits() throws {
         let database = try TestDatabase("migrate_waits")
         let first = try database.connect(database.migrator)
-        try first.execute("SELECT pg_advisory_lock(\(Migrator.lockKey))", timeout: patience)
+        try first.execute("SELECT pg_advisory_lock(\(Migrator.lockKey))")
         let shipped = try TestDatabase.shipped()
         let outcome = Mutex<Result<Migrator.Report, any Error>?>(nil)
         let second = try ServiceThread(name: "second") {
@@ -302,7 +219,7 @@ struct MigratorTests {
                     connection, schema: database.schema, runtimeRole: database.writer,
                     timeout: patience)
                 let report = try migrator.run(shipped)
-                let after = try connection.execute("SHOW lock_timeout", timeout: patience)
+                let after = try connection.execute("SHOW lock_timeout")
                 #expect(after.scalar == "500ms")
                 return report
             }
@@ -325,33 +242,26 @@ struct MigratorTests {
     @Test("a file that fails leaves nothing of itself, and says its line; a fixed one goes on")
     func failingFile() throws {
         let database = try TestDatabase("migrate_failing")
-        let folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
-        try folder.write("CREATE TABLE a (i int8);", to: "migrations/0001_a.sql")
-        try folder.write(
-            "CREATE TABLE b (i int8);\n\nSELECT * FROM nowhere;\n", to: "migrations/0002_b.sql")
-        let broken = try MigrationFolder(path: folder.path)
+        let second = "0002_b.sql"
+        let folder = try TestMigrations([
+            "0001_a.sql": "CREATE TABLE a (i int8);",
+            second: "CREATE TABLE b (i int8);\n\nSELECT * FROM nowhere;\n",
+        ])
+        let broken = try folder.files
         let error = #expect(throws: MigrationError.self) { try database.migrate(broken) }
-        guard case .failed(let step, let line, let cause) = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect(step == "0002_b.sql" && line == 3 && cause.category == .schema)
+        let failed = try #require(error?.failed)
+        #expect(failed.step == second && failed.line == 3 && failed.cause.category == .schema)
+        try database.expect("SELECT to_regclass('a') IS NULL, to_regclass('b') IS NULL", "f|t")
+        try folder.write("CREATE TABLE b (i int8);", to: second)
         #expect(
-            try database.psql("SELECT to_regclass('a') IS NULL, to_regclass('b') IS NULL") == "f|t")
-        try folder.write("CREATE TABLE b (i int8);", to: "migrations/0002_b.sql")
-        #expect(
-            try database.migrate(try MigrationFolder(path: folder.path))
-                == Migrator.Report(applied: ["0002_b.sql"], version: 2))
+            try database.migrate(folder.files) == Migrator.Report(applied: [second], version: 2))
     }
 
     @Test("a file that ends its own transaction is refused")
     func commits() throws {
         let database = try TestDatabase("migrate_commits")
-        let folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
-        try folder.write("CREATE TABLE a (i int8); COMMIT;", to: "migrations/0001_a.sql")
-        let migrations = try MigrationFolder(path: folder.path)
+        let migrations = try TestMigrations(["0001_a.sql": "CREATE TABLE a (i int8); COMMIT;"])
+            .files
         let error = #expect(throws: MigrationError.self) { try database.migrate(migrations) }
         #expect(error.map { "\($0)" }?.contains("no BEGIN or COMMIT") == true)
     }
@@ -364,11 +274,7 @@ struct MigratorTests {
             timeout: patience)
         let shipped = try TestDatabase.shipped()
         let error = #expect(throws: MigrationError.self) { try migration.run(shipped) }
-        guard case .failed(_, _, let cause) = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect(cause.sqlState == .insufficientPrivilege)
+        #expect(error?.failed?.cause.sqlState == .insufficientPrivilege)
     }
 
     @Test("a table of somebody else in the schema stops no migration")
@@ -377,12 +283,11 @@ struct MigratorTests {
         try database.psql("CREATE SCHEMA md AUTHORIZATION \(database.migrator)")
         try database.psql("CREATE TABLE md.mine (n int)")
         try database.migrate()
-        #expect(
-            try database.psql(
-                """
-                SELECT has_table_privilege('\(database.writer)', 'trades', 'SELECT')
-                    AND NOT has_table_privilege('\(database.writer)', 'mine', 'SELECT')
-                """) == "t")
+        try database.expect(
+            """
+            SELECT has_table_privilege('\(database.writer)', 'trades', 'SELECT')
+                AND NOT has_table_privilege('\(database.writer)', 'mine', 'SELECT')
+            """, "t")
     }
 
     @Test("a dry run says what is left to do, and changes nothing", arguments: DatabaseMode.here)
@@ -392,8 +297,7 @@ struct MigratorTests {
         #expect(
             try database.migration().preview(shipped)
                 == Migrator.Preview(pending: files, version: 0, mode: mode.name))
-        #expect(
-            try database.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'md'") == "0")
+        try database.expect("SELECT count(*) FROM pg_namespace WHERE nspname = 'md'", "0")
         try database.migrate()
         #expect(
             try database.migration().preview(shipped)
@@ -404,7 +308,7 @@ struct MigratorTests {
             try database.migration().preview(second)
                 == Migrator.Preview(
                     pending: Self.second, version: files.count, mode: mode.name))
-        #expect(try database.psql("SELECT count(*), max(oid) FROM pg_class") == before)
+        try database.expect("SELECT count(*), max(oid) FROM pg_class", before)
     }
 
     @Test("psql applies the same files", arguments: [false, true])
@@ -428,9 +332,6 @@ struct MigratorTests {
                 ])
         }
         let writer = try database.connectWriter()
-        #expect(
-            try writer.execute(
-                "SELECT owner_epoch FROM claim_position('store', 'bars', 1, 1)", timeout: patience
-            ).scalar == "1")
+        try writer.expect("SELECT owner_epoch FROM claim_position('store', 'bars', 1, 1)", "1")
     }
 }

@@ -43,7 +43,7 @@ struct NarrowRowTests {
             """
             SELECT make_time_partition(t, '2024-03-05Z') FROM unnest('{trades,quotes}'::text[]) AS t
             """)
-        try database.connectWriter().script(Self.insert, timeout: patience)
+        try database.connectWriter().script(Self.insert)
         if mode == .community {
             try database.psql(
                 """
@@ -69,21 +69,20 @@ struct NarrowRowTests {
             "4|1001|0|1|f|255|-1|0|0|",
         ]
         let own = ["187.25|100|0", "||2", "0.000000001|0|1", "-3|5|0"]
-        #expect(
-            try database.psql("SELECT \(tick), price, size, action FROM trades ORDER BY ordinal")
-                == zip(ticks, own).map { "\($0)|\($1)" }.joined(separator: "\n"))
+        try database.expect(
+            "SELECT \(tick), price, size, action FROM trades ORDER BY ordinal",
+            zip(ticks, own).map { "\($0)|\($1)" }.joined(separator: "\n"))
         let quoted = ["187.25|100|187.25||Q|@I", "|||||", "0.000000001|0|0.000000001||NYSE|"]
-        #expect(
-            try database.psql(
-                """
-                SELECT \(tick.replacing("ordinal,", with: "ordinal - 10,")), bid_price, bid_size,
-                    ask_price, ask_size, bid_exchange, ask_exchange
-                FROM quotes ORDER BY ordinal
-                """)
-                == zip(ticks, quoted + ["-3|5|-3|||"]).map { "\($0)|\($1)" }
+        try database.expect(
+            """
+            SELECT \(tick.replacing("ordinal,", with: "ordinal - 10,")), bid_price, bid_size,
+                ask_price, ask_size, bid_exchange, ask_exchange
+            FROM quotes ORDER BY ordinal
+            """,
+            zip(ticks, quoted + ["-3|5|-3|||"]).map { "\($0)|\($1)" }
                 .joined(separator: "\n"))
-        #expect(try database.psql("SELECT count(*) FROM trade_rows") == "4")
-        #expect(try database.psql("SELECT sum(rows), sum(ordinals) FROM stored_ticks") == "8|8")
+        try database.expect("SELECT count(*) FROM trade_rows", "4")
+        try database.expect("SELECT sum(rows), sum(ordinals) FROM stored_ticks", "8|8")
     }
 
     @Test("trades and quotes have the columns of all ticks, and say what they mean")
@@ -106,14 +105,13 @@ struct NarrowRowTests {
             bid_price numeric, bid_size numeric, ask_price numeric, ask_size numeric, \
             bid_exchange text, ask_exchange text
             """
-        #expect(try database.psql("\(columns) 'trades'::regclass") == first + trade + rest)
-        #expect(try database.psql("\(columns) 'quotes'::regclass") == first + quote + rest)
-        #expect(
-            try database.psql(
-                """
-                SELECT count(col_description(attrelid, attnum)) FROM pg_attribute
-                WHERE attrelid IN ('trades'::regclass, 'quotes'::regclass)
-                """) == "12")
+        try database.expect("\(columns) 'trades'::regclass", first + trade + rest)
+        try database.expect("\(columns) 'quotes'::regclass", first + quote + rest)
+        try database.expect(
+            """
+            SELECT count(col_description(attrelid, attnum)) FROM pg_attribute
+            WHERE attrelid IN ('trades'::regclass, 'quotes'::regclass)
+            """, "12")
     }
 
     @Test(
@@ -157,22 +155,13 @@ struct NarrowRowTests {
             """)
         let writer = try database.connectWriter()
         let dropped = try writer.execute(
-            "SELECT coalesce(sum(row_count), 0) FROM apply_retention('trades', interval '2 days')",
-            timeout: patience)
+            "SELECT coalesce(sum(row_count), 0) FROM apply_retention('trades', interval '2 days')")
         // Three by their day, and two without a time.
         #expect(dropped.scalar == "5")
-        #expect(try database.psql("SELECT ordinal FROM trades") == "6")
-        #expect(
-            try database.psql("SELECT sum(rows) FROM retired_rows WHERE table_name = 'trades'")
-                == "5")
-        #expect(
-            try writer.execute(
-                "SELECT is_retired('trade_rows', '2024-03-05Z', now())", timeout: patience
-            ).scalar == "t")
-        #expect(
-            try writer.execute(
-                "SELECT bool_and(bytes >= 0) FROM store_sizes() WHERE table_name LIKE 'trades%'",
-                timeout: patience
-            ).scalar == "t")
+        try database.expect("SELECT ordinal FROM trades", "6")
+        try database.expect("SELECT sum(rows) FROM retired_rows WHERE table_name = 'trades'", "5")
+        try writer.expect("SELECT is_retired('trade_rows', '2024-03-05Z', now())", "t")
+        try writer.expect(
+            "SELECT bool_and(bytes >= 0) FROM store_sizes() WHERE table_name LIKE 'trades%'", "t")
     }
 }

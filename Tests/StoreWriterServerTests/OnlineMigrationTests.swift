@@ -31,19 +31,16 @@ final class MigrationRun: Sendable {
 @Suite("Migrations while the tables are used")
 struct OnlineMigrationTests {
     private let database: TestDatabase
-    private let folder: TemporaryFolder
+    private let folder: TestMigrations
 
     init() throws {
         database = try TestDatabase(
             "migrate_online_\(UInt32.random(in: 0...UInt32.max))", mode: .plain)
-        folder = try TemporaryFolder("migrations")
-        try run("/bin/mkdir", ["-p", folder.file("migrations"), folder.file("repeatable")])
-        try folder.write(
-            "CREATE TABLE a (i int8); INSERT INTO a VALUES (1);", to: "migrations/0001_a.sql")
-        try database.migrate(try files())
+        folder = try TestMigrations([
+            "0001_a.sql": "CREATE TABLE a (i int8); INSERT INTO a VALUES (1);"
+        ])
+        try database.migrate(folder.files)
     }
-
-    private func files() throws -> MigrationFolder { try MigrationFolder(path: folder.path) }
 
     private func session() throws -> PostgresConnection {
         try database.connect(
@@ -63,12 +60,12 @@ struct OnlineMigrationTests {
 
     @Test("writers do not queue behind a migration that waits for a long transaction")
     func queue() throws {
-        try folder.write("ALTER TABLE a ADD COLUMN j int8;", to: "migrations/0002_b.sql")
+        try folder.write("ALTER TABLE a ADD COLUMN j int8;", to: "0002_b.sql")
         let reader = try session()
-        try reader.execute("BEGIN", timeout: patience)
-        try reader.execute("SELECT i FROM a", timeout: patience)
+        try reader.execute("BEGIN")
+        try reader.execute("SELECT i FROM a")
         let migration = MigrationRun()
-        let thread = try migration.start(database, try files())
+        let thread = try migration.start(database, try folder.files)
         let writer = try session()
         let blocked = """
             SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
@@ -79,14 +76,14 @@ struct OnlineMigrationTests {
                 try eventually { try thread.isFinished || database.psql(blocked) == "1" },
                 "attempt \(turn)")
             // Fails after its timeout of locks, if the migration stays in the queue before it.
-            try writer.execute("INSERT INTO a VALUES (2)", timeout: patience)
+            try writer.execute("INSERT INTO a VALUES (2)")
             #expect(eventually { migration.waits.withLock { $0 } >= turn })
         }
         #expect(!thread.isFinished)
-        try reader.execute("COMMIT", timeout: patience)
+        try reader.execute("COMMIT")
         #expect(thread.join(timeout: patience))
         #expect(try migration.report?.applied == ["0002_b.sql"])
-        #expect(try database.psql("SELECT count(*), count(j) FROM a") == "4|0")
+        try database.expect("SELECT count(*), count(j) FROM a", "4|0")
     }
 
     @Test("an online file makes an index while rows are written, and its line in the ledger last")
@@ -96,12 +93,12 @@ struct OnlineMigrationTests {
             -- What an interrupted run has left is of no use.
             DROP INDEX CONCURRENTLY IF EXISTS a_i;
             CREATE INDEX CONCURRENTLY a_i ON a (i);
-            """, to: "migrations/0002_index.online.sql")
+            """, to: "0002_index.online.sql")
         let other = try session()
-        try other.execute("BEGIN", timeout: patience)
-        try other.execute("INSERT INTO a VALUES (2)", timeout: patience)
+        try other.execute("BEGIN")
+        try other.execute("INSERT INTO a VALUES (2)")
         let migration = MigrationRun()
-        let thread = try migration.start(database, try files())
+        let thread = try migration.start(database, try folder.files)
         let waiting = """
             SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                 AND query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'
@@ -110,25 +107,24 @@ struct OnlineMigrationTests {
         // For longer than a migration waits for a lock that others queue behind.
         #expect(try eventually { try thread.isFinished || database.psql(waiting) == "1" })
         let writer = try session()
-        try writer.execute("INSERT INTO a VALUES (3)", timeout: patience)
-        #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "1")
+        try writer.execute("INSERT INTO a VALUES (3)")
+        try database.expect("SELECT count(*) FROM schema_migrations", "1")
         // Another migrator waits for its turn, and the index does not wait for it.
         let second = MigrationRun()
-        let secondThread = try second.start(database, try files())
-        try other.execute("COMMIT", timeout: patience)
+        let secondThread = try second.start(database, try folder.files)
+        try other.execute("COMMIT")
         #expect(thread.join(timeout: patience) && secondThread.join(timeout: patience))
         #expect(try migration.report?.applied == ["0002_index.online.sql"])
         #expect(try second.report?.applied == [])
         #expect(migration.waits.withLock { $0 } == 0)
-        #expect(
-            try database.psql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_i'::regclass")
-                == "t")
-        #expect(try database.psql("SELECT max(version) FROM schema_migrations") == "2")
+        try database.expect(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_i'::regclass", "t")
+        try database.expect("SELECT max(version) FROM schema_migrations", "2")
     }
 
     @Test("a query of an online file names the statements; a run that was cut begins it again")
     func generated() throws {
-        let file = "migrations/0002_all.online.sql"
+        let file = "0002_all.online.sql"
         let statements = """
             SELECT format('CREATE TABLE IF NOT EXISTS a_%s (i int8)', n)
             FROM generate_series(1, 3) AS n ORDER BY n;
@@ -136,20 +132,17 @@ struct OnlineMigrationTests {
 
             """
         try folder.write(statements + "SELECT * FROM nowhere;\n", to: file)
-        let broken = try files()
+        let broken = try folder.files
         let error = #expect(throws: MigrationError.self) { try database.migrate(broken) }
-        guard case .failed("0002_all.online.sql", 4, _) = error else {
-            Issue.record("not refused: \(String(describing: error))")
-            return
-        }
-        #expect(try database.psql("SELECT to_regclass('a_3') IS NOT NULL") == "t")
-        #expect(try database.psql("SELECT count(*) FROM schema_migrations") == "1")
+        let failed = try #require(error?.failed)
+        #expect(failed.step == file && failed.line == 4)
+        try database.expect("SELECT to_regclass('a_3') IS NOT NULL", "t")
+        try database.expect("SELECT count(*) FROM schema_migrations", "1")
         try folder.write(statements, to: file)
-        #expect(try database.migrate(try files()).applied == ["0002_all.online.sql"])
-        #expect(try database.migrate(try files()).applied == [])
-        try folder.write(
-            "SELECT 1 FROM generate_series(1, 10001);", to: "migrations/0003_b.online.sql")
-        let many = try files()
+        #expect(try database.migrate(try folder.files).applied == [file])
+        #expect(try database.migrate(try folder.files).applied == [])
+        try folder.write("SELECT 1 FROM generate_series(1, 10001);", to: "0003_b.online.sql")
+        let many = try folder.files
         #expect(throws: MigrationError.tooManyStatements(step: "0003_b.online.sql", max: 10_000)) {
             try database.migrate(many)
         }
@@ -157,10 +150,10 @@ struct OnlineMigrationTests {
 
     @Test("an online file that begins a transaction is refused")
     func transaction() throws {
-        try folder.write("BEGIN;\nCREATE TABLE b (i int8);\n", to: "migrations/0002_b.online.sql")
-        let broken = try files()
+        try folder.write("BEGIN;\nCREATE TABLE b (i int8);\n", to: "0002_b.online.sql")
+        let broken = try folder.files
         let error = #expect(throws: MigrationError.self) { try database.migrate(broken) }
         #expect(error.map { "\($0)" }?.contains("begins a transaction") == true)
-        #expect(try database.psql("SELECT to_regclass('b') IS NULL") == "t")
+        try database.expect("SELECT to_regclass('b') IS NULL", "t")
     }
 }

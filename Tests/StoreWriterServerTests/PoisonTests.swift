@@ -68,7 +68,7 @@ struct PoisonTests {
     func one(poison: Poison) throws {
         let scene = try StoreScene(
             "writer_p\(poison.code)\(poison == .deferred ? "d" : "")".lowercased())
-        _ = try scene.psql(poison.sql)
+        try scene.psql(poison.sql)
         if poison == .uniqueIndex {
             try scene.write(scene.packets([666]))
             #expect(try scene.letters().isEmpty)
@@ -79,7 +79,7 @@ struct PoisonTests {
         #expect(outcome.counts.map(\.written).reduce(0, +) == 4_999)
         #expect(outcome.counts.map(\.deadLettered) == [0, 0, 0, 1, 0])
         #expect(outcome.rows[.trades] == 4_999)
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "\(4_999 + first)")
+        try scene.expect("SELECT count(*) FROM trades", "\(4_999 + first)")
         #expect(try scene.books() == "1|\(5_000 + first)|\(4_999 + first)|1|0|0|0")
         try scene.expectCleanAudit()
 
@@ -114,13 +114,12 @@ struct PoisonTests {
     @Test("20 of 5,000, the first and the last one among them")
     func spread() throws {
         let scene = try StoreScene("writer_p20")
-        _ = try scene.psql(Poison.constraint.sql)
+        try scene.psql(Poison.constraint.sql)
         let bad = Set([1, 2, 5_000] + (1...17).map { $0 * 271 })
         try scene.write(scene.packets(prices(5_000, poison: bad)))
         #expect(try scene.books() == "1|5000|4980|20|0|0|0")
         #expect(try scene.letters().map { Int($0.place.ordinal) } == bad.sorted())
-        #expect(
-            try scene.psql("SELECT count(*), count(DISTINCT ordinal) FROM trades") == "4980|4980")
+        try scene.expect("SELECT count(*), count(DISTINCT ordinal) FROM trades", "4980|4980")
         try scene.expectCleanAudit()
     }
 
@@ -137,7 +136,7 @@ struct PoisonTests {
                     state: .open, detail: detail))
         }
         try scene.write([scene.seal()])
-        #expect(try scene.psql("SELECT detail FROM gaps ORDER BY ordinal") == "a\nd")
+        try scene.expect("SELECT detail FROM gaps ORDER BY ordinal", "a\nd")
         #expect(try scene.letters().map(\.refusal.sqlState) == ["22021"])
         #expect(try scene.books() == "1|3|2|1|0|0|0")
     }
@@ -154,7 +153,7 @@ struct PoisonTests {
     @Test("a bar that the merge refuses: the others are merged, later versions win")
     func bars() throws {
         let scene = try StoreScene("writer_pbars", input: .bars)
-        _ = try scene.psql("ALTER TABLE bars_short ADD CONSTRAINT no_poison CHECK (close < 600)")
+        try scene.psql("ALTER TABLE bars_short ADD CONSTRAINT no_poison CHECK (close < 600)")
         // Each bar in two versions. If a bar occurs twice in one step, the last version counts.
         for number in 0..<300 as Range<Int64> {
             let isPoison = number == 77 || number == 200
@@ -164,9 +163,9 @@ struct PoisonTests {
         #expect(outcome.rows[.bars] == 299)
         #expect(try scene.books() == "1|300|299|1|0|0|0")
         let ordinals = (1...150).map { $0 * 2 }.reduce(0, +)
-        #expect(
-            try scene.psql("SELECT count(*), sum(replaced), sum(ordinal) FROM bars")
-                == "150|149|\(ordinals - 1)", "38 has its first version")
+        try scene.expect(
+            "SELECT count(*), sum(replaced), sum(ordinal) FROM bars", "150|149|\(ordinals - 1)",
+            "38 has its first version")
         #expect(try scene.letters().map { $0.id } == ["bars/1/operator/78/3"])
         #expect(try scene.letters().allSatisfy { $0.refusal.constraint == "no_poison" })
     }
@@ -174,16 +173,16 @@ struct PoisonTests {
     @Test("a flood is no poison: nothing is written or set aside until a person has acted")
     func flood() throws {
         let scene = try StoreScene("writer_pflood", ["WRITER_DEAD_LETTERS_MAX": "10"])
-        _ = try scene.psql(Poison.constraint.sql)
+        try scene.psql(Poison.constraint.sql)
         let batch = try scene.batch(scene.packets(prices(500, poison: Set(100...110))))
         let error = try #require(scene.failure(batch))
         #expect(error.category == .schema && "\(error)".contains("WRITER_DEAD_LETTERS_MAX"))
         #expect("\(error)".contains("no_poison"))
         #expect(try scene.letters().isEmpty)
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        try scene.expect("SELECT count(*) FROM trades", "0")
         #expect(try scene.books() == "")
         #expect(scene.store.isConnected)
-        _ = try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
+        try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         try scene.write(batch)
         #expect(try scene.books() == "1|500|500|0|0|0|0")
     }
@@ -191,7 +190,7 @@ struct PoisonTests {
     @Test("a flood in small batches ends, too: a table that takes no row any more is at fault")
     func slowFlood() throws {
         let scene = try StoreScene("writer_pslow", ["WRITER_DEAD_LETTERS_MAX": "10"])
-        _ = try scene.psql(Poison.constraint.sql)
+        try scene.psql(Poison.constraint.sql)
         let poison: [Int64] = [666, 666, 666, 666]
         for _ in 0..<2 { try scene.write(scene.packets(poison)) }
         // An accepted row shows that the table works.
@@ -202,7 +201,7 @@ struct PoisonTests {
         #expect(error.category == .schema && "\(error)".contains("12 rows of trades"), "\(error)")
         #expect(try scene.letters().count == 18)
         #expect(try scene.books() == "1|19|1|18|0|0|0")
-        _ = try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
+        try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         try scene.write(batch)
         #expect(try scene.books() == "1|23|5|18|0|0|0")
     }
@@ -218,7 +217,7 @@ struct PoisonTests {
         ])
     func schema(change: String, code: String) throws {
         let scene = try StoreScene("writer_ps\(code.lowercased())\(change.count)")
-        _ = try scene.psql(
+        try scene.psql(
             "\(TestDatabase.withoutMarket); "
                 + change.replacing("{writer}", with: scene.bench.database.writer)
                 .replacing("DROP TABLE trade_rows", with: "DROP TABLE trade_rows CASCADE"))
@@ -232,7 +231,7 @@ struct PoisonTests {
     @Test("a refusal that no row alone is to blame for is not bisected for ever")
     func unattributable() throws {
         let scene = try StoreScene("writer_pnone")
-        _ = try scene.psql(
+        try scene.psql(
             """
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 RAISE EXCEPTION 'not like this'; END $$;
@@ -242,6 +241,6 @@ struct PoisonTests {
         let error = try #require(scene.failure(try scene.batch(scene.packets([1, 2, 3]))))
         #expect(error.category == .schema && "\(error)".contains("not like this"), "\(error)")
         #expect(try scene.letters().isEmpty)
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "0")
+        try scene.expect("SELECT count(*) FROM trades", "0")
     }
 }

@@ -27,13 +27,8 @@ final class PublishedLoad {
     }
 
     private static func publish(_ bench: WriterBench, _ partitions: Int, _ packets: Int) throws {
-        var sources = try (0..<partitions).map { try bench.source($0) }
-        for _ in 0..<packets {
-            for index in sources.indices {
-                WriterBench.fill(&sources[index], ticks: ticks)
-                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
-            }
-        }
+        var load = try TestTicks(bench, partitions: partitions)
+        try load.publish(packets: packets, of: ticks)
     }
 
     func finish() throws {

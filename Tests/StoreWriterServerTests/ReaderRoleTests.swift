@@ -10,18 +10,7 @@ struct ReaderRoleTests {
     /// it.
     private func database(_ name: String, _ mode: DatabaseMode) throws -> TestDatabase {
         let database = try TestDatabase(name, mode: mode)
-        let reader = "\(database.name)_reader"
-        try database.server.psql(
-            """
-            CREATE ROLE \(reader) NOLOGIN;
-            CREATE ROLE \(reader)_ada LOGIN PASSWORD '\(PostgresServer.password)' IN ROLE \(reader)
-            """)
-        for _ in 1...2 {
-            let migrator = Migrator(
-                try database.connect(database.migrator), schema: database.schema,
-                runtimeRole: database.writer, readerRole: reader, timeout: patience)
-            _ = try migrator.run(try TestDatabase.shipped())
-        }
+        try database.migrateForReaders(times: 2)
         return database
     }
 
@@ -31,7 +20,7 @@ struct ReaderRoleTests {
         try database.psql("SELECT make_time_partition('trades', now())")
         try database.insertTrades(3, from: "now()")
         let reader = try database.connect(
-            "\(database.name)_reader_ada", searchPath: database.schema.searchPath)
+            database.readersMember, searchPath: database.schema.searchPath)
         let relations = try database.psql(
             """
             SELECT relname FROM pg_class WHERE relnamespace = 'md'::regnamespace
@@ -40,18 +29,15 @@ struct ReaderRoleTests {
         ).split(separator: "\n")
         #expect(relations.count > 20)
         for relation in relations {
-            try reader.execute("SELECT count(*) FROM \(relation)", timeout: patience)
+            try reader.execute("SELECT count(*) FROM \(relation)")
         }
-        #expect(
-            try reader.execute("SELECT count(*) FROM trades", timeout: patience).scalar == "3")
-        #expect(
-            try reader.execute("SELECT mode FROM store_mode()", timeout: patience).scalar
-                == mode.name)
+        try reader.expect("SELECT count(*) FROM trades", "3")
+        try reader.expect("SELECT mode FROM store_mode()", mode.name)
         for question in [
             "SELECT replay_state('store', 'ticks', 1, 's', 1)",
             "SELECT is_retired('trade_rows', now(), now())",
         ] {
-            #expect(try reader.execute(question, timeout: patience).rowCount == 1, "\(question)")
+            #expect(try reader.execute(question).rowCount == 1, "\(question)")
         }
     }
 
@@ -59,7 +45,7 @@ struct ReaderRoleTests {
     func changesNothing(mode: DatabaseMode) throws {
         let database = try database("reader_bounds", mode)
         let reader = try database.connect(
-            "\(database.name)_reader_ada", searchPath: database.schema.searchPath)
+            database.readersMember, searchPath: database.schema.searchPath)
         for forbidden in [
             "INSERT INTO quotes (ts, symbol) VALUES (now(), 'A')",
             "UPDATE bars_short SET close = 1",
@@ -72,10 +58,7 @@ struct ReaderRoleTests {
             "SELECT note_replayed('store', 'ticks', 1, 's', 1)",
             "SELECT begin_replay('store', 'ticks', 1, 's', 1)",
         ] {
-            let error = #expect(throws: PostgresError.self, "\(forbidden)") {
-                try reader.execute(forbidden, timeout: patience)
-            }
-            #expect(error?.sqlState == .insufficientPrivilege, "\(forbidden): \(error as Any)")
+            reader.refusal(of: forbidden, .insufficientPrivilege)
         }
     }
 
@@ -83,12 +66,11 @@ struct ReaderRoleTests {
     func none() throws {
         let database = try TestDatabase("reader_none", mode: .plain)
         try database.migrate()
-        #expect(
-            try database.psql(
-                """
-                SELECT count(*) FROM information_schema.role_table_grants
-                WHERE table_schema = 'md'
-                    AND grantee NOT IN ('\(database.migrator)', '\(database.writer)')
-                """) == "0")
+        try database.expect(
+            """
+            SELECT count(*) FROM information_schema.role_table_grants
+            WHERE table_schema = 'md'
+                AND grantee NOT IN ('\(database.migrator)', '\(database.writer)')
+            """, "0")
     }
 }

@@ -105,13 +105,10 @@ private struct DayMarket {
             watermarks.append(TestSource(tape, partition, source: own, kind: .watermark))
             var lane = TestSource(tape, partition, source: .operator, kind: .bars)
             for source in [own, other] {
-                _ = lane.register(
-                    SymbolDefinition(
-                        symbol: symbol, provider: "", since: .undefined, source: source))
+                lane.define(symbol, of: source)
             }
             for (name, width) in [("1s", Self.second), ("1m", 60 * Self.second)] {
-                _ = lane.register(
-                    SeriesDefinition(name: try #require(SeriesName(name)), widthNanoseconds: width))
+                try lane.define(series: name, nanoseconds: width)
             }
             bars.append(lane)
         }
@@ -121,7 +118,7 @@ private struct DayMarket {
         _ tape: TestTape, _ partition: Partition, _ name: SourceName, _ symbol: Symbol
     ) -> TestSource {
         var lane = TestSource(tape, partition, source: name)
-        _ = lane.register(SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
+        lane.define(symbol, provider: "ib")
         return lane
     }
 
@@ -212,9 +209,8 @@ private struct DayMarket {
         let open = now.advanced(byNanoseconds: Int64(below(8)) * width)
         count += 1
         var bar = Bar(
-            symbol: UInt32(below(2)), series: series, openTime: open,
-            closeTime: open.advanced(byNanoseconds: width))
-        bar.close = Price(raw: count * 1_000_000_000)
+            from: open.nanoseconds, width: width, symbol: UInt32(below(2)), series: series,
+            close: Price(raw: count * 1_000_000_000))
         switch below(10) {
         case 0, 1: bar.flags = .partial
         case 2: bar.flags = .withdrawn

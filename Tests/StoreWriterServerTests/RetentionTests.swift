@@ -27,8 +27,7 @@ struct RetentionTests {
 
     private func apply(_ database: TestDatabase, _ arguments: String) throws -> [String] {
         let writer = try database.connectWriter()
-        let result = try writer.execute(
-            "SELECT row_count FROM apply_retention(\(arguments))", timeout: patience)
+        let result = try writer.execute("SELECT row_count FROM apply_retention(\(arguments))")
         return (0..<result.rowCount).map { result[$0, 0] ?? "" }
     }
 
@@ -49,17 +48,16 @@ struct RetentionTests {
         #expect(try apply(database, "'trades', '30 days', 1") == ["5", "2"])
         #expect(try apply(database, "'trades', '30 days'") == ["6"])
         #expect(try apply(database, "'trades', '30 days'") == [])
-        #expect(try database.psql(kept.replacing("1990Z", with: "1990-01-01Z")) == "15|21|38")
-        #expect(try database.psql("SELECT count(*) FROM trades WHERE ts < '1990-01-01Z'") == "3")
-        #expect(
-            try database.psql(
-                """
-                SELECT source, partition, rows, last_ordinal,
-                    until = date_trunc('day', now(), 'UTC') - interval '38 days'
-                FROM retired_rows
-                """) == "s|0|13|52|t")
+        try database.expect(kept.replacing("1990Z", with: "1990-01-01Z"), "15|21|38")
+        try database.expect("SELECT count(*) FROM trades WHERE ts < '1990-01-01Z'", "3")
+        try database.expect(
+            """
+            SELECT source, partition, rows, last_ordinal,
+                until = date_trunc('day', now(), 'UTC') - interval '38 days'
+            FROM retired_rows
+            """, "s|0|13|52|t")
         #expect(try apply(database, "'trades', '2 days'") == ["7"])
-        #expect(try database.psql("SELECT sum(rows) FROM retired_rows") == "20")
+        try database.expect("SELECT sum(rows) FROM retired_rows", "20")
         #expect(try apply(database, "'quotes', '1 day'") == [])
         // The check for every letter that is replayed.
         let writer = try database.connectWriter()
@@ -70,8 +68,7 @@ struct RetentionTests {
             ("trades", "'1970-01-01Z'", "now()", "f"),
             ("quotes", "now() - interval '4 days'", "now()", "f"),
         ] {
-            let found = try writer.execute(
-                "SELECT is_retired('\(table)', \(time), \(received))", timeout: patience)
+            let found = try writer.execute("SELECT is_retired('\(table)', \(time), \(received))")
             #expect(found.scalar == isRetired, "\(table) \(time) \(received)")
         }
     }
@@ -90,26 +87,23 @@ struct RetentionTests {
             let error = #expect(throws: PostgresError.self) { try apply(database, arguments) }
             #expect(error?.sqlState?.rawValue == code, "\(arguments)")
         }
-        #expect(try database.psql("SELECT count(*) FROM trades") == "31")
+        try database.expect("SELECT count(*) FROM trades", "31")
         // The calling role cannot change its own limit.
         let writer = try database.connectWriter()
         for sql in [
             "DELETE FROM retention_least", "UPDATE retention_least SET least_kept = '1 day'",
         ] {
-            let error = #expect(throws: PostgresError.self) {
-                try writer.execute(sql, timeout: patience)
-            }
-            #expect(error?.sqlState == .insufficientPrivilege)
+            writer.refusal(of: sql, .insufficientPrivilege)
         }
         // A migration by hand leaves it unchanged. One that names other tables removes it.
         let lines =
             "SELECT string_agg(table_name || least_kept, ' ' ORDER BY 1) FROM retention_least"
         try database.migrate()
-        #expect(try database.psql(lines) == "quotes1 day trades2 days")
+        try database.expect(lines, "quotes1 day trades2 days")
         try database.migrate(wishes: Migrator.Wishes(retention: ["bars": 3]))
-        #expect(try database.psql(lines) == "bars3 days")
+        try database.expect(lines, "bars3 days")
         try database.migrate(wishes: Migrator.Wishes(retention: [:]))
-        #expect(try database.psql("SELECT count(*) FROM retention_least") == "0")
+        try database.expect("SELECT count(*) FROM retention_least", "0")
     }
 
     /// Inserts derived indicators of 40 days ago and of today, with the books that writers keep.
@@ -134,37 +128,29 @@ struct RetentionTests {
             """)
     }
 
-    private func audit(_ database: TestDatabase) throws -> [Substring] {
-        try database.server.psql(
-            file: "\(TestDatabase.deployed)/audit.sql", variables: ["schema=\(database.schema)"],
-            database: database.name
-        ).split(separator: "\n").filter { $0.contains("|") }
-    }
-
     @Test("derived indicators are retired from the stream that they are of, and the audit is green")
     func derived() throws {
         let database = try TestDatabase("retention_derived", mode: .plain)
         try database.migrate(wishes: Migrator.Wishes(retention: ["indicators": 30]))
         try insertIndicators(database)
-        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
+        try Audit.expectAll(in: database)
         #expect(try apply(database, "'indicators', '30 days'").contains("3"))
-        #expect(
-            try database.psql("SELECT input, rows FROM retired_rows WHERE rows > 0") == "bars|3")
-        for line in try audit(database) { #expect(line.contains("|t|"), "\(line)") }
+        try database.expect("SELECT input, rows FROM retired_rows WHERE rows > 0", "bars|3")
+        try Audit.expectAll(in: database)
     }
 
     @Test("a table that is being read is left for later, and holds nobody up for long")
     func locked() throws {
         let database = try prepared("retention_locked", .plain)
         let reader = try database.connectWriter()
-        try reader.script("BEGIN; LOCK TABLE trade_rows IN ACCESS SHARE MODE", timeout: patience)
+        try reader.script("BEGIN; LOCK TABLE trade_rows IN ACCESS SHARE MODE")
         let error = #expect(throws: PostgresError.self) {
             try apply(database, "'trades', '30 days'")
         }
         #expect(error?.sqlState == .lockNotAvailable)
         #expect(error?.category == .retryable)
-        #expect(try database.psql("SELECT count(*) FROM retired_rows") == "0")
-        try reader.script("COMMIT", timeout: patience)
+        try database.expect("SELECT count(*) FROM retired_rows", "0")
+        try reader.script("COMMIT")
         #expect(try apply(database, "'trades', '30 days'").count == 3)
     }
 }

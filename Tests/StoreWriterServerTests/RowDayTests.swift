@@ -100,8 +100,7 @@ struct RowDayTests {
         try scene.write([scene.seal()])
         #expect(try scene.letters().map(\.place.ordinal) == [151])
         #expect(try scene.letters().first?.reason == .outOfRange)
-        #expect(
-            try scene.psql("SELECT count(*), count(DISTINCT ts::date) FROM trades") == "150|150")
+        try scene.expect("SELECT count(*), count(DISTINCT ts::date) FROM trades", "150|150")
         #expect(try scene.books() == "1|151|150|1|0|0|0")
     }
 
@@ -112,18 +111,12 @@ struct RowDayTests {
         let days = """
             extract(epoch FROM date_trunc('day', now(), 'UTC'))::bigint / 86400
             """
-        #expect(
-            try writer.execute(
-                """
-                SELECT count(*) || ' ' || bool_and(day = '1990-01-01Z')::text
-                FROM missing_partitions('trades', ARRAY[-1, 0, 1, 7304, 7305, 7305, \(days),
-                    \(days) + 6, \(days) + 800, NULL, 106751]) AS day
-                """,
-                timeout: patience
-            ).scalar == "1 true")
-        #expect(
-            try writer.execute(
-                "SELECT count(*) FROM missing_partitions('gaps', ARRAY[19000])", timeout: patience
-            ).scalar == "0")
+        try writer.expect(
+            """
+            SELECT count(*) || ' ' || bool_and(day = '1990-01-01Z')::text
+            FROM missing_partitions('trades', ARRAY[-1, 0, 1, 7304, 7305, 7305, \(days),
+                \(days) + 6, \(days) + 800, NULL, 106751]) AS day
+            """, "1 true")
+        try writer.expect("SELECT count(*) FROM missing_partitions('gaps', ARRAY[19000])", "0")
     }
 }

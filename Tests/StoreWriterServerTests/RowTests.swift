@@ -9,67 +9,11 @@ import Testing
 
 @Suite("Rows are what was published, field by field")
 struct RowTests {
-    private let time: Int64 = 1_700_000_000_123_456_789
-    private static let names = ["AAPL", "BTC/USD", "O'Neil \"x\"|y", "日経\\225", "^GSPC"]
-
-    private func source(
-        _ bench: WriterBench, kind: PacketKind = .ticks, provider: String = "ib"
-    ) throws -> TestSource {
-        let name = kind == .bars ? SourceName.operator : try #require(SourceName("desk-1"))
-        var source = TestSource(bench.tape, Partition(1), source: name, kind: kind)
-        source.epoch = 7
-        for name in Self.names {
-            _ = source.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol(name)), provider: provider, since: .undefined,
-                    source: kind == .bars ? SourceName("desk-1") : nil))
-        }
-        return source
-    }
-
-    /// Returns the rows as text, one line each, once there are so many.
-    private func rows(
-        _ bench: WriterBench, _ table: String, _ columns: String, count: Int
-    ) throws -> [String] {
-        #expect(
-            try eventually {
-                try bench.database.psql("SELECT count(*) FROM \(table)") == String(count)
-            })
-        return try bench.database.psql("SELECT \(columns) FROM \(table) ORDER BY ordinal")
-            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    }
-
-    /// Returns microseconds, rounded down.
-    private func micro(_ time: Timestamp) -> String {
-        String(time.floored(toNanoseconds: 1_000).nanoseconds / 1_000)
-    }
-
-    private static func micros(_ column: String) -> String {
-        "(extract(epoch FROM \(column)) * 1000000)::bigint"
-    }
+    private let time = SinkBench.time
+    private typealias Row = SinkBench
 
     private func number(_ price: Price) -> String { price.isDefined ? String(price.raw) : "NULL" }
     private func number(_ size: Quantity) -> String { size.isDefined ? String(size.raw) : "NULL" }
-
-    private static func raw(_ column: String, _ decimals: Int) -> String {
-        "coalesce(trim_scale(\(column) * 1e\(decimals))::text, 'NULL')"
-    }
-
-    private static let tail = """
-        flags, provider, coalesce(provider_id::text, 'NULL'),
-        coalesce(\(micros("provider_time"))::text, 'NULL'), time_resolution,
-        \(micros("receive_time")), receive_time_ns, source, partition, epoch, ordinal
-        """
-
-    private func tail(_ header: TickHeader, _ ordinal: Int) -> [String] {
-        [
-            String(header.flags.rawValue), "ib",
-            header.providerID == 0 ? "NULL" : String(header.providerID),
-            header.providerTime.isDefined ? micro(header.providerTime) : "NULL",
-            String(header.resolution), micro(header.receiveTime),
-            String(header.receiveTime.nanoseconds), "desk-1", "1", "7", String(ordinal),
-        ]
-    }
 
     private var headers: [TickHeader] {
         let late = Timestamp(nanoseconds: time + 999)
@@ -95,12 +39,12 @@ struct RowTests {
 
     @Test("trades")
     func trades() throws {
-        let bench = try WriterBench("writer_20")
-        var source = try source(bench)
+        let rows = try SinkBench("writer_20")
+        var source = try rows.source()
         let prices: [Int64] = [123_456_789_012, -1, 0, Int64.max, Int64.max - 1]
         let sizes: [Int64] = [1, Int64.max, 0, -5, Int64.max - 1]
         let texts = ["NASDAQ", "", "a'b\\|c", "12345678", "?"]
-        var expected: [String] = []
+        var expected: [[String]] = []
         for (index, header) in headers.enumerated() {
             let trade = Trade(
                 header: header, price: Price(raw: prices[index]),
@@ -108,20 +52,16 @@ struct RowTests {
                 conditions: try #require(ShortText(texts[4 - index])))
             source.append(trade)
             expected.append(
-                ([
-                    micro(header.eventTime), String(header.eventTime.nanoseconds),
-                    Self.names[index], number(trade.price), number(trade.size), texts[index],
-                    texts[4 - index], String(header.action),
-                ] + tail(header, index + 1)).joined(separator: "|"))
+                Row.head(header)
+                    + [number(trade.price), number(trade.size), texts[index], texts[4 - index]]
+                    + [String(header.action)] + Row.tail(header, index + 1))
         }
-        try source.publish(watermark: Timestamp(nanoseconds: 0))
-        let running = try bench.start()
-        let columns = """
-            \(Self.micros("ts")), event_time_ns, symbol, \(Self.raw("price", 9)),
-            \(Self.raw("size", 8)), exchange, conditions, action, \(Self.tail)
+        try rows.store(
+            &source, "trades",
             """
-        #expect(try rows(bench, "trades", columns, count: 5) == expected)
-        try running.stop()
+            \(Row.head), \(Row.raw("price", 9)), \(Row.raw("size", 8)), exchange, conditions,
+            action, \(Row.tail)
+            """, expected)
     }
 
     @Test("ticks of a person have the source that they name; those of a source have none")
@@ -136,9 +76,7 @@ struct RowTests {
                 SymbolDefinition(
                     symbol: try #require(Symbol("AAPL")), provider: "ib", since: .undefined,
                     source: named))
-            let header = TickHeader(
-                symbol: 0, providerTime: Timestamp(nanoseconds: time),
-                receiveTime: Timestamp(nanoseconds: time))
+            let header = TickHeader(at: time)
             packets.append(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1)))
             packets.append(
                 Quote(
@@ -149,20 +87,18 @@ struct RowTests {
         let running = try bench.start()
         for table in ["trades", "quotes"] {
             let rows = "SELECT source, partition, of_source FROM \(table) ORDER BY 1, 2"
-            #expect(
-                try eventually {
-                    try bench.database.psql(rows) == "desk-1|1|\nmanual|1|desk-1\nmanual|2|"
-                }, "\(table): \(running.reasons)")
+            try bench.database.expectSoon(
+                rows, "desk-1|1|\nmanual|1|desk-1\nmanual|2|", "\(table): \(running.reasons)")
         }
         try running.stop()
     }
 
     @Test("quotes, with sides that are undefined")
     func quotes() throws {
-        let bench = try WriterBench("writer_21")
-        var source = try source(bench)
+        let rows = try SinkBench("writer_21")
+        var source = try rows.source()
         let prices: [Int64] = [1_000_000_000, Int64.max, -7, 0, 5]
-        var expected: [String] = []
+        var expected: [[String]] = []
         for (index, header) in headers.enumerated() {
             let quote = Quote(
                 header: header, bidPrice: Price(raw: prices[index]),
@@ -171,27 +107,21 @@ struct RowTests {
                 askExchange: try #require(ShortText("B|")))
             source.append(quote)
             expected.append(
-                ([
-                    micro(header.eventTime), String(header.eventTime.nanoseconds),
-                    Self.names[index], number(quote.bidPrice), number(quote.bidSize),
-                    number(quote.askPrice), number(quote.askSize), "A'", "B|",
-                ] + tail(header, index + 1)).joined(separator: "|"))
+                Row.head(header)
+                    + [number(quote.bidPrice), number(quote.bidSize), number(quote.askPrice)]
+                    + [number(quote.askSize), "A'", "B|"] + Row.tail(header, index + 1))
         }
-        try source.publish(watermark: Timestamp(nanoseconds: 0))
-        let running = try bench.start()
-        let columns = """
-            \(Self.micros("ts")), event_time_ns, symbol, \(Self.raw("bid_price", 9)),
-            \(Self.raw("bid_size", 8)), \(Self.raw("ask_price", 9)), \(Self.raw("ask_size", 8)),
-            bid_exchange, ask_exchange, \(Self.tail)
+        try rows.store(
+            &source, "quotes",
             """
-        #expect(try rows(bench, "quotes", columns, count: 5) == expected)
-        try running.stop()
+            \(Row.head), \(Row.raw("bid_price", 9)), \(Row.raw("bid_size", 8)),
+            \(Row.raw("ask_price", 9)), \(Row.raw("ask_size", 8)), bid_exchange, ask_exchange,
+            \(Row.tail)
+            """, expected)
     }
 
     private func bar(_ symbol: UInt32, _ window: Int64, _ price: Int64) -> Bar {
-        var bar = Bar(
-            symbol: symbol, series: 0, openTime: Timestamp(nanoseconds: window),
-            closeTime: Timestamp(nanoseconds: window + 1_000_000_000))
+        var bar = Bar(from: window, symbol: symbol)
         bar.flags = [.partial, .final]
         bar.reason = BarReason.gap.rawValue
         bar.generation = UInt32.max
@@ -209,20 +139,15 @@ struct RowTests {
 
     @Test("bars, with sums of 128 bits")
     func bars() throws {
-        let bench = try WriterBench("writer_22")
-        var source = try source(bench, kind: .bars)
-        let series = source.register(
-            SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1))
-        #expect(series == 0)
-        source.append(bar(1, 1_700_000_000_000_000_000, 77))
-        try source.publish(watermark: Timestamp(nanoseconds: 0))
-        let running = try bench.start()
+        let rows = try SinkBench("writer_22")
+        var source = try rows.source(.bars)
+        source.append(bar(2, 1_700_000_000_000_000_000, 77))
         let columns = """
-            symbol, series, \(Self.micros("ts")), number, \(Self.raw("open", 9)),
-            \(Self.raw("high", 9)), \(Self.raw("low", 9)), \(Self.raw("close", 9)),
-            \(Self.raw("volume", 8)), \(Self.raw("vwap", 9)), \(Self.raw("notional", 17)), trades,
+            symbol, series, \(Row.micros("ts")), number, \(Row.raw("open", 9)),
+            \(Row.raw("high", 9)), \(Row.raw("low", 9)), \(Row.raw("close", 9)),
+            \(Row.raw("volume", 8)), \(Row.raw("vwap", 9)), \(Row.raw("notional", 17)), trades,
             excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined,
-            open_time_ns, \(Self.micros("close_time")), close_time_ns, generation, revision, reason,
+            open_time_ns, \(Row.micros("close_time")), close_time_ns, generation, revision, reason,
             partial, mixed_providers, source, partition, ordinal
             """
         let volume = Int128(Int64.max) * 1_000_003
@@ -233,40 +158,30 @@ struct RowTests {
             "\(UInt32.max)", "1700000000000000000", "1700000001000000", "1700000001000000000",
             "\(UInt32.max)", "1", "gap", "t", "f", "desk-1", "1", "1",
         ]
-        #expect(
-            try rows(bench, "bars", columns, count: 1) == [expected.joined(separator: "|")])
-        try running.stop()
+        try rows.store(&source, "bars", columns, [expected])
     }
 
     @Test("of one bar the highest revision stays, within a batch and across batches")
     func revisions() throws {
-        let bench = try WriterBench("writer_23")
-        var source = try source(bench, kind: .bars)
-        _ = source.register(
-            SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1))
+        let rows = try SinkBench("writer_23")
+        let bench = rows.bench
+        var source = try rows.source(.bars)
         let window: Int64 = 1_700_000_000_000_000_000
         for price: Int64 in [5, 6, 7] { source.append(bar(0, window, price)) }
         source.append(bar(0, window + 1_000_000_000, 50))
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         let running = try bench.start()
-        let columns = "trim_scale(open * 1e9), revision, replaced"
-        #expect(try rows(bench, "bars", columns, count: 2) == ["7|3|2", "50|4|0"])
+        let bars = "SELECT trim_scale(open * 1e9), revision, replaced FROM bars ORDER BY ordinal"
+        try bench.database.expectSoon(bars, "7|3|2\n50|4|0")
         source.append(bar(0, window, 8))
         try source.publish(watermark: Timestamp(nanoseconds: 0))
-        #expect(
-            try eventually {
-                try rows(bench, "bars", columns, count: 2) == ["50|4|0", "8|5|3"]
-            })
-        #expect(
-            eventually { running.service.metric("sink_writes_total{sink=\"bars\"}") == 5 })
+        try bench.database.expectSoon(bars, "50|4|0\n8|5|3")
+        #expect(eventually { running.service.metric("sink_writes_total{sink=\"bars\"}") == 5 })
         #expect(running.service.metric("mds_writer_bars_ignored_total") == 0)
-        #expect(
-            try bench.database.psql(
-                "SELECT trim_scale(open * 1e9), revision FROM bar_versions ORDER BY revision")
-                == "5|1\n6|2\n7|3")
+        try bench.database.expect(
+            "SELECT trim_scale(open * 1e9), revision FROM bar_versions ORDER BY revision",
+            "5|1\n6|2\n7|3")
         try running.stop()
-        #expect(
-            try bench.database.psql("SELECT input, written, missing FROM sink_audit")
-                == "bars|5|0")
+        try bench.database.expect("SELECT input, written, missing FROM sink_audit", "bars|5|0")
     }
 }

@@ -76,7 +76,7 @@ struct SchemaCheckTests {
         #expect(error?.category == .schema)
         #expect(error?.serverError?.message == change.message)
         // The session is still usable.
-        #expect(try writer.execute("SELECT 1", timeout: patience).scalar == "1")
+        try writer.expect("SELECT 1", "1")
     }
 
     @Test("columns of a person's own do no harm when they need no value")
@@ -105,10 +105,9 @@ struct SchemaCheckTests {
                     $0.contains("table trade_rows, column desk: expected none, found one that must")
                 }
             }, "\(running.reasons)")
-        #expect(try bench.database.psql("SELECT count(*) FROM sink_positions") == "0")
+        try bench.database.expect("SELECT count(*) FROM sink_positions", "0")
         try bench.database.psql("ALTER TABLE trade_rows DROP COLUMN desk")
         #expect(bench.isComplete([20]), "\(bench.shown)")
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
+        try bench.finish(running)
     }
 }

@@ -31,16 +31,7 @@ struct SchemaTests {
     ) throws(PostgresError) -> PostgresResult {
         try connection.execute(
             "SELECT * FROM claim_position('store', $1, $2, $3, 'me')",
-            [.text(input), .text("\(partition)"), .integer(epoch)], timeout: patience)
-    }
-
-    private func failure(_ body: () throws(PostgresError) -> Void) -> PostgresError? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return error
-        }
+            [.text(input), .text("\(partition)"), .integer(epoch)])
     }
 
     @Test("a claim raises the epoch, at least to the one asked for, and returns the position")
@@ -68,9 +59,8 @@ struct SchemaTests {
               "dead_lettered": 4, "skipped": 6}, {"source": "ib", "first_ordinal": 5,
               "last_ordinal": 9, "written": 4}]
             """
-        try writer.script("BEGIN", timeout: patience)
-        try writer.script(
-            advance(position(7, epoch: 41, sequence: 100, sources: sources)), timeout: patience)
+        try writer.script("BEGIN")
+        try writer.script(advance(position(7, epoch: 41, sequence: 100, sources: sources)))
         let again = try claim(writer, 7)
         #expect(
             (0..<6).map { again[0, $0] } == [
@@ -78,16 +68,15 @@ struct SchemaTests {
             ])
         #expect(again[0, 6]?.contains("\"source\": \"synthetic\"") == true)
         #expect(again[0, 6]?.contains("\"last_ordinal\": 90") == true)
-        #expect(
-            try database.psql("SELECT source, missing FROM sink_audit ORDER BY 1")
-                == "ib|1\nsynthetic|0")
+        try database.expect(
+            "SELECT source, missing FROM sink_audit ORDER BY 1", "ib|1\nsynthetic|0")
     }
 
     /// Writes one trade of partition 0 in a transaction that stays open.
     private func write(
         _ connection: PostgresConnection, _ ordinal: Int64
     ) throws(PostgresError) {
-        try connection.script("BEGIN", timeout: patience)
+        try connection.script("BEGIN")
         try connection.copyIn(
             """
             COPY trades (ts, event_time_ns, symbol, price, receive_time, receive_time_ns,
@@ -119,7 +108,7 @@ struct SchemaTests {
         try old.script(
             advance(
                 position(0, epoch: 1, sequence: 5), position(1, epoch: 1, sequence: 5),
-                position(2, epoch: 1, sequence: 5)), timeout: patience)
+                position(2, epoch: 1, sequence: 5)))
         // The successor claims two of the three while the old writer's rows are on their way.
         try write(old, 2)
         #expect(try claim(new, 2).integer(0, 2) == 5)
@@ -128,7 +117,7 @@ struct SchemaTests {
             try old.script(
                 advance(
                     position(2, epoch: 1, sequence: 9), position(0, epoch: 1, sequence: 9),
-                    position(1, epoch: 1, sequence: 9)), timeout: patience)
+                    position(1, epoch: 1, sequence: 9)))
         }
         #expect(error?.category == .fenced)
         #expect(
@@ -139,17 +128,14 @@ struct SchemaTests {
                 [{"input": "ticks", "owner": "me", "partition": 1, "owner_epoch": 2}, \
                 {"input": "ticks", "owner": "me", "partition": 2, "owner_epoch": 2}]
                 """)
-        try old.script("ROLLBACK", timeout: patience)
-        #expect(
-            try database.psql("SELECT partition, sequence FROM sink_positions ORDER BY 1")
-                == "0|5\n1|5\n2|5")
-        #expect(try database.psql("SELECT ordinal, price FROM trades") == "1|123.45")
+        try old.script("ROLLBACK")
+        try database.expect(
+            "SELECT partition, sequence FROM sink_positions ORDER BY 1", "0|5\n1|5\n2|5")
+        try database.expect("SELECT ordinal, price FROM trades", "1|123.45")
         try write(old, 2)
-        try old.script(advance(position(0, epoch: 1, sequence: 9)), timeout: patience)
-        #expect(
-            try database.psql(
-                "SELECT rows, ordinals, first_ordinal, last_ordinal FROM stored_ticks")
-                == "2|2|1|2")
+        try old.script(advance(position(0, epoch: 1, sequence: 9)))
+        try database.expect(
+            "SELECT rows, ordinals, first_ordinal, last_ordinal FROM stored_ticks", "2|2|1|2")
     }
 
     @Test("an advance that waits for a successor's claim sees the claim, and is fenced")
@@ -158,7 +144,7 @@ struct SchemaTests {
         let old = try database.connectWriter()
         let new = try database.connectWriter()
         for partition in 0..<3 { _ = try claim(old, partition) }
-        try new.script("BEGIN", timeout: patience)
+        try new.script("BEGIN")
         #expect(try claim(new, 1).integer(0, 0) == 2)
         let call = advance(
             position(2, epoch: 1, sequence: 5), position(1, epoch: 1, sequence: 5),
@@ -166,7 +152,7 @@ struct SchemaTests {
         let outcome = Mutex<PostgresError?>(nil)
         let advancing = try ServiceThread(name: "advances") {
             do throws(PostgresError) {
-                try old.script("BEGIN; " + call, timeout: patience)
+                try old.script("BEGIN; " + call)
             } catch {
                 outcome.withLock { $0 = error }
             }
@@ -176,8 +162,8 @@ struct SchemaTests {
             WHERE wait_event_type = 'Lock' AND query LIKE '%advance_positions%'
                 AND datname = current_database() AND pid <> pg_backend_pid()
             """
-        #expect(try eventually { try database.psql(waiting) == "1" })
-        try new.script("COMMIT", timeout: patience)
+        try database.expectSoon(waiting, "1")
+        try new.script("COMMIT")
         #expect(advancing.join(timeout: patience))
         let error = outcome.withLock { $0 }
         #expect(error?.category == .fenced)
@@ -185,7 +171,7 @@ struct SchemaTests {
             error?.serverError?.detail == """
                 [{"input": "ticks", "owner": "me", "partition": 1, "owner_epoch": 2}]
                 """)
-        #expect(try database.psql("SELECT sum(sequence) FROM sink_positions") == "0")
+        try database.expect("SELECT sum(sequence) FROM sink_positions", "0")
     }
 
     @Test("a position that was never claimed, or would go back, is refused")
@@ -194,11 +180,11 @@ struct SchemaTests {
         let writer = try database.connectWriter()
         _ = try claim(writer, 1)
         func refusal(_ positions: String) throws -> String? {
-            try writer.script("BEGIN", timeout: patience)
+            try writer.script("BEGIN")
             let error = failure { () throws(PostgresError) in
-                try writer.script(advance(positions), timeout: patience)
+                try writer.script(advance(positions))
             }
-            if error != nil { try writer.script("ROLLBACK", timeout: patience) }
+            if error != nil { try writer.script("ROLLBACK") }
             #expect(error == nil || error?.category == .retryable)
             return error?.sqlState?.rawValue
         }
@@ -211,111 +197,6 @@ struct SchemaTests {
         let other = position(1, epoch: 1, sequence: 1)
             .replacing("1721000000123456789", with: "1721000000123456790")
         #expect(try refusal(other) == nil)
-        #expect(
-            try database.psql("SELECT sequence, advanced_at IS NOT NULL FROM sink_positions")
-                == "1|t")
-    }
-
-    @Test("a writer that stops in mid-COPY holds nothing that its successor waits for")
-    func pausedWriter() throws {
-        let database = try TestDatabase.migrated("schema_paused")
-        let old = try database.connectWriter()
-        let new = try database.connectWriter()
-        _ = try claim(old, 1)
-        try old.script("BEGIN", timeout: patience)
-        try old.execute(
-            """
-            INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
-                partition, epoch, ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
-            """, timeout: patience)
-        // The successor's claim and advance succeed while that transaction is open.
-        #expect(try claim(new, 1).integer(0, 0) == 2)
-        try new.script("BEGIN", timeout: patience)
-        try new.script(advance(position(1, epoch: 2, sequence: 1)), timeout: patience)
-        let error = failure { () throws(PostgresError) in
-            try old.script(advance(position(1, epoch: 1, sequence: 1)), timeout: patience)
-        }
-        #expect(error?.category == .fenced)
-    }
-
-    @Test("the higher revision of a bar wins, whichever comes first")
-    func revisions() throws {
-        let database = try TestDatabase.migrated("schema_revisions", timescale: true)
-        let writer = try database.connectWriter()
-        func put(_ revision: Int64, _ close: Int128) throws -> Int {
-            try writer.execute(
-                """
-                INSERT INTO bars_short AS bars (symbol, series, ts, close, volume, notional, trades,
-                    open_time_ns, close_time, close_time_ns, revision, source, partition, ordinal)
-                VALUES ('A', '1m', $1, $2, 1, 1, 1, 0, $1, 0, $3, 'operator', 0, $3)
-                ON CONFLICT (symbol, series, ts, number, source) DO UPDATE
-                SET close = excluded.close, revision = excluded.revision
-                WHERE excluded.revision > bars.revision
-                """,
-                [
-                    .timestamp(.init(nanoseconds: 1_721_000_000_000_000_000)),
-                    .numeric(close, scale: 2), .integer(revision),
-                ], timeout: patience
-            ).affectedRows
-        }
-        #expect(try put(5, 100) == 1)
-        #expect(try put(5, 100) == 0)
-        #expect(try put(4, 999) == 0)
-        #expect(try put(9, 250) == 1)
-        #expect(
-            try database.psql("SELECT close, revision, reason, partial FROM bars")
-                == "2.5|9|closed|f")
-    }
-
-    @Test(
-        "the writer's role may write rows and nothing else", arguments: [false, true])
-    func rights(timescale: Bool) throws {
-        let database = try TestDatabase.migrated("schema_rights_\(timescale)", timescale: timescale)
-        let writer = try database.connectWriter()
-        _ = try claim(writer, 1)
-        for allowed in [
-            "SELECT count(*) FROM schema_migrations", "SELECT count(*) FROM sink_audit",
-            """
-            INSERT INTO quotes (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
-                partition, epoch, ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
-            """,
-        ] {
-            try writer.execute(allowed, timeout: patience)
-        }
-        for forbidden in [
-            "DELETE FROM trades", "UPDATE trades SET price = 1", "TRUNCATE bars_short",
-            "UPDATE sink_positions SET sequence = 0", "DELETE FROM sink_positions",
-            "INSERT INTO sink_source_ordinals VALUES ('a', 'bars', 1, 's', 1, 1)",
-            "DROP TABLE bars_short", "CREATE TABLE mine (i int8)", "DELETE FROM schema_migrations",
-            "ALTER TABLE bars_short ADD COLUMN x int8",
-        ] {
-            let error = failure { () throws(PostgresError) in
-                try writer.execute(forbidden, timeout: patience)
-            }
-            #expect(error?.sqlState == .insufficientPrivilege, "\(forbidden)")
-        }
-        // No other role may move positions. The two only compute, for whoever may insert ticks.
-        #expect(
-            try database.psql(
-                """
-                SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-                WHERE n.nspname = 'md' AND has_function_privilege('public', p.oid, 'EXECUTE')
-                    AND p.proname NOT IN ('rest_ns', 'low_bits')
-                """) == "0")
-    }
-
-    @Test("temporary tables of a caller do not stand in for the functions' own")
-    func pinnedSearchPath() throws {
-        let database = try TestDatabase.migrated("schema_pinned")
-        let writer = try database.connect(database.writer)
-        try writer.script(
-            """
-            CREATE TEMP TABLE sink_positions (sink text, input text, partition int);
-            SET search_path TO pg_temp, public
-            """, timeout: patience)
-        let result = try writer.execute(
-            "SELECT owner_epoch FROM md.claim_position('store', 'ticks', 3, 1)", timeout: patience)
-        #expect(result.scalar == "1")
-        #expect(try database.psql("SELECT count(*) FROM md.sink_positions") == "1")
+        try database.expect("SELECT sequence, advanced_at IS NOT NULL FROM sink_positions", "1|t")
     }
 }

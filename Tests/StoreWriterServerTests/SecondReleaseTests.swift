@@ -34,7 +34,7 @@ struct SecondReleaseTests {
         try reader.script(
             """
             SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM trade_rows
-            """, timeout: patience)
+            """)
         let migration = MigrationRun()
         let thread = try migration.start(bench.database, try TestDatabase.secondRelease())
         for turn in 1...2 {
@@ -43,25 +43,22 @@ struct SecondReleaseTests {
             #expect(bench.isComplete([ticks]), "\(bench.shown) \(running.reasons)")
         }
         #expect(!thread.isFinished)
-        try reader.script("COMMIT", timeout: patience)
+        try reader.script("COMMIT")
         #expect(thread.join(timeout: patience))
         #expect(try migration.report?.applied == MigratorTests.second)
 
         try publish()
         #expect(bench.isComplete([ticks]), "\(bench.shown) \(running.reasons)")
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
-        #expect(
-            try bench.database.psql("SELECT count(*) FROM trade_rows WHERE venue = ''")
-                == "\(ticks / 4 * 3)")
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT count(*) = 1 + (SELECT count(*) FROM time_partitions('trade_rows')
-                        WHERE EXISTS (SELECT FROM time_tables() WHERE shape = 'native')),
-                    bool_and(indisvalid)
-                FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-                WHERE c.relname = 'gaps_reason' OR c.relname LIKE 'trade_rows%\\_ordinal'
-                """) == "t|t")
+        try bench.finish(running)
+        try bench.database.expect(
+            "SELECT count(*) FROM trade_rows WHERE venue = ''", "\(ticks / 4 * 3)")
+        try bench.database.expect(
+            """
+            SELECT count(*) = 1 + (SELECT count(*) FROM time_partitions('trade_rows')
+                    WHERE EXISTS (SELECT FROM time_tables() WHERE shape = 'native')),
+                bool_and(indisvalid)
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE c.relname = 'gaps_reason' OR c.relname LIKE 'trade_rows%\\_ordinal'
+            """, "t|t")
     }
 }

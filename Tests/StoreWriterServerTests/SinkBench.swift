@@ -10,7 +10,7 @@ import Testing
 /// Rows of the tables beside trades, quotes and bars, as text.
 struct SinkBench {
     static let time: Int64 = 1_700_000_000_123_456_789
-    static let names = ["AAPL", "日経\\225 'x'|"]
+    static let names = ["AAPL", "日経\\225 'x'|", "BTC/USD", "O'Neil \"x\"|y", "^GSPC"]
 
     let bench: WriterBench
 
@@ -21,10 +21,10 @@ struct SinkBench {
         var source = TestSource(bench.tape, Partition(1), source: name, kind: kind)
         source.epoch = 7
         for name in Self.names {
-            _ = source.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol(name)), provider: "ib", since: .undefined,
-                    source: kind == .bars ? SourceName("desk-1") : nil))
+            try source.define(name, provider: "ib", of: kind == .bars ? "desk-1" : nil)
+        }
+        if kind == .bars {
+            try source.define(series: "1s", nanoseconds: 1)
         }
         return source
     }
@@ -87,17 +87,29 @@ struct SinkBench {
         columns.map { "coalesce((\($0))::text, 'NULL')" }.joined(separator: ", ")
     }
 
-    /// Expects the content of `table`, once it has the expected number of rows.
-    func expect(
-        _ table: String, _ columns: String, _ expected: [[String]],
+    /// Publishes what was appended, and expects that it is stored as these rows.
+    func store(
+        _ source: inout TestSource, _ table: String, _ columns: String, _ expected: [[String]],
         _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let arrived = try eventually {
-            try bench.database.psql("SELECT count(*) FROM \(table)") == String(expected.count)
-        }
-        #expect(arrived, sourceLocation: location)
-        let rows = try bench.database.psql("SELECT \(columns) FROM \(table) ORDER BY ordinal")
-        let wanted = expected.map { $0.joined(separator: "|") }.joined(separator: "\n")
-        #expect(rows == wanted, sourceLocation: location)
+        try source.publish(watermark: Timestamp(nanoseconds: 0))
+        try expectStored(table, columns, expected, location)
+    }
+
+    /// Expects these rows of `table`, once a writer has stored what is on the tape.
+    @discardableResult
+    func expectStored(
+        _ table: String, _ columns: String, _ expected: [[String]],
+        _ location: SourceLocation = #_sourceLocation
+    ) throws -> RunningService {
+        let running = try bench.start()
+        let database = bench.database
+        try database.expectSoon(
+            "SELECT count(*) FROM \(table)", "\(expected.count)", "\(running.reasons)", location)
+        try database.expect(
+            "SELECT \(columns) FROM \(table) ORDER BY ordinal",
+            expected.map { $0.joined(separator: "|") }.joined(separator: "\n"), nil, location)
+        try bench.finish(running, location: location)
+        return running
     }
 }

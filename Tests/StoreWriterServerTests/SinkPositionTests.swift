@@ -84,8 +84,7 @@ struct SinkPositionTests {
         let place = SinkPlace(input: .bars, partition: Partition(3))
         func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
             let claim = SinkClaim(place: place, epoch: epoch, knownEpoch: knownEpoch)
-            let rows = try SinkPosition.claim(
-                [claim], owner: owner, on: writer, timeout: patience)
+            let rows = try SinkPosition.claim([claim], owner: owner, on: writer, timeout: patience)
             return try #require(rows.first)
         }
         var position = try claim("me", epoch: 0).position
@@ -95,8 +94,7 @@ struct SinkPositionTests {
         position.add(try header("z-9", first: 1, count: 2), TickCount(written: 2, skipped: 0))
         var json = JSONWriter(capacity: 64)
         json.array { position.write(into: &$0) }
-        try writer.execute(
-            "SELECT advance_positions('store', $1::jsonb)", [.text(json.text)], timeout: patience)
+        try writer.execute("SELECT advance_positions('store', $1::jsonb)", [.text(json.text)])
         let read = try #require(
             SinkPosition.read([place], on: writer, timeout: patience).first?.position)
         let claimed = try claim("you", epoch: 7).position
@@ -201,14 +199,11 @@ struct SinkPositionTests {
     /// Returns a message of a real server that holds a packet of so many trades.
     private func item(_ tape: TestTape, input: Int, ticks: Int) throws -> WriteBatch.Item {
         var source = TestSource(tape, Partition(0), source: try #require(SourceName("s")))
-        _ = source.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("A")), provider: "", since: .undefined))
+        try source.define("A")
         WriterBench.fill(&source, ticks: ticks)
         let packet = source.seal(watermark: .undefined)
         // The request itself comes back as the answer, because any message serves.
-        let message = try tape.client.connection.request(
-            [], to: "$JS.API.INFO", timeout: patience)
+        let message = try tape.client.connection.request([], to: "$JS.API.INFO", timeout: patience)
         return WriteBatch.Item(
             input: input, header: packet.header, message: message, position: tapePosition)
     }

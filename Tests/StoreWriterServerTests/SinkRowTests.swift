@@ -33,9 +33,8 @@ struct SinkRowTests {
         update.flags = DepthFlags(rawValue: 255)
         source.append { $0.append(update) }
         source.append { $0.append(DepthReset(header: full, reason: .halted)) }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
-        try rows.expect(
+        try rows.store(
+            &source,
             "depth",
             """
             \(Row.head), operation, \(Row.optional("side", "position")), \(Row.raw("price", 9)),
@@ -52,8 +51,6 @@ struct SinkRowTests {
                     + ["reset", "NULL", "NULL", "NULL", "NULL", "", "0", "halted"]
                     + Row.tail(full, 3),
             ])
-        #expect(try rows.bench.missing() == "0")
-        try running.stop()
     }
 
     @Test("options: what was computed, and what was not")
@@ -74,21 +71,19 @@ struct SinkRowTests {
         option.kind = 99
         option.basis = 98
         source.append { $0.append(option) }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
         let numbers = [
             "implied_volatility", "delta", "gamma", "vega", "theta", "option_price", "dividends",
             "underlying_price",
         ].map { Row.raw($0, 9) }.joined(separator: ", ")
         let nothing = [String](repeating: "NULL", count: 8)
-        try rows.expect(
+        try rows.store(
+            &source,
             "options", "\(Row.head), computed_from, basis, \(numbers), \(Row.tail)",
             [
                 Row.head(full) + ["model", "prices"] + nothing + Row.tail(full, 1),
                 Row.head(full) + ["99", "98", "1", "-999999999", "\(Int64.min)"]
                     + ["\(Int64.max - 1)", "0", "10000000000000", "7", "-1"] + Row.tail(full, 2),
             ])
-        try running.stop()
     }
 
     @Test("news: headlines, and bulletins to everybody")
@@ -105,9 +100,8 @@ struct SinkRowTests {
         source.append { $0.append(bulletin) == .appended }
         bulletin.kind = 9
         source.append { $0.append(bulletin) == .appended }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
-        try rows.expect(
+        try rows.store(
+            &source,
             "news",
             """
             \(Row.head), kind, \(Row.optional("publisher", "article")), body,
@@ -126,7 +120,6 @@ struct SinkRowTests {
                 Row.head(all) + ["bulletin", "NULL", "NULL", "closed", "NULL", "9", "NYSE"]
                     + Row.tail(all, 3),
             ])
-        try running.stop()
     }
 
     @Test("fundamentals: parts, and the documents that they make")
@@ -146,8 +139,7 @@ struct SinkRowTests {
             source.append { $0.append(part) == .appended }
             try source.publish(watermark: watermark)
         }
-        let running = try rows.bench.start()
-        try rows.expect(
+        try rows.expectStored(
             "fundamentals",
             "\(Row.head), report, part, parts, document_bytes, length(content), \(Row.tail)",
             [2, 0, 1, 0, 1].enumerated().map { index, part in
@@ -156,17 +148,14 @@ struct SinkRowTests {
                     + ["\(parts[part].content.count)"]
                     + Row.tail((index == 4 ? lone : parts[0]).header, index + 1)
             })
-        #expect(
-            try rows.bench.database.psql(
-                """
-                SELECT symbol, report, provider_id, parts_stored, complete,
-                    content = (
-                        SELECT string_agg(set_byte('\\x00', 0, i * 7 % 256), '' ORDER BY i)
-                        FROM generate_series(0, 99999) i)
-                FROM fundamental_documents ORDER BY provider_id
-                """)
-                == "AAPL|ReportsFinSummary|41|3|t|t\nAAPL|ReportsFinSummary|42|1|f|f")
-        try running.stop()
+        try rows.bench.database.expect(
+            """
+            SELECT symbol, report, provider_id, parts_stored, complete,
+                content = (
+                    SELECT string_agg(set_byte('\\x00', 0, i * 7 % 256), '' ORDER BY i)
+                    FROM generate_series(0, 99999) i)
+            FROM fundamental_documents ORDER BY provider_id
+            """, "AAPL|ReportsFinSummary|41|3|t|t\nAAPL|ReportsFinSummary|42|1|f|f")
     }
 
     @Test("indicators: values of 128 bits, periods, revisions")
@@ -186,12 +175,11 @@ struct SinkRowTests {
         value.unit = ""
         value.revision = 0
         source.append { $0.append(value) == .appended }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
         let times = Row.optional(
             Row.micros("period_start"), "period_start_ns", Row.micros("period_end"),
             "period_end_ns")
-        try rows.expect(
+        try rows.store(
+            &source,
             "indicators",
             "\(Row.head), name, unit, \(Row.raw("value", 9)), \(times), revision, \(Row.tail)",
             [
@@ -200,7 +188,6 @@ struct SinkRowTests {
                 Row.head(full) + ["GDP", "", "NULL", "NULL", "NULL", "NULL", "NULL", "0"]
                     + Row.tail(full, 2),
             ])
-        try running.stop()
     }
 
     @Test("bars of a provider stand at their close")
@@ -224,11 +211,10 @@ struct SinkRowTests {
         bar.flags = [.inProgress, .regularHours]
         bar.header = Row.header(1, isFull: false)
         source.append { $0.append(bar) }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
         let prices = ["open", "high", "low", "close", "vwap"].map { Row.raw($0, 9) }
             .joined(separator: ", ")
-        try rows.expect(
+        try rows.store(
+            &source,
             "provider_bars",
             """
             \(Row.head), made_of, \(Row.optional(Row.micros("open_time"), "open_time_ns")),
@@ -246,15 +232,12 @@ struct SinkRowTests {
                     + ["\(Int64.max - 1)", "\(bar.volume)", "\(Int64.min)", "3", "NULL"]
                     + Row.tail(bar.header, 2),
             ])
-        try running.stop()
     }
 
     @Test("late ticks come with the bars, and the audit of the bars knows them")
     func lateTicks() throws {
         let rows = try SinkBench("writer_sl")
         var source = try rows.source(.bars)
-        _ = source.register(
-            SeriesDefinition(name: try #require(SeriesName("1m")), widthNanoseconds: 1))
         var full = Row.header(0)
         full.action = 1
         let bare = Row.header(1, isFull: false)
@@ -284,8 +267,6 @@ struct SinkRowTests {
         }
         source.append(bar)
         source.append { $0.append(Self.computed(open)) == .appended }
-        try source.publish(watermark: watermark)
-        let running = try rows.bench.start()
         let values = """
             series, reason, kind, \(Row.raw("price", 9)), \(Row.raw("size", 8)), exchange,
             conditions, \(Row.raw("ask_price", 9)), \(Row.raw("ask_size", 8)),
@@ -294,20 +275,20 @@ struct SinkRowTests {
             action
             """
         let time = [Row.micro(open), "\(Row.time)"]
-        try rows.expect(
+        try rows.store(
+            &source,
             "late_ticks", "\(Row.head), \(values), \(Row.tail)",
             [
                 Row.head(full)
-                    + ["1m", "window_limit", "trade", "5", "NULL", "ARCA", "A?", "NULL", "NULL"]
+                    + ["1s", "window_limit", "trade", "5", "NULL", "ARCA", "A?", "NULL", "NULL"]
                     + time + ["NULL", "NULL", "desk-1", "17", "1"]
                     + Row.tail(full, 2, source: "operator"),
                 Row.head(bare)
-                    + ["1m", "duplicate", "quote", "3", "NULL", "", "12345678", "4", "9"]
+                    + ["1s", "duplicate", "quote", "3", "NULL", "", "12345678", "4", "9"]
                     + time + time + ["desk-1", "\(Int64.max)", "0"]
                     + Row.tail(bare, 3, source: "operator"),
             ])
         try expectAudit(rows.bench)
-        try running.stop()
     }
 
     /// Publishes what an operator makes beside bars.
@@ -321,10 +302,10 @@ struct SinkRowTests {
     /// row that is deleted.
     private func expectAudit(_ bench: WriterBench) throws {
         #expect(try bench.missing() == "0")
-        #expect(try bench.database.psql("SELECT count(*), max(replaced) FROM bars") == "1|1")
-        #expect(try Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
+        try bench.database.expect("SELECT count(*), max(replaced) FROM bars", "1|1")
+        try Audit.expect("bars_stored", in: bench.database)
         let computed = "SELECT name, source FROM indicators"
-        #expect(try bench.database.psql(computed) == "stats.1m.max|operator")
+        try bench.database.expect(computed, "stats.1m.max|operator")
         try bench.database.psql("DELETE FROM late_ticks WHERE ordinal = 2")
         #expect(try !Audit.check("bars_stored", in: bench.database).hasSuffix("|t|"))
     }

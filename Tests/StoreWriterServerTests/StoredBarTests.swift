@@ -29,19 +29,10 @@ struct StoredBarTests {
 
         init(_ name: String, _ mode: DatabaseMode) throws {
             database = try TestDatabase(name, mode: mode)
-            let role = "\(database.name)_reader"
-            try database.server.psql(
-                """
-                CREATE ROLE \(role) NOLOGIN;
-                CREATE ROLE \(role)_ada LOGIN PASSWORD '\(PostgresServer.password)' IN ROLE \(role)
-                """)
-            _ = try Migrator(
-                try database.connect(database.migrator), schema: database.schema,
-                runtimeRole: database.writer, readerRole: role, timeout: patience
-            ).run(try TestDatabase.shipped())
+            try database.migrateForReaders()
             try database.takeAllTimes()
             let session = try database.connect(
-                "\(role)_ada", searchPath: database.schema.searchPath)
+                database.readersMember, searchPath: database.schema.searchPath)
             reader = BarReader { sql, parameters throws(PostgresError) in
                 let statement = try session.prepare(sql, timeout: patience)
                 return try session.execute(statement, parameters, timeout: patience)
@@ -78,8 +69,7 @@ struct StoredBarTests {
         }
 
         func page(from minute: Int64?) throws -> BarPage {
-            try reader.page(
-                symbol, source, series, from: minute.map { StoredBarTests.time($0) })
+            try reader.page(symbol, source, series, from: minute.map { StoredBarTests.time($0) })
         }
 
         func minutes(_ page: BarPage) -> [Int64] {

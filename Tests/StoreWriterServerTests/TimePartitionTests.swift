@@ -11,7 +11,7 @@ struct TimePartitionTests {
         _ connection: PostgresConnection, _ sql: String
     ) -> (state: SQLState?, category: PostgresErrorCategory?) {
         do throws(PostgresError) {
-            try connection.execute(sql, timeout: patience)
+            try connection.execute(sql)
             return (nil, nil)
         } catch {
             return (error.sqlState, error.category)
@@ -29,21 +29,17 @@ struct TimePartitionTests {
             """
         #expect(state(writer, row).category == .missingPartition)
         for _ in 0..<2 {
-            try writer.execute(
-                "SELECT make_time_partition('trades', '2001-02-03 00:00Z')", timeout: patience)
+            try writer.execute("SELECT make_time_partition('trades', '2001-02-03 00:00Z')")
         }
-        try writer.execute(row, timeout: patience)
-        #expect(
-            try database.psql("SELECT tableoid::regclass FROM trade_rows")
-                == "trade_rows_p20010203")
+        try writer.execute(row)
+        try database.expect("SELECT tableoid::regclass FROM trade_rows", "trade_rows_p20010203")
         // Like its neighbours: the same index, and nothing more.
-        #expect(
-            try database.psql(
-                """
-                SELECT count(*),
-                    count(DISTINCT regexp_replace(indexdef, 'trade_rows_\\w+', '', 'g'))
-                FROM pg_indexes WHERE tablename IN ('trade_rows_p20010203', 'trade_rows_p19700101')
-                """) == "2|1")
+        try database.expect(
+            """
+            SELECT count(*),
+                count(DISTINCT regexp_replace(indexdef, 'trade_rows_\\w+', '', 'g'))
+            FROM pg_indexes WHERE tablename IN ('trade_rows_p20010203', 'trade_rows_p19700101')
+            """, "2|1")
     }
 
     @Test(
@@ -65,8 +61,7 @@ struct TimePartitionTests {
             let found = state(writer, "SELECT make_time_partition('\(table)', now())").state
             #expect(found?.rawValue == "TL011", "\(table)")
         }
-        #expect(
-            state(writer, "SELECT make_time_partition(NULL, now())").state?.rawValue == "TL011")
+        #expect(state(writer, "SELECT make_time_partition(NULL, now())").state?.rawValue == "TL011")
     }
 
     @Test("many writers may ask for the same days at once, while others write")
@@ -74,13 +69,12 @@ struct TimePartitionTests {
         let database = try TestDatabase.migrated("partition_race", mode: .plain)
         // An open transaction with rows in the table blocks no other session.
         let busy = try database.connectWriter()
-        try busy.script(
-            "SET idle_in_transaction_session_timeout = 0; BEGIN", timeout: patience)
+        try busy.script("SET idle_in_transaction_session_timeout = 0; BEGIN")
         try busy.execute(
             """
             INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
                 partition, epoch, ordinal) VALUES (now(), 1, 'A', now(), 1, 's', 1, 1, 1)
-            """, timeout: patience)
+            """)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<6 {
                 group.addTask {
@@ -93,13 +87,12 @@ struct TimePartitionTests {
             }
             try await group.waitForAll()
         }
-        try busy.script("COMMIT", timeout: patience)
-        #expect(
-            try database.psql(
-                """
-                SELECT count(*) FROM time_partitions('trades')
-                WHERE from_ts BETWEEN '2003-01-01Z' AND '2003-01-20Z'
-                """) == "20")
+        try busy.script("COMMIT")
+        try database.expect(
+            """
+            SELECT count(*) FROM time_partitions('trades')
+            WHERE from_ts BETWEEN '2003-01-01Z' AND '2003-01-20Z'
+            """, "20")
     }
 
     private func makeDays(_ database: TestDatabase) throws {
@@ -107,7 +100,7 @@ struct TimePartitionTests {
         for day in 0..<20 {
             try session.execute(
                 "SELECT make_time_partition('trades', '2003-01-01Z'::timestamptz + $1 * "
-                    + "interval '1 day')", [.integer(Int64(day))], timeout: patience)
+                    + "interval '1 day')", [.integer(Int64(day))])
         }
     }
 
@@ -124,9 +117,8 @@ struct TimePartitionTests {
             """)
         let writer = try database.connectWriter()
         func make(_ days: Int64) throws -> Int64? {
-            try writer.execute(
-                "SELECT make_coming_partitions($1::integer)", [.integer(days)], timeout: patience
-            ).integer(0, 0)
+            try writer.execute("SELECT make_coming_partitions($1::integer)", [.integer(days)])
+                .integer(0, 0)
         }
         // The migration has made a week.
         #expect(try make(7) ?? 9 <= 2)
@@ -134,11 +126,10 @@ struct TimePartitionTests {
         let before = try #require(Int64(try database.psql(months)))
         let made = try #require(try make(9))
         #expect(made == 4 + (try #require(Int64(try database.psql(months)))) - before)
-        #expect(
-            try database.psql(
-                "SELECT count(*) FROM time_tables() t, time_partitions(t.table_name) "
-                    + "WHERE table_name NOT IN ('trade_rows', 'quote_rows', 'events') "
-                    + "AND from_ts > '1970-01-01Z'") == "0")
+        try database.expect(
+            "SELECT count(*) FROM time_tables() t, time_partitions(t.table_name) "
+                + "WHERE table_name NOT IN ('trade_rows', 'quote_rows', 'events') "
+                + "AND from_ts > '1970-01-01Z'", "0")
         #expect(try make(9) == 0)
         for days in ["-1", "367", "NULL"] {
             #expect(
@@ -162,11 +153,9 @@ struct TimePartitionTests {
             VALUES ('A', '1m', now(), 1, 1, 1, 1, 0, now(), 0, 1, 's', 0, 1);
             SELECT note_series('{1h}', '{t}')
             """)
-        let reader = try database.connect(
-            database.migrator, searchPath: database.schema.searchPath)
+        let reader = try database.connect(database.migrator, searchPath: database.schema.searchPath)
         try reader.script(
-            "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM bars_short",
-            timeout: patience)
+            "SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT count(*) FROM bars_short")
         let writer = try database.connectWriter()
         let make = "SELECT make_coming_partitions(1)"
         let told = """
@@ -174,10 +163,10 @@ struct TimePartitionTests {
             WHERE c.conrelid = p.name::regclass AND c.conname = 'series_of_other_table'
                 AND p.from_ts > now()
             """
-        #expect(try writer.execute(make, timeout: patience).integer(0, 0) != nil)
-        #expect(try database.psql(told) == "0")
-        try reader.script("COMMIT", timeout: patience)
-        try writer.execute(make, timeout: patience)
-        #expect(try database.psql(told) == "1")
+        #expect(try writer.execute(make).integer(0, 0) != nil)
+        try database.expect(told, "0")
+        try reader.script("COMMIT")
+        try writer.execute(make)
+        try database.expect(told, "1")
     }
 }

@@ -23,14 +23,8 @@ struct UniverseRowTests {
         init(_ tape: TestTape) throws {
             bars = TestSource(tape, TapeNames.universeHome, source: .operator, kind: .bars)
             values = TestSource(tape, TapeNames.universeHome, source: .universe, kind: .bars)
-            symbol = bars.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("A")), provider: "", since: .undefined,
-                    source: SourceName("test")))
-            series = bars.register(
-                SeriesDefinition(
-                    name: try #require(SeriesName("1s")),
-                    widthNanoseconds: UniverseRowTests.second))
+            symbol = try bars.define("A", of: "test")
+            series = try bars.define(series: "1s", nanoseconds: UniverseRowTests.second)
         }
 
         /// Publishes a bar, and two values of the same window.
@@ -63,15 +57,8 @@ struct UniverseRowTests {
         for round in 1...2 {
             let running = try bench.start()
             for _ in 0..<5 { try derived.publish() }
-            #expect(
-                eventually {
-                    (try? bench.database.psql("SELECT count(*) FROM indicators"))
-                        == "\(10 * round)"
-                })
-            #expect(
-                eventually {
-                    (try? bench.database.psql("SELECT count(*) FROM bars")) == "\(5 * round)"
-                })
+            try bench.database.expectSoon("SELECT count(*) FROM indicators", "\(10 * round)")
+            try bench.database.expectSoon("SELECT count(*) FROM bars", "\(5 * round)")
             #expect(try running.stop() == .success)
         }
         let database = bench.database

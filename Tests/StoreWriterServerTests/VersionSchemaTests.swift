@@ -57,11 +57,7 @@ struct VersionSchemaTests {
     }
 
     private func refusal(_ database: TestDatabase, _ sql: String) throws -> String {
-        let writer = try database.connectWriter()
-        let error = #expect(throws: PostgresError.self) {
-            try writer.execute(sql, timeout: patience)
-        }
-        return error?.serverError?.message ?? ""
+        try database.connectWriter().refusal(of: sql)
     }
 
     @Test(
@@ -90,20 +86,18 @@ struct VersionSchemaTests {
             16: "1|11|2|f", 30: "1|12|3|f",
         ]
         for (minute, rows) in expected {
-            #expect(try database.psql(ask(minute)) == rows, "at \(minute)")
+            try database.expect(ask(minute), rows, "at \(minute)")
         }
-        #expect(
-            try database.psql(
-                """
-                SELECT close, version, is_standing, is_withdrawn FROM md_market.bar_versions
-                ORDER BY ts, version
-                """) == "10|1|f|f\n11|2|f|f\n12|3|t|f\n20|1|f|f\n0|2|t|t")
-        #expect(
-            try database.psql(
-                """
-                SELECT series, reason, bars, of_bars, versions, in_10_s, in_1_min, in_1_h, unknown
-                FROM md_market.rewritten('2024-03-05', '2024-03-06')
-                """) == "1m|closed|2|2|3|0|0|3|0")
+        try database.expect(
+            """
+            SELECT close, version, is_standing, is_withdrawn FROM md_market.bar_versions
+            ORDER BY ts, version
+            """, "10|1|f|f\n11|2|f|f\n12|3|t|f\n20|1|f|f\n0|2|t|t")
+        try database.expect(
+            """
+            SELECT series, reason, bars, of_bars, versions, in_10_s, in_1_min, in_1_h, unknown
+            FROM md_market.rewritten('2024-03-05', '2024-03-06')
+            """, "1m|closed|2|2|3|0|0|3|0")
         let audit = try Audit.check("versions_stored", in: database)
         #expect(audit == "3|3|t|", "\(audit)")
     }
@@ -158,15 +152,14 @@ struct VersionSchemaTests {
             ask(minute, more).replacing("'2024-03-05',", with: "'2024-03-05 10:\(from)Z',")
                 .replacing("'2024-03-06'", with: "'2024-03-05 10:\(from + 1)Z'")
         }
-        #expect(try database.psql(asked(16, 11)) == "11|11|2|f")
-        #expect(try database.psql(asked(13, 11, ", true")) == "11|10|1|t")
-        #expect(try database.psql(asked(12, 11, ", true")) == "11|||t")
-        #expect(try database.psql(asked(21, 20)) == "")
-        #expect(try database.psql(asked(31, 30)) == "30|30|1|f")
-        #expect(
-            try database.psql(
-                "SELECT to_char(known_at, 'HH24:MI') FROM md_market.bar_versions ORDER BY revision")
-                == "10:13\n10:16\n11:22\n10:31")
+        try database.expect(asked(16, 11), "11|11|2|f")
+        try database.expect(asked(13, 11, ", true"), "11|10|1|t")
+        try database.expect(asked(12, 11, ", true"), "11|||t")
+        try database.expect(asked(21, 20), "")
+        try database.expect(asked(31, 30), "30|30|1|f")
+        try database.expect(
+            "SELECT to_char(known_at, 'HH24:MI') FROM md_market.bar_versions ORDER BY revision",
+            "10:13\n10:16\n11:22\n10:31")
         // The database has the tape up to the time that the earlier clock says.
         for (taken, sent) in [(20, -47), (-47, 20)] {
             func nanoseconds(_ minute: Int) -> Int { (1_709_632_800 + minute * 60) * 1_000_000_000 }
@@ -196,15 +189,13 @@ struct VersionSchemaTests {
         for _ in 1...2 {
             try database.psql(
                 "\(stage); \(merge.statementsForEarlier.joined(separator: "; ")); COMMIT")
-            #expect(
-                try database.psql("SELECT replaced FROM bars; SELECT close FROM bar_versions")
-                    == "1\n8")
+            try database.expect("SELECT replaced FROM bars; SELECT close FROM bar_versions", "1\n8")
         }
         // It is not known when the tape took it, so nobody can say what was known before the later
         // one.
         #expect(try refusal(database, ask(19)).hasSuffix("it is not known when the tape took it"))
-        #expect(try database.psql(ask(20)) == "1|12|2|f")
-        #expect(try database.psql(ask(19, ", true")) == "1|8|1|t")
+        try database.expect(ask(20), "1|12|2|f")
+        try database.expect(ask(19, ", true"), "1|8|1|t")
     }
 
     @Test("retention drops replaced versions by themselves, and then it raises")
@@ -216,23 +207,20 @@ struct VersionSchemaTests {
         let writer = try database.connectWriter()
         let keeping = StoreKeeping(database: writer)
         _ = try keeping.dropOldest(RetentionPlan.Rule(table: "bars.5s", days: 2))
-        #expect(try database.psql("SELECT count(*) FROM bar_versions") == "1")
-        #expect(
-            try refusal(database, ask(30, series: "5s")).contains("before 2024-03-06"))
+        try database.expect("SELECT count(*) FROM bar_versions", "1")
+        #expect(try refusal(database, ask(30, series: "5s")).contains("before 2024-03-06"))
         _ = try keeping.dropOldest(RetentionPlan.Rule(table: "bar_versions", days: 1))
-        #expect(try database.psql("SELECT count(*) FROM bar_versions") == "0")
-        #expect(
-            try database.psql(
-                """
-                SELECT table_name, input, rows FROM retired_rows
-                ORDER BY table_name COLLATE "C", input
-                """)
-                == "bar_versions|versions|1\nbars.5s|bars|1\nbars.5s|versions|1")
+        try database.expect("SELECT count(*) FROM bar_versions", "0")
+        try database.expect(
+            """
+            SELECT table_name, input, rows FROM retired_rows
+            ORDER BY table_name COLLATE "C", input
+            """, "bar_versions|versions|1\nbars.5s|bars|1\nbars.5s|versions|1")
         // The last version was known at 15 past: what was before is not stored any more.
-        #expect(try database.psql(ask(15)) == "1|11|2|f")
+        try database.expect(ask(15), "1|11|2|f")
         #expect(
             try refusal(database, ask(14)).hasSuffix("1 of its earlier versions are not stored"))
-        #expect(try database.psql(ask(14, ", true")) == "1|||t")
+        try database.expect(ask(14, ", true"), "1|||t")
         let audit = try Audit.check("versions_stored", in: database)
         #expect(audit == "0|0|t|", "\(audit)")
         _ = try keeping.dropOldest(RetentionPlan.Rule(table: "bars_short", days: 2))
@@ -258,12 +246,9 @@ struct VersionSchemaTests {
                 '2024-03-05 11:00Z')
             """
         // The first time the session reads the catalogue, too.
-        let plan = try database.psql(
-            "\(question); EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) \(question)")
-        let read = try #require(plan.components(separatedBy: "shared hit=").dropFirst().first)
-        let buffers = try #require(Int(read.prefix { $0.isNumber }))
+        let (pages, plan) = try database.pages(question, after: question)
         #expect(plan.contains("(actual rows=60 loops=1)"), "\(plan)")
-        #expect(buffers < 200, "\(plan)")
+        #expect(pages < 200, "\(plan)")
         for view in ["bar_versions", "candles"] {
             let read = try database.psql(
                 """
@@ -282,7 +267,7 @@ struct VersionSchemaTests {
             INSERT INTO sink_positions (sink, input, partition, owner_epoch) VALUES
                 ('store', 'bars', 0, 1), ('store', 'ticks', 0, 1)
             """)
-        #expect(try database.psql(ask(11)) == "")
+        try database.expect(ask(11), "")
         try database.psql("UPDATE sink_positions SET tape_time_ns = 1 WHERE input = 'ticks'")
         let doubt = "of the tape of partition 0 ticks are stored, and no bars"
         #expect(try refusal(database, ask(11)) == doubt)
@@ -293,7 +278,7 @@ struct VersionSchemaTests {
             VALUES ('ticks', 0, 's', 1, 9, '2024-03-05 10:11:01Z', '{0}', '{0}', '{500}')
             """
         try database.psql(stretch)
-        #expect(try database.psql(ask(11)) == "")
+        try database.expect(ask(11), "")
         try database.psql("UPDATE stored_stretches SET apart_ms = '{1500}'")
         #expect(try refusal(database, ask(11)) == doubt)
         try database.psql("UPDATE stored_stretches SET apart_ms = '{500}', first_ordinal = 2")
@@ -326,21 +311,20 @@ struct VersionSchemaTests {
                 "operator", "first_ordinal": 1, "last_ordinal": 5, "written": 5, "epoch": 1}]}]')
             """)
         // The writer has the tape up to ten o'clock.
-        try database.psql(
-            put(-9, 10, 1, known: -8))
+        try database.psql(put(-9, 10, 1, known: -8))
         let early = ask(11).replacing("10:11Z", with: "09:59Z")
-        #expect(try database.psql(early) == "51|10|1|f")
+        try database.expect(early, "51|10|1|f")
         #expect(
             try refusal(database, ask(11))
                 == "the database has the tape of partition 0 up to 2024-03-05 10:00:00+00 only")
-        #expect(try database.psql(ask(11, ", true")) == "51|10|1|t")
+        try database.expect(ask(11, ", true"), "51|10|1|t")
         // What came in the last minute may be on its way, but this writer is hours late.
         for at in ["now()", "now() - interval '10 s'"] {
             func recent(_ more: String = "") -> String {
                 ask(11, more).replacing("'2024-03-05 10:11Z'", with: at)
             }
             #expect(try refusal(database, recent()).hasSuffix("up to 2024-03-05 10:00:00+00 only"))
-            #expect(try database.psql(recent(", true")) == "51|10|1|t")
+            try database.expect(recent(", true"), "51|10|1|t")
         }
         try database.psql(
             """
@@ -350,11 +334,10 @@ struct VersionSchemaTests {
                 "last_ordinal": 9, "epoch": 1, "tape_ordinal": 9}]}', '[{"source": "operator",
                 "first_ordinal": 6, "last_ordinal": 9, "reason": "tape_lost"}]')
             """)
-        #expect(
-            try database.psql(
-                """
-                SELECT from_at = '2024-03-05 10:00Z', to_at > now() - interval '1 min', reason
-                FROM version_losses; SELECT tape_time_ns FROM sink_positions
-                """) == "t|t|tape_lost\n1709632800000000500")
+        try database.expect(
+            """
+            SELECT from_at = '2024-03-05 10:00Z', to_at > now() - interval '1 min', reason
+            FROM version_losses; SELECT tape_time_ns FROM sink_positions
+            """, "t|t|tape_lost\n1709632800000000500")
     }
 }

@@ -46,8 +46,7 @@ private final class WorkerScene {
             fence: ServerFence(client, context.telemetry))
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
-        assignment = StoreWorker.Assignment(
-            [Partition(0)], owner: Store.newOwner(thread: 0))
+        assignment = StoreWorker.Assignment([Partition(0)], owner: Store.newOwner(thread: 0))
         source = try bench.source(0)
         rival = try bench.database.connectWriter()
         queue.send(
@@ -123,8 +122,7 @@ struct WorkerLifeTests {
                 #expect(scene.reasons.contains { $0.hasPrefix("database 0") })
             } else if scene.answers.count == 2, !isFenced {
                 isFenced = true
-                try scene.rival.execute(
-                    "SELECT claim_position('store', 'ticks', 0, 9, 'other')", timeout: patience)
+                try scene.rival.execute("SELECT claim_position('store', 'ticks', 0, 9, 'other')")
                 try scene.bring(worker)
             }
             return scene.hasLost && scene.reasons.isEmpty
@@ -144,8 +142,7 @@ struct WorkerLifeTests {
         }
         let unread = #"{"sequence":0,"sources":[]}"#
         try scene.rival.execute(
-            "SELECT accept_position('store', 'ticks', 0, '\(unread)', '\(unread)', '[]')",
-            timeout: patience)
+            "SELECT accept_position('store', 'ticks', 0, '\(unread)', '\(unread)', '[]')")
         try scene.live { _ in scene.answers.count > 1 }
         #expect(scene.answers.count == 2 && !scene.hasLost, "\(scene.answers)")
         #expect(scene.service.metric("mds_writer_fenced_total") == nil)
@@ -191,9 +188,8 @@ struct WorkerLifeTests {
         }
         #expect(scene.batches == 1)
         #expect(scene.service.metric("mds_writer_ticks_skipped_total{sink=\"quotes\"}") == 100_100)
-        #expect(
-            try scene.bench.database.psql(
-                "SELECT last_ordinal, written, skipped, missing, gaps FROM sink_audit")
-                == "100103|3|100100|0|0")
+        try scene.bench.database.expect(
+            "SELECT last_ordinal, written, skipped, missing, gaps FROM sink_audit",
+            "100103|3|100100|0|0")
     }
 }

@@ -132,12 +132,8 @@ struct WriterBench {
 
     /// Returns a source of one partition's ticks: a quote, then trades, repeatedly.
     func source(_ partition: Int, name: String = "test") throws -> TestSource {
-        var source = TestSource(
-            tape, Partition(partition), source: try #require(SourceName(name)))
-        _ = source.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("S\(partition)")), provider: "test",
-                since: .undefined))
+        var source = TestSource(tape, Partition(partition), source: try #require(SourceName(name)))
+        try source.define("S\(partition)", provider: "test")
         return source
     }
 
@@ -146,9 +142,7 @@ struct WriterBench {
     static func fill(_ source: inout TestSource, ticks: Int) {
         for number in 0..<ticks {
             let time = start + Int64(source.nextOrdinal) * 1_000_000_000 + Int64(number)
-            let header = TickHeader(
-                symbol: 0, providerTime: Timestamp(nanoseconds: time),
-                receiveTime: Timestamp(nanoseconds: time + 5))
+            let header = TickHeader(at: time, received: time + 5)
             if number % 4 == 0 {
                 source.append(
                     Quote(
@@ -192,6 +186,14 @@ struct WriterBench {
         } catch {
             return "\(error)"
         }
+    }
+
+    /// Ends writers, after which the books have to agree.
+    func finish(_ writers: RunningService..., location: SourceLocation = #_sourceLocation) throws {
+        for writer in writers {
+            #expect(try writer.stop() == .success, sourceLocation: location)
+        }
+        #expect(try missing() == "0", sourceLocation: location)
     }
 
     func missing() throws -> String {

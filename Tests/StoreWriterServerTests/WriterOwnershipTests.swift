@@ -15,29 +15,15 @@ import Testing
 
 @Suite("Partitions of the store writer that come and go")
 struct WriterOwnershipTests {
-    private func sources(_ bench: WriterBench, _ partitions: Int = 4) throws -> [TestSource] {
-        try (0..<partitions).map { try bench.source($0) }
-    }
-
-    private func publish(_ sources: inout [TestSource], packets: Int) throws {
-        for _ in 0..<packets {
-            for index in sources.indices {
-                WriterBench.fill(&sources[index], ticks: 25)
-                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
-            }
-        }
-    }
-
     @Test("a writer that owns nothing is ready, and writes nothing")
     func nothing() throws {
         let bench = try WriterBench("writer_o1")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records)
         let other = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let idle = try bench.start(membership: member)
         let busy = try bench.start(membership: other)
-        try publish(&sources, packets: 4)
-        #expect(bench.isComplete([100, 100, 100, 100]))
+        try ticks.store(packets: 4)
         #expect(eventually { idle.isReady && busy.isReady }, "\(idle.reasons) \(busy.reasons)")
         #expect(idle.service.metric("mds_worker_batches_written_total") == 0)
         #expect(member.heard.isEmpty)
@@ -105,16 +91,15 @@ struct WriterOwnershipTests {
         "a writer that is not steady reads and writes nothing, and goes on with what it still has")
     func paused() throws {
         let bench = try WriterBench("writer_o2")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let other = HandMembership(bench.records)
         let first = try bench.start(membership: member)
         let second = try bench.start(membership: other)
-        try publish(&sources, packets: 4)
-        #expect(bench.isComplete([100, 100, 100, 100]))
+        try ticks.store(packets: 4)
         member.steady(false)
         #expect(eventually { first.log.contains("writer.paused") })
-        try publish(&sources, packets: 4)
+        try ticks.publish(packets: 4)
         other.take([Partition(0), Partition(1)])
         #expect(bench.isComplete([200, 200, 100, 100]), "\(bench.shown)")
         member.drop(0)
@@ -122,46 +107,40 @@ struct WriterOwnershipTests {
         // Nothing is read or written before it is steady, not even what is newly handed to it.
         #expect(other.release(1))
         member.take(1)
-        try publish(&sources, packets: 4)
+        try ticks.publish(packets: 4)
         #expect(bench.isComplete([300, 200, 100, 100]), "\(bench.shown)")
         member.steady(true)
-        #expect(bench.isComplete([300, 300, 300, 300]), "\(bench.shown)")
+        ticks.expectStored()
         #expect(!member.hasLost(0) && !member.hasLost(1))
-        try first.stop()
-        try second.stop()
-        #expect(try bench.missing() == "0")
+        try bench.finish(first, second)
     }
 
     @Test("a writer that wakes up as an owner that it is no more is fenced, and says so")
     func fencedInItsSleep() throws {
         let bench = try WriterBench("writer_o3")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let other = HandMembership(bench.records)
         let first = try bench.start(membership: member)
         let second = try bench.start(membership: other)
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         other.take([Partition(1), Partition(3)])
         #expect(eventually { other.hasOpened(1) && other.hasOpened(3) })
-        try publish(&sources, packets: 30)
-        #expect(bench.isComplete([800, 800, 800, 800]), "\(bench.shown)")
+        try ticks.store(packets: 30)
         #expect(eventually { member.hasLost(1) && member.hasLost(3) })
         #expect(first.service.metric("mds_writer_fenced_total") == 2)
         #expect(first.log.contains("claimed it at epoch 2"))
         #expect(eventually { first.isReady }, "\(first.reasons)")
-        try first.stop()
-        try second.stop()
-        #expect(try bench.missing() == "0")
+        try bench.finish(first, second)
     }
 
     @Test("of two that claim at once one is fenced and says so; the rows are there once")
     func claimRace() throws {
         let bench = try WriterBench("writer_o4")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let members = [HandMembership(bench.records), HandMembership(bench.records)]
         let writers = try members.map { try bench.start(membership: $0) }
-        try publish(&sources, packets: 8)
+        try ticks.publish(packets: 8)
         for partition in 0..<4 {
             members[partition % 2].take(partition)
             members[1 - partition % 2].take(partition)
@@ -169,13 +148,12 @@ struct WriterOwnershipTests {
         // The fence is noticed at the next write.
         #expect(
             try eventually {
-                try publish(&sources, packets: 1)
+                try ticks.publish(packets: 1)
                 return (0..<4).allSatisfy { partition in
                     members.count { $0.holds(Partition(partition)) } == 1
                 }
             }, "\(members.map(\.heard))")
-        let total = Int(sources[0].nextOrdinal - 1)
-        #expect(bench.isComplete([total, total, total, total]), "\(bench.shown)")
+        ticks.expectStored()
         for writer in writers { try writer.stop() }
         #expect(try bench.missing() == "0")
     }
@@ -193,10 +171,9 @@ struct WriterOwnershipTests {
         member.take((0..<4).map { Partition($0) })
         member.steady(true)
         #expect(eventually { (0..<4).allSatisfy { member.hasOpened($0) } })
-        #expect(
-            try bench.database.psql(
-                "SELECT count(*), count(DISTINCT claimed_at), max(owner_epoch) FROM sink_positions")
-                == "8|1|1")
+        try bench.database.expect(
+            "SELECT count(*), count(DISTINCT claimed_at), max(owner_epoch) FROM sink_positions",
+            "8|1|1")
         #expect(running.service.metric("mds_writer_takeover_seconds_count") == 4)
         // The database has a higher epoch than the records.
         try bench.database.psql("UPDATE sink_positions SET owner_epoch = 41 WHERE partition = 2")
@@ -210,12 +187,12 @@ struct WriterOwnershipTests {
     @Test("a stop hands everything over, with what was read")
     func stopHandsOver() throws {
         let bench = try WriterBench("writer_o6")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(
             ["WRITER_BATCH_WAIT": "60s", "WRITER_BATCH_ROWS": "20000"], isEarly: false,
             membership: member)
-        try publish(&sources, packets: 4)
+        try ticks.publish(packets: 4)
         #expect(
             eventually {
                 let depth = (0..<4).compactMap {
@@ -224,7 +201,7 @@ struct WriterOwnershipTests {
                 return depth.reduce(0, +) == 400
             })
         #expect(try running.stop() == .success)
-        #expect(bench.isComplete([100, 100, 100, 100], within: 0), "\(bench.shown)")
+        #expect(ticks.areStored(within: 0), "\(bench.shown)")
         #expect(member.hasLeft)
         #expect(member.heard.count { if case .released = $0 { true } else { false } } == 4)
     }
@@ -242,23 +219,21 @@ struct WriterOwnershipTests {
     func releasedWithoutDatabase() throws {
         let server = try PostgresServer()
         let bench = try WriterBench("writer_o8", server: server)
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         server.stopImmediately()
-        try publish(&sources, packets: 2)
+        try ticks.publish(packets: 2)
         #expect(eventually { !running.isReady })
         for partition in 0..<4 { #expect(member.release(partition)) }
         member.take((0..<4).map { Partition($0) })
         #expect(member.release(3))
         member.take(3)
         try server.restart()
-        #expect(bench.isComplete([100, 100, 100, 100]), "\(bench.shown)")
+        ticks.expectStored()
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        try running.stop()
-        #expect(try bench.missing() == "0")
+        try bench.finish(running)
     }
 
     @Test("a session that is lost is followed by a claim that another owner's is not undone by")
@@ -268,38 +243,29 @@ struct WriterOwnershipTests {
         let running = try bench.start(membership: member)
         #expect(eventually { (0..<4).allSatisfy { member.hasOpened($0) } })
         try bench.database.psql("SELECT claim_position('store', 'bars', 2, 9, 'somebody else')")
-        try bench.database.psql(
-            """
-            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-            WHERE usename = '\(bench.database.writer)'
-            """)
-        var sources = try sources(bench)
+        try bench.database.terminate()
+        var ticks = try TestTicks(bench)
         #expect(
             try eventually {
                 // A lost session is noticed by the next write.
-                try publish(&sources, packets: 1)
+                try ticks.publish(packets: 1)
                 return member.hasLost(2)
             })
-        #expect(
-            try bench.database.psql(
-                "SELECT owner, owner_epoch FROM sink_positions "
-                    + "WHERE (input, partition) = ('bars', 2)"
-            )
-                == "somebody else|9")
+        try bench.database.expect(
+            "SELECT owner, owner_epoch FROM sink_positions "
+                + "WHERE (input, partition) = ('bars', 2)", "somebody else|9")
         #expect(!member.hasLost(0) && !member.hasLost(1) && !member.hasLost(3))
         // As a membership does whose record still names this process.
         member.take(2)
         #expect(eventually { member.hasOpened(2) })
-        let total = Int(sources[0].nextOrdinal - 1)
-        #expect(bench.isComplete([total, total, total, total]), "\(bench.shown)")
-        try running.stop()
-        #expect(try bench.missing() == "0")
+        ticks.expectStored()
+        try bench.finish(running)
     }
 
     @Test("an order of an earlier tenure changes nothing, and is answered")
     func staleOrders() throws {
         let bench = try WriterBench("writer_o10")
-        var sources = try sources(bench, 1)
+        var ticks = try TestTicks(bench, partitions: 1)
         let member = HandMembership(bench.records)
         let running = try bench.start(membership: member)
         member.take(0)
@@ -313,8 +279,7 @@ struct WriterOwnershipTests {
             eventually {
                 member.heard.contains { if case .released(_, 1) = $0 { true } else { false } }
             })
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50]))
+        try ticks.store(packets: 2)
         #expect(member.holds(Partition(0)))
         try running.stop()
     }
@@ -325,7 +290,7 @@ struct WriterOwnershipTests {
         // Made as by 'tapeline setup'.
         _ = try bench.tape.client.jetStream.createBucket(
             OwnerRecords.configuration(bench.tape.names))
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         func start(_ name: String) throws -> RunningService {
             let environment = ["MDS_MEMBER": name, "MDS_LEASE": "2s"]
             let service = try TestService(
@@ -338,18 +303,16 @@ struct WriterOwnershipTests {
             }
         }
         let first = try start("a")
-        try publish(&sources, packets: 4)
-        #expect(bench.isComplete([100, 100, 100, 100]), "\(bench.shown) \(first.log.text)")
+        try ticks.publish(packets: 4)
+        ticks.expectStored("\(first.log.text)")
         let second = try start("b")
         #expect(
             eventually { held(first) == 2 && held(second) == 2 },
             "\(held(first)) \(held(second))")
-        try publish(&sources, packets: 4)
-        #expect(bench.isComplete([200, 200, 200, 200]), "\(bench.shown)")
+        try ticks.store(packets: 4)
         #expect(try first.stop() == .success)
         #expect(!first.log.contains("writer.left_behind"), "\(first.log.text)")
-        try publish(&sources, packets: 4)
-        #expect(bench.isComplete([300, 300, 300, 300]), "\(bench.shown)")
+        try ticks.store(packets: 4)
         #expect(eventually { held(second) == 4 && second.isReady }, "\(second.reasons)")
         #expect(try second.stop() == .success)
         #expect(first.service.metric("mds_writer_fenced_total") == nil)

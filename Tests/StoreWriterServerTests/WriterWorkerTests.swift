@@ -20,31 +20,11 @@ struct WriterWorkerTests {
     /// A queue of a hundred rows for each of the four workers.
     private static let small = ["WRITER_QUEUE_ROWS": "400", "WRITER_BATCH_ROWS": "50"]
 
-    private func sources(_ bench: WriterBench) throws -> [TestSource] {
-        try (0..<4).map { try bench.source($0) }
-    }
-
-    private func publish(_ sources: inout [TestSource], packets: Int) throws {
-        for _ in 0..<packets {
-            for index in sources.indices {
-                WriterBench.fill(&sources[index], ticks: 25)
-                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
-            }
-        }
-    }
-
     /// Locks the row of partition 0's ticks, so that its worker waits in its COMMIT.
     private func lock(_ bench: WriterBench) throws -> PostgresConnection {
         let rival = try bench.database.connectWriter()
-        try rival.script("BEGIN", timeout: patience)
-        try rival.execute(
-            """
-            SELECT advance_positions('store', (SELECT jsonb_agg(jsonb_build_object('input', input,
-                'partition', partition, 'owner_epoch', owner_epoch, 'stream_created_ns',
-                stream_created_ns, 'sequence', sequence, 'packet_epoch', packet_epoch,
-                'packet_ordinal', packet_ordinal, 'packet_crc', packet_crc))
-                FROM sink_positions WHERE input = 'ticks' AND partition = 0))
-            """, timeout: patience)
+        try rival.script("BEGIN")
+        try rival.execute(TestDatabase.advanceAgain(where: "input = 'ticks' AND partition = 0"))
         return rival
     }
 
@@ -58,12 +38,11 @@ struct WriterWorkerTests {
     @Test("a worker that is held up holds up its own partitions only, and no more than its lane")
     func oneLane() throws {
         let bench = try WriterBench("writer_q1")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let running = try bench.start(Self.small)
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         let rival = try lock(bench)
-        try publish(&sources, packets: 40)
+        try ticks.publish(packets: 40)
         #expect(
             try eventually { try (1...3).allSatisfy { try rows(bench, of: $0) == 1_050 } },
             "\(bench.shown)")
@@ -76,42 +55,34 @@ struct WriterWorkerTests {
         #expect(running.service.metric("mds_coord_queue_capacity{thread=\"0\"}") == 100)
         #expect(depth(1) == 0)
         #expect(try rows(bench, of: 0) == 50)
-        try rival.script("ROLLBACK", timeout: patience)
-        #expect(bench.isComplete([1_050, 1_050, 1_050, 1_050]), "\(bench.shown)")
+        try rival.script("ROLLBACK")
+        ticks.expectStored()
         #expect(eventually { running.log.contains("writer.queue.low") })
         #expect(running.service.metric("mds_coord_items_submitted_total") == 4_200)
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
+        try bench.finish(running)
     }
 
     @Test("policy drop: what found no room is skipped and named, and the books are balanced")
     func drops() throws {
         let bench = try WriterBench("writer_q2")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let running = try bench.start(Self.small.merging(["WRITER_OVERFLOW": "drop"]) { $1 })
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         let rival = try lock(bench)
-        try publish(&sources, packets: 40)
+        try ticks.publish(packets: 40)
         let dropped = "mds_writer_queue_dropped_ticks_total"
         // At most the batch in progress and a full queue are not dropped.
         #expect(eventually { (running.service.metric(dropped) ?? 0) >= 800 })
-        try rival.script("ROLLBACK", timeout: patience)
-        #expect(
-            try eventually {
-                try bench.database.psql(
-                    "SELECT min(last_ordinal), max(last_ordinal) FROM sink_source_ordinals")
-                    == "1050|1050"
-            }, "\(bench.shown)")
-        try publish(&sources, packets: 2)
-        #expect(
-            try eventually {
-                try bench.database.psql(
-                    """
-                    SELECT count(*), sum(written + skipped) FROM sink_source_ordinals
-                    WHERE last_ordinal = 1100
-                    """) == "4|4400"
-            }, "\(bench.shown)")
+        try rival.script("ROLLBACK")
+        try bench.database.expectSoon(
+            "SELECT min(last_ordinal), max(last_ordinal) FROM sink_source_ordinals", "1050|1050",
+            "\(bench.shown)")
+        try ticks.publish(packets: 2)
+        try bench.database.expectSoon(
+            """
+            SELECT count(*), sum(written + skipped) FROM sink_source_ordinals
+            WHERE last_ordinal = 1100
+            """, "4|4400", "\(bench.shown)")
         // It is reported once a second.
         #expect(eventually { running.log.contains("writer.queue.dropped") })
         #expect(try running.stop() == .success)
@@ -123,35 +94,32 @@ struct WriterWorkerTests {
                 (SELECT sum(skipped) FROM sink_source_ordinals),
                 (SELECT bool_or(partition = 0) FROM gaps) FROM gaps
             """
-        #expect(try bench.database.psql(named) == "dropped|\(Int(skipped))|\(Int(skipped))|t")
+        try bench.database.expect(named, "dropped|\(Int(skipped))|\(Int(skipped))|t")
         // No ordinal in a gap has a row, and all others are stored once.
-        #expect(
-            try bench.database.psql(
-                """
-                SELECT count(*) FROM trades t JOIN gaps g USING (source, partition)
-                WHERE t.ordinal BETWEEN g.first_ordinal AND g.last_ordinal
-                """) == "0")
-        #expect(
-            try bench.database.psql("SELECT sum(rows), sum(ordinals) FROM stored_ticks")
-                == "\(4_400 - Int(skipped))|\(4_400 - Int(skipped))")
+        try bench.database.expect(
+            """
+            SELECT count(*) FROM trades t JOIN gaps g USING (source, partition)
+            WHERE t.ordinal BETWEEN g.first_ordinal AND g.last_ordinal
+            """, "0")
+        try bench.database.expect(
+            "SELECT sum(rows), sum(ordinals) FROM stored_ticks",
+            "\(4_400 - Int(skipped))|\(4_400 - Int(skipped))")
     }
 
     @Test("policy error: the service ends and says why; the tape keeps everything")
     func error() throws {
         let bench = try WriterBench("writer_q3")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let running = try bench.start(Self.small.merging(["WRITER_OVERFLOW": "error"]) { $1 })
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         let rival = try lock(bench)
-        try publish(&sources, packets: 20)
+        try ticks.publish(packets: 20)
         #expect(eventually { running.log.contains("writer.queue.full") })
-        try rival.script("ROLLBACK", timeout: patience)
+        try rival.script("ROLLBACK")
         #expect(try running.exitCode() == .temporary)
         let next = try bench.start()
-        #expect(bench.isComplete([550, 550, 550, 550]), "\(bench.shown)")
-        #expect(try next.stop() == .success)
-        #expect(try bench.missing() == "0")
+        ticks.expectStored()
+        try bench.finish(next)
     }
 
     @Test("a worker that dies is there again with a new session, and nothing is lost")
@@ -170,13 +138,12 @@ struct WriterWorkerTests {
             CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
                 FOR EACH ROW EXECUTE FUNCTION misbehave()
             """)
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         try bench.database.psql("INSERT INTO broken VALUES (1)")
-        try publish(&sources, packets: 8)
+        try ticks.publish(packets: 8)
         #expect(eventually { (running.service.metric("mds_worker_restarts_total") ?? 0) >= 2 })
         #expect(running.log.contains("misbehaves"))
         #expect(
@@ -185,13 +152,12 @@ struct WriterWorkerTests {
         #expect(try rows(bench, of: 1) == 50)
         #expect(!running.isReady)
         try bench.database.psql("DELETE FROM broken")
-        #expect(bench.isComplete([250, 250, 250, 250]), "\(bench.shown)")
+        ticks.expectStored()
         #expect(eventually { running.isReady }, "\(running.reasons)")
         #expect(eventually { running.service.metric("mds_coord_workers_alive") == 4 })
         // It continues as the same owner.
         #expect(member.heard.allSatisfy { if case .opened = $0 { true } else { false } })
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
+        try bench.finish(running)
     }
 
     @Test("an owner that dies and is asked for a partition meanwhile gives it")
@@ -205,17 +171,16 @@ struct WriterWorkerTests {
             CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
                 FOR EACH ROW EXECUTE FUNCTION misbehave()
             """)
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)
-        try publish(&sources, packets: 2)
+        try ticks.publish(packets: 2)
         #expect(eventually { (running.service.metric("mds_worker_restarts_total") ?? 0) >= 4 })
         for partition in 0..<4 { #expect(member.release(partition)) }
         try bench.database.psql("DROP TRIGGER misbehave ON sink_positions")
         member.take((0..<4).map { Partition($0) })
-        #expect(bench.isComplete([50, 50, 50, 50]), "\(bench.shown)")
-        #expect(try running.stop() == .success)
-        #expect(try bench.missing() == "0")
+        ticks.expectStored()
+        try bench.finish(running)
     }
 
     @Test("a stop under load writes what was read and hands over; the next one has the rest")
@@ -235,30 +200,26 @@ struct WriterWorkerTests {
         try load.finish()
         let total = packets * PublishedLoad.ticks
         #expect(bench.isComplete([total, total, total, total]), "\(bench.shown)")
-        #expect(try next.stop() == .success)
-        #expect(try bench.missing() == "0")
+        try bench.finish(next)
     }
 
     @Test("a stop does not wait for a database that stands still")
     func stopsWithoutDatabase() throws {
         let bench = try WriterBench("writer_q7")
-        var sources = try sources(bench)
+        var ticks = try TestTicks(bench)
         let running = try bench.start()
-        try publish(&sources, packets: 2)
-        #expect(bench.isComplete([50, 50, 50, 50]))
+        try ticks.store(packets: 2)
         let rival = try lock(bench)
-        try publish(&sources, packets: 4)
-        #expect(
-            try eventually { try (1...3).allSatisfy { try rows(bench, of: $0) == 150 } })
+        try ticks.publish(packets: 4)
+        #expect(try eventually { try (1...3).allSatisfy { try rows(bench, of: $0) == 150 } })
         #expect(try running.stop() == .success)
         #expect(running.log.contains("writer.left_behind"))
         #expect(running.log.contains("writer.worker.left_behind"))
-        try rival.script("ROLLBACK", timeout: patience)
+        try rival.script("ROLLBACK")
         // Whether the abandoned transaction commits now or is fenced, each row is stored once.
         let next = try bench.start()
-        #expect(bench.isComplete([150, 150, 150, 150]), "\(bench.shown)")
-        #expect(try next.stop() == .success)
-        #expect(try bench.missing() == "0")
+        ticks.expectStored()
+        try bench.finish(next)
     }
 
     @Test("a stop waits for each thread up to a deadline, and leaves behind what has not ended")
@@ -283,8 +244,7 @@ struct WriterWorkerTests {
         let environment = [
             "MDS_PARTITIONS": "2", "WRITER_THREADS": "2", "WRITER_QUEUE_ROWS": "200",
         ]
-        let settings = WriterSettings(
-            try TestService.configuration(Main.description, environment))
+        let settings = WriterSettings(try TestService.configuration(Main.description, environment))
         let report = WriterReport()
         report.attach(WorkerQueues(settings) { _, _ in })
         report.set(.idle, thread: 0)

@@ -16,7 +16,7 @@ struct CommitFaultTests {
         try faults.publish()
         try #require(faults.isComplete())
         let rival = try faults.rival()
-        try rival.script("BEGIN; LOCK TABLE quote_rows", timeout: patience)
+        try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
         try #require(try faults.waits("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         killed.kill()
@@ -24,77 +24,68 @@ struct CommitFaultTests {
         try faults.expectAudit(try WriterProcess(faults.bench))
     }
 
-    @Test("FAULTS 3: killed when rows and positions are written, before the COMMIT")
-    func killedBeforeCommit() throws {
-        var faults = try FaultBench("kill_before")
-        let holder = try faults.hold(.beforeCommit)
-        let killed = try WriterProcess(faults.bench)
-        try faults.publish()
-        try #require(try faults.waits(FaultBench.isHeld))
-        killed.kill()
-        holder.close()
-        try faults.expectAudit(try WriterProcess(faults.bench))
+    struct Ending: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let name: String
+        var moment = FaultBench.Moment.inCommit
+        /// Whether the transaction has happened by then, for a writer that read no answer.
+        var isCommitted = false
+        /// Whether the writer is killed. Else its session is ended.
+        var isKilled = false
     }
 
-    @Test("FAULTS 2: killed inside of the COMMIT, which may or may not happen")
-    func killedInCommit() throws {
-        var faults = try FaultBench("kill_in")
-        let holder = try faults.hold(.inCommit)
-        let killed = try WriterProcess(faults.bench)
+    @Test(
+        "a writer, or its session, that ends with a transaction",
+        arguments: [
+            Ending(
+                testDescription: "FAULTS 3: killed when all is written, before the COMMIT",
+                name: "kill_before", moment: .beforeCommit, isKilled: true),
+            Ending(
+                testDescription: "FAULTS 2: killed inside of the COMMIT, which may happen or not",
+                name: "kill_in", isKilled: true),
+            Ending(
+                testDescription: "FAULTS 2: killed after the COMMIT, before it knows",
+                name: "kill_after", isCommitted: true, isKilled: true),
+            Ending(
+                testDescription: "FAULTS 4: its session is ended inside of the COMMIT",
+                name: "end_in"),
+            Ending(
+                testDescription: "FAULTS 4: its session is ended after it, and no answer was read",
+                name: "end_after", isCommitted: true),
+        ])
+    func ended(_ one: Ending) throws {
+        var faults = try FaultBench(one.name)
+        let holder = try faults.hold(one.moment)
+        var writer = try WriterProcess(faults.bench)
         try faults.publish()
         try #require(try faults.waits(FaultBench.isHeld))
-        killed.kill()
+        if one.isCommitted {
+            writer.pause()
+            holder.close()
+            #expect(try eventually { try faults.database.psql("TABLE stored_ticks") != "" })
+        }
+        if one.isKilled {
+            writer.kill()
+        } else {
+            try faults.database.terminate(one.isCommitted ? "true" : FaultBench.isHeld)
+        }
         holder.close()
-        try faults.expectAudit(try WriterProcess(faults.bench))
-    }
-
-    @Test("FAULTS 2: killed after the COMMIT, before it knows")
-    func killedAfterCommit() throws {
-        var faults = try FaultBench("kill_after")
-        let holder = try faults.hold(.inCommit)
-        let killed = try WriterProcess(faults.bench)
-        try faults.publish()
-        try #require(try faults.waits(FaultBench.isHeld))
-        killed.pause()
-        holder.close()
-        // The transaction was committed for a writer that never reads the answer.
-        #expect(try eventually { try faults.bench.database.psql("TABLE stored_ticks") != "" })
-        killed.kill()
-        try faults.expectAudit(try WriterProcess(faults.bench))
-    }
-
-    @Test("FAULTS 4: its session is ended inside of the COMMIT")
-    func terminatedInCommit() throws {
-        var faults = try FaultBench("end_in")
-        let holder = try faults.hold(.inCommit)
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        try #require(try faults.waits(FaultBench.isHeld))
-        try faults.terminate(FaultBench.isHeld)
-        holder.close()
+        if one.isKilled {
+            writer = try WriterProcess(faults.bench)
+        } else if one.isCommitted {
+            #expect(try eventually { try faults.sessions("true") == 0 })
+            writer.resume()
+        }
         try faults.expectAudit(writer)
     }
 
-    @Test("FAULTS 4: its session is ended when the COMMIT has happened, and no answer was read")
-    func terminatedAfterCommit() throws {
-        var faults = try FaultBench("end_after")
-        let holder = try faults.hold(.inCommit)
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        try #require(try faults.waits(FaultBench.isHeld))
-        writer.pause()
-        holder.close()
-        #expect(try eventually { try faults.bench.database.psql("TABLE stored_ticks") != "" })
-        try faults.terminate()
-        #expect(try eventually { try faults.sessions("true") == 0 })
-        writer.resume()
-        try faults.expectAudit(writer)
-    }
-
-    /// Slows the table down, until `slowness` is emptied, so that the writer is reliably met in the
-    /// middle.
-    private func slowDown(_ table: String, _ faults: FaultBench) throws {
-        try faults.bench.database.psql(
+    @Test(
+        "paused inside of a COPY, or with bars on their way, it does not hold up its successor",
+        arguments: [false, true])
+    func paused(withBars: Bool) throws {
+        var faults = try FaultBench(withBars ? "pause_bars" : "pause_copy")
+        // So slow that the writer is reliably met in the middle, until `slowness` is emptied.
+        try faults.database.psql(
             """
             CREATE TABLE slowness (seconds float8);
             GRANT SELECT ON slowness TO public;
@@ -105,40 +96,21 @@ struct CommitFaultTests {
                 RETURN NEW;
             END
             $$;
-            CREATE TRIGGER slow BEFORE INSERT ON \(table) FOR EACH ROW EXECUTE FUNCTION slow();
+            CREATE TRIGGER slow BEFORE INSERT ON \(withBars ? "bars_short" : "trade_rows")
+                FOR EACH ROW EXECUTE FUNCTION slow();
             """)
-    }
-
-    @Test("paused in the middle of a COPY, it does not hold up its successor")
-    func pausedInCopy() throws {
-        var faults = try FaultBench("pause_copy")
-        try slowDown("trade_rows", faults)
         let paused = try WriterProcess(faults.bench, member: "paused")
-        try faults.publish()
-        #expect(
-            try eventually {
-                try faults.bench.database.psql(
-                    "SELECT count(*) FROM pg_stat_progress_copy WHERE tuples_processed > 2") != "0"
-            })
+        if withBars {
+            try faults.publishBars()
+            try #require(try faults.waits("wait_event = 'PgSleep'"))
+        } else {
+            try faults.publish()
+            let copied = "SELECT count(*) FROM pg_stat_progress_copy WHERE tuples_processed > 2"
+            #expect(try eventually { try faults.database.psql(copied) != "0" })
+        }
         paused.pause()
-        try faults.bench.database.psql("DELETE FROM slowness")
-        try expectSuccessor(of: paused, &faults)
-    }
-
-    @Test("paused with bars on their way, it does not hold up its successor")
-    func pausedWithBars() throws {
-        var faults = try FaultBench("pause_bars")
-        try slowDown("bars_short", faults)
-        let paused = try WriterProcess(faults.bench, member: "paused")
-        try faults.publishBars()
-        try #require(try faults.waits("wait_event = 'PgSleep'"))
-        paused.pause()
-        try faults.bench.database.psql("DELETE FROM slowness")
-        try faults.publishBars()
-        try expectSuccessor(of: paused, &faults)
-    }
-
-    private func expectSuccessor(of paused: WriterProcess, _ faults: inout FaultBench) throws {
+        try faults.database.psql("DELETE FROM slowness")
+        if withBars { try faults.publishBars() }
         let successor = try WriterProcess(faults.bench, member: "successor")
         try faults.publish()
         #expect(faults.isComplete(), "\(faults.bench.shown)\n\(successor.log)")

@@ -16,26 +16,22 @@ struct FailoverTests {
         ["POSTGRES_HOST": servers.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")]
     }
 
-    /// Returns what a server has of the ticks, as `WriterBench.stored` does.
-    private static func stored(_ faults: FaultBench, on server: PostgresServer) throws -> String {
-        try server.psql(
-            "SELECT sum(rows), sum(ordinals), min(first_ordinal), max(last_ordinal) FROM "
-                + "\(faults.bench.database.schema.quoted).stored_ticks",
-            database: faults.bench.database.name)
-    }
-
-    private static func missing(_ faults: FaultBench, on server: PostgresServer) throws -> String {
-        try server.psql(
-            "SELECT sum(abs(missing)) FROM \(faults.bench.database.schema.quoted).sink_audit",
-            database: faults.bench.database.name)
+    /// Returns what a server has of the ticks.
+    private static func stored(on database: TestDatabase) throws -> String {
+        try database.psql(
+            "SELECT sum(rows), sum(ordinals), min(first_ordinal), max(last_ordinal) "
+                + "FROM stored_ticks")
     }
 
     @Test("no row is lost, and none goes to the earlier primary, which is listed first")
     func promotion() throws {
         let primary = try PostgresServer()
         let standby = try PostgresServer(standbyOf: primary)
-        try primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        try primary.psql("SELECT pg_reload_conf()")
+        func setStandbys(_ names: String) throws {
+            try primary.psql("ALTER SYSTEM SET synchronous_standby_names = '\(names)'")
+            try primary.psql("SELECT pg_reload_conf()")
+        }
+        try setStandbys("*")
         var faults = try FaultBench("failover", server: primary)
         let writer = try WriterProcess(faults.bench, Self.hosts([primary, standby]))
         try faults.publish()
@@ -44,10 +40,12 @@ struct FailoverTests {
         primary.stopImmediately()
         try standby.promote()
         try faults.publish()
+        let copy = try TestDatabase(
+            existing: faults.database.name, faults.database.schema.text, standby)
         func isComplete() throws -> Bool {
             let all = 4 * faults.published
             return try eventually {
-                try Self.stored(faults, on: standby) == "\(all)|\(all)|1|\(faults.published)"
+                try Self.stored(on: copy) == "\(all)|\(all)|1|\(faults.published)"
             }
         }
         #expect(try isComplete(), "\(writer.log)")
@@ -55,18 +53,15 @@ struct FailoverTests {
 
         // The earlier primary is back, and accepts writes. It waits for no standby.
         try primary.restart()
-        try primary.psql("ALTER SYSTEM SET synchronous_standby_names = ''")
-        try primary.psql("SELECT pg_reload_conf()")
-        let before = try Self.stored(faults, on: primary)
-        try standby.psql(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-                + "WHERE usename = '\(faults.bench.database.writer)'")
+        try setStandbys("")
+        let before = try Self.stored(on: faults.database)
+        try copy.terminate()
         try faults.publish()
         #expect(try isComplete(), "\(writer.log)")
-        #expect(try Self.stored(faults, on: primary) == before)
+        #expect(try Self.stored(on: faults.database) == before)
         #expect(eventually { writer.count("writer.server.refused") >= 1 })
         #expect(writer.stop() == 0, "\(writer.log)")
-        #expect(try Self.missing(faults, on: standby) == "0")
+        try copy.expect("SELECT sum(abs(missing)) FROM sink_audit", "0")
     }
 
     // MARK: one session
@@ -99,7 +94,7 @@ struct FailoverTests {
         }
         #expect(reason.contains("timeline 1, but was replaced"), "\(reason)")
         #expect(error?.category == .retryable)
-        #expect(try scene.psql("SELECT count(*) FROM trades") == "1")
+        try scene.expect("SELECT count(*) FROM trades", "1")
         #expect(throws: PostgresError.self) { try scene.store.checkAlive() }
         // Nor is a new session opened with it.
         scene.store.close()
@@ -131,7 +126,7 @@ struct FailoverTests {
                 ]).first)
         }
         func set(_ epoch: Int) throws {
-            _ = try scene.psql("UPDATE sink_positions SET owner = 'other', owner_epoch = \(epoch)")
+            try scene.psql("UPDATE sink_positions SET owner = 'other', owner_epoch = \(epoch)")
         }
         try set(3)
         let again = try claim(known: 7)

@@ -16,16 +16,15 @@ import Testing
 struct FaultBench {
     /// The memory limit during every stall, because the queue and what waits for it are bounded.
     static let residentMiBMax = 300
-    private static let partitions = 4
-    private static let ticksPerPacket = 25
 
     let server: PostgresServer
     let bench: WriterBench
-    private var sources: [TestSource]
+    private var ticks: TestTicks
     private var bars: TestSource?
     private(set) var publishedBars = 0
     /// The number of ticks on each partition.
-    private(set) var published = 0
+    var published: Int { ticks.count }
+    var database: TestDatabase { bench.database }
 
     init(
         _ name: String, settings: [String] = [], timescale: Bool = false,
@@ -38,57 +37,34 @@ struct FaultBench {
         // Normally a gateway makes it.
         _ = try bench.tape.client.jetStream.createBucket(
             OwnerRecords.configuration(bench.tape.names))
-        let bench = bench
-        sources = try (0..<Self.partitions).map { try bench.source($0) }
+        ticks = try TestTicks(bench)
     }
 
-    /// Publishes bars on one partition. Returns their total number.
+    /// Publishes bars on one partition.
     mutating func publishBars(_ count: Int = 600) throws {
-        if bars == nil {
-            var source = TestSource(
-                bench.tape, Partition(1), source: .operator, kind: .bars)
-            _ = source.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("S1")), provider: "", since: .undefined,
-                    source: SourceName("test")))
-            _ = source.register(
-                SeriesDefinition(name: try #require(SeriesName("1s")), widthNanoseconds: 1))
-            bars = source
-        }
+        var lane = try bars ?? bench.bars("S1", of: "test")
         for number in 0..<count {
-            let open = WriterBench.start + Int64(publishedBars + number) * 1_000_000_000
-            bars?.append(
-                Bar(
-                    symbol: 0, series: 0, openTime: Timestamp(nanoseconds: open),
-                    closeTime: Timestamp(nanoseconds: open + 1_000_000_000)))
+            lane.append(
+                Bar(from: WriterBench.start + Int64(publishedBars + number) * 1_000_000_000))
         }
-        try bars?.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+        try lane.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+        bars = lane
         publishedBars += count
     }
 
     func hasAllBars() throws -> Bool {
         try eventually {
-            try bench.database.psql("SELECT count(*) FROM bars") == "\(publishedBars)"
+            try database.psql("SELECT count(*) FROM bars") == "\(publishedBars)"
         }
     }
 
     /// Puts this many packets on each partition.
-    mutating func publish(packets: Int = 8) throws {
-        for _ in 0..<packets {
-            for index in sources.indices {
-                WriterBench.fill(&sources[index], ticks: Self.ticksPerPacket)
-                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
-            }
-        }
-        published += packets * Self.ticksPerPacket
-    }
+    mutating func publish(packets: Int = 8) throws { try ticks.publish(packets: packets) }
 
-    func isComplete(within seconds: Double = 120) -> Bool {
-        bench.isComplete([Int](repeating: published, count: Self.partitions), within: seconds)
-    }
+    func isComplete() -> Bool { ticks.areStored() }
 
-    /// Publishes more, and expects that everything is stored once, that the books agree, and that
-    /// the writer ends in order.
+    /// Publishes more, and expects that everything is stored once and nothing set aside, that the
+    /// books agree, and that the writer ends in order.
     mutating func expectAudit(
         _ writer: WriterProcess, _ location: SourceLocation = #_sourceLocation
     ) throws {
@@ -96,10 +72,11 @@ struct FaultBench {
         #expect(
             isComplete(), "\(published) each, not \(bench.shown)\n\(writer.log)",
             sourceLocation: location)
-        #expect(
-            try writer.residentPeakMiB() < Self.residentMiBMax, sourceLocation: location)
+        #expect(try writer.residentPeakMiB() < Self.residentMiBMax, sourceLocation: location)
         #expect(writer.stop() == 0, "\(writer.log)", sourceLocation: location)
         #expect(try bench.missing() == "0", sourceLocation: location)
+        try database.expect(
+            "SELECT coalesce(sum(dead_lettered), 0) FROM sink_source_ordinals", "0", nil, location)
     }
 
     // MARK: the server
@@ -107,9 +84,9 @@ struct FaultBench {
     /// Opens a session that may do anything, and holds its locks until it is closed.
     func rival() throws -> PostgresConnection {
         var configuration = PostgresConfiguration(
-            host: "127.0.0.1", port: server.port, database: bench.database.name,
+            host: "127.0.0.1", port: server.port, database: database.name,
             user: PostgresServer.user, password: PostgresServer.password)
-        configuration.settings = [("search_path", bench.database.schema.searchPath)]
+        configuration.settings = [("search_path", database.schema.searchPath)]
         configuration.idleInTransactionTimeout = .seconds(3_600)
         configuration.statementTimeout = .seconds(3_600)
         return try PostgresConnection(configuration, timeout: patience)
@@ -117,25 +94,11 @@ struct FaultBench {
 
     /// Returns the number of the writer's sessions in that state.
     func sessions(_ condition: String) throws -> Int {
-        let count = try bench.database.psql(
-            """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE usename = '\(bench.database.writer)' AND (\(condition))
-            """)
-        return try #require(Int(count))
+        try #require(Int(database.ofSessions("count(*)", condition)))
     }
 
     func waits(_ condition: String) throws -> Bool {
         try eventually { try sessions(condition) > 0 }
-    }
-
-    /// Ends those sessions, whatever they do.
-    func terminate(_ condition: String = "true") throws {
-        try bench.database.psql(
-            """
-            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-            WHERE usename = '\(bench.database.writer)' AND (\(condition))
-            """)
     }
 
     // MARK: the moment of the commit
@@ -152,7 +115,7 @@ struct FaultBench {
 
     /// Makes the writer's transactions wait at that moment, until the session is closed.
     func hold(_ moment: Moment) throws -> PostgresConnection {
-        try bench.database.psql(
+        try database.psql(
             """
             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
@@ -163,7 +126,7 @@ struct FaultBench {
             CREATE \(moment.rawValue) FOR EACH ROW EXECUTE FUNCTION hold();
             """)
         let holder = try rival()
-        try holder.script("SELECT pg_advisory_lock(4711)", timeout: patience)
+        try holder.script("SELECT pg_advisory_lock(4711)")
         return holder
     }
 

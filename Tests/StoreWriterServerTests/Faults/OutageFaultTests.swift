@@ -19,21 +19,22 @@ struct OutageFaultTests {
         eventually { writer.count("writer.database.failed") > before }
     }
 
-    /// Makes the days of the rows in advance. Making a day also waits for a lock, so a writer that
-    /// is to wait inside a COPY needs the days made.
-    private func makeDays(_ faults: inout FaultBench) throws {
+    /// Starts a writer, and lets it write. The days of the rows are made then: making a day also
+    /// waits for a lock, and a writer that is to wait inside a COPY needs the days made.
+    private func begin(
+        _ name: String, settings: [String] = [], _ changes: [String: String] = [:],
+        prepare: (FaultBench) throws -> Void = { _ in }
+    ) throws -> (FaultBench, WriterProcess) {
+        var faults = try FaultBench(name, settings: settings)
+        try prepare(faults)
+        let writer = try WriterProcess(faults.bench, changes)
         try faults.publish()
         try #require(faults.isComplete())
+        return (faults, writer)
     }
 
     /// Lets the outage last. The time is a part of the fault itself.
     private func last() { poll(nil, 0, Int32(Self.seconds * 1_000)) }
-
-    private func expectNoDeadLetters(_ faults: FaultBench) throws {
-        #expect(
-            try faults.bench.database.psql(
-                "SELECT coalesce(sum(dead_lettered), 0) FROM sink_source_ordinals") == "0")
-    }
 
     enum Restart: String, CaseIterable {
         case fast
@@ -42,10 +43,7 @@ struct OutageFaultTests {
 
     @Test("FAULTS 23: the server restarts", arguments: Restart.allCases)
     func restarts(_ kind: Restart) throws {
-        var faults = try FaultBench("stop\(kind)")
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        #expect(faults.isComplete())
+        var (faults, writer) = try begin("stop\(kind)")
         if kind == .immediate { faults.server.stopImmediately() }
         try faults.publish()
         if kind == .immediate {
@@ -54,47 +52,38 @@ struct OutageFaultTests {
         }
         try faults.server.restart()
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 25: the server takes no writes")
     func readOnly() throws {
-        var faults = try FaultBench("read_only")
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        #expect(faults.isComplete())
+        var (faults, writer) = try begin("read_only")
         let admin = try faults.rival()
-        try admin.execute("SET default_transaction_read_only = off", timeout: patience)
-        try admin.execute(
-            "ALTER SYSTEM SET default_transaction_read_only = on", timeout: patience)
-        try admin.execute("SELECT pg_reload_conf()", timeout: patience)
+        try admin.execute("SET default_transaction_read_only = off")
+        try admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        try admin.execute("SELECT pg_reload_conf()")
         try faults.publish()
         try #require(notices(writer))
         last()
-        try admin.execute("ALTER SYSTEM RESET default_transaction_read_only", timeout: patience)
-        try admin.execute("SELECT pg_reload_conf()", timeout: patience)
+        try admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        try admin.execute("SELECT pg_reload_conf()")
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 27: no connection is left")
     func connectionsUsedUp() throws {
-        var faults = try FaultBench("max_connections", settings: ["max_connections=12"])
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        #expect(faults.isComplete())
+        var (faults, writer) = try begin("max_connections", settings: ["max_connections=12"])
         // Takes every session that the writer loses, before the writer can reconnect.
         var taken: [PostgresConnection] = []
         #expect(
             try eventually {
                 do {
-                    taken.append(try faults.bench.database.connect(faults.bench.database.migrator))
+                    taken.append(try faults.database.connect(faults.database.migrator))
                 } catch let error as PostgresError {
                     guard error.sqlState?.rawValue == "53300" else { throw error }
                     if try faults.sessions("application_name LIKE 'store-writer%'") == 0 {
                         return true
                     }
-                    try faults.terminate("application_name LIKE 'store-writer%'")
+                    try faults.database.terminate("application_name LIKE 'store-writer%'")
                 }
                 return false
             })
@@ -103,57 +92,45 @@ struct OutageFaultTests {
         last()
         for connection in taken { connection.close() }
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 27: a statement is cancelled, as a time-out does")
     func cancelled() throws {
-        var faults = try FaultBench("cancelled")
-        let writer = try WriterProcess(faults.bench)
-        try makeDays(&faults)
+        var (faults, writer) = try begin("cancelled")
         let rival = try faults.rival()
-        try rival.script("BEGIN; LOCK TABLE trade_rows", timeout: patience)
+        try rival.script("BEGIN; LOCK TABLE trade_rows")
         try faults.publish()
         let waiting = "wait_event_type = 'Lock' AND query LIKE '%COPY trade_rows%'"
         try #require(try faults.waits(waiting))
-        try faults.bench.database.psql(
-            """
-            SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
-            WHERE usename = '\(faults.bench.database.writer)' AND \(waiting)
-            """)
+        try faults.database.ofSessions("count(pg_cancel_backend(pid))", waiting)
         try #require(notices(writer))
         rival.close()
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 14: a table is locked for long")
     func locked() throws {
-        var faults = try FaultBench("locked")
-        let writer = try WriterProcess(faults.bench)
+        var (faults, writer) = try begin("locked")
         let rival = try faults.rival()
-        try rival.script("BEGIN; LOCK TABLE trade_rows", timeout: patience)
+        try rival.script("BEGIN; LOCK TABLE trade_rows")
         try faults.publish()
         try #require(try faults.waits("wait_event_type = 'Lock'"))
         try faults.publish(packets: 40)
         last()
         rival.close()
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 27: a deadlock with a rival, whose victim is the writer")
     func deadlock() throws {
-        var faults = try FaultBench("deadlock")
         // The session that waits longest searches for deadlocks first, and becomes the victim of
         // the one it finds.
-        try faults.server.psql(
-            "ALTER ROLE \(faults.bench.database.writer) SET deadlock_timeout = '3s'")
-        let writer = try WriterProcess(faults.bench, ["WRITER_THREADS": "1"])
-        try makeDays(&faults)
+        var (faults, writer) = try begin("deadlock", ["WRITER_THREADS": "1"]) {
+            try $0.server.psql("ALTER ROLE \($0.database.writer) SET deadlock_timeout = '3s'")
+        }
         let rival = try faults.rival()
-        try rival.script("SET deadlock_timeout = '1h'", timeout: patience)
-        try rival.script("BEGIN; LOCK TABLE quote_rows", timeout: patience)
+        try rival.script("SET deadlock_timeout = '1h'")
+        try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
         try #require(try faults.waits("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         try rival.script("LOCK TABLE trade_rows", timeout: .seconds(60))
@@ -161,36 +138,27 @@ struct OutageFaultTests {
         #expect(writer.log.contains("40P01"), "\(writer.log)")
         rival.close()
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 14: the server stands still")
     func paused() throws {
-        var faults = try FaultBench("paused")
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        #expect(faults.isComplete())
+        var (faults, writer) = try begin("paused")
         faults.server.pause()
         try faults.publish(packets: 40)
         last()
         faults.server.resume()
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 
     @Test("FAULTS 28: a table is dropped and put back")
     func dropped() throws {
-        var faults = try FaultBench("dropped")
-        let writer = try WriterProcess(faults.bench)
-        try faults.publish()
-        #expect(faults.isComplete())
-        try faults.bench.database.psql("ALTER TABLE quote_rows RENAME TO saved")
+        var (faults, writer) = try begin("dropped")
+        try faults.database.psql("ALTER TABLE quote_rows RENAME TO saved")
         try faults.publish()
         #expect(eventually { writer.log.contains("42P01") }, "\(writer.log)")
         #expect(writer.isRunning)
         last()
-        try faults.bench.database.psql("ALTER TABLE saved RENAME TO quote_rows")
+        try faults.database.psql("ALTER TABLE saved RENAME TO quote_rows")
         try faults.expectAudit(writer)
-        try expectNoDeadLetters(faults)
     }
 }

@@ -139,11 +139,7 @@ final class PgBackRestBench {
     /// pgBackRest knows the end of a backup by the second; a time of that second is not after it.
     func passSecond() throws {
         let ended = try server.psql("SELECT extract(epoch FROM clock_timestamp())::bigint")
-        #expect(
-            try eventually {
-                try server.psql(
-                    "SELECT floor(extract(epoch FROM clock_timestamp())) > \(ended)") == "t"
-            })
+        try server.expectSoon("SELECT floor(extract(epoch FROM clock_timestamp())) > \(ended)", "t")
     }
 
     func loseDisk() throws {
@@ -154,9 +150,7 @@ final class PgBackRestBench {
     /// Starts a restored server, and waits until it accepts writes.
     func start() throws {
         try server.restart()
-        #expect(
-            try eventually { try server.psql("SELECT pg_is_in_recovery()") == "f" },
-            "\(server.log.suffix(4_000))")
+        try server.expectSoon("SELECT pg_is_in_recovery()", "f", "\(server.log.suffix(4_000))")
     }
 
     /// Carries out `body` while a file is in the repository's place.

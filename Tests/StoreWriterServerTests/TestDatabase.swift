@@ -256,7 +256,8 @@ extension PostgresConnection {
         #expect(found == value, comment(), sourceLocation: location)
     }
 
-    /// Expects that a statement is refused, with this code where one is given. Returns the server's message.
+    /// Expects that a statement is refused, with this code where one is given. Returns the
+    /// server's message.
     @discardableResult
     func refusal(
         of sql: String, _ code: SQLState? = nil, _ location: SourceLocation = #_sourceLocation

@@ -85,6 +85,18 @@ package struct Sink: Sendable {
         self.time = time
         self.write = write
     }
+
+    /// A sink whose COPY fills these columns of a table: the one of its name, or the one behind the
+    /// view of its name.
+    init(
+        _ name: SinkName, table: String? = nil, input: PacketKind = .ticks, templates: [UInt16],
+        columns: String, time: @escaping Time = Sink.eventTime, write: @escaping Write
+    ) {
+        let table = table ?? name.rawValue
+        self.init(
+            name, tables: [table], input: input, templates: templates,
+            copy: Sink.copy(table, columns), time: time, write: write)
+    }
 }
 
 /// A table of the store, by its name in the database and in WRITER_SINKS. `bars` is a view on two.

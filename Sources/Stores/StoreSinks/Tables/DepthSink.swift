@@ -7,59 +7,49 @@ import TapeCodec
 extension Sink {
     static let depth = Sink(
         .depth, templates: [WireFormat.Template.depthUpdate, WireFormat.Template.depthReset],
-        copy: DepthRow.copy, write: DepthRow.write)
-}
-
-private enum DepthRow {
-    static let copy = Sink.copy(
-        "depth",
-        """
-        ts, event_time_ns, symbol, operation, side, position, price, size, market_maker, \
-        book_flags, reason, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 22
-    private static let operations = NameTable(DepthOperation.self)
-    private static let sides = NameTable(BookSide.self)
-    private static let reasons = NameTable(DepthResetReason.self)
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        columns: """
+            ts, event_time_ns, symbol, operation, side, position, price, size, market_maker, \
+            book_flags, reason, \(Sink.tail)
+            """
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let header = message.tickHeader(in: packet),
             let symbol = context.definition(header.symbol)
         else { return false }
         let update = message.depthUpdate(in: packet)
         let reset = message.depthReset(in: packet)
         guard update != nil || reset != nil else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 22)
         row.tickHead(header.eventTime, symbol, context)
         if let update { values(update, &row) }
         if let reset { values(reset, &row) }
         row.tickTail(header, symbol, context, ordinal: ordinal)
         return true
     }
+}
 
-    private static func values(_ update: DepthUpdate, _ row: inout BinaryCopyWriter) {
-        row.name(update.operation, of: operations)
-        row.name(update.side, of: sides)
-        row.int64(Int64(update.position))
-        row.price(update.price)
-        row.quantity(update.size)
-        if update.marketMaker.second == .empty {
-            row.shortText(update.marketMaker.first)
-        } else {
-            row.text(update.marketMaker.text)
-        }
-        row.int16(Int16(update.flags.rawValue))
-        row.null()
-    }
+private let operations = NameTable(DepthOperation.self)
+private let sides = NameTable(BookSide.self)
+private let reasons = NameTable(DepthResetReason.self)
 
-    private static func values(_ reset: DepthReset, _ row: inout BinaryCopyWriter) {
-        row.text("reset")
-        for _ in 0..<4 { row.null() }
-        row.shortText(.empty)
-        row.int16(0)
-        row.name(reset.reason, of: reasons)
+private func values(_ update: DepthUpdate, _ row: inout BinaryCopyWriter) {
+    row.name(update.operation, of: operations)
+    row.name(update.side, of: sides)
+    row.int64(Int64(update.position))
+    row.price(update.price)
+    row.quantity(update.size)
+    if update.marketMaker.second == .empty {
+        row.shortText(update.marketMaker.first)
+    } else {
+        row.text(update.marketMaker.text)
     }
+    row.int16(Int16(update.flags.rawValue))
+    row.null()
+}
+
+private func values(_ reset: DepthReset, _ row: inout BinaryCopyWriter) {
+    row.text("reset")
+    for _ in 0..<4 { row.null() }
+    row.shortText(.empty)
+    row.int16(0)
+    row.name(reset.reason, of: reasons)
 }

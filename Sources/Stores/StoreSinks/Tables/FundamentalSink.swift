@@ -6,26 +6,15 @@ import TapeCodec
 /// The sink of `fundamentals`: a part of a document about a company becomes a row.
 extension Sink {
     static let fundamentals = Sink(
-        .fundamentals, templates: [WireFormat.Template.fundamentalPart], copy: FundamentalRow.copy,
-        write: FundamentalRow.write)
-}
-
-private enum FundamentalRow {
-    static let copy = Sink.copy(
-        "fundamentals",
-        """
-        ts, event_time_ns, symbol, report, part, parts, document_bytes, content, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 19
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .fundamentals, templates: [WireFormat.Template.fundamentalPart],
+        columns: """
+            ts, event_time_ns, symbol, report, part, parts, document_bytes, content, \(Sink.tail)
+            """
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let part = message.fundamentalPart(in: packet),
             let symbol = context.reference(part.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 19)
         row.tickHead(part.header.eventTime, symbol, context)
         row.text(part.report)
         row.int64(Int64(part.part))

@@ -11,36 +11,17 @@ extension Sink {
     package static let owner = "store"
 
     static let gaps = Sink(
-        .gaps, templates: [WireFormat.Template.gapRecord], copy: GapRow.copy,
-        time: GapRow.time, write: GapRow.write)
-}
-
-private enum GapRow {
-    static let copy = Sink.copy(
-        "gaps",
-        """
-        sink, input, partition, source, reason, detail, symbol, kind, from_time, from_time_ns, \
-        to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, epoch, \
-        ordinal
-        """)
-    private static let columns: Int16 = 18
-    private static let reasons = NameTable(GapReason.self)
-    private static let kinds = NameTable(DataKind.self)
-    private static let states = NameTable(GapState.self)
-
-    /// Returns `nil`: the table is not partitioned by time.
-    @Sendable static func time(
-        _: Record, _: borrowing PacketContext, _: RawSpan
-    ) -> Timestamp? { nil }
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .gaps, templates: [WireFormat.Template.gapRecord],
+        columns: """
+            sink, input, partition, source, reason, detail, symbol, kind, from_time, from_time_ns, \
+            to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, epoch, \
+            ordinal
+            """, time: Sink.untimed
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let gap = message.gapRecord(in: packet),
             let symbol = context.reference(gap.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 18)
         row.text(Sink.owner)
         row.text("ticks")
         row.int32(Int32(context.header.partition.number))
@@ -60,6 +41,10 @@ private enum GapRow {
         return true
     }
 }
+
+private let reasons = NameTable(GapReason.self)
+private let kinds = NameTable(DataKind.self)
+private let states = NameTable(GapState.self)
 
 extension BinaryCopyWriter {
     /// Writes an ordinal; NULL for 0, which means none.

@@ -7,29 +7,17 @@ import TapeCodec
 /// a row. Computed values come in the packets of bars, and are numbered with the bars.
 extension Sink {
     static let indicators = Sink(
-        .indicators, templates: [WireFormat.Template.indicatorValue], copy: IndicatorRow.copy,
-        write: IndicatorRow.write)
-}
-
-private enum IndicatorRow {
-    static let copy = Sink.copy(
-        "indicators",
-        """
-        ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, period_end, \
-        period_end_ns, revision, of_source, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 23
-    private static let decimals = 9
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .indicators, templates: [WireFormat.Template.indicatorValue],
+        columns: """
+            ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, period_end, \
+            period_end_ns, revision, of_source, \(Sink.tail)
+            """
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record,
             let indicator = message.indicatorValue(in: packet),
             let symbol = context.reference(indicator.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 23)
         row.tickHead(indicator.header.eventTime, symbol, context)
         row.text(indicator.name)
         row.text(indicator.unit)
@@ -44,3 +32,5 @@ private enum IndicatorRow {
         return true
     }
 }
+
+private let decimals = 9

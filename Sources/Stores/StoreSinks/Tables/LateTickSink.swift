@@ -9,30 +9,17 @@ import TapeCodec
 extension Sink {
     static let lateTicks = Sink(
         .lateTicks, input: .bars, templates: [WireFormat.Template.lateTick],
-        copy: LateTickRow.copy, write: LateTickRow.write)
-}
-
-private enum LateTickRow {
-    static let copy = Sink.copy(
-        "late_ticks",
-        """
-        ts, event_time_ns, symbol, series, reason, kind, price, size, exchange, conditions, \
-        ask_price, ask_size, open_time, open_time_ns, close_time, close_time_ns, of_source, \
-        of_ordinal, action, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 30
-    private static let reasons = NameTable(LateTickReason.self)
-    private static let kinds = NameTable(DataKind.self)
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        columns: """
+            ts, event_time_ns, symbol, series, reason, kind, price, size, exchange, conditions, \
+            ask_price, ask_size, open_time, open_time_ns, close_time, close_time_ns, of_source, \
+            of_ordinal, action, \(Sink.tail)
+            """
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let late = message.lateTick(in: packet),
             let symbol = context.definition(late.header.symbol),
             let series = context.seriesName(late.series)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 30)
         row.tickHead(late.header.eventTime, symbol, context)
         row.shared(series, of: context.fields)
         row.name(late.reason, of: reasons)
@@ -52,3 +39,6 @@ private enum LateTickRow {
         return true
     }
 }
+
+private let reasons = NameTable(LateTickReason.self)
+private let kinds = NameTable(DataKind.self)

@@ -6,30 +6,17 @@ import TapeCodec
 /// The sink of `options`: a provider's computations for an option become a row.
 extension Sink {
     static let options = Sink(
-        .options, templates: [WireFormat.Template.optionComputation], copy: OptionRow.copy,
-        write: OptionRow.write)
-}
-
-private enum OptionRow {
-    static let copy = Sink.copy(
-        "options",
-        """
-        ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, vega, \
-        theta, option_price, dividends, underlying_price, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 24
-    private static let kinds = NameTable(OptionComputationKind.self)
-    private static let bases = NameTable(OptionComputationBasis.self)
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .options, templates: [WireFormat.Template.optionComputation],
+        columns: """
+            ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, vega, \
+            theta, option_price, dividends, underlying_price, \(Sink.tail)
+            """
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record,
             let option = message.optionComputation(in: packet),
             let symbol = context.definition(option.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 24)
         row.tickHead(option.header.eventTime, symbol, context)
         row.name(option.kind, of: kinds)
         row.name(option.basis, of: bases)
@@ -45,3 +32,6 @@ private enum OptionRow {
         return true
     }
 }
+
+private let kinds = NameTable(OptionComputationKind.self)
+private let bases = NameTable(OptionComputationBasis.self)

@@ -7,35 +7,16 @@ import TapeCodec
 /// close.
 extension Sink {
     static let providerBars = Sink(
-        .providerBars, templates: [WireFormat.Template.providerBar], copy: ProviderBarRow.copy,
-        time: ProviderBarRow.time, write: ProviderBarRow.write)
-}
-
-private enum ProviderBarRow {
-    static let copy = Sink.copy(
-        "provider_bars",
-        """
-        ts, event_time_ns, symbol, made_of, open_time, open_time_ns, open, high, low, close, \
-        vwap, volume, trades, bar_flags, provider_time_ns, \(Sink.tail)
-        """)
-    private static let columns: Int16 = 26
-    private static let kinds = NameTable(ProviderBarKind.self)
-
-    @Sendable static func time(
-        _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
-    ) -> Timestamp? {
-        guard case .other(let message) = record else { return nil }
-        return message.providerBar(in: packet)?.closeTime
-    }
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .providerBars, templates: [WireFormat.Template.providerBar],
+        columns: """
+            ts, event_time_ns, symbol, made_of, open_time, open_time_ns, open, high, low, close, \
+            vwap, volume, trades, bar_flags, provider_time_ns, \(Sink.tail)
+            """, time: closeTime
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let bar = message.providerBar(in: packet),
             let symbol = context.definition(bar.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 26)
         row.tickHead(bar.closeTime, symbol, context)
         row.name(bar.kind, of: kinds)
         row.exactTime(bar.openTime)
@@ -53,4 +34,13 @@ private enum ProviderBarRow {
         row.tickTail(bar.header, symbol, context, ordinal: ordinal)
         return true
     }
+}
+
+private let kinds = NameTable(ProviderBarKind.self)
+
+@Sendable private func closeTime(
+    _ record: Record, _: borrowing PacketContext, _ packet: RawSpan
+) -> Timestamp? {
+    guard case .other(let message) = record else { return nil }
+    return message.providerBar(in: packet)?.closeTime
 }

@@ -6,28 +6,16 @@ import TapeCodec
 /// The sink of `quotes`, which is a view; its rows are in `quote_rows`.
 extension Sink {
     static let quotes = Sink(
-        .quotes, tables: [QuoteRow.table], templates: [WireFormat.Template.quote],
-        copy: QuoteRow.copy, write: QuoteRow.write)
-}
-
-private enum QuoteRow {
-    static let table = "quote_rows"
-    static let copy = Sink.copy(
-        table,
-        """
-        \(Sink.narrowHead), bid_price, bid_size, ask_price, ask_size, bid_exchange, \
-        ask_exchange, \(Sink.narrowTail)
-        """)
-    private static let columns: Int16 = 20
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
-        _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .quotes, table: "quote_rows", templates: [WireFormat.Template.quote],
+        columns: """
+            \(Sink.narrowHead), bid_price, bid_size, ask_price, ask_size, bid_exchange, \
+            ask_exchange, \(Sink.narrowTail)
+            """
+    ) { record, context, _, ordinal, row throws(PostgresError) in
         guard case .quote(let quote) = record,
             let symbol = context.definition(quote.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 20)
         row.narrowHead(quote.header, symbol, context)
         row.price(quote.bidPrice)
         row.quantity(quote.bidSize)

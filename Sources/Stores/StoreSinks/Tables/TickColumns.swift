@@ -97,6 +97,11 @@ extension Sink {
         case .bar, .malformed: nil
         }
     }
+
+    /// Returns `nil`: the table is not divided by time.
+    @Sendable static func untimed(
+        _: Record, _: borrowing PacketContext, _: RawSpan
+    ) -> Timestamp? { nil }
 }
 
 extension Timestamp {

@@ -7,33 +7,16 @@ import TapeCodec
 /// `of_ordinal` name the trade.
 extension Sink {
     static let tradeChanges = Sink(
-        .tradeChanges, templates: [WireFormat.Template.tradeChange], copy: TradeChangeRow.copy,
-        time: TradeChangeRow.time, write: TradeChangeRow.write)
-}
-
-private enum TradeChangeRow {
-    static let copy = Sink.copy(
-        "trade_changes",
-        """
-        ts, event_time_ns, symbol, of_source, of_ordinal, change, price, size, requester, note, \
-        \(Sink.tail)
-        """)
-    private static let columns: Int16 = 21
-    private static let changes = NameTable(TradeChangeAction.self)
-
-    /// Returns `nil`: the table is not partitioned by time.
-    @Sendable static func time(
-        _: Record, _: borrowing PacketContext, _: RawSpan
-    ) -> Timestamp? { nil }
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .tradeChanges, templates: [WireFormat.Template.tradeChange],
+        columns: """
+            ts, event_time_ns, symbol, of_source, of_ordinal, change, price, size, requester, note, \
+            \(Sink.tail)
+            """, time: Sink.untimed
+    ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let change = message.tradeChange(in: packet),
             let symbol = context.definition(change.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 21)
         row.tickHead(change.header.eventTime, symbol, context)
         row.text(change.source.text)
         row.int64(Int64(bitPattern: change.ordinal))
@@ -46,3 +29,5 @@ private enum TradeChangeRow {
         return true
     }
 }
+
+private let changes = NameTable(TradeChangeAction.self)

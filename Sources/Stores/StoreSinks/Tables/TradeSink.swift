@@ -7,27 +7,15 @@ import TapeCodec
 /// view; its rows are in `trade_rows`.
 extension Sink {
     static let trades = Sink(
-        .trades, tables: [TradeRow.table], templates: [WireFormat.Template.trade],
-        copy: TradeRow.copy, write: TradeRow.write)
-}
-
-private enum TradeRow {
-    static let table = "trade_rows"
-    static let copy = Sink.copy(
-        table,
-        """
-        \(Sink.narrowHead), price, size, exchange, conditions, action, \(Sink.narrowTail)
-        """)
-    private static let columns: Int16 = 19
-
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
-        _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        .trades, table: "trade_rows", templates: [WireFormat.Template.trade],
+        columns: """
+            \(Sink.narrowHead), price, size, exchange, conditions, action, \(Sink.narrowTail)
+            """
+    ) { record, context, _, ordinal, row throws(PostgresError) in
         guard case .trade(let trade) = record,
             let symbol = context.definition(trade.header.symbol)
         else { return false }
-        try row.row(columns: columns)
+        try row.row(columns: 19)
         row.narrowHead(trade.header, symbol, context)
         row.price(trade.price)
         row.quantity(trade.size)

@@ -7,19 +7,9 @@ import Testing
 extension IntegrationTests {
     /// Members come and go under load. Afterwards the audit is clean.
     @Suite struct ChurnTests {
-        /// Lets a fault last for this time. It does not wait for an event.
-        private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
-
         /// Returns a load that lasts as long as the test.
         private func load(rate: Int = 300, seed: UInt64) -> Pipeline.Load {
             Pipeline.Load(ticks: 0, rate: rate, backlogSeconds: 20, seed: seed)
-        }
-
-        private func finish(_ pipeline: Pipeline) throws {
-            try pipeline.endSource()
-            try pipeline.drain()
-            try pipeline.expectCleanAudit()
-            pipeline.stopAll()
         }
 
         /// How many workers and writers there are, one after the other.
@@ -36,7 +26,7 @@ extension IntegrationTests {
                 try pipeline.expectShared(.worker(0), among: workers)
                 try pipeline.expectShared(.writer(0), among: writers)
             }
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         private static let workers = StormSize.size(short: 2, long: 3)
@@ -57,7 +47,7 @@ extension IntegrationTests {
                 #expect(try pipeline.service(role).becomesReady())
             }
             try pipeline.expectShared(.worker(0), among: Self.workers)
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         @Test(
@@ -65,42 +55,16 @@ extension IntegrationTests {
             arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
             let roles = Self.members
-            let schedule = ChurnSchedule(seed: seed, roles: roles)
+            let schedule = FaultSchedule.churn(seed: seed, roles: roles)
             print("members that come and go: \(schedule)")
             let pipeline = try Pipeline(load(seed: seed))
             for role in roles { try pipeline.start(role) }
-            let begin = ContinuousClock.now
-            for step in schedule.steps {
-                let left = ContinuousClock.now.duration(
-                    to: begin + .milliseconds(step.milliseconds))
-                pass(milliseconds: max(0, Int(left / .milliseconds(1))))
-                try perform(step.action, on: pipeline)
-            }
+            try pipeline.carryOut(schedule)
             do {
                 try pipeline.expectShared(.worker(0), among: Self.workers)
-                try finish(pipeline)
+                try pipeline.finish()
             } catch {
                 Issue.record("\(schedule): \(error)")
-            }
-        }
-
-        private func perform(_ action: ChurnSchedule.Action, on pipeline: Pipeline) throws {
-            switch action {
-            case .kill(let role):
-                let victim = try pipeline.service(role)
-                victim.kill()
-                victim.expectCleanOutput(secrets: pipeline.secrets)
-            case .end(let role): try pipeline.service(role).signal(SIGTERM)
-            case .start(let role):
-                // A member that was asked to end may still be handing over.
-                _ = try pipeline.service(role).exitCode()
-                try pipeline.start(role)
-            case .pause(let role): try pipeline.service(role).signal(SIGSTOP)
-            case .resume(let role): try pipeline.service(role).signal(SIGCONT)
-            case .killNats:
-                pipeline.nats.kill()
-                try pipeline.nats.start()
-            case .restartNats: try pipeline.nats.restart()
             }
         }
 
@@ -118,7 +82,7 @@ extension IntegrationTests {
             try pipeline.nats.restart()
             try pipeline.expectFlow()
             #expect(try pipeline.owners() == before)
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         private func spooled(_ gateway: ServiceProcess) throws -> Double {
@@ -141,7 +105,7 @@ extension IntegrationTests {
                 #expect(try twin.becomesReady())
                 pipeline.replace(role, by: twin)
             }
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         @Test("NATS away: ticks go into the spool, memory stays flat, and all of it is stored")
@@ -162,7 +126,7 @@ extension IntegrationTests {
             #expect(after - before < 16 * 1_048_576)
             try pipeline.nats.start()
             #expect(try eventually(within: 600) { try spooled(gateway) == 0 })
-            try finish(pipeline)
+            try pipeline.finish()
         }
     }
 }

@@ -10,12 +10,6 @@ extension IntegrationTests {
         private static let load = Pipeline.Load(
             ticks: 16_000, rate: 400, backlogSeconds: 10, seed: 7)
 
-        private func finish(_ pipeline: Pipeline) throws {
-            try pipeline.drain(within: 240)
-            try pipeline.expectCleanAudit()
-            pipeline.stopAll()
-        }
-
         /// Expects rows to be written, until all ticks are rows.
         private func expectFlow(
             _ pipeline: Pipeline, _ location: SourceLocation = #_sourceLocation
@@ -66,7 +60,7 @@ extension IntegrationTests {
             }
             #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
-            try finish(pipeline)
+            try pipeline.finish(within: 240)
         }
 
         @Test("a frozen server: the members on it pause, and are taken over once")
@@ -90,7 +84,7 @@ extension IntegrationTests {
             cluster.nodes[2].resume()
             #expect(eventually { cluster.isWhole })
             try pipeline.expectShared(.worker(0), among: 2)
-            try finish(pipeline)
+            try pipeline.finish(within: 240)
         }
 
         @Test(
@@ -109,7 +103,7 @@ extension IntegrationTests {
             try expectFlow(pipeline)
             #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
-            try finish(pipeline)
+            try pipeline.finish(within: 240)
         }
     }
 }

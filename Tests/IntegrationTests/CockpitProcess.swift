@@ -13,6 +13,15 @@ extension Pipeline {
         keys["MDS_MEMBER"] = nil
         return keys
     }
+
+    /// The settings of the tool `tapeline`.
+    var toolEnvironment: [String: String] {
+        environment(of: "tool").filter { $0.key != "OPS_PORT" }
+    }
+
+    func tapeline(_ words: String...) throws -> String {
+        try run(ProductPrograms.path("tapeline"), words, environment: toolEnvironment)
+    }
 }
 
 extension ServiceProcess {

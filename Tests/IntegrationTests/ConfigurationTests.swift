@@ -8,94 +8,96 @@ extension IntegrationTests {
     @Suite struct ConfigurationTests {
         struct Mistake: CustomTestStringConvertible, Sendable {
             let name: String
-            var products = ["provider-gateway", "operator-worker", "store-writer"]
+            var products = ConfigurationTests.all
             var environment: [String: String] = [:]
             var arguments: [String] = []
             /// One expected problem per line.
             let lines: [String]
 
+            init(
+                _ name: String, of products: String..., set environment: [String: String] = [:],
+                given arguments: [String] = [], says lines: String...
+            ) {
+                self.name = name
+                if !products.isEmpty { self.products = products }
+                (self.environment, self.arguments, self.lines) = (environment, arguments, lines)
+            }
+
             var testDescription: String { name }
         }
+
+        private static let all = ["provider-gateway", "operator-worker", "store-writer"]
 
         private static let secret = "hush-4d7f"
 
         private static let mistakes = [
+            Mistake("a misspelt key", set: ["NATS_ULR": "nats://127.0.0.1:1"], says: "NATS_URL"),
             Mistake(
-                name: "a misspelt key", environment: ["NATS_ULR": "nats://127.0.0.1:1"],
-                lines: ["NATS_URL"]),
+                "a misspelt key of its own", of: "provider-gateway", set: ["SYNTHETIC_RAET": "5"],
+                says: "SYNTHETIC_RATE"),
             Mistake(
-                name: "a misspelt key of its own", products: ["provider-gateway"],
-                environment: ["SYNTHETIC_RAET": "5"], lines: ["SYNTHETIC_RATE"]),
+                "a misspelt flag", given: ["--nats-ulr", "nats://127.0.0.1:1"], says: "--nats-url"),
             Mistake(
-                name: "a misspelt flag", arguments: ["--nats-ulr", "nats://127.0.0.1:1"],
-                lines: ["--nats-url"]),
+                "a flag of another service", of: "operator-worker", "store-writer",
+                given: ["--synthetic-rate", "5"], says: "--synthetic-rate"),
             Mistake(
-                name: "a flag of another service", products: ["operator-worker", "store-writer"],
-                arguments: ["--synthetic-rate", "5"], lines: ["--synthetic-rate"]),
+                "a secret as a flag", given: ["--nats-password", secret], says: "NATS_PASSWORD_FILE"
+            ),
             Mistake(
-                name: "a secret as a flag", arguments: ["--nats-password", secret],
-                lines: ["NATS_PASSWORD_FILE"]),
+                "a secret without a file", set: ["NATS_PASSWORD_FILE": "/nowhere/at/all"],
+                says: "NATS_PASSWORD_FILE"),
             Mistake(
-                name: "a secret without a file",
-                environment: ["NATS_PASSWORD_FILE": "/nowhere/at/all"],
-                lines: ["NATS_PASSWORD_FILE"]),
+                "a folder as a secret", set: ["NATS_PASSWORD_FILE": "/tmp"],
+                says: "NATS_PASSWORD_FILE"),
             Mistake(
-                name: "a folder as a secret", environment: ["NATS_PASSWORD_FILE": "/tmp"],
-                lines: ["NATS_PASSWORD_FILE"]),
+                "a secret in two places",
+                set: ["NATS_PASSWORD_FILE": "/dev/null", "NATS_PASSWORD": secret],
+                says: "NATS_PASSWORD"),
+            Mistake("a port that is none", set: ["OPS_PORT": "99999"], says: "OPS_PORT"),
             Mistake(
-                name: "a secret in two places",
-                environment: ["NATS_PASSWORD_FILE": "/dev/null", "NATS_PASSWORD": secret],
-                lines: ["NATS_PASSWORD"]),
+                "an address of something else",
+                set: ["NATS_URL": "http://user:\(secret)@127.0.0.1"], says: "NATS_URL"),
             Mistake(
-                name: "a port that is none", environment: ["OPS_PORT": "99999"],
-                lines: ["OPS_PORT"]),
+                "a password in the address", set: ["NATS_URL": "nats://user:\(secret)@127.0.0.1"],
+                says: "NATS_URL"),
             Mistake(
-                name: "an address of something else",
-                environment: ["NATS_URL": "http://user:\(secret)@127.0.0.1"], lines: ["NATS_URL"]),
+                "a namespace that cannot be a subject", set: ["MDS_NAMESPACE": "md.>"],
+                says: "MDS_NAMESPACE"),
             Mistake(
-                name: "a password in the address",
-                environment: ["NATS_URL": "nats://user:\(secret)@127.0.0.1"],
-                lines: ["NATS_URL"]),
+                "a namespace that cannot be a schema", set: ["MDS_NAMESPACE": "1md"],
+                says: "MDS_NAMESPACE"),
             Mistake(
-                name: "a namespace that cannot be a subject",
-                environment: ["MDS_NAMESPACE": "md.>"], lines: ["MDS_NAMESPACE"]),
+                "full pace for ever", of: "provider-gateway", set: ["SYNTHETIC_PACE": "full"],
+                says: "SYNTHETIC_TICKS"),
             Mistake(
-                name: "a namespace that cannot be a schema",
-                environment: ["MDS_NAMESPACE": "1md"], lines: ["MDS_NAMESPACE"]),
+                "a symbol twice", of: "provider-gateway",
+                set: ["SYNTHETIC_SYMBOLS": "AAPL,MSFT,AAPL"], says: "AAPL"),
             Mistake(
-                name: "full pace for ever", products: ["provider-gateway"],
-                environment: ["SYNTHETIC_PACE": "full"], lines: ["SYNTHETIC_TICKS"]),
+                "a source that is no token", of: "provider-gateway", set: ["GATEWAY_SOURCE": "a.b"],
+                says: "GATEWAY_SOURCE"),
             Mistake(
-                name: "a symbol twice", products: ["provider-gateway"],
-                environment: ["SYNTHETIC_SYMBOLS": "AAPL,MSFT,AAPL"], lines: ["AAPL"]),
+                "a series that no day divides into", of: "operator-worker",
+                set: ["OPERATOR_SERIES": "1s,7s"], says: "OPERATOR_SERIES"),
             Mistake(
-                name: "a source that is no token", products: ["provider-gateway"],
-                environment: ["GATEWAY_SOURCE": "a.b"], lines: ["GATEWAY_SOURCE"]),
+                "a member's name that is no token", set: ["MDS_MEMBER": "worker.7"],
+                says: "MDS_MEMBER"),
             Mistake(
-                name: "a series that no day divides into", products: ["operator-worker"],
-                environment: ["OPERATOR_SERIES": "1s,7s"], lines: ["OPERATOR_SERIES"]),
+                "a lease that is shorter than a message takes", set: ["MDS_LEASE": "1ms"],
+                says: "MDS_LEASE"),
             Mistake(
-                name: "a member's name that is no token",
-                environment: ["MDS_MEMBER": "worker.7"], lines: ["MDS_MEMBER"]),
+                "a time without a unit", of: "store-writer", set: ["WRITER_BATCH_WAIT": "250"],
+                says: "WRITER_BATCH_WAIT"),
             Mistake(
-                name: "a lease that is shorter than a message takes",
-                environment: ["MDS_LEASE": "1ms"], lines: ["MDS_LEASE"]),
+                "a file that is not there", given: ["--config", "/nowhere/default.env"],
+                says: "/nowhere/default.env"),
             Mistake(
-                name: "a time without a unit", products: ["store-writer"],
-                environment: ["WRITER_BATCH_WAIT": "250"], lines: ["WRITER_BATCH_WAIT"]),
-            Mistake(
-                name: "a file that is not there", arguments: ["--config", "/nowhere/default.env"],
-                lines: ["/nowhere/default.env"]),
-            Mistake(
-                name: "several at once",
-                environment: [
+                "several at once",
+                set: [
                     "NATS_ULR": "x", "OPS_PORT": "-1", "LOG_LEVEL": "loud", "MDS_PARTITIONS": "0",
                     "NATS_PASSWORD_FILE": "/nowhere/at/all",
-                ], arguments: ["--colour"],
-                lines: [
-                    "NATS_ULR", "OPS_PORT", "LOG_LEVEL", "MDS_PARTITIONS", "NATS_PASSWORD_FILE",
-                    "--colour",
-                ]),
+                ], given: ["--colour"], says: "NATS_ULR", "OPS_PORT", "LOG_LEVEL", "MDS_PARTITIONS",
+                "NATS_PASSWORD_FILE",
+                "--colour"),
         ]
 
         @Test("A mistake in the settings ends with 64 and says what to do", arguments: mistakes)
@@ -123,7 +125,7 @@ extension IntegrationTests {
             "What only asks ends with 0, starts nothing and repeats no secret",
             arguments: ["--help", "--version", "--check-config", "--print-config"])
         func questions(flag: String) throws {
-            for product in Mistake(name: "", lines: []).products {
+            for product in Self.all {
                 let folder = try TemporaryFolder("settings")
                 let service = try ServiceProcess(
                     product, [flag],

@@ -12,9 +12,7 @@ extension IntegrationTests.StoredTests {
             let pipeline = try Pipeline.stored()
             let roles = Pipeline.Role.usual
             let before = try roles.map { try questions(pipeline.service($0)) }
-            let inspector = try TapeInspector(
-                port: pipeline.nats.port, user: "tool",
-                password: try #require(Pipeline.natsPasswords["tool"]))
+            let inspector = try pipeline.inspector()
             let products = roles.map(\.product).sorted()
             for product in Set(products) {
                 // A service may be ready a moment before it is announced.

@@ -12,16 +12,6 @@ extension IntegrationTests {
             Pipeline.Load(ticks: 0, rate: rate, backlogSeconds: 20, seed: seed)
         }
 
-        /// Lets a fault, or a calm, last for this time. It does not wait for an event.
-        private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
-
-        private func finish(_ pipeline: Pipeline) throws {
-            if pipeline.load.ticks == 0 { try pipeline.endSource() }
-            try pipeline.drain()
-            try pipeline.expectCleanAudit()
-            pipeline.stopAll()
-        }
-
         @Test(
             "kill -9 of each service at random moments, restarted at once",
             arguments: StormSize.seeds.all())
@@ -36,7 +26,7 @@ extension IntegrationTests {
                     try pipeline.killAndRestart(victim)
                 }
             }
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         @Test(
@@ -57,37 +47,21 @@ extension IntegrationTests {
                 pass(milliseconds: Int.random(in: 1...500, using: &random))
                 try strike(pipeline, &random)
             }
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         @Test(
             "Every service paused for long and killed, NATS killed and paused, as a seed says",
             arguments: StormSize.seeds.all())
         func schedule(seed: UInt64) throws {
-            let schedule = KillSchedule(
+            let schedule = FaultSchedule.kills(
                 seed: seed, milliseconds: StormSize.size(short: 6_000, long: 15_000))
             print("faults of the services: \(schedule)")
             let pipeline = try Pipeline(load(seed: seed))
             try pipeline.startAll()
-            let begin = ContinuousClock.now
-            for step in schedule.steps {
-                let left = ContinuousClock.now.duration(
-                    to: begin + .milliseconds(step.milliseconds))
-                pass(milliseconds: max(0, Int(left / .milliseconds(1))))
-                switch step.action {
-                case .kill(let role): try pipeline.killAndRestart(role)
-                case .pause(let role): try pipeline.service(role).signal(SIGSTOP)
-                case .resume(let role): try pipeline.service(role).signal(SIGCONT)
-                case .killNats:
-                    pipeline.nats.kill()
-                    try pipeline.nats.start()
-                case .restartNats: try pipeline.nats.restart()
-                case .pauseNats: pipeline.nats.pause()
-                case .resumeNats: pipeline.nats.resume()
-                }
-            }
+            try pipeline.carryOut(schedule)
             do {
-                try finish(pipeline)
+                try pipeline.finish()
             } catch {
                 Issue.record("\(schedule): \(error)")
             }
@@ -140,7 +114,7 @@ extension IntegrationTests {
             try failPostgres(pipeline)
             try failValkey(pipeline)
             try freeze(pipeline)
-            try finish(pipeline)
+            try pipeline.finish()
         }
 
         /// Killed, stopped in order and frozen: everybody goes on by itself.

@@ -62,8 +62,6 @@ extension IntegrationTests {
             }
         }
 
-        private func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
-
         @Test(
             "Links cut, answers lost, late and untrue, as a seed says",
             arguments: StormSize.seeds.all())
@@ -96,10 +94,7 @@ extension IntegrationTests {
                 }
             }
             proxy.calm()
-            try pipeline.endSource()
-            try pipeline.drain()
-            try pipeline.expectCleanAudit()
-            pipeline.stopAll()
+            try pipeline.finish()
         }
     }
 }

@@ -207,10 +207,8 @@ final class Pipeline: Sendable {
 
     /// Writes the source's recording to a file, as the tool `tapeline` does.
     func record(_ source: String, to path: String) throws {
-        var tool = environment(.gateway)
-        tool["NATS_USER"] = "tool"
-        tool["NATS_PASSWORD"] = Self.natsPasswords["tool"]
-        try finish("tapeline", ["record", "--source", source, "-o", path, "--no-bars"], tool)
+        try finish(
+            "tapeline", ["record", "--source", source, "-o", path, "--no-bars"], toolEnvironment)
     }
 
     private func finish(
@@ -326,11 +324,14 @@ final class Pipeline: Sendable {
         return code
     }
 
+    func inspector() throws -> TapeInspector {
+        try TapeInspector(
+            port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
+    }
+
     /// Returns the recorded owner of each partition of each group.
     func owners() throws -> [String: TapeInspector.Owner] {
-        let inspector = try TapeInspector(
-            port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
-        return try inspector.owners(namespace: Self.namespace)
+        try inspector().owners(namespace: Self.namespace)
     }
 
     /// Waits until this many members of the role's kind own equal shares of all partitions.
@@ -388,8 +389,7 @@ final class Pipeline: Sendable {
     }
 
     func lastOrdinals() throws -> [TapeInspector.Head] {
-        let inspector = try TapeInspector(
-            port: nats.port, user: "tool", password: try #require(Self.natsPasswords["tool"]))
+        let inspector = try inspector()
         return try (0..<4).flatMap {
             try inspector.heads(stream: "MD_TICKS_\($0)", filter: "md.ticks.*.*")
         }

@@ -9,16 +9,6 @@ extension IntegrationTests {
         /// The ticks of each of the two lives of the tape.
         private static let load = Pipeline.Load(ticks: 1_500, rate: 500, seed: 41)
 
-        private func tapeline(_ pipeline: Pipeline, _ arguments: String...) throws -> JSONValue {
-            var keys = pipeline.environment(.writer)
-            keys["NATS_USER"] = "tool"
-            keys["NATS_PASSWORD"] = Pipeline.natsPasswords["tool"]
-            keys["OPS_PORT"] = nil
-            return try JSONValue.parse(
-                try run(
-                    try ProductPrograms.path("tapeline"), arguments, environment: keys))
-        }
-
         private func destroyTape(_ pipeline: Pipeline) throws {
             pipeline.stopAll()
             pipeline.nats.kill()
@@ -29,16 +19,19 @@ extension IntegrationTests {
 
         /// Returns how many lanes of ticks the database names.
         private func raise(_ pipeline: Pipeline, _ lasts: String) throws -> Int {
-            let looked = try tapeline(pipeline, "position", "raise", "--dry-run", "--json")
+            let looked = try JSONValue.parse(
+                pipeline.tapeline("position", "raise", "--dry-run", "--json"))
             #expect(looked["changed"]?.bool == false)
             let lines = try #require(looked["lines"]?.array)
             let stored = lines.filter { $0["input"]?.string == "ticks" }
                 .reduce(0) { $0 + ($1["last_ordinal"]?.int ?? 0) }
             #expect("\(stored)" == lasts)
             #expect(lines.allSatisfy { $0["on_tape"]?.int == 0 && $0["taken_until"] != nil })
-            let raised = try tapeline(pipeline, "position", "raise", "--yes", "--json")
+            let raised = try JSONValue.parse(
+                pipeline.tapeline("position", "raise", "--yes", "--json"))
             #expect(raised["changed"]?.bool == true && raised["destroyed"]?.int == 0)
-            let again = try tapeline(pipeline, "position", "raise", "--yes", "--json")
+            let again = try JSONValue.parse(
+                pipeline.tapeline("position", "raise", "--yes", "--json"))
             #expect(again["changed"]?.bool == false && again["raised"]?.bool == true)
             return lines.count { $0["input"]?.string == "ticks" }
         }
@@ -56,7 +49,7 @@ extension IntegrationTests {
             let revision = try pipeline.query("SELECT max(revision) FROM bars")
 
             #expect(throws: (any Error).self, "services run") {
-                try tapeline(pipeline, "position", "raise", "--yes", "--json")
+                try JSONValue.parse(pipeline.tapeline("position", "raise", "--yes", "--json"))
             }
 
             let emptied = try pipeline.query("SELECT now()")

@@ -95,29 +95,23 @@ final class ServiceProcess: Sendable {
 
     /// Waits until /readyz and /status report why the service waits.
     func waits(because reason: String) throws -> Bool {
-        var last = ""
-        let isRight = try eventually {
-            let readiness = try get("/readyz")
-            let status = try status()
-            last = readiness.body
-            let reasons = status["reasons"]?.array?.compactMap(\.string) ?? []
-            return readiness.status == 503 && readiness.body.contains(reason)
-                && reasons.contains { $0.contains(reason) } && status["ready"]?.bool == false
-        }
-        if !isRight { Issue.record("\(product) does not name '\(reason)': \(last)\n\(output)") }
-        return try isRight && get("/healthz").status == 200
+        try says(reason, in: "reasons", isReady: false) && get("/healthz").status == 200
     }
 
     /// Waits until the service is ready, and /readyz and /status report what is missing.
     func isDegraded(because reason: String) throws -> Bool {
+        try says(reason, in: "degraded", isReady: true)
+    }
+
+    private func says(_ reason: String, in list: String, isReady: Bool) throws -> Bool {
         var last = ""
         let isRight = try eventually {
             let readiness = try get("/readyz")
             let status = try status()
             last = readiness.body
-            let reasons = status["degraded"]?.array?.compactMap(\.string) ?? []
-            return readiness.status == 200 && readiness.body.contains(reason)
-                && reasons.contains { $0.contains(reason) } && status["ready"]?.bool == true
+            let reasons = status[list]?.array?.compactMap(\.string) ?? []
+            return readiness.status == (isReady ? 200 : 503) && readiness.body.contains(reason)
+                && reasons.contains { $0.contains(reason) } && status["ready"]?.bool == isReady
         }
         if !isRight { Issue.record("\(product) does not name '\(reason)': \(last)\n\(output)") }
         return isRight

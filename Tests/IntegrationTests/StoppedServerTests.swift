@@ -14,7 +14,7 @@ extension IntegrationTests {
             short: [[Server.postgres, .valkey], [.nats]], long: Server.allCases.map { [$0] })
         /// Longer than any loop may be silent.
         private static let seconds = StormSize.size(short: 7, long: 60)
-        private static let lookMilliseconds: Int32 = 500
+        private static let lookMilliseconds = 500
 
         private func stop(_ server: Server, of pipeline: Pipeline, isStopped: Bool) {
             switch server {
@@ -81,7 +81,7 @@ extension IntegrationTests {
                     #expect(health.status == 200, "\(stopped), \(role): \(health.body)")
                 }
                 // This is the length of the fault, not a wait for an event.
-                poll(nil, 0, Self.lookMilliseconds)
+                pass(milliseconds: Self.lookMilliseconds)
             }
         }
     }

@@ -39,12 +39,7 @@ extension IntegrationTests {
             ).split(separator: "|")
             #expect(sessions.count == 2 && sessions[0] != "0" && sessions[1] == "0")
             // `tapeline` reaches both servers with the same settings.
-            var keys = pipeline.environment(.writer)
-            keys["NATS_USER"] = "tool"
-            keys["NATS_PASSWORD"] = Pipeline.natsPasswords["tool"]
-            keys["OPS_PORT"] = nil
-            let said = try run(
-                try ProductPrograms.path("tapeline"), ["position", "verify"], environment: keys)
+            let said = try pipeline.tapeline("position", "verify")
             #expect(said.contains("positions hold"), "\(said)")
         }
 

@@ -6,25 +6,10 @@ import Testing
 extension IntegrationTests.StoredTests {
     /// The program `tapeline` on a deployment that its environment names, with shipped permissions.
     @Suite struct ToolTests {
-        private func environment(_ pipeline: Pipeline) -> [String: String] {
-            var keys = pipeline.environment(.writer)
-            keys["NATS_USER"] = "tool"
-            keys["NATS_PASSWORD"] = Pipeline.natsPasswords["tool"]
-            keys["OPS_PORT"] = nil
-            return keys
-        }
-
-        private func tapeline(_ pipeline: Pipeline, _ arguments: String...) throws -> String {
-            try run(
-                try ProductPrograms.path("tapeline"), arguments,
-                environment: environment(pipeline))
-        }
-
         @Test("What a person sees of the tape is what is on it")
         func looks() throws {
             let pipeline = try Pipeline.stored()
-            let all = try tapeline(
-                pipeline, "tail", "--json", "--from", "beginning", "--to", "now")
+            let all = try pipeline.tapeline("tail", "--json", "--from", "beginning", "--to", "now")
             var ordinals: [String: Int] = [:]
             for line in all.split(separator: "\n") {
                 let tick = try JSONValue.parse(String(line))
@@ -37,14 +22,14 @@ extension IntegrationTests.StoredTests {
             try expectSymbol(pipeline)
             try expectBars(pipeline)
             try expectTape(pipeline, ordinals)
-            #expect(try tapeline(pipeline, "position", "verify").contains("positions hold"))
+            #expect(try pipeline.tapeline("position", "verify").contains("positions hold"))
             #expect(
-                try tapeline(pipeline, "position", "accept", "--yes").contains("nothing to accept"))
+                try pipeline.tapeline("position", "accept", "--yes").contains("nothing to accept"))
         }
 
         private func expectSymbol(_ pipeline: Pipeline) throws {
-            let trades = try tapeline(
-                pipeline, "tail", "--csv", "AAPL", "--kind", "trade", "--limit",
+            let trades = try pipeline.tapeline(
+                "tail", "--csv", "AAPL", "--kind", "trade", "--limit",
                 "1000000")
             let rows = trades.split(whereSeparator: \.isNewline).dropFirst()
             let sum = try pipeline.query(
@@ -58,7 +43,7 @@ extension IntegrationTests.StoredTests {
             let expected = sum.split(separator: " ")
             #expect(String(rows.count) == expected[0])
             #expect(prices.reduce(0, +) == Decimal(string: String(expected[1])))
-            let partition = try tapeline(pipeline, "partition", "of", "AAPL")
+            let partition = try pipeline.tapeline("partition", "of", "AAPL")
             #expect(
                 partition
                     == (try pipeline.query(
@@ -66,8 +51,8 @@ extension IntegrationTests.StoredTests {
         }
 
         private func expectBars(_ pipeline: Pipeline) throws {
-            let bars = try tapeline(
-                pipeline, "tail", "--bars", "--json", "--from", "beginning", "--to", "now")
+            let bars = try pipeline.tapeline(
+                "tail", "--bars", "--json", "--from", "beginning", "--to", "now")
             var volumes: Decimal = 0
             for line in bars.split(separator: "\n") {
                 let bar = try JSONValue.parse(String(line))
@@ -80,10 +65,10 @@ extension IntegrationTests.StoredTests {
         }
 
         private func expectTape(_ pipeline: Pipeline, _ ordinals: [String: Int]) throws {
-            var shown = try JSONValue.parse(tapeline(pipeline, "tape", "--json", "--no-rate"))
+            var shown = try JSONValue.parse(pipeline.tapeline("tape", "--json", "--no-rate"))
             // The last of the readers may be a moment late.
             _ = try eventually {
-                shown = try JSONValue.parse(tapeline(pipeline, "tape", "--json", "--no-rate"))
+                shown = try JSONValue.parse(pipeline.tapeline("tape", "--json", "--no-rate"))
                 return shown["partitions"]?.array?.allSatisfy {
                     $0["writer_lag_ticks"]?.int == 0 && $0["writer_lag_bars"]?.int == 0
                 } == true
@@ -103,7 +88,7 @@ extension IntegrationTests.StoredTests {
         @Test("A pipe that is closed ends a tail at once; an absent server is said in one line")
         func ends() throws {
             let pipeline = try Pipeline.stored()
-            let environment = environment(pipeline)
+            let environment = pipeline.toolEnvironment
             let program = try ProductPrograms.path("tapeline")
             let head = try run(
                 "/bin/sh", ["-c", "\"$0\" tail --from beginning | head -3", program],

@@ -42,6 +42,11 @@ enum ToolError: Error, Equatable {
 }
 
 extension ToolError {
+    /// An error of the tool as it is, and any other one as `name` names it.
+    init(_ error: any Error, _ name: (any Error) -> ToolError) {
+        self = error as? ToolError ?? name(error)
+    }
+
     /// The error of reading the tape. A tape that does not exist, or is not the same any more, is
     /// refused. A server that does not answer may work later.
     init(reading error: any Error) {

@@ -30,14 +30,7 @@ struct ActionDoor {
     /// before and after a restart.
     let carrier: UInt64
     /// The numbers of the requests that were taken, with the times at which they were asked for.
-    private var taken: [UInt64: Timestamp] = [:]
-
-    init(subject: String, inbox: String, key: ActionKey, carrier: UInt64) {
-        self.subject = subject
-        self.inbox = inbox
-        self.key = key
-        self.carrier = carrier
-    }
+    private(set) var taken: [UInt64: Timestamp] = [:]
 
     mutating func judge(
         on wire: String, replyTo: String?, _ payload: [UInt8], at now: Timestamp

@@ -48,10 +48,8 @@ struct ActionLog {
             try publisher.open()
             try publisher.append(record, Self.partition)
             try publisher.drain()
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .unreachable("\(error)")
+            throw ToolError(error) { .unreachable("\($0)") }
         }
     }
 

@@ -3,9 +3,10 @@ internal import Glibc
 /// Asks before an action that cannot be undone.
 enum Confirmation {
     /// Returns true if `--yes` was given or a person at the terminal confirms. Without a terminal
-    /// only `--yes` confirms, so no script does it by accident.
+    /// only `--yes` confirms, so no script does it by accident. `refused` is said of a refusal.
     static func ask(
-        _ question: String, isGiven: Bool, _ terminal: Terminal
+        _ question: String, isGiven: Bool, _ terminal: Terminal,
+        refused: String = "nothing was changed"
     ) throws(ToolError) -> Bool {
         if isGiven { return true }
         guard isatty(0) == 1 else {
@@ -13,6 +14,8 @@ enum Confirmation {
         }
         terminal.raw("\(question) [y/N] ")
         let answer = readLine() ?? ""
-        return ["y", "yes"].contains(answer.lowercased())
+        let isAgreed = ["y", "yes"].contains(answer.lowercased())
+        if !isAgreed { terminal.line(refused) }
+        return isAgreed
     }
 }

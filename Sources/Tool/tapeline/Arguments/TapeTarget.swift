@@ -2,12 +2,9 @@
 struct StackTarget: Equatable, Sendable {
     var home: String?
     var name: String?
+}
 
-    init(home: String? = nil, name: String? = nil) {
-        self.home = home
-        self.name = name
-    }
-
+extension StackTarget {
     init(_ given: CommandArguments) throws(ToolError) {
         self.init(home: try given.one("--home"), name: try given.one("--name"))
     }
@@ -21,17 +18,13 @@ struct TapeTarget: Equatable, Sendable {
     var stack: String?
     /// Overrides NATS_URL.
     var natsURL: String?
+}
 
-    init(home: String? = nil, stack: String? = nil, natsURL: String? = nil) {
-        self.home = home
-        self.stack = stack
-        self.natsURL = natsURL
-    }
-
+extension TapeTarget {
     init(_ given: CommandArguments) throws(ToolError) {
-        home = try given.one("--home")
-        stack = try given.one("--name")
-        natsURL = try given.one("--nats")
+        self.init(
+            home: try given.one("--home"), stack: try given.one("--name"),
+            natsURL: try given.one("--nats"))
         guard stack == nil || natsURL == nil else {
             throw .usage("--name is a local stack and --nats any server: give one of them")
         }

@@ -50,10 +50,8 @@ struct AuditRun {
                 return report
             }
             try addTape(of: deployment, client, database, audit.slices(command.scope), &report)
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .audit("the database cannot be audited: \(error)")
+            throw ToolError(error) { .audit("the database cannot be audited: \($0)") }
         }
         return report
     }

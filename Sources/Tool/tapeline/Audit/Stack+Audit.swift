@@ -27,10 +27,8 @@ extension Stack {
             try DatabaseAudit(database, terminal, asJSON: command.asJSON).add(
                 try AuditScript.read(checkout), graph: try DatabaseAudit.graph(environment),
                 command.scope, to: &report)
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .audit("the database cannot be audited: \(error)")
+            throw ToolError(error) { .audit("the database cannot be audited: \($0)") }
         }
         return report
     }

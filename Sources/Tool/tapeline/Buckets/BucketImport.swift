@@ -71,13 +71,11 @@ struct BucketImport {
         guard !command.isDryRun, !puts.isEmpty else { return report(plan, file, isDone: false) }
         if !command.asJSON {
             for line in lines(plan, file) { terminal.line(line) }
-            let isAgreed = try Confirmation.ask(
-                "Import \(puts.count == 1 ? "this value" : "these \(puts.count) values")?",
-                isGiven: command.isConfirmed, terminal)
-            guard isAgreed else {
-                terminal.line("nothing was changed")
-                return .failure
-            }
+            guard
+                try Confirmation.ask(
+                    "Import \(puts.count == 1 ? "this value" : "these \(puts.count) values")?",
+                    isGiven: command.isConfirmed, terminal)
+            else { return .failure }
         }
         for (index, value) in puts {
             plan.outcomes[index].outcome =

@@ -5,13 +5,9 @@ struct ConsumerAccess: Equatable, Sendable {
     /// The file with the password, of mode 0600. A URL of NATS cannot name it.
     let passwordFile: String
     let password: String
+}
 
-    init(port: UInt16, passwordFile: String, password: String) {
-        self.port = port
-        self.passwordFile = passwordFile
-        self.password = password
-    }
-
+extension ConsumerAccess {
     init(_ stack: Stack) throws(ToolError) {
         self.init(
             port: try StackPorts.present(stack.home)[.nats],

@@ -8,14 +8,9 @@ struct ReaderAccess: Equatable, Sendable {
     /// Where libpq's password file and service file are, both of mode 0600.
     let home: StackHome
     let password: String
+}
 
-    init(port: UInt16, namespace: String, home: StackHome, password: String) {
-        self.port = port
-        self.namespace = namespace
-        self.home = home
-        self.password = password
-    }
-
+extension ReaderAccess {
     init(_ stack: Stack) throws(ToolError) {
         let prefix = "MDS_NAMESPACE="
         let named = try StackState.read(stack.home)?.arguments.last { $0.hasPrefix(prefix) }

@@ -32,10 +32,10 @@ struct ServerRun {
                 guard try agreed(found, stored.server) else { return .failure }
                 return try write(found, store, after: stored)
             }
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .unreachable("the record of the database's server cannot be used: \(error)")
+            throw ToolError(error) {
+                .unreachable("the record of the database's server cannot be used: \($0)")
+            }
         }
     }
 
@@ -133,11 +133,9 @@ struct ServerRun {
                 "       its timeline is lower: stop the server at \(current.peer) first, "
                     + "or writers go back to it when they see it")
         }
-        let isAgreed = try Confirmation.ask(
+        return try Confirmation.ask(
             "Shall writers use the found one from now on? They continue at the positions that are "
                 + "stored there.", isGiven: command.isConfirmed, terminal)
-        if !isAgreed { terminal.line("nothing was changed") }
-        return isAgreed
     }
 
     private func write(

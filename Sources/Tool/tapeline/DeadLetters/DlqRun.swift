@@ -95,14 +95,12 @@ struct DlqRun {
             return .success
         }
         for line in LetterTable(letters: entries.map(\.letter)).summary { terminal.line(line) }
-        let isAgreed = try Confirmation.ask(
-            "Their ticks are in no table, and can only be read from the tape as long as it has "
-                + "them. Drop \(Self.counted(entries.count))?", isGiven: command.isConfirmed,
-            terminal)
-        guard isAgreed else {
-            terminal.line("nothing was changed")
-            return .failure
-        }
+        guard
+            try Confirmation.ask(
+                "Their ticks are in no table, and can only be read from the tape as long as it has "
+                    + "them. Drop \(Self.counted(entries.count))?", isGiven: command.isConfirmed,
+                terminal)
+        else { return .failure }
         do throws(JetStreamError) {
             for sequence in entries.flatMap(\.sequences) {
                 _ = try client.jetStream.deleteMessage(

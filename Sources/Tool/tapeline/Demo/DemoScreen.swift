@@ -5,6 +5,8 @@ struct DemoScreen {
     /// Without a terminal only every tenth sample is a line, so that a log stays readable.
     private static let plainEvery = 10
 
+    private static let columns = FixedColumns(10, -10, -10, -10, -8, 0)
+
     private let terminal: Terminal
     private let isLive: Bool
     private var drawnLines = 0
@@ -55,15 +57,13 @@ struct DemoScreen {
     }
 
     private func lines(_ frame: Frame) -> [String] {
-        let head =
-            "  \("SYMBOL".padded(to: 8)) \("LAST".leftPadded(to: 10)) \("BID".leftPadded(to: 10)) "
-            + "\("ASK".leftPadded(to: 10)) \("AGE".leftPadded(to: 8))  LAST 1s BAR (o h l c volume)"
+        let head = Self.columns.line(
+            "  SYMBOL", "LAST", "BID", "ASK", "AGE", " LAST 1s BAR (o h l c volume)")
         let rows = frame.rows.map { row in
             let age = row.ageMilliseconds.map { "\($0) ms" } ?? "-"
             let mark = row.isFilled ? "  (from the database)" : ""
-            return "  \(row.symbol.padded(to: 8)) \(row.price.leftPadded(to: 10)) "
-                + "\(row.bid.leftPadded(to: 10)) \(row.ask.leftPadded(to: 10)) "
-                + "\(age.leftPadded(to: 8))  \(row.bar)\(mark)"
+            return Self.columns.line(
+                "  \(row.symbol)", row.price, row.bid, row.ask, age, " \(row.bar)\(mark)")
         }
         return ["", summary(frame), "", head] + rows
     }

@@ -210,33 +210,29 @@ struct DatabaseFacts: Sendable {
     private var upkeepFindings: [Finding] {
         var found: [Finding] = []
         if upkeep.sessionsMax > 0, upkeep.sessions > upkeep.sessionsMax / 5 * 4 {
-            found.append(
-                Finding(
-                    .warning, .database,
-                    "\(upkeep.sessions) of \(upkeep.sessionsMax) sessions are taken",
-                    "raise max_connections, or close programs that hold sessions"))
+            found.add(
+                .warning, .database,
+                "\(upkeep.sessions) of \(upkeep.sessionsMax) sessions are taken",
+                "raise max_connections, or close programs that hold sessions")
         }
         if !upkeep.autovacuum {
-            found.append(
-                Finding(
-                    .warning, .database, "autovacuum is off: tables grow without end",
-                    "set autovacuum = on in postgresql.conf"))
+            found.add(
+                .warning, .database, "autovacuum is off: tables grow without end",
+                "set autovacuum = on in postgresql.conf")
         }
         if upkeep.transactionAge > Self.transactionAgeMax {
-            found.append(
-                Finding(
-                    .wrong, .database,
-                    "no VACUUM has frozen the oldest rows for \(upkeep.transactionAge) "
-                        + "transactions; at 2 billion the server takes no writes",
-                    "end old transactions (pg_stat_activity), then VACUUM FREEZE"))
+            found.add(
+                .wrong, .database,
+                "no VACUUM has frozen the oldest rows for \(upkeep.transactionAge) "
+                    + "transactions; at 2 billion the server takes no writes",
+                "end old transactions (pg_stat_activity), then VACUUM FREEZE")
         }
         if !upkeep.idleSlots.isEmpty {
-            found.append(
-                Finding(
-                    .warning, .database,
-                    "nobody reads the replication slots "
-                        + "\(upkeep.idleSlots.joined(separator: ", ")), so the disk fills with WAL",
-                    "start their readers, or drop them (pg_drop_replication_slot)"))
+            found.add(
+                .warning, .database,
+                "nobody reads the replication slots "
+                    + "\(upkeep.idleSlots.joined(separator: ", ")), so the disk fills with WAL",
+                "start their readers, or drop them (pg_drop_replication_slot)")
         }
         return found
     }

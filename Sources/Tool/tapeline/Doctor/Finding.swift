@@ -49,3 +49,12 @@ struct Finding: Equatable, Sendable {
         return one.count <= lineMax ? one : "\(one.prefix(lineMax))…"
     }
 }
+
+extension [Finding] {
+    mutating func add(
+        _ level: Finding.Level, _ part: Finding.Part, _ text: String, _ advice: String = "",
+        runbook: String? = nil
+    ) {
+        append(Finding(level, part, text, advice, runbook: runbook))
+    }
+}

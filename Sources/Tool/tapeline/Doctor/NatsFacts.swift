@@ -100,10 +100,9 @@ struct NatsFacts: Sendable {
         guard let monitor else { return [] }
         var found: [Finding] = []
         if !monitor.hasJetStream {
-            found.append(
-                Finding(
-                    .wrong, .nats, "JetStream is off, so there can be no tape",
-                    "add jetstream {…} to the server's configuration (deploy/nats/server.conf)"))
+            found.add(
+                .wrong, .nats, "JetStream is off, so there can be no tape",
+                "add jetstream {…} to the server's configuration (deploy/nats/server.conf)")
         } else if monitor.storeBytesMax > 0 {
             let free = monitor.storeBytesMax - min(monitor.storeBytesMax, monitor.storedBytes)
             let percent = Room.percent(free: free, of: monitor.storeBytesMax)
@@ -117,18 +116,16 @@ struct NatsFacts: Sendable {
                         runbook: "TapeHeadroomLow"))
         }
         if monitor.connectionsMax > 0, monitor.connections > monitor.connectionsMax / 5 * 4 {
-            found.append(
-                Finding(
-                    .warning, .nats,
-                    "\(monitor.connections) of \(monitor.connectionsMax) connections are taken",
-                    "raise max_connections of the server, or close programs that hold them"))
+            found.add(
+                .warning, .nats,
+                "\(monitor.connections) of \(monitor.connectionsMax) connections are taken",
+                "raise max_connections of the server, or close programs that hold them")
         }
         if monitor.slowConsumers > 0 {
-            found.append(
-                Finding(
-                    .warning, .nats,
-                    "the server has disconnected \(monitor.slowConsumers) clients that read too "
-                        + "slowly", "see which ones in the server's log", runbook: "NatsUnsteady"))
+            found.add(
+                .warning, .nats,
+                "the server has disconnected \(monitor.slowConsumers) clients that read too "
+                    + "slowly", "see which ones in the server's log", runbook: "NatsUnsteady")
         }
         return found
     }
@@ -170,24 +167,21 @@ struct NatsFacts: Sendable {
         let missing = streams.filter { !$0.exists }.map(\.name)
         var found: [Finding] = []
         if !missing.isEmpty {
-            found.append(
-                Finding(
-                    .wrong, .tape, "missing: \(missing.joined(separator: ", "))",
-                    "'tapeline setup' makes them, as the user 'tool'"))
+            found.add(
+                .wrong, .tape, "missing: \(missing.joined(separator: ", "))",
+                "'tapeline setup' makes them, as the user 'tool'")
         }
         let other = streams.filter { !$0.differences.isEmpty }
         for stream in other {
-            found.append(
-                Finding(
-                    .wrong, .tape,
-                    "\(stream.name) is not as the services want it: "
-                        + stream.differences.joined(separator: "; "),
-                    "'tapeline setup' changes what can be changed, and says what cannot"))
+            found.add(
+                .wrong, .tape,
+                "\(stream.name) is not as the services want it: "
+                    + stream.differences.joined(separator: "; "),
+                "'tapeline setup' changes what can be changed, and says what cannot")
         }
         let good = streams.filter { $0.exists && $0.differences.isEmpty }
         if !good.isEmpty {
-            found.append(
-                Finding(.fine, .tape, "\(good.count) streams and buckets are as wanted"))
+            found.add(.fine, .tape, "\(good.count) streams and buckets are as wanted")
         }
         return found + roomFindings
     }

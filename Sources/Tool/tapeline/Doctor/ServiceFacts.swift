@@ -45,21 +45,19 @@ struct ServiceFacts: Sendable {
         var found: [Finding] = []
         for process in processes {
             if let problem = process.problem {
-                found.append(
-                    Finding(
-                        .wrong, .services, "\(process.name): \(problem)",
-                        "see its log, and what it waits for", runbook: "ServiceAway"))
+                found.add(
+                    .wrong, .services, "\(process.name): \(problem)",
+                    "see its log, and what it waits for", runbook: "ServiceAway")
             }
             for reason in process.degraded {
-                found.append(
-                    Finding(
-                        .warning, .services, "\(process.name) is ready, but: \(reason)",
-                        "see /status of its operations page"))
+                found.add(
+                    .warning, .services, "\(process.name) is ready, but: \(reason)",
+                    "see /status of its operations page")
             }
         }
         let ready = processes.count { $0.problem == nil }
         if ready > 0 {
-            found.append(Finding(.fine, .services, "\(ready) of \(processes.count) are ready"))
+            found.add(.fine, .services, "\(ready) of \(processes.count) are ready")
         }
         return found
     }
@@ -70,11 +68,10 @@ struct ServiceFacts: Sendable {
         var missing = Self.groupsNeeded.filter { !groups.contains($0) }
         if !groups.contains(where: { $0.hasPrefix("source-") }) { missing.append("source-<name>") }
         for group in missing {
-            found.append(
-                Finding(
-                    .wrong, .services, "no process of the group \(group) is heard",
-                    "start one, or see why it is not on this NATS and namespace",
-                    runbook: "ServiceMissing"))
+            found.add(
+                .wrong, .services, "no process of the group \(group) is heard",
+                "start one, or see why it is not on this NATS and namespace",
+                runbook: "ServiceMissing")
         }
         let pages = [
             "paused": "MemberPaused", "aside": "MemberDoubled", "draining": "MemberDrained",
@@ -82,23 +79,21 @@ struct ServiceFacts: Sendable {
         ]
         for member in members where member.state != "ready" {
             let isAsked = ["draining", "drained"].contains(member.state)
-            found.append(
-                Finding(
-                    member.state == "aside" ? .wrong : .warning, .services,
-                    "\(member.name) of \(member.group) is \(member.state)",
-                    isAsked
-                        ? "'tapeline member release \(member.name)' lets it take partitions again"
-                        : "it takes no partitions until it is ready",
-                    runbook: pages[member.state]))
+            found.add(
+                member.state == "aside" ? .wrong : .warning, .services,
+                "\(member.name) of \(member.group) is \(member.state)",
+                isAsked
+                    ? "'tapeline member release \(member.name)' lets it take partitions again"
+                    : "it takes no partitions until it is ready",
+                runbook: pages[member.state])
         }
         for group in silent {
-            found.append(
-                Finding(
-                    .wrong, .services,
-                    "no live owner of partitions \(NumberRanges.text(group.partitions)) of "
-                        + "\(group.group)",
-                    "another member takes them after the lease; if none does, start one",
-                    runbook: "PartitionsWithoutOwner"))
+            found.add(
+                .wrong, .services,
+                "no live owner of partitions \(NumberRanges.text(group.partitions)) of "
+                    + "\(group.group)",
+                "another member takes them after the lease; if none does, start one",
+                runbook: "PartitionsWithoutOwner")
         }
         return found
     }

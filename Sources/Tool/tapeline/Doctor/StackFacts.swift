@@ -33,18 +33,16 @@ struct StackFacts: Equatable, Sendable {
     var findings: [Finding] {
         var found: [Finding] = []
         if !isSupervised {
-            found.append(
-                Finding(
-                    .wrong, .services,
-                    "the supervisor of the stack is dead: nobody starts again what ends",
-                    "stop the stack with 'tapeline down' and start it with 'tapeline up'"))
+            found.add(
+                .wrong, .services,
+                "the supervisor of the stack is dead: nobody starts again what ends",
+                "stop the stack with 'tapeline down' and start it with 'tapeline up'")
         }
         for unit in dead {
             let why = unit.detail.isEmpty ? "" : ": \(unit.detail)"
-            found.append(
-                Finding(
-                    .wrong, .services, "\(unit.name) does not run (\(unit.state)\(why))",
-                    "see its log ('tapeline logs \(unit.name)')", runbook: "ServiceAway"))
+            found.add(
+                .wrong, .services, "\(unit.name) does not run (\(unit.state)\(why))",
+                "see its log ('tapeline logs \(unit.name)')", runbook: "ServiceAway")
         }
         return found
     }

@@ -17,19 +17,17 @@ struct ValkeyFacts: Equatable, Sendable {
                     "the user needs the right to read (deploy/valkey/users.conf)")
         ]
         if let readingRefused {
-            found.append(
-                Finding(
-                    .wrong, .valkey,
-                    "the user \(user) cannot read the hot state: \(readingRefused)",
-                    "give it the rights of 'reader' in deploy/valkey/users.conf"))
+            found.add(
+                .wrong, .valkey,
+                "the user \(user) cannot read the hot state: \(readingRefused)",
+                "give it the rights of 'reader' in deploy/valkey/users.conf")
         } else {
-            found.append(Finding(.fine, .valkey, "the user \(user) can read the hot state"))
+            found.add(.fine, .valkey, "the user \(user) can read the hot state")
         }
         if isOpen {
-            found.append(
-                Finding(
-                    .warning, .valkey, "everybody who reaches \(peer) is let in without a password",
-                    "add 'user default off' and the users of deploy/valkey/users.conf"))
+            found.add(
+                .warning, .valkey, "everybody who reaches \(peer) is let in without a password",
+                "add 'user default off' and the users of deploy/valkey/users.conf")
         }
         return found
     }

@@ -65,13 +65,11 @@ struct GroupsRun {
                 "group \(group) is not registered; 'tapeline groups list' shows those that are")
         }
         let told = known.told.isDefined ? known.told.description : "never"
-        let isAgreed = try Confirmation.ask(
-            "What group \(group) has not read may be purged from then on (positions told: "
-                + "\(told)). Remove it?", isGiven: command.isConfirmed, terminal)
-        guard isAgreed else {
-            terminal.line("nothing was changed")
-            return .failure
-        }
+        guard
+            try Confirmation.ask(
+                "What group \(group) has not read may be purged from then on (positions told: "
+                    + "\(told)). Remove it?", isGiven: command.isConfirmed, terminal)
+        else { return .failure }
         _ = try GroupRegistry.open(client).remove(group)
         report(
             "group \(group) is removed; a service of it that starts registers it again",

@@ -66,10 +66,7 @@ struct LoadRun {
                 terminal.problem("interrupted; nothing was loaded")
                 return .temporary
             }
-            guard try isAgreed(plan, deployment) else {
-                terminal.line("nothing was loaded")
-                return .failure
-            }
+            guard try isAgreed(plan, deployment) else { return .failure }
             try journal.begin()
         }
         switch try load(gateway, settings, instruments.list, shutdown) {
@@ -182,7 +179,8 @@ struct LoadRun {
         for line in plan.lines(of: command) { say(line) }
         if let warning = retentionWarning(deployment) { terminal.problem(warning) }
         return try Confirmation.ask(
-            "Load it as source \(command.source)?", isGiven: command.isConfirmed, terminal)
+            "Load it as source \(command.source)?", isGiven: command.isConfirmed, terminal,
+            refused: "nothing was loaded")
     }
 
     /// What the database will remove again of the range. A database that cannot be asked does not

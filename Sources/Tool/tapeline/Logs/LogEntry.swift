@@ -10,19 +10,14 @@ struct LogEntry: Equatable, Sendable {
     /// `nil` if the line has no level.
     let level: LogLevel?
     let text: String
+}
 
+extension LogEntry {
     /// Members that have columns of their own.
     private static let shownApart: Set<String> = ["ts", "level", "service", "event", "message"]
     private static let timeLength = 23
     /// A longer line is truncated.
     static let textBytesMax = 4_096
-
-    init(process: String, time: String, level: LogLevel?, text: String) {
-        self.process = process
-        self.time = time
-        self.level = level
-        self.text = text
-    }
 
     init(process: String, line: String) {
         guard line.first == "{", let document = parsedJSON(Array(line.utf8)),

@@ -6,14 +6,9 @@ struct LogReader {
 
     let process: String
     let path: String
-    private var offset = 0
+    private(set) var offset = 0
     /// The last line, as long as it is incomplete.
-    private var rest: [UInt8] = []
-
-    init(process: String, path: String) {
-        self.process = process
-        self.path = path
-    }
+    private(set) var rest: [UInt8] = []
 
     /// Returns the last lines, at most `count`.
     mutating func last(_ count: Int) -> [LogEntry] {

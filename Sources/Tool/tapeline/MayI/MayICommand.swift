@@ -34,7 +34,10 @@ struct MayICommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.terminal)
+        let answer = try PreflightLook(deployment: tool.deployment(target)).answer(
+            about: subject, upgradeTo: upgradeTo)
+        tool.terminal.show(answer.lines, json: answer.json(), asJSON)
+        return answer.isYes ? .success : .failure
     }
 
     /// The release of a text; without one, that of this tool.
@@ -48,13 +51,6 @@ struct MayICommand: ToolCommand {
                     + "'1.4.0 (0123abcd)', and not '\(text.prefix(80))'")
         }
         return release
-    }
-
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let answer = try PreflightLook(deployment: deployment).answer(
-            about: subject, upgradeTo: upgradeTo)
-        terminal.show(answer.lines, json: answer.json(), asJSON)
-        return answer.isYes ? .success : .failure
     }
 }
 

@@ -21,11 +21,7 @@ struct MembersCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.terminal)
-    }
-
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let client = try deployment.openTape()
+        let client = try tool.deployment(target).openTape()
         defer { client.close() }
         let directory: GroupDirectory
         do throws(TapeError) {
@@ -36,8 +32,8 @@ struct MembersCommand: ToolCommand {
         let table = MembersTable(
             members: directory.members, owners: directory.owners, drains: directory.drains,
             universe: client.names.universe)
-        terminal.show(table.lines, json: table.json(), asJSON)
-        for line in directory.refused { terminal.problem(line) }
+        tool.terminal.show(table.lines, json: table.json(), asJSON)
+        for line in directory.refused { tool.terminal.problem(line) }
         return .success
     }
 }

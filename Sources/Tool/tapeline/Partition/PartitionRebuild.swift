@@ -75,7 +75,6 @@ struct PartitionRebuild: Equatable, Sendable {
         }
         for line in Self.explanation(partitions, deployment.title) { terminal.line(line) }
         guard try Confirmation.ask("Rebuild?", isGiven: isConfirmed, terminal) else {
-            terminal.line("nothing was done")
             return .failure
         }
         let client = try deployment.openTape()
@@ -89,10 +88,8 @@ struct PartitionRebuild: Equatable, Sendable {
             }
             for partition in partitions { try request(partition, bucket, terminal) }
             return try wait(bucket, shutdown, terminal)
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .refused("it cannot be rebuilt: \(error)")
+            throw ToolError(error) { .refused("it cannot be rebuilt: \($0)") }
         }
     }
 

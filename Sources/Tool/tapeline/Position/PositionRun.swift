@@ -26,10 +26,8 @@ struct PositionRun {
             case .raise:
                 return try RaiseRun(command: command, terminal: terminal).run(deployment, client)
             }
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .unreachable("the positions cannot be read: \(error)")
+            throw ToolError(error) { .unreachable("the positions cannot be read: \($0)") }
         }
     }
 
@@ -104,12 +102,10 @@ struct PositionRun {
         }
         if !command.asJSON {
             for line in AcceptanceText.lines(plans) { terminal.line(line) }
-            let isAgreed = try Confirmation.ask(
-                "Accept this?", isGiven: command.isConfirmed, terminal)
-            guard isAgreed else {
-                terminal.line("nothing was changed")
-                return .failure
-            }
+            guard
+                try Confirmation.ask(
+                    "Accept this?", isGiven: command.isConfirmed, terminal)
+            else { return .failure }
         }
         for plan in plans { try books.accept(plan) }
         terminal.line(

@@ -14,11 +14,11 @@ struct PositionTable {
 
     var isFine: Bool { rows.allSatisfy(\.state.isFine) }
 
+    private static let columns = FixedColumns(9, 5, -4, -11, -6, -11, -7, 0)
+
     var lines: [String] {
-        let head =
-            "\("GROUP".padded(to: 9)) \("INPUT".padded(to: 5)) PART "
-            + "\("SEQUENCE".leftPadded(to: 11)) \("EPOCH".leftPadded(to: 6)) "
-            + "\("ORDINAL".leftPadded(to: 11)) \("AGE".leftPadded(to: 7))  STATE"
+        let head = Self.columns.line(
+            "GROUP", "INPUT", "PART", "SEQUENCE", "EPOCH", "ORDINAL", "AGE", " STATE")
         return [head] + rows.flatMap { lines(of: $0) }
     }
 
@@ -26,13 +26,12 @@ struct PositionTable {
         let position = row.position
         let packet = position.packet
         let detail = row.state.detail.isEmpty ? "" : ": \(row.state.detail)"
-        let first =
-            "\(position.group.rawValue.padded(to: 9)) \(position.input.rawValue.padded(to: 5)) "
-            + "\("\(position.partition)".leftPadded(to: 4)) "
-            + "\((packet.map { "\($0.sequence)" } ?? "start").leftPadded(to: 11)) "
-            + "\((packet.map { "\($0.identity.epoch)" } ?? "-").leftPadded(to: 6)) "
-            + "\((packet.map { "\($0.identity.firstOrdinal)" } ?? "-").leftPadded(to: 11)) "
-            + "\(position.moved.age(at: now).leftPadded(to: 7))  \(row.state.name)\(detail)"
+        let first = Self.columns.line(
+            position.group.rawValue, position.input.rawValue, "\(position.partition)",
+            packet.map { "\($0.sequence)" } ?? "start",
+            packet.map { "\($0.identity.epoch)" } ?? "-",
+            packet.map { "\($0.identity.firstOrdinal)" } ?? "-", position.moved.age(at: now),
+            " \(row.state.name)\(detail)")
         guard position.hasRead else { return [first] }
         let sources = position.sources.map { "\($0.source) \($0.lastOrdinal)" }
         let checksum = packet.map { "checksum \(Self.hex($0.identity.checksum)); " } ?? ""

@@ -37,12 +37,10 @@ struct RaiseRun {
         }
         if !command.asJSON {
             show(text, isDone: false)
-            let isAgreed = try Confirmation.ask(
-                "Raise and accept this?", isGiven: command.isConfirmed, terminal)
-            guard isAgreed else {
-                terminal.line("nothing was changed")
-                return .failure
-            }
+            guard
+                try Confirmation.ask(
+                    "Raise and accept this?", isGiven: command.isConfirmed, terminal)
+            else { return .failure }
         }
         // Positions come last: until then, the next run does everything again.
         try raise(plan, client)

@@ -17,13 +17,15 @@ struct RaiseText {
         "ticks and bars that the tape took after the times above",
     ]
 
+    private static let columns = FixedColumns(5, -4, 20, -12, -6, -12, 0)
+
     var lines: [String] {
         guard !plan.isNothing || !accepted.isEmpty else {
             return ["nothing to raise: the tape has all that the database has"]
         }
         var lines = [
-            "INPUT PART \("SOURCE".padded(to: 20)) \("STORED TO".leftPadded(to: 12)) "
-                + "\("EPOCH".leftPadded(to: 6)) \("ON TAPE".leftPadded(to: 12))  TAKEN UNTIL"
+            Self.columns.line(
+                "INPUT", "PART", "SOURCE", "STORED TO", "EPOCH", "ON TAPE", " TAKEN UNTIL")
         ]
         lines += plan.lines.filter(\.isNeeded).map(line)
         if isRaised, !plan.isNothing { lines.append("all of this is raised already") }
@@ -34,10 +36,9 @@ struct RaiseText {
     }
 
     private func line(_ line: RaisePlan.Line) -> String {
-        "\(line.input.rawValue.padded(to: 5)) \("\(line.partition)".leftPadded(to: 4)) "
-            + "\(line.source.text.padded(to: 20)) \("\(line.lastOrdinal)".leftPadded(to: 12)) "
-            + "\("\(line.epoch)".leftPadded(to: 6)) \("\(line.onTape)".leftPadded(to: 12))  "
-            + "\(line.until.isDefined ? "\(line.until)" : "-")"
+        Self.columns.line(
+            line.input.rawValue, "\(line.partition)", line.source.text, "\(line.lastOrdinal)",
+            "\(line.epoch)", "\(line.onTape)", line.until.isDefined ? " \(line.until)" : " -")
     }
 
     func json(isDryRun: Bool, isDone: Bool) -> String {

@@ -52,11 +52,7 @@ struct QualityCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.terminal)
-    }
-
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let market = try MarketSession(deployment, timeout: Self.timeout)
+        let market = try MarketSession(tool.deployment(target), timeout: Self.timeout)
         try market.requireKnown(symbols)
         let query = QualityQuery(namespace: market.namespace)
         let parameters: [PostgresValue] = [
@@ -82,7 +78,7 @@ struct QualityCommand: ToolCommand {
             try FileSystem.write(Array(QualityPage(report).html.utf8), to: page, mode: 0o644)
         }
         let written = page.map { ["\($0): the same as a page"] } ?? []
-        terminal.show(
+        tool.terminal.show(
             report.lines + written, json: report.json(), rows: report.rows.fields, asJSON)
         return report.exitCode
     }

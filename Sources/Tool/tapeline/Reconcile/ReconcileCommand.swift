@@ -51,11 +51,7 @@ struct ReconcileCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.terminal)
-    }
-
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let market = try MarketSession(deployment, timeout: Self.timeout)
+        let market = try MarketSession(tool.deployment(target), timeout: Self.timeout)
         let rows = try market.rows(
             ReconcileQuery.sql(namespace: market.namespace, rowsMax: Self.rowsMax + 1),
             [
@@ -80,7 +76,7 @@ struct ReconcileCommand: ToolCommand {
             without: symbols.filter { symbol in
                 !reconciled.contains { $0.symbol == symbol.text }
             })
-        terminal.show(report.lines, json: report.json(), rows: report.rows.fields, asJSON)
+        tool.terminal.show(report.lines, json: report.json(), rows: report.rows.fields, asJSON)
         return report.exitCode
     }
 }

@@ -17,7 +17,6 @@ struct RepairRun {
             return .success
         }
         guard try Confirmation.ask("Repair?", isGiven: command.isConfirmed, terminal) else {
-            terminal.line("nothing was changed")
             return .failure
         }
         let client = try deployment.openTape()

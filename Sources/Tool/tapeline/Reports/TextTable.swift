@@ -15,3 +15,17 @@ enum TextTable {
         }
     }
 }
+
+/// Columns of fixed widths, for lines that stay aligned from one look to the next.
+struct FixedColumns {
+    private let widths: [Int]
+
+    /// A negative width aligns to the right. 0: the cell is as wide as it is.
+    init(_ widths: Int...) { self.widths = widths }
+
+    func line(_ cells: String...) -> String {
+        zip(cells, widths).map { cell, width in
+            width < 0 ? cell.leftPadded(to: -width) : cell.padded(to: width)
+        }.joined(separator: " ")
+    }
+}

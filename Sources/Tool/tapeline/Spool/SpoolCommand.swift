@@ -66,17 +66,13 @@ struct SpoolPlace: Equatable, Sendable {
     /// The local stack whose spools are meant when `folder` is `nil`.
     var home: String?
     var stack: String?
+}
 
-    init(folder: String? = nil, home: String? = nil, stack: String? = nil) {
-        self.folder = folder
-        self.home = home
-        self.stack = stack
-    }
-
+extension SpoolPlace {
     init(_ given: CommandArguments) throws(ToolError) {
-        folder = try given.one("--folder")
-        home = try given.one("--home")
-        stack = try given.one("--name")
+        self.init(
+            folder: try given.one("--folder"), home: try given.one("--home"),
+            stack: try given.one("--name"))
         guard folder == nil || stack == nil else {
             throw .usage("--name is a local stack and --folder any folder: give one of them")
         }

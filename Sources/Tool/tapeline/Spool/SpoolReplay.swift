@@ -61,7 +61,6 @@ struct SpoolReplay {
         }
         let question = "Put \(counts[.publish]) ticks on the tape, under the source 'manual'?"
         guard try Confirmation.ask(question, isGiven: command.isConfirmed, terminal) else {
-            terminal.line("nothing was changed")
             return .failure
         }
         let publisher = try ManualPublisher(client, spool.shares.map(\.partition), shutdown)

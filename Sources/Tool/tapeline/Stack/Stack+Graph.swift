@@ -69,7 +69,6 @@ extension Stack {
                 "The workers of the stack \(home.name) start again, as generation \(generation): "
                     + "what is stored stays, and what they make begins after it.")
             guard try Confirmation.ask("Apply it?", isGiven: command.isConfirmed, terminal) else {
-                terminal.line("nothing was changed")
                 return .failure
             }
             try graph.writeFiles(home, settings.namespace)

@@ -270,10 +270,8 @@ extension Stack {
                 environment: FileSystem.ownEnvironment(), logPath: log.path)
         } catch let error as ServiceError {
             throw .runtime(error)
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .startFailed("\(error)", logs: home.logs)
+            throw ToolError(error) { .startFailed("\($0)", logs: home.logs) }
         }
     }
 

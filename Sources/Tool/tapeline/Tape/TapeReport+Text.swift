@@ -10,24 +10,24 @@ extension TapeReport {
             + ["durability: \(durability.sentence(replicas: replicas))"]
     }
 
+    private static let streamColumns = FixedColumns(16, -10, -9, -9, -6, -6, 0)
+    private static let columns = FixedColumns(-4, 14, -11, -5, -8, -7)
+    private static let readerColumns = FixedColumns(-9, -8, -8, 0)
+
     private var streamLines: [String] {
-        let head =
-            "\("STREAM".padded(to: 16)) \("MESSAGES".leftPadded(to: 10)) "
-            + "\("BYTES".leftPadded(to: 9)) \("OF".leftPadded(to: 9)) \("FREE".leftPadded(to: 6)) "
-            + "COPIES SEQUENCES"
+        let head = Self.streamColumns.line(
+            "STREAM", "MESSAGES", "BYTES", "OF", "FREE", "COPIES", "SEQUENCES")
         return [head]
             + streams.map { stream in
                 let info = stream.info
                 let limit = info.configuration.maxBytes
                 let percent = stream.headroomPercent.map { "\(Int($0)) %" } ?? "-"
-                return "\(info.configuration.name.padded(to: 16)) "
-                    + "\("\(info.messages)".leftPadded(to: 10)) "
-                    + "\(Self.bytes(info.bytes).leftPadded(to: 9)) "
-                    + "\((limit < 0 ? "no limit" : Self.bytes(UInt64(limit))).leftPadded(to: 9)) "
-                    + "\(percent.leftPadded(to: 6)) "
-                    + "\("\(stream.copies)".leftPadded(to: 6)) "
-                    + "\(info.firstSequence) to \(info.lastSequence), "
-                    + "\(stream.firstTime.age(at: now)) to \(stream.lastTime.age(at: now)) old"
+                return Self.streamColumns.line(
+                    info.configuration.name, "\(info.messages)", Self.bytes(info.bytes),
+                    limit < 0 ? "no limit" : Self.bytes(UInt64(limit)), percent,
+                    "\(stream.copies)",
+                    "\(info.firstSequence) to \(info.lastSequence), "
+                        + "\(stream.firstTime.age(at: now)) to \(stream.lastTime.age(at: now)) old")
             }
     }
 
@@ -48,20 +48,18 @@ extension TapeReport {
     }
 
     private var partitionLines: [String] {
-        let head =
-            "PART \("SOURCE".padded(to: 14)) \("LAST".leftPadded(to: 11)) "
-            + "\("EPOCH".leftPadded(to: 5)) \("TICKS/S".leftPadded(to: 8)) "
-            + "\("WM AGE".leftPadded(to: 7)) \("BARS".leftPadded(to: 9)) "
-            + "\("WRITER".leftPadded(to: 8)) \("OPERATOR".leftPadded(to: 8)) CHECKPOINT"
-        return [head] + rows.flatMap { lines(of: $0) } + (universe.map { [line(ofAll: $0)] } ?? [])
+        let head = Self.columns.line(
+            "PART", "SOURCE", "LAST", "EPOCH", "TICKS/S", "WM AGE")
+        let readers = Self.readerColumns.line("BARS", "WRITER", "OPERATOR", "CHECKPOINT")
+        return ["\(head) \(readers)"] + rows.flatMap { lines(of: $0) }
+            + (universe.map { [line(ofAll: $0)] } ?? [])
     }
 
     /// Formats the share over all partitions, whose values are counted with the bars.
     private func line(ofAll head: Head) -> String {
-        " all \(head.source.text.padded(to: 14)) \("-".leftPadded(to: 11)) "
-            + "\("\(head.epoch)".leftPadded(to: 5)) \("-".leftPadded(to: 8)) "
-            + "\(head.watermark.age(at: now).leftPadded(to: 7)) "
-            + "\("\(head.lastOrdinal)".leftPadded(to: 9))"
+        let own = Self.columns.line(
+            " all", head.source.text, "-", "\(head.epoch)", "-", head.watermark.age(at: now))
+        return "\(own) \(Self.readerColumns.line("\(head.lastOrdinal)"))"
     }
 
     private func lines(of row: Row) -> [String] {
@@ -70,22 +68,16 @@ extension TapeReport {
     }
 
     private func line(_ row: Row, _ head: Head?, isFirst: Bool) -> String {
-        func cell(_ text: String?, _ width: Int) -> String {
-            (text ?? "-").leftPadded(to: width)
-        }
+        func cell(_ number: UInt64?) -> String { number.map { "\($0)" } ?? "-" }
         let rate = head?.ticksPerSecond.map { "\(Int($0.rounded()))" }
-        let own =
-            "\(cell(isFirst ? "\(row.partition)" : "", 4)) "
-            + "\((head?.source.text ?? "-").padded(to: 14)) "
-            + "\(cell(head.map { "\($0.lastOrdinal)" }, 11)) "
-            + "\(cell(head.map { "\($0.epoch)" }, 5)) \(cell(rate, 8)) "
-            + cell(head?.watermark.age(at: now), 7)
+        let own = Self.columns.line(
+            isFirst ? "\(row.partition)" : "", head?.source.text ?? "-", cell(head?.lastOrdinal),
+            cell(head?.epoch), rate ?? "-", head?.watermark.age(at: now) ?? "-")
         guard isFirst else { return own }
-        return own
-            + " \(cell(row.bars.map { "\($0.lastOrdinal)" }, 9)) "
-            + "\(cell(row.writerLag.map { "\($0)" }, 8)) "
-            + "\(cell(row.operatorLag.map { "\($0)" }, 8)) "
-            + row.checkpoint.age(at: now)
+        let readers = Self.readerColumns.line(
+            cell(row.bars?.lastOrdinal), cell(row.writerLag), cell(row.operatorLag),
+            row.checkpoint.age(at: now))
+        return "\(own) \(readers)"
     }
 
     /// Formats a size: "512 B", "1.5 MiB".

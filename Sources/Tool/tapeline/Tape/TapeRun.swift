@@ -22,10 +22,8 @@ struct TapeRun {
             let report = try report(deployment, client, shutdown)
             terminal.show(report.lines, json: report.json(), command.asJSON)
             return .success
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .unreachable("the tape cannot be looked at: \(error)")
+            throw ToolError(error) { .unreachable("the tape cannot be looked at: \($0)") }
         }
     }
 

@@ -8,12 +8,10 @@ struct TickAddress: Equatable, Sendable, CustomStringConvertible {
     let partition: Partition
     let ordinal: UInt64
 
-    init(source: SourceName, partition: Partition, ordinal: UInt64) {
-        self.source = source
-        self.partition = partition
-        self.ordinal = ordinal
-    }
+    var description: String { "\(source)/\(partition)/\(ordinal)" }
+}
 
+extension TickAddress {
     init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, let source = SourceName(String(parts[0])),
@@ -23,6 +21,4 @@ struct TickAddress: Equatable, Sendable, CustomStringConvertible {
         else { return nil }
         self.init(source: source, partition: Partition(partition), ordinal: ordinal)
     }
-
-    var description: String { "\(source)/\(partition)/\(ordinal)" }
 }

@@ -45,7 +45,6 @@ struct TradeRun {
             return finish(report, RepairOutcome(state: .notRequested), [])
         }
         guard try Confirmation.ask(report.question, isGiven: command.isConfirmed, terminal) else {
-            terminal.line("nothing was changed")
             return .failure
         }
         let partition = command.address.partition

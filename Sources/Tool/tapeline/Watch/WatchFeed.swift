@@ -138,10 +138,8 @@ final class WatchFeed {
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members
             sample.owners = directory.owners
-        } catch let error as ToolError {
-            throw error
         } catch {
-            throw .unreachable("\(error)")
+            throw ToolError(error) { .unreachable("\($0)") }
         }
         sample.positions = receiver.positions.withLock { $0 }
         let known = gaps?.latest() ?? .init(absence: "no database is named (POSTGRES_HOST)")

@@ -123,12 +123,16 @@ struct WatchView: Sendable {
             .padded(to: 80 - right.count) + right
     }
 
+    private static let sourceColumns = FixedColumns(24, -11, -13, -6, -9, -5, -5)
+    private static let groupColumns = FixedColumns(24, -14, -14, -6, 0)
+    private static let streamColumns = FixedColumns(24, -14, -14, -6)
+
     private var sourceLines: [String] {
-        let head = Self.sourceLine(
+        let head = Self.sourceColumns.line(
             "SOURCE", "PER SECOND", "ON THE TAPE", "EPOCH", "WATERMARK", "PARTS", "GAPS")
         return [head]
             + (sources + [bars, universe].compactMap { $0 }).map { source in
-                Self.sourceLine(
+                Self.sourceColumns.line(
                     source.name, source.perSecond.map { RateText.of($0) } ?? "-",
                     "\(source.ordinals)", "\(source.epoch)",
                     source.watermark.age(at: sample.now),
@@ -138,36 +142,21 @@ struct WatchView: Sendable {
             + sources.filter(\.isDelayed).map { "  \($0.name): \(ProviderView.delayed)" }
     }
 
-    private static func sourceLine(
-        _ name: String, _ rate: String, _ ordinals: String, _ epoch: String,
-        _ watermark: String, _ partitions: String, _ gaps: String
-    ) -> String {
-        "\(name.padded(to: 24)) \(rate.leftPadded(to: 11)) \(ordinals.leftPadded(to: 13)) "
-            + "\(epoch.leftPadded(to: 6)) \(watermark.leftPadded(to: 9)) "
-            + "\(partitions.leftPadded(to: 5)) \(gaps.leftPadded(to: 5))"
-    }
-
     private var groupLines: [String] {
-        let head = Self.groupLine("GROUP", "TICKS BEHIND", "BARS BEHIND", "READY", "OWNED")
+        let head = Self.groupColumns.line("GROUP", "TICKS BEHIND", "BARS BEHIND", "READY", " OWNED")
         guard !groups.isEmpty else { return [head, "  nobody was heard"] }
         return [head]
             + groups.flatMap { group in
                 [
-                    Self.groupLine(
-                        group.name, Self.lag(group.ticks, sources.compactMap(\.perSecond)),
+                    Self.groupColumns.line(
+                        MembersTable.cut(group.name),
+                        Self.lag(group.ticks, sources.compactMap(\.perSecond)),
                         Self.lag(group.bars, [bars?.perSecond].compactMap { $0 }),
                         "\(group.ready)/\(group.members)",
-                        "\(group.owned)"
+                        " \(group.owned)"
                             + (group.silent > 0 ? ", \(group.silent) silent" : ""))
                 ] + memberLines(of: group.name)
             }
-    }
-
-    private static func groupLine(
-        _ name: String, _ ticks: String, _ bars: String, _ ready: String, _ owned: String
-    ) -> String {
-        "\(MembersTable.cut(name).padded(to: 24)) \(ticks.leftPadded(to: 14)) "
-            + "\(bars.leftPadded(to: 14)) \(ready.leftPadded(to: 6))  \(owned)"
     }
 
     /// Returns the ordinals, and about how long they took to come at the present rates.
@@ -191,25 +180,16 @@ struct WatchView: Sendable {
     }
 
     private var streamLines: [String] {
-        let head = Self.streamLine("STREAM", "BYTES", "OF", "FREE", "")
+        let head = Self.streamColumns.line("STREAM", "BYTES", "OF", "FREE")
         return [head]
             + sample.streams.map { stream in
                 let room = stream.room
-                return Self.streamLine(
+                let line = Self.streamColumns.line(
                     stream.name, TapeReport.bytes(stream.bytes),
                     stream.limit.map { TapeReport.bytes($0) } ?? "no limit",
-                    room.map { "\($0.percent) %" } ?? "-",
-                    (room?.percent ?? 100) < HeadroomLevel.lowPercent ? "low" : "")
+                    room.map { "\($0.percent) %" } ?? "-")
+                return (room?.percent ?? 100) < HeadroomLevel.lowPercent ? "\(line)  low" : line
             }
-    }
-
-    private static func streamLine(
-        _ name: String, _ bytes: String, _ of: String, _ free: String, _ level: String
-    ) -> String {
-        let line =
-            "\(name.padded(to: 24)) \(bytes.leftPadded(to: 14)) \(of.leftPadded(to: 14)) "
-            + "\(free.leftPadded(to: 6))"
-        return level.isEmpty ? line : "\(line)  \(level)"
     }
 
     private var notes: [String] {

@@ -13,200 +13,117 @@ struct NatsPermissionTests {
         "{\"name\":\"\(name)\",\"subjects\":[\"\(subjects)\"],\"storage\":\"file\"}"
     }
 
-    /// User, subject, payload, and whether the user may publish it.
-    private static let attempts: [(String, String, String, Bool)] = [
+    /// Subject and payload, who may publish it, and who may not.
+    private static let attempts: [(String, String, may: String, mayNot: String)] = [
         (
-            "tool", "$JS.API.STREAM.CREATE.MD_TICKS_0",
-            createStream("MD_TICKS_0", "md.ticks.0.*"), true
+            "$JS.API.STREAM.CREATE.MD_TICKS_0", createStream("MD_TICKS_0", "md.ticks.0.*"), "tool",
+            ""
         ),
-        ("tool", "$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
-        ("tool", "$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), true),
+        ("$JS.API.STREAM.CREATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), "tool", ""),
+        ("$JS.API.STREAM.CREATE.MD_DLQ", createStream("MD_DLQ", "md.dlq.>"), "tool", ""),
         (
-            "tool", "$JS.API.STREAM.CREATE.KV_md_owners",
-            createStream("KV_md_owners", "$KV.md_owners.>"), true
+            "$JS.API.STREAM.CREATE.KV_md_owners", createStream("KV_md_owners", "$KV.md_owners.>"),
+            "tool", ""
         ),
-        ("tool", "$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), true),
-        ("gateway", "md.ticks.0.synthetic", "x", true),
-        ("gateway", "acme.ticks.31.ib", "x", true),
-        ("gateway", "md.wm.0.synthetic", "x", true),
-        ("gateway", "md.dlq.provider-gateway", "x", true),
-        ("gateway", "md.dlq.store-writer", "x", false),
-        ("gateway", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", true),
-        ("gateway", "$KV.md_owners.gateway.synthetic", "x", true),
-        ("gateway", "$KV.md_owners.operator.7", "x", false),
-        ("gateway", "$KV.md_owners.gateway.synthetic.watchlist", "x", true),
-        ("gateway", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
-        ("operator", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
-        ("writer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
-        ("consumer", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
-        ("tool", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
-        ("gateway", "$KV.md_owners.drain.member.a", "x", false),
-        ("operator", "$KV.md_owners.drain.member.a", "x", false),
-        ("writer", "$KV.md_owners.drain.member.a", "x", false),
-        ("cockpit", "$KV.md_owners.drain.member.a", "x", false),
-        ("tool", "$KV.md_owners.drain.member.a", "x", true),
+        ("$JS.API.STREAM.UPDATE.MD_BARS", createStream("MD_BARS", "md.bars.*"), "tool", ""),
+        ("md.ticks.0.synthetic", "x", "gateway", "actions operator writer tool"),
+        ("acme.ticks.31.ib", "x", "gateway", ""),
+        ("md.wm.0.synthetic", "x", "gateway tool", "actions operator writer"),
+        ("md.dlq.provider-gateway", "x", "gateway", ""),
+        ("md.dlq.store-writer", "x", "writer", "gateway cockpit actions operator"),
+        ("$JS.API.STREAM.MSG.GET.MD_TICKS_0", "{\"seq\":1}", "gateway", ""),
+        ("$KV.md_owners.gateway.synthetic", "x", "gateway tool", "actions operator"),
+        ("$KV.md_owners.operator.7", "x", "operator", "gateway actions writer"),
+        ("$KV.md_owners.gateway.synthetic.watchlist", "x", "gateway", ""),
         (
-            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
-            "{\"last_by_subj\":\"$KV.md_owners.drain.member.a\"}", true
+            "$KV.md_owners.watchlist.synthetic.wanted", "x", "tool actions",
+            "gateway operator writer consumer cockpit"
         ),
-        ("gateway", "$KV.md_owners.load.binance-history.ranges", "x", false),
-        ("operator", "$KV.md_owners.load.binance-history.ranges", "x", false),
-        ("writer", "$KV.md_owners.load.binance-history.ranges", "x", false),
-        ("tool", "$KV.md_owners.load.binance-history.ranges", "x", true),
-        ("gateway", "$KV.md_owners.gateway", "x", false),
-        ("gateway", "$SRV.PING", "", false),
-        ("gateway", "md.ask.positions", "", true),
-        ("gateway", "md.pos.writer", "{}", false),
-        ("gateway", "$KV.md_owners.source-synthetic.0", "x", true),
-        ("gateway", "$KV.md_owners.keeper.0", "x", true),
-        ("gateway", "$KV.md_owners.writer.0", "x", false),
-        ("gateway", "md.hb.source-synthetic.a", "{}", true),
-        ("gateway", "md.hb.keeper.a", "{}", true),
-        ("gateway", "md.hb.writer.a", "{}", false),
-        ("gateway", "md.ask.members", "", true),
-        ("operator", "md.hb.operator.a", "{}", true),
-        ("operator", "md.hb.writer.a", "{}", false),
-        ("operator", "md.ask.members", "", true),
-        ("writer", "md.hb.writer.a", "{}", true),
-        ("writer", "md.hb.operator.a", "{}", false),
-        ("writer", "md.ask.members", "", true),
-        ("tool", "md.ask.members", "", true),
-        ("cockpit", "md.ask.members", "", true),
-        ("cockpit", "md.ask.positions", "", false),
-        ("cockpit", "md.hb.operator.a", "{}", false),
-        ("cockpit", "md.head.synthetic", "{}", false),
-        ("cockpit", "md.pos.writer", "{}", false),
-        ("cockpit", "md.ticks.0.manual", "x", false),
-        ("cockpit", "md.bars.0", "x", false),
-        ("cockpit", "$JS.API.STREAM.INFO.MD_BARS", "", true),
-        ("cockpit", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
-        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_TICKS_0", #"{"seq":1}"#, true),
-        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_DLQ", #"{"seq":1}"#, true),
-        ("cockpit", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, false),
-        ("cockpit", "$JS.API.STREAM.PURGE.MD_DLQ", "", false),
-        ("cockpit", "md.dlq.store-writer", "x", false),
-        ("cockpit", "$JS.API.STREAM.MSG.GET.KV_md_owners", #"{"seq":1}"#, false),
-        ("cockpit", "$KV.md_owners.watchlist.synthetic.wanted", "x", false),
-        ("cockpit", "md.act", "{}", true),
-        ("gateway", "md.act", "{}", false),
-        ("operator", "md.act", "{}", false),
-        ("writer", "md.act", "{}", false),
-        ("consumer", "md.act", "{}", false),
-        ("actions", "md.act", "{}", false),
-        ("actions", "_INBOX_cockpit.x.1", "{}", true),
-        ("actions", "_INBOX_gateway.x", "{}", false),
-        ("actions", "md.ticks.0.manual", "x", true),
-        ("actions", "md.ticks.0.synthetic", "x", false),
-        ("actions", "md.wm.0.synthetic", "x", false),
-        ("actions", "md.bars.0", "x", false),
-        ("actions", "$KV.md_owners.watchlist.synthetic.wanted", "x", true),
-        ("actions", "$KV.md_owners.drain.member.b", "x", true),
-        ("actions", "$KV.md_owners.load.binance-history.ranges", "x", false),
-        ("actions", "$KV.md_owners.operator.7", "x", false),
-        ("actions", "$KV.md_owners.gateway.synthetic", "x", false),
-        ("actions", "md.ask.members", "", true),
-        ("actions", "md.ask.positions", "", true),
-        ("actions", "md.hb.operator.a", "{}", false),
-        ("actions", "md.pos.writer", "{}", false),
-        ("actions", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
-        ("actions", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, false),
-        ("actions", "md.dlq.store-writer", "x", false),
-        ("tool", "md.hb.operator.a", "{}", false),
-        ("tool", "md.ask.positions", "", true),
-        ("tool", "md.ticks.0.manual", "x", true),
-        ("tool", "md.wm.0.synthetic", "x", true),
-        ("operator", "md.pos.operator", "{}", true),
-        ("operator", "md.pos.writer", "{}", false),
-        ("writer", "md.pos.writer", "{}", true),
-        ("writer", "md.pos.operator", "{}", false),
-        ("gateway", "md.bars.0", "x", false),
-        ("gateway", "md.ticks.0", "x", false),
-        ("gateway", "$JS.API.STREAM.PURGE.MD_TICKS_0", "{\"seq\":1,\"filter\":\"x\"}", true),
-        ("gateway", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
-        ("gateway", "$JS.API.STREAM.LEADER.STEPDOWN.KV_md_owners", "{}", false),
-        ("gateway", "$JS.API.META.LEADER.STEPDOWN", "{}", false),
-        ("gateway", "$JS.API.STREAM.PEER.REMOVE.MD_BARS", "{}", false),
-        ("operator", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
-        ("writer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
-        ("consumer", "$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", false),
-        ("operator", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
-        ("writer", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", false),
-        ("operator", "md.wm.0.synthetic", "x", false),
-        ("writer", "md.wm.0.synthetic", "x", false),
-        ("operator", "md.ticks.0.manual", "x", false),
-        ("gateway", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
-        ("operator", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
-        ("writer", "$JS.API.STREAM.DELETE.MD_TICKS_0", "", false),
-        ("gateway", "md.head.synthetic", "{}", true),
-        ("operator", "md.head.synthetic", "{}", false),
-        ("gateway", "$JS.API.STREAM.UPDATE.MD_BARS", "{}", false),
-        ("gateway", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", false),
-        ("operator", "md.bars.0", "x", true),
-        ("cockpit", "$JS.API.STREAM.MSG.GET.MD_BARS", #"{"seq":1}"#, true),
-        ("operator", "md.all.universe", "x", true),
-        ("operator", "md.head.universe", "{}", true),
-        ("operator", "md.live.value.market.advance_decline", "{}", true),
-        ("operator", "md.live.node.big.AAPL.ibkr", "{}", true),
-        ("operator", "md.live.bar.1m.AAPL.ibkr", "{}", true),
-        ("operator", "md.live.trade.AAPL.ibkr", "{}", false),
-        ("gateway", "md.live.trade.AAPL.ibkr", "{}", true),
-        ("gateway", "md.live.quote.AAPL.ibkr", "{}", true),
-        ("gateway", "md.live.provider-bar.AAPL.ibkr", "{}", true),
-        ("gateway", "md.live.value.GDP.US.fred", "{}", true),
-        ("gateway", "md.live.bar.1m.AAPL.ibkr", "{}", false),
-        ("operator", "$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", false),
-        ("gateway", "md.all.universe", "x", false),
-        ("writer", "md.all.universe", "x", false),
+        ("$KV.md_owners.drain.member.a", "x", "tool", "gateway operator writer cockpit"),
         (
-            "operator", "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0",
+            "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.drain.member.a\"}", "operator", ""
+        ),
+        (
+            "$KV.md_owners.load.binance-history.ranges", "x", "tool",
+            "gateway operator writer actions"
+        ),
+        ("$KV.md_owners.gateway", "x", "", "gateway"),
+        ("$SRV.PING", "", "tool", "gateway"),
+        ("md.ask.positions", "", "gateway actions tool", "cockpit"),
+        ("md.pos.writer", "{}", "writer", "gateway cockpit actions operator"),
+        ("$KV.md_owners.source-synthetic.0", "x", "gateway", ""),
+        ("$KV.md_owners.keeper.0", "x", "gateway", ""),
+        ("$KV.md_owners.writer.0", "x", "", "gateway"),
+        ("md.hb.source-synthetic.a", "{}", "gateway", ""),
+        ("md.hb.keeper.a", "{}", "gateway", ""),
+        ("md.hb.writer.a", "{}", "writer", "gateway operator"),
+        ("md.ask.members", "", "gateway operator writer tool cockpit actions", ""),
+        ("md.hb.operator.a", "{}", "operator", "writer cockpit actions tool"),
+        ("md.head.synthetic", "{}", "gateway", "cockpit operator"),
+        ("md.ticks.0.manual", "x", "actions tool", "cockpit operator"),
+        ("md.bars.0", "x", "operator", "cockpit actions gateway writer tool"),
+        ("$JS.API.STREAM.INFO.MD_BARS", "", "cockpit writer", ""),
+        ("$JS.API.STREAM.PURGE.MD_BARS", "", "", "cockpit writer"),
+        ("$JS.API.STREAM.MSG.GET.MD_TICKS_0", #"{"seq":1}"#, "cockpit", ""),
+        ("$JS.API.STREAM.MSG.GET.MD_DLQ", #"{"seq":1}"#, "cockpit", ""),
+        ("$JS.API.STREAM.MSG.DELETE.MD_DLQ", #"{"seq":1}"#, "", "cockpit actions"),
+        ("$JS.API.STREAM.PURGE.MD_DLQ", "", "", "cockpit writer"),
+        ("$JS.API.STREAM.MSG.GET.KV_md_owners", #"{"seq":1}"#, "", "cockpit"),
+        ("md.act", "{}", "cockpit", "gateway operator writer consumer actions"),
+        ("_INBOX_cockpit.x.1", "{}", "actions", ""),
+        ("_INBOX_gateway.x", "{}", "", "actions operator writer tool"),
+        ("$KV.md_owners.drain.member.b", "x", "actions", ""),
+        ("$JS.API.STREAM.PURGE.KV_md_owners", "", "", "actions gateway operator"),
+        ("md.pos.operator", "{}", "operator", "writer"),
+        ("md.ticks.0", "x", "", "gateway"),
+        ("$JS.API.STREAM.LEADER.STEPDOWN.KV_md_owners", "{}", "", "gateway"),
+        ("$JS.API.META.LEADER.STEPDOWN", "{}", "", "gateway"),
+        ("$JS.API.STREAM.PEER.REMOVE.MD_BARS", "{}", "", "gateway"),
+        ("$JS.API.STREAM.LEADER.STEPDOWN.MD_BARS", "{}", "", "operator writer consumer"),
+        ("$JS.API.STREAM.DELETE.MD_TICKS_0", "", "", "gateway operator writer"),
+        ("$JS.API.STREAM.UPDATE.MD_BARS", "{}", "", "gateway"),
+        ("$JS.API.CONSUMER.CREATE.MD_TICKS_0.c", "{}", "", "gateway"),
+        ("$JS.API.STREAM.MSG.GET.MD_BARS", #"{"seq":1}"#, "cockpit", ""),
+        ("md.all.universe", "x", "operator", "gateway writer"),
+        ("md.head.universe", "{}", "operator", ""),
+        ("md.live.value.market.advance_decline", "{}", "operator", ""),
+        ("md.live.node.big.AAPL.ibkr", "{}", "operator", ""),
+        ("md.live.bar.1m.AAPL.ibkr", "{}", "operator", "gateway"),
+        ("md.live.trade.AAPL.ibkr", "{}", "gateway", "operator"),
+        ("md.live.quote.AAPL.ibkr", "{}", "gateway", ""),
+        ("md.live.provider-bar.AAPL.ibkr", "{}", "gateway", ""),
+        ("md.live.value.GDP.US.fred", "{}", "gateway", ""),
+        ("$JS.API.STREAM.UPDATE.MD_TICKS_0", "{}", "", "operator"),
+        (
+            "$JS.API.CONSUMER.CREATE.MD_TICKS_0.operator-0",
             """
             {"stream_name":"MD_TICKS_0","config":{"name":"operator-0","ack_policy":"none",\
             "mem_storage":true,"inactive_threshold":60000000000,\
             "filter_subjects":["md.ticks.0.*","md.wm.0.*"]}}
-            """, true
+            """, "operator", ""
         ),
         (
-            "operator", "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.operator-0",
-            "{\"batch\":1,\"no_wait\":true}", true
+            "$JS.API.CONSUMER.MSG.NEXT.MD_TICKS_0.operator-0", "{\"batch\":1,\"no_wait\":true}",
+            "operator", ""
         ),
-        ("operator", "$KV.md_owners.operator.7", "x", true),
-        ("operator", "$KV.acme_owners.operator.7.part.1", "x", true),
-        ("operator", "$JS.API.STREAM.INFO.KV_md_owners", "", true),
+        ("$KV.acme_owners.operator.7.part.1", "x", "operator", ""),
+        ("$JS.API.STREAM.INFO.KV_md_owners", "", "operator", ""),
         (
-            "operator", "$JS.API.STREAM.MSG.GET.KV_md_owners",
-            "{\"last_by_subj\":\"$KV.md_owners.operator.7\"}", true
+            "$JS.API.STREAM.MSG.GET.KV_md_owners",
+            "{\"last_by_subj\":\"$KV.md_owners.operator.7\"}", "operator", ""
         ),
-        ("operator", "$KV.md_owners.writer.7", "x", false),
-        ("operator", "$KV.md_owners.gateway.synthetic", "x", false),
-        ("operator", "$JS.API.STREAM.MSG.DELETE.KV_md_owners", "{\"seq\":1}", false),
-        ("operator", "$JS.API.STREAM.PURGE.KV_md_owners", "", false),
-        ("operator", "_INBOX_gateway.x", "{}", false),
-        ("operator", "md.ticks.0.synthetic", "x", false),
-        ("operator", "$JS.API.STREAM.DELETE.MD_BARS", "", false),
-        ("writer", "$JS.API.STREAM.INFO.MD_BARS", "", true),
-        ("writer", "$KV.md_owners.writer.7", "x", true),
-        ("writer", "$KV.md_owners.operator.7", "x", false),
-        ("writer", "md.dlq.store-writer", "x", true),
-        ("writer", "acme.dlq.store-writer", "x", true),
-        ("writer", "md.dlq.operator-worker", "x", false),
-        ("operator", "md.dlq.store-writer", "x", false),
-        ("writer", "$JS.API.STREAM.UPDATE.MD_DLQ", "{}", false),
-        ("writer", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", "{\"seq\":1}", false),
-        ("writer", "$JS.API.STREAM.PURGE.MD_DLQ", "", false),
-        ("writer", "_INBOX_gateway.x", "{}", false),
-        ("writer", "md.bars.0", "x", false),
-        ("writer", "md.ticks.0.synthetic", "x", false),
-        ("writer", "$JS.API.STREAM.PURGE.MD_BARS", "", false),
-        ("tool", "$JS.API.STREAM.MSG.DELETE.MD_DLQ", "{\"seq\":1}", true),
-        ("tool", "md.ticks.0.synthetic", "x", false),
-        ("tool", "md.bars.0", "x", false),
-        ("tool", "$KV.md_owners.operator.7.rebuild", "x", true),
-        ("tool", "$KV.md_owners.gateway.synthetic", "x", true),
-        ("tool", "$KV.md_owners", "x", false),
-        ("tool", "_INBOX_gateway.x", "{}", false),
-        ("tool", "$SRV.PING", "", true),
-        ("tool", "$JS.API.STREAM.PURGE.MD_TICKS_0", "", true),
-        ("tool", "$JS.API.STREAM.DELETE.MD_BARS", "", true),
+        ("$KV.md_owners.writer.7", "x", "writer", "operator"),
+        ("$JS.API.STREAM.MSG.DELETE.KV_md_owners", "{\"seq\":1}", "", "operator"),
+        ("acme.dlq.store-writer", "x", "writer", ""),
+        ("md.dlq.operator-worker", "x", "", "writer"),
+        ("$JS.API.STREAM.UPDATE.MD_DLQ", "{}", "", "writer"),
+        ("$JS.API.STREAM.MSG.DELETE.MD_DLQ", "{\"seq\":1}", "tool", "writer"),
+        ("$KV.md_owners.operator.7.rebuild", "x", "tool", ""),
+        ("$KV.md_owners", "x", "", "tool"),
+        ("$JS.API.STREAM.PURGE.MD_TICKS_0", "{\"seq\":1,\"filter\":\"x\"}", "gateway", ""),
+        ("$JS.API.STREAM.PURGE.MD_TICKS_0", "", "tool", "operator writer"),
+        ("$JS.API.STREAM.DELETE.MD_BARS", "", "tool", "operator"),
     ]
 
     /// Returns requests that each service must never be allowed, whatever they name. The server
@@ -261,12 +178,15 @@ struct NatsPermissionTests {
     func permissions() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        for (user, subject, payload, isAllowed) in NatsPermissionTests.attempts {
-            let answer = try shipped.client(user).request(subject, payload)
-            let isDenied = answer.contains("Permissions Violation")
-            #expect(isDenied != isAllowed, "\(user) at \(subject): \(answer)")
-            #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
-            #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
+        for (subject, payload, may, mayNot) in NatsPermissionTests.attempts {
+            for user in "\(may) \(mayNot)".split(separator: " ").map(String.init) {
+                let answer = try shipped.client(user).request(subject, payload)
+                let isDenied = answer.contains("Permissions Violation")
+                let isAllowed = may.split(separator: " ").contains(user[...])
+                #expect(isDenied != isAllowed, "\(user) at \(subject): \(answer)")
+                #expect(isDenied || answer.contains("MSG"), "\(user) at \(subject): \(answer)")
+                #expect(!answer.contains("\"error\""), "\(user) at \(subject): \(answer)")
+            }
         }
         let stranger = try NatsLineClient(
             port: shipped.plan.ports[.nats], user: "gateway", password: "wrong")
@@ -322,24 +242,10 @@ struct NatsPermissionTests {
     func toldByTheTool() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        let errors = try OpenFile(folder.file("errors"))
-        let terminal = Terminal(output: errors.descriptor, errors: errors.descriptor)
-        func settings(_ user: String) throws -> [String: String] {
-            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
-            return [
-                "NATS_URL": "nats://127.0.0.1:\(shipped.plan.ports[.nats])", "NATS_USER": user,
-                "NATS_PASSWORD": shipped.plan.secrets[secret],
-            ]
+        #expect(try Said(["setup"], shipped.environment("tool")).code == .success)
+        let error = #expect(throws: ToolError.self) {
+            try Said(["groups", "register", "archive"], shipped.environment("operator"))
         }
-        func deployment(_ user: String) throws -> Deployment {
-            try Deployment.find(
-                TapeTarget(), environment: settings(user), executable: "/nowhere/tapeline")
-        }
-        let setup = try SetupCommand.parse([])
-        #expect(try setup.run(deployment("tool"), settings("tool"), terminal) == .success)
-        let groups = GroupsRun(
-            command: try GroupsCommand.parse(["register", "archive"]), terminal: terminal)
-        let error = #expect(throws: ToolError.self) { try groups.run(deployment("operator")) }
         let text = error?.description ?? ""
         #expect(text.contains("Permissions Violation") && text.contains("'tool'"), "\(text)")
     }
@@ -384,9 +290,20 @@ final class ShippedNats {
     }
 
     func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
-        let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
-        return try NatsLineClient(
-            port: plan.ports[.nats], user: user, password: plan.secrets[secret], inbox: inbox)
+        try NatsLineClient(
+            port: plan.ports[.nats], user: user, password: password(user), inbox: inbox)
+    }
+
+    /// The environment in which the tool works as this user.
+    func environment(_ user: String) throws -> [String: String] {
+        [
+            "NATS_URL": "nats://127.0.0.1:\(plan.ports[.nats])", "NATS_USER": user,
+            "NATS_PASSWORD": try password(user),
+        ]
+    }
+
+    private func password(_ user: String) throws -> String {
+        plan.secrets[try #require(StackSecrets.Name(rawValue: "nats-\(user)"))]
     }
 }
 

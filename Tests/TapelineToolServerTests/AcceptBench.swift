@@ -13,6 +13,7 @@ import Testing
 
 @testable import StoreWriter
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// A writer between a tape that can be destroyed and a database.
 final class AcceptBench {
@@ -77,6 +78,35 @@ final class AcceptBench {
         }
     }
 
+    /// Starts the shipped worker with the graph of a file.
+    func startWorker(_ graph: String, number: Int = 0) throws -> ServerProcess {
+        try ServerProcess(
+            try ProductPrograms.path("operator-worker"), [],
+            environment: tape.environment.merging([
+                "OPERATOR_GRAPH": graph, "OPS_PORT": "0", "MDS_MEMBER": "worker-0",
+                "LOG_FORMAT": "json",
+            ]) { $1 }.merging(ProductPrograms.profile("operator-worker")) { $1 },
+            logPath: folder.file("worker-\(number).log"))
+    }
+
+    /// Runs a command of `tapeline` that proves bars, with the worker's graph.
+    func proving(_ words: [String], _ graph: String) throws -> Said {
+        try Said(words, environment.merging(["OPERATOR_GRAPH": graph]) { $1 })
+    }
+
+    /// Expects `tapeline prove` to find so many bars of AAPL equal, on the tape and in the tables.
+    func expectProof(equal: Int, _ graph: String) throws {
+        let said = try proving(
+            [
+                "prove", "AAPL", "--from", "2023-11-14T22:14:00Z", "--to", "2023-11-14T22:19:00Z",
+                "--json",
+            ], graph)
+        #expect(said.code == .success, "\(said.output) \(said.errors)")
+        for side in ["tape", "tables"] {
+            #expect(try said.json()[side]?["equal"]?.int == equal, "\(side): \(said.output)")
+        }
+    }
+
     func source(_ partition: Int, name: String = "test") throws -> TestSource {
         var source = TestSource(tape, Partition(partition), source: try #require(SourceName(name)))
         _ = source.register(
@@ -118,6 +148,17 @@ final class AcceptBench {
             """)
     }
 
+    func expectRows(
+        _ partition: Int, _ rows: String, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        var found = ""
+        let isRight = try eventually {
+            found = try self.rows(partition)
+            return found == rows
+        }
+        #expect(isRight, "\(partition): \(found)", sourceLocation: location)
+    }
+
     var gaps: String {
         get throws {
             try query(
@@ -141,45 +182,8 @@ final class AcceptBench {
         }
     }
 
-    struct Outcome {
-        let code: ExitCode
-        let output: String
-        let errors: String
-        func json() throws -> JSONValue { try JSONValue.parse(output) }
-    }
-
-    /// Runs `tapeline position …` like the program.
-    func position(_ arguments: String...) throws -> Outcome {
-        try outcome { terminal, deployment in
-            try PositionRun(command: PositionCommand.parse(arguments), terminal: terminal)
-                .run(deployment)
-        }
-    }
-
-    /// Runs `tapeline database …` like the program.
-    func server(_ arguments: String...) throws -> Outcome {
-        try outcome { terminal, deployment in
-            try ServerRun(command: ServerCommand.parse(arguments), terminal: terminal)
-                .run(deployment)
-        }
-    }
-
-    private func outcome(_ run: (Terminal, Deployment) throws -> ExitCode) throws -> Outcome {
-        let name = UUID().uuidString
-        let output = unsafe open(folder.file("\(name).out"), O_CREAT | O_WRONLY, 0o600)
-        let errors = unsafe open(folder.file("\(name).err"), O_CREAT | O_WRONLY, 0o600)
-        defer {
-            close(output)
-            close(errors)
-        }
-        let deployment = try Deployment.find(
-            TapeTarget(), environment: environment, executable: "/x")
-        let code = try run(Terminal(output: output, errors: errors), deployment)
-        return Outcome(
-            code: code,
-            output: try String(contentsOfFile: folder.file("\(name).out"), encoding: .utf8),
-            errors: try String(contentsOfFile: folder.file("\(name).err"), encoding: .utf8))
-    }
+    /// Runs a command of `tapeline` on this tape and database.
+    func tapeline(_ words: String...) throws -> Said { try Said(words, environment) }
 
     // MARK: disasters
 

@@ -11,6 +11,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// Tape data are destroyed while a writer works, and a person accepts it. Afterwards exactly the
 /// destroyed ordinals are named, nothing else is lost, and nothing is stored twice.
@@ -32,19 +33,8 @@ struct AcceptTests {
             writer = try bench.startWriter()
             try AcceptBench.publish(&zero, packets: 10)
             try AcceptBench.publish(&one, packets: 5)
-            try expectRows(0, "1-50")
-            try expectRows(1, "1-25")
-        }
-
-        func expectRows(
-            _ partition: Int, _ rows: String, _ location: SourceLocation = #_sourceLocation
-        ) throws {
-            var found = ""
-            let isRight = try eventually {
-                found = try bench.rows(partition)
-                return found == rows
-            }
-            #expect(isRight, "\(partition): \(found)", sourceLocation: location)
+            try bench.expectRows(0, "1-50")
+            try bench.expectRows(1, "1-25")
         }
 
         mutating func restart() throws {
@@ -63,7 +53,7 @@ struct AcceptTests {
             #expect(eventually { writer.isReady }, "\(writer.reasons)")
             try writer.stop()
             try bench.expectCleanAudit()
-            let verified = try bench.position("verify", "--group", "writer")
+            let verified = try bench.tapeline("position", "verify", "--group", "writer")
             #expect(verified.code == .success, "\(verified.output)")
         }
     }
@@ -82,21 +72,21 @@ struct AcceptTests {
         try AcceptBench.publish(&scene.zero, packets: 2)
         scene.writer = try scene.bench.startWriter()
         scene.expectStopped("was purged")
-        let shown = try scene.bench.position("show", "--json", "--partition", "0")
+        let shown = try scene.bench.tapeline("position", "show", "--json", "--partition", "0")
         let states = try #require(try shown.json()["positions"]?.array).compactMap {
             $0["state"]?.string
         }
         #expect(states.contains("purged away"), "\(shown.output)")
-        #expect(try scene.bench.position("verify", "--group=writer").code == .failure)
+        #expect(try scene.bench.tapeline("position", "verify", "--group=writer").code == .failure)
         if kind == .restarted { try scene.writer.stop() }
-        let accepted = try scene.bench.position("accept", "--yes", "--json")
+        let accepted = try scene.bench.tapeline("position", "accept", "--yes", "--json")
         #expect(try accepted.json()["destroyed"]?.int == 10, "\(accepted.output)")
         #expect(try scene.bench.gaps == "test/0 51-60 tape_lost")
         if kind == .restarted { scene.writer = try scene.bench.startWriter() }
-        try scene.expectRows(0, "1-50 61-70")
+        try scene.bench.expectRows(0, "1-50 61-70")
         // The other partition continued all the time.
         try AcceptBench.publish(&scene.one, packets: 1)
-        try scene.expectRows(1, "1-30")
+        try scene.bench.expectRows(1, "1-30")
         try scene.expectEnd()
         #expect(try scene.bench.gaps == "test/0 51-60 tape_lost")
     }
@@ -113,9 +103,10 @@ struct AcceptTests {
         try AcceptBench.publish(&scene.zero, packets: 3)
         if kind == .restarted { try scene.restart() }
         scene.expectStopped("the stream was created again")
-        let accepted = try scene.bench.position("accept", "--yes", "--json", "--partition", "0")
+        let accepted = try scene.bench.tapeline(
+            "position", "accept", "--yes", "--json", "--partition", "0")
         #expect(try accepted.json()["destroyed"]?.int == 5, "\(accepted.output)")
-        try scene.expectRows(0, "1-50 56-70")
+        try scene.bench.expectRows(0, "1-50 56-70")
         #expect(try scene.bench.gaps == "test/0 51-55 tape_lost")
         try scene.expectEnd()
     }
@@ -126,8 +117,8 @@ struct AcceptTests {
         try scene.bench.snapshot()
         try AcceptBench.publish(&scene.zero, packets: 4)
         try AcceptBench.publish(&scene.one, packets: 1)
-        try scene.expectRows(0, "1-70")
-        try scene.expectRows(1, "1-30")
+        try scene.bench.expectRows(0, "1-70")
+        try scene.bench.expectRows(1, "1-30")
         if kind == .restarted { try scene.writer.stop() }
         // 71 to 80 are acknowledged, never read, and destroyed.
         if kind == .restarted { try AcceptBench.publish(&scene.zero, packets: 2) }
@@ -138,12 +129,12 @@ struct AcceptTests {
         try AcceptBench.publish(&scene.zero, packets: 8)
         if kind == .restarted { scene.writer = try scene.bench.startWriter() }
         scene.expectStopped("the tape was restored from a backup")
-        let accepted = try scene.bench.position("accept", "--yes", "--json")
+        let accepted = try scene.bench.tapeline("position", "accept", "--yes", "--json")
         #expect(try accepted.json()["destroyed"]?.int == 10, "\(accepted.output)")
-        try scene.expectRows(0, "1-70 81-120")
+        try scene.bench.expectRows(0, "1-70 81-120")
         #expect(try scene.bench.gaps == "test/0 71-80 tape_lost")
         try AcceptBench.publish(&scene.one, packets: 1)
-        try scene.expectRows(1, "1-35")
+        try scene.bench.expectRows(1, "1-35")
         try scene.expectEnd()
     }
 
@@ -152,14 +143,14 @@ struct AcceptTests {
         var scene = try Scene("twice")
         try scene.bench.snapshot()
         try AcceptBench.publish(&scene.zero, packets: 4)
-        try scene.expectRows(0, "1-70")
+        try scene.bench.expectRows(0, "1-70")
         try scene.bench.putBack()
         var other = try scene.bench.source(0)
         other.skip = 50
         other.epoch = 2
         try AcceptBench.publish(&other, packets: 2, life: 2)
         scene.expectStopped("the tape")
-        let accepted = try scene.bench.position("accept", "--yes", "--json")
+        let accepted = try scene.bench.tapeline("position", "accept", "--yes", "--json")
         #expect(try accepted.json()["given_twice"]?.int == 10, "\(accepted.output)")
         #expect(try accepted.json()["destroyed"]?.int == 0)
         #expect(eventually { scene.writer.isReady }, "\(scene.writer.reasons)")
@@ -172,7 +163,7 @@ struct AcceptTests {
         try scene.restart()
         other.skip = 2
         try AcceptBench.publish(&other, packets: 3, life: 2)
-        try scene.expectRows(0, "1-82")
+        try scene.bench.expectRows(0, "1-82")
         #expect(
             try scene.bench.gaps == "test/0 51-65 given_twice, test/0 68-70 given_twice")
         #expect(
@@ -192,7 +183,7 @@ struct AcceptTests {
         var scene = try Scene("hole")
         scene.zero.skip = 7
         try AcceptBench.publish(&scene.zero, packets: 1)
-        try scene.expectRows(0, "1-50 58-62")
+        try scene.bench.expectRows(0, "1-50 58-62")
         #expect(try scene.bench.gaps == "test/0 51-57 hole")
         #expect(eventually { scene.writer.log.count(of: "writer.gap.stored") == 1 })
         #expect(
@@ -203,12 +194,12 @@ struct AcceptTests {
     @Test("where all holds nothing is accepted, and nothing is changed without consent")
     func nothing() throws {
         let scene = try Scene("nothing")
-        let accepted = try scene.bench.position("accept", "--yes")
+        let accepted = try scene.bench.tapeline("position", "accept", "--yes")
         #expect(accepted.output.hasPrefix("nothing to accept: all of 2 positions hold"))
-        let verified = try scene.bench.position("verify", "--json")
+        let verified = try scene.bench.tapeline("position", "verify", "--json")
         #expect(try verified.json()["holds"]?.bool == true)
         #expect(verified.code == .success)
-        let table = try scene.bench.position("show", "--group", "writer").output
+        let table = try scene.bench.tapeline("position", "show", "--group", "writer").output
         #expect(table.contains("writer    ticks    0"))
         #expect(table.contains("last ordinals: test 50"))
         try scene.writer.stop()
@@ -228,9 +219,8 @@ struct AcceptTests {
             seen, tapeSources: [], streamCreated: .undefined, lastSequence: 0
         ) { _, _ in nil }
         try AcceptBench.publish(&scene.zero, packets: 1)
-        try scene.expectRows(0, "1-55")
-        let error = #expect(throws: ToolError.self) { try books.accept(plan) }
-        #expect(error?.description.contains("run it again") == true)
+        try scene.bench.expectRows(0, "1-55")
+        #expect(complaint { try books.accept(plan) }.contains("run it again"))
         // The database itself refuses a gap that does not fit.
         try scene.writer.stop()
         let now = try #require(

@@ -29,24 +29,8 @@ struct ActionRightsTests {
         init() throws {
             folder = try TemporaryFolder()
             shipped = try ShippedNats(folder)
-            let terminal = try OpenFile(folder.file("setup"))
-            let settings = try Self.settings("tool", shipped)
-            let setup = try SetupCommand.parse([]).run(
-                Deployment.find(
-                    TapeTarget(), environment: settings, executable: "/nowhere/tapeline"),
-                settings, Terminal(output: terminal.descriptor, errors: terminal.descriptor))
-            #expect(setup == .success)
+            #expect(try Said(["setup"], shipped.environment("tool")).code == .success)
             carrier = try Self.start(folder, shipped)
-        }
-
-        private static func settings(_ user: String, _ shipped: ShippedNats) throws
-            -> [String: String]
-        {
-            let secret = try #require(StackSecrets.Name(rawValue: "nats-\(user)"))
-            return [
-                "NATS_URL": "nats://127.0.0.1:\(shipped.plan.ports[.nats])", "NATS_USER": user,
-                "NATS_PASSWORD": shipped.plan.secrets[secret],
-            ]
         }
 
         private static func start(
@@ -54,7 +38,7 @@ struct ActionRightsTests {
         ) throws -> ServerProcess {
             let process = try ServerProcess(
                 ProductPrograms.path("tapeline"), ["actions", "serve"],
-                environment: settings("actions", shipped)
+                environment: shipped.environment("actions")
                     .merging(["COCKPIT_ACTIONS_KEY": shipped.plan.secrets[.actionsKey]]) { $1 }
                     .merging(ProductPrograms.profile("tapeline")) { $1 },
                 logPath: folder.file("actions.log"))

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// Checks what docs/backup.md promises for a database restored from a backup. For a restored tape
 /// see `AcceptTests`.
@@ -23,18 +24,6 @@ struct BackupTests {
         Case(name: "hypertables", timescale: true),
     ]
 
-    private func expectRows(
-        _ bench: AcceptBench, _ partition: Int, _ rows: String,
-        _ location: SourceLocation = #_sourceLocation
-    ) throws {
-        var found = ""
-        let isRight = try eventually {
-            found = try bench.rows(partition)
-            return found == rows
-        }
-        #expect(isRight, "\(partition): \(found)", sourceLocation: location)
-    }
-
     @Test("as far as the tape reaches back, all rows come again by themselves", arguments: cases)
     func reached(item: Case) throws {
         let bench = try AcceptBench("backup_\(item.name)", timescale: item.timescale)
@@ -42,27 +31,27 @@ struct BackupTests {
         var one = try bench.source(1)
         var writer = try bench.startWriter()
         try AcceptBench.publish(&zero, packets: 10)
-        try expectRows(bench, 0, "1-50")
+        try bench.expectRows(0, "1-50")
         try bench.dumpDatabase()
         try AcceptBench.publish(&zero, packets: 4)
         try AcceptBench.publish(&one, packets: 1)
-        try expectRows(bench, 0, "1-70")
-        try expectRows(bench, 1, "1-5")
+        try bench.expectRows(0, "1-70")
+        try bench.expectRows(1, "1-5")
         if !item.isLiving { try writer.stop() }
         try bench.restoreDatabase()
         if !item.isLiving {
             #expect(try bench.rows(0) == "1-50")
             writer = try bench.startWriter()
         }
-        try expectRows(bench, 0, "1-70")
-        try expectRows(bench, 1, "1-5")
+        try bench.expectRows(0, "1-70")
+        try bench.expectRows(1, "1-5")
         try AcceptBench.publish(&zero, packets: 1)
-        try expectRows(bench, 0, "1-75")
+        try bench.expectRows(0, "1-75")
         #expect(eventually { writer.isReady }, "\(writer.reasons)")
         try writer.stop()
         #expect(try bench.gaps.isEmpty)
         try bench.expectCleanAudit()
-        #expect(try bench.position("verify", "--group", "writer").code == .success)
+        #expect(try bench.tapeline("position", "verify", "--group", "writer").code == .success)
     }
 
     @Test("what the tape no longer holds is named, once a person has accepted it")
@@ -71,10 +60,10 @@ struct BackupTests {
         var zero = try bench.source(0)
         var writer = try bench.startWriter()
         try AcceptBench.publish(&zero, packets: 10)
-        try expectRows(bench, 0, "1-50")
+        try bench.expectRows(0, "1-50")
         try bench.dumpDatabase()
         try AcceptBench.publish(&zero, packets: 4)
-        try expectRows(bench, 0, "1-70")
+        try bench.expectRows(0, "1-70")
         try writer.stop()
         // The keeper has purged what the writer had stored, except the newest packet.
         try bench.api("STREAM.PURGE.\(bench.tape.names.tickStream(0))", #"{"keep": 1}"#)
@@ -84,12 +73,12 @@ struct BackupTests {
             eventually { writer.reasons.contains { $0.contains("was purged") } },
             "\(writer.reasons)")
         #expect(try bench.rows(0) == "1-50")
-        let accepted = try bench.position("accept", "--yes", "--json")
+        let accepted = try bench.tapeline("position", "accept", "--yes", "--json")
         #expect(try accepted.json()["destroyed"]?.int == 15, "\(accepted.output)")
-        try expectRows(bench, 0, "1-50 66-70")
+        try bench.expectRows(0, "1-50 66-70")
         #expect(try bench.gaps == "test/0 51-65 tape_lost")
         try AcceptBench.publish(&zero, packets: 1)
-        try expectRows(bench, 0, "1-50 66-75")
+        try bench.expectRows(0, "1-50 66-75")
         try writer.stop()
         try bench.expectCleanAudit()
     }

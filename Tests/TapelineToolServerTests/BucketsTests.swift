@@ -17,12 +17,6 @@ import Testing
 /// The disk of NATS is destroyed, and a person puts back what only its buckets had.
 @Suite("tapeline buckets")
 struct BucketsTests {
-    private struct Said {
-        let code: ExitCode
-        let output: String
-        let errors: String
-    }
-
     private static let start: Int64 = 1_700_000_000_000_000_000
     private static let ledgerKey = "gateway.test.gaps.0"
 
@@ -40,24 +34,13 @@ struct BucketsTests {
     private func said(
         _ bench: AcceptBench, _ arguments: [String], withDatabase: Bool = true
     ) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
-        let environment = bench.environment.filter {
-            withDatabase || !$0.key.hasPrefix("POSTGRES_")
-        }
-        let deployment = try Deployment.find(
-            TapeTarget(), environment: environment, executable: "/x")
-        let code = try BucketsRun(
-            command: try BucketsCommand.parse(arguments), terminal: terminal
-        ).run(deployment)
-        return Said(code: code, output: output.text, errors: errors.text)
+        try Said(
+            ["buckets"] + arguments,
+            bench.environment.filter { withDatabase || !$0.key.hasPrefix("POSTGRES_") })
     }
 
-    private func refusal(_ bench: AcceptBench, _ arguments: [String]) throws -> String {
-        let error = #expect(throws: ToolError.self) { try said(bench, arguments) }
-        return "\(try #require(error))"
+    private func refusal(_ bench: AcceptBench, _ arguments: [String]) -> String {
+        complaint { try said(bench, arguments) }
     }
 
     private func bucket(_ bench: AcceptBench, _ name: String) throws -> KeyValueBucket {
@@ -152,7 +135,7 @@ struct BucketsTests {
 
         let partial = try said(bench, ["export", path])
         #expect(partial.code == .incomplete && partial.errors.contains("strange of bucket md_sou"))
-        #expect(try refusal(bench, ["export", path]).contains("is there already"))
+        #expect(refusal(bench, ["export", path]).contains("is there already"))
         _ = try bucket(bench, "md_sources").delete("strange")
         let exported = try said(bench, ["export", path, "--force", "--json"])
         #expect(exported.code == .success, "\(exported.errors)")
@@ -168,13 +151,13 @@ struct BucketsTests {
         let before = try values(bench)
 
         try destroy(bench)
-        #expect(try refusal(bench, ["import", path, "--yes"]).contains("setup"))
+        #expect(refusal(bench, ["import", path, "--yes"]).contains("setup"))
         try setUp(bench)
         let dry = try said(bench, ["import", path, "--dry-run", "--json"])
         #expect(try dry.code == .success && values(bench).isEmpty)
         let looked = try JSONValue.parse(dry.output)
         #expect(looked["imported"]?.int == 5 && looked["changed"]?.bool == false)
-        #expect(try refusal(bench, ["import", path]).contains("give --yes"))
+        #expect(refusal(bench, ["import", path]).contains("give --yes"))
 
         // Without the database nobody knows which gaps still wait.
         let some = try said(bench, ["import", path, "--yes"], withDatabase: false)
@@ -210,7 +193,7 @@ struct BucketsTests {
         #expect(again["changed"]?.bool == false)
         #expect(try values(bench) == before.filter { $0.key != "group.archive" })
         try "{}\n".write(toFile: path, atomically: true, encoding: .utf8)
-        #expect(try refusal(bench, ["import", path, "--yes"]).contains("nothing was changed"))
-        #expect(try refusal(bench, ["import", path + "x", "--yes"]).contains("there is no file"))
+        #expect(refusal(bench, ["import", path, "--yes"]).contains("nothing was changed"))
+        #expect(refusal(bench, ["import", path + "x", "--yes"]).contains("there is no file"))
     }
 }

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// Rows of a stored day that are changed by hand, and the commands that find it. The table in
 /// docs/bars.md says the same.

@@ -20,12 +20,6 @@ import Testing
         #expect(
             try URLCommand.parse(["nats", "--with-password"])
                 == URLCommand(isOfNats: true, withPassword: true))
-        for wrong in [
-            ["psql", "--name"], ["url", "--json"], ["url", "valkey"], ["url", "nats", "nats"],
-            ["env", "more"], ["env", "nats"],
-        ] {
-            #expect(throws: ToolError.self) { try Commands.parse(wrong) }
-        }
     }
 
     private let access: ReaderAccess

@@ -11,12 +11,8 @@ import Testing
 /// broker.
 @Suite("tapeline demo")
 struct DemoTests {
-    private func run(_ arguments: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
-        let built = FileSystem.folder(of: try Checkout.ownExecutable())
-        let process = try ServerProcess(
-            "\(built)/tapeline", arguments + ["--home", folder.path],
-            logPath: folder.file("output-\(UUID().uuidString)"))
-        return (process.waitUntilExit(), process.log)
+    private func run(_ words: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
+        try runTool(words + ["--home", folder.path])
     }
 
     private func ports(_ folder: TemporaryFolder) throws -> JSONValue {
@@ -117,21 +113,5 @@ struct DemoTests {
                 "UPDATE md.bars_short SET high = high + 1 "
                     + "WHERE ctid IN (SELECT ctid FROM md.bars_short LIMIT 1)",
             ], environment: ["PGPASSFILE": "\(home)/secrets/pgpass"])
-    }
-
-    @Test("a wrong option is one line")
-    func options() throws {
-        let folder = try TemporaryFolder()
-        try linkCheckout(at: folder)
-        for arguments in [
-            ["demo", "--seconds", "1"], ["demo", "--seconds", "soon"], ["up", "--keep"],
-            ["demo", "--keep=yes"], ["demo", "--set", "SIMULATOR_RATE=1"],
-            ["demo", "--set", "SIMULATOR_SEED=x"], ["demo", "--set", "SYNTHETIC_RATE=200"],
-            ["demo", "--set", "GATEWAY_PROVIDER=synthetic"], ["up", "--set", "SIMULATOR_RATE=9"],
-        ] {
-            let (status, output) = try run(arguments, in: folder)
-            #expect(status == 64, "\(arguments): \(output)")
-            #expect(output.split(separator: "\n").last?.hasPrefix("tapeline: ") == true)
-        }
     }
 }

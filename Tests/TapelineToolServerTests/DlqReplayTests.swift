@@ -10,11 +10,12 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 @Suite("tapeline dlq replay: rows that are of no symbol, of a day that is gone, of no day yet")
 struct DlqReplayTests {
     private func count(
-        _ fate: String, of outcome: AcceptBench.Outcome
+        _ fate: String, of outcome: Said
     ) throws -> Int {
         try outcome.json()[fate]?.int ?? 0
     }

@@ -13,6 +13,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 @Suite("tapeline dlq: what is meant")
 struct DlqCommandTests {
@@ -35,31 +36,6 @@ struct DlqCommandTests {
         #expect(try parse("export", "-").output == nil)
         #expect(try parse("export", "x", "--sink", "trades").output == "x")
         #expect(try parse("drop", "--to", "now", "--yes").isConfirmed)
-    }
-
-    @Test(
-        "what makes no sense is refused in one line",
-        arguments: [
-            [], ["fly"], ["list", "x"], ["show"], ["replay"], ["drop"], ["drop", "--yes"],
-            ["export"], ["export", "a", "b"], ["list", "--reason", "bad"], ["list", "--yes"],
-            ["replay", "--all", "--from", "beginning"], ["replay", "--all", "--from", "soon"],
-            ["drop", "--all", "--file", "x"], ["export", "-", "--all"], ["show", "a", "--all"],
-        ])
-    func refused(words: [String]) throws {
-        let error = #expect(throws: ToolError.self) { try DlqCommand.parse(words, now: now) }
-        let text = "\(try #require(error))"
-        #expect(!text.contains("\n"), "\(text)")
-        guard case .usage = error else {
-            Issue.record("no mistake of the one who typed it: \(text)")
-            return
-        }
-    }
-
-    @Test("it is a command, and the help page has its words")
-    func help() throws {
-        #expect(HelpPage.text(of: "dlq")?.contains("dlq list") == true)
-        #expect((try Commands.parse(["dlq", "list"]) as? DlqCommand)?.verb == .list)
-        #expect(try Commands.parse(["dlq", "replay", "--help"]) is HelpCommand)
     }
 }
 
@@ -93,26 +69,9 @@ struct DlqTools: Sendable {
         return all["all"]?.array?.compactMap { $0["id"]?.string } ?? []
     }
 
-    func dlq(_ words: String...) throws -> AcceptBench.Outcome { try dlq(words) }
+    func dlq(_ words: String...) throws -> Said { try dlq(words) }
 
-    func dlq(_ words: [String]) throws -> AcceptBench.Outcome {
-        let folder = try TemporaryFolder("dlq")
-        let output = unsafe open(folder.file("out"), O_CREAT | O_WRONLY, 0o600)
-        let errors = unsafe open(folder.file("err"), O_CREAT | O_WRONLY, 0o600)
-        defer {
-            close(output)
-            close(errors)
-        }
-        let run = DlqRun(
-            command: try DlqCommand.parse(words, now: SystemClock().now()),
-            terminal: Terminal(output: output, errors: errors))
-        let code = try run.run { () throws(ToolError) in
-            try Deployment.find(TapeTarget(), environment: environment, executable: "/x")
-        }
-        return AcceptBench.Outcome(
-            code: code, output: try String(contentsOfFile: folder.file("out"), encoding: .utf8),
-            errors: try String(contentsOfFile: folder.file("err"), encoding: .utf8))
-    }
+    func dlq(_ words: [String]) throws -> Said { try Said(["dlq"] + words, environment) }
 }
 
 @Suite("tapeline dlq, behind a writer at work", .serialized)
@@ -158,7 +117,7 @@ struct DlqTests {
             }
         }
 
-        func dlq(_ words: String...) throws -> AcceptBench.Outcome {
+        func dlq(_ words: String...) throws -> Said {
             try DlqTools(environment: bench.environment).dlq(words)
         }
 

@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// `tapeline feed try` against what simulated services refuse. Each refusal that the services'
 /// documentation names is in the tests of its engine.
@@ -20,17 +21,11 @@ import Testing
         _ refusals: [Refusal], of feed: [String], _ settings: [String],
         _ simulator: SimulatorProcess
     ) throws {
-        let built = FileSystem.folder(of: try Checkout.ownExecutable())
         for refusal in refusals {
             for command in refusal.commands { _ = try simulator.command(command) }
-            let folder = try TemporaryFolder("refusal")
             let given = (settings + refusal.settings).flatMap { ["--set", $0] }
-            let process = try ServerProcess(
-                "\(built)/tapeline",
-                ["feed", "try"] + feed + given + ["--seconds", "\(refusal.seconds)"],
-                logPath: folder.file("output"))
-            let status = process.waitUntilExit()
-            let output = process.log
+            let (status, output) = try runTool(
+                ["feed", "try"] + feed + given + ["--seconds", "\(refusal.seconds)"])
             #expect(status == refusal.status, "\(output)")
             // What came before the refusal is shown, too.
             let verdict = output.split(separator: "\n").filter { !$0.hasPrefix(" ") }
@@ -45,15 +40,14 @@ import Testing
         _ refusals: [(commands: [String], symbol: String?, words: [String])],
         _ simulator: SimulatorProcess
     ) throws {
-        let built = FileSystem.folder(of: try Checkout.ownExecutable())
         let range = [
             "HISTORY_FROM": "2023-11-14T15:00:00Z", "HISTORY_TO": "2023-11-14T15:01:00Z",
             "GATEWAY_PROVIDER": "\(provider)-history",
         ]
         for refusal in refusals {
             for command in refusal.commands { _ = try simulator.command(command) }
-            let question = GatewayQuestion(
-                program: "\(built)/\(StackPlan.gateway)", word: "plan",
+            let question = try GatewayQuestion(
+                program: ProductPrograms.path(StackPlan.gateway), word: "plan",
                 environment: settings.merging(range) { $1 },
                 list: FeedProbe.list(provider, [refusal.symbol ?? symbol], feeds: "trades"),
                 timeout: .seconds(30))

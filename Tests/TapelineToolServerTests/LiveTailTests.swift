@@ -44,16 +44,6 @@ struct LiveTailTests {
                 == ["md.live.value.*.A.*", "md.live.value.*.*.A.*"])
     }
 
-    @Test(
-        "what means nothing live is refused",
-        arguments: [
-            ["--from", "-1m"], ["--to", "now"], ["--partition", "1"], ["--control"],
-            ["--source", "X"], ["--kind", "news"], ["--kind", "late-tick"],
-        ])
-    func refused(arguments: [String]) {
-        #expect(throws: ToolError.self) { try parse(["--live"] + arguments) }
-    }
-
     @Test("a message that is none is not taken")
     func messages() {
         var tick = ListedTick()
@@ -145,7 +135,7 @@ struct LiveTailTests {
                     service: "test", level: .error, format: .json, sink: CapturedLog().sink),
                 metrics: MetricRegistry()), threads: ThreadWatch())
         defer { live.close() }
-        func tail(_ arguments: [String]) throws -> TailBench.Outcome {
+        func tail(_ arguments: [String]) throws -> Said {
             // Publishes until enough was received.
             let talking = ShutdownSignal()
             let thread = try ServiceThread(name: "talking") {
@@ -159,7 +149,7 @@ struct LiveTailTests {
         }
         let trades = try tail(["--json", "BRK.B"])
         #expect(trades.code == .success && trades.lines.count == 3, "\(trades.errors)")
-        let first = try #require(try trades.json().first)
+        let first = try #require(try trades.objects().first)
         #expect(first["symbol"]?.string == "BRK.B" && first["price"]?.string == "1.234500001")
         #expect(try trades.places() == ["test/0/1", "test/0/1", "test/0/1"])
         let table = try tail(["--kind", "quote"])
@@ -182,12 +172,12 @@ struct LiveTailTests {
                     }
                 }
                 if case .failure = sent { return }
-                if bench.errorsSoFar("strangers").contains("live.trade.X.x") {
+                if bench.errors.contains("live.trade.X.x") {
                     shutdown.request("seen")
                 }
             }
         }
-        let outcome = try bench.tail(["--live"], shutdown: shutdown, name: "strangers")
+        let outcome = try bench.tail(["--live"], shutdown: shutdown)
         talking.request("over")
         thread.join()
         #expect(outcome.code == .dataError && outcome.output.isEmpty)

@@ -1,6 +1,7 @@
 import Membership
 import Primitives
 import ServiceRuntime
+import ServiceTestSupport
 import TestSupport
 import Testing
 
@@ -86,61 +87,47 @@ struct MayITests {
     @Test(
         "each reason against it says no",
         arguments: [
-            Case(
-                subject: "w-3", no: "no member and no group w-3 is heard: did you mean w-1?",
-                change: { _ in }),
-            Case(
-                no: "nobody of operator can take over from w-1: 0,1 would have no owner",
-                change: { $0.members.remove(at: 1) }),
-            Case(
-                no: "nobody of operator can take over from w-1: 0,1 would have no owner",
-                change: {
-                    $0.members[1] = try MadeMembers.member("operator", "w-2", rank: 0)
-                }),
+            Case(subject: "w-3", no: "no member and no group w-3 is heard: did you mean w-1?") {
+                _ in
+            },
+            Case(no: "nobody of operator can take over from w-1: 0,1 would have no owner") {
+                $0.members.remove(at: 1)
+            },
+            Case(no: "nobody of operator can take over from w-1: 0,1 would have no owner") {
+                $0.members[1] = try MadeMembers.member("operator", "w-2", rank: 0)
+            },
             Case(
                 subject: "writer",
-                no: "nobody of writer can take over from s-1: 0-3 would have no owner",
-                change: { $0.members.remove(at: 3) }),
-            Case(
-                no: "w-3 of operator is drained",
-                change: {
-                    $0.members.append(
-                        try MadeMembers.member("operator", "w-3", .drained, rank: 1))
-                }),
-            Case(
-                subject: "operator", no: "w-3 of operator is joining",
-                change: {
-                    $0.members.append(
-                        try MadeMembers.member("operator", "w-3", .joining, rank: 1))
-                }),
-            Case(
-                no: "no living owner of partitions 3 of operator",
-                change: { $0.silent = ["operator": [3], "writer": [1]] }),
+                no: "nobody of writer can take over from s-1: 0-3 would have no owner"
+            ) { $0.members.remove(at: 3) },
+            Case(no: "w-3 of operator is drained") {
+                $0.members.append(
+                    try MadeMembers.member("operator", "w-3", .drained, rank: 1))
+            },
+            Case(subject: "operator", no: "w-3 of operator is joining") {
+                $0.members.append(
+                    try MadeMembers.member("operator", "w-3", .joining, rank: 1))
+            },
+            Case(no: "no living owner of partitions 3 of operator") {
+                $0.silent = ["operator": [3], "writer": [1]]
+            },
             Case(
                 no: "operator is 50001 records behind; up to 50000 are worked off by those that "
-                    + "remain",
-                change: { $0.lags["operator"] = .init(records: 50_001) }),
-            Case(
-                no: "nobody says how far operator has read",
-                change: { $0.lags["operator"] = nil }),
-            Case(
-                no: "w-3 of operator is to be drained",
-                change: {
-                    let member = try MadeMembers.member("operator", "w-3", rank: 1)
-                    $0.members.append(member)
-                    $0.drains[member.heartbeat.member] = [.operators]
-                }),
-            Case(
-                no: "nobody says how far 2 partitions of operator are read",
-                change: { $0.lags["operator"] = .init(records: 0, unheard: 2) }),
-            Case(
-                no: "MD_BARS: its copy on n-2 is away",
-                change: {
-                    $0.behind = [.init(stream: "MD_BARS", problem: "its copy on n-2 is away")]
-                }),
-            Case(
-                no: "the database does not answer: refused",
-                change: { $0.database = .away("refused") }),
+                    + "remain"
+            ) { $0.lags["operator"] = .init(records: 50_001) },
+            Case(no: "nobody says how far operator has read") { $0.lags["operator"] = nil },
+            Case(no: "w-3 of operator is to be drained") {
+                let member = try MadeMembers.member("operator", "w-3", rank: 1)
+                $0.members.append(member)
+                $0.drains[member.heartbeat.member] = [.operators]
+            },
+            Case(no: "nobody says how far 2 partitions of operator are read") {
+                $0.lags["operator"] = .init(records: 0, unheard: 2)
+            },
+            Case(no: "MD_BARS: its copy on n-2 is away") {
+                $0.behind = [.init(stream: "MD_BARS", problem: "its copy on n-2 is away")]
+            },
+            Case(no: "the database does not answer: refused") { $0.database = .away("refused") },
         ])
     func no(each: Case) throws {
         var facts = try Self.well(each.subject)
@@ -230,16 +217,6 @@ struct MayITests {
         #expect(
             try MayICommand.parse(["restart", "w-1", "--json"])
                 == MayICommand(subject: "w-1", asJSON: true))
-        for wrong in [
-            [], ["stop", "a"], ["restart"], ["restart", "a", "b"], ["restart", "a", "--yes"],
-            ["restart", "a", "--to", "1.4.0"], ["upgrade", "a", "--to", ""],
-            ["upgrade", "a", "--to", "1.4.0 0a"], ["upgrade", "a", "--to", "1.4.0 (0a"],
-        ] {
-            let error = #expect(throws: ToolError.self, "\(wrong)") {
-                try MayICommand.parse(wrong)
-            }
-            #expect(error?.exitCode == .usage)
-        }
     }
 
     @Test("on a real server: who can take over, and what nobody says")
@@ -248,12 +225,8 @@ struct MayITests {
         let group = try ToolMembers(bench, .operators, ["a"])
         defer { group.close() }
         #expect(eventually { group.held() == [4] })
-        func said(_ subject: String) throws -> (code: ExitCode, output: String) {
-            let folder = try TemporaryFolder("said")
-            let output = try OpenFile(folder.file("out"))
-            let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
-            let code = try MayICommand.parse(["restart", subject]).run(bench.deployment, terminal)
-            return (code, output.text)
+        func said(_ subject: String) throws -> Said {
+            try Said(["may-i", "restart", subject], bench.tape.environment)
         }
         let alone = try said("a")
         #expect(alone.code == .failure && alone.output.hasPrefix("NO: leave a alone"))

@@ -27,46 +27,16 @@ struct MemberCommandTests {
             all.verb == .drain(.init(groups: [.operators], reason: "a disk", isForced: true)))
         #expect(all.waitSeconds == 7 && all.asJSON)
         #expect(try MemberCommand.parse(["release", "w-1", "--wait"]).waitSeconds == 120)
-        let long = String(repeating: "x", count: DrainCause.reasonBytesMax + 1)
-        for wrong in [
-            [], ["list"], ["drain"], ["drain", "a", "b"], ["drain", "a b"], ["release"],
-            ["drain", "a", "--timeout", "5"], ["drain", "a", "--wait", "--timeout", "0"],
-            ["drain", "a", "--group", "A"], ["drain", "a", "--reason", long],
-            ["drain", "a", "--reason", "two\nlines"], ["release", "a", "--force"],
-            ["release", "a", "--reason", "x"], ["drain", "a", "--yes"],
-        ] {
-            let error = #expect(throws: ToolError.self, "\(wrong)") {
-                try MemberCommand.parse(wrong)
-            }
-            #expect(error?.exitCode == .usage)
-        }
-    }
-
-    private struct Said {
-        let code: ExitCode
-        let output: String
-        let errors: String
     }
 
     private func said(
         _ bench: TailBench, _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
     ) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
-        let run = MemberRun(
-            command: try MemberCommand.parse(arguments), terminal: terminal, shutdown: shutdown)
-        let code = try run.run(bench.deployment)
-        return Said(code: code, output: output.text, errors: errors.text)
+        try Said(["member"] + arguments, bench.tape.environment, shutdown: shutdown)
     }
 
     private func listed(_ bench: TailBench, _ arguments: [String] = []) throws -> String {
-        let folder = try TemporaryFolder("listed")
-        let output = try OpenFile(folder.file("out"))
-        let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
-        _ = try MembersCommand.parse(arguments).run(bench.deployment, terminal)
-        return output.text
+        try Said(["members"] + arguments, bench.tape.environment).output
     }
 
     @Test("drained and released on a real server, for people and for programs")

@@ -29,18 +29,11 @@ struct MemberOnServerTests {
             ports: [port])
         defer { member.close() }
         #expect(eventually { member.held.count == 4 })
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
-        let command = try MembersCommand.parse([])
-        #expect(try command.run(bench.deployment, terminal) == .success)
-        #expect(output.text.contains("  a-1     ready"))
-        #expect(output.text.contains("0-3") && output.text.contains("1.2.3 (abc12) "))
-        let json = try OpenFile(folder.file("json"))
-        _ = try MembersCommand.parse(["--json"]).run(
-            bench.deployment, Terminal(output: json.descriptor, errors: output.descriptor))
-        let group = try #require(try JSONValue.parse(json.text)["groups"]?.array?.first)
+        let said = try Said(["members"], bench.tape.environment)
+        #expect(said.code == .success && said.output.contains("  a-1     ready"))
+        #expect(said.output.contains("0-3") && said.output.contains("1.2.3 (abc12) "))
+        let json = try Said(["members", "--json"], bench.tape.environment).json()
+        let group = try #require(json["groups"]?.array?.first)
         #expect(group["owners"]?.array?.count == 4)
-        #expect(throws: ToolError.self) { try MembersCommand.parse(["x"]) }
     }
 }

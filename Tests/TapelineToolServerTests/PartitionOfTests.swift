@@ -103,23 +103,4 @@ struct PartitionOfTests {
         let usual = try JSONValue.parse(answer(["BRK.B", "--json"]))
         #expect(usual["partitions"]?.int == 32 && usual["default_partitions"]?.bool == true)
     }
-
-    @Test(
-        "what is no symbol or no count is refused",
-        arguments: [
-            [], ["A", "B"], ["a\nb"], [String(repeating: "x", count: 513)],
-            ["A", "--partitions", "0"], ["A", "--partitions", "4097"],
-            ["A", "--partitions", "+4"], ["A", "--partitions"], ["A", "--flow"],
-            ["A", "--json=yes"], ["A", "--partitions=4", "--partitions=5"],
-        ])
-    func refused(arguments: [String]) {
-        #expect(throws: ToolError.self) { try answer(arguments) }
-    }
-
-    @Test("of what can one ask the partition?")
-    func words() {
-        for words in [[], ["off"], ["rebuild"], ["rebuild", "x"], ["rebuild", "4096"]] {
-            #expect(throws: ToolError.self) { try Commands.parse(["partition"] + words) }
-        }
-    }
 }

@@ -185,6 +185,8 @@ struct ProveBench {
         let code: ExitCode
         let json: JSONValue
 
+        init(_ said: Said) throws { (code, json) = (said.code, try said.json()) }
+
         func count(_ side: String, _ kind: String) -> Int64 {
             json[side]?[kind]?.int.map { Int64($0) } ?? -1
         }
@@ -199,26 +201,25 @@ struct ProveBench {
             [
                 "--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:20:00Z", "--json",
             ] + arguments, now: Timestamp(nanoseconds: Self.start + asked * Self.second))
-        let (code, text) = try run { terminal, deployment in
-            try ProveRun(command: command, terminal: terminal)
-                .run(deployment, GraphProgram(definition), shutdown: ShutdownSignal())
-        }
-        return Outcome(code: code, json: try JSONValue.parse(text))
+        return try Outcome(
+            Said {
+                try ProveRun(command: command, terminal: $0)
+                    .run(deployment(), GraphProgram(definition), shutdown: ShutdownSignal())
+            })
     }
 
     /// Runs `tapeline explain … --json` like the program, ten minutes after the first trade.
     func explain(_ arguments: String...) throws -> Outcome {
-        let (code, text) = try explained(arguments + ["--json"])
-        return Outcome(code: code, json: try JSONValue.parse(text))
+        try Outcome(explained(arguments + ["--json"]))
     }
 
     /// Runs `tapeline explain …` like the program, and returns what it printed.
-    func explained(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
+    func explained(_ arguments: [String]) throws -> Said {
         let command = try ExplainCommand.parse(
             arguments, now: Timestamp(nanoseconds: Self.start + 600 * Self.second))
-        return try run { terminal, deployment in
-            try ExplainRun(command: command, terminal: terminal)
-                .run(deployment, GraphProgram(definition), shutdown: ShutdownSignal())
+        return try Said {
+            try ExplainRun(command: command, terminal: $0)
+                .run(deployment(), GraphProgram(definition), shutdown: ShutdownSignal())
         }
     }
 
@@ -231,43 +232,25 @@ struct ProveBench {
             arguments + ["--json"], now: Timestamp(nanoseconds: Self.start))
         let script = try AuditScript.read(
             "\(ServerPrograms.checkout)/deploy/\(AuditScript.path)")
-        let (code, text) = try run(environment) { terminal, deployment in
-            let audit = AuditRun(
-                command: command, script: script, environment: [:], terminal: terminal,
-                shutdown: shutdown)
-            return try audit.report(of: deployment, comparingHeads: false)
-                .report(to: terminal, asJSON: true)
-        }
-        return Outcome(code: code, json: try JSONValue.parse(text))
+        return try Outcome(
+            Said { terminal in
+                let audit = AuditRun(
+                    command: command, script: script, environment: [:], terminal: terminal,
+                    shutdown: shutdown)
+                return try audit.report(of: deployment(environment), comparingHeads: false)
+                    .report(to: terminal, asJSON: true)
+            })
     }
 
-    /// Runs `tapeline quality …` like the program, and returns what it printed.
-    func quality(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
-        let command = try QualityCommand.parse(
-            arguments, now: Timestamp(nanoseconds: Self.start))
-        return try run { terminal, deployment in try command.run(deployment, terminal) }
+    /// Runs a command like the program, when the first trade was.
+    func tapeline(_ words: [String]) throws -> Said {
+        try Said(words, bench.environment, now: Timestamp(nanoseconds: Self.start))
     }
 
-    /// Runs `tapeline reconcile …` like the program, and returns what it printed.
-    func reconciled(_ arguments: [String]) throws -> (code: ExitCode, text: String) {
-        let command = try ReconcileCommand.parse(
-            arguments, now: Timestamp(nanoseconds: Self.start))
-        return try run { terminal, deployment in try command.run(deployment, terminal) }
-    }
-
-    /// Runs a command, and returns what it printed.
-    private func run(
-        _ environment: [String: String] = [:],
-        _ command: (Terminal, Deployment) throws -> ExitCode
-    ) throws -> (code: ExitCode, text: String) {
-        let path = folder.file("\(UUID().uuidString).out")
-        let output = unsafe open(path, O_CREAT | O_WRONLY, 0o600)
-        defer { close(output) }
-        let deployment = try Deployment.find(
+    private func deployment(_ environment: [String: String] = [:]) throws -> Deployment {
+        try Deployment.find(
             TapeTarget(), environment: bench.environment.merging(environment) { $1 },
             executable: "/x")
-        let code = try command(Terminal(output: output, errors: output), deployment)
-        return (code, try String(contentsOfFile: path, encoding: .utf8))
     }
 
     /// Keeps only the last packets of the tape of ticks of the symbol's stream.

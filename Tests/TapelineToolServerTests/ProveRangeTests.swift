@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// Which bars are compared, and which ticks they are made of.
 @Suite("tapeline prove: what is compared", .serialized) struct ProveRangeTests {

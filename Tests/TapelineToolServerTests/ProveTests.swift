@@ -7,6 +7,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// A system with correct bars, and each way in which they can be wrong, on real servers.
 @Suite("tapeline prove", .serialized) struct ProveTests {
@@ -153,19 +154,6 @@ import Testing
         #expect(found.count("tables", "equal") == Int64(scene.barCount))
         #expect(found.json["not_on_tape"]?.array?.count == 1)
         try #expect(scene.prove("--table-only").code == .success)
-    }
-
-    @Test("what makes no sense is refused with a line that says why")
-    func refused() throws {
-        for arguments in [
-            [], ["--to", "now"], ["--from", "-1m", "--to", "-1h"],
-            ["--from", "seq:3", "--to", "now"],
-            ["--from", "-1h", "--to", "now", "--series", "a b"],
-        ] {
-            #expect(throws: ToolError.self) {
-                try ProveCommand.parse(arguments, now: Timestamp(nanoseconds: 1))
-            }
-        }
     }
 
     @Test("row 42: zero, negative, sub-penny and huge values are exact in rows and bars")

@@ -9,6 +9,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// A broker's bars of 5 s on a real tape, the shipped worker with the shipped graph, which is
 /// killed, and a real writer and database.
@@ -68,36 +69,24 @@ import Testing
         return (prices + counts).joined(separator: "|")
     }
 
-    private func worker(_ bench: AcceptBench, _ folder: TemporaryFolder, _ number: Int) throws
-        -> ServerProcess
-    {
-        return try ServerProcess(
-            try ProductPrograms.path("operator-worker"), [],
-            environment: bench.tape.environment.merging([
-                "OPERATOR_GRAPH": Self.graph, "OPS_PORT": "0", "MDS_MEMBER": "worker-0",
-            ]) { $1 }.merging(ProductPrograms.profile("operator-worker")) { $1 },
-            logPath: folder.file("worker-\(number).log"))
-    }
-
     @Test("5 s bars, throttled and without duplicates, are the minutes of a computation by hand")
     func killed() throws {
         let bench = try AcceptBench("broker_bars")
-        let folder = try TemporaryFolder("broker-bars")
         let writer = try bench.startWriter()
         var random = SeededRandom(seed: 11)
         let bars = (0..<Self.minutes * 12).map { Sent($0, using: &random) }
-        try publish(bars, bench, folder, using: &random)
+        try publish(bars, bench, using: &random)
         try expectBars(bars, bench)
         try writer.stop()
-        try expectProof(bench, folder)
+        try bench.expectProof(equal: Self.minutes, Self.graph)
         // The audit in SQL compares bars of trades. It leaves these out, and finds nothing wrong.
-        let audit = try tool(["audit"], bench, folder)
-        #expect(audit.waitUntilExit() == 0, "\(audit.log)")
+        let audit = try bench.proving(["audit"], Self.graph)
+        #expect(audit.code == .success, "\(audit.output)")
     }
 
     /// Publishes the bars while workers are killed, and waits until all rows are stored.
     private func publish(
-        _ bars: [Sent], _ bench: AcceptBench, _ folder: TemporaryFolder,
+        _ bars: [Sent], _ bench: AcceptBench,
         using random: inout SeededRandom
     ) throws {
         let symbol = try #require(Symbol("AAPL"))
@@ -107,7 +96,7 @@ import Testing
         _ = source.register(
             SymbolDefinition(
                 symbol: symbol, provider: "ibkr", since: Timestamp(nanoseconds: Self.start)))
-        var process = try worker(bench, folder, 0)
+        var process = try bench.startWorker(Self.graph)
         for (number, bar) in bars.enumerated() {
             source.append { $0.append(bar.record) }
             if number % 3 == 0 {
@@ -126,7 +115,7 @@ import Testing
             }
             try #require(isThere, "\(process.log.suffix(2_000))")
             process.stop(SIGKILL)
-            process = try worker(bench, folder, number)
+            process = try bench.startWorker(Self.graph, number: number)
         }
         try source.publish(
             watermark: Timestamp(nanoseconds: Self.start + 7_200 * Self.second))
@@ -162,30 +151,5 @@ import Testing
                 SELECT count(*) FROM late_ticks WHERE series = 'once' AND reason = 'duplicate'
                     AND kind = 'provider_bar'
                 """) == "\(bars.count / 3 * 4)")
-    }
-
-    /// Expects `tapeline prove` to find all bars equal, on the tape and in the tables.
-    private func expectProof(_ bench: AcceptBench, _ folder: TemporaryFolder) throws {
-        let process = try tool(
-            [
-                "prove", "AAPL", "--from", "2023-11-14T22:14:00Z", "--to",
-                "2023-11-14T22:19:00Z", "--json",
-            ], bench, folder)
-        #expect(process.waitUntilExit() == 0, "\(process.log)")
-        let json = try JSONValue.parse(process.log)
-        for side in ["tape", "tables"] {
-            #expect(json[side]?["equal"]?.int == Self.minutes, "\(side): \(process.log)")
-        }
-    }
-
-    /// Starts the tool `tapeline` with this graph.
-    private func tool(
-        _ arguments: [String], _ bench: AcceptBench, _ folder: TemporaryFolder
-    ) throws -> ServerProcess {
-        try ServerProcess(
-            try ProductPrograms.path("tapeline"), arguments,
-            environment: bench.environment.merging(["OPERATOR_GRAPH": Self.graph]) { $1 }
-                .merging(ProductPrograms.profile("tapeline")) { $1 },
-            logPath: folder.file("\(arguments[0]).log"))
     }
 }

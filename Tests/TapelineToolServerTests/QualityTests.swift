@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// How complete and how clean a day is, from a real database.
 @Suite("tapeline quality", .serialized) struct QualityTests {
@@ -14,16 +15,17 @@ import Testing
         let folder = try TemporaryFolder("quality")
         let page = folder.file("day.html")
         // The tape begins within the first minute, whose bar is partial.
-        let (code, text) = try scene.quality(["--day", "2023-11-14", "--json", "--html", page])
-        #expect(code == .failure, "\(text)")
-        let all = try JSONValue.parse(text)
+        let said = try scene.tapeline(
+            ["quality", "--day", "2023-11-14", "--json", "--html", page])
+        #expect(said.code == .failure, "\(said.output)")
+        let all = try said.json()
         let one = all["symbols"]?.array?.first
         #expect(one?["ticks"]?.int == 402)
         #expect(one?["late"]?.int == 1)
         #expect(one?["per_million"]?["late"]?.int == 2_487)
         #expect(one?["changes"]?.int == 1)
         #expect(one?["bars"]?.int == scene.barCount)
-        #expect(one?["rewritten"]?.int == 2, "\(text)")
+        #expect(one?["rewritten"]?.int == 2, "\(said.output)")
         #expect(one?["longest_pause_seconds"]?.string == "0.250")
         let html = try String(contentsOfFile: page, encoding: .utf8)
         #expect(html.contains("<title>22:00: 402</title>"), "\(html)")
@@ -31,16 +33,16 @@ import Testing
         #expect(html.contains("partial without a gap: a feed began within the bar"))
 
         _ = try scene.bench.query("UPDATE bars_short SET partial = false")
-        let table = try scene.quality(["--day", "2023-11-14", "AAPL"])
-        #expect(table.code == .success, "\(table.text)")
-        #expect(table.text.contains("1 (2487 ppm)"), "\(table.text)")
-        let none = try scene.quality(["--day", "2023-11-13"])
+        let table = try scene.tapeline(["quality", "--day", "2023-11-14", "AAPL"])
+        #expect(table.code == .success, "\(table.output)")
+        #expect(table.output.contains("1 (2487 ppm)"), "\(table.output)")
+        let none = try scene.tapeline(["quality", "--day", "2023-11-13"])
         #expect(none.code == .incomplete)
-        #expect(none.text.contains("no tick and no bar of that day is stored"))
+        #expect(none.output.contains("no tick and no bar of that day is stored"))
         #expect(
             throws: ToolError.refused("nothing of AAPLE is stored, so nothing can be said of it")
         ) {
-            try scene.quality(["--day", "2023-11-14", "AAPL", "AAPLE"])
+            try scene.tapeline(["quality", "--day", "2023-11-14", "AAPL", "AAPLE"])
         }
 
         // A gap of the whole source counts for its symbol, and time in two gaps counts once.
@@ -53,21 +55,12 @@ import Testing
                 ('store', 'ticks', 0, 'test0', 'disconnected', 'AAPL', 'trade',
                 '2023-11-14 23:20:05Z', '2023-11-14 23:20:12Z', 'abandoned', now(), 1, 9001)
             """)
-        let lost = try scene.quality(["--day", "2023-11-14", "--json"])
+        let lost = try scene.tapeline(["quality", "--day", "2023-11-14", "--json"])
         #expect(lost.code == .failure)
-        let missing = try JSONValue.parse(lost.text)["symbols"]?.array?.first?["missing_seconds"]
-        #expect(missing?.string == "12.000" || missing?.double == 12, "\(lost.text)")
+        let missing = try lost.json()["symbols"]?.array?.first?["missing_seconds"]
+        #expect(missing?.string == "12.000" || missing?.double == 12, "\(lost.output)")
         _ = try scene.bench.query("DELETE FROM gaps WHERE ordinal IN (9000, 9001)")
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET dead_lettered = 3")
-        #expect(try scene.quality(["--day", "2023-11-14"]).code == .failure)
-    }
-
-    @Test("what makes no sense is refused with a line that says why")
-    func refused() {
-        for words in [
-            [], ["--day", "soon"], ["--day", "today", ""], ["--day", "today", "--silent", "0"],
-        ] {
-            #expect(throws: ToolError.self) { try Commands.parse(["quality"] + words) }
-        }
+        #expect(try scene.tapeline(["quality", "--day", "2023-11-14"]).code == .failure)
     }
 }

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// The volume of a day beside the provider's, in a real database.
 @Suite("tapeline reconcile", .serialized) struct ReconcileTests {
@@ -30,8 +31,8 @@ import Testing
     }
 
     private func reconcile(_ scene: ProveBench) throws -> (ExitCode, JSONValue) {
-        let (code, text) = try scene.reconciled(["--day", Self.day, "--json"])
-        return (code, try JSONValue.parse(text)["days"]?.array?.first ?? .null)
+        let said = try scene.tapeline(["reconcile", "--day", Self.day, "--json"])
+        return (said.code, try said.json()["days"]?.array?.first ?? .null)
     }
 
     @Test("equal, explained by kind, in lots, with a gap, and not explained at all")
@@ -46,7 +47,8 @@ import Testing
         // 0.1 % less is found, and a looser tolerance lets it pass.
         #expect(try day(scene, "12.02796").1["verdict"]?.string == "differs")
         #expect(
-            try scene.reconciled(["--day", Self.day, "--tolerance", "1100"]).code == .success)
+            try scene.tapeline(["reconcile", "--day", Self.day, "--tolerance", "1100"]).code
+                == .success)
 
         let late = try day(scene, "11.97")
         #expect(late.0 == .success && late.1["verdict"]?.string == "explained", "\(late.1)")
@@ -72,9 +74,9 @@ import Testing
         #expect(known.0 == .success && known.1["verdict"]?.string == "explained", "\(known.1)")
         #expect(known.1["explanation"]?["gaps"]?.string == "-7.96")
 
-        let (code, text) = try scene.reconciled(["--day", Self.day, "AAPL", "MSFT"])
-        #expect(code == .incomplete)
-        let lines = text.split(separator: "\n").map {
+        let said = try scene.tapeline(["reconcile", "--day", Self.day, "AAPL", "MSFT"])
+        #expect(said.code == .incomplete)
+        let lines = said.lines.map {
             $0.split(separator: " ").joined(separator: " ")
         }
         #expect(
@@ -83,15 +85,5 @@ import Testing
                 "AAPL test0 1 20 12.04 -7.96 explained: gaps -7.96",
                 "MSFT: its provider sent no bar of that day",
             ])
-    }
-
-    @Test("what makes no sense is refused with a line that says why")
-    func refused() {
-        for words in [
-            [], ["--day", "soon"], ["--day", "today", "--tolerance", "-1"],
-            ["--day", "today", "--source", "No"],
-        ] {
-            #expect(throws: ToolError.self) { try Commands.parse(["reconcile"] + words) }
-        }
     }
 }

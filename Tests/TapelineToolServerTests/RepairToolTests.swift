@@ -17,20 +17,8 @@ import Testing
 struct RepairToolTests {
     private static let now = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
 
-    private struct Said {
-        let code: ExitCode
-        let output: String
-    }
-
     private func run(_ arguments: [String], on bench: TailBench) throws -> Said {
-        let folder = try TemporaryFolder("repair")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let command = try RepairCommand.parse(arguments, now: SystemClock().now())
-        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
-        let code = try RepairRun(command: command, terminal: terminal)
-            .run(bench.deployment, shutdown: ShutdownSignal())
-        return Said(code: code, output: output.text)
+        try Said(["repair"] + arguments, bench.tape.environment)
     }
 
     @Test("arguments")
@@ -52,14 +40,6 @@ struct RepairToolTests {
             now: Self.now)
         #expect(full.reason == .bust && full.note == "why" && full.waitSeconds == 5)
         #expect(full.to.nanoseconds - full.from.nanoseconds == 3_600_000_000_000)
-        for wrong in [
-            [], ["AAPL"], ["AAPL", "--from", "-1h"], ["AAPL", "--from", "-1h", "--to", "-2h"],
-            ["A", "B"] + times, ["A", "--source", "X"] + times, ["A", "--reason", "late"] + times,
-            ["A", "--from", "seq:4", "--to", "now"], ["A", "--from", "-40d", "--to", "now"],
-            ["A", "--note", String(repeating: "x", count: 600)] + times,
-        ] {
-            #expect(throws: ToolError.self) { try RepairCommand.parse(wrong, now: Self.now) }
-        }
     }
 
     /// Returns the sources that the packets of people name, packet by packet.

@@ -6,18 +6,17 @@ import TapeProtocol
 import TestSupport
 import Testing
 
+@testable import TapelineToolTests
+
 /// The disk of the database is gone and the tape is not: what docs/backup.md says of late ticks and
 /// of repairs, through a real worker and a real writer to a restored database.
 @Suite("Bars that a backup brought back") struct RestoredBarTests {
     private static let restored = "4 100 103 103 4 closed 0 0 0"
 
     private func tapeline(_ scene: BustedRowsTests.Scene, _ arguments: String...) throws {
-        let environment = scene.bench.environment
-            .merging(["OPERATOR_GRAPH": scene.graphPath]) { $1 }
-            .merging(ProductPrograms.profile("tapeline")) { $1 }
-        let said = try run(
-            ProductPrograms.path("tapeline"),
-            arguments + ["--note", "restored", "--yes", "--wait"], environment: environment)
+        let said = try scene.bench.proving(
+            arguments + ["--note", "restored", "--yes", "--wait"], scene.graphPath
+        ).output
         #expect(said.contains("new version"), "\(said)")
     }
 

@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// A provider makes a bar again, before its window closes, within the lateness, and later: through
 /// a real tape, the shipped worker, a real writer and a database.
@@ -47,11 +48,7 @@ import Testing
         let graph = folder.file("graph.yaml")
         try Self.graph.write(toFile: graph, atomically: true, encoding: .utf8)
         let writer = try bench.startWriter()
-        let worker = try process(
-            "operator-worker", [],
-            bench.tape.environment.merging([
-                "OPERATOR_GRAPH": graph, "OPS_PORT": "0", "MDS_MEMBER": "worker-0",
-            ]) { $1 }, folder)
+        let worker = try bench.startWorker(graph)
         try publish(bench, worker)
         #expect(
             try bench.query(
@@ -63,7 +60,7 @@ import Testing
         worker.signal(SIGTERM)
         #expect(worker.waitUntilExit() == 0)
         try writer.stop()
-        try expectProof(bench, folder, graph)
+        try bench.expectProof(equal: 1, graph)
     }
 
     /// Publishes the bar four times, and waits for each version.
@@ -120,33 +117,5 @@ import Testing
                 "SELECT string_agg(bar_flags::text, ' ' ORDER BY ordinal) FROM provider_bars")
                 == "0 4 4 4")
         #expect(try bench.query("SELECT kind, of_ordinal FROM late_ticks") == "provider_bar|4")
-    }
-
-    /// Expects `tapeline prove` to find the bar equal, on the tape and in the tables.
-    private func expectProof(
-        _ bench: AcceptBench, _ folder: TemporaryFolder, _ graph: String
-    ) throws {
-        let arguments = [
-            "prove", "AAPL", "--from", "2023-11-14T22:14:00Z", "--to", "2023-11-14T22:19:00Z",
-            "--json",
-        ]
-        let process = try process(
-            "tapeline", arguments, bench.environment.merging(["OPERATOR_GRAPH": graph]) { $1 },
-            folder)
-        #expect(process.waitUntilExit() == 0, "\(process.log)")
-        let json = try JSONValue.parse(process.log)
-        for side in ["tape", "tables"] {
-            #expect(json[side]?["equal"]?.int == 1, "\(side): \(process.log)")
-        }
-    }
-
-    private func process(
-        _ program: String, _ arguments: [String], _ environment: [String: String],
-        _ folder: TemporaryFolder
-    ) throws -> ServerProcess {
-        try ServerProcess(
-            try ProductPrograms.path(program), arguments,
-            environment: environment.merging(ProductPrograms.profile(program)) { $1 },
-            logPath: folder.file("\(program).log"))
     }
 }

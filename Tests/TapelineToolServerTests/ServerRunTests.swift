@@ -7,26 +7,20 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 @Suite("tapeline database")
 struct ServerRunTests {
-    @Test(
-        "what is no command is refused",
-        arguments: [[], ["list"], ["show", "db"], ["accept", "a", "b"], ["show", "--yes"]])
-    func refused(arguments: [String]) {
-        #expect(throws: ToolError.self) { try ServerCommand.parse(arguments) }
-    }
-
     @Test("a server that was never a copy is shown as such, and taken with a person's consent")
     func accept() throws {
         let bench = try AcceptBench("server")
-        let before = try bench.server("show")
+        let before = try bench.tapeline("database", "show")
         #expect(before.code == .success && before.output.contains("no writer has noted a server"))
-        let taken = try bench.server("accept")
+        let taken = try bench.tapeline("database", "accept")
         #expect(taken.code == .success, "\(taken.errors)")
-        let own = try bench.server("show")
+        let own = try bench.tapeline("database", "show")
         #expect(own.code == .success && own.output.contains("has the database"))
-        #expect(try bench.server("accept").output.contains("nothing to accept"))
+        #expect(try bench.tapeline("database", "accept").output.contains("nothing to accept"))
         // The record names another system now, as after a move.
         let store = try DatabaseServerStore(bench.tape.client)
         let stored = try store.read()
@@ -37,14 +31,16 @@ struct ServerRunTests {
             Issue.record("not stored: \(outcome)")
             return
         }
-        let foreign = try bench.server("show")
+        let foreign = try bench.tapeline("database", "show")
         #expect(foreign.code == .failure && foreign.output.contains("was never a copy"))
         // Without a terminal only --yes is a consent.
-        #expect(throws: ToolError.self) { try bench.server("accept") }
+        #expect(throws: ToolError.self) { try bench.tapeline("database", "accept") }
         #expect(try store.read().server == other)
         let host = "127.0.0.1:\(bench.postgres.port)"
-        #expect(throws: ToolError.self) { try bench.server("accept", "elsewhere", "--yes") }
-        let accepted = try bench.server("accept", host, "--yes")
+        #expect(throws: ToolError.self) {
+            try bench.tapeline("database", "accept", "elsewhere", "--yes")
+        }
+        let accepted = try bench.tapeline("database", "accept", host, "--yes")
         #expect(accepted.code == .success && accepted.output.contains("accepted"))
         #expect(try store.read().server?.system == stored.server?.system)
     }

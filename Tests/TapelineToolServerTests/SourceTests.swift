@@ -15,19 +15,8 @@ import Testing
 
 @Suite("tapeline source")
 struct SourceTests {
-    private struct Said {
-        let code: ExitCode
-        let output: String
-    }
-
     private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let terminal = Terminal(output: output.descriptor, errors: output.descriptor)
-        let code = try SourceRun(
-            command: try SourceCommand.parse(arguments), terminal: terminal
-        ).run(bench.deployment, shutdown: ShutdownSignal())
-        return Said(code: code, output: output.text)
+        try Said(["source"] + arguments, bench.tape.environment)
     }
 
     /// Publishes a watermark of the source in each stream, and ticks in partition 1.
@@ -140,15 +129,5 @@ struct SourceTests {
         } catch {
             return "\(error)"
         }
-    }
-
-    @Test(
-        "mistakes in the arguments are named",
-        arguments: [
-            [], ["kill", "a"], ["retire"], ["retire", "A"], ["retire", "a", "b"],
-            ["retire", "manual"], ["list", "a"], ["retire", "a", "--json"],
-        ])
-    func arguments(_ arguments: [String]) {
-        #expect(throws: ToolError.self) { try SourceCommand.parse(arguments) }
     }
 }

@@ -22,20 +22,6 @@ struct SpoolReplayTests {
         Timestamp(nanoseconds: start + number)
     }
 
-    private struct Said {
-        let code: ExitCode
-        let output: String
-        let errors: String
-    }
-
-    private func said(_ body: (Terminal) throws -> ExitCode) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let code = try body(Terminal(output: output.descriptor, errors: errors.descriptor))
-        return Said(code: code, output: output.text, errors: errors.text)
-    }
-
     /// Returns a gap of a symbol, or of all, as a successor writes it.
     private static func gap(
         _ symbol: UInt32, _ from: Int64, _ to: Int64, kind: DataKind = .any,
@@ -87,12 +73,6 @@ struct SpoolReplayTests {
                     SpoolReplayCommand(
                         name: "a-20260105T143000Z", place: SpoolPlace(),
                         target: TapeTarget(natsURL: "nats://h"), isConfirmed: true)))
-        for wrong in [[], ["drop"], ["list", "x"], ["replay"], ["replay", "a", "b"]] {
-            #expect(throws: ToolError.self) { try SpoolCommand.parse(wrong) }
-        }
-        #expect(throws: ToolError.self) {
-            try SpoolCommand.parse(["list", "--folder", "/x", "--name", "y"])
-        }
         let place = SpoolPlace()
         #expect(try place.path(["GATEWAY_SPOOL": "/spool"], executable: "/x") == "/spool")
         #expect(throws: ToolError.self) { try place.path([:], executable: "/x") }
@@ -151,17 +131,17 @@ struct SpoolReplayTests {
                 packet.bytes, on: bench.tape.names.ticks(Partition(1), source), of: bench.tape)
         }
 
-        func replay(_ terminal: Terminal, _ more: [String] = ["--yes"]) throws -> ExitCode {
-            let command = try replayCommand([name, "--folder", folder.path] + more)
-            return try SpoolReplay(command: command, folder: folder.path, terminal: terminal)
-                .run(bench.deployment, shutdown: ShutdownSignal())
+        func replay(_ more: [String] = ["--yes"], of name: String? = nil) throws -> Said {
+            try Said(
+                ["spool", "replay", name ?? self.name, "--folder", folder.path] + more,
+                bench.tape.environment)
         }
     }
 
     @Test("what lies in the successor's gaps is published once, marked, and nothing else is")
     func replay() throws {
         let scene = try Scene("spool_a")
-        let first = try said { try scene.replay($0) }
+        let first = try scene.replay()
         #expect(first.code == .success)
         #expect(
             first.output == """
@@ -190,7 +170,7 @@ struct SpoolReplayTests {
         #expect(items.allSatisfy { $0.symbol?.source?.text == "ib" })
         #expect(items.map(\.kind) == [.trade, .trade, .trade, .trade, .quote])
         // A second replay is safe.
-        let second = try said { try scene.replay($0, ["--json"]) }
+        let second = try scene.replay(["--json"])
         #expect(second.code == .success)
         let json = try JSONValue.parse(second.output)
         #expect(json["published"]?.int == 0 && json["replayed_before"]?.int == 5)
@@ -226,7 +206,7 @@ struct SpoolReplayTests {
         }
         try publisher.drain()
         #expect(publisher.ticks == 2)
-        let rest = try said { try scene.replay($0, ["--yes", "--json"]) }
+        let rest = try scene.replay(["--yes", "--json"])
         let json = try JSONValue.parse(rest.output)
         #expect(json["published"]?.int == 3 && json["replayed_before"]?.int == 2)
     }
@@ -246,7 +226,7 @@ struct SpoolReplayTests {
             try publisher.append(tick, of: try #require(SourceName(name)), Partition(1))
         }
         try publisher.drain()
-        let said = try said { try scene.replay($0, ["--yes", "--json"]) }
+        let said = try scene.replay(["--yes", "--json"])
         let json = try JSONValue.parse(said.output)
         #expect(json["published"]?.int == 4 && json["replayed_before"]?.int == 1)
     }
@@ -301,45 +281,36 @@ struct SpoolReplayTests {
                 symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined),
             content: .trade(TailBench.trade(0, 1)))
         try first.append(tick, of: try #require(SourceName("ib")), Partition(1))
-        let error = try #require(throws: ToolError.self) { try first.drain() }
-        #expect(error.description.contains("somebody else publishes under the source 'manual'"))
+        #expect(
+            complaint { try first.drain() }.contains(
+                "somebody else publishes under the source 'manual'"))
     }
 
     @Test("a spool that is not there, of another tape, or without consent changes nothing")
     func refused() throws {
         let scene = try Scene("spool_d")
-        let missing = try replayCommand(["ib", "--folder", scene.folder.path])
-        let error = try #require(throws: ToolError.self) {
-            _ = try said { terminal in
-                try SpoolReplay(command: missing, folder: scene.folder.path, terminal: terminal)
-                    .run(scene.bench.deployment, shutdown: ShutdownSignal())
-            }
-        }
+        let error = try #require(throws: ToolError.self) { try scene.replay(of: "ib") }
         #expect(error.description.contains("'ib' was not set aside"))
         #expect(error.exitCode == .usage)
-        let unconfirmed = try #require(throws: ToolError.self) {
-            _ = try said { try scene.replay($0, []) }
-        }
-        #expect(unconfirmed.description.contains("--yes"))
+        #expect(complaint { try scene.replay([]) }.contains("--yes"))
         let small = try TailBench(
             NatsServer.shared(), namespace: "spool_e", partitions: 1)
-        let command = try replayCommand([scene.name, "--yes"])
-        let other = try #require(throws: ToolError.self) {
-            _ = try said { terminal in
-                try SpoolReplay(command: command, folder: scene.folder.path, terminal: terminal)
-                    .run(small.deployment, shutdown: ShutdownSignal())
-            }
-        }
-        #expect(other.description.contains("it is of another tape"))
+        #expect(
+            complaint {
+                try Said(
+                    ["spool", "replay", scene.name, "--yes", "--folder", scene.folder.path],
+                    small.tape.environment)
+            }.contains("it is of another tape"))
     }
 
     @Test("the list says what each spool holds")
     func list() throws {
         let scene = try Scene("spool_f")
-        let folder = scene.folder.path
-        let place = SpoolPlace(folder: folder)
-        let text = try said { try SpoolRun(terminal: $0).list(place, asJSON: false) }
-        let bytes = try SpoolSurvey.all(in: folder)[1].bytes
+        func list(_ more: String...) throws -> Said {
+            try Said(["spool", "list", "--folder", scene.folder.path] + more, [:])
+        }
+        let text = try list()
+        let bytes = try SpoolSurvey.all(in: scene.folder.path)[1].bytes
         #expect(
             text.output == """
                 ib  of the gateway of this source
@@ -352,15 +323,12 @@ struct SpoolReplayTests {
                   partitions 1, epochs 1
 
                 """)
-        let json = try JSONValue.parse(
-            try said { try SpoolRun(terminal: $0).list(place, asJSON: true) }.output)
+        let json = try list("--json").json()
         let aside = try #require(json["spools"]?.array?.last)
         #expect(aside["name"]?.string == scene.name && aside["reason"]?.string != nil)
         #expect(aside["ticks"]?.int == 8 && aside["replayed"]?.bool == false)
         #expect(aside.at("partitions")?.array?.first?["last_ordinal"]?.int == 10)
-        let empty = try said {
-            try SpoolRun(terminal: $0).list(SpoolPlace(folder: "/no/such"), asJSON: false)
-        }
+        let empty = try Said(["spool", "list", "--folder", "/no/such"], [:])
         #expect(empty.output == "nothing is spooled in /no/such\n")
     }
 
@@ -370,9 +338,4 @@ struct SpoolReplayTests {
         #expect(NumberRanges.text([3, 1, 2, 0, 7]) == "0-3,7")
         #expect(NumberRanges.text([4, 5, 9, 11, 12, 13]) == "4,5,9,11-13")
     }
-}
-
-private func replayCommand(_ arguments: [String]) throws -> SpoolReplayCommand {
-    try SpoolReplayCommand(
-        CommandArguments(SpoolCommand.page, ["replay"] + arguments, now: .undefined))
 }

@@ -10,8 +10,7 @@ struct StackPortTests {
     @Test("ports stay as long as they are free, else they are chosen anew")
     func ports() throws {
         let folder = try TemporaryFolder()
-        let home = try testHome(folder.path)
-        try home.makeFolders()
+        let home = try madeHome(folder)
         let first = try StackPorts.open(home)
         let names = StackPorts.Name.allCases
         #expect(Set(names.map { first[$0] }).count == names.count)

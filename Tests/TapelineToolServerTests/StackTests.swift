@@ -26,15 +26,11 @@ private final class StackUnderTest {
             atPath: programs, withIntermediateDirectories: true)
         try FileManager.default.linkItem(
             atPath: "\(built)/tapeline", toPath: "\(programs)/tapeline")
-        for name in StackPlan.servicePrograms {
-            let path = try folder.write(StackUnderTest.standIn, to: "bin/\(name)")
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: path)
-        }
         checkout = Checkout(root: folder.path, programs: programs)
         home = try testHome(folder.path)
         let path = try folder.write("", to: "output")
         output = try #require(FileHandle(forUpdatingAtPath: path))
+        for name in StackPlan.servicePrograms { try replace(name, by: StackUnderTest.standIn) }
     }
 
     /// Ready as long as the file `red` does not exist. `migrate` ends immediately.
@@ -74,6 +70,16 @@ private final class StackUnderTest {
         }
     }
 
+    func up(_ options: Stack.UpOptions = .init()) throws -> ExitCode {
+        try stack.up(options, shutdown: ShutdownSignal())
+    }
+
+    /// Puts a program in the place of one of ours.
+    func replace(_ program: String, by script: String) throws {
+        let path = try folder.write(script, to: "bin/\(program)")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    }
+
     /// Returns what the commands printed since the last call.
     func printed() throws -> String {
         try output.seek(toOffset: 0)
@@ -108,7 +114,7 @@ struct StackTests {
         #expect(try test.stack.down() == .success)
         #expect(try test.printed() == "the stack default is not up\n")
 
-        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up() == .success)
         let up = try test.printed()
         #expect(up.contains("the stack default is up"), "\(up)")
         // The page's address comes again with each look.
@@ -124,15 +130,12 @@ struct StackTests {
         #expect(state.phase == .running)
         #expect(state.alive.count == 9)
 
-        #expect(try test.stack.up(.init(), shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up() == .success)
         #expect(try test.printed().hasPrefix("the stack default is already up\n"))
         var other = Stack.UpOptions()
         try other.settings.add("OPERATOR_SERIES=7s")
-        let refusal = #expect(throws: ToolError.self) {
-            try test.stack.up(other, shutdown: ShutdownSignal())
-        }
         #expect(
-            refusal?.description
+            complaint { try test.up(other) }
                 == "the stack default is already up without OPERATOR_SERIES=7s: nothing was "
                 + "changed; run 'tapeline down' first, then this again")
         _ = try test.printed()
@@ -272,7 +275,7 @@ struct StackTests {
         var options = Stack.UpOptions()
         try options.settings.add("SYNTHETIC_RATE=wrong")
         let error = #expect(throws: ToolError.self) {
-            try test.stack.up(options, shutdown: ShutdownSignal())
+            try test.up(options)
         }
         #expect(error?.exitCode == .usage)
         #expect(error?.description == "1 problem in the configuration: nothing was started")
@@ -354,7 +357,7 @@ struct StackTests {
         let test = try StackUnderTest()
         var options = Stack.UpOptions()
         options.withServices = false
-        _ = try test.stack.up(options, shutdown: ShutdownSignal())
+        _ = try test.up(options)
         let first = try test.state()
         #expect(first.supervisor.signal(SIGKILL))
         #expect(first.supervisor.waitUntilGone(timeout: patience))
@@ -362,7 +365,7 @@ struct StackTests {
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("the supervisor has died"))
 
-        #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up(options) == .success)
         #expect(first.alive.isEmpty)
         let second = try test.state()
         #expect(second.supervisor.signal(SIGKILL))
@@ -377,20 +380,16 @@ struct StackTests {
     @Test("a stack that cannot start says why in one line and leaves nothing running")
     func failedStart() throws {
         let test = try StackUnderTest()
-        try test.folder.write(
-            """
-            #!/bin/sh
-            [ "$1" = --check-config ] && exit 0
-            echo 'permission denied for schema' >&2
-            exit 1
+        try test.replace(
+            "store-writer",
+            by: """
+                #!/bin/sh
+                [ "$1" = --check-config ] && exit 0
+                echo 'permission denied for schema' >&2
+                exit 1
 
-            """, to: "bin/store-writer")
-        try FileManager.default.setAttributes(
-            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/store-writer"))
-        let error = #expect(throws: ToolError.self) {
-            try test.stack.up(.init(), shutdown: ShutdownSignal())
-        }
-        let text = try #require(error?.description)
+                """)
+        let text = complaint { try test.up() }
         #expect(text.contains("migrate failed: exit code 1: permission denied for schema"))
         #expect(!text.contains("\n"))
         #expect(eventually { Leftovers(home: test.home, state: nil).isEmpty })
@@ -401,16 +400,13 @@ struct StackTests {
         let test = try StackUnderTest()
         var first = Stack.UpOptions()
         try first.settings.add("SYNTHETIC_RATE=7")
-        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up(first) == .success)
         #expect(try test.stack.down() == .success)
 
         var other = Stack.UpOptions()
         try other.settings.add("GATEWAY_PROVIDER=replay")
-        let refusal = #expect(throws: ToolError.self) {
-            try test.stack.up(other, shutdown: ShutdownSignal())
-        }
         #expect(
-            refusal?.description
+            complaint { try test.up(other) }
                 == "the stack default has ticks of synthetic, not of replay: nothing was changed. "
                 + "Go on with 'tapeline up --set SYNTHETIC_RATE=7'; use another stack (--name "
                 + "NAME), or add the source beside it (--add-source)")
@@ -418,13 +414,12 @@ struct StackTests {
         // What is wrong with the other source itself is the nearer reason.
         var wrong = other
         try wrong.settings.add("SYNTHETIC_RATE=wrong")
-        let nearer = #expect(throws: ToolError.self) {
-            try test.stack.up(wrong, shutdown: ShutdownSignal())
-        }
-        #expect(nearer?.description == "1 problem in the configuration: nothing was started")
+        #expect(
+            complaint { try test.up(wrong) }
+                == "1 problem in the configuration: nothing was started")
 
         other.addsSource = true
-        #expect(try test.stack.up(other, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up(other) == .success)
         let state = try test.state()
         let gateways = state.alive.filter { $0.name.hasPrefix("provider-gateway") }
         #expect(gateways.map(\.name) == ["provider-gateway", "provider-gateway-replay"])
@@ -438,20 +433,19 @@ struct StackTests {
         // Both belong to the stack that is up.
         other.addsSource = false
         for options in [first, other, .init()] {
-            #expect(try test.stack.up(options, shutdown: ShutdownSignal()) == .success)
+            #expect(try test.up(options) == .success)
             #expect(try test.printed().hasPrefix("the stack default is already up\n"))
         }
         var third = Stack.UpOptions()
         third.withSimulator = true
         try FileManager.default.copyItem(
             atPath: "/bin/true", toPath: test.folder.file("bin/ibkr-simulator"))
-        let running = #expect(throws: ToolError.self) {
-            try test.stack.up(third, shutdown: ShutdownSignal())
-        }
-        #expect(running?.description.contains("--add-source") == true, "\(running as Any)")
+        #expect(
+            complaint { try test.up(third) }.contains(
+                "--add-source"))
         // And both come up again.
         #expect(try test.stack.down() == .success)
-        #expect(try test.stack.up(first, shutdown: ShutdownSignal()) == .success)
+        #expect(try test.up(first) == .success)
         #expect(
             try test.state().alive.count { $0.name.hasPrefix("provider-gateway") } == 2)
     }
@@ -461,21 +455,13 @@ struct StackTests {
         let test = try StackUnderTest()
         var options = Stack.UpOptions()
         options.withSimulator = true
-        let missing = #expect(throws: ToolError.self) {
-            try test.stack.up(options, shutdown: ShutdownSignal())
-        }
         #expect(
-            missing?.description.contains("bin/ibkr-simulator is missing: run 'make programs'")
-                == true)
-        try test.folder.write(
-            "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n",
-            to: "bin/ibkr-simulator")
-        try FileManager.default.setAttributes(
-            [.posixPermissions: 0o755], ofItemAtPath: test.folder.file("bin/ibkr-simulator"))
-        let error = #expect(throws: ToolError.self) {
-            try test.stack.up(options, shutdown: ShutdownSignal())
-        }
-        let text = try #require(error?.description)
+            complaint { try test.up(options) }.contains(
+                "bin/ibkr-simulator is missing: run 'make programs'"))
+        try test.replace(
+            "ibkr-simulator",
+            by: "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n")
+        let text = complaint { try test.up(options) }
         #expect(text.contains("ibkr-simulator"), "\(text)")
         #expect(text.contains("--rate wants a number"), "\(text)")
         #expect(!text.contains("\n"))

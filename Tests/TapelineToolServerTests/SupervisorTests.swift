@@ -210,8 +210,7 @@ struct SupervisorTests {
     @Test("leftovers of a killed supervisor are found by note and by marker, and nothing else is")
     func leftovers() throws {
         let folder = try TemporaryFolder()
-        let home = try testHome(folder.path)
-        try home.makeFolders()
+        let home = try madeHome(folder)
         func start(_ marker: String, _ script: String = "exec sleep 600") throws -> ChildProcess {
             try ChildProcess(
                 executable: "/bin/sh", arguments: ["-c", script],

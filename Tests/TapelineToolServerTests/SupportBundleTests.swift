@@ -127,9 +127,6 @@ import Testing
         #expect(
             try BundleCommand.parse([], now: now)
                 == BundleCommand(output: "tapeline-support-20261120T143005.tar.gz"))
-        for wrong in [["-o", "a.zip"], ["x"], ["--json"]] {
-            #expect(throws: ToolError.self) { try Commands.parse(["support-bundle"] + wrong) }
-        }
     }
 
     /// A page that says too much, as that of a service with a mistake would.

@@ -63,7 +63,7 @@ struct TailTests {
         #expect(try one.places() == (1...30).map { "test/2/\($0)" })
         let quotes = try bench.tail(["--json", "--kind", "quote", "--limit", "1000"])
         #expect(try quotes.places().sorted() == ordinals([0, 1, 2]) { $0 % 3 == 0 })
-        #expect(try quotes.json().allSatisfy { $0["kind"]?.string == "quote" })
+        #expect(try quotes.objects().allSatisfy { $0["kind"]?.string == "quote" })
         let both = try bench.tail(["--json", "--kind=quote", "--kind=trade", "--limit=7"])
         #expect(both.lines.count == 7 && both.code == .success)
         let stranger = try bench.tail(["--json", "--source", "other", "--limit", "5"])
@@ -87,8 +87,8 @@ struct TailTests {
         }
         for text in names {
             let found = try bench.tail(["--json", text, "--limit", "100"])
-            #expect(try found.json().map { $0["symbol"]?.string } == [text, text])
-            #expect(try found.json().map { $0["ordinal"]?.int } == [1, 3])
+            #expect(try found.objects().map { $0["symbol"]?.string } == [text, text])
+            #expect(try found.objects().map { $0["ordinal"]?.int } == [1, 3])
         }
         let two = try bench.tail(
             ["--json", "BRK.B", "😀", "--limit", "100"])
@@ -129,7 +129,7 @@ struct TailTests {
         source.append(TailBench.trade(0, 7))
         source.append(TailBench.quote(1, 2))
         try source.publish(watermark: .undefined)
-        let json = try bench.tail(["--json", "--limit", "9"]).json()
+        let json = try bench.tail(["--json", "--limit", "9"]).objects()
         let trade = try #require(json.first)
         #expect(trade["symbol"]?.string == "A,\"B\"" && trade["price"]?.string == "1.234500007")
         #expect(trade["size"]?.string == "7.00000001" && trade["conditions"]?.string == "@ F")
@@ -190,10 +190,10 @@ struct TailTests {
         var source = try bench.source(3, ["A", "B"])
         try publish(&source)
         let shutdown = ShutdownSignal()
-        let outcome = Lock<Result<TailBench.Outcome, any Error>?>(nil)
+        let outcome = Lock<Result<Said, any Error>?>(nil)
         let thread = try ServiceThread(name: "tail") {
             let result = Result {
-                try bench.tail(["--json"], shutdown: shutdown, name: "following")
+                try bench.tail(["--json"], shutdown: shutdown)
             }
             outcome.set(result)
         }
@@ -207,7 +207,7 @@ struct TailTests {
             })
         try publish(&source)
         try publish(&source)
-        #expect(eventually { bench.linesSoFar("following") == 20 })
+        #expect(eventually { bench.written.count { $0 == "\n" } == 20 })
         shutdown.request("test")
         thread.join()
         let found = try #require(outcome.value).get()
@@ -232,7 +232,7 @@ struct TailTests {
             builder.seal(seal, marker: marker).bytes,
             on: bench.tape.names.ticks(Partition(0), source), of: bench.tape)
         #expect(try bench.tail(["--json", "--limit", "9"]).output.isEmpty)
-        let shown = try bench.tail(["--json", "--control", "--limit", "9"]).json()
+        let shown = try bench.tail(["--json", "--control", "--limit", "9"]).objects()
         #expect(shown.count == 1 && shown[0]["kind"]?.string == "marker")
         #expect(shown[0]["start_ordinal"]?.int == 31 && shown[0]["previous_epoch"]?.int == 6)
         #expect(shown[0]["ordinal"] == nil)

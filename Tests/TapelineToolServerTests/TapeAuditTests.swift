@@ -10,6 +10,7 @@ import TestSupport
 import Testing
 
 @testable import TapelineTool
+@testable import TapelineToolTests
 
 /// The comparison of rows with their records on a real tape.
 @Suite("Rows and the records of the tape that they came from", .serialized)

@@ -14,27 +14,8 @@ import Testing
 
 @Suite("tapeline tape, and the request to rebuild a partition")
 struct TapeTests {
-    private struct Said {
-        let code: ExitCode
-        let output: String
-        let errors: String
-    }
-
-    /// Returns what a command prints on the terminal that it is given.
-    private func said(_ body: (Terminal) throws -> ExitCode) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let code = try body(Terminal(output: output.descriptor, errors: errors.descriptor))
-        return Said(code: code, output: output.text, errors: errors.text)
-    }
-
     private func tape(_ bench: TailBench, _ arguments: [String] = []) throws -> Said {
-        try said { terminal in
-            let command = try TapeCommand.parse(arguments)
-            return try TapeRun(command: command, terminal: terminal)
-                .run(bench.deployment, shutdown: ShutdownSignal())
-        }
+        try Said(["tape"] + arguments, bench.tape.environment)
     }
 
     @Test("streams, partitions, sources, rates and what is not known")
@@ -113,7 +94,7 @@ struct TapeTests {
             let found = try bench.tail(
                 ["--json", "--from", "beginning", "--to", "now"] + arguments)
             #expect(
-                try found.json().compactMap { $0["name"]?.string } == ["market.advance_decline"])
+                try found.objects().compactMap { $0["name"]?.string } == ["market.advance_decline"])
         }
     }
 
@@ -170,10 +151,7 @@ struct TapeTests {
     // MARK: rebuilding
 
     private func rebuild(_ bench: TailBench, _ arguments: [String]) throws -> Said {
-        try said { terminal in
-            let command = try rebuildCommand(arguments)
-            return try command.run(bench.deployment, shutdown: ShutdownSignal(), terminal)
-        }
+        try Said(["partition", "rebuild"] + arguments, bench.tape.environment)
     }
 
     @Test("the request is made, waited for, and stays when nobody takes it")
@@ -229,11 +207,6 @@ struct TapeTests {
     func partitionsToRebuild(words: String, numbers: [Int]) throws {
         let command = try rebuildCommand(words.split(separator: " ").map(String.init))
         #expect(command.partitions.map(\.number) == numbers)
-    }
-
-    @Test("what is no list of partitions is refused", arguments: ["", "x", "3-", "2-1", "1,,2"])
-    func wrongPartitions(word: String) {
-        #expect(throws: ToolError.self) { try rebuildCommand([word]) }
     }
 }
 

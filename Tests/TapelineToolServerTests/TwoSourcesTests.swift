@@ -11,12 +11,8 @@ import Testing
 /// the simulated broker.
 @Suite("tapeline up --add-source")
 struct TwoSourcesTests {
-    private func run(_ arguments: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
-        let built = FileSystem.folder(of: try Checkout.ownExecutable())
-        let process = try ServerProcess(
-            "\(built)/tapeline", arguments + ["--home", folder.path],
-            logPath: folder.file("output-\(UUID().uuidString)"))
-        return (process.waitUntilExit(), process.log)
+    private func run(_ words: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
+        try runTool(words + ["--home", folder.path])
     }
 
     @Test("the made-up market and the simulated broker stay apart, from the tape to the cache")

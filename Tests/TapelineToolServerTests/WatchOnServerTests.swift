@@ -17,14 +17,8 @@ import Testing
 struct WatchOnServerTests {
     private func watch(
         _ bench: TailBench, _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
-    ) throws -> (code: ExitCode, output: String) {
-        let folder = try TemporaryFolder("watch")
-        let output = try OpenFile(folder.file("out"))
-        let run = WatchRun(
-            command: try WatchCommand.parse(arguments),
-            terminal: Terminal(output: output.descriptor, errors: output.descriptor))
-        let code = try run.run(bench.deployment, shutdown: shutdown)
-        return (code, output.text)
+    ) throws -> Said {
+        try Said(["watch"] + arguments, bench.tape.environment, shutdown: shutdown)
     }
 
     @Test("a database that does not answer makes no age older, and the screen says why")
@@ -93,11 +87,8 @@ struct WatchOnServerTests {
         let shutdown = ShutdownSignal()
         shutdown.request()
         #expect(try watch(bench, [], shutdown: shutdown).code == .success)
-        let nobody = try Deployment.find(
-            TapeTarget(natsURL: "nats://127.0.0.1:1"), environment: [:], executable: "/x")
         let error = try #require(throws: ToolError.self) {
-            _ = try WatchRun(command: WatchCommand(), terminal: Terminal(output: -1, errors: -1))
-                .run(nobody, shutdown: ShutdownSignal())
+            try Said(["watch"], ["NATS_URL": "nats://127.0.0.1:1"])
         }
         #expect(error.exitCode == .unavailable)
     }

@@ -15,26 +15,12 @@ import Testing
 
 @Suite("tapeline watchlist")
 struct WatchlistTests {
-    private struct Said {
-        let code: ExitCode
-        let output: String
-        let errors: String
-    }
-
     private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
-        let folder = try TemporaryFolder("said")
-        let output = try OpenFile(folder.file("out"))
-        let errors = try OpenFile(folder.file("err"))
-        let terminal = Terminal(output: output.descriptor, errors: errors.descriptor)
-        let code = try WatchlistRun(
-            command: try WatchlistCommand.parse(arguments), terminal: terminal
-        ).run(bench.deployment)
-        return Said(code: code, output: output.text, errors: errors.text)
+        try Said(["watchlist"] + arguments, bench.tape.environment)
     }
 
-    private func refusal(_ bench: TailBench, _ arguments: [String]) throws -> String {
-        let error = #expect(throws: ToolError.self) { try said(bench, arguments) }
-        return "\(try #require(error))"
+    private func refusal(_ bench: TailBench, _ arguments: [String]) -> String {
+        complaint { try said(bench, arguments) }
     }
 
     private static func report(
@@ -68,23 +54,6 @@ struct WatchlistTests {
     }
 
     // MARK: arguments
-
-    @Test(
-        "what makes no sense is refused",
-        arguments: [
-            [], ["show"], ["list", "SPY"], ["list", "--note", "x"], ["add"],
-            ["add", "--note", "x"], ["add", "SPY"], ["remove", "SPY"],
-            ["add", "SPY", "--note", "two\nlines"],
-            ["add", "SPY", "--note", String(repeating: "x", count: 201)],
-            ["add", "SPY\t", "--note", "x"],
-            ["add", "SPY", "QQQ", "--provider-id", "5", "--note", "x"],
-            ["remove", "SPY", "--note", "x", "--exchange", "SMART"],
-            ["add", "SPY", "--note", "x", "--source", "No"],
-            ["add", "SPY", "--note", "x", "--exchnge", "SMART"],
-        ])
-    func refused(arguments: [String]) {
-        #expect(throws: ToolError.self) { try WatchlistCommand.parse(arguments) }
-    }
 
     @Test(
         "the options are the keys of the files; a stock is traded at SMART in USD",
@@ -241,32 +210,32 @@ struct WatchlistTests {
     @Test("what is wrong is refused before anything is written, with what there is instead")
     func wrong() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_b")
-        #expect(try refusal(bench, ["add", "X", "--note", "x"]).contains("start one"))
+        #expect(refusal(bench, ["add", "X", "--note", "x"]).contains("start one"))
         let store = try seed(bench, Self.report())
         try seed(bench, Self.report("rec", fixed: "replay delivers a recording"))
         #expect(
-            try refusal(bench, ["add", "X", "--note", "x", "--source", "other"])
+            refusal(bench, ["add", "X", "--note", "x", "--source", "other"])
                 .contains("there are ibkr, rec"))
         #expect(
-            try refusal(bench, ["remove", "X", "--note", "x", "--source", "rec"])
+            refusal(bench, ["remove", "X", "--note", "x", "--source", "rec"])
                 .contains("source rec cannot be changed: replay delivers a recording"))
-        let wrong = try refusal(
+        let wrong = refusal(
             bench, ["add", "X", "Y", "--security", "option", "--lot", "no", "--note", "x"])
         #expect(wrong.contains("exchange is missing") && wrong.contains("nothing was changed"))
         #expect(
-            try refusal(bench, ["add", "X", "--providers", "other", "--note", "x"])
+            refusal(bench, ["add", "X", "--providers", "other", "--note", "x"])
                 .contains("nobody delivers X"))
         #expect(
-            try refusal(bench, ["remove", "SPX", "--note", "x"]).contains("did you mean SPY?"))
+            refusal(bench, ["remove", "SPX", "--note", "x"]).contains("did you mean SPY?"))
         #expect(try store.read() == WatchlistStore.Stored())
         try seed(bench, Self.report("two"))
         #expect(
-            try refusal(bench, ["add", "X", "--note", "x"]).contains("--source NAME"))
+            refusal(bench, ["add", "X", "--note", "x"]).contains("--source NAME"))
         var bySymbol = try Self.report("synthetic")
         bySymbol.isBySymbol = true
         try seed(bench, bySymbol)
         #expect(
-            try refusal(
+            refusal(
                 bench,
                 ["add", "X", "--source", "synthetic", "--exchange", "SMART", "--note", "x"]
             ).contains("leave --exchange out"))
@@ -320,11 +289,11 @@ struct WatchlistTests {
             try bench.tape.client.jetStream.bucketAsFound("watchlist_d_sources"))
         _ = try bucket.create(store.key, Array(#"{"v":2,"entries":[]}"#.utf8))
         #expect(
-            try refusal(bench, ["add", "X", "--note", "x"]).contains("a newer release wrote it"))
+            refusal(bench, ["add", "X", "--note", "x"]).contains("a newer release wrote it"))
         let revision = try store.read().revision
         _ = try bucket.put(store.key, Array("nonsense".utf8), expected: revision)
         #expect(
-            try refusal(bench, ["add", "X", "--note", "x"])
+            refusal(bench, ["add", "X", "--note", "x"])
                 .contains("nats kv del watchlist_d_sources watchlist.ibkr.wanted"))
         #expect(try said(bench, ["list"]).output.contains("problem: the record:"))
     }

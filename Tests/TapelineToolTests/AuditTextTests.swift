@@ -49,14 +49,6 @@ struct AuditTextTests {
         #expect(try parse("--day", "2026-11-20") == .range(from: day, to: next))
         #expect(try parse("--from", "\(day)", "--to", "\(next)") == .range(from: day, to: next))
         #expect(try parse("--from", "\(day)") == .range(from: day, to: now))
-        for wrong in [
-            ["--all", "--day", "2026-11-20"], ["--to", "\(day)"], ["--day", "20 November"],
-            ["--from", "\(next)", "--to", "\(day)"], ["--day", "2026-13-01"], ["everything"],
-        ] {
-            #expect(throws: ToolError.self, "\(wrong)") {
-                try AuditCommand.parse(wrong, now: now)
-            }
-        }
     }
 
     @Test("a long range is read day by day, partitions as they are cut")
@@ -216,10 +208,9 @@ struct AuditTextTests {
         let script = try AuditScript.find(executable: folder.file("bin/tapeline"))
         #expect(script.checks.map(\.name) == ["a", "c"])
         #expect(script.checks.map(\.sql) == ["SELECT 1", "SELECT 2"])
-        let nowhere = #expect(throws: ToolError.self) {
-            try AuditScript.find(executable: "/proc/bin/tapeline")
-        }
-        #expect(nowhere?.description.contains("audit.sql") == true)
+        #expect(
+            complaint { try AuditScript.find(executable: "/proc/bin/tapeline") }.contains(
+                "audit.sql"))
     }
 
     @Test("the shipped script has its checks")

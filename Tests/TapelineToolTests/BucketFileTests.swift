@@ -280,16 +280,6 @@ struct BucketFileTests {
 
     // MARK: arguments
 
-    @Test(
-        "what makes no sense is refused",
-        arguments: [
-            [], ["list"], ["export"], ["export", "a", "b"], ["import"], ["export", "-", "--json"],
-            ["export", "a", "--dry-run"], ["import", "a", "--force"], ["import", "a", "--json"],
-        ])
-    func refused(arguments: [String]) {
-        #expect(throws: ToolError.self) { try BucketsCommand.parse(arguments) }
-    }
-
     @Test("the command is known")
     func parsed() throws {
         let buckets = try BucketsCommand.parse(["import", "f", "--json", "--yes"])

@@ -56,18 +56,17 @@ struct DemoStoryTests {
 
     @Test("a demo has its own market, and says so")
     func plan() throws {
-        var wished = StackSettings()
-        try wished.add("SIMULATOR_RATE=200")
-        try wished.add("LOG_LEVEL=debug")
+        let wished = try testSettings(["SIMULATOR_RATE=200", "LOG_LEVEL=debug"])
         let plan = try DemoPlan(seconds: 30, settings: wished, truth: "/t")
         #expect(plan.rate == 200 && plan.seed == 1 && plan.faultSecond == 10)
         #expect(plan.settings["SIMULATOR_TRUTH"] == "/t")
         #expect(plan.settings["LOG_LEVEL"] == "debug")
-        for text in ["SIMULATOR_RATE=1", "SIMULATOR_TRUTH=/x", "GATEWAY_SOURCE=x"] {
-            var settings = StackSettings()
-            try settings.add(text)
+        for text in [
+            "SIMULATOR_RATE=1", "SIMULATOR_TRUTH=/x", "GATEWAY_SOURCE=x", "SIMULATOR_SEED=x",
+            "SYNTHETIC_RATE=200", "GATEWAY_PROVIDER=synthetic",
+        ] {
             #expect(throws: ToolError.self) {
-                try DemoPlan(seconds: 30, settings: settings, truth: "/t")
+                try DemoPlan(seconds: 30, settings: testSettings([text]), truth: "/t")
             }
         }
     }

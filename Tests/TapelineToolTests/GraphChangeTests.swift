@@ -55,8 +55,7 @@ import Testing
     @Test("what a stack keeps of its graph is the text of all its files")
     func kept() throws {
         let folder = try TemporaryFolder("kept-graph")
-        let home = try testHome(folder.path)
-        try home.makeFolders()
+        let home = try madeHome(folder)
         try FileSystem.makeFolder(folder.file("calendars"))
         try folder.write(Self.calendar("09:30"), to: "calendars/nyse.yaml")
         let path = try folder.write(
@@ -187,8 +186,5 @@ import Testing
                 == GraphCommand(
                     path: "my.yaml", target: .init(home: nil, name: "mine"), isConfirmed: true)
         )
-        for words in [[], ["apply"], ["show", "a"], ["apply", "a", "b"]] {
-            #expect(throws: ToolError.self) { try Commands.parse(["graph"] + words) }
-        }
     }
 }

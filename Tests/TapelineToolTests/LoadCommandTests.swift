@@ -81,17 +81,15 @@ struct LoadCommandTests {
             (["binance", "A", "--speed", "1"], "does not take '--speed'"),
         ])
     func wrong(arguments: [String], problem: String) {
-        let error = #expect(throws: ToolError.self) { try Self.parse(arguments) }
-        #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+        #expect(complaint { try Self.parse(arguments) }.contains(problem))
     }
 
     @Test("one load has so many symbols, and no more")
     func bounded() {
         let symbols = (0...200).map { "S\($0)" }
-        let error = #expect(throws: ToolError.self) {
-            try Self.parse(["binance"] + symbols + Self.range)
-        }
-        #expect(error?.description.contains("201 symbols are given, and 200") == true)
+        #expect(
+            complaint { try Self.parse(["binance"] + symbols + Self.range) }.contains(
+                "201 symbols are given, and 200"))
     }
 
     @Test("all mistakes are said together")
@@ -130,17 +128,23 @@ struct LoadCommandTests {
         LoadPlan(log: Array((lines.joined(separator: "\n") + "\n").utf8))
     }
 
-    private static let symbol =
-        #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","count":1000000,"problem":""}"#
-    private static let empty =
-        #"{"event":"gateway.plan.symbol","symbol":"ETHUSDT","count":0,"problem":""}"#
+    private static func symbol(_ symbol: String, _ count: Int, problem: String = "") -> String {
+        #"{"event":"gateway.plan.symbol","symbol":"\#(symbol)","count":\#(count),"#
+            + #""problem":"\#(problem)"}"#
+    }
+
+    private static func whole(
+        _ count: String, requests: Int = 1, seconds: Double = 0, problem: String = ""
+    ) -> String {
+        #"{"event":"gateway.plan",\#(count),"requests":\#(requests),"seconds":\#(seconds),"#
+            + #""symbols":1,"problem":"\#(problem)"}"#
+    }
 
     @Test("a plan is said in a few lines, with what has no trade")
     func planned() throws {
         let plan = Self.plan(
-            Self.symbol, Self.empty,
-            #"{"event":"gateway.plan","count":1000000,"requests":1004,"seconds":502.0,"#
-                + #""symbols":1,"problem":""}"#)
+            Self.symbol("BTCUSDT", 1_000_000), Self.symbol("ETHUSDT", 0),
+            Self.whole(#""count":1000000"#, requests: 1_004, seconds: 502))
         #expect(plan.problem == nil && plan.count == 1_000_000 && plan.requests == 1_004)
         #expect(plan.seconds == 502 && plan.parts.map(\.symbol) == ["BTCUSDT", "ETHUSDT"])
         let command = try Self.parse(["binance", "BTCUSDT", "ETHUSDT"] + Self.range)
@@ -168,9 +172,7 @@ struct LoadCommandTests {
     @Test("a number that is worked out is said so, and one that is not known is no 0")
     func rough() throws {
         let command = try Self.parse(["alpaca", "AAPL"] + Self.range)
-        let about = Self.plan(
-            #"{"event":"gateway.plan","count":1000,"counted":"about","requests":1,"seconds":0,"#
-                + #""problem":""}"#)
+        let about = Self.plan(Self.whole(#""count":1000,"counted":"about""#))
         #expect(about.problem == nil && !about.isEmpty)
         let lines = about.lines(of: command)
         #expect(lines[0].hasPrefix("alpaca has about 1000 trades of AAPL from "))
@@ -178,7 +180,7 @@ struct LoadCommandTests {
         #expect(lines[1].hasPrefix("they take about 1 requests, "))
         let unknown = Self.plan(
             #"{"event":"gateway.plan.symbol","symbol":"AAPL","counted":"unknown","problem":""}"#,
-            #"{"event":"gateway.plan","counted":"unknown","requests":1,"seconds":0,"problem":""}"#)
+            Self.whole(#""counted":"unknown""#))
         #expect(unknown.problem == nil && !unknown.isEmpty)
         #expect(unknown.lines(of: command).count == 1)
         #expect(unknown.lines(of: command)[0].contains("how many is not known"))
@@ -213,8 +215,7 @@ struct LoadCommandTests {
     @Test("a plan of bars says so")
     func plannedBars() throws {
         let plan = Self.plan(
-            #"{"event":"gateway.plan.symbol","symbol":"BTCUSDT","count":365,"problem":""}"#,
-            #"{"event":"gateway.plan","count":365,"requests":2,"seconds":0.0,"problem":""}"#)
+            Self.symbol("BTCUSDT", 365), Self.whole(#""count":365"#, requests: 2))
         let command = try Self.parse(["binance", "BTCUSDT", "--bars=1d"] + Self.range)
         #expect(
             plan.lines(of: command) == [
@@ -271,9 +272,8 @@ struct LoadCommandTests {
     @Test("the cause of a refusal is said once")
     func once() {
         let plan = Self.plan(
-            #"{"event":"gateway.plan.symbol","symbol":"X","count":0,"problem":"away"}"#,
-            #"{"event":"gateway.plan.symbol","symbol":"Y","count":0,"problem":"unknown"}"#,
-            #"{"event":"gateway.plan","count":0,"problem":"X: away"}"#)
+            Self.symbol("X", 0, problem: "away"), Self.symbol("Y", 0, problem: "unknown"),
+            Self.whole(#""count":0"#, problem: "X: away"))
         #expect(plan.problem == "X: away")
         #expect(plan.problems(besides: "X: away") == ["Y: unknown"])
         #expect(plan.problems() == ["X: away", "Y: unknown"])
@@ -282,8 +282,7 @@ struct LoadCommandTests {
     @Test("a symbol's own problem is said with its name")
     func problems() throws {
         let plan = Self.plan(
-            #"{"event":"gateway.plan.symbol","symbol":"X","count":0,"problem":"unknown"}"#,
-            #"{"event":"gateway.plan","count":5,"requests":1,"seconds":1,"problem":""}"#)
+            Self.symbol("X", 0, problem: "unknown"), Self.whole(#""count":5"#, seconds: 1))
         let command = try Self.parse(["binance", "X"] + Self.range)
         #expect(plan.lines(of: command).last == "X: unknown")
         #expect(plan.lines(of: command).count == 3 && plan.seconds == 1)

@@ -68,14 +68,12 @@ struct LoadInstrumentsTests {
 
     @Test("a given list has to have the symbol, and to be readable")
     func given() throws {
-        let missing = #expect(throws: ToolError.self) {
-            try find(["ibkr", "NVDA", "--instruments", "own.yaml"])
-        }
-        #expect("\(missing ?? .refused(""))".contains("NVDA is not in own.yaml"))
-        let unread = #expect(throws: ToolError.self) {
-            try find(["ibkr", "NVDA", "--instruments", "nothing.yaml"])
-        }
-        #expect("\(unread ?? .refused(""))".contains("nothing.yaml"))
+        #expect(
+            complaint { try find(["ibkr", "NVDA", "--instruments", "own.yaml"]) }.contains(
+                "NVDA is not in own.yaml"))
+        #expect(
+            complaint { try find(["ibkr", "NVDA", "--instruments", "nothing.yaml"]) }.contains(
+                "nothing.yaml"))
     }
 
     @Test("a setting names files between commas")

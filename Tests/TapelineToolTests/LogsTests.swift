@@ -53,18 +53,14 @@ import Testing
         #expect(
             try LogsCommand.parse(["-f", "nats-server", "--last", "3", "--level", "error"])
                 == LogsCommand(processes: ["nats-server"], last: 3, follows: true, level: .error))
-        for wrong in [["--level", "loud"], ["--last", "-1"], ["--since", "1h"]] {
-            #expect(throws: ToolError.self) { try Commands.parse(["logs"] + wrong) }
-        }
         let logs = ["operator-worker-a", "operator-worker-b", "nats-server"].map {
             (process: $0, path: "")
         }
         let both = try LogsCommand(processes: ["operator-worker"]).chosen(logs)
         #expect(both.map(\.process) == ["operator-worker-a", "operator-worker-b"])
-        let error = #expect(throws: ToolError.self) {
-            try LogsCommand(processes: ["nats-sever"]).chosen(logs)
-        }
-        #expect(error?.description.contains("did you mean nats-server?") == true)
+        #expect(
+            complaint { try LogsCommand(processes: ["nats-sever"]).chosen(logs) }.contains(
+                "did you mean nats-server?"))
     }
 
     @Test("the last lines, then each line once as it is written, also when the log begins anew")

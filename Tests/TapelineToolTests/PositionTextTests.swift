@@ -95,13 +95,6 @@ struct PositionTextTests {
         #expect(accept.wants(try position) == false)
         let show = try PositionCommand.parse(["show", "--json"])
         #expect(try show.asJSON && show.wants(position) && show.group == nil)
-        for wrong in [
-            [], ["shw"], ["show", "--yes"], ["show", "x"], ["accept", "--json"],
-            ["accept", "--group", "operator"], ["show", "--input", "news"],
-            ["show", "--group", "gateway"], ["show", "--partition", "a"],
-        ] {
-            #expect(throws: ToolError.self) { try PositionCommand.parse(wrong) }
-        }
     }
 
     @Test("what is going to be given up is said exactly")

@@ -85,46 +85,27 @@ import Testing
         )
     }
 
-    @Test("a bar is partial when a gap came into it while it was open, as a worker's is")
-    func gapWhileOpen() throws {
+    @Test(
+        "a gap that was abandoned while its bars were open makes them partial, as a worker's",
+        arguments: [(GapState.abandoned, 3), (.filled, 0)])
+    func gapWhileOpen(end: GapState, partial: Int) throws {
         var feed = try Feed()
         var packets: [SealedPacket] = []
         for seconds in 0...5 {
             feed.trade(at: Double(seconds) + 0.1)
             packets.append(feed.seal(watermark: Double(seconds)))
         }
-        // The connection is lost after 5.1 s, and comes back with a trade missing.
+        // The connection is lost after 5.1 s, and comes back with or without a trade missing.
         feed.gap(5.1, nil, .open, at: 5.6)
         packets.append(feed.seal(watermark: 5.5))
         feed.gap(5.1, 6.2, .open, at: 6.2)
-        feed.gap(5.1, 6.2, .abandoned, at: 6.2)
+        feed.gap(5.1, 6.2, end, at: 6.2)
         feed.trade(at: 6.2)
         packets.append(feed.seal(watermark: 5.8))
         feed.trade(at: 7.2)
         packets.append(feed.seal(watermark: 61))
         let (worker, proof) = try bars(packets)
         #expect(worker.count == 9 && worker.map(\.flags) == proof.map(\.flags))
-        #expect(worker.count { $0.flags.contains(.partial) } == 3)
-    }
-
-    @Test("a gap in which nothing was lost leaves its bars whole")
-    func filledWhileOpen() throws {
-        var feed = try Feed()
-        var packets: [SealedPacket] = []
-        for seconds in 0...5 {
-            feed.trade(at: Double(seconds) + 0.1)
-            packets.append(feed.seal(watermark: Double(seconds)))
-        }
-        feed.gap(5.1, nil, .open, at: 5.6)
-        packets.append(feed.seal(watermark: 5.5))
-        feed.gap(5.1, 6.2, .open, at: 6.2)
-        feed.gap(5.1, 6.2, .filled, at: 6.2)
-        feed.trade(at: 6.2)
-        packets.append(feed.seal(watermark: 5.8))
-        feed.trade(at: 7.2)
-        packets.append(feed.seal(watermark: 61))
-        let (worker, proof) = try bars(packets)
-        #expect(worker.count == 9 && worker.map(\.flags) == proof.map(\.flags))
-        #expect(worker.allSatisfy { !$0.flags.contains(.partial) })
+        #expect(worker.count { $0.flags.contains(.partial) } == partial)
     }
 }

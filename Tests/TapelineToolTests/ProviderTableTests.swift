@@ -11,6 +11,14 @@ struct ProviderTableTests {
             try JSONValue.parse("{\"gateway\":{\"providers\":\(providers)}}"))
     }
 
+    private func json(_ views: [ProviderView]) throws -> JSONValue? {
+        let table = ProviderTable(providers: views)
+        let text = JSONWriter.objectText {
+            $0.member("providers", array: { table.write(into: &$0) })
+        }
+        return try JSONValue.parse(text)["providers"]
+    }
+
     private let troubled = """
         {"ibkr":{"state":"closed","reason":"connection refused","since":"2026-11-21T03:47:39.481Z",
         "next_attempt":"2026-11-21T03:48:34.196355227Z","failed_attempts":3,"server_version":null,
@@ -59,11 +67,7 @@ struct ProviderTableTests {
 
     @Test("programs get all of it")
     func json() throws {
-        var json = JSONWriter()
-        let table = ProviderTable(providers: try views(troubled))
-        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
-        let provider = try #require(
-            try JSONValue.parse(json.text)["providers"]?.array?.first)
+        let provider = try #require(try json(views(troubled))?.array?.first)
         #expect(provider["name"]?.string == "ibkr" && provider["failedAttempts"]?.int == 3)
         #expect(provider["nextAttempt"]?.string == "2026-11-21T03:48:34.196355227Z")
         #expect(provider.at("feeds", "refused")?.int == 1)
@@ -107,24 +111,19 @@ struct ProviderTableTests {
             {"gateway":{"slowed":{"group":"\(group)","lag":\(lag),"lag_max":1000000,
             "since":"2026-11-21T12:03:20.5Z"},"providers":{"replay":{"state":"reading"}}}}
             """)
-        let table = ProviderTable(providers: ProviderView.all(status))
+        let views = ProviderView.all(status)
         #expect(
-            table.lines == [
+            ProviderTable(providers: views).lines == [
                 "replay: state reading", "  \(text) since 2026-11-21T12:03:20Z",
             ])
-        var json = JSONWriter()
-        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
-        let slowed = try JSONValue.parse(json.text)["providers"]?.array?.first?["slowed"]
+        let slowed = try json(views)?.array?.first?["slowed"]
         #expect(slowed?["group"]?.string == group && slowed?["lag"]?.int == lag)
         #expect(ProviderView.all(try JSONValue.parse(#"{"gateway":{"slowed":null}}"#)).isEmpty)
     }
 
     @Test("programs get the limits, also of a provider without a connection")
     func limitsAsJSON() throws {
-        var json = JSONWriter()
-        let table = ProviderTable(providers: try views(limited))
-        json.object { $0.member("providers", array: { table.write(into: &$0) }) }
-        let providers = try #require(try JSONValue.parse(json.text)["providers"]?.array)
+        let providers = try #require(try json(views(limited))?.array)
         let limits = try providers.map { try #require($0["limits"]?.array) }
         #expect(limits.map(\.count) == [2, 1])
         #expect(limits[0][0]["limit"]?.string == "weight" && limits[0][0]["used"]?.int == 75)

@@ -68,7 +68,7 @@ struct SettingsFileTests {
         let folder = try TemporaryFolder()
         let path = try folder.write("LOG_LEVEL=debug\nSYNTHETIC_RATE=5\n", to: "desk.env")
         var options = Stack.UpOptions()
-        for text in ["LOG_LEVEL=debug", "SYNTHETIC_RATE=7"] { try options.settings.add(text) }
+        options.settings = try testSettings(["LOG_LEVEL=debug", "SYNTHETIC_RATE=7"])
         #expect(
             try UpCommand.parse([
                 "--set", "LOG_LEVEL=error", "--settings", path, "--set", "SYNTHETIC_RATE=7",
@@ -103,9 +103,8 @@ struct SettingsFileTests {
 
     @Test("a file that is not there is named")
     func missing() {
-        let error = #expect(throws: ToolError.self) {
-            try Commands.parse(["up", "--settings", "/no/desk.env"])
-        }
-        #expect(error?.description == "--settings: there is no file '/no/desk.env'")
+        #expect(
+            complaint { try Commands.parse(["up", "--settings", "/no/desk.env"]) }
+                == "--settings: there is no file '/no/desk.env'")
     }
 }

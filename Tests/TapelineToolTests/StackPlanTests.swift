@@ -13,8 +13,7 @@ func testPlan(
     let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
     let home = try testHome(folder.path, name: name)
     try home.makeFolders()
-    var chosen = StackSettings()
-    for text in settings { try chosen.add(text) }
+    let chosen = try testSettings(settings)
     return StackPlan(
         checkout: checkout, home: home,
         ports: try StackPorts.open(home, gatewaysOf: further.map(\.name)),
@@ -190,33 +189,24 @@ struct StackPlanTests {
         #expect(plan.units.filter { $0.name.hasSuffix("-simulator") }.count == 1)
     }
 
-    @Test("a simulated Alpaca has a gateway with its address, and with the key that it knows")
-    func simulatedAlpaca() throws {
-        let folder = try TemporaryFolder()
+    @Test(
+        "a simulated exchange has a gateway with its address, and with the key that it knows",
+        arguments: [
+            ("alpaca", .alpacaSimulator, .alpacaSimulatorControl, "us-stocks.yaml"),
+            ("massive", .massiveSimulator, .massiveSimulatorControl, "massive-stocks.yaml"),
+        ] as [(String, StackPorts.Name, StackPorts.Name, String)])
+    func exchangeWithKey(
+        _ provider: String, _ port: StackPorts.Name, _ control: StackPorts.Name, _ list: String
+    ) throws {
         let plan = try testPlan(
-            folder, settings: ["GATEWAY_PROVIDER=alpaca"], withSimulator: true)
-        let unit = try #require(plan.units.first { $0.name == "alpaca-simulator" })
-        let (port, control) = (plan.ports[.alpacaSimulator], plan.ports[.alpacaSimulatorControl])
-        #expect(unit.check == .line(port: control, question: "status"))
-        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" })
-        #expect(gateway.environment["ALPACA_URL"] == "ws://127.0.0.1:\(port)")
-        #expect(gateway.environment["ALPACA_API_KEY"] == "test-key")
-        #expect(gateway.environment["GATEWAY_INSTRUMENTS"]?.hasSuffix("us-stocks.yaml") == true)
-    }
-
-    @Test("a simulated Massive has a gateway with its address, and with the key that it knows")
-    func simulatedMassive() throws {
-        let folder = try TemporaryFolder()
-        let plan = try testPlan(
-            folder, settings: ["GATEWAY_PROVIDER=massive"], withSimulator: true)
-        let unit = try #require(plan.units.first { $0.name == "massive-simulator" })
-        let (port, control) = (plan.ports[.massiveSimulator], plan.ports[.massiveSimulatorControl])
-        #expect(unit.check == .line(port: control, question: "status"))
-        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" })
-        #expect(gateway.environment["MASSIVE_URL"] == "ws://127.0.0.1:\(port)")
-        #expect(gateway.environment["MASSIVE_API_KEY"] == "test-key")
-        let list = gateway.environment["GATEWAY_INSTRUMENTS"] ?? ""
-        #expect(list.hasSuffix("massive-stocks.yaml"))
+            TemporaryFolder(), settings: ["GATEWAY_PROVIDER=\(provider)"], withSimulator: true)
+        let unit = try #require(plan.units.first { $0.name == "\(provider)-simulator" })
+        #expect(unit.check == .line(port: plan.ports[control], question: "status"))
+        let gateway = try #require(plan.units.first { $0.name == "provider-gateway" }).environment
+        let prefix = provider.uppercased()
+        #expect(gateway["\(prefix)_URL"] == "ws://127.0.0.1:\(plan.ports[port])")
+        #expect(gateway["\(prefix)_API_KEY"] == "test-key")
+        #expect(gateway["GATEWAY_INSTRUMENTS"]?.hasSuffix(list) == true)
     }
 
     @Test(

@@ -7,11 +7,7 @@ import Testing
 @testable import TapelineTool
 
 @Suite("What the start of a stack remembers and says") struct StackStartTests {
-    private func settings(_ texts: String...) throws -> StackSettings {
-        var settings = StackSettings()
-        for text in texts { try settings.add(text) }
-        return settings
-    }
+    private func settings(_ texts: String...) throws -> StackSettings { try testSettings(texts) }
 
     @Test("a stack keeps the settings that its data were made with, until others are given")
     func remembered() throws {

@@ -37,10 +37,16 @@ private let stack = [
     unit("migrate", .job, stage: 1), unit("gateway", stage: 2), unit("writer", stage: 2),
 ]
 
-private func running() -> MachineUnderTest {
+/// Both servers work, and the job runs.
+private func starting() -> MachineUnderTest {
     var test = MachineUnderTest(stack)
     _ = test.send(.begin)
     for index in [0, 1] { _ = test.send(.works(index)) }
+    return test
+}
+
+private func running() -> MachineUnderTest {
+    var test = starting()
     _ = test.send(.ended(2, .well))
     for index in [3, 4] { _ = test.send(.works(index)) }
     return test
@@ -172,10 +178,7 @@ struct SupervisionMachineTests {
 
     @Test("a failed job stops the start and says why")
     func failedJob() {
-        var test = MachineUnderTest(stack)
-        _ = test.send(.begin)
-        _ = test.send(.works(0))
-        _ = test.send(.works(1))
+        var test = starting()
         #expect(test.send(.ended(2, .badly("exit code 1: no"))) == [.askToEnd(0), .askToEnd(1)])
         #expect(test.machine.problem == "migrate failed: exit code 1: no")
         #expect(test.state(3) == .stopped)
@@ -231,10 +234,7 @@ struct SupervisionMachineTests {
 
     @Test("the limit of a server that died later begins with its death")
     func lateDeath() {
-        var test = MachineUnderTest(stack)
-        _ = test.send(.begin)
-        _ = test.send(.works(0))
-        _ = test.send(.works(1))
+        var test = starting()
         _ = test.send(.ended(0, .badly("killed")), after: 59_000)
         #expect(test.send(.timePassed, after: 900) == [.start(0)])
         #expect(test.send(.timePassed, after: 200) == [.askToEnd(2)])
@@ -243,10 +243,7 @@ struct SupervisionMachineTests {
 
     @Test("the next stage waits for a server that died while it was about to start")
     func deathBetweenStages() {
-        var test = MachineUnderTest(stack)
-        _ = test.send(.begin)
-        _ = test.send(.works(0))
-        _ = test.send(.works(1))
+        var test = starting()
         _ = test.send(.ended(0, .badly("killed")))
         #expect(test.send(.ended(2, .well)) == [])
         #expect(test.send(.timePassed, after: 1_000) == [.start(0)])

@@ -54,31 +54,13 @@ struct TailBench {
             askSize: .undefined, bidExchange: ShortText("N") ?? .empty)
     }
 
-    struct Outcome {
-        let code: ExitCode
-        let output: String
-        let errors: String
+    /// What the tail at work has written so far.
+    var written: String { text("out") }
+    /// The errors that the tail at work has reported so far.
+    var errors: String { text("err") }
 
-        var lines: [Substring] { output.split(separator: "\n") }
-        func json() throws -> [JSONValue] { try lines.map { try JSONValue.parse(String($0)) } }
-        /// Returns source, partition and ordinal of each tick.
-        func places() throws -> [String] {
-            try json().map {
-                "\($0["source"]?.string ?? "")/\($0["partition"]?.int ?? -1)/"
-                    + "\($0["ordinal"]?.int ?? -1)"
-            }
-        }
-    }
-
-    /// Returns the number of lines that the tail of this name has written so far.
-    func linesSoFar(_ name: String) -> Int {
-        let bytes = FileManager.default.contents(atPath: folder.file("\(name).out")) ?? Data()
-        return bytes.count { $0 == UInt8(ascii: "\n") }
-    }
-
-    /// Returns the errors that the tail of this name has reported so far.
-    func errorsSoFar(_ name: String) -> String {
-        let bytes = FileManager.default.contents(atPath: folder.file("\(name).err")) ?? Data()
+    private func text(_ name: String) -> String {
+        let bytes = FileManager.default.contents(atPath: folder.file(name)) ?? Data()
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -89,24 +71,21 @@ struct TailBench {
     }
 
     func tail(
-        _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal(),
-        name: String = UUID().uuidString
-    ) throws -> Outcome {
-        let command = try TailCommand.parse(arguments, now: SystemClock().now())
-        let output = unsafe open(folder.file("\(name).out"), O_CREAT | O_WRONLY, 0o600)
-        let errors = unsafe open(folder.file("\(name).err"), O_CREAT | O_WRONLY, 0o600)
-        defer {
-            close(output)
-            close(errors)
+        _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
+    ) throws -> Said {
+        try Said(["tail"] + arguments, tape.environment, shutdown: shutdown, in: folder)
+    }
+}
+
+extension Said {
+    /// The objects of the lines.
+    func objects() throws -> [JSONValue] { try lines.map { try JSONValue.parse(String($0)) } }
+
+    /// Returns source, partition and ordinal of each tick.
+    func places() throws -> [String] {
+        try objects().map {
+            "\($0["source"]?.string ?? "")/\($0["partition"]?.int ?? -1)/"
+                + "\($0["ordinal"]?.int ?? -1)"
         }
-        let terminal = Terminal(output: output, errors: errors)
-        let code =
-            command.isLive
-            ? try LiveTail(command, terminal, output: output).run(deployment, shutdown: shutdown)
-            : try TailRun(command, terminal, output: output).run(deployment, shutdown: shutdown)
-        return Outcome(
-            code: code,
-            output: try String(contentsOfFile: folder.file("\(name).out"), encoding: .utf8),
-            errors: try String(contentsOfFile: folder.file("\(name).err"), encoding: .utf8))
     }
 }

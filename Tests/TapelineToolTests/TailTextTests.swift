@@ -61,17 +61,10 @@ struct TailTextTests {
         }
     }
 
-    @Test("a time that ends before it begins, and flags that contradict, are refused")
-    func contradictions() {
-        for arguments in [
-            ["--from", "now", "--to", "-1m"], ["--from", "-1m", "--to", "-1m"],
-            ["--bars", "--kind", "trade"],
-        ] {
-            #expect(throws: ToolError.self) { try TailCommand.parse(arguments, now: now) }
-        }
-        #expect(throws: Never.self) {
-            try TailCommand.parse(["--bars", "--kind", "bar", "--from", "-2m"], now: now)
-        }
+    @Test("--bars goes with a kind that is derived")
+    func derivedKind() throws {
+        let command = try TailCommand.parse(["--bars", "--kind", "bar", "--from", "-2m"], now: now)
+        #expect(command.wantsBars && command.kinds.count == 1)
     }
 
     @Test("following is what happens when no end is given")
@@ -82,18 +75,6 @@ struct TailTextTests {
         #expect(try follows([]) && follows(["--from", "-1h"]) && follows(["--json"]))
         #expect(try !follows(["--limit", "3"]) && !follows(["--to", "now"]))
         #expect(try follows(["--limit", "3", "--follow"]))
-    }
-
-    @Test(
-        "wrong arguments",
-        arguments: [
-            [""], ["--symbol", "A"], ["--partition", "-1"], ["--partition", "x"],
-            ["--kind", "tick"], ["--source", "A B"], ["--limit", "0"], ["--limit", "x"],
-            ["--json", "--csv"], ["--to", "beginning"], ["--follow=1"], ["--jsn"],
-            ["--name", "a", "--nats", "nats://b:1"], ["--from", "now", "--from", "now"],
-        ])
-    func wrong(arguments: [String]) {
-        #expect(throws: ToolError.self) { try TailCommand.parse(arguments, now: now) }
     }
 
     private func selections(_ arguments: [String]) throws -> [TailCommand.Selection] {

@@ -235,8 +235,5 @@ struct WatchTests {
         #expect(
             try WatchCommand.parse(["--once", "--json", "--interval", "5"])
                 == WatchCommand(interval: .seconds(5), isOnce: true, asJSON: true))
-        for wrong in [["x"], ["--interval", "0"], ["--interval", "9999"], ["--csv"]] {
-            #expect(throws: ToolError.self) { try WatchCommand.parse(wrong) }
-        }
     }
 }

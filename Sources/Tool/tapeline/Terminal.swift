@@ -3,17 +3,12 @@ internal import Glibc
 /// Writes results to standard output and problems to standard error, complete lines by `write(2)`.
 /// The text is the same for a pipe or a file.
 struct Terminal: Sendable {
-    private let output: Int32
-    private let errors: Int32
+    var output: Int32 = 1
+    var errors: Int32 = 2
     /// The stack that a person named. Commands in lines and problems have it, too.
     var stack: String?
     /// Whether reports are printed as CSV.
     var asCSV = false
-
-    init(output: Int32 = 1, errors: Int32 = 2) {
-        self.output = output
-        self.errors = errors
-    }
 
     func line(_ text: String = "") { write(named(text) + "\n", to: output) }
 

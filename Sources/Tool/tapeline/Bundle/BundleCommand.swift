@@ -37,6 +37,10 @@ struct BundleCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.environment, tool.terminal)
+        try BundleRun(
+            command: self, terminal: tool.terminal, deployment: tool.deployment(target),
+            environment: tool.environment, program: Checkout.ownExecutable(),
+            shutdown: tool.signals()
+        ).run()
     }
 }

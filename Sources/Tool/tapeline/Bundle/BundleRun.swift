@@ -238,20 +238,3 @@ struct BundleRun {
         }
     }
 }
-
-extension BundleCommand {
-    func run(
-        _ deployment: Deployment, _ environment: [String: String], _ terminal: Terminal
-    ) throws(ToolError) -> ExitCode {
-        let shutdown: ShutdownSignal
-        do throws(ServiceError) {
-            shutdown = try ShutdownSignal.install()
-        } catch {
-            throw .runtime(error)
-        }
-        return try BundleRun(
-            command: self, terminal: terminal, deployment: deployment, environment: environment,
-            program: Checkout.ownExecutable(), shutdown: shutdown
-        ).run()
-    }
-}

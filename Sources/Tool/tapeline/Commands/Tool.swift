@@ -3,8 +3,9 @@ import ServiceRuntime
 /// What commands need: the terminal, the environment, and ways to the servers that are meant.
 struct Tool: Sendable {
     let terminal: Terminal
-
-    var environment: [String: String] { ConfigurationFiles.environment() }
+    var environment = ConfigurationFiles.environment()
+    /// The request to end. `nil`: the signals of the process make it.
+    var shutdown: ShutdownSignal?
 
     /// Prints a text, which is all that the command does.
     func say(_ text: String) -> ExitCode {
@@ -38,6 +39,7 @@ struct Tool: Sendable {
     }
 
     func signals() throws(ToolError) -> ShutdownSignal {
+        if let shutdown { return shutdown }
         do {
             return try ShutdownSignal.install()
         } catch {

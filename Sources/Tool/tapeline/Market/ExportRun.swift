@@ -17,7 +17,7 @@ struct ExportRun {
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         guard let path = command.output else {
-            var output = OutputBuffer()
+            var output = OutputBuffer(descriptor: terminal.output)
             let rows = try write(&output, deployment, shutdown)
             return rows == nil ? .temporary : .success
         }

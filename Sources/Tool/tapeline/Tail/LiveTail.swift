@@ -32,11 +32,11 @@ final class LiveTail {
         let count = Atomic<Int>(0)
     }
 
-    init(_ command: TailCommand, _ terminal: Terminal, output: Int32 = 1) {
+    init(_ command: TailCommand, _ terminal: Terminal) {
         self.command = command
         self.terminal = terminal
         printer = TailPrinter(format: command.format)
-        self.output = OutputBuffer(descriptor: output)
+        output = OutputBuffer(descriptor: terminal.output)
     }
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {

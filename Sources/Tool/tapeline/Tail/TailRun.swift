@@ -28,12 +28,12 @@ final class TailRun {
     private(set) var packets = 0
     private(set) var problems = 0
 
-    init(_ command: TailCommand, _ terminal: Terminal, output: Int32 = 1) {
+    init(_ command: TailCommand, _ terminal: Terminal) {
         self.command = command
         self.terminal = terminal
         printer = TailPrinter(format: command.format)
         selection = command.selection
-        self.output = OutputBuffer(descriptor: output)
+        output = OutputBuffer(descriptor: terminal.output)
     }
 
     func run(_ deployment: Deployment, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {

@@ -8,6 +8,13 @@ import Testing
 @testable import DeploymentWatch
 @testable import TapelineTool
 
+private protocol Facts { var findings: [Finding] { get } }
+extension MachineFacts: Facts {}
+extension NatsFacts: Facts {}
+extension DatabaseFacts: Facts {}
+extension ServiceFacts: Facts {}
+extension ValkeyFacts: Facts {}
+
 @Suite("What the doctor makes of what it saw") struct DoctorFactsTests {
     typealias Level = Finding.Level
 
@@ -34,6 +41,16 @@ import Testing
         }
     }
 
+    /// The same of facts after a change.
+    private func expect<Changed: Facts>(
+        _ facts: Changed, _ level: Level, _ text: String, _ runbook: String? = nil,
+        _ place: SourceLocation = #_sourceLocation, _ change: (inout Changed) -> Void
+    ) {
+        var facts = facts
+        change(&facts)
+        expectOne(facts.findings, level, text, runbook, place)
+    }
+
     private static var machine: MachineFacts {
         var facts = MachineFacts()
         facts.openFiles = [.init(process: "tapeline", maximum: 4_096)]
@@ -46,26 +63,26 @@ import Testing
 
     @Test("the machine") func machine() {
         #expect(bad(Self.machine.findings).isEmpty)
-        var facts = Self.machine
-        facts.openFiles.append(.init(process: "store-writer", maximum: 256))
-        expectOne(facts.findings, .warning, "store-writer 256")
-        facts = Self.machine
-        facts.memoryFreeBytes = 100 << 20
-        expectOne(facts.findings, .warning, "100 MiB of 8.0 GiB")
-        for (free, level) in [(14, Level.warning), (4, .wrong), (0, .wrong)] {
-            facts = Self.machine
-            facts.disks = [
-                .init(
-                    path: "/data", freeBytes: UInt64(free) << 30, totalBytes: 100 << 30,
-                    bytesPerSecond: 1_024)
-            ]
-            expectOne(facts.findings, level, "\(free) % of the disk of /data", "DatabaseFilling")
+        expect(Self.machine, .warning, "store-writer 256") {
+            $0.openFiles.append(.init(process: "store-writer", maximum: 256))
         }
-        facts = Self.machine
-        facts.clock = KernelClock(errorMicroseconds: 16_000_000)
-        expectOne(facts.findings, .warning, "no time service keeps the clock")
-        facts.clock = KernelClock(errorMicroseconds: 1_000_001)
-        expectOne(facts.findings, .warning, "may be wrong by 1001 ms")
+        expect(Self.machine, .warning, "100 MiB of 8.0 GiB") { $0.memoryFreeBytes = 100 << 20 }
+        for (free, level) in [(14, Level.warning), (4, .wrong), (0, .wrong)] {
+            expect(Self.machine, level, "\(free) % of the disk of /data", "DatabaseFilling") {
+                $0.disks = [
+                    .init(
+                        path: "/data", freeBytes: UInt64(free) << 30, totalBytes: 100 << 30,
+                        bytesPerSecond: 1_024)
+                ]
+            }
+        }
+        for (error, text) in [
+            (16_000_000, "no time service keeps the clock"), (1_000_001, "may be wrong by 1001 ms"),
+        ] as [(Int64, String)] {
+            expect(Self.machine, .warning, text) {
+                $0.clock = KernelClock(errorMicroseconds: error)
+            }
+        }
         #expect(Self.machine.findings.contains { $0.text.hasSuffix("machine, within 12 ms") })
         #expect(MachineFacts().findings.map(\.level) == [.unseen, .unseen, .unseen, .unseen])
     }
@@ -114,9 +131,7 @@ import Testing
             _ level: Level, _ text: String, _ runbook: String? = nil,
             _ place: SourceLocation = #_sourceLocation, _ change: (inout NatsFacts) -> Void
         ) {
-            var facts = Self.nats
-            change(&facts)
-            expectOne(facts.findings, level, text, runbook, place)
+            self.expect(Self.nats, level, text, runbook, place, change)
         }
         expect(.wrong, "2.10.20") { $0.version = "2.10.20" }
         expect(.warning, "2.11.3") { $0.version = "2.11.3" }
@@ -177,9 +192,7 @@ import Testing
             _ level: Level, _ text: String, _ runbook: String? = nil,
             _ place: SourceLocation = #_sourceLocation, _ change: (inout DatabaseFacts) -> Void
         ) {
-            var facts = Self.database
-            change(&facts)
-            expectOne(facts.findings, level, text, runbook, place)
+            self.expect(Self.database, level, text, runbook, place, change)
         }
         expect(.wrong, "PostgreSQL 17.2") { $0.versionNumber = 140_001 }
         expect(.wrong, "1 of 2 migrations") { $0.applied = [.init(version: 1, checksum: "a")] }
@@ -278,42 +291,35 @@ import Testing
         }
         facts.processes = [.init(name: "store-writer")]
         #expect(bad(facts.findings).isEmpty)
-        var other = facts
-        other.processes[0].problem = "not ready: no database"
-        expectOne(other.findings, .wrong, "store-writer: not ready: no database", "ServiceAway")
-        other = facts
-        other.processes[0].degraded = ["the hot state is off"]
-        expectOne(other.findings, .warning, "ready, but: the hot state is off")
-        other = facts
-        other.members.removeFirst()
-        expectOne(other.findings, .wrong, "the group operator", "ServiceMissing")
-        other = facts
-        other.members.append(
-            .init(group: "writer", name: "w2", state: "aside", release: "0.1.0 (a)"))
-        expectOne(other.findings, .wrong, "w2 of writer is aside", "MemberDoubled")
-        other = facts
-        other.members.append(
-            .init(group: "writer", name: "w2", state: "drained", release: "0.1.0 (a)"))
-        expectOne(other.findings, .warning, "w2 of writer is drained", "MemberDrained")
-        let asked = other.findings.first { $0.text.contains("drained") }
-        #expect(asked?.advice.contains("tapeline member release w2") == true)
-        other = facts
-        other.members.append(
-            .init(group: "writer", name: "w2", state: "ready", release: "0.1.0 (b)"))
-        expectOne(other.findings, .warning, "several releases: 0.1.0 (a), 0.1.0 (b)")
-        other = facts
-        other.silent = [.init(group: "writer", partitions: [1, 2, 7])]
-        expectOne(
-            other.findings, .wrong, "no live owner of partitions 1,2,7 of writer",
-            "PartitionsWithoutOwner")
+        expect(facts, .wrong, "store-writer: not ready: no database", "ServiceAway") {
+            $0.processes[0].problem = "not ready: no database"
+        }
+        expect(facts, .warning, "ready, but: the hot state is off") {
+            $0.processes[0].degraded = ["the hot state is off"]
+        }
+        expect(facts, .wrong, "the group operator", "ServiceMissing") { $0.members.removeFirst() }
+        for (state, release, level, text, page) in [
+            ("aside", "a", .wrong, "w2 of writer is aside", "MemberDoubled"),
+            ("drained", "a", .warning, "w2 of writer is drained", "MemberDrained"),
+            ("ready", "b", .warning, "several releases: 0.1.0 (a), 0.1.0 (b)", nil),
+        ] as [(String, String, Level, String, String?)] {
+            expect(facts, level, text, page) {
+                $0.members.append(
+                    .init(group: "writer", name: "w2", state: state, release: "0.1.0 (\(release))"))
+                let asked = $0.findings.first { $0.text.contains("drained") }
+                let isNamed = asked?.advice.contains("tapeline member release w2") == true
+                #expect(isNamed == (state == "drained"))
+            }
+        }
+        let page = "PartitionsWithoutOwner"
+        expect(facts, .wrong, "no live owner of partitions 1,2,7 of writer", page) {
+            $0.silent = [.init(group: "writer", partitions: [1, 2, 7])]
+        }
 
-        var valkey = ValkeyFacts(peer: "h:1", user: "reader", version: "8.1.1")
+        let valkey = ValkeyFacts(peer: "h:1", user: "reader", version: "8.1.1")
         #expect(bad(valkey.findings).isEmpty)
-        valkey.isOpen = true
-        expectOne(valkey.findings, .warning, "without a password")
-        valkey.isOpen = false
-        valkey.readingRefused = "NOPERM"
-        expectOne(valkey.findings, .wrong, "cannot read the hot state: NOPERM")
+        expect(valkey, .warning, "without a password") { $0.isOpen = true }
+        expect(valkey, .wrong, "cannot read the hot state: NOPERM") { $0.readingRefused = "NOPERM" }
         #expect(ValkeyLook.version("art\n\nRedis ver. 7.0.15\n") == "7.0.15")
         #expect(ValkeyLook.version("ver. 1") == nil && ValkeyLook.version("x ver.") == nil)
     }
@@ -350,16 +356,21 @@ import Testing
             #"{"type":"alerting","name":"\#(name)","state":"\#(state)","health":"\#(health)","#
                 + #""lastError":"no such metric"}"#
         }
-        func findings(_ text: String, _ wanted: Set<String> = ["A", "Watchdog"]) throws -> [Finding]
-        {
+        func findings(
+            _ text: String, _ wanted: [String: Int] = ["A": 1, "Watchdog": 1]
+        ) throws -> [Finding] {
             try #require(AlertFacts(rules(text), peer: "p:1", wanted: wanted)).findings
         }
         let good = "\(rule("A")),\(rule("Watchdog", "firing"))"
         #expect(bad(try findings(good)).isEmpty)
         expectOne(try findings(rule("A")), .wrong, "does not have Watchdog")
-        expectOne(try findings("", []), .wrong, "does not have any alert")
+        // A rule that is missing is seen, whatever others of its name are there.
+        expectOne(
+            try findings(good, ["A": 3, "Watchdog": 1]), .wrong, "have 2 of the 3 rules of A")
+        #expect(bad(try findings(good, ["A": 0])).isEmpty)
+        expectOne(try findings("", [:]), .wrong, "does not have any alert")
         // Without a checkout nobody knows which alerts there should be.
-        expectOne(try findings(good, []), .unseen, "Prometheus evaluates 2 alerts; which")
+        expectOne(try findings(good, [:]), .unseen, "Prometheus evaluates 2 alerts; which")
         expectOne(
             try findings("\(rule("A", "firing")),\(rule("Watchdog"))"), .warning, "alert A fires",
             "A")
@@ -370,6 +381,8 @@ import Testing
         expectOne(
             try findings("\(rule("A", health: "err")),\(rule("Watchdog"))"), .wrong,
             "A: no such metric")
-        #expect(AlertFacts(try JSONValue.parse("{}"), peer: "", wanted: []) == nil)
+        #expect(AlertFacts(try JSONValue.parse("{}"), peer: "", wanted: [:]) == nil)
+        let shipped = try AlertFacts.shipped(in: "\(ServerPrograms.checkout)/deploy/prometheus")
+        #expect(shipped["Watchdog"] == 1 && shipped["ProviderRefused"] ?? 0 > 1)
     }
 }

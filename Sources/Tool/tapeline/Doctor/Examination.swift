@@ -186,12 +186,11 @@ struct Examination {
             let answer = try HTTPProbe.get(
                 host: prometheus.host, port: prometheus.port, path: "/api/v1/rules",
                 timeout: ServicePage.timeout)
-            let pages = checkout.map { FileSystem.names(in: "\($0.root)/docs/runbooks") } ?? []
-            let wanted = Set(
-                pages.filter { $0.hasSuffix(".md") }.map { String($0.dropLast(3)) }
-            ).subtracting(["README"])
+            let wanted = try checkout.map { checkout throws(ToolError) in
+                try AlertFacts.shipped(in: checkout.deploy("prometheus"))
+            }
             let said = try JSONValue.parse(answer.body)
-            guard let facts = AlertFacts(said, peer: peer, wanted: wanted) else {
+            guard let facts = AlertFacts(said, peer: peer, wanted: wanted ?? [:]) else {
                 return [
                     Finding(
                         .wrong, .alerts, "what answers at \(peer) is no Prometheus",

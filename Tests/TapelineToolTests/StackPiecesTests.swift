@@ -10,6 +10,16 @@ func testHome(_ root: String, name: String = "default") throws -> StackHome {
     try StackHome(checkout: Checkout(root: root, programs: "\(root)/bin"), name: name)
 }
 
+func madeHome(_ folder: TemporaryFolder) throws -> StackHome {
+    let home = try testHome(folder.path)
+    try home.makeFolders()
+    return home
+}
+
+func testSettings(_ texts: [String]) throws -> StackSettings {
+    try StackSettings(of: texts.flatMap { ["--set", $0] })
+}
+
 @Suite("Stack state")
 struct StackStateTests {
     private var state: StackState {
@@ -90,13 +100,10 @@ struct StackStateTests {
 struct StackArgumentTests {
     @Test("keys reach the service that their prefix names")
     func receivers() throws {
-        var settings = StackSettings()
-        for text in [
+        let settings = try testSettings([
             "SYNTHETIC_RATE=1", "LOG_LEVEL=debug", "WRITER_BATCH_ROWS=9", "MDS_NAMESPACE=",
-        ] {
-            try settings.add(text)
-        }
-        try settings.add("SYNTHETIC_RATE=2=3")
+            "SYNTHETIC_RATE=2=3",
+        ])
         #expect(
             settings.environment(for: .gateway) == [
                 "SYNTHETIC_RATE": "2=3", "LOG_LEVEL": "debug", "MDS_NAMESPACE": "",
@@ -117,8 +124,7 @@ struct StackArgumentTests {
             String(repeating: "LOG_", count: 2_000) + "=1",
         ])
     func refused(_ text: String) {
-        var settings = StackSettings()
-        #expect(throws: ToolError.self) { try settings.add(text) }
+        #expect(throws: ToolError.self) { try testSettings([text]) }
     }
 
     @Test("a number of settings is the limit")
@@ -168,6 +174,10 @@ struct StackArgumentTests {
             (["fly", "--json"], "'fly' is no command"),
             (["down", "--json"], "'tapeline down' does not take '--json'"),
             (["up", "extra"], "'tapeline up' does not take 'extra'"),
+            (
+                ["up", "PROVIDR=binance"],
+                "'tapeline up' does not take 'PROVIDR=binance': did you mean PROVIDER=NAME?"
+            ),
             (["up", "--simulator=yes"], "--simulator takes no value"),
             (["up", "--name"], "--name wants a value"),
             (["up", "--name="], "--name wants a value"),
@@ -198,7 +208,7 @@ struct StackArgumentTests {
         ])
     func simulatorSettings(_ settings: [String], _ isSimulated: Bool, _ isRight: Bool) throws {
         var options = Stack.UpOptions()
-        for text in settings { try options.settings.add(text) }
+        options.settings = try testSettings(settings)
         options.withSimulator = isSimulated
         if isRight {
             try options.check()
@@ -230,8 +240,7 @@ struct StackFileTests {
     @Test("secrets are made once, are different, and only their user can read them")
     func secrets() throws {
         let folder = try TemporaryFolder()
-        let home = try testHome(folder.path)
-        try home.makeFolders()
+        let home = try madeHome(folder)
         let first = try StackSecrets.open(home)
         #expect(try StackSecrets.open(home) == first)
         let values = StackSecrets.Name.allCases.map { first[$0] }
@@ -251,8 +260,7 @@ struct StackFileTests {
         ])
     func damagedSecret(_ text: String) throws {
         let folder = try TemporaryFolder()
-        let home = try testHome(folder.path)
-        try home.makeFolders()
+        let home = try madeHome(folder)
         try FileSystem.write(Array(text.utf8), to: home.secret("valkey"))
         let error = #expect(throws: ToolError.self) { try StackSecrets.open(home) }
         #expect(error?.exitCode == .dataError)
@@ -347,11 +355,13 @@ struct StackFileTests {
         #expect(found == Checkout(root: folder.path, programs: folder.file(".build/debug")))
         let named = try Checkout.find(home: folder.path, executable: "/usr/bin/tapeline")
         #expect(named.program("store-writer") == "/usr/bin/store-writer")
-        let error = #expect(throws: ToolError.self) { try found.requirePrograms(services: true) }
-        #expect(error?.description.hasSuffix("is missing: run 'make programs'") == true)
+        #expect(
+            complaint { try found.requirePrograms(services: true) }.hasSuffix(
+                "is missing: run 'make programs'"))
         try FileManager.default.removeItem(atPath: folder.file(".local/servers"))
-        let second = #expect(throws: ToolError.self) { try found.requirePrograms(services: false) }
-        #expect(second?.description.hasSuffix("is missing: run 'make servers'") == true)
+        #expect(
+            complaint { try found.requirePrograms(services: false) }.hasSuffix(
+                "is missing: run 'make servers'"))
     }
 }
 

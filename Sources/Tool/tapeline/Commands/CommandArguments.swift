@@ -90,7 +90,7 @@ struct CommandArguments {
         guard calls.isEmpty else {
             return .usage("'\(argument)' is for 'tapeline \(calls.joined(separator: "' and '"))'")
         }
-        let near = NearestName.of(argument, in: page.optionNames + page.verbs)
+        let near = page.meant(by: argument)
         return .usage(
             "'tapeline \(command)' does not take '\(argument.prefix(64))'"
                 + (near.map { ": did you mean \($0)?" } ?? ""))

@@ -1,3 +1,5 @@
+import Primitives
+
 /// How a command is called, its options and examples. The arguments that it takes, its help and the
 /// shells' completions all come from here.
 ///
@@ -112,6 +114,27 @@ struct CommandPage: Sendable {
         let verbs = options.filter { option in option.names.contains { $0.name == name } }
             .flatMap(\.verbs)
         return verbs.map { $0 == word ? word : "\(word) \($0)" }.uniqued
+    }
+
+    /// What other programs call an option, and what it is called here.
+    private static let otherNames: [String: [String]] = [
+        "--since": ["--from"], "--start": ["--from"], "--after": ["--from"],
+        "--until": ["--to"], "--end": ["--to"], "--before": ["--to"],
+        "--limit": ["--last"], "--tail": ["--last"], "--count": ["--last", "--limit"],
+        "-n": ["--last", "--limit"], "--last": ["--limit"], "--server": ["--nats"],
+        "--stack": ["--name"], "--force": ["--yes"], "-y": ["--yes"],
+    ]
+
+    /// Returns the word of the page that was probably meant by one that it does not have.
+    func meant(by argument: String) -> String? {
+        let name = String(argument.prefix { $0 != "=" })
+        let settings = forms.flatMap(\.wanted).filter { $0.contains("=") }.map { word in
+            word.filter { !"[]".contains($0) }
+        }
+        let near = NearestName.of(
+            name, in: optionNames + verbs + settings.map { String($0.prefix { $0 != "=" }) })
+        return near.map { near in settings.first { $0.hasPrefix("\(near)=") } ?? near }
+            ?? Self.otherNames[name]?.first(where: optionNames.contains)
     }
 
     /// The options whose values are times.

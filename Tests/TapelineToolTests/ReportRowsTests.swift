@@ -56,8 +56,11 @@ struct ReportRowsTests {
             shown == "name,count,time,rare\r\n"
                 + "\"a,b\",5,2027-01-15T08:00:00.000000001Z,\"x,y\"\r\n\"\",,,\r\n")
         let objects = try printed {
-            $0.show(objects: [#"{"a":1.50,"b":null,"c":true}"#, #"{"a":2,"b":"x","c":false}"#])
+            $0.show(
+                objects: [#"{"a":1.50,"b":null,"c":true}"#, #"{"a":2,"b":"x","c":false}"#],
+                columns: [])
         }
         #expect(objects == "a,b,c\r\n1.50,,true\r\n2,x,false\r\n")
+        #expect(try printed { $0.show(objects: [], columns: ["a", "b"]) } == "a,b\r\n")
     }
 }

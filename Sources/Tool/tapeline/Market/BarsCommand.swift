@@ -90,15 +90,16 @@ struct NewestBars: Equatable, Sendable {
     func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
         let market = try MarketSession(deployment)
         if asJSON {
-            terminal.show(objects: try newest("row_to_json(c)", market).map { $0[0] ?? "null" })
-            return .success
+            return try MarketSession.show(on: terminal) { selected throws(ToolError) in
+                try newest(selected, market)
+            }
         }
         let columns = [
-            MarketSession.shown("c.ts"), "open", "high", "low", "close", "volume", "vwap", "trades",
+            MarketSession.shown("r.ts"), "open", "high", "low", "close", "volume", "vwap", "trades",
             "version", "reason", "is_whole", "is_mixed", "source",
             asOf == nil ? "false" : "is_uncertain",
         ]
-        let candles = try newest(columns.joined(separator: ", "), market).map(Candle.init)
+        let candles = try newest(columns.joined(separator: ", "), market).rows.map(Candle.init)
         guard !candles.isEmpty else { throw try nothing(market, deployment) }
         let sources = Set(candles.map(\.source)).sorted()
         if asChart, sources.count > 1 {
@@ -124,32 +125,33 @@ struct NewestBars: Equatable, Sendable {
     /// Returns the newest bars, oldest first.
     private func newest(
         _ columns: String, _ market: borrowing MarketSession
-    ) throws(ToolError) -> [[String?]] {
+    ) throws(ToolError) -> MarketSession.Page {
         let parameters: [PostgresValue] = [
             .text(symbol.text), .text(series.text), .integer(Int64(last)),
             source.map { PostgresValue.text($0.text) } ?? .null,
         ]
-        func read(_ table: String, _ more: [PostgresValue]) throws(ToolError) -> [[String?]] {
-            try market.rows(
+        func read(_ table: String, _ more: [PostgresValue]) throws(ToolError) -> MarketSession.Page
+        {
+            try market.page(
                 """
                 SELECT \(columns) FROM (
                     SELECT * FROM \(table)
                     WHERE symbol = $1 AND series = $2 AND ($4::text IS NULL OR source = $4)
                     ORDER BY ts DESC, number DESC, source DESC LIMIT $3
-                ) AS c ORDER BY c.ts, c.number, c.source
+                ) AS r ORDER BY r.ts, r.number, r.source
                 """, parameters + more)
         }
         guard let asOf else { return try read("candles", []) }
-        var rows: [[String?]] = []
-        for margin in Self.margins where rows.count < last {
-            rows = try read(
+        var page = MarketSession.Page(columns: [], rows: [])
+        for margin in Self.margins where page.rows.count < last {
+            page = try read(
                 Self.candlesAsOf,
                 [
                     .timestamp(asOf), .bool(withUncertain),
                     margin.map { .integer(Int64(last) + $0) } ?? .null,
                 ])
         }
-        return rows
+        return page
     }
 
     /// How many windows more than wanted are looked at: some had no bar yet at that time, very many

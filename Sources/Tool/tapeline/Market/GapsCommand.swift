@@ -38,31 +38,28 @@ struct GapsCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try run(tool.deployment(target), tool.terminal)
-    }
-
-    func run(_ deployment: Deployment, _ terminal: Terminal) throws(ToolError) -> ExitCode {
-        let market = try MarketSession(deployment)
+        let market = try MarketSession(tool.deployment(target))
         try market.requireKnown(symbols)
         if asJSON {
-            terminal.show(objects: try newest("row_to_json(g)", market).map { $0[0] ?? "null" })
-            return .success
+            return try MarketSession.show(on: tool.terminal) { selected throws(ToolError) in
+                try newest(selected, market)
+            }
         }
         let columns = [
             "coalesce(symbol, '(all)')", "kind", MarketSession.shown("from_time"),
             "coalesce(\(MarketSession.shown("to_time")), 'lasts')",
             "round(extract(epoch FROM missing), 1)", "state", "reason", "source",
         ]
-        let rows = try newest(columns.joined(separator: ", "), market)
+        let rows = try newest(columns.joined(separator: ", "), market).rows
         if rows.isEmpty {
-            terminal.line("no gap is on record")
+            tool.terminal.line("no gap is on record")
         } else {
             let head = ["SYMBOL", "KIND", "FROM", "TO", "SECONDS", "STATE", "REASON", "SOURCE"]
             let shown = rows.map { $0.map { $0 ?? "-" } }
-            for line in TextTable.lines([head] + shown, numbers: [4]) { terminal.line(line) }
-            if rows.count == last { terminal.line("the newest \(last): --last shows more") }
+            for line in TextTable.lines([head] + shown, numbers: [4]) { tool.terminal.line(line) }
+            if rows.count == last { tool.terminal.line("the newest \(last): --last shows more") }
         }
-        for line in try beginnings(market) { terminal.line(line) }
+        for line in try beginnings(market) { tool.terminal.line(line) }
         return .success
     }
 
@@ -95,15 +92,15 @@ struct GapsCommand: ToolCommand {
     /// Returns the newest gaps, oldest first.
     private func newest(
         _ columns: String, _ market: borrowing MarketSession
-    ) throws(ToolError) -> [[String?]] {
-        try market.rows(
+    ) throws(ToolError) -> MarketSession.Page {
+        try market.page(
             """
             SELECT \(columns) FROM (
                 SELECT * FROM open_gaps
                 WHERE (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]) OR symbol IS NULL)
                     AND ($2::text IS NULL OR source = $2)
                 ORDER BY from_time DESC, symbol, kind LIMIT $3
-            ) AS g ORDER BY from_time, symbol, kind
+            ) AS r ORDER BY from_time, symbol, kind
             """,
             filters + [.integer(Int64(last))])
     }

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import ServiceRuntime
 import StoredBars
 import TapeProtocol
 
@@ -37,6 +38,17 @@ struct MarketSession: ~Copyable {
         try page(query, parameters).rows
     }
 
+    /// Prints rows as objects of JSON or as CSV. `read` reads what is selected of the rows `r`.
+    static func show(
+        on terminal: Terminal, _ read: (String) throws(ToolError) -> Page
+    ) throws(ToolError) -> ExitCode {
+        let objects = try read("row_to_json(r)").rows.map { $0[0] ?? "null" }
+        // Without a row no object names the columns.
+        let columns = terminal.asCSV && objects.isEmpty ? try read("r.*").columns : []
+        terminal.show(objects: objects, columns: columns)
+        return .success
+    }
+
     /// Opens a cursor. All calls of `fetch` read one snapshot, which ends with the session.
     func open(_ query: String, _ parameters: [PostgresValue]) throws(ToolError) {
         _ = try page("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -48,7 +60,7 @@ struct MarketSession: ~Copyable {
         try page("FETCH FORWARD \(count) FROM pages")
     }
 
-    private func page(
+    func page(
         _ query: String, _ parameters: [PostgresValue] = []
     ) throws(ToolError) -> Page {
         do throws(PostgresError) {

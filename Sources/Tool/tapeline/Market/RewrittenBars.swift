@@ -34,9 +34,9 @@ struct RewrittenBars: Equatable, Sendable {
         ]
         let source = "rewritten($1, $2, $3::text[]) AS r"
         if asJSON {
-            let rows = try market.rows("SELECT row_to_json(r) FROM \(source)", range)
-            terminal.show(objects: rows.map { $0[0] ?? "null" })
-            return .success
+            return try MarketSession.show(on: terminal) { selected throws(ToolError) in
+                try market.page("SELECT \(selected) FROM \(source)", range)
+            }
         }
         let rows = try market.rows(
             """

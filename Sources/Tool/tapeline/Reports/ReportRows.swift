@@ -200,19 +200,16 @@ extension Terminal {
         }
     }
 
-    /// Prints objects that are JSON texts, a line each, or as CSV with a column per member.
-    func show(objects: [String]) {
+    /// Prints objects that are JSON texts, a line each, or as CSV with a column per member. Without
+    /// an object the columns are those that are given.
+    func show(objects: [String], columns: [String]) {
         guard asCSV else {
             for object in objects { line(object) }
             return
         }
-        var fields: [[String?]] = []
-        for object in objects {
-            let members = Self.members(of: object)
-            if fields.isEmpty { fields.append(members.map(\.key)) }
-            fields.append(members.map(\.value.field))
-        }
-        csv(fields)
+        let rows = objects.map(Self.members)
+        let head = rows.first.map { $0.map(\.key) } ?? columns
+        csv([head] + rows.map { $0.map(\.value.field) })
     }
 
     /// The database makes the objects, so that each is one.

@@ -74,7 +74,7 @@ extension AlpacaEngine {
             let feed = machine.feeds.list[place]
             let isThere = lists[feed.ofAlpaca]?.contains(feed.name) ?? false
             if isThere, feed.isWanted {
-                _ = machine.feeds.came(place, now, into: &out.records)
+                _ = machine.feeds.came(place, on: link, now, into: &out.records)
             } else if isThere, feed.standing.isAsked {
                 machine.feeds.list[place].standing.isConfirmed = true
             } else if !isThere, feed.standing.isAsked, feed.isWanted {

@@ -31,22 +31,9 @@ package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable
         json.value(text)
         let escaped = String(decoding: json.bytes.dropFirst().dropLast(), as: UTF8.self)
         return [text, escaped, escaped.replacing("/", with: "\\/")]
-            + [true, false].map { percent(text, isUpper: $0) } + base64(text)
+            + [true, false].map { text.percentEncoded(isUpper: $0) } + base64(text)
     }
 
-    /// Every byte but letters, digits and `-._~`, as RFC 3986 has it.
-    private static func percent(_ text: String, isUpper: Bool) -> String {
-        text.utf8.map { byte in
-            let scalar = Unicode.Scalar(byte)
-            let isPlain =
-                scalar.isASCII && (scalar.properties.isAlphabetic || digits.contains(byte))
-            if isPlain || "-._~".utf8.contains(byte) { return String(scalar) }
-            let code = String(byte, radix: 16, uppercase: isUpper)
-            return "%" + (code.count < 2 ? "0" : "") + code
-        }.joined()
-    }
-
-    private static let digits: ClosedRange<UInt8> = 0x30...0x39
     /// Shorter parts of base64 would hide words that are no secret.
     private static let partMin = 6
 
@@ -62,5 +49,19 @@ package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable
             let ofAddresses = part.replacing("+", with: "-").replacing("/", with: "_")
             return [part, ofAddresses]
         }
+    }
+}
+
+extension String {
+    /// Every byte but letters, digits and `-._~` is encoded, as RFC 3986 has it.
+    package func percentEncoded(isUpper: Bool = true) -> String {
+        utf8.map { byte in
+            let scalar = Unicode.Scalar(byte)
+            let isDigit = (0x30...0x39).contains(byte)
+            let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || isDigit)
+            if isPlain || "-._~".utf8.contains(byte) { return String(scalar) }
+            let code = String(byte, radix: 16, uppercase: isUpper)
+            return "%" + (code.count < 2 ? "0" : "") + code
+        }.joined()
     }
 }

@@ -8,11 +8,14 @@ package struct StreamCounts: StreamCounters, Hashable {
     package var bars: UInt64 = 0
     /// Bars of a window that had one already: they replace it.
     package var revisions: UInt64 = 0
+    /// Changes of rows of books.
+    package var rows: UInt64 = 0
     package var statuses: UInt64 = 0
     package var articles: UInt64 = 0
     package var changes = StreamChangeCounts()
     /// Trades and quotes whose number is below that of an earlier one of the symbol.
     package var unordered: UInt64 = 0
+    package var ids = StreamIDCounts()
     package var misfits: UInt64 = 0
     /// Trades below the floor: they were reported late.
     package var late: UInt64 = 0
@@ -34,6 +37,21 @@ package struct StreamCounts: StreamCounters, Hashable {
     }
 }
 
+/// Counts of what the records' numbers tell.
+package struct StreamIDCounts: Hashable, Sendable {
+    /// Trades, and other records, that another connection had brought already.
+    package var doubles: UInt64 = 0
+    package var doubleUpdates: UInt64 = 0
+    /// Those with a number that is not above the one before, on one connection.
+    package var lower: UInt64 = 0
+    /// The same id with another price, size or time.
+    package var differing: UInt64 = 0
+    /// Ids that did not come when their turn was. Some of them came on request, and some never.
+    package var missing: UInt64 = 0
+    package var filled: UInt64 = 0
+    package var lost: UInt64 = 0
+}
+
 /// Counts of changes of trades that a stream tells.
 package struct StreamChangeCounts: Hashable, Sendable {
     package var corrections: UInt64 = 0
@@ -53,9 +71,28 @@ package struct StreamLinkCounts: Hashable, Sendable {
     package var refusedRequests: UInt64 = 0
     /// Channels of symbols that were refused, or that have no answer.
     package var refusedFeeds: UInt64 = 0
+    /// Connections that took over from another one, and ends that the service announced.
+    package var renewals: UInt64 = 0
+    package var shutdowns: UInt64 = 0
+    /// Trades by the leg that brought them, and those that it brought first.
+    package var seen = StreamLegCount()
+    package var won = StreamLegCount()
+    /// Waits for a missing trade that ended without it although a connection might have brought it.
+    package var waitsEnded: UInt64 = 0
 }
 
-/// Counts of the second reading of trades.
+/// A count by leg, without an array on the hot path.
+package struct StreamLegCount: Hashable, Sendable {
+    private var first: UInt64 = 0
+    private var second: UInt64 = 0
+
+    package subscript(leg: Int) -> UInt64 {
+        get { leg == 0 ? first : second }
+        set { if leg == 0 { first = newValue } else { second = newValue } }
+    }
+}
+
+/// Counts of requests for the past: for what is missing, and the second reading of trades.
 package struct StreamPastCounts: Hashable, Sendable {
     package var requests: UInt64 = 0
     /// Requests without an answer that can be used.
@@ -96,4 +133,6 @@ package struct StreamShown: StreamStatus {
     package var feeds: [ShownFeed]
     package var counters: StreamCounts
     package var reread = StreamPastStatus()
+    /// Gaps whose trades are being asked for.
+    package var holes = 0
 }

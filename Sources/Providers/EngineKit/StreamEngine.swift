@@ -111,6 +111,8 @@ package enum StreamState: String, CaseIterable, Sendable {
     case refused
     /// Another session of the account is there, or was cut off just now.
     case occupied
+    /// Two connections, of which the younger takes over.
+    case renewing
 }
 
 /// The present state, for metrics and pages.

@@ -1,7 +1,7 @@
 package import MarketModel
 package import Primitives
 
-/// One channel of one symbol, of a service that numbers nothing densely.
+/// One channel of one symbol.
 package struct StreamFeed: LiveFeed, Sendable {
     package var instrument: UInt32
     /// The service's symbol.
@@ -19,12 +19,21 @@ package struct StreamFeed: LiveFeed, Sendable {
     package var lacksRoom = false
     /// The refusal that was told last; empty: it was delivered since, or begins.
     package var toldRefusal = ""
-    package var standing = StreamStanding()
+    /// Whether the service takes the request, and does not have the symbol.
+    package var isUnknown = false
+    /// Whether it was refused, and the request for it again may not have left yet.
+    package var isAskedAgain = false
+    /// Whether the beginning of the subscription is on the tape.
+    package var isAnnounced = false
+    /// What was said of it on each connection, by the connections' numbers.
+    package var on = InlineArray<4, StreamStanding>(repeating: StreamStanding())
     package var inherited: [OpenGap] = []
     /// The time of the last record, and since when it is subscribed.
     package var last = Timestamp.undefined
     package var liveSince = Timestamp.undefined
     package var openGap: UnendedGap?
+    /// The number of the last record, where the service's numbers rise; 0: none came.
+    package var lastID: UInt64 = 0
 
     init(instrument: UInt32, name: String, channel: StreamChannel) {
         self.instrument = instrument
@@ -33,6 +42,24 @@ package struct StreamFeed: LiveFeed, Sendable {
     }
 
     package var kind: DataKind { channel.kind }
+
+    /// What was said of it on the only connection on which it comes.
+    package var standing: StreamStanding {
+        get { on[channel.link] }
+        set { on[channel.link] = newValue }
+    }
+
+    /// Whether a connection delivers it.
+    package var isDelivered: Bool { on.indices.contains { on[$0].isConfirmed } }
+
+    /// Whether a connection is to be asked for it.
+    func isMissing(on link: Int) -> Bool {
+        isWanted && channel.comes(on: link) && !on[link].isRefused
+            && !(on[link].isAsked && on[link].isConfirmed)
+    }
+
+    /// Whether the next record will say what an outage lost.
+    package var isProvenByNext: Bool { channel.proof.isOfNext && last.isDefined }
 
     /// The time up to which it is complete when its connection has shown what was reported until
     /// `heard`; undefined: it never came.
@@ -62,6 +89,10 @@ package struct StreamChannel: Hashable, Sendable {
     package var lag: ClosedRange<Int64> = 0...0
     /// Whether another channel's records say what is subscribed to and what is missing.
     package var isPart = false
+    /// Whether it comes on each connection.
+    package var isShared = false
+    /// How it is known what is missing.
+    package var proof = StreamProof.byTime
 
     package init(_ number: Int, _ kind: DataKind, link: Int = 0, revisedAfter: Int64) {
         self.number = number
@@ -69,17 +100,33 @@ package struct StreamChannel: Hashable, Sendable {
         self.link = link
         self.revisedAfter = revisedAfter
     }
+
+    package func comes(on link: Int) -> Bool { isShared || self.link == link }
 }
 
-/// What was said of a feed, to the service and on the tape.
+/// How it is known what is missing of a channel's records.
+package enum StreamProof: Sendable {
+    /// By their times, which are those of the service.
+    case byTime
+    /// By the times at which they came: they have none of the service.
+    case byArrival
+    /// Each begins when the one before has ended.
+    case byWindows
+    /// Their ids follow each other without a hole.
+    case byDenseIDs
+
+    /// Whether the next record says what was lost before it.
+    var isOfNext: Bool { self == .byWindows || self == .byDenseIDs }
+}
+
+/// What was said of a feed on one connection.
 package struct StreamStanding: Sendable {
-    /// Whether the service has been asked for it, and whether it has confirmed that.
+    /// Whether the service has been asked for it, and whether it has confirmed or refused that.
     package var isAsked = false
     package var isConfirmed = false
-    /// Whether it was refused, and the request for it again may not have left yet.
-    package var isAskedAgain = false
-    /// Whether the beginning of the subscription is on the tape.
-    package var isAnnounced = false
+    package var isRefused = false
+    /// The last number that came on it; 0: none did.
+    package var lastID: UInt64 = 0
 
     package init() {}
 }

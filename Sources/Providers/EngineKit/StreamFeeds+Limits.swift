@@ -36,8 +36,8 @@ extension StreamFeeds {
     /// `max` is what the account has, `nil` when nothing says so.
     package func symbols(link: Int, max: Int?, reason: String) -> ProviderLimit {
         var (delivered, waiting): (Set<String>, Set<String>) = ([], [])
-        for feed in list where feed.isWanted && feed.channel.link == link {
-            if feed.standing.isConfirmed {
+        for feed in list where feed.isWanted && feed.channel.comes(on: link) {
+            if feed.on[link].isConfirmed {
                 delivered.insert(feed.name)
             } else {
                 waiting.insert(feed.name)
@@ -54,7 +54,8 @@ extension StreamFeeds {
         _ rate: StreamRequestRate, link: Int, _ now: MonotonicTime
     ) -> ProviderLimit {
         let waiting = list.count {
-            $0.isWanted && $0.channel.link == link && !$0.standing.isAsked && $0.refusal.isEmpty
+            $0.isWanted && $0.channel.comes(on: link) && !$0.on[link].isAsked
+                && !$0.on[link].isRefused
         }
         let rounds = Int64(Swift.max(0, waiting - 1) / Swift.max(1, rate.perRequest))
         return ProviderLimit(

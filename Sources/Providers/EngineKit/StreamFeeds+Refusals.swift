@@ -10,13 +10,13 @@ extension StreamFeeds {
     /// The service refuses a feed. `lacksRoom`: because the account has no more. Returns whether
     /// the feed is wanted and the reason is a new one.
     package mutating func refuse(
-        _ place: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        _ place: Int, on link: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
         into records: inout [ProviderRecord]
     ) -> Bool {
-        list[place].standing.isAsked = false
-        list[place].standing.isAskedAgain = false
+        list[place].on[link].isAsked = false
+        list[place].isAskedAgain = false
         guard list[place].isWanted else { return false }
-        let link = list[place].channel.link
+        list[place].on[link].isRefused = true
         againAt[link] = min(againAt[link], now.monotonic + Self.askAgainAfter)
         list[place].refusal = why
         list[place].lacksRoom = lacksRoom
@@ -25,17 +25,31 @@ extension StreamFeeds {
         return list[place].toldRefusal != why
     }
 
+    /// The service takes requests for an instrument, and does not have its symbol.
+    package mutating func markUnknown(
+        _ instrument: UInt32, _ why: String, _ now: Moment, into records: inout [ProviderRecord]
+    ) {
+        for place in list.indices
+        where list[place].isWanted && list[place].instrument == instrument {
+            list[place].refusal = why
+            list[place].isUnknown = true
+            report(.refused, of: place, now, into: &records)
+        }
+    }
+
     /// Something of a feed came that was not live. Returns whether it is taken: what was asked for
     /// is delivered then, whatever the service has said of it.
     package mutating func came(
-        _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
+        _ place: Int, on link: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) -> Bool {
         let feed = list[place]
         guard feed.isWanted,
-            feed.standing.isAsked || feed.standing.isAskedAgain || !feed.refusal.isEmpty
+            feed.on[link].isAsked || feed.isAskedAgain || !feed.refusal.isEmpty
         else { return false }
-        list[place].standing.isAsked = true
-        list[place].standing.isConfirmed = true
+        list[place].isUnknown = false
+        list[place].on[link].isAsked = true
+        list[place].on[link].isConfirmed = true
+        list[place].on[link].isRefused = false
         confirm(place, now, into: &records)
         return true
     }
@@ -65,12 +79,13 @@ extension StreamFeeds {
         var asking = Asking.nothing
         for place in list.indices {
             let feed = list[place]
-            guard feed.isWanted, feed.channel.link == link, !feed.standing.isConfirmed,
-                !feed.refusal.isEmpty, isMeant(feed)
+            guard feed.isWanted, feed.on[link].isRefused, !feed.on[link].isConfirmed,
+                isMeant(feed)
             else { continue }
             list[place].refusal = ""
-            list[place].standing.isAskedAgain = true
-            list[place].standing.isAsked = false
+            list[place].isAskedAgain = true
+            list[place].on[link].isAsked = false
+            list[place].on[link].isRefused = false
             if feed.lacksRoom {
                 asking = .feedsWithoutRoom
             } else if asking == .nothing {

@@ -1,15 +1,15 @@
 package import MarketModel
 package import Primitives
 
-/// What an engine is asked for, of a service that numbers nothing densely, and what is said of it
-/// on the tape. What is missing is known by time alone: a feed that is no longer delivered has a
-/// gap, from the time up to which all had come until the service has confirmed the next
-/// subscription.
+/// What an engine is asked for, and what is said of it on the tape. A feed that is no longer
+/// delivered has a gap, from the time up to which all had come. Where nothing but time tells what
+/// is missing, the gap ends when the service has confirmed the next subscription; else with the
+/// next record (`StreamProof`).
 package struct StreamFeeds: Sendable {
     package var list: [StreamFeed] = []
     package private(set) var places: FeedPlaces
-    /// Instruments that can never be delivered.
-    package private(set) var refused: [ShownFeed] = []
+    /// Instruments that are not delivered: for ever, or until another one ends.
+    var refused: [Refused] = []
     /// The service's clock.
     package var clock: ServerClock
     /// All that was reported until then has come, by connection and by the clock of records.
@@ -18,7 +18,9 @@ package struct StreamFeeds: Sendable {
     private var isDoubted: [Bool]
     /// When what was refused is asked for once more, by connection.
     var againAt: [MonotonicTime]
-    private let settings: Settings
+    /// The gaps of an earlier process whose ids are known, until they are taken.
+    var identified: [(place: Int, gap: OpenGap)] = []
+    let settings: Settings
     /// How far the service's clock may be ahead before it is known.
     private static let unknownAhead: Int64 = 5_000_000_000
     /// Pings are as exact as a timer of a second.
@@ -32,6 +34,8 @@ package struct StreamFeeds: Sendable {
         /// How long a connection may be silent, in nanoseconds.
         package var silentAfter: Int64
         package var hours: MarketHours
+        /// The streams of one connection; `nil`: as many as are wanted.
+        package var streamsMax: Int?
 
         package init(
             provider: String, delayMax: Int64, silentAfter: Int64, hours: MarketHours
@@ -56,113 +60,46 @@ package struct StreamFeeds: Sendable {
 
     // MARK: what is wanted
 
-    /// What changes in what is wanted. `gaps` are those that an earlier process left.
-    package struct Orders: Sendable {
-        package var begun: [BegunInstrument]
-        package var ended: [UInt32]
-        package var gaps: [OpenGap]
-
-        package init(begun: [BegunInstrument], ended: [UInt32], gaps: [OpenGap] = []) {
-            self.begun = begun
-            self.ended = ended
-            self.gaps = gaps
-        }
-    }
-
-    /// Changes what is wanted. `plans`: how what begins is asked for. Returns the instruments that
-    /// cannot be delivered.
-    package mutating func follow(
-        _ orders: Orders, _ plans: [StreamPlan], _ now: Moment,
-        into records: inout [ProviderRecord]
-    ) -> [StreamRefusal] {
-        let both = Set(orders.begun.map(\.number)).intersection(orders.ended)
-        var before: [Int] = []
-        for number in orders.ended {
-            refused.removeAll { $0.instrument == number }
-            for place in list.indices
-            where list[place].instrument == number && list[place].isWanted {
-                list[place].isWanted = false
-                list[place].standing.isAnnounced = false
-                list[place].state = .starting
-                list[place].refusal = ""
-                // What is in both lists goes on with what it knows.
-                if both.contains(number) { before.append(place) } else { forget(place) }
-            }
-        }
-        var refusals: [StreamRefusal] = []
-        for (item, plan) in zip(orders.begun, plans) {
-            let gaps = orders.gaps.filter { $0.instrument == item.number }
-            let problem = begin(item, plan, gaps, now, into: &records)
-            if let problem {
-                refusals.append(StreamRefusal(instrument: item.number, reason: problem))
-            }
-        }
-        for place in before where !list[place].isWanted { leave(place, now, into: &records) }
-        return refusals
-    }
-
     /// Returns whether a feed of a connection is wanted.
     package func isWanted(link: Int) -> Bool {
-        list.contains { $0.isWanted && $0.channel.link == link }
+        list.contains { $0.isWanted && $0.channel.comes(on: link) }
     }
 
     /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
-    private mutating func forget(_ place: Int) {
+    mutating func forget(_ place: Int) {
         list[place].last = .undefined
+        list[place].lastID = 0
         list[place].liveSince = .undefined
         list[place].openGap = nil
         list[place].inherited = []
     }
 
     /// Ends a feed of an instrument that goes on without it: with another symbol, which takes over
-    /// what is missing, or without this kind of data.
-    private mutating func leave(
+    /// what is missing, or without this kind of data. Returns whether it is forgotten.
+    mutating func leave(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
-    ) {
+    ) -> Bool {
         let feed = list[place]
         let isReplaced = list.contains {
             $0.isWanted && $0.instrument == feed.instrument
                 && $0.channel.kind == feed.channel.kind
                 && $0.channel.isPart == feed.channel.isPart
         }
+        if isReplaced, feed.channel.proof == .byDenseIDs {
+            // Its ids tell what is missing when the symbol comes back.
+            list[place].openGap = nil
+            return false
+        }
         if !isReplaced, !feed.channel.isPart {
             endGap(of: place, "this kind of data is not wanted any more", now, into: &records)
             records.append(.tape(.subscription(subscription(feed, .stop, now))))
         }
         forget(place)
-    }
-
-    /// Begins an instrument. Returns why it cannot be delivered; `nil`: it can.
-    private mutating func begin(
-        _ item: BegunInstrument, _ plan: StreamPlan, _ gaps: [OpenGap], _ now: Moment,
-        into records: inout [ProviderRecord]
-    ) -> String? {
-        let isTaken = list.contains {
-            $0.isWanted && $0.name == plan.names[$0.channel.number] ?? plan.name
-                && $0.instrument != item.number
-        }
-        let taken = isTaken ? "\(plan.name) is asked for by another instrument" : nil
-        if let problem = plan.problem ?? taken {
-            refused.append(
-                ShownFeed(
-                    instrument: item.number, name: plan.name, state: .refused, reason: problem,
-                    hasOpenGap: false))
-            records.append(
-                .feed(FeedState(instrument: item.number, state: .refused, time: now.wall)))
-            return problem
-        }
-        for channel in plan.channels {
-            let wanted = Wanted(
-                name: plan.names[channel.number] ?? plan.name, channel: channel,
-                isFirst: channel == plan.channels[0], absent: plan.absent, item: item,
-                left: channel.isPart ? [] : gaps.filter { $0.kind == channel.kind })
-            begin(wanted, now, into: &records)
-        }
-        return nil
+        return true
     }
 
     /// A channel of an instrument to begin.
-    private struct Wanted {
+    struct Wanted {
         var name: String
         var channel: StreamChannel
         /// Whether it speaks for the instrument.
@@ -173,9 +110,10 @@ package struct StreamFeeds: Sendable {
         var left: [OpenGap]
     }
 
-    private mutating func begin(
+    /// Returns the place of its feed.
+    mutating func begin(
         _ wanted: Wanted, _ now: Moment, into records: inout [ProviderRecord]
-    ) {
+    ) -> Int {
         let (name, channel, item) = (wanted.name, wanted.channel, wanted.item)
         let former = list.indices.last {
             list[$0].instrument == item.number && list[$0].channel.kind == channel.kind
@@ -189,28 +127,35 @@ package struct StreamFeeds: Sendable {
             places.add(name, channel.number, feed: place)
             list.append(fresh)
         } else if list[place].instrument != item.number {
-            let (isAsked, isConfirmed) =
-                (list[place].standing.isAsked, list[place].standing.isConfirmed)
+            let standings = list[place].on
             list[place] = fresh
-            list[place].standing.isAsked = isAsked
-            list[place].standing.isConfirmed = isConfirmed
+            list[place].on = standings
         }
         list[place].isWanted = true
         list[place].isFollower = !wanted.isFirst
         list[place].refusal = ""
         list[place].toldRefusal = ""
+        list[place].isUnknown = false
+        for link in list[place].on.indices { list[place].on[link].isRefused = false }
         list[place].reason = wanted.absent
         list[place].inherited += wanted.left.filter { $0.to.isDefined }
         report(.starting, of: place, now, into: &records)
         if list[place].openGap == nil, !list[place].last.isDefined, !channel.isPart {
             let open = wanted.left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
+            if former == nil, channel.proof == .byDenseIDs, let last = item.last,
+                open != nil || item.reached.isDefined
+            {
+                // Its ids go on where an earlier process ended.
+                (list[place].lastID, list[place].last) = last
+            }
             if let open {
                 list[place].openGap = UnendedGap(from: open.from, reason: open.reason)
             } else {
                 resume(place, item, former, now, into: &records)
             }
         }
-        if list[place].standing.isConfirmed { confirm(place, now, into: &records) }
+        if list[place].isDelivered { confirm(place, now, into: &records) }
+        return place
     }
 
     /// Begins with what is missing already: since an earlier process, or since the instrument had
@@ -221,18 +166,22 @@ package struct StreamFeeds: Sendable {
     ) {
         if let former, let gap = list[former].openGap {
             list[place].openGap = gap
-        } else if let former, complete(former).isDefined {
-            let gap = UnendedGap(from: complete(former), reason: .gatewayLost)
-            list[place].beginGap(gap, "", at: now.wall, into: &records)
-        } else if item.reached.isDefined {
-            // Records of before may have been under way. And its connection may have been dead
-            // without showing that yet: nothing has numbers that would tell.
-            let doubt = max(settings.delayMax, settings.silentAfter)
-            let from = item.reached.advanced(
-                byNanoseconds: -doubt - list[place].channel.revisedAfter)
-            let gap = UnendedGap(from: from, reason: .gatewayLost)
-            list[place].beginGap(gap, "", at: now.wall, into: &records)
+            return
         }
+        var from = former.map { complete($0) } ?? .undefined
+        if former == nil, list[place].lastID > 0 { from = list[place].last }
+        if !from.isDefined, item.reached.isDefined {
+            // Records of before may have been under way. And its only connection may have been dead
+            // without showing that yet.
+            let channel = list[place].channel
+            let doubt =
+                channel.isShared
+                ? settings.delayMax : max(settings.delayMax, settings.silentAfter)
+            from = item.reached.advanced(byNanoseconds: -doubt - channel.revisedAfter)
+        }
+        guard from.isDefined else { return }
+        let gap = UnendedGap(from: from, reason: .gatewayLost)
+        list[place].beginGap(gap, "", at: now.wall, into: &records)
     }
 
     // MARK: what is said of them
@@ -253,19 +202,25 @@ package struct StreamFeeds: Sendable {
     package mutating func confirm(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
+        // It is taken, and never trades.
+        guard !list[place].isUnknown else { return }
         list[place].refusal = ""
-        list[place].standing.isAskedAgain = false
+        list[place].isAskedAgain = false
         if list[place].state != .live {
             list[place].toldRefusal = ""
             list[place].liveSince = now.wall.advanced(
                 byNanoseconds: -list[place].channel.lag.upperBound)
             report(.live, of: place, now, into: &records)
         }
-        if !list[place].standing.isAnnounced, !list[place].channel.isPart {
+        if !list[place].isAnnounced, !list[place].channel.isPart {
             announce(place, now, into: &records)
         }
+        guard !list[place].isProvenByNext else { return }
         guard isDoubted[list[place].channel.link] else {
-            return endGap(of: place, Self.unknown, now, into: &records)
+            let isDense = list[place].channel.proof == .byDenseIDs
+            return endGap(
+                of: place, isDense ? "no trade id from before it is known" : Self.unknown, now,
+                into: &records)
         }
         guard list[place].openGap == nil, !list[place].channel.isPart else { return }
         let gap = UnendedGap(from: list[place].liveSince, reason: .providerLoss)
@@ -277,7 +232,12 @@ package struct StreamFeeds: Sendable {
     private mutating func announce(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
-        list[place].standing.isAnnounced = true
+        list[place].isAnnounced = true
+        if list[place].channel.proof == .byDenseIDs {
+            let known = list[place].inherited.filter { $0.ids != nil }
+            identified += known.map { (place, $0) }
+            list[place].inherited.removeAll { $0.ids != nil }
+        }
         list[place].announce(
             subscription(list[place], .start, now), "nothing fetches these records", at: now.wall,
             into: &records)
@@ -293,7 +253,7 @@ package struct StreamFeeds: Sendable {
 
     /// Ends everything: gaps without an end, then the ends of the subscriptions.
     package mutating func stop(_ now: Moment, into records: inout [ProviderRecord]) {
-        for place in list.indices where list[place].standing.isAnnounced {
+        for place in list.indices where list[place].isAnnounced {
             let feed = list[place]
             let from = complete(place)
             if feed.openGap == nil, from.isDefined {
@@ -301,7 +261,7 @@ package struct StreamFeeds: Sendable {
                     feed.gap((from: from, to: .undefined), .gatewayLost, .open, at: now.wall))
             }
             records.append(.tape(.subscription(subscription(feed, .stop, now))))
-            list[place].standing.isAnnounced = false
+            list[place].isAnnounced = false
         }
     }
 
@@ -325,7 +285,7 @@ package struct StreamFeeds: Sendable {
         isDoubted[link] = false
         // What is confirmed and not live yet may not be delivered: its gap ends later.
         for place in list.indices
-        where list[place].channel.link == link && list[place].standing.isConfirmed
+        where list[place].channel.link == link && list[place].on[link].isConfirmed
             && list[place].state == .live
         {
             endGap(of: place, Self.unknown, now, into: &records)
@@ -368,23 +328,29 @@ package struct StreamFeeds: Sendable {
     /// The time up to which a feed is complete; undefined: it never came.
     package func complete(_ place: Int) -> Timestamp {
         let feed = list[place]
+        if feed.isProvenByNext { return feed.last }
         let heard = feed.standing.isConfirmed ? heard[feed.channel.link] : .undefined
         let time = feed.complete(heard: heard, delayMax: settings.delayMax)
-        guard time.isDefined, clock.floor.isDefined else { return time }
+        guard time.isDefined, clock.floor.isDefined, feed.channel.proof != .byArrival else {
+            return time
+        }
         // What is not below the floor may still have been under way.
         return min(time, clock.floor.advanced(byNanoseconds: -feed.channel.revisedAfter))
     }
 
-    /// A feed is not delivered any more: what it lacks from now on is a gap.
+    /// A connection does not deliver a feed any more. If no other one does, what it lacks from now
+    /// on is a gap.
     package mutating func endDelivery(
-        _ place: Int, _ reason: GapReason, _ why: String, _ now: Moment,
+        _ place: Int, on link: Int, _ reason: GapReason, _ why: String, _ now: Moment,
         into records: inout [ProviderRecord]
     ) {
         let from = complete(place)
-        list[place].standing.isConfirmed = false
         // The next connection is asked for it again.
-        list[place].refusal = ""
-        list[place].standing.isAskedAgain = false
+        list[place].on[link] = StreamStanding()
+        list[place].isAskedAgain = false
+        guard !list[place].isDelivered else { return }
+        if !list[place].isUnknown { list[place].refusal = "" }
+        if list[place].channel.proof != .byDenseIDs { list[place].lastID = 0 }
         guard list[place].isWanted, list[place].state == .live else { return }
         report(.down, of: place, now, into: &records)
         guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {
@@ -400,9 +366,12 @@ package struct StreamFeeds: Sendable {
     ) {
         guard list[place].openGap != nil else { return }
         // What is missing has the service's times. The freshest message was under way, too.
-        let ahead = clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? Self.unknownAhead
-        let present = now.wall.advanced(
-            byNanoseconds: ahead - list[place].channel.lag.lowerBound)
+        let channel = list[place].channel
+        let unknown = channel.proof == .byTime ? Self.unknownAhead : 0
+        let ahead =
+            channel.proof == .byArrival
+            ? 0 : clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? unknown
+        let present = now.wall.advanced(byNanoseconds: ahead - channel.lag.lowerBound)
         list[place].settleGap(present, .abandoned, detail, at: now.wall, into: &records)
     }
 
@@ -412,13 +381,19 @@ package struct StreamFeeds: Sendable {
     /// it is not.
     package func shown(refusal: (Int) -> String) -> [ShownFeed] {
         let parts = list.filter(\.isWanted).map { feed in
-            ShownFeed.Part(
-                ShownFeed(
-                    instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: feed.reason, hasOpenGap: feed.openGap != nil),
-                isFollower: feed.isFollower,
+            var shown = ShownFeed(
+                instrument: feed.instrument, name: feed.name, state: feed.state,
+                reason: feed.reason, hasOpenGap: feed.openGap != nil)
+            if feed.channel.proof == .byDenseIDs { shown.lastID = feed.lastID }
+            return ShownFeed.Part(
+                shown, isFollower: feed.isFollower,
                 refusal: [feed.refusal, refusal(feed.channel.link)].first { !$0.isEmpty })
         }
-        return ShownFeed.joined(parts) + refused
+        return ShownFeed.joined(parts)
+            + refused.map {
+                ShownFeed(
+                    instrument: $0.wish.item.number, name: $0.wish.plan.name, state: .refused,
+                    reason: $0.reason)
+            }
     }
 }

@@ -17,6 +17,21 @@ package struct StreamLink: Sendable {
     /// By how much its events are reported later than they happen; `nil`: their times say nothing
     /// of that.
     let lag: ClosedRange<Int64>?
+    /// Its leg, where connections are merged. One of the two links of a leg has the present
+    /// connection, and the other one for a while that which follows.
+    package let leg: Int
+    package internal(set) var isSuccessor: Bool
+    /// Whether the next connection gets its successor earlier, so that two legs are not renewed at
+    /// the same time.
+    var isEarly: Bool
+    /// The age at which the connection gets its successor, and when that is, or since when the
+    /// service has said that it will end it.
+    var age: Int64 = 0
+    var renewAt = MonotonicTime.never
+    /// When the service had answered for all that is wanted; `nil`: not yet.
+    var completeAt: MonotonicTime?
+    /// Whether a silent connection has been asked for an answer.
+    var isProbing = false
     /// Whether a feed comes on it that is wanted.
     package internal(set) var isWanted = false
     package internal(set) var state = State.closed
@@ -47,6 +62,9 @@ package struct StreamLink: Sendable {
         _ rules: StreamRules
     ) {
         self.lag = lag
+        leg = rules.merge.map { number % $0.legs } ?? 0
+        isSuccessor = rules.merge.map { number >= $0.legs } ?? false
+        isEarly = leg > 0 && !isSuccessor
         asking = StreamAsking(perRequest: rules.perRequest)
         retry = ReconnectWait(
             first: settings.reconnectFirst, max: settings.reconnectMax,
@@ -72,6 +90,7 @@ package struct StreamAsking: Sendable {
 
 /// A request that waits for its answers.
 package struct StreamRequest: Sendable {
+    package let number: UInt64
     package let isSubscribing: Bool
     /// The feeds without an answer.
     package var feeds: [Int]
@@ -80,7 +99,8 @@ package struct StreamRequest: Sendable {
     /// Why the service refuses what it does not confirm; empty: it said nothing.
     package var refusal = ""
 
-    init(_ feeds: [Int], isSubscribing: Bool) {
+    init(_ number: UInt64, _ feeds: [Int], isSubscribing: Bool) {
+        self.number = number
         self.feeds = feeds
         self.isSubscribing = isSubscribing
     }

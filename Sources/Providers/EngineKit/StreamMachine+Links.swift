@@ -9,14 +9,15 @@ extension StreamMachine {
     /// A connection is open.
     mutating func opened(_ number: UInt32, _ now: Moment, into out: inout Output) {
         guard let link = link(number), links[link].state == .opening else { return }
+        counters.links.opened &+= 1
+        guard rules.greets else { return begin(link, now, into: &out) }
         links[link].state = .greeting
         links[link].due = now.monotonic + StreamLimits.answerAfter
-        counters.links.opened &+= 1
         show(into: &out)
     }
 
     /// A connection has ended, or was not made.
-    mutating func ended(
+    package mutating func ended(
         _ number: UInt32, _ why: String, _ now: Moment, into out: inout Output
     ) {
         guard let link = link(number) else { return }
@@ -59,6 +60,36 @@ extension StreamMachine {
         links[link].lastSaid = ""
         links[link].state = .closed
         links[link].asking.request = nil
+        if rules.merge != nil {
+            lastReason = links[link].isSuccessor ? lastReason : why
+            release(now, into: &out)
+        }
+        if !isReplaced(link, why, now, into: &out) {
+            wait(link, why, loss, lasted: lasted, now, into: &out)
+        }
+        if loss == .stopped {
+            // Once: a market that has closed must not end one connection after the other.
+            links[link].heard.pace.forget()
+            if rules.merge == nil { feeds.doubt(link: link, now) }
+        }
+        endDelivery(on: link, why, now, into: &out)
+    }
+
+    /// Nothing comes on a link any more.
+    mutating func endDelivery(
+        on link: Int, _ why: String, _ now: Moment, into out: inout Output
+    ) {
+        for place in feeds.list.indices where feeds.list[place].channel.comes(on: link) {
+            feeds.endDelivery(place, on: link, .disconnected, why, now, into: &out.records)
+        }
+        show(into: &out)
+    }
+
+    /// Waits for the next attempt, because no other connection of the same feeds is there.
+    private mutating func wait(
+        _ link: Int, _ why: String, _ loss: Loss, lasted: Int64, _ now: Moment,
+        into out: inout Output
+    ) {
         // Each attempt that finds the other session still there is no news.
         let isNews = loss != .occupied || !links[link].isOccupied
         links[link].isOccupied = loss == .occupied
@@ -70,22 +101,12 @@ extension StreamMachine {
             links[link].retry.wait(
                 atLeast: loss == .refused ? StreamLimits.refusedWait : 0, now)
         }
-        if isNews {
-            out.note(
-                .lost(
-                    link: link, failures: loss == .occupied ? 0 : links[link].retry.failures,
-                    reason: why))
-        }
-        if loss == .stopped {
-            // Once: a market that has closed must not end one connection after the other.
-            links[link].heard.pace.forget()
-            feeds.doubt(link: link, now)
-        }
-        for place in feeds.list.indices where feeds.list[place].channel.link == link {
-            feeds.list[place].standing.isAsked = false
-            feeds.endDelivery(place, .disconnected, why, now, into: &out.records)
-        }
-        show(into: &out)
+        guard isNews else { return }
+        let isAlone = rules.merge == nil || !links.contains { $0.state == .ready }
+        out.note(
+            .lost(
+                link: link, failures: loss == .occupied ? 0 : links[link].retry.failures,
+                reason: why, isAlone: isAlone))
     }
 
     // MARK: time
@@ -104,6 +125,11 @@ extension StreamMachine {
         for link in links.indices {
             if let due = serve(link, now, into: &out) { all.append((link, due)) }
         }
+        if rules.merge != nil {
+            renewIfDue(now, into: &out)
+            takeOverIfDue(now, into: &out)
+            release(now, into: &out)
+        }
         return all
     }
 
@@ -115,10 +141,7 @@ extension StreamMachine {
         switch links[link].state {
         case .closed:
             guard now.monotonic >= links[link].retry.at else { return nil }
-            lastNumber &+= 1
-            links[link].number = lastNumber
-            links[link].state = .opening
-            out.wishes.append(.open(lastNumber, link: link))
+            open(link, into: &out)
         case .opening: break
         case .greeting, .authenticating:
             guard now.monotonic >= links[link].due else { return nil }
@@ -130,6 +153,10 @@ extension StreamMachine {
             if links[link].asking.request != nil, now.monotonic >= links[link].due {
                 return .unanswered
             }
+            if rules.probes, now.monotonic >= links[link].heard.at + settings.silentAfter {
+                giveUp(link, "it is silent", .failed, now, into: &out)
+                return nil
+            }
             if now.monotonic >= links[link].heard.pace.stopsAt(silentAfter: settings.silentAfter) {
                 giveUp(link, "its stream has stopped", .stopped, now, into: &out)
                 return nil
@@ -140,6 +167,15 @@ extension StreamMachine {
         return nil
     }
 
+    /// Begins an attempt. `reason`: why, if that is to be said.
+    mutating func open(_ link: Int, _ reason: String = "", into out: inout Output) {
+        lastNumber &+= 1
+        links[link].number = lastNumber
+        links[link].state = .opening
+        out.wishes.append(.open(lastNumber, link: link))
+        show(reason, into: &out)
+    }
+
     /// Nothing of a link is wanted any more.
     private mutating func leave(_ link: Int, into out: inout Output) {
         feeds.forgetDoubt(link: link)
@@ -147,8 +183,9 @@ extension StreamMachine {
         out.wishes.append(.close(links[link].number))
         links[link].state = .closed
         links[link].asking.request = nil
-        for place in feeds.list.indices where feeds.list[place].channel.link == link {
-            feeds.list[place].standing = StreamStanding()
+        for place in feeds.list.indices where feeds.list[place].channel.comes(on: link) {
+            feeds.list[place].on[link] = StreamStanding()
+            feeds.list[place].isAskedAgain = false
         }
     }
 
@@ -156,9 +193,7 @@ extension StreamMachine {
     private mutating func proven(_ link: Int, _ now: Moment, into out: inout Output) {
         links[link].isOccupied = false
         for place in feeds.list.indices
-        where feeds.list[place].channel.link == link && feeds.list[place].isWanted
-            && feeds.list[place].standing.isConfirmed
-        {
+        where feeds.list[place].isWanted && feeds.list[place].on[link].isConfirmed {
             feeds.confirm(place, now, into: &out.records)
         }
         show(into: &out)
@@ -177,8 +212,16 @@ extension StreamMachine {
     /// The service takes the key.
     package mutating func authenticated(_ link: Int, _ now: Moment, into out: inout Output) {
         guard links[link].state == .authenticating else { return }
+        begin(link, now, into: &out)
+    }
+
+    /// Requests can be sent.
+    private mutating func begin(_ link: Int, _ now: Moment, into out: inout Output) {
         links[link].state = .ready
         links[link].readyAt = now.monotonic
+        links[link].heard.at = now.monotonic
+        links[link].isProbing = false
+        if let merge = rules.merge { beginAge(link, merge, now) }
         links[link].heard.pace.resume(now.monotonic)
         links[link].asking = StreamAsking(perRequest: rules.perRequest)
         links[link].refusal = ""
@@ -196,7 +239,7 @@ extension StreamMachine {
         links[link].refusal = why
         giveUp(link, why, .refused, now, into: &out)
         for place in feeds.list.indices
-        where feeds.list[place].isWanted && feeds.list[place].channel.link == link
+        where feeds.list[place].isWanted && feeds.list[place].channel.comes(on: link)
             && feeds.list[place].state != .refused
         {
             feeds.report(.refused, of: place, now, into: &out.records)
@@ -209,33 +252,31 @@ extension StreamMachine {
     /// goes first: an account has only so many symbols.
     private mutating func nextRequest(_ link: Int, _ now: Moment) -> StreamRequest? {
         let asking = links[link].asking
-        guard asking.request == nil, asking.isBehind, now.monotonic >= asking.sendAt else {
-            return nil
-        }
-        let own = feeds.list.indices.filter { feeds.list[$0].channel.link == link }
-        let ended = own.filter { !feeds.list[$0].isWanted && feeds.list[$0].standing.isAsked }
-            .prefix(rules.perRequest)
+        guard asking.request == nil, now.monotonic >= asking.sendAt else { return nil }
+        guard asking.isBehind else { return probe(link, now) }
+        let ended = feeds.list.indices.filter {
+            !feeds.list[$0].isWanted && feeds.list[$0].on[link].isAsked
+        }.prefix(rules.perRequest)
         guard ended.isEmpty else {
-            for place in ended {
-                feeds.list[place].standing.isAsked = false
-                feeds.list[place].standing.isConfirmed = false
-            }
-            return StreamRequest(Array(ended), isSubscribing: false)
+            for place in ended { feeds.list[place].on[link] = StreamStanding() }
+            return request(Array(ended), isSubscribing: false)
         }
-        let wanted = own.filter {
-            let standing = feeds.list[$0].standing
-            return feeds.list[$0].isWanted && feeds.list[$0].refusal.isEmpty
-                && !(standing.isAsked && standing.isConfirmed)
-        }
+        let wanted = feeds.list.indices.filter { feeds.list[$0].isMissing(on: link) }
         let begun = wanted.filter {
             !asking.isByChannel || feeds.list[$0].channel == feeds.list[wanted[0]].channel
         }.prefix(asking.feedsMax)
         guard begun.isEmpty else {
-            for place in begun { feeds.list[place].standing.isAsked = true }
-            return StreamRequest(Array(begun), isSubscribing: true)
+            for place in begun { feeds.list[place].on[link].isAsked = true }
+            return request(Array(begun), isSubscribing: true)
         }
         links[link].asking.isBehind = false
-        return nil
+        noteComplete(link, now)
+        return probe(link, now)
+    }
+
+    private mutating func request(_ feeds: [Int], isSubscribing: Bool) -> StreamRequest {
+        lastRequest &+= 1
+        return StreamRequest(lastRequest, feeds, isSubscribing: isSubscribing)
     }
 
     /// Sends a request.
@@ -246,8 +287,22 @@ extension StreamMachine {
         out.wishes.append(.send(links[link].number, text))
         links[link].asking.request = request
         links[link].due = now.monotonic + StreamLimits.answerAfter
-        links[link].asking.sendAt = now.monotonic + StreamLimits.requestInterval
+        links[link].asking.sendAt = now.monotonic + rules.requestInterval
         links[link].sent.add(1, now.monotonic)
+    }
+
+    /// Returns a question to a connection that has been silent for long, once.
+    private mutating func probe(_ link: Int, _ now: Moment) -> StreamRequest? {
+        guard rules.probes else { return nil }
+        let isQuiet = now.monotonic >= links[link].heard.at + settings.silentAfter / 2
+        defer { links[link].isProbing = isQuiet }
+        return isQuiet && !links[link].isProbing ? request([], isSubscribing: false) : nil
+    }
+
+    /// When a silent connection is asked for an answer, or given up.
+    func probeDue(_ link: Int) -> MonotonicTime {
+        let quiet = links[link].isProbing ? settings.silentAfter : settings.silentAfter / 2
+        return links[link].heard.at + quiet
     }
 
     /// Asks for what was refused before. Where it lacked room, one feed goes first: without room

@@ -46,10 +46,15 @@ extension StreamMachine {
 
     /// Returns whether a feed is wanted, of which something came.
     package mutating func isExpected(
-        _ feed: Int, _ now: Moment, into out: inout Output
+        _ feed: Int, on link: Int? = nil, _ now: Moment, into out: inout Output
     ) -> Bool {
-        if feeds.list[feed].state == .live, feeds.list[feed].isWanted { return true }
-        if feeds.came(feed, now, into: &out.records) { return true }
+        let link = link ?? feeds.list[feed].channel.link
+        if feeds.list[feed].state == .live, feeds.list[feed].isWanted,
+            feeds.list[feed].on[link].isConfirmed
+        {
+            return true
+        }
+        if feeds.came(feed, on: link, now, into: &out.records) { return true }
         skip(.stray, into: &out)
         return false
     }
@@ -108,9 +113,10 @@ extension StreamMachine {
 
     /// Something of a feed came that the tape cannot hold, or that lacks a field.
     package mutating func misfit(
-        _ text: String, at time: Timestamp, of feed: Int, _ now: Moment, into out: inout Output
+        _ text: String, at time: Timestamp, of feed: Int, on link: Int? = nil, _ now: Moment,
+        into out: inout Output
     ) {
-        guard isExpected(feed, now, into: &out) else { return }
+        guard isExpected(feed, on: link, now, into: &out) else { return }
         counters.misfits &+= 1
         out.note(.trouble(instrument: feeds.list[feed].instrument, text))
         out.records.append(

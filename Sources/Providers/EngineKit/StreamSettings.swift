@@ -33,6 +33,14 @@ package struct StreamRules: Sendable {
     package let provenAfter: Int64
     /// How much longer than trades bars may be under way: a bar is sent after its end.
     package let barDelay: Int64
+    /// Whether the service greets a connection, and wants a key.
+    package var greets = true
+    /// Whether a silent connection is asked for an answer.
+    package var probes = false
+    /// The time between two requests on a connection.
+    package var requestInterval = StreamLimits.requestInterval
+    /// How connections are merged of which each delivers all; `nil`: a feed has one of its own.
+    package var merge: MergeRules?
 
     package init(
         _ hours: MarketHours, perRequest: Int, occupiedWait: Int64, provenAfter: Int64 = 0,
@@ -43,6 +51,37 @@ package struct StreamRules: Sendable {
         self.occupiedWait = occupiedWait
         self.provenAfter = provenAfter
         self.barDelay = barDelay
+    }
+}
+
+/// What is known of a service each of whose connections delivers all feeds, so that their records
+/// are merged by numbers. Spans are nanoseconds.
+package struct MergeRules: Sendable {
+    /// Connections that deliver the same all the time: each is a leg.
+    package var legs = 1
+    /// The streams of one connection.
+    package var streamsMax: Int
+    /// The age at which a connection gets its successor, and how long both deliver.
+    package var renewAfter: Int64
+    package var overlap: Int64
+    /// How long a trade ahead of a missing one waits for another connection to bring that one.
+    package var wait: Int64
+    /// What the service says of requests for its past, the time that one for trades takes, and how
+    /// many trades it gives.
+    package var requests: RequestLimits
+    package var fetchInterval: Int64
+    package var tradesPerFetch: Int
+    /// Whether trades that did not come are asked for.
+    package var fills = false
+
+    package init(
+        streamsMax: Int, renewing: (after: Int64, overlap: Int64), wait: Int64,
+        past: (RequestLimits, interval: Int64, trades: Int)
+    ) {
+        self.streamsMax = streamsMax
+        (renewAfter, overlap) = renewing
+        self.wait = wait
+        (requests, fetchInterval, tradesPerFetch) = past
     }
 }
 

@@ -85,10 +85,12 @@ extension StreamVenue {
 
     /// The service refuses a feed. It is asked for again after a while, and on the next connection.
     package mutating func refuse(
-        _ place: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        _ place: Int, on link: Int? = nil, _ why: String, lacksRoom: Bool = false, _ now: Moment,
         into out: inout StreamMachine.Output
     ) {
-        guard machine.refuse(place, why, lacksRoom: lacksRoom, now, into: &out) else { return }
+        guard machine.refuse(place, on: link, why, lacksRoom: lacksRoom, now, into: &out) else {
+            return
+        }
         let feed = machine.feeds.list[place]
         out.note(.refused(instrument: feed.instrument, reason: "\(name(of: feed)): \(why)"))
     }

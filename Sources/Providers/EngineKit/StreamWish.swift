@@ -14,16 +14,19 @@ package enum StreamWish: Hashable, Sendable {
     case fetch(StreamFetch)
 }
 
-/// A request for past trades of a symbol, by the times of their reports.
+/// A request for past trades of a symbol, or for something else of its service.
 package struct StreamFetch: Hashable, Sendable {
     package let number: UInt64
     /// The path of its address, and its query, encoded.
     package let target: String
     package let symbol: String
-    /// The first time, and the one after the last.
+    /// The first time, and the one after the last; undefined: they are not asked for by times.
     package let span: Range<Timestamp>
 
-    package init(number: UInt64, target: String, symbol: String, span: Range<Timestamp>) {
+    package init(
+        number: UInt64, target: String, symbol: String,
+        span: Range<Timestamp> = .undefined ..< .undefined
+    ) {
         self.number = number
         self.target = target
         self.symbol = symbol
@@ -33,14 +36,17 @@ package struct StreamFetch: Hashable, Sendable {
 
 /// Something for the log.
 package enum StreamNote: Hashable, Sendable {
-    case state(StreamState)
-    /// An attempt failed, or the connection of a link ended.
-    case lost(link: Int, failures: Int, reason: String)
+    /// `reason`: why it is so; empty: nothing more is to be said.
+    case state(StreamState, reason: String = "")
+    /// An attempt failed, or the connection of a link ended. `isAlone`: no other one delivers.
+    case lost(link: Int, failures: Int, reason: String, isAlone: Bool = true)
     /// The service takes neither the key nor the plan that this needs.
     case refusedAccount(reason: String)
     /// The service refused a request.
     case refusedRequest(reason: String)
     case refused(instrument: UInt32, reason: String)
+    /// A gap has ended: so many trades came on request, and so many ids stay missing.
+    case filled(instrument: UInt32, added: UInt64, lost: UInt64)
     /// Something else that a person may have to look at. `nil`: it is of no single instrument.
     case trouble(instrument: UInt32?, String)
     case skipped(StreamSkip)
@@ -56,6 +62,13 @@ package enum StreamSkip: String, CaseIterable, Sendable {
     case status
     /// A trade or a quote that is on the tape already.
     case double
+    /// It cannot be read, or is no text.
+    case malformed
+    case binary
+    /// A trade without one of its fields, or with one that is none.
+    case fields
+    /// A block trade: made outside of the book, with ids of its own.
+    case block
 }
 
 /// A message of a service. `header.symbol` is not set.

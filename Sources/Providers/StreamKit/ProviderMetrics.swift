@@ -17,7 +17,7 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
         /// Bytes of frames; `nil`: none are counted. Turns in which the gateway had no room.
         let bytes: Text?
         let waits: Text
-        /// A gauge for each state.
+        /// A gauge for each state that the text names.
         let state: Text
         let counts: [Count]
         let levels: [Level]
@@ -34,12 +34,17 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
             self.labelled = labelled
         }
 
-        /// A counter for each reason to leave a message out.
+        /// The values of a label that its text names after a colon.
+        static func values(_ text: Text) -> [String] {
+            (text.by.split(separator: ": ").last ?? "").split(separator: ", ").map(String.init)
+        }
+
+        /// A counter for each reason to leave a message out that the text names.
         package static func skipped<Reason: RawRepresentable<String> & CaseIterable & Sendable>(
             _ text: Text, _ reasons: Reason.Type,
             _ value: @escaping @Sendable (Status.Counters, Reason) -> UInt64
         ) -> [Labelled] {
-            Reason.allCases.map { reason in
+            Reason.allCases.filter { values(text).contains($0.rawValue) }.map { reason in
                 (
                     (text.0, text.1, text.2, { value($0, reason) }),
                     ("reason", reason.rawValue)
@@ -67,8 +72,7 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
         var gauges: [(Gauge, @Sendable (Status) -> Double?)] = names.levels.map {
             (gauge($0, $1), $3)
         }
-        for state in Status.State.allCases {
-            let name = state.rawValue
+        for name in Names.values(names.state) {
             let one = gauge(names.state.0, names.state.1, ("state", name))
             gauges.append((one, { $0.state.rawValue == name ? 1 : 0 }))
         }

@@ -7,7 +7,7 @@ package import WebSocketClient
 package protocol StreamService: ProviderService
 where
     Wait.Engine: StreamVenue, Wait.Step == WebSocketStep,
-    Requests == HTTPRequests<StreamFetch, StreamAnswer>
+    Requests.Request == StreamFetch
 {
     static var words: StreamWords { get }
     /// What authenticates a connection.
@@ -23,6 +23,8 @@ package struct StreamWords: Sendable {
     let title: String
     /// The names of the events.
     let events: (state: String, trouble: String, skipped: String)
+    /// That of a gap whose trades were asked for.
+    let gapEnded: String
     /// What does not come without the connection of each link.
     let links: [String]
     /// What may be refused beside the key, and the settings to check then.
@@ -30,10 +32,12 @@ package struct StreamWords: Sendable {
 
     package init(
         _ title: String, events: (state: String, trouble: String, skipped: String),
-        links: [String], account: (plan: String, settings: String)
+        gapEnded: String = "", links: [String],
+        account: (plan: String, settings: String) = ("", "")
     ) {
         self.title = title
         self.events = events
+        self.gapEnded = gapEnded
         self.links = links
         self.account = account
     }
@@ -45,6 +49,7 @@ package struct StreamWords: Sendable {
         case .ready: "connected to \(title)"
         case .refused: "\(title) refuses the account"
         case .occupied: "another session of the account is connected to \(title), or was cut off"
+        case .renewing: "a second connection begins beside the present one"
         }
     }
 }
@@ -63,14 +68,17 @@ extension StreamService {
     package func report(_ note: StreamNote, to report: ProviderReport<Self>) {
         let words = Self.words
         switch note {
-        case .state(let state):
+        case .state(let state, let reason):
             report.telemetry.emit(
                 ServiceEvent(
                     .info, words.events.state, words.text(of: state),
-                    ("state", .text(state.rawValue))))
-        case .lost(let link, let failures, let reason):
-            report.trouble(
-                "no \(words.links[link]), tried again by itself: \(reason)", failures: failures)
+                    ("state", .text(state.rawValue)), ("reason", .text(reason))))
+        case .lost(let link, let failures, let reason, let isAlone):
+            let what =
+                isAlone
+                ? "no \(words.links[link]), tried again by itself"
+                : "one of two connections is lost, the other goes on"
+            report.trouble("\(what): \(reason)", failures: failures)
         case .refusedAccount(let reason):
             report.showSoon()
             report.trouble(
@@ -80,6 +88,15 @@ extension StreamService {
         case .refused(let instrument, let reason):
             report.showSoon()
             report.trouble("\(report.symbol(instrument)): \(reason)")
+        case .filled(let instrument, let added, let lost):
+            let symbol = report.symbol(instrument)
+            report.telemetry.emit(
+                ServiceEvent(
+                    lost == 0 ? .info : .warning, words.gapEnded,
+                    "\(symbol): \(added) missing trades came on request"
+                        + (lost == 0 ? "" : ", and \(lost) stay missing"),
+                    ("symbol", .text(symbol)), ("added", LogValue(added)),
+                    ("lost", LogValue(lost))))
         case .trouble(let instrument, let text):
             report.trouble(instrument.map { "\(report.symbol($0)): \(text)" } ?? text)
         case .skipped(let reason):

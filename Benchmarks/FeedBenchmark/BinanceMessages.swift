@@ -7,7 +7,7 @@ import Primitives
 struct BinanceMessages: MeasuredFeed {
     struct Machine {
         var engine: BinanceEngine
-        var out: BinanceOutput
+        var out: StreamMachine.Output
     }
 
     static let name = "trades"
@@ -58,9 +58,9 @@ struct BinanceMessages: MeasuredFeed {
     /// Returns an engine whose connection is open.
     func connected() -> Machine {
         var engine = BinanceEngine(BinanceSettings(seed: 1))
-        var out = BinanceOutput()
+        var out = StreamMachine.Output()
         let begun = instruments.enumerated().map { number, instrument in
-            BinanceEngine.Begun(
+            BegunInstrument(
                 number: UInt32(number), instrument: instrument, reached: .undefined)
         }
         engine.follow(begun: begun, ended: [], now, into: &out)
@@ -70,7 +70,7 @@ struct BinanceMessages: MeasuredFeed {
         Array("{\"result\":null,\"id\":1}".utf8).withRawSpan {
             engine.received($0, isText: true, on: 1, now, into: &out)
         }
-        out = BinanceOutput()
+        out = StreamMachine.Output()
         out.records.reserveCapacity(1_024)
         return Machine(engine: engine, out: out)
     }
@@ -89,6 +89,6 @@ struct BinanceMessages: MeasuredFeed {
             }
         }
         // An id that was left out would not show in the count.
-        return machine.engine.counters.missing == 0 ? count + machine.out.records.count : -1
+        return machine.engine.counters.ids.missing == 0 ? count + machine.out.records.count : -1
     }
 }

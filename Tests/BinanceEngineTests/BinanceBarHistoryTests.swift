@@ -24,14 +24,18 @@ struct BinanceBarHistoryTests {
         var misfits: Set<Int64> = []
         var short: Set<Int64> = []
 
-        func answer(_ request: BinanceHistoryRequest) -> [UInt8] {
-            guard case .bars(let fetch) = request else { return Array("{}".utf8) }
-            let time = fetch.time.milliseconds
-            let all = (hours[fetch.symbol] ?? []).map { ($0, start + $0 * hour) }
+        /// `isAny`: whatever is asked for.
+        func answer(_ request: BinancePastRequest, isAny: Bool = false) -> [UInt8] {
+            guard request.endpoint == "klines" else { return Array("{}".utf8) }
+            let all = (hours[request.symbol] ?? []).map { ($0, start + $0 * hour) }
+            let count = Int(request.integer("limit") ?? 0)
             let found =
-                switch fetch.part {
-                case .from: Array(all.filter { $0.1 >= time }.prefix(fetch.count))
-                case .before: Array(all.filter { $0.1 <= time }.suffix(fetch.count))
+                if isAny {
+                    all
+                } else if let from = request.integer("startTime") {
+                    Array(all.filter { $0.1 >= from }.prefix(count))
+                } else {
+                    Array(all.filter { $0.1 <= request.integer("endTime") ?? 0 }.suffix(count))
                 }
             let rows = found.map { number, open in
                 let end = open + (short.contains(number) ? hour / 2 : hour) - 1
@@ -133,13 +137,11 @@ struct BinanceBarHistoryTests {
         try bench.begin(["A"])
         bench.run(Past(hours: ["A": Array(-3..<3_000)]))
         #expect(bench.bars.count == 2_500)
-        let parts = bench.requests.compactMap {
-            if case .bars(let fetch) = $0 { fetch } else { nil as BinanceBarFetch? }
-        }
-        #expect(parts.map(\.count) == [1, 1_000, 1_000, 1_000])
-        #expect(parts.map(\.time.key) == ["endTime", "startTime", "startTime", "startTime"])
-        #expect(parts.map(\.part).last == .from(Self.stamp(2_000)))
-        #expect(parts[0].time.milliseconds == Self.start - 1)
+        #expect(bench.requests.map { $0.integer("limit") } == [1, 1_000, 1_000, 1_000])
+        #expect(bench.requests[0].integer("endTime") == Self.start - 1)
+        #expect(
+            bench.requests.last?.integer("startTime")
+                == Self.stamp(2_000).nanoseconds / 1_000_000)
         #expect(bench.time == 3 * 40_000_000)
     }
 
@@ -184,10 +186,8 @@ struct BinanceBarHistoryTests {
             bench.history.answered(first.number, .page(Array("[]".utf8)), bench.now)
             let all = Past(hours: ["A": hours])
             while let request = bench.turn() {
-                let any = BinanceBarFetch(
-                    number: request.number, symbol: "A", .hour, .from(Self.stamp(-100)), count: 9)
                 bench.history.answered(
-                    request.number, .page(all.answer(.bars(any))), bench.now)
+                    request.number, .page(all.answer(request, isAny: true)), bench.now)
             }
             #expect(bench.bars.isEmpty && bench.history.phase == .failed)
             #expect(bench.history.problem?.contains("no order") == true)

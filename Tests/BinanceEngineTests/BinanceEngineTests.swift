@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -34,7 +35,7 @@ import Testing
         #expect(bench.subscriptions.isEmpty)
         bench.answerAll()
         #expect(bench.subscriptions.count == 2 && bench.gaps.isEmpty)
-        #expect(bench.feeds == [.starting, .starting, .live, .live])
+        #expect(bench.states == [.starting, .starting, .live, .live])
         bench.trade("ETHUSDT", 12_345, on: 1, at: 1_672_515_782_136)
         let trade = try #require(bench.trades.first)
         #expect(trade.header.symbol == 1 && trade.header.providerID == 12_345)
@@ -66,8 +67,8 @@ import Testing
         #expect(gap.state == GapState.abandoned.rawValue)
         #expect(gap.detail == "trade ids 11 to 13 did not come")
         #expect(gap.from == EngineBench.origin && gap.to > bench.now.wall)
-        #expect(bench.engine.counters.missing == 3)
-        #expect(bench.notes.contains(.missing(instrument: 0, first: 11, last: 13)))
+        #expect(bench.engine.counters.ids.missing == 3)
+        #expect(bench.notes.contains(.trouble(instrument: 0, "trade ids 11 to 13 did not come")))
     }
 
     @Test("ids that go back, and other content under the same id, are counted and left out")
@@ -77,7 +78,7 @@ import Testing
         bench.trade("BTCUSDT", 12, on: 1)
         bench.trade("BTCUSDT", 12, on: 1, size: "3")
         #expect(bench.ids == [10, 11, 12] && bench.gaps.isEmpty)
-        #expect(bench.engine.counters.lowerIDs == 3 && bench.engine.counters.differing == 1)
+        #expect(bench.engine.counters.ids.lower == 3 && bench.engine.counters.ids.differing == 1)
     }
 
     @Test("an exchange that counts from anew is followed after a while, with a gap")
@@ -86,8 +87,8 @@ import Testing
         bench.trade("BTCUSDT", 1_000_000, on: 1)
         bench.pass(Self.second)
         // Every other one is lost, so only their number tells.
-        for id in 1...UInt64(BinanceLimits.lowerIDsMax) { bench.trade("BTCUSDT", 2 * id, on: 1) }
-        let first = UInt64(2 * BinanceLimits.lowerIDsMax)
+        for id in 1...UInt64(DenseLimits.lowerMax) { bench.trade("BTCUSDT", 2 * id, on: 1) }
+        let first = UInt64(2 * DenseLimits.lowerMax)
         for id in [first + 1, first + 2] { bench.trade("BTCUSDT", id, on: 1) }
         #expect(bench.ids == [1_000_000, first, first + 1, first + 2])
         // What is left out is missing from the first such trade on.
@@ -124,10 +125,10 @@ import Testing
             bench.ended(1)
             bench.pass(2 * Self.second)
             bench.connect()
-            for id in 1...UInt64(BinanceLimits.lowerIDsInRow) + 1 {
+            for id in 1...UInt64(DenseLimits.lowerInRow) + 1 {
                 bench.trade("BTCUSDT", id, on: 2, at: isSentAgain ? begun : nil)
             }
-            let first = UInt64(BinanceLimits.lowerIDsInRow)
+            let first = UInt64(DenseLimits.lowerInRow)
             #expect(bench.ids == [1_000_000] + (isSentAgain ? [] : [first, first + 1]))
             #expect(bench.engine.status.feeds.first?.hasOpenGap == isSentAgain)
         }
@@ -164,7 +165,7 @@ import Testing
         bench.trade("BTCUSDT", 12, on: 1, size: "0.123456789")
         bench.trade("BTCUSDT", 13, on: 1)
         #expect(bench.ids == [10, 13] && bench.gaps.count == 2)
-        #expect(bench.engine.counters.misfits == 2 && bench.engine.counters.missing == 0)
+        #expect(bench.engine.counters.misfits == 2 && bench.engine.counters.ids.missing == 0)
         let gap = try #require(bench.gaps.first)
         #expect(gap.detail.contains("11") && gap.detail.contains("size 123456789012345"))
     }
@@ -195,10 +196,10 @@ import Testing
 
     @Test("attempts never end, and the waits between them grow up to the longest")
     func attempts() {
-        var bench = EngineBench { $0.reconnectMax = 8 * Self.second }
+        var bench = EngineBench { $0.stream.reconnectMax = 8 * Self.second }
         bench.follow(["BTCUSDT"])
         var waits: [Int64] = []
-        for attempt in 1...20 as ClosedRange<BinanceLegNumber> {
+        for attempt in 1...20 as ClosedRange<UInt32> {
             #expect(bench.takeWishes() == [.open(attempt)])
             let before = bench.time
             bench.ended(attempt)
@@ -230,14 +231,14 @@ import Testing
 
     @Test("a second connection takes over before the first is too old, without a gap")
     func renewal() {
-        var bench = connected(["BTCUSDT"]) { $0.renewAfter = 3_600 * Self.second }
+        var bench = connected(["BTCUSDT"]) { $0.merge.renewAfter = 3_600 * Self.second }
         bench.trade("BTCUSDT", 1, on: 1)
         for _ in 0..<361 {
             bench.pass(10 * Self.second)
             for case .send(1, _) in bench.wishes { bench.answerAll() }
             bench.receive("{\"result\":[],\"id\":0}", on: 1)
         }
-        #expect(bench.wishes.contains(.open(2)))
+        #expect(bench.wishes.contains(.open(2, link: 1)))
         bench.connect()
         bench.trade("BTCUSDT", 2, on: 1)
         bench.trade("BTCUSDT", 2, on: 2)
@@ -249,7 +250,7 @@ import Testing
         #expect(bench.takeWishes().contains(.close(1)))
         bench.trade("BTCUSDT", 7, on: 2)
         #expect(bench.ids == [1, 2, 3, 4, 5, 6, 7] && bench.gaps.isEmpty)
-        #expect(bench.engine.counters.doubles == 2 && bench.engine.counters.lowerIDs == 0)
+        #expect(bench.engine.counters.ids.doubles == 2 && bench.engine.counters.ids.lower == 0)
     }
 
     @Test("serverShutdown, plain or combined, begins the next connection")
@@ -262,7 +263,7 @@ import Testing
             bench.trade("BTCUSDT", 1, on: 1)
             bench.receive(text, on: 1)
             bench.receive(text, on: 1)
-            #expect(bench.takeWishes() == [.open(2)])
+            #expect(bench.takeWishes() == [.open(2, link: 1)])
             bench.opened(2)
             bench.answerAll()
             bench.trade("BTCUSDT", 2, on: 2)
@@ -292,10 +293,10 @@ import Testing
         var bench = connected(["BTCUSDT"])
         _ = bench.takeWishes()
         bench.receive("{\"e\":\"serverShutdown\",\"E\":1}", on: 1)
-        #expect(bench.takeWishes() == [.open(2)])
+        #expect(bench.takeWishes() == [.open(2, link: 1)])
         bench.ended(2)
         bench.pass(2 * Self.second)
-        #expect(bench.takeWishes() == [.open(3)] && bench.gaps.isEmpty)
+        #expect(bench.takeWishes() == [.open(3, link: 1)] && bench.gaps.isEmpty)
         #expect(bench.engine.status.state == .renewing)
     }
 
@@ -309,27 +310,27 @@ import Testing
         bench.receive("x", on: 1, isText: false)
         bench.trade("XRPUSDT", 1, on: 1)
         #expect(bench.records.count { $0.kind == .trade } == 0)
-        for reason in BinanceSkip.allCases {
+        let reasons: [StreamSkip] = [.malformed, .fields, .stray, .block, .unknown, .binary]
+        for reason in reasons {
             #expect(bench.engine.counters.skipped(reason) == 1, "\(reason)")
         }
     }
 
     @Test("what cannot be delivered is refused with the reason")
     func refused() {
-        var bench = EngineBench { $0.streamsMax = 1 }
+        var bench = EngineBench { $0.merge.streamsMax = 1 }
         let items = [
-            EngineBench.instrument("BTCUSDT"), EngineBench.instrument("A", feeds: .bars),
-            EngineBench.instrument("B", name: "X\"Y"), EngineBench.instrument("ETHUSDT"),
-            EngineBench.instrument("OTHER", name: "BTCUSDT"),
-            EngineBench.instrument("AAPL", security: .stock),
+            EngineBench.coin("BTCUSDT"), EngineBench.coin("A", .bars),
+            EngineBench.coin("B", name: "X\"Y"), EngineBench.coin("ETHUSDT"),
+            EngineBench.coin("OTHER", name: "BTCUSDT"),
+            EngineBench.instrument("AAPL"),
         ]
         let begun = items.enumerated().map {
-            BinanceEngine.Begun(
-                number: UInt32($0.offset), instrument: $0.element, reached: .undefined)
+            (UInt32($0.offset), $0.element)
         }
-        bench.engine.follow(begun: begun, ended: [], bench.now, into: &bench.out)
+        bench.follow(begun)
         bench.pass(0)
-        #expect(bench.feeds.first == .starting && bench.feeds.count == 6)
+        #expect(bench.states.first == .starting && bench.states.count == 6)
         #expect(bench.engine.status.feeds.count { $0.state == .refused } == 5)
     }
 
@@ -367,11 +368,7 @@ import Testing
         bench.opened(1)
         bench.answer { _ in true }
         #expect(bench.engine.status.feeds.map(\.state) == [.refused])
-        bench.engine.follow(
-            begun: [
-                BinanceEngine.Begun(
-                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined)
-            ], ended: [0], bench.now, into: &bench.out)
+        bench.follow([(0, EngineBench.coin("BTCUSDT"))], ended: [0])
         bench.pass(Self.second)
         bench.answerAll()
         #expect(bench.engine.status.feeds.map(\.state) == [.live])
@@ -380,15 +377,14 @@ import Testing
     @Test("what ends is told before what begins: a connection has only so many streams")
     func order() {
         var bench = connected(["BTCUSDT"])
-        bench.engine.follow(
-            begun: [
-                BinanceEngine.Begun(
-                    number: 1, instrument: EngineBench.instrument("ETHUSDT"), reached: .undefined)
-            ], ended: [0], bench.now, into: &bench.out)
-        for _ in 0..<3 { bench.pass(Self.second) }
-        let methods = bench.wishes.compactMap { wish -> String? in
-            guard case .send(_, let text) = wish else { return nil }
-            return text.split(separator: "\"").dropFirst(3).first.map(String.init)
+        bench.follow([(1, EngineBench.coin("ETHUSDT"))], ended: [0])
+        var methods: [String] = []
+        for _ in 0..<3 {
+            bench.pass(Self.second)
+            for case .send(_, let text) in bench.wishes {
+                methods += text.split(separator: "\"").dropFirst(3).prefix(1).map(String.init)
+            }
+            bench.answerAll()
         }
         #expect(methods == ["UNSUBSCRIBE", "SUBSCRIBE"])
     }
@@ -398,7 +394,7 @@ import Testing
         var bench = connected(["BTCUSDT", "ETHUSDT"])
         bench.receive("{\"e\":\"serverShutdown\"}", on: 1)
         bench.connect()
-        bench.engine.follow(begun: [], ended: [1], bench.now, into: &bench.out)
+        bench.follow([], ended: [1])
         for _ in 0..<8 {
             bench.pass(Self.second)
             bench.answerAll()
@@ -410,13 +406,8 @@ import Testing
     func list() {
         var bench = connected(["BTCUSDT", "ETHUSDT"])
         bench.trade("BTCUSDT", 1, on: 1)
-        bench.engine.follow(
-            begun: [
-                BinanceEngine.Begun(
-                    number: 2, instrument: EngineBench.instrument("XRPUSDT"), reached: .undefined),
-                BinanceEngine.Begun(
-                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined),
-            ], ended: [0, 1], bench.now, into: &bench.out)
+        bench.follow(
+            [(2, EngineBench.coin("XRPUSDT")), (0, EngineBench.coin("BTCUSDT"))], ended: [0, 1])
         bench.collect()
         for _ in 0..<4 {
             bench.pass(Self.second)
@@ -451,11 +442,7 @@ import Testing
         bench.follow(["BTCUSDT"], reached: EngineBench.origin)
         #expect(bench.gaps.count == 1 && bench.gaps.first?.to.isDefined == false)
         // Another list before the first subscription changes nothing about it.
-        bench.engine.follow(
-            begun: [
-                BinanceEngine.Begun(
-                    number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined)
-            ], ended: [0], bench.now, into: &bench.out)
+        bench.follow([(0, EngineBench.coin("BTCUSDT"))], ended: [0])
         bench.collect()
         #expect(bench.gaps.count == 1)
         bench.connect()
@@ -480,13 +467,13 @@ import Testing
     @Test("after a wait the floor stays before what may still be on its way")
     func floorAfterWait() {
         var bench = connected(["BTCUSDT"])
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         bench.time += 20 * Self.second
         let old = bench.now.wall.advanced(byNanoseconds: -10 * Self.second)
         bench.trade("BTCUSDT", 1, on: 1, at: old.nanoseconds / 1_000_000)
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         bench.time += 50_000_000
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.out.floor <= old.advanced(byNanoseconds: 50_000_000 - 2 * Self.second))
     }
 
@@ -494,8 +481,7 @@ import Testing
     func stop() throws {
         var bench = connected(["BTCUSDT"])
         bench.trade("BTCUSDT", 1, on: 1)
-        bench.engine.stop(bench.now, into: &bench.out)
-        bench.collect()
+        bench.stop()
         #expect(bench.gaps.count == 1 && bench.gaps.first?.to.isDefined == false)
         #expect(bench.subscriptions.last?.action == SubscriptionAction.stop.rawValue)
         #expect(bench.wishes.contains(.close(1)))
@@ -507,16 +493,16 @@ import Testing
     func floor() {
         var bench = connected(["BTCUSDT"])
         // Nothing is known of the exchange's clock: it may be 5 s behind ours.
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         let first = bench.now.wall.advanced(byNanoseconds: -7 * Self.second)
         #expect(bench.out.floor == first)
         // It is 8 s behind ours.
         bench.trade(
             "BTCUSDT", 1, on: 1, at: (bench.now.wall.nanoseconds - 8 * Self.second) / 1_000_000)
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.out.floor == first)
         bench.pass(10 * Self.second)
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: -10 * Self.second))
         #expect(bench.engine.takeClockAhead() == nil && bench.engine.counters.late == 1)
     }
@@ -532,13 +518,13 @@ import Testing
         bench.trade("BTCUSDT", 3, on: 2)
         let held = bench.now.wall
         let least = -2 * Self.second
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.out.floor == begun.advanced(byNanoseconds: least))
         bench.time += 30 * Self.second
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.out.floor == held.advanced(byNanoseconds: least))
         bench.pass(0)
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         #expect(bench.ids == [1, 3] && bench.engine.counters.late == 0)
         #expect(bench.out.floor == bench.now.wall.advanced(byNanoseconds: least))
     }

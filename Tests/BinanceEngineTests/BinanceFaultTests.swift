@@ -26,10 +26,10 @@ private struct TradeBench: FaultBench {
     mutating func takeFaultWishes() -> [FaultWish] {
         bench.takeWishes().compactMap { wish in
             switch wish {
-            case .open(let leg): .open(leg)
-            case .close(let leg): .close(leg)
-            case .send(let leg, let text): .send(leg, text)
-            case .fetch, .lookUp: nil
+            case .open(let number, _): .open(number)
+            case .close(let number): .close(number)
+            case .send(let number, let text): .send(number, text)
+            case .fetch, .authenticate: nil
             }
         }
     }
@@ -41,18 +41,19 @@ private struct TradeBench: FaultBench {
     }
 
     mutating func turn() {
-        bench.engine.drained(bench.now, into: &bench.out)
+        bench.drain()
         bench.pass(0)
     }
 
     mutating func stop() {
-        bench.engine.stop(bench.now, into: &bench.out)
-        bench.collect()
+        bench.stop()
     }
 
     func answers(to request: String) -> (texts: [String], isBegin: Bool) {
-        let id = request.split(separator: "\"id\":").last.map { $0.dropLast() } ?? "0"
-        return (["{\"result\":null,\"id\":\(id)}"], request.contains("\"SUBSCRIBE\""))
+        (
+            ["{\"result\":null,\"id\":\(EngineBench.id(of: request))}"],
+            request.contains("\"SUBSCRIBE\"")
+        )
     }
 
     func event(_ id: UInt64) -> String { EngineBench.text("BTCUSDT", id, bench.stamp) }
@@ -66,11 +67,9 @@ private struct TradeBench: FaultBench {
         var next = TradeBench()
         (next.bench.time, next.bench.hostAhead) = (time, hostAhead)
         let last = bench.trades.last?.header
-        let begun = BinanceEngine.Begun(
-            number: 0, instrument: EngineBench.instrument("BTCUSDT"), reached: .undefined,
-            last: last.map { ($0.providerID, $0.providerTime) })
-        next.bench.engine.follow(
-            begun: [begun], ended: [], gaps: gaps, next.bench.now, into: &next.bench.out)
+        next.bench.follow(
+            [(0, EngineBench.coin("BTCUSDT"))],
+            last: last.map { ($0.providerID, $0.providerTime) }, gaps: gaps)
         next.bench.pass(0)
         return next
     }
@@ -97,7 +96,7 @@ private struct TradeBench: FaultBench {
         for hostAhead in [-5, 0, 5] as [Int64] {
             var bench = EngineBench()
             bench.hostAhead = hostAhead * Self.second
-            bench.follow("BTCUSDT", [.quotes])
+            bench.follow(["BTCUSDT"], [.quotes])
             bench.connect()
             for id in 1...600 as ClosedRange<UInt64> {
                 bench.receive(BinanceSideTests.quote(id), on: 1)
@@ -118,7 +117,7 @@ private struct TradeBench: FaultBench {
     @Test("a dense stream that stops is given up, whatever the exchange answers, with a gap")
     func stopped() {
         var bench = EngineBench()
-        bench.follow("BTCUSDT", [.quotes])
+        bench.follow(["BTCUSDT"], [.quotes])
         bench.connect()
         for id in 1...500 as ClosedRange<UInt64> {
             bench.receive(BinanceSideTests.quote(id), on: 1)
@@ -145,8 +144,8 @@ private struct TradeBench: FaultBench {
 
     @Test("of two connections the one that stops is given up, and nothing is missing")
     func oneStopped() {
-        var bench = EngineBench { $0.isHotHot = true }
-        bench.follow("BTCUSDT", [.quotes])
+        var bench = EngineBench { $0.merge.legs = 2 }
+        bench.follow(["BTCUSDT"], [.quotes])
         bench.connect()
         for id in 1...1_000 as ClosedRange<UInt64> {
             bench.receive(BinanceSideTests.quote(id), on: 1)

@@ -23,19 +23,19 @@ struct BinanceHistoryTests {
 
         var items: [String: [Item]] = [:]
 
-        func answer(_ request: BinanceHistoryRequest) -> [UInt8] {
-            switch request {
-            case .lookUp(let question):
-                let first = items[question.symbol]?.first { $0.time >= question.milliseconds }
+        /// `most`: the trades of a page.
+        func answer(_ request: BinancePastRequest, most: Int = .max) -> [UInt8] {
+            let own = items[request.symbol] ?? []
+            if let start = request.integer("startTime") {
+                let first = own.first { $0.time >= start }
                 return Array(first.map { "[{\"f\":\($0.id)}]" }?.utf8 ?? "[]".utf8)
-            case .fetch(let fetch):
-                let page = items[fetch.symbol]?.drop { $0.id < fetch.from }.prefix(fetch.count)
-                let list = (page ?? []).map {
-                    "{\"id\":\($0.id),\"price\":\"1.5\",\"qty\":\"\($0.size)\",\"time\":\($0.time)}"
-                }
-                return Array("[\(list.joined(separator: ","))]".utf8)
-            case .bars, .latest: return Array("[]".utf8)
             }
+            let from = UInt64(request.query["fromId"] ?? "") ?? 0
+            let count = min(most, Int(request.integer("limit") ?? 0))
+            let list = own.drop { $0.id < from }.prefix(count).map {
+                "{\"id\":\($0.id),\"price\":\"1.5\",\"qty\":\"\($0.size)\",\"time\":\($0.time)}"
+            }
+            return Array("[\(list.joined(separator: ","))]".utf8)
         }
     }
 
@@ -110,7 +110,7 @@ struct BinanceHistoryTests {
         var bench = Bench()
         try bench.begin(["A"])
         for outcome in [
-            BinanceFetchOutcome.failed("no answer"), .limited(retryAfter: nil, isBanned: false),
+            StreamAnswer.failed("no answer"), .limited(retryAfter: nil, isBanned: false),
             .limited(retryAfter: Self.second, isBanned: true), .page(Array("{}".utf8)),
         ] {
             let next = bench.turn()
@@ -187,16 +187,8 @@ struct BinanceHistoryTests {
         for _ in 0..<100 where bench.history.phase == .loading {
             guard let request = bench.turn() else { continue }
             requests += 1
-            var answer = past.answer(request)
             // Each second answer is empty, and the others have one trade.
-            if requests % 2 == 0 {
-                answer = Array("[]".utf8)
-            } else if case .fetch(let fetch) = request {
-                answer = past.answer(
-                    .fetch(
-                        BinanceFetch(
-                            number: fetch.number, symbol: "A", from: fetch.from, count: 1)))
-            }
+            let answer = requests % 2 == 0 ? Array("[]".utf8) : past.answer(request, most: 1)
             bench.history.answered(request.number, .page(answer), bench.now)
         }
         _ = bench.turn()

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -17,7 +18,7 @@ struct BinanceLimitTests {
 
     @Test("connections, streams and requests of a source that begins")
     func begins() {
-        var bench = EngineBench { $0.streamsMax = 2 }
+        var bench = EngineBench { $0.merge.streamsMax = 2 }
         bench.follow(["BTCUSDT", "ETHUSDT", "SOLUSDT"])
         #expect(
             bench.engine.limits(bench.now.monotonic) == [
@@ -35,7 +36,7 @@ struct BinanceLimitTests {
 
     @Test("an instrument without room begins when another one is removed, with what it lacks")
     func room() {
-        var bench = EngineBench { $0.streamsMax = 3 }
+        var bench = EngineBench { $0.merge.streamsMax = 3 }
         let reached = EngineBench.origin.advanced(byNanoseconds: -60 * Self.second)
         bench.follow(
             ["BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"], reached: reached,
@@ -47,20 +48,14 @@ struct BinanceLimitTests {
         bench.connect()
         #expect(bench.engine.status.feeds.suffix(2).map(\.state) == [.refused, .refused])
         // One that changes keeps its place.
-        bench.engine.follow(
-            begun: [
-                BinanceEngine.Begun(
-                    number: 1, instrument: EngineBench.instrument("ETHUSDT", feeds: .trades),
-                    reached: .undefined)
-            ], ended: [1], bench.now, into: &bench.out)
+        bench.follow([(1, EngineBench.coin("ETHUSDT", .trades))], ended: [1])
         #expect(bench.engine.status.feeds.count { $0.state == .refused } == 2)
         // What waits keeps what it lacks.
         let waiting = [(UInt32(3), "XRPUSDT"), (4, "ADAUSDT")].map {
-            BinanceEngine.Begun(
-                number: $0.0, instrument: EngineBench.instrument($0.1), reached: .undefined)
+            ($0.0, EngineBench.coin($0.1))
         }
-        bench.engine.follow(begun: waiting, ended: [3, 4], bench.now, into: &bench.out)
-        bench.engine.follow(begun: [], ended: [1], bench.now, into: &bench.out)
+        bench.follow(waiting, ended: [3, 4])
+        bench.follow([], ended: [1])
         for _ in 0..<4 {
             bench.pass(Self.second)
             bench.answerAll()
@@ -74,8 +69,8 @@ struct BinanceLimitTests {
         #expect(gaps.last?.from == reached && gaps.last?.to.isDefined == true)
         #expect(gaps.allSatisfy { $0.reason == GapReason.disconnected.rawValue })
         // The last one is removed while it waits.
-        bench.engine.follow(begun: [], ended: [4], bench.now, into: &bench.out)
-        bench.engine.follow(begun: [], ended: [0], bench.now, into: &bench.out)
+        bench.follow([], ended: [4])
+        bench.follow([], ended: [0])
         #expect(bench.engine.status.feeds.map(\.name) == ["SOLUSDT", "XRPUSDT"])
     }
 
@@ -83,17 +78,16 @@ struct BinanceLimitTests {
     func taken() {
         var bench = EngineBench()
         let begun = [
-            EngineBench.instrument("BTCUSDT"), EngineBench.instrument("B", name: "BTCUSDT"),
+            EngineBench.coin("BTCUSDT"), EngineBench.coin("B", name: "BTCUSDT"),
         ]
         .enumerated().map {
-            BinanceEngine.Begun(
-                number: UInt32($0.offset), instrument: $0.element, reached: .undefined)
+            (UInt32($0.offset), $0.element)
         }
-        bench.engine.follow(begun: begun, ended: [], bench.now, into: &bench.out)
+        bench.follow(begun)
         bench.pass(0)
         bench.connect()
         #expect(bench.engine.status.feeds.map(\.state) == [.live, .refused])
-        bench.engine.follow(begun: [], ended: [0], bench.now, into: &bench.out)
+        bench.follow([], ended: [0])
         for _ in 0..<3 {
             bench.pass(Self.second)
             bench.answerAll()
@@ -135,22 +129,17 @@ struct BinanceLimitTests {
             (200, true, 200, "418: the exchange has banned this address"),
         ] as [(Int64?, Bool, Int64, String)])
     func limited(_ retryAfter: Int64?, _ isBanned: Bool, _ wait: Int64, _ reason: String) throws {
-        var bench = EngineBench { $0.fills = true }
+        var bench = EngineBench { $0.merge.fills = true }
         bench.follow(["BTCUSDT"])
         bench.connect()
         bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
         bench.trade("BTCUSDT", 7, on: 1, at: 2_000)
         bench.pass(Self.second)
-        let fetches = bench.takeWishes().compactMap { wish -> BinanceFetch? in
-            if case .fetch(let fetch) = wish { fetch } else { nil }
-        }
-        let fetch = try #require(fetches.first)
+        let fetch = try #require(bench.takeFetches().first)
         let before = try #require(limit(.weight, bench)?.used)
-        bench.engine.fetched(
+        bench.answer(
             fetch.number,
-            .limited(retryAfter: retryAfter.map { $0 * Self.second }, isBanned: isBanned),
-            bench.now, into: &bench.out)
-        bench.collect()
+            .limited(retryAfter: retryAfter.map { $0 * Self.second }, isBanned: isBanned))
         #expect(
             limit(.weight, bench)
                 == ProviderLimit(

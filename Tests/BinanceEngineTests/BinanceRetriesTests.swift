@@ -18,7 +18,7 @@ struct BinanceRetriesTests {
     }
 
     private static func take(
-        _ retries: inout Retries, _ outcome: BinanceFetchOutcome
+        _ retries: inout Retries, _ outcome: StreamAnswer
     ) -> Retries.Step {
         retries.take(outcome, interval: 40_000_000, now())
     }
@@ -55,7 +55,7 @@ struct BinanceRetriesTests {
             #expect(retries.at.nanoseconds > 0)
             last = max(last, retries.at.nanoseconds)
         }
-        #expect(last > BinanceLimits.fetchInterval && last <= BinanceLimits.fetchWaitMax)
+        #expect(last > BinanceLimits.fetchInterval && last <= BinanceLimits.requests.failedWaitMax)
         #expect(
             Self.take(&retries, .failed("status 503")) == .failed("status 503, 5 times in a row"))
         // The next question has all of its tries.

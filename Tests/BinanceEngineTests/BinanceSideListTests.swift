@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -13,7 +14,7 @@ import Testing
 
     private func connected(_ feeds: Instrument.Feeds) -> EngineBench {
         var bench = EngineBench()
-        bench.follow("BTCUSDT", feeds)
+        bench.follow(["BTCUSDT"], feeds)
         bench.connect()
         return bench
     }
@@ -23,13 +24,8 @@ import Testing
         _ bench: inout EngineBench, ended: Bool, begun feeds: Instrument.Feeds?,
         name: String = "BTCUSDT"
     ) {
-        let begun = feeds.map {
-            BinanceEngine.Begun(
-                number: 0, instrument: EngineBench.instrument("BTCUSDT", feeds: $0, name: name),
-                reached: .undefined)
-        }
-        bench.engine.follow(
-            begun: begun.map { [$0] } ?? [], ended: ended ? [0] : [], bench.now, into: &bench.out)
+        let begun = feeds.map { [(0 as UInt32, EngineBench.coin("BTCUSDT", $0, name: name))] }
+        bench.follow(begun ?? [], ended: ended ? [0] : [])
         bench.pass(Self.second)
         bench.answerAll()
         bench.pass(Self.second)
@@ -45,12 +41,12 @@ import Testing
         bench.pass(3_600 * Self.second)
         bench.records.removeAll()
         _ = bench.takeWishes()
-        bench.follow("BTCUSDT", [.quotes, .bars])
+        bench.follow(["BTCUSDT"], [.quotes, .bars])
         bench.pass(Self.second)
         bench.connect()
         bench.pass(Self.second)
         bench.connect()
-        let leg = bench.lastLeg ?? 0
+        let leg = bench.lastConnection
         bench.receive(BinanceSideTests.bar(Self.begin + 60 * Self.minute), on: leg)
         #expect(bench.bars.count == 1 && bench.gaps.isEmpty)
         // An outage before the first quote begins when the new subscription did.
@@ -122,7 +118,7 @@ import Testing
         bench.receive(BinanceSideTests.quote(5), on: 1)
         for _ in 0..<2 {
             bench.pass(5 * Self.second)
-            bench.ended(bench.lastLeg ?? 0)
+            bench.ended(bench.lastConnection)
             bench.pass(100 * Self.second)
             bench.connect()
         }

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Seeds
@@ -15,7 +16,7 @@ import Testing
         _ feeds: Instrument.Feeds, _ change: (inout BinanceSettings) -> Void = { _ in }
     ) -> EngineBench {
         var bench = EngineBench(change)
-        bench.follow("BTCUSDT", feeds)
+        bench.follow(["BTCUSDT"], feeds)
         bench.connect()
         return bench
     }
@@ -51,8 +52,8 @@ import Testing
     @Test("an instrument has a stream for each kind of its data, and one state")
     func streams() {
         var bench = EngineBench()
-        bench.follow("BTCUSDT", [.trades, .quotes, .bars, .depth])
-        for case .open(let leg) in bench.takeWishes() { bench.opened(leg) }
+        bench.follow(["BTCUSDT"], [.trades, .quotes, .bars, .depth])
+        for case .open(let leg, _) in bench.takeWishes() { bench.opened(leg) }
         #expect(
             bench.wishes == [
                 .send(
@@ -62,7 +63,7 @@ import Testing
                         + "\"btcusdt@depth20@100ms\"],\"id\":1}")
             ])
         bench.answerAll()
-        #expect(bench.feeds == [.starting, .live])
+        #expect(bench.states == [.starting, .live])
         #expect(
             bench.subscriptions.map(\.kind)
                 == [DataKind.trade, .quote, .providerBar, .depth].map(\.rawValue))
@@ -89,12 +90,12 @@ import Testing
 
     @Test("an update comes once, whichever connection brings it first")
     func doubles() {
-        var bench = connected(.quotes) { $0.isHotHot = true }
+        var bench = connected(.quotes) { $0.merge.legs = 2 }
         for (id, leg) in [(5, 1), (5, 2), (7, 2), (7, 1), (9, 1)] as [(UInt64, UInt32)] {
             bench.receive(Self.quote(id), on: leg)
         }
         #expect(bench.quotes.map(\.header.providerID) == [5, 7, 9])
-        #expect(bench.engine.counters.sides.doubles == 2)
+        #expect(bench.engine.counters.ids.doubleUpdates == 2)
         bench.ended(1)
         #expect(bench.gaps.isEmpty)
         bench.receive(Self.quote(10), on: 2)
@@ -124,7 +125,7 @@ import Testing
         let trades = bench.gaps.filter { $0.kind == DataKind.trade.rawValue }
         #expect(trades.last?.state == GapState.filled.rawValue)
         #expect(bench.quotes.map(\.header.providerID) == [5, 2])
-        #expect(bench.feeds == [.starting, .live, .down, .live])
+        #expect(bench.states == [.starting, .live, .down, .live])
     }
 
     @Test("a bar that is over becomes a record, also when its volume has more than 64 bits")
@@ -135,7 +136,7 @@ import Testing
         bench.receive(Self.bar(1_672_515_780_000, volume: "92233720368547758.08"), on: 1)
         bench.receive(Self.bar(1_672_515_780_000), on: 1)
         let bar = try #require(bench.bars.first)
-        #expect(bench.bars.count == 1 && bench.engine.counters.sides.doubles == 1)
+        #expect(bench.bars.count == 1 && bench.engine.counters.ids.doubleUpdates == 1)
         #expect(bar.openTime.nanoseconds == 1_672_515_780_000_000_000)
         #expect(bar.closeTime.nanoseconds == 1_672_515_840_000_000_000)
         #expect(bar.header.eventTime == bar.closeTime && bar.flags.isEmpty)
@@ -185,21 +186,20 @@ import Testing
         for _ in 0..<60 {
             id += UInt64.random(in: 1...5, using: &random)
             switch Int.random(in: 0..<20, using: &random) {
-            case 0: bench.engine.restartBook(of: 0)
+            case 0: bench.engine.restart(0, .depth)
             case 1:
-                bench.ended(try #require(bench.lastLeg))
+                bench.ended(bench.lastConnection)
                 bench.pass(100 * Self.second)
                 bench.connect()
             case 2: book = Self.randomBook(&random)
             default: Self.change(&book, &random)
             }
-            let leg = try #require(bench.lastLeg)
-            bench.receive(Self.book(id, book), on: leg)
+            bench.receive(Self.book(id, book), on: bench.lastConnection)
             try follow(&mirror, bench.takeRecords())
             #expect(
                 mirror?.bids == book.bids && mirror?.asks == book.asks, "TAPELINE_SEED=\(seed)")
         }
-        return bench.engine.counters.sides.rows
+        return bench.engine.counters.rows
     }
 
     private static func randomBook(_ random: inout SeededRandom) -> BinanceBook {
@@ -277,11 +277,10 @@ import Testing
 
     @Test("an unknown symbol refuses all its streams, and a number beyond the tape is a gap")
     func refusals() {
-        var bench = EngineBench { $0.fills = true }
-        bench.unknown = ["BTCUSDT"]
-        bench.follow("BTCUSDT", [.trades, .quotes])
+        var bench = EngineBench(unknown: ["BTCUSDT"]) { $0.merge.fills = true }
+        bench.follow(["BTCUSDT"], [.trades, .quotes])
         bench.connect()
-        #expect(bench.feeds.last == .refused)
+        #expect(bench.states.last == .refused)
         let reason = bench.engine.status.feeds.first?.reason
         #expect(reason?.hasPrefix("the exchange has no symbol BTCUSDT: ") == true)
         #expect(bench.subscriptions.isEmpty)
@@ -297,7 +296,7 @@ import Testing
     func inherited() {
         let reached = EngineBench.origin.advanced(byNanoseconds: -5 * Self.second)
         var bench = EngineBench()
-        bench.follow("BTCUSDT", [.trades, .quotes, .bars], reached: reached)
+        bench.follow(["BTCUSDT"], [.trades, .quotes, .bars], reached: reached)
         #expect(
             Set(bench.gaps.map(\.kind))
                 == Set([DataKind.trade, .quote, .providerBar].map(\.rawValue)))

@@ -1,10 +1,11 @@
-import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Seeds
 import Testing
 
 @testable import BinanceEngine
+@testable import EngineKit
 
 /// An exchange that loses, cuts, repeats and renews, from seeds.
 @Suite struct BinanceSimulationTests {
@@ -25,7 +26,7 @@ import Testing
 
     /// The exchange's side of one connection: what is on its way, in order.
     private struct Line {
-        var leg: BinanceLegNumber
+        var leg: UInt32
         var isSubscribed = false
         var queue: [String] = []
     }
@@ -36,7 +37,7 @@ import Testing
         var lines: [Line] = []
         var happened: [Happened] = []
         /// Requests for past trades that wait for their answers.
-        var fetches: [BinanceFetch] = []
+        var fetches: [StreamFetch] = []
         /// Ids that the exchange has forgotten.
         var forgotten: Set<Happened> = []
         var ids = [UInt64](repeating: 500, count: BinanceSimulationTests.symbols.count)
@@ -49,7 +50,7 @@ import Testing
         mutating func obey() {
             for wish in bench.takeWishes() {
                 switch wish {
-                case .open(let leg):
+                case .open(let leg, _):
                     guard chance(20) else {
                         lines.append(Line(leg: leg))
                         bench.opened(leg)
@@ -58,11 +59,11 @@ import Testing
                     bench.ended(leg)
                 case .close(let leg): lines.removeAll { $0.leg == leg }
                 case .fetch(let fetch): fetches.append(fetch)
-                case .lookUp: continue
+                case .authenticate: continue
                 case .send(let leg, let text):
                     guard let place = lines.firstIndex(where: { $0.leg == leg }) else { continue }
-                    let id = text.split(separator: ":").last.map { $0.dropLast() } ?? "0"
-                    lines[place].queue.append("{\"result\":null,\"id\":\(id)}")
+                    lines[place].queue.append(
+                        "{\"result\":null,\"id\":\(EngineBench.id(of: text))}")
                     lines[place].isSubscribed = true
                 }
             }
@@ -111,8 +112,8 @@ import Testing
         }
 
         /// Answers a request for past trades, or does not.
-        mutating func answer(_ fetch: BinanceFetch) {
-            let outcome: BinanceFetchOutcome
+        mutating func answer(_ fetch: StreamFetch) {
+            let outcome: StreamAnswer
             switch Int.random(in: 0..<10, using: &random) {
             case 0: outcome = .failed("no answer")
             case 1:
@@ -126,18 +127,14 @@ import Testing
                 let known = past.prefix(count).filter { !forgotten.contains($0) }
                 outcome = .page(Array("[\(known.map(\.listed).joined(separator: ","))]".utf8))
             }
-            bench.engine.fetched(fetch.number, outcome, bench.now, into: &bench.out)
-            bench.collect()
+            bench.answer(fetch.number, outcome)
         }
 
         /// Another list of instruments has a symbol that was on the last one, too.
         mutating func beginAgain() {
             let number = UInt32.random(in: 0..<UInt32(ids.count), using: &random)
-            let instrument = EngineBench.instrument(BinanceSimulationTests.symbols[Int(number)])
-            bench.engine.follow(
-                begun: [
-                    BinanceEngine.Begun(number: number, instrument: instrument, reached: .undefined)
-                ], ended: [number], bench.now, into: &bench.out)
+            let instrument = EngineBench.coin(BinanceSimulationTests.symbols[Int(number)])
+            bench.follow([(number, instrument)], ended: [number])
         }
     }
 
@@ -147,11 +144,11 @@ import Testing
     func exchange(seed: UInt64) {
         var world = World(
             bench: EngineBench {
-                $0.renewAfter = 20_000_000_000
-                $0.overlap = 200_000_000
-                $0.reconnectMax = 2_000_000_000
-                $0.fills = seed % 3 > 0
-                $0.isHotHot = seed % 2 > 0
+                $0.merge.renewAfter = 20_000_000_000
+                $0.merge.overlap = 200_000_000
+                $0.stream.reconnectMax = 2_000_000_000
+                $0.merge.fills = seed % 3 > 0
+                $0.merge.legs = seed % 2 > 0 ? 2 : 1
             }, random: SeededRandom(seed: seed))
         world.bench.follow(Self.symbols)
         for _ in 0..<3_000 { world.step() }
@@ -182,8 +179,8 @@ import Testing
                     state != nil && state != .filled,
                     "TAPELINE_SEED=\(seed): \(symbol) \(trade.id) is in no gap")
             }
-            let waiting = bench.engine.holes.waiting.filter {
-                bench.engine.feeds[$0.place].instrument == symbol
+            let waiting = bench.engine.machine.holes.waiting.filter {
+                bench.engine.machine.feeds.list[$0.place].instrument == symbol
             }
             let lasting = gaps.last { !$0.to.isDefined }?.from
             for gap in gaps where gap.state == GapState.open.rawValue && gap.to.isDefined {
@@ -204,7 +201,8 @@ import Testing
                 gaps.filter { $0.state == GapState.abandoned.rawValue }
                 .flatMap { Self.ids(in: $0.detail) }
                 + waiting.flatMap { hole in
-                    hole.parts.flatMap { Self.ids(in: $0.detail) } + Array(hole.next...hole.last)
+                    hole.parts.flatMap { Self.ids(in: $0.detail) }
+                        + Array(hole.next...hole.ids.upperBound)
                 }
             let missing = lost.map(\.id).filter { $0 < ids.last ?? 0 }
             let difference = Set(named).symmetricDifference(missing).sorted()
@@ -213,7 +211,7 @@ import Testing
                 "TAPELINE_SEED=\(seed): \(symbol): \(difference)")
         }
         #expect(bench.engine.counters.links.renewals > 0 && bench.engine.counters.links.opened > 2)
-        #expect(bench.engine.counters.fills.filled == 0 || bench.engine.settings.fills)
+        #expect(bench.engine.counters.ids.filled == 0 || bench.engine.settings.merge.fills)
     }
 
     /// Returns what the last record about a moment says.
@@ -262,7 +260,7 @@ import Testing
                     $0, isText: true, on: leg, bench.now, into: &bench.out)
             }
             bench.pass(1_000_000)
-            for case .open(let leg) in bench.takeWishes() { bench.opened(leg) }
+            for case .open(let leg, _) in bench.takeWishes() { bench.opened(leg) }
         }
         #expect(bench.engine.counters.messages > 0)
     }

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -11,8 +12,7 @@ import Testing
 
     @Test("a symbol that the exchange does not have is refused, until it trades nevertheless")
     func unknown() {
-        var bench = EngineBench { $0.fills = true }
-        bench.unknown = ["ETHUSD", "XRPUSD"]
+        var bench = EngineBench(unknown: ["ETHUSD", "XRPUSD"]) { $0.merge.fills = true }
         bench.follow(["BTCUSDT", "ETHUSD", "SOLUSDT", "XRPUSD", "ADAUSDT"])
         bench.connect()
         for _ in 0..<12 {
@@ -36,59 +36,47 @@ import Testing
 
     @Test("what the exchange says of a symbol is shown")
     func facts() throws {
-        var bench = EngineBench { $0.fills = true }
-        bench.unknown = nil
+        var bench = EngineBench(unknown: nil) { $0.merge.fills = true }
         bench.follow(["BTCUSDT", "PEPEUSDT"])
-        let asked = takeQuestion(&bench)
+        let asked = bench.takeQuestion()
         let question = try #require(asked)
         #expect(question.symbols == ["BTCUSDT", "PEPEUSDT"])
         let list = EngineBench.list(
             question.symbols, status: "BREAK", largest: "123456789012345.00000000")
-        bench.engine.fetched(question.number, .page(list), bench.now, into: &bench.out)
-        bench.collect()
+        bench.answer(question.number, .page(list))
         bench.connect()
         let feed = try #require(bench.engine.status.feeds.first)
         #expect(feed.state == .live)
         #expect(feed.reason.hasPrefix("the exchange does not trade it now: BREAK: "))
         let text = "a size of 123456789012345.00000000"
-        #expect(bench.notes.contains(.mayNotFit(instrument: 1, text: text)))
+        #expect(bench.troubles.contains { $0.contains("limits allow \(text), which does not fit") })
     }
 
     @Test("an answer that does not come is asked for again, for a while; trades come without it")
     func failures() throws {
-        var bench = EngineBench { $0.fills = true }
-        bench.unknown = nil
+        var bench = EngineBench(unknown: nil) { $0.merge.fills = true }
         bench.follow(["BTCUSDT"])
         var asked = 0
         for turn in 0..<40 {
-            bench.pass(BinanceLimits.fetchWaitMax)
-            let asking = takeQuestion(&bench)
+            bench.pass(BinanceLimits.requests.failedWaitMax)
+            let asking = bench.takeQuestion()
             bench.connect()
             guard let question = asking else { continue }
             asked += 1
-            let outcome: BinanceFetchOutcome =
+            let outcome: StreamAnswer =
                 turn % 2 == 0 ? .failed("no answer") : .page(Array("[]".utf8))
-            bench.engine.fetched(question.number, outcome, bench.now, into: &bench.out)
-            bench.collect()
+            bench.answer(question.number, outcome)
         }
         #expect(
-            asked == BinanceLimits.uselessAnswersMax
+            asked == DenseLimits.uselessAnswersMax
                 && bench.engine.status.feeds.first?.state != .refused)
-        #expect(bench.engine.holes.lookUps.isEmpty)
-    }
-
-    private func takeQuestion(_ bench: inout EngineBench) -> BinanceLookUp? {
-        let found = bench.wishes.compactMap { wish in
-            if case .lookUp(let question) = wish { question } else { nil }
-        }
-        bench.wishes.removeAll { if case .lookUp = $0 { true } else { false } }
-        return found.first
+        #expect(bench.engine.lookUps.groups.isEmpty)
     }
 
     @Test(
         "what is no list of symbols is none",
         arguments: ["", "[]", "{}", #"{"symbols":[1]}"#, #"{"symbols":[{"symbol":"A"}]}"#])
     func lists(text: String) {
-        #expect(BinanceSymbolList.read(Array(text.utf8)) == nil)
+        #expect(BinanceSymbolFacts.list(Array(text.utf8)) == nil)
     }
 }

@@ -1,102 +1,56 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 
 @testable import BinanceEngine
 
-/// An engine with a clock that the test moves.
-struct EngineBench {
-    static let origin = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+typealias EngineBench = StreamBench<BinanceEngine>
 
-    var engine: BinanceEngine
-    var out = BinanceOutput()
-    var records: [ProviderRecord] = []
-    var wishes: [BinanceWish] = []
-    var notes: [BinanceNote] = []
-    /// The symbols that the exchange does not have; `nil`: the test answers itself.
-    var unknown: Set<String>? = []
-    /// Since `origin`, in nanoseconds.
-    var time: Int64 = 0
-    /// How far the host's clock is ahead of it.
-    var hostAhead: Int64 = 0
-
-    init(_ change: (inout BinanceSettings) -> Void = { _ in }) {
+/// Which of the exchange's symbols it does not have.
+extension StreamBench<BinanceEngine> {
+    /// The exchange does not have the symbols of `unknown`; `nil`: the test answers questions about
+    /// symbols itself.
+    init(
+        unknown: Set<String>? = [], _ change: (inout BinanceSettings) -> Void = { _ in }
+    ) {
         var settings = BinanceSettings(seed: 1)
         change(&settings)
-        engine = BinanceEngine(settings)
+        self.init(BinanceEngine(settings), drains: false)
+        if let unknown { answering = { $0.answerLookUps(unknown) } }
     }
 
-    var now: Moment {
-        Moment(
-            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
-            monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
-    }
-
-    /// The present time as the exchange writes it, in milliseconds.
-    var stamp: Int64 { Self.origin.advanced(byNanoseconds: time).nanoseconds / 1_000_000 }
-
-    static func instrument(
-        _ symbol: String, feeds: Instrument.Feeds = .trades, name: String = "",
-        security: Instrument.Security = .crypto
+    static func coin(
+        _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = ""
     ) -> Instrument {
-        var contract = Instrument.Contract(security)
-        contract.providerSymbol = name
-        guard let symbol = Symbol(symbol) else { preconditionFailure("no symbol: \(symbol)") }
-        return Instrument(symbol: symbol, contract: contract, feeds: feeds)
+        instrument(symbol, feeds, name: name, security: .crypto)
     }
 
+    /// Follows symbols, which have the numbers from 0 on.
     mutating func follow(
-        _ symbols: [String], reached: Timestamp = .undefined, gaps: [OpenGap] = []
+        _ symbols: [String], _ feeds: Instrument.Feeds = .trades,
+        reached: Timestamp = .undefined, gaps: [OpenGap] = []
     ) {
-        let begun = symbols.enumerated().map { number, symbol in
-            BinanceEngine.Begun(
-                number: UInt32(number), instrument: Self.instrument(symbol), reached: reached)
-        }
-        engine.follow(begun: begun, ended: [], gaps: gaps, now, into: &out)
+        let begun = symbols.enumerated().map { (UInt32($0.offset), Self.coin($0.element, feeds)) }
+        follow(begun, reached: reached, gaps: gaps)
         pass(0)
-    }
-
-    /// Follows one instrument with these feeds.
-    mutating func follow(
-        _ symbol: String, _ feeds: Instrument.Feeds, reached: Timestamp = .undefined
-    ) {
-        let instrument = Self.instrument(symbol, feeds: feeds)
-        engine.follow(
-            begun: [BinanceEngine.Begun(number: 0, instrument: instrument, reached: reached)],
-            ended: [], now, into: &out)
-        pass(0)
-    }
-
-    /// Lets time pass, and does what is due in it.
-    mutating func pass(_ nanoseconds: Int64) {
-        time += nanoseconds
-        engine.timePassed(now, into: &out)
-        collect()
-    }
-
-    mutating func collect() {
-        records += out.records
-        wishes += out.wishes
-        notes += out.notes
-        out.records.removeAll()
-        out.wishes.removeAll()
-        out.notes.removeAll()
-        answerLookUps()
     }
 
     /// Answers questions about symbols.
-    private mutating func answerLookUps() {
-        guard let unknown else { return }
-        let asked = wishes.compactMap { wish in
-            if case .lookUp(let question) = wish { question } else { nil }
-        }
-        guard let question = asked.first else { return }
-        wishes.removeAll { if case .lookUp = $0 { true } else { false } }
+    private mutating func answerLookUps(_ unknown: Set<String>) {
+        guard let question = takeQuestion() else { return }
         let isKnown = unknown.isDisjoint(with: question.symbols)
-        engine.fetched(
-            question.number,
-            isKnown ? .page(Self.list(question.symbols)) : .unknownSymbol, now, into: &out)
-        collect()
+        answer(question.number, isKnown ? .page(Self.list(question.symbols)) : .unknownSymbol)
+    }
+
+    /// Returns the first question about symbols, once.
+    mutating func takeQuestion() -> (number: UInt64, symbols: [String])? {
+        let place = wishes.firstIndex {
+            if case .fetch(let fetch) = $0 { fetch.endpoint == "exchangeInfo" } else { false }
+        }
+        guard let place, case .fetch(let fetch) = wishes.remove(at: place) else { return nil }
+        let list = fetch.query["symbols"] ?? ""
+        return (fetch.number, list.split(separator: "\"").filter { $0.count > 1 }.map(String.init))
     }
 
     /// Returns the exchange's list of these symbols.
@@ -112,62 +66,29 @@ struct EngineBench {
         return Array("{\"symbols\":[\(items.joined(separator: ","))]}".utf8)
     }
 
-    /// Returns the wishes since the last call.
-    mutating func takeWishes() -> [BinanceWish] {
-        defer { wishes.removeAll() }
-        return wishes
-    }
-
-    mutating func opened(_ leg: BinanceLegNumber) {
-        engine.opened(leg, now, into: &out)
-        pass(0)
-    }
-
-    mutating func ended(_ leg: BinanceLegNumber, _ why: String = "cut") {
-        engine.ended(leg, why, now, into: &out)
-        collect()
-    }
-
-    mutating func receive(_ text: String, on leg: BinanceLegNumber, isText: Bool = true) {
-        receive(Array(text.utf8), on: leg, isText: isText)
-    }
-
-    mutating func receive(_ bytes: [UInt8], on leg: BinanceLegNumber, isText: Bool = true) {
-        bytes.withRawSpan {
-            engine.received($0, isText: isText, on: leg, now, into: &out)
-        }
-        collect()
-    }
-
-    /// Returns the records since the last call.
-    mutating func takeRecords() -> [ProviderRecord] {
-        defer { records.removeAll() }
-        return records
-    }
-
-    /// The connection that was opened last.
-    var lastLeg: BinanceLegNumber? { engine.legs.last?.number }
-
     /// Answers all requests that were sent.
     mutating func answerAll() { answer { _ in false } }
 
     /// Answers all requests that were sent; the exchange refuses some of them.
     mutating func answer(refusing isRefused: (String) -> Bool) {
         for wish in takeWishes() {
-            guard case .send(let leg, let text) = wish, let place = text.range(of: "\"id\":")
-            else { continue }
+            guard case .send(let number, let text) = wish else { continue }
             let result =
                 isRefused(text) ? "\"code\":2,\"msg\":\"Invalid request\"" : "\"result\":null"
-            receive("{\(result),\"id\":\(text[place].dropLast())}", on: leg)
+            receive("{\(result),\"id\":\(Self.id(of: text))}", on: number)
         }
     }
 
+    /// Returns the id of a request.
+    static func id(of request: String) -> Substring {
+        request.split(separator: "\"id\":").last?.dropLast() ?? "0"
+    }
+
     mutating func trade(
-        _ symbol: String, _ id: UInt64, on leg: BinanceLegNumber, size: String = "2.5",
+        _ symbol: String, _ id: UInt64, on number: UInt32, size: String = "2.5",
         at milliseconds: Int64? = nil
     ) {
-        let stamp = milliseconds ?? self.stamp
-        receive(Self.text(symbol, id, stamp, size: size), on: leg)
+        receive(Self.text(symbol, id, milliseconds ?? stamp, size: size), on: number)
     }
 
     static func text(
@@ -180,59 +101,60 @@ struct EngineBench {
 
     /// Connects, and has the exchange confirm what is wanted.
     mutating func connect() {
-        for case .open(let leg) in takeWishes() { opened(leg) }
+        for case .open(let number, _) in takeWishes() { opened(number) }
         answerAll()
     }
 
-    var trades: [Trade] {
-        records.compactMap { record in
-            if case .tape(.trade(let trade)) = record { trade } else { nil }
-        }
+    /// A bench that follows symbols and is connected.
+    static func connected(
+        _ symbols: String..., feeds: Instrument.Feeds = .trades,
+        _ change: (inout BinanceSettings) -> Void = { _ in }
+    ) -> Self {
+        var bench = Self(change)
+        bench.follow(symbols, feeds)
+        bench.connect()
+        return bench
     }
 
-    var quotes: [Quote] {
-        records.compactMap { record in
-            if case .tape(.quote(let quote)) = record { quote } else { nil }
-        }
-    }
-
-    var bars: [ProviderBar] {
-        records.compactMap { record in
-            if case .tape(.providerBar(let bar)) = record { bar } else { nil }
-        }
-    }
+    /// The connection that was opened last.
+    var lastConnection: UInt32 { engine.machine.links.map(\.number).max() ?? 0 }
 
     var ids: [UInt64] { trades.map(\.header.providerID) }
-
-    var gaps: [GapRecord] {
-        records.compactMap { record in
-            if case .tape(.gap(let gap)) = record { gap } else { nil }
-        }
-    }
-
-    var subscriptions: [SubscriptionRecord] {
-        records.compactMap { record in
-            if case .tape(.subscription(let record)) = record { record } else { nil }
-        }
-    }
-
-    var feeds: [FeedState.State] {
-        records.compactMap { record in
-            if case .feed(let feed) = record { feed.state } else { nil }
-        }
-    }
+    var holes: Int { engine.status.holes }
 }
 
-extension String {
-    /// Returns the range from the end of a part to the end.
-    fileprivate func range(of part: String) -> Range<Index>? {
-        var rest = self[...]
-        while !rest.isEmpty {
-            if rest.hasPrefix(part) {
-                return rest.index(rest.startIndex, offsetBy: part.count)..<endIndex
+extension StreamFetch {
+    var endpoint: Substring { target.prefix { $0 != "?" } }
+    var query: [String: String] { BinanceQuery.parsed(target) }
+    var from: UInt64 { query["fromId"].flatMap { UInt64($0) } ?? 0 }
+    var count: Int { query["limit"].flatMap { Int($0) } ?? 0 }
+}
+
+extension BinancePastRequest {
+    var endpoint: Substring { target.prefix { $0 != "?" } }
+    var query: [String: String] { BinanceQuery.parsed(target) }
+    var symbol: String { query["symbol"] ?? "" }
+    func integer(_ key: String) -> Int64? { query[key].flatMap { Int64($0) } }
+}
+
+private enum BinanceQuery {
+    static func parsed(_ target: String) -> [String: String] {
+        let pairs = target.split(separator: "?").last?.split(separator: "&") ?? []
+        return Dictionary(
+            pairs.map { pair in
+                let halves = pair.split(separator: "=", maxSplits: 1)
+                return (String(halves[0]), decoded(halves.dropFirst().first ?? ""))
             }
-            rest = rest.dropFirst()
+        ) { $1 }
+    }
+
+    private static func decoded(_ text: Substring) -> String {
+        let parts = text.split(separator: "%", omittingEmptySubsequences: false)
+        var bytes = Array((parts.first ?? "").utf8)
+        for part in parts.dropFirst() {
+            bytes.append(UInt8(part.prefix(2), radix: 16) ?? 0)
+            bytes += part.dropFirst(2).utf8
         }
-        return nil
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

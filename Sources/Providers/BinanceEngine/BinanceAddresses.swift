@@ -3,17 +3,12 @@
 /// address alone, and that one does not answer some countries. So a request that an address does
 /// not answer goes to the next one. What one address answers is asked there first from then on.
 package struct BinanceAddresses: Sendable {
-    /// What is asked for, by the end of its path.
-    package enum Endpoint: String, CaseIterable, Sendable {
-        case historicalTrades, aggTrades, klines, exchangeInfo
-    }
-
     /// A longer list is refused.
     package static let countMax = 8
 
     private let all: [String]
-    /// The place of the address that is asked first.
-    private var first: [Endpoint: Int] = [:]
+    /// By endpoint: the place of the address that is asked first.
+    private var first: [String: Int] = [:]
 
     /// `all`: `https://name[:port]` each, of which there is at least one.
     package init(_ all: [String]) {
@@ -22,12 +17,12 @@ package struct BinanceAddresses: Sendable {
     }
 
     /// Returns the address of an attempt, from 0 on; `nil`: all were asked.
-    package func address(of endpoint: Endpoint, attempt: Int) -> String? {
+    package func address(of endpoint: String, attempt: Int) -> String? {
         attempt < all.count ? all[place(endpoint, attempt)] : nil
     }
 
     /// Takes note that the address of this attempt has the endpoint.
-    package mutating func answered(_ endpoint: Endpoint, attempt: Int) {
+    package mutating func answered(_ endpoint: String, attempt: Int) {
         first[endpoint] = place(endpoint, attempt)
     }
 
@@ -35,7 +30,7 @@ package struct BinanceAddresses: Sendable {
     /// client. It says nothing of what was asked for.
     package static func isElsewhere(status: Int) -> Bool { [403, 404, 451].contains(status) }
 
-    private func place(_ endpoint: Endpoint, _ attempt: Int) -> Int {
+    private func place(_ endpoint: String, _ attempt: Int) -> Int {
         ((first[endpoint] ?? 0) + attempt) % all.count
     }
 }

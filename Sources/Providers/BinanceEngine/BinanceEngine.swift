@@ -1,247 +1,267 @@
-internal import EngineKit
+package import EngineKit
 package import MarketModel
 package import Primitives
 
-/// The exchange's trade streams, as a machine: what happens goes in, and records, wishes and notes
-/// come out. It has no clock and no socket, so that everything about ids, gaps and connections is
-/// decided here and is tested without either.
-///
-/// Trades of one symbol have dense ids. So it knows exactly what is missing: a lost connection
-/// opens a gap, and the next trade's id says whether the gap lost anything. Whatever connections
-/// deliver a symbol at a time, their trades are merged by these ids.
-package struct BinanceEngine: StreamEngine {
+/// The exchange's streams, as a machine: what happens goes in, and records, wishes and notes come
+/// out. It has no clock and no socket. Trades of one symbol have dense ids, so it is known exactly
+/// which are missing; the trades of all connections are merged by these ids.
+package struct BinanceEngine: StreamVenue {
     let settings: BinanceSettings
-    var feeds: [BinanceFeed] = []
-    var places = BinanceFeedPlaces()
+    package var machine: StreamMachine
     var reader = BinanceReader()
-    /// The connections that exist, at most two of each link.
-    var legs: [BinanceLeg] = []
-    var links: [BinanceLink]
-    var numbers = BinanceNumbers()
-    /// What ended the last connection or attempt; empty: nothing did since one opened.
-    var reason = ""
-    var state = BinanceState.closed
-    var waiting = BinanceWaiting()
-    var holes: BinanceHoles
-    package internal(set) var counters = BinanceCounters()
-    var clock = ServerClock()
-    private var isStopped = false
+    var lookUps = BinanceLookUps()
+    /// The books that the tape has, by feed.
+    var books: [Int: BinanceBook] = [:]
 
     package init(_ settings: BinanceSettings) {
         self.settings = settings
-        links = (0..<(settings.isHotHot ? BinanceLimits.linksMax : 1)).map {
-            BinanceLink(settings, number: $0)
-        }
-        holes = BinanceHoles(seed: settings.seed)
+        var rules = StreamRules(
+            .always, perRequest: BinanceLimits.streamsPerRequest, occupiedWait: 0)
+        rules.greets = false
+        rules.probes = true
+        rules.requestInterval = BinanceLimits.requestInterval
+        rules.merge = settings.merge
+        machine = StreamMachine(
+            settings.stream, rules, channels: BinanceChannel.allCases.count,
+            lags: [ClosedRange<Int64>?](repeating: 0...0, count: 2 * settings.merge.legs))
     }
 
-    /// The promise of `BinanceOutput.floor`.
-    var floor: Timestamp { clock.floor }
+    // MARK: what is wanted
 
-    var isAnythingWanted: Bool { feeds.contains { $0.isWanted } }
+    /// Changes what is wanted. `gaps` are those that an earlier process left.
+    package mutating func follow(
+        begun: [BegunInstrument], ended: [UInt32], gaps: [OpenGap] = [], _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        for feed in books.keys.sorted() where ended.contains(machine.feeds.list[feed].instrument) {
+            void(feed, now, into: &out)
+        }
+        let places = machine.follow(
+            StreamFeeds.Orders(begun: begun, ended: ended, gaps: gaps),
+            begun.map { plan(of: $0.instrument) }, now, into: &out)
+        if settings.merge.fills { lookUps.add(places) }
+    }
+
+    /// Begins one kind of an instrument's data again.
+    package mutating func restart(_ instrument: UInt32, _ kind: DataKind) {
+        guard kind == .depth else { return }
+        for feed in books.keys where machine.feeds.list[feed].instrument == instrument {
+            books[feed] = nil
+        }
+    }
 
     // MARK: messages
 
     /// A message came on a connection.
     package mutating func received(
-        _ bytes: RawSpan, isText: Bool, on number: BinanceLegNumber, _ now: Moment,
-        into out: inout BinanceOutput
+        _ bytes: RawSpan, isText: Bool, on number: UInt32, _ now: Moment,
+        into out: inout StreamMachine.Output
     ) {
-        guard let leg = legs.firstIndex(where: { $0.number == number }) else { return }
-        counters.messages &+= 1
-        legs[leg].heard.at = now.monotonic
-        guard isText else { return skip(.binary, into: &out) }
-        let message = reader.read(bytes, received: now.wall, places)
-        if reader.serverTime.isDefined {
-            legs[leg].heard.note(reader.serverTime)
-            clock.note(reader.serverTime, now)
+        guard let link = machine.link(number) else { return }
+        guard isText else {
+            machine.hear(link, sent: .undefined, isEvent: false, now)
+            return machine.skip(.binary, into: &out)
         }
+        let message = reader.read(bytes, received: now.wall, machine.feeds.places)
+        machine.hear(link, sent: reader.sent, isEvent: message.isEvent, now)
         switch message {
-        case .trade(let trade):
-            legs[leg].heard.pace.note(1, now.monotonic)
-            arrived(trade, on: leg, now, into: &out)
-        case .side:
-            legs[leg].heard.pace.note(1, now.monotonic)
-            arrived(reader.side, on: leg, now, into: &out)
-        case .answer(let id, let refusal): answered(id, refusal, on: leg, now, into: &out)
-        case .shutdown:
-            counters.links.shutdowns &+= 1
-            legs[leg].renewAt = now.monotonic
-            renewIfDue(now, into: &out)
-        case .skipped(let reason): skip(reason, into: &out)
+        case .trade(let trade): machine.arrived(trade, on: link, now, into: &out)
+        case .beside: take(reader.beside, on: link, now, into: &out)
+        case .answer(let id, let refusal): answered(id, refusal, on: link, now, into: &out)
+        case .shutdown: machine.willEnd(link, now, into: &out)
+        case .skipped(let reason): machine.skip(reason, into: &out)
         }
     }
 
-    mutating func skip(_ reason: BinanceSkip, into out: inout BinanceOutput) {
-        counters.skip(reason)
-        out.note(.skipped(reason))
-    }
-
-    private mutating func arrived(
-        _ trade: BinanceTrade, on leg: Int, _ now: Moment, into out: inout BinanceOutput
+    /// What comes beside trades has rising numbers with holes, so an outage is a gap by time alone,
+    /// and each record says that it may stand for several events. Bars follow each other in time.
+    private mutating func take(
+        _ message: BinanceReader.Beside, on link: Int, _ now: Moment,
+        into out: inout StreamMachine.Output
     ) {
-        let feed = trade.feed
-        guard isExpected(feed, on: leg, now, into: &out) else { return }
-        guard trade.id > 0 else { return leaveOutFirst(trade, into: &out) }
-        let isLower = trade.id <= legs[leg].streams[feed].lastID
-        if !isLower { legs[leg].streams[feed].lastID = trade.id }
-        merge(trade, on: leg, isLower: isLower, now, into: &out)
+        switch message {
+        case .quote(let feed, var quote):
+            let id = quote.header.providerID
+            guard machine.isNew(id, of: feed, on: link, now, into: &out) else { return }
+            quote.header.symbol = machine.feeds.list[feed].instrument
+            machine.counters.quotes &+= 1
+            machine.deliver(.quote(quote), at: now.wall, of: feed, now, into: &out)
+        case .book(let feed, let id):
+            guard machine.isNew(id, of: feed, on: link, now, into: &out) else { return }
+            take(reader.book, of: feed, id, now, into: &out)
+        case .bar(let feed, let bar):
+            guard machine.isExpected(feed, on: link, now, into: &out) else { return }
+            machine.deliver(window: bar, of: feed, now, into: &out)
+        case .misfit(let feed, let text):
+            machine.misfit(text, at: now.wall, of: feed, on: link, now, into: &out)
+        case .skipped(let reason): machine.skip(reason, into: &out)
+        case .unfinished: break
+        }
     }
 
-    /// Returns whether a feed is wanted, of which something came.
-    mutating func isExpected(
-        _ feed: Int, on leg: Int, _ now: Moment, into out: inout BinanceOutput
-    ) -> Bool {
-        guard feeds[feed].isWanted else {
-            skip(.stray, into: &out)
-            return false
+    /// Puts the changes of a book's rows on record.
+    private mutating func take(
+        _ book: BinanceBook, of feed: Int, _ id: UInt64, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        var header = BinanceReader.header(id, now.wall)
+        header.symbol = machine.feeds.list[feed].instrument
+        if books[feed] == nil {
+            machine.deliver(
+                .depthReset(DepthReset(header: header, reason: .reset)), at: now.wall, of: feed,
+                now, into: &out)
         }
-        if feeds[feed].state != .live || !legs[leg].streams[feed].isConfirmed {
-            // It trades, whatever was said of it.
-            feeds[feed].refusal = nil
-            // The exchange has subscribed it, whenever its answer comes.
-            legs[leg].streams[feed].isConfirmed = true
-            confirm(feed, now, into: &out)
+        books[feed, default: BinanceBook()].become(book) { side, operation, place, row in
+            machine.counters.rows &+= 1
+            machine.deliver(
+                .depth(
+                    DepthUpdate(
+                        header: header, position: UInt32(truncatingIfNeeded: place), side: side,
+                        operation: operation, price: row.price, size: row.size)), at: now.wall,
+                of: feed, now, into: &out)
         }
-        return true
     }
 
-    // MARK: time
+    /// The rows of a book are void.
+    private mutating func void(
+        _ feed: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        books[feed] = nil
+        let header = machine.feeds.list[feed].header(at: now.wall)
+        out.records.append(
+            .tape(.depthReset(DepthReset(header: header, reason: .disconnected))))
+    }
+
+    private mutating func voidUndelivered(_ now: Moment, into out: inout StreamMachine.Output) {
+        for feed in books.keys.sorted() where !machine.feeds.list[feed].isDelivered {
+            void(feed, now, into: &out)
+        }
+    }
+
+    // MARK: requests
+
+    package func text(of request: StreamRequest) -> String {
+        let feeds = request.feeds.map { "\"\(name(of: machine.feeds.list[$0]))\"" }
+        let params = "\"params\":[\(feeds.joined(separator: ","))],"
+        let what =
+            feeds.isEmpty
+            ? "\"LIST_SUBSCRIPTIONS\","
+            : request.isSubscribing ? "\"SUBSCRIBE\",\(params)" : "\"UNSUBSCRIBE\",\(params)"
+        return "{\"method\":\(what)\"id\":\(request.number)}"
+    }
+
+    package mutating func unanswered(
+        on link: Int, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        machine.giveUp(link, "a request has no answer", .failed, now, into: &out)
+    }
+
+    /// A request has its answer. A refusal without an id is that of the only request.
+    private mutating func answered(
+        _ id: UInt64, _ refusal: String, on link: Int, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        guard let request = machine.links[link].asking.request,
+            id == request.number || id == 0 && !refusal.isEmpty
+        else { return }
+        machine.links[link].asking.request = nil
+        defer { machine.noteComplete(link, now) }
+        guard request.isSubscribing else { return }
+        guard refusal.isEmpty else {
+            return refused(request, refusal, on: link, now, into: &out)
+        }
+        machine.links[link].asking.feedsMax = min(
+            machine.links[link].asking.feedsMax * 2, BinanceLimits.streamsPerRequest)
+        for place in request.feeds where machine.feeds.list[place].on[link].isAsked {
+            machine.feeds.list[place].on[link].isConfirmed = true
+            if machine.feeds.list[place].isWanted {
+                machine.feeds.confirm(place, now, into: &out.records)
+            }
+        }
+    }
+
+    /// The exchange does not say which stream it refuses, so fewer are asked for together, until it
+    /// is one.
+    private mutating func refused(
+        _ request: StreamRequest, _ refusal: String, on link: Int, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        machine.counters.links.refusedRequests &+= 1
+        guard request.feeds.count == 1, let place = request.feeds.first else {
+            out.note(.refusedRequest(reason: refusal))
+            for place in request.feeds { machine.feeds.list[place].on[link].isAsked = false }
+            machine.links[link].asking.feedsMax = max(1, request.feeds.count / 2)
+            machine.links[link].asking.isBehind = true
+            return
+        }
+        let shown = refusal.prefix(StreamLimits.textCharactersMax)
+        let reason = "the exchange refuses its stream: \(shown): \(Self.symbolAdvice)"
+        // While another connection delivers it, it is not refused.
+        guard machine.feeds.list[place].isDelivered else {
+            return refuse(place, on: link, reason, now, into: &out)
+        }
+        machine.feeds.list[place].on[link].isRefused = true
+        out.note(
+            .refused(instrument: machine.feeds.list[place].instrument, reason: reason))
+    }
+
+    /// A request for the past has an answer, or will have none.
+    package mutating func answered(
+        _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        guard machine.holes.isAnswered(number) else { return }
+        if number == lookUps.number { return lookedUp(answer, now, into: &out) }
+        machine.fetched(answer, now, into: &out) {
+            BinancePage.trades($0, feed: $1, received: now.wall)
+        }
+    }
+
+    // MARK: connections and time
+
+    /// A connection has ended, or was not made.
+    package mutating func ended(
+        _ number: UInt32, _ why: String, _ now: Moment, into out: inout StreamMachine.Output
+    ) {
+        machine.ended(number, why, now, into: &out)
+        voidUndelivered(now, into: &out)
+    }
 
     /// Does what is due.
-    package mutating func timePassed(_ now: Moment, into out: inout BinanceOutput) {
-        guard !isStopped else { return }
-        guard isAnythingWanted else { return closeAll(into: &out) }
-        connectIfDue(now, into: &out)
-        serveAll(now, into: &out)
-        renewIfDue(now, into: &out)
-        takeOverIfDue(now, into: &out)
-        releaseAll(now, into: &out)
-        fetch(now, into: &out)
+    package mutating func timePassed(_ now: Moment, into out: inout StreamMachine.Output) {
+        guard !machine.isStopped else { return }
+        serve(now, into: &out)
+        voidUndelivered(now, into: &out)
+        guard machine.holes.asked == nil, now.monotonic >= machine.holes.pace.at,
+            !lookUp(into: &out), let fetch = machine.nextFetch(now, into: &out)
+        else { return }
+        out.wishes.append(
+            .fetch(
+                BinancePastRequest.trades(
+                    fetch.number, fetch.symbol, from: fetch.from, count: fetch.count
+                ).fetch(of: fetch.symbol)))
     }
-
-    /// What had arrived was handed in: the floor moves. Where messages came, more of the same time
-    /// may wait in the socket, so it stays before the last one, and before the oldest trade that
-    /// waits; else before the present.
-    package mutating func drained(_ now: Moment, into out: inout BinanceOutput) {
-        var oldest = waiting.feeds.compactMap { feeds[$0].ahead.first?.trade.time }.min()
-        for leg in legs.indices {
-            let heard = legs[leg].heard.endTurn(now.monotonic, delayMax: settings.delayMax)
-            if let heard { oldest = min(oldest ?? heard, heard) }
-        }
-        clock.drained(now, oldest: oldest, delayMax: settings.delayMax)
-        out.floor = clock.floor
-    }
-
-    /// Returns how far the exchange's clock is certainly ahead, since the last call; `nil`:
-    /// nothing is known.
-    package mutating func takeClockAhead() -> Int64? { clock.take(settings.delayMax) }
 
     /// The next moment at which `timePassed` has something to do.
     package var nextDue: MonotonicTime {
-        guard !isStopped, isAnythingWanted else { return .never }
-        var due = MonotonicTime.never
-        for link in links.indices {
-            guard let leg = present(of: link) else {
-                due = min(due, links[link].retry.at)
-                continue
-            }
-            guard legs[leg].state == .open else { continue }
-            if let next = successor(of: link) {
-                if let ready = legs[next].readyAt { due = min(due, ready + settings.overlap) }
-            } else {
-                due = min(due, max(legs[leg].renewAt, links[link].retry.at))
-            }
-        }
-        for leg in legs where leg.state == .open {
-            let quiet = leg.isProbing ? settings.silentAfter : settings.silentAfter / 2
-            due = min(due, leg.heard.at + quiet)
-            due = min(due, leg.heard.pace.stopsAt(silentAfter: settings.silentAfter))
-            if let answer = leg.requests.first?.due { due = min(due, answer) }
-            if leg.isBehind { due = min(due, leg.sendAt) }
-        }
-        for feed in waiting.feeds {
-            if let first = feeds[feed].ahead.first { due = min(due, first.since + settings.wait) }
-        }
-        if holes.asked == nil, !holes.waiting.isEmpty || !holes.lookUps.isEmpty {
-            due = min(due, holes.pace.at)
-        }
-        return due
-    }
-
-    /// Ends everything: gaps without an end, then the ends of the subscriptions.
-    package mutating func stop(_ now: Moment, into out: inout BinanceOutput) {
-        guard !isStopped else { return }
-        isStopped = true
-        for place in waiting.feeds { release(place, now, isEnd: true, into: &out) }
-        for place in feeds.indices where feeds[place].isAnnounced {
-            let feed = feeds[place]
-            if feed.openGap == nil {
-                out.records.append(
-                    feed.gap(
-                        (from: end(of: feed), to: .undefined), .gatewayLost, .open, at: now.wall))
-            }
-            out.records.append(.tape(.subscription(subscription(feed, .stop, now))))
-            feeds[place].isAnnounced = false
-        }
-        closeAll(into: &out)
+        let isAsking = machine.holes.asked == nil && !lookUps.groups.isEmpty
+        return machine.isStopped || !isAsking
+            ? machine.nextDue : min(machine.nextDue, machine.holes.pace.at)
     }
 
     // MARK: state
 
-    mutating func show(into out: inout BinanceOutput) {
-        let present: BinanceState =
-            if legs.contains(where: { $0.state == .open && !$0.isSuccessor }) {
-                legs.contains { $0.isSuccessor } ? .renewing : .ready
-            } else {
-                legs.isEmpty ? .closed : .connecting
-            }
-        guard present != state else { return }
-        state = present
-        out.note(.state(present))
+    package var status: StreamShown {
+        var status = machine.status
+        // Of books alone the name is that of the stream.
+        for place in status.feeds.indices {
+            status.feeds[place].name = status.feeds[place].name.uppercased()
+        }
+        return status
     }
 
-    package var status: BinanceStatus {
-        let isOpen = legs.contains { $0.state == .open }
-        let down = links.indices.filter { present(of: $0) == nil }
-        return BinanceStatus(
-            state: state, failures: isOpen ? 0 : links.map(\.retry.failures).max() ?? 0,
-            reason: reason, nextAttempt: down.map { links[$0].retry.at }.min() ?? .never,
-            connections: legs.count { $0.state == .open },
-            links: isAnythingWanted ? links.count : 0,
-            holes: holes.waiting.count,
-            feeds: shown + refused.map(\.shown),
-            counters: counters)
-    }
-
-    private var shown: [ShownFeed] {
-        ShownFeed.joined(
-            feeds.filter(\.isWanted).map { feed in
-                var shown = ShownFeed(
-                    instrument: feed.instrument, name: feed.name, state: feed.state,
-                    reason: feed.reason, hasOpenGap: feed.openGap != nil)
-                shown.lastID = feed.last.id
-                return ShownFeed.Part(
-                    shown, isFollower: feed.side.isFollower, refusal: feed.refusal?.reason)
-            })
-    }
-
-    /// Instruments that are refused.
-    var refused: [BinanceRefused] = []
-}
-
-/// An instrument that is refused.
-struct BinanceRefused: Sendable {
-    var item: BegunInstrument
-    /// The gaps that an earlier process left, where it waits.
-    var gaps: [OpenGap]
-    var reason: String
-    /// Whether it begins when another instrument ends.
-    var waits: Bool
-
-    var shown: ShownFeed {
-        ShownFeed(
-            instrument: item.number, name: BinanceEngine.name(of: item.instrument),
-            state: .refused, reason: reason)
+    package func limits(_ now: MonotonicTime) -> [ProviderLimit] {
+        let waiting = machine.holes.count + lookUps.groups.count
+        return machine.limits(now) + [machine.holes.pace.limit(waiting: waiting, now)]
     }
 }

@@ -31,7 +31,7 @@ extension ProviderKind {
             ],
             [
                 ConfigurationKey(
-                    "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.streamsMax)",
+                    "BINANCE_STREAMS", .integer(1...1_024), default: "\(usual.merge.streamsMax)",
                     group: group, "Streams of one connection; further instruments are refused."),
                 ConfigurationKey(
                     "BINANCE_BARS", .choice(BarLength.allCases.map(\.rawValue)),
@@ -42,20 +42,20 @@ extension ProviderKind {
                     "Whether two connections deliver all the time, merged by the trades' ids."),
                 ConfigurationKey(
                     "BINANCE_HOT_HOT_WAIT", .duration(.milliseconds(1)...Duration.seconds(2)),
-                    default: "\(usual.wait / 1_000_000)ms", group: group,
+                    default: "\(usual.merge.wait / 1_000_000)ms", group: group,
                     "How long a trade waits for an earlier one that another connection may bring."),
                 ConfigurationKey(
                     "BINANCE_RENEW_AFTER", .duration(.seconds(1)...Duration.seconds(86_400)),
-                    default: "\(usual.renewAfter / 1_000_000_000)s", group: group,
+                    default: "\(usual.merge.renewAfter / 1_000_000_000)s", group: group,
                     "Age at which a connection gets its successor; it ends after 24 hours."),
                 ConfigurationKey(
                     "BINANCE_OVERLAP", .duration(.milliseconds(100)...Duration.seconds(60)),
                     default: "2s", group: group,
                     "How long a connection and its successor deliver both."),
                 shared.silentAfter(
-                    usual.silentAfter, least: .seconds(1),
+                    usual.stream.silentAfter, least: .seconds(1),
                     "A connection that is silent for so long is given up; asked after half of it."),
-                shared.delayMax(usual.delayMax, "trade"),
+                shared.delayMax(usual.stream.delayMax, "trade"),
             ]),
         rules: [
             ConfigurationRule { configuration in
@@ -122,17 +122,17 @@ struct BinanceSetup: Sendable {
         rest = configuration.flag("BINANCE_FILL") ? Self.addresses(configuration) : nil
         http = client.forRequests
         engine = BinanceSettings(seed: seed)
-        engine.fills = rest != nil
-        engine.streamsMax = configuration.integer("BINANCE_STREAMS")
+        engine.merge.fills = rest != nil
+        engine.merge.streamsMax = configuration.integer("BINANCE_STREAMS")
         engine.bars = BarLength(rawValue: configuration.text("BINANCE_BARS")) ?? engine.bars
-        engine.isHotHot = configuration.flag("BINANCE_HOT_HOT")
+        engine.merge.legs = configuration.flag("BINANCE_HOT_HOT") ? BinanceLimits.legs.count : 1
         func span(_ key: String) -> Int64 { shared.span(key, configuration) }
-        engine.renewAfter = span("RENEW_AFTER")
-        engine.overlap = span("OVERLAP")
-        engine.wait = span("HOT_HOT_WAIT")
-        engine.silentAfter = span("SILENT_AFTER")
-        engine.delayMax = span("DELAY_MAX")
-        engine.reconnectFirst = span("RECONNECT_FIRST")
-        engine.reconnectMax = span("RECONNECT_MAX")
+        engine.merge.renewAfter = span("RENEW_AFTER")
+        engine.merge.overlap = span("OVERLAP")
+        engine.merge.wait = span("HOT_HOT_WAIT")
+        engine.stream.silentAfter = span("SILENT_AFTER")
+        engine.stream.delayMax = span("DELAY_MAX")
+        engine.stream.reconnectFirst = span("RECONNECT_FIRST")
+        engine.stream.reconnectMax = span("RECONNECT_MAX")
     }
 }

@@ -4,9 +4,9 @@ internal import MarketModel
 internal import StreamKit
 
 extension BinanceSetup {
-    private typealias Names = ProviderMetrics<BinanceStatus>.Names
+    private typealias Names = ProviderMetrics<StreamShown>.Names
 
-    static let metrics = ProviderMetrics<BinanceStatus>.Names(
+    static let metrics = ProviderMetrics<StreamShown>.Names(
         received: (
             ("mds_binance_received_bytes_total", "a byte of a message, after TLS", "", by: ""),
             (
@@ -26,10 +26,8 @@ extension BinanceSetup {
                     "mds_binance_skipped_messages_total", "a message that was left out",
                     "malformed, fields: the exchange changed something",
                     by: "reason: malformed, fields, stray, block, unknown, binary"
-                ), BinanceSkip.self
-            ) {
-                $0.skipped($1)
-            })
+                ), StreamSkip.self
+            ) { $0.skipped($1) })
 
     private static let counters: [Names.Count] = [
         (
@@ -42,53 +40,54 @@ extension BinanceSetup {
         ),
         (
             "mds_binance_quotes_total",
-            "a best bid and offer handed over to the gateway", "", \.sides.quotes
+            "a best bid and offer handed over to the gateway", "", \.quotes
         ),
         (
             "mds_binance_bars_total",
-            "a bar of the exchange handed over to the gateway", "", \.sides.bars
+            "a bar of the exchange handed over to the gateway", "", \.bars
         ),
         (
             "mds_binance_book_rows_total",
-            "a change of a row of a book handed over to the gateway", "", \.sides.rows
+            "a change of a row of a book handed over to the gateway", "", \.rows
         ),
         (
             "mds_binance_double_updates_total",
-            "a quote, bar or book that had come already", "", \.sides.doubles
+            "a quote, bar or book that had come already", "", \.ids.doubleUpdates
         ),
         (
             "mds_binance_double_trades_total",
-            "a trade that had come from another connection", "", \.doubles
+            "a trade that had come from another connection", "", \.ids.doubles
         ),
         (
             "mds_binance_lower_ids_total",
             "a trade whose id is not above the one before on its connection; it is left out",
-            "above 0: the exchange sends trades again", \.lowerIDs
+            "above 0: the exchange sends trades again", \.ids.lower
         ),
         (
             "mds_binance_differing_trades_total",
             "a trade with the id of one of the last 256 of its symbol and another price, size "
-                + "or time; it is left out", "above 0: the exchange changed something", \.differing
+                + "or time; it is left out", "above 0: the exchange changed something",
+            \.ids.differing
         ),
         (
             "mds_binance_missing_trades_total",
             "a trade that did not come when its turn was, as the ids show",
-            "rises: check the network, and `mds_binance_failures_total`", \.missing
+            "rises: check the network, and `mds_binance_failures_total`", \.ids.missing
         ),
         (
             "mds_binance_filled_trades_total",
-            "a trade that did not come, and came on request", "", \.fills.filled
+            "a trade that did not come, and came on request", "", \.ids.filled
         ),
         (
             "mds_binance_lost_trades_total",
             "a trade that did not come and stays missing; a gap record has its id",
-            "rises: the exchange does not give it, or `BINANCE_FILL` is off", \.fills.lost
+            "rises: the exchange does not give it, or `BINANCE_FILL` is off", \.ids.lost
         ),
-        ("mds_binance_fetches_total", "a request for past trades", "", \.fills.requests),
+        ("mds_binance_fetches_total", "a request for past trades", "", \.past.requests),
         (
             "mds_binance_failed_fetches_total",
             "a request for past trades that was limited, refused, not answered, or useless",
-            "rises: the event `binance.trouble` has the reason", \.fills.failures
+            "rises: the event `binance.trouble` has the reason", \.past.failures
         ),
         (
             "mds_binance_misfit_trades_total",
@@ -150,7 +149,7 @@ extension BinanceSetup {
 
     /// What each of two connections brought.
     private static var legs: [Names.Labelled] {
-        BinanceLimits.links.enumerated().flatMap { link, name -> [Names.Labelled] in
+        BinanceLimits.legs.enumerated().flatMap { link, name -> [Names.Labelled] in
             [
                 (
                     (

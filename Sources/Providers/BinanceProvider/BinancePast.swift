@@ -15,12 +15,13 @@ final class BinancePast: ProviderRequests {
     private var asked: [UInt64: Question] = [:]
 
     private struct Question {
-        let endpoint: BinanceAddresses.Endpoint
-        let query: [(name: String, value: String)]
+        let target: String
         /// How many addresses did not answer it.
         var attempt = 0
         /// What the last of them said.
         var reason = ""
+
+        var endpoint: String { String(target.prefix { $0 != "?" }) }
     }
 
     /// `wake` is called when an answer waits.
@@ -32,19 +33,12 @@ final class BinancePast: ProviderRequests {
         requests = try NumberedRequests(configuration, onOutcome: wake)
     }
 
-    /// What the exchange is asked for.
-    enum Request: Sendable {
-        case past(BinanceHistoryRequest)
-        case symbols(BinanceLookUp)
-    }
-
-    func ask(_ number: UInt64, _ request: Request) -> BinanceFetchOutcome? {
-        let (endpoint, query) = request.written
-        return send(Question(endpoint: endpoint, query: query), as: number)
+    func ask(_ number: UInt64, _ request: StreamFetch) -> StreamAnswer? {
+        send(Question(target: request.target), as: number)
     }
 
     /// Sends a question to the address of its attempt.
-    private func send(_ question: Question, as number: UInt64) -> BinanceFetchOutcome? {
+    private func send(_ question: Question, as number: UInt64) -> StreamAnswer? {
         let endpoint = question.endpoint
         guard let address = addresses.address(of: endpoint, attempt: question.attempt) else {
             return .failed(
@@ -52,7 +46,7 @@ final class BinancePast: ProviderRequests {
                     ? "no address of \(question.attempt) answers \(endpoint): \(question.reason)"
                     : question.reason)
         }
-        guard let url = HTTPURL("\(address)/api/v3/\(endpoint)", query: question.query) else {
+        guard let url = HTTPURL("\(address)/api/v3/\(question.target)") else {
             return .refused("the address of \(endpoint) is too long")
         }
         do throws(HTTPError) {
@@ -66,7 +60,7 @@ final class BinancePast: ProviderRequests {
 
     /// Hands over the outcomes that have come, by the numbers of their requests. What an address
     /// does not answer is asked of the next one first.
-    func take(_ body: (UInt64, BinanceFetchOutcome) -> Void) {
+    func take(_ body: (UInt64, StreamAnswer) -> Void) {
         requests.take { number, result in
             guard var question = asked.removeValue(forKey: number) else { return }
             if let reason = Self.isElsewhere(result) {
@@ -94,7 +88,7 @@ final class BinancePast: ProviderRequests {
     }
 
     /// Returns what an answer means for the request.
-    private static func meaning(of result: Result<HTTPResponse, HTTPError>) -> BinanceFetchOutcome {
+    private static func meaning(of result: Result<HTTPResponse, HTTPError>) -> StreamAnswer {
         let response: HTTPResponse
         switch result {
         case .success(let answer): response = answer
@@ -131,52 +125,4 @@ final class BinancePast: ProviderRequests {
             .map { $0.value < 0x20 ? " " : "\($0)" }.joined()
         return "\(text ?? "nothing") (status \(status)): \(HTTPAdvice.text(status))"
     }
-}
-
-extension BinancePast.Request {
-    typealias Written = (BinanceAddresses.Endpoint, [(name: String, value: String)])
-
-    /// Where it is asked, and how.
-    fileprivate var written: Written {
-        switch self {
-        case .past(let request): Self.written(request)
-        case .symbols(let question):
-            (.exchangeInfo, [("symbols", "[\(question.quoted)]")])
-        }
-    }
-
-    private static func written(_ request: BinanceHistoryRequest) -> Written {
-        switch request {
-        case .lookUp(let question):
-            (
-                .aggTrades,
-                [
-                    ("symbol", question.symbol), ("startTime", "\(question.milliseconds)"),
-                    ("limit", "1"),
-                ]
-            )
-        case .fetch(let fetch):
-            (
-                .historicalTrades,
-                [
-                    ("symbol", fetch.symbol), ("fromId", "\(fetch.from)"),
-                    ("limit", "\(fetch.count)"),
-                ]
-            )
-        case .bars(let fetch):
-            (
-                .klines,
-                [
-                    ("symbol", fetch.symbol), ("interval", fetch.length.rawValue),
-                    (fetch.time.key, "\(fetch.time.milliseconds)"), ("limit", "\(fetch.count)"),
-                ]
-            )
-        case .latest(let question):
-            (.historicalTrades, [("symbol", question.symbol), ("limit", "1")])
-        }
-    }
-}
-
-extension BinanceLookUp {
-    fileprivate var quoted: String { symbols.map { "\"\($0)\"" }.joined(separator: ",") }
 }

@@ -71,8 +71,8 @@ final class BinanceHistoryClient: HistoryClient {
         self.waker = waker
     }
 
-    func ask(_ request: BinanceHistoryRequest) -> FetchOutcome<[UInt8]>? {
-        past.ask(request.number, .past(request))
+    func ask(_ request: BinancePastRequest) -> FetchOutcome<[UInt8]>? {
+        past.ask(request.number, request.fetch(of: ""))
     }
 
     func take(_ body: (UInt64, FetchOutcome<[UInt8]>) -> Void) { past.take(body) }

@@ -40,7 +40,7 @@ struct BinanceHistoryPlanner {
         var requests: UInt64 = 0
         var points: UInt64 = 0
         for entry in entries {
-            let pages = (entry.count.number ?? 0) / UInt64(BinanceFetch.countMax) + 1
+            let pages = (entry.count.number ?? 0) / UInt64(BinanceLimits.rowsMax) + 1
             requests += 1 + pages
             let each = entry.isOfBars ? BinanceLimits.barPoints : BinanceLimits.fetchPoints
             let first = entry.isOfBars ? BinanceLimits.barPoints : BinanceLimits.lookUpPoints
@@ -71,9 +71,9 @@ struct BinanceHistoryPlanner {
         let end = setup.range.to.advanced(byNanoseconds: 1 - length)
         guard let first = try questions.bar(of: symbol, setup.bars, .from(setup.range.from)),
             let last = try questions.bar(of: symbol, setup.bars, .before(end)),
-            first.open <= last.open, first.close <= setup.range.to
+            first.openTime <= last.openTime, first.closeTime <= setup.range.to
         else { return 0 }
-        return UInt64(clamping: last.open.nanoseconds(since: first.open) / length + 1)
+        return UInt64(clamping: last.openTime.nanoseconds(since: first.openTime) / length + 1)
     }
 }
 
@@ -82,35 +82,30 @@ extension HistoryQuestions where Client == BinanceHistoryClient {
     fileprivate mutating func first(
         of symbol: String, at time: Timestamp
     ) throws(Failure) -> UInt64? {
-        let page = try answer {
-            .lookUp(BinanceTimeLookUp(number: $0, symbol: symbol, at: time))
-        }
-        switch BinanceTimeLookUp.read(page) {
-        case .first(let id): return id
-        case .none: return nil
-        case .unreadable: throw Failure("the answer is no list of trades")
-        }
+        guard
+            let ids = BinancePage.firstIDs(
+                try answer { .firstTrade($0, symbol, at: time) })
+        else { throw Failure("the answer is no list of trades") }
+        return ids.first
     }
 
     /// Returns the id of the latest trade; `nil`: there is none.
     fileprivate mutating func last(of symbol: String) throws(Failure) -> UInt64? {
-        let page = try answer { .latest(BinanceLatest(number: $0, symbol: symbol)) }
-        guard let ids = BinanceHistoryService.ids(onPage: page) else {
+        let page = try answer { .latest($0, symbol) }
+        guard let trades = BinancePage.trades(page, feed: 0, received: .undefined) else {
             throw Failure("the answer is no list of trades")
         }
-        return ids.last
+        return trades.last?.id
     }
 
     /// Returns the window of one bar; `nil`: there is none.
     fileprivate mutating func bar(
-        of symbol: String, _ length: BarLength, _ part: BinanceBarFetch.Part
-    ) throws(Failure) -> (open: Timestamp, close: Timestamp)? {
-        let page = try answer {
-            .bars(BinanceBarFetch(number: $0, symbol: symbol, length, part, count: 1))
-        }
-        guard let windows = BinanceBarFetch.windows(page) else {
+        of symbol: String, _ length: BarLength, _ part: BinancePastRequest.Part
+    ) throws(Failure) -> ProviderBar? {
+        let page = try answer { .bars($0, symbol, length, part, count: 1) }
+        guard let bars = BinancePage.bars(page) else {
             throw Failure("the answer is no list of bars")
         }
-        return windows.first
+        return bars.first?.bar
     }
 }

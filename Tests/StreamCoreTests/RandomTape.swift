@@ -86,6 +86,10 @@ struct RandomTape {
             since[symbol] = max(since[symbol], clocks[feeding[symbol]] - Self.second / 2)
         }
         define(symbol)
+        // Each packet ends with its source's watermark, and so does one with a definition alone.
+        let source = feeding[symbol]
+        events.append(
+            .watermark(sources[source], Timestamp(nanoseconds: clocks[source])))
     }
 
     private mutating func trade(at clock: Int64) -> Trade {

@@ -16,8 +16,8 @@ struct LiveEncoderTests {
         var encoder = LiveEncoder(names)
         var found: [(String, String)] = []
         try packet.withBytes { bytes throws(PacketError) in
-            try encoder.encode(bytes) { _, subject, json in
-                found.append((subject, String(decoding: json, as: UTF8.self)))
+            try encoder.encode(bytes) { subject, _, json in
+                found.append((subject.text, String(decoding: json, as: UTF8.self)))
             }
         }
         return found
@@ -150,20 +150,44 @@ struct LiveEncoderTests {
         }
     }
 
-    @Test("of more symbols than are kept each still has its subject")
-    func manySymbols() throws {
-        var encoder = LiveEncoder(names)
+    @Test("of more subjects than are kept each still has its message")
+    func manySubjects() throws {
+        var encoder = LiveEncoder(names, subjectsMax: 8)
         var packets = try LivePackets()
-        for number in 0..<(LiveEncoder.symbolsMax + 10) where number % 64 == 0 || number > 65_530 {
+        for number in 0..<40 {
             let packet = try packets.ticks("S\(number)")
             var subjects: [String] = []
             try packet.withBytes { bytes throws(PacketError) in
-                try encoder.encode(bytes) { _, subject, _ in subjects.append(subject) }
+                try encoder.encode(bytes) { subject, _, _ in subjects.append(subject.text) }
             }
             #expect(
                 subjects == [
                     "md.live.trade.S\(number).synthetic", "md.live.quote.S\(number).synthetic",
                 ])
+            #expect(encoder.hearing.subjects <= 8)
         }
+    }
+
+    @Test("of a subject that nobody hears no message is made, and the first one is the question")
+    func unheard() throws {
+        var encoder = LiveEncoder(names)
+        var packets = try LivePackets()
+        func made(_ packet: SealedPacket) throws -> [String] {
+            var found: [String] = []
+            try packet.withBytes { bytes throws(PacketError) in
+                try encoder.encode(bytes) { subject, question, _ in
+                    found.append("\(subject.text) \(question.map(String.init) ?? "-")")
+                }
+            }
+            return found
+        }
+        let (trade, quote) = ("md.live.trade.A.synthetic", "md.live.quote.A.synthetic")
+        #expect(try made(packets.ticks("A")) == ["\(trade) 1", "\(quote) 2"])
+        #expect(try made(packets.ticks("A")) == ["\(trade) -", "\(quote) -"])
+        encoder.hearing.answered(2, fromNobody: true)
+        #expect(try made(packets.ticks("A")) == ["\(trade) -"])
+        encoder.hearing.answered(1, fromNobody: true)
+        #expect(try made(packets.ticks("A")).isEmpty)
+        #expect(try made(packets.ticks("B")).count == 2, "unknown is heard")
     }
 }

@@ -4,14 +4,13 @@ import TapeCodec
 import TapeProtocol
 
 extension LiveEncoder {
-    /// Calls `publish` with one message for each tick. These ticks are no longer records of a
-    /// packet; their source, partition and provider's id identify them on the tape.
-    mutating func encode(
-        _ ticks: [LiveNodeTick], _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
-    ) {
+    /// Calls `publish` with one message for each tick that somebody may hear. These ticks are no
+    /// longer records of a packet; their source, partition and provider's id identify them on the
+    /// tape.
+    mutating func encode(_ ticks: [LiveNodeTick], _ publish: Publish) {
         for tick in ticks {
-            json.removeAll()
-            json.object(version: LivePublisher.version) { json in
+            let pair = subjects(of: tick.symbol, tick.source)
+            send(pair.ticks(ofNode: tick.node, names, &hearing), publish) { json in
                 switch tick.tick {
                 case .trade(let trade): Self.write(trade, of: tick, into: &json)
                 case .quote(let quote): Self.write(quote, of: tick, into: &json)
@@ -21,8 +20,6 @@ extension LiveEncoder {
                 json.member("source", tick.source.text)
                 json.member("partition", tick.partition.number)
             }
-            let subject = names.liveTicks(ofNode: tick.node, tick.symbol, tick.source)
-            publish(.node, subject, json.bytes)
         }
     }
 

@@ -3,26 +3,16 @@ import Primitives
 import TapeCodec
 import TapeProtocol
 
-/// Converts a packet's trades, quotes, bars and provider's bars into one message each: a subject
-/// and JSON.
+/// Converts a packet's trades, quotes, bars and provider's bars into one message each, for the
+/// subjects that somebody hears: a subject and JSON.
 ///
 /// One thread owns it. Subjects are kept from packet to packet, so that a symbol is encoded once.
 struct LiveEncoder {
-    /// The most symbols of sources whose subjects are kept. At the next one all are dropped and
-    /// made again.
-    static let symbolsMax = 65_536
+    /// The most subjects that are kept. At the next packet all are dropped and made again.
+    static let subjectsMax = 262_144
 
-    /// The kind of a message.
-    enum Kind: String, CaseIterable {
-        case trade
-        case quote
-        case bar
-        case providerBar = "provider-bar"
-        /// A trade, a quote or a provider's bar that a node of a graph passed on.
-        case node
-        /// A number that a graph computed, or that a provider sent.
-        case indicator
-    }
+    /// Takes a message; with the number of the question that it is to be.
+    typealias Publish = (LiveSubject, _ question: UInt64?, _ json: [UInt8]) -> Void
 
     /// A symbol of a source, or of a group of sources.
     private struct Pair: Hashable {
@@ -30,20 +20,14 @@ struct LiveEncoder {
         let source: SourceName
     }
 
-    private struct Subjects {
-        let trades: String
-        let quotes: String
-        let providerBars: String
-    }
-
     /// A definition of the current packet with its source and its subjects. It is shared by the
     /// packet's records, so that none of them copies its parts.
     private final class Entry {
         let definition: SymbolDefinition
         let source: SourceName
-        let subjects: Subjects
+        let subjects: PairSubjects
 
-        init(_ definition: SymbolDefinition, _ source: SourceName, _ subjects: Subjects) {
+        init(_ definition: SymbolDefinition, _ source: SourceName, _ subjects: PairSubjects) {
             self.definition = definition
             self.source = source
             self.subjects = subjects
@@ -51,60 +35,99 @@ struct LiveEncoder {
     }
 
     let names: TapeNames
-    private var known: [Pair: Subjects] = [:]
+    var hearing = LiveHearing()
+    /// The time of the present packet.
+    var now = MonotonicTime.distantPast
+    private var known: [Pair: PairSubjects] = [:]
+    /// The subjects of values that belong to no symbol, by name.
+    private var plainValues: [String: LiveSubject] = [:]
     /// The definitions of the current packet, by index.
     private var symbols = PacketTable<Entry>()
     var json = JSONWriter(capacity: 1_024)
 
-    init(_ names: TapeNames) { self.names = names }
+    private let subjectsMax: Int
 
-    /// Calls `publish` with each message, in the packet's order. Other kinds of records, and
-    /// records whose symbol is not defined, are skipped.
-    mutating func encode(
-        _ packet: RawSpan, _ publish: (Kind, _ subject: String, _ json: [UInt8]) -> Void
-    ) throws(PacketError) {
+    init(_ names: TapeNames, subjectsMax: Int = Self.subjectsMax) {
+        self.names = names
+        self.subjectsMax = subjectsMax
+    }
+
+    /// Forgets who hears what: the link is another one.
+    mutating func forget() {
+        known.removeAll(keepingCapacity: true)
+        plainValues.removeAll()
+        symbols.removeAll()
+        hearing = LiveHearing()
+    }
+
+    /// Calls `publish` with each message that somebody may hear, in the packet's order. Other kinds
+    /// of records, and records whose symbol is not defined, are skipped.
+    mutating func encode(_ packet: RawSpan, _ publish: Publish) throws(PacketError) {
         let header = try PacketReader.header(of: packet)
         symbols.removeAll()
+        if hearing.subjects >= subjectsMax { forget() }
         var walk = PacketWalk(header)
         while let item = walk.next(in: packet) {
-            json.removeAll()
             switch item {
             case .trade(let trade):
-                if let entry = symbols[trade.header.symbol] {
-                    write(trade, entry.definition, header, walk.ordinal)
-                    publish(.trade, entry.subjects.trades, json.bytes)
+                guard let entry = symbols[trade.header.symbol] else { continue }
+                send(entry.subjects.trades(names, &hearing), publish) { json in
+                    Self.write(trade, entry.definition, header, walk.ordinal, into: &json)
                 }
             case .quote(let quote):
-                if let entry = symbols[quote.header.symbol] {
-                    write(quote, entry.definition, header, walk.ordinal)
-                    publish(.quote, entry.subjects.quotes, json.bytes)
+                guard let entry = symbols[quote.header.symbol] else { continue }
+                send(entry.subjects.quotes(names, &hearing), publish) { json in
+                    Self.write(quote, entry.definition, header, walk.ordinal, into: &json)
                 }
             case .bar(let bar):
-                if let entry = symbols[bar.symbol],
+                guard let entry = symbols[bar.symbol],
                     let series = walk.series(bar.series, in: packet)
-                {
-                    write(bar, entry.definition, series, header, walk.ordinal)
-                    let subject = names.liveBars(
-                        series.name, entry.definition.symbol, entry.source)
-                    publish(.bar, subject, json.bytes)
+                else { continue }
+                send(entry.subjects.bars(series.name, names, &hearing), publish) { json in
+                    Self.write(bar, entry.definition, series, header, walk.ordinal, into: &json)
                 }
             case .other(let message):
-                if let bar = message.providerBar(in: packet) {
-                    guard let entry = symbols[bar.header.symbol] else { continue }
-                    write(bar, entry.definition, header, walk.ordinal)
-                    publish(.providerBar, entry.subjects.providerBars, json.bytes)
-                } else if let value = message.indicatorValue(in: packet) {
-                    let entry = symbols[value.header.symbol]
-                    if write(value, entry?.definition, header, walk.ordinal) {
-                        let subject = names.liveValues(
-                            value.name, entry?.definition.symbol, entry?.source ?? header.source)
-                        publish(.indicator, subject, json.bytes)
-                    }
-                }
+                encode(message, in: packet, header, walk.ordinal, publish)
             case .control(let message): define(message, in: packet, of: header.source)
             }
         }
         if let damage = walk.damage { throw damage }
+    }
+
+    private mutating func encode(
+        _ message: MessageBounds, in packet: RawSpan, _ header: PacketHeader, _ ordinal: UInt64,
+        _ publish: Publish
+    ) {
+        if let bar = message.providerBar(in: packet) {
+            guard let entry = symbols[bar.header.symbol] else { return }
+            send(entry.subjects.providerBars(names, &hearing), publish) { json in
+                Self.write(bar, entry.definition, header, ordinal, into: &json)
+            }
+        } else if let value = message.indicatorValue(in: packet), !value.name.isEmpty {
+            let entry = symbols[value.header.symbol]
+            guard entry != nil || value.header.symbol == TickHeader.noSymbol else { return }
+            let subject =
+                entry?.subjects.values(value.name, names, &hearing)
+                ?? plainValues(value.name, header.source)
+            send(subject, publish) { json in
+                Self.write(value, entry?.definition, header, ordinal, into: &json)
+            }
+        }
+    }
+
+    /// Makes the message and hands it over, if somebody may hear it.
+    mutating func send(
+        _ subject: LiveSubject, _ publish: Publish, _ write: (inout JSONWriter) -> Void
+    ) {
+        let verdict = hearing.verdict(on: subject, now: now)
+        if verdict == .leaveOut { return }
+        json.removeAll()
+        json.object(version: LivePublisher.version, write)
+        if case .ask(let number) = verdict {
+            publish(subject, number, json.bytes)
+        } else {
+            publish(subject, nil, json.bytes)
+        }
     }
 
     // MARK: definitions
@@ -115,93 +138,91 @@ struct LiveEncoder {
     ) {
         guard let (index, definition) = message.symbolDefinition(in: packet) else { return }
         let source = definition.source ?? source
-        symbols[index] = Entry(
-            definition, source, subjects(Pair(symbol: definition.symbol, source: source)))
+        symbols[index] = Entry(definition, source, subjects(of: definition.symbol, source))
     }
 
     /// Returns the pair's subjects, made once.
-    private mutating func subjects(_ pair: Pair) -> Subjects {
+    mutating func subjects(of symbol: Symbol, _ source: SourceName) -> PairSubjects {
+        let pair = Pair(symbol: symbol, source: source)
         if let known = known[pair] { return known }
-        if known.count >= Self.symbolsMax { known.removeAll(keepingCapacity: true) }
-        let made = Subjects(
-            trades: names.liveTrades(pair.symbol, pair.source),
-            quotes: names.liveQuotes(pair.symbol, pair.source),
-            providerBars: names.liveProviderBars(pair.symbol, pair.source))
+        let made = PairSubjects(symbol, source)
         known[pair] = made
+        return made
+    }
+
+    private mutating func plainValues(_ name: String, _ source: SourceName) -> LiveSubject {
+        if let known = plainValues[name] { return known }
+        let made = hearing.subject(names.liveValues(name, nil, source), .indicator)
+        plainValues[name] = made
         return made
     }
 
     // MARK: JSON
 
-    private mutating func write(
-        _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    private static func write(
+        _ trade: Trade, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64,
+        into json: inout JSONWriter
     ) {
-        json.object(version: LivePublisher.version) { json in
-            Self.begin(&json, .trade, symbol.symbol, trade.header.eventTime)
-            Self.values(of: trade, into: &json)
-            Self.end(&json, trade.header, symbol, packet, ordinal)
-        }
+        begin(&json, .trade, symbol.symbol, trade.header.eventTime)
+        values(of: trade, into: &json)
+        end(&json, trade.header, symbol, packet, ordinal)
     }
 
-    private mutating func write(
-        _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    private static func write(
+        _ quote: Quote, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64,
+        into json: inout JSONWriter
     ) {
-        json.object(version: LivePublisher.version) { json in
-            Self.begin(&json, .quote, symbol.symbol, quote.header.eventTime)
-            Self.values(of: quote, into: &json)
-            Self.end(&json, quote.header, symbol, packet, ordinal)
-        }
+        begin(&json, .quote, symbol.symbol, quote.header.eventTime)
+        values(of: quote, into: &json)
+        end(&json, quote.header, symbol, packet, ordinal)
     }
 
-    private mutating func write(
-        _ bar: ProviderBar, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64
+    private static func write(
+        _ bar: ProviderBar, _ symbol: SymbolDefinition, _ packet: PacketHeader, _ ordinal: UInt64,
+        into json: inout JSONWriter
     ) {
-        json.object(version: LivePublisher.version) { json in
-            Self.begin(&json, .providerBar, symbol.symbol, bar.closeTime)
-            Self.values(of: bar, into: &json)
-            Self.end(&json, bar.header, symbol, packet, ordinal)
-        }
+        begin(&json, .providerBar, symbol.symbol, bar.closeTime)
+        values(of: bar, into: &json)
+        end(&json, bar.header, symbol, packet, ordinal)
     }
 
-    private mutating func write(
+    private static func write(
         _ bar: Bar, _ symbol: SymbolDefinition, _ series: SeriesDefinition,
-        _ packet: PacketHeader, _ ordinal: UInt64
+        _ packet: PacketHeader, _ ordinal: UInt64, into json: inout JSONWriter
     ) {
-        json.object(version: LivePublisher.version) { json in
-            Self.begin(&json, .bar, symbol.symbol, bar.openTime)
-            json.member("series", series.name.text)
-            if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }
-            if bar.number != 0 { json.member("number", bar.number) }
-            json.member("open", bar.open)
-            json.member("high", bar.high)
-            json.member("low", bar.low)
-            json.member("close", bar.close)
-            json.member("volume", decimal: bar.volume, decimals: Quantity.decimals)
-            json.member("vwap", bar.vwap)
-            json.member(
-                "notional", decimal: bar.notional, decimals: Price.decimals + Quantity.decimals)
-            json.member("trades", bar.trades)
-            if bar.excluded.total > 0 { json.member("excluded", bar.excluded.total) }
-            let isFinal = bar.flags.contains(.final)
-            if isFinal { json.member("revision", ordinal) }
-            json.member("generation", bar.generation)
-            json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
-            json.member("flags", names: bar.flags.names)
-            Self.ofSource(symbol, into: &json)
-            // The bar of an open window is not on the tape and has no revision.
-            if isFinal {
-                Self.place(&json, packet, ordinal)
-            } else {
-                json.member("in_progress", true)
-            }
+        begin(&json, .bar, symbol.symbol, bar.openTime)
+        json.member("series", series.name.text)
+        if bar.closeTime.isDefined { json.member("close_time", time: bar.closeTime) }
+        if bar.number != 0 { json.member("number", bar.number) }
+        json.member("open", bar.open)
+        json.member("high", bar.high)
+        json.member("low", bar.low)
+        json.member("close", bar.close)
+        json.member("volume", decimal: bar.volume, decimals: Quantity.decimals)
+        json.member("vwap", bar.vwap)
+        json.member(
+            "notional", decimal: bar.notional, decimals: Price.decimals + Quantity.decimals)
+        json.member("trades", bar.trades)
+        if bar.excluded.total > 0 { json.member("excluded", bar.excluded.total) }
+        let isFinal = bar.flags.contains(.final)
+        if isFinal { json.member("revision", ordinal) }
+        json.member("generation", bar.generation)
+        json.member("reason", BarReason(rawValue: bar.reason).map { "\($0)" } ?? "unknown")
+        json.member("flags", names: bar.flags.names)
+        ofSource(symbol, into: &json)
+        // The bar of an open window is not on the tape and has no revision.
+        if isFinal {
+            place(&json, packet, ordinal)
+        } else {
+            json.member("in_progress", true)
         }
     }
 
     /// Writes the members that all messages begin with.
     static func begin(
-        _ json: inout JSONWriter, _ kind: Kind, _ symbol: Symbol, _ time: Timestamp
+        _ json: inout JSONWriter, _ kind: LiveKind, _ symbol: Symbol, _ time: Timestamp
     ) {
-        json.member("kind", kind.rawValue)
+        json.member("kind", kind.name)
         json.member("symbol", symbol.text)
         if time.isDefined { json.member("time", time: time) }
     }

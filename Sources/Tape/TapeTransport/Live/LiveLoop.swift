@@ -31,6 +31,9 @@ final class LiveLoop {
     private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
     private var random = SystemRandomNumberGenerator()
     private let link = Link()
+    private let answers = LiveAnswers()
+    /// The subscription that takes the answers to questions, and its prefix.
+    private var inbox: (subscription: NatsSubscription, prefix: String)?
     private var state = State.waiting
     /// How many of the queue's refusals were reported.
     private var refusalsSeen: UInt64 = 0
@@ -49,6 +52,8 @@ final class LiveLoop {
     private final class Link: Sendable {
         /// libnats has closed the connection permanently.
         let isClosed = Atomic<Bool>(false)
+        /// The link was lost or made again, so that another server may know other subscriptions.
+        let isOther = Atomic<Bool>(false)
     }
 
     init(
@@ -69,6 +74,7 @@ final class LiveLoop {
             beat.beat()
             connectIfDue()
             queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
+            hear()
             packets.removeAll(keepingCapacity: true)
             queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
             for packet in packets { send(packet) }
@@ -86,7 +92,7 @@ final class LiveLoop {
 
     private func connectIfDue() {
         if link.isClosed.exchange(false, ordering: .acquiringAndReleasing) {
-            connection = nil
+            (connection, inbox) = (nil, nil)
             retryLater()
         }
         guard connection == nil, !queue.isClosed, clock.monotonic() >= connectAt else {
@@ -100,15 +106,50 @@ final class LiveLoop {
                 switch event {
                 case .closed: link.isClosed.store(true, ordering: .releasing)
                 case .asyncError(let text): telemetry.emit(.liveComplaint(text: text))
+                case .disconnected, .reconnected: link.isOther.store(true, ordering: .releasing)
                 // These events show when something is published.
-                case .disconnected, .refused, .reconnected, .lameDuck: return
+                case .refused, .lameDuck: return
                 }
             }
+            link.isOther.store(true, ordering: .releasing)
+            try listen()
             backoff.reset()
         } catch {
             stopped("\(error)")
             retryLater()
         }
+    }
+
+    /// Subscribes to the answers. Without the right to do so none comes, and everything is sent.
+    private func listen() throws(NatsError) {
+        guard let connection else { return }
+        let prefix = connection.newInbox()
+        let answers = answers
+        let subscription = try connection.subscribe(
+            "\(prefix).*", pendingMessagesMax: LiveHearing.questionsWaitingMax
+        ) { answers.received($0) }
+        inbox = (subscription, prefix)
+    }
+
+    /// Takes the answers that have come, and tells the offering threads what is wanted.
+    private func hear() {
+        let arrived = answers.take()
+        if link.isOther.exchange(false, ordering: .acquiringAndReleasing) {
+            encoder.forget()
+        } else {
+            for answer in arrived {
+                encoder.hearing.answered(answer.number, fromNobody: answer.isFromNobody)
+            }
+        }
+        encoder.now = clock.monotonic()
+        encoder.hearing.advance(to: encoder.now)
+        let quietUntil = encoder.hearing.quietUntil ?? .distantPast
+        queue.quietUntil.store(quietUntil.nanoseconds, ordering: .relaxed)
+        let (subjects, heard) = (encoder.hearing.subjects, encoder.hearing.heard)
+        queue.heard.store(heard, ordering: .relaxed)
+        queue.subjects.store(subjects, ordering: .relaxed)
+        metrics.subjects.set(Double(subjects))
+        metrics.heard.set(Double(heard))
     }
 
     private func retryLater() {
@@ -134,22 +175,25 @@ final class LiveLoop {
             return
         }
         // The last kind and the number of its messages in a row: a packet usually has one kind.
-        var sent: (kind: LiveEncoder.Kind, count: UInt64) = (.trade, 0)
+        var sent: (kind: LiveKind, count: UInt64) = (.trade, 0)
         var failure: NatsError?
-        func publish(_ kind: LiveEncoder.Kind, _ subject: String, _ json: [UInt8]) {
-            guard subject.utf8.count <= NatsLimits.subjectBytesMax else {
+        func publish(_ subject: LiveSubject, _ question: UInt64?, _ json: [UInt8]) {
+            guard subject.isSendable else {
                 metrics.dropped[.subject]?.add(1)
                 return
             }
+            let replyTo: String? =
+                if let question, let inbox { "\(inbox.prefix).\(question)" } else { nil }
             do throws(NatsError) {
                 try json.withRawSpan { payload throws(NatsError) in
-                    try connection.publish(payload, to: subject)
+                    try connection.publish(payload, to: subject.text, replyTo: replyTo)
                 }
-                if kind != sent.kind {
+                if subject.kind != sent.kind {
                     metrics.sent(sent.count, sent.kind)
-                    sent = (kind, 0)
+                    sent = (subject.kind, 0)
                 }
                 sent.count += 1
+                if replyTo != nil { metrics.questions.add(1) }
             } catch {
                 metrics.dropped[.noLink]?.add(1)
                 failure = error
@@ -160,9 +204,7 @@ final class LiveLoop {
         if let failure { stopped("\(failure)") } else { began() }
     }
 
-    private func encode(
-        _ packet: LiveQueue.Packet, _ publish: (LiveEncoder.Kind, String, [UInt8]) -> Void
-    ) {
+    private func encode(_ packet: LiveQueue.Packet, _ publish: LiveEncoder.Publish) {
         switch packet.content {
         case .nodes(let ticks): encoder.encode(ticks, publish)
         case .packet(let bytes):
@@ -197,5 +239,35 @@ final class LiveLoop {
         guard state != .sending else { return }
         state = .sending
         telemetry.emit(.liveBegan())
+    }
+}
+
+/// The answers to questions that have come and were not taken yet. libnats' thread puts them here.
+final class LiveAnswers: Sendable {
+    struct Answer: Sendable {
+        let number: UInt64
+        /// The server says that no subscription takes the subject.
+        let isFromNobody: Bool
+    }
+
+    private static let noResponders = 503
+    private let arrived = Mutex<[Answer]>([])
+
+    /// An answer too many is dropped: then its subject counts as heard until the next one.
+    func received(_ message: NatsMessage) {
+        guard let number = message.subject.split(separator: ".").last.flatMap({ UInt64($0) })
+        else { return }
+        let answer = Answer(
+            number: number, isFromNobody: message.status == Self.noResponders)
+        arrived.withLock { arrived in
+            if arrived.count < LiveHearing.questionsWaitingMax { arrived.append(answer) }
+        }
+    }
+
+    func take() -> [Answer] {
+        arrived.withLock { arrived in
+            defer { arrived.removeAll(keepingCapacity: true) }
+            return arrived
+        }
     }
 }

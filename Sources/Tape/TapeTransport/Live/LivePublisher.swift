@@ -1,5 +1,5 @@
 package import NatsTransport
-internal import Primitives
+package import Primitives
 package import ServiceRuntime
 internal import Synchronization
 package import TapeCodec
@@ -8,9 +8,9 @@ package import TapeProtocol
 /// Sends the trades, quotes, bars and provider's bars of packets to live subscribers: core NATS,
 /// best effort, JSON, one subject per symbol and source.
 ///
-/// Offered packets wait in a bounded queue for a thread that has a separate connection. When the
-/// queue is full, and while there is no link, packets are dropped and counted. The tape still has
-/// them.
+/// Messages are made for those subjects that somebody hears (`LiveHearing`). Offered packets wait
+/// in a bounded queue for a thread that has a separate connection. When the queue is full, and
+/// while there is no link, packets are dropped and counted. The tape still has them.
 package final class LivePublisher: Sendable {
     /// The version of the messages.
     package static let version = 1
@@ -48,20 +48,32 @@ package final class LivePublisher: Sendable {
 
     deinit { queue.close() }
 
+    /// Whether no subject is heard, so that nothing that is offered now is sent.
+    package var isQuiet: Bool { queue.isQuiet }
+
+    /// Writes how many subjects had a message, and how many of them somebody hears.
+    package func write(into json: inout JSONWriter) {
+        json.member("subjects", queue.subjects.load(ordering: .relaxed))
+        json.member("heard", queue.heard.load(ordering: .relaxed))
+    }
+
     /// Copies the packet's bytes and returns immediately. Any thread may call it. A packet without
-    /// ticks is ignored.
+    /// ticks is ignored, and any while no subject is heard.
     package func offer(_ packet: SealedPacket) {
-        guard packet.header.tickCount > 0, packet.header.kind != .watermark else { return }
+        guard packet.header.tickCount > 0, packet.header.kind != .watermark, !isQuiet else {
+            return
+        }
         queue.offer(packet)
     }
 
-    /// The number of node ticks that `offer` has room for; 0 while there is no link. Only one
-    /// thread may read it and offer node ticks, so that the room cannot shrink in between.
+    /// The number of node ticks that `offer` has room for; 0 while there is no link. While no
+    /// subject is heard, `offer` leaves them out. Only one thread may read it and offer node ticks,
+    /// so that the room cannot shrink in between.
     package var nodeRoom: Int { queue.nodeRoom }
 
     /// Hands over at most `nodeRoom` ticks and returns immediately.
     package func offer(_ ticks: [LiveNodeTick]) {
-        if !ticks.isEmpty { queue.offer(ticks) }
+        if !ticks.isEmpty, !isQuiet { queue.offer(ticks) }
     }
 
     /// Ends the thread and the connection. Waiting packets are sent if that is quick. Idempotent.
@@ -94,7 +106,13 @@ final class LiveQueue: Sendable {
 
     /// Whether there is a link to NATS. Set by the live thread.
     let isLinked = Atomic<Bool>(false)
+    /// The monotonic time in nanoseconds until which no subject is heard; that and the counts of
+    /// subjects are set by the live thread.
+    let quietUntil = Atomic<Int64>(MonotonicTime.distantPast.nanoseconds)
+    let subjects = Atomic<Int>(0)
+    let heard = Atomic<Int>(0)
 
+    private let clock = SystemClock()
     private let packets: Mailbox<Packet>
     /// Nothing is ever sent here; closing it ends waits.
     private let end = Mailbox<Never>(capacity: 1)
@@ -114,6 +132,10 @@ final class LiveQueue: Sendable {
     var isClosed: Bool { packets.isClosed }
     /// The number of packets refused so far because the queue was full.
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
+
+    var isQuiet: Bool {
+        clock.monotonic().nanoseconds < quietUntil.load(ordering: .relaxed)
+    }
 
     func close() {
         packets.close()
@@ -143,6 +165,7 @@ final class LiveQueue: Sendable {
         guard isLinked.load(ordering: .relaxed), !isClosed, count < LivePublisher.packetsMax else {
             return 0
         }
+        if isQuiet { return LivePublisher.nodeTicksMax }
         return LivePublisher.nodeTicksMax - waitingNodeTicks.load(ordering: .relaxed)
     }
 

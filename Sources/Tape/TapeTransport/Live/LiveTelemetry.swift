@@ -5,15 +5,18 @@ import ServiceRuntime
 struct LiveMetrics: Sendable {
     let dropped: [LiveDrop: Counter]
     let packets: Gauge
-    private let published: [LiveEncoder.Kind: Counter]
+    let subjects: Gauge
+    let heard: Gauge
+    let questions: Counter
+    private let published: [LiveKind: Counter]
 
     init(_ metrics: MetricRegistry, packetsMax: Int) {
-        var published: [LiveEncoder.Kind: Counter] = [:]
-        for kind in LiveEncoder.Kind.allCases {
+        var published: [LiveKind: Counter] = [:]
+        for kind in LiveKind.allCases {
             published[kind] = metrics.counter(
                 "mds_live_messages_total", "a message that the live fan-out sent",
                 by: "kind: trade, quote, bar, provider-bar, node, indicator",
-                labels: [("kind", kind.rawValue)])
+                labels: [("kind", kind.name)])
         }
         self.published = published
         var dropped: [LiveDrop: Counter] = [:]
@@ -25,6 +28,13 @@ struct LiveMetrics: Sendable {
                 by: "reason: full, no_link, subject", labels: [("reason", reason.rawValue)])
         }
         self.dropped = dropped
+        subjects = metrics.gauge(
+            "mds_live_subjects", "subjects of the live fan-out that had a message")
+        heard = metrics.gauge(
+            "mds_live_subjects_heard", "those of `mds_live_subjects` that somebody hears")
+        questions = metrics.counter(
+            "mds_live_questions_total",
+            "a live message that also asked NATS whether somebody hears its subject")
         packets = metrics.gauge(
             "mds_live_queue_packets", "packets that wait for the live fan-out",
             "near its capacity: see `mds_live_dropped_total`")
@@ -33,7 +43,7 @@ struct LiveMetrics: Sendable {
         ).set(Double(packetsMax))
     }
 
-    func sent(_ count: UInt64, _ kind: LiveEncoder.Kind) { published[kind]?.add(count) }
+    func sent(_ count: UInt64, _ kind: LiveKind) { published[kind]?.add(count) }
 }
 
 /// Why a tick was not sent live.

@@ -76,10 +76,10 @@ struct OpenBars {
 }
 
 extension Worker {
-    /// Publishes the open bars of working partitions, if that is due. A partition that computes
-    /// output on the tape again has nothing new.
+    /// Publishes the open bars of working partitions, if that is due and somebody may hear them. A
+    /// partition that computes output on the tape again has nothing new.
     func publishOpenBars(now: MonotonicTime) {
-        guard let live, now >= openBarsAt else { return }
+        guard let live, now >= openBarsAt, !live.isQuiet else { return }
         openBarsAt = now + OpenBars.intervalNanoseconds
         let time = clock.now()
         for index in slots.indices where slots[index].isOwned {

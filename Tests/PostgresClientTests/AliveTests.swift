@@ -14,12 +14,12 @@ struct AliveTests {
         var loss: PostgresError?
         #expect(
             eventually {
-                loss = failure { try connection.checkAlive() }
+                loss = sessionFailure { try connection.checkAlive() }
                 return loss != nil
             })
         #expect(loss?.category == .retryable)
         #expect(!connection.isUsable)
-        let again = failure { try connection.checkAlive() }
+        let again = sessionFailure { try connection.checkAlive() }
         #expect(again?.caseName == "closed", "\(again as Any)")
     }
 
@@ -29,7 +29,7 @@ struct AliveTests {
         let connection = try PostgresConnection(server.configuration())
         try connection.checkAlive()
         server.stopImmediately()
-        #expect(eventually { failure { try connection.checkAlive() } != nil })
+        #expect(eventually { sessionFailure { try connection.checkAlive() } != nil })
         #expect(!connection.isUsable)
     }
 }

@@ -32,7 +32,7 @@ struct ConnectTests {
     func wrongPassword() throws {
         var configuration = try PostgresServer.shared().configuration()
         configuration.password = "wrong-and-secret"
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error?.sqlState?.rawValue == "28P01")
         #expect(error?.category == .authentication)
         #expect(error?.isRetryable == false)
@@ -45,7 +45,7 @@ struct ConnectTests {
     func noPassword() throws {
         var configuration = try PostgresServer.shared().configuration()
         configuration.password = nil
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error != nil)
         #expect(error.text.contains("password"))
     }
@@ -53,7 +53,7 @@ struct ConnectTests {
     @Test("a database that does not exist is a matter of the schema")
     func wrongDatabase() throws {
         let configuration = try PostgresServer.shared().configuration(database: "nowhere")
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error?.sqlState?.rawValue == "3D000")
         #expect(error?.category == .schema)
     }
@@ -62,7 +62,7 @@ struct ConnectTests {
     func refused() {
         let configuration = PostgresConfiguration(
             host: "127.0.0.1", port: freePort(), database: "x", user: "x", password: "hidden")
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error?.caseName == "connect" && error.text.contains("refused"))
         #expect(error.text.contains(configuration.peer))
         #expect(error?.isRetryable == true)
@@ -74,7 +74,7 @@ struct ConnectTests {
     func unknownHost() {
         let configuration = PostgresConfiguration(
             host: "no-such-host.invalid", database: "x", user: "x")
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error?.caseName == "connect", "\(error as Any)")
     }
 
@@ -83,7 +83,7 @@ struct ConnectTests {
         let listener = try SilentListener()
         let configuration = PostgresConfiguration(
             host: "127.0.0.1", port: listener.port, database: "x", user: "x")
-        let error = failure {
+        let error = sessionFailure {
             _ = try PostgresConnection(configuration, timeout: .milliseconds(200))
         }
         #expect(error?.deadline == .milliseconds(200) && error.text.contains("connect"))
@@ -94,7 +94,7 @@ struct ConnectTests {
     func tlsRequired() throws {
         var configuration = try PostgresServer.shared().configuration()
         configuration.sslMode = .require
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error.text.contains("SSL"))
         #expect(error?.caseName == "tlsFailed", "\(error as Any)")
     }
@@ -102,7 +102,7 @@ struct ConnectTests {
     @Test("a NUL in a parameter is refused before anything is sent")
     func nulInConfiguration() {
         let configuration = PostgresConfiguration(host: "h", database: "a\0b", user: "x")
-        let error = failure { _ = try PostgresConnection(configuration) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration) }
         #expect(error?.category == .data)
     }
 
@@ -127,9 +127,9 @@ struct ConnectTests {
         #expect(!connection.isInTransaction)
         #expect(connection.serverVersion == 0)
         let errors = [
-            failure { try connection.execute("SELECT 1") },
-            failure { try connection.script("SELECT 1") },
-            failure { try connection.copyIn("COPY t FROM STDIN") { _ in } },
+            sessionFailure { try connection.execute("SELECT 1") },
+            sessionFailure { try connection.script("SELECT 1") },
+            sessionFailure { try connection.copyIn("COPY t FROM STDIN") { _ in } },
         ]
         for error in errors {
             #expect(error?.caseName == "closed", "\(error as Any)")

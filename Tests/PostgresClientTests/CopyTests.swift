@@ -76,7 +76,7 @@ struct CopyTests {
         let connection = try database.connect()
         try connection.script("CREATE TABLE t (a int8)")
         let mine = PostgresError.invalidValue(operation: "mine", reason: "enough")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 for number in 0..<50_000 {
                     try writer.row(columns: 1)
@@ -94,7 +94,7 @@ struct CopyTests {
     func hugeValue() throws {
         let connection = try TestDatabase("copy_huge").connect()
         try connection.script("CREATE TABLE t (a text, b bytea)")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 2)
                 writer.text(String(repeating: "x", count: PostgresLimits.fieldBytesMax + 1))
@@ -120,7 +120,7 @@ struct CopyTests {
         let connection = try database.connect()
         try connection.script("CREATE TABLE t (\(columns))")
         try connection.script("BEGIN")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn("COPY t (a) FROM STDIN (FORMAT binary)") {
                 (writer) throws(PostgresError) in
                 for number in [1, 2, 99_999, 2] as [Int128] {
@@ -145,7 +145,7 @@ struct CopyTests {
     func nulInText() throws {
         let connection = try TestDatabase("copy_nul").connect()
         try connection.script("CREATE TABLE t (a text)")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 1)
                 writer.text("a\0b")
@@ -164,7 +164,7 @@ struct CopyTests {
             CREATE TABLE t (a int8) PARTITION BY RANGE (a);
             CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (10);
             """)
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 1)
                 writer.int64(11)
@@ -179,7 +179,7 @@ struct CopyTests {
     func wrongWidth() throws {
         let connection = try TestDatabase("copy_width").connect()
         try connection.script("CREATE TABLE t (a int8)")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 1)
                 writer.int16(1)
@@ -192,7 +192,7 @@ struct CopyTests {
     @Test("a table that does not exist is a matter of the schema")
     func missingTable() throws {
         let connection = try TestDatabase("copy_missing").connect()
-        let error = failure { try connection.copyIn(copy) { _ in } }
+        let error = sessionFailure { try connection.copyIn(copy) { _ in } }
         #expect(error?.sqlState?.rawValue == "42P01")
         #expect(error?.category == .schema)
         #expect(connection.isUsable)
@@ -202,10 +202,10 @@ struct CopyTests {
     func noCopy() throws {
         let database = try TestDatabase("copy_none")
         let connection = try database.connect()
-        let select = failure { try connection.copyIn("SELECT 1") { _ in } }
+        let select = sessionFailure { try connection.copyIn("SELECT 1") { _ in } }
         #expect(select?.category == .fatal)
         #expect(connection.isUsable)
-        let out = failure { try connection.copyIn("COPY pg_class TO STDOUT") { _ in } }
+        let out = sessionFailure { try connection.copyIn("COPY pg_class TO STDOUT") { _ in } }
         #expect(out?.category == .fatal)
         #expect(!connection.isUsable)
     }

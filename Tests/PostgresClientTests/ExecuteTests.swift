@@ -54,11 +54,11 @@ struct ExecuteTests {
     func nul() throws {
         let connection = try TestDatabase("execute_nul").connect()
         for error in [
-            failure { try connection.execute("SELECT $1::text", [.text("a\0b")]) },
-            failure { try connection.execute("SELECT $1", [.textArray(["a\0"])]) },
-            failure { try connection.execute("SELECT 1\0") },
-            failure { try connection.script("SELECT 1; \0 SELECT 2") },
-            failure { try connection.copyIn("COPY t\0") { _ in } },
+            sessionFailure { try connection.execute("SELECT $1::text", [.text("a\0b")]) },
+            sessionFailure { try connection.execute("SELECT $1", [.textArray(["a\0"])]) },
+            sessionFailure { try connection.execute("SELECT 1\0") },
+            sessionFailure { try connection.script("SELECT 1; \0 SELECT 2") },
+            sessionFailure { try connection.copyIn("COPY t\0") { _ in } },
         ] {
             #expect(error?.caseName == "invalidValue", "\(error as Any)")
             #expect(error?.category == .data)
@@ -69,7 +69,7 @@ struct ExecuteTests {
     @Test("more parameters than the protocol can count are refused")
     func tooManyParameters() throws {
         let connection = try TestDatabase("execute_many").connect()
-        let error = failure {
+        let error = sessionFailure {
             try connection.execute("SELECT 1", Array(repeating: .integer(1), count: 65_536))
         }
         #expect(error?.category == .data)
@@ -79,7 +79,7 @@ struct ExecuteTests {
     @Test("a result beyond the limit is an error, and its session is closed")
     func tooLarge() throws {
         let connection = try TestDatabase("execute_large").connect()
-        let error = failure {
+        let error = sessionFailure {
             try connection.execute("SELECT repeat('x', 1000000) FROM generate_series(1, 100)")
         }
         #expect(error?.caseName == "invalidValue", "\(error as Any)")
@@ -112,7 +112,7 @@ struct ExecuteTests {
 
         try connection.script("BEGIN")
         try connection.execute("INSERT INTO t VALUES (3)")
-        let error = failure { try connection.script("SELECT advance(-1); COMMIT") }
+        let error = sessionFailure { try connection.script("SELECT advance(-1); COMMIT") }
         #expect(error?.category == .fenced)
         #expect(error?.sqlState == .fenced)
         #expect(error?.serverError?.message == "fenced: owner epoch 9 is above ours, 8")
@@ -129,7 +129,7 @@ struct ExecuteTests {
             let database = try TestDatabase(statement.contains("TO") ? "copy_out" : "copy_into")
             let connection = try database.connect()
             try connection.script("CREATE TABLE t (i int8)")
-            let error = failure { try connection.script(statement) }
+            let error = sessionFailure { try connection.script(statement) }
             #expect(error?.category == .fatal)
             #expect(!connection.isUsable)
         }
@@ -138,7 +138,7 @@ struct ExecuteTests {
     @Test("a syntax error leaves the session usable")
     func syntaxError() throws {
         let connection = try TestDatabase("execute_syntax").connect()
-        let error = failure { try connection.execute("SELEC 1") }
+        let error = sessionFailure { try connection.execute("SELEC 1") }
         #expect(error?.sqlState?.rawValue == "42601")
         #expect(error?.category == .schema)
         #expect(try connection.execute("SELECT 2").scalar == "2")
@@ -152,7 +152,7 @@ struct ExecuteTests {
         ])
     func badValue(type: String, value: String, code: String) throws {
         let connection = try PostgresConnection(try PostgresServer.shared().configuration())
-        let error = failure { try connection.execute("SELECT $1::\(type)", [.text(value)]) }
+        let error = sessionFailure { try connection.execute("SELECT $1::\(type)", [.text(value)]) }
         #expect(error?.sqlState?.rawValue == code)
         #expect(error?.category == .data)
     }
@@ -171,7 +171,7 @@ struct ExecuteTests {
     @Test("an error names the statement's first words and no value")
     func operationNames() throws {
         let connection = try TestDatabase("execute_names").connect()
-        let error = failure {
+        let error = sessionFailure {
             try connection.script("ALTER ROLE nobody_here PASSWORD 'top-secret'")
         }
         #expect(error?.caseName == "server" && error.text.contains("ALTER ROLE nobody_here"))

@@ -10,7 +10,7 @@ struct FaultTests {
         var configuration = try TestDatabase("fault_statement").configuration
         configuration.statementTimeout = .milliseconds(50)
         let connection = try PostgresConnection(configuration)
-        let error = failure { try connection.execute("SELECT pg_sleep(60)") }
+        let error = sessionFailure { try connection.execute("SELECT pg_sleep(60)") }
         #expect(error?.sqlState == .queryCanceled)
         #expect(error?.category == .retryable)
         #expect(connection.isUsable)
@@ -27,7 +27,7 @@ struct FaultTests {
         var configuration = database.configuration
         configuration.lockTimeout = .milliseconds(50)
         let waiter = try PostgresConnection(configuration)
-        let error = failure { try waiter.execute("SELECT * FROM t") }
+        let error = sessionFailure { try waiter.execute("SELECT * FROM t") }
         #expect(error?.sqlState == .lockNotAvailable)
         #expect(error?.category == .retryable)
         #expect(waiter.isUsable)
@@ -44,7 +44,7 @@ struct FaultTests {
             try connection.execute("SELECT * FROM t")
         }
         try first.script("UPDATE t SET a = 2; COMMIT")
-        let error = failure { try second.execute("UPDATE t SET a = 3") }
+        let error = sessionFailure { try second.execute("UPDATE t SET a = 3") }
         #expect(error?.sqlState?.rawValue == "40001")
         #expect(error?.category == .retryable)
     }
@@ -55,14 +55,14 @@ struct FaultTests {
         let connection = try database.connect()
         let id = connection.backendProcessID
         // A session ends itself, which avoids a race with a second thread.
-        let error = failure {
+        let error = sessionFailure {
             try connection.execute("SELECT pg_terminate_backend($1::int4)", [.text("\(id)")])
             try connection.execute("SELECT 1")
         }
         #expect(error?.sqlState == .adminShutdown)
         #expect(error?.category == .retryable)
         #expect(!connection.isUsable)
-        let next = failure { try connection.execute("SELECT 1") }
+        let next = sessionFailure { try connection.execute("SELECT 1") }
         #expect(next?.caseName == "closed", "\(next as Any)")
     }
 
@@ -87,7 +87,7 @@ struct FaultTests {
                 }
             }
             killer.start()
-            let error = failure { try connection.execute("SELECT pg_sleep(600)") }
+            let error = sessionFailure { try connection.execute("SELECT pg_sleep(600)") }
             #expect(error?.isRetryable == true)
             if case .timeout = error { Issue.record("the deadline came first") }
             if !crash { #expect(error?.sqlState == .adminShutdown) }
@@ -101,10 +101,10 @@ struct FaultTests {
         let connection = try PostgresConnection(server.configuration())
         try connection.script("CREATE TABLE t (a int8)")
         server.stopImmediately()
-        let error = failure { try connection.script("INSERT INTO t VALUES (1); COMMIT") }
+        let error = sessionFailure { try connection.script("INSERT INTO t VALUES (1); COMMIT") }
         #expect(error?.isRetryable == true)
         #expect(!connection.isUsable)
-        let refused = failure { _ = try PostgresConnection(server.configuration()) }
+        let refused = sessionFailure { _ = try PostgresConnection(server.configuration()) }
         #expect(refused?.caseName == "connect", "\(refused as Any)")
         try server.restart()
         let again = try PostgresConnection(server.configuration())
@@ -116,7 +116,7 @@ struct FaultTests {
         let server = try PostgresServer()
         let connection = try PostgresConnection(server.configuration())
         try connection.script("CREATE TABLE t (a int8)")
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn("COPY t FROM STDIN (FORMAT binary)") {
                 (writer) throws(PostgresError) in
                 for number in 0..<200_000 {
@@ -153,12 +153,12 @@ struct FaultTests {
         server.pause()
         let brief = Duration.milliseconds(150)
         let errors = [
-            failure { try sessions[0].execute("SELECT 1", timeout: brief) },
-            failure { try sessions[1].script("SELECT 1; COMMIT", timeout: brief) },
-            failure {
+            sessionFailure { try sessions[0].execute("SELECT 1", timeout: brief) },
+            sessionFailure { try sessions[1].script("SELECT 1; COMMIT", timeout: brief) },
+            sessionFailure {
                 try sessions[2].copyIn("COPY t FROM STDIN (FORMAT binary)", timeout: brief) { _ in }
             },
-            failure { _ = try PostgresConnection(server.configuration(), timeout: brief) },
+            sessionFailure { _ = try PostgresConnection(server.configuration(), timeout: brief) },
         ]
         for error in errors {
             #expect(error?.deadline == brief, "\(error as Any)")
@@ -176,7 +176,7 @@ struct FaultTests {
         let connection = try PostgresConnection(server.configuration())
         try connection.script("CREATE TABLE t (a text)")
         let text = String(repeating: "x", count: 60_000)
-        let error = failure {
+        let error = sessionFailure {
             try connection.copyIn(
                 "COPY t FROM STDIN (FORMAT binary)", timeout: .milliseconds(500)
             ) { (writer) throws(PostgresError) in
@@ -198,7 +198,9 @@ struct FaultTests {
         let gone = try database.connect()
         try gone.script("CREATE TABLE t (a int8)")
         try gone.script("BEGIN; LOCK TABLE t")
-        let error = failure { try gone.execute("SELECT pg_sleep(600)", timeout: .milliseconds(50)) }
+        let error = sessionFailure {
+            try gone.execute("SELECT pg_sleep(600)", timeout: .milliseconds(50))
+        }
         #expect(error?.caseName == "timeout", "\(error as Any)")
         // The server checks every second whether the client is still connected.
         #expect(
@@ -213,7 +215,7 @@ struct FaultTests {
     func readOnly() throws {
         let database = try TestDatabase("fault_read_only")
         try database.psql("ALTER DATABASE fault_read_only SET default_transaction_read_only = on")
-        let error = failure { _ = try database.connect() }
+        let error = sessionFailure { _ = try database.connect() }
         #expect(error?.caseName == "connect" && error.text.contains("read-only"))
         #expect(error?.isRetryable == true)
     }

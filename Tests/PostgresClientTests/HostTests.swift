@@ -50,12 +50,14 @@ struct HostTests {
         let server = try PostgresServer.shared()
         var wrong = configuration([freePort(), server.port])
         wrong.password = "wrong-and-secret"
-        let error = failure { _ = try PostgresConnection(wrong) }
+        let error = sessionFailure { _ = try PostgresConnection(wrong) }
         #expect(error?.category == .authentication)
         let text = error.text
         for host in wrong.hosts { #expect(text.contains(" \(host)/"), "\(text)") }
         #expect(!text.contains("secret"))
-        let away = failure { _ = try PostgresConnection(configuration([freePort(), freePort()])) }
+        let away = sessionFailure {
+            _ = try PostgresConnection(configuration([freePort(), freePort()]))
+        }
         #expect(away?.category == .retryable)
     }
 

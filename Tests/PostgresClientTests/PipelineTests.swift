@@ -83,7 +83,7 @@ struct PipelineTests {
         let database = try TestDatabase("pipeline_copy_\(which)")
         let connection = try database.connect()
         try connection.script("CREATE TABLE t (a int)")
-        let error = failure {
+        let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT 1")
             try pipeline.append([" copy t FROM STDIN", "/* not seen */ COPY t FROM STDIN"][which])
@@ -102,8 +102,8 @@ struct PipelineTests {
         let value = [UInt8](repeating: 1, count: PostgresLimits.pipelineBytesMax / 2)
         try large.append("SELECT $1::bytea", [.bytes(value)])
         for error in [
-            failure { try many.append("SELECT 1") },
-            failure { try large.append("SELECT $1::bytea", [.bytes(value)]) },
+            sessionFailure { try many.append("SELECT 1") },
+            sessionFailure { try large.append("SELECT $1::bytea", [.bytes(value)]) },
         ] {
             #expect(error?.caseName == "invalidValue" && error.text.contains("full"))
         }
@@ -133,7 +133,7 @@ struct PipelineTests {
     func tooLarge() throws {
         let database = try TestDatabase("pipeline_large")
         let connection = try database.connect()
-        let error = failure {
+        let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT repeat('x', 1000000) FROM generate_series(1, 1000)")
             try pipeline.append("SELECT 1")
@@ -149,7 +149,7 @@ struct PipelineTests {
         let connection = try PostgresConnection(server.configuration())
         server.pause()
         defer { server.resume() }
-        let error = failure {
+        let error = sessionFailure {
             var pipeline = PostgresPipeline()
             for _ in 0..<100 { try pipeline.append("SELECT 1") }
             _ = try connection.run(pipeline, timeout: .milliseconds(200))
@@ -161,7 +161,7 @@ struct PipelineTests {
     func halfRead() throws {
         let database = try TestDatabase("pipeline_half")
         let connection = try database.connect()
-        let error = failure {
+        let error = sessionFailure {
             var pipeline = PostgresPipeline()
             for _ in 0..<50 { try pipeline.append("SELECT 1") }
             try pipeline.append("SELECT pg_sleep(30)")
@@ -170,7 +170,7 @@ struct PipelineTests {
         }
         #expect(error?.caseName == "timeout", "\(error as Any)")
         #expect(!connection.isUsable)
-        let closed = failure { _ = try connection.execute("SELECT 1") }
+        let closed = sessionFailure { _ = try connection.execute("SELECT 1") }
         #expect(closed?.caseName == "closed", "\(closed as Any)")
     }
 
@@ -178,7 +178,7 @@ struct PipelineTests {
     func terminated() throws {
         let database = try TestDatabase("pipeline_terminated")
         let connection = try database.connect()
-        let error = failure {
+        let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT 1")
             try pipeline.append("SELECT pg_terminate_backend(pg_backend_pid())")

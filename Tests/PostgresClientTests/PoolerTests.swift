@@ -26,7 +26,7 @@ struct PoolerTests {
     @Test("a mode that keeps no sessions is refused with a sentence")
     func refused() throws {
         let pooler = try PgBouncer(.transaction, before: try PostgresServer.shared())
-        let error = failure { _ = try PostgresConnection(configuration(pooler)) }
+        let error = sessionFailure { _ = try PostgresConnection(configuration(pooler)) }
         #expect(error?.caseName == "refused" && error.text.contains("use pool_mode session"))
         #expect(error?.isRetryable == true)
     }

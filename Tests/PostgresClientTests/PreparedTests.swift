@@ -105,13 +105,13 @@ struct PreparedTests {
         }
         for _ in 0..<3 { _ = try connection.prepare("SELECT 1") }
         #expect(try prepared() == "1")
-        let error = failure { _ = try connection.prepare("SELECT nonsense") }
+        let error = sessionFailure { _ = try connection.prepare("SELECT nonsense") }
         #expect(error?.sqlState?.rawValue == "42703")
         #expect(try prepared() == "1")
         for number in 0..<PostgresLimits.preparedMax - 1 {
             _ = try connection.prepare("SELECT \(number) AS n")
         }
-        let full = failure { _ = try connection.prepare("SELECT 'one too many'") }
+        let full = sessionFailure { _ = try connection.prepare("SELECT 'one too many'") }
         #expect(full?.caseName == "invalidValue", "\(full as Any)")
     }
 
@@ -121,7 +121,7 @@ struct PreparedTests {
         let connection = try database.connect()
         let first = try connection.prepare("SELECT 7")
         try connection.script("DEALLOCATE ALL")
-        let error = failure { _ = try connection.execute(first) }
+        let error = sessionFailure { _ = try connection.execute(first) }
         #expect(error?.sqlState?.rawValue == "26000" && connection.isUsable)
         let second = try connection.prepare("SELECT 7")
         #expect(try connection.execute(second).integer(0, 0) == 7)
@@ -142,14 +142,14 @@ struct PreparedTests {
         ] as [(Int, PostgresValue)] {
             var values = fine
             values[index] = value
-            let error = failure { _ = try connection.execute(statement, values) }
+            let error = sessionFailure { _ = try connection.execute(statement, values) }
             #expect(error?.caseName == "invalidValue", "\(error as Any)")
         }
         for wrong in [[], Array(fine.prefix(2)), fine + [.null]] {
-            let error = failure { _ = try connection.execute(statement, wrong) }
+            let error = sessionFailure { _ = try connection.execute(statement, wrong) }
             #expect(error?.category == .data)
         }
-        let foreign = failure { _ = try other.execute(statement, fine) }
+        let foreign = sessionFailure { _ = try other.execute(statement, fine) }
         #expect(foreign?.caseName == "unexpected", "\(foreign as Any)")
         #expect(connection.isUsable && other.isUsable)
         #expect(try connection.execute(statement, fine).integer(0, 0) == 1)
@@ -160,11 +160,11 @@ struct PreparedTests {
         let database = try TestDatabase("prepared_errors")
         let connection = try database.connect()
         let division = try connection.prepare("SELECT 1 / $1::int4")
-        let error = failure { _ = try connection.execute(division, [.integer(0)]) }
+        let error = sessionFailure { _ = try connection.execute(division, [.integer(0)]) }
         #expect(error?.sqlState?.rawValue == "22012" && connection.isUsable)
         #expect(try connection.execute(division, [.integer(1)]).integer(0, 0) == 1)
         let many = try connection.prepare("SELECT repeat('x', 1000000) FROM generate_series(1, $1)")
-        let large = failure { _ = try connection.execute(many, [.integer(1_000)]) }
+        let large = sessionFailure { _ = try connection.execute(many, [.integer(1_000)]) }
         #expect(large?.caseName == "invalidValue", "\(large as Any)")
         #expect(!connection.isUsable)
     }

@@ -28,7 +28,7 @@ struct TLSTests {
         _ reason: String, _ server: PostgresServer, root: String?,
         _ location: SourceLocation = #_sourceLocation
     ) {
-        let error = failure { _ = try connect(server, root: root) }
+        let error = sessionFailure { _ = try connect(server, root: root) }
         #expect(error?.caseName == "tlsFailed", "\(error as Any)", sourceLocation: location)
         let line = error.text
         #expect(line.contains(reason), "\(line)", sourceLocation: location)

@@ -1,7 +1,7 @@
 package import PostgresClient
 
 /// Returns the error with which `body` ends; `nil` if it does not fail.
-package func failure(_ body: () throws -> Void) -> PostgresError? {
+package func sessionFailure(_ body: () throws -> Void) -> PostgresError? {
     do {
         try body()
     } catch let error as PostgresError {

@@ -53,7 +53,7 @@ struct GraphDeterminismTests {
         return try GraphProgram(try definition(), operators: operators)
     }
 
-    @Test("wherever the machine is stored and restored", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    @Test("wherever the machine is stored and restored", arguments: 1...12 as ClosedRange<UInt64>)
     func restorePoints(seed: UInt64) throws {
         let packets = try RandomGraphTape.make(seed: seed)
         var straight = GraphMachine(try Self.program())

@@ -152,7 +152,9 @@ struct GraphRepairTests {
         ]
     }
 
-    @Test("bars of bars are those of the ticks behind a repair", arguments: [1, 2, 3] as [UInt64])
+    @Test(
+        "bars of bars are those of the ticks behind a repair",
+        arguments: 1...12 as ClosedRange<UInt64>)
     func resampled(seed: UInt64) throws {
         let packets = try tape(deeds(seed: seed), seed: seed)
         var machine = try machine(try twice())
@@ -191,22 +193,6 @@ struct GraphRepairTests {
         #expect(last.map(\.reason) == Array(repeating: BarReason.bust.rawValue, count: 4))
         let fine = output.bars.filter { $0.series == 0 }
         #expect(fine.map(\.flags) == [[.final, .withdrawn]])
-    }
-
-    @Test(
-        "a graph goes on behind a repair as its restored twin does", arguments: [7, 8] as [UInt64])
-    func goesOn(seed: UInt64) throws {
-        let packets = try tape(deeds(seed: seed), seed: seed)
-        var machine = try machine(try Self.nodes())
-        var output = machine.run(Array(packets.prefix(12)))
-        let ranges = machine.dirty(from: 1, to: 50, .backfill, of: 0..<1)
-        output = try repaired(&machine, ranges, Array(packets.prefix(12)))
-        #expect(!output.bars.isEmpty)
-        var twin = try machine.restored()
-        #expect(twin.bytes == machine.bytes)
-        let rest = Array(packets.dropFirst(12))
-        #expect(machine.run(rest).bars == twin.run(rest).bars)
-        #expect(machine.bytes == twin.bytes)
     }
 
     @Test("a window whose last trade was taken back is withdrawn, in bars and in aggregates")

@@ -12,7 +12,7 @@ import Testing
 @Suite("Breadth and the oracle") struct BreadthOracleTests {
     @Test("the last values of all windows are what the oracle says of the last bars")
     func breadth() throws {
-        var (windows, warmed, leftOut) = (0, 0, 0)
+        var (windows, warmed, withdrawn, leftOut) = (0, 0, 0, 0)
         let seeds = Seeds(fixed: 1...60).all()
         for seed in seeds {
             var world = try BreadthWorld(seed: seed)
@@ -33,11 +33,13 @@ import Testing
                 return
             }
             windows += expected.count
+            withdrawn += world.withdrawn
             warmed += expected.values.filter { $0.symbols > 1 }.count
         }
         #expect(!Seeds.isNight || leftOut < seeds.count / 4, "\(leftOut) worlds left out")
         #expect(windows >= Seeds.least(1_000))
         #expect(warmed >= Seeds.least(100))
+        #expect(withdrawn >= Seeds.least(20))
     }
 }
 
@@ -71,6 +73,7 @@ private struct BreadthWorld {
     /// progress of the other partitions whether its first bars still count in a window. The oracle
     /// cannot know that, because it sees only the last bars.
     private(set) var hasBarsBehindTime = false
+    private(set) var withdrawn = 0
 
     init(seed: UInt64) throws {
         random = SeededRandom(seed: seed)
@@ -181,13 +184,26 @@ private struct BreadthWorld {
         var packet = packet(partition)
         for bar in closed {
             let symbol = try Self.symbol(bar.symbol, of: machine, partition)
+            var versions = [bar]
+            // As a repair withdraws a bar whose trades were all taken back.
+            if !rule.warmsUp, bar.trades > 0, Int.random(in: 0..<20, using: &random) == 0 {
+                versions.append(Self.withdrawal(of: bar))
+                withdrawn += 1
+            }
+            for version in versions { packet.add(version, of: symbol) }
             bars[
                 BarKey(
                     symbol: symbol, series: rule.series, openTime: bar.openTime,
-                    number: bar.number)] = bar
-            packet.add(bar, of: symbol)
+                    number: bar.number)] = versions.last
         }
         return [packet.sealed(watermark: machine.watermark)]
+    }
+
+    private static func withdrawal(of bar: Bar) -> Bar {
+        var none = Bar(symbol: 0, series: 0, openTime: bar.openTime, closeTime: bar.closeTime)
+        none.flags = [.final, .withdrawn]
+        none.reason = BarReason.repair.rawValue
+        return none
     }
 
     /// Adds provider's bars of some symbols and days.

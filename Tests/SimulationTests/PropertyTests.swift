@@ -36,9 +36,12 @@ import Testing
             var random = SeededRandom(seed: seed)
             let market = SimulatedInput(MarketWeather(using: &random), using: &random)
             let definition =
-                seed % 3 == 0
-                ? try SimulatedGraphs.numberBars(using: &random)
-                : try SimulatedGraphs.any(using: &random)
+                switch seed % 6 {
+                case 0: try SimulatedGraphs.numberBars(using: &random)
+                case 1: try SimulatedGraphs.pauses(using: &random)
+                case 2: try SimulatedGraphs.derived(using: &random)
+                default: try SimulatedGraphs.any(using: &random)
+                }
             let whole = try GraphRun(definition, market.packets)
             let places = (0..<3).map { _ in
                 UInt64.random(in: 1...UInt64(market.packets.count), using: &random)

@@ -113,7 +113,10 @@ import Testing
             var random = SeededRandom(seed: seed)
             let market = SimulatedInput(
                 MarketWeather(using: &random, withRepairs: true), using: &random)
-            let definition = try SimulatedGraphs.timeBars(using: &random)
+            let definition =
+                seed.isMultiple(of: 2)
+                ? try SimulatedGraphs.timeBars(using: &random)
+                : try SimulatedGraphs.filled(using: &random)
             let whole = try GraphRun(definition, market.packets, mends: true)
             let place = UInt64.random(in: 1...UInt64(market.packets.count), using: &random)
             let parts = try GraphRun(

@@ -4,11 +4,9 @@ import Testing
 
 @testable import StreamCore
 
-/// Sessions, sliding windows, fills, conditions, odd lots and quotes, one case at a time. Times are
-/// in units of 100 ms.
+/// Fills, conditions and quotes, one case at a time. Times are in units of 100 ms.
 @Suite struct BarRuleTests {
     private static let second: Int64 = 1_000_000_000
-    private static let hour: Int64 = 3_600 * second
 
     private static func rule(_ series: BarSeries...) throws -> BarRule {
         BarRule(series: try BarSeriesSet(series))
@@ -18,19 +16,7 @@ import Testing
         bars.map { [$0.openTime.nanoseconds / second, $0.closeTime.nanoseconds / second] }
     }
 
-    // MARK: sessions
-
-    private static func calendar(_ sessions: [(Int64, Int64)]) throws -> SessionCalendar {
-        try #require(
-            SessionCalendar(
-                name: "test",
-                sessions: sessions.map {
-                    SessionCalendar.Session(
-                        open: $0.0 * second, close: $0.1 * second, day: 20_240_102)
-                }))
-    }
-
-    // MARK: sliding windows and fills
+    // MARK: fills
 
     @Test("empty windows have the close before them, up to the number that is allowed")
     func fill() throws {

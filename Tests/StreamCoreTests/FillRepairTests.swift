@@ -1,6 +1,5 @@
 import MarketModel
 import Primitives
-import Seeds
 import Testing
 
 @testable import StreamCore
@@ -32,8 +31,8 @@ extension [Bar] {
         var machine: Alone<BarMachine>
         var closed: [Bar] = []
 
-        init(_ rule: BarRule, _ calendar: SessionCalendar? = nil) throws {
-            machine = Alone<BarMachine>(rule: rule, calendar: calendar)
+        init(_ rule: BarRule) throws {
+            machine = Alone<BarMachine>(rule: rule)
             _ = try machine.newSource("test")
             _ = try machine.newSymbol(try subscription(), source: 0)
         }
@@ -77,12 +76,9 @@ extension [Bar] {
         }
     }
 
-    private static func series(
-        _ window: WindowRule = .tumbling(width: second), max: Int = 3, lateness: Int64 = 0
-    ) throws -> BarSeries {
+    private static func series() throws -> BarSeries {
         try StreamCoreTests.series(
-            "f\(window.widthNanoseconds)", window, lateness: lateness,
-            fill: .previousClose(max: max))
+            "f", .tumbling(width: second), fill: .previousClose(max: 3))
     }
 
     /// Returns second, close, and `f` for a filled bar, `w` for a withdrawn one.
@@ -183,77 +179,6 @@ extension [Bar] {
             let ends = world.closed.map(\.closeTime)
             #expect(ends == ends.sorted())
         }
-    }
-
-    // MARK: by seed
-
-    private static let calendar = SessionCalendar(
-        name: "short",
-        sessions: (0..<20).map {
-            SessionCalendar.Session(
-                open: Int64($0) * 20 * second, close: (Int64($0) * 20 + 15) * second, day: 1)
-        })
-
-    private static func rule(_ random: inout SeededRandom) throws -> BarRule {
-        let windows: [WindowRule] = [
-            .tumbling(width: second), .tumbling(width: 4 * second), .session(width: 2 * second),
-        ]
-        return BarRule(
-            series: try BarSeriesSet(
-                windows.map {
-                    try series(
-                        $0, max: Int.random(in: 1...8, using: &random),
-                        lateness: Int64.random(in: 0...3, using: &random) * 2 * second)
-                }))
-    }
-
-    @Test(
-        "repairs leave the bars that all trades would have made from the start",
-        arguments: Seeds(fixed: 1...200).all())
-    func equal(seed: UInt64) throws {
-        var random = SeededRandom(seed: seed)
-        let rule = try Self.rule(&random)
-        var world = try World(rule, Self.calendar)
-        var trades: [Int64: Int64] = [:]
-        var gone: Set<Int64> = []
-        for time in Int64(0)..<90 {
-            if Int.random(in: 0..<5, using: &random) == 0 {
-                trades[time] = Int64.random(in: 1...9, using: &random)
-                world.machine.give(time, trades[time] ?? 0)
-            }
-            if Int.random(in: 0..<3, using: &random) == 0 { world.advance(to: time) }
-            guard Int.random(in: 0..<9, using: &random) == 0 else { continue }
-            if Bool.random(using: &random) {
-                world.machine = try world.machine.restored(calendar: Self.calendar)
-            }
-            var ranges: [Range<Int64>] = []
-            for _ in 0..<Int.random(in: 1...3, using: &random) {
-                let changed = Int64.random(in: 0...time, using: &random)
-                if trades.removeValue(forKey: changed) != nil, Bool.random(using: &random) {
-                    gone.insert(changed)
-                } else {
-                    trades[changed] = Int64.random(in: 11...19, using: &random)
-                    gone.remove(changed)
-                }
-                ranges.append(changed..<changed + 1)
-            }
-            world.repair(trades, gone: gone, ranges)
-        }
-        world.advance(to: 120)
-        var direct = try World(rule, Self.calendar)
-        for (time, price) in trades.sorted(by: { $0.key < $1.key }) {
-            direct.machine.give(time, price)
-        }
-        direct.advance(to: 120)
-        func facts(_ bars: [Bar]) -> [[Int64]] {
-            bars.lastVersions.map {
-                [
-                    Int64($0.series), $0.openTime.nanoseconds / Self.second, $0.open.raw,
-                    $0.close.raw, Int64($0.trades), Int64($0.flags.rawValue),
-                ]
-            }
-        }
-        #expect(facts(world.closed) == facts(direct.closed), "TAPELINE_SEED=\(seed)")
     }
 }
 

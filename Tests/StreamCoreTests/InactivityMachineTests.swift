@@ -111,14 +111,6 @@ enum InactivitySamples {
         try InactivitySamples.rule(lateness: seed.isMultiple(of: 2) ? 0 : 5_000_000_000)
     }
 
-    @Test(
-        "restored at any point, a run goes on with the same output and state",
-        arguments: seeds.all())
-    func cut(seed: UInt64) throws {
-        try Run(rule: try rule(seed))
-            .expectSame(restoredIn: RandomTape(seed: seed).events, calendar: nil, seed)
-    }
-
     @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds.all())
     func repair(seed: UInt64) throws {
         let tape = RandomTape(seed: seed).events

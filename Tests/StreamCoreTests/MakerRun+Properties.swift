@@ -21,31 +21,6 @@ extension MakerRun {
         }
         feed(stretch.shuffled(using: &random))
     }
-
-    /// Expects that the machine, restored at any point of the tape, goes on with the same output
-    /// and state.
-    func expectSame(restoredIn tape: [NaiveEvent], calendar: SessionCalendar?, _ seed: UInt64)
-        throws
-    {
-        var random = SeededRandom(seed: seed ^ 0xc075)
-        var undisturbed = self
-        undisturbed.takesLate = false
-        var cut = undisturbed
-        undisturbed.feed(tape)
-        var done = 0
-        for end in (0..<4).map({ _ in Int.random(in: 0...tape.count, using: &random) }).sorted() {
-            cut.feed(tape[done..<end])
-            cut.machine = try cut.machine.restored(calendar: calendar)
-            done = end
-        }
-        cut.feed(tape[done...])
-        let isSame = cut.closed == undisturbed.closed
-        #expect(isSame, "TAPELINE_SEED=\(seed): \(difference(cut.named, undisturbed.named))")
-        let isSameState =
-            cut.machine.snapshot == undisturbed.machine.snapshot
-            && cut.machine.maker.counters == undisturbed.machine.maker.counters
-        #expect(isSameState && cut.isBalanced, "TAPELINE_SEED=\(seed)")
-    }
 }
 
 extension MakerRun where Machine.Published == [PublishedBar] {

@@ -9,8 +9,6 @@ typealias MachineRun = MakerRun<BarMachine>
 struct MakerRun<Machine: BarMaker & LoneMachine> {
     var machine: Alone<Machine>
     private(set) var closed: [Bar] = []
-    /// The number of bars that each event of the tape closed.
-    private(set) var closedPerEvent: [Int] = []
     /// True if the account of the machine balanced after each event.
     private(set) var isBalanced = true
     var late: [LateTick] = []
@@ -32,7 +30,6 @@ struct MakerRun<Machine: BarMaker & LoneMachine> {
     }
 
     mutating func feed(_ event: NaiveEvent) {
-        let before = closed.count
         switch event {
         case .source(let name): _ = index(of: name)
         case .definition(let subscription, let source):
@@ -49,7 +46,6 @@ struct MakerRun<Machine: BarMaker & LoneMachine> {
         case .watermark(let source, let time):
             machine.advance(source: index(of: source), watermark: time, into: &closed)
         }
-        closedPerEvent.append(closed.count - before)
         isBalanced = isBalanced && machine.maker.counters.isBalanced
         if takesLate { machine.takeLateTicks(into: &late) }
     }

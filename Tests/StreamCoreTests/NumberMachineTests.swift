@@ -97,14 +97,6 @@ enum NumberSamples {
         #expect(plain.machine.snapshot == shuffled.machine.snapshot, "TAPELINE_SEED=\(seed)")
     }
 
-    @Test(
-        "restored at any point, a run goes on with the same output and state",
-        arguments: seeds.all())
-    func cut(seed: UInt64) throws {
-        try run(seed).expectSame(
-            restoredIn: RandomTape(seed: seed).events, calendar: try calendar(seed), seed)
-    }
-
     @Test("a repair of everything gives the bars of all ticks of the tape", arguments: seeds.all())
     func repair(seed: UInt64) throws {
         var random = SeededRandom(seed: seed ^ 0x4e9a)

@@ -111,71 +111,13 @@ import Testing
         #expect(Self.reasons(versions) == [.bust, .repair])
     }
 
-    @Test("an open window is replaced, and published when it closes")
-    func openWindow() throws {
-        var run = try SmallRun(["1s", "1m"])
-        run.trade(at: 5, 10)
-        run.advance(to: 10)
-        let versions = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
-            second.trade(at: 5, 10)
-            second.trade(at: 7, 20) { $0.header.flags.insert(.backfilled) }
-        }
-        #expect(versions.map(\.series) == [0])
-        #expect(versions.first?.trades == 2)
-        run.advance(to: 600)
-        #expect(run.closed.last?.series == 1 && run.closed.last?.high.raw == 20)
-        #expect(run.machine.counters.isBalanced)
-    }
-
-    @Test("a kept window goes on from its repaired state, also when no tick had opened it")
-    func kept() throws {
-        var run = try SmallRun(lateness: 9 * Self.second)
-        run.advance(to: 20)
-        _ = Self.repair(&run, [Self.range(run, 0, 10, .backfill)]) { second in
-            second.trade(at: 5, 10) { $0.header.flags.insert(.backfilled) }
-        }
-        run.trade(at: 6, 11)
-        run.advance(to: 30)
-        #expect(run.closed.map(\.trades) == [2])
-        #expect(Self.reasons(run.closed) == [.late])
-        #expect(run.machine.counters.isBalanced)
-    }
-
-    @Test(
-        "a window that is opened behind the record of a gap is partial, too, if the gap touches it")
-    func openedBehindGap() throws {
-        var run = try SmallRun(["1s", "5s"], lateness: Self.second)
-        run.trade(at: 5)
-        run.advance(to: 20)
-        // Ticks of 0.7 to 2.4 s are missing, and the next one follows.
-        Self.miss(&run, 7, 24)
-        let versions = Self.repair(&run, [Self.range(run, 7, 24, .gap)]) { $0.trade(at: 5) }
-        #expect(Self.reasons(versions) == [.gap])
-        run.trade(at: 16)
-        run.trade(at: 26)
-        run.advance(to: 29)
-        run.trade(at: 35)
-        run.advance(to: 120)
-        let partial = Dictionary(grouping: run.closed) {
-            [$0.series, UInt16($0.openTime.nanoseconds / Self.second)]
-        }
-        .mapValues { $0.last?.flags.contains(.partial) }
-        #expect(
-            partial == [
-                [0, 0]: false, [0, 1]: true, [0, 2]: true, [0, 3]: false, [1, 0]: true,
-            ])
-        #expect(run.machine.openWindows == 0)
-        #expect(run.machine.counters.isBalanced)
-    }
-
     /// Informs the owner that trades are missing, or are available after all.
     private static func miss(
-        _ run: inout SmallRun, _ from: Int64, _ to: Int64, kind: DataKind = .trade,
-        isFilled: Bool = false
+        _ run: inout SmallRun, _ from: Int64, _ to: Int64, isFilled: Bool = false
     ) {
         run.machine.missing.apply(
             MissingChange(
-                symbol: run.symbol, kind: kind, from: from * SmallRun.unit,
+                symbol: run.symbol, kind: .trade, from: from * SmallRun.unit,
                 to: to * SmallRun.unit, isFilled: isFilled))
     }
 
@@ -191,31 +133,6 @@ import Testing
         run.trade(at: 36_005)
         run.advance(to: 40_000)
         #expect(run.closed.map { $0.flags.contains(.partial) } == [true, true, false])
-    }
-
-    @Test("a gap makes its windows partial, its filling makes them whole again")
-    func gaps() throws {
-        var run = try SmallRun(lateness: 60 * Self.second)
-        run.trade(at: 5)
-        run.trade(at: 15)
-        run.advance(to: 30)
-        func again(_ reason: BarReason) -> [Bool] {
-            Self.repair(&run, [Self.range(run, 0, 20, reason)]) { second in
-                second.trade(at: 5)
-                second.trade(at: 15)
-            }.map { $0.flags.contains(.partial) }
-        }
-        Self.miss(&run, 2, 9, kind: .quote)
-        #expect(again(.gap) == [false, false])
-        Self.miss(&run, 2, 18)
-        #expect(again(.gap) == [true, true])
-        #expect(again(.bust) == [true, true])
-        Self.miss(&run, 0, 5, isFilled: true)
-        #expect(again(.backfill) == [true, true], "a part of the gap is still open")
-        Self.miss(&run, 5, 10, kind: .any, isFilled: true)
-        #expect(again(.backfill) == [false, true])
-        Self.miss(&run, 10, 18, isFilled: true)
-        #expect(again(.backfill) == [false, false])
     }
 
     @Test("a subscription that began in a window is known to its repair, until that is filled")

@@ -35,6 +35,8 @@ package struct OracleBreadth {
     private let calendar: SessionCalendar
     /// By symbol, the bars in order, each with the day of its session.
     private var bars: [SourceSymbol: [(day: Int32, bar: Bar)]] = [:]
+    /// By start, the day of each window that has, or had, a bar.
+    private var windows: [Timestamp: Int32] = [:]
     /// By symbol and day, the days that a provider gave before the first bar.
     private let told: [SourceSymbol: [Int32: Day]]
 
@@ -45,12 +47,15 @@ package struct OracleBreadth {
         self.rule = rule
         self.calendar = calendar
         self.told = told
-        for (key, bar) in all where key.series == rule.series && bar.trades > 0 {
-            guard rule.universe.isEmpty || rule.universe.contains(key.symbol.symbol),
+        for (key, bar) in all where key.series == rule.series {
+            let isWithdrawn = bar.flags.contains(.withdrawn)
+            guard bar.trades > 0 || isWithdrawn,
+                rule.universe.isEmpty || rule.universe.contains(key.symbol.symbol),
                 rule.sources.isEmpty || rule.sources.contains(key.symbol.source),
-                !bar.flags.contains(.withdrawn), let day = Self.day(calendar, bar.openTime)
+                let day = Self.day(calendar, bar.openTime)
             else { continue }
-            bars[key.symbol, default: []].append((day, bar))
+            windows[bar.openTime] = day
+            if !isWithdrawn { bars[key.symbol, default: []].append((day, bar)) }
         }
         for symbol in bars.keys { bars[symbol]?.sort { $0.bar.openTime < $1.bar.openTime } }
     }
@@ -58,8 +63,6 @@ package struct OracleBreadth {
     /// By measure and start of a window.
     package var numbers: [BreadthMeasure: [Timestamp: Number]] {
         var numbers: [BreadthMeasure: [Timestamp: Number]] = [:]
-        var windows: [Timestamp: Int32] = [:]
-        for (day, bar) in bars.values.joined() { windows[bar.openTime] = day }
         for (start, day) in windows {
             for measure in rule.measures {
                 numbers[measure, default: [:]][start] = number(measure, start, of: day) { _ in

@@ -29,12 +29,6 @@ public enum WindowRule: Hashable, Sendable {
         }
     }
 
-    /// Whether no tick is in two windows.
-    public var isTumbling: Bool {
-        if case .sliding = self { return false }
-        return true
-    }
-
     /// The width for the definition of a series on the tape; 0 when its windows have no fixed
     /// width.
     public var widthNanoseconds: Int64 {

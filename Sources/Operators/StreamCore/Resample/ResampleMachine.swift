@@ -82,8 +82,6 @@ public struct ResampleMachine: Sendable {
     /// The number of windows that are kept. Computing it walks over all symbols, so it is meant for
     /// reports and not for every packet.
     public var openWindows: Int { held.reduce(0) { $0 + $1.windows.reduce(0) { $0 + $1.count } } }
-    /// The number of finer bars that a later version may still replace.
-    public var unsettledBars: Int { unsettled }
 
     public mutating func addSource() { due.append(Int64.max) }
 

@@ -8,129 +8,90 @@ import Testing
 @Suite("The order of notices about live and delayed data") struct DelayedOrderTests {
     typealias Answer = SimulatedServer.Answer
 
+    /// A line such as `name: 354 end | usual; 10168 end => delayed, 2 requests`.
     struct Order: CustomTestStringConvertible {
         let testDescription: String
-        /// What the server answers the requests for level 1, one after the other, and then says
-        /// about the last one.
-        var answers: [[Answer]]
-        var then: [Answer] = []
-        /// How long the market goes on, in seconds.
-        var seconds = 20.0
-        var isDelayed: Bool
-        var state = FeedStatus.State.live
-        /// How often level 1 was requested.
-        var requests: Int
-        /// The subscriptions in the delayed source: true for a start.
-        var starts: [Bool]
+        /// What the server answers the requests for level 1, one after the other.
+        let answers: [[Answer]]
+        /// What it says beside that, about the subscription that it has then.
+        let beside: [Answer]
+        /// What level 1 is in the end: live, delayed or refused.
+        let outcome: String
+        /// How often level 1 was requested, further words, and how long the market goes on.
+        let requests: Int
+        let more: [String]
+
+        init(_ line: Substring) {
+            let parts = line.split(separator: " => ").map { $0.split(separator: ": ") }
+            let server = parts[0][1].split(separator: "; ").map(Order.read)
+            let words = parts[1][0].split(separator: ", ").map(String.init)
+            testDescription = String(parts[0][0])
+            (answers, beside) = (server[0], server.count > 1 ? server[1][0] : [])
+            (outcome, requests) = (words[0], Int(words[1].prefix(1)) ?? 0)
+            more = Array(words.dropFirst(2))
+        }
+
+        /// Reads answers: each has codes, modes of message 58, and what becomes of the request.
+        /// `usual` is the answer of delayed data.
+        private static func read(_ text: Substring) -> [[Answer]] {
+            text.split(separator: "|", omittingEmptySubsequences: false).map { answer in
+                answer.split(separator: " ").flatMap { word -> [Answer] in
+                    switch word {
+                    case "usual": [.mode(3), .code(10_167), .delayed]
+                    case "live": [.live]
+                    case "delayed": [.delayed]
+                    case "mute": [.mute]
+                    case "end": [.end]
+                    case _ where word.hasPrefix("mode"): [.mode(Int(word.dropFirst(4)) ?? 0)]
+                    default: [.code(Int(word) ?? 0)]
+                    }
+                }
+            }
+        }
     }
 
-    private static let delayed: [Answer] = [.mode(3), .code(10_167), .delayed]
+    private static func orders(_ lines: String) -> [Order] {
+        lines.split(separator: "\n").map(Order.init)
+    }
 
-    private static let atFirst: [Order] = [
-        Order(
-            testDescription: "354, then delayed ticks", answers: [[.code(354), .end], delayed],
-            isDelayed: true, requests: 2, starts: [true]),
-        Order(
-            testDescription: "354 and 10091 about one request",
-            answers: [[.code(354), .code(10_091), .end], delayed], isDelayed: true, requests: 2,
-            starts: [true]),
-        Order(
-            testDescription: "10168, which says that no delayed data were asked for",
-            answers: [[.code(10_168), .end], delayed], isDelayed: true, requests: 2,
-            starts: [true]),
-        Order(
-            testDescription: "10089, and the request is kept",
-            answers: [
-                [.code(10_089), .mute], [.code(10_167), .code(10_091), .mode(3), .delayed],
-            ],
-            isDelayed: true, requests: 2, starts: [true]),
-        Order(
-            testDescription: "10167 before message 58",
-            answers: [[.code(10_167), .mode(3), .delayed]],
-            isDelayed: true, requests: 1, starts: [true]),
-        Order(
-            testDescription: "message 58 before 10167", answers: [delayed], isDelayed: true,
-            requests: 1, starts: [true]),
-        Order(
-            testDescription: "10167 alone", answers: [[.code(10_167), .delayed]], isDelayed: true,
-            requests: 1, starts: [true]),
-        Order(
-            testDescription: "delayed ticks alone", answers: [[.delayed]], isDelayed: true,
-            requests: 1, starts: [true]),
-        Order(
-            testDescription: "10090 before the ticks of the rest",
-            answers: [[.code(10_090), .mode(1), .live]], isDelayed: false, requests: 1, starts: []),
-        Order(
-            testDescription: "10090 without any price",
-            answers: [[.mode(1), .code(10_090), .mute], delayed], isDelayed: true, requests: 2,
-            starts: [true]),
-        Order(
-            testDescription: "10090, then delayed ticks", answers: [[.code(10_090)] + delayed],
-            isDelayed: true, requests: 1, starts: [true]),
-        Order(
-            testDescription: "354 about both requests",
-            answers: [[.code(354), .end], [.code(354), .end]], isDelayed: false, state: .refused,
-            requests: 2, starts: []),
-        Order(
-            testDescription: "354, then 10168",
-            answers: [[.code(354), .end], [.code(10_168), .end]], isDelayed: false,
-            state: .refused, requests: 2, starts: []),
-        Order(
-            testDescription: "10197 about a new request",
-            answers: [[.code(10_197), .mute], [.live]],
-            seconds: 70, isDelayed: false, requests: 2, starts: []),
-    ]
+    // `+` and `-` are starts and ends of the subscription in the delayed source, where these are
+    // others than a start of delayed data.
 
-    private static let later: [Order] = [
-        Order(
-            testDescription: "10089 while delayed ticks come", answers: [delayed],
-            then: [.code(10_089)], isDelayed: true, requests: 1, starts: [true]),
-        Order(
-            testDescription: "10090 while delayed ticks come", answers: [delayed],
-            then: [.code(10_090)], isDelayed: true, requests: 1, starts: [true]),
-        Order(
-            testDescription: "10167 once more", answers: [delayed], then: [.code(10_167)],
-            isDelayed: true, requests: 1, starts: [true]),
-        Order(
-            testDescription: "10168 while delayed ticks come", answers: [delayed],
-            then: [.code(10_168), .end], isDelayed: false, state: .refused, requests: 1,
-            starts: [true, false]),
-        Order(
-            testDescription: "10197 while delayed ticks come", answers: [delayed, delayed],
-            then: [.code(10_197), .mute], seconds: 70, isDelayed: true, requests: 2,
-            starts: [true, false, true]),
-        Order(
-            testDescription: "10197 while live ticks come", answers: [[.mode(1), .live], [.live]],
-            then: [.code(10_197), .mute], seconds: 70, isDelayed: false, requests: 2, starts: []),
-        Order(
-            testDescription: "10197, and live ticks come again by themselves",
-            answers: [[.mode(1), .live]], then: [.code(10_197)], isDelayed: false, requests: 1,
-            starts: []),
-        Order(
-            testDescription: "10197, then 354 ends the request", answers: [[.live], delayed],
-            then: [.code(10_197), .code(354), .end], isDelayed: true, requests: 2,
-            starts: [true]),
-        Order(
-            testDescription: "10089, and live ticks go on", answers: [[.mode(1), .live]],
-            then: [.code(10_089)], isDelayed: false, requests: 1, starts: []),
-        Order(
-            testDescription: "10089, and live ticks end", answers: [[.mode(1), .live], delayed],
-            then: [.code(10_089), .mute], isDelayed: true, requests: 2, starts: [true]),
-        Order(
-            testDescription: "354 ends live ticks", answers: [[.mode(1), .live], delayed],
-            then: [.code(354), .end], isDelayed: true, requests: 2, starts: [true]),
-        Order(
-            testDescription: "live, delayed, and live again by message 58",
-            answers: [[.mode(1), .live]],
-            then: [.code(10_167), .mode(3), .mode(1), .live], isDelayed: false, requests: 1,
-            starts: [true, false]),
-        Order(
-            testDescription: "frozen data are live ones that stopped", answers: [[.live]],
-            then: [.mode(2)], isDelayed: false, requests: 1, starts: []),
-        Order(
-            testDescription: "delayed and frozen", answers: [delayed], then: [.mode(4)],
-            isDelayed: true, requests: 1, starts: [true, false, true]),
-    ]
+    private static let atFirst = orders(
+        """
+        354, then delayed ticks: 354 end | usual => delayed, 2 requests
+        354 and 10091 about one request: 354 10091 end | usual => delayed, 2 requests
+        10168, no delayed data were asked for: 10168 end | usual => delayed, 2 requests
+        10089, the request is kept: 10089 mute | 10167 10091 mode3 delayed => delayed, 2 requests
+        10167 before message 58: 10167 mode3 delayed => delayed, 1 request
+        message 58 before 10167: usual => delayed, 1 request
+        10167 alone: 10167 delayed => delayed, 1 request
+        delayed ticks alone: delayed => delayed, 1 request
+        10090 before the ticks of the rest: 10090 mode1 live => live, 1 request
+        10090 without any price: mode1 10090 mute | usual => delayed, 2 requests
+        10090, then delayed ticks: 10090 usual => delayed, 1 request
+        354 about both requests: 354 end | 354 end => refused, 2 requests
+        354, then 10168: 354 end | 10168 end => refused, 2 requests
+        10197 about a new request: 10197 mute | live => live, 2 requests, 70 s
+        """)
+
+    private static let later = orders(
+        """
+        10089 while delayed ticks come: usual; 10089 => delayed, 1 request
+        10090 while delayed ticks come: usual; 10090 => delayed, 1 request
+        10167 once more: usual; 10167 => delayed, 1 request
+        10168 while delayed ticks come: usual; 10168 end => refused, 1 request, +-
+        10197 while delayed ticks come: usual | usual; 10197 mute => delayed, 2 requests, 70 s, +-+
+        10197 while live ticks come: mode1 live | live; 10197 mute => live, 2 requests, 70 s
+        10197, and live ticks come again by themselves: mode1 live; 10197 => live, 1 request
+        10197, then 354 ends the request: live | usual; 10197 354 end => delayed, 2 requests
+        10089, and live ticks go on: mode1 live; 10089 => live, 1 request
+        10089, and live ticks end: mode1 live | usual; 10089 mute => delayed, 2 requests
+        354 ends live ticks: mode1 live | usual; 354 end => delayed, 2 requests
+        live, delayed, live again: mode1 live; 10167 mode3 mode1 live => live, 1 request, +-
+        frozen data are live ones that stopped: live; mode2 => live, 1 request
+        delayed and frozen: usual; mode4 => delayed, 1 request, +-+
+        """)
 
     @Test("of a new request", arguments: Self.atFirst) func first(_ order: Order) { check(order) }
 
@@ -141,74 +102,43 @@ import Testing
         world.server.answers = order.answers
         world.start()
         world.pass(10)
-        if let request = world.server.subscriptions.keys.first, !order.then.isEmpty {
-            world.server.answer(request, order.then, world.now)
+        if let request = world.server.subscriptions.keys.first, !order.beside.isEmpty {
+            world.server.answer(request, order.beside, world.now)
         }
-        world.pass(order.seconds)
+        world.pass(order.more.contains("70 s") ? 70 : 20)
         let feeds = world.feeds()
-        #expect(feeds.map(\.isDelayed) == [order.isDelayed])
-        #expect(feeds.map(\.state) == [order.state], "\(feeds)")
+        let isDelayed = order.outcome == "delayed"
+        #expect(feeds.map(\.isDelayed) == [isDelayed])
+        #expect(feeds.map(\.state) == [order.outcome == "refused" ? .refused : .live], "\(feeds)")
         #expect(world.requests("1") == order.requests)
-        #expect(world.verdict.delayedStarts[0] ?? [] == order.starts)
+        let starts = (world.verdict.delayedStarts[0] ?? []).map { $0 ? "+" : "-" }.joined()
+        let wanted = order.more.first { $0.hasPrefix("+") } ?? (isDelayed ? "+" : "")
+        #expect(starts == wanted)
         world.expectSound()
     }
 
     // MARK: the question
 
-    struct Look: CustomTestStringConvertible {
-        let testDescription: String
-        /// To the question, and to the requests after it.
-        var answers: [[Answer]]
-        /// About the delayed subscription, right before.
-        var beside: [Answer] = []
-        var isDelayed: Bool
-        /// The gap of live data from before is given up.
-        var isGivenUp = false
-        /// How often level 1 was requested since the question, that included.
-        var requests: Int
-    }
+    // Beside the answers to the question, and to the requests after it: what is said about the
+    // delayed subscription right before. `given up`: the gap of live data from before.
 
-    private static let looks: [Look] = [
-        Look(
-            testDescription: "live ticks without message 58", answers: [[.live], [.live]],
-            isDelayed: false, requests: 2),
-        Look(
-            testDescription: "a part is refused, then live ticks",
-            answers: [[.code(10_090), .live], []],
-            isDelayed: false, requests: 2),
-        Look(
-            testDescription: "a warning, then live ticks",
-            answers: [[.code(2_176), .live], [.live]],
-            isDelayed: false, requests: 2),
-        Look(
-            testDescription: "354 and 10091", answers: [[.code(354), .code(10_091), .end]],
-            isDelayed: true, isGivenUp: true, requests: 1),
-        Look(
-            testDescription: "10089", answers: [[.code(10_089), .mute]], isDelayed: true,
-            isGivenUp: true, requests: 1),
-        Look(
-            testDescription: "delayed data", answers: [delayed], isDelayed: true, isGivenUp: true,
-            requests: 1),
-        Look(
-            testDescription: "10197, which passes", answers: [[.code(10_197), .mute]],
-            isDelayed: true,
-            requests: 1),
-        Look(testDescription: "no answer", answers: [[.mute]], isDelayed: true, requests: 1),
-        Look(
-            testDescription: "message 58, but then 354",
-            answers: [[.mode(1), .live], [.code(354), .end], delayed], isDelayed: true,
-            requests: 3),
-        Look(
-            testDescription: "message 58 about the delayed data crosses it",
-            answers: [[.mode(1), .live]], beside: [.mode(1), .live], isDelayed: false, requests: 1),
-        Look(
-            testDescription: "the delayed data go live, and the question is refused",
-            answers: [[.code(354), .end]], beside: [.mode(1), .live], isDelayed: false,
-            requests: 1),
-    ]
+    private static let looks = orders(
+        """
+        live ticks without message 58: live | live => live, 2 requests
+        a part is refused, then live ticks: 10090 live | => live, 2 requests
+        a warning, then live ticks: 2176 live | live => live, 2 requests
+        354 and 10091: 354 10091 end => delayed, 1 request, given up
+        10089: 10089 mute => delayed, 1 request, given up
+        delayed data: usual => delayed, 1 request, given up
+        10197, which passes: 10197 mute => delayed, 1 request
+        no answer: mute => delayed, 1 request
+        message 58, but then 354: mode1 live | 354 end | usual => delayed, 3 requests
+        message 58 about the delayed data crosses it: mode1 live; mode1 live => live, 1 request
+        delayed data go live, the question is refused: 354 end; mode1 live => live, 1 request
+        """)
 
     @Test("of the answers to the question for live data", arguments: Self.looks)
-    func question(_ look: Look) {
+    func question(_ look: Order) {
         var world = World(seed: 3, feeds: [.level1], canBackfill: false, delayed: .automatic)
         world.start()
         world.pass(10)
@@ -227,14 +157,15 @@ import Testing
         world.server.answer(requests[0], look.beside, world.now)
         world.server.answer(requests[1], look.answers[0], world.now)
         world.pass(30)
-        #expect(world.feeds().map(\.isDelayed) == [look.isDelayed])
+        let (isDelayed, isGivenUp) = (look.outcome == "delayed", look.more == ["given up"])
+        #expect(world.feeds().map(\.isDelayed) == [isDelayed])
         #expect(world.feeds().map(\.state) == [.live])
         #expect(world.requests("1") - before == look.requests)
         #expect(world.server.subscriptions.count == 1)
-        let isOpen = look.isDelayed && !look.isGivenUp
+        let isOpen = isDelayed && !isGivenUp
         #expect(world.engine.status.openOutages == (isOpen ? gaps : 0))
         let detail = "the account may not see live data"
-        #expect(world.verdict.details.contains(detail) == look.isGivenUp)
+        #expect(world.verdict.details.contains(detail) == isGivenUp)
         world.expectSound()
     }
 }

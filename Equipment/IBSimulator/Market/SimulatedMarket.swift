@@ -77,7 +77,7 @@ package struct SimulatedMarket: Sendable {
 
     /// Returns the headline of an instrument in a second, if there is one: on average every 20
     /// seconds.
-    package func news(of instrument: Int, in second: Int64) -> NewsItem? {
+    func news(of instrument: Int, in second: Int64) -> NewsItem? {
         guard second >= firstSecond else { return nil }
         var random = generator(instrument, second, salt: 2)
         guard random.next() % 20 == 0 else { return nil }

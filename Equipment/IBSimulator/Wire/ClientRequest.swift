@@ -1,5 +1,5 @@
 /// A request of a client.
-package enum ClientRequest: Equatable, Sendable {
+enum ClientRequest: Equatable, Sendable {
     case startAPI(clientID: Int32, capabilities: String)
     case marketData(MarketDataRequest)
     case cancelMarketData(Int32)
@@ -33,65 +33,63 @@ package enum ClientRequest: Equatable, Sendable {
     case cancelTickByTick(Int32)
 }
 
-package enum TickByTickKind: String, Sendable {
+enum TickByTickKind: String, Sendable {
     case last = "Last"
     case allLast = "AllLast"
     case bidAsk = "BidAsk"
     case midpoint = "MidPoint"
 }
 
-package struct RequestedContract: Equatable, Sendable {
+struct RequestedContract: Equatable, Sendable {
     /// 0 if not given.
-    package var conID: Int32 = 0
-    package var symbol = ""
-    package var securityType = ""
-    package var expiry = ""
+    var conID: Int32 = 0
+    var symbol = ""
+    var securityType = ""
+    var expiry = ""
     /// `nil` if not given.
-    package var strike: String?
-    package var right = ""
-    package var multiplier = ""
-    package var exchange = ""
-    package var primaryExchange = ""
-    package var currency = ""
-    package var localSymbol = ""
-    package var tradingClass = ""
-
-    package init() {}
+    var strike: String?
+    var right = ""
+    var multiplier = ""
+    var exchange = ""
+    var primaryExchange = ""
+    var currency = ""
+    var localSymbol = ""
+    var tradingClass = ""
 }
 
-package struct MarketDataRequest: Equatable, Sendable {
-    package var id: Int32
-    package var contract: RequestedContract
-    package var genericTicks: [String]
-    package var isSnapshot: Bool
+struct MarketDataRequest: Equatable, Sendable {
+    var id: Int32
+    var contract: RequestedContract
+    var genericTicks: [String]
+    var isSnapshot: Bool
 }
 
-package struct BarsRequest: Equatable, Sendable {
-    package var id: Int32
-    package var contract: RequestedContract
-    package var end, barSize, duration, show: String
-    package var format: Int32
-    package var keepsUpToDate: Bool
+struct BarsRequest: Equatable, Sendable {
+    var id: Int32
+    var contract: RequestedContract
+    var end, barSize, duration, show: String
+    var format: Int32
+    var keepsUpToDate: Bool
 }
 
-package struct TicksRequest: Equatable, Sendable {
-    package var id: Int32
-    package var contract: RequestedContract
-    package var start, end, show: String
-    package var count: Int32
+struct TicksRequest: Equatable, Sendable {
+    var id: Int32
+    var contract: RequestedContract
+    var start, end, show: String
+    var count: Int32
 }
 
-package struct NewsRequest: Equatable, Sendable {
-    package var id: Int32
-    package var conID: Int32
-    package var providers: [String]
-    package var start, end: String
-    package var count: Int32
+struct NewsRequest: Equatable, Sendable {
+    var id: Int32
+    var conID: Int32
+    var providers: [String]
+    var start, end: String
+    var count: Int32
 }
 
 extension ClientRequest {
     /// The number under which answers and errors of the request are sent.
-    package var id: Int32 {
+    var id: Int32 {
         switch self {
         case .startAPI, .bulletins, .cancelBulletins, .currentTime, .marketDataType,
             .depthExchanges, .newsProviders, .marketRule:

@@ -1,16 +1,11 @@
 /// Messages about the past: bars, ticks, schedules, headlines.
 extension MessageWriter {
-    package struct DatedBar: Equatable, Sendable {
-        package var date: String
-        package var bar: BarTexts
-
-        package init(date: String, bar: BarTexts) {
-            self.date = date
-            self.bar = bar
-        }
+    struct DatedBar: Equatable, Sendable {
+        var date: String
+        var bar: BarTexts
     }
 
-    package func historicalData(
+    func historicalData(
         _ request: Int32, start: String, end: String, _ bars: [DatedBar]
     ) -> ServerMessage {
         var values = [start, end, String(bars.count)]
@@ -26,7 +21,7 @@ extension MessageWriter {
     }
 
     /// The bar in progress. Its fields have a different order.
-    package func historicalDataUpdate(_ request: Int32, _ entry: DatedBar) -> ServerMessage {
+    func historicalDataUpdate(_ request: Int32, _ entry: DatedBar) -> ServerMessage {
         let bar = entry.bar
         return ServerMessage(
             90, "historicalDataUpdate", request: request,
@@ -36,7 +31,7 @@ extension MessageWriter {
             ])
     }
 
-    package func historicalMidpoints(
+    func historicalMidpoints(
         _ request: Int32, _ ticks: [(second: Int64, price: String)], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { [String($0.second), "0", $0.price, "0"] }
@@ -45,20 +40,15 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    package struct PastQuote: Equatable, Sendable {
-        package var second: Int64
-        package var quote: QuoteTexts
-        package var isPastLow = false
-        package var isPastHigh = false
-
-        package init(second: Int64, quote: QuoteTexts) {
-            self.second = second
-            self.quote = quote
-        }
+    struct PastQuote: Equatable, Sendable {
+        var second: Int64
+        var quote: QuoteTexts
+        var isPastLow = false
+        var isPastHigh = false
     }
 
     /// The bits of the mask are swapped compared with live ticks.
-    package func historicalQuotes(
+    func historicalQuotes(
         _ request: Int32, _ ticks: [PastQuote], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { tick in
@@ -73,7 +63,7 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    package func historicalTrades(
+    func historicalTrades(
         _ request: Int32, _ ticks: [(second: Int64, trade: TradeTexts)], isLast: Bool
     ) -> ServerMessage {
         let rows = ticks.flatMap { tick in
@@ -87,18 +77,12 @@ extension MessageWriter {
             [String(ticks.count)] + rows + [isLast ? "1" : "0"])
     }
 
-    package struct TradingSession: Equatable, Sendable {
-        package var start, end, date: String
-
-        package init(start: String, end: String, date: String) {
-            self.start = start
-            self.end = end
-            self.date = date
-        }
+    struct TradingSession: Equatable, Sendable {
+        var start, end, date: String
     }
 
     /// Exists from version 165 on.
-    package func historicalSchedule(
+    func historicalSchedule(
         _ request: Int32, zone: String, _ sessions: [TradingSession]
     ) -> ServerMessage {
         let ends = [sessions.first?.start ?? "", sessions.last?.end ?? ""]
@@ -108,11 +92,11 @@ extension MessageWriter {
                 + sessions.flatMap { [$0.start, $0.end, $0.date] })
     }
 
-    package func headTimestamp(_ request: Int32, _ text: String) -> ServerMessage {
+    func headTimestamp(_ request: Int32, _ text: String) -> ServerMessage {
         ServerMessage(88, "headTimestamp", request: request, [text])
     }
 
-    package func histogram(
+    func histogram(
         _ request: Int32, _ rows: [(price: String, size: String)]
     ) -> ServerMessage {
         ServerMessage(
@@ -120,7 +104,7 @@ extension MessageWriter {
             [String(rows.count)] + rows.flatMap { [$0.price, $0.size] })
     }
 
-    package func historicalNews(
+    func historicalNews(
         _ request: Int32, time: String, _ item: NewsItem
     ) -> ServerMessage {
         ServerMessage(
@@ -128,7 +112,7 @@ extension MessageWriter {
             [time, item.provider, item.articleID, item.headline])
     }
 
-    package func historicalNewsEnd(_ request: Int32, hasMore: Bool) -> ServerMessage {
+    func historicalNewsEnd(_ request: Int32, hasMore: Bool) -> ServerMessage {
         ServerMessage(87, "historicalNewsEnd", request: request, [hasMore ? "1" : "0"])
     }
 }

@@ -1,7 +1,7 @@
 /// Messages about contracts and their documents.
 extension MessageWriter {
     /// Returns message 10, or 18 for a bond.
-    package func contractDetails(
+    func contractDetails(
         _ request: Int32, _ instrument: SimulatedInstrument, tradingHours: String
     ) -> ServerMessage {
         instrument.securityType == "BOND"
@@ -69,19 +69,19 @@ extension MessageWriter {
         "1000", "100", "All", "None", "N", "004",
     ]
 
-    package func contractDetailsEnd(_ request: Int32) -> ServerMessage {
+    func contractDetailsEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(52, "contractDataEnd", version: 1, request: request, [])
     }
 
-    package struct OptionChain: Equatable, Sendable {
-        package var exchange = "SMART"
-        package var underlyingConID: Int32
-        package var tradingClass: String
-        package var multiplier = "100"
-        package var expiries, strikes: [String]
+    struct OptionChain: Equatable, Sendable {
+        var exchange = "SMART"
+        var underlyingConID: Int32
+        var tradingClass: String
+        var multiplier = "100"
+        var expiries, strikes: [String]
     }
 
-    package func optionChain(_ request: Int32, _ chain: OptionChain) -> ServerMessage {
+    func optionChain(_ request: Int32, _ chain: OptionChain) -> ServerMessage {
         let head = [
             chain.exchange, String(chain.underlyingConID), chain.tradingClass, chain.multiplier,
         ]
@@ -92,11 +92,11 @@ extension MessageWriter {
             75, "securityDefinitionOptionParameter", request: request, values)
     }
 
-    package func optionChainEnd(_ request: Int32) -> ServerMessage {
+    func optionChainEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(76, "securityDefinitionOptionParameterEnd", request: request, [])
     }
 
-    package func symbolSamples(
+    func symbolSamples(
         _ request: Int32, _ instruments: [SimulatedInstrument]
     ) -> ServerMessage {
         var values = [String(instruments.count)]
@@ -112,13 +112,13 @@ extension MessageWriter {
         return ServerMessage(79, "symbolSamples", request: request, values)
     }
 
-    package func depthExchanges() -> ServerMessage {
+    func depthExchanges() -> ServerMessage {
         ServerMessage(
             80, "mktDepthExchanges",
             ["2", "ISLAND", "STK", "ISLAND", "Deep2", "1", "SMART", "STK", "", "Deep2", "2"])
     }
 
-    package func smartComponents(_ request: Int32) -> ServerMessage {
+    func smartComponents(_ request: Int32) -> ServerMessage {
         let rows = SimulatedInstrument.exchanges.enumerated().flatMap { index, exchange in
             [String(index), exchange.name, exchange.letter]
         }
@@ -127,19 +127,19 @@ extension MessageWriter {
             [String(SimulatedInstrument.exchanges.count)] + rows)
     }
 
-    package func newsProviders() -> ServerMessage {
+    func newsProviders() -> ServerMessage {
         ServerMessage(85, "newsProviders", ["2", "SIMA", "Simulated Alpha", "SIMB", "Simulated B"])
     }
 
-    package func newsArticle(_ request: Int32, text: String) -> ServerMessage {
+    func newsArticle(_ request: Int32, text: String) -> ServerMessage {
         ServerMessage(83, "newsArticle", request: request, ["0", text])
     }
 
-    package func fundamentalData(_ request: Int32, xml: String) -> ServerMessage {
+    func fundamentalData(_ request: Int32, xml: String) -> ServerMessage {
         ServerMessage(51, "fundamentalData", version: 1, request: request, [xml])
     }
 
-    package func marketRule(
+    func marketRule(
         id: Int32, _ steps: [(edge: String, increment: String)]
     ) -> ServerMessage {
         ServerMessage(

@@ -2,27 +2,27 @@
 package struct MessageWriter: Sendable {
     package static let versions: ClosedRange<Int32> = 157...187
 
-    package let serverVersion: Int32
+    let serverVersion: Int32
 
-    package init(serverVersion: Int32) { self.serverVersion = serverVersion }
+    init(serverVersion: Int32) { self.serverVersion = serverVersion }
 
     // MARK: the connection
 
-    package func error(_ request: Int32, code: Int32, _ text: String) -> ServerMessage {
+    func error(_ request: Int32, code: Int32, _ text: String) -> ServerMessage {
         var values = [String(code), Self.escaped(text)]
         if serverVersion >= 166 { values.append("") }
         return ServerMessage(4, "error", version: 2, request: request, values)
     }
 
-    package func nextValidID(_ id: Int32) -> ServerMessage {
+    func nextValidID(_ id: Int32) -> ServerMessage {
         ServerMessage(9, "nextValidId", version: 1, [String(id)])
     }
 
-    package func managedAccounts(_ accounts: [String]) -> ServerMessage {
+    func managedAccounts(_ accounts: [String]) -> ServerMessage {
         ServerMessage(15, "managedAccounts", version: 1, [accounts.joined(separator: ",")])
     }
 
-    package func currentTime(seconds: Int64) -> ServerMessage {
+    func currentTime(seconds: Int64) -> ServerMessage {
         ServerMessage(49, "currentTime", version: 1, [String(seconds)])
     }
 
@@ -38,7 +38,7 @@ package struct MessageWriter: Sendable {
 
     // MARK: level 1
 
-    package func tickPrice(
+    func tickPrice(
         _ request: Int32, type: Int32, price: String, size: String, mask: Int32 = 0
     ) -> ServerMessage {
         ServerMessage(
@@ -46,24 +46,24 @@ package struct MessageWriter: Sendable {
             [String(type), price, size, String(mask)])
     }
 
-    package func tickSize(_ request: Int32, type: Int32, size: String) -> ServerMessage {
+    func tickSize(_ request: Int32, type: Int32, size: String) -> ServerMessage {
         ServerMessage(2, "tickSize", version: 6, request: request, [String(type), size])
     }
 
-    package func tickGeneric(_ request: Int32, type: Int32, value: String) -> ServerMessage {
+    func tickGeneric(_ request: Int32, type: Int32, value: String) -> ServerMessage {
         ServerMessage(45, "tickGeneric", version: 6, request: request, [String(type), value])
     }
 
-    package func tickString(_ request: Int32, type: Int32, text: String) -> ServerMessage {
+    func tickString(_ request: Int32, type: Int32, text: String) -> ServerMessage {
         ServerMessage(46, "tickString", version: 6, request: request, [String(type), text])
     }
 
     /// The values are basis points, their text, implied price, hold days, date and two dividends.
-    package func tickEFP(_ request: Int32, type: Int32, _ values: [String]) -> ServerMessage {
+    func tickEFP(_ request: Int32, type: Int32, _ values: [String]) -> ServerMessage {
         ServerMessage(47, "tickEFP", version: 6, request: request, [String(type)] + values)
     }
 
-    package func tickOptionComputation(
+    func tickOptionComputation(
         _ request: Int32, type: Int32, _ numbers: OptionNumbers
     ) -> ServerMessage {
         let values = [
@@ -74,22 +74,22 @@ package struct MessageWriter: Sendable {
         return ServerMessage(21, "tickOptionComputation", request: request, values)
     }
 
-    package func tickRequestParameters(
+    func tickRequestParameters(
         _ request: Int32, minTick: String, exchangeKey: String, permissions: Int32
     ) -> ServerMessage {
         ServerMessage(
             81, "tickReqParams", request: request, [minTick, exchangeKey, String(permissions)])
     }
 
-    package func marketDataType(_ request: Int32, _ type: Int32) -> ServerMessage {
+    func marketDataType(_ request: Int32, _ type: Int32) -> ServerMessage {
         ServerMessage(58, "marketDataType", version: 1, request: request, [String(type)])
     }
 
-    package func snapshotEnd(_ request: Int32) -> ServerMessage {
+    func snapshotEnd(_ request: Int32) -> ServerMessage {
         ServerMessage(57, "tickSnapshotEnd", version: 1, request: request, [])
     }
 
-    package func tickNews(_ request: Int32, _ item: NewsItem) -> ServerMessage {
+    func tickNews(_ request: Int32, _ item: NewsItem) -> ServerMessage {
         ServerMessage(
             84, "tickNews", request: request,
             [
@@ -98,7 +98,7 @@ package struct MessageWriter: Sendable {
             ])
     }
 
-    package func reroute(
+    func reroute(
         _ request: Int32, isDepth: Bool, conID: Int32, exchange: String
     ) -> ServerMessage {
         ServerMessage(
@@ -108,7 +108,7 @@ package struct MessageWriter: Sendable {
 
     // MARK: tick by tick, bars of five seconds
 
-    package func tickByTickTrade(
+    func tickByTickTrade(
         _ request: Int32, isAll: Bool, second: Int64, _ trade: TradeTexts
     ) -> ServerMessage {
         ServerMessage(
@@ -119,7 +119,7 @@ package struct MessageWriter: Sendable {
             ])
     }
 
-    package func tickByTickQuote(
+    func tickByTickQuote(
         _ request: Int32, second: Int64, _ quote: QuoteTexts, isPastLow: Bool, isPastHigh: Bool
     ) -> ServerMessage {
         let mask = (isPastLow ? 1 : 0) + (isPastHigh ? 2 : 0)
@@ -131,13 +131,13 @@ package struct MessageWriter: Sendable {
             ])
     }
 
-    package func tickByTickMidpoint(
+    func tickByTickMidpoint(
         _ request: Int32, second: Int64, price: String
     ) -> ServerMessage {
         ServerMessage(99, "tickByTick", request: request, ["4", String(second), price])
     }
 
-    package func realTimeBar(_ request: Int32, second: Int64, _ bar: BarTexts) -> ServerMessage {
+    func realTimeBar(_ request: Int32, second: Int64, _ bar: BarTexts) -> ServerMessage {
         ServerMessage(
             50, "realtimeBar", version: 3, request: request,
             [
@@ -149,7 +149,7 @@ package struct MessageWriter: Sendable {
     // MARK: depth
 
     /// `maker` is nil in books without market makers.
-    package func depth(_ request: Int32, _ change: DepthChange) -> ServerMessage {
+    func depth(_ request: Int32, _ change: DepthChange) -> ServerMessage {
         let row = String(change.row)
         let rest = [
             String(change.operation.rawValue), change.isBid ? "1" : "0", change.price,
@@ -163,7 +163,7 @@ package struct MessageWriter: Sendable {
             [row, maker] + rest + [change.isSmart ? "1" : "0"])
     }
 
-    package func bulletin(
+    func bulletin(
         id: Int32, type: Int32, text: String, exchange: String
     ) -> ServerMessage {
         ServerMessage(14, "newsBulletin", version: 1, [String(id), String(type), text, exchange])

@@ -1,13 +1,13 @@
 /// Reads requests as the server of one version expects them. It refuses a request with a missing or
 /// an extra field, or with a field of another type.
-package struct RequestReader: Sendable {
-    package enum Fault: Error, Equatable, Sendable, CustomStringConvertible {
+struct RequestReader: Sendable {
+    enum Fault: Error, Equatable, Sendable, CustomStringConvertible {
         case unknown(String)
         case missing(place: Int)
         case surplus(count: Int)
         case wrong(place: Int, wanted: String, found: String)
 
-        package var description: String {
+        var description: String {
             switch self {
             case .unknown(let id): "no request has the number '\(id)'"
             case .missing(let place): "field \(place) is missing"
@@ -18,11 +18,11 @@ package struct RequestReader: Sendable {
         }
     }
 
-    package let serverVersion: Int32
+    let serverVersion: Int32
 
-    package init(serverVersion: Int32) { self.serverVersion = serverVersion }
+    init(serverVersion: Int32) { self.serverVersion = serverVersion }
 
-    package func read(_ fields: [String]) throws(Fault) -> ClientRequest {
+    func read(_ fields: [String]) throws(Fault) -> ClientRequest {
         var fields = RequestFields(fields)
         let number = try fields.text()
         var request = try streams(number, &fields)

@@ -1,14 +1,14 @@
 /// A message to a client: its texts in the order of the wire.
-package struct ServerMessage: Equatable, Sendable {
-    package let id: Int32
+struct ServerMessage: Equatable, Sendable {
+    let id: Int32
     /// The name in the truth log.
-    package let name: String
+    let name: String
     /// `nil` if the message has no field for a request.
-    package let request: Int32?
+    let request: Int32?
     /// The constant second field that some messages have.
     let version: Int32?
     /// The fields after the request's number.
-    package let values: [String]
+    let values: [String]
 
     init(
         _ id: Int32, _ name: String, version: Int32? = nil, request: Int32? = nil,
@@ -22,7 +22,7 @@ package struct ServerMessage: Equatable, Sendable {
     }
 
     /// Appends the length, then the fields, each terminated by NUL.
-    package func appendFrame(to bytes: inout [UInt8]) {
+    func appendFrame(to bytes: inout [UInt8]) {
         let start = bytes.count
         bytes.append(contentsOf: [0, 0, 0, 0])
         Self.append(id, to: &bytes)

@@ -30,18 +30,22 @@ struct BackfillBench {
     /// Adds a gap. Without `arrivals` it is known that none of the gap's ticks arrived.
     mutating func add(
         _ kind: DataKind, _ from: Double, _ to: Double, _ arrivals: Arrivals? = nil,
-        feeds: Instrument.Feeds = [.trades, .quotes], instrument: UInt32 = 0,
-        isKnown: Bool = false
+        feeds: Instrument.Feeds = [.trades, .quotes], contract: Contract = Contract(.stock, "A"),
+        _ change: (inout OpenGap) -> Void = { _ in }
     ) {
-        let gap = OpenGap(
-            instrument: instrument, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
+        var gap = OpenGap(
+            instrument: 0, kind: kind, from: wallSeconds(from), to: wallSeconds(to),
             reason: .disconnected)
-        var contract = Contract(.stock, "A")
-        if isKnown { contract.id = 7 }
+        change(&gap)
         machine.add(
             gap, contract: contract, feeds: feeds,
             arrivals: arrivals ?? Arrivals([], since: gap.from, until: gap.to), now: moment,
             into: &records)
+    }
+
+    /// Takes an answer of trades at 1, one per second.
+    mutating func tookTrades(_ id: Int32, _ seconds: [Int64]) throws {
+        took(try HistoryAnswers.trades(id, seconds.map { MarketTick($0, 1) }))
     }
 
     /// Returns the requests that are made now.
@@ -70,6 +74,13 @@ struct BackfillBench {
             let from = Double(record.from.nanoseconds) / 1e9
             let to = Double(record.to.nanoseconds) / 1e9
             return "\(state) \(from) - \(to)" + (record.detail.isEmpty ? "" : ": \(record.detail)")
+        }
+    }
+
+    /// The times at which bars begin.
+    var bars: [Timestamp] {
+        records.compactMap {
+            if case .tape(.providerBar(let bar)) = $0 { bar.openTime } else { nil }
         }
     }
 

@@ -33,19 +33,9 @@ struct BackfillMachineTests {
         #expect(bench.machine.waiting == 0 && bench.machine.counters.filled == 1)
     }
 
-    @Test("where nobody knows what arrived, only whole seconds are filled in, and the rest told")
-    func unknownArrivals() throws {
+    @Test("a gap without a whole second is given up, and one of a feed that was ahead is shorter")
+    func unknownArrivals() {
         var bench = BackfillBench()
-        bench.add(.trade, 10.5, 14.25, .unknown)
-        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
-        bench.took(
-            try HistoryAnswers.trades(1, [MarketTick(10, 1), MarketTick(11, 1), MarketTick(12, 1)]))
-        #expect(bench.added == [MarketTick(11, 1)])
-        #expect(
-            bench.gaps() == [
-                "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
-                "filled 11.0 - 12.0: 1 tick added", "abandoned 12.0 - 14.25: \(unknown)",
-            ])
         bench.add(.trade, 10.5, 10.75, .unknown)
         #expect(bench.gaps() == ["abandoned 10.5 - 10.75: shorter than history's seconds"])
         // Half a second of the gap may have arrived before it, by a feed that was ahead.
@@ -55,12 +45,91 @@ struct BackfillMachineTests {
         }
     }
 
+    /// What is filled in where not all that arrived is known, or can be compared.
+    struct Filling: CustomTestStringConvertible {
+        let testDescription: String
+        var kind = DataKind.trade
+        var feeds: Instrument.Feeds = .level1
+        let gap: (from: Double, to: Double)
+        let arrivals: Arrivals
+        /// From where history is requested.
+        var start: Double?
+        /// The seconds of the market's ticks, and of those that are added.
+        let market: [Int64]
+        let added: [Int64]
+        let gaps: [String]
+    }
+
+    private static let fillings = [
+        Filling(
+            testDescription: "nobody knows what arrived: whole seconds", feeds: .trades,
+            gap: (10.5, 14.25), arrivals: .unknown, start: 11, market: [10, 11, 12], added: [11],
+            gaps: [
+                "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
+                "filled 11.0 - 12.0: 1 tick added", "abandoned 12.0 - 14.25: \(unknown)",
+            ]),
+        Filling(
+            testDescription: "a straggler in the middle is left out", gap: (10.9, 20.5),
+            arrivals: Arrivals(
+                [10, 12].map { MarketTick($0, 1).arrived(.trade, isConflated: true) },
+                since: wallSeconds(5), until: wallSeconds(25)),
+            start: 11, market: Array(11...20), added: [11, 13, 14, 15, 16, 17, 18, 19],
+            gaps: [
+                "filling 10.9 - 20.5", "abandoned 10.9 - 11.0: \(unknown)",
+                "filled 11.0 - 12.0: 8 ticks added",
+                "abandoned 12.0 - 13.0: something arrived in this second, and cannot be compared",
+                "filled 13.0 - 20.0: 8 ticks added", "abandoned 20.0 - 20.5: \(unknown)",
+            ]),
+        // The first quote after the gap may belong to the second before it by history's clock.
+        Filling(
+            testDescription: "quotes of level 1, where none came", kind: .quote, gap: (10.9, 13.1),
+            arrivals: Arrivals(
+                [MarketTick(20, 1).arrived(.quote)], since: wallSeconds(5), until: wallSeconds(25)),
+            market: Array(10...14), added: [11],
+            gaps: [
+                "filling 10.9 - 13.1", "abandoned 10.9 - 11.0: \(unknown)",
+                "filled 11.0 - 12.0: 1 tick added", "abandoned 12.0 - 13.1: \(unknown)",
+            ]),
+        conflated("level 1 puts trades together", .level1),
+        conflated("level 1 in place of a feed that waits for a line", [.level1, .trades]),
+    ]
+
+    /// The feed reports two trades of the last second before the gap as one, and one trade late.
+    private static func conflated(_ name: String, _ feeds: Instrument.Feeds) -> Filling {
+        let ticks = [(9, 100, 9.5), (10, 300, 10.25), (13, 100, 14.5)].map { second, size, time in
+            MarketTick(Int64(second), 1, size)
+                .arrived(.trade, isConflated: true, at: wallSeconds(time))
+        }
+        return Filling(
+            testDescription: name, feeds: feeds, gap: (10.5, 14.25),
+            arrivals: Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20)),
+            market: [9, 10, 10, 11, 12, 13], added: [11, 12],
+            gaps: [
+                "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
+                "filled 11.0 - 13.0: 2 ticks added", "abandoned 13.0 - 14.25: \(unknown)",
+            ])
+    }
+
+    @Test("only what certainly did not arrive is filled in, and the rest told", arguments: fillings)
+    func filling(_ row: Filling) throws {
+        var bench = BackfillBench()
+        bench.add(row.kind, row.gap.from, row.gap.to, row.arrivals, feeds: row.feeds)
+        let request = bench.next().first.flatMap(start)
+        if let first = row.start { #expect(request == .at(wallSeconds(first))) }
+        let ticks = row.market.map { MarketTick($0, 1) }
+        bench.took(
+            row.kind == .trade
+                ? try HistoryAnswers.trades(1, ticks) : try HistoryAnswers.quotes(1, ticks))
+        #expect(bench.added.map(\.second) == row.added)
+        #expect(bench.gaps() == row.gaps)
+    }
+
     @Test("a full page leaves its last second to the next one")
     func pages() throws {
         var bench = BackfillBench { $0.pageTicks = 3 }
         bench.add(.trade, 10, 14)
         _ = bench.next()
-        bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
+        try bench.tookTrades(1, [10, 10, 11])
         #expect(bench.added.count == 2)
         #expect(bench.gaps().last == "filled 10.0 - 11.0: 2 ticks added")
         #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
@@ -77,7 +146,7 @@ struct BackfillMachineTests {
                 "abandoned 12.0 - 13.0: more ticks in this second than an answer holds"
             ])
         #expect(bench.next().first.flatMap(start) == .at(wallSeconds(13)))
-        bench.took(try HistoryAnswers.trades(4, [MarketTick(14, 1)]))
+        try bench.tookTrades(4, [14])
         #expect(bench.gaps() == ["filled 13.0 - 14.0: 9 ticks added"])
     }
 
@@ -94,71 +163,6 @@ struct BackfillMachineTests {
         }
     }
 
-    @Test("a straggler in the middle of a gap is left out, and what lies around it is filled in")
-    func straggler() throws {
-        var bench = BackfillBench()
-        let ticks = [MarketTick(10, 1), MarketTick(12, 1)].map {
-            $0.arrived(.trade, isConflated: true)
-        }
-        bench.add(
-            .trade, 10.9, 20.5, Arrivals(ticks, since: wallSeconds(5), until: wallSeconds(25)),
-            feeds: .level1)
-        #expect(bench.next().first.flatMap(start) == .at(wallSeconds(11)))
-        bench.took(try HistoryAnswers.trades(1, (Int64(11)...20).map { MarketTick($0, 1) }))
-        #expect(bench.added.map(\.second) == [11, 13, 14, 15, 16, 17, 18, 19])
-        let left = "something arrived in this second, and cannot be compared"
-        #expect(
-            bench.gaps() == [
-                "filling 10.9 - 20.5", "abandoned 10.9 - 11.0: \(unknown)",
-                "filled 11.0 - 12.0: 8 ticks added", "abandoned 12.0 - 13.0: \(left)",
-                "filled 13.0 - 20.0: 8 ticks added", "abandoned 20.0 - 20.5: \(unknown)",
-            ])
-    }
-
-    @Test("quotes of level 1 are filled in where none came, and the borders of their gap are told")
-    func levelOneQuotes() throws {
-        var bench = BackfillBench()
-        let arrivals = Arrivals(
-            [MarketTick(20, 1)].map { $0.arrived(.quote) }, since: wallSeconds(5),
-            until: wallSeconds(25))
-        bench.add(.quote, 10.9, 13.1, arrivals, feeds: .level1)
-        _ = bench.next()
-        bench.took(try HistoryAnswers.quotes(1, (Int64(10)...14).map { MarketTick($0, 1) }))
-        // The first quote after the gap may belong to the second before it by history's clock.
-        #expect(bench.added.map(\.second) == [11])
-        #expect(
-            bench.gaps() == [
-                "filling 10.9 - 13.1", "abandoned 10.9 - 11.0: \(unknown)",
-                "filled 11.0 - 12.0: 1 tick added", "abandoned 12.0 - 13.1: \(unknown)",
-            ])
-    }
-
-    @Test("where a feed puts trades together, seconds are filled in of which nothing arrived")
-    func conflated() throws {
-        // Both level 1 alone, and level 1 in place of a feed that waits for a line.
-        for feeds in [Instrument.Feeds.level1, [.level1, .trades]] {
-            var bench = BackfillBench()
-            // The feed reports two trades of the last second before the gap as one, and one trade
-            // late.
-            let ticks = [
-                MarketTick(9, 1).arrived(.trade, isConflated: true, at: wallSeconds(9.5)),
-                MarketTick(10, 1, 300).arrived(.trade, isConflated: true, at: wallSeconds(10.25)),
-                MarketTick(13, 1).arrived(.trade, isConflated: true, at: wallSeconds(14.5)),
-            ]
-            let arrivals = Arrivals(ticks, since: wallSeconds(8), until: wallSeconds(20))
-            bench.add(.trade, 10.5, 14.25, arrivals, feeds: feeds)
-            _ = bench.next()
-            bench.took(
-                try HistoryAnswers.trades(1, [9, 10, 10, 11, 12, 13].map { MarketTick($0, 1) }))
-            #expect(bench.added.map(\.second) == [11, 12])
-            #expect(
-                bench.gaps() == [
-                    "filling 10.5 - 14.25", "abandoned 10.5 - 11.0: \(unknown)",
-                    "filled 11.0 - 13.0: 2 ticks added", "abandoned 13.0 - 14.25: \(unknown)",
-                ])
-        }
-    }
-
     @Test("history is asked for what there is: no trades of a currency pair, no quotes of an index")
     func kindsOfSecurities() throws {
         let table: [(SecurityKind, DataKind, String?)] = [
@@ -169,12 +173,8 @@ struct BackfillMachineTests {
         ]
         for (security, kind, expected) in table {
             var bench = BackfillBench()
-            let gap = OpenGap(
-                instrument: 0, kind: kind, from: wallSeconds(10), to: wallSeconds(40),
-                reason: .disconnected)
-            bench.machine.add(
-                gap, contract: Contract(security, "A"), feeds: [.level1, .bars],
-                arrivals: .unknown, now: bench.moment, into: &bench.records)
+            bench.add(
+                kind, 10, 40, .unknown, feeds: [.level1, .bars], contract: Contract(security, "A"))
             let asked = bench.next().first.flatMap { request -> String? in
                 switch request {
                 case .historyTicks(_, _, let ticks): ticks.kind.rawValue
@@ -207,7 +207,7 @@ struct BackfillMachineTests {
         var bench = BackfillBench { $0.pageTicks = 3 }
         bench.add(.trade, 10, 14)
         _ = bench.next()
-        bench.took(try HistoryAnswers.trades(1, [10, 10, 11].map { MarketTick($0, 1) }))
+        try bench.tookTrades(1, [10, 10, 11])
         _ = bench.next()
         bench.took(try HistoryAnswers.trades(2, [MarketTick(11, 1)], isLast: false))
         _ = bench.gaps()
@@ -265,12 +265,7 @@ struct BackfillMachineTests {
     func gatewayLost() {
         for (reason, second) in [(GapReason.disconnected, 11), (.gatewayLost, 12)] {
             var bench = BackfillBench()
-            let gap = OpenGap(
-                instrument: 0, kind: .trade, from: wallSeconds(10), to: wallSeconds(40),
-                reason: reason)
-            bench.machine.add(
-                gap, contract: Contract(.stock, "A"), feeds: .trades, arrivals: .unknown,
-                now: bench.moment, into: &bench.records)
+            bench.add(.trade, 10, 40, .unknown, feeds: .trades) { $0.reason = reason }
             #expect(bench.next().first.flatMap(start) == .at(wallSeconds(Double(second))))
         }
     }
@@ -305,20 +300,22 @@ struct BackfillMachineTests {
         _ = bench.next()
         bench.refused(21, 2_174, "Warning: time zone")
         #expect(bench.machine.isOpen(21))
-        bench.took(try HistoryAnswers.trades(21, [MarketTick(12, 1)]))
+        try bench.tookTrades(21, [12])
         #expect(bench.machine.counters.filled == 1)
     }
 
     @Test("one refusal does not prove that a contract is gone that the provider has told of")
     func knownContract() throws {
         var bench = BackfillBench()
-        bench.add(.trade, 10, 12, isKnown: true)
+        var contract = Contract(.stock, "A")
+        contract.id = 7
+        bench.add(.trade, 10, 12, contract: contract)
         _ = bench.next()
         bench.refused(1, 200, "No security definition")
         #expect(bench.machine.waiting == 1)
         bench.now += 20
         #expect(bench.next().count == 1)
-        bench.took(try HistoryAnswers.trades(2, [MarketTick(12, 1)]))
+        try bench.tookTrades(2, [12])
         #expect(bench.machine.counters.filled == 1 && bench.machine.counters.abandoned == 0)
     }
 
@@ -372,9 +369,9 @@ struct BackfillMachineTests {
         }
         bench.add(.trade, 10, 20)
         _ = bench.next()
-        bench.took(try HistoryAnswers.trades(1, [10, 11, 11].map { MarketTick($0, 1) }))
+        try bench.tookTrades(1, [10, 11, 11])
         _ = bench.next()
-        bench.took(try HistoryAnswers.trades(2, [11, 11, 12].map { MarketTick($0, 1) }))
+        try bench.tookTrades(2, [11, 11, 12])
         #expect(bench.gaps().last == "filled 11.0 - 12.0: 3 ticks added")
         #expect(bench.next().map(\.isOfTicks) == [false])
         bench.took(try HistoryAnswers.bars(3, [11, 12, 19, 20]))
@@ -388,10 +385,7 @@ struct BackfillMachineTests {
         bench.add(.providerBar, 8.25, 20.25, .unknown)
         _ = bench.next()
         bench.took(try HistoryAnswers.bars(1, [5, 10, 15]))
-        let found = bench.records.compactMap { record -> Timestamp? in
-            if case .tape(.providerBar(let bar)) = record { bar.openTime } else { nil }
-        }
-        #expect(found == [wallSeconds(5), wallSeconds(10)])
+        #expect(bench.bars == [wallSeconds(5), wallSeconds(10)])
         #expect(
             bench.gaps() == [
                 "filling 8.25 - 20.25", "filled 8.25 - 17.75: 0 ticks added",
@@ -410,10 +404,7 @@ struct BackfillMachineTests {
         let request = try #require(bench.next().first)
         #expect(start(request) == .at(wallSeconds(24)))
         bench.took(try HistoryAnswers.bars(1, [5, 10, 15, 20]))
-        let found = bench.records.compactMap { record -> Timestamp? in
-            if case .tape(.providerBar(let bar)) = record { bar.openTime } else { nil }
-        }
-        #expect(found == [wallSeconds(10), wallSeconds(15)])
+        #expect(bench.bars == [wallSeconds(10), wallSeconds(15)])
         #expect(bench.gaps().last?.hasPrefix("filled 11.0 - 24.0") == true)
         bench.add(.depth, 10, 12)
         #expect(bench.gaps() == ["abandoned 10.0 - 12.0: history has none of this kind"])
@@ -422,7 +413,7 @@ struct BackfillMachineTests {
         bench.now = 111
         bench.add(.trade, 10, 12)
         _ = bench.next()
-        bench.took(try HistoryAnswers.trades(2, [MarketTick(12, 1)]))
+        try bench.tookTrades(2, [12])
         #expect(
             bench.gaps() == [
                 "filling 10.0 - 12.0", "abandoned 10.0 - 11.0: too old",
@@ -436,7 +427,9 @@ struct BackfillMachineTests {
     @Test("of too many gaps the oldest is given up; a dropped instrument's are told; one lasts")
     func bounds() {
         var bench = BackfillBench { $0.gapsMax = 2 }
-        for index in 0..<3 { bench.add(.trade, 10 + Double(index), 15, instrument: UInt32(index)) }
+        for index in 0..<3 {
+            bench.add(.trade, 10 + Double(index), 15) { $0.instrument = UInt32(index) }
+        }
         #expect(bench.gaps() == ["abandoned 10.0 - 15.0: more than 2 gaps wait"])
         #expect(bench.next().count == 2)
         bench.requests = []
@@ -444,12 +437,9 @@ struct BackfillMachineTests {
             instrument: 2, now: bench.moment, into: &bench.requests, into: &bench.records)
         #expect(bench.requests == [.cancelHistory(id: 2)] && bench.machine.waiting == 1)
         #expect(bench.gaps().last == "abandoned 12.0 - 15.0: not followed any more")
-        let lasting = OpenGap(
-            instrument: 3, kind: .trade, from: wallSeconds(10), to: .undefined,
-            reason: .disconnected)
-        bench.machine.add(
-            lasting, contract: Contract(.stock, "A"), feeds: .trades, arrivals: .unknown,
-            now: bench.moment, into: &bench.records)
+        bench.add(.trade, 10, 12, .unknown, feeds: .trades) {
+            ($0.instrument, $0.to) = (3, .undefined)
+        }
         #expect(bench.machine.waiting == 1 && bench.records.isEmpty)
         #expect(bench.machine.status.map(\.state) == [.asked])
     }

@@ -7,14 +7,14 @@ import Testing
     private static func ready(at now: MonotonicTime) -> SessionMachine {
         var session = SessionMachine(IBEngineSettings(seed: 1))
         session.begin(now)
-        let outcome1 = session.timePassed(now)
-        #expect(outcome1 == .connect)
+        session.expect(.connect, at: now)
         session.connected(now)
         session.greeted(now)
-        let outcome2 = session.received(id: true, accounts: false, now)
-        #expect(!outcome2)
-        let outcome3 = session.received(id: false, accounts: true, now)
-        #expect(outcome3)
+        let isReady = [
+            session.received(id: true, accounts: false, now),
+            session.received(id: false, accounts: true, now),
+        ]
+        #expect(isReady == [false, true])
         return session
     }
 
@@ -33,14 +33,12 @@ import Testing
         session.begin(now)
         var alarms: [Int] = []
         for attempt in 1...40 {
-            let outcome4 = session.timePassed(now)
-            #expect(outcome4 == .connect)
+            session.expect(.connect, at: now)
             now += 2 * second
             if session.lost("no answer", isReset: false, now) { alarms.append(attempt) }
             let wait = session.nextAttempt - now
             #expect(wait >= 5 * second / 2 && wait <= 60 * second)
-            let outcome5 = session.timePassed(session.nextAttempt - 1)
-            #expect(outcome5 == .none)
+            session.expect(.none, at: session.nextAttempt - 1)
             now = session.nextAttempt
         }
         #expect(alarms.count == 1 && alarms.allSatisfy { $0 >= 5 })
@@ -56,8 +54,7 @@ import Testing
         var now = MonotonicTime.at(second)
         session.begin(now)
         for isAlarm in [false, true] {
-            let outcome = session.timePassed(now)
-            #expect(outcome == .connect)
+            session.expect(.connect, at: now)
             now += 2 * second
             let hasAlarmed = session.lost("no answer", isReset: false, now)
             #expect(hasAlarmed == isAlarm)
@@ -77,8 +74,7 @@ import Testing
             let wait = session.nextAttempt - now
             #expect(wait >= second && wait <= 2 * second)
             now = session.nextAttempt
-            let outcome = session.timePassed(now)
-            #expect(outcome == .connect)
+            session.expect(.connect, at: now)
             if session.lost("refused", isReset: false, now + 1_000_000) { alarms.append(now) }
             now += 1_000_000
         }
@@ -105,40 +101,45 @@ import Testing
         session.connected(.at(0))
         if isGreeted { session.greeted(.at(0)) }
         #expect(session.nextDue == .at(10 * second))
-        let outcome6 = session.timePassed(.at(10 * second - 1))
-        #expect(outcome6 == .none)
-        guard case .close = session.timePassed(.at(10 * second)) else {
-            Issue.record("it waits")
-            return
-        }
+        session.expect(.none, at: .at(10 * second - 1))
+        session.expectClose(at: .at(10 * second))
     }
 
     @Test("A quiet server is asked for its time, and left when it stays quiet")
     func heartbeat() {
         var session = Self.ready(at: .at(0))
         #expect(session.nextDue == .at(15 * second))
-        let outcome7 = session.timePassed(.at(15 * second))
-        #expect(outcome7 == .heartbeat)
+        session.expect(.heartbeat, at: .at(15 * second))
         session.received(.at(16 * second))
-        let outcome8 = session.timePassed(.at(30 * second))
-        #expect(outcome8 == .none)
-        let outcome9 = session.timePassed(.at(31 * second))
-        #expect(outcome9 == .heartbeat)
-        let outcome10 = session.timePassed(.at(51 * second - 1))
-        #expect(outcome10 == .none)
-        guard case .close = session.timePassed(.at(51 * second)) else {
-            Issue.record("it waits")
-            return
-        }
+        session.expect(.none, at: .at(30 * second))
+        session.expect(.heartbeat, at: .at(31 * second))
+        session.expect(.none, at: .at(51 * second - 1))
+        session.expectClose(at: .at(51 * second))
     }
 
     @Test("A busy server is asked once a minute")
     func minute() {
         var session = Self.ready(at: .at(0))
         for step in 1..<60 { session.received(.at(Int64(step) * second)) }
-        let outcome11 = session.timePassed(.at(60 * second - 1))
-        #expect(outcome11 == .none)
-        let outcome12 = session.timePassed(.at(60 * second))
-        #expect(outcome12 == .heartbeat)
+        session.expect(.none, at: .at(60 * second - 1))
+        session.expect(.heartbeat, at: .at(60 * second))
+    }
+}
+
+extension SessionMachine {
+    fileprivate mutating func expect(
+        _ action: SessionAction, at now: MonotonicTime, place: SourceLocation = #_sourceLocation
+    ) {
+        let found = timePassed(now)
+        #expect(found == action, sourceLocation: place)
+    }
+
+    fileprivate mutating func expectClose(
+        at now: MonotonicTime, place: SourceLocation = #_sourceLocation
+    ) {
+        guard case .close = timePassed(now) else {
+            Issue.record("it waits", sourceLocation: place)
+            return
+        }
     }
 }

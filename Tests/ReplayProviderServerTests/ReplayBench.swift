@@ -24,6 +24,14 @@ struct ReplayBench {
         source = try #require(SourceName("synthetic"))
     }
 
+    /// Two tapes of the server.
+    func tapes(_ first: (String, Int), _ second: (String, Int)) throws -> (TestTape, TestTape) {
+        let made = try [first, second].map {
+            try TestTape(server, namespace: $0.0, partitions: $0.1)
+        }
+        return (made[0], made[1])
+    }
+
     func gateway(_ tape: TestTape, _ environment: [String: String]) throws -> ServerProcess {
         let named = ["GATEWAY_SOURCE": source.text]
         return try program("provider-gateway", tape, named.merging(environment) { $1 })
@@ -121,28 +129,12 @@ struct SymbolsOnTape: Equatable {
     var entries: [String: [Entry]] = [:]
 
     init(_ tape: TestTape, _ source: SourceName) throws {
-        for number in 0..<tape.names.partitions {
-            let partition = Partition(number)
-            for packet in try tape.tickPackets(partition)
-            where packet.subject == tape.names.ticks(partition, source) {
-                add(try RecordedPacket(packet.payload))
-            }
-        }
-    }
-
-    private mutating func add(_ packet: RecordedPacket) {
-        var names: [UInt32: SymbolDefinition] = [:]
-        PacketRecords.walk(packet) { item in
-            switch item {
-            case .definition(let index, let definition): names[index] = definition
-            case .record(let record):
-                let name = record.header.flatMap { names[$0.symbol] }
-                entries[name?.symbol.text ?? "", default: []].append(
-                    Entry(
-                        provider: name?.provider ?? "", since: name?.since ?? .undefined,
-                        record: PlainRecord(record, of: name?.symbol)))
-            case .other: Issue.record("something else stands there")
-            }
+        for record in try tape.records(of: source) {
+            let name = record.definition
+            entries[record.symbol, default: []].append(
+                Entry(
+                    provider: name?.provider ?? "", since: name?.since ?? .undefined,
+                    record: PlainRecord(record.record, of: name?.symbol)))
         }
     }
 
@@ -177,33 +169,16 @@ struct LastBars: Equatable {
     var bars: [Key: Bar] = [:]
 
     init(_ tape: TestTape) throws {
-        for packet in try tape.packets(stream: tape.names.barStream) { add(packet.payload) }
-    }
-
-    private mutating func add(_ packet: [UInt8]) {
-        var symbols: [UInt32: String] = [:]
-        var series: [UInt32: String] = [:]
-        var cursor = RecordCursor()
-        packet.withRawSpan { bytes in
-            while let record = cursor.next(in: bytes) {
-                switch record {
-                case .bar(var bar):
-                    let key = Key(
-                        symbol: symbols[bar.symbol] ?? "?",
-                        series: series[UInt32(bar.series)] ?? "?", open: bar.openTime,
-                        number: bar.number)
-                    bar.symbol = 0
-                    bar.series = 0
-                    bars[key] = bar
-                case .other(let message):
-                    if let (index, found) = message.symbolDefinition(in: bytes) {
-                        symbols[index] = found.symbol.text
-                    } else if let (index, found) = message.seriesDefinition(in: bytes) {
-                        series[index] = found.name.text
-                    }
-                case .trade, .quote, .malformed: Issue.record("no bar")
-                }
+        for record in try tape.packets(stream: tape.names.barStream).flatMap(\.records) {
+            guard case .bar(var bar) = record.record else {
+                Issue.record("no bar")
+                continue
             }
+            let key = Key(
+                symbol: record.symbol, series: record.series?.name.text ?? "?", open: bar.openTime,
+                number: bar.number)
+            (bar.symbol, bar.series) = (0, 0)
+            bars[key] = bar
         }
     }
 }

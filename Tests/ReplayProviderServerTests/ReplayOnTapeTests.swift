@@ -10,14 +10,10 @@ import Testing
 
 @Suite("A replay onto a real tape")
 struct ReplayOnTapeTests {
-    private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
-    }
-
     @Test("a recording killed into a tape with other partitions: nothing is missing or doubled")
     func killed() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rpa", 4), try tape("rpb", 3))
+        let (old, new) = try bench.tapes(("rpa", 4), ("rpb", 3))
         let ticks = 30_000
         try bench.market(old, ticks: ticks)
         let path = bench.folder.file("market.tape")
@@ -28,20 +24,10 @@ struct ReplayOnTapeTests {
         let replay = ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"]
         for part in 1...3 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "12"]
-            let gateway = try bench.gateway(new, replay.merging(slow) { $1 })
-            let isHere = try eventually {
-                try new.tickCount(source: bench.source) > UInt64(part * 4_000)
-            }
-            #expect(isHere)
-            #expect(gateway.stop(9) == 9)
+            try bench.kill(new, replay.merging(slow) { $1 }, behind: part * 4_000)
             #expect(try new.tickCount(source: bench.source) < UInt64(ticks))
         }
-        let gateway = try bench.gateway(new, replay)
-        let isThere = try eventually {
-            try new.tickCount(source: bench.source) == UInt64(ticks)
-        }
-        #expect(isThere)
-        #expect(gateway.stop() == 0)
+        try bench.finish(new, replay, records: ticks)
         let found = try SymbolsOnTape(new, bench.source)
         #expect(found.count == ticks)
         #expect(try found == SymbolsOnTape(old, bench.source))
@@ -50,7 +36,7 @@ struct ReplayOnTapeTests {
     @Test("the operator makes the same bars of the replay as of the original")
     func bars() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rpc", 4), try tape("rpd", 3))
+        let (old, new) = try bench.tapes(("rpc", 4), ("rpd", 3))
         try bench.market(old, ticks: 20_000)
         let path = bench.folder.file("market.tape")
         _ = try bench.record(old, to: path)
@@ -85,7 +71,7 @@ struct ReplayOnTapeTests {
     @Test("a range of another namespace's tape goes over, by symbol, and restarts are no doubles")
     func fromTape() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rpe", 4), try tape("rpf", 6))
+        let (old, new) = try bench.tapes(("rpe", 4), ("rpf", 6))
         try bench.market(old, ticks: 5_000)
         let original = try SymbolsOnTape(old, bench.source)
         let wanted = ["AAPL", "SPY"]
@@ -93,19 +79,12 @@ struct ReplayOnTapeTests {
         #expect(count > 100)
         let to = bench.range(old).to
         for _ in 0..<2 {
-            let gateway = try bench.gateway(
+            try bench.finish(
                 new,
                 [
                     "GATEWAY_PROVIDER": "replay", "REPLAY_NAMESPACE": "rpe", "REPLAY_TO": "\(to)",
                     "REPLAY_SYMBOLS": wanted.joined(separator: ","), "REPLAY_SPEED": "full",
-                ])
-            let isThere = try eventually {
-                let log = try String(contentsOfFile: gateway.logPath, encoding: .utf8)
-                return try log.contains("replay.finished")
-                    && new.tickCount(source: bench.source) == UInt64(count)
-            }
-            #expect(isThere)
-            #expect(gateway.stop() == 0)
+                ], records: count)
         }
         let found = try SymbolsOnTape(new, bench.source)
         #expect(found.entries == original.entries.filter { wanted.contains($0.key) })
@@ -114,17 +93,14 @@ struct ReplayOnTapeTests {
     @Test("into a tape that holds something else nothing is written")
     func foreign() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rpg", 2), try tape("rph", 2))
+        let (old, new) = try bench.tapes(("rpg", 2), ("rph", 2))
         try bench.market(old, ticks: 2_000)
         let path = bench.folder.file("market.tape")
         _ = try bench.record(old, to: path)
         try bench.market(new, ticks: 500, seed: 8)
         let gateway = try bench.gateway(
             new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"])
-        let hasSaid = try eventually {
-            try String(contentsOfFile: gateway.logPath, encoding: .utf8).contains("replay.failed")
-        }
-        #expect(hasSaid)
+        #expect(eventually { gateway.log.contains("replay.failed") })
         #expect(gateway.stop() == 0)
         #expect(try new.tickCount(source: bench.source) == 500)
     }
@@ -132,7 +108,7 @@ struct ReplayOnTapeTests {
     @Test("tapeline record and tapeline replay do it, and once more is not twice")
     func tool() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rpi", 2), try tape("rpj", 5))
+        let (old, new) = try bench.tapes(("rpi", 2), ("rpj", 5))
         try bench.market(old, ticks: 3_000)
         let worker = try bench.program("operator-worker", old)
         #expect(try eventually { try LastBars(old).bars.count > 20 })

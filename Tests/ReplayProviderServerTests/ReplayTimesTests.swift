@@ -17,31 +17,10 @@ import Testing
 /// The times at which recorded packets are put on a real tape, and what a range of a tape lacks.
 @Suite("Times and ranges of replays")
 struct ReplayTimesTests {
-    private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
-    }
-
-    /// Returns each record of a tape with the send time of its packet.
-    private func sent(
-        _ tape: TestTape, _ source: SourceName
-    ) throws -> [(sent: Timestamp, record: TapeRecord)] {
-        var found: [(Timestamp, TapeRecord)] = []
-        for number in 0..<tape.names.partitions {
-            for packet in try tape.tickPackets(Partition(number)) {
-                PacketRecords.walk(try RecordedPacket(packet.payload)) { item in
-                    if case .record(let record) = item {
-                        found.append((packet.header.sendTime, record))
-                    }
-                }
-            }
-        }
-        return found
-    }
-
     @Test("moved to now and killed on the way: one shift for all, and nothing ahead of the time")
     func shifted() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rta", 3), try tape("rtb", 5))
+        let (old, new) = try bench.tapes(("rta", 3), ("rtb", 5))
         var market = MixedMarket(stepNanoseconds: 250_000_000)
         try market.publish(on: old, source: bench.source, rounds: 12)
         let path = bench.folder.file("mixed.tape")
@@ -60,16 +39,16 @@ struct ReplayTimesTests {
         let moved = try #require(found.entries["AAPL"]?.first?.record.record.header)
         let shift = moved.receiveTime.nanoseconds(since: first.receiveTime)
         found.expectEqual(to: original.moved(byNanoseconds: shift))
-        for (sent, record) in try sent(new, bench.source) {
-            let received = try #require(record.header?.receiveTime)
-            #expect(received <= sent, "\(record)")
+        for record in try new.records(of: bench.source) {
+            let received = try #require(record.record.header?.receiveTime)
+            #expect(received <= record.packet.sendTime, "\(record)")
         }
     }
 
     @Test("at N times the speed no record comes before its time")
     func paced() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rtc", 3), try tape("rtd", 4))
+        let (old, new) = try bench.tapes(("rtc", 3), ("rtd", 4))
         var market = MixedMarket(stepNanoseconds: 1_000_000_000)
         try market.publish(on: old, source: bench.source, rounds: 13)
         let path = bench.folder.file("mixed.tape")
@@ -79,8 +58,9 @@ struct ReplayTimesTests {
             new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "2.5"],
             records: market.records)
         try SymbolsOnTape(new, bench.source).expectEqual(to: SymbolsOnTape(old, bench.source))
-        for (sent, record) in try sent(new, bench.source) {
-            let received = try #require(record.header?.receiveTime)
+        for record in try new.records(of: bench.source) {
+            let sent = record.packet.sendTime
+            let received = try #require(record.record.header?.receiveTime)
             let recorded = received.nanoseconds - MixedMarket.start
             // In thousandths, so that nothing is rounded.
             #expect(sent.nanoseconds(since: begun) * 2_500 >= recorded * 1_000, "\(record)")
@@ -100,7 +80,7 @@ struct ReplayTimesTests {
     @Test("what was purged of a range is told, and so is a hole in it")
     func purged() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let old = try tape("rte", 2)
+        let old = try TestTape(bench.server, namespace: "rte", partitions: 2)
         var source = TestSource(old, Partition(0), source: bench.source)
         let symbol = try #require(
             MixedMarket.symbols.compactMap { Symbol($0) }.first {
@@ -151,7 +131,7 @@ struct ReplayTimesTests {
     @Test("recorded while ticks flow: all that was sent up to the moment, and nothing later")
     func flowing() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let old = try tape("rtf", 3)
+        let old = try TestTape(bench.server, namespace: "rtf", partitions: 3)
         let gateway = try bench.gateway(
             old, ["SYNTHETIC_RATE": "2000", "SYNTHETIC_PACE": "realtime"])
         #expect(try eventually { try old.tickCount(source: bench.source) > 500 })

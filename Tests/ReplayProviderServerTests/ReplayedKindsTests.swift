@@ -11,10 +11,6 @@ import Testing
 /// For each kind of record, what was recorded must be on the other tape.
 @Suite("A replay of every kind of record")
 struct ReplayedKindsTests {
-    private func tape(_ namespace: String, _ partitions: Int) throws -> TestTape {
-        try TestTape(NatsServer.shared(), namespace: namespace, partitions: partitions)
-    }
-
     private func name(_ record: TapeRecord) -> String {
         "\(record)".prefix { $0 != "(" }.description
     }
@@ -22,7 +18,7 @@ struct ReplayedKindsTests {
     @Test("killed in the middle again and again, every record is there once and in order")
     func killed() throws {
         let bench = try ReplayBench(NatsServer.shared())
-        let (old, new) = (try tape("rka", 4), try tape("rkb", 7))
+        let (old, new) = try bench.tapes(("rka", 4), ("rkb", 7))
         var market = MixedMarket()
         try market.publish(on: old, source: bench.source, rounds: 12)
         let original = try SymbolsOnTape(old, bench.source)

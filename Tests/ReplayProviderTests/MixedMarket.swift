@@ -55,11 +55,11 @@ struct MixedMarket {
             symbol: TickHeader.noSymbol, providerTime: .undefined,
             receiveTime: Timestamp(nanoseconds: time))
         let bulletin = NewsBulletin(header: nobody, kind: .regular, text: "B\(round)")
-        append({ $0.append(bulletin) }, to: &source)
+        append(.bulletin(bulletin), to: &source)
         let lost = GapRecord(
             header: nobody, from: .undefined, to: Timestamp(nanoseconds: time), kind: .any,
             reason: .tapeLost, state: .open, firstOrdinal: 3, lastOrdinal: 9)
-        append({ $0.append(lost) }, to: &source)
+        append(.gap(lost), to: &source)
     }
 
     /// Adds one record of each kind, of one symbol.
@@ -67,21 +67,19 @@ struct MixedMarket {
         let time = Timestamp(nanoseconds: start + Int64(round))
         let header = TickHeader(
             symbol: number, providerTime: time, receiveTime: time, providerID: 99)
-        for record in records(header, round) { precondition(record(&builder) == .appended) }
+        for record in records(header, round) { precondition(builder.append(record) == .appended) }
     }
 
-    private typealias Adding = (inout PacketBuilder) -> AppendOutcome
-
-    private mutating func append(_ adding: Adding, to source: inout TestSource) {
-        source.append { adding(&$0) == .appended }
+    private mutating func append(_ record: TapeRecord, to source: inout TestSource) {
+        source.append { $0.append(record) == .appended }
         records += 1
     }
 
-    private static func records(_ header: TickHeader, _ round: Int) -> [Adding] {
+    private static func records(_ header: TickHeader, _ round: Int) -> [TapeRecord] {
         ticks(header, round) + documents(header, round) + feeds(header, round)
     }
 
-    private static func ticks(_ header: TickHeader, _ round: Int) -> [Adding] {
+    private static func ticks(_ header: TickHeader, _ round: Int) -> [TapeRecord] {
         var corrected = header
         corrected.action = TradeAction.correction.rawValue
         var busted = header
@@ -110,16 +108,12 @@ struct MixedMarket {
         var option = OptionComputation(header: header, kind: .model, basis: .prices)
         option.delta = Ratio(raw: Int64(round) * 1_000)
         let reset = DepthReset(header: header, reason: .halted)
-        var adding: [Adding] = trades.map { trade in { $0.append(trade) ? .appended : .full } }
-        adding.append { $0.append(quote) ? .appended : .full }
-        adding.append { $0.append(depth) ? .appended : .full }
-        adding.append { $0.append(reset) ? .appended : .full }
-        adding.append { [bar] in $0.append(bar) ? .appended : .full }
-        adding.append { [option] in $0.append(option) ? .appended : .full }
-        return adding
+        return trades.map(TapeRecord.trade) + [
+            .quote(quote), .depth(depth), .depthReset(reset), .providerBar(bar), .option(option),
+        ]
     }
 
-    private static func documents(_ header: TickHeader, _ round: Int) -> [Adding] {
+    private static func documents(_ header: TickHeader, _ round: Int) -> [TapeRecord] {
         let news = NewsHeadline(
             header: header, provider: "BRFG", article: "BRFG$\(round)",
             headline: "Größe zählt, №\(round)", extra: "K:0.97")
@@ -133,12 +127,10 @@ struct MixedMarket {
             repeating: UInt8(round), count: isLong ? FundamentalPart.contentBytesMax + 77 : 77)
         let parts =
             FundamentalPart.parts(of: document, report: "ReportSnapshot", header: header) ?? []
-        var adding: [Adding] = [{ $0.append(news) }, { $0.append(value) }]
-        for part in parts { adding.append { $0.append(part) } }
-        return adding
+        return [.news(news), .indicator(value)] + parts.map(TapeRecord.fundamental)
     }
 
-    private static func feeds(_ header: TickHeader, _ round: Int) -> [Adding] {
+    private static func feeds(_ header: TickHeader, _ round: Int) -> [TapeRecord] {
         let actions: [SubscriptionAction] = [.start, .stop, .start, .stop, .switchProvider]
         let subscription = SubscriptionRecord(
             header: header, action: actions[min(round, 4)], kind: .depth, mode: .delayedFrozen,
@@ -150,6 +142,6 @@ struct MixedMarket {
         let filled = GapRecord(
             header: header, from: header.providerTime.advanced(byNanoseconds: -1_000_000_000),
             to: header.providerTime, kind: .trade, reason: .providerLoss, state: .filled)
-        return [{ $0.append(subscription) }, { $0.append(lasting) }, { $0.append(filled) }]
+        return [.subscription(subscription), .gap(lasting), .gap(filled)]
     }
 }

@@ -8,6 +8,8 @@ package struct RecordOnTape: Sendable {
     package let record: TapeRecord
     /// The definition of its symbol in that packet; `nil` for a record of no symbol.
     package let definition: SymbolDefinition?
+    /// The definition of its series; `nil` for a record that belongs to none.
+    package let series: SeriesDefinition?
     package let packet: PacketHeader
 
     /// Empty for a record of no symbol.
@@ -36,8 +38,13 @@ extension TestTape {
 
 extension TestTape.Standing {
     /// The packet's records, without its definitions and markers.
-    package var records: [RecordOnTape] {
-        payload.withRawSpan { bytes in
+    package var records: [RecordOnTape] { RecordOnTape.all(in: payload, header) }
+}
+
+extension RecordOnTape {
+    /// Returns the records of a packet that is checked.
+    package static func all(in packet: [UInt8], _ header: PacketHeader) -> [RecordOnTape] {
+        packet.withRawSpan { bytes in
             var found: [RecordOnTape] = []
             var walk = PacketWalk(header)
             while let item = walk.next(in: bytes) {
@@ -50,9 +57,13 @@ extension TestTape.Standing {
                     case .control: nil
                     }
                 guard let record else { continue }
-                let definition = record.header.flatMap { walk.symbol($0.symbol, in: bytes) }
+                var index = record.header?.symbol
+                if case .bar(let bar) = record { index = bar.symbol }
                 found.append(
-                    RecordOnTape(record: record, definition: definition, packet: header))
+                    RecordOnTape(
+                        record: record, definition: index.flatMap { walk.symbol($0, in: bytes) },
+                        series: record.series.flatMap { walk.series($0, in: bytes) },
+                        packet: header))
             }
             return found
         }

@@ -4,33 +4,24 @@ import MarketModel
 import Primitives
 import Testing
 
-/// Monotonic nanoseconds.
-private func at(_ seconds: Double) -> MonotonicTime { .at(Int64(seconds * 1_000_000_000)) }
-
-private func ticks(_ id: Int32) -> IBRequest {
-    var request = HistoryTicksRequest()
-    request.start = .at(Timestamp(nanoseconds: Int64(id) * 1_000_000_000))
-    return .historyTicks(id: id, Contract(.stock, "S\(id)"), request)
-}
-
-private func line(_ id: Int32) -> IBRequest {
-    .marketData(id: id, Contract(.stock, "S\(id)"), MarketDataRequest())
-}
-
 @Suite("What the broker's limits say of themselves")
 struct PacingLimitTests {
     /// Returns a machine that was asked for these, and has sent what it could at 0.
     private static func machine(
         _ requests: [IBRequest], _ change: (inout PacingLimits) -> Void = { _ in }
     ) -> PacingMachine {
-        var limits = PacingLimits()
-        change(&limits)
-        var machine = PacingMachine(limits)
-        let areTaken = requests.map { machine.ask($0, .live, now: at(0)) }
-        #expect(areTaken.allSatisfy { $0 })
-        var sent: [IBRequest] = []
-        machine.take(now: at(0), into: &sent)
+        var machine = PacingMachine(change)
+        machine.ask(requests, .live)
+        _ = machine.taken(0)
         return machine
+    }
+
+    private static func expect(
+        _ limit: ProviderLimit, of machine: PacingMachine, at seconds: Double = 0,
+        place: SourceLocation = #_sourceLocation
+    ) {
+        let found = machine.present(at(seconds)).first { $0.name == limit.name }
+        #expect(found == limit, sourceLocation: place)
     }
 
     private static func limit(
@@ -55,10 +46,10 @@ struct PacingLimitTests {
     @Test("subscriptions without a line wait for another one's end, of which no time is known")
     func lines() {
         let machine = Self.machine((1...5).map(line)) { $0.lines.marketData = 2 }
-        #expect(
-            Self.limit(.lines, of: machine, at: 0)
-                == ProviderLimit(
-                    .lines, used: 2, max: 2, waiting: 3, reason: "until another subscription ends"))
+        Self.expect(
+            ProviderLimit(
+                .lines, used: 2, max: 2, waiting: 3, reason: "until another subscription ends"),
+            of: machine)
         #expect(Self.limit(.messages, of: machine, at: 0)?.waiting == 0)
     }
 
@@ -67,11 +58,10 @@ struct PacingLimitTests {
         var machine = Self.machine((1...3).map(line))
         _ = machine.ask(line(4), .live, now: at(1))
         machine.refusedLine(id: 3, .marketData, now: at(1))
-        #expect(
-            Self.limit(.lines, of: machine, at: 1)
-                == ProviderLimit(
-                    .lines, used: 2, max: 2, waiting: 1, until: at(2),
-                    reason: "TWS accepted no more than 2; one more is tried"))
+        Self.expect(
+            ProviderLimit(
+                .lines, used: 2, max: 2, waiting: 1, until: at(2),
+                reason: "TWS accepted no more than 2; one more is tried"), of: machine, at: 1)
     }
 
     @Test(
@@ -80,10 +70,9 @@ struct PacingLimitTests {
     func messages(_ asked: Int32, _ used: Int, _ waiting: Int, _ until: Double?) {
         let machine = Self.machine(
             (1...asked).map { .contractDetails(id: $0, Contract(.stock, "S\($0)")) })
-        #expect(
-            Self.limit(.messages, of: machine, at: 0)
-                == ProviderLimit(
-                    .messages, used: used, max: 45, waiting: waiting, until: until.map(at)))
+        Self.expect(
+            ProviderLimit(.messages, used: used, max: 45, waiting: waiting, until: until.map(at)),
+            of: machine)
         #expect(Self.limit(.messages, of: machine, at: 1.2)?.used == 0)
     }
 
@@ -92,29 +81,27 @@ struct PacingLimitTests {
         var machine = Self.machine([])
         machine.violated(.messages, now: at(0))
         _ = machine.ask(line(1), .live, now: at(0))
-        #expect(
-            Self.limit(.messages, of: machine, at: 1)
-                == ProviderLimit(
-                    .messages, used: 0, max: 45, waiting: 1, until: at(15),
-                    reason: "TWS complained of too many messages"))
+        Self.expect(
+            ProviderLimit(
+                .messages, used: 0, max: 45, waiting: 1, until: at(15),
+                reason: "TWS complained of too many messages"), of: machine, at: 1)
     }
 
     @Test("history: units of ten minutes, open requests, and how long all that waits takes")
     func history() {
-        let machine = Self.machine((1...9).map(ticks)) {
+        let machine = Self.machine((1...9).map { ticks($0) }) {
             $0.history.max = 3
             $0.historyOpenMax = 3
         }
         // Nine units are three windows: the last leaves after two more.
-        #expect(
-            Self.limit(.history, of: machine, at: 0)
-                == ProviderLimit(
-                    .history, used: 3, max: 3, waiting: 6, until: at(605 + 605),
-                    reason: "too many requests for history in ten minutes"))
-        #expect(
-            Self.limit(.openRequests, of: machine, at: 0)
-                == ProviderLimit(
-                    .openRequests, used: 3, max: 3, waiting: 6, reason: "until TWS answers one"))
+        Self.expect(
+            ProviderLimit(
+                .history, used: 3, max: 3, waiting: 6, until: at(605 + 605),
+                reason: "too many requests for history in ten minutes"), of: machine)
+        Self.expect(
+            ProviderLimit(
+                .openRequests, used: 3, max: 3, waiting: 6, reason: "until TWS answers one"),
+            of: machine)
         #expect(Self.limit(.history, of: machine, at: 605)?.used == 0)
     }
 
@@ -123,9 +110,9 @@ struct PacingLimitTests {
         var machine = Self.machine([])
         machine.holdHistory(true, now: at(0))
         _ = machine.ask(ticks(1), .backfill, now: at(0))
-        #expect(
-            Self.limit(.history, of: machine, at: 0)
-                == ProviderLimit(
-                    .history, used: 0, max: 58, waiting: 1, reason: "the vendor's history is down"))
+        Self.expect(
+            ProviderLimit(
+                .history, used: 0, max: 58, waiting: 1, reason: "the vendor's history is down"),
+            of: machine)
     }
 }

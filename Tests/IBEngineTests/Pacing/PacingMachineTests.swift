@@ -3,37 +3,11 @@ import IBProtocol
 import Primitives
 import Testing
 
-/// Monotonic nanoseconds.
-private func at(_ seconds: Double) -> MonotonicTime { .at(Int64(seconds * 1_000_000_000)) }
-
-private func ticks(_ id: Int32, _ symbol: String, from second: Int64 = 0) -> IBRequest {
-    var request = HistoryTicksRequest()
-    request.start = .at(Timestamp(nanoseconds: second * 1_000_000_000))
-    return .historyTicks(id: id, Contract(.stock, symbol), request)
-}
-
-private func line(_ id: Int32) -> IBRequest {
-    .marketData(id: id, Contract(.stock, "S\(id)"), MarketDataRequest())
-}
-
-extension PacingMachine {
-    fileprivate mutating func taken(_ seconds: Double) -> [IBRequest] {
-        var requests: [IBRequest] = []
-        take(now: at(seconds), into: &requests)
-        return requests
-    }
-
-    fileprivate mutating func ask(_ requests: [IBRequest], _ priority: Priority) {
-        let areTaken = requests.map { ask($0, priority, now: at(0)) }
-        #expect(areTaken.allSatisfy { $0 })
-    }
-}
-
 @Suite("Pacing of requests")
 struct PacingMachineTests {
     @Test("45 messages leave in 1.2 seconds, urgent ones first, then live ones, then backfill")
     func messages() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([ticks(500, "A")], .backfill)
         machine.ask((1...60).map(line), .live)
         machine.ask([.currentTime], .urgent)
@@ -49,7 +23,7 @@ struct PacingMachineTests {
     func lateReader() {
         var random = SeededRandom(seed: 7)
         for _ in 0..<100 {
-            var machine = PacingMachine(PacingLimits())
+            var machine = PacingMachine()
             machine.ask((1...100).map(line), .live)
             machine.ask((101...150).map { ticks($0, "T\($0)") }, .backfill)
             var (now, read) = (at(0), [MonotonicTime]())
@@ -70,7 +44,7 @@ struct PacingMachineTests {
 
     @Test("what must not be too soon for one contract lets the others pass, by turns")
     func turns() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         let many = (0..<8).map { ticks(100 + $0, "A", from: Int64($0)) }
         machine.ask(many + [ticks(200, "B"), ticks(201, "B", from: 9)], .backfill)
         let first = machine.taken(0)
@@ -81,7 +55,7 @@ struct PacingMachineTests {
 
     @Test("58 units of history leave in ten minutes; quotes take two of them")
     func window() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask((0..<57).map { ticks($0, "S\($0)") }, .backfill)
         var quotes = HistoryTicksRequest()
         quotes.kind = .bidAsk
@@ -101,7 +75,7 @@ struct PacingMachineTests {
 
     @Test("the same question is not asked again within 16 s, another number or not")
     func identical() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([ticks(1, "A"), ticks(2, "A")], .backfill)
         #expect(machine.taken(0) == [ticks(1, "A")])
         #expect(machine.plan.map(\.reason) == [.identical] && machine.nextDue == at(16))
@@ -110,9 +84,7 @@ struct PacingMachineTests {
 
     @Test("50 are open; an answer makes room, and one that never comes is forgotten")
     func open() {
-        var limits = PacingLimits()
-        limits.historyOpenMax = 2
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine { $0.historyOpenMax = 2 }
         machine.ask((1...4).map { ticks($0, "S\($0)") }, .backfill)
         #expect(machine.taken(0).count == 2 && machine.openHistory == 2)
         #expect(machine.plan.allSatisfy { $0.reason == .openRequests && $0.until == at(600) })
@@ -123,9 +95,7 @@ struct PacingMachineTests {
 
     @Test("a subscription waits for a line, and others pass it; cancels and refusals free lines")
     func lines() {
-        var limits = PacingLimits()
-        limits.lines.marketData = 2
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine { $0.lines.marketData = 2 }
         let details = IBRequest.contractDetails(id: 9, Contract(.stock, "A"))
         machine.ask((1...5).map(line) + [details], .live)
         #expect(machine.taken(0) == [line(1), line(2), details])
@@ -143,9 +113,7 @@ struct PacingMachineTests {
 
     @Test("what is asked for anew keeps its line; those that wait get lines in their order")
     func replacements() {
-        var limits = PacingLimits()
-        limits.lines.marketData = 1
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine { $0.lines.marketData = 1 }
         for (id, order) in [(Int32(1), 5), (2, 9), (3, 7)] {
             let isTaken = machine.ask(line(id), .live, order: order, now: at(0))
             #expect(isTaken)
@@ -171,7 +139,7 @@ struct PacingMachineTests {
         func ticks(_ id: Int32, _ symbol: String, _ kind: TickByTickKind) -> IBRequest {
             .tickByTick(id: id, Contract(.stock, symbol), kind)
         }
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([ticks(1, "A", .last), ticks(2, "A", .bidAsk), ticks(3, "B", .last)], .live)
         #expect(machine.taken(0) == [ticks(1, "A", .last), ticks(3, "B", .last)])
         #expect(machine.nextDue == at(16) && machine.plan.map(\.reason) == [.tickByTick])
@@ -187,7 +155,7 @@ struct PacingMachineTests {
 
     @Test("with fewer lines than thought one more is tried a second later, then ever less often")
     func refusedLines() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask((1...50).map(line), .live)
         #expect(machine.taken(0).count == 45)
         // The server has three lines. The other requests were on their way.
@@ -209,7 +177,7 @@ struct PacingMachineTests {
     @Test(
         "lines come back one, two, then four a second; the account's limit is tried once a minute")
     func linesComeBack() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask((1...40).map(line), .live)
         _ = machine.taken(0)
         machine.ask((41...140).map(line), .live)
@@ -223,7 +191,7 @@ struct PacingMachineTests {
         #expect(sent.prefix(6) == [1.5, 2.5, 3, 3.25, 3.5, 3.75])
         #expect(machine.linesInUse(.marketData) == 100)
         // An account that has no more lines: each try is refused.
-        machine = PacingMachine(PacingLimits())
+        machine = PacingMachine()
         machine.ask((1...40).map(line), .live)
         _ = machine.taken(0)
         machine.refusedLine(id: 40, .marketData, now: at(0.5))
@@ -243,7 +211,7 @@ struct PacingMachineTests {
 
     @Test("while the vendor's history is down nothing is asked of it, and everything else is")
     func held() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([ticks(1, "A"), line(2)], .live)
         machine.holdHistory(true, now: at(0))
         #expect(machine.taken(0) == [line(2)] && machine.plan.map(\.reason) == [.historyDown])
@@ -254,7 +222,7 @@ struct PacingMachineTests {
 
     @Test("after a complaint everything of that kind waits, longer each time")
     func violations() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([ticks(1, "A"), line(2)], .live)
         machine.violated(now: at(0))
         #expect(machine.taken(0) == [line(2)] && machine.nextDue == at(15))
@@ -271,10 +239,10 @@ struct PacingMachineTests {
 
     @Test("a full queue refuses, and has a place for what is urgent")
     func full() {
-        var limits = PacingLimits()
-        limits.queueMax = 2
-        limits.urgentExtraMax = 1
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine {
+            $0.queueMax = 2
+            $0.urgentExtraMax = 1
+        }
         machine.ask([line(1), line(2)], .live)
         let areTaken = [
             machine.ask(line(3), .live, now: .at(0)),
@@ -288,11 +256,11 @@ struct PacingMachineTests {
 
     @Test("a full queue takes every cancel, so that the line of its request becomes free")
     func cancelsWhenFull() {
-        var limits = PacingLimits()
-        limits.queueMax = 1
-        limits.urgentExtraMax = 1
-        limits.lines.marketData = 2
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine {
+            $0.queueMax = 1
+            $0.urgentExtraMax = 1
+            $0.lines.marketData = 2
+        }
         for id in Int32(1)...2 {
             machine.ask([line(id)], .live)
             #expect(machine.taken(0) == [line(id)])
@@ -302,8 +270,7 @@ struct PacingMachineTests {
         let cancels = (1...2).map { IBRequest.cancelMarketData(id: $0) }
         machine.ask(cancels, .urgent)
         let areTaken = [
-            machine.ask(.currentTime, .urgent, now: .at(0)),
-            machine.ask(line(4), .live, now: .at(0)),
+            machine.ask(.currentTime, .urgent, now: at(0)), machine.ask(line(4), .live, now: at(0)),
         ]
         #expect(areTaken == [false, false])
         #expect(machine.taken(1) == [.currentTime] + cancels + [line(3)])
@@ -312,7 +279,7 @@ struct PacingMachineTests {
 
     @Test("a new connection has all lines, and the server's memory of history")
     func reset() {
-        var machine = PacingMachine(PacingLimits())
+        var machine = PacingMachine()
         machine.ask([line(1), ticks(2, "A")], .live)
         #expect(machine.taken(0).count == 2)
         machine.ask([line(3)], .live)
@@ -323,19 +290,24 @@ struct PacingMachineTests {
         #expect(machine.taken(5).isEmpty && machine.nextDue == at(16))
     }
 
-    @Test("bars of a minute and more are outside of the windows when the limits say so")
-    func longBars() {
-        let days = (0..<70).map { id in
-            IBRequest.history(
+    /// Requests for bars of a day.
+    private static func days(_ count: Int32) -> [IBRequest] {
+        (0..<count).map { id in
+            .history(
                 id: id, Contract(.stock, "S\(id)"),
                 HistoryRequest(duration: "1 Y", barSize: "1 day"))
         }
+    }
+
+    @Test("bars of a minute and more are outside of the windows when the limits say so")
+    func longBars() {
+        let days = Self.days(70)
         for (isFree, count) in [(false, 58), (true, 70)] {
-            var limits = PacingLimits()
-            limits.longBarsAreFree = isFree
-            limits.messages.max = 100
-            limits.historyOpenMax = 100
-            var machine = PacingMachine(limits)
+            var machine = PacingMachine {
+                $0.longBarsAreFree = isFree
+                $0.messages.max = 100
+                $0.historyOpenMax = 100
+            }
             machine.ask(days, .live)
             #expect(machine.taken(0).count == count)
         }
@@ -343,15 +315,11 @@ struct PacingMachineTests {
 
     @Test("long bars count again after a complaint, until it is forgotten")
     func longBarsAfterComplaint() {
-        let days = (0..<200).map { id in
-            IBRequest.history(
-                id: id, Contract(.stock, "S\(id)"),
-                HistoryRequest(duration: "1 Y", barSize: "1 day"))
+        let days = Self.days(200)
+        var machine = PacingMachine {
+            $0.historyOpenMax = 1_000
+            $0.messages.max = 100
         }
-        var limits = PacingLimits()
-        limits.historyOpenMax = 1_000
-        limits.messages.max = 100
-        var machine = PacingMachine(limits)
         machine.ask(Array(days[..<90]), .backfill)
         #expect(machine.taken(0).count == 90)
         machine.violated(now: at(1))
@@ -367,10 +335,10 @@ struct PacingMachineTests {
         func bars(_ id: Int32) -> IBRequest {
             .realTimeBars(id: id, Contract(.stock, "S\(id)"), .trades, regularHoursOnly: false)
         }
-        var limits = PacingLimits()
-        limits.messages.max = 100
-        limits.lines.marketData = 61
-        var machine = PacingMachine(limits)
+        var machine = PacingMachine {
+            $0.messages.max = 100
+            $0.lines.marketData = 61
+        }
         machine.ask((1...62).map(bars) + [line(100), ticks(101, "A")], .live)
         let first = machine.taken(0)
         #expect(first.count == 60 && Array(first.suffix(2)) == [line(100), ticks(101, "A")])

@@ -20,7 +20,8 @@ struct RecordingFileTests {
         [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
     }
 
-    @Test("what was written comes back, with its times, and nothing else", arguments: [true, false])
+    @Test(
+        "what was written comes back, with its times, and nothing else", arguments: [true, false])
     func roundTrip(hasBars: Bool) throws {
         let folder = try TemporaryFolder("recording")
         let fixture = try RecordingFixture(hasBars: hasBars)

@@ -77,12 +77,8 @@ struct AuditRepairTests {
             """
     }
 
-    private struct Case {
-        let name: String
-        let rows: [String]
-        /// True if the rows have no fault.
-        let isRight: Bool
-    }
+    /// Rows by what they show.
+    private typealias Cases = KeyValuePairs<String, [String]>
 
     private static let plain = [
         trade(1, second: 1, price: 10, id: 1), trade(2, second: 2, price: 30, id: 2),
@@ -102,132 +98,121 @@ struct AuditRepairTests {
     private static let filled = trade(1, second: 4, price: 40, id: 9)
     private static let bustOfFirst = trade(1, second: 1, price: 10, id: 1, action: 2)
 
-    private static let cases = [
-        Case(
-            name: "a late tick that is listed is in no bar",
-            rows: [bar(0, [10, 30, 20], ordinal: 1), lateTrade, late(7, ordinal: 3)],
-            isRight: true),
-        Case(
-            name: "a late tick that is neither listed nor counted",
-            rows: [bar(0, [10, 30, 20], ordinal: 1), lateTrade], isRight: false),
-        Case(
-            name: "a late tick that a repair counted",
-            rows: [
-                bar(0, [10, 30, 20, 90], ordinal: 4, reason: "repair"), lateTrade,
-                late(7, ordinal: 3),
-            ], isRight: true),
-        Case(
-            name: "a late tick that came behind the repair",
-            rows: [
-                bar(0, [10, 20], ordinal: 3, reason: "bust"), bust, lateTrade, late(7, ordinal: 4),
-            ], isRight: true),
-        Case(
-            name: "a bust",
-            rows: [bar(0, [10, 20], ordinal: 3, reason: "bust"), bust], isRight: true),
-        Case(
-            name: "a repair that forgot the bust",
-            rows: [bar(0, [10, 30, 20], ordinal: 3, reason: "repair"), bust], isRight: false),
-        Case(
-            name: "a correction",
-            rows: [bar(0, [10, 30, 25], ordinal: 3, reason: "bust"), correction], isRight: true),
-        Case(
-            name: "a repair that forgot the correction",
-            rows: [bar(0, [10, 30, 20], ordinal: 3, reason: "bust"), correction], isRight: false),
-        Case(
-            name: "what was filled in",
-            rows: [bar(0, [1, 10, 30, 20], ordinal: 3, reason: "backfill"), backfill],
-            isRight: true),
-        Case(
-            name: "what was filled in while the window was open",
-            rows: [bar(0, [1, 10, 30, 20], ordinal: 1), backfill], isRight: true),
-        Case(
-            name: "what was filled in and not repaired yet",
-            rows: [bar(0, [10, 30, 20], ordinal: 1), backfill], isRight: true),
-        Case(
-            name: "a repair that forgot what was filled in",
-            rows: [bar(0, [10, 30, 20], ordinal: 3, reason: "backfill"), backfill],
-            isRight: false),
-        Case(
-            name: "a bar that was withdrawn",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 1), trade(9, second: 130, price: 7, id: 9),
-                trade(10, second: 130, price: 7, id: 9, action: 2),
-                bar(2, [], ordinal: 4, reason: "bust"), bar(3, [], ordinal: 5),
-            ], isRight: true),
-        Case(
-            name: "a window whose only trade was taken back while it was open",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 1), trade(9, second: 130, price: 7, id: 9),
-                trade(10, second: 130, price: 7, id: 9, action: 2), bar(3, [8], ordinal: 5),
-                trade(11, second: 190, price: 8, id: 11),
-            ], isRight: true),
-        Case(
-            name: "a series behind a filter is not one of all trades",
-            rows: [
-                bar(0, [10, 20], ordinal: 1),
-                "UPDATE bars_short SET excluded_filter = 1 WHERE ts = to_timestamp(0);",
-            ], isRight: true),
+    /// Without a fault.
+    private static let right: Cases = [
+        "a late tick that is listed is in no bar": [
+            bar(0, [10, 30, 20], ordinal: 1), lateTrade, late(7, ordinal: 3),
+        ],
+        "a late tick that a repair counted": [
+            bar(0, [10, 30, 20, 90], ordinal: 4, reason: "repair"), lateTrade,
+            late(7, ordinal: 3),
+        ],
+        "a late tick that came behind the repair": [
+            bar(0, [10, 20], ordinal: 3, reason: "bust"), bust, lateTrade, late(7, ordinal: 4),
+        ],
+        "a bust": [bar(0, [10, 20], ordinal: 3, reason: "bust"), bust],
+        "a correction": [bar(0, [10, 30, 25], ordinal: 3, reason: "bust"), correction],
+        "what was filled in": [bar(0, [1, 10, 30, 20], ordinal: 3, reason: "backfill"), backfill],
+        "what was filled in while the window was open": [
+            bar(0, [1, 10, 30, 20], ordinal: 1), backfill,
+        ],
+        "what was filled in and not repaired yet": [bar(0, [10, 30, 20], ordinal: 1), backfill],
+        "a bar that was withdrawn": [
+            bar(0, [10, 30, 20], ordinal: 1), trade(9, second: 130, price: 7, id: 9),
+            trade(10, second: 130, price: 7, id: 9, action: 2),
+            bar(2, [], ordinal: 4, reason: "bust"), bar(3, [], ordinal: 5),
+        ],
+        "a window whose only trade was taken back while it was open": [
+            bar(0, [10, 30, 20], ordinal: 1), trade(9, second: 130, price: 7, id: 9),
+            trade(10, second: 130, price: 7, id: 9, action: 2), bar(3, [8], ordinal: 5),
+            trade(11, second: 190, price: 8, id: 11),
+        ],
+        "a series behind a filter is not one of all trades": [
+            bar(0, [10, 20], ordinal: 1),
+            "UPDATE bars_short SET excluded_filter = 1 WHERE ts = to_timestamp(0);",
+        ],
+        "a tick of a person, in the bar of the source that it names": [
+            bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"),
+            ofOther(bar(0, [11], ordinal: 13)), byHand(filled, of: "test"),
+        ] + other,
+        "a tick of a person that names no source": [
+            bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"), byHand(filled),
+        ],
+        "ticks of a person are the last ones of their time": [
+            bar(0, [10, 30, 20, 41, 40], ordinal: 3, reason: "backfill"),
+            byHand(trade(1, second: 3, price: 41), of: "test"),
+            byHand(trade(2, second: 3, price: 40), of: "test"),
+        ],
+        "a bust by a person of a trade of all sources": [
+            bar(0, [30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst),
+        ] + other,
+        "a bust by a person of another source's trade": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
+            byHand(bustOfFirst, of: "other"),
+        ] + other,
+        "a person's correction after the source's": [
+            bar(0, [10, 30, 26], ordinal: 3, reason: "bust"), correction,
+            byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"),
+        ],
+        "a person's correction before the source's": [
+            bar(0, [10, 30, 25], ordinal: 3, reason: "bust"),
+            byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"), correction,
+        ],
+        "a correction after the cancel of the same trade": [
+            bar(0, [10, 31, 20], ordinal: 3, reason: "bust"), bust,
+            trade(6, second: 2, price: 31, id: 2, action: 1),
+        ],
+        "a trade that a person cancelled": [
+            bar(0, [10, 20], ordinal: 3, reason: "bust"),
+            change(2, second: 2, "cancel", ordinal: 1),
+        ],
+        "a trade that is restored": [
+            bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
+            change(2, second: 2, "cancel", ordinal: 1),
+            change(2, second: 2, "restore", ordinal: 2),
+        ],
+        "a trade that a person corrected after the provider cancelled it": [
+            bar(0, [10, 40, 20], ordinal: 4, reason: "bust"), bust,
+            change(2, second: 2, "correct", price: 40, ordinal: 1),
+        ],
+        "a change of a trade with another time, and one that says nothing": [
+            bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
+            change(2, second: 3, "cancel", ordinal: 1),
+            change(1, second: 1, "correct", ordinal: 2), change(1, second: 1, "9", ordinal: 3),
+        ],
     ]
 
-    private static let casesByHand = [
-        Case(
-            name: "a tick of a person, in the bar of the source that it names",
-            rows: [
-                bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"),
-                ofOther(bar(0, [11], ordinal: 13)), byHand(filled, of: "test"),
-            ] + other, isRight: true),
-        Case(
-            name: "a tick of a person, in the bar of another source",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 3, reason: "backfill"),
-                ofOther(bar(0, [11, 40], ordinal: 13, reason: "backfill")),
-                byHand(filled, of: "test"),
-            ] + other, isRight: false),
-        Case(
-            name: "a tick of a person that names no source",
-            rows: [
-                bar(0, [10, 30, 20, 40], ordinal: 3, reason: "backfill"), byHand(filled),
-            ], isRight: true),
-        Case(
-            name: "ticks of a person are the last ones of their time",
-            rows: [
-                bar(0, [10, 30, 20, 41, 40], ordinal: 3, reason: "backfill"),
-                byHand(trade(1, second: 3, price: 41), of: "test"),
-                byHand(trade(2, second: 3, price: 40), of: "test"),
-            ], isRight: true),
-        Case(
-            name: "a bust by a person of a trade of all sources",
-            rows: [bar(0, [30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst)] + other,
-            isRight: true),
-        Case(
-            name: "a bust by a person of another source's trade",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
-                byHand(bustOfFirst, of: "other"),
-            ] + other, isRight: true),
-        Case(
-            name: "a repair that forgot the bust by a person",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst, of: "test"),
-            ], isRight: false),
-        Case(
-            name: "a person's correction after the source's",
-            rows: [
-                bar(0, [10, 30, 26], ordinal: 3, reason: "bust"), correction,
-                byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"),
-            ], isRight: true),
-        Case(
-            name: "a person's correction before the source's",
-            rows: [
-                bar(0, [10, 30, 25], ordinal: 3, reason: "bust"),
-                byHand(trade(1, second: 3, price: 26, id: 3, action: 1), of: "test"), correction,
-            ], isRight: true),
-        Case(
-            name: "a correction after the cancel of the same trade",
-            rows: [
-                bar(0, [10, 31, 20], ordinal: 3, reason: "bust"), bust,
-                trade(6, second: 2, price: 31, id: 2, action: 1),
-            ], isRight: true),
+    /// With a fault.
+    private static let wrong: Cases = [
+        "a late tick that is neither listed nor counted": [
+            bar(0, [10, 30, 20], ordinal: 1), lateTrade,
+        ],
+        "a repair that forgot the bust": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "repair"), bust,
+        ],
+        "a repair that forgot the correction": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "bust"), correction,
+        ],
+        "a repair that forgot what was filled in": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "backfill"), backfill,
+        ],
+        "a tick of a person, in the bar of another source": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "backfill"),
+            ofOther(bar(0, [11, 40], ordinal: 13, reason: "backfill")),
+            byHand(filled, of: "test"),
+        ] + other,
+        "a repair that forgot the bust by a person": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "bust"), byHand(bustOfFirst, of: "test"),
+        ],
+        "a trade that a person cancelled is still in the bar": [
+            bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
+            change(2, second: 2, "cancel", ordinal: 1),
+        ],
+        "a trade that is restored is not in the bar": [
+            bar(0, [10, 20], ordinal: 4, reason: "bust"),
+            change(2, second: 2, "cancel", ordinal: 1),
+            change(2, second: 2, "restore", ordinal: 2),
+        ],
     ]
 
     @Test("bars of a group have the ticks of its sources")
@@ -258,67 +243,23 @@ struct AuditRepairTests {
         }
     }
 
-    private static let casesByAddress = [
-        Case(
-            name: "a trade that a person cancelled",
-            rows: [
-                bar(0, [10, 20], ordinal: 3, reason: "bust"),
-                change(2, second: 2, "cancel", ordinal: 1),
-            ], isRight: true),
-        Case(
-            name: "a trade that a person cancelled is still in the bar",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 3, reason: "bust"),
-                change(2, second: 2, "cancel", ordinal: 1),
-            ], isRight: false),
-        Case(
-            name: "a trade that is restored",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
-                change(2, second: 2, "cancel", ordinal: 1),
-                change(2, second: 2, "restore", ordinal: 2),
-            ], isRight: true),
-        Case(
-            name: "a trade that is restored is not in the bar",
-            rows: [
-                bar(0, [10, 20], ordinal: 4, reason: "bust"),
-                change(2, second: 2, "cancel", ordinal: 1),
-                change(2, second: 2, "restore", ordinal: 2),
-            ], isRight: false),
-        Case(
-            name: "a trade that a person corrected after the provider cancelled it",
-            rows: [
-                bar(0, [10, 40, 20], ordinal: 4, reason: "bust"), bust,
-                change(2, second: 2, "correct", price: 40, ordinal: 1),
-            ], isRight: true),
-        Case(
-            name: "a change of a trade with another time, and one that says nothing",
-            rows: [
-                bar(0, [10, 30, 20], ordinal: 4, reason: "bust"),
-                change(2, second: 3, "cancel", ordinal: 1),
-                change(1, second: 1, "correct", ordinal: 2), change(1, second: 1, "9", ordinal: 3),
-            ], isRight: true),
-    ]
-
     @Test("late ticks, busts, corrections and backfill, and changes of single trades")
     func mended() throws {
         let database = try TestDatabase.migrated("audit_mended", mode: .plain)
         try database.takeAllTimes()
-        for one in Self.cases + Self.casesByHand + Self.casesByAddress {
-            let rows = Self.plain + one.rows
+        func check(_ rows: [String], _ name: String, _ audit: String, isRight: Bool) throws {
             try database.psql(
                 "TRUNCATE trade_rows, changes_by_id, bars_short, late_ticks, trade_changes; "
-                    + rows.joined(separator: "\n"))
-            for name in ["bars_equal_sql", "trades_counted_once"] {
-                let found = try Audit.check(name, in: database)
-                let fields = found.split(separator: "|", omittingEmptySubsequences: false)
-                if one.isRight {
-                    #expect(fields[2] == "t", "\(one.name): \(name): \(found)")
-                } else if name == "bars_equal_sql" {
-                    #expect(fields[2] == "f", "\(one.name): \(name): \(found)")
-                }
-            }
+                    + (Self.plain + rows).joined(separator: "\n"))
+            let found = try Audit.check(audit, in: database)
+            let fields = found.split(separator: "|", omittingEmptySubsequences: false)
+            #expect(fields[2] == (isRight ? "t" : "f"), "\(name): \(audit): \(found)")
         }
+        for (name, rows) in Self.right {
+            try check(rows, name, "bars_equal_sql", isRight: true)
+            try check(rows, name, "trades_counted_once", isRight: true)
+        }
+        for (name, rows) in Self.wrong { try check(rows, name, "bars_equal_sql", isRight: false) }
     }
 
     @Test("a window that was open when the tape was made again has no bar, and one before it has")

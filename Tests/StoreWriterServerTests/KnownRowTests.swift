@@ -36,88 +36,20 @@ struct KnownRowTests {
         try scene.bench.database.connectWriter().refusal(of: sql, .uncertain)
     }
 
-    private func value(_ number: Int128, revision: UInt64) -> IndicatorValue {
-        // As an operator gives it: the end of the period is all its times.
-        IndicatorValue(
-            header: TickHeader(symbol: 0, providerTime: at(1), receiveTime: at(1)), name: "mean",
-            value: number == 0 ? IndicatorValue.undefined : number * 1_000_000_000,
-            periodStart: at(0), periodEnd: at(1), revision: revision)
-    }
-
-    @Test("a value is known with its packet, and a revision with the packet of the cancel")
-    func values() throws {
-        let scene = try StoreScene("writer_kv", input: .bars)
-        scene.add(value(5, revision: 1))
-        try write(scene, at: 2)
-        // A cancel changes it three days later, and another one takes it back.
-        scene.add(value(6, revision: 2))
-        try write(scene, at: 4_320)
-        scene.add(value(0, revision: 3))
-        try write(scene, at: 4_400)
-        scene.tapeTime = at(5_000)
-        try write(scene, at: 5_000)
-        func known(_ minutes: Int64) throws -> String {
-            try scene.psql(
-                """
-                SELECT round(value), known_at = \(sql(minutes < 4_320 ? 2 : 4_320))
-                FROM wkv_market.indicators_as_of(\(sql(minutes)), '{mean}', '{AAPL}', '2023-11-14',
-                    '2023-11-15')
-                """)
-        }
-        for (minutes, rows) in [
-            (1, ""), (2, "5|t"), (4_319, "5|t"), (4_320, "6|t"), (4_399, "6|t"), (4_400, ""),
-        ] as [(Int64, String)] {
-            #expect(try known(minutes) == rows, "at \(minutes)")
-        }
-        #expect(
-            try refusal(
-                scene,
-                "SELECT * FROM wkv_market.indicators_as_of(\(sql(5_001)), '{mean}', NULL, "
-                    + "'2023-11-14', '2023-11-15')"
-            ).contains("the database has the tape of partition 1 up to 2023-11-18 09:33:20+00"))
-        try scene.expect("SELECT count(*), sum(cardinality(starts)) FROM stored_stretches", "3|3")
-    }
-
-    @Test("ticks that waited in a spool are known when the tape took them")
-    func spooled() throws {
+    @Test("what was left out of the store may be of any time before")
+    func leftOut() throws {
         let scene = try StoreScene("writer_kt")
         for number in 0..<3 { scene.add(price: Int64(number + 1), at: at(0).nanoseconds) }
         try write(scene, at: 0)
-        // An hour later the spool is sent, with the times of the first sending.
-        for number in 3..<5 {
-            scene.add(price: Int64(number + 1), at: at(Int64(number)).nanoseconds)
-        }
-        try write(scene, at: 60, sent: 5)
         try write(scene, at: 90)
         let range = "'{AAPL}', '2023-11-14', '2023-11-15'"
-        func known(_ minutes: Int64) throws -> String {
-            try scene.psql(
-                """
-                SELECT count(*), max(known_at) - \(sql(0))
-                FROM wkt_market.trades_as_of(\(sql(minutes)), \(range))
-                """)
-        }
-        try scene.expect(
-            """
-            SELECT ordinal, greatest(receive_time, k.taken_at) - (\(sql(0))) FROM trades,
-                taken_at('ticks', partition, source, ordinal) k ORDER BY 1
-            """, "1|00:00:00\n2|00:00:00\n3|00:00:00\n4|01:00:00\n5|01:00:00")
-        #expect(try known(4) == "3|00:00:00")
-        #expect(try known(60) == "5|01:00:00" && known(89) == "5|01:00:00")
-        let uncertain = "SELECT * FROM wkt_market.trades_as_of(\(sql(30)), \(range)"
-        #expect(
-            try refusal(scene, uncertain + ")")
-                == "what was known of the trades of AAPL at 2023-11-14 22:43:20+00 (source test) "
-                + "is not certain: clocks disagree from 2023-11-14 22:18:20+00 to "
-                + "2023-11-14 23:13:20+00")
-        try scene.expect("SELECT count(*) FROM (\(uncertain), true)) AS a", "3")
-        // What was never stored may be of any time before.
+        let known = "SELECT count(*) FROM wkt_market.trades_as_of"
         try scene.psql(
             TestDatabase.advanceAgain(
                 more: ", 'left_out', true, 'tape_time_ns', tape_time_ns + 60000000000"))
-        #expect(try known(89) == "5|01:00:00")
+        try scene.expect("\(known)(\(sql(89)), \(range))", "3")
         #expect(
-            try refusal(scene, "SELECT * FROM wkt_market.trades_as_of(\(sql(90)), \(range))")
+            try refusal(scene, "\(known)(\(sql(90)), \(range))")
                 .contains("of partition 1 is not all stored: not_written"))
         // Bars have losses of their own.
         try scene.expect(
@@ -139,61 +71,6 @@ struct KnownRowTests {
             try refusal(scene, "\(asked)(\(sql(15)), \(range))")
                 .contains("it is not known when the tape took ordinal"))
         try scene.expect("\(asked)(\(sql(15)), \(range), true)", "1")
-    }
-
-    @Test("the clock of a receipt, and the end of a gap that ends before the range, are asked, too")
-    func otherWitnesses() throws {
-        let scene = try StoreScene("writer_kc")
-        scene.add(price: 1, at: at(10).nanoseconds)
-        try write(scene, at: 1)
-        for (state, end) in [(GapState.open, Timestamp.undefined), (.filled, at(2))] {
-            scene.add(
-                GapRecord(
-                    header: TickHeader(symbol: 0, providerTime: .undefined, receiveTime: at(3)),
-                    from: at(0), to: end, kind: .trade, reason: .disconnected, state: state))
-            try write(scene, at: state == .open ? 3 : 30, sent: 3)
-        }
-        try write(scene, at: 60)
-        let trades = "SELECT * FROM wkc_market.trades_as_of"
-        #expect(
-            try refusal(scene, "\(trades)(\(sql(5)), '{AAPL}', '2023-11-14', '2023-11-15')")
-                .hasSuffix("from 2023-11-14 22:14:20+00 to 2023-11-14 22:23:20+00"))
-        // By the sender's clock the gap had ended.
-        let gaps = "SELECT * FROM wkc_market.gaps_as_of"
-        #expect(
-            try refusal(scene, "\(gaps)(\(sql(15)), '{AAPL}', \(sql(4)), \(sql(5)))")
-                .hasSuffix("from 2023-11-14 22:16:20+00 to 2023-11-14 22:43:20+00"))
-    }
-
-    @Test("what was missing is answered from the records that were known")
-    func gaps() throws {
-        let scene = try StoreScene("writer_kg")
-        func add(_ state: GapState, _ minutes: Int64, to end: Timestamp) {
-            scene.add(
-                GapRecord(
-                    header: TickHeader(
-                        symbol: 0, providerTime: .undefined, receiveTime: at(minutes)),
-                    from: at(0), to: end, kind: .trade, reason: .disconnected, state: state))
-        }
-        add(.open, 1, to: .undefined)
-        try write(scene, at: 3)
-        add(.filled, 5, to: at(4))
-        try write(scene, at: 6)
-        try write(scene, at: 20)
-        func known(_ minutes: Int64, symbol: String = "{AAPL}") throws -> String {
-            try scene.psql(
-                """
-                SELECT symbol, state, from_time = \(sql(0)), to_time
-                FROM wkg_market.gaps_as_of(\(sql(minutes)), '\(symbol)', '2023-11-14', '2023-11-15')
-                """)
-        }
-        #expect(try known(2) == "")
-        #expect(try known(3) == "AAPL|open|t|" && known(5) == "AAPL|open|t|")
-        #expect(try known(6) == "" && known(5, symbol: "{SPY}") == "")
-        try scene.expect("SELECT count(*) FROM wkg_market.open_gaps", "0")
-        // The records outlive the times of the tape, and then count with their receipt.
-        try scene.psql("DELETE FROM stored_stretches")
-        #expect(try known(0) == "" && known(2) == "AAPL|open|t|" && known(7) == "")
     }
 
     @Test(

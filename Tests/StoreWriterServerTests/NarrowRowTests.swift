@@ -141,27 +141,4 @@ struct NarrowRowTests {
             #expect(scans.count == 1 || plan.contains("Bitmap") && scans.count == 2, "\(plan)")
         }
     }
-
-    @Test("retention drops days by the view's name, and counts them", arguments: DatabaseMode.here)
-    func retention(mode: DatabaseMode) throws {
-        let database = try filled("narrow_retention", mode)
-        try database.psql(
-            """
-            SELECT make_time_partition('trades', now());
-            INSERT INTO trades (ts, event_time_ns, symbol, receive_time, receive_time_ns, source,
-                partition, epoch, ordinal)
-            VALUES ('2024-03-05 11:00Z', 0, 'A', now(), 0, 's', 0, 1, 5), (now(), 0, 'A', now(), 0,
-                's', 0, 1, 6)
-            """)
-        let writer = try database.connectWriter()
-        let dropped = try writer.execute(
-            "SELECT coalesce(sum(row_count), 0) FROM apply_retention('trades', interval '2 days')")
-        // Three by their day, and two without a time.
-        #expect(dropped.scalar == "5")
-        try database.expect("SELECT ordinal FROM trades", "6")
-        try database.expect("SELECT sum(rows) FROM retired_rows WHERE table_name = 'trades'", "5")
-        try writer.expect("SELECT is_retired('trade_rows', '2024-03-05Z', now())", "t")
-        try writer.expect(
-            "SELECT bool_and(bytes >= 0) FROM store_sizes() WHERE table_name LIKE 'trades%'", "t")
-    }
 }

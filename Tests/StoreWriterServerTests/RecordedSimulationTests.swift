@@ -1,4 +1,3 @@
-import Foundation
 import MarketModel
 import NatsTransport
 import Primitives

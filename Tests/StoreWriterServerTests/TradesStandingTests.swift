@@ -52,48 +52,6 @@ struct TradesStandingTests {
             """)
     }
 
-    @Test("the last change on the tape counts, whichever it is")
-    func last() throws {
-        var rows = Rows()
-        for id in [77, 78, 79] { rows.add(id, id) }
-        // In error: it stands with another price.
-        rows.add(77, 77, 2)
-        rows.add(77, 10, 1)
-        rows.add(78, 11, 1)
-        rows.add(78, 12, 1)
-        rows.add(79, 13, 1)
-        rows.add(79, 79, 2)
-        #expect(try standing("last", rows) == "a/0/1 10, a/0/2 12")
-    }
-
-    @Test("a member of a group changes what another one sent, and no one else does")
-    func members() throws {
-        var rows = Rows()
-        rows.add(1, 20)
-        rows.add(2, 21)
-        rows.add(1, 20, 2, by: "b")
-        rows.add(2, 22, 1, by: "c")
-        rows.add(1, 30, by: "c")
-        #expect(try standing("members", rows) == "a/0/2 21, c/0/2 30")
-    }
-
-    @Test(
-        "of a person and the provider the later one on the tape counts, whatever their clocks say")
-    func people() throws {
-        var rows = Rows()
-        for id in 1...4 { rows.add(id, 40 + id) }
-        rows.add(1, 50, by: "c")
-        rows.add(1, 51, 1, received: 600)
-        rows.add(1, 52, 1, by: "manual", of: "b", received: 500)
-        rows.add(2, 53, 1, by: "manual", of: "us", received: 600)
-        rows.add(2, 54, 1, received: 500)
-        // Of all sources of the symbol, and of another one.
-        rows.add(3, 43, 2, by: "manual")
-        rows.add(1, 50, 2, by: "manual", of: "c")
-        rows.add(4, 44, 2, by: "manual", of: "c")
-        #expect(try standing("people", rows) == "a/0/1 52, a/0/2 54, a/0/4 44")
-    }
-
     @Test("a person's trade is changed by people alone")
     func peoplesTrades() throws {
         var rows = Rows()

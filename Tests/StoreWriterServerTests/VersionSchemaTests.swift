@@ -127,55 +127,6 @@ struct VersionSchemaTests {
         }
     }
 
-    @Test(
-        "a clock that is behind makes nothing known too early, and where clocks disagree it raises")
-    func clocks() throws {
-        let database = try database("versions_clocks")
-        // The window of minute 11 ends at 12. By the clock of NATS it is an hour earlier.
-        try database.psql(
-            put(11, 10, 1, known: -47, sent: 13) + put(11, 11, 2, known: -44, sent: 16)
-                // That of the operator is an hour ahead.
-                + put(20, 20, 3, known: 22, sent: 82)
-                // Both are behind.
-                + put(30, 30, 4, known: 11, sent: 12))
-        for (minute, told) in [
-            (12, "clocks disagree from 2024-03-05 09:16:00+00 to 2024-03-05 10:16:00+00"),
-            (13, "clocks disagree from 2024-03-05 09:16:00+00 to 2024-03-05 10:16:00+00"),
-            (16, "clocks disagree from 2024-03-05 10:11:00+00 to 2024-03-05 10:31:00+00"),
-            (31, "clocks disagree from 2024-03-05 10:22:00+00 to 2024-03-05 11:22:00+00"),
-        ] {
-            let said = try refusal(database, ask(minute))
-            #expect(said.hasSuffix(told), "at \(minute): \(said)")
-        }
-        // Of what they agree about it is known: the windows of the other minutes.
-        func asked(_ minute: Int, _ from: Int, _ more: String = "") -> String {
-            ask(minute, more).replacing("'2024-03-05',", with: "'2024-03-05 10:\(from)Z',")
-                .replacing("'2024-03-06'", with: "'2024-03-05 10:\(from + 1)Z'")
-        }
-        try database.expect(asked(16, 11), "11|11|2|f")
-        try database.expect(asked(13, 11, ", true"), "11|10|1|t")
-        try database.expect(asked(12, 11, ", true"), "11|||t")
-        try database.expect(asked(21, 20), "")
-        try database.expect(asked(31, 30), "30|30|1|f")
-        try database.expect(
-            "SELECT to_char(known_at, 'HH24:MI') FROM md_market.bar_versions ORDER BY revision",
-            "10:13\n10:16\n11:22\n10:31")
-        // The database has the tape up to the time that the earlier clock says.
-        for (taken, sent) in [(20, -47), (-47, 20)] {
-            func nanoseconds(_ minute: Int) -> Int { (1_709_632_800 + minute * 60) * 1_000_000_000 }
-            try database.psql(
-                """
-                INSERT INTO sink_positions (sink, input, partition, owner_epoch, tape_time_ns,
-                    sent_time_ns)
-                VALUES ('store', 'bars', 0, 1, \(nanoseconds(taken)), \(nanoseconds(sent)))
-                ON CONFLICT (sink, input, partition) DO UPDATE
-                SET tape_time_ns = excluded.tape_time_ns, sent_time_ns = excluded.sent_time_ns
-                """)
-            let said = try refusal(database, asked(16, 11))
-            #expect(said.hasSuffix("up to 2024-03-05 09:13:00+00 only"), "\(said)")
-        }
-    }
-
     @Test("an older version that comes later is kept, and counted once")
     func earlier() throws {
         let database = try database("versions_older")

@@ -4,13 +4,13 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import Synchronization
 import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
 
+@testable import MembershipTransport
 @testable import StoreWriter
 
 /// The server that all writers' tests of this process share. Each test has its own keys.
@@ -79,6 +79,11 @@ struct WriterBench {
             END
             $$
             """)
+    }
+
+    /// Makes the bucket of owners, as 'tapeline setup' does.
+    func makeOwners() throws {
+        _ = try tape.client.jetStream.createBucket(OwnerRecords.configuration(tape.names))
     }
 
     func environment(valkey: ValkeyServer? = nil) -> [String: String] {

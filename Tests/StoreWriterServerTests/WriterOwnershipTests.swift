@@ -4,7 +4,6 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import Synchronization
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -132,30 +131,6 @@ struct WriterOwnershipTests {
         #expect(first.log.contains("claimed it at epoch 2"))
         #expect(eventually { first.isReady }, "\(first.reasons)")
         try bench.finish(first, second)
-    }
-
-    @Test("of two that claim at once one is fenced and says so; the rows are there once")
-    func claimRace() throws {
-        let bench = try WriterBench("writer_o4")
-        var ticks = try TestTicks(bench)
-        let members = [HandMembership(bench.records), HandMembership(bench.records)]
-        let writers = try members.map { try bench.start(membership: $0) }
-        try ticks.publish(packets: 8)
-        for partition in 0..<4 {
-            members[partition % 2].take(partition)
-            members[1 - partition % 2].take(partition)
-        }
-        // The fence is noticed at the next write.
-        #expect(
-            try eventually {
-                try ticks.publish(packets: 1)
-                return (0..<4).allSatisfy { partition in
-                    members.count { $0.holds(Partition(partition)) } == 1
-                }
-            }, "\(members.map(\.heard))")
-        ticks.expectStored()
-        for writer in writers { try writer.stop() }
-        #expect(try bench.missing() == "0")
     }
 
     @Test(
@@ -287,9 +262,7 @@ struct WriterOwnershipTests {
     @Test("writers share the partitions out by themselves, and one that stops hands its own over")
     func group() throws {
         let bench = try WriterBench("writer_o12", nats: NatsServer())
-        // Made as by 'tapeline setup'.
-        _ = try bench.tape.client.jetStream.createBucket(
-            OwnerRecords.configuration(bench.tape.names))
+        try bench.makeOwners()
         var ticks = try TestTicks(bench)
         func start(_ name: String) throws -> RunningService {
             let environment = ["MDS_MEMBER": name, "MDS_LEASE": "2s"]

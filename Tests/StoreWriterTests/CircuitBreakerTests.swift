@@ -1,5 +1,4 @@
 import Primitives
-import Synchronization
 import ServiceRuntime
 import TestSupport
 import Testing
@@ -29,10 +28,9 @@ struct CircuitBreakerTests {
     func closed() {
         var random = SeededRandom(seed: 1)
         var machine = CircuitBreaker()
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         for _ in 0..<3 {
             for _ in 0..<4 { machine.failed(now: .at(5), using: &random) }
-            #expect(machine.state == .closed && ask(now: .at(5)) == .go)
+            #expect(machine.state == .closed && machine.permission(now: .at(5)) == .go)
             machine.succeeded()
         }
         #expect(machine.failures == 0)
@@ -53,17 +51,16 @@ struct CircuitBreakerTests {
     func opens() throws {
         var random = SeededRandom(seed: 2)
         var machine = opened(&random, now: .at(100))
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         let wait = try #require(left(machine, .at(100)))
         #expect((100_000_000...200_000_000).contains(wait))
-        #expect(ask(now: .at(100)) == .wait(until: .at(100 + wait)))
-        #expect(ask(now: .at(100 + wait - 1)) == .wait(until: .at(100 + wait)))
-        #expect(ask(now: .at(100 + wait)) == .probe)
+        #expect(machine.permission(now: .at(100)) == .wait(until: .at(100 + wait)))
+        #expect(machine.permission(now: .at(100 + wait - 1)) == .wait(until: .at(100 + wait)))
+        #expect(machine.permission(now: .at(100 + wait)) == .probe)
         #expect(
-            ask(now: .at(100 + wait))
+            machine.permission(now: .at(100 + wait))
                 == .wait(until: .at(100 + wait + CircuitBreaker.askNanoseconds)))
         machine.succeeded()
-        #expect(machine.state == .closed && ask(now: .at(100 + wait)) == .go)
+        #expect(machine.state == .closed && machine.permission(now: .at(100 + wait)) == .go)
     }
 
     @Test(
@@ -71,14 +68,13 @@ struct CircuitBreakerTests {
     func backsOff() throws {
         var random = SeededRandom(seed: 3)
         var machine = opened(&random)
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         var now = MonotonicTime(nanoseconds: 0)
         var waits: [Int64] = []
         for _ in 0..<12 {
             let wait = try #require(left(machine, now))
             waits.append(wait)
             now += wait
-            #expect(ask(now: now) == .probe)
+            #expect(machine.permission(now: now) == .probe)
             machine.failed(now: now, using: &random)
         }
         for (index, wait) in waits.enumerated() {
@@ -94,7 +90,6 @@ struct CircuitBreakerTests {
     func stragglers() {
         var random = SeededRandom(seed: 4)
         var machine = opened(&random)
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         let state = machine.state
         for _ in 0..<9 { machine.failed(now: .at(50), using: &random) }
         #expect(machine.state == state)
@@ -107,12 +102,11 @@ struct CircuitBreakerTests {
     func lostProbe() throws {
         var random = SeededRandom(seed: 5)
         var machine = opened(&random)
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
         let due = MonotonicTime.at(try #require(left(machine, .at(0))))
-        #expect(ask(now: due) == .probe)
+        #expect(machine.permission(now: due) == .probe)
         let late = due + CircuitBreaker.probeNanoseconds
-        #expect(ask(now: late - 1) == .wait(until: late))
-        #expect(ask(now: late) == .probe)
+        #expect(machine.permission(now: late - 1) == .wait(until: late))
+        #expect(machine.permission(now: late) == .probe)
     }
 
     @Test("the process's breaker shows its state and tells each transition once")
@@ -145,9 +139,8 @@ struct CircuitBreakerTests {
     func ends() {
         var random = SeededRandom(seed: 6)
         var machine = opened(&random, now: .never)
-        func ask(now: MonotonicTime) -> CircuitBreaker.Permission { machine.permission(now: now) }
-        #expect(ask(now: .never) == .probe)
+        #expect(machine.permission(now: .never) == .probe)
         machine.failed(now: .never, using: &random)
-        _ = ask(now: .distantPast)
+        _ = machine.permission(now: .distantPast)
     }
 }

@@ -6,14 +6,9 @@ import Testing
 
 @testable import StoreWriter
 
-/// Returns the error that `body` throws. `nil` means that the test has failed.
-func migrationFailure(_ body: () throws(MigrationError) -> Void) -> MigrationError? {
-    do {
-        try body()
-        return nil
-    } catch {
-        return error
-    }
+/// Returns the error with which `body` ends. It has to fail.
+func migrationFailure(_ body: () throws -> Void) -> MigrationError? {
+    #expect(throws: MigrationError.self) { try body() }
 }
 
 @Suite("The plan of a migration")
@@ -91,14 +86,11 @@ struct MigrationPlanTests {
             ([file("0001_x.txt")], [], .badFileName("0001_x.txt")),
         ]
         for (versioned, applied, expected) in cases {
-            let error = migrationFailure { () throws(MigrationError) in
-                _ = try plan(versioned, applied)
-            }
+            let error = migrationFailure { _ = try plan(versioned, applied) }
             #expect(error == expected)
         }
-        let repeatable = migrationFailure { () throws(MigrationError) in
-            _ = try MigrationPlan(
-                versioned: [], repeatable: [file("readme.md")], applied: [])
+        let repeatable = migrationFailure {
+            _ = try MigrationPlan(versioned: [], repeatable: [file("readme.md")], applied: [])
         }
         #expect(repeatable == .badFileName("readme.md"))
     }
@@ -183,10 +175,7 @@ struct MigrationFolderTests {
     }
 
     private func failure(_ folder: TemporaryFolder) -> String {
-        let error = migrationFailure { () throws(MigrationError) in
-            _ = try MigrationFolder(path: folder.path)
-        }
-        return error.map { "\($0)" } ?? "no error"
+        migrationFailure { _ = try MigrationFolder(path: folder.path) }.text
     }
 
     @Test("files are read by name; what is no .sql is left alone")
@@ -203,9 +192,7 @@ struct MigrationFolderTests {
 
     @Test("a wrong path, an empty folder, a huge or unreadable file is refused by name")
     func refusals() throws {
-        let missing = migrationFailure { () throws(MigrationError) in
-            _ = try MigrationFolder(path: "/nowhere")
-        }
+        let missing = migrationFailure { _ = try MigrationFolder(path: "/nowhere") }
         #expect(
             missing
                 == .unreadable(path: "/nowhere/migrations", reason: "No such file or directory"))

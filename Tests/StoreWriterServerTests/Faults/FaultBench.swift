@@ -1,15 +1,12 @@
 import MarketModel
-import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
-import TapeTransport
 import TestSupport
 import Testing
 
-@testable import MembershipTransport
 @testable import StoreWriter
 
 /// A tape, and a database server that belongs to the test, so that every fault is allowed.
@@ -34,9 +31,7 @@ struct FaultBench {
         // Letters and digits only, because a namespace, a database and a role get this name.
         bench = try WriterBench(
             "writer_\(name.filter(\.isLetter))", server: server, timescale: timescale)
-        // Normally a gateway makes it.
-        _ = try bench.tape.client.jetStream.createBucket(
-            OwnerRecords.configuration(bench.tape.names))
+        try bench.makeOwners()
         ticks = try TestTicks(bench)
     }
 

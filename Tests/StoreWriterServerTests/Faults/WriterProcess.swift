@@ -8,7 +8,8 @@ final class WriterProcess: Sendable {
     private let folder: TemporaryFolder
 
     init(
-        _ bench: WriterBench, member: String = "writer", _ changes: [String: String] = [:]
+        _ bench: WriterBench, member: String = "writer", _ changes: [String: String] = [:],
+        program: String? = nil
     ) throws {
         folder = try TemporaryFolder("writer-process")
         var environment = bench.environment()
@@ -18,7 +19,7 @@ final class WriterProcess: Sendable {
         environment.merge(ProductPrograms.profile("store-writer")) { $1 }
         environment.merge(changes) { $1 }
         process = try ServerProcess(
-            try ProductPrograms.path("store-writer"), [], environment: environment,
+            try program ?? ProductPrograms.path("store-writer"), [], environment: environment,
             logPath: folder.file("log"))
     }
 

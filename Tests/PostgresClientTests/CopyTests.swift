@@ -41,8 +41,7 @@ struct CopyTests {
 
     @Test("a COPY without rows is complete")
     func empty() throws {
-        let connection = try TestDatabase("copy_empty").connect()
-        try connection.script("CREATE TABLE t (a int8)")
+        let connection = try TestDatabase("copy_empty").connect(toTable: "a int8")
         #expect(try connection.copyIn(copy) { _ in } == 0)
         #expect(connection.isUsable)
     }
@@ -50,8 +49,7 @@ struct CopyTests {
     @Test("100,000 rows cross many buffers, all of them once")
     func manyRows() throws {
         let database = try TestDatabase("copy_many")
-        let connection = try database.connect()
-        try connection.script("CREATE TABLE t (a int8, b text)")
+        let connection = try database.connect(toTable: "a int8, b text")
         let rows = try connection.copyIn(copy) {
             (writer) throws(PostgresError) in
             for number in 0..<100_000 {
@@ -72,9 +70,7 @@ struct CopyTests {
 
     @Test("a body that fails aborts the COPY: nothing remains, the session goes on")
     func bodyFails() throws {
-        let database = try TestDatabase("copy_aborted")
-        let connection = try database.connect()
-        try connection.script("CREATE TABLE t (a int8)")
+        let connection = try TestDatabase("copy_aborted").connect(toTable: "a int8")
         let mine = PostgresError.invalidValue(operation: "mine", reason: "enough")
         let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
@@ -92,8 +88,7 @@ struct CopyTests {
 
     @Test("a value beyond the limit aborts the COPY with the first such value named")
     func hugeValue() throws {
-        let connection = try TestDatabase("copy_huge").connect()
-        try connection.script("CREATE TABLE t (a text, b bytea)")
+        let connection = try TestDatabase("copy_huge").connect(toTable: "a text, b bytea")
         let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 2)
@@ -117,8 +112,7 @@ struct CopyTests {
         ])
     func badRow(columns: String, code: String) throws {
         let database = try TestDatabase("copy_bad_\(code)")
-        let connection = try database.connect()
-        try connection.script("CREATE TABLE t (\(columns))")
+        let connection = try database.connect(toTable: "\(columns)")
         try connection.script("BEGIN")
         let error = sessionFailure {
             try connection.copyIn("COPY t (a) FROM STDIN (FORMAT binary)") {
@@ -143,8 +137,7 @@ struct CopyTests {
 
     @Test("a NUL in text is refused by the server as a data error")
     func nulInText() throws {
-        let connection = try TestDatabase("copy_nul").connect()
-        try connection.script("CREATE TABLE t (a text)")
+        let connection = try TestDatabase("copy_nul").connect(toTable: "a text")
         let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 1)
@@ -177,8 +170,7 @@ struct CopyTests {
 
     @Test("a type that the table does not have is a data error of the binary format")
     func wrongWidth() throws {
-        let connection = try TestDatabase("copy_width").connect()
-        try connection.script("CREATE TABLE t (a int8)")
+        let connection = try TestDatabase("copy_width").connect(toTable: "a int8")
         let error = sessionFailure {
             try connection.copyIn(copy) { (writer) throws(PostgresError) in
                 try writer.row(columns: 1)
@@ -200,8 +192,7 @@ struct CopyTests {
 
     @Test("a statement that is no COPY from the client is refused")
     func noCopy() throws {
-        let database = try TestDatabase("copy_none")
-        let connection = try database.connect()
+        let connection = try TestDatabase("copy_none").connect()
         let select = sessionFailure { try connection.copyIn("SELECT 1") { _ in } }
         #expect(select?.category == .fatal)
         #expect(connection.isUsable)

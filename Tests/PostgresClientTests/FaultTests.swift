@@ -51,8 +51,7 @@ struct FaultTests {
 
     @Test("a session that an administrator ends says so, and is closed")
     func terminated() throws {
-        let database = try TestDatabase("fault_terminated")
-        let connection = try database.connect()
+        let connection = try TestDatabase("fault_terminated").connect()
         let id = connection.backendProcessID
         // A session ends itself, which avoids a race with a second thread.
         let error = sessionFailure {

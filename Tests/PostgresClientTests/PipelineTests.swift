@@ -21,8 +21,7 @@ struct PipelineTests {
 
     @Test("each statement has its rows, in order, prepared or not")
     func rows() throws {
-        let database = try TestDatabase("pipeline_rows")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_rows").connect()
         let prepared = try connection.prepare("SELECT $1::int8 * 2")
         var pipeline = PostgresPipeline()
         try pipeline.append("CREATE TEMP TABLE t (a int8)")
@@ -46,8 +45,7 @@ struct PipelineTests {
     @Test("behind an error everything is aborted, and what stood in front of it is undone")
     func aborted() throws {
         let database = try TestDatabase("pipeline_aborted")
-        let connection = try database.connect()
-        try connection.script("CREATE TABLE t (a int)")
+        let connection = try database.connect(toTable: "a int")
         let outcomes = try connection.run(
             pipeline([
                 "INSERT INTO t VALUES (1)", "SELECT 1 / 0", "INSERT INTO t VALUES (2)", "SELECT 3",
@@ -80,9 +78,7 @@ struct PipelineTests {
 
     @Test("COPY is refused, by its name or by its nature", arguments: [0, 1])
     func copy(which: Int) throws {
-        let database = try TestDatabase("pipeline_copy_\(which)")
-        let connection = try database.connect()
-        try connection.script("CREATE TABLE t (a int)")
+        let connection = try TestDatabase("pipeline_copy_\(which)").connect(toTable: "a int")
         let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT 1")
@@ -108,16 +104,14 @@ struct PipelineTests {
             #expect(error?.caseName == "invalidValue" && error.text.contains("full"))
         }
         #expect(many.count == PostgresLimits.pipelineStatementsMax && large.count == 1)
-        let database = try TestDatabase("pipeline_bounds")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_bounds").connect()
         let outcomes = try connection.run(many)
         #expect(integers(outcomes).allSatisfy { $0 == 1 } && outcomes.count == many.count)
     }
 
     @Test("more than all socket buffers hold, both ways at once, does not lock up")
     func flood() throws {
-        let database = try TestDatabase("pipeline_flood")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_flood").connect()
         var pipeline = PostgresPipeline()
         let value = [UInt8](repeating: 7, count: 100_000)
         for _ in 0..<150 { try pipeline.append("SELECT $1::bytea", [.bytes(value)]) }
@@ -131,8 +125,7 @@ struct PipelineTests {
 
     @Test("an answer beyond the limit ends the session")
     func tooLarge() throws {
-        let database = try TestDatabase("pipeline_large")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_large").connect()
         let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT repeat('x', 1000000) FROM generate_series(1, 1000)")
@@ -159,8 +152,7 @@ struct PipelineTests {
 
     @Test("half of a pipeline is answered, then nothing: the session is closed, not reused")
     func halfRead() throws {
-        let database = try TestDatabase("pipeline_half")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_half").connect()
         let error = sessionFailure {
             var pipeline = PostgresPipeline()
             for _ in 0..<50 { try pipeline.append("SELECT 1") }
@@ -176,8 +168,7 @@ struct PipelineTests {
 
     @Test("a session that is terminated in a pipeline is retryable and over")
     func terminated() throws {
-        let database = try TestDatabase("pipeline_terminated")
-        let connection = try database.connect()
+        let connection = try TestDatabase("pipeline_terminated").connect()
         let error = sessionFailure {
             var pipeline = PostgresPipeline()
             try pipeline.append("SELECT 1")

@@ -7,8 +7,7 @@ import Testing
 struct PreparedTests {
     @Test("every kind of value goes and comes back exactly")
     func values() throws {
-        let database = try TestDatabase("prepared_values")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_values").connect()
         let statement = try connection.prepare(
             """
             SELECT $1::int2, $2::int4, $3::int8, $4::bool, $5::text, $6::bytea, $7::timestamptz,
@@ -45,8 +44,7 @@ struct PreparedTests {
 
     @Test("NULL is nil in every type, and is told apart from nothing")
     func null() throws {
-        let database = try TestDatabase("prepared_null")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_null").connect()
         let statement = try connection.prepare(
             "SELECT $1::int8, $2::text, $3::timestamptz, $4::numeric, ''::text, $5::bytea")
         let rows = try connection.execute(
@@ -61,8 +59,7 @@ struct PreparedTests {
 
     @Test("numerics of every size and place are read exactly, or not at all")
     func numerics() throws {
-        let database = try TestDatabase("prepared_numeric")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_numeric").connect()
         let statement = try connection.prepare("SELECT $1::text::numeric")
         for (text, scale, value) in [
             ("0", 0, 0), ("0.00000001", 8, 1), ("-0.00000001", 8, -1), ("1e20", 8, nil),
@@ -84,8 +81,7 @@ struct PreparedTests {
 
     @Test("times beyond nanoseconds of 64 bits are held at the ends")
     func times() throws {
-        let database = try TestDatabase("prepared_times")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_times").connect()
         let statement = try connection.prepare("SELECT $1::text::timestamptz")
         for (text, nanoseconds) in [
             ("infinity", Int64.max - 1), ("-infinity", Int64.min), ("9999-01-01Z", Int64.max - 1),
@@ -98,8 +94,7 @@ struct PreparedTests {
 
     @Test("the same text is prepared once; a failed one not at all")
     func cache() throws {
-        let database = try TestDatabase("prepared_cache")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_cache").connect()
         func prepared() throws -> String? {
             try connection.execute("SELECT count(*) FROM pg_prepared_statements").scalar
         }
@@ -117,8 +112,7 @@ struct PreparedTests {
 
     @Test("one that somebody deallocated is made anew after its failure")
     func deallocated() throws {
-        let database = try TestDatabase("prepared_deallocated")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_deallocated").connect()
         let first = try connection.prepare("SELECT 7")
         try connection.script("DEALLOCATE ALL")
         let error = sessionFailure { _ = try connection.execute(first) }
@@ -157,8 +151,7 @@ struct PreparedTests {
 
     @Test("an error of the statement leaves the session usable; COPY does not stand there")
     func errors() throws {
-        let database = try TestDatabase("prepared_errors")
-        let connection = try database.connect()
+        let connection = try TestDatabase("prepared_errors").connect()
         let division = try connection.prepare("SELECT 1 / $1::int4")
         let error = sessionFailure { _ = try connection.execute(division, [.integer(0)]) }
         #expect(error?.sqlState?.rawValue == "22012" && connection.isUsable)

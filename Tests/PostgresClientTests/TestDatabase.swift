@@ -19,6 +19,13 @@ struct TestDatabase {
         try PostgresConnection(configuration, timeout: patience, onNotice: onNotice)
     }
 
+    /// Connects to the database, after it got a table `t` with these columns.
+    func connect(toTable columns: String) throws(PostgresError) -> PostgresConnection {
+        let connection = try connect()
+        try connection.script("CREATE TABLE t (\(columns))")
+        return connection
+    }
+
     @discardableResult
     func psql(_ sql: String) throws -> String { try server.psql(sql, database: name) }
 }

@@ -220,7 +220,7 @@ struct EventRowTests {
                 PacketBuilder.Seal(
                     epoch: 1, firstOrdinal: 1, watermark: watermark, sendTime: watermark))
             for sink in SinkCatalogue([.news, .events]).sinks {
-                let error = failure { () throws(PostgresError) in
+                let error = sessionFailure { () throws(PostgresError) in
                     try session.copyIn(sink.copy, after: "BEGIN", timeout: patience) {
                         row throws(PostgresError) in
                         try rows(of: sink, packet, to: &row)

@@ -106,8 +106,7 @@ struct RowDayTests {
 
     @Test("days that are there, or may not be there, are none to be made")
     func missing() throws {
-        let database = try TestDatabase.migrated("writer_daymissing", mode: .plain)
-        let writer = try database.connectWriter()
+        let writer = try TestDatabase.migrated("writer_daymissing", mode: .plain).connectWriter()
         let days = """
             extract(epoch FROM date_trunc('day', now(), 'UTC'))::bigint / 86400
             """

@@ -51,7 +51,7 @@ struct SchemaTests {
         #expect(try claim(writer, 8).integer(0, 0) == 1)
         #expect(try claim(writer, 7, input: "bars").integer(0, 0) == 1)
         #expect(
-            failure { () throws(PostgresError) in _ = try claim(writer, 7, input: "other") }?
+            sessionFailure { () throws(PostgresError) in _ = try claim(writer, 7, input: "other") }?
                 .category == .data)
 
         let sources = """
@@ -113,7 +113,7 @@ struct SchemaTests {
         try write(old, 2)
         #expect(try claim(new, 2).integer(0, 2) == 5)
         #expect(try claim(new, 1).integer(0, 0) == 2)
-        let error = failure { () throws(PostgresError) in
+        let error = sessionFailure { () throws(PostgresError) in
             try old.script(
                 advance(
                     position(2, epoch: 1, sequence: 9), position(0, epoch: 1, sequence: 9),
@@ -181,7 +181,7 @@ struct SchemaTests {
         _ = try claim(writer, 1)
         func refusal(_ positions: String) throws -> String? {
             try writer.script("BEGIN")
-            let error = failure { () throws(PostgresError) in
+            let error = sessionFailure { () throws(PostgresError) in
                 try writer.script(advance(positions))
             }
             if error != nil { try writer.script("ROLLBACK") }

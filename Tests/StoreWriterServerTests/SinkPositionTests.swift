@@ -120,8 +120,7 @@ struct SinkPositionTests {
 
     @Test("a position that was never claimed cannot be read")
     func unreadable() throws {
-        let database = try TestDatabase.migrated("position_none")
-        let writer = try database.connectWriter()
+        let writer = try TestDatabase.migrated("position_none").connectWriter()
         let error = #expect(throws: StoreError.self) {
             try SinkPosition.read(
                 [SinkPlace(input: .ticks, partition: Partition(5))], on: writer, timeout: patience)

@@ -45,8 +45,7 @@ struct TimePartitionTests {
     @Test(
         "times that get no partition, and tables that have none", arguments: DatabaseMode.here)
     func refused(mode: DatabaseMode) throws {
-        let database = try TestDatabase.migrated("partition_refused", mode: mode)
-        let writer = try database.connectWriter()
+        let writer = try TestDatabase.migrated("partition_refused", mode: mode).connectWriter()
         for (time, code) in [
             ("'1970-01-01 00:00Z'", nil), ("'1970-01-01 23:59:59.999999Z'", nil),
             ("'1970-01-02 00:00Z'", "TL010"), ("'1969-12-31 23:59:59Z'", "TL010"),

@@ -119,9 +119,7 @@ struct SpoolReplayTests {
 
         private static func successor(_ bench: TailBench, _ source: SourceName) throws {
             var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
-            let apple = builder.register(
-                SymbolDefinition(
-                    symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined))
+            let apple = builder.register(try apple())
             _ = builder.append(gap(apple, 5, 10))
             _ = builder.append(gap(apple, 10, 20, kind: .quote))
             let packet = builder.seal(
@@ -129,6 +127,46 @@ struct SpoolReplayTests {
                     epoch: 2, firstOrdinal: 5, watermark: time(20), sendTime: time(20)))
             try TestSource.put(
                 packet.bytes, on: bench.tape.names.ticks(Partition(1), source), of: bench.tape)
+        }
+
+        static func apple(_ lot: RoundLot? = nil) throws -> SymbolDefinition {
+            var definition = SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+            definition.lot = lot
+            return definition
+        }
+
+        /// Returns a publisher of ticks that a person puts on the tape.
+        func publisher() throws -> ManualPublisher {
+            let publisher = try ManualPublisher(
+                bench.tape.client, [Partition(1)], ShutdownSignal())
+            try publisher.open()
+            return publisher
+        }
+
+        /// Publishes a trade of AAPL as a replay of this source's spool does.
+        static func append(
+            _ number: Int64, of source: String = "ib", lot: RoundLot? = nil,
+            to publisher: ManualPublisher
+        ) throws {
+            let tick = ReplayTick(
+                ordinal: 1, symbol: try apple(lot), content: .trade(TailBench.trade(0, number)))
+            try publisher.append(tick, of: try #require(SourceName(source)), Partition(1))
+        }
+
+        /// The packets and ticks on the tape that a person put there.
+        func manual() throws -> (packets: [TestTape.Standing], ticks: [ReplayTick]) {
+            let packets = try bench.tape.tickPackets(Partition(1))
+                .filter { $0.header.source == .manual }
+            var ticks: [ReplayTick] = []
+            for packet in packets {
+                packet.payload.withRawSpan { bytes in
+                    ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
+                        if case .tick(let tick) = $0 { ticks.append(tick) }
+                    }
+                }
+            }
+            return (packets, ticks)
         }
 
         func replay(_ more: [String] = ["--yes"], of name: String? = nil) throws -> Said {
@@ -152,17 +190,8 @@ struct SpoolReplayTests {
                 5 ticks are on the tape, marked as backfilled
 
                 """)
-        let packets = try scene.bench.tape.tickPackets(Partition(1))
-            .filter { $0.header.source == .manual }
+        let (packets, items) = try scene.manual()
         #expect(packets.first?.header.flags == .epochMarker)
-        var items: [ReplayTick] = []
-        for packet in packets {
-            packet.payload.withRawSpan { bytes in
-                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
-                    if case .tick(let tick) = $0 { items.append(tick) }
-                }
-            }
-        }
         #expect(items.map(\.ordinal) == [1, 2, 3, 4, 5])
         #expect(items.map(\.eventTime) == [5, 6, 7, 9, 10].map { Self.time($0) })
         #expect(items.allSatisfy { $0.isBackfilled && $0.symbol?.symbol.text == "AAPL" })
@@ -172,115 +201,51 @@ struct SpoolReplayTests {
         // A second replay is safe.
         let second = try scene.replay(["--json"])
         #expect(second.code == .success)
-        let json = try JSONValue.parse(second.output)
+        let json = try second.json()
         #expect(json["published"]?.int == 0 && json["replayed_before"]?.int == 5)
         #expect(json["inside_gaps"]?.int == 0 && json["standing"]?.int == 2)
-        #expect(
-            try scene.bench.tape.tickPackets(Partition(1)).count { $0.header.source == .manual }
-                == packets.count)
+        #expect(try scene.manual().packets.count == packets.count)
         let survey = try #require(
             try SpoolSurvey.aside(scene.name, in: scene.folder.path))
         #expect(survey.isReplayed)
     }
 
-    @Test("a replay that was cut short goes on behind what it had published")
-    func interrupted() throws {
-        let scene = try Scene("spool_b")
-        let client = try scene.bench.tape.connect()
-        defer { client.close() }
-        let source = try #require(SourceName("ib"))
-        // Two of the five, and one that is equal but was never marked.
-        let survey = try #require(try SpoolSurvey.aside(scene.name, in: scene.folder.path))
-        let reader = try SpoolReader(survey)
-        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
-        try publisher.open()
-        while case .packet(let spooled)? = try reader.next() {
-            guard spooled.packet.header.firstOrdinal == 5 else { continue }
-            var ticks: [ReplayTick] = []
-            spooled.packet.withBytes { bytes in
-                ReplayPacket.walk(bytes, from: 5) {
-                    if case .tick(let tick) = $0 { ticks.append(tick) }
-                }
-            }
-            for tick in ticks { try publisher.append(tick, of: source, Partition(1)) }
+    @Test(
+        "a replay goes on behind what was put there of its source, not of another one",
+        arguments: [["ib", "ib"], ["other", "ib"]])
+    func interrupted(sources: [String]) throws {
+        let scene = try Scene("spool_\(sources[0])")
+        let publisher = try scene.publisher()
+        for (source, number) in zip(sources, [5, 6] as [Int64]) {
+            try Scene.append(number, of: source, to: publisher)
         }
         try publisher.drain()
         #expect(publisher.ticks == 2)
-        let rest = try scene.replay(["--yes", "--json"])
-        let json = try JSONValue.parse(rest.output)
-        #expect(json["published"]?.int == 3 && json["replayed_before"]?.int == 2)
-    }
-
-    @Test("equal ticks that were replayed for another source are not this spool's")
-    func otherSource() throws {
-        let scene = try Scene("spool_other")
-        let client = try scene.bench.tape.connect()
-        defer { client.close() }
-        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
-        try publisher.open()
-        let definition = SymbolDefinition(
-            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
-        for (name, number) in [("other", 5), ("ib", 6)] as [(String, Int64)] {
-            let tick = ReplayTick(
-                ordinal: 1, symbol: definition, content: .trade(TailBench.trade(0, number)))
-            try publisher.append(tick, of: try #require(SourceName(name)), Partition(1))
-        }
-        try publisher.drain()
-        let said = try scene.replay(["--yes", "--json"])
-        let json = try JSONValue.parse(said.output)
-        #expect(json["published"]?.int == 4 && json["replayed_before"]?.int == 1)
+        let json = try scene.replay(["--yes", "--json"]).json()
+        let before = sources.count { $0 == "ib" }
+        #expect(json["published"]?.int == 5 - before)
+        #expect(json["replayed_before"]?.int == before)
     }
 
     @Test("each tick that is put on the tape states the lot that it came with")
     func lots() throws {
         let scene = try Scene("spool_lots")
-        let client = try scene.bench.tape.connect()
-        defer { client.close() }
-        let publisher = try ManualPublisher(client, [Partition(1)], ShutdownSignal())
-        try publisher.open()
-        let source = try #require(SourceName("ib"))
-        var definition = SymbolDefinition(
-            symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined)
+        let publisher = try scene.publisher()
         let (forty, ten) = (Quantity(raw: 4_000_000_000), Quantity(raw: 1_000_000_000))
         let lots = [nil, RoundLot(forty), RoundLot(ten), RoundLot(ten), RoundLot(forty)]
         for (number, lot) in lots.enumerated() {
-            definition.lot = lot
-            let tick = ReplayTick(
-                ordinal: 1, symbol: definition,
-                content: .trade(TailBench.trade(0, Int64(number) + 1)))
-            try publisher.append(tick, of: source, Partition(1))
+            try Scene.append(Int64(number) + 1, lot: lot, to: publisher)
         }
         try publisher.drain()
-        var found: [RoundLot?] = []
-        for packet in try scene.bench.tape.tickPackets(Partition(1))
-        where packet.header.source == .manual {
-            packet.payload.withRawSpan { bytes in
-                ReplayPacket.walk(bytes, from: packet.header.firstOrdinal) {
-                    if case .tick(let tick) = $0 { found.append(tick.symbol?.lot) }
-                }
-            }
-        }
-        #expect(found == lots)
+        #expect(try scene.manual().ticks.map { $0.symbol?.lot } == lots)
     }
 
     @Test("an earlier replay cannot go on once another one has begun")
     func fenced() throws {
         let scene = try Scene("spool_c")
-        let (one, two) = (try scene.bench.tape.connect(), try scene.bench.tape.connect())
-        defer {
-            one.close()
-            two.close()
-        }
-        let first = try ManualPublisher(one, [Partition(1)], ShutdownSignal())
-        try first.open()
-        let second = try ManualPublisher(two, [Partition(1)], ShutdownSignal())
-        try second.open()
-        let tick = ReplayTick(
-            ordinal: 1,
-            symbol: SymbolDefinition(
-                symbol: try #require(Symbol("AAPL")), provider: "made", since: .undefined),
-            content: .trade(TailBench.trade(0, 1)))
-        try first.append(tick, of: try #require(SourceName("ib")), Partition(1))
+        let first = try scene.publisher()
+        _ = try scene.publisher()
+        try Scene.append(1, to: first)
         #expect(
             complaint { try first.drain() }.contains(
                 "somebody else publishes under the source 'manual'"))

@@ -70,8 +70,11 @@ private final class StackUnderTest {
         }
     }
 
-    func up(_ options: Stack.UpOptions = .init()) throws -> ExitCode {
-        try stack.up(options, shutdown: ShutdownSignal())
+    /// Runs `tapeline up` with these words.
+    func up(_ words: String...) throws -> ExitCode { try up(words) }
+
+    func up(_ words: [String]) throws -> ExitCode {
+        try stack.up(try UpCommand.parse(words).options, shutdown: ShutdownSignal())
     }
 
     /// Puts a program in the place of one of ours.
@@ -132,10 +135,8 @@ struct StackTests {
 
         #expect(try test.up() == .success)
         #expect(try test.printed().hasPrefix("the stack default is already up\n"))
-        var other = Stack.UpOptions()
-        try other.settings.add("OPERATOR_SERIES=7s")
         #expect(
-            complaint { try test.up(other) }
+            complaint { try test.up("--set", "OPERATOR_SERIES=7s") }
                 == "the stack default is already up without OPERATOR_SERIES=7s: nothing was "
                 + "changed; run 'tapeline down' first, then this again")
         _ = try test.printed()
@@ -272,13 +273,9 @@ struct StackTests {
     @Test("what a service would refuse is said in its words before anything is started")
     func wrongConfiguration() throws {
         let test = try StackUnderTest()
-        var options = Stack.UpOptions()
-        try options.settings.add("SYNTHETIC_RATE=wrong")
-        let error = #expect(throws: ToolError.self) {
-            try test.up(options)
-        }
-        #expect(error?.exitCode == .usage)
-        #expect(error?.description == "1 problem in the configuration: nothing was started")
+        #expect(
+            throws: ToolError.usage("1 problem in the configuration: nothing was started")
+        ) { try test.up("--set", "SYNTHETIC_RATE=wrong") }
         #expect(
             try test.printed()
                 == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
@@ -293,9 +290,7 @@ struct StackTests {
         let hold = test.folder.file("bin/hold")
         try #require(unsafe mkfifo(hold, 0o600) == 0)
         let stack = try test.stack
-        var wrong = Stack.UpOptions()
-        try wrong.settings.add("SYNTHETIC_RATE=wrong")
-        let options = wrong
+        let options = try UpCommand.parse(["--set", "SYNTHETIC_RATE=wrong"]).options
         let refused = Mutex<String?>(nil)
         let first = try ServiceThread(name: "refused") {
             do {
@@ -308,9 +303,8 @@ struct StackTests {
         // Opens when the first one reads it: then that has the lock.
         let pipe = try #require(FileHandle(forWritingAtPath: hold))
         let waiting = try ServiceThread(name: "waiting") {
-            var servers = Stack.UpOptions()
-            servers.withServices = false
             do {
+                let servers = try UpCommand.parse(["--servers-only"]).options
                 let code = try stack.up(servers, shutdown: ShutdownSignal())
                 second.withLock { $0 = code }
             } catch {
@@ -355,9 +349,7 @@ struct StackTests {
     @Test("down and up find what a killed supervisor left running")
     func killedSupervisor() throws {
         let test = try StackUnderTest()
-        var options = Stack.UpOptions()
-        options.withServices = false
-        _ = try test.up(options)
+        _ = try test.up("--servers-only")
         let first = try test.state()
         #expect(first.supervisor.signal(SIGKILL))
         #expect(first.supervisor.waitUntilGone(timeout: patience))
@@ -365,7 +357,7 @@ struct StackTests {
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("the supervisor has died"))
 
-        #expect(try test.up(options) == .success)
+        #expect(try test.up("--servers-only") == .success)
         #expect(first.alive.isEmpty)
         let second = try test.state()
         #expect(second.supervisor.signal(SIGKILL))
@@ -398,28 +390,21 @@ struct StackTests {
     @Test("ticks of another source get into no stack, unless that source is added beside the other")
     func otherSource() throws {
         let test = try StackUnderTest()
-        var first = Stack.UpOptions()
-        try first.settings.add("SYNTHETIC_RATE=7")
-        #expect(try test.up(first) == .success)
+        let rate = "SYNTHETIC_RATE=7"
+        #expect(try test.up("--set", rate) == .success)
         #expect(try test.stack.down() == .success)
-
-        var other = Stack.UpOptions()
-        try other.settings.add("GATEWAY_PROVIDER=replay")
         #expect(
-            complaint { try test.up(other) }
+            complaint { try test.up("PROVIDER=replay") }
                 == "the stack default has ticks of synthetic, not of replay: nothing was changed. "
                 + "Go on with 'tapeline up --set SYNTHETIC_RATE=7'; use another stack (--name "
                 + "NAME), or add the source beside it (--add-source)")
         #expect(try test.state().alive.isEmpty)
         // What is wrong with the other source itself is the nearer reason.
-        var wrong = other
-        try wrong.settings.add("SYNTHETIC_RATE=wrong")
         #expect(
-            complaint { try test.up(wrong) }
+            complaint { try test.up("PROVIDER=replay", "--set", "SYNTHETIC_RATE=wrong") }
                 == "1 problem in the configuration: nothing was started")
 
-        other.addsSource = true
-        #expect(try test.up(other) == .success)
+        #expect(try test.up("PROVIDER=replay", "--add-source") == .success)
         let state = try test.state()
         let gateways = state.alive.filter { $0.name.hasPrefix("provider-gateway") }
         #expect(gateways.map(\.name) == ["provider-gateway", "provider-gateway-replay"])
@@ -428,24 +413,20 @@ struct StackTests {
         let environment = try String(
             contentsOfFile: "/proc/\(try #require(gateways[0].process).id)/environ",
             encoding: .utf8)
-        #expect(environment.contains("SYNTHETIC_RATE=7"))
-        _ = try test.printed()
+        #expect(environment.contains(rate))
         // Both belong to the stack that is up.
-        other.addsSource = false
-        for options in [first, other, .init()] {
-            #expect(try test.up(options) == .success)
+        for words in [["--set", rate], ["PROVIDER=replay"], []] {
+            _ = try test.printed()
+            #expect(try test.up(words) == .success)
             #expect(try test.printed().hasPrefix("the stack default is already up\n"))
         }
-        var third = Stack.UpOptions()
-        third.withSimulator = true
         try FileManager.default.copyItem(
             atPath: "/bin/true", toPath: test.folder.file("bin/ibkr-simulator"))
         #expect(
-            complaint { try test.up(third) }.contains(
-                "--add-source"))
+            complaint { try test.up("--simulator") }.contains("--add-source"))
         // And both come up again.
         #expect(try test.stack.down() == .success)
-        #expect(try test.up(first) == .success)
+        #expect(try test.up("--set", rate) == .success)
         #expect(
             try test.state().alive.count { $0.name.hasPrefix("provider-gateway") } == 2)
     }
@@ -453,15 +434,13 @@ struct StackTests {
     @Test("a simulated broker that is missing, or cannot start, is named in one line")
     func failedSimulator() throws {
         let test = try StackUnderTest()
-        var options = Stack.UpOptions()
-        options.withSimulator = true
         #expect(
-            complaint { try test.up(options) }.contains(
+            complaint { try test.up("--simulator") }.contains(
                 "bin/ibkr-simulator is missing: run 'make programs'"))
         try test.replace(
             "ibkr-simulator",
             by: "#!/bin/sh\necho 'ibkr-simulator: --rate wants a number' >&2\nexit 64\n")
-        let text = complaint { try test.up(options) }
+        let text = complaint { try test.up("--simulator") }
         #expect(text.contains("ibkr-simulator"), "\(text)")
         #expect(text.contains("--rate wants a number"), "\(text)")
         #expect(!text.contains("\n"))

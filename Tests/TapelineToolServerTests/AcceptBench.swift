@@ -148,15 +148,23 @@ final class AcceptBench {
             """)
     }
 
+    /// Waits until an answer of the database is the wanted one.
+    func expect(
+        _ wanted: String, _ location: SourceLocation = #_sourceLocation,
+        log: @autoclosure () -> String = "", _ answer: () throws -> String
+    ) throws {
+        var found = ""
+        let isThere = try eventually {
+            found = try answer()
+            return found == wanted
+        }
+        try #require(isThere, "\(found)\n\(log().suffix(2_000))", sourceLocation: location)
+    }
+
     func expectRows(
         _ partition: Int, _ rows: String, _ location: SourceLocation = #_sourceLocation
     ) throws {
-        var found = ""
-        let isRight = try eventually {
-            found = try self.rows(partition)
-            return found == rows
-        }
-        #expect(isRight, "\(partition): \(found)", sourceLocation: location)
+        try expect(rows, location) { try self.rows(partition) }
     }
 
     var gaps: String {

@@ -113,7 +113,7 @@ struct BucketsTests {
         var source = try bench.source(0)
         let writer = try bench.startWriter()
         try AcceptBench.publish(&source, packets: 2)
-        #expect(try eventually { try bench.rows(0) == "1-10" })
+        try bench.expectRows(0, "1-10")
         try writer.stop()
         _ = try bench.query(
             """

@@ -101,13 +101,9 @@ import Testing
             _ series: String, second number: Int64, _ wanted: String,
             _ location: SourceLocation = #_sourceLocation
         ) throws {
-            var found = ""
-            let isThere = try eventually {
-                found = try bar(series, second: number)
-                return found == wanted
+            try bench.expect(wanted, location, log: worker.log) {
+                try bar(series, second: number)
             }
-            try #require(
-                isThere, "\(found)\n\(worker.log.suffix(800))", sourceLocation: location)
         }
     }
 

@@ -36,7 +36,7 @@ struct DlqReplayTests {
         try source.publish(watermark: .undefined)
         let writer = try bench.startWriter()
         let books = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"
-        #expect(try eventually { try bench.query(books) == "1|2|0|0" })
+        try bench.expect("1|2|0|0") { try bench.query(books) }
         _ = try bench.query("ALTER TABLE news DROP CONSTRAINT no_poison")
         let tools = DlqTools(environment: bench.environment)
         let first = try tools.dlq("replay", "ticks/0/test/2/1", "--json")
@@ -106,10 +106,7 @@ struct DlqReplayTests {
         }
         try source.publish(watermark: .undefined)
         let writer = try bench.startWriter()
-        #expect(
-            try eventually {
-                try bench.query("SELECT dead_lettered FROM sink_audit") == "1"
-            })
+        try bench.expect("1") { try bench.query("SELECT dead_lettered FROM sink_audit") }
         #expect(try writer.stop() == .success)
         _ = try bench.query(
             """

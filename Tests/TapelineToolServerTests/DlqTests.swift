@@ -102,14 +102,7 @@ struct DlqTests {
 
         func expectRows(
             _ rows: String, _ location: SourceLocation = #_sourceLocation
-        ) throws {
-            var found = ""
-            let isRight = try eventually {
-                found = try bench.rows(0)
-                return found == rows
-            }
-            #expect(isRight, "\(found)", sourceLocation: location)
-        }
+        ) throws { try bench.expectRows(0, rows, location) }
 
         var books: String {
             get throws {
@@ -293,10 +286,7 @@ struct DlqTests {
         try publish(2, close: 700)
         try publish(2, close: 3)
         let writer = try bench.startWriter()
-        #expect(
-            try eventually {
-                try bench.query("SELECT last_ordinal FROM sink_source_ordinals") == "4"
-            })
+        try bench.expect("4") { try bench.query("SELECT last_ordinal FROM sink_source_ordinals") }
         let booked = "SELECT written, dead_lettered, replayed, missing FROM sink_audit"
         let before = try bench.query(booked)
         #expect(["2|2|0|0", "3|1|0|0"].contains(before))

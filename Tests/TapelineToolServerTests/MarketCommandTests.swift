@@ -107,8 +107,21 @@ import Testing
                 ]) { $1 })
         }
 
-        func tell(_ words: String...) throws -> String {
+        func tell(_ words: String...) throws -> String { try tell(words) }
+
+        func tell(_ words: [String]) throws -> String {
             try run(ProductPrograms.path("tapeline"), words, environment: environment)
+        }
+
+        /// The words of each line.
+        func table(_ words: String...) throws -> [[Substring]] {
+            try tell(words).split(separator: "\n").map { $0.split(separator: " ") }
+        }
+
+        func expectRefusal(_ words: [String], _ problem: String) {
+            let failure = #expect(throws: ProgramFailure.self) { try tell(words) }
+            #expect(failure?.message.contains(problem) == true, "\(failure as Any)")
+            #expect(failure?.status == 1 || words[0] != "gaps")
         }
     }
 
@@ -123,8 +136,7 @@ import Testing
             (["bars", "AAPL", "1m", "--csv", "--as-of", "2026-01-01"], "symbol,series,ts,"),
             (["bars", "--rewritten", "--csv"], "series,reason,bars,"),
         ] {
-            let told = try run(
-                ProductPrograms.path("tapeline"), words, environment: scene.environment)
+            let told = try scene.tell(words)
             #expect(told.hasPrefix(head) && told.split(separator: "\r\n").count == 1, "\(told)")
         }
         try scene.postgres.psql(
@@ -171,9 +183,7 @@ import Testing
         #expect(json[0].contains(#""vwap":180.123456789"#), "\(json)")
         #expect(json[0].contains(#""is_whole":false"#), "\(json)")
 
-        let gaps = try scene.tell("gaps", "AAPL").split(separator: "\n").map {
-            $0.split(separator: " ").joined(separator: " ")
-        }
+        let gaps = try scene.table("gaps", "AAPL").map { $0.joined(separator: " ") }
         let missing =
             "AAPL trade 2026-03-02T14:30:00Z 2026-03-02T14:30:12.5Z 12.5 abandoned disconnected s"
         #expect(gaps == ["SYMBOL KIND FROM TO SECONDS STATE REASON SOURCE", missing])
@@ -197,34 +207,29 @@ import Testing
             UPDATE bars_short SET revision = 301, ordinal = 301, open = 8, close = 8, replaced = 1,
                 reason = 'bust', taken_at = '2026-03-02 15:00Z' WHERE symbol = 'QQQ'
             """, database: scene.database)
-        func words(_ words: String...) throws -> [[Substring]] {
-            try run(ProductPrograms.path("tapeline"), words, environment: scene.environment)
-                .split(separator: "\n").map { $0.split(separator: " ") }
-        }
-        let before = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T14:40:00Z")
+        let before = try scene.table("bars", "QQQ", "1m", "--as-of", "2026-03-02T14:40:00Z")
         #expect(before[0].joined(separator: " ").contains("1 bar as known at 2026-03-02T14:40:00"))
         #expect(before[2] == ["2026-03-02T14:30:00Z", "7", "-", "-", "7", "1", "-", "1", "s"])
-        let after = try words("bars", "QQQ", "1m", "--as-of", "2026-03-02T15:00:00Z")
+        let after = try scene.table("bars", "QQQ", "1m", "--as-of", "2026-03-02T15:00:00Z")
         #expect(after[2].suffix(4) == ["s", "version", "2:", "bust"])
         #expect(
-            try words("bars", "--rewritten", "QQQ", "--from", "2026-03-02", "--to", "2026-03-03")
-                .dropFirst() == [
-                    ["1m", "bust", "1", "of", "1", "1", "0", "0", "1", "0", "0", "0"]
-                ])
+            try scene.table(
+                "bars", "--rewritten", "QQQ", "--from", "2026-03-02", "--to", "2026-03-03"
+            ).dropFirst() == [
+                ["1m", "bust", "1", "of", "1", "1", "0", "0", "1", "0", "0", "0"]
+            ])
         #expect(
             try scene.tell("bars", "--rewritten", "--from", "2026-01-01", "--to", "2026-01-02")
                 == "no bar of that time changed after it was published")
-        try afterOutage(scene, words)
+        try afterOutage(scene)
         // These have no time at which they were known.
-        let uncertain = try words(
+        let uncertain = try scene.table(
             "bars", "AAPL", "1m", "--as-of", "2026-03-02T15:00:00Z", "--uncertain", "--last", "1")
         #expect(uncertain[2].last == "late" && uncertain[2].contains("uncertain,"), "\(uncertain)")
     }
 
     /// While the tape was away, many windows had no bar. A bar that was lost may be of any window.
-    private func afterOutage(
-        _ scene: Scene, _ words: (String...) throws -> [[Substring]]
-    ) throws {
+    private func afterOutage(_ scene: Scene) throws {
         try scene.postgres.psql(
             """
             SET search_path = md;
@@ -237,7 +242,7 @@ import Testing
             FROM generate_series(0, 59) AS n,
                 (SELECT '2026-03-02 14:30Z'::timestamptz) AS day (start)
             """, database: scene.database)
-        let known = try words(
+        let known = try scene.table(
             "bars", "DIA", "1s", "--as-of", "2026-03-02T14:31:00Z", "--last", "10")
         #expect(known.dropFirst(2).map { $0[1] } == (10..<20).map { "\($0)" })
         try scene.postgres.psql(
@@ -245,20 +250,15 @@ import Testing
             INSERT INTO md.version_losses (partition, from_at, to_at, reason)
             VALUES (1, '2026-03-02 13:00Z', '2026-03-02 13:10Z', 'tape_lost')
             """, database: scene.database)
-        let failure = #expect(throws: ProgramFailure.self) {
-            try words("bars", "GONE", "1s", "--as-of", "2026-03-02T14:31:00Z")
-        }
-        #expect(failure?.message.contains("are not stored: tape_lost") == true)
+        scene.expectRefusal(
+            ["bars", "GONE", "1s", "--as-of", "2026-03-02T14:31:00Z"], "are not stored: tape_lost")
     }
 
     /// Bars of two sources: all of them, those of one, and what cannot be drawn.
     private func sources(_ scene: Scene) throws {
-        func words(_ text: String) -> [[Substring]] {
-            text.split(separator: "\n").map { $0.split(separator: " ") }
-        }
-        let both = words(try scene.tell("bars", "MSFT", "1m"))
+        let both = try scene.table("bars", "MSFT", "1m")
         #expect(both.dropFirst(2).map(\.last) == ["ibkr", "s"])
-        let one = words(try scene.tell("bars", "MSFT", "1m", "--source", "ibkr"))
+        let one = try scene.table("bars", "MSFT", "1m", "--source", "ibkr")
         #expect(one[0].starts(with: ["MSFT", "1m", "from", "ibkr,", "1", "bar"]))
         #expect(one.count == 3 && one[1].last == "NOTE" && !one[1].contains("SOURCE"))
         #expect(one[2][1] == "1")
@@ -317,23 +317,13 @@ import Testing
             (["bars", "QQQ", "1m", "--as-of", "2199-01-01"], "is not known yet"),
             (["gaps", "MSFT", "SPY"], "nothing of SPY is stored, so nothing can be said of it"),
             (["bars", "NONE", "1m"], "no bar of NONE 1m is stored: of that symbol none"),
-        ] {
-            let failure = #expect(throws: ProgramFailure.self) {
-                try run(
-                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
-            }
-            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
-            #expect(failure?.status == 1 || words[0] != "gaps")
-        }
+        ] { scene.expectRefusal(words, told) }
     }
 
     /// Exports to standard output and to a file, which is complete or absent.
     private func export(_ scene: Scene) throws {
         let rest = ["AAPL", "--series", "1m,5m", "--from", "2026-03-02", "--to", "2026-03-03"]
-        let told = try run(
-            ProductPrograms.path("tapeline"), ["export", "bars"] + rest,
-            environment: scene.environment
-        ).split(separator: "\r\n")
+        let told = try scene.tell(["export", "bars"] + rest).split(separator: "\r\n")
         #expect(told.count == 4, "\(told)")
         #expect(told[0].hasPrefix("symbol,series,ts,close_time,open,high,low,close,volume,vwap,"))
         let first = "AAPL,1m,2026-03-02 14:30:00+00,2026-03-02 14:30:00+00,180,181.5,179.25,"
@@ -342,9 +332,7 @@ import Testing
         let folder = try TemporaryFolder("export")
         let file = folder.file("bars.csv")
         let words = ["export", "bars", "--from", "2026-03-02", "-o", file]
-        let program = try ProductPrograms.path("tapeline")
-        #expect(
-            try run(program, words, environment: scene.environment) == "\(file): 6 rows")
+        #expect(try scene.tell(words) == "\(file): 6 rows")
         #expect(
             try String(contentsOfFile: file, encoding: .utf8).split(separator: "\r\n").count == 7)
         for (words, told) in [
@@ -353,12 +341,7 @@ import Testing
                 ["export", "trades", "--from", "-1h", "-o", folder.file("none/x")],
                 "No such file or directory"
             ),
-        ] {
-            let failure = #expect(throws: ProgramFailure.self) {
-                try run(program, words, environment: scene.environment)
-            }
-            #expect(failure?.message.contains(told) == true, "\(failure as Any)")
-        }
+        ] { scene.expectRefusal(words, told) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["bars.csv"])
     }
 
@@ -366,13 +349,7 @@ import Testing
     func notMigrated() throws {
         let scene = try Scene(migrated: false)
         for words in [["bars", "AAPL", "1m"], ["gaps"], ["export", "trades", "--from", "-1h"]] {
-            let failure = #expect(throws: ProgramFailure.self) {
-                try run(
-                    ProductPrograms.path("tapeline"), words, environment: scene.environment)
-            }
-            #expect(
-                failure?.message.contains("'store-writer migrate' makes it") == true,
-                "\(failure as Any)")
+            scene.expectRefusal(words, "'store-writer migrate' makes it")
         }
     }
 }

@@ -109,25 +109,23 @@ import Testing
             try source.publish(watermark: bar.record.closeTime)
             guard number == 27 || number == 45 else { continue }
             // The worker dies with a minute that is half done, after it has published others.
-            let isThere = try eventually {
+            try bench.expect("\(number / 12)", log: process.log) {
                 try bench.query("SELECT count(*) FROM bars WHERE series = 'broker-1m'")
-                    == "\(number / 12)"
             }
-            try #require(isThere, "\(process.log.suffix(2_000))")
             process.stop(SIGKILL)
             process = try bench.startWorker(Self.graph, number: number)
         }
         try source.publish(
             watermark: Timestamp(nanoseconds: Self.start + 7_200 * Self.second))
-        let isStored = try eventually {
+        let wanted = "\(Self.minutes) 1 \(bars.count + bars.count / 3 * 7)"
+        try bench.expect(wanted, log: process.log) {
             try bench.query(
                 """
                 SELECT (SELECT count(*) FROM bars WHERE series = 'broker-1m') || ' '
                     || (SELECT count(*) FROM bars WHERE series = 'broker-1h') || ' '
                     || (SELECT count(*) FROM provider_bars)
-                """) == "\(Self.minutes) 1 \(bars.count + bars.count / 3 * 7)"
+                """)
         }
-        #expect(isStored, "\(process.log.suffix(2_000))")
         process.signal(SIGTERM)
         #expect(process.waitUntilExit() == 0)
     }

@@ -77,21 +77,17 @@ import Testing
             source.append { $0.append(Self.record(close: close, isRevised: true)) }
             try source.publish(
                 watermark: Timestamp(nanoseconds: Self.start + watermark * Self.second))
-            let isThere = try eventually {
+            try bench.expect("\(close - 11) \(close)", log: worker.log) {
                 try bench.query(
                     """
                     SELECT count(*) || ' ' || max(trunc(close)) FROM md_market.bar_versions
                     WHERE series = 'own-1m'
-                    """) == "\(close - 11) \(close)"
+                    """)
             }
-            try #require(isThere, "\(close): \(worker.log.suffix(2_000))")
         }
         try source.publish(
             watermark: Timestamp(nanoseconds: Self.start + 7_200 * Self.second))
-        let isStored = try eventually {
-            try bench.query("SELECT count(*) FROM provider_bars") == "4"
-        }
-        #expect(isStored)
+        try bench.expect("4") { try bench.query("SELECT count(*) FROM provider_bars") }
     }
 
     /// Expects that what was known before a revision can still be asked for, and that a reader sees

@@ -53,11 +53,8 @@ import Testing
     private func refusal(_ found: TradeOnTape, _ arguments: [String]) throws -> String {
         let command = try TradeCommand.parse(
             [arguments[0], Self.place, "--note", "why"] + arguments.dropFirst())
-        do throws(ToolError) {
-            _ = try found.record(for: command, requester: "", now: Timestamp(nanoseconds: 5))
-            return ""
-        } catch {
-            return "\(error)"
+        return complaint {
+            try found.record(for: command, requester: "", now: Timestamp(nanoseconds: 5))
         }
     }
 
@@ -193,12 +190,7 @@ extension TradeToolTests {
             \(places[2]) cancel this one t, \
             \(places[0]) correct less t
             """
-        var found = ""
-        let isThere = try eventually {
-            found = try changes(scene)
-            return found == wanted
-        }
-        #expect(isThere, "\(found)")
+        try scene.bench.expect(wanted) { try changes(scene) }
         // As if the tape had taken it back, and the writer had not stored that yet.
         #expect(try word(of: places[2], takenBack: true, scene.bench).contains("try again"))
         #expect(try word(of: places[2], takenBack: false, scene.bench).isEmpty)
@@ -218,12 +210,7 @@ extension TradeToolTests {
             client: client, address: try #require(TickAddress(place)), shutdown: ShutdownSignal()
         ).trade()
         if takenBack { found.change = nil }
-        do throws(ToolError) {
-            _ = try TradeTables(deployment).word(of: found)
-            return ""
-        } catch {
-            return "\(error)"
-        }
+        return complaint { try TradeTables(deployment).word(of: found) }
     }
 
     private func revision(_ scene: BustedRowsTests.Scene) throws -> Int {
@@ -265,10 +252,9 @@ extension TradeToolTests {
             ("test/\(partition)/1", "cancelled by its provider"),
         ]
         for (place, wanted) in lines {
-            let error = #expect(throws: ToolError.self) {
+            let text = complaint {
                 try run(["cancel", place, "--note", "n", "--yes"], on: scene.bench)
             }
-            let text = "\(try #require(error))"
             #expect(text.contains(wanted) && !text.contains("\n"), "\(place): \(text)")
         }
         let dry = try run(

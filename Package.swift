@@ -26,7 +26,7 @@ let neverOptimised: Set = ["GraphLanguage", "YAMLFile"]
 
 /// What no simulation runs, and no test runs for long.
 let optimisedInRelease: Set = [
-    "AlpacaProvider", "BinanceProvider", "Cockpit", "DeadLetters", "DeploymentWatch", "HistoryKit",
+    "AlpacaProvider", "BinanceProvider", "Cockpit", "DeadLetters", "DeploymentWatch",
     "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
 ]
 
@@ -81,6 +81,12 @@ let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime",
 
 /// What a test of a service needs beside it.
 let support: [Target.Dependency] = ["ServiceTestSupport", "TestSupport"]
+
+/// What the shell around the engine of a service of the web needs.
+let venueShell: [Target.Dependency] =
+    ["EngineKit", "HTTPClient", "ProviderKit", "ServiceRuntime", "WebSocketClient"] + model
+
+let venueProvider: [Target.Dependency] = ["StreamKit"] + venueShell
 
 /// What tests of a vendor's engine need.
 let engineSupport: [Target.Dependency] = ["EngineKit", "HistoryTestSupport", "TestSupport"]
@@ -288,7 +294,7 @@ let suites: [Tests] = [
     tests(
         of: "ProviderGateway",
         uses: frame + tape + support + [
-            "AlpacaEngine", "AlpacaProvider", "EngineKit", "HistoryKit", "ProviderKit", "StreamKit",
+            "AlpacaEngine", "AlpacaProvider", "EngineKit", "ProviderKit", "StreamKit",
         ]),
     serverTests(
         of: "ProviderGateway",
@@ -494,39 +500,20 @@ let package = Package(
         library("IBEngine", in: "Providers", uses: ["EngineKit", "IBProtocol"] + model),
         library(
             "IBKRProvider", in: "Providers",
-            uses: ["EngineKit", "HistoryKit", "IBEngine", "IBProtocol", "ProviderKit"]
-                + ["ServiceRuntime"] + model),
+            uses: ["EngineKit", "IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
+                + ["StreamKit"] + model),
         // What the engines of providers that stream share.
         library("EngineKit", in: "Providers", uses: model),
-        // Thread and telemetry around a load of a service's past.
-        library(
-            "HistoryKit", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "ProviderKit", "ServiceRuntime"] + model),
-        library("BinanceEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library(
-            "BinanceProvider", in: "Providers",
-            uses: ["BinanceEngine", "EngineKit", "HTTPClient", "HistoryKit", "ProviderKit"]
-                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
-        // Thread, connections, requests and telemetry around the engine of a provider.
-        library(
-            "StreamKit", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "HistoryKit", "ProviderKit", "ServiceRuntime"]
-                + ["WebSocketClient"] + model),
+        // Thread, connections, requests and telemetry around the engine of a provider, or a load.
+        library("StreamKit", in: "Providers", uses: venueShell),
         library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library(
-            "AlpacaProvider", in: "Providers",
-            uses: ["AlpacaEngine", "EngineKit", "HTTPClient", "HistoryKit", "ProviderKit"]
-                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
+        library("AlpacaProvider", in: "Providers", uses: ["AlpacaEngine"] + venueProvider),
+        library("BinanceEngine", in: "Providers", uses: ["EngineKit"] + model),
+        library("BinanceProvider", in: "Providers", uses: ["BinanceEngine"] + venueProvider),
         library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library(
-            "MassiveProvider", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "HistoryKit", "MassiveEngine", "ProviderKit"]
-                + ["ServiceRuntime", "StreamKit", "WebSocketClient"] + model),
+        library("MassiveProvider", in: "Providers", uses: ["MassiveEngine"] + venueProvider),
         library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library(
-            "PolledProvider", in: "Providers",
-            uses: ["EngineKit", "HTTPClient", "HistoryKit", "PolledEngine", "ProviderKit"]
-                + ["ServiceRuntime", "StreamKit"] + model),
+        library("PolledProvider", in: "Providers", uses: ["PolledEngine"] + venueProvider),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",

@@ -31,7 +31,7 @@ SECTIONS = {
     "provider-gateway": ["services/provider-gateway/"],
     "Limits of providers (provider-gateway)": [PROVIDERS],
     "Binance (provider-gateway)": [PROVIDERS + "Binance"],
-    "A past that is loaded (provider-gateway)": [PROVIDERS + "HistoryKit"],
+    "A past that is loaded (provider-gateway)": [PROVIDERS + "StreamKit/History"],
     "Alpaca (provider-gateway)": [PROVIDERS + "Alpaca"],
     "Massive (provider-gateway)": [PROVIDERS + "Massive"],
     "Polled services (provider-gateway)": [PROVIDERS + "Polled"],

@@ -1,7 +1,7 @@
 import AlpacaEngine
 import AlpacaProvider
 import EngineKit
-import HistoryKit
+import StreamKit
 import MarketModel
 import Primitives
 import ProviderKit

@@ -1,7 +1,6 @@
 internal import EngineKit
 internal import AlpacaEngine
 internal import HTTPClient
-internal import HistoryKit
 internal import Primitives
 internal import ServiceRuntime
 internal import StreamKit

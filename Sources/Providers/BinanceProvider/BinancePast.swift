@@ -1,7 +1,6 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
 internal import Primitives
 internal import ServiceRuntime
 internal import StreamKit

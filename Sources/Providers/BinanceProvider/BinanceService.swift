@@ -1,7 +1,6 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
 internal import MarketModel
 internal import ProviderKit
 internal import Primitives

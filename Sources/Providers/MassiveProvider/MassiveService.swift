@@ -1,6 +1,5 @@
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
 internal import MassiveEngine
 internal import Primitives
 internal import ServiceRuntime

@@ -1,6 +1,5 @@
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
 internal import MarketModel
 internal import PolledEngine
 internal import Primitives

@@ -1,5 +1,4 @@
 internal import EngineKit
-internal import HistoryKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit

@@ -1,5 +1,4 @@
 package import EngineKit
-package import HistoryKit
 package import MarketModel
 package import Primitives
 package import ProviderKit

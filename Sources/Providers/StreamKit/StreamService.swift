@@ -1,5 +1,4 @@
 package import EngineKit
-package import HistoryKit
 package import ServiceRuntime
 package import WebSocketClient
 

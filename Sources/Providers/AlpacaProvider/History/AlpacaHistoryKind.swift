@@ -1,7 +1,6 @@
 internal import AlpacaEngine
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime

@@ -1,7 +1,7 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import HTTPClient
-internal import HistoryKit
+internal import StreamKit
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime

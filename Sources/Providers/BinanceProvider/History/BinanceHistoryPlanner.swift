@@ -1,6 +1,6 @@
 internal import BinanceEngine
 internal import EngineKit
-internal import HistoryKit
+internal import StreamKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit

@@ -1,4 +1,4 @@
-internal import HistoryKit
+internal import StreamKit
 internal import IBEngine
 internal import Primitives
 package import ProviderKit

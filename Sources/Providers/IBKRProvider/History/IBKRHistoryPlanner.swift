@@ -1,5 +1,5 @@
 internal import EngineKit
-internal import HistoryKit
+internal import StreamKit
 internal import IBEngine
 internal import MarketModel
 internal import Primitives

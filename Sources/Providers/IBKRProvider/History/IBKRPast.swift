@@ -1,6 +1,6 @@
 internal import EngineKit
 internal import Glibc
-internal import HistoryKit
+internal import StreamKit
 internal import IBEngine
 internal import MarketModel
 internal import Primitives

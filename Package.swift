@@ -254,6 +254,7 @@ let suites: [Tests] = [
     tests(of: "BinanceEngine", uses: model + engineSupport, isLong: true),
     tests(of: "AlpacaEngine", uses: model + engineSupport, isLong: true),
     tests(of: "MassiveEngine", uses: model + engineSupport, isLong: true),
+    tests(of: "EngineKit", uses: model + engineSupport + ["AlpacaEngine", "MassiveEngine"]),
     tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
     tests(of: "Membership", uses: model, isLong: true),
     tests(of: "IBProtocol", uses: model),
@@ -606,7 +607,8 @@ let package = Package(
             name: "ServiceTestSupport", dependencies: frame + ["TestSupport"] + tape,
             path: "Tests/ServiceTestSupport", swiftSettings: strict),
         .target(
-            name: "HistoryTestSupport", dependencies: ["EngineKit"] + model,
+            name: "HistoryTestSupport",
+            dependencies: ["AlpacaEngine", "EngineKit", "MassiveEngine"] + model,
             path: "Tests/HistoryTestSupport", swiftSettings: strict),
         .target(
             name: "VenueTestSupport", dependencies: ["VenueWeb", "Primitives"],

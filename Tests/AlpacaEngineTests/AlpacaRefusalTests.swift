@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Testing
 
@@ -75,19 +76,4 @@ import Testing
         #expect(bench.gaps.last?.state == GapState.abandoned.rawValue)
     }
 
-    @Test("a failure after a refusal of the key is what is shown")
-    func failure() {
-        var bench = AlpacaBench()
-        bench.follow(["AAPL"])
-        _ = bench.takeWishes()
-        bench.opened(1)
-        bench.receive(AlpacaBench.connected, on: 1)
-        bench.receive(AlpacaBench.error(402, "auth failed"), on: 1)
-        #expect(bench.engine.status.state == .refused)
-        bench.pass(StreamLimits.refusedWait)
-        bench.ended(2, "no route")
-        #expect(bench.engine.status.state == .closed)
-        #expect(bench.engine.status.reason == "no route")
-        #expect(bench.engine.status.feeds[0].reason.isEmpty)
-    }
 }

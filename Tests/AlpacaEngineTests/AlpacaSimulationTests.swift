@@ -20,6 +20,19 @@ import Testing
         check(world, seed)
     }
 
+    @Test("so it is where the past fills gaps, and some are", arguments: Seeds(fixed: 0...59).all())
+    func filling(seed: UInt64) {
+        var world = AlpacaWorld(.trades, .trade, seed: seed, fills: true)
+        for _ in 0..<6_000 { world.step() }
+        world.end()
+        check(world, seed)
+        let filled = world.onTape.contains { record in
+            guard case .gap(let gap) = record else { return false }
+            return gap.state == GapState.filled.rawValue
+        }
+        #expect(filled, "TAPELINE_SEED=\(seed): no gap was filled")
+    }
+
     @Test(
         "each bar is there as it was made last, or lies in a gap",
         arguments: Seeds(fixed: 0...39).all())

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -58,16 +59,21 @@ struct AlpacaWorld {
     /// The bars of the service, as it made them last.
     var madeBars: [AlpacaMadeBar] = []
     private var halfMinutes: Int64 = 0
+    /// Whether the past fills gaps, and what it is asked.
+    let fills: Bool
+    private var fetches: [StreamFetch] = []
 
-    init(_ feeds: Instrument.Feeds, _ kind: DataKind, seed: UInt64) {
+    init(_ feeds: Instrument.Feeds, _ kind: DataKind, seed: UInt64, fills: Bool = false) {
         self.feeds = feeds
         self.kind = kind
-        bench = AlpacaBench(.sip, Self.change)
+        self.fills = fills
+        bench = AlpacaBench { Self.change(&$0, fills) }
         random = SeededRandom(seed: seed)
         bench.follow(Self.symbols, feeds)
     }
 
-    static func change(_ settings: inout AlpacaSettings) {
+    static func change(_ settings: inout AlpacaSettings, _ fills: Bool) {
+        settings.stream.fills = fills
         settings.stream.reconnectMax = 2_000_000_000
         settings.stream.silentAfter = 4_000_000_000
     }
@@ -80,9 +86,7 @@ struct AlpacaWorld {
     }
 
     /// The records on the tape.
-    var onTape: [TapeRecord] {
-        tape.compactMap { if case .tape(let record) = $0 { record } else { nil } }
-    }
+    var onTape: [TapeRecord] { tape.taped }
 
     mutating func chance(_ perMille: Int) -> Bool {
         Int.random(in: 0..<1_000, using: &random) < perMille
@@ -109,9 +113,39 @@ struct AlpacaWorld {
                     lines[place].queue.append(AlpacaBench.authenticated)
                 }
             case .send(let number, let text): answer(text, on: number)
-            case .fetch: Issue.record("nothing is fetched")
+            case .fetch(let fetch): fetches.append(fetch)
             }
         }
+    }
+
+    /// Answers the request for the past, in pages, or fails.
+    private mutating func answerFetches() {
+        for fetch in fetches {
+            guard chance(850), let (span, page) = AlpacaWords.asked(PastQuery(fetch.target)),
+                let span
+            else {
+                bench.answer(
+                    fetch.number,
+                    chance(500) ? .failed("cut") : .limited(retryAfter: nil, isBanned: false))
+                continue
+            }
+            let all = happened.filter {
+                Self.symbols[Int($0.symbol)] == fetch.symbol && span.contains($0.time)
+                    && $0.reported <= bench.now.wall
+            }.sorted { $0.time < $1.time }
+            let begin = Int(page) ?? 0
+            let rows = all.dropFirst(begin).prefix(Int.random(in: 1...40, using: &random))
+            let end = begin + rows.count
+            let texts = rows.map {
+                AlpacaWords.row($0.time, $0.id, exchange: $0.exchange, size: "\($0.size)")
+            }
+            bench.answer(
+                fetch.number,
+                .page(
+                    AlpacaWords.page(
+                        texts, of: fetch.symbol, next: end < all.count ? "\(end)" : "")))
+        }
+        fetches = []
     }
 
     func place(_ number: UInt32) -> Int? {
@@ -243,6 +277,7 @@ struct AlpacaWorld {
             if chance(30) { change() }
         }
         if chance(700) { deliver() }
+        if chance(300) { answerFetches() }
         ping()
         guard let line = lines.last else { return }
         if chance(4) {
@@ -254,7 +289,7 @@ struct AlpacaWorld {
             lines[lines.count - 1].queue = []
         } else if chance(3), !line.isDead {
             bench.receive(chance(500) ? "garbage" : AlpacaBench.error(500), on: line.number)
-        } else if chance(2) {
+        } else if chance(2), !fills || chance(150) {
             kill()
         }
     }
@@ -262,28 +297,17 @@ struct AlpacaWorld {
     /// Another gateway begins with what is on the tape.
     mutating func kill() {
         kills += 1
-        let reached = bench.out.floor
         tape += bench.records
-        let open = openGaps()
-        lines = []
-        bench = AlpacaBench(
-            at: bench.time + 3_000_000_000, Self.change)
-        bench.follow(Self.symbols, feeds, reached: reached, gaps: open)
-    }
-
-    /// The gaps on the tape that have no end.
-    func openGaps() -> [OpenGap] {
-        (0..<3 as Range<UInt32>).compactMap { symbol in
-            let last = tape.compactMap { record -> GapRecord? in
-                guard case .tape(.gap(let gap)) = record, gap.header.symbol == symbol,
-                    gap.reason != GapReason.scale.rawValue
-                else { return nil }
+        let open = (0..<3 as Range<UInt32>).flatMap { symbol in
+            onTape.compactMap { record -> GapRecord? in
+                guard case .gap(let gap) = record, gap.header.symbol == symbol else { return nil }
                 return gap
-            }.last
-            guard let last, !last.to.isDefined else { return nil }
-            return OpenGap(
-                instrument: symbol, kind: kind, from: last.from, to: .undefined,
-                reason: GapReason(rawValue: last.reason) ?? .unknown)
+            }.forSuccessor(kind)
         }
+        lines = []
+        fetches = []
+        let fills = fills
+        bench = AlpacaBench(at: bench.time + 3_000_000_000) { Self.change(&$0, fills) }
+        bench.follow(Self.symbols, feeds, reached: tape.arrived, gaps: open)
     }
 }

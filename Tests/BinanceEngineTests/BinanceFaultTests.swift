@@ -87,7 +87,7 @@ private struct TradeBench: FaultBench {
         var bench = TradeBench()
         bench.bench.hostAhead = hostAhead * Self.second
         bench.bench.follow(["BTCUSDT"])
-        let fault = World.Fault.allCases[fault]
+        let fault = ConnectionFault.allCases[fault]
         #expect(World.problems(of: fault, bench) == [])
     }
 

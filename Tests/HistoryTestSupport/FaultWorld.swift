@@ -1,3 +1,4 @@
+package import EngineKit
 package import MarketModel
 package import Primitives
 
@@ -7,6 +8,7 @@ package enum FaultWish {
     case authenticate(UInt32)
     case send(UInt32, String)
     case close(UInt32)
+    case fetch(StreamFetch)
 }
 
 /// An engine of a service, with a clock that the test moves, as `FaultWorld` needs it.
@@ -35,36 +37,57 @@ package protocol FaultBench {
     static func event(of record: TapeRecord) -> (id: UInt64, time: Timestamp)?
     /// Another process, which begins with what this one has left.
     func next(gaps: [OpenGap]) -> Self
+    /// The same. `reached`: until when an earlier process had recorded.
+    func next(gaps: [OpenGap], reached: Timestamp) -> Self
+    /// Returns a page of events as the service's past writes it. `next`: what names the next page;
+    /// empty: there is none.
+    func page(_ events: [PastEvent], next: String) -> [UInt8]
+    /// Returns the times that a request asks for, and what names its page.
+    func asked(_ query: PastQuery) -> (span: Range<Timestamp>?, page: String)?
+    /// What became of a request.
+    mutating func answer(_ number: UInt64, _ answer: StreamAnswer)
+}
+
+extension FaultBench {
+    package func next(gaps: [OpenGap], reached: Timestamp) -> Self { next(gaps: gaps) }
+
+    package func page(_ events: [PastEvent], next: String) -> [UInt8] { [] }
+
+    package func asked(_ query: PastQuery) -> (span: Range<Timestamp>?, page: String)? { nil }
+
+    package mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {}
 }
 
 /// A service with one symbol and ten events a second, whose connection is slow, mute or cut.
 package struct FaultWorld<Bench: FaultBench> {
-    private static var step: Int64 { 100_000_000 }
-    private static var latency: Int64 { 30_000_000 }
+    static var step: Int64 { 100_000_000 }
+    static var latency: Int64 { 30_000_000 }
 
-    private var bench: Bench
+    var bench: Bench
     /// Whether the process reads; the service's buffer waits otherwise.
-    private var isReading = true
+    var isReading = true
     /// Whether the service sends no events, and answers all else.
-    private var isMute = false
+    var isMute = false
     /// When each event happened, by its number less 1.
-    private var happened: [Timestamp] = []
-    private var opened = 0
+    var happened: [Timestamp] = []
+    var opened = 0
     /// What has come onto the tape.
-    private var tape: [TapeRecord] = []
-    private var taken = 0
-    private var line: UInt32?
-    private var isSubscribed = false
-    private var queue: [(at: Int64, text: String)] = []
+    var tape: [TapeRecord] = []
+    var taken = 0
+    var line: UInt32?
+    var isSubscribed = false
+    var queue: [(at: Int64, text: String)] = []
+    /// What becomes of requests for the past.
+    var past = FaultPast()
 
-    private init(_ bench: Bench) { self.bench = bench }
+    init(_ bench: Bench) { self.bench = bench }
 
     /// Lets time pass.
-    private mutating func run(seconds: Int64) {
+    mutating func run(seconds: Int64) {
         for _ in 0..<(seconds * 1_000_000_000 / Self.step) { step() }
     }
 
-    private mutating func step(_ length: Int64 = step) {
+    mutating func step(_ length: Int64 = step) {
         bench.time += length
         happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
         if line != nil, isSubscribed, !isMute {
@@ -74,7 +97,7 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// A turn of the process, which reads so many messages.
-    private mutating func read(_ most: Int) {
+    mutating func read(_ most: Int) {
         var count = 0
         while count < most, let first = queue.first, first.at <= bench.time, let line {
             queue.removeFirst()
@@ -86,7 +109,7 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// The connection ends; what waited in it is lost.
-    private mutating func cut() {
+    mutating func cut() {
         guard let number = line else { return }
         line = nil
         queue = []
@@ -95,11 +118,15 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 
     /// The process ends in good order, and three seconds later another one begins.
-    private mutating func restart() {
+    mutating func restart() {
         bench.stop()
         obey()
-        let open = openGaps
-        bench = bench.next(gaps: open)
+        begin(openGaps, reached: .undefined)
+    }
+
+    /// Another process begins three seconds later with gaps.
+    mutating func begin(_ gaps: [OpenGap], reached: Timestamp) {
+        bench = bench.next(gaps: gaps, reached: reached)
         taken = 0
         line = nil
         queue = []
@@ -110,9 +137,10 @@ package struct FaultWorld<Bench: FaultBench> {
         obey()
     }
 
-    private mutating func obey() {
+    mutating func obey() {
         for wish in bench.takeFaultWishes() {
             switch wish {
+            case .open(let number) where bench.time < past.refusedUntil: bench.ended(number, "cut")
             case .open(let number):
                 opened += 1
                 (line, isSubscribed, queue) = (number, false, [])
@@ -124,6 +152,7 @@ package struct FaultWorld<Bench: FaultBench> {
                 let (texts, isBegin) = bench.answers(to: text)
                 say(texts)
                 if isBegin { isSubscribed = true }
+            case .fetch(let fetch): answer(fetch)
             }
         }
         for case .tape(let record) in bench.records.dropFirst(taken) { tape.append(record) }
@@ -134,17 +163,12 @@ package struct FaultWorld<Bench: FaultBench> {
         for text in texts { queue.append((bench.time + Self.latency, text)) }
     }
 
-    private var gaps: [GapRecord] {
+    var gaps: [GapRecord] {
         tape.compactMap { if case .gap(let gap) = $0 { gap } else { nil } }
     }
 
-    private var openGaps: [OpenGap] {
-        guard let last = gaps.last, !last.to.isDefined else { return [] }
-        return [
-            OpenGap(
-                instrument: 0, kind: DataKind(rawValue: last.kind) ?? .trade, from: last.from,
-                to: .undefined, reason: GapReason(rawValue: last.reason) ?? .unknown)
-        ]
+    var openGaps: [OpenGap] {
+        gaps.forSuccessor(gaps.last.flatMap { DataKind(rawValue: $0.kind) } ?? .trade)
     }
 
     /// What became of the events.
@@ -175,24 +199,24 @@ package struct FaultWorld<Bench: FaultBench> {
     }
 }
 
-extension FaultWorld {
-    /// What happens to a connection.
-    package enum Fault: CaseIterable, Sendable {
-        /// It is cut.
-        case cut
-        /// Nothing is read for half a minute, then four seconds of it, and then it is cut.
-        case slow
-        /// The same, but the process ends in good order.
-        case slowAtStop
-        /// For an hour nothing comes but answers, on whatever connection.
-        case mute
-        /// The same a few seconds after the process has begun, for a minute.
-        case muteSoon
-    }
+/// What happens to a connection.
+package enum ConnectionFault: CaseIterable, Sendable {
+    /// It is cut.
+    case cut
+    /// Nothing is read for half a minute, then four seconds of it, and then it is cut.
+    case slow
+    /// The same, but the process ends in good order.
+    case slowAtStop
+    /// For an hour nothing comes but answers, on whatever connection.
+    case mute
+    /// The same a few seconds after the process has begun, for a minute.
+    case muteSoon
+}
 
+extension FaultWorld {
     /// Lets the fault happen. Returns what is wrong, in sentences: each event that did not come
     /// lies in a gap, and few others do.
-    package static func problems(of fault: Fault, _ bench: Bench) -> [String] {
+    package static func problems(of fault: ConnectionFault, _ bench: Bench) -> [String] {
         var world = FaultWorld(bench)
         var problems = world.run(fault)
         let outcome = world.outcome
@@ -209,7 +233,7 @@ extension FaultWorld {
 
     /// Runs a minute, then the fault, then half a minute, and ends. Returns what was wrong while
     /// the fault lasted.
-    private mutating func run(_ fault: Fault) -> [String] {
+    private mutating func run(_ fault: ConnectionFault) -> [String] {
         var problems: [String] = []
         bench.turn()
         obey()
@@ -241,16 +265,62 @@ extension FaultWorld {
 }
 
 extension [GapRecord] {
-    /// What is missing at last. The last record about a gap counts: it has the end of one that had
-    /// none.
-    package var ofMissing: [GapRecord] {
-        Dictionary(map { ($0.from, $0) }) { $1 }.values.filter {
-            $0.state != GapState.filled.rawValue
+    /// What is missing at last. The last record about a moment counts.
+    package var ofMissing: [GapRecord] { left.filter { $0.state != GapState.filled.rawValue } }
+
+    /// What each part of the gaps is at last.
+    private var left: [GapRecord] {
+        var parts: [GapRecord] = []
+        for record in self {
+            // It has the end of one that had none.
+            parts.removeAll { !$0.to.isDefined && $0.from == record.from }
+            parts = parts.flatMap { $0.without(record) } + [record]
+        }
+        return parts
+    }
+
+    /// The gaps that a later process gets, of an instrument.
+    package func forSuccessor(_ kind: DataKind = .trade) -> [OpenGap] {
+        let states = [GapState.open, .filling].map(\.rawValue)
+        return left.filter { states.contains($0.state) }.map {
+            OpenGap(
+                instrument: $0.header.symbol, kind: kind, from: $0.from, to: $0.to,
+                reason: GapReason(rawValue: $0.reason) ?? .unknown)
         }
     }
 
     /// Whether one of them says that what happened at a moment is missing.
     package func haveMissing(_ time: Timestamp) -> Bool {
         contains { $0.from <= time && (!$0.to.isDefined || time < $0.to) }
+    }
+}
+
+extension GapRecord {
+    /// Returns the parts of it of which a later record says nothing.
+    fileprivate func without(_ other: GapRecord) -> [GapRecord] {
+        let never = Timestamp(nanoseconds: .max)
+        let (end, otherEnd) = (to.isDefined ? to : never, other.to.isDefined ? other.to : never)
+        guard from < otherEnd, other.from < end else { return [self] }
+        var (before, after) = (self, self)
+        before.to = other.from
+        after.from = otherEnd
+        return (from < other.from ? [before] : []) + (otherEnd < end ? [after] : [])
+    }
+}
+
+extension [ProviderRecord] {
+    /// The records for the tape.
+    package var taped: [TapeRecord] {
+        compactMap { if case .tape(let record) = $0 { record } else { nil } }
+    }
+
+    /// The time before which all had arrived, as a later process is told it.
+    package var arrived: Timestamp {
+        lazy.compactMap(\.header).flatMap { header -> [Timestamp] in
+            let isOfPast = !header.flags.isDisjoint(with: [.backfilled, .delayed])
+            return isOfPast || !header.providerTime.isDefined
+                ? [header.receiveTime]
+                : [header.receiveTime, header.providerTime.advanced(byNanoseconds: 1)]
+        }.max() ?? .undefined
     }
 }

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Testing
 

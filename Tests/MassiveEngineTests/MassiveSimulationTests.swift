@@ -40,7 +40,9 @@ import Testing
         var bench: MassiveBench
         var random: SeededRandom
         let lag: Int64
+        let fills: Bool
         var line: Line?
+        var fetches: [StreamFetch] = []
         /// What the exchanges reported, and the service has not yet.
         var waiting: [(at: Int64, trade: Happened)] = []
         var happened: [Happened] = []
@@ -76,9 +78,39 @@ import Testing
                     line?.isAuthenticated = true
                     line?.queue.append(MassiveBench.authenticated)
                 case .send(let number, let text): answer(text, on: number)
-                case .fetch: continue
+                case .fetch(let fetch): fetches.append(fetch)
                 }
             }
+        }
+
+        /// Answers the request for the past, in pages, or fails.
+        mutating func answerFetches() {
+            for fetch in fetches {
+                let query = PastQuery(fetch.target)
+                guard chance(850), let asked = MassiveWords.asked(query) else {
+                    bench.answer(
+                        fetch.number,
+                        chance(500) ? .failed("cut") : .limited(retryAfter: nil, isBanned: false))
+                    continue
+                }
+                let waiting = Set(waiting.map(\.trade))
+                let all = happened.filter {
+                    MassiveSimulationTests.symbols[Int($0.symbol)] == fetch.symbol
+                        && fetch.span.contains($0.time) && !waiting.contains($0)
+                }.sorted { $0.stamp < $1.stamp }
+                let begin = Int(asked.page) ?? 0
+                let rows = all.dropFirst(begin).prefix(Int.random(in: 1...40, using: &random))
+                let end = begin + rows.count
+                let texts = rows.map {
+                    MassiveWords.row($0.time.nanoseconds, $0.number, id: $0.id, size: "100")
+                }
+                bench.answer(
+                    fetch.number,
+                    .page(
+                        MassiveWords.page(
+                            texts, of: fetch.symbol, next: end < all.count ? "\(end)" : "")))
+            }
+            fetches = []
         }
 
         mutating func answer(_ text: String, on number: UInt32) {
@@ -170,6 +202,7 @@ import Testing
             if chance(800) { trade() }
             report()
             if chance(700) { deliver() }
+            if chance(300) { answerFetches() }
             ping()
             guard let now = line else { return }
             if chance(4) {
@@ -184,37 +217,29 @@ import Testing
                 bench.receive(
                     chance(500) ? "garbage" : MassiveBench.status("auth_timeout", "late"),
                     on: now.number)
-            } else if chance(2) {
+            } else if chance(2), !fills || chance(150) {
                 kill()
             }
         }
 
         /// Another gateway begins with what is on the tape.
         mutating func kill() {
-            let reached = bench.out.floor
             tape += bench.records
-            let open = openGaps()
-            lose()
-            let feed = bench.engine.settings.feed
-            bench = MassiveBench(
-                feed, at: bench.time + 3_000_000_000, MassiveSimulationTests.change)
-            bench.follow(MassiveSimulationTests.symbols, reached: reached, gaps: open)
-        }
-
-        /// The gaps on the tape that have no end.
-        func openGaps() -> [OpenGap] {
-            (0..<3 as Range<UInt32>).compactMap { symbol in
-                let last = tape.compactMap { record -> GapRecord? in
-                    guard case .tape(.gap(let gap)) = record, gap.header.symbol == symbol,
-                        gap.reason != GapReason.scale.rawValue
-                    else { return nil }
+            let open = (0..<3 as Range<UInt32>).flatMap { symbol in
+                tape.taped.compactMap { record -> GapRecord? in
+                    guard case .gap(let gap) = record, gap.header.symbol == symbol else {
+                        return nil
+                    }
                     return gap
-                }.last
-                guard let last, !last.to.isDefined else { return nil }
-                return OpenGap(
-                    instrument: symbol, kind: .trade, from: last.from, to: .undefined,
-                    reason: GapReason(rawValue: last.reason) ?? .unknown)
+                }.forSuccessor()
             }
+            lose()
+            fetches = []
+            let (feed, fills) = (bench.engine.settings.feed, fills)
+            bench = MassiveBench(feed, at: bench.time + 3_000_000_000) {
+                MassiveSimulationTests.change(&$0, fills)
+            }
+            bench.follow(MassiveSimulationTests.symbols, reached: tape.arrived, gaps: open)
         }
     }
 
@@ -223,6 +248,11 @@ import Testing
         arguments: Seeds(fixed: 0...59, failed: [2_091_781_477_855_597_176]).all())
     func service(seed: UInt64) {
         run(seed, .realTime, lag: 0)
+    }
+
+    @Test("so it is where the past fills gaps, and some are", arguments: Seeds(fixed: 0...59).all())
+    func filling(seed: UInt64) {
+        run(seed, .realTime, lag: 0, fills: true)
     }
 
     @Test(
@@ -234,27 +264,29 @@ import Testing
         run(seed, .delayed, lag: 15 * MassiveBench.minute)
     }
 
-    private func run(_ seed: UInt64, _ feed: MassiveFeedName, lag: Int64) {
+    private func run(
+        _ seed: UInt64, _ feed: MassiveFeedName, lag: Int64, fills: Bool = false
+    ) {
         var world = World(
-            bench: MassiveBench(feed, Self.change), random: SeededRandom(seed: seed), lag: lag)
+            bench: MassiveBench(feed) { Self.change(&$0, fills) },
+            random: SeededRandom(seed: seed), lag: lag, fills: fills)
         world.bench.follow(Self.symbols)
-        let steps = lag > 0 ? 24_000 : 4_000
+        let steps = lag > 0 ? 24_000 : fills ? 6_000 : 4_000
         for _ in 0..<steps { world.step() }
         world.bench.stop()
         world.tape += world.bench.records
         check(world, seed)
     }
 
-    private static func change(_ settings: inout MassiveSettings) {
+    private static func change(_ settings: inout MassiveSettings, _ fills: Bool) {
+        settings.stream.fills = fills
         settings.stream.reconnectMax = 2_000_000_000
         settings.stream.silentAfter = 4_000_000_000
     }
 
     private func check(_ world: World, _ seed: UInt64) {
-        let records = world.tape.compactMap { record -> TapeRecord? in
-            if case .tape(let record) = record { record } else { nil }
-        }
-        var count = 0
+        let records = world.tape.taped
+        var (count, filled) = (0, 0)
         for symbol in 0..<3 as Range<UInt32> {
             let trades = records.compactMap { record -> Trade? in
                 guard case .trade(let trade) = record, trade.header.symbol == symbol else {
@@ -290,8 +322,13 @@ import Testing
                     missing.haveMissing(trade.time),
                     "TAPELINE_SEED=\(seed): \(symbol) \(trade.number) is in no gap")
             }
-            checkGaps(gaps, world, seed)
+            if world.fills {
+                filled += gaps.count { $0.state == GapState.filled.rawValue }
+            } else {
+                checkGaps(gaps, world, seed)
+            }
         }
+        #expect(filled > 0 || !world.fills, "TAPELINE_SEED=\(seed): no gap was filled")
         #expect(count > 500, "TAPELINE_SEED=\(seed): hardly anything came")
     }
 

@@ -1,4 +1,5 @@
 import EngineKit
+import HistoryTestSupport
 import MarketModel
 import Primitives
 import Testing
@@ -95,33 +96,6 @@ import Testing
         #expect(bench.gaps[0].from <= bench.now.wall.advanced(byNanoseconds: -lag))
     }
 
-    @Test("a dense stream that stops while pings are answered is given up, with a gap from there")
-    func stopped() {
-        var bench = MassiveBench()
-        let number = bench.begin("AAPL")
-        func trade(_ count: UInt64) -> String { "[\(bench.trade("AAPL", count))]" }
-        for count in UInt64(1)...500 {
-            bench.receive(trade(count), on: number)
-            bench.pass(MassiveBench.second / 10)
-        }
-        let last = bench.now.wall
-        #expect(bench.engine.nextDue <= bench.now.monotonic + 10 * MassiveBench.second)
-        for _ in 0..<98 { bench.pass(MassiveBench.second / 10) }
-        #expect(bench.gaps.isEmpty && bench.takeWishes().isEmpty)
-        bench.pass(MassiveBench.second)
-        #expect(bench.takeWishes().contains(.close(number)))
-        #expect(bench.gaps.count == 1 && bench.gaps[0].from < last)
-        bench.pass(MassiveBench.minute)
-        // A market that has closed is not asked again and again.
-        bench.confirm(on: bench.connect())
-        bench.pass(60 * MassiveBench.minute)
-        #expect(bench.engine.status.state == .ready && bench.takeWishes().isEmpty)
-        // Nothing vouches for the new connection until something comes.
-        #expect(bench.gaps.count == 1)
-        bench.receive(trade(501), on: 2)
-        #expect(bench.engine.status.feeds.allSatisfy { $0.state == .live && !$0.hasOpenGap })
-    }
-
     @Test("a gap of a stopped stream lasts while it is not known whether another session is there")
     func stoppedWhileOccupied() {
         var bench = MassiveBench()
@@ -151,42 +125,6 @@ import Testing
         #expect(gaps.count == 1)
     }
 
-    @Test("after an outage a stream that had been dense is expected to be so again")
-    func stoppedFromTheBeginning() {
-        var bench = MassiveBench()
-        var number = bench.begin("AAPL")
-        for count in UInt64(1)...400 {
-            bench.receive("[\(bench.trade("AAPL", count))]", on: number)
-            bench.pass(MassiveBench.second / 10)
-            guard count % 150 == 0 else { continue }
-            bench.ended(number)
-            bench.pass(MassiveBench.minute)
-            number = bench.connect()
-            bench.confirm(on: number)
-        }
-        bench.ended(number)
-        bench.pass(10 * MassiveBench.minute)
-        number = bench.connect()
-        bench.confirm(on: number)
-        #expect(bench.states.last == .live)
-        bench.pass(9 * MassiveBench.second)
-        #expect(bench.takeWishes().isEmpty)
-        bench.pass(MassiveBench.second)
-        #expect(bench.takeWishes().contains(.close(number)))
-    }
-
-    @Test("a thin stream may be silent for hours")
-    func thin() {
-        var bench = MassiveBench()
-        let number = bench.begin("AAPL")
-        for count in UInt64(1)...100 {
-            bench.receive("[\(bench.trade("AAPL", count))]", on: number)
-            bench.pass(MassiveBench.second)
-        }
-        bench.pass(60 * MassiveBench.minute)
-        #expect(bench.takeWishes().isEmpty && bench.gaps.isEmpty)
-    }
-
     @Test("the number 0 is none: nothing is taken for a double by it")
     func zero() {
         var bench = MassiveBench()
@@ -214,18 +152,5 @@ import Testing
         bench.ended(1, "closed: \(key)")
         let all = "\(bench.records) \(bench.notes) \(bench.engine.status)"
         #expect(all.contains("…") && !all.contains("m012345"), "\(all)")
-    }
-
-    @Test("a failure after a refusal is told as what it is")
-    func failureAfterRefusal() {
-        var bench = MassiveBench()
-        bench.follow(["AAPL"])
-        _ = bench.takeWishes()
-        bench.opened(1)
-        bench.receive(MassiveBench.connected, on: 1)
-        bench.receive(MassiveBench.status("auth_failed", "no"), on: 1)
-        bench.pass(StreamLimits.refusedWait)
-        bench.ended(2, "no route")
-        #expect(bench.engine.status.state == .closed && bench.engine.status.reason == "no route")
     }
 }

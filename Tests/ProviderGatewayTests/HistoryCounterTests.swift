@@ -1,12 +1,12 @@
 import AlpacaEngine
 import AlpacaProvider
 import EngineKit
-import StreamKit
 import MarketModel
 import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import StreamKit
 import TestSupport
 import Testing
 

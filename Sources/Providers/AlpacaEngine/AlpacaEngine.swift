@@ -4,11 +4,12 @@ package import Primitives
 
 /// Alpaca's streams, as a machine: what happens goes in, and records, wishes and notes come out.
 /// It has no clock, no socket and no key. The service numbers nothing.
-package struct AlpacaEngine: StreamVenue {
+package struct AlpacaEngine: FilledVenue {
     let settings: AlpacaSettings
     package var machine: StreamMachine
     var reader: AlpacaReader
     var changes: AlpacaChanges
+    package private(set) var fills: GapFills<AlpacaHistoryService>
 
     package init(_ settings: AlpacaSettings) {
         self.settings = settings
@@ -25,6 +26,12 @@ package struct AlpacaEngine: StreamVenue {
         // Trades of coins are never changed.
         changes = AlpacaChanges(
             tradesKept: settings.feed.isCrypto ? 1 : settings.stream.tradesKept)
+        let past = AlpacaHistoryService(
+            AlpacaPastFeed(settings.feed), bars: .minute,
+            isDelayed: settings.feed == .delayedSip)
+        fills = GapFills(
+            past, GapFills.Form(delay > 0 ? .delayed : [], .nanosecond),
+            seed: settings.stream.seed)
     }
 
     // MARK: messages
@@ -50,6 +57,20 @@ package struct AlpacaEngine: StreamVenue {
         if isBroken { machine.broken(link, now, into: &out) }
     }
 
+    /// Whether a trade that is reported late has come from the past before.
+    private func wasFetched(_ trade: Trade, of feed: Int) -> Bool {
+        trade.header.providerTime < machine.floor
+            && fills.hasFetched(trade.header.providerID, of: feed)
+    }
+
+    package mutating func withFills<Result>(
+        _ body: (inout GapFills<AlpacaHistoryService>, inout StreamMachine) -> Result
+    ) -> Result { body(&fills, &machine) }
+
+    package mutating func fetched(_ trade: Trade, of feed: Int) {
+        if !settings.feed.isCrypto { changes.keep(trade, of: feed) }
+    }
+
     @inline(__always)
     private mutating func take(
         _ message: StreamMessage, on link: Int, _ now: Moment,
@@ -58,6 +79,7 @@ package struct AlpacaEngine: StreamVenue {
         switch message {
         case .trade(let feed, let trade):
             guard machine.isExpected(feed, now, into: &out) else { return }
+            guard !wasFetched(trade, of: feed) else { return machine.skip(.double, into: &out) }
             machine.deliver(trade, of: feed, now, into: &out)
             if !settings.feed.isCrypto { changes.keep(trade, of: feed) }
         case .quote(let feed, let quote):
@@ -104,13 +126,13 @@ package struct AlpacaEngine: StreamVenue {
     /// Does what is due.
     package mutating func timePassed(_ now: Moment, into out: inout StreamMachine.Output) {
         guard !machine.isStopped else { return }
-        serve(now, into: &out)
+        serveAndFill(now, into: &out)
         changes.repairIfDue(now, &machine, into: &out)
     }
 
     /// The next moment at which `timePassed` has something to do.
     package var nextDue: MonotonicTime {
-        machine.isStopped ? .never : min(machine.nextDue, changes.nextRepair)
+        machine.isStopped ? .never : min(nextServed, changes.nextRepair)
     }
 
     /// Ends everything: gaps without an end, then the ends of the subscriptions.
@@ -127,7 +149,7 @@ package struct AlpacaEngine: StreamVenue {
         let channels = AlpacaChannel.all(of: instrument.feeds, isCrypto: settings.feed.isCrypto)
         let known: Instrument.Feeds = [.level1, .trades, .allTrades, .quotes, .bars, .news]
         var plan = StreamPlan(
-            name: name, channels: channels.map { $0.stream(settings.feed) },
+            name: name, channels: channels.map { $0.stream(settings) },
             absent: instrument.feeds.isSubset(of: known)
                 ? "" : "only its trades, quotes, bars and news come from here",
             problem: problem(instrument, name, channels))

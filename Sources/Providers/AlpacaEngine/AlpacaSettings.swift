@@ -121,11 +121,13 @@ enum AlpacaChannel: Int, CaseIterable, Sendable {
     var endpoint: AlpacaEndpoint { self == .news ? .news : .market }
 
     /// As the feeds know it. News are not delayed.
-    func stream(_ feed: AlpacaFeedName) -> StreamChannel {
+    func stream(_ settings: AlpacaSettings) -> StreamChannel {
         var stream = StreamChannel(
             rawValue, kind, link: endpoint.rawValue, revisedAfter: revisedAfter)
         stream.isPart = isPart
-        if endpoint == .market { stream.lag = feed.delay...feed.delay }
+        stream.isFilled = settings.stream.fills && self == .trades
+        let delay = settings.feed.delay
+        if endpoint == .market { stream.lag = delay...delay }
         return stream
     }
 

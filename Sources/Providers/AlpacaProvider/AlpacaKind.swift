@@ -31,6 +31,8 @@ extension ProviderKind {
                 ConfigurationKey(
                     "ALPACA_URL", .text, default: "wss://stream.data.alpaca.markets", group: group,
                     "Address of the service's streams."),
+                AlpacaSetup.restKey,
+                shared.fill,
             ],
             [
                 shared.pingedAfter(usual.stream.silentAfter),
@@ -85,7 +87,7 @@ struct AlpacaKeys: Sendable, CustomStringConvertible, CustomReflectable {
 
     static let rules = [
         shared.streamRule(), shared.proxyRule, shared.secretRule("API_KEY", of: group),
-        shared.secretRule("API_SECRET", of: group),
+        shared.secretRule("API_SECRET", of: group), shared.pastRule(AlpacaSetup.rest),
     ]
 
     private static func text(_ name: String, _ configuration: Configuration) -> String {
@@ -100,6 +102,7 @@ struct AlpacaSetup: Sendable {
     let keys: AlpacaKeys
     var client: WebSocketConfiguration
     var engine: AlpacaSettings
+    let past: PastAddress?
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
         guard let url = WebSocketURL(configuration.text("ALPACA_URL")) else {
@@ -113,12 +116,37 @@ struct AlpacaSetup: Sendable {
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
         engine.stream.hidden = keys.hidden
-        func span(_ key: String) -> Int64 { shared.span(key, configuration) }
-        engine.stream.silentAfter = span("SILENT_AFTER")
-        engine.stream.delayMax = span("DELAY_MAX")
-        engine.stream.tradesKept = configuration.integer("ALPACA_TRADES_KEPT")
-        engine.stream.reconnectFirst = span("RECONNECT_FIRST")
-        engine.stream.reconnectMax = span("RECONNECT_MAX")
+        shared.read(configuration, into: &engine.stream)
+        let known = AlpacaPastFeed(engine.feed) == nil ? nil : Self.rest(configuration)
+        past = known.flatMap { [keys, client, engine] in
+            engine.stream.fills ? Self.past($0, keys, client) : nil
+        }
+        engine.stream.fills = past != nil
+    }
+
+    static var restKey: ConfigurationKey {
+        ConfigurationKey(
+            "ALPACA_REST_URL", .text, group: group,
+            "Address of the past; empty: the public one, by its ALPACA_URL.")
+    }
+
+    /// Returns the address of the past, without a slash at its end; `nil`: the streams are others
+    /// than the public ones, and so is their past.
+    static func rest(_ configuration: Configuration) -> String? {
+        shared.rest(
+            configuration, public: "https://data.alpaca.markets",
+            ofStreams: ["wss://stream.data.alpaca.markets"])
+    }
+
+    static func past(
+        _ address: String, _ keys: AlpacaKeys, _ client: WebSocketConfiguration
+    ) -> PastAddress {
+        PastAddress(
+            address, keys.headers, client.forRequests,
+            HTTPMeaning(
+                group,
+                advice: "check ALPACA_API_KEY_FILE, ALPACA_API_SECRET_FILE and the feed; without a "
+                    + "paid account the past of sip is 16 minutes old", hidden: keys.hidden))
     }
 
     /// The address of a stream.

@@ -99,6 +99,23 @@ extension AlpacaSetup {
             "rises: the event `alpaca.trouble` has the reason; the account's plan limits "
                 + "symbols", \.links.refusedRequests
         ),
+        (
+            "mds_alpaca_filled_trades_total",
+            "a trade that did not come, and was fetched from the past", "", \.fills.trades
+        ),
+        (
+            "mds_alpaca_fill_requests_total", "a request for trades that did not come", "",
+            \.fills.requests
+        ),
+        (
+            "mds_alpaca_fill_failures_total",
+            "a request for trades that did not come, without an answer that can be used",
+            "the event `alpaca.trouble` has the reason", \.fills.failures
+        ),
+        (
+            "mds_alpaca_unfilled_gaps_total", "a gap of trades of which a part stays",
+            "rises: `gaps` has the reason of each", \.fills.left
+        ),
     ]
 
     private static let levels: [Names.Level] = [
@@ -120,6 +137,10 @@ extension AlpacaSetup {
             "mds_alpaca_open_gaps", "instruments whose outage lasts",
             "above 0 for long: the event `alpaca.trouble` has the reason",
             { Double($0.feeds.count { $0.hasOpenGap }) }
+        ),
+        (
+            "mds_alpaca_waiting_gaps", "gaps of trades that wait for the past",
+            "above 0 for hours: the event `alpaca.trouble` has the reason", { Double($0.fills) }
         ),
     ]
 }

@@ -6,7 +6,7 @@ internal import ServiceRuntime
 internal import StreamKit
 internal import WebSocketClient
 
-extension AlpacaSetup: StreamService {
+extension AlpacaSetup: FilledService {
     typealias Wait = WebSocketWait<AlpacaEngine>
     typealias Requests = HTTPRequests<StreamFetch, StreamAnswer>
 
@@ -24,10 +24,6 @@ extension AlpacaSetup: StreamService {
 
     func makeWait() throws -> sending Wait { try WebSocketWait(client) }
 
-    func makeRequests(
-        _ wake: @escaping @Sendable () -> Void
-    ) throws -> sending Requests? { nil }
-
     var authentication: String { keys.request }
 
     func address(of link: Int) -> WebSocketURL { address(AlpacaEndpoint.allCases[link]) }
@@ -41,6 +37,7 @@ extension AlpacaSetup: StreamService {
         json.member("articles", Int(clamping: counters.articles))
         json.member("corrections", Int(clamping: counters.changes.corrections))
         json.member("cancels", Int(clamping: counters.changes.cancels))
+        json.member("filled_trades", Int(clamping: counters.fills.trades))
         json.member("unknown_trades", Int(clamping: counters.changes.unknown))
     }
 }

@@ -23,6 +23,7 @@ package struct StreamCounts: StreamCounters, Hashable {
     package var broken: UInt64 = 0
     package var links = StreamLinkCounts()
     package var past = StreamPastCounts()
+    package var fills = StreamFillCounts()
     /// By the place of the reason in `StreamSkip.allCases`.
     private var skipped = [UInt64](repeating: 0, count: StreamSkip.allCases.count)
 
@@ -109,6 +110,17 @@ package struct StreamPastCounts: Hashable, Sendable {
     package init() {}
 }
 
+/// Counts of the gaps that the past fills.
+package struct StreamFillCounts: Hashable, Sendable {
+    package var requests: UInt64 = 0
+    /// Requests without an answer that can be used.
+    package var failures: UInt64 = 0
+    /// Trades that did not come, and were fetched.
+    package var trades: UInt64 = 0
+    /// Gaps of which a part stays.
+    package var left: UInt64 = 0
+}
+
 /// How far the second reading of trades is.
 package struct StreamPastStatus: Hashable, Sendable {
     /// Until which report all trades were read once more; undefined: none is to be read.
@@ -132,6 +144,8 @@ package struct StreamShown: StreamStatus {
     package var links: Int
     package var feeds: [ShownFeed]
     package var counters: StreamCounts
+    /// Gaps that wait for the past.
+    package var fills = 0
     package var reread = StreamPastStatus()
     /// Gaps whose trades are being asked for.
     package var holes = 0

@@ -34,6 +34,9 @@ package struct StreamFeed: LiveFeed, Sendable {
     package var openGap: UnendedGap?
     /// The number of the last record, where the service's numbers rise; 0: none came.
     package var lastID: UInt64 = 0
+    /// What came lately, where gaps are filled, and the gaps that are.
+    var arrivals = FeedArrivals()
+    var filled: [Range<Timestamp>] = []
 
     init(instrument: UInt32, name: String, channel: StreamChannel) {
         self.instrument = instrument
@@ -93,6 +96,8 @@ package struct StreamChannel: Hashable, Sendable {
     package var isShared = false
     /// How it is known what is missing.
     package var proof = StreamProof.byTime
+    /// Whether the service's past fills its gaps.
+    package var isFilled = false
 
     package init(_ number: Int, _ kind: DataKind, link: Int = 0, revisedAfter: Int64) {
         self.number = number

@@ -20,9 +20,11 @@ package struct StreamFeeds: Sendable {
     var againAt: [MonotonicTime]
     /// The gaps of an earlier process whose ids are known, until they are taken.
     var identified: [(place: Int, gap: OpenGap)] = []
+    /// The gaps that have ended and are to be filled, until they are taken.
+    var ended: [EndedGap] = []
     let settings: Settings
     /// How far the service's clock may be ahead before it is known.
-    private static let unknownAhead: Int64 = 5_000_000_000
+    static let unknownAhead: Int64 = 5_000_000_000
     /// Pings are as exact as a timer of a second.
     private static let silenceExactness: Int64 = 1_000_000_000
 
@@ -67,6 +69,7 @@ package struct StreamFeeds: Sendable {
 
     /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
     mutating func forget(_ place: Int) {
+        list[place].arrivals.forget(after: list[place].last)
         list[place].last = .undefined
         list[place].lastID = 0
         list[place].liveSince = .undefined
@@ -153,6 +156,10 @@ package struct StreamFeeds: Sendable {
             } else {
                 resume(place, item, former, now, into: &records)
             }
+            if let gap = list[place].openGap {
+                list[place].arrivals.areKnown(
+                    from: gap.from.advanced(byNanoseconds: unknownSpan(of: place)))
+            }
         }
         if list[place].isDelivered { confirm(place, now, into: &records) }
         return place
@@ -177,7 +184,8 @@ package struct StreamFeeds: Sendable {
             let doubt =
                 channel.isShared
                 ? settings.delayMax : max(settings.delayMax, settings.silentAfter)
-            from = item.reached.advanced(byNanoseconds: -doubt - channel.revisedAfter)
+            from = item.reached.advanced(
+                byNanoseconds: -doubt - channel.revisedAfter - channel.lag.upperBound)
         }
         guard from.isDefined else { return }
         let gap = UnendedGap(from: from, reason: .gatewayLost)
@@ -227,7 +235,7 @@ package struct StreamFeeds: Sendable {
         list[place].beginGap(gap, "its stream has stopped", at: now.wall, into: &records)
     }
 
-    private static let unknown = "nothing tells what was left out"
+    static let unknown = "nothing tells what was left out"
 
     private mutating func announce(
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
@@ -237,6 +245,11 @@ package struct StreamFeeds: Sendable {
             let known = list[place].inherited.filter { $0.ids != nil }
             identified += known.map { (place, $0) }
             list[place].inherited.removeAll { $0.ids != nil }
+        } else if list[place].channel.isFilled {
+            for gap in list[place].inherited {
+                fill((gap.from, gap.to), gap.reason, place, isInherited: true)
+            }
+            list[place].inherited = []
         }
         list[place].announce(
             subscription(list[place], .start, now), "nothing fetches these records", at: now.wall,
@@ -364,7 +377,7 @@ package struct StreamFeeds: Sendable {
     private mutating func endGap(
         of place: Int, _ detail: String, _ now: Moment, into records: inout [ProviderRecord]
     ) {
-        guard list[place].openGap != nil else { return }
+        guard let gap = list[place].openGap else { return }
         // What is missing has the service's times. The freshest message was under way, too.
         let channel = list[place].channel
         let unknown = channel.proof == .byTime ? Self.unknownAhead : 0
@@ -372,7 +385,13 @@ package struct StreamFeeds: Sendable {
             channel.proof == .byArrival
             ? 0 : clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? unknown
         let present = now.wall.advanced(byNanoseconds: ahead - channel.lag.lowerBound)
-        list[place].settleGap(present, .abandoned, detail, at: now.wall, into: &records)
+        guard channel.isFilled, list[place].isWanted else {
+            return list[place].settleGap(
+                present, .abandoned, detail, at: now.wall, into: &records)
+        }
+        let end = max(present, gap.from.advanced(byNanoseconds: 1))
+        list[place].endGap(end, at: now.wall, into: &records)
+        fill((gap.from, end), gap.reason, place, isInherited: false)
     }
 
     // MARK: state

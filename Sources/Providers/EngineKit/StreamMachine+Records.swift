@@ -70,6 +70,7 @@ extension StreamMachine {
         let moment = delayed(now)
         feeds.clock.note(time, moment)
         noteLast(time, of: feed, moment)
+        feeds.arrived(feed, trade.header.providerID, time)
         out.records.append(.tape(.trade(trade)))
     }
 

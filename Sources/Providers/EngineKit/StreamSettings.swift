@@ -13,6 +13,8 @@ package struct StreamSettings: Sendable {
     package var delayMax: Int64 = 2_000_000_000
     /// The last trades that are known again.
     package var tradesKept = 524_288
+    /// Whether the service's past fills gaps of trades.
+    package var fills = false
     /// What no reason may show, as the service can send back what it was given.
     package var hidden = HiddenTexts()
 

@@ -15,9 +15,8 @@ package enum StreamWish: Hashable, Sendable {
 }
 
 /// A request for past trades of a symbol, or for something else of its service.
-package struct StreamFetch: Hashable, Sendable {
+package struct StreamFetch: PastRequest, Hashable, Sendable {
     package let number: UInt64
-    /// The path of its address, and its query, encoded.
     package let target: String
     package let symbol: String
     /// The first time, and the one after the last; undefined: they are not asked for by times.
@@ -32,6 +31,9 @@ package struct StreamFetch: Hashable, Sendable {
         self.symbol = symbol
         self.span = span
     }
+
+    /// The engine itself paces its requests.
+    package var interval: Int64 { 0 }
 }
 
 /// Something for the log.

@@ -4,7 +4,7 @@ package import Primitives
 
 /// Massive's stream of US stocks, as a machine: what happens goes in, and records, wishes and notes
 /// come out. It has no clock, no socket and no key. The service's numbers rise and are not dense.
-package struct MassiveEngine: StreamVenue {
+package struct MassiveEngine: FilledVenue {
     let settings: MassiveSettings
     package var machine: StreamMachine
     private var reader: MassiveReader
@@ -14,6 +14,7 @@ package struct MassiveEngine: StreamVenue {
     private var lastQuotes: [Quote] = []
     private var times: TradeTimes
     private var reread: MassiveReread
+    package private(set) var fills: GapFills<MassiveHistoryService>
 
     package init(_ settings: MassiveSettings) {
         self.settings = settings
@@ -32,6 +33,11 @@ package struct MassiveEngine: StreamVenue {
             MassiveReread.Settings(
                 ages: settings.rereadAges, lag: lag.upperBound, flags: flags,
                 seed: settings.stream.seed))
+        let past = MassiveHistoryService(
+            bars: .minute, requestsPerMinute: MassiveLimits.fillsPerMinute,
+            isDelayed: settings.feed == .delayed)
+        fills = GapFills(
+            past, GapFills.Form(flags, .millisecond), seed: settings.stream.seed)
     }
 
     // MARK: what is wanted
@@ -66,7 +72,7 @@ package struct MassiveEngine: StreamVenue {
         let channels = MassiveChannel.all(of: instrument.feeds, settings.bars)
         let known: Instrument.Feeds = [.level1, .trades, .allTrades, .quotes, .bars]
         var plan = StreamPlan(
-            name: name, channels: channels.map { $0.stream(settings.feed) },
+            name: name, channels: channels.map { $0.stream(settings) },
             absent: instrument.feeds.isSubset(of: known)
                 ? "" : "only its trades, quotes and bars come from here")
         if instrument.contract.security != .stock {
@@ -206,7 +212,7 @@ package struct MassiveEngine: StreamVenue {
     /// Does what is due.
     package mutating func timePassed(_ now: Moment, into out: inout StreamMachine.Output) {
         guard !machine.isStopped else { return }
-        serve(now, into: &out)
+        serveAndFill(now, into: &out)
         if let fetch = reread.timePassed(now) { out.wishes.append(.fetch(fetch)) }
     }
 
@@ -215,18 +221,29 @@ package struct MassiveEngine: StreamVenue {
         _ number: UInt64, _ answer: StreamAnswer, _ now: Moment,
         into out: inout StreamMachine.Output
     ) {
-        guard !machine.isStopped else { return }
+        guard !fill(number, answer, now, into: &out) else { return }
         if let note = reread.answered(number, answer, now, into: &out.records) { out.note(note) }
+    }
+
+    package mutating func withFills<Result>(
+        _ body: (inout GapFills<MassiveHistoryService>, inout StreamMachine) -> Result
+    ) -> Result { body(&fills, &machine) }
+
+    package mutating func fetched(_ trade: Trade, of feed: Int) {
+        times.keep(trade.header.providerID, of: feed, trade.header.providerTime)
     }
 
     package var status: StreamShown {
         var status = machine.status
+        status.fills = fills.count
         status.counters.past = reread.counters
         status.reread = reread.status
         return status
     }
 
     package func limits(_ now: MonotonicTime) -> [ProviderLimit] {
-        machine.limits(now) + [reread.limit(now)].compactMap(\.self)
+        machine.limits(now)
+            + [reread.limit(now), machine.settings.fills ? fills.limit(now) : nil]
+            .compactMap(\.self)
     }
 }

@@ -76,6 +76,8 @@ package enum MassiveLimits {
     package static let spanFailuresMax = 12
     /// The changes that are known when they are read once more.
     package static let changesKept = 131_072
+    /// The requests in a minute that fill gaps, which leaves most to loads.
+    package static let fillsPerMinute = 120
     /// The time between two requests.
     package static let requestsInterval: Int64 = 50_000_000
     /// What is known of how many requests are taken.
@@ -105,9 +107,10 @@ enum MassiveChannel: String, CaseIterable, Sendable {
     }
 
     /// As the feeds know it.
-    func stream(_ feed: MassiveFeedName) -> StreamChannel {
+    func stream(_ settings: MassiveSettings) -> StreamChannel {
         var stream = StreamChannel(number, kind, revisedAfter: revisedAfter)
-        stream.lag = feed.lag
+        stream.lag = settings.feed.lag
+        stream.isFilled = settings.stream.fills && self == .trades
         return stream
     }
 

@@ -29,6 +29,7 @@ extension ProviderKind {
                     "MASSIVE_URL", .text, group: group,
                     "Address of the service's streams; empty: the host of the feed."),
                 MassiveSetup.restKey,
+                shared.fill,
                 ConfigurationKey(
                     "MASSIVE_REREAD_FIRST", .duration(.zero...Duration.seconds(86_400)),
                     default: "20m", group: group,
@@ -85,13 +86,8 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
     var customMirror: Mirror { Mirror(self, children: [:]) }
 
     static let rules = [
-        shared.streamRule(canBeEmpty: true),
-        ConfigurationRule { configuration in
-            MassiveHistorySetup.rest(configuration).flatMap {
-                HistoryKeys.problem(ofAddress: "MASSIVE_REST_URL", $0)
-            }
-        },
-        shared.proxyRule, shared.secretRule("API_KEY", of: group),
+        shared.streamRule(canBeEmpty: true), shared.pastRule(MassiveSetup.rest), shared.proxyRule,
+        shared.secretRule("API_KEY", of: group),
     ]
 }
 
@@ -99,12 +95,10 @@ struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
 struct MassiveSetup: Sendable {
     /// With the path of the market.
     let address: WebSocketURL
-    /// Of the service's past; `nil`: it is not known.
-    let rest: String?
+    /// `nil`: nothing is asked for.
+    let past: PastAddress?
     let key: MassiveKey
     var client: WebSocketConfiguration
-    /// How requests are made; `nil`: none are.
-    var requests: HTTPConfiguration?
     var engine: MassiveSettings
 
     init(_ configuration: Configuration, seed: UInt64) throws(SettingsError) {
@@ -117,7 +111,6 @@ struct MassiveSetup: Sendable {
         while address.path.hasSuffix("/") { address.path.removeLast() }
         if !address.path.hasSuffix("/stocks") { address.path += "/stocks" }
         self.address = address
-        rest = MassiveHistorySetup.rest(configuration)
         key = MassiveKey(configuration)
         client = shared.client(configuration)
         let silentAfter = configuration.duration("MASSIVE_SILENT_AFTER")
@@ -126,22 +119,38 @@ struct MassiveSetup: Sendable {
         engine.stream.hidden = key.hidden
         engine.bars = MassiveBars(rawValue: configuration.text("MASSIVE_BARS")) ?? usual.bars
         func span(_ key: String) -> Int64 { shared.span(key, configuration) }
-        engine.stream.silentAfter = span("SILENT_AFTER")
-        engine.stream.delayMax = span("DELAY_MAX")
-        engine.stream.tradesKept = configuration.integer("MASSIVE_TRADES_KEPT")
-        engine.stream.reconnectFirst = span("RECONNECT_FIRST")
-        engine.stream.reconnectMax = span("RECONNECT_MAX")
+        shared.read(configuration, into: &engine.stream)
         engine.rereadAges = Set(
             [span("REREAD_FIRST"), span("REREAD_LAST")].filter { $0 > 0 }
         ).sorted()
         // Nobody knows where the past of another stream is.
-        if rest == nil { engine.rereadAges = [] }
-        requests = engine.rereadAges.isEmpty ? nil : client.forRequests
+        let rest = Self.rest(configuration)
+        if rest == nil { (engine.rereadAges, engine.stream.fills) = ([], false) }
+        let isAsked = engine.stream.fills || !engine.rereadAges.isEmpty
+        past = rest.flatMap { [key, client] in isAsked ? Self.past($0, key, client) : nil }
     }
 
     static var restKey: ConfigurationKey {
         ConfigurationKey(
             "MASSIVE_REST_URL", .text, group: group,
             "Address of the past; empty: the public one, if MASSIVE_URL is empty.")
+    }
+
+    /// Returns the address of the past, without a slash at its end; `nil`: the streams are others
+    /// than the public ones, and so is their past.
+    static func rest(_ configuration: Configuration) -> String? {
+        shared.rest(configuration, public: "https://api.massive.com", ofStreams: [nil, ""])
+    }
+
+    static func past(
+        _ address: String, _ key: MassiveKey, _ client: WebSocketConfiguration
+    ) -> PastAddress {
+        PastAddress(
+            address, [key.header], client.forRequests,
+            HTTPMeaning(
+                group,
+                advice: "check MASSIVE_API_KEY_FILE, and whether the plan has trades, and that "
+                    + "time; MASSIVE_FILL, MASSIVE_REREAD_FIRST and MASSIVE_REREAD_LAST switch "
+                    + "requests off", hidden: key.hidden))
     }
 }

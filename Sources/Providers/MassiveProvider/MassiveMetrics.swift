@@ -122,6 +122,23 @@ extension MassiveSetup {
             "mds_massive_refused_requests_total", "a request that Massive refused",
             "rises: the event `massive.trouble` has the reason", \.links.refusedRequests
         ),
+        (
+            "mds_massive_filled_trades_total",
+            "a trade that did not come, and was fetched from the past", "", \.fills.trades
+        ),
+        (
+            "mds_massive_fill_requests_total", "a request for trades that did not come", "",
+            \.fills.requests
+        ),
+        (
+            "mds_massive_fill_failures_total",
+            "a request for trades that did not come, without an answer that can be used",
+            "the event `massive.trouble` has the reason", \.fills.failures
+        ),
+        (
+            "mds_massive_unfilled_gaps_total", "a gap of trades of which a part stays",
+            "rises: `gaps` has the reason of each", \.fills.left
+        ),
     ]
 
     private static let levels: [Names.Level] = [
@@ -150,6 +167,10 @@ extension MassiveSetup {
             "mds_massive_open_gaps", "instruments whose outage lasts",
             "above 0 for long: the event `massive.trouble` has the reason",
             { Double($0.feeds.count { $0.hasOpenGap }) }
+        ),
+        (
+            "mds_massive_waiting_gaps", "gaps of trades that wait for the past",
+            "above 0 for hours: the event `massive.trouble` has the reason", { Double($0.fills) }
         ),
     ]
 }

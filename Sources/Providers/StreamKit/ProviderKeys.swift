@@ -1,3 +1,4 @@
+package import EngineKit
 package import HTTPClient
 internal import Primitives
 internal import ProviderKit
@@ -77,6 +78,11 @@ package struct ProviderKeys: Sendable {
             "How long a \(what) may be under way; the watermark stays so much behind.")
     }
 
+    /// Whether the service's past fills gaps.
+    package var fill: ConfigurationKey {
+        key("FILL", .flag, default: "true", "Whether missing trades are asked of the past.")
+    }
+
     private var reconnects: [ConfigurationKey] {
         [
             key(
@@ -112,6 +118,16 @@ package struct ProviderKeys: Sendable {
         }
     }
 
+    /// The address of the past that `read` returns is one.
+    package func pastRule(
+        _ read: @escaping @Sendable (Configuration) -> String?
+    ) -> ConfigurationRule {
+        let name = name("REST_URL")
+        return ConfigurationRule { configuration in
+            read(configuration).flatMap { HistoryKeys.problem(ofAddress: name, $0) }
+        }
+    }
+
     /// A secret that `service` demands.
     package func secretRule(_ key: String, of service: String) -> ConfigurationRule {
         let name = name(key)
@@ -134,6 +150,27 @@ package struct ProviderKeys: Sendable {
     }
 
     // MARK: values
+
+    /// Returns the address of a service's past, without a slash at its end: the one of the
+    /// settings, else the `public` one if the streams are `ofStreams`; `nil`: it is not known.
+    package func rest(
+        _ configuration: Configuration, public address: String, ofStreams: [String?]
+    ) -> String? {
+        if let given = configuration.optionalText(name("REST_URL")), !given.isEmpty {
+            return given.last == "/" ? String(given.dropLast()) : given
+        }
+        return ofStreams.contains(configuration.optionalText(name("URL"))) ? address : nil
+    }
+
+    /// Reads what engines of services that stream have in common.
+    package func read(_ configuration: Configuration, into stream: inout StreamSettings) {
+        stream.silentAfter = span("SILENT_AFTER", configuration)
+        stream.delayMax = span("DELAY_MAX", configuration)
+        stream.tradesKept = configuration.integer(name("TRADES_KEPT"))
+        stream.reconnectFirst = span("RECONNECT_FIRST", configuration)
+        stream.reconnectMax = span("RECONNECT_MAX", configuration)
+        stream.fills = configuration.flag(name("FILL"))
+    }
 
     package func http(_ configuration: Configuration) -> HTTPConfiguration {
         var http = HTTPConfiguration()

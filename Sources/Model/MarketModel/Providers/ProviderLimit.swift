@@ -28,6 +28,8 @@ public struct ProviderLimit: Hashable, Sendable {
         case history
         /// Requests in a minute for what was delivered before.
         case pages
+        /// Requests in a minute for what did not come.
+        case fills
         /// Requests without an answer.
         case openRequests = "open-requests"
     }

@@ -51,7 +51,7 @@ package enum AlpacaPastLimits {
 }
 
 /// A request for a page.
-package struct AlpacaPastRequest: HistoryRequest, Hashable {
+package struct AlpacaPastRequest: PastRequest, Hashable {
     /// What the page has: trades, or bars of a length.
     package enum What: Hashable, Sendable {
         case trades
@@ -71,13 +71,13 @@ package struct AlpacaPastRequest: HistoryRequest, Hashable {
 
     package var interval: Int64 { AlpacaPastLimits.requestInterval }
 
-    /// The path of its address.
-    package var path: String {
+    package var target: String {
         let folder = feed == .crypto ? "/v1beta3/crypto/us" : "/v2/stocks"
-        return what == .trades ? "\(folder)/trades" : "\(folder)/bars"
+        let pairs = query.map { "\($0)=\($1.percentEncoded())" }
+        return "\(folder)/\(what == .trades ? "trades" : "bars")?\(pairs.joined(separator: "&"))"
     }
 
-    package var query: [(name: String, value: String)] {
+    private var query: [(name: String, value: String)] {
         var query = [
             ("symbols", symbol), ("start", "\(from)"), ("end", "\(to)"), ("limit", "\(rows)"),
             ("sort", "asc"),

@@ -1,10 +1,10 @@
 internal import BinanceEngine
 internal import EngineKit
 internal import HTTPClient
-internal import StreamKit
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 extension ProviderKind {
     /// The provider of `GATEWAY_PROVIDER=binance-history`, which loads past trades or bars.
@@ -29,6 +29,7 @@ extension ProviderKind {
 /// The settings of a load.
 struct BinanceHistorySetup: HistorySetup {
     static let name = "binance-history"
+    var name: String { Self.name }
 
     let range: HistorySettings
     /// The length of bars, for instruments with them.

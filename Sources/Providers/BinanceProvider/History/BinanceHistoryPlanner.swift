@@ -1,10 +1,10 @@
 internal import BinanceEngine
 internal import EngineKit
-internal import StreamKit
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 /// Asks the exchange how many trades or bars a load has: the difference of two ids, or of two
 /// times, says how many.

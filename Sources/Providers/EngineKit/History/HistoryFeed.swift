@@ -51,6 +51,17 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
         isTakenByOther = taken != nil
     }
 
+    /// The trades of a part of a gap.
+    init(filling instrument: UInt32, name: String, _ range: Range<Timestamp>, place: Place) {
+        self.instrument = instrument
+        self.name = name
+        kind = .trade
+        self.range = range
+        from = range.lowerBound
+        symbols = 1
+        self.place = place
+    }
+
     package var isOfBars: Bool { kind == .providerBar }
 
     /// The time of the next trade or bar; `nil`: it is not known.
@@ -119,6 +130,9 @@ package struct HistoryFeed<Place: Sendable>: RecordedFeed, Sendable {
         let reached = held.last?.time ?? taken?.time
         return reached.map { max($0, from) } ?? from
     }
+
+    /// Of what is earlier, all has been taken.
+    var reached: Timestamp { hasEnded ? range.upperBound : next }
 
     /// Takes those of an answer that are wanted. Their times rise. Those of one time are put into
     /// the order of their ranks, of two with the same id one is taken, and the last time of an

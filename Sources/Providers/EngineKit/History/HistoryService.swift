@@ -9,6 +9,12 @@ package protocol HistoryRequest: Sendable {
     var interval: Int64 { get }
 }
 
+/// A request for a page of a past, over HTTP.
+package protocol PastRequest: HistoryRequest {
+    /// The path of its address, and its query, encoded.
+    var target: String { get }
+}
+
 /// What a service brings to a load of its past: how its symbols are called, how a part of them is
 /// asked for, and how an answer is read. It decides nothing, and has no clock and no connection.
 package protocol HistoryService: Sendable {

@@ -1,8 +1,8 @@
-internal import StreamKit
 internal import IBEngine
 internal import Primitives
 package import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 private let group = "Interactive Brokers"
 
@@ -36,6 +36,7 @@ extension ProviderKind {
 /// The settings of a load.
 struct IBKRHistorySetup: HistorySetup {
     static let name = "ibkr-history"
+    var name: String { Self.name }
 
     let range: HistorySettings
     /// The length of bars, for instruments with them.

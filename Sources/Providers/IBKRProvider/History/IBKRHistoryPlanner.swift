@@ -1,10 +1,10 @@
 internal import EngineKit
-internal import StreamKit
 internal import IBEngine
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 /// Asks TWS what a load takes: whether there are such contracts, and how much they were traded by
 /// the broker's own bars.

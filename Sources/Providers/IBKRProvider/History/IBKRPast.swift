@@ -1,11 +1,11 @@
 internal import EngineKit
 internal import Glibc
-internal import StreamKit
 internal import IBEngine
 internal import MarketModel
 internal import Primitives
 internal import ProviderKit
 internal import ServiceRuntime
+internal import StreamKit
 
 /// Asks a TWS for its past, over a connection of its own. One thread uses it, and works on the
 /// connection while it waits.

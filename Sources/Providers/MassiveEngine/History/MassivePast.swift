@@ -31,7 +31,7 @@ package enum MassivePastLimits {
 }
 
 /// A request for a page.
-package struct MassivePastRequest: HistoryRequest, Hashable {
+package struct MassivePastRequest: PastRequest, Hashable {
     package let number: UInt64
     package let interval: Int64
     /// The path of its address, and its query, encoded. The service's own where a page named it.

@@ -24,7 +24,7 @@ package final class ShownLimits: Sendable {
                 "mds_provider_limit_max", "the limit; absent where the provider states none",
                 by: "source, provider, limit: lines, tick-lines, depth-lines, connections, "
                     + "streams, symbols, messages, requests, weight, history, pages, "
-                    + "open-requests", labels: labels)
+                    + "fills, open-requests", labels: labels)
             waiting = metrics.gauge(
                 "mds_provider_limit_waiting", "instruments or requests that wait for the limit",
                 "above 0 for long: as `mds_provider_limit_used`", by: "source, provider, limit",

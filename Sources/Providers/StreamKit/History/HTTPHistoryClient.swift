@@ -1,5 +1,4 @@
 package import EngineKit
-package import HTTPClient
 package import ProviderKit
 
 /// Carries the requests of a load over HTTP.
@@ -10,14 +9,9 @@ where Service.Answer == [UInt8] {
     private let requests: Requests
     private let waker: ProviderWake
 
-    package init(
-        _ configuration: HTTPConfiguration, _ waker: ProviderWake,
-        write: @escaping Requests.Writing, read: @escaping Requests.Reading
-    ) throws(HTTPError) {
-        requests = try Requests(
-            configuration, { waker.wake() },
-            unwritten: .refused("the address of the request cannot be used"), write: write,
-            read: read)
+    /// `requests` call `waker` when an answer waits.
+    package init(_ requests: sending Requests, _ waker: ProviderWake) {
+        self.requests = requests
         self.waker = waker
     }
 

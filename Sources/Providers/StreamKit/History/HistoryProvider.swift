@@ -10,7 +10,7 @@ package protocol HistorySetup: Sendable {
     associatedtype Client: HistoryClient
 
     /// The provider's name, also that of its thread.
-    static var name: String { get }
+    var name: String { get }
     var range: HistorySettings { get }
 
     func makeService() -> Client.Service
@@ -21,7 +21,7 @@ package protocol HistorySetup: Sendable {
 /// A provider of past trades or bars between two times, on a separate thread (`HistoryLoop`). It
 /// ends by itself.
 package final class HistoryProvider<Setup: HistorySetup>: ProviderSource {
-    package let name = Setup.name
+    package let name: String
     /// The past can wait.
     package let isUrgent = false
     package let isRecorded = true
@@ -33,6 +33,7 @@ package final class HistoryProvider<Setup: HistorySetup>: ProviderSource {
     private let thread = ProviderThread<HistoryReport>()
 
     package init(_ setup: Setup, _ context: ProviderKind.Context) {
+        name = setup.name
         self.setup = setup
         telemetry = context.telemetry
         threads = context.threads

@@ -93,7 +93,8 @@ package struct BinanceEngine: StreamVenue {
             guard machine.isExpected(feed, on: link, now, into: &out) else { return }
             machine.deliver(window: bar, of: feed, now, into: &out)
         case .misfit(let feed, let text):
-            machine.misfit(text, at: now.wall, of: feed, on: link, now, into: &out)
+            guard machine.isExpected(feed, on: link, now, into: &out) else { return }
+            machine.leaveOut(text, at: now.wall, of: feed, now, into: &out)
         case .skipped(let reason): machine.skip(reason, into: &out)
         case .unfinished: break
         }
@@ -198,7 +199,7 @@ package struct BinanceEngine: StreamVenue {
         let reason = "the exchange refuses its stream: \(shown): \(Self.symbolAdvice)"
         // While another connection delivers it, it is not refused.
         guard machine.feeds.list[place].isDelivered else {
-            return refuse(place, on: link, reason, now, into: &out)
+            return refuse(LinkedFeed(place, on: link), reason, now, into: &out)
         }
         machine.feeds.list[place].on[link].isRefused = true
         out.note(

@@ -124,6 +124,17 @@ package enum StreamProof: Sendable {
     var isOfNext: Bool { self == .byWindows || self == .byDenseIDs }
 }
 
+/// A feed, by its place in `StreamFeeds`, on one connection.
+package struct LinkedFeed: Sendable {
+    package var place: Int
+    package var link: Int
+
+    package init(_ place: Int, on link: Int) {
+        self.place = place
+        self.link = link
+    }
+}
+
 /// What was said of a feed on one connection.
 package struct StreamStanding: Sendable {
     /// Whether the service has been asked for it, and whether it has confirmed or refused that.

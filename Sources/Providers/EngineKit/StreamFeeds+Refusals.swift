@@ -10,9 +10,10 @@ extension StreamFeeds {
     /// The service refuses a feed. `lacksRoom`: because the account has no more. Returns whether
     /// the feed is wanted and the reason is a new one.
     package mutating func refuse(
-        _ place: Int, on link: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        _ feed: LinkedFeed, _ why: String, lacksRoom: Bool, _ now: Moment,
         into records: inout [ProviderRecord]
     ) -> Bool {
+        let (place, link) = (feed.place, feed.link)
         list[place].on[link].isAsked = false
         list[place].isAskedAgain = false
         guard list[place].isWanted else { return false }

@@ -354,9 +354,10 @@ package struct StreamFeeds: Sendable {
     /// A connection does not deliver a feed any more. If no other one does, what it lacks from now
     /// on is a gap.
     package mutating func endDelivery(
-        _ place: Int, on link: Int, _ reason: GapReason, _ why: String, _ now: Moment,
+        _ feed: LinkedFeed, _ reason: GapReason, _ why: String, _ now: Moment,
         into records: inout [ProviderRecord]
     ) {
+        let (place, link) = (feed.place, feed.link)
         let from = complete(place)
         // The next connection is asked for it again.
         list[place].on[link] = StreamStanding()

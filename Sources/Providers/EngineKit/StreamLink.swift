@@ -39,6 +39,8 @@ package struct StreamLink: Sendable {
     var retry: ReconnectWait
     /// When it became ready.
     var readyAt = MonotonicTime.never
+    /// Whether the last connection lasted, which ends a row of failures.
+    var hasLasted = false
     /// Of all connections in turn: a new one may be stopped from its beginning.
     var heard = LastHeard()
     /// Until when an answer has to come.

@@ -53,7 +53,8 @@ extension StreamMachine {
         _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout Output
     ) {
         let wasReady = links[link].state == .ready
-        let lasted = wasReady ? now.monotonic - links[link].readyAt : 0
+        links[link].hasLasted =
+            wasReady && now.monotonic - links[link].readyAt >= Self.steadyAfter
         if wasReady { links[link].heard.pace.pause(now.monotonic) }
         counters.links.failures &+= 1
         links[link].reason = why
@@ -65,7 +66,7 @@ extension StreamMachine {
             release(now, into: &out)
         }
         if !isReplaced(link, why, now, into: &out) {
-            wait(link, why, loss, lasted: lasted, now, into: &out)
+            wait(link, why, loss, now, into: &out)
         }
         if loss == .stopped {
             // Once: a market that has closed must not end one connection after the other.
@@ -80,15 +81,15 @@ extension StreamMachine {
         on link: Int, _ why: String, _ now: Moment, into out: inout Output
     ) {
         for place in feeds.list.indices where feeds.list[place].channel.comes(on: link) {
-            feeds.endDelivery(place, on: link, .disconnected, why, now, into: &out.records)
+            feeds.endDelivery(
+                LinkedFeed(place, on: link), .disconnected, why, now, into: &out.records)
         }
         show(into: &out)
     }
 
     /// Waits for the next attempt, because no other connection of the same feeds is there.
     private mutating func wait(
-        _ link: Int, _ why: String, _ loss: Loss, lasted: Int64, _ now: Moment,
-        into out: inout Output
+        _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout Output
     ) {
         // Each attempt that finds the other session still there is no news.
         let isNews = loss != .occupied || !links[link].isOccupied
@@ -96,7 +97,7 @@ extension StreamMachine {
         if loss == .occupied {
             links[link].retry.wait(exactly: rules.occupiedWait, now)
         } else {
-            links[link].retry.failed(wasSteady: lasted >= Self.steadyAfter)
+            links[link].retry.failed(wasSteady: links[link].hasLasted)
             if loss != .refused { links[link].refusal = "" }
             links[link].retry.wait(
                 atLeast: loss == .refused ? StreamLimits.refusedWait : 0, now)

@@ -114,10 +114,16 @@ extension StreamMachine {
 
     /// Something of a feed came that the tape cannot hold, or that lacks a field.
     package mutating func misfit(
-        _ text: String, at time: Timestamp, of feed: Int, on link: Int? = nil, _ now: Moment,
-        into out: inout Output
+        _ text: String, at time: Timestamp, of feed: Int, _ now: Moment, into out: inout Output
     ) {
-        guard isExpected(feed, on: link, now, into: &out) else { return }
+        guard isExpected(feed, now, into: &out) else { return }
+        leaveOut(text, at: time, of: feed, now, into: &out)
+    }
+
+    /// The same of a feed that is known to be expected.
+    package mutating func leaveOut(
+        _ text: String, at time: Timestamp, of feed: Int, _ now: Moment, into out: inout Output
+    ) {
         counters.misfits &+= 1
         out.note(.trouble(instrument: feeds.list[feed].instrument, text))
         out.records.append(

@@ -86,13 +86,11 @@ package struct StreamMachine: Sendable {
     /// The service refuses a feed. It is asked for again after a while, and on the next connection.
     /// Returns whether the reason is a new one.
     mutating func refuse(
-        _ place: Int, on link: Int?, _ why: String, lacksRoom: Bool, _ now: Moment,
+        _ feed: LinkedFeed, _ why: String, lacksRoom: Bool, _ now: Moment,
         into out: inout Output
     ) -> Bool {
-        let link = link ?? feeds.list[place].channel.link
-        feeds.endDelivery(place, on: link, .providerLoss, why, now, into: &out.records)
-        let isNews = feeds.refuse(
-            place, on: link, why, lacksRoom: lacksRoom, now, into: &out.records)
+        feeds.endDelivery(feed, .providerLoss, why, now, into: &out.records)
+        let isNews = feeds.refuse(feed, why, lacksRoom: lacksRoom, now, into: &out.records)
         guard isNews else { return false }
         counters.links.refusedFeeds &+= 1
         return true

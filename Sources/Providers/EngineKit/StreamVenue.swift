@@ -85,13 +85,19 @@ extension StreamVenue {
 
     /// The service refuses a feed. It is asked for again after a while, and on the next connection.
     package mutating func refuse(
-        _ place: Int, on link: Int? = nil, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        _ place: Int, _ why: String, lacksRoom: Bool = false, _ now: Moment,
         into out: inout StreamMachine.Output
     ) {
-        guard machine.refuse(place, on: link, why, lacksRoom: lacksRoom, now, into: &out) else {
-            return
-        }
-        let feed = machine.feeds.list[place]
+        let link = machine.feeds.list[place].channel.link
+        refuse(LinkedFeed(place, on: link), why, lacksRoom: lacksRoom, now, into: &out)
+    }
+
+    package mutating func refuse(
+        _ one: LinkedFeed, _ why: String, lacksRoom: Bool = false, _ now: Moment,
+        into out: inout StreamMachine.Output
+    ) {
+        guard machine.refuse(one, why, lacksRoom: lacksRoom, now, into: &out) else { return }
+        let feed = machine.feeds.list[one.place]
         out.note(.refused(instrument: feed.instrument, reason: "\(name(of: feed)): \(why)"))
     }
 }

@@ -147,7 +147,7 @@ extension MassiveEngine {
         for place in known where machine.feeds.list[place].isWanted {
             // It is wanted again meanwhile, and was confirmed by a record on its way.
             machine.feeds.endDelivery(
-                place, on: Self.link, .providerLoss, "it was unsubscribed", now,
+                LinkedFeed(place, on: Self.link), .providerLoss, "it was unsubscribed", now,
                 into: &out.records)
             machine.links[Self.link].asking.isBehind = true
         }

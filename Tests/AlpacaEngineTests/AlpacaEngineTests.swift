@@ -174,7 +174,7 @@ import Testing
         #expect(feeds[2].reason.hasPrefix("the service says: invalid syntax (400): "))
         // The next connection asks for it again.
         bench.ended(number)
-        #expect(bench.engine.machine.feeds.list[2].refusal.isEmpty)
+        #expect(bench.engine.machine.feeds.list[2].refusal.why.isEmpty)
     }
 
     @Test("a channel that the account lacks is refused as a whole, and the others come")

@@ -199,7 +199,7 @@ import Testing
             #expect(
                 mirror?.bids == book.bids && mirror?.asks == book.asks, "TAPELINE_SEED=\(seed)")
         }
-        return bench.engine.counters.rows
+        return bench.engine.counters.beside.rows
     }
 
     private static func randomBook(_ random: inout SeededRandom) -> BinanceBook {

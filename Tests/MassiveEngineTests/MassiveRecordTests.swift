@@ -219,7 +219,7 @@ import Testing
             "[\(bench.trade("MSFT", 7, at: time)),\(bench.trade("MSFT", 8, at: time))]", on: number)
         #expect(bench.trades.map { $0.header.providerID & 0xff } == [7, 9, 8])
         #expect(bench.engine.counters.skipped(.double) == 1)
-        #expect(bench.engine.counters.unordered == 1)
+        #expect(bench.engine.counters.ids.unordered == 1)
     }
 
     /// Messages of Massive as others have reported them (polygon-io/issues 241): two trades with

@@ -24,7 +24,7 @@ extension AlpacaEngine {
         let said = "the service says: \(text) (\(code)): \(AlpacaCode.advice(known))"
         if known == .authenticated { return }
         if let known, known.isOfRequest {
-            if known == .symbols { machine.links[link].roomRefused = said }
+            if known == .symbols { machine.links[link].asking.roomRefused = said }
             return refusedRequest(said, known, on: link, now, into: &out)
         }
         if known?.isOfAccount == true {
@@ -119,7 +119,7 @@ extension AlpacaEngine {
         for place in machine.feeds.list.indices
         where machine.feeds.list[place].isWanted && machine.feeds.list[place].channel == channel {
             let other = machine.feeds.list[place]
-            guard place == feed || !other.standing.isAsked && other.refusal.isEmpty else {
+            guard place == feed || !other.standing.isAsked && other.refusal.why.isEmpty else {
                 continue
             }
             refuse(place, why, lacksRoom: true, now, into: &out)

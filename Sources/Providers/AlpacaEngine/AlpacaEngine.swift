@@ -102,14 +102,14 @@ package struct AlpacaEngine: FilledVenue {
         case .status(let feed, var value):
             guard machine.isExpected(feed, now, into: &out) else { return }
             value.header.symbol = machine.feeds.list[feed].instrument
-            machine.counters.statuses &+= 1
+            machine.counters.beside.statuses &+= 1
             machine.deliver(
                 .indicator(value), at: value.header.providerTime, of: feed, now, into: &out)
         case .news(let article):
             for feed in article.feeds where machine.isExpected(feed, now, into: &out) {
                 var record = article.record
                 record.header.symbol = machine.feeds.list[feed].instrument
-                machine.counters.articles &+= 1
+                machine.counters.beside.articles &+= 1
                 machine.deliver(
                     .news(record), at: record.header.providerTime, of: feed, now, into: &out)
             }

@@ -48,10 +48,10 @@ extension AlpacaSetup {
             "a bar of Alpaca that came again, because a trade was reported late; part of "
                 + "`mds_alpaca_bars_total`", "", \.revisions
         ),
-        ("mds_alpaca_statuses_total", "a halt, or its end", "", \.statuses),
+        ("mds_alpaca_statuses_total", "a halt, or its end", "", \.beside.statuses),
         (
             "mds_alpaca_articles_total",
-            "a headline handed over to the gateway, once for each symbol", "", \.articles
+            "a headline handed over to the gateway, once for each symbol", "", \.beside.articles
         ),
         ("mds_alpaca_corrections_total", "a trade that was corrected", "", \.changes.corrections),
         ("mds_alpaca_cancels_total", "a trade that was cancelled", "", \.changes.cancels),

@@ -34,7 +34,7 @@ extension AlpacaSetup: FilledService {
         json.member("trades", Int(clamping: counters.trades))
         json.member("quotes", Int(clamping: counters.quotes))
         json.member("bars", Int(clamping: counters.bars))
-        json.member("articles", Int(clamping: counters.articles))
+        json.member("articles", Int(clamping: counters.beside.articles))
         json.member("corrections", Int(clamping: counters.changes.corrections))
         json.member("cancels", Int(clamping: counters.changes.cancels))
         json.member("filled_trades", Int(clamping: counters.fills.trades))

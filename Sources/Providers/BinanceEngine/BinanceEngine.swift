@@ -113,7 +113,7 @@ package struct BinanceEngine: StreamVenue {
                 now, into: &out)
         }
         books[feed, default: BinanceBook()].become(book) { side, operation, place, row in
-            machine.counters.rows &+= 1
+            machine.counters.beside.rows &+= 1
             machine.deliver(
                 .depth(
                     DepthUpdate(

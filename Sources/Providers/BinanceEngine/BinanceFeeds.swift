@@ -195,7 +195,7 @@ extension BinanceEngine {
                         "the exchange's limits allow \(facts.misfit), which does not fit the tape: "
                             + "a trade with it is put on record as a gap"))
             }
-        } else if !machine.feeds.list[place].last.isDefined {
+        } else if !machine.feeds.list[place].reach.last.isDefined {
             let reason = "the exchange has no symbol \(name): \(Self.symbolAdvice)"
             machine.feeds.markUnknown(instrument, reason, now, into: &out.records)
             out.note(.refused(instrument: instrument, reason: reason))

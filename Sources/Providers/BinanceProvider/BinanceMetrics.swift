@@ -48,7 +48,7 @@ extension BinanceSetup {
         ),
         (
             "mds_binance_book_rows_total",
-            "a change of a row of a book handed over to the gateway", "", \.rows
+            "a change of a row of a book handed over to the gateway", "", \.beside.rows
         ),
         (
             "mds_binance_double_updates_total",

@@ -56,7 +56,7 @@ extension BinanceSetup: StreamService {
         json.member("trades", Int(clamping: counters.trades))
         json.member("quotes", Int(clamping: counters.quotes))
         json.member("bars", Int(clamping: counters.bars))
-        json.member("book_rows", Int(clamping: counters.rows))
+        json.member("book_rows", Int(clamping: counters.beside.rows))
         json.member("missing_ids", Int(clamping: counters.ids.missing))
         json.member("filled_ids", Int(clamping: counters.ids.filled))
         json.member("lost_ids", Int(clamping: counters.ids.lost))

@@ -8,13 +8,8 @@ package struct StreamCounts: StreamCounters, Hashable {
     package var bars: UInt64 = 0
     /// Bars of a window that had one already: they replace it.
     package var revisions: UInt64 = 0
-    /// Changes of rows of books.
-    package var rows: UInt64 = 0
-    package var statuses: UInt64 = 0
-    package var articles: UInt64 = 0
+    package var beside = StreamBesideCounts()
     package var changes = StreamChangeCounts()
-    /// Trades and quotes whose number is below that of an earlier one of the symbol.
-    package var unordered: UInt64 = 0
     package var ids = StreamIDCounts()
     package var misfits: UInt64 = 0
     /// Trades below the floor: they were reported late.
@@ -38,8 +33,18 @@ package struct StreamCounts: StreamCounters, Hashable {
     }
 }
 
+/// Counts of what comes beside trades, quotes and bars.
+package struct StreamBesideCounts: Hashable, Sendable {
+    /// Changes of rows of books.
+    package var rows: UInt64 = 0
+    package var statuses: UInt64 = 0
+    package var articles: UInt64 = 0
+}
+
 /// Counts of what the records' numbers tell.
 package struct StreamIDCounts: Hashable, Sendable {
+    /// Trades and quotes whose number is below that of an earlier one of the symbol.
+    package var unordered: UInt64 = 0
     /// Trades, and other records, that another connection had brought already.
     package var doubles: UInt64 = 0
     package var doubleUpdates: UInt64 = 0

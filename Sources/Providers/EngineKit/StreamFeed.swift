@@ -13,27 +13,14 @@ package struct StreamFeed: LiveFeed, Sendable {
     package var isFollower = false
     package var state = FeedState.State.starting
     package var reason = ""
-    /// Why the service refuses it; empty: it does not.
-    package var refusal = ""
-    /// Whether it does because the account has no more room.
-    package var lacksRoom = false
-    /// The refusal that was told last; empty: it was delivered since, or begins.
-    package var toldRefusal = ""
-    /// Whether the service takes the request, and does not have the symbol.
-    package var isUnknown = false
-    /// Whether it was refused, and the request for it again may not have left yet.
-    package var isAskedAgain = false
+    package var refusal = FeedRefusal()
     /// Whether the beginning of the subscription is on the tape.
     package var isAnnounced = false
     /// What was said of it on each connection, by the connections' numbers.
     package var on = InlineArray<4, StreamStanding>(repeating: StreamStanding())
     package var inherited: [OpenGap] = []
-    /// The time of the last record, and since when it is subscribed.
-    package var last = Timestamp.undefined
-    package var liveSince = Timestamp.undefined
+    package var reach = FeedReach()
     package var openGap: UnendedGap?
-    /// The number of the last record, where the service's numbers rise; 0: none came.
-    package var lastID: UInt64 = 0
     /// What came lately, where gaps are filled, and the gaps that are.
     var arrivals = FeedArrivals()
     var filled: [Range<Timestamp>] = []
@@ -62,13 +49,14 @@ package struct StreamFeed: LiveFeed, Sendable {
     }
 
     /// Whether the next record will say what an outage lost.
-    package var isProvenByNext: Bool { channel.proof.isOfNext && last.isDefined }
+    package var isProvenByNext: Bool { channel.proof.isOfNext && reach.last.isDefined }
 
     /// The time up to which it is complete when its connection has shown what was reported until
     /// `heard`; undefined: it never came.
     package func complete(heard: Timestamp, delayMax: Int64) -> Timestamp {
-        guard liveSince.isDefined || last.isDefined else { return .undefined }
-        var time = liveSince
+        let last = reach.last
+        guard reach.liveSince.isDefined || last.isDefined else { return .undefined }
+        var time = reach.liveSince
         // The last record may be replaced, if it is a bar.
         let final = last.isDefined ? last.advanced(byNanoseconds: -channel.revisedAfter) : last
         if final.isDefined { time = time.isDefined ? max(time, final) : final }
@@ -77,6 +65,29 @@ package struct StreamFeed: LiveFeed, Sendable {
         if heard.isDefined { time = max(time, heard.advanced(byNanoseconds: -doubt)) }
         return time
     }
+}
+
+/// How far a feed is.
+package struct FeedReach: Sendable {
+    /// The time of the last record, and its number, where the service's numbers rise; 0: none came.
+    package var last = Timestamp.undefined
+    package var lastID: UInt64 = 0
+    /// Since when it is subscribed.
+    package var liveSince = Timestamp.undefined
+}
+
+/// What the service has refused of a feed.
+package struct FeedRefusal: Sendable {
+    /// Why the service refuses it; empty: it does not.
+    package var why = ""
+    /// Whether it does because the account has no more room.
+    package var lacksRoom = false
+    /// The refusal that was told last; empty: it was delivered since, or begins.
+    package var told = ""
+    /// Whether the service takes the request, and does not have the symbol.
+    package var isUnknown = false
+    /// Whether it was refused, and the request for it again may not have left yet.
+    package var isAskedAgain = false
 }
 
 /// A kind of messages that is subscribed to by symbols.

@@ -33,7 +33,7 @@ extension StreamFeeds {
         guard list[place].channel.isFilled, number != 0 else { return }
         list[place].arrivals.note(number, time)
         guard list[place].arrivals.isFull else { return }
-        var least = list[place].last
+        var least = list[place].reach.last
         if clock.floor.isDefined { least = min(least, clock.floor) }
         if let gap = list[place].openGap { least = min(least, gap.from) }
         let filled = list[place].filled

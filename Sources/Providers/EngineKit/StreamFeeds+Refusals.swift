@@ -15,15 +15,15 @@ extension StreamFeeds {
     ) -> Bool {
         let (place, link) = (feed.place, feed.link)
         list[place].on[link].isAsked = false
-        list[place].isAskedAgain = false
+        list[place].refusal.isAskedAgain = false
         guard list[place].isWanted else { return false }
         list[place].on[link].isRefused = true
         againAt[link] = min(againAt[link], now.monotonic + Self.askAgainAfter)
-        list[place].refusal = why
-        list[place].lacksRoom = lacksRoom
+        list[place].refusal.why = why
+        list[place].refusal.lacksRoom = lacksRoom
         if list[place].state != .refused { report(.refused, of: place, now, into: &records) }
-        defer { list[place].toldRefusal = why }
-        return list[place].toldRefusal != why
+        defer { list[place].refusal.told = why }
+        return list[place].refusal.told != why
     }
 
     /// The service takes requests for an instrument, and does not have its symbol.
@@ -32,8 +32,8 @@ extension StreamFeeds {
     ) {
         for place in list.indices
         where list[place].isWanted && list[place].instrument == instrument {
-            list[place].refusal = why
-            list[place].isUnknown = true
+            list[place].refusal.why = why
+            list[place].refusal.isUnknown = true
             report(.refused, of: place, now, into: &records)
         }
     }
@@ -45,9 +45,9 @@ extension StreamFeeds {
     ) -> Bool {
         let feed = list[place]
         guard feed.isWanted,
-            feed.on[link].isAsked || feed.isAskedAgain || !feed.refusal.isEmpty
+            feed.on[link].isAsked || feed.refusal.isAskedAgain || !feed.refusal.why.isEmpty
         else { return false }
-        list[place].isUnknown = false
+        list[place].refusal.isUnknown = false
         list[place].on[link].isAsked = true
         list[place].on[link].isConfirmed = true
         list[place].on[link].isRefused = false
@@ -66,7 +66,9 @@ extension StreamFeeds {
     }
 
     /// Room was made on a connection: has what lacked it asked for.
-    package mutating func madeRoom(link: Int) -> Asking { askAgain(link: link, where: \.lacksRoom) }
+    package mutating func madeRoom(link: Int) -> Asking {
+        askAgain(link: link, where: \.refusal.lacksRoom)
+    }
 
     /// What is to be asked for again.
     package enum Asking: Sendable {
@@ -83,11 +85,11 @@ extension StreamFeeds {
             guard feed.isWanted, feed.on[link].isRefused, !feed.on[link].isConfirmed,
                 isMeant(feed)
             else { continue }
-            list[place].refusal = ""
-            list[place].isAskedAgain = true
+            list[place].refusal.why = ""
+            list[place].refusal.isAskedAgain = true
             list[place].on[link].isAsked = false
             list[place].on[link].isRefused = false
-            if feed.lacksRoom {
+            if feed.refusal.lacksRoom {
                 asking = .feedsWithoutRoom
             } else if asking == .nothing {
                 asking = .feeds

@@ -43,7 +43,7 @@ extension StreamFeeds {
                 list[place].isWanted = false
                 list[place].isAnnounced = false
                 list[place].state = .starting
-                list[place].refusal = ""
+                list[place].refusal.why = ""
                 // What is in both lists goes on with what it knows.
                 if both.contains(number) { before.append(place) } else { forget(place) }
             }

@@ -69,10 +69,8 @@ package struct StreamFeeds: Sendable {
 
     /// Forgets what a feed has delivered: what it lacks from here on, nobody wants.
     mutating func forget(_ place: Int) {
-        list[place].arrivals.forget(after: list[place].last)
-        list[place].last = .undefined
-        list[place].lastID = 0
-        list[place].liveSince = .undefined
+        list[place].arrivals.forget(after: list[place].reach.last)
+        list[place].reach = FeedReach()
         list[place].openGap = nil
         list[place].inherited = []
     }
@@ -136,20 +134,18 @@ package struct StreamFeeds: Sendable {
         }
         list[place].isWanted = true
         list[place].isFollower = !wanted.isFirst
-        list[place].refusal = ""
-        list[place].toldRefusal = ""
-        list[place].isUnknown = false
+        list[place].refusal = FeedRefusal()
         for link in list[place].on.indices { list[place].on[link].isRefused = false }
         list[place].reason = wanted.absent
         list[place].inherited += wanted.left.filter { $0.to.isDefined }
         report(.starting, of: place, now, into: &records)
-        if list[place].openGap == nil, !list[place].last.isDefined, !channel.isPart {
+        if list[place].openGap == nil, !list[place].reach.last.isDefined, !channel.isPart {
             let open = wanted.left.filter { !$0.to.isDefined }.min { $0.from < $1.from }
             if former == nil, channel.proof == .byDenseIDs, let last = item.last,
                 open != nil || item.reached.isDefined
             {
                 // Its ids go on where an earlier process ended.
-                (list[place].lastID, list[place].last) = last
+                (list[place].reach.lastID, list[place].reach.last) = last
             }
             if let open {
                 list[place].openGap = UnendedGap(from: open.from, reason: open.reason)
@@ -176,7 +172,7 @@ package struct StreamFeeds: Sendable {
             return
         }
         var from = former.map { complete($0) } ?? .undefined
-        if former == nil, list[place].lastID > 0 { from = list[place].last }
+        if former == nil, list[place].reach.lastID > 0 { from = list[place].reach.last }
         if !from.isDefined, item.reached.isDefined {
             // Records of before may have been under way. And its only connection may have been dead
             // without showing that yet.
@@ -211,12 +207,12 @@ package struct StreamFeeds: Sendable {
         _ place: Int, _ now: Moment, into records: inout [ProviderRecord]
     ) {
         // It is taken, and never trades.
-        guard !list[place].isUnknown else { return }
-        list[place].refusal = ""
-        list[place].isAskedAgain = false
+        guard !list[place].refusal.isUnknown else { return }
+        list[place].refusal.why = ""
+        list[place].refusal.isAskedAgain = false
         if list[place].state != .live {
-            list[place].toldRefusal = ""
-            list[place].liveSince = now.wall.advanced(
+            list[place].refusal.told = ""
+            list[place].reach.liveSince = now.wall.advanced(
                 byNanoseconds: -list[place].channel.lag.upperBound)
             report(.live, of: place, now, into: &records)
         }
@@ -231,7 +227,7 @@ package struct StreamFeeds: Sendable {
                 into: &records)
         }
         guard list[place].openGap == nil, !list[place].channel.isPart else { return }
-        let gap = UnendedGap(from: list[place].liveSince, reason: .providerLoss)
+        let gap = UnendedGap(from: list[place].reach.liveSince, reason: .providerLoss)
         list[place].beginGap(gap, "its stream has stopped", at: now.wall, into: &records)
     }
 
@@ -341,7 +337,7 @@ package struct StreamFeeds: Sendable {
     /// The time up to which a feed is complete; undefined: it never came.
     package func complete(_ place: Int) -> Timestamp {
         let feed = list[place]
-        if feed.isProvenByNext { return feed.last }
+        if feed.isProvenByNext { return feed.reach.last }
         let heard = feed.standing.isConfirmed ? heard[feed.channel.link] : .undefined
         let time = feed.complete(heard: heard, delayMax: settings.delayMax)
         guard time.isDefined, clock.floor.isDefined, feed.channel.proof != .byArrival else {
@@ -361,10 +357,10 @@ package struct StreamFeeds: Sendable {
         let from = complete(place)
         // The next connection is asked for it again.
         list[place].on[link] = StreamStanding()
-        list[place].isAskedAgain = false
+        list[place].refusal.isAskedAgain = false
         guard !list[place].isDelivered else { return }
-        if !list[place].isUnknown { list[place].refusal = "" }
-        if list[place].channel.proof != .byDenseIDs { list[place].lastID = 0 }
+        if !list[place].refusal.isUnknown { list[place].refusal.why = "" }
+        if list[place].channel.proof != .byDenseIDs { list[place].reach.lastID = 0 }
         guard list[place].isWanted, list[place].state == .live else { return }
         report(.down, of: place, now, into: &records)
         guard list[place].openGap == nil, from.isDefined, !list[place].channel.isPart else {
@@ -404,10 +400,10 @@ package struct StreamFeeds: Sendable {
             var shown = ShownFeed(
                 instrument: feed.instrument, name: feed.name, state: feed.state,
                 reason: feed.reason, hasOpenGap: feed.openGap != nil)
-            if feed.channel.proof == .byDenseIDs { shown.lastID = feed.lastID }
+            if feed.channel.proof == .byDenseIDs { shown.lastID = feed.reach.lastID }
             return ShownFeed.Part(
                 shown, isFollower: feed.isFollower,
-                refusal: [feed.refusal, refusal(feed.channel.link)].first { !$0.isEmpty })
+                refusal: [feed.refusal.why, refusal(feed.channel.link)].first { !$0.isEmpty })
         }
         return ShownFeed.joined(parts)
             + refused.map {

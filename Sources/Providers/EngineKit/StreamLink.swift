@@ -17,21 +17,7 @@ package struct StreamLink: Sendable {
     /// By how much its events are reported later than they happen; `nil`: their times say nothing
     /// of that.
     let lag: ClosedRange<Int64>?
-    /// Its leg, where connections are merged. One of the two links of a leg has the present
-    /// connection, and the other one for a while that which follows.
-    package let leg: Int
-    package internal(set) var isSuccessor: Bool
-    /// Whether the next connection gets its successor earlier, so that two legs are not renewed at
-    /// the same time.
-    var isEarly: Bool
-    /// The age at which the connection gets its successor, and when that is, or since when the
-    /// service has said that it will end it.
-    var age: Int64 = 0
-    var renewAt = MonotonicTime.never
-    /// When the service had answered for all that is wanted; `nil`: not yet.
-    var completeAt: MonotonicTime?
-    /// Whether a silent connection has been asked for an answer.
-    var isProbing = false
+    package internal(set) var renewal: LinkRenewal
     /// Whether a feed comes on it that is wanted.
     package internal(set) var isWanted = false
     package internal(set) var state = State.closed
@@ -39,8 +25,6 @@ package struct StreamLink: Sendable {
     var retry: ReconnectWait
     /// When it became ready.
     var readyAt = MonotonicTime.never
-    /// Whether the last connection lasted, which ends a row of failures.
-    var hasLasted = false
     /// Of all connections in turn: a new one may be stopped from its beginning.
     var heard = LastHeard()
     /// Until when an answer has to come.
@@ -48,8 +32,6 @@ package struct StreamLink: Sendable {
     package var asking: StreamAsking
     /// The requests of the last minute.
     var sent = MinuteWindow()
-    /// What the service said when the account had no more symbols; empty: it did not.
-    package var roomRefused = ""
     /// Why the service takes neither key nor plan; empty: it does, as far as known.
     package internal(set) var refusal = ""
     /// Whether another session was there at the last attempt, and may still be.
@@ -64,13 +46,34 @@ package struct StreamLink: Sendable {
         _ rules: StreamRules
     ) {
         self.lag = lag
-        leg = rules.merge.map { number % $0.legs } ?? 0
-        isSuccessor = rules.merge.map { number >= $0.legs } ?? false
-        isEarly = leg > 0 && !isSuccessor
+        renewal = LinkRenewal(number, legs: rules.merge?.legs)
         asking = StreamAsking(perRequest: rules.perRequest)
         retry = ReconnectWait(
             first: settings.reconnectFirst, max: settings.reconnectMax,
             seed: settings.seed &+ UInt64(number) &* 1_000_003)
+    }
+}
+
+/// How a link is one of two of a leg, where connections are merged. One of them has the present
+/// connection, and the other one for a while that which follows.
+package struct LinkRenewal: Sendable {
+    package let leg: Int
+    package internal(set) var isSuccessor = false
+    /// Whether the next connection gets its successor earlier, so that two legs are not renewed at
+    /// the same time.
+    var isEarly = false
+    /// The age at which the connection gets its successor, and when that is, or since when the
+    /// service has said that it will end it.
+    var age: Int64 = 0
+    var at = MonotonicTime.never
+    /// When the service had answered for all that is wanted; `nil`: not yet.
+    var completeAt: MonotonicTime?
+
+    /// `legs`: how many there are; `nil`: connections are not merged.
+    init(_ number: Int, legs: Int?) {
+        leg = legs.map { number % $0 } ?? 0
+        isSuccessor = legs.map { number >= $0 } ?? false
+        isEarly = leg > 0 && !isSuccessor
     }
 }
 
@@ -84,6 +87,10 @@ package struct StreamAsking: Sendable {
     package var feedsMax: Int
     /// Whether a request names one channel alone, because another one was refused.
     package var isByChannel = false
+    /// What the service said when the account had no more symbols; empty: it did not.
+    package var roomRefused = ""
+    /// Whether a silent connection has been asked for an answer.
+    var isProbing = false
     /// Whether a request may be missing that the service should have been sent.
     package var isBehind = true
 

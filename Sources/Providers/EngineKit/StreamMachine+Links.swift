@@ -53,8 +53,7 @@ extension StreamMachine {
         _ link: Int, _ why: String, _ loss: Loss, _ now: Moment, into out: inout Output
     ) {
         let wasReady = links[link].state == .ready
-        links[link].hasLasted =
-            wasReady && now.monotonic - links[link].readyAt >= Self.steadyAfter
+        let isSteady = wasReady && now.monotonic - links[link].readyAt >= Self.steadyAfter
         if wasReady { links[link].heard.pace.pause(now.monotonic) }
         counters.links.failures &+= 1
         links[link].reason = why
@@ -62,10 +61,11 @@ extension StreamMachine {
         links[link].state = .closed
         links[link].asking.request = nil
         if rules.merge != nil {
-            lastReason = links[link].isSuccessor ? lastReason : why
+            lastReason = links[link].renewal.isSuccessor ? lastReason : why
             release(now, into: &out)
         }
         if !isReplaced(link, why, now, into: &out) {
+            if loss != .occupied { links[link].retry.failed(wasSteady: isSteady) }
             wait(link, why, loss, now, into: &out)
         }
         if loss == .stopped {
@@ -97,7 +97,6 @@ extension StreamMachine {
         if loss == .occupied {
             links[link].retry.wait(exactly: rules.occupiedWait, now)
         } else {
-            links[link].retry.failed(wasSteady: links[link].hasLasted)
             if loss != .refused { links[link].refusal = "" }
             links[link].retry.wait(
                 atLeast: loss == .refused ? StreamLimits.refusedWait : 0, now)
@@ -186,7 +185,7 @@ extension StreamMachine {
         links[link].asking.request = nil
         for place in feeds.list.indices where feeds.list[place].channel.comes(on: link) {
             feeds.list[place].on[link] = StreamStanding()
-            feeds.list[place].isAskedAgain = false
+            feeds.list[place].refusal.isAskedAgain = false
         }
     }
 
@@ -221,12 +220,10 @@ extension StreamMachine {
         links[link].state = .ready
         links[link].readyAt = now.monotonic
         links[link].heard.at = now.monotonic
-        links[link].isProbing = false
         if let merge = rules.merge { beginAge(link, merge, now) }
         links[link].heard.pace.resume(now.monotonic)
         links[link].asking = StreamAsking(perRequest: rules.perRequest)
         links[link].refusal = ""
-        links[link].roomRefused = ""
         if rules.provenAfter == 0 { links[link].isOccupied = false }
         if !links[link].isOccupied { links[link].reason = "" }
         show(into: &out)
@@ -296,13 +293,13 @@ extension StreamMachine {
     private mutating func probe(_ link: Int, _ now: Moment) -> StreamRequest? {
         guard rules.probes else { return nil }
         let isQuiet = now.monotonic >= links[link].heard.at + settings.silentAfter / 2
-        defer { links[link].isProbing = isQuiet }
-        return isQuiet && !links[link].isProbing ? request([], isSubscribing: false) : nil
+        defer { links[link].asking.isProbing = isQuiet }
+        return isQuiet && !links[link].asking.isProbing ? request([], isSubscribing: false) : nil
     }
 
     /// When a silent connection is asked for an answer, or given up.
     func probeDue(_ link: Int) -> MonotonicTime {
-        let quiet = links[link].isProbing ? settings.silentAfter : settings.silentAfter / 2
+        let quiet = links[link].asking.isProbing ? settings.silentAfter : settings.silentAfter / 2
         return links[link].heard.at + quiet
     }
 

@@ -14,8 +14,8 @@ extension StreamMachine {
         guard trade.id > 0 else { return leaveOutFirst(trade, into: &out) }
         let isLower = trade.id <= feeds.list[feed].on[link].lastID
         if !isLower { feeds.list[feed].on[link].lastID = trade.id }
-        counters.links.seen[links[link].leg] &+= 1
-        let last = feeds.list[feed].lastID
+        counters.links.seen[links[link].renewal.leg] &+= 1
+        let last = feeds.list[feed].reach.lastID
         guard trade.id > last else {
             return lower(trade, on: link, isLower: isLower, into: &out)
         }
@@ -25,7 +25,7 @@ extension StreamMachine {
             hold(trade, on: link, now)
             return release(feed, now, into: &out)
         }
-        counters.links.won[links[link].leg] &+= 1
+        counters.links.won[links[link].renewal.leg] &+= 1
         take(trade, into: &out)
     }
 
@@ -38,14 +38,14 @@ extension StreamMachine {
         // A connection whose numbers go back says that the service began again to count.
         if number < feeds.list[feed].on[link].lastID {
             counters.ids.lower &+= 1
-            feeds.list[feed].lastID = 0
+            feeds.list[feed].reach.lastID = 0
         }
         feeds.list[feed].on[link].lastID = number
-        guard number > feeds.list[feed].lastID else {
+        guard number > feeds.list[feed].reach.lastID else {
             counters.ids.doubleUpdates &+= 1
             return false
         }
-        feeds.list[feed].lastID = number
+        feeds.list[feed].reach.lastID = number
         return true
     }
 
@@ -53,13 +53,13 @@ extension StreamMachine {
     package mutating func deliver(
         window bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout Output
     ) {
-        let last = feeds.list[feed].last
+        let last = feeds.list[feed].reach.last
         guard !last.isDefined || bar.openTime >= last else {
             counters.ids.doubleUpdates &+= 1
             return
         }
         if last.isDefined { settle(bar, of: feed, now, into: &out) }
-        feeds.list[feed].last = bar.closeTime
+        feeds.list[feed].reach.last = bar.closeTime
         counters.bars &+= 1
         var bar = bar
         bar.header.symbol = feeds.list[feed].instrument
@@ -70,7 +70,7 @@ extension StreamMachine {
     private mutating func settle(
         _ bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout Output
     ) {
-        let (last, gap) = (feeds.list[feed].last, feeds.list[feed].openGap)
+        let (last, gap) = (feeds.list[feed].reach.last, feeds.list[feed].openGap)
         guard gap != nil || bar.openTime > last else { return }
         let isWhole = bar.openTime == last
         let end = isWhole ? bar.closeTime : bar.openTime
@@ -111,7 +111,7 @@ extension StreamMachine {
             }
             return
         }
-        counters.links.won[links[link].leg] &+= 1
+        counters.links.won[links[link].renewal.leg] &+= 1
         if ids[feed].ahead.isEmpty { ahead.feeds.append(feed) }
         ids[feed].ahead.insert(
             DenseIDs.Ahead(trade: trade, since: now.monotonic), at: place)
@@ -123,7 +123,7 @@ extension StreamMachine {
         _ feed: Int, _ now: Moment, isEnd: Bool = false, into out: inout Output
     ) {
         while let first = ids[feed].ahead.first {
-            let (id, last) = (first.trade.id, feeds.list[feed].lastID)
+            let (id, last) = (first.trade.id, feeds.list[feed].reach.lastID)
             let isFull =
                 ids[feed].ahead.count > DenseLimits.aheadMax
                 || ahead.trades > DenseLimits.aheadTotalMax
@@ -184,7 +184,7 @@ extension StreamMachine {
     /// Takes the next trade of a feed.
     private mutating func take(_ trade: DenseTrade, into out: inout Output) {
         let feed = trade.feed
-        let last = feeds.list[feed].lastID
+        let last = feeds.list[feed].reach.lastID
         if last > 0, trade.id > last + 1 || feeds.list[feed].openGap != nil {
             settle(trade, into: &out)
         }
@@ -195,8 +195,8 @@ extension StreamMachine {
         let feed = trade.feed
         ids[feed].lower.count = 0
         ids[feed].keep(trade)
-        feeds.list[feed].lastID = trade.id
-        feeds.list[feed].last = trade.time
+        feeds.list[feed].reach.lastID = trade.id
+        feeds.list[feed].reach.last = trade.time
         guard trade.misfit.isEmpty else { return leaveOut(trade, into: &out) }
         counters.trades &+= 1
         if floor.isDefined, trade.time < floor { counters.late &+= 1 }
@@ -236,10 +236,10 @@ extension StreamMachine {
     private mutating func settle(_ trade: DenseTrade, into out: inout Output) {
         let feed = feeds.list[trade.feed]
         let now = trade.trade.header.receiveTime
-        let from = feed.openGap?.from ?? feed.last
+        let from = feed.openGap?.from ?? feed.reach.last
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
         let reason: GapReason = feed.openGap?.reason ?? .providerLoss
-        let first = feed.lastID + 1
+        let first = feed.reach.lastID + 1
         let isFillable = trade.id > first && canFill
         let detail = trade.id > first ? DenseHoles.missing(first, trade.id - 1) : ""
         feeds.list[trade.feed].endGap(to, isFillable ? detail : "", at: now, into: &out.records)
@@ -265,7 +265,7 @@ extension StreamMachine {
         holes.waiting.append(
             DenseHole(
                 place: trade.feed, ids: first...trade.id - 1, (from, to), reason,
-                reached: max(from, feed.last)))
+                reached: max(from, feed.reach.last)))
     }
 
     /// A trade with an id that is not above the last one: it is on the tape already, or the service
@@ -281,19 +281,19 @@ extension StreamMachine {
         }
         if isLower { counters.ids.lower &+= 1 } else { counters.ids.doubles &+= 1 }
         // What is sent again is not younger than the last trade.
-        guard trade.time > feeds.list[feed].last else { return }
+        guard trade.time > feeds.list[feed].reach.last else { return }
         let (known, connection) = (ids[feed].lower.connection, links[link].number)
         // The same of another connection says nothing new.
         guard known == connection || self.link(known) == nil else { return }
         let isAnew = ids[feed].isCountedAnew(trade.id, on: connection)
         // It is left out, so what it belongs to is missing until one continues the ids.
         if feeds.list[feed].openGap == nil {
-            let gap = UnendedGap(from: feeds.list[feed].last, reason: .providerLoss)
+            let gap = UnendedGap(from: feeds.list[feed].reach.last, reason: .providerLoss)
             feeds.list[feed].beginGap(gap, "", at: now, into: &out.records)
         }
         guard isAnew else { return }
         dropHoles(of: feed, "the service began to count anew", at: now, into: &out)
-        let from = feeds.list[feed].openGap?.from ?? feeds.list[feed].last
+        let from = feeds.list[feed].openGap?.from ?? feeds.list[feed].reach.last
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
         feeds.list[feed].endGap(to, at: now, into: &out.records)
         out.records.append(

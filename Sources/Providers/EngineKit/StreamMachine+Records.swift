@@ -108,8 +108,8 @@ extension StreamMachine {
     private mutating func noteLast(_ time: Timestamp, of feed: Int, _ moment: Moment) {
         // A wrong time in the future must not misplace later gaps.
         let time = min(time, moment.wall)
-        let last = feeds.list[feed].last
-        if !last.isDefined || time > last { feeds.list[feed].last = time }
+        let last = feeds.list[feed].reach.last
+        if !last.isDefined || time > last { feeds.list[feed].reach.last = time }
     }
 
     /// Something of a feed came that the tape cannot hold, or that lacks a field.

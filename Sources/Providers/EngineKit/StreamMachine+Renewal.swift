@@ -20,25 +20,27 @@ extension StreamMachine {
 
     /// A new connection begins to grow old.
     mutating func beginAge(_ link: Int, _ merge: MergeRules, _ now: Moment) {
-        links[link].age = links[link].isEarly ? merge.renewAfter / 2 : merge.renewAfter
-        links[link].isEarly = false
-        links[link].renewAt = now.monotonic + links[link].age
-        links[link].completeAt = nil
+        links[link].renewal.age =
+            links[link].renewal.isEarly ? merge.renewAfter / 2 : merge.renewAfter
+        links[link].renewal.isEarly = false
+        links[link].renewal.at = now.monotonic + links[link].renewal.age
+        links[link].renewal.completeAt = nil
         lastReason = ""
     }
 
     /// Notes when the service has answered for all that is wanted on a link.
     package mutating func noteComplete(_ link: Int, _ now: Moment) {
-        guard links[link].completeAt == nil, links[link].asking.request?.isSubscribing != true,
+        guard links[link].renewal.completeAt == nil,
+            links[link].asking.request?.isSubscribing != true,
             !feeds.list.contains(where: { $0.isMissing(on: link) })
         else { return }
-        links[link].completeAt = now.monotonic
+        links[link].renewal.completeAt = now.monotonic
     }
 
     /// The service says that it will end a connection.
     package mutating func willEnd(_ link: Int, _ now: Moment, into out: inout Output) {
         counters.links.shutdowns &+= 1
-        links[link].renewAt = now.monotonic
+        links[link].renewal.at = now.monotonic
         renewIfDue(now, into: &out)
     }
 
@@ -47,7 +49,7 @@ extension StreamMachine {
     mutating func renewIfDue(_ now: Moment, into out: inout Output) {
         for link in links.indices
         where links[link].state == .ready && now.monotonic >= renewalDue(link) {
-            guard !links[link].isSuccessor else { continue }
+            guard !links[link].renewal.isSuccessor else { continue }
             let (next, old) = (twin(of: link), links[link])
             links[link].retry.wait(now)
             links[next].isWanted = true
@@ -55,8 +57,8 @@ extension StreamMachine {
             links[next].heard.pace = old.heard.pace
             open(
                 next,
-                old.renewAt == old.readyAt + old.age
-                    ? "it is \(old.age / 60_000_000_000) minutes old"
+                old.renewal.at == old.readyAt + old.renewal.age
+                    ? "it is \(old.renewal.age / 60_000_000_000) minutes old"
                     : "the service will end the connection", into: &out)
         }
     }
@@ -64,17 +66,17 @@ extension StreamMachine {
     /// When a connection gets its successor, or takes over from its predecessor.
     func renewalDue(_ link: Int) -> MonotonicTime {
         guard let merge = rules.merge else { return .never }
-        if links[link].isSuccessor {
-            return links[link].completeAt.map { $0 + merge.overlap } ?? .never
+        if links[link].renewal.isSuccessor {
+            return links[link].renewal.completeAt.map { $0 + merge.overlap } ?? .never
         }
         return links[twin(of: link)].state == .closed
-            ? max(links[link].renewAt, links[link].retry.at) : .never
+            ? max(links[link].renewal.at, links[link].retry.at) : .never
     }
 
     /// Closes connections whose successors have delivered beside them for long enough.
     mutating func takeOverIfDue(_ now: Moment, into out: inout Output) {
         for link in links.indices
-        where links[link].isSuccessor && links[link].state == .ready
+        where links[link].renewal.isSuccessor && links[link].state == .ready
             && now.monotonic >= renewalDue(link)
         {
             takeOver(link)
@@ -89,9 +91,9 @@ extension StreamMachine {
 
     private mutating func takeOver(_ link: Int) {
         let old = twin(of: link)
-        links[link].isSuccessor = false
+        links[link].renewal.isSuccessor = false
         links[link].retry = links[old].retry
-        links[old].isSuccessor = true
+        links[old].renewal.isSuccessor = true
         links[old].isWanted = false
         counters.links.renewals &+= 1
     }
@@ -102,7 +104,7 @@ extension StreamMachine {
     ) -> Bool {
         guard rules.merge != nil else { return false }
         let other = twin(of: link)
-        if links[link].isSuccessor {
+        if links[link].renewal.isSuccessor {
             links[link].isWanted = false
             links[other].retry.wait(now)
             out.note(

@@ -76,9 +76,10 @@ package struct StreamMachine: Sendable {
         forgetIDs(changes.forgotten, now, into: &out)
         for link in links.indices {
             links[link].isWanted =
-                feeds.isWanted(link: link) && (!links[link].isSuccessor || links[link].isWanted)
+                feeds.isWanted(link: link)
+                && (!links[link].renewal.isSuccessor || links[link].isWanted)
             links[link].asking.isBehind = true
-            links[link].completeAt = nil
+            links[link].renewal.completeAt = nil
         }
         return changes.begun
     }
@@ -173,14 +174,16 @@ package struct StreamMachine: Sendable {
 
     /// The first link that is wanted, or the last one. Of merged ones: the first that is ready.
     private var shown: StreamLink {
-        let ready = links.first { rules.merge != nil && $0.state == .ready && !$0.isSuccessor }
+        let ready = links.first {
+            rules.merge != nil && $0.state == .ready && !$0.renewal.isSuccessor
+        }
         return ready ?? links.first(where: \.isWanted) ?? links[links.count - 1]
     }
 
     /// `reason`: why a state has begun.
     mutating func show(_ reason: String = "", into out: inout Output) {
         let link = shown
-        let isRenewing = links.contains { $0.isSuccessor && $0.state != .closed }
+        let isRenewing = links.contains { $0.renewal.isSuccessor && $0.state != .closed }
         let present: StreamState =
             switch link.state {
             case .closed:
@@ -203,7 +206,7 @@ package struct StreamMachine: Sendable {
             failures: link.state == .ready || link.isOccupied ? 0 : link.retry.failures,
             reason: link.refusal.isEmpty ? reason : link.refusal,
             connections: links.count { $0.state == .ready },
-            links: links.count { $0.isWanted && !$0.isSuccessor },
+            links: links.count { $0.isWanted && !$0.renewal.isSuccessor },
             feeds: feeds.shown { links[$0].refusal }, counters: counters)
         shown.holes = holes.waiting.count
         return shown
@@ -215,18 +218,20 @@ package struct StreamMachine: Sendable {
         let connections = links.map { link in
             StreamFeeds.Connection(
                 isReady: link.state == .ready && !link.isOccupied,
-                isWanted: link.isWanted && !link.isSuccessor,
+                isWanted: link.isWanted && !link.renewal.isSuccessor,
                 retryAt: link.state == .ready ? link.readyAt + rules.provenAfter : link.retry.at,
                 reason: link.refusal.isEmpty ? link.reason : link.refusal)
         }
         let all = StreamFeeds.limit(of: connections, max: links.count, now)
         if let streams = feeds.streams { return [all, streams, requests(now)] }
-        let refusal = feeds.list.first { $0.channel.link == 0 && !$0.refusal.isEmpty }?.refusal
+        let refusal = feeds.list.first { $0.channel.link == 0 && !$0.refusal.why.isEmpty }?
+            .refusal.why
         let first = links[0]
         var symbols = feeds.symbols(
-            link: 0, max: nil, reason: first.roomRefused.isEmpty ? refusal ?? "" : first.roomRefused
+            link: 0, max: nil,
+            reason: first.asking.roomRefused.isEmpty ? refusal ?? "" : first.asking.roomRefused
         )
-        if !first.roomRefused.isEmpty { symbols.max = symbols.used }
+        if !first.asking.roomRefused.isEmpty { symbols.max = symbols.used }
         return [all, symbols, feeds.requests(rate(first, now), link: 0, now)]
     }
 

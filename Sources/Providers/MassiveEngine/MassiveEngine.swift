@@ -186,7 +186,11 @@ package struct MassiveEngine: FilledVenue {
     @inline(__always)
     private mutating func order(_ number: UInt64, of feed: Int) {
         let place = MassiveCodes.place(number)
-        if place >= marks[feed] { marks[feed] = place } else { machine.counters.unordered &+= 1 }
+        if place >= marks[feed] {
+            marks[feed] = place
+        } else {
+            machine.counters.ids.unordered &+= 1
+        }
     }
 
     /// A bar of a window that has one already replaces it: late trades came. It is flagged, so that

@@ -53,7 +53,7 @@ extension MassiveSetup {
             "mds_massive_unordered_total",
             "a trade or a quote whose number is below that of an earlier one of the symbol",
             "rises fast: Massive does not number as it says; the records are right nevertheless",
-            \.unordered
+            \.ids.unordered
         ),
         (
             "mds_massive_misfits_total",

@@ -262,49 +262,12 @@ struct AlpacaHistoryTests {
 
     // MARK: kills
 
-    /// What killed processes have left on the tape of three partitions.
-    private struct Tape {
-        static let symbols = ["A", "B", "C", "D"]
-        private static let partitions = [0, 1, 1, 2]
-        static let partitionCount = 3
-
-        private(set) var records: [String: [Trade]] = [:]
-        private var marks: [Int: Timestamp] = [:]
-
-        func begin(_ bench: inout Bench) throws {
-            let last = records.compactMapValues { trades in
-                trades.last { $0.header.action == 0 }
-                    .map { (id: $0.header.providerID, time: $0.header.providerTime) }
-            }
-            let own = Self.symbols.indices.map { (Self.symbols[$0], marks[Self.partitions[$0]]) }
-            try bench.begin(
-                Self.symbols, last: last,
-                marks: Dictionary(own.map { ($0, $1 ?? .undefined) }) { $1 },
-                promised: marks.count == Self.partitionCount
-                    ? marks.values.min() ?? .undefined : .undefined)
-        }
-
-        mutating func take(_ bench: Bench, isKilled: Bool, using random: inout SeededRandom) {
-            for number in 0..<Self.partitionCount {
-                let own = bench.trades.filter { Self.partitions[Int($0.header.symbol)] == number }
-                let kept = isKilled ? Int.random(in: 0...own.count, using: &random) : own.count
-                for trade in own.prefix(kept) {
-                    let mark = marks[number] ?? .undefined
-                    #expect(!mark.isDefined || trade.header.providerTime >= mark)
-                    records[Self.symbols[Int(trade.header.symbol)], default: []].append(trade)
-                }
-                guard kept == own.count else { continue }
-                marks[number] = max(marks[number] ?? bench.out.floor, bench.out.floor)
-            }
-        }
-    }
-
     @Test("through kills each trade comes once, in order, although many have one time")
     func kills() throws {
         for seed in Seeds(fixed: 1...60).all() {
             var random = SeededRandom(seed: seed)
             var past = Past(most: Int.random(in: 3...40, using: &random))
-            for symbol in Tape.symbols {
+            for symbol in KilledLoads.symbols {
                 var time: Int64 = -20
                 past.rows[symbol] = (0..<Int.random(in: 0...400, using: &random)).map { place in
                     // Most have the time of the one before, and their ids are in no order.
@@ -316,23 +279,11 @@ struct AlpacaHistoryTests {
                         update: Int.random(in: 0..<20, using: &random) == 0 ? "canceled" : "")
                 }
             }
-            var tape = Tape()
-            for life in 0...4 {
-                var bench = Bench(to: 400)
-                try tape.begin(&bench)
-                let turns = life == 4 ? 10_000 : Int.random(in: 1...12, using: &random)
-                for _ in 0..<turns where bench.history.phase == .loading {
-                    guard let request = bench.turn() else { continue }
-                    let fails = Int.random(in: 0..<5, using: &random) == 0
-                    bench.history.answered(
-                        request.number, fails ? .failed("cut") : .page(past.answer(request)),
-                        bench.now)
-                }
-                tape.take(bench, isKilled: life < 4, using: &random)
-            }
-            for symbol in Tape.symbols {
+            let loads = try KilledLoads(using: &random, { Bench(to: 400) }) { past.answer($0) }
+            #expect(loads.isFloorKept, "\(seed)")
+            for symbol in KilledLoads.symbols {
                 let rows = (past.rows[symbol] ?? []).filter { (0..<400).contains($0.time) }
-                let found = tape.records[symbol] ?? []
+                let found = loads.trades(of: symbol)
                 let trades = found.filter { $0.header.action == 0 }
                 #expect(trades.count == rows.count, "\(seed) \(symbol)")
                 #expect(Set(trades.map(\.header.providerID)).count == rows.count)

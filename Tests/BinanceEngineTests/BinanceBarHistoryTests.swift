@@ -196,67 +196,10 @@ struct BinanceBarHistoryTests {
 
     // MARK: kills
 
-    /// What killed processes have left on the tape.
-    private struct Tape {
-        static let symbols = ["A", "B", "C", "D"]
-        private static let partitions = [0, 1, 1, 2]
-        static let count = 3
-
-        private(set) var bars: [String: [ProviderBar]] = [:]
-        private(set) var gaps: [String: Set<Span>] = [:]
-        private var marks: [Int: Timestamp] = [:]
-
-        struct Span: Hashable {
-            var from: Timestamp
-            var to: Timestamp
-        }
-
-        func begin(_ bench: inout Bench) throws {
-            let last = bars.compactMapValues {
-                $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
-            }
-            let own = Self.symbols.indices.map { (Self.symbols[$0], marks[Self.partitions[$0]]) }
-            try bench.begin(
-                Self.symbols, last: last,
-                marks: Dictionary(own.map { ($0, $1 ?? .undefined) }) { $1 },
-                promised: marks.count == Self.count
-                    ? marks.values.min() ?? .undefined : .undefined)
-        }
-
-        /// Takes a part of what a process handed out, of each partition another one.
-        mutating func take(
-            _ bench: Bench, isKilled: Bool, using random: inout SeededRandom
-        ) {
-            for number in 0..<Self.count {
-                let own = bench.records.filter { record in
-                    guard case .tape(let record) = record, let header = record.header else {
-                        return false
-                    }
-                    return Self.partitions[Int(header.symbol)] == number
-                }
-                let kept = isKilled ? Int.random(in: 0...own.count, using: &random) : own.count
-                for case .tape(let record) in own.prefix(kept) { take(record, number) }
-                guard kept == own.count else { continue }
-                marks[number] = max(marks[number] ?? bench.out.floor, bench.out.floor)
-            }
-        }
-
-        private mutating func take(_ record: TapeRecord, _ number: Int) {
-            if case .providerBar(let bar) = record {
-                let mark = marks[number] ?? .undefined
-                #expect(!mark.isDefined || bar.closeTime >= mark)
-                bars[Self.symbols[Int(bar.header.symbol)], default: []].append(bar)
-            } else if case .gap(let gap) = record {
-                gaps[Self.symbols[Int(gap.header.symbol)], default: []].insert(
-                    Span(from: gap.from, to: gap.to))
-            }
-        }
-    }
-
     /// Makes a past with holes, which may begin within the range.
     private static func past(using random: inout SeededRandom) -> Past {
         var past = Past()
-        for symbol in Tape.symbols {
+        for symbol in KilledLoads.symbols {
             let first = Int64.random(in: -100...500, using: &random)
             let all = Array(first..<Int64.random(in: first...3_600, using: &random))
             past.hours[symbol] = all.filter { _ in Int.random(in: 0..<50, using: &random) > 0 }
@@ -271,36 +214,26 @@ struct BinanceBarHistoryTests {
         for seed in Seeds(fixed: 1...20, weight: 0.3).all() {
             var random = SeededRandom(seed: seed)
             let past = Self.past(using: &random)
-            var tape = Tape()
-            for life in 0...4 {
-                var bench = Bench(to: Self.stamp(to))
-                try tape.begin(&bench)
-                let turns = life == 4 ? 10_000 : Int.random(in: 1...14, using: &random)
-                for _ in 0..<turns where bench.history.phase == .loading {
-                    guard let request = bench.turn() else { continue }
-                    let fails = Int.random(in: 0..<5, using: &random) == 0
-                    bench.history.answered(
-                        request.number, fails ? .failed("cut") : .page(past.answer(request)),
-                        bench.now)
-                }
-                tape.take(bench, isKilled: life < 4, using: &random)
+            let loads = try KilledLoads(using: &random, { Bench(to: Self.stamp(to)) }) {
+                past.answer($0)
             }
-            for symbol in Tape.symbols { Self.check(tape, past, symbol, to, seed) }
+            #expect(loads.isFloorKept, "\(seed)")
+            for symbol in KilledLoads.symbols { Self.check(loads, past, symbol, to, seed) }
         }
     }
 
     private static func check(
-        _ tape: Tape, _ past: Past, _ symbol: String, _ to: Int64, _ seed: UInt64
+        _ loads: KilledLoads, _ past: Past, _ symbol: String, _ to: Int64, _ seed: UInt64
     ) {
         let all = past.hours[symbol] ?? []
         let wanted = all.filter { $0 >= 0 && $0 < to && !past.misfits.contains($0) }
-        #expect(hours(tape.bars[symbol] ?? []) == wanted, "\(seed) \(symbol)")
+        #expect(hours(loads.bars(of: symbol)) == wanted, "\(seed) \(symbol)")
         // What lies in the range between the first bar ever and the last one, and is no bar.
         var missing = Set<Int64>()
         if let first = all.first, let last = all.last, first < to, last >= 0 {
             missing = Set(max(0, first)..<min(to, last + 1)).subtracting(wanted)
         }
-        let gaps = (tape.gaps[symbol] ?? []).flatMap { span -> [Int64] in
+        let gaps = loads.gaps(of: symbol).flatMap { span -> [Int64] in
             let from = span.from.nanoseconds(since: stamp(0)) / 3_600_000_000_000
             return Array(from..<span.to.nanoseconds(since: stamp(0)) / 3_600_000_000_000)
         }

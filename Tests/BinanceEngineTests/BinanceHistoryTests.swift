@@ -227,88 +227,27 @@ struct BinanceHistoryTests {
         #expect(requests == HistoryLimits.uselessAnswersMax && bench.history.phase == .failed)
     }
 
-    /// What killed processes have left on the tape.
-    private struct Tape {
-        static let symbols = ["A", "B", "C", "D"]
-        private static let partitions = [0, 1, 1, 2]
-        static let partitionCount = 3
-
-        private(set) var trades: [String: [Trade]] = [:]
-        /// The watermark of each partition.
-        private var marks: [Int: Timestamp] = [:]
-
-        func begin(_ bench: inout Bench) throws {
-            let last = trades.compactMapValues {
-                $0.last.map { (id: $0.header.providerID, time: $0.header.providerTime) }
-            }
-            let own = Self.symbols.indices.map { (Self.symbols[$0], marks[Self.partitions[$0]]) }
-            let isWhole = marks.count == Self.partitionCount
-            try bench.begin(
-                Self.symbols, last: last,
-                marks: Dictionary(own.map { ($0, $1 ?? .undefined) }) { $1 },
-                promised: isWhole ? marks.values.min() ?? .undefined : .undefined)
-        }
-
-        /// Takes a part of what a process handed out, of each partition another one.
-        mutating func take(
-            _ bench: Bench, isKilled: Bool, using random: inout SeededRandom
-        ) {
-            for number in 0..<Self.partitionCount {
-                let own = bench.records.filter { record in
-                    record.symbol.map { Self.partitions[Int($0)] == number } ?? false
-                }
-                let kept = isKilled ? Int.random(in: 0...own.count, using: &random) : own.count
-                for case .tape(.trade(let trade)) in own.prefix(kept) {
-                    let mark = marks[number] ?? .undefined
-                    #expect(!mark.isDefined || trade.header.providerTime >= mark)
-                    trades[Self.symbols[Int(trade.header.symbol)], default: []].append(trade)
-                }
-                guard kept == own.count else { continue }
-                marks[number] = max(marks[number] ?? bench.out.floor, bench.out.floor)
-            }
-        }
-    }
-
     @Test("through failures and kills each trade comes once, and the floor never lies")
     func kills() throws {
         for seed in Seeds(fixed: 1...60, weight: 0.3).all() {
             var random = SeededRandom(seed: seed)
             var past = Past()
-            for symbol in Tape.symbols {
+            for symbol in KilledLoads.symbols {
                 var time: Int64 = -100
                 past.items[symbol] = (0..<Int.random(in: 0...4_000, using: &random)).map { place in
                     time += Int64.random(in: 0...40, using: &random)
                     return Past.Item(id: UInt64(place + 1), time: Self.start + time)
                 }
             }
-            var tape = Tape()
-            for life in 0...4 {
-                var bench = Bench()
-                try tape.begin(&bench)
-                let turns = life == 4 ? 10_000 : Int.random(in: 1...12, using: &random)
-                for _ in 0..<turns where bench.history.phase == .loading {
-                    guard let request = bench.turn() else { continue }
-                    let fails = Int.random(in: 0..<5, using: &random) == 0
-                    bench.history.answered(
-                        request.number, fails ? .failed("cut") : .page(past.answer(request)),
-                        bench.now)
-                }
-                tape.take(bench, isKilled: life < 4, using: &random)
-            }
-            for symbol in Tape.symbols {
+            let loads = try KilledLoads(using: &random, { Bench() }) { past.answer($0) }
+            #expect(loads.isFloorKept, "\(seed)")
+            for symbol in KilledLoads.symbols {
                 let ids = (past.items[symbol] ?? [])
                     .filter { $0.time >= Self.start && $0.time < Self.start + 60_000 }.map(\.id)
                 #expect(
-                    (tape.trades[symbol] ?? []).map(\.header.providerID) == ids,
-                    "\(seed) \(symbol)")
+                    loads.trades(of: symbol).map(\.header.providerID) == ids, "\(seed) \(symbol)")
             }
         }
-    }
-}
-
-extension ProviderRecord {
-    fileprivate var symbol: UInt32? {
-        if case .tape(let record) = self { record.header?.symbol } else { nil }
     }
 }
 

@@ -55,32 +55,6 @@ import Testing
         #expect(header.resolution == TimeResolution.microsecond.rawValue)
     }
 
-    @Test("a range of ids that does not come is a gap with that reason")
-    func missing() throws {
-        var bench = connected()
-        bench.trade("BTCUSDT", 10, on: 1)
-        bench.pass(Self.second)
-        bench.trade("BTCUSDT", 14, on: 1)
-        let gap = try #require(bench.gaps.first)
-        #expect(bench.gaps.count == 1 && bench.ids == [10, 14])
-        #expect(gap.reason == GapReason.providerLoss.rawValue)
-        #expect(gap.state == GapState.abandoned.rawValue)
-        #expect(gap.detail == "trade ids 11 to 13 did not come")
-        #expect(gap.from == EngineBench.origin && gap.to > bench.now.wall)
-        #expect(bench.engine.counters.ids.missing == 3)
-        #expect(bench.notes.contains(.trouble(instrument: 0, "trade ids 11 to 13 did not come")))
-    }
-
-    @Test("ids that go back, and other content under the same id, are counted and left out")
-    func lower() {
-        var bench = connected()
-        for id in [10, 11, 11, 9] as [UInt64] { bench.trade("BTCUSDT", id, on: 1) }
-        bench.trade("BTCUSDT", 12, on: 1)
-        bench.trade("BTCUSDT", 12, on: 1, size: "3")
-        #expect(bench.ids == [10, 11, 12] && bench.gaps.isEmpty)
-        #expect(bench.engine.counters.ids.lower == 3 && bench.engine.counters.ids.differing == 1)
-    }
-
     @Test("an exchange that counts from anew is followed after a while, with a gap")
     func restart() {
         var bench = connected()
@@ -95,43 +69,6 @@ import Testing
         let states = bench.gaps.map { GapState(rawValue: $0.state) }
         #expect(states == [.open, .open, .abandoned])
         #expect(bench.gaps.map(\.to.isDefined) == [false, true, true])
-    }
-
-    @Test("a quiet symbol that is numbered anew is followed after three trades that count on")
-    func restartOfQuiet() {
-        var bench = connected()
-        bench.trade("BTCUSDT", 1_000_000, on: 1)
-        for id in 1...4 as ClosedRange<UInt64> {
-            bench.pass(Self.second)
-            bench.trade("BTCUSDT", id, on: 1)
-        }
-        #expect(bench.ids == [1_000_000, 3, 4])
-        #expect(bench.engine.status.feeds.first?.hasOpenGap == false)
-        // Single ones that are out of their row are no new count.
-        for id in [1, 3, 1, 2, 1] as [UInt64] {
-            bench.pass(Self.second)
-            bench.trade("BTCUSDT", id, on: 1)
-        }
-        bench.trade("BTCUSDT", 5, on: 1)
-        #expect(bench.ids == [1_000_000, 3, 4, 5])
-    }
-
-    @Test("one that counts from anew after a cut is followed, too, and what is sent again is not")
-    func restartAfterCut() {
-        for isSentAgain in [false, true] {
-            var bench = connected()
-            let begun = bench.now.wall.nanoseconds / 1_000_000
-            bench.trade("BTCUSDT", 1_000_000, on: 1)
-            bench.ended(1)
-            bench.pass(2 * Self.second)
-            bench.connect()
-            for id in 1...UInt64(DenseLimits.lowerInRow) + 1 {
-                bench.trade("BTCUSDT", id, on: 2, at: isSentAgain ? begun : nil)
-            }
-            let first = UInt64(DenseLimits.lowerInRow)
-            #expect(bench.ids == [1_000_000] + (isSentAgain ? [] : [first, first + 1]))
-            #expect(bench.engine.status.feeds.first?.hasOpenGap == isSentAgain)
-        }
     }
 
     @Test("the first trade of a symbol has the id 0, and is in a gap")
@@ -251,41 +188,6 @@ import Testing
         bench.trade("BTCUSDT", 7, on: 2)
         #expect(bench.ids == [1, 2, 3, 4, 5, 6, 7] && bench.gaps.isEmpty)
         #expect(bench.engine.counters.ids.doubles == 2 && bench.engine.counters.ids.lower == 0)
-    }
-
-    @Test("serverShutdown, plain or combined, begins the next connection")
-    func shutdown() {
-        for text in [
-            "{\"e\":\"serverShutdown\",\"E\":1}",
-            "{\"stream\":\"!serverShutdown\",\"data\":{\"e\":\"serverShutdown\",\"E\":1}}",
-        ] {
-            var bench = connected(["BTCUSDT"])
-            bench.trade("BTCUSDT", 1, on: 1)
-            bench.receive(text, on: 1)
-            bench.receive(text, on: 1)
-            #expect(bench.takeWishes() == [.open(2, link: 1)])
-            bench.opened(2)
-            bench.answerAll()
-            bench.trade("BTCUSDT", 2, on: 2)
-            bench.trade("BTCUSDT", 2, on: 1)
-            // The first ends before the overlap does.
-            bench.ended(1)
-            bench.trade("BTCUSDT", 3, on: 2)
-            #expect(bench.ids == [1, 2, 3] && bench.gaps.isEmpty)
-        }
-    }
-
-    @Test("a predecessor that ends before its successor is ready leaves a gap")
-    func endsEarly() {
-        var bench = connected(["BTCUSDT"])
-        bench.trade("BTCUSDT", 1, on: 1)
-        bench.receive("{\"e\":\"serverShutdown\",\"E\":1}", on: 1)
-        bench.ended(1)
-        #expect(bench.gaps.count == 1)
-        bench.opened(2)
-        bench.answerAll()
-        bench.trade("BTCUSDT", 4, on: 2)
-        #expect(bench.ids == [1, 4] && bench.gaps.last?.state == GapState.abandoned.rawValue)
     }
 
     @Test("a successor that fails has another one, long before its predecessor is old")
@@ -448,20 +350,6 @@ import Testing
         bench.connect()
         let states = bench.gaps.map { GapState(rawValue: $0.state) }
         #expect(states == [.open, .open, .abandoned])
-    }
-
-    @Test("a gap without an end gets its end before what became of it")
-    func ends() {
-        var bench = connected(["BTCUSDT"])
-        bench.trade("BTCUSDT", 1, on: 1)
-        bench.ended(1)
-        bench.pass(5 * Self.second)
-        bench.connect()
-        bench.trade("BTCUSDT", 2, on: 2)
-        let states = bench.gaps.map { GapState(rawValue: $0.state) }
-        #expect(states == [.open, .open, .filled])
-        #expect(bench.gaps.map(\.to.isDefined) == [false, true, true])
-        #expect(bench.gaps[1].to == bench.gaps[2].to)
     }
 
     @Test("after a wait the floor stays before what may still be on its way")

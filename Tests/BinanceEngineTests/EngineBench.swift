@@ -99,6 +99,28 @@ extension StreamBench<BinanceEngine> {
             + "\"m\":true,\"M\":true}}"
     }
 
+    /// Plays what happens, word by word. `7@1`: trade 7 of BTCUSDT comes on connection 1; `3-6@1`:
+    /// trades 3 to 6 do. `cut@1`: that connection ends; `end@1`: the exchange will end it. `open`:
+    /// what is wanted is connected and confirmed. `+2`: two seconds pass.
+    mutating func play(_ script: String) {
+        for word in script.split(separator: " ") {
+            let halves = word.split(separator: "@")
+            let number = halves.dropFirst().first.flatMap { UInt32($0) } ?? 0
+            switch halves[0] {
+            case "cut": ended(number)
+            case "end": receive("{\"e\":\"serverShutdown\",\"E\":1}", on: number)
+            case "open":
+                connect()
+                connect()
+            case let span where span.hasPrefix("+"):
+                pass(Int64((Double(span.dropFirst()) ?? 0) * 1_000_000_000))
+            case let ids:
+                let ends = ids.split(separator: "-").compactMap { UInt64($0) }
+                for id in ends[0]...ends[ends.count - 1] { trade("BTCUSDT", id, on: number) }
+            }
+        }
+    }
+
     /// Connects, and has the exchange confirm what is wanted.
     mutating func connect() {
         for case .open(let number, _) in takeWishes() { opened(number) }

@@ -34,29 +34,6 @@ import Testing
         #expect(bench.engine.status.connections == 2)
     }
 
-    @Test("what one connection did not bring comes from the other, without a gap")
-    func missingOnOne() {
-        var bench = bench()
-        bench.trade("BTCUSDT", 1, on: 1)
-        bench.trade("BTCUSDT", 4, on: 1)
-        bench.trade("BTCUSDT", 5, on: 1)
-        #expect(bench.ids == [1])
-        for id in 1...3 as ClosedRange<UInt64> { bench.trade("BTCUSDT", id, on: 2) }
-        #expect(bench.ids == [1, 2, 3, 4, 5] && bench.gaps.isEmpty)
-        #expect(bench.engine.machine.ahead.feeds.isEmpty && bench.engine.machine.ahead.trades == 0)
-    }
-
-    @Test("what neither brought is missing as soon as both have passed it")
-    func missingOnBoth() {
-        var bench = bench()
-        bench.trade("BTCUSDT", 1, on: 1)
-        bench.trade("BTCUSDT", 4, on: 1)
-        bench.trade("BTCUSDT", 5, on: 2)
-        #expect(bench.ids == [1, 4, 5] && bench.gaps.count == 1)
-        #expect(bench.gaps.first?.detail == "trade ids 2 to 3 did not come")
-        #expect(bench.engine.counters.links.waitsEnded == 0)
-    }
-
     @Test("a trade waits no longer than is set, nor for more than 1,024 others")
     func limits() {
         var bench = bench()
@@ -78,41 +55,6 @@ import Testing
         // Too late: what it brings is on record as missing.
         bench.trade("BTCUSDT", 2, on: 2)
         #expect(!bench.ids.contains(2) && bench.engine.counters.ids.doubles == 1)
-    }
-
-    @Test(
-        "a single cut leaves no gap, whichever connection it ends", arguments: [1, 2] as [UInt32])
-    func singleCut(leg: UInt32) {
-        var bench = bench()
-        bench.trade("BTCUSDT", 1, on: leg)
-        bench.trade("BTCUSDT", 2, on: leg)
-        bench.trade("BTCUSDT", 4, on: leg)
-        bench.ended(leg)
-        #expect(
-            bench.notes.contains(
-                .lost(link: Int(leg) - 1, failures: 1, reason: "cut", isAlone: false)))
-        #expect(bench.engine.status.state == .ready)
-        for id in 1...5 as ClosedRange<UInt64> { bench.trade("BTCUSDT", id, on: 3 - leg) }
-        bench.pass(2 * Self.second)
-        bench.connect()
-        bench.trade("BTCUSDT", 6, on: 3)
-        bench.trade("BTCUSDT", 6, on: 3 - leg)
-        #expect(bench.ids == [1, 2, 3, 4, 5, 6] && bench.gaps.isEmpty)
-        #expect(bench.engine.status.connections == 2)
-    }
-
-    @Test("when both end there is a gap, and what waited is on record before it")
-    func bothCut() {
-        var bench = bench()
-        bench.trade("BTCUSDT", 1, on: 1)
-        bench.pass(Self.second)
-        bench.trade("BTCUSDT", 3, on: 1)
-        bench.ended(1)
-        #expect(bench.ids == [1])
-        bench.ended(2)
-        #expect(bench.ids == [1, 3] && bench.gaps.count == 2)
-        #expect(bench.gaps.last.map { $0.from == bench.now.wall && !$0.to.isDefined } == true)
-        #expect(bench.engine.status.state == .closed)
     }
 
     @Test("the same id with other content is told")
@@ -141,18 +83,5 @@ import Testing
         }
         #expect(opened == [50, 100, 150, 200] && bench.gaps.isEmpty)
         #expect(bench.engine.status.connections >= 2)
-    }
-
-    @Test("an exchange that counts from anew is followed by the ids of one connection")
-    func restart() {
-        var bench = bench()
-        bench.trade("BTCUSDT", 1_000_000, on: 1)
-        bench.pass(Self.second)
-        for id in 1...UInt64(DenseLimits.lowerInRow) + 2 {
-            for leg in [1, 2] as [UInt32] { bench.trade("BTCUSDT", id, on: leg) }
-        }
-        let first = UInt64(DenseLimits.lowerInRow)
-        #expect(bench.ids == [1_000_000, first, first + 1, first + 2])
-        #expect(bench.engine.status.feeds.allSatisfy { !$0.hasOpenGap })
     }
 }

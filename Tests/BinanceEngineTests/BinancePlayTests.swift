@@ -49,11 +49,11 @@ struct Play: Sendable, CustomTestStringConvertible {
         Play(
             "an exchange that counts from anew after a cut is followed",
             "1000@1 cut@1 +2 open 1-4@2", "1000 3 4", "begun", "ended",
-            "lost: the service began again to count at trade id 3 or before"),
+            "lost: the exchange began again to count at trade id 3 or before"),
         Play(
             "a quiet symbol that is numbered anew is followed after three trades that count on",
             "1000@1 +1 1@1 +1 2@1 +1 3@1 +1 4@1", "1000 3 4", "begun", "ended",
-            "lost: the service began again to count at trade id 3 or before"),
+            "lost: the exchange began again to count at trade id 3 or before"),
         Play(
             "single trades that are out of their row are no new count",
             "7@1 +1 1@1 3@1 1@1 2@1 1@1 8@1", "7 8", "begun", "ended",
@@ -79,7 +79,7 @@ struct Play: Sendable, CustomTestStringConvertible {
         Play(
             "an exchange that counts from anew is followed by the ids of one connection", legs: 2,
             "1000@1 +1 1@1 1@2 2@1 2@2 3@1 3@2 4@1 4@2", "1000 3 4", "begun", "ended",
-            "lost: the service began again to count at trade id 3 or before"),
+            "lost: the exchange began again to count at trade id 3 or before"),
     ]
 }
 

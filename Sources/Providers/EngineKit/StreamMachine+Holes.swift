@@ -75,9 +75,9 @@ extension StreamMachine {
                 return useless("the answer is no list of trades", now, into: &out)
             }
             take(trades, now, into: &out)
-        case .unknownSymbol: refused("the service has no such symbol", now, into: &out)
+        case .unknownSymbol: refused("\(service) has no such symbol", now, into: &out)
         case .refused(let reason), .denied(let reason):
-            refused("the service refused to give them: \(reason)", now, into: &out)
+            refused("\(service) refused to give them: \(reason)", now, into: &out)
         case .limited, .failed: putOff(answer, now, into: &out)
         }
     }
@@ -139,7 +139,7 @@ extension StreamMachine {
         holes.waiting[0] = hole
         // The service may be late with its newest trades.
         guard hole.next > before else {
-            return useless("the service does not have them", now, into: &out)
+            return useless("\(service) does not have them", now, into: &out)
         }
         holes.waiting[0].failures = 0
         holes.waiting[0].triedSince = nil

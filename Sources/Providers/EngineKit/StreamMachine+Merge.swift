@@ -292,14 +292,14 @@ extension StreamMachine {
             feeds.list[feed].beginGap(gap, "", at: now, into: &out.records)
         }
         guard isAnew else { return }
-        dropHoles(of: feed, "the service began to count anew", at: now, into: &out)
+        dropHoles(of: feed, "\(service) began to count anew", at: now, into: &out)
         let from = feeds.list[feed].openGap?.from ?? feeds.list[feed].reach.last
         let to = max(trade.time, from).advanced(byNanoseconds: 1)
         feeds.list[feed].endGap(to, at: now, into: &out.records)
         out.records.append(
             feeds.list[feed].gap(
                 (from: from, to: to), .providerLoss, .abandoned, at: now,
-                detail: "the service began again to count at trade id \(trade.id) or before"))
+                detail: "\(service) began again to count at trade id \(trade.id) or before"))
         say("trade ids began again, now at \(trade.id)", of: feed, into: &out)
         for link in links.indices { feeds.list[feed].on[link].lastID = 0 }
         forgetAhead(feed)

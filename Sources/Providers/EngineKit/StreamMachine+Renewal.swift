@@ -59,7 +59,7 @@ extension StreamMachine {
                 next,
                 old.renewal.at == old.readyAt + old.renewal.age
                     ? "it is \(old.renewal.age / 60_000_000_000) minutes old"
-                    : "the service will end the connection", into: &out)
+                    : "\(service) will end the connection", into: &out)
         }
     }
 

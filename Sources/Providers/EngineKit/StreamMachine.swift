@@ -52,6 +52,9 @@ package struct StreamMachine: Sendable {
         links = lags.enumerated().map { StreamLink($0, $1, settings, rules) }
     }
 
+    /// What the service is called in gaps and in the log.
+    var service: String { rules.merge?.requests.service ?? "the service" }
+
     /// The promise of `StreamOutput.floor`.
     package var floor: Timestamp { feeds.clock.floor }
 

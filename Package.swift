@@ -288,10 +288,8 @@ let suites: [Tests] = [
     tests(of: "TapeKeeping", uses: codec + ["Membership", "TapeTransport"]),
     serverTests(
         of: "TapeKeeping",
-        uses: tape + support + [
-            "Membership", "MembershipTransport", "NatsTransport", "ServiceRuntime",
-            "TapeTransport",
-        ]),
+        uses: tape + support + ["Membership", "MembershipTransport", "NatsTransport"]
+            + ["ServiceRuntime", "TapeTransport"]),
     tests(
         of: "ProviderGateway",
         uses: frame + tape + support + [
@@ -306,9 +304,8 @@ let suites: [Tests] = [
         ], beside: ["binance_exchange.py", "polled_services.py"]),
     tests(
         of: "OperatorWorker",
-        uses: frame + tape + support + [
-            "GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore",
-        ]),
+        uses: frame + tape + support
+            + ["GraphLanguage", "OperatorGraph", "SimulationKit", "StreamCore"]),
     serverTests(
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
@@ -545,10 +542,13 @@ let package = Package(
         library("VenueWeb", in: "Equipment", uses: ["Primitives"]),
         library(
             "SimulatorPorts", in: "Equipment", uses: ["VenueWeb", "ServiceRuntime", "Primitives"]),
-        // The services. A file of the cockpit's pages has no Swift compiled.
+        // The services. A changed file of the cockpit's pages compiles these two parts again.
         .target(
             name: "CPages", path: "services/cockpit/CPages", exclude: ["files", "jsconfig.json"],
             publicHeadersPath: "."),
+        .target(
+            name: "PageFiles", dependencies: ["CPages"], path: "services/cockpit/PageFiles",
+            swiftSettings: strict),
         service(
             "ProviderGateway", in: "provider-gateway",
             uses: tape + [
@@ -573,8 +573,8 @@ let package = Package(
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
-                "CPages", "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient",
-                "Membership", "NatsTransport", "PostgresClient", "ServiceRuntime", "StoredBars",
+                "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "Membership",
+                "NatsTransport", "PageFiles", "PostgresClient", "ServiceRuntime", "StoredBars",
                 "StreamCore", "TapeCodec", "TapeListing", "TapeProtocol", "TapeTransport",
                 "YAMLFile",
             ]),

@@ -27,14 +27,14 @@ struct SourceFile: Sendable {
     var isSource: Bool { isProduct || path.hasPrefix("Equipment/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
-    /// `Primitives` of `Sources/Model/Primitives/…`, `store-writer` of
-    /// `services/store-writer/Sources/…`.
+    /// `Primitives` of `Sources/Model/Primitives/…`, `cockpit` of `services/cockpit/Sources/…` and of
+    /// a part beside it, as `services/cockpit/PageFiles/…`.
     var module: String? {
         let parts = path.split(separator: "/").map(String.init)
         switch parts.first {
         case "Sources" where parts.count > 3: return parts[2]
         case "Equipment" where parts.count > 2: return parts[1]
-        case "services" where parts.count > 3 && parts[2] == "Sources": return parts[1]
+        case "services" where parts.count > 3 && parts[2] != "Program": return parts[1]
         default: return nil
         }
     }

@@ -85,6 +85,9 @@ private let moduleRule = Rule(
         house([
             "services/a/Sources/A.swift": "internal import b\n", "services/b/Sources/B.swift": "",
         ]),
+        house([
+            "services/a/Sources/A.swift": "import Part\n", "services/b/Part/B.swift": "",
+        ]),
     ],
     kept: [
         house([
@@ -92,8 +95,9 @@ private let moduleRule = Rule(
             "Equipment/Venue/A.swift": "internal import TapeCodec\n",
             "Sources/Edges/NatsTransport/A.swift":
                 "internal import CNats\nimport Glibc\nimport Primitives\n",
-            "services/store-writer/Sources/A.swift":
-                "import NatsTransport\nimport Synchronization\n",
+            "services/a/Sources/A.swift":
+                "import NatsTransport\nimport Part\nimport Synchronization\n",
+            "services/a/Part/A.swift": "internal import NatsTransport\n",
             "Tests/ATests/A.swift": "@testable import Primitives\nimport Foundation\n",
         ])
     ],
@@ -109,7 +113,10 @@ private let moduleRule = Rule(
                 let other = groups[name]
                 let allowed =
                     switch other {
-                    case nil: isC(name) ? wrappers[name] == module : isOfSystem(name, for: module)
+                    case nil where isC(name): wrappers[name] == module
+                    case nil:
+                        isOfSystem(name, for: module)
+                            || repository.exists("services/\(module)/\(name)")
                     case group: !strangers.contains(group)
                     case "Model": true
                     case let other?: seen.contains(other) || seen.contains(name)

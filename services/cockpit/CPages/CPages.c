@@ -1,4 +1,4 @@
-// The compiler reads the files: after a change of one this is compiled again, and no Swift.
+// The compiler reads the files: after a change of one this is compiled again, and `PageFiles`.
 #include "CPages.h"
 
 #include <stddef.h>

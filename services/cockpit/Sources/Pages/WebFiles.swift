@@ -1,4 +1,4 @@
-internal import CPages
+import PageFiles
 import ServiceRuntime
 
 /// A file of the pages. All of them are in the program.
@@ -36,24 +36,15 @@ enum WebFiles {
 
     /// Returns what is in one of the files.
     static func text(_ name: String) -> String {
-        guard let text = texts[name] else { preconditionFailure("\(name) is no file of the pages") }
+        guard let text = PageFiles.texts[name] else {
+            preconditionFailure("\(name) is no file of the pages")
+        }
         return text
     }
 
-    /// By the names of the files.
-    static let texts: [String: String] = {
-        var texts: [String: String] = [:]
-        var file = unsafe page_files()
-        while let name = unsafe file.pointee.name {
-            texts[unsafe String(cString: name)] = unsafe String(cString: file.pointee.text)
-            unsafe file += 1
-        }
-        return texts
-    }()
-
     private static let all: [String: WebFile] = {
         var all: [String: WebFile] = [:]
-        for (name, text) in texts {
+        for (name, text) in PageFiles.texts {
             guard let type = contentType(name) else { continue }
             all["/\(name)"] = WebFile(type, text)
         }

@@ -12,7 +12,7 @@ import Testing
     private static let answer = #"""
         {"status":"success","data":{"alerts":[
         {"labels":{"alertname":"RowsLate","severity":"warning","instance":"w:1"},
-        "annotations":{"summary":"ticks take 12s","runbook_url":"javascript:alert(1)"},
+        "annotations":{"summary":"ticks take 12s","runbook_url":"javascript:/RowsLate.md"},
         "state":"firing","activeAt":"2026-11-27T00:40:00.5Z","value":"1e+00"},
         {"labels":{"alertname":"BreakerOpen","severity":"critical"},
         "annotations":{"summary":"away","runbook_url":"https://books/BreakerOpen.md"},
@@ -54,33 +54,22 @@ import Testing
         #expect(!list.hasWatchdog)
     }
 
-    @Test("each shipped alert has the page of its subject and a runbook, and no other one has")
+    @Test("each shipped runbook has the page of its subject, and no other one has")
     func shipped() throws {
-        let folder = "\(ServerPrograms.checkout)/deploy/prometheus"
-        var names: Set<String> = []
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder)
-        where file.hasSuffix(".rules.yml") {
-            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
-            for line in text.split(separator: "\n") where line.contains("- alert: ") {
-                names.insert(String(line.split(separator: " ").last ?? ""))
-            }
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: "\(ServerPrograms.checkout)/docs/runbooks")
+        let names = files.filter { $0 != "README.md" }.map { String($0.dropLast(3)) }
+        #expect(ShippedRunbooks.byPage.values.flatMap { $0 }.sorted() == names.sorted())
+        for page in ShippedRunbooks.byPage.keys {
+            #expect(page == "./" || WebFiles.pages["/\(page)"] != nil)
         }
-        #expect(names.count > 70)
-        #expect(ShippedAlerts.all.sorted() == names.sorted())
-        for name in names {
-            #expect(
-                FileManager.default.fileExists(
-                    atPath: "\(ServerPrograms.checkout)/docs/runbooks/\(name).md"), "\(name)")
-            let page = try #require(ShippedAlerts.page(name))
-            #expect(page == "./" || WebFiles.pages["/\(page)"] != nil, "\(name)")
-        }
-        #expect(ShippedAlerts.page("Ours") == nil)
+        #expect(ShippedRunbooks.page("Ours") == nil)
     }
 
     @Test("the document has the alerts with their time, or says that no Prometheus is named")
     func document() throws {
         let troubles = [
-            Overview.Line(level: .bad, text: "NATS AWAY", runbook: "NatsAway"),
+            Overview.Line(level: .bad, text: "NATS AWAY", runbook: "Nats"),
             Overview.Line(level: .unknown, text: "LOOKING"),
         ]
         func json(_ prometheus: String?, _ known: Known<AlertList>) throws -> JSONValue {
@@ -117,7 +106,7 @@ import Testing
         #expect(isThere, "\(list) \(server.log)")
         let down = try #require(list.alerts.first { $0.name == "ServiceDown" })
         #expect(!down.isFiring && !down.since.isEmpty && !down.summary.isEmpty)
-        #expect(ShippedAlerts.page(down.name) == "./")
+        #expect(down.runbook == "Services")
     }
 
     @Test("a Prometheus that refuses or is not there is said, and the next question works again")

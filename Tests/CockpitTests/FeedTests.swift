@@ -146,7 +146,7 @@ import Testing
         let state = try #require(look.sources.first?.feeds.first).state
         #expect(state.kind == each.kind && state.words == each.words, "\(state)")
         #expect(state.runbook == each.runbook && state.advice.isEmpty == (each.runbook == nil))
-        if let runbook = state.runbook { #expect(ShippedAlerts.page(runbook) != nil) }
+        if let runbook = state.runbook { #expect(ShippedRunbooks.page(runbook) != nil) }
     }
 
     @Test("the active gateway speaks for its source; without a page that answers nothing is known")

@@ -120,7 +120,7 @@ import Testing
         #expect(edge.state == .quiet && verdict.map(\.level) == [.quiet])
         let ended = try Self.calendar(opened: 100, ended: true)
         let lines = try Self.source(Self.sighting(ended, silence: 300)).1
-        #expect(lines.map(\.level) == [.warning] && lines[0].runbook == "CalendarEnded")
+        #expect(lines.map(\.level) == [.warning] && lines[0].runbook == "Calendar")
     }
 
     @Test("a feed says it in the same words, and only one that is connected")

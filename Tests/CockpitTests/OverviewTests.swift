@@ -61,7 +61,7 @@ import Testing
                 .init(
                     level: .warning,
                     text: "LOST TODAY: 26 s of 3 symbols, which nothing will fill",
-                    runbook: "GapsGivenUp"),
+                    runbook: "Gaps"),
             ])
         // What began yesterday counts from midnight on.
         #expect(

@@ -76,7 +76,7 @@ import YAMLFile
             let isSevere = ["critical", "warning"].contains(alert.severity)
             #expect(isSevere || alert.name == "Watchdog", "\(alert.name)")
             #expect(alert.annotations["summary"]?.isEmpty == false, "\(alert.name)")
-            let page = "{{ $externalLabels.runbooks }}/\(alert.name).md"
+            let page = "{{ $externalLabels.runbooks }}/\(alert.runbook).md"
             #expect(alert.annotations["runbook_url"] == page, "\(alert.name)")
         }
     }

@@ -15,6 +15,12 @@ struct RuleFiles {
 
         var severity: String? { labels["severity"] }
 
+        /// The name of its page in `docs/runbooks`.
+        var runbook: String {
+            let file = annotations["runbook_url"]?.split(separator: "/").last ?? ""
+            return String(file.dropLast(3))
+        }
+
         /// The labels that its tests have to expect: once for each provider that the expression
         /// names.
         var expectedLabels: [[String: String]] {

@@ -15,16 +15,21 @@ import Testing
         compose = try ComposeFile()
     }
 
-    @Test("each alert has a runbook, and each runbook an alert")
+    @Test("each alert has a runbook that explains it, and each runbook an alert")
     func pairs() throws {
         let alerts = try RuleFiles().alerts
-        #expect(Set(runbooks.map(\.name)) == Set(alerts.map(\.name)))
+        #expect(Set(runbooks.map(\.name)) == Set(alerts.map(\.runbook)))
         let index = try CheckoutFiles.text("\(Runbook.folder)/README.md")
         let byName = Dictionary(grouping: alerts, by: \.name)
         for (name, rules) in byName {
+            let page = rules[0].runbook
             let severities = Set(rules.compactMap(\.severity)).sorted().joined(separator: ", ")
-            let row = "| [\(name)](\(name).md) | \(severities) | "
+            let row = "| [\(name)](\(page).md) | \(severities) | "
             #expect(index.contains(row), "\(name) is not in the index")
+            #expect(rules.allSatisfy { $0.runbook == page }, "\(name)")
+            let others = Set(alerts.lazy.filter { $0.runbook == page }.map(\.name))
+            let meaning = runbooks.first { $0.name == page }?.body(of: "Meaning") ?? ""
+            #expect(others.count == 1 || meaning.contains("- **\(name)**: "), "\(name)")
         }
         #expect(index.split(separator: "\n").count { $0.hasPrefix("| [") } == byName.count)
     }

@@ -57,7 +57,7 @@ import Testing
         }
         let behind = try #require(sequences.max()) + 1
         #expect(try check(rig, number, from: behind).places.isEmpty)
-        // docs/runbooks/TapeCopyDiffers.md.
+        // docs/runbooks/TapeCopies.md.
         victim.stop()
         try FileManager.default.moveItem(
             atPath: victim.folder.file("store"), toPath: victim.folder.file("store.old"))

@@ -50,7 +50,7 @@ struct VerifyTests {
         #expect(bars["findings"]?.array?.count == 1)
         let text = try said(cluster.urls, ["--node", "n1", "--rate", "1"])
         #expect(text.output.contains("sequence 1 is damaged, and no other copy has it intact"))
-        #expect(text.errors.contains("docs/runbooks/TapeCopyDiffers.md"))
+        #expect(text.errors.contains("docs/runbooks/TapeCopies.md"))
         let bucket = try #require(
             try client.jetStream.bucketAsFound(GroupRegistry.configuration(names).bucket))
         let record = try CopyRecord.read(bucket, stream: "MD_BARS", server: "n1")

@@ -68,7 +68,7 @@ extension ValkeyFacts: Facts {}
         }
         expect(Self.machine, .warning, "100 MiB of 8.0 GiB") { $0.memoryFreeBytes = 100 << 20 }
         for (free, level) in [(14, Level.warning), (4, .wrong), (0, .wrong)] {
-            expect(Self.machine, level, "\(free) % of the disk of /data", "DatabaseFilling") {
+            expect(Self.machine, level, "\(free) % of the disk of /data", "DatabaseRoom") {
                 $0.disks = [
                     .init(
                         path: "/data", freeBytes: UInt64(free) << 30, totalBytes: 100 << 30,
@@ -141,18 +141,18 @@ extension ValkeyFacts: Facts {}
         }
         expect(.wrong, "does not tell its version") { $0.version = "" }
         expect(.unseen, "did not say its version") { $0.version = nil }
-        expect(.wrong, "within 2 s", "TapeNotDurable") {
+        expect(.wrong, "within 2 s", "TapeDurability") {
             $0.durability = .onDiskWithin(nanoseconds: 2_000_000_000)
         }
-        expect(.warning, "within 2 s", "TapeNotDurable") {
+        expect(.warning, "within 2 s", "TapeDurability") {
             $0.durability = .onDiskWithin(nanoseconds: 2_000_000_000)
             $0.streams[0].copies = 3
         }
         expect(.unseen, "set NATS_MONITOR_URL") { $0.durability = .unknown("set NATS_MONITOR_URL") }
         expect(.wrong, "JetStream is off") { $0.monitor?.hasJetStream = false }
-        expect(.wrong, "7 % of its limit", "TapeHeadroomLow") { $0.monitor?.storedBytes = 93 }
+        expect(.wrong, "7 % of its limit", "TapeRoom") { $0.monitor?.storedBytes = 93 }
         expect(.warning, "81 of 100 connections") { $0.monitor?.connections = 81 }
-        expect(.warning, "disconnected 3 clients", "NatsUnsteady") { $0.monitor?.slowConsumers = 3 }
+        expect(.warning, "disconnected 3 clients", "Nats") { $0.monitor?.slowConsumers = 3 }
         expect(.wrong, "missing: KV_md_owners") { $0.streams[1].exists = false }
         expect(.wrong, "MD_TICKS_0 is not as the services want it: discard is old, not new") {
             $0.streams[0].differences = ["discard is old, not new"]
@@ -160,7 +160,7 @@ extension ValkeyFacts: Facts {}
         let room =
             "MD_TICKS_0 has 9 % free, 91 B, full in about 1 min 31 s at the average rate so far, "
             + "after which gateways keep ticks in their spools"
-        expect(.warning, room, "TapeHeadroomLow") { $0.streams[0].bytes = 909 }
+        expect(.warning, room, "TapeRoom") { $0.streams[0].bytes = 909 }
         // With room enough the keeper purges it, and it does not get full.
         #expect(
             Self.nats.findings.contains {
@@ -221,11 +221,11 @@ extension ValkeyFacts: Facts {}
         expect(.warning, "may remove rows") { $0.rights.mayDelete = true }
         expect(.warning, "and anything else") { $0.rights.isSuperuser = true }
         expect(.skipped, "how much it may have is not known") { $0.freeBytes = nil }
-        expect(.warning, "8 % of its room are free", "DatabaseFilling") {
+        expect(.warning, "8 % of its room are free", "DatabaseRoom") {
             $0.freeBytes = 100 << 20
         }
         let full = "at the average rate so far, after which writers wait and the tape keeps all"
-        expect(.wrong, full, "DatabaseNearlyFull") {
+        expect(.wrong, full, "DatabaseRoom") {
             ($0.freeBytes, $0.bytesPerSecond) = (1 << 20, 1_024)
         }
         expect(.warning, "90 of 100 sessions") {
@@ -291,16 +291,16 @@ extension ValkeyFacts: Facts {}
         }
         facts.processes = [.init(name: "store-writer")]
         #expect(bad(facts.findings).isEmpty)
-        expect(facts, .wrong, "store-writer: not ready: no database", "ServiceAway") {
+        expect(facts, .wrong, "store-writer: not ready: no database", "Services") {
             $0.processes[0].problem = "not ready: no database"
         }
         expect(facts, .warning, "ready, but: the hot state is off") {
             $0.processes[0].degraded = ["the hot state is off"]
         }
-        expect(facts, .wrong, "the group operator", "ServiceMissing") { $0.members.removeFirst() }
+        expect(facts, .wrong, "the group operator", "Services") { $0.members.removeFirst() }
         for (state, release, level, text, page) in [
-            ("aside", "a", .wrong, "w2 of writer is aside", "MemberDoubled"),
-            ("drained", "a", .warning, "w2 of writer is drained", "MemberDrained"),
+            ("aside", "a", .wrong, "w2 of writer is aside", "Members"),
+            ("drained", "a", .warning, "w2 of writer is drained", "Members"),
             ("ready", "b", .warning, "several releases: 0.1.0 (a), 0.1.0 (b)", nil),
         ] as [(String, String, Level, String, String?)] {
             expect(facts, level, text, page) {
@@ -311,7 +311,7 @@ extension ValkeyFacts: Facts {}
                 #expect(isNamed == (state == "drained"))
             }
         }
-        let page = "PartitionsWithoutOwner"
+        let page = "Owners"
         expect(facts, .wrong, "no live owner of partitions 1,2,7 of writer", page) {
             $0.silent = [.init(group: "writer", partitions: [1, 2, 7])]
         }
@@ -333,7 +333,7 @@ extension ValkeyFacts: Facts {}
         facts.dead = [.init(name: "store-writer", state: "gave up", detail: "it ended 5 times")]
         expectOne(
             facts.findings, .wrong, "store-writer does not run (gave up: it ended 5 times)",
-            "ServiceAway")
+            "Services")
         typealias Case = (UnitPlan.Kind, String, SupervisionMachine.Phase, Bool, Bool)
         for (kind, state, phase, isAlive, isDead) in [
             (.service, "works", .running, true, false), (.service, "works", .running, false, true),
@@ -354,7 +354,7 @@ extension ValkeyFacts: Facts {}
         }
         func rule(_ name: String, _ state: String = "inactive", health: String = "ok") -> String {
             #"{"type":"alerting","name":"\#(name)","state":"\#(state)","health":"\#(health)","#
-                + #""lastError":"no such metric"}"#
+                + #""lastError":"no such metric","annotations":{"runbook_url":"x/F.md"}}"#
         }
         func findings(
             _ text: String, _ wanted: [String: Int] = ["A": 1, "Watchdog": 1]
@@ -373,11 +373,11 @@ extension ValkeyFacts: Facts {}
         expectOne(try findings(good, [:]), .unseen, "Prometheus evaluates 2 alerts; which")
         expectOne(
             try findings("\(rule("A", "firing")),\(rule("Watchdog"))"), .warning, "alert A fires",
-            "A")
+            "F")
         // Two rules have one name.
         expectOne(
             try findings("\(rule("A", "firing")),\(rule("A", "firing")),\(rule("Watchdog"))"),
-            .warning, "alert A fires", "A")
+            .warning, "alert A fires", "F")
         expectOne(
             try findings("\(rule("A", health: "err")),\(rule("Watchdog"))"), .wrong,
             "A: no such metric")

@@ -58,23 +58,23 @@ import Testing
     }
 
     @Test("each trouble by itself has its line, its level and its page") func troubles() {
-        expect("NO WRITER IS READY: no rows are stored", .bad, "ServiceAway") {
+        expect("NO WRITER IS READY: no rows are stored", .bad, "Services") {
             $0.groups = [Self.group("operator"), Self.group("writer", ready: 0)]
         }
-        expect("NO OPERATOR IS READY: no bars are made", .bad, "ServiceAway") {
+        expect("NO OPERATOR IS READY: no bars are made", .bad, "Services") {
             $0.groups = [Self.group("writer")]
         }
-        expect("3 PARTITIONS OF WRITER HAVE NO LIVE OWNER", .warning, "PartitionsWithoutOwner") {
+        expect("3 PARTITIONS OF WRITER HAVE NO LIVE OWNER", .warning, "Owners") {
             $0.groups[1] = Self.group("writer", silent: 3)
         }
         expect(
             "2 PARTITIONS OF WRITER UNHEARD: nobody says how far they are read", .warning,
-            "PartitionsWithoutOwner"
+            "Owners"
         ) {
             $0.groups[1] = Self.group("writer", unheard: 2)
             $0.groups.append(Self.group("reader", unheard: 2))
         }
-        expect("WRITER IS FAR BEHIND: 100000 ticks", .warning, "GroupLagGrowing") {
+        expect("WRITER IS FAR BEHIND: 100000 ticks", .warning, "GroupLag") {
             $0.groups[1] = Self.group("writer", behind: 100_000)
         }
         expect("GAPS NOT SEEN: permission denied; view", .warning, nil) {
@@ -95,11 +95,11 @@ import Testing
         expect("FEEDS DO NOT DELIVER: a, b, c and 2 more", .warning, "ProviderFeedsDown") {
             $0.silentFeeds = ["a", "b", "c", "d", "e"]
         }
-        expect("TAPE NEARLY FULL: 9 % free", .warning, "TapeHeadroomLow") { $0.freePercent = 9 }
-        expect("SPOOL IN USE: 7 ticks wait for the tape", .warning, "SpoolInUse") {
+        expect("TAPE NEARLY FULL: 9 % free", .warning, "TapeRoom") { $0.freePercent = 9 }
+        expect("SPOOL IN USE: 7 ticks wait for the tape", .warning, "Spool") {
             $0.spooledTicks = 7
         }
-        expect("2 GAPS OPEN: 'tapeline gaps' lists them", .warning, "GapsOpen") {
+        expect("2 GAPS OPEN: 'tapeline gaps' lists them", .warning, "Gaps") {
             $0.gaps.open = 2
         }
         let start = Timestamp(nanoseconds: 0)
@@ -155,7 +155,7 @@ import Testing
         let text = "NATS AWAY 4 s: gateways keep ticks in their spools; owners stay"
         #expect(
             verdict.judge(sight)
-                == [WatchVerdict.Line(level: .bad, text: text, runbook: "NatsAway")])
+                == [WatchVerdict.Line(level: .bad, text: text, runbook: "Nats")])
         sight.databaseProblem = "no answer"
         #expect(verdict.judge(sight).map(\.level) == [.bad, .bad])
         sight = Self.sight(5)

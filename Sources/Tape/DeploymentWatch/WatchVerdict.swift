@@ -74,7 +74,7 @@ package struct WatchVerdict: Sendable {
                 Line(
                     level: .bad,
                     text: "NATS AWAY\(age): gateways keep ticks in their spools; owners stay",
-                    runbook: "NatsAway")
+                    runbook: "Nats")
             ] + (database.map { [Self.away($0, sight)] } ?? [])
         }
         noteLags(sight)
@@ -144,14 +144,14 @@ package struct WatchVerdict: Sendable {
             lines.append(
                 Line(
                     level: .bad, text: "NO \(group.uppercased()) IS READY: \(lost)",
-                    runbook: "ServiceAway"))
+                    runbook: "Services"))
         }
         for group in sight.groups where group.silent > 0 {
             lines.append(
                 Line(
                     level: .warning,
                     text: "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE NO LIVE "
-                        + "OWNER", runbook: "PartitionsWithoutOwner"))
+                        + "OWNER", runbook: "Owners"))
         }
         // Readers of other groups may read some partitions only.
         for group in sight.groups where group.unheard > 0 && groupsNeeded.contains(group.name) {
@@ -159,7 +159,7 @@ package struct WatchVerdict: Sendable {
                 Line(
                     level: .warning,
                     text: "\(group.unheard) PARTITIONS OF \(group.name.uppercased()) UNHEARD: "
-                        + "nobody says how far they are read", runbook: "PartitionsWithoutOwner"))
+                        + "nobody says how far they are read", runbook: "Owners"))
         }
         return lines
     }
@@ -195,14 +195,14 @@ package struct WatchVerdict: Sendable {
             lines.append(
                 Line(
                     level: .warning, text: "TAPE NEARLY FULL: \(sight.freePercent) % free",
-                    runbook: "TapeHeadroomLow"))
+                    runbook: "TapeRoom"))
         }
         if sight.spooledTicks > 0 {
             lines.append(
                 Line(
                     level: .warning,
                     text: "SPOOL IN USE: \(sight.spooledTicks) ticks wait for the tape",
-                    runbook: "SpoolInUse"))
+                    runbook: "Spool"))
         }
         return lines
     }
@@ -218,7 +218,7 @@ package struct WatchVerdict: Sendable {
                 text: isGrowing
                     ? "\(name) FALLS BEHIND: \(lag.last) ticks, growing"
                     : "\(name) IS FAR BEHIND: \(lag.last) ticks",
-                runbook: "GroupLagGrowing")
+                runbook: "GroupLag")
         }
     }
 
@@ -233,7 +233,7 @@ package struct WatchVerdict: Sendable {
             lines.append(
                 Line(
                     level: .warning, text: "\(open) GAPS OPEN: 'tapeline gaps' lists them",
-                    runbook: "GapsOpen"))
+                    runbook: "Gaps"))
         }
         if let clock = sight.clock {
             if let difference = clock.difference(of: "PostgreSQL") {

@@ -79,10 +79,12 @@ final class PictureSite: Sendable {
         let fired = """
             {"labels":{"alertname":"ProviderNotConnected","severity":"critical",
             "source":"ib","provider":"ibkr"},
-            "annotations":{"summary":"ib is not connected to its broker for 94 s"},
+            "annotations":{"summary":"ib is not connected to its broker for 94 s",
+            "runbook_url":"docs/runbooks/ProviderNotConnected.md"},
             "state":"firing","activeAt":"2026-03-02T14:38:27Z"},
             {"labels":{"alertname":"GroupLagHigh","severity":"warning","group":"operator"},
-            "annotations":{"summary":"operator is 12 s behind the tape"},
+            "annotations":{"summary":"operator is 12 s behind the tape",
+            "runbook_url":"docs/runbooks/GroupLag.md"},
             "state":"pending","activeAt":"2026-03-02T14:39:56Z"},
             """
         return try AlertList(

@@ -7,7 +7,8 @@ struct AlertFacts: Equatable, Sendable {
     var rules: [String: Int] = [:]
     /// The rules that it cannot evaluate, with its reason.
     var broken: [String] = []
-    var firing: Set<String> = []
+    /// The alerts that fire, with the names of their runbooks. Empty: the rule names none.
+    var firing: [String: String] = [:]
     /// How many rules of each alert are shipped. Empty if there is no checkout.
     var wanted: [String: Int] = [:]
 
@@ -28,7 +29,11 @@ struct AlertFacts: Equatable, Sendable {
             }
             guard rule["type"]?.string == "alerting" else { continue }
             rules[name, default: 0] += 1
-            if rule["state"]?.string == "firing", name != Self.watchdog { firing.insert(name) }
+            if rule["state"]?.string == "firing", name != Self.watchdog {
+                let url = rule.at("annotations", "runbook_url")?.string ?? ""
+                let file = url.split(separator: "/").last ?? ""
+                firing[name] = file.hasSuffix(".md") ? String(file.dropLast(3)) : ""
+            }
         }
     }
 
@@ -74,10 +79,11 @@ struct AlertFacts: Equatable, Sendable {
         } else {
             found.add(.fine, .alerts, "Prometheus evaluates \(rules.count) alerts")
         }
-        for name in firing.sorted() {
+        for (name, page) in firing.sorted(by: { $0.key < $1.key }) {
+            let isShipped = wanted.isEmpty || wanted[name] != nil
             found.add(
                 .warning, .alerts, "the alert \(name) fires", "follow its runbook",
-                runbook: wanted.isEmpty || wanted[name] != nil ? name : nil)
+                runbook: isShipped && !page.isEmpty ? page : nil)
         }
         return found
     }

@@ -80,7 +80,7 @@ struct Examination {
                         Finding(
                             .wrong, .nats, "the tape cannot be looked at: \(error)\(refusal)",
                             "see that JetStream is on, and that NATS_USER is 'tool' or has its "
-                                + "rights (deploy/nats/server.conf)", runbook: "NatsAway")
+                                + "rights (deploy/nats/server.conf)", runbook: "Nats")
                     ], nil
                 )
             }
@@ -90,7 +90,7 @@ struct Examination {
                     Finding(
                         .wrong, .nats, "NATS cannot be used: \(error)",
                         "start it, or correct NATS_URL, NATS_USER and NATS_PASSWORD",
-                        runbook: "NatsAway")
+                        runbook: "Nats")
                 ], nil
             )
         }
@@ -169,7 +169,7 @@ struct Examination {
                 Finding(
                     .wrong, .valkey, "Valkey cannot be used: \(error)",
                     "start it, or correct VALKEY_HOST, VALKEY_USER and VALKEY_PASSWORD",
-                    runbook: "ValkeyAway")
+                    runbook: "Valkey")
             ]
         }
     }

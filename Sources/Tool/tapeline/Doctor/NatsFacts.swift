@@ -87,7 +87,7 @@ struct NatsFacts: Sendable {
         case .onDisk: return Finding(.fine, .nats, text)
         case .onDiskWithin:
             return Finding(
-                copies > 1 ? .warning : .wrong, .nats, text, advice, runbook: "TapeNotDurable")
+                copies > 1 ? .warning : .wrong, .nats, text, advice, runbook: "TapeDurability")
         case .unknown:
             return Finding(
                 .unseen, .nats, text,
@@ -113,7 +113,7 @@ struct NatsFacts: Sendable {
                     ? Finding(.fine, .nats, text)
                     : Finding(
                         .wrong, .nats, text, "raise max_file_store (NATS_STORE_BYTES_MAX)",
-                        runbook: "TapeHeadroomLow"))
+                        runbook: "TapeRoom"))
         }
         if monitor.connectionsMax > 0, monitor.connections > monitor.connectionsMax / 5 * 4 {
             found.add(
@@ -125,7 +125,7 @@ struct NatsFacts: Sendable {
             found.add(
                 .warning, .nats,
                 "the server has disconnected \(monitor.slowConsumers) clients that read too "
-                    + "slowly", "see which ones in the server's log", runbook: "NatsUnsteady")
+                    + "slowly", "see which ones in the server's log", runbook: "Nats")
         }
         return found
     }
@@ -198,7 +198,7 @@ struct NatsFacts: Sendable {
                             free: stream.freeBytes, bytesPerSecond: stream.bytesPerSecond,
                             then: "gateways keep ticks in their spools"),
                     "see which group holds the purge back ('tapeline groups list'), or enlarge it: "
-                        + "'tapeline setup --stream-bytes'", runbook: "TapeHeadroomLow")
+                        + "'tapeline setup --stream-bytes'", runbook: "TapeRoom")
             }
         }
         guard let fullest = limited.min(by: { ($0.freePercent ?? 0) < ($1.freePercent ?? 0) })

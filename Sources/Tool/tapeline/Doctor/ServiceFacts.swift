@@ -47,7 +47,7 @@ struct ServiceFacts: Sendable {
             if let problem = process.problem {
                 found.add(
                     .wrong, .services, "\(process.name): \(problem)",
-                    "see its log, and what it waits for", runbook: "ServiceAway")
+                    "see its log, and what it waits for", runbook: "Services")
             }
             for reason in process.degraded {
                 found.add(
@@ -71,12 +71,9 @@ struct ServiceFacts: Sendable {
             found.add(
                 .wrong, .services, "no process of the group \(group) is heard",
                 "start one, or see why it is not on this NATS and namespace",
-                runbook: "ServiceMissing")
+                runbook: "Services")
         }
-        let pages = [
-            "paused": "MemberPaused", "aside": "MemberDoubled", "draining": "MemberDrained",
-            "drained": "MemberDrained",
-        ]
+        let explained: Set = ["paused", "aside", "draining", "drained"]
         for member in members where member.state != "ready" {
             let isAsked = ["draining", "drained"].contains(member.state)
             found.add(
@@ -85,7 +82,7 @@ struct ServiceFacts: Sendable {
                 isAsked
                     ? "'tapeline member release \(member.name)' lets it take partitions again"
                     : "it takes no partitions until it is ready",
-                runbook: pages[member.state])
+                runbook: explained.contains(member.state) ? "Members" : nil)
         }
         for group in silent {
             found.add(
@@ -93,7 +90,7 @@ struct ServiceFacts: Sendable {
                 "no live owner of partitions \(NumberRanges.text(group.partitions)) of "
                     + "\(group.group)",
                 "another member takes them after the lease; if none does, start one",
-                runbook: "PartitionsWithoutOwner")
+                runbook: "Owners")
         }
         return found
     }

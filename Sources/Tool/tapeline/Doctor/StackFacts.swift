@@ -42,7 +42,7 @@ struct StackFacts: Equatable, Sendable {
             let why = unit.detail.isEmpty ? "" : ": \(unit.detail)"
             found.add(
                 .wrong, .services, "\(unit.name) does not run (\(unit.state)\(why))",
-                "see its log ('tapeline logs \(unit.name)')", runbook: "ServiceAway")
+                "see its log ('tapeline logs \(unit.name)')", runbook: "Services")
         }
         return found
     }

@@ -118,7 +118,7 @@ struct VerifyRun {
         }
         terminal.problem(
             "the copy of \(result.stream) on \(place) is not sound: heal that server as in "
-                + "docs/runbooks/TapeCopyDiffers.md")
+                + "docs/runbooks/TapeCopies.md")
     }
 
     private static func json(_ results: [Result]) -> String {

@@ -145,7 +145,7 @@ function showSafety(look, news, writers) {
     cells: [
       backup.kind, `${span(now - backup.finished)} ago`,
       isOld ? ["? not known", "unknown"]
-        : backup.old ? ["▲ too old (docs/runbooks/BackupTooOld.md)", "warning"]
+        : backup.old ? ["▲ too old (docs/runbooks/Backups.md)", "warning"]
           : ["● in time", "flows"],
     ],
   }));

@@ -82,7 +82,7 @@ final class Maintenance {
             context.telemetry.metrics.gauge(
                 "mds_store_capacity_bytes",
                 "bytes that the database may take, from `WRITER_DATABASE_BYTES`; absent without "
-                    + "it", "absent: [DatabaseRoomUnknown](runbooks/DatabaseRoomUnknown.md)"
+                    + "it", "absent: [DatabaseRoomUnknown](runbooks/DatabaseRoom.md)"
             ).set(Double(room))
         }
         self.context = context
@@ -190,9 +190,7 @@ final class Maintenance {
                 "when the last backup of that kind succeeded, in seconds since 1970, from the "
                     + "table `backups`, read every 30 s; absent until one is noted; every writer "
                     + "shows the same",
-                "old: [BackupTooOld](runbooks/BackupTooOld.md), "
-                    + "[BackupLogStalled](runbooks/BackupLogStalled.md), "
-                    + "[ExportTooOld](runbooks/ExportTooOld.md)",
+                "old: [Backups](runbooks/Backups.md)",
                 by: "kind: base, log, dump, tape", labels: [("kind", kind)]
             ).set(Double(time))
         }

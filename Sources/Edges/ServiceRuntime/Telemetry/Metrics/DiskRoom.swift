@@ -44,7 +44,7 @@ extension MetricRegistry {
             "mds_disk_free_bytes",
             "bytes that are free on the disk of a folder to which the process may write (spool, "
                 + "dead-letters), as each scrape finds it; absent where none is configured",
-            "falls: [DiskFilling](runbooks/DiskFilling.md)", labels: labels
+            "falls: [DiskFilling](runbooks/Disk.md)", labels: labels
         ) { DiskRoom(aroundFolder: folder).map { Double($0.freeBytes) } }
         reading(
             "mds_disk_size_bytes", "bytes of that disk", labels: labels

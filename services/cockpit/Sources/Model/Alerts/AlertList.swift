@@ -19,6 +19,8 @@ struct AlertList: Equatable, Sendable {
         let summary: String
         /// What it is about, as `name=value`.
         let labels: [String]
+        /// The name of the page in `docs/runbooks`, if it is a shipped one.
+        let runbook: String?
         /// The address of its runbook, if it is one of the web.
         let runbookURL: String?
 
@@ -66,6 +68,8 @@ extension AlertList.Alert {
         let hidden: Set<String> = ["alertname", "severity"]
         let labels = (item["labels"]?.members ?? []).filter { !hidden.contains($0.key) }
         let url = item.at("annotations", "runbook_url")?.string ?? ""
+        let file = url.split(separator: "/").last ?? ""
+        let runbook = file.hasSuffix(".md") ? String(file.dropLast(3)) : ""
         let isOfWeb = url.hasPrefix("https://") || url.hasPrefix("http://")
         self.init(
             name: OverviewMaker.line(name),
@@ -76,77 +80,43 @@ extension AlertList.Alert {
             labels: labels.prefix(AlertList.labelsMax).map {
                 OverviewMaker.line("\($0.key)=\($0.value.string ?? "")")
             },
+            runbook: ShippedRunbooks.page(runbook) == nil ? nil : runbook,
             runbookURL: isOfWeb && url.utf8.count <= 2_048 ? url : nil)
     }
 }
 
-/// The shipped alerts by the page that shows their subject. Each has a runbook of its name.
-enum ShippedAlerts {
-    /// The path of the page. `nil` for an alert that is not shipped.
-    static func page(_ name: String) -> String? {
-        if names.partitions.contains(name) { return "partitions" }
-        if names.store.contains(name) { return "store" }
-        if names.gaps.contains(name) { return "gaps" }
-        if names.letters.contains(name) { return "dead" }
-        if names.feeds.contains(name) { return "feeds" }
-        if names.actions.contains(name) { return "actions" }
-        return names.overview.contains(name) ? "./" : nil
-    }
-
-    static var all: [String] {
-        [
-            names.partitions, names.store, names.gaps, names.letters, names.feeds, names.actions,
-            names.overview,
-        ].flatMap { $0 }
-    }
-
-    private struct Names: Sendable {
-        let partitions: Set<String>
-        let store: Set<String>
-        let gaps: Set<String>
-        let letters: Set<String>
-        let feeds: Set<String>
-        let actions: Set<String>
-        let overview: Set<String>
-    }
-
-    private static let names = Names(
-        partitions: [
-            "PartitionsWithoutOwner", "SourceWithoutOwner", "MemberPaused", "MemberDoubled",
-            "MemberDrained", "TakeOverSlow", "GroupLagGrowing", "GroupLagHigh", "LagUnknown",
-            "BarsBehind",
-            "PartitionStopped", "CheckpointsFailing", "RepairsRefused", "TapeWithoutKeeper",
-            "TapeReaderStopped",
+/// The runbooks of the shipped alerts by the page that shows their subject.
+enum ShippedRunbooks {
+    static let byPage: [String: Set<String>] = [
+        "partitions": [
+            "Owners", "Members", "TakeOverSlow", "GroupLag", "BarsBehind", "PartitionStopped",
+            "CheckpointsFailing", "RepairsRefused", "TapeKeeper", "TapeReaderStopped",
         ],
-        store: [
-            "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueueFull", "QueueDropsTicks",
-            "RowsLate", "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous",
-            "DatabaseFilling", "DatabaseNearlyFull", "BackupTooOld", "BackupLogStalled",
-            "ClusterBackupTooOld", "ClusterBackupUnknown", "ClusterLogStalled",
-            "DatabaseRoomUnknown",
-            "DatabaseUpkeepFailing", "ExportTooOld", "ValkeyAway", "ValkeyFull",
+        "store": [
+            "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueue", "RowsLate",
+            "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous", "DatabaseRoom",
+            "DatabaseUpkeepFailing", "Backups", "ClusterBackups", "Valkey",
         ],
-        gaps: [
-            "GapsOpen", "GapsGivenUp", "GapsNotStored", "LoadHeldUp", "TicksLeftOut",
-            "ProviderTradesLost", "BinanceTradesDiffer", "MassiveNotReread", "TapeLostData",
+        "gaps": [
+            "Gaps", "LoadHeldUp", "TicksLeftOut", "ProviderTradesLost", "BinanceTradesDiffer",
+            "MassiveNotReread", "TapeLostData",
         ],
-        letters: ["DeadLetters", "DeadLettersWaiting", "DeadLettersLost"],
-        feeds: [
+        "dead": ["DeadLetters"],
+        "feeds": [
             "ProviderNotConnected", "ProviderRefused", "ProviderAccountInUse", "ProviderSilent",
             "ProviderFeedsDown", "BinanceOneConnection", "IBKRWaitingForLines", "IBKRChannelFull",
             "IBKRSizesInLots", "IBKRClockSkewed",
         ],
-        actions: ["ActionsNotTaken"],
-        overview: [
-            "WatermarkStalled", "SourceMissing", "WatermarkHeld", "SpoolInUse", "SpoolFilling",
-            "SpoolNeedsPerson", "SpoolFailing", "DiskFilling", "DiskNearlyFull", "Watchdog",
-            "ServiceDown", "ServiceAway",
-            "ServiceMissing",
-            "ServiceRestarting", "ThreadHung", "NatsAway", "NatsUnsteady", "NatsErrors",
-            "NatsRefused",
-            "CockpitWithoutNats", "KeeperFailing", "LogLinesLost", "CalendarEnding",
-            "CalendarEnded", "LateTicks", "TapeHeadroomLow", "TapePurgeHeld",
-            "TapeNotDurable", "TapeDurabilityUnknown", "TapeCopiesMissing", "TapeCopyBehind",
-            "TapeCopyDiffers", "TapeSlow", "ClocksDisagree",
-        ])
+        "actions": ["ActionsNotTaken"],
+        "./": [
+            "Watermark", "SourceMissing", "Spool", "Disk", "Watchdog", "Services", "ThreadHung",
+            "Nats", "LogLinesLost", "Calendar", "LateTicks", "TapeRoom", "TapeDurability",
+            "TapeCopies", "TapeSlow", "ClocksDisagree",
+        ],
+    ]
+
+    /// The path of the page. `nil` for a runbook that is not shipped.
+    static func page(_ runbook: String) -> String? {
+        byPage.first { $0.value.contains(runbook) }?.key
+    }
 }

@@ -52,7 +52,7 @@ struct AlertsDocument {
             writer.member("summary", alert.summary)
             writer.member("labels", array: { for label in alert.labels { $0.value(label) } })
             if let url = alert.runbookURL { writer.member("runbook_url", url) }
-            writePage(of: alert.name, &writer)
+            writePage(of: alert.runbook, &writer)
         }
     }
 
@@ -60,14 +60,13 @@ struct AlertsDocument {
         writer.object { writer in
             writer.member("level", line.level.rawValue)
             writer.member("text", line.text)
-            if let runbook = line.runbook { writePage(of: runbook, &writer) }
+            writePage(of: line.runbook, &writer)
         }
     }
 
-    /// Runbooks and shipped alerts have the same names.
-    private func writePage(of name: String, _ writer: inout JSONWriter) {
-        guard let page = ShippedAlerts.page(name) else { return }
-        writer.member("runbook", name)
+    private func writePage(of runbook: String?, _ writer: inout JSONWriter) {
+        guard let runbook, let page = ShippedRunbooks.page(runbook) else { return }
+        writer.member("runbook", runbook)
         writer.member("page", page)
     }
 }

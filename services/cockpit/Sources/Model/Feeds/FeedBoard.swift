@@ -118,7 +118,7 @@ enum FeedBoard {
                 ? FeedCondition(.connecting, "its gateway opens the source")
                 : FeedCondition(
                     .failed, "its gateway stands by, and no active one was seen",
-                    ("is the active one named in COCKPIT_SERVICES?", "SourceWithoutOwner"))
+                    ("is the active one named in COCKPIT_SERVICES?", "Owners"))
             source.feeds = page.providers.map { Feed(provider: $0, state: state) }
             return source
         }

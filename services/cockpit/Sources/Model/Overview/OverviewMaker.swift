@@ -81,7 +81,7 @@ struct OverviewMaker: Sendable {
     private static func behind(
         _ edges: [Overview.Edge], besides lines: [Overview.Line]
     ) -> [Overview.Line] {
-        let runbook = "GroupLagGrowing"
+        let runbook = "GroupLag"
         let told = lines.filter { $0.runbook == runbook }.map(\.text)
         return edges.filter { edge in
             edge.state == .behind && !told.contains { $0.hasPrefix("\(edge.to.uppercased()) ") }
@@ -157,7 +157,7 @@ struct OverviewMaker: Sendable {
                 return Overview.Line(
                     level: .warning,
                     text: "HOURS OF \(source.name) NOT KNOWN: \(hours.words)",
-                    runbook: "CalendarEnded")
+                    runbook: "Calendar")
             }
             guard sighting.isAlive(source.gateways) == true,
                 let silence = sighting.silenceInSession(source)
@@ -182,7 +182,7 @@ struct OverviewMaker: Sendable {
         return now + [
             Overview.Line(
                 level: .warning, text: "LOST TODAY: \(lost), which nothing will fill",
-                runbook: "GapsGivenUp")
+                runbook: "Gaps")
         ]
     }
 

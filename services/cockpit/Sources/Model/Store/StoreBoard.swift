@@ -53,10 +53,10 @@ struct StoreBoard: Sendable {
         /// What is wrong with the room, with its runbook.
         var trouble: (words: String, runbook: String)? {
             if let capacity, Double(used) > Double(capacity) * usedMax {
-                return ("more than 90 % of the room is used", "DatabaseNearlyFull")
+                return ("more than 90 % of the room is used", "DatabaseRoom")
             }
             if let fullSeconds, fullSeconds < fullSecondsMin {
-                return ("it is full in less than three days", "DatabaseFilling")
+                return ("it is full in less than three days", "DatabaseRoom")
             }
             return nil
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of budget.py and units.py; BudgetTests runs it."""
+"""Tests of budget.py and units.py; ScriptTests runs it."""
 
 import json
 import pathlib

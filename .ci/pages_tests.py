@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of pages.py; PagesTests runs it."""
+"""Tests of pages.py; ScriptTests runs it."""
 
 import pathlib
 import sys

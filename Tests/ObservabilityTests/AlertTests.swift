@@ -21,7 +21,7 @@ import YAMLFile
         let paths = rules.names.map { "\(Self.folder)/\($0)" }
         let checked = try Promtool.run(["check", "rules", "--lint-fatal"] + paths)
         #expect(checked.status == 0, "\(checked.said)")
-        let tests = try CheckoutFiles.files(in: RuleFiles.folder, ending: ".rules.test.yml")
+        let tests = try CheckoutFiles.names(in: RuleFiles.folder, ending: ".rules.test.yml")
         let played = try Promtool.run(["test", "rules"] + tests.map { "\(Self.folder)/\($0)" })
         #expect(played.status == 0, "\(played.said)")
         #expect(rules.names.count >= 7 && tests.count >= 6)
@@ -31,7 +31,7 @@ import YAMLFile
     func coverage() throws {
         var fires: [String: [[String: String]]] = [:]
         var quiet: Set<String> = []
-        for file in try CheckoutFiles.files(in: RuleFiles.folder, ending: ".rules.test.yml") {
+        for file in try CheckoutFiles.names(in: RuleFiles.folder, ending: ".rules.test.yml") {
             let root = try CheckoutFiles.yaml("\(RuleFiles.folder)/\(file)")
             let cases = (root["tests"]?.sequence ?? [])
                 .flatMap { $0["alert_rule_test"]?.sequence ?? [] }
@@ -98,7 +98,7 @@ import YAMLFile
 @Suite("Scraping") struct ScrapeTests {
     @Test("promtool accepts every configuration, and each scrapes the four services")
     func configurations() throws {
-        let files = try CheckoutFiles.files(in: RuleFiles.folder, ending: ".yml")
+        let files = try CheckoutFiles.names(in: RuleFiles.folder, ending: ".yml")
             .filter { !$0.contains(".rules.") }
         #expect(files == ["kubernetes.yml", "prometheus.yml"])
         for file in files {

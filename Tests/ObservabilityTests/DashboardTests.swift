@@ -48,7 +48,7 @@ import YAMLFile
     private let dashboards: [Dashboard]
 
     init() throws {
-        dashboards = try CheckoutFiles.files(in: "\(Self.folder)/dashboards", ending: ".json").map {
+        dashboards = try CheckoutFiles.names(in: "\(Self.folder)/dashboards", ending: ".json").map {
             try JSONDecoder().decode(
                 Dashboard.self,
                 from: Data(try CheckoutFiles.text("\(Self.folder)/dashboards/\($0)").utf8))

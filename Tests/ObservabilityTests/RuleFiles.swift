@@ -39,7 +39,7 @@ struct RuleFiles {
     let names: [String]
 
     init() throws {
-        names = try CheckoutFiles.files(in: Self.folder, ending: ".rules.yml")
+        names = try CheckoutFiles.names(in: Self.folder, ending: ".rules.yml")
         for file in names {
             let root = try CheckoutFiles.yaml("\(Self.folder)/\(file)")
             let rules = (root["groups"]?.sequence ?? []).flatMap { $0["rules"]?.sequence ?? [] }

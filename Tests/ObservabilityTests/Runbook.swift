@@ -9,7 +9,7 @@ struct Runbook {
     let text: String
 
     static func all() throws -> [Runbook] {
-        try CheckoutFiles.files(in: folder, ending: ".md").filter { $0 != "README.md" }.map {
+        try CheckoutFiles.names(in: folder, ending: ".md").filter { $0 != "README.md" }.map {
             Runbook(name: String($0.dropLast(3)), text: try CheckoutFiles.text("\(folder)/\($0)"))
         }
     }

@@ -81,13 +81,9 @@ struct CertificateScriptTests {
 
     @Test("neither folder comes into the repository or into an image")
     func ignored() throws {
-        func text(_ name: String) throws -> [Substring] {
-            try String(contentsOfFile: "\(ServerPrograms.checkout)/\(name)", encoding: .utf8)
-                .split(separator: "\n")
-        }
         for folder in ["secrets", "authority"] {
-            #expect(try text(".gitignore").contains("/deploy/compose/\(folder)/"))
+            #expect(try CheckoutFiles.lines(".gitignore").contains("/deploy/compose/\(folder)/"))
         }
-        #expect(try text(".dockerignore").contains("deploy/*"))
+        #expect(try CheckoutFiles.lines(".dockerignore").contains("deploy/*"))
     }
 }

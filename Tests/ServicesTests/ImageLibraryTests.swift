@@ -59,9 +59,7 @@ struct ImageLibraryTests {
     }
 
     private static func runtime(of path: String) throws -> String {
-        let file = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
-        return try #require(file.components(separatedBy: "\nFROM debian:").last)
+        try #require(CheckoutFiles.text(path).components(separatedBy: "\nFROM debian:").last)
     }
 
     private static func programs(in runtime: String) -> [String] {

@@ -23,14 +23,9 @@ struct ImageTests {
             "deploy/docker/polled-simulator.Dockerfile",
         ]
 
-    private static func lines(of path: String) throws -> [String] {
-        try String(contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
-            .split(separator: "\n").map(String.init)
-    }
-
     /// Returns the variables that a compose file sets, with their values.
     private static func variables(_ path: String) throws -> [(name: String, value: String)] {
-        try lines(of: path).compactMap { line in
+        try CheckoutFiles.lines(path).compactMap { line in
             guard let found = line.firstMatch(of: /^\s+([A-Z][A-Z0-9_]+):\s*(.*)$/) else {
                 return nil
             }
@@ -42,7 +37,7 @@ struct ImageTests {
     func service(service: Service) throws {
         let name = service.description.name
         let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
-        let lines = try Self.lines(of: "services/\(name)/Dockerfile")
+        let lines = try CheckoutFiles.lines("services/\(name)/Dockerfile")
         #expect(lines.contains("EXPOSE \(port)"))
         #expect(lines.contains(#"    CMD ["\#(name)", "--probe-alive"]"#))
         #expect(lines.contains(#"ENTRYPOINT ["\#(name)"]"#))
@@ -51,11 +46,11 @@ struct ImageTests {
     @Test("every image is of this version, is nobody's root, and is built with all packages")
     func dockerfiles() throws {
         let packages =
-            try Self.lines(of: "deploy/local/prerequisites.sh")
+            try CheckoutFiles.lines("deploy/local/prerequisites.sh")
             .first { $0.contains("libnats-dev") }?.split(separator: " ") ?? []
         #expect(packages.count == 7)
         for path in Self.dockerfiles {
-            let lines = try Self.lines(of: path)
+            let lines = try CheckoutFiles.lines(path)
             #expect(lines.contains("USER 10001:10001"), "\(path)")
             #expect(lines.contains("ARG VERSION=\(ProductVersion.text)"), "\(path)")
             // The build and the label each need it: a stage starts without arguments.
@@ -88,7 +83,7 @@ struct ImageTests {
 
     @Test("how many members there are is a setting, so that an up does not take back a --scale")
     func members() throws {
-        let lines = try Self.lines(of: "docker-compose.yml")
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
         for number in ["${OPERATOR_WORKERS:-1}", "${STORE_WRITERS:-1}"] {
             #expect(lines.contains("      replicas: \(number)"))
         }
@@ -96,7 +91,7 @@ struct ImageTests {
 
     @Test("how large streams are is one setting of those who make and who use them")
     func streams() throws {
-        let lines = try Self.lines(of: "docker-compose.yml")
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
         #expect(lines.contains("  MDS_STREAM_BYTES: ${MDS_STREAM_BYTES:-1GiB}"))
         #expect(lines.count { $0.contains("<<: ") && $0.contains("*streams") } == 4)
     }
@@ -105,12 +100,13 @@ struct ImageTests {
     func choices() throws {
         var wanted: [String: String] = [:]
         for path in Self.composeFiles {
-            let text = try Self.lines(of: path).joined(separator: "\n")
+            let text = try CheckoutFiles.lines(path).joined(separator: "\n")
             for found in text.matches(of: /\$\{([A-Z_]+):?-([^}]*)\}/) {
                 wanted[String(found.1)] = String(found.2)
             }
         }
-        let told = try Self.lines(of: ".env.example").filter { !$0.hasPrefix("#") }.map { line in
+        let told = try CheckoutFiles.lines(".env.example").filter { !$0.hasPrefix("#") }.map {
+            line in
             let parts = line.split(
                 separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             return (String(parts[0]), String(parts.last ?? ""))
@@ -121,7 +117,7 @@ struct ImageTests {
 
     @Test("what is kept is one setting of who migrates and who writes")
     func keeping() throws {
-        let lines = try Self.lines(of: "docker-compose.yml")
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
         #expect(lines.contains("  WRITER_RETENTION: ${WRITER_RETENTION:-}"))
         #expect(lines.count { $0.contains("<<: ") && $0.contains("*keeping") } == 2)
     }
@@ -130,7 +126,7 @@ struct ImageTests {
     func quotas() throws {
         var service = ""
         var limited: Set<String> = []
-        for line in try Self.lines(of: "docker-compose.yml") {
+        for line in try CheckoutFiles.lines("docker-compose.yml") {
             if let name = line.wholeMatch(of: /(?:  |x-)([a-z-]+):(?: &[a-z-]+)?/)?.1 {
                 service = String(name)
             }
@@ -141,7 +137,7 @@ struct ImageTests {
 
     @Test("NATS' monitor, which shows names, is on a network of NATS, gateways and the tool alone")
     func monitor() throws {
-        let text = try Self.lines(of: "docker-compose.yml").joined(separator: "\n")
+        let text = try CheckoutFiles.lines("docker-compose.yml").joined(separator: "\n")
         #expect(text.components(separatedBy: "http://nats-monitor:8222").count == 4)
         #expect(!text.contains("//nats:8222"))
         let members = text.matches(of: /networks: \[([a-z, ]+)\]/).map { String($0.1) }
@@ -151,7 +147,7 @@ struct ImageTests {
 
     @Test("the tool proves the bars that workers are told to make")
     func bars() throws {
-        let lines = try Self.lines(of: "docker-compose.yml")
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
         let start = try #require(lines.firstIndex(of: "x-bars: &bars"))
         #expect(
             lines[(start + 1)...(start + 2)] == [
@@ -169,7 +165,7 @@ struct ImageTests {
 
     @Test("with a real TWS both gateways take lists from outside, else those of the image")
     func instruments() throws {
-        let lines = try Self.lines(of: "deploy/compose/tws.yml")
+        let lines = try CheckoutFiles.lines("deploy/compose/tws.yml")
         let key = "GATEWAY_INSTRUMENTS"
         let own = try Self.variables("docker-compose.yml").first { $0.name == key }
         let given = try Self.variables("deploy/compose/tws.yml").filter { $0.name == key }
@@ -184,7 +180,7 @@ struct ImageTests {
 
     @Test("the cockpit is published on loopback alone, asks for a token, and asks all services")
     func cockpit() throws {
-        let lines = try Self.lines(of: "docker-compose.yml")
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
         let part = lines.drop { $0 != "  cockpit:" }.dropFirst().prefix { $0.hasPrefix("    ") }
         for line in [
             #"    ports: ["127.0.0.1:${COCKPIT_PORT-8510}:8510"]"#,
@@ -207,7 +203,7 @@ struct ImageTests {
             #expect(part.contains { $0.contains("COCKPIT_SERVICES") && $0.contains(asked) })
         }
         // With TLS it checks both servers as the others do.
-        let secured = try Self.lines(of: "deploy/compose/tls.yml")
+        let secured = try CheckoutFiles.lines("deploy/compose/tls.yml")
         #expect(secured.contains("  cockpit: *both") && secured.contains("  actions: *both"))
         // Whatever else is published is on loopback, too.
         let published = lines.filter { $0.contains("    ports:") }
@@ -217,11 +213,11 @@ struct ImageTests {
 
     @Test("each secret that compose names is one that the script makes, and none is left over")
     func made() throws {
-        let script = try Self.lines(of: "deploy/compose/secrets.sh").joined(separator: " ")
+        let script = try CheckoutFiles.lines("deploy/compose/secrets.sh").joined(separator: " ")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
         let files = ["docker-compose.yml", "deploy/compose/nats-cluster.yml"]
-        let named = try files.flatMap(Self.lines).compactMap {
+        let named = try files.flatMap(CheckoutFiles.lines).compactMap {
             $0.wholeMatch(of: /\s+([a-z-]+): \{file: deploy\/compose\/secrets\/([a-z-]+)\}/)
         }
         #expect(named.allSatisfy { $0.1 == $0.2 })
@@ -238,10 +234,10 @@ struct ImageTests {
 
     @Test("of a checkout only what is named can come into an image, and no secret")
     func context() throws {
-        let rules = try Self.lines(of: ".dockerignore").filter { !$0.hasPrefix("#") }
+        let rules = try CheckoutFiles.lines(".dockerignore").filter { !$0.hasPrefix("#") }
         #expect(rules.first == "*")
         let deploy = rules.filter { $0.hasPrefix("!deploy") }
         #expect(deploy == ["!deploy", "!deploy/postgres"] && rules.contains("deploy/*"))
-        #expect(try Self.lines(of: ".gitignore").contains("/deploy/compose/secrets/"))
+        #expect(try CheckoutFiles.lines(".gitignore").contains("/deploy/compose/secrets/"))
     }
 }

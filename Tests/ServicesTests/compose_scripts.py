@@ -1,4 +1,4 @@
-"""Tests of deploy/images.py and of the pure parts of deploy/compose/autoscale.py and chart.py; ComposeScriptTests
+"""Tests of deploy/images.py and of the pure parts of deploy/compose/autoscale.py and chart.py; ScriptTests
 runs it."""
 
 import pathlib

@@ -1,4 +1,4 @@
-"""Tests of deploy/local/progress.py; ProgressScriptTests runs it."""
+"""Tests of deploy/local/progress.py; ScriptTests runs it."""
 
 import heapq
 import json

@@ -1,4 +1,4 @@
-"""Tests of the pure parts of Benchmarks/record; RecordScriptTests runs it."""
+"""Tests of the pure parts of Benchmarks/record; ScriptTests runs it."""
 
 import math
 import pathlib

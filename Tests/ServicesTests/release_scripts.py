@@ -1,4 +1,4 @@
-"""Tests of the scripts in deploy/release; ReleaseScriptTests runs it."""
+"""Tests of the scripts in deploy/release; ScriptTests runs it."""
 
 import contextlib
 import importlib.machinery

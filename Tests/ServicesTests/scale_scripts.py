@@ -1,4 +1,4 @@
-"""Tests of the model in Benchmarks/scale; ScaleScriptTests runs it."""
+"""Tests of the model in Benchmarks/scale; ScriptTests runs it."""
 
 import dataclasses
 import pathlib

@@ -102,19 +102,10 @@ struct Repository: Sendable {
     }
 
     private static func git(_ arguments: [String]) throws -> Data {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         // The checkout may belong to another user than the tester (root in a container).
-        process.arguments = ["git", "-C", root, "-c", "safe.directory=*"] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw GitFailed(arguments: arguments, status: process.terminationStatus)
-        }
-        return data
+        let (status, output) = try Program.run(
+            ["git", "-C", root, "-c", "safe.directory=*"] + arguments)
+        guard status == 0 else { throw GitFailed(arguments: arguments, status: status) }
+        return output
     }
 }

@@ -6,11 +6,10 @@ import YAMLFile
 
 /// How `deploy/prometheus` finds pods.
 enum Discovery {
-    static let folder = "\(ServerPrograms.checkout)/deploy/prometheus"
     private static let label = "app.kubernetes.io/component"
 
     static func file(_ name: String) throws -> YAMLNode {
-        try YAMLFile.parse(Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))))
+        try YAMLFile.parse(Array(CheckoutFiles.text("deploy/prometheus/\(name)").utf8))
     }
 
     /// Returns the job as which a pod is scraped. `nil` if it is not scraped.

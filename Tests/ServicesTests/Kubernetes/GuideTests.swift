@@ -10,9 +10,7 @@ struct GuideTests {
     private static let component = "app.kubernetes.io/component"
 
     private static func guide() throws -> String {
-        try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/deploy/kubernetes/README.md",
-            encoding: .utf8)
+        try CheckoutFiles.text("deploy/kubernetes/README.md")
     }
 
     @Test("an upgrade goes by readers before those who write what they read, each step complete")
@@ -177,8 +175,7 @@ struct GuideTests {
         let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
         let list = try rendered.environment(of: gateway)["GATEWAY_INSTRUMENTS"]
         #expect(list == String(command.2))
-        let text = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/\(command.1)", encoding: .utf8)
+        let text = try CheckoutFiles.text(String(command.1))
         let data = rendered.configuration("instruments")?.node["data"]?.texts ?? [:]
         #expect(data == ["instruments.yaml": text])
         // A single mounted file of a volume is never updated.
@@ -190,15 +187,14 @@ struct GuideTests {
     func version() throws {
         // The first release that asks only the pods of the Service (KEDA's issue 7641).
         let wanted = "2.20 or newer"
-        let folder = "\(ServerPrograms.checkout)/deploy/keda/metrics-api"
+        let folder = "deploy/keda/metrics-api"
         for file in ["operator-worker.yaml", "store-writer.yaml"] {
-            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            let text = try CheckoutFiles.text("\(folder)/\(file)")
             #expect(
                 text.contains("aggregateFromKubeServiceEndpoints")
                     == file.hasPrefix("store-writer"))
         }
-        let component = try String(
-            contentsOfFile: "\(folder)/kustomization.yaml", encoding: .utf8)
+        let component = try CheckoutFiles.text("\(folder)/kustomization.yaml")
         #expect(component.contains("KEDA (\(wanted))"))
         #expect(try Self.guide().contains("KEDA of \(wanted) for `/scale`"))
     }

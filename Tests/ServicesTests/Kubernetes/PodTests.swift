@@ -63,9 +63,8 @@ struct PodTests {
 
     @Test("services are asked by their own pages, at the port that they serve")
     func probes() throws {
-        let router = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/Sources/Edges/ServiceRuntime/Operations/"
-                + "OperationsRouter.swift", encoding: .utf8)
+        let router = try CheckoutFiles.text(
+            "Sources/Edges/ServiceRuntime/Operations/OperationsRouter.swift")
         for rendered in try Rendered.all() {
             for service in Service.all {
                 let name = service.description.name
@@ -97,8 +96,7 @@ struct PodTests {
 
     @Test("servers and simulator are asked as in docker-compose.yml")
     func probesOfServers() throws {
-        let compose = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let compose = try CheckoutFiles.text("docker-compose.yml")
         let tests = compose.matches(of: /test: (\[.*\])/).map { String($0.1) }
         let workloads = try Rendered.named("development").workloads
         for workload in workloads where workload.kind != "Job" && workload.name != "tapeline" {
@@ -173,9 +171,7 @@ struct PodTests {
             }
             #expect(environment["POSTGRES_USER"] == "tapeline_cockpit")
         }
-        let guide = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/deploy/kubernetes/README.md",
-            encoding: .utf8)
+        let guide = try CheckoutFiles.text("deploy/kubernetes/README.md")
         #expect(guide.contains("kubectl -n tapeline port-forward deploy/cockpit 8510\n"))
     }
 
@@ -206,8 +202,7 @@ struct PodTests {
 
     @Test("images are those of docker-compose.yml, ours in production of this version")
     func images() throws {
-        let compose = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let compose = try CheckoutFiles.text("docker-compose.yml")
         let known = Set(
             compose.matches(of: /image: (\S+)/).map {
                 String($0.1).replacing("${TAPELINE_VERSION:-latest}", with: "latest")

@@ -30,8 +30,7 @@ enum AdapterRules {
     static let path = "deploy/kubernetes/components/hpa/adapter-rules.yaml"
 
     static func all() throws -> [(name: String, query: String, series: String)] {
-        let file = URL(fileURLWithPath: "\(ServerPrograms.checkout)/\(path)")
-        let rules = try YAMLFile.parse(Array(try Data(contentsOf: file)))["externalRules"]
+        let rules = try YAMLFile.parse(Array(CheckoutFiles.text(path).utf8))["externalRules"]
         return try #require(rules?.sequence).map { rule in
             #expect(rule["resources", "namespaced"]?.boolean == false)
             return (
@@ -45,8 +44,7 @@ enum AdapterRules {
 /// The rows of docs/metrics.md: a name, and the labels of its series.
 enum MetricPage {
     static func labels() throws -> [String: String] {
-        let page = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/docs/metrics.md", encoding: .utf8)
+        let page = try CheckoutFiles.text("docs/metrics.md")
         let rows = page.matches(of: /\n\| `(\w+)` \| \w+ \|([^|\n]*)\|/)
         return Dictionary(rows.map { (String($0.1), String($0.2)) }, uniquingKeysWith: { $1 })
     }

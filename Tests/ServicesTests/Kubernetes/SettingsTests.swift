@@ -77,10 +77,7 @@ struct SettingsTests {
         for rendered in try Rendered.all() + [Variant.withDatabase()] {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
-            let path = "\(Rendered.folder)/production/kustomization.yaml"
-            let text = try String(
-                contentsOfFile: "\(ServerPrograms.checkout)/\(path)", encoding: .utf8)
-            let lines = text.split(separator: "\n")
+            let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")
             let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
             #expect(
                 lines[place - 1].contains("DatabaseRoomUnknown fires"), "\(rendered.overlay)")
@@ -187,8 +184,7 @@ struct SettingsTests {
 
     @Test("a password is a file of the one Secret, which is not made here")
     func passwords() throws {
-        let script = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/deploy/compose/secrets.sh", encoding: .utf8)
+        let script = try CheckoutFiles.text("deploy/compose/secrets.sh")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
         for rendered in try Rendered.all() {
@@ -273,8 +269,7 @@ struct SettingsTests {
 
     @Test("the migration works for the same roles as that of docker-compose.yml")
     func roles() throws {
-        let compose = try String(
-            contentsOfFile: "\(ServerPrograms.checkout)/docker-compose.yml", encoding: .utf8)
+        let compose = try CheckoutFiles.text("docker-compose.yml")
         let service = try #require(compose.firstMatch(of: /\n  migrate:\n((?:    .*\n)+)/)).1
         let roles = Dictionary(
             uniqueKeysWithValues: service.matches(of: /(POSTGRES_\w+): (tapeline_\w+)/).map {

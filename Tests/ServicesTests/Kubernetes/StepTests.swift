@@ -64,8 +64,7 @@ private struct Step {
 struct StepTests {
     @Test("a step of the rate is worked off as the manifest's comment says")
     func step() throws {
-        let path = "\(ServerPrograms.checkout)/deploy/keda/metrics-api/operator-worker.yaml"
-        let comment = try String(contentsOfFile: path, encoding: .utf8)
+        let comment = try CheckoutFiles.text("deploy/keda/metrics-api/operator-worker.yaml")
             .replacing(/(\d),(\d)/) { "\($0.1)\($0.2)" }
         let scaler = try #require(
             try Rendered.named("production-keda").manifest("ScaledObject", "operator-worker"))

@@ -11,8 +11,6 @@ import Testing
 @testable import Cockpit
 @testable import CockpitTests
 
-private func status(_ answer: String) -> String { String(answer.dropFirst(9).prefix(3)) }
-
 @Suite("Actions, and who may act") struct ActionTests {
     private static let tokens = ["alice": "alice-has-this-one", "bob": "bob-has-another-one"]
 
@@ -105,71 +103,67 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
 
     private static let key = String(repeating: "0f", count: 24)
 
-    @Test("a session is of one person or of a reader, and ends when the person leaves")
-    func sessions() throws {
+    /// Visits of browsers with a secret of their own, at one moment.
+    private struct Visits {
         var sessions = Sessions()
-        let people = try People(file: Self.file)
+        let people: People
         let now = MadeSighting.time(0)
-        func open(_ given: String, _ id: String) -> Sessions.Outcome {
+
+        init() throws { people = try People(file: ActionTests.file) }
+
+        mutating func open(
+            _ given: String, _ id: String, key: String = ActionTests.key
+        ) -> Sessions.Outcome {
             sessions.open(
-                .init(token: given, id: id, key: Self.key),
+                .init(token: given, id: id, key: key),
                 .init(shared: "for-all-readers!", people: people), at: now)
         }
-        func visitor(_ ids: String..., key: String = Self.key) -> Sessions.Visitor? {
+
+        func visitor(
+            _ ids: String..., key: String = ActionTests.key
+        ) -> Sessions.Visitor? {
             sessions.visitor(.init(ids: ids, key: key), at: now)
         }
-        #expect(open("alice-has-this-one", "a") == .opened(.person("alice")))
-        #expect(open("for-all-readers!", "r") == .opened(.reader))
-        #expect(open("neither", "n") == .wrong)
-        #expect(visitor("a") == .person("alice"))
-        #expect(visitor("r") == .reader)
-        #expect(visitor("n") == nil)
+    }
+
+    @Test("a session is of one person or of a reader, and ends when the person leaves")
+    func sessions() throws {
+        var visits = try Visits()
+        #expect(visits.open("alice-has-this-one", "a") == .opened(.person("alice")))
+        #expect(visits.open("for-all-readers!", "r") == .opened(.reader))
+        #expect(visits.open("neither", "n") == .wrong)
+        #expect(visits.visitor("a") == .person("alice"))
+        #expect(visits.visitor("r") == .reader)
+        #expect(visits.visitor("n") == nil)
         // A cookie reaches other ports of the host, and the browser's secret does not.
-        #expect(visitor("a", key: "") == .reader)
-        #expect(visitor("a", key: String(repeating: "f0", count: 24)) == .reader)
+        #expect(visits.visitor("a", key: "") == .reader)
+        #expect(visits.visitor("a", key: String(repeating: "f0", count: 24)) == .reader)
         // Another page of the host may have put a cookie before the right one.
-        #expect(visitor("n", "r", "a") == .person("alice"))
-        sessions.close(.init(ids: ["x", "a"]))
-        #expect(visitor("a") == nil)
+        #expect(visits.visitor("n", "r", "a") == .person("alice"))
+        visits.sessions.close(.init(ids: ["x", "a"]))
+        #expect(visits.visitor("a") == nil)
     }
 
     @Test("a person's token without the secret of a browser opens nothing, a reader's does")
     func keyless() throws {
-        var sessions = Sessions()
-        let people = try People(file: Self.file)
-        let now = MadeSighting.time(0)
-        func open(_ given: String, _ id: String) -> Sessions.Outcome {
-            sessions.open(
-                .init(token: given, id: id), .init(shared: "for-all-readers!", people: people),
-                at: now)
-        }
-        #expect(open("alice-has-this-one", "a") == .keyless)
-        #expect(sessions.visitor(.init(ids: ["a"]), at: now) == nil)
-        #expect(open("for-all-readers!", "r") == .opened(.reader))
-        #expect(open("neither", "n") == .wrong)
+        var visits = try Visits()
+        #expect(visits.open("alice-has-this-one", "a", key: "") == .keyless)
+        #expect(visits.visitor("a", key: "") == nil)
+        #expect(visits.open("for-all-readers!", "r", key: "") == .opened(.reader))
+        #expect(visits.open("neither", "n", key: "") == .wrong)
     }
 
     @Test("readers make room for others, and never does a person for a reader")
     func room() throws {
-        var sessions = Sessions()
-        let people = try People(file: Self.file)
-        let now = MadeSighting.time(0)
-        func open(_ given: String, _ id: String) -> Sessions.Outcome {
-            sessions.open(
-                .init(token: given, id: id, key: Self.key),
-                .init(shared: "for-all-readers!", people: people), at: now)
-        }
-        func visitor(_ id: String) -> Sessions.Visitor? {
-            sessions.visitor(.init(ids: [id], key: Self.key), at: now)
-        }
-        _ = open("alice-has-this-one", "a")
-        for number in 0..<Sessions.countMax { _ = open("for-all-readers!", "r\(number)") }
-        #expect(visitor("a") == .person("alice"))
-        for number in 1..<Sessions.countMax { _ = open("bob-has-another-one", "b\(number)") }
-        #expect(open("for-all-readers!", "late") == .full)
-        #expect(visitor("a") == .person("alice"))
-        #expect(open("bob-has-another-one", "last") == .opened(.person("bob")))
-        #expect(visitor("a") == nil && visitor("last") == .person("bob"))
+        var visits = try Visits()
+        _ = visits.open("alice-has-this-one", "a")
+        for number in 0..<Sessions.countMax { _ = visits.open("for-all-readers!", "r\(number)") }
+        #expect(visits.visitor("a") == .person("alice"))
+        for number in 1..<Sessions.countMax { _ = visits.open("bob-has-another-one", "b\(number)") }
+        #expect(visits.open("for-all-readers!", "late") == .full)
+        #expect(visits.visitor("a") == .person("alice"))
+        #expect(visits.open("bob-has-another-one", "last") == .opened(.person("bob")))
+        #expect(visits.visitor("a") == nil && visits.visitor("last") == .person("bob"))
     }
 
     @Test("both records of an action are one, and an action without the second stays open")
@@ -190,122 +184,107 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
 
     // MARK: on the port
 
-    private static func cockpit(_ folder: TemporaryFolder) throws -> LoneCockpit {
-        try LoneCockpit([
-            "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": folder.write(file, to: "people"),
-            "COCKPIT_ACTIONS_KEY": secret,
-        ])
+    /// Returns a cockpit that has read who may act.
+    private static func cockpit(isOn: Bool = true) throws -> LoneCockpit {
+        let folder = try TemporaryFolder()
+        let on = ["COCKPIT_ACTIONS": "true", "COCKPIT_ACTIONS_KEY": secret]
+        return try LoneCockpit(
+            ["COCKPIT_PEOPLE": folder.write(file, to: "people")].merging(isOn ? on : [:]) { $1 })
     }
 
     private static let action = #"{"words":["member","drain","w-1"],"reason":"new disk"}"#
 
-    private static func body(_ answer: String) throws -> JSONValue {
-        let parts = answer.components(separatedBy: "\r\n\r\n")
-        return try JSONValue.parse(Array(parts[1].utf8))
-    }
-
     private static func cookie(_ cockpit: LoneCockpit, _ token: String) throws -> String {
         let opened = try cockpit.post("/session", "token=\(token)&key=\(key)")
-        #expect(status(opened) == "303" && opened.contains("Location: ./actions"))
+        #expect(opened.status == 303 && opened.header("Location") == "./actions")
         #expect(opened.contains("HttpOnly; SameSite=Strict"))
-        let line = try #require(
-            opened.split(separator: "\r\n").first { $0.hasPrefix("Set-Cookie: ") })
-        return "Cookie: \(line.dropFirst(12).prefix { $0 != ";" })\r\nX-Cockpit-Key: \(key)\r\n"
+        return "\(try #require(opened.cookie))X-Cockpit-Key: \(key)\r\n"
     }
 
     @Test("a cookie that another port of the host got reads, and does not act")
     func cookieAlone() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         let whole = try Self.cookie(cockpit, "alice-has-this-one")
         let cookie = "\(whole.components(separatedBy: "\r\n")[0])\r\n"
         let forged = "X-Cockpit-Key: \(String(repeating: "f0", count: 24))\r\n"
         for headers in [cookie, cookie + forged] {
-            #expect(status(try cockpit.post("/act", Self.action, headers)) == "401")
-            #expect(try Self.body(cockpit.get("/me.json", headers))["person"] == nil)
+            #expect(try cockpit.post("/act", Self.action, headers).status == 401)
+            #expect(try cockpit.get("/me.json", headers).json()["person"] == nil)
         }
-        #expect(status(try cockpit.post("/act", Self.action, whole)) == "202")
+        #expect(try cockpit.post("/act", Self.action, whole).status == 202)
     }
 
     @Test("a form that comes without scripts says what is missing, and signs nobody in")
     func withoutScripts() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         // The hidden field is empty, or what is no secret.
         for key in ["", "&key=", "&key=short"] {
             let answer = try cockpit.post("/session", "token=alice-has-this-one\(key)")
-            #expect(status(answer) == "400", "\(answer)")
+            #expect(answer.status == 400, "\(answer)")
             #expect(answer.contains("Nobody was signed in") && answer.contains("JavaScript"))
-            #expect(!answer.contains("Set-Cookie"))
+            #expect(answer.cookie == nil)
         }
     }
 
     @Test("ten wrong tokens, and the right one is taken")
     func wrongOnes() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         let answers = try (0...Sessions.wrongMax).map { _ in
-            status(try cockpit.post("/session", "token=wrong"))
+            try cockpit.post("/session", "token=wrong").status
         }
-        #expect(answers == Array(repeating: "401", count: Sessions.wrongMax) + ["429"])
+        #expect(answers == Array(repeating: 401, count: Sessions.wrongMax) + [429])
         _ = try Self.cookie(cockpit, "alice-has-this-one")
-        #expect(status(try cockpit.post("/session", "token=")) == "429")
+        #expect(try cockpit.post("/session", "token=").status == 429)
     }
 
     @Test("without a token nothing is carried out; with one it is, under the person's name")
     func signedIn() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         // Reading is free on loopback, and acting is not.
-        #expect(status(try cockpit.get("/actions")) == "200")
-        #expect(try Self.body(cockpit.get("/me.json"))["person"] == nil)
+        #expect(try cockpit.get("/actions").status == 200)
+        #expect(try cockpit.get("/me.json").json()["person"] == nil)
         for cookie in ["", "Cookie: tapeline_cockpit=guessed\r\n"] {
             let answer = try cockpit.post("/act", Self.action, cookie)
-            #expect(status(answer) == "401", "\(answer)")
+            #expect(answer.status == 401, "\(answer)")
         }
-        #expect(status(try cockpit.post("/session", "token=wrong")) == "401")
+        #expect(try cockpit.post("/session", "token=wrong").status == 401)
         let cookie = try Self.cookie(cockpit, "alice-has-this-one")
-        #expect(try Self.body(cockpit.get("/me.json", cookie))["person"]?.string == "alice")
+        #expect(try cockpit.get("/me.json", cookie).json()["person"]?.string == "alice")
         for bad in ["", "x", "[]", #"{"words":[],"reason":"x"}"#, #"{"words":["a"]}"#] {
-            #expect(status(try cockpit.post("/act", bad, cookie)) == "400", "\(bad)")
+            #expect(try cockpit.post("/act", bad, cookie).status == 400, "\(bad)")
         }
         let taken = try cockpit.post("/act", Self.action, cookie)
-        #expect(status(taken) == "202", "\(taken)")
-        let number = try #require(Self.body(taken)["number"]?.string)
+        #expect(taken.status == 202, "\(taken)")
+        let number = try #require(taken.json()["number"]?.string)
         // NATS is not there, so nothing was sent, and the page says so.
         #expect(
             try eventually {
-                let news = try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.first
+                let news = try cockpit.get("/actions.json").json()["sent"]?.array?.first
                 return news?["number"]?.string == number && news?["stage"]?.string == "refused"
                     && news?["person"]?.string == "alice"
                     && news?["command"]?.string == "member drain w-1"
             })
         #expect(
             cockpit.running.service.metric("mds_cockpit_actions_total{outcome=\"refused\"}") == 1)
-        #expect(status(try cockpit.post("/leave", "", cookie)) == "303")
-        #expect(status(try cockpit.post("/act", Self.action, cookie)) == "401")
+        #expect(try cockpit.post("/leave", "", cookie).status == 303)
+        #expect(try cockpit.post("/act", Self.action, cookie).status == 401)
     }
 
     @Test("another site, another host, and a body that is too large change nothing")
     func foreign() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         let cookie = try Self.cookie(cockpit, "bob-has-another-one")
-        func post(_ host: String, _ origin: String, _ body: String) throws -> String {
-            status(
-                try cockpit.ask(
-                    "POST /act HTTP/1.1\r\nHost: \(host)\r\n\(origin)\(cookie)"
-                        + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"))
-        }
-        let own = "Origin: http://localhost\r\n"
-        #expect(try post("localhost", "", Self.action) == "403")
-        #expect(try post("localhost", "Origin: http://evil.example\r\n", Self.action) == "403")
-        #expect(
-            try post("localhost", own + "Sec-Fetch-Site: cross-site\r\n", Self.action) == "403")
-        #expect(try post("evil.example", "Origin: http://evil.example\r\n", Self.action) == "421")
+        let (own, evil) = ("Origin: http://localhost\r\n", "Origin: http://evil.example\r\n")
         let large = String(repeating: "x", count: CockpitLimits.bodyBytesMax + 1)
-        #expect(try post("localhost", own, large) == "413")
-        #expect(try Self.body(cockpit.get("/actions.json"))["sent"]?.array?.isEmpty != false)
+        for (host, origin, body, status) in [
+            ("localhost", "", Self.action, 403), ("localhost", evil, Self.action, 403),
+            ("localhost", own + "Sec-Fetch-Site: cross-site\r\n", Self.action, 403),
+            ("evil.example", evil, Self.action, 421), ("localhost", own, large, 413),
+        ] {
+            let answer = try cockpit.post("/act", body, cookie, host: host, origin: origin)
+            #expect(answer.status == status, "\(host) \(origin)")
+        }
+        #expect(try cockpit.get("/actions.json").json()["sent"]?.array?.isEmpty != false)
     }
 
     @Test("a proxy names the person, and a name before that of the proxy makes it nobody")
@@ -316,20 +295,19 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
         ])
         func person(_ headers: String) throws -> String? {
             let answer = try cockpit.get("/me.json", "X-Forwarded-Proto: https\r\n\(headers)")
-            return try Self.body(answer)["person"]?.string
+            return try answer.json()["person"]?.string
         }
         #expect(try person("X-User: alice\r\n") == "alice")
         // A proxy means others, so whom it does not name has to be known before anything is read.
         for nobody in ["X-User: mallory\r\nX-User: alice\r\n", "X-User: a\r\nx-user: b\r\n", ""] {
             let answer = try cockpit.get("/me.json", "X-Forwarded-Proto: https\r\n\(nobody)")
-            #expect(status(answer) == "401", "\(nobody)")
+            #expect(answer.status == 401, "\(nobody)")
         }
     }
 
     @Test("who carries actions out is asked what came there also while nobody looks")
     func unwatched() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try Self.cockpit(folder)
+        let cockpit = try Self.cockpit()
         let failed = "mds_cockpit_questions_total{outcome=\"failed\",question=\"%\"}"
         func count(_ question: String) -> Double? {
             cockpit.running.service.metric(failed.replacing("%", with: question))
@@ -341,11 +319,10 @@ private func status(_ answer: String) -> String { String(answer.dropFirst(9).pre
 
     @Test("actions that are switched off are refused, also for a person")
     func off() throws {
-        let folder = try TemporaryFolder()
-        let cockpit = try LoneCockpit(["COCKPIT_PEOPLE": folder.write(Self.file, to: "people")])
+        let cockpit = try Self.cockpit(isOn: false)
         let cookie = try Self.cookie(cockpit, "alice-has-this-one")
-        #expect(status(try cockpit.post("/act", Self.action, cookie)) == "403")
-        #expect(try Self.body(cockpit.get("/me.json", cookie))["on"]?.bool == false)
+        #expect(try cockpit.post("/act", Self.action, cookie).status == 403)
+        #expect(try cockpit.get("/me.json", cookie).json()["on"]?.bool == false)
     }
 
     @Test("at most so many actions wait, and the oldest outcomes are forgotten")

@@ -81,7 +81,7 @@ import Testing
 
     @Test("behind proxies only they are answered, and only what they bring by TLS")
     func proxies() {
-        let gate = Self.gate(token: "0123456789abcdef", proxies: ["192.0.2.7"])
+        let gate = Self.gate(token: Self.token, proxies: ["192.0.2.7"])
         func status(_ peer: String, _ scheme: String?, isKnown: Bool) -> Int {
             let headers = scheme.map { ["x-forwarded-proto": $0] } ?? [:]
             return Self.status(
@@ -96,7 +96,7 @@ import Testing
 
     @Test("with TLS of their own the pages answer everybody who has the token")
     func ownTLS() {
-        let gate = Self.gate(token: "0123456789abcdef", hasTLS: true)
+        let gate = Self.gate(token: Self.token, hasTLS: true)
         func status(_ headers: [String: String], isKnown: Bool = true, _ method: String = "GET")
             -> Int
         {
@@ -122,7 +122,7 @@ import Testing
     @Test("in a container its host is answered without TLS, and no other peer of that network")
     func hostLoopback() {
         let gate = Self.gate(
-            token: "0123456789abcdef", proxies: ["192.0.2.7"], hostGateway: "172.20.0.1")
+            token: Self.token, proxies: ["192.0.2.7"], hostGateway: "172.20.0.1")
         func status(
             _ peer: String, _ headers: [String: String] = [:], isKnown: Bool = true,
             _ method: String = "GET"
@@ -194,142 +194,130 @@ import Testing
         #expect(Self.status(decide("/deskgaps")) == 404)
     }
 
-    @Test("an address of others needs a token and proxies, or the program does not start")
-    func configuration() {
-        func problems(_ environment: [String: String]) -> [String] {
-            TestService.problems(Main.description, environment)
-        }
-        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
-        let open = ["COCKPIT_ADDRESS": "0.0.0.0"]
-        let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
-        #expect(problems([:]) == [])
-        #expect(problems(["COCKPIT_ADDRESS": "127.8.8.8"]) == [])
-        #expect(
-            problems(open.merging(proxies) { $1 }).first?.hasSuffix(
-                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
-                    + "COCKPIT_READERS to all") == true)
-        // All that is wrong is told at once.
-        let nothing = problems(
-            open.merging(["COCKPIT_SERVICES": "b", "POSTGRES_HOST": "a,,b"]) { $1 })
+    /// Returns the problems of these settings together.
+    private static func problems(_ parts: [String: String]...) -> [String] { problems(parts) }
+
+    private static func problems(_ parts: [[String: String]]) -> [String] {
+        TestService.problems(Main.description, parts.reduce([:]) { $0.merging($1) { $1 } })
+    }
+
+    private static let shared = ["COCKPIT_TOKEN": token]
+    private static let open = ["COCKPIT_ADDRESS": "0.0.0.0"]
+    private static let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
+    private static let published = ["COCKPIT_ON_HOST_LOOPBACK": "true"]
+    private static let header = ["COCKPIT_PERSON_HEADER": "X-User"]
+    private static let unasked =
+        "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
+        + "COCKPIT_READERS to all"
+
+    /// Settings, with what the first problem says. `nil`: there is no problem.
+    private static let configurations: [([[String: String]], String?)] = [
+        ([], nil),
+        ([["COCKPIT_ADDRESS": "127.8.8.8"]], nil),
+        ([open, proxies], unasked),
+        (
+            [open, shared],
+            "so COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
+                + "that bring browsers by TLS"
+        ),
+        ([open, shared, proxies], nil),
+        // In a container the host's own loopback is as good as a proxy, and no better than a token.
+        ([open, shared, published], nil),
+        ([open, published], "so \(unasked)"),
+        ([shared, published], "set it to 0.0.0.0"),
+        // A proxy, or a name that is not of loopback, means that others reach the pages.
+        ([["COCKPIT_PROXIES": "127.0.0.1"]], unasked),
+        ([["COCKPIT_PROXIES": "127.0.0.1", "COCKPIT_HOSTS": "localhost,desk.example"]], unasked),
+        ([proxies, shared, ["COCKPIT_READERS": "all"]], "COCKPIT_READERS: "),
+        ([shared, ["COCKPIT_HOSTS": "LocalHost,127.0.0.2"]], nil),
+        ([shared, ["COCKPIT_HOSTS": "desk.example"]], "COCKPIT_PROXIES to list"),
+        ([["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]], nil),
+        ([["COCKPIT_PROMETHEUS": "host:9090"]], "COCKPIT_PROMETHEUS: it is not http://"),
+        ([["COCKPIT_PROMETHEUS": "ftp://a:1"]], "COCKPIT_PROMETHEUS: it is not http://"),
+        ([["COCKPIT_PROMETHEUS": "http://me:secret@a:1"]], "COCKPIT_PROMETHEUS: it is not http://"),
+        ([["COCKPIT_PROMETHEUS": "http://a:1/?query=up"]], "COCKPIT_PROMETHEUS: it is not http://"),
+        ([["COCKPIT_PROMETHEUS": "http://a:9090"]], nil),
+        ([["COCKPIT_PROMETHEUS": "https://a/prometheus/"]], nil),
+        ([["COCKPIT_PROMETHEUS": ""]], nil),
+        ([["COCKPIT_TLS_KEY": "/none"]], "set both, or neither"),
+        (
+            [["COCKPIT_TLS_CERTIFICATE": "/none.crt", "COCKPIT_TLS_KEY": "/none.key"]],
+            "COCKPIT_TLS_CERTIFICATE: /none.crt cannot be opened: "
+        ),
+        ([["COCKPIT_TOKEN": "short"]], "fewer than 16"),
+        ([["COCKPIT_PATH": "desk"]], "COCKPIT_PATH: desk is no path"),
+        ([["COCKPIT_SERVICES": "a:1,b"]], "COCKPIT_SERVICES: b is not host:port"),
+        ([["NATS_USER": "desk"]], nil),
+        ([header], "list it in COCKPIT_PROXIES"),
+        ([proxies, ["COCKPIT_PERSON_HEADER": "a b"]], "no name of a header"),
+        // A proxy that knows people is as good as the token of all.
+        ([open, proxies, header], nil),
+        ([["COCKPIT_PEOPLE": "/none"]], "COCKPIT_PEOPLE: /none cannot be opened: "),
+    ]
+
+    @Test(
+        "an address of others needs a token and TLS, and a wrong setting is refused",
+        arguments: configurations)
+    func configuration(parts: [[String: String]], problem: String?) {
+        let found = Self.problems(parts)
+        #expect(found.isEmpty == (problem == nil), "\(found)")
+        #expect(found.first?.contains(problem ?? "") != false, "\(found)")
+        #expect(!found.contains { $0.contains("secret") })
+    }
+
+    @Test("all that is wrong is told at once")
+    func several() {
+        let nothing = Self.problems(
+            Self.open, ["COCKPIT_SERVICES": "b", "POSTGRES_HOST": "a,,b"])
         #expect(nothing.count == 3)
         #expect(["COCKPIT_TOKEN", "COCKPIT_PROXIES"].allSatisfy { nothing[0].contains($0) })
-        #expect(
-            problems(open.merging(token) { $1 }).first?.hasSuffix(
-                "so COCKPIT_TLS_CERTIFICATE has to be set, or COCKPIT_PROXIES to list the proxies "
-                    + "that bring browsers by TLS") == true)
-        #expect(problems(open.merging(token) { $1 }.merging(proxies) { $1 }) == [])
-        // In a container the host's own loopback is as good as a proxy, and no better than a token.
-        let published = ["COCKPIT_ON_HOST_LOOPBACK": "true"]
-        #expect(problems(open.merging(token) { $1 }.merging(published) { $1 }) == [])
-        #expect(
-            problems(open.merging(published) { $1 }).first?.hasSuffix(
-                "so COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
-                    + "COCKPIT_READERS to all") == true)
-        #expect(
-            problems(token.merging(published) { $1 }).first?.contains("set it to 0.0.0.0") == true)
-        #expect(problems(["POSTGRES_HOST": "db-a,db-b:5433,[::1]:7"]) == [])
-        for bad in ["host:9090", "ftp://a:1", "http://me:secret@a:1", "http://a:1/?query=up"] {
-            let found = problems(["COCKPIT_PROMETHEUS": bad])
-            #expect(found.first?.hasPrefix("COCKPIT_PROMETHEUS: it is not http://") == true)
-            #expect(!found.contains { $0.contains("secret") })
-        }
-        for good in ["http://a:9090", "https://a/prometheus/", ""] {
-            #expect(problems(["COCKPIT_PROMETHEUS": good]) == [])
-        }
-        #expect(
-            problems(["COCKPIT_TLS_KEY": "/none"]).first?.contains("set both, or neither") == true)
-        let files = ["COCKPIT_TLS_CERTIFICATE": "/none.crt", "COCKPIT_TLS_KEY": "/none.key"]
-        #expect(
-            problems(files).first?.hasPrefix(
-                "COCKPIT_TLS_CERTIFICATE: /none.crt cannot be opened: ") == true)
-        #expect(problems(["COCKPIT_TOKEN": "short"]).first?.contains("fewer than 16") == true)
-        #expect(problems(["COCKPIT_PATH": "desk"]) == ["COCKPIT_PATH: desk is no path"])
-        #expect(
-            problems(["COCKPIT_SERVICES": "a:1,b"]) == ["COCKPIT_SERVICES: b is not host:port"])
+        #expect(Self.problems(["COCKPIT_PEOPLE": "/none"], Self.header).count == 2)
     }
 
     @Test(
-        "a proxy, or a name that is not of loopback, means that others reach the pages",
+        "who reaches the pages from elsewhere is asked, unless all may read",
         arguments: [
-            ["COCKPIT_PROXIES": "127.0.0.1"],
-            ["COCKPIT_PROXIES": "127.0.0.1", "COCKPIT_HOSTS": "localhost,desk.example"],
+            (shared, true), (["COCKPIT_PERSON_HEADER": "X-User"], true),
+            (["COCKPIT_READERS": "all"], false),
         ])
-    func reachable(_ environment: [String: String]) throws {
-        func problems(_ more: [String: String]) -> [String] {
-            TestService.problems(Main.description, environment.merging(more) { $1 })
-        }
-        func asks(_ more: [String: String]) throws -> Bool {
-            let all = environment.merging(more) { $1 }
+    func reachable(_ more: [String: String], isAsked: Bool) throws {
+        for hosts in ["", "localhost,desk.example"] {
+            let all = ["COCKPIT_PROXIES": "127.0.0.1", "COCKPIT_HOSTS": hosts].merging(more) { $1 }
             let settings = try CockpitSettings(TestService.configuration(Main.description, all))
-            return settings.gate.asksReaders
+            #expect(settings.gate.asksReaders == isAsked)
         }
-        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
-        let all = ["COCKPIT_READERS": "all"]
-        #expect(
-            problems([:]).first?.hasSuffix(
-                "COCKPIT_TOKEN, COCKPIT_TOKEN_FILE or COCKPIT_PEOPLE has to be set, or "
-                    + "COCKPIT_READERS to all") == true)
-        #expect(try asks(token))
-        #expect(try asks(["COCKPIT_PERSON_HEADER": "X-User"]))
-        #expect(try !asks(all))
-        #expect(problems(token.merging(all) { $1 }).first?.hasPrefix("COCKPIT_READERS: ") == true)
-    }
-
-    @Test("a name of others needs TLS, as another address does; names of loopback need nothing")
-    func names() {
-        let token = ["COCKPIT_TOKEN": "0123456789abcdef"]
-        func problems(_ hosts: String) -> [String] {
-            TestService.problems(Main.description, token.merging(["COCKPIT_HOSTS": hosts]) { $1 })
-        }
-        #expect(problems("LocalHost,127.0.0.2") == [])
-        #expect(problems("desk.example").first?.contains("COCKPIT_PROXIES to list") == true)
     }
 
     @Test("nobody acts who is not known, and only a listed proxy names people")
     func people() throws {
-        func problems(_ environment: [String: String]) -> [String] {
-            TestService.problems(Main.description, environment)
-        }
         let folder = try TemporaryFolder()
         let digest = String(repeating: "a", count: 64)
         let list = ["COCKPIT_PEOPLE": try folder.write("alice:\(digest)\n", to: "people")]
-        let header = ["COCKPIT_PERSON_HEADER": "X-User"]
-        let proxies = ["COCKPIT_PROXIES": "192.0.2.7"]
         let on = ["COCKPIT_ACTIONS": "true"]
-        let key = ["COCKPIT_ACTIONS_KEY": String(repeating: "k", count: 32)]
-        #expect(problems(on).first?.hasPrefix("COCKPIT_ACTIONS: nobody can act") == true)
-        #expect(problems(on).count == 2 && problems(on)[1].hasPrefix("COCKPIT_ACTIONS_KEY or "))
-        let short = on.merging(list) { $1 }.merging(["COCKPIT_ACTIONS_KEY": "k"]) { $1 }
-        #expect(problems(short) == ["COCKPIT_ACTIONS_KEY: it has fewer than 32 characters"])
-        let keyed = on.merging(key) { $1 }
-        #expect(problems(keyed.merging(list) { $1 }) == [])
-        #expect(problems(keyed.merging(header) { $1 }.merging(proxies) { $1 }) == [])
-        // Requests of another user are not taken, and nobody would say so.
-        let named = keyed.merging(list) { $1 }
-        #expect(problems(named.merging(["NATS_USER": "cockpit"]) { $1 }) == [])
+        let keyed = on.merging(["COCKPIT_ACTIONS_KEY": String(repeating: "k", count: 32)]) { $1 }
+        let unknown = Self.problems(on)
+        #expect(unknown.count == 2 && unknown[0].hasPrefix("COCKPIT_ACTIONS: nobody can act"))
+        #expect(unknown.last?.hasPrefix("COCKPIT_ACTIONS_KEY or ") == true)
         #expect(
-            problems(named.merging(["NATS_USER": "desk"]) { $1 }) == [
+            Self.problems(on, list, ["COCKPIT_ACTIONS_KEY": "k"])
+                == ["COCKPIT_ACTIONS_KEY: it has fewer than 32 characters"])
+        // A token of one's own is as good as the token of all.
+        for known in [
+            [keyed, list], [keyed, Self.header, Self.proxies], [Self.open, Self.proxies, list],
+            [keyed, list, ["NATS_USER": "cockpit"]],
+        ] {
+            #expect(Self.problems(known) == [])
+        }
+        // Requests of another user are not taken, and nobody would say so.
+        #expect(
+            Self.problems(keyed, list, ["NATS_USER": "desk"]) == [
                 "COCKPIT_ACTIONS: 'tapeline actions serve' takes requests of the user cockpit of "
                     + "NATS alone, and NATS_USER is desk"
             ])
-        #expect(problems(["NATS_USER": "desk"]) == [])
-        #expect(problems(header).first?.contains("list it in COCKPIT_PROXIES") == true)
-        #expect(
-            problems(proxies.merging(["COCKPIT_PERSON_HEADER": "a b"]) { $1 }).first?
-                .contains("no name of a header") == true)
-        // A token of one's own, or a proxy that knows people, is as good as the token of all.
-        let open = ["COCKPIT_ADDRESS": "0.0.0.0"].merging(proxies) { $1 }
-        #expect(problems(open.merging(list) { $1 }) == [])
-        #expect(problems(open.merging(header) { $1 }) == [])
         for (text, problem) in [("alice\n", "line 1"), ("", "names nobody")] {
-            let bad = ["COCKPIT_PEOPLE": try folder.write(text, to: "bad")]
-            #expect(problems(bad).first?.contains(problem) == true, "\(problems(bad))")
+            let bad = Self.problems(["COCKPIT_PEOPLE": try folder.write(text, to: "bad")])
+            #expect(bad.first?.contains(problem) == true, "\(bad)")
         }
-        // All that is wrong is told at once.
-        #expect(problems(["COCKPIT_PEOPLE": "/none"].merging(header) { $1 }).count == 2)
-        #expect(
-            problems(["COCKPIT_PEOPLE": "/none"]).first?
-                .hasPrefix("COCKPIT_PEOPLE: /none cannot be opened: ") == true)
     }
 
     private static let token = "0123456789abcdef"

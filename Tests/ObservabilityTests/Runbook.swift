@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A page that says what to do when an alert fires.
 struct Runbook {

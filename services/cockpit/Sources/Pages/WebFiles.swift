@@ -42,7 +42,7 @@ enum WebFiles {
         return text
     }
 
-    private static let all: [String: WebFile] = {
+    static let all: [String: WebFile] = {
         var all: [String: WebFile] = [:]
         for (name, text) in PageFiles.texts {
             guard let type = contentType(name) else { continue }

@@ -27,6 +27,14 @@ struct SourceFile: Sendable {
     var isSource: Bool { isProduct || path.hasPrefix("Equipment/") }
     var isTest: Bool { path.hasPrefix("Tests/") }
 
+    /// Returns a violation for each of the lines, which are the file's code, comments or whole
+    /// lines, of which something is said.
+    func violations(in lines: [String], _ said: (String) -> String?) -> [Violation] {
+        lines.enumerated().compactMap { index, line in
+            said(line).map { Violation(path, index + 1, $0) }
+        }
+    }
+
     /// `Primitives` of `Sources/Model/Primitives/…`, `cockpit` of `services/cockpit/Sources/…` and of
     /// a part beside it, as `services/cockpit/PageFiles/…`.
     var module: String? {

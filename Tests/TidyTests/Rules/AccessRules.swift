@@ -30,10 +30,9 @@ let accessRules = [
                     && file.module.map(publicModules.contains) != true
                     && file.swift?.code.contains("public") == true
             }.flatMap { file in
-                file.codeLines.enumerated().compactMap { index, line in
-                    // Only attributes and modifiers stand before it.
-                    line.split(separator: " ").contains("public")
-                        ? Violation(file.path, index + 1, "no other package needs it.") : nil
+                // Only attributes and modifiers stand before it.
+                file.violations(in: file.codeLines) {
+                    $0.split(separator: " ").contains("public") ? "no other package needs it." : nil
                 }
             }
         })

@@ -60,81 +60,65 @@ struct BannedWord: Sendable {
                 repository.swift.filter { $0.isSource || ($0.isTest && place == .everywhere) }
                     .filter { $0.swift?.code.contains(text) == true }
                     .flatMap { file in
-                        file.codeLines.enumerated().compactMap { index, line in
-                            occurs(in: line)
-                                ? Violation(file.path, index + 1, "'\(name)' is banned.") : nil
+                        file.violations(in: file.codeLines) {
+                            occurs(in: $0) ? "'\(name)' is banned." : nil
                         }
                     }
             })
     }
 }
 
+/// Returns the words that have one replacement.
+private func words(
+    _ texts: String..., in place: BannedWord.Place = .product, alsoAsMember: Bool = false,
+    instead: String
+) -> [BannedWord] {
+    texts.map {
+        BannedWord(text: $0, instead: instead, place: place, alsoAsMember: alsoAsMember)
+    }
+}
+
 private let banned: [BannedWord] = [
-    BannedWord(text: "try!", instead: "handle the error, or throw it on", place: .everywhere),
-    BannedWord(text: "as!", instead: "as? with a guard", place: .everywhere),
-    BannedWord(
-        text: "try? ", instead: "do and catch, so that the error is counted, logged or thrown on"),
-    BannedWord(
-        text: "fatalError", instead: "precondition with a sentence for a bug, an error for the rest"
-    ),
-    BannedWord(text: "print(", instead: "an event of Telemetry, or tapeline's Terminal"),
-    BannedWord(text: "debugPrint(", instead: "an event of Telemetry"),
-    BannedWord(text: "NSLog", instead: "an event of Telemetry"),
-    BannedWord(
-        text: "Thread.sleep", instead: "wait for the thing itself, with a deadline",
-        place: .everywhere),
-    BannedWord(
-        text: "Task.sleep", instead: "wait for the thing itself, with a deadline",
-        place: .everywhere),
-    BannedWord(
-        text: "usleep", instead: "wait for the thing itself, with a deadline", place: .everywhere),
-    BannedWord(
-        text: "nanosleep", instead: "wait for the thing itself, with a deadline", place: .everywhere
-    ),
-    BannedWord(
-        text: "sleep(",
-        instead: "wait for the thing itself, with a deadline (in tests: eventually)",
-        place: .everywhere),
-    BannedWord(text: "DispatchQueue", instead: "ServiceThread and Mailbox of ServiceRuntime"),
-    BannedWord(text: "NSLock", instead: "Mutex of Synchronization"),
-    BannedWord(text: "UserDefaults", instead: "a ConfigurationKey"),
-    BannedWord(text: "system(", instead: "ChildProcess of ServiceRuntime: no shell, no quoting"),
-    BannedWord(text: "popen(", instead: "ChildProcess of ServiceRuntime: no shell, no quoting"),
-    BannedWord(
-        text: "natsSubscription_Fetch",
-        instead: "a pull by hand over an own inbox (it stalls and corrupts its heap)",
-        alsoAsMember: true),
-    BannedWord(text: "PQexec", instead: "PQsendQueryParams, and poll with our own deadline"),
-    BannedWord(text: "PQexecParams", instead: "PQsendQueryParams, and poll with our own deadline"),
-    BannedWord(
-        text: "PQexecPrepared", instead: "PQsendQueryPrepared, and poll with our own deadline"),
-    BannedWord(text: "PQprepare", instead: "PQsendPrepare, and poll with our own deadline"),
-    BannedWord(
-        text: "PQconnectdb",
+    words("try!", in: .everywhere, instead: "handle the error, or throw it on"),
+    words("as!", in: .everywhere, instead: "as? with a guard"),
+    words("try? ", instead: "do and catch, so that the error is counted, logged or thrown on"),
+    words("fatalError", instead: "precondition with a sentence for a bug, an error for the rest"),
+    words("print(", instead: "an event of Telemetry, or tapeline's Terminal"),
+    words("debugPrint(", "NSLog", instead: "an event of Telemetry"),
+    words(
+        "Thread.sleep", "Task.sleep", "usleep", "nanosleep", "sleep(", in: .everywhere,
+        instead: "wait for the thing itself, with a deadline (in tests: eventually)"),
+    words(
+        "DispatchQueue", "import Dispatch", instead: "ServiceThread and Mailbox of ServiceRuntime"),
+    words("NSLock", instead: "Mutex of Synchronization"),
+    words("UserDefaults", instead: "a ConfigurationKey"),
+    words("system(", "popen(", instead: "ChildProcess of ServiceRuntime: no shell, no quoting"),
+    words(
+        "natsSubscription_Fetch", alsoAsMember: true,
+        instead: "a pull by hand over an own inbox (it stalls and corrupts its heap)"),
+    words(
+        "PQexec", "PQexecParams", instead: "PQsendQueryParams, and poll with our own deadline"),
+    words("PQexecPrepared", instead: "PQsendQueryPrepared, and poll with our own deadline"),
+    words("PQprepare", instead: "PQsendPrepare, and poll with our own deadline"),
+    words(
+        "PQconnectdb", "PQconnectdbParams",
         instead: "PQconnectStartParams and PQconnectPoll, with our own deadline"),
-    BannedWord(
-        text: "PQconnectdbParams",
-        instead: "PQconnectStartParams and PQconnectPoll, with our own deadline"),
-    BannedWord(
-        text: "redisConnect(", instead: "redisConnectWithTimeout: every wait has a deadline of ours"
-    ),
-    BannedWord(text: "PQreset", instead: "a new connection, with our own deadline"),
-    BannedWord(
-        text: "import Foundation",
+    words("redisConnect(", instead: "redisConnectWithTimeout: every wait has a deadline of ours"),
+    words("PQreset", instead: "a new connection, with our own deadline"),
+    words(
+        "import Foundation",
         instead: "Glibc and Primitives: it brings 12 to 60 MB into a static program"),
-    BannedWord(text: "import Dispatch", instead: "ServiceThread and Mailbox of ServiceRuntime"),
-    BannedWord(
-        text: "now: Int64",
-        instead: "MonotonicTime for a moment, Timestamp for a time of the calendar"),
-    BannedWord(text: "monotonic: Int64", instead: "MonotonicTime: a number may be any clock's"),
-    BannedWord(
-        text: "monotonic().nanoseconds", instead: "MonotonicTime: a number may be any clock's",
-        alsoAsMember: true),
-    BannedWord(text: ".disabled(", instead: "mend the test, or remove it", place: .everywhere),
-    BannedWord(
-        text: "withKnownIssue", instead: "mend the fault; the test waits on a branch until then",
-        place: .everywhere),
-]
+    words(
+        "now: Int64", instead: "MonotonicTime for a moment, Timestamp for a time of the calendar"),
+    words("monotonic: Int64", instead: "MonotonicTime: a number may be any clock's"),
+    words(
+        "monotonic().nanoseconds", alsoAsMember: true,
+        instead: "MonotonicTime: a number may be any clock's"),
+    words(".disabled(", in: .everywhere, instead: "mend the test, or remove it"),
+    words(
+        "withKnownIssue", in: .everywhere,
+        instead: "mend the fault; the test waits on a branch until then"),
+].flatMap(\.self)
 
 let bannedRules: [Rule] =
     banned.map(\.rule) + [unwrapRule, emptyCatchRule, markerRule, killByNameRule]
@@ -246,9 +230,9 @@ private let killByNameRule = Rule(
                 ["pkill", "killall", "pgrep", "pidof"].contains { file.bytes.contains($0) }
             }
             .flatMap { file in
-                file.lines.enumerated().compactMap { index, line in
-                    guard line.contains(/\b(?:pkill|killall|pgrep|pidof)\b/) else { return nil }
-                    return Violation(file.path, index + 1, "processes are found by name.")
+                file.violations(in: file.lines) {
+                    $0.contains(/\b(?:pkill|killall|pgrep|pidof)\b/)
+                        ? "processes are found by name." : nil
                 }
             }
     })

@@ -86,13 +86,9 @@ let lengthRules: [Rule] = [
         kept: [["Sources/G/A/A.swift": "// " + String(repeating: "é", count: 97) + "\n"]],
         check: { repository in
             repository.swift.flatMap { file in
-                file.lines.enumerated().compactMap { index, line in
-                    guard line.utf8.count > Limit.columns, line.count > Limit.columns else {
-                        return nil
-                    }
-                    return Violation(
-                        file.path, index + 1, "\(line.count) columns, the limit is \(Limit.columns)"
-                    )
+                file.violations(in: file.lines) { line in
+                    line.utf8.count > Limit.columns && line.count > Limit.columns
+                        ? "\(line.count) columns, the limit is \(Limit.columns)" : nil
                 }
             }
         }),

@@ -64,9 +64,9 @@ private let machinePathRule = Rule(
     check: { repository in
         let path = #/(?:^|[^\w.\-})])/(?:work|mnt|root|home|Users)/[\w.]/#
         return repository.files.filter { !$0.path.hasPrefix("Tests/TidyTests/") }.flatMap { file in
-            file.lines.enumerated().compactMap { index, line in
-                guard line.utf8.contains(UInt8(ascii: "/")), line.contains(path) else { return nil }
-                return Violation(file.path, index + 1, "a path of one machine.")
+            file.violations(in: file.lines) { line in
+                line.utf8.contains(UInt8(ascii: "/")) && line.contains(path)
+                    ? "a path of one machine." : nil
             }
         }
     })
@@ -202,11 +202,11 @@ private let wordsRule = Rule(
         let word = #/\b(?:[Nn]obody|[Ww]hoever|[Ss]omebody|anew)\b/#
         let phrase = #/\b(?:tells? of|is told|go(?:es)? on|at once)\b/#
         let places = repository.swift.filter(\.isProduct).flatMap { file in
-            file.commentLines.enumerated().compactMap { index, line -> Violation? in
-                guard line.utf8.contains(UInt8(ascii: "/")),
-                    line.contains(begin) || line.contains(word) || line.contains(phrase)
-                else { return nil }
-                return Violation(file.path, index + 1, "a word that has a plainer one.")
+            file.violations(in: file.commentLines) { line in
+                let isComment = line.utf8.contains(UInt8(ascii: "/"))
+                return isComment
+                    && (line.contains(begin) || line.contains(word) || line.contains(phrase))
+                    ? "a word that has a plainer one." : nil
             }
         }
         return places.count > replacedWordsMax ? places : []

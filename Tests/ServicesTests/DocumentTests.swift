@@ -53,7 +53,7 @@ struct DocumentTests {
         let lines = try CheckoutFiles.lines("services/README.md")
         for service in Service.all {
             let name = service.description.name
-            let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
+            let port = try #require(service.port)
             let row = lines.first { $0.hasPrefix("| [\(name)](\(name)/README.md) |") }
             #expect(row?.contains("| \(port) |") == true, "\(name)")
         }

@@ -36,7 +36,7 @@ struct ImageTests {
     @Test("a service's image asks the service itself how it is", arguments: Service.all)
     func service(service: Service) throws {
         let name = service.description.name
-        let port = service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
+        let port = try #require(service.port)
         let lines = try CheckoutFiles.lines("services/\(name)/Dockerfile")
         #expect(lines.contains("EXPOSE \(port)"))
         #expect(lines.contains(#"    CMD ["\#(name)", "--probe-alive"]"#))
@@ -197,9 +197,7 @@ struct ImageTests {
             #expect(part.contains(line), "\(line)")
         }
         for service in Service.recorders {
-            let port =
-                service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue ?? ""
-            let asked = "\(service.description.name):\(port)"
+            let asked = "\(service.description.name):\(try #require(service.port))"
             #expect(part.contains { $0.contains("COCKPIT_SERVICES") && $0.contains(asked) })
         }
         // With TLS it checks both servers as the others do.

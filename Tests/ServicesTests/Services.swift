@@ -22,6 +22,8 @@ struct Service: Sendable, CustomTestStringConvertible {
     ]
 
     var testDescription: String { description.name }
+    /// The port of operations, as it is by default.
+    var port: String? { description.keys.first { $0.name == "OPS_PORT" }?.defaultValue }
     var folder: String { "\(ServerPrograms.checkout)/services/\(description.name)" }
 
     func text(of file: String) throws -> String {

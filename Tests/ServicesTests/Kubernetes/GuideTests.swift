@@ -54,8 +54,7 @@ struct GuideTests {
     private static func needed(by workload: Manifest) -> Set<String> {
         let sources = workload.containers.flatMap { $0["envFrom"]?.sequence ?? [] }
             .compactMap { $0["configMapRef", "name"]?.text }
-        let volumes = (workload.pod?["volumes"]?.sequence ?? [])
-            .compactMap { $0["configMap", "name"]?.text }
+        let volumes = workload.volumes.compactMap { $0["configMap", "name"]?.text }
         let maps = Set(sources + volumes).subtracting(["tapeline-ca"]).map { "ConfigMap/\($0)" }
         let account = workload.pod?["serviceAccountName"]?.text.map { "ServiceAccount/\($0)" }
         return Set(maps + [account].compactMap { $0 })
@@ -123,8 +122,7 @@ struct GuideTests {
         var settings = try rendered.environment(of: first)
         settings["IBKR_CLIENT_ID"] = "21"
         #expect(try rendered.environment(of: second) == settings)
-        #expect(
-            second.pod?["volumes"]?.sequence?.count == first.pod?["volumes"]?.sequence?.count)
+        #expect(second.volumes.count == first.volumes.count)
         #expect(Discovery.job(of: second.podLabels) == name)
     }
 
@@ -138,13 +136,12 @@ struct GuideTests {
         let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
         let template = try #require(gateway.node["spec", "volumeClaimTemplates"]?.sequence?.first)
         let data = try #require(template["metadata", "name"]?.text)
-        let volumes = try #require(tool.pod?["volumes"]?.sequence)
-        let volume = try #require(volumes.first { $0["persistentVolumeClaim"] != nil })
+        let volume = try #require(tool.volumes.first { $0["persistentVolumeClaim"] != nil })
         #expect(
             volume["persistentVolumeClaim", "claimName"]?.text == "\(data)-\(gateway.name)-0")
-        #expect(volumes.count == (before.pod?["volumes"]?.sequence?.count ?? 0) + 1)
+        #expect(tool.volumes.count == before.volumes.count + 1)
         func mount(_ name: String?, in workload: Manifest) -> YAMLNode? {
-            workload.container?["volumeMounts"]?.sequence?.first { $0["name"]?.text == name }
+            workload.mounts.first { $0["name"]?.text == name }
         }
         let place = try #require(mount(volume["name"]?.text, in: tool))
         let path = try #require(place["mountPath"]?.text)
@@ -179,8 +176,7 @@ struct GuideTests {
         let data = rendered.configuration("instruments")?.node["data"]?.texts ?? [:]
         #expect(data == ["instruments.yaml": text])
         // A single mounted file of a volume is never updated.
-        let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
-        #expect(!mounts.contains { $0["subPath"] != nil })
+        #expect(!gateway.mounts.contains { $0["subPath"] != nil })
     }
 
     @Test("the KEDA that is asked for knows what the triggers use, and uses it rightly")

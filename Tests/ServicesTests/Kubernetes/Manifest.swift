@@ -21,6 +21,12 @@ struct Manifest: CustomStringConvertible {
         (pod?["initContainers"]?.sequence ?? []) + (pod?["containers"]?.sequence ?? [])
     }
 
+    var volumes: [YAMLNode] { pod?["volumes"]?.sequence ?? [] }
+    var mounts: [YAMLNode] { containers.flatMap { $0["volumeMounts"]?.sequence ?? [] } }
+    var ports: [YAMLNode] { containers.flatMap { $0["ports"]?.sequence ?? [] } }
+    /// The variables that its first container has beside those of a ConfigMap.
+    var variables: [YAMLNode] { container?["env"]?.sequence ?? [] }
+
     /// Returns the documents in the output of kustomize.
     static func documents(_ text: String, of overlay: String) throws -> [Manifest] {
         try (text.hasPrefix("---\n") ? String(text.dropFirst(4)) : text)

@@ -78,18 +78,16 @@ struct NetworkTests {
                 $0.split(separator: "/").last?.split(separator: ":").first.map(String.init)
             }
         }
-        for rendered in try Rendered.all() {
-            for workload in rendered.workloads {
-                let environment = try rendered.environment(of: workload)
-                guard let servers = environment["NATS_URL"] else { continue }
-                let mayLook = ["provider-gateway", "tapeline"].contains(workload.name)
-                #expect(
-                    hosts(environment["NATS_MONITOR_URL"]) == (mayLook ? hosts(servers) : []),
-                    "\(workload)")
-                let isOpen = rules("egress", for: workload, in: rendered)
-                    .contains { hasPort($0, 8_222, of: nil) }
-                #expect(isOpen == mayLook, "\(workload)")
-            }
+        for (rendered, workload) in try Rendered.everyWorkload() {
+            let environment = try rendered.environment(of: workload)
+            guard let servers = environment["NATS_URL"] else { continue }
+            let mayLook = ["provider-gateway", "tapeline"].contains(workload.name)
+            #expect(
+                hosts(environment["NATS_MONITOR_URL"]) == (mayLook ? hosts(servers) : []),
+                "\(workload)")
+            let isOpen = rules("egress", for: workload, in: rendered)
+                .contains { hasPort($0, 8_222, of: nil) }
+            #expect(isOpen == mayLook, "\(workload)")
         }
     }
 
@@ -123,8 +121,7 @@ struct NetworkTests {
         (rule["ports"]?.sequence ?? []).contains { entry in
             if let number = entry["port"]?.integer { return number == port }
             let name = entry["port"]?.text
-            let ports = pod?.containers.flatMap { $0["ports"]?.sequence ?? [] } ?? []
-            return ports.contains {
+            return (pod?.ports ?? []).contains {
                 $0["name"]?.text == name && $0["containerPort"]?.integer == port
             }
         }
@@ -148,7 +145,7 @@ struct NetworkTests {
             for service in rendered.all("Service") {
                 let pods = rendered.workloads.filter { isSelected($0, by: service) }
                 #expect(pods.count == 1, "\(service)")
-                let ports = pods.flatMap(\.containers).flatMap { $0["ports"]?.sequence ?? [] }
+                let ports = pods.flatMap(\.ports)
                 for port in service.node["spec", "ports"]?.sequence ?? [] {
                     let target = port["targetPort"]?.text
                     let own = ports.first { $0["name"]?.text == target }
@@ -160,23 +157,17 @@ struct NetworkTests {
 
     @Test("Prometheus may look at every service's port of operations, KEDA at what it scales by")
     func operations() throws {
-        for rendered in try Rendered.all() {
-            for service in Service.all {
-                let workload = try #require(
-                    rendered.workloads.first { $0.name == service.description.name })
-                let port = try #require(
-                    service.description.keys.first { $0.name == "OPS_PORT" }?.defaultValue
-                        .flatMap(Int.init))
-                let spaces = rules("ingress", for: workload, in: rendered)
-                    .filter { hasPort($0, port, of: workload) }
-                    .flatMap { $0["from"]?.sequence ?? [] }
-                    .flatMap { $0["namespaceSelector", "matchExpressions"]?.sequence ?? [] }
-                    .flatMap { $0["values"]?.list ?? [] }
-                // Nothing scales the cockpit.
-                let isScaled = workload.name != "cockpit"
-                #expect(
-                    Set(spaces) == Set(["monitoring"] + (isScaled ? ["keda"] : [])), "\(workload)")
-            }
+        for (rendered, service, workload) in try Rendered.each() {
+            let port = try #require(service.port.flatMap(Int.init))
+            let spaces = rules("ingress", for: workload, in: rendered)
+                .filter { hasPort($0, port, of: workload) }
+                .flatMap { $0["from"]?.sequence ?? [] }
+                .flatMap { $0["namespaceSelector", "matchExpressions"]?.sequence ?? [] }
+                .flatMap { $0["values"]?.list ?? [] }
+            // Nothing scales the cockpit.
+            let isScaled = workload.name != "cockpit"
+            #expect(
+                Set(spaces) == Set(["monitoring"] + (isScaled ? ["keda"] : [])), "\(workload)")
         }
     }
 }

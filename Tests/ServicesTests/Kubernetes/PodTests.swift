@@ -37,7 +37,7 @@ struct PodTests {
                 #expect(container["resources", "requests", "cpu"] != nil, "\(workload)")
                 #expect(container["resources", "limits", "cpu"] == nil, "\(workload)")
             }
-            for volume in pod["volumes"]?.sequence ?? [] {
+            for volume in workload.volumes {
                 let kinds = (volume.mapping ?? []).map(\.key).filter { $0 != "name" }
                 #expect(Set(kinds).isSubset(of: ["secret", "configMap", "emptyDir"]))
             }
@@ -50,13 +50,12 @@ struct PodTests {
     @Test("every volume is mounted, and every mount has its volume")
     func mounts() throws {
         for workload in try Rendered.all().flatMap(\.workloads) {
-            let volumes = (workload.pod?["volumes"]?.sequence ?? []).compactMap { $0["name"]?.text }
+            let volumes = workload.volumes.compactMap { $0["name"]?.text }
             let claims = (workload.node["spec", "volumeClaimTemplates"]?.sequence ?? [])
                 .compactMap { $0["metadata", "name"]?.text }
-            let mounts = workload.containers.flatMap { $0["volumeMounts"]?.sequence ?? [] }
-            #expect(
-                Set(mounts.compactMap { $0["name"]?.text }) == Set(volumes + claims), "\(workload)")
-            let paths = mounts.compactMap { $0["mountPath"]?.text }
+            let mounted = workload.mounts.compactMap { $0["name"]?.text }
+            #expect(Set(mounted) == Set(volumes + claims), "\(workload)")
+            let paths = workload.mounts.compactMap { $0["mountPath"]?.text }
             #expect(Set(paths).count == paths.count, "\(workload)")
         }
     }
@@ -65,32 +64,27 @@ struct PodTests {
     func probes() throws {
         let router = try CheckoutFiles.text(
             "Sources/Edges/ServiceRuntime/Operations/OperationsRouter.swift")
-        for rendered in try Rendered.all() {
-            for service in Service.all {
-                let name = service.description.name
-                let workload = try #require(
-                    rendered.workloads.first { $0.name == name }, "\(rendered.overlay)")
-                let container = try #require(workload.container)
-                let port = try #require(
-                    container["ports"]?.sequence?.first { $0["name"]?.text == "operations" })
-                let environment = try rendered.environment(of: workload)
-                #expect(environment["OPS_PORT"] == port["containerPort"]?.text, "\(workload)")
-                #expect(environment["OPS_ADDRESS"] == "0.0.0.0", "\(workload)")
-                for (probe, path) in [
-                    ("startupProbe", "/healthz"), ("livenessProbe", "/healthz"),
-                    ("readinessProbe", "/readyz"),
-                ] {
-                    let asked = try #require(container[probe, "httpGet"], "\(workload)")
-                    #expect(asked["path"]?.text == path, "\(workload) \(probe)")
-                    #expect(asked["port"]?.text == "operations", "\(workload) \(probe)")
-                    #expect(router.contains("add(\"\(path)\")"), "\(path)")
-                }
-                // A process with a hanging thread first ends by itself with a message, after 30 s.
-                let life = try #require(container["livenessProbe"])
-                let patience =
-                    (life["periodSeconds"]?.integer ?? 0) * (life["failureThreshold"]?.integer ?? 0)
-                #expect(patience >= 40, "\(workload)")
+        for (rendered, _, workload) in try Rendered.each() {
+            let container = try #require(workload.container)
+            let port = workload.ports.first { $0["name"]?.text == "operations" }
+            let environment = try rendered.environment(of: workload)
+            let number = try #require(port?["containerPort"]?.text)
+            #expect(environment["OPS_PORT"] == number, "\(workload)")
+            #expect(environment["OPS_ADDRESS"] == "0.0.0.0", "\(workload)")
+            for (probe, path) in [
+                ("startupProbe", "/healthz"), ("livenessProbe", "/healthz"),
+                ("readinessProbe", "/readyz"),
+            ] {
+                let asked = try #require(container[probe, "httpGet"], "\(workload)")
+                #expect(asked["path"]?.text == path, "\(workload) \(probe)")
+                #expect(asked["port"]?.text == "operations", "\(workload) \(probe)")
+                #expect(router.contains("add(\"\(path)\")"), "\(path)")
             }
+            // A process with a hanging thread first ends by itself with a message, after 30 s.
+            let life = try #require(container["livenessProbe"])
+            let patience =
+                (life["periodSeconds"]?.integer ?? 0) * (life["failureThreshold"]?.integer ?? 0)
+            #expect(patience >= 40, "\(workload)")
         }
     }
 
@@ -112,37 +106,29 @@ struct PodTests {
 
     @Test("nobody is killed before its orderly end is over")
     func grace() throws {
-        for rendered in try Rendered.all() {
-            for service in Service.all {
-                let workload = try #require(
-                    rendered.workloads.first { $0.name == service.description.name })
-                let grace = try #require(workload.pod?["terminationGracePeriodSeconds"]?.integer)
-                let pause = workload.container?["lifecycle", "preStop", "sleep", "seconds"]?.integer
-                // Nobody reaches the cockpit by a Service, so it waits for none.
-                #expect(
-                    workload.name == "cockpit" ? pause == nil : (2...5).contains(pause ?? 0),
-                    "\(workload)")
-                #expect(grace > (pause ?? 0) + Self.endSecondsMax, "\(workload)")
-            }
+        for (_, _, workload) in try Rendered.each() {
+            let grace = try #require(workload.pod?["terminationGracePeriodSeconds"]?.integer)
+            let pause = workload.container?["lifecycle", "preStop", "sleep", "seconds"]?.integer
+            // Nobody reaches the cockpit by a Service, so it waits for none.
+            #expect(
+                workload.name == "cockpit" ? pause == nil : (2...5).contains(pause ?? 0),
+                "\(workload)")
+            #expect(grace > (pause ?? 0) + Self.endSecondsMax, "\(workload)")
         }
     }
 
     @Test("two of each at least, spread over nodes and zones")
     func replicas() throws {
-        for rendered in try Rendered.all() {
-            for service in Service.recorders {
-                let workload = try #require(
-                    rendered.workloads.first { $0.name == service.description.name })
-                if let replicas = workload.node["spec", "replicas"] {
-                    #expect(replicas.integer == 2, "\(workload)")
-                }
-                let spread = workload.pod?["topologySpreadConstraints"]?.sequence ?? []
-                #expect(
-                    spread.compactMap { $0["topologyKey"]?.text }
-                        == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
-                for constraint in spread {
-                    #expect(constraint["labelSelector"]?.selects(workload.podLabels) == true)
-                }
+        for (_, _, workload) in try Rendered.each(of: Service.recorders) {
+            if let replicas = workload.node["spec", "replicas"] {
+                #expect(replicas.integer == 2, "\(workload)")
+            }
+            let spread = workload.pod?["topologySpreadConstraints"]?.sequence ?? []
+            #expect(
+                spread.compactMap { $0["topologyKey"]?.text }
+                    == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"])
+            for constraint in spread {
+                #expect(constraint["labelSelector"]?.selects(workload.podLabels) == true)
             }
         }
     }
@@ -156,8 +142,7 @@ struct PodTests {
             // kubectl port-forward reaches it; no Service, ingress or port of the pod does.
             #expect(environment["COCKPIT_ADDRESS"] == "127.0.0.1", "\(cockpit)")
             let pages = try #require(environment["COCKPIT_PORT"])
-            let ports = cockpit.containers.flatMap { $0["ports"]?.sequence ?? [] }
-            #expect(ports.compactMap { $0["containerPort"]?.text } == ["8503"], "\(cockpit)")
+            #expect(cockpit.ports.compactMap { $0["containerPort"]?.text } == ["8503"])
             #expect(rendered.all("Ingress").isEmpty)
             for service in rendered.all("Service") {
                 let open = service.node["spec", "ports"]?.sequence ?? []
@@ -192,8 +177,7 @@ struct PodTests {
             (carrier, try #require(own["NATS_PASSWORD_FILE"])),
             (carrier, try #require(own["POSTGRES_PASSWORD_FILE"])),
         ] {
-            let volumes = manifest.pod?["volumes"]?.sequence ?? []
-            let items = volumes.flatMap { $0["secret", "items"]?.sequence ?? [] }
+            let items = manifest.volumes.flatMap { $0["secret", "items"]?.sequence ?? [] }
             let name = file.split(separator: "/").last.map(String.init)
             #expect(items.contains { $0["path"]?.text == name }, "\(manifest): \(file)")
         }
@@ -230,15 +214,12 @@ struct PodTests {
             let gateway = try #require(rendered.manifest("StatefulSet", "provider-gateway"))
             let environment = try rendered.environment(of: gateway)
             #expect(environment["IBKR_CLIENT_ID"] == "11")
-            let variables = (gateway.container?["env"]?.sequence ?? []).compactMap {
-                $0["name"]?.text
-            }
+            let variables = gateway.variables.compactMap { $0["name"]?.text }
             let number = try #require(variables.firstIndex(of: "POD_INDEX"))
             let client = try #require(variables.firstIndex(of: "IBKR_CLIENT_ID"))
             // A value can refer only to variables before it.
             #expect(number < client)
-            let mounts = gateway.container?["volumeMounts"]?.sequence ?? []
-            let data = try #require(mounts.first { $0["name"]?.text == "data" })
+            let data = try #require(gateway.mounts.first { $0["name"]?.text == "data" })
             let folder = try #require(data["mountPath"]?.text)
             for key in ["GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS"] {
                 #expect(environment[key]?.hasPrefix(folder + "/") == true, "\(key)")

@@ -37,6 +37,25 @@ struct Rendered {
         }
     }
 
+    /// Returns each of the services in each overlay, with what runs it there.
+    static func each(
+        of services: [Service] = Service.all
+    ) throws -> [(rendered: Rendered, service: Service, workload: Manifest)] {
+        var found: [(rendered: Rendered, service: Service, workload: Manifest)] = []
+        for rendered in try all() {
+            for service in services {
+                let workload = rendered.workloads.first { $0.name == service.description.name }
+                found.append((rendered, service, try #require(workload, "\(rendered.overlay)")))
+            }
+        }
+        return found
+    }
+
+    /// Returns all that makes pods, of all overlays.
+    static func everyWorkload() throws -> [(rendered: Rendered, workload: Manifest)] {
+        try all().flatMap { rendered in rendered.workloads.map { (rendered, $0) } }
+    }
+
     func all(_ kinds: String...) -> [Manifest] { manifests.filter { kinds.contains($0.kind) } }
 
     func manifest(_ kind: String, _ name: String) -> Manifest? {
@@ -64,7 +83,7 @@ struct Rendered {
             let map = try #require(manifest("ConfigMap", name), "\(workload): ConfigMap \(name)")
             variables.merge(map.node["data"]?.texts ?? [:]) { $1 }
         }
-        for variable in container["env"]?.sequence ?? [] {
+        for variable in workload.variables {
             guard let name = variable["name"]?.text else { continue }
             // The value for the replica with the number 1.
             let isIndex = variable["valueFrom", "fieldRef", "fieldPath"]?.text?.contains(
@@ -132,7 +151,7 @@ struct RenderedTests {
             let maps = Set(rendered.all("ConfigMap").map(\.name)).union(external)
             let accounts = Set(rendered.all("ServiceAccount").map(\.name))
             for workload in rendered.workloads {
-                for volume in workload.pod?["volumes"]?.sequence ?? [] {
+                for volume in workload.volumes {
                     guard let name = volume["configMap", "name"]?.text else { continue }
                     #expect(maps.contains(name), "\(workload): \(name)")
                 }

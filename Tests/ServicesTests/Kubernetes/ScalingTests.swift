@@ -27,6 +27,11 @@ struct ScalingTests {
                 let deployment = try #require(rendered.manifest("Deployment", target))
                 // An apply must not undo the scaler's decision.
                 #expect(deployment.node["spec", "replicas"] == nil, "\(deployment)")
+                // The HPA counts all pods of a rollout. One beside the wanted ones would raise the
+                // number with each of its polls, and a missing one does not lower it.
+                #expect(
+                    deployment.node["spec", "strategy", "rollingUpdate"]?.texts
+                        == ["maxSurge": "0", "maxUnavailable": "1"], "\(deployment)")
             }
             // The overlay without scaling has them.
             let production = try Rendered.named("production")

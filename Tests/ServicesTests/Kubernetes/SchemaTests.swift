@@ -54,40 +54,37 @@ struct SchemaTests {
         let to: String
         let complaint: String
         var testDescription: String { to }
+
+        init(_ overlay: String, _ from: String, _ to: String, _ complaint: String) {
+            (self.overlay, self.from, self.to, self.complaint) = (overlay, from, to, complaint)
+        }
     }
 
     private static let mistakes = [
         Mistake(
-            overlay: "production-keda", from: "targetValue: \"50000\"", to: "targetValue: 50000",
-            complaint: "is not of type 'string'"),
+            "production-keda", "targetValue: \"50000\"", "targetValue: 50000",
+            "is not of type 'string'"),
         Mistake(
-            overlay: "production-keda", from: "maxReplicaCount: 32", to: "maxReplicas: 32",
-            complaint: "'maxReplicas' was unexpected"),
+            "production-keda", "maxReplicaCount: 32", "maxReplicas: 32",
+            "'maxReplicas' was unexpected"),
         Mistake(
-            overlay: "production-keda", from: "aggregationType: min", to: "aggregationType: least",
-            complaint: "aggregationType may not be least"),
+            "production-keda", "aggregationType: min", "aggregationType: least",
+            "aggregationType may not be least"),
         Mistake(
-            overlay: "production-keda", from: "valueLocation: operator.lag",
-            to: "path: operator.lag",
-            complaint: "metrics-api lacks valueLocation"),
+            "production-keda", "valueLocation: operator.lag", "path: operator.lag",
+            "metrics-api lacks valueLocation"),
         Mistake(
-            overlay: "production-keda-prometheus", from: "ignoreNullValues", to: "ignoreNulls",
-            complaint: "prometheus has no parameter ignoreNulls"),
+            "production-keda-prometheus", "ignoreNullValues", "ignoreNulls",
+            "prometheus has no parameter ignoreNulls"),
+        Mistake("with a token", "parameter: bearerToken", "as: token", "('as' was unexpected)"),
         Mistake(
-            overlay: "with a token", from: "parameter: bearerToken", to: "as: token",
-            complaint: "('as' was unexpected)"),
+            "with a database", "dataDurability: required", "durability: required",
+            "'durability' was unexpected"),
+        Mistake("production-hpa", "averageValue: \"1\"", "averageValue: []", "[] is not"),
+        Mistake("production", "replicas: 2", "replicas: two", "'two' is not"),
         Mistake(
-            overlay: "with a database", from: "dataDurability: required",
-            to: "durability: required", complaint: "'durability' was unexpected"),
-        Mistake(
-            overlay: "production-hpa", from: "averageValue: \"1\"", to: "averageValue: []",
-            complaint: "[] is not"),
-        Mistake(
-            overlay: "production", from: "replicas: 2", to: "replicas: two",
-            complaint: "'two' is not"),
-        Mistake(
-            overlay: "production", from: "automountServiceAccountToken: false",
-            to: "automountToken: false", complaint: "'automountToken' was unexpected"),
+            "production", "automountServiceAccountToken: false", "automountToken: false",
+            "'automountToken' was unexpected"),
     ]
 
     @Test("a mistake is found", arguments: mistakes)

@@ -42,12 +42,10 @@ struct SettingsTests {
         secrets: [String], folders: [String]
     ) {
         var secrets: [String] = [], folders: [String] = []
-        let mounts = workload.containers.flatMap { $0["volumeMounts"]?.sequence ?? [] }
-        for volume in workload.pod?["volumes"]?.sequence ?? [] {
+        for volume in workload.volumes {
             let name = try #require(volume["name"]?.text)
-            let paths = mounts.filter { $0["name"]?.text == name }.compactMap {
-                $0["mountPath"]?.text
-            }
+            let paths = workload.mounts.filter { $0["name"]?.text == name }
+                .compactMap { $0["mountPath"]?.text }
             if volume["configMap"] != nil { folders += paths }
             for item in volume["secret", "items"]?.sequence ?? [] {
                 let path = try #require(item["path"]?.text)
@@ -168,16 +166,12 @@ struct SettingsTests {
             "NATS_STORE_BYTES_MAX",
         ]
         let known = catalogue.names.union(catalogue.foreignNames).union(servers)
-        for rendered in try Rendered.all() {
-            for workload in rendered.workloads {
-                let names = (workload.container?["env"]?.sequence ?? []).compactMap {
-                    $0["name"]?.text
-                }
-                #expect(Set(names).count == names.count, "\(workload)")
-                for name in try rendered.environment(of: workload).keys
-                where catalogue.prefixes.contains(where: { name.hasPrefix($0) }) {
-                    #expect(known.contains(name), "\(workload): \(name)")
-                }
+        for (rendered, workload) in try Rendered.everyWorkload() {
+            let names = workload.variables.compactMap { $0["name"]?.text }
+            #expect(Set(names).count == names.count, "\(workload)")
+            for name in try rendered.environment(of: workload).keys
+            where catalogue.prefixes.contains(where: { name.hasPrefix($0) }) {
+                #expect(known.contains(name), "\(workload): \(name)")
             }
         }
     }
@@ -187,28 +181,24 @@ struct SettingsTests {
         let script = try CheckoutFiles.text("deploy/compose/secrets.sh")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
-        for rendered in try Rendered.all() {
-            #expect(rendered.all("Secret").isEmpty)
-            for workload in rendered.workloads {
-                for (name, value) in try rendered.environment(of: workload)
-                where name.contains("PASSWORD") {
-                    let isFile = name.hasSuffix("_FILE") && value.hasPrefix(Self.passwords)
-                    #expect(isFile || value.isEmpty, "\(workload): \(name)")
-                }
-                for variable in workload.containers.flatMap({ $0["env"]?.sequence ?? [] }) {
-                    #expect(variable["valueFrom", "secretKeyRef"] == nil, "\(workload)")
-                }
-                for volume in workload.pod?["volumes"]?.sequence ?? [] {
-                    guard let secret = volume["secret"] else { continue }
-                    #expect(secret["secretName"]?.text == Self.secret, "\(workload)")
-                    // The owner and the services' group may read it. Services remark on wider
-                    // permissions.
-                    #expect(secret["defaultMode"]?.integer == 0o440, "\(workload)")
-                    let items = try #require(secret["items"]?.sequence)
-                    for item in items {
-                        let key = try #require(item["key"]?.text)
-                        #expect(made.contains(key) && item["path"]?.text == key, "\(workload)")
-                    }
+        #expect(try Rendered.all().allSatisfy { $0.all("Secret").isEmpty })
+        for (rendered, workload) in try Rendered.everyWorkload() {
+            for (name, value) in try rendered.environment(of: workload)
+            where name.contains("PASSWORD") {
+                let isFile = name.hasSuffix("_FILE") && value.hasPrefix(Self.passwords)
+                #expect(isFile || value.isEmpty, "\(workload): \(name)")
+            }
+            for variable in workload.containers.flatMap({ $0["env"]?.sequence ?? [] }) {
+                #expect(variable["valueFrom", "secretKeyRef"] == nil, "\(workload)")
+            }
+            for secret in workload.volumes.compactMap({ $0["secret"] }) {
+                #expect(secret["secretName"]?.text == Self.secret, "\(workload)")
+                // The owner and the services' group may read it. Services remark on wider
+                // permissions.
+                #expect(secret["defaultMode"]?.integer == 0o440, "\(workload)")
+                for item in try #require(secret["items"]?.sequence) {
+                    let key = try #require(item["key"]?.text)
+                    #expect(made.contains(key) && item["path"]?.text == key, "\(workload)")
                 }
             }
         }

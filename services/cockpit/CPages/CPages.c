@@ -25,6 +25,9 @@ static const struct page_file files[] = {
     {"candles.js", (const unsigned char[]){
 #embed "files/candles.js" suffix(, 0)
     }},
+    {"canvas.js", (const unsigned char[]){
+#embed "files/canvas.js" suffix(, 0)
+    }},
     {"chart.html", (const unsigned char[]){
 #embed "files/chart.html" suffix(, 0)
     }},

@@ -1,7 +1,7 @@
 // The script of the page where people act.
 
-import { startWith, age, isStale, span, put, doubt, element as $, within } from "./live.js";
-import { fill } from "./table.js";
+import { startWith, age, isStale, span, put, doubt, element as $, short, within } from "./live.js";
+import { list as show } from "./table.js";
 import { watchCopies } from "./copy.js";
 import { keyHeader } from "./signin.js";
 
@@ -183,7 +183,6 @@ for (const kind of ["input", "change"]) $("act").addEventListener(kind, showForm
 
 // MARK: what came of it
 
-const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 function stage(item, isOld, now) {
   if (isOld) return ["? not known", "unknown"];
   const age = now - Date.parse(item.time) / 1000;
@@ -232,11 +231,11 @@ function showHistory(look, news) {
     : `The newest ${news.items.length} actions of the last 30 days. Asked `
       + `${span(age(history.at))} ago.`,
   isOld ? "unknown" : "");
-  fill($("items"), ((look && news.items) || []).map((item) => ({
-    kind: isOld ? "stale" : "",
-    cells: [short(item.time), item.person, item.origin, item.command, item.reason,
-      stage(item, isOld, look ? Date.parse(look.time) / 1000 : 0), item.outcome || "–"],
-  })));
+  const now = look ? Date.parse(look.time) / 1000 : 0;
+  show($("items"), (look && news.items) || [], isOld, (item) => [
+    short(item.time), item.person, item.origin, item.command, item.reason,
+    stage(item, isOld, now), item.outcome || "–",
+  ]);
 }
 
 // A link may say what is to be done: actions?do=drain&member=worker-3.
@@ -268,11 +267,10 @@ startWith("actions.json", (look, news) => {
     showWho();
   }
   const isOld = !look || isStale(news);
-  fill($("sent"), ((look && news.sent) || []).map((item) => ({
-    kind: isOld ? "stale" : "",
-    cells: [short(item.time), item.person, item.command, item.reason || "–",
-      stage(item, isOld, 0), item.lines.join(" ") || "–"],
-  })));
+  show($("sent"), (look && news.sent) || [], isOld, (item) => [
+    short(item.time), item.person, item.command, item.reason || "–", stage(item, isOld, 0),
+    item.lines.join(" ") || "–",
+  ]);
   if (look) showOwn(news);
   showCarrier(look, news);
   showHistory(look, news);

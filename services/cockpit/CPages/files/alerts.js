@@ -1,7 +1,7 @@
 // The fifth page: which alerts fire now, with their runbooks.
 
 import { startWith, age, isStale, span, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { list } from "./table.js";
 
 const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store",
   dead: "Dead letters", feeds: "Feeds" };
@@ -49,16 +49,13 @@ function showAlerts(look, prometheus) {
   const items = (look && prometheus && prometheus.items) || [];
   const isOld = !prometheus || isStale(prometheus);
   const now = look ? Date.parse(look.time) / 1000 : 0;
-  fill(element("alerts"), items.map((item) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      item.name, [item.severity || "–", isOld ? "" : kinds[item.severity] || ""],
-      isOld ? ["? not known", "unknown"]
-        : item.firing ? ["✕ fires", "bad"] : ["◌ pending", "warning"],
-      since(item.since, now), item.summary || "–", item.labels.join(", ") || "–",
-      runbook(item), page(item),
-    ],
-  })));
+  list(element("alerts"), items, isOld, (item) => [
+    item.name, [item.severity || "–", isOld ? "" : kinds[item.severity] || ""],
+    isOld ? ["? not known", "unknown"]
+      : item.firing ? ["✕ fires", "bad"] : ["◌ pending", "warning"],
+    since(item.since, now), item.summary || "–", item.labels.join(", ") || "–",
+    runbook(item), page(item),
+  ]);
 }
 
 function showTroubles(look, news) {
@@ -68,12 +65,9 @@ function showTroubles(look, news) {
     : troubles.length ? [`${troubles.length} troubles.`, "bad"]
       : ["No trouble. The verdict above has the rest.", "good"];
   put(element("own"), ...text);
-  fill(element("troubles"), troubles.map((item) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      item.text, [item.level, isOld ? "" : kinds[item.level]], runbook(item), page(item),
-    ],
-  })));
+  list(element("troubles"), troubles, isOld, (item) => [
+    item.text, [item.level, isOld ? "" : kinds[item.level]], runbook(item), page(item),
+  ]);
 }
 
 startWith("alerts.json", (look, news) => {

@@ -1,23 +1,17 @@
 // Horizontal bars with names, on a canvas.
 
+import { prepared } from "./canvas.js";
+
 // More rows than people can see are left to the table.
 const rowsMax = 24;
 const row = 22;
 
 // Each item is [name, value, text].
 export function drawBars(canvas, items, isOld) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const shown = items.slice(0, rowsMax);
   const width = Math.max(280, canvas.clientWidth);
   const tall = Math.max(1, shown.length) * row + 4;
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.height = `${tall}px`;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(tall * scale);
-  const ink = canvas.getContext("2d");
-  ink.setTransform(scale, 0, 0, scale, 0, 0);
-  ink.font = "13px system-ui, sans-serif";
+  const { ink, color } = prepared(canvas, width, tall);
   const names = Math.min(160, width * 0.4);
   const texts = 80;
   const most = Math.max(1, ...shown.map((item) => item[1]));

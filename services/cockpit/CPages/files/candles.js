@@ -1,6 +1,8 @@
 // The picture of the bars, on a canvas: candles with the versions that were replaced behind them,
 // volumes below, and what was bid and asked. The document says where everything is.
 
+import { prepared } from "./canvas.js";
+
 const axis = 84;
 const head = 20;
 const prices = 280;
@@ -15,17 +17,9 @@ export function barAt(canvas, chart, x) {
 }
 
 export function drawCandles(canvas, chart, chosen, isOld) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const wide = wideOf(canvas);
   const tall = head + prices + volumes + foot;
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.height = `${tall}px`;
-  canvas.width = Math.round((wide + axis) * scale);
-  canvas.height = Math.round(tall * scale);
-  const ink = canvas.getContext("2d");
-  ink.setTransform(scale, 0, 0, scale, 0, 0);
-  ink.font = "13px system-ui, sans-serif";
+  const { ink, color } = prepared(canvas, wide + axis, tall);
   const pen = {
     ink, color, isOld, slot: wide / chart.slots,
     x: (place) => place * wide, y: (height) => head + (1 - height) * prices,

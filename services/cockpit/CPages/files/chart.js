@@ -1,8 +1,8 @@
 // The page of the bars: candles of one symbol, source and series, with the versions that were
 // replaced, and what is known of each bar.
 
-import { start, documentAt, age, isStale, span, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { start, documentAt, age, isStale, span, put, doubt, element, resized } from "./live.js";
+import { fill, list } from "./table.js";
 import { watchCopies } from "./copy.js";
 import { drawCandles, barAt } from "./candles.js";
 
@@ -181,24 +181,17 @@ function showBar(look, news) {
     : isOld ? [`Not known now${bar.name ? `: ${bar.name}` : ""}: ${why}.`, "unknown"]
       : [bar.name, ""];
   put(element("bar"), ...text);
-  const list = element("facts");
-  while (list.children.length > bar.words.length) list.lastChild.remove();
-  while (list.children.length < bar.words.length) list.append(document.createElement("li"));
-  bar.words.forEach((word, index) => put(list.children[index], word));
-  const kind = isOld ? "stale" : "";
-  fill(element("versions"), bar.versions.map((version) => ({
-    kind, cells: [
-      `${version.version}`, version.reason + (version.withdrawn ? ", void" : ""),
-      ...prices(version), version.volume, `${version.trades}`,
-      version.known || "not known", version.delay || "–", version.ordinal,
-    ],
-  })));
-  fill(element("gaps"), bar.gaps.map((gap) => ({
-    kind, cells: [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted],
-  })));
-  if (bar.name && !bar.gaps.length) {
-    fill(element("gaps"), [{ kind, cells: ["none is recorded", ...Array(6).fill("–")] }]);
-  }
+  const facts = resized(element("facts"), bar.words.length);
+  bar.words.forEach((word, index) => put(facts[index], word));
+  list(element("versions"), bar.versions, isOld, (version) => [
+    `${version.version}`, version.reason + (version.withdrawn ? ", void" : ""),
+    ...prices(version), version.volume, `${version.trades}`,
+    version.known || "not known", version.delay || "–", version.ordinal,
+  ]);
+  const hasNone = bar.name && !bar.gaps.length;
+  list(element("gaps"), hasNone ? [null] : bar.gaps, isOld, (gap) => (gap
+    ? [gap.kind, gap.state, gap.reason, gap.from, gap.to, gap.source, gap.noted]
+    : ["none is recorded", ...Array(6).fill("–")]));
   for (const name of ["explain", "prove"]) {
     if (element(name).value !== (bar[name] || "")) element(name).value = bar[name] || "";
   }

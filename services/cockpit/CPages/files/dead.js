@@ -1,7 +1,7 @@
 // The page of the records that were refused, and of what a replay would do with them.
 
-import { startWith, age, isStale, span, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { startWith, age, isStale, span, put, doubt, element, short } from "./live.js";
+import { list, offer } from "./table.js";
 import { watchCopies } from "./copy.js";
 
 const what = element("what");
@@ -12,8 +12,6 @@ const kinds = {
   undecodable: "bad", untaped: "bad",
 };
 let commands = { all: "", dry: "" };
-
-const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 
 function why(part) {
   if (!part) return doubt() || "waiting for the first news";
@@ -39,30 +37,10 @@ function words(letters) {
   return [`${letters.count} dead letter${plural}.${rest}`, "warning"];
 }
 
-function showGroups(groups, isOld) {
-  fill(element("groups"), groups.map((group) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      group.reason, group.sink, group.cause, `${group.letters}`, `${group.ticks}`,
-      short(group.first), short(group.last),
-    ],
-  })));
-}
-
 function fate(item) {
   if (item.word === undefined) return ["? not looked up yet", "unknown"];
   if (isStale(item)) return [`${item.sentence} (old)`, "stale"];
   return [item.sentence, kinds[item.word] || ""];
-}
-
-function showLetters(items, isOld) {
-  fill(element("letters"), items.map((item) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      item.id, short(item.noted), item.reason, item.sink, item.symbol, item.cause,
-      item.message || "–", fate(item),
-    ],
-  })));
 }
 
 function outlook(news, letters) {
@@ -87,15 +65,11 @@ function showCommands(news) {
   commands = { all: news.all || "", dry: news.dry || "" };
   const found = new Set((news.groups || []).map((group) => group.command));
   found.delete(undefined);
-  const names = [...found];
-  const known = [...what.options].slice(1).map((option) => option.value);
-  if (names.join() !== known.join()) {
-    const chosen = what.value;
-    const name = (command) => command.replace("tapeline dlq replay ", "");
-    what.replaceChildren(what.options[0],
-      ...names.map((command) => new Option(name(command), command)));
-    what.value = names.includes(chosen) ? chosen : "";
-  }
+  offer(what, [...found], (command) => command.replace("tapeline dlq replay ", ""));
+  showCommand();
+}
+
+function showCommand() {
   const command = what.value || commands.all;
   setValue(inputs.real, command);
   setValue(inputs.dry, command && `${command} ${commands.dry}`);
@@ -106,18 +80,20 @@ function setValue(input, text) {
 }
 
 watchCopies(element("copied"));
-what.addEventListener("change", () => {
-  const command = what.value || commands.all;
-  setValue(inputs.real, command);
-  setValue(inputs.dry, `${command} ${commands.dry}`);
-});
+what.addEventListener("change", showCommand);
 
 startWith("dead.json", (look, news) => {
   const letters = look ? news.letters : null;
   const isOld = !letters || isStale(letters);
   put(element("words"), ...words(letters));
-  showGroups((look && news.groups) || [], isOld);
-  showLetters((look && news.items) || [], isOld);
+  list(element("groups"), (look && news.groups) || [], isOld, (group) => [
+    group.reason, group.sink, group.cause, `${group.letters}`, `${group.ticks}`,
+    short(group.first), short(group.last),
+  ]);
+  list(element("letters"), (look && news.items) || [], isOld, (item) => [
+    item.id, short(item.noted), item.reason, item.sink, item.symbol, item.cause,
+    item.message || "–", fate(item),
+  ]);
   put(element("outlook"), ...outlook(news, letters));
   showCommands(look ? news : {});
 });

@@ -1,8 +1,8 @@
 // The page of the feeds: whether each delivers, how old the newest tick of each instrument is, and
 // what the providers' limits hold back.
 
-import { startWith, age, ago, isStale, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { startWith, age, ago, isStale, put, doubt, element, short } from "./live.js";
+import { fill, list } from "./table.js";
 import { drawGrid } from "./matrix.js";
 
 const marks = {
@@ -11,7 +11,6 @@ const marks = {
   ended: ["◌", "quiet"], closed: ["◇", "quiet"], unknown: ["?", "unknown"],
 };
 const bands = [5, 60, 600, 3600];
-const short = (time) => (time.length > 20 ? `${time.slice(0, 19)}Z` : time);
 
 function state(source, feed) {
   if (feed.state !== "unknown" && isStale(source)) {
@@ -27,15 +26,12 @@ function advice(feed) {
 }
 
 function showFeeds(sources) {
-  fill(element("feeds"), sources.flatMap((source) =>
-    source.feeds.map((feed) => ({
-      kind: isStale(source) ? "stale" : "",
-      cells: [
-        source.name, feed.provider, state(source, feed),
-        [feed.counts, ...feed.troubles].filter((text) => text).join("; ") || "–",
-        advice(feed), ago(source.at),
-      ],
-    }))));
+  const all = sources.flatMap((source) => source.feeds.map((feed) => ({ source, feed })));
+  list(element("feeds"), all, ({ source }) => isStale(source), ({ source, feed }) => [
+    source.name, feed.provider, state(source, feed),
+    [feed.counts, ...feed.troubles].filter((text) => text).join("; ") || "–",
+    advice(feed), ago(source.at),
+  ]);
 }
 
 function words(look, news, sources) {
@@ -62,17 +58,13 @@ function words(look, news, sources) {
 
 function showAges(sources) {
   const known = sources.filter((source) => source.instruments !== undefined);
-  fill(element("ages"), known.map((source) => {
+  list(element("ages"), known, isStale, (source) => {
     const counts = new Map(source.ages);
-    return {
-      kind: isStale(source) ? "stale" : "",
-      cells: [
-        source.name, `${source.instruments}`,
-        ...bands.map((band) => `${counts.get(band) ?? "–"}`), `${source.older}`,
-        `${source.never}`,
-      ],
-    };
-  }));
+    return [
+      source.name, `${source.instruments}`,
+      ...bands.map((band) => `${counts.get(band) ?? "–"}`), `${source.older}`, `${source.never}`,
+    ];
+  });
 }
 
 // A tick that is not there has no time.

@@ -1,7 +1,7 @@
 // The second page: what is missing, why, and whether it will come.
 
 import { start, age, isStale, span, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { list as fill } from "./table.js";
 import { drawTimeline } from "./timeline.js";
 
 const range = element("range");
@@ -70,7 +70,7 @@ function show(look) {
   const canvas = element("timeline");
   if (!look) {
     put(element("summary"), `Not known: ${doubt()}.`, "unknown");
-    fill(table, []);
+    fill(table, [], true, () => []);
     return drawTimeline(canvas, [], 0, 1, true);
   }
   follow(look);
@@ -82,15 +82,12 @@ function show(look) {
   const first = Math.min(now - 60, ...gaps.map((gap) => gap.from));
   const from = Number(range.value) ? now - Number(range.value) : first;
   drawTimeline(canvas, gaps, from, now, isOld);
-  fill(table, gaps.map((gap) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      gap.symbol || "(all)", gap.kind, gap.source, time(gap.from),
-      gap.to === undefined ? "lasts" : time(gap.to),
-      span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
-      [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
-    ],
-  })));
+  fill(table, gaps, isOld, (gap) => [
+    gap.symbol || "(all)", gap.kind, gap.source, time(gap.from),
+    gap.to === undefined ? "lasts" : time(gap.to),
+    span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
+    [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
+  ]);
 }
 
 range.addEventListener("change", () => show(newest));

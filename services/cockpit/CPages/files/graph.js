@@ -1,5 +1,7 @@
 // The picture of a tick's way, on a canvas.
 
+import { prepared } from "./canvas.js";
+
 const columns = ["tape: ticks", "operator", "tape: bars", "writer", "database"];
 const height = { box: 44, gap: 26, top: 16 };
 
@@ -56,10 +58,6 @@ function arrow(ink, from, to, edge, label, colors) {
 const start = { tape: "tape: bars" };
 
 export function drawGraph(canvas, edges, symbols, rate) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ["good", "warning", "muted", "panel", "line", "text"];
-  const colors = Object.fromEntries(names.map((name) => [name, color(name)]));
   const sources = edges.filter((edge) => edge.id.startsWith("source:"))
     .map((edge) => edge.from);
   const others = edges.map((edge) => edge.to)
@@ -67,14 +65,9 @@ export function drawGraph(canvas, edges, symbols, rate) {
   const rows = Math.max(1, sources.length + others.length);
   const width = Math.max(320, canvas.clientWidth);
   const tall = height.top * 2 + rows * (height.box + height.gap);
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.height = `${tall}px`;
-  if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
-  if (canvas.height !== Math.round(tall * scale)) canvas.height = Math.round(tall * scale);
-  const ink = canvas.getContext("2d");
-  ink.setTransform(scale, 0, 0, scale, 0, 0);
-  ink.clearRect(0, 0, width, tall);
-  ink.font = "13px system-ui, sans-serif";
+  const { ink, color } = prepared(canvas, width, tall);
+  const names = ["good", "warning", "muted", "panel", "line", "text"];
+  const colors = Object.fromEntries(names.map((name) => [name, color(name)]));
   const at = (name) => place(name, sources, others, width);
   for (const edge of edges) {
     const from = at(start[edge.from] || edge.from);

@@ -158,13 +158,11 @@ function verdict() {
 }
 
 function showVerdict() {
-  const list = element("verdict");
   const lines = verdict();
-  while (list.children.length > lines.length) list.lastChild.remove();
-  while (list.children.length < lines.length) list.append(document.createElement("li"));
+  const items = resized(element("verdict"), lines.length);
   lines.forEach((line, index) => {
     const page = line.runbook ? ` (docs/runbooks/${line.runbook}.md)` : "";
-    put(list.children[index], line.text + page, line.level);
+    put(items[index], line.text + page, line.level);
   });
   announce(lines[0]);
 }
@@ -186,6 +184,14 @@ export function element(id) {
 // Ends a question that takes longer. The checker of types does not know it.
 export function within(milliseconds) {
   return /** @type {any} */ (AbortSignal).timeout(milliseconds);
+}
+
+// The parts of a list, of which there are so many now.
+/** @param {HTMLElement} list @param {number} count @param {() => HTMLElement} make */
+export function resized(list, count, make = () => document.createElement("li")) {
+  while (list.children.length > count) list.lastChild.remove();
+  while (list.children.length < count) list.append(make());
+  return list.children;
 }
 
 export function put(element, text, kind) {
@@ -229,6 +235,10 @@ export function startWith(path, draw) {
   const news = documentAt(path);
   start((look) => draw(look, news(look)));
 }
+
+// A time of the server without the parts of its seconds.
+export const short = (time) =>
+  (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 
 export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
 

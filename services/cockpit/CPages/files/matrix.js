@@ -1,6 +1,8 @@
 // Pictures of rows and columns, on a canvas: the partitions, with the part of the ticks that each
 // has below them, and how old the newest ticks are.
 
+import { prepared } from "./canvas.js";
+
 // More rows than people can see are left to the table.
 const rowsMax = 64;
 const row = 20;
@@ -12,20 +14,12 @@ const wideMax = 160;
 // the height from 0 to 1, or "gap", "outline", "cross" or "none". `heads` are names of
 // columns. Returns what is needed to draw into the room below the lines.
 export function drawGrid(canvas, lines, columns, { heads = [], below = 0 } = {}) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const width = Math.max(280, canvas.clientWidth);
   const names = Math.min(180, width * 0.4);
   const shown = lines.slice(0, rowsMax);
   const top = heads.length ? row : 0;
   const tall = top + shown.length * row + below + 8;
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.height = `${tall}px`;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(tall * scale);
-  const ink = canvas.getContext("2d");
-  ink.setTransform(scale, 0, 0, scale, 0, 0);
-  ink.font = "13px system-ui, sans-serif";
+  const { ink, color } = prepared(canvas, width, tall);
   const wide = Math.min(wideMax, (width - names - 4) / Math.max(1, columns));
   ink.fillStyle = color("muted");
   heads.forEach((head, column) => {

@@ -1,7 +1,7 @@
 // The first page: whether all is well, the way of a tick, nine numbers, processes and services.
 
-import { start, age, ago, isStale, span, put, doubt, bytes, element } from "./live.js";
-import { fill } from "./table.js";
+import { start, age, ago, isStale, span, put, doubt, bytes, element, resized } from "./live.js";
+import { fill, list } from "./table.js";
 import { drawGraph } from "./graph.js";
 
 const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
@@ -30,32 +30,23 @@ function showEdges(edges) {
     return { ...edge, state, words };
   });
   drawGraph(element("graph"), shown, symbols, (edge) => rate(edge));
-  fill(element("edges"), shown.map((edge) => {
-    const isGrey = edge.state === "unknown" || edge.state === "dead";
-    return {
-      kind: isGrey ? "stale" : "",
-      cells: [
-        edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state],
-        rate(edge), behind(edge),
-        edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
-      ],
-    };
-  }));
+  list(element("edges"), shown, (edge) => ["unknown", "dead"].includes(edge.state), (edge) => [
+    edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state], rate(edge),
+    behind(edge), edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
+  ]);
 }
 
 function showFigures(figures) {
-  const list = element("figures");
-  while (list.children.length > figures.length) list.lastChild.remove();
-  while (list.children.length < figures.length) {
+  const boxes = resized(element("figures"), figures.length, () => {
     const box = document.createElement("div");
     for (const tag of ["dt", "dd", "dd"]) box.append(document.createElement(tag));
-    list.append(box);
-  }
+    return box;
+  });
   figures.forEach((figure, index) => {
-    const [name, value, measured] = list.children[index].children;
+    const [name, value, measured] = boxes[index].children;
     const isOld = isStale(figure);
     const isKnown = figure.value !== undefined;
-    list.children[index].className = isOld || !isKnown ? "stale" : "";
+    boxes[index].className = isOld || !isKnown ? "stale" : "";
     put(name, figure.name);
     put(value, isKnown ? figure.value + (isOld ? " (old)" : "") : "not known", "value");
     put(measured, `measured ${ago(figure.at)}`);
@@ -63,20 +54,17 @@ function showFigures(figures) {
 }
 
 function showMembers(members) {
-  fill(element("members"), members.map((member) => {
+  list(element("members"), members, isStale, (member) => {
     const isOld = isStale(member);
     const isReady = member.state === "ready";
     const words = member.drain ? `${member.state} ${member.drain}` : member.state;
     const state = isOld ? "✕ silent" : `${isReady ? "●" : "◌"} ${words}`;
     const kind = isOld ? "dead" : isReady ? "flows" : "quiet";
-    return {
-      kind: isOld ? "stale" : "",
-      cells: [
-        member.name, member.group, [state, kind], `${member.held}`, member.release,
-        ago(member.at),
-      ],
-    };
-  }));
+    return [
+      member.name, member.group, [state, kind], `${member.held}`, member.release,
+      ago(member.at),
+    ];
+  });
 }
 
 function showServices(services) {
@@ -104,15 +92,11 @@ function showServices(services) {
 }
 
 function showStreams(streams) {
-  const kind = isStale(streams) ? "stale" : "";
-  fill(element("streams"), streams.items.map((stream) => ({
-    kind,
-    cells: [
-      stream.name, bytes(stream.bytes),
-      stream.max_bytes === undefined ? "no limit" : bytes(stream.max_bytes),
-      stream.free_percent === undefined ? "–" : `${stream.free_percent} %`,
-    ],
-  })));
+  list(element("streams"), streams.items, isStale(streams), (stream) => [
+    stream.name, bytes(stream.bytes),
+    stream.max_bytes === undefined ? "no limit" : bytes(stream.max_bytes),
+    stream.free_percent === undefined ? "–" : `${stream.free_percent} %`,
+  ]);
 }
 
 start((look) => {

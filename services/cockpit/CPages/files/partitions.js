@@ -1,14 +1,12 @@
 // The third page: who owns each partition, how far it is, and how busy it is.
 
-import { startWith, age, ago, isStale, span, put, doubt, element } from "./live.js";
-import { fill } from "./table.js";
+import { startWith, age, ago, isStale, span, put, doubt, element, short } from "./live.js";
+import { fill, list, offer } from "./table.js";
 import { drawMatrix } from "./matrix.js";
 
 const group = element("group");
 const order = element("order");
 let newest = [null, {}];
-
-const short = (time) => (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 
 // The text, grey when it is too old to speak of now.
 function cell(part, text, kind = "") {
@@ -73,25 +71,13 @@ function showRows(groups, shares) {
     })));
   const compare = orders[order.value];
   rows.sort((one, other) => compare(one, other) || orders.partition(one, other));
-  fill(element("rows"), rows.map((row) => ({
-    kind: row.owners.length && !isStale(row) ? "" : "stale",
-    cells: [
-      `${row.partition}`, row.group, owner(row),
-      cell(row.record, row.record && `${row.record.epoch}`), behind(row.lag),
-      cell(row.checkpoint, row.checkpoint && ago(row.checkpoint.stored)),
-      row.record ? short(row.record.since) : "–", row.previous || "–", part(row.share),
-      ago(row.at),
-    ],
-  })));
-}
-
-function showNames(groups) {
-  const names = groups.map((one) => one.name);
-  const known = [...group.options].slice(1).map((option) => option.value);
-  if (names.join() === known.join()) return;
-  const chosen = group.value;
-  group.replaceChildren(group.options[0], ...names.map((name) => new Option(name, name)));
-  group.value = names.includes(chosen) ? chosen : "";
+  list(element("rows"), rows, (row) => !row.owners.length || isStale(row), (row) => [
+    `${row.partition}`, row.group, owner(row),
+    cell(row.record, row.record && `${row.record.epoch}`), behind(row.lag),
+    cell(row.checkpoint, row.checkpoint && ago(row.checkpoint.stored)),
+    row.record ? short(row.record.since) : "–", row.previous || "–", part(row.share),
+    ago(row.at),
+  ]);
 }
 
 function words(news, groups, shares) {
@@ -115,7 +101,7 @@ function show(look, news) {
   const groups = (look && news.groups) || [];
   const shares = new Map(((look && news.shares) || []).map((one) => [one.partition, one]));
   words(news, groups, shares);
-  showNames(groups);
+  offer(group, groups.map((one) => one.name));
   showGroups(groups);
   showRows(groups, shares);
   drawMatrix(element("matrix"), groups, shares, isStale);

@@ -1,7 +1,7 @@
 // The fourth page: what the writers do, and how much room the database has.
 
 import { startWith, ago, isStale, span, put, doubt, bytes, element } from "./live.js";
-import { fill } from "./table.js";
+import { fill, list } from "./table.js";
 import { drawBars } from "./bars.js";
 
 const breakers = {
@@ -30,22 +30,20 @@ function oldest(lag) {
 }
 
 function showWriters(writers) {
-  fill(element("writers"), writers.map((writer) => {
-    const isOld = isStale(writer) || writer.problem !== undefined;
+  const isOut = (writer) => isStale(writer) || writer.problem !== undefined;
+  list(element("writers"), writers, isOut, (writer) => {
+    const isOld = isOut(writer);
     const breaker = isOld ? ["? not known", "unknown"]
       : breakers[writer.breaker] || ["? not known", "unknown"];
     const fails = writer.errors > 0 ? [`${number(writer.errors, " failures/s")}: ${
       writer.error || "no reason given"}`, "bad"] : writer.error || "–";
-    return {
-      kind: isOld ? "stale" : "",
-      cells: [
-        writer.name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
-        number(writer.rows_per_batch, ""), duration(writer.latency),
-        writer.queue === undefined ? "–" : `${writer.queue} of ${writer.queue_max} rows`,
-        writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
-      ],
-    };
-  }));
+    return [
+      writer.name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
+      number(writer.rows_per_batch, ""), duration(writer.latency),
+      writer.queue === undefined ? "–" : `${writer.queue} of ${writer.queue_max} rows`,
+      writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
+    ];
+  });
 }
 
 function showWords(news, writers) {
@@ -107,10 +105,9 @@ function showRoom(room, look) {
   const tables = (room && room.tables) || [];
   const isOld = !room || isStale(room);
   const part = (value) => (room.used ? `${(value / room.used * 100).toFixed(1)} %` : "–");
-  fill(element("tables"), tables.map((table) => ({
-    kind: isOld ? "stale" : "",
-    cells: [table.name, bytes(table.bytes), part(table.bytes)],
-  })));
+  list(element("tables"), tables, isOld, (table) => [
+    table.name, bytes(table.bytes), part(table.bytes),
+  ]);
   const bars = tables.map((table) => [table.name, table.bytes, bytes(table.bytes)]);
   // Much free room would make all else invisible.
   if (room && room.capacity !== undefined && !isOld && room.free < 4 * room.used) {
@@ -140,19 +137,15 @@ function showSafety(look, news, writers) {
   const isOld = !backups || isStale(backups);
   const now = look ? Date.parse(look.time) / 1000 : 0;
   const items = (backups && backups.items) || [];
-  const rows = items.map((backup) => ({
-    kind: isOld ? "stale" : "",
-    cells: [
-      backup.kind, `${span(now - backup.finished)} ago`,
-      isOld ? ["? not known", "unknown"]
-        : backup.old ? ["▲ too old (docs/runbooks/Backups.md)", "warning"]
-          : ["● in time", "flows"],
-    ],
-  }));
-  if (!rows.length && !isOld) {
-    rows.push({ kind: "", cells: ["none is noted", "–", "–"] });
+  if (!items.length && !isOld) {
+    return fill(element("backups"), [{ kind: "", cells: ["none is noted", "–", "–"] }]);
   }
-  fill(element("backups"), rows);
+  list(element("backups"), items, isOld, (backup) => [
+    backup.kind, `${span(now - backup.finished)} ago`,
+    isOld ? ["? not known", "unknown"]
+      : backup.old ? ["▲ too old (docs/runbooks/Backups.md)", "warning"]
+        : ["● in time", "flows"],
+  ]);
 }
 
 startWith("store.json", (look, news) => {

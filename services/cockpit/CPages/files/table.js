@@ -11,6 +11,23 @@ export function fill(table, rows) {
   rows.forEach((row, index) => fillRow(body.rows[index], row));
 }
 
+// The same with a row of cells for each item. `isOld` says of an item, or of all, that it is too
+// old to speak of now.
+export function list(table, items, isOld, cells) {
+  const old = typeof isOld === "function" ? isOld : () => isOld;
+  fill(table, items.map((item) => ({ kind: old(item) ? "stale" : "", cells: cells(item) })));
+}
+
+// Offers these values after the first one, which stands for all, and keeps what is chosen.
+export function offer(select, values, text = (value) => value) {
+  const known = [...select.options].slice(1).map((option) => option.value);
+  if (values.join() === known.join()) return;
+  const chosen = select.value;
+  select.replaceChildren(select.options[0],
+    ...values.map((value) => new Option(text(value), value)));
+  select.value = values.includes(chosen) ? chosen : "";
+}
+
 function fillRow(element, row) {
   if (element.className !== row.kind) element.className = row.kind;
   while (element.cells.length > row.cells.length) element.deleteCell(-1);

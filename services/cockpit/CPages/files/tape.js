@@ -1,7 +1,7 @@
 // The page of single packets of the tape: decoded, beside their bytes.
 
 import { start, documentAt, put, doubt, element as field } from "./live.js";
-import { fill } from "./table.js";
+import { list } from "./table.js";
 
 const names = ["input", "symbol", "partition", "source", "seek", "at", "count"];
 // What is asked now, and its answer, which does not change any more.
@@ -61,13 +61,10 @@ function article(packet) {
   const listed = `${packet.ticks.length} listed${more}`;
   find("caption").textContent = `${listed}, of ${packet.subject}`;
   find(".scroll").setAttribute("aria-label", `Ticks of packet ${packet.sequence}`);
-  fill(find("table"), packet.ticks.map((tick) => ({
-    kind: "",
-    cells: [
-      tick.ordinal === undefined ? "–" : tick.ordinal, tick.kind, tick.symbol || "–",
-      tick.time, tick.fields.map(([name, value]) => `${name} ${value}`).join(", "),
-    ],
-  })));
+  list(find("table"), packet.ticks, false, (tick) => [
+    tick.ordinal === undefined ? "–" : tick.ordinal, tick.kind, tick.symbol || "–",
+    tick.time, tick.fields.map(([name, value]) => `${name} ${value}`).join(", "),
+  ]);
   find("pre").setAttribute("aria-label", `Bytes of packet ${packet.sequence}`);
   find("pre").textContent = bytesText(packet.hex, packet.bytes);
   return copy;

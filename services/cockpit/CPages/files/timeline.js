@@ -1,13 +1,13 @@
 // The picture of the gaps, on a canvas: a row per symbol, source and cause.
 
+import { prepared } from "./canvas.js";
+
 // More rows than people can see are left to the table.
 const rowsMax = 40;
 const row = 22;
 const names = 220;
 
 export function drawTimeline(canvas, gaps, from, to, isOld) {
-  const style = getComputedStyle(document.documentElement);
-  const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const rows = new Map();
   for (const gap of gaps) {
     const name = `${gap.symbol || "(all)"} ${gap.source}: ${gap.reason}`;
@@ -17,13 +17,7 @@ export function drawTimeline(canvas, gaps, from, to, isOld) {
   const shown = [...rows.keys()].sort().slice(0, rowsMax);
   const width = Math.max(320, canvas.clientWidth);
   const tall = (shown.length + 1) * row + 8;
-  const scale = window.devicePixelRatio || 1;
-  canvas.style.height = `${tall}px`;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(tall * scale);
-  const ink = canvas.getContext("2d");
-  ink.setTransform(scale, 0, 0, scale, 0, 0);
-  ink.font = "13px system-ui, sans-serif";
+  const { ink, color } = prepared(canvas, width, tall);
   const part = (time) => Math.min(1, Math.max(0, (time - from) / (to - from)));
   const x = (time) => names + (width - names - 4) * part(time);
   ink.fillStyle = color("muted");

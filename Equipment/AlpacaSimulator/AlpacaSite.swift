@@ -286,7 +286,7 @@ extension JSONWriter {
         member("time", record.time.nanoseconds)
         member("kind", record.kind)
         let seen = endpoints.filter { record.isOf($0) }
-        member("endpoints", array: { list in for each in seen { list.value(each.rawValue) } })
+        array("endpoints") { list in for each in seen { list.value(each.rawValue) } }
         key("message")
         literal(rendering.json)
     }

@@ -63,8 +63,8 @@ extension ExchangeSite {
                 "book", on: "\(symbol.lowercased)@depth20@100ms", until, to: &connections
             ) { json in
                 json.member("lastUpdateId", book.update)
-                json.member("bids", array: { $0.rows(book.bids, symbol) })
-                json.member("asks", array: { $0.rows(book.asks, symbol) })
+                json.array("bids") { $0.rows(book.bids, symbol) }
+                json.array("asks") { $0.rows(book.asks, symbol) }
             }
         }
     }
@@ -125,22 +125,20 @@ extension JSONWriter {
         member("e", "kline")
         member("E", sent.nanoseconds / 1_000_000)
         member("s", symbol.name)
-        member(
-            "k",
-            object: { json in
-                json.member("t", bar.open)
-                json.member("T", bar.open + bar.length - 1)
-                json.member("s", symbol.name)
-                json.member("i", name)
-                json.member("f", bar.ids.map { Int64(clamping: $0.lowerBound) } ?? -1)
-                json.member("L", bar.ids.map { Int64(clamping: $0.upperBound) } ?? -1)
-                json.member("o", symbol.priceText(bar.prices[0]))
-                json.member("c", symbol.priceText(bar.prices[3]))
-                json.member("h", symbol.priceText(bar.prices[1]))
-                json.member("l", symbol.priceText(bar.prices[2]))
-                json.member("v", symbol.quantityText(bar.quantity))
-                json.member("n", bar.ids.map(\.count) ?? 0)
-                json.member("x", isOver)
-            })
+        object("k") { json in
+            json.member("t", bar.open)
+            json.member("T", bar.open + bar.length - 1)
+            json.member("s", symbol.name)
+            json.member("i", name)
+            json.member("f", bar.ids.map { Int64(clamping: $0.lowerBound) } ?? -1)
+            json.member("L", bar.ids.map { Int64(clamping: $0.upperBound) } ?? -1)
+            json.member("o", symbol.priceText(bar.prices[0]))
+            json.member("c", symbol.priceText(bar.prices[3]))
+            json.member("h", symbol.priceText(bar.prices[1]))
+            json.member("l", symbol.priceText(bar.prices[2]))
+            json.member("v", symbol.quantityText(bar.quantity))
+            json.member("n", bar.ids.map(\.count) ?? 0)
+            json.member("x", isOver)
+        }
     }
 }

@@ -29,11 +29,9 @@ package struct TruthLog: Sendable {
                 json.member("symbol", instruments[index].symbol)
                 json.member("contract", instruments[index].conID)
             }
-            json.member(
-                "fields",
-                array: { list in
-                    for value in queued.message.values { list.value(value) }
-                })
+            json.array("fields") { list in
+                for value in queued.message.values { list.value(value) }
+            }
         }
         lines += writer.bytes
         lines.append(UInt8(ascii: "\n"))

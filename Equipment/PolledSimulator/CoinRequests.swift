@@ -60,12 +60,10 @@ struct CoinRequests {
     static func error(_ status: Int, _ code: Int, _ text: String) -> HTTPAnswer {
         .json(status) { writer in
             writer.object { json in
-                json.member(
-                    "status",
-                    object: { json in
-                        json.member("error_code", code)
-                        json.member("error_message", text)
-                    })
+                json.object("status") { json in
+                    json.member("error_code", code)
+                    json.member("error_message", text)
+                }
             }
         }
     }
@@ -86,18 +84,16 @@ struct CoinRequests {
         var answer = HTTPAnswer.json { writer in
             writer.object { json in
                 for (place, coin) in CoinPrices.coins.enumerated() where wanted.contains(coin.id) {
-                    json.member(
-                        coin.id,
-                        object: { json in
-                            for (number, name) in CoinPrices.currencies.enumerated()
-                            where currencies.contains(name) {
-                                json.key(name)
-                                json.literal(prices.price(place, number, at: updated) ?? "null")
-                            }
-                            if hasTime {
-                                json.member("last_updated_at", updated.nanoseconds / 1_000_000_000)
-                            }
-                        })
+                    json.object(coin.id) { json in
+                        for (number, name) in CoinPrices.currencies.enumerated()
+                        where currencies.contains(name) {
+                            json.key(name)
+                            json.literal(prices.price(place, number, at: updated) ?? "null")
+                        }
+                        if hasTime {
+                            json.member("last_updated_at", updated.nanoseconds / 1_000_000_000)
+                        }
+                    }
                 }
             }
         }

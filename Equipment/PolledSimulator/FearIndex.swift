@@ -56,19 +56,15 @@ struct FearIndex: Sendable {
     ) {
         writer.object { json in
             json.member("name", "Fear and Greed Index")
-            json.member(
-                "data",
-                array: { list in
-                    for (place, day) in days.enumerated() {
-                        list.object { write(day, isNewest: place == 0, now, &$0) }
-                    }
-                })
-            json.member(
-                "metadata",
-                object: { json in
-                    json.key("error")
-                    if let error { json.value(error) } else { json.null() }
-                })
+            json.array("data") { list in
+                for (place, day) in days.enumerated() {
+                    list.object { write(day, isNewest: place == 0, now, &$0) }
+                }
+            }
+            json.object("metadata") { json in
+                json.key("error")
+                if let error { json.value(error) } else { json.null() }
+            }
         }
     }
 

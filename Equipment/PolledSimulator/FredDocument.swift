@@ -29,7 +29,7 @@ struct FredDocument {
                     case .number(let number): json.member(name, number)
                     }
                 }
-                json.member(list, array: { write(to: &$0) })
+                json.array(list) { write(to: &$0) }
             }
         }
     }

@@ -107,11 +107,9 @@ package struct PolledSite: WebSite {
 
     /// Writes the values of an answer for the truth log: their periods and texts.
     static func write(_ values: [[String]], into json: inout JSONWriter) {
-        json.member(
-            "values",
-            array: { list in
-                for row in values { list.array { cells in for text in row { cells.value(text) } } }
-            })
+        json.array("values") { list in
+            for row in values { list.array { cells in for text in row { cells.value(text) } } }
+        }
     }
 
     package func refusal(_ request: VenueRequest, status: Int) -> HTTPAnswer {

@@ -65,7 +65,7 @@ extension IntegrationTests.LiveTests {
             func act(_ words: [String], why: String = "a test") throws -> (String, String) {
                 var json = JSONWriter()
                 json.object { json in
-                    json.member("words", array: { for word in words { $0.value(word) } })
+                    json.array("words") { for word in words { $0.value(word) } }
                     json.member("reason", why)
                 }
                 let answer = try ask("POST /act", json.text)

@@ -10,7 +10,7 @@ import Testing
             $0.member("whole", -7)
             $0.member("real", 0.5)
             $0.member("flag", true)
-            $0.member("object", object: { $0.member("empty", object: { _ in }) })
+            $0.object("object") { $0.object("empty") { _ in } }
             $0.key("array")
             $0.array {
                 $0.value(1)

@@ -14,7 +14,7 @@ struct ProviderTableTests {
     private func json(_ views: [ProviderView]) throws -> JSONValue? {
         let table = ProviderTable(providers: views)
         let text = JSONWriter.objectText {
-            $0.member("providers", array: { table.write(into: &$0) })
+            $0.array("providers") { table.write(into: &$0) }
         }
         return try JSONValue.parse(text)["providers"]
     }

@@ -46,7 +46,7 @@ struct WireMessage: Sendable {
                 switch value {
                 case .text(let text): json.member(name, text)
                 case .texts(let texts):
-                    json.member(name, array: { list in for text in texts { list.value(text) } })
+                    json.array(name) { list in for text in texts { list.value(text) } }
                 case .integer(let number): json.member(name, number)
                 case .decimal(let units, let decimals):
                     json.key(name)

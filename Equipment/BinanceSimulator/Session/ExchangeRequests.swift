@@ -197,13 +197,11 @@ struct ExchangeRequests {
             json.object { json in
                 json.member("timezone", "UTC")
                 json.member("serverTime", milliseconds)
-                json.member("rateLimits", array: Self.writeLimits)
-                json.member("exchangeFilters", array: { _ in })
-                json.member(
-                    "symbols",
-                    array: { list in
-                        for place in wanted { market.symbols[place].write(into: &list) }
-                    })
+                json.array("rateLimits", Self.writeLimits)
+                json.array("exchangeFilters") { _ in }
+                json.array("symbols") { list in
+                    for place in wanted { market.symbols[place].write(into: &list) }
+                }
             }
         }
     }
@@ -243,15 +241,15 @@ extension ExchangeSymbol {
             json.member("quotePrecision", 8)
             json.member("baseCommissionPrecision", 8)
             json.member("quoteCommissionPrecision", 8)
-            json.member("orderTypes", array: { list in for each in orders { list.value(each) } })
+            json.array("orderTypes") { list in for each in orders { list.value(each) } }
             for key in ["icebergAllowed", "ocoAllowed", "quoteOrderQtyMarketAllowed"] {
                 json.member(key, true)
             }
             json.member("isSpotTradingAllowed", true)
             json.member("isMarginTradingAllowed", false)
-            json.member("filters", array: writeFilters)
-            json.member("permissions", array: { _ in })
-            json.member("permissionSets", array: { $0.array { $0.value("SPOT") } })
+            json.array("filters", writeFilters)
+            json.array("permissions") { _ in }
+            json.array("permissionSets") { $0.array { $0.value("SPOT") } }
         }
     }
 

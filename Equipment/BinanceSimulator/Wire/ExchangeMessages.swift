@@ -73,7 +73,7 @@ enum ExchangeMessages {
         }
         writer.object { json in
             json.member("stream", stream)
-            json.member("data", object: event)
+            json.object("data", event)
         }
         return writer.bytes
     }

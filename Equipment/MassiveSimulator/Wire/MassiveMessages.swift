@@ -116,6 +116,6 @@ extension JSONWriter {
     /// Nothing is written if there is none.
     mutating func codes(_ name: String, _ codes: [Int]) {
         guard !codes.isEmpty else { return }
-        member(name, array: { list in for code in codes { list.value(code) } })
+        array(name) { list in for code in codes { list.value(code) } }
     }
 }

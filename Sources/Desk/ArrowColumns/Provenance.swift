@@ -9,19 +9,15 @@ extension ColumnDecoder {
         var json = JSONWriter()
         json.object { json in
             json.member("interface", interface)
-            json.member(
-                "rows",
-                object: { json in
-                    for kind in ColumnKind.allCases where kinds.contains(kind) {
-                        json.member("\(kind)", rowsTaken(of: kind))
-                    }
-                })
+            json.object("rows") { json in
+                for kind in ColumnKind.allCases where kinds.contains(kind) {
+                    json.member("\(kind)", rowsTaken(of: kind))
+                }
+            }
             json.member("complete", isComplete)
-            json.member(
-                "lanes",
-                array: { json in
-                    for lane in lanes { lane.write(into: &json) }
-                })
+            json.array("lanes") { json in
+                for lane in lanes { lane.write(into: &json) }
+            }
         }
         return json.text
     }
@@ -56,11 +52,9 @@ extension Lane {
 
 extension JSONWriter {
     fileprivate mutating func member(_ name: String, pair: (UInt64, UInt64)) {
-        member(
-            name,
-            array: { json in
-                json.value(pair.0)
-                json.value(pair.1)
-            })
+        array(name) { json in
+            json.value(pair.0)
+            json.value(pair.1)
+        }
     }
 }

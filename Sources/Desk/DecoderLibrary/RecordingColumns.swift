@@ -99,16 +99,12 @@ extension RecordingFile {
             json.member("namespace", about.namespace)
             json.member("source", about.source.text)
             json.member("partitions", about.partitions)
-            json.member(
-                "present",
-                array: { json in
-                    for partition in about.present { json.value(partition.number) }
-                })
-            json.member(
-                "symbols",
-                array: { json in
-                    for symbol in about.symbols { json.value(symbol.text) }
-                })
+            json.array("present") { json in
+                for partition in about.present { json.value(partition.number) }
+            }
+            json.array("symbols") { json in
+                for symbol in about.symbols { json.value(symbol.text) }
+            }
             json.member("from", about.from)
             json.member("to", about.to)
             json.member("created", about.created)
@@ -117,11 +113,9 @@ extension RecordingFile {
                 json.null()
                 return
             }
-            json.member(
-                "bars",
-                array: { json in
-                    for entry in bars where !entry.isEmpty { entry.write(into: &json) }
-                })
+            json.array("bars") { json in
+                for entry in bars where !entry.isEmpty { entry.write(into: &json) }
+            }
         }
         return json.text
     }

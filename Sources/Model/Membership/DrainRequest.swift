@@ -26,8 +26,7 @@ package struct DrainRequest: Equatable, Sendable {
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 256)
         json.object(version: Self.version) { json in
-            json.member(
-                "groups", array: { json in for group in groups { json.value(group.text) } })
+            json.array("groups") { json in for group in groups { json.value(group.text) } }
             cause.write(into: &json)
         }
         return json.bytes

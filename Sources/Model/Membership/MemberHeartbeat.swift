@@ -63,12 +63,12 @@ package struct MemberHeartbeat: Equatable, Sendable {
             json.member("since_ns", since.nanoseconds)
             json.member("seq", sequence)
             json.member("records", records)
-            json.member("held", array: { json in for each in held { json.value(each.number) } })
+            json.array("held") { json in for each in held { json.value(each.number) } }
             json.member("version", release)
             if !revision.isEmpty { json.member("revision", revision) }
             json.member("lease_ns", leaseNanoseconds)
             if let semantics { json.member("semantics", semantics) }
-            if let drain { json.member("drain", object: { drain.write(into: &$0) }) }
+            if let drain { json.object("drain") { drain.write(into: &$0) } }
         }
         return json.bytes
     }

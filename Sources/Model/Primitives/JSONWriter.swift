@@ -107,14 +107,22 @@ public struct JSONWriter: Sendable {
         if let text { value(text) } else { null() }
     }
 
-    public mutating func member(_ name: String, object body: (inout JSONWriter) -> Void) {
+    public mutating func object(_ name: String, _ body: (inout JSONWriter) -> Void) {
         key(name)
         object(body)
     }
 
-    public mutating func member(_ name: String, array body: (inout JSONWriter) -> Void) {
+    public mutating func array(_ name: String, _ body: (inout JSONWriter) -> Void) {
         key(name)
         array(body)
+    }
+
+    public mutating func member(_ name: String, object body: (inout JSONWriter) -> Void) {
+        object(name, body)
+    }
+
+    public mutating func member(_ name: String, array body: (inout JSONWriter) -> Void) {
+        array(name, body)
     }
 
     // MARK: parts

@@ -43,8 +43,7 @@ extension AlpacaEngine {
             for channel in AlpacaChannel.allCases {
                 let names = asked.filter { $0.ofAlpaca == channel }.map(\.name)
                 guard !names.isEmpty else { continue }
-                json.member(
-                    channel.name, array: { list in for name in names { list.value(name) } })
+                json.array(channel.name) { list in for name in names { list.value(name) } }
             }
         }
         return json.text

@@ -72,12 +72,10 @@ package final class EngineProvider<Service: ProviderService>: ProviderSource {
         json.member("open_gaps", status.feeds.count { $0.hasOpenGap })
         report.limits.write(into: &json)
         json.member("instruments_total", status.feeds.count)
-        json.member(
-            "instruments",
-            array: { json in
-                for feed in status.feeds.prefix(shownMax) {
-                    json.object { service.write(feed, into: &$0) }
-                }
-            })
+        json.array("instruments") { json in
+            for feed in status.feeds.prefix(shownMax) {
+                json.object { service.write(feed, into: &$0) }
+            }
+        }
     }
 }

@@ -93,13 +93,11 @@ package struct DatabaseProfile: Equatable, Sendable {
         if let license { json.value(license) } else { json.null() }
         json.member("standby", isStandby)
         json.member("durable", isDurable)
-        json.member(
-            "durability",
-            object: { json in
-                json.member("fsync", fsync)
-                json.member("full_page_writes", fullPageWrites)
-                json.member("synchronous_commit", synchronousCommit)
-            })
-        json.member("problems", array: { json in for problem in broken { json.value(problem) } })
+        json.object("durability") { json in
+            json.member("fsync", fsync)
+            json.member("full_page_writes", fullPageWrites)
+            json.member("synchronous_commit", synchronousCommit)
+        }
+        json.array("problems") { json in for problem in broken { json.value(problem) } }
     }
 }

@@ -25,13 +25,11 @@ struct KeeperReport: Sendable {
         json.member("keeper", isKeeper)
         json.key("problem")
         if let problem { json.value(problem) } else { json.null() }
-        json.member(
-            "streams",
-            array: { json in
-                for (name, stream) in streams.sorted(by: { $0.key < $1.key }) {
-                    json.object { stream.write(name, into: &$0) }
-                }
-            })
+        json.array("streams") { json in
+            for (name, stream) in streams.sorted(by: { $0.key < $1.key }) {
+                json.object { stream.write(name, into: &$0) }
+            }
+        }
     }
 }
 

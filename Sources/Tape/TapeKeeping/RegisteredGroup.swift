@@ -36,11 +36,9 @@ package struct RegisteredGroup: Equatable, Sendable {
             json.member("group", group.text)
             json.member("registered", registered.description)
             json.member("registered_ns", registered.nanoseconds)
-            json.member(
-                "reads",
-                array: { json in
-                    for input in reads.map(\.rawValue).sorted() { json.value(input) }
-                })
+            json.array("reads") { json in
+                for input in reads.map(\.rawValue).sorted() { json.value(input) }
+            }
         }
         return json.bytes
     }
@@ -97,9 +95,9 @@ struct PositionBlock: Hashable {
         var json = JSONWriter(capacity: 64 + positions.count * 256)
         json.object(version: ReaderPosition.version) { json in
             json.member("told_ns", told.nanoseconds)
-            json.member(
-                "positions",
-                array: { json in for position in positions { position.write(into: &json) } })
+            json.array("positions") { json in
+                for position in positions { position.write(into: &json) }
+            }
         }
         return json.bytes
     }

@@ -49,7 +49,7 @@ package struct ActionRequest: Equatable, Sendable {
             json.member("person", person)
             json.member("origin", origin)
             json.member("reason", reason)
-            json.member("words", array: { json in for word in words { json.value(word) } })
+            json.array("words") { json in for word in words { json.value(word) } }
         }
         return json.bytes
     }

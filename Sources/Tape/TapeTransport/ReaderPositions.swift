@@ -79,11 +79,9 @@ struct PositionMessage: Equatable {
         var json = JSONWriter(capacity: positions.reduce(64) { $0 + $1.count + 1 })
         json.object(version: ReaderPosition.version) { json in
             json.member("group", group)
-            json.member(
-                "positions",
-                array: { json in
-                    for text in positions { json.literal(String(decoding: text, as: UTF8.self)) }
-                })
+            json.array("positions") { json in
+                for text in positions { json.literal(String(decoding: text, as: UTF8.self)) }
+            }
         }
         return json.bytes
     }
@@ -117,17 +115,15 @@ extension ReaderPosition {
                 json.member("packet_ordinal", proof.packet.firstOrdinal)
                 json.member("packet_checksum", proof.packet.checksum)
             }
-            json.member(
-                "sources",
-                array: { json in
-                    for source in sources {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("epoch", source.epoch)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
+            json.array("sources") { json in
+                for source in sources {
+                    json.object { json in
+                        json.member("source", source.source.text)
+                        json.member("epoch", source.epoch)
+                        json.member("last_ordinal", source.lastOrdinal)
                     }
-                })
+                }
+            }
         }
     }
 

@@ -47,17 +47,15 @@ package struct RebuildRequest: Equatable, Sendable {
             json.object { json in
                 json.member("last_ordinal", stored.lastOrdinal)
                 json.member("epoch", stored.epoch)
-                json.member(
-                    "sources",
-                    array: { json in
-                        for source in stored.sources {
-                            json.object { json in
-                                json.member("source", source.source.text)
-                                json.member("epoch", source.epoch)
-                                json.member("last_ordinal", source.lastOrdinal)
-                            }
+                json.array("sources") { json in
+                    for source in stored.sources {
+                        json.object { json in
+                            json.member("source", source.source.text)
+                            json.member("epoch", source.epoch)
+                            json.member("last_ordinal", source.lastOrdinal)
                         }
-                    })
+                    }
+                }
             }
         }
         return json.bytes

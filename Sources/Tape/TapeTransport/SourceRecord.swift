@@ -74,22 +74,18 @@ package struct SourceRecord: Equatable, Sendable {
         json.object(version: Self.version) { json in
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
-            json.member(
-                "partitions",
-                array: { json in
-                    for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
-                        guard case .ticks(let partition) = lane else { continue }
-                        Self.write(head, "partition", partition.number, into: &json)
-                    }
-                })
-            json.member(
-                "watermarks",
-                array: { json in
-                    for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
-                        guard case .watermarks(let stream) = lane else { continue }
-                        Self.write(head, "stream", stream, into: &json)
-                    }
-                })
+            json.array("partitions") { json in
+                for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
+                    guard case .ticks(let partition) = lane else { continue }
+                    Self.write(head, "partition", partition.number, into: &json)
+                }
+            }
+            json.array("watermarks") { json in
+                for (lane, head) in heads.sorted(by: { $0.key < $1.key }) {
+                    guard case .watermarks(let stream) = lane else { continue }
+                    Self.write(head, "stream", stream, into: &json)
+                }
+            }
         }
         return json.bytes
     }

@@ -44,11 +44,9 @@ struct HeadMessage: Equatable {
             json.object(version: version) { json in
                 json.member("source", source.text)
                 json.member("input", input.rawValue)
-                json.member(
-                    "heads",
-                    array: { json in
-                        for text in part { json.literal(String(decoding: text, as: UTF8.self)) }
-                    })
+                json.array("heads") { json in
+                    for text in part { json.literal(String(decoding: text, as: UTF8.self)) }
+                }
             }
             return json.bytes
         }

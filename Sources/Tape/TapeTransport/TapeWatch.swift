@@ -295,11 +295,9 @@ package final class TapeWatch: Sendable {
         json.member("headroom", seen.headroom.level.rawValue)
         json.key("disk_headroom_bytes")
         if let disk = seen.disk { json.value(disk.freeBytes) } else { json.null() }
-        json.member(
-            "streams",
-            array: { json in
-                for stream in seen.streams { Self.write(stream, seen.headroom, into: &json) }
-            })
+        json.array("streams") { json in
+            for stream in seen.streams { Self.write(stream, seen.headroom, into: &json) }
+        }
     }
 
     private static func write(

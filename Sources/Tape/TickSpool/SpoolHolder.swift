@@ -35,17 +35,14 @@ struct SpoolHolder: Equatable {
         json.object { json in
             json.member("version", Self.version)
             json.member("source", source.text)
-            json.member(
-                "partitions",
-                array: { json in
-                    for (partition, epochs) in epochs.sorted(by: { $0.key < $1.key }) {
-                        json.object { json in
-                            json.member("partition", partition.number)
-                            json.member(
-                                "epochs", array: { json in epochs.forEach { json.value($0) } })
-                        }
+            json.array("partitions") { json in
+                for (partition, epochs) in epochs.sorted(by: { $0.key < $1.key }) {
+                    json.object { json in
+                        json.member("partition", partition.number)
+                        json.array("epochs") { json in epochs.forEach { json.value($0) } }
                     }
-                })
+                }
+            }
         }
         return json.bytes + Array("\n".utf8)
     }

@@ -68,17 +68,15 @@ struct CalendarWatch {
     }
 
     func write(into json: inout JSONWriter) {
-        json.member(
-            "calendars",
-            array: { json in
-                for entry in entries {
-                    json.object { json in
-                        json.member("calendar", entry.name)
-                        json.member("valid_until", entry.until.description)
-                        json.member("has_ended", entry.hasEnded)
-                    }
+        json.array("calendars") { json in
+            for entry in entries {
+                json.object { json in
+                    json.member("calendar", entry.name)
+                    json.member("valid_until", entry.until.description)
+                    json.member("has_ended", entry.hasEnded)
                 }
-            })
+            }
+        }
     }
 }
 

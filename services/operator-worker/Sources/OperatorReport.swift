@@ -104,9 +104,7 @@ final class OperatorReport: Sendable {
         let reported = reported.withLock { $0 }
         reported.calendars?.write(into: &json)
         reported.sources?.write(into: &json)
-        json.member(
-            "partitions",
-            array: { json in for line in reported.lines { write(line, into: &json) } })
+        json.array("partitions") { json in for line in reported.lines { write(line, into: &json) } }
     }
 
     private func write(_ line: Line, into json: inout JSONWriter) {
@@ -119,16 +117,14 @@ final class OperatorReport: Sendable {
             json.member("problem", line.problem)
             json.member("made_anew", line.tenure.isMadeAnew)
             json.member("input_sequence", line.tenure.input?.sequence ?? 0)
-            json.member(
-                "sources",
-                array: { json in
-                    for source in line.tenure.input?.sources ?? [] {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("last_ordinal", source.lastOrdinal)
-                        }
+            json.array("sources") { json in
+                for source in line.tenure.input?.sources ?? [] {
+                    json.object { json in
+                        json.member("source", source.source.text)
+                        json.member("last_ordinal", source.lastOrdinal)
                     }
-                })
+                }
+            }
             json.member("recovery", line.tenure.way)
             writeCheckpoint(line, into: &json)
             json.member("output_ordinal", line.outputOrdinal)

@@ -116,18 +116,16 @@ struct SourceWatch {
     }
 
     func write(into json: inout JSONWriter) {
-        json.member(
-            "sources",
-            array: { json in
-                for (name, entry) in sorted {
-                    json.object { json in
-                        json.member("source", name.text)
-                        json.member("watermark", entry.least.description)
-                        json.member("stands_still", entry.standsStill)
-                        json.member("silent", entry.isSilent)
-                        json.member("retired", entry.isRetired)
-                    }
+        json.array("sources") { json in
+            for (name, entry) in sorted {
+                json.object { json in
+                    json.member("source", name.text)
+                    json.member("watermark", entry.least.description)
+                    json.member("stands_still", entry.standsStill)
+                    json.member("silent", entry.isSilent)
+                    json.member("retired", entry.isRetired)
                 }
-            })
+            }
+        }
     }
 }

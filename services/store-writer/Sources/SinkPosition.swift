@@ -180,31 +180,26 @@ struct SinkPosition: Sendable {
             if tapeTime.isDefined { json.member("tape_time_ns", tapeTime.nanoseconds) }
             if sentTime.isDefined { json.member("sent_time_ns", sentTime.nanoseconds) }
             if hasLeftOut { json.member("left_out", true) }
-            json.member(
-                "sources",
-                array: { json in for source in sources { write(source, into: &json) } })
+            json.array("sources") { json in for source in sources { write(source, into: &json) } }
             let changed = stretches + sources.compactMap(\.stretch).filter(\.isChanged)
             if !changed.isEmpty {
-                json.member(
-                    "stretches",
-                    array: { json in for stretch in changed { stretch.write(into: &json) } })
+                json.array("stretches") { json in
+                    for stretch in changed { stretch.write(into: &json) }
+                }
             }
             if !changes.isEmpty {
-                json.member(
-                    "changes",
-                    array: { json in for change in changes { change.write(into: &json) } })
+                json.array("changes") { json in for change in changes { change.write(into: &json) }
+                }
             }
             if hasNewGroups, let groups {
-                json.member(
-                    "groups",
-                    object: { json in
-                        for (source, group) in groups.sorted(by: { $0.key < $1.key }) {
-                            json.member(source.text, group.text)
-                        }
-                    })
+                json.object("groups") { json in
+                    for (source, group) in groups.sorted(by: { $0.key < $1.key }) {
+                        json.member(source.text, group.text)
+                    }
+                }
             }
             guard !gaps.isEmpty else { return }
-            json.member("gaps", array: { json in for gap in gaps { gap.write(into: &json) } })
+            json.array("gaps") { json in for gap in gaps { gap.write(into: &json) } }
         }
     }
 

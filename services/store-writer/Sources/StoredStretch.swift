@@ -106,9 +106,8 @@ struct StoredStretch: Hashable, Sendable {
             for (name, value) in [
                 ("starts", \Point.start), ("delays_us", \.delay), ("apart_ms", \.apart),
             ] {
-                json.member(
-                    name,
-                    array: { json in for point in points { json.value(point[keyPath: value]) } })
+                json.array(name) { json in for point in points { json.value(point[keyPath: value]) }
+                }
             }
         }
     }

@@ -92,22 +92,18 @@ final class WriterReport: Sendable {
 
     func write(into json: inout JSONWriter) {
         let (lines, workers, queues) = state.withLock { ($0.lines, $0.workers, $0.queues) }
-        json.member("queue", object: { json in queues?.write(into: &json) })
-        json.member(
-            "workers",
-            array: { json in
-                for (thread, worker) in workers.sorted(by: { $0.key < $1.key }) {
-                    write(thread, worker, into: &json)
-                }
-            })
-        json.member(
-            "positions",
-            array: { json in
-                let present = lines.sorted {
-                    ($0.partition, $0.input.rawValue) < ($1.partition, $1.input.rawValue)
-                }
-                for line in present { write(line, into: &json) }
-            })
+        json.object("queue") { json in queues?.write(into: &json) }
+        json.array("workers") { json in
+            for (thread, worker) in workers.sorted(by: { $0.key < $1.key }) {
+                write(thread, worker, into: &json)
+            }
+        }
+        json.array("positions") { json in
+            let present = lines.sorted {
+                ($0.partition, $0.input.rawValue) < ($1.partition, $1.input.rawValue)
+            }
+            for line in present { write(line, into: &json) }
+        }
     }
 
     private func write(_ thread: Int, _ worker: Worker, into json: inout JSONWriter) {
@@ -128,19 +124,17 @@ final class WriterReport: Sendable {
             if let problem = line.problem { json.value(problem) } else { json.null() }
             json.member("owner_epoch", line.stored?.ownerEpoch ?? 0)
             json.member("sequence", line.stored?.position?.sequence ?? 0)
-            json.member(
-                "sources",
-                array: { json in
-                    for source in line.stored?.sources ?? [] {
-                        json.object { json in
-                            json.member("source", source.source.text)
-                            json.member("last_ordinal", source.lastOrdinal)
-                            json.member("written", source.written)
-                            json.member("skipped", source.skipped)
-                            json.member("dead_lettered", source.deadLettered)
-                        }
+            json.array("sources") { json in
+                for source in line.stored?.sources ?? [] {
+                    json.object { json in
+                        json.member("source", source.source.text)
+                        json.member("last_ordinal", source.lastOrdinal)
+                        json.member("written", source.written)
+                        json.member("skipped", source.skipped)
+                        json.member("dead_lettered", source.deadLettered)
                     }
-                })
+                }
+            }
         }
     }
 }

@@ -90,13 +90,11 @@ package enum ServiceQuestion: String, CaseIterable, Sendable {
             json.member("name", service.name)
             json.member("id", service.id)
             json.member("version", service.version)
-            json.member(
-                "metadata",
-                object: { json in
-                    for (key, value) in service.metadata.sorted(by: { $0.key < $1.key }) {
-                        json.member(key, value)
-                    }
-                })
+            json.object("metadata") { json in
+                for (key, value) in service.metadata.sorted(by: { $0.key < $1.key }) {
+                    json.member(key, value)
+                }
+            }
             switch self {
             case .ping: break
             case .info: json.member("description", service.summary)
@@ -104,7 +102,7 @@ package enum ServiceQuestion: String, CaseIterable, Sendable {
             }
             // Endpoints serve requests. These services work through the tape, and their numbers are
             // at the address in the metadata.
-            if self != .ping { json.member("endpoints", array: { _ in }) }
+            if self != .ping { json.array("endpoints") { _ in } }
         }
         return json.bytes
     }

@@ -140,19 +140,17 @@ public final class ThreadWatch: Sendable {
     /// Writes the section "threads" of `/status`.
     func write(into json: inout JSONWriter) {
         let beats = state.withLock { $0.beats }
-        json.member(
-            "watched",
-            array: { json in
-                for beat in beats where !beat.isRetired {
-                    let silence = Silence(
-                        thread: beat.name, turns: beat.silence, turnsMax: beat.turnsMax)
-                    json.object { json in
-                        json.member("thread", beat.name)
-                        json.member("silentSeconds", silence.seconds)
-                        json.member("limitSeconds", silence.limitSeconds)
-                        json.member("hung", silence.isHung)
-                    }
+        json.array("watched") { json in
+            for beat in beats where !beat.isRetired {
+                let silence = Silence(
+                    thread: beat.name, turns: beat.silence, turnsMax: beat.turnsMax)
+                json.object { json in
+                    json.member("thread", beat.name)
+                    json.member("silentSeconds", silence.seconds)
+                    json.member("limitSeconds", silence.limitSeconds)
+                    json.member("hung", silence.isHung)
                 }
-            })
+            }
+        }
     }
 }

@@ -26,8 +26,8 @@ struct IBKRStatusPage {
         json.member("open_outages", status.openOutages)
         json.member("waiting_backfills", status.waitingBackfills)
         json.member("as_of", at.wall.description)
-        json.member("instruments", array: { writeInstruments(into: &$0) })
-        json.member("paced", array: { writePacing(into: &$0) })
+        json.array("instruments") { writeInstruments(into: &$0) }
+        json.array("paced") { writePacing(into: &$0) }
     }
 
     private func writeInstruments(into json: inout JSONWriter) {
@@ -38,19 +38,17 @@ struct IBKRStatusPage {
                 json.member("symbol", instrument.symbol)
                 json.key("sizes")
                 if let unit = instrument.sizes.label { json.value(unit) } else { json.null() }
-                json.member(
-                    "feeds",
-                    array: { json in
-                        for feed in instrument.feeds {
-                            json.object { json in
-                                json.member("feed", feed.feed.rawValue)
-                                json.member("state", feed.state.rawValue)
-                                json.member("delayed", feed.isDelayed)
-                                json.member("reason", feed.reason)
-                                write("until", feed.until, into: &json)
-                            }
+                json.array("feeds") { json in
+                    for feed in instrument.feeds {
+                        json.object { json in
+                            json.member("feed", feed.feed.rawValue)
+                            json.member("state", feed.state.rawValue)
+                            json.member("delayed", feed.isDelayed)
+                            json.member("reason", feed.reason)
+                            write("until", feed.until, into: &json)
                         }
-                    })
+                    }
+                }
             }
         }
     }

@@ -52,11 +52,9 @@ package enum InstrumentListing {
     package static func json(_ instruments: [Instrument]) -> String {
         var json = JSONWriter(capacity: 256 * instruments.count)
         json.object { json in
-            json.member(
-                "instruments",
-                array: { json in
-                    for instrument in instruments { write(instrument, into: &json) }
-                })
+            json.array("instruments") { json in
+                for instrument in instruments { write(instrument, into: &json) }
+            }
         }
         return json.text + "\n"
     }
@@ -84,14 +82,11 @@ package enum InstrumentListing {
                     json.member("lot_before", lot.before.description)
                 }
             }
-            json.member(
-                "feeds",
-                array: { json in
-                    for name in FeedName.names(of: instrument.feeds) { json.value(name) }
-                })
-            json.member(
-                "providers",
-                array: { json in for name in instrument.providers { json.value(name) } })
+            json.array("feeds") { json in
+                for name in FeedName.names(of: instrument.feeds) { json.value(name) }
+            }
+            json.array("providers") { json in for name in instrument.providers { json.value(name) }
+            }
         }
     }
 }

@@ -315,6 +315,6 @@ extension JSONWriter {
 
     fileprivate mutating func member(_ name: String, names: [String]) {
         guard !names.isEmpty else { return }
-        member(name, array: { json in for text in names { json.value(text) } })
+        array(name) { json in for text in names { json.value(text) } }
     }
 }

@@ -39,8 +39,7 @@ package struct SourceLoads: SharedValue {
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 64 + ranges.count * 256)
         json.object(version: Self.version) { json in
-            json.member(
-                "ranges", array: { list in for range in ranges { range.write(into: &list) } })
+            json.array("ranges") { list in for range in ranges { range.write(into: &list) } }
         }
         return json.bytes
     }

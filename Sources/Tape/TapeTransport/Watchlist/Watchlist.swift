@@ -87,11 +87,9 @@ package struct Watchlist: SharedValue {
     package var json: [UInt8] {
         var json = JSONWriter(capacity: 64 + entries.count * 256)
         json.object(version: Self.version) { json in
-            json.member(
-                "entries",
-                array: { json in
-                    for (symbol, entry) in sorted { Self.write(symbol, entry, into: &json) }
-                })
+            json.array("entries") { json in
+                for (symbol, entry) in sorted { Self.write(symbol, entry, into: &json) }
+            }
         }
         return json.bytes
     }

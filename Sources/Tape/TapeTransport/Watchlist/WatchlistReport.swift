@@ -109,18 +109,15 @@ package struct WatchlistReport: Equatable, Sendable {
             json.member("gateway", gateway)
             json.member("time", time.description)
             json.member("time_ns", time.nanoseconds)
-            json.member(
-                "providers", array: { json in for name in providers { json.value(name) } })
+            json.array("providers") { json in for name in providers { json.value(name) } }
             if let fixed { json.member("fixed", fixed) }
             json.member("by_symbol", isBySymbol)
             json.member("revision", revision)
-            json.member(
-                "problems",
-                array: { json in
-                    for problem in problems.prefix(Self.problemsMax) { json.value(problem) }
-                })
+            json.array("problems") { json in
+                for problem in problems.prefix(Self.problemsMax) { json.value(problem) }
+            }
             json.member("left_out", leftOut)
-            json.member("instruments", array: { Self.write(instruments, into: &$0) })
+            json.array("instruments") { Self.write(instruments, into: &$0) }
         }
         return json.bytes
     }

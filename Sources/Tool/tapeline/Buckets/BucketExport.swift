@@ -98,10 +98,9 @@ struct BucketExport {
                 json.member("exported", time: file.time)
                 json.member("bytes", bytes)
                 json.member("entries", file.entries.count)
-                json.member(
-                    "counts",
-                    object: { json in for (word, count) in file.counts { json.member(word, count) }
-                    })
+                json.object("counts") { json in
+                    for (word, count) in file.counts { json.member(word, count) }
+                }
                 json.member("left_out", values: problems.prefix(BucketFile.problemsMax))
             })
     }

@@ -62,9 +62,8 @@ struct BucketFile: Equatable, Sendable {
             json.member("partitions", partitions)
             json.member("exported", time: time)
             json.member("entries", entries.count)
-            json.member(
-                "counts",
-                object: { json in for (word, count) in counts { json.member(word, count) } })
+            json.object("counts") { json in for (word, count) in counts { json.member(word, count) }
+            }
             json.member("checksum", Self.checksum(lines[...]))
         }
         return json.bytes + [UInt8(ascii: "\n")] + lines

@@ -217,14 +217,12 @@ struct BucketImport {
             json.member("dry_run", command.isDryRun)
             json.member("changed", isDone)
             for outcome in Outcome.allCases { json.member(outcome.rawValue, count(plan, outcome)) }
-            json.member(
-                "gaps",
-                object: { json in
-                    for fate in GapCheck.Fate.allCases {
-                        json.member(fate.rawValue, plan.gaps[fate] ?? 0)
-                    }
-                    json.member("unchecked", plan.unchecked)
-                })
+            json.object("gaps") { json in
+                for fate in GapCheck.Fate.allCases {
+                    json.member(fate.rawValue, plan.gaps[fate] ?? 0)
+                }
+                json.member("unchecked", plan.unchecked)
+            }
             json.member("entries", each: plan.outcomes) { pair, json in
                 let (entry, outcome) = pair
                 json.member("bucket", entry.bucket.rawValue)

@@ -65,16 +65,14 @@ struct WaitingGaps: Equatable, Sendable {
             json.member("sequence", 0)
             json.member("last_ordinal", 0)
             json.member("whole", false)
-            json.member(
-                "symbols",
-                array: { json in
-                    var rest = gaps[...]
-                    while let symbol = rest.first?.symbol {
-                        let own = rest.prefix { $0.symbol == symbol }
-                        rest = rest.dropFirst(own.count)
-                        json.object { write(symbol, own, into: &$0) }
-                    }
-                })
+            json.array("symbols") { json in
+                var rest = gaps[...]
+                while let symbol = rest.first?.symbol {
+                    let own = rest.prefix { $0.symbol == symbol }
+                    rest = rest.dropFirst(own.count)
+                    json.object { write(symbol, own, into: &$0) }
+                }
+            }
         }
         return json.bytes
     }
@@ -85,6 +83,6 @@ struct WaitingGaps: Equatable, Sendable {
         json.member("symbol", symbol.text)
         json.member("fed", 0)
         json.member("known", false)
-        json.member("missing", array: { json in for gap in gaps { json.value(gap.part) } })
+        json.array("missing") { json in for gap in gaps { json.value(gap.part) } }
     }
 }

@@ -75,13 +75,11 @@ struct LetterTable {
             writer.member("letters", letters.count)
             writer.member("groups", rows: groups)
             guard withLetters else { return }
-            writer.member(
-                "all",
-                array: { writer in
-                    for letter in letters {
-                        writer.literal(String(decoding: letter.json, as: UTF8.self))
-                    }
-                })
+            writer.array("all") { writer in
+                for letter in letters {
+                    writer.literal(String(decoding: letter.json, as: UTF8.self))
+                }
+            }
         }
     }
 }

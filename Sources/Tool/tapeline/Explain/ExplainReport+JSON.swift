@@ -26,12 +26,10 @@ extension ExplainReport {
             json.member("gaps", each: gaps, write)
             json.member("feed_starts", each: tapeSays.feedStarts, write)
             json.member("gap_faults", values: tapeSays.gapFaults)
-            json.member(
-                "proof",
-                object: { json in
-                    json.member("tape", object: { write(tape, into: &$0) })
-                    json.member("tables", object: { write(tables, into: &$0) })
-                })
+            json.object("proof") { json in
+                json.object("tape") { write(tape, into: &$0) }
+                json.object("tables") { write(tables, into: &$0) }
+            }
         }
     }
 
@@ -45,14 +43,12 @@ extension ExplainReport {
         json.member("trades", bar.trades)
         json.member("is_whole", !bar.flags.contains(.partial))
         json.member("is_mixed", bar.flags.contains(.mixedProviders))
-        json.member(
-            "excluded",
-            object: { json in
-                json.member("condition", bar.excluded.condition)
-                json.member("odd_lot", bar.excluded.oddLot)
-                json.member("filter", bar.excluded.filter)
-                json.member("undefined", bar.excluded.undefined)
-            })
+        json.object("excluded") { json in
+            json.member("condition", bar.excluded.condition)
+            json.member("odd_lot", bar.excluded.oddLot)
+            json.member("filter", bar.excluded.filter)
+            json.member("undefined", bar.excluded.undefined)
+        }
         guard let row else { return }
         json.member("generation", row.generation)
         json.member("is_filled", row.isFilled)
@@ -113,8 +109,7 @@ extension ExplainReport {
         json.member("outcome", outcome.name)
         guard case .differs(let kind, let fields) = outcome else { return }
         json.member("kind", kind.rawValue)
-        json.member(
-            "fields", array: { json in for field in fields { field.write(into: &json) } })
+        json.array("fields") { json in for field in fields { field.write(into: &json) } }
     }
 }
 

@@ -146,13 +146,11 @@ struct FeedReport {
         writer.object { json in
             json.member("tool", ProductVersion.line("tapeline"))
             result.outcome.write(into: &json)
-            json.member(
-                "settings",
-                object: { json in
-                    for (key, value) in ours.sorted(by: { $0.key < $1.key }) {
-                        json.member(key, SecretFilter.isSecret(key) ? "[secret]" : value)
-                    }
-                })
+            json.object("settings") { json in
+                for (key, value) in ours.sorted(by: { $0.key < $1.key }) {
+                    json.member(key, SecretFilter.isSecret(key) ? "[secret]" : value)
+                }
+            }
             json.member(
                 "log",
                 values: result.log.split(separator: UInt8(ascii: "\n")).map {

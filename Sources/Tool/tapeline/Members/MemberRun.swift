@@ -237,9 +237,8 @@ struct MemberRun {
                     json.member("state", progress.text)
                 }
                 if !pauses.isEmpty {
-                    json.member(
-                        "pauses",
-                        array: { json in for pause in pauses { pause.report(into: &json) } })
+                    json.array("pauses") { json in for pause in pauses { pause.report(into: &json) }
+                    }
                 }
             })
     }

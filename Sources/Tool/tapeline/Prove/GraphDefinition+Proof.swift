@@ -97,11 +97,9 @@ extension GraphDefinition {
                     json.null()
                     continue
                 }
-                json.member(
-                    name.text,
-                    array: { json in
-                        for node in deduplicates(before: name) { json.value(node.text) }
-                    })
+                json.array(name.text) { json in
+                    for node in deduplicates(before: name) { json.value(node.text) }
+                }
             }
         }
     }

@@ -98,7 +98,7 @@ struct ProofReport {
         JSONWriter.objectText { json in
             json.member("outcome", outcome)
             json.member("ticks", ticks)
-            json.member("tables", object: { Self.write(tables, into: &$0) })
+            json.object("tables") { Self.write(tables, into: &$0) }
             json.member("tape", objectOrNull: readsTape ? tape : nil, Self.write)
             json.member("not_on_tape", each: cuts) { cut, json in
                 json.member("partition", cut.partition.number)
@@ -134,11 +134,9 @@ struct ProofReport {
             "open_time", Timestamp(nanoseconds: difference.key.openTime).description)
         json.member("open_time_ns", difference.key.openTime)
         json.member("number", difference.key.number)
-        json.member(
-            "fields",
-            array: { json in
-                for field in difference.fields { field.write(into: &json) }
-            })
+        json.array("fields") { json in
+            for field in difference.fields { field.write(into: &json) }
+        }
     }
 }
 

@@ -181,11 +181,9 @@ struct ProviderTable {
         json.member("linesUsed", provider.linesUsed)
         json.member("openGaps", provider.openOutages)
         json.member("gapsToFill", provider.waitingBackfills)
-        json.member(
-            "feeds",
-            object: { json in
-                for (state, count) in provider.feedCounts { json.member(state, count) }
-            })
+        json.object("feeds") { json in
+            for (state, count) in provider.feedCounts { json.member(state, count) }
+        }
         json.member("live", each: provider.feeds.filter { $0.isLive }) { feed, json in
             json.member("symbol", feed.symbol)
             json.member("feed", feed.feed)

@@ -142,9 +142,9 @@ struct QualityReport {
             json.member("silent_seconds", silentSeconds)
             json.member("not_stored", values: absent)
             json.member("symbols", rows: rows)
-            json.member(
-                "refused_rows_of_all_days",
-                object: { json in for (source, rows) in refused { json.member(source, rows) } })
+            json.object("refused_rows_of_all_days") { json in
+                for (source, rows) in refused { json.member(source, rows) }
+            }
         }
     }
 }

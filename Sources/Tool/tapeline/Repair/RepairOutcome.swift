@@ -107,9 +107,7 @@ struct RepairOutcome: Equatable, Sendable {
             json.member("state", state.rawValue)
             if let sequence { json.member("sequence", sequence) }
             json.member("bars", bars)
-            json.member(
-                "refused",
-                array: { json in writeRefusals(into: &json) })
+            json.array("refused") { json in writeRefusals(into: &json) }
         }
     }
 

@@ -155,11 +155,11 @@ extension JSONWriter {
     }
 
     mutating func member(_ name: String, values: some Sequence<String>) {
-        member(name, array: { json in for value in values { json.value(value) } })
+        array(name) { json in for value in values { json.value(value) } }
     }
 
     mutating func member(_ name: String, values: some Sequence<some BinaryInteger>) {
-        member(name, array: { json in for value in values { json.value(value) } })
+        array(name) { json in for value in values { json.value(value) } }
     }
 
     mutating func member(_ name: String, orNull text: String?) {

@@ -158,16 +158,14 @@ struct KeptGraph: Equatable, Sendable {
             writer.member("version", Self.version)
             writer.member("generation", Int(generation))
             for (name, texts) in [("operators", operators), ("files", files)] {
-                writer.member(
-                    name,
-                    array: { writer in
-                        for (key, text) in texts.sorted(by: { $0.key < $1.key }) {
-                            writer.object {
-                                $0.member("key", key)
-                                $0.member("text", text)
-                            }
+                writer.array(name) { writer in
+                    for (key, text) in texts.sorted(by: { $0.key < $1.key }) {
+                        writer.object {
+                            $0.member("key", key)
+                            $0.member("text", text)
                         }
-                    })
+                    }
+                }
             }
         }
         try FileSystem.write(writer.bytes + Array("\n".utf8), to: home.graph(namespace))

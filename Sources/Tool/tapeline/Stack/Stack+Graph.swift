@@ -209,11 +209,9 @@ struct StackChange: Equatable {
         writer.object { writer in
             writer.key("supervisor")
             StackState.write(supervisor, &writer)
-            writer.member(
-                "settings",
-                array: { writer in
-                    for (key, value) in settings.values { writer.value("\(key)=\(value)") }
-                })
+            writer.array("settings") { writer in
+                for (key, value) in settings.values { writer.value("\(key)=\(value)") }
+            }
         }
         try FileSystem.write(writer.bytes + Array("\n".utf8), to: home.change)
     }

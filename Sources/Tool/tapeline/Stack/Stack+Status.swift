@@ -138,8 +138,7 @@ struct StatusTable {
             writer.member("phase", state.phase.rawValue)
             writer.member("started", state.started.description)
             writer.member("processes", rows: processes)
-            writer.member(
-                "providers", array: { ProviderTable(providers: providers).write(into: &$0) })
+            writer.array("providers") { ProviderTable(providers: providers).write(into: &$0) }
         }
     }
 }

@@ -90,13 +90,11 @@ struct StackPorts: Equatable, Sendable {
         writer.object { writer in
             for name in Name.allCases { writer.member(name.rawValue, self[name]) }
             guard !gateways.isEmpty else { return }
-            writer.member(
-                Self.gatewaysName,
-                object: { writer in
-                    for (source, port) in gateways.sorted(by: { $0.key < $1.key }) {
-                        writer.member(source, port)
-                    }
-                })
+            writer.object(Self.gatewaysName) { writer in
+                for (source, port) in gateways.sorted(by: { $0.key < $1.key }) {
+                    writer.member(source, port)
+                }
+            }
         }
         return writer.bytes + Array("\n".utf8)
     }

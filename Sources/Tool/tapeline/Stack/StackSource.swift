@@ -71,11 +71,9 @@ struct StackSource: Equatable, Sendable {
             writer.member("source", name)
             writer.member("provider", provider)
             writer.member("simulated", isSimulated)
-            writer.member(
-                "settings",
-                array: { writer in
-                    for (key, value) in settings.values { writer.value("\(key)=\(value)") }
-                })
+            writer.array("settings") { writer in
+                for (key, value) in settings.values { writer.value("\(key)=\(value)") }
+            }
         }
     }
 }
@@ -171,9 +169,7 @@ struct StackSources: Equatable, Sendable {
     func write(_ home: StackHome) throws(ToolError) {
         var writer = JSONWriter()
         writer.object(version: Self.version) { writer in
-            writer.member(
-                "sources",
-                array: { writer in for source in all { source.write(into: &writer) } })
+            writer.array("sources") { writer in for source in all { source.write(into: &writer) } }
         }
         try FileSystem.write(writer.bytes + Array("\n".utf8), to: home.sources)
     }

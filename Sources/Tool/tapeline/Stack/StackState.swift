@@ -54,7 +54,7 @@ struct StackState: Equatable, Sendable {
             StackState.write(supervisor, &writer)
             writer.member("started", started.nanoseconds)
             writer.member("arguments", values: arguments)
-            writer.member("units", array: { writer in for unit in units { unit.write(&writer) } })
+            writer.array("units") { writer in for unit in units { unit.write(&writer) } }
         }
         return writer.bytes + Array("\n".utf8)
     }

@@ -99,7 +99,7 @@ extension TapeReport {
         JSONWriter.objectText { writer in
             writer.member("streams", each: streams, write)
             writer.member("partitions", each: rows, write)
-            if let universe { writer.member("universe", object: { write(universe, &$0) }) }
+            if let universe { writer.object("universe") { write(universe, &$0) } }
             writer.member("durability", durability.name)
             writer.member("acknowledged_means", durability.sentence(replicas: replicas))
             if case .onDiskWithin(let nanoseconds) = durability {
@@ -136,7 +136,7 @@ extension TapeReport {
     private func write(_ row: Row, _ writer: inout JSONWriter) {
         writer.member("partition", row.partition.number)
         writer.member("sources", each: row.heads, write)
-        if let bars = row.bars { writer.member("bars", object: { write(bars, &$0) }) }
+        if let bars = row.bars { writer.object("bars") { write(bars, &$0) } }
         if let lag = row.writerLag { writer.member("writer_lag_ticks", lag) }
         if let lag = row.writerBarLag { writer.member("writer_lag_bars", lag) }
         if let lag = row.operatorLag { writer.member("operator_lag_ticks", lag) }

@@ -81,7 +81,7 @@ struct TradeReport {
             json.member("state", outcome.state.rawValue)
             if let sequence = outcome.sequence { json.member("sequence", sequence) }
             json.member("versions", each: versions, Self.write)
-            json.member("refused", array: { json in outcome.writeRefusals(into: &json) })
+            json.array("refused") { json in outcome.writeRefusals(into: &json) }
         }
     }
 

@@ -17,8 +17,8 @@ extension WatchView {
                 if let page = line.runbook { writer.member("runbook", "\(page).md") }
             }
             writer.member("sources", each: sources, write)
-            if let bars { writer.member("bars", object: { write(bars, &$0) }) }
-            if let universe { writer.member("universe", object: { write(universe, &$0) }) }
+            if let bars { writer.object("bars") { write(bars, &$0) } }
+            if let universe { writer.object("universe") { write(universe, &$0) } }
             writer.member("groups", each: groups, write)
             writer.member("streams", each: sample.streams, Self.write)
             if !sample.gapsAbsence.isEmpty {

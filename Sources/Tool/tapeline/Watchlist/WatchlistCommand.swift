@@ -117,7 +117,7 @@ struct WatchlistCommand: ToolCommand {
     private static func write(_ key: String, _ text: String, into json: inout JSONWriter) {
         if InstrumentFile.listKeys.contains(key) {
             let words = text.split(separator: ",", omittingEmptySubsequences: false)
-            json.member(key, array: { json in for word in words { json.value(String(word)) } })
+            json.array(key) { json in for word in words { json.value(String(word)) } }
         } else if InstrumentFile.numberKeys.contains(key), isNumber(text) {
             json.key(key)
             json.literal(text)

@@ -12,13 +12,11 @@ extension PartitionLedger {
             json.member("sequence", position.sequence)
             json.member("last_ordinal", position.lastOrdinal)
             json.member("whole", isWhole)
-            json.member(
-                "symbols",
-                array: { json in
-                    for (symbol, entry) in entries.sorted(by: { $0.key.text < $1.key.text }) {
-                        json.object { Self.write(symbol, entry, into: &$0) }
-                    }
-                })
+            json.array("symbols") { json in
+                for (symbol, entry) in entries.sorted(by: { $0.key.text < $1.key.text }) {
+                    json.object { Self.write(symbol, entry, into: &$0) }
+                }
+            }
         }
         return json.bytes
     }
@@ -31,26 +29,20 @@ extension PartitionLedger {
             json.member("last_id", ids.last.id)
             json.member("last_time", ids.last.time.nanoseconds)
             if !ids.holes.isEmpty {
-                json.member(
-                    "missing_ids",
-                    array: { json in
-                        for hole in ids.holes { json.object { write(hole, into: &$0) } }
-                    })
+                json.array("missing_ids") { json in
+                    for hole in ids.holes { json.object { write(hole, into: &$0) } }
+                }
             }
         }
         if !entry.values.values.isEmpty {
-            json.member(
-                "values",
-                array: { json in
-                    for value in entry.values.values { json.object { write(value, into: &$0) } }
-                })
+            json.array("values") { json in
+                for value in entry.values.values { json.object { write(value, into: &$0) } }
+            }
         }
         guard !entry.missing.parts.isEmpty else { return }
-        json.member(
-            "missing",
-            array: { json in
-                for part in entry.missing.parts { json.object { write(part, into: &$0) } }
-            })
+        json.array("missing") { json in
+            for part in entry.missing.parts { json.object { write(part, into: &$0) } }
+        }
     }
 
     /// A value has more digits than the numbers of some readers, so it is a text.

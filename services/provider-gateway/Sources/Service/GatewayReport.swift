@@ -134,17 +134,15 @@ final class GatewayReport: Sendable {
         json.member("finished", present.finished)
         json.member("opened", present.opened)
         json.member("waiting", present.waiting)
-        json.member(
-            "partitions",
-            array: { json in
-                for head in present.partitions {
-                    json.object { json in
-                        json.member("partition", head.partition.number)
-                        json.member("epoch", head.epoch)
-                        json.member("last_ordinal", head.lastOrdinal)
-                    }
+        json.array("partitions") { json in
+            for head in present.partitions {
+                json.object { json in
+                    json.member("partition", head.partition.number)
+                    json.member("epoch", head.epoch)
+                    json.member("last_ordinal", head.lastOrdinal)
                 }
-            })
+            }
+        }
         if present.role == .active { writeNewest(into: &json) }
         json.member("policy_trades", settings.policies.trades.rawValue)
         json.member("policy_quotes", settings.policies.quotes.rawValue)
@@ -164,24 +162,20 @@ final class GatewayReport: Sendable {
             json.null()
         }
         if let spooled = present.spooled {
-            json.member(
-                "spool",
-                object: { json in
-                    json.member("ticks", spooled.ticks)
-                    json.member("bytes", spooled.bytes)
-                    json.member("bytes_max", settings.spoolBytesMax)
-                })
+            json.object("spool") { json in
+                json.member("ticks", spooled.ticks)
+                json.member("bytes", spooled.bytes)
+                json.member("bytes_max", settings.spoolBytesMax)
+            }
         }
-        json.member("record", object: { json in write(present.record, into: &json) })
+        json.object("record") { json in write(present.record, into: &json) }
         if let gaps = present.gaps {
-            json.member("gaps", object: { json in write(gaps, into: &json) })
+            json.object("gaps") { json in write(gaps, into: &json) }
         }
         let losses = losses.withLock { $0 }
-        json.member(
-            "rolled_back",
-            array: { json in for loss in losses { write(loss, into: &json) } })
+        json.array("rolled_back") { json in for loss in losses { write(loss, into: &json) } }
         if let delayed = delayed.withLock({ $0 }) {
-            json.member("delayed", object: { delayed.write(into: &$0) })
+            json.object("delayed") { delayed.write(into: &$0) }
         }
     }
 
@@ -190,7 +184,7 @@ final class GatewayReport: Sendable {
             times: newest.withLock { $0 }, settings.delivery.registry, now: clock.monotonic(),
             // Delayed data come of some instruments of the list only.
             withoutTicks: !settings.source.isDelayed)
-        json.member("newest", object: { page.write(into: &$0) })
+        json.object("newest") { page.write(into: &$0) }
     }
 
     private func write(_ record: SourceRecorder.Status, into json: inout JSONWriter) {
@@ -217,21 +211,17 @@ final class GatewayReport: Sendable {
         let providers = providers.withLock { $0 }
         // The synthetic provider has no state to show beyond its settings.
         if !providers.isEmpty, settings.synthetic == nil {
-            json.member(
-                "providers",
-                object: { json in
-                    for one in providers {
-                        json.member(one.name, object: { one.write(into: &$0) })
-                    }
-                })
+            json.object("providers") { json in
+                for one in providers {
+                    json.object(one.name) { one.write(into: &$0) }
+                }
+            }
         }
         let feeders = feeders.withLock { $0 }
         if !feeders.isEmpty {
-            json.member(
-                "feeds",
-                object: { json in
-                    for feed in feeders { json.member(feed.symbol.text, feed.provider) }
-                })
+            json.object("feeds") { json in
+                for feed in feeders { json.member(feed.symbol.text, feed.provider) }
+            }
         }
     }
 

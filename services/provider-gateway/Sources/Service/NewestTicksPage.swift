@@ -38,18 +38,16 @@ struct NewestTicksPage {
     func write(into json: inout JSONWriter) {
         json.member("instruments", entries.count)
         json.member("never", entries.count { $0.nanoseconds == nil })
-        json.member(
-            "ages",
-            array: { json in
-                for (index, age) in Self.ages.enumerated() {
-                    let above = index == 0 ? -1 : Self.ages[index - 1]
-                    json.object { json in
-                        json.member("seconds", age)
-                        json.member("instruments", count(above: above, upTo: age))
-                    }
+        json.array("ages") { json in
+            for (index, age) in Self.ages.enumerated() {
+                let above = index == 0 ? -1 : Self.ages[index - 1]
+                json.object { json in
+                    json.member("seconds", age)
+                    json.member("instruments", count(above: above, upTo: age))
                 }
-            })
-        json.member("oldest", array: { writeOldest(into: &$0) })
+            }
+        }
+        json.array("oldest") { writeOldest(into: &$0) }
     }
 
     /// Returns how many instruments have a tick that is older than `above` seconds and not older

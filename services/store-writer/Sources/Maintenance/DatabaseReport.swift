@@ -58,16 +58,12 @@ final class DatabaseReport: Sendable {
         } else {
             json.null()
         }
-        json.member(
-            "retention_days",
-            object: { json in
-                for rule in retention.rules { json.member(rule.table, rule.days) }
-            })
-        json.member(
-            "bytes",
-            object: { json in
-                for (table, bytes) in state.sizes { json.member(table, bytes) }
-            })
+        json.object("retention_days") { json in
+            for rule in retention.rules { json.member(rule.table, rule.days) }
+        }
+        json.object("bytes") { json in
+            for (table, bytes) in state.sizes { json.member(table, bytes) }
+        }
         for (name, time) in [("bytes_at", state.sizedAt), ("kept_at", state.keptAt)] {
             if time.isDefined {
                 json.member(name, time: time)

@@ -17,19 +17,15 @@ struct ActionsDocument {
         writer.object { writer in
             writer.member("at", seconds: now)
             writer.member("on", isOn)
-            writer.member(
-                "carrier",
-                object: { writer in
-                    writeState(carrier, &writer)
-                    if let count = carrier.value { writer.member("not_taken", count) }
-                })
-            writer.member("sent", array: { for each in sent.reversed() { write(each, &$0) } })
-            writer.member("history", object: { writeState(history, &$0) })
-            writer.member(
-                "items",
-                array: { writer in
-                    for each in history.value?.actions ?? [] { write(each, &writer) }
-                })
+            writer.object("carrier") { writer in
+                writeState(carrier, &writer)
+                if let count = carrier.value { writer.member("not_taken", count) }
+            }
+            writer.array("sent") { for each in sent.reversed() { write(each, &$0) } }
+            writer.object("history") { writeState(history, &$0) }
+            writer.array("items") { writer in
+                for each in history.value?.actions ?? [] { write(each, &writer) }
+            }
         }
         return writer.bytes
     }
@@ -49,14 +45,12 @@ struct ActionsDocument {
             writer.member("command", sent.request.command)
             writer.member("reason", sent.request.reason)
             writer.member("stage", sent.answer.map { "\($0.stage)" } ?? "asked")
-            writer.member(
-                "lines",
-                array: { writer in
-                    let text = sent.answer?.outcome ?? ""
-                    for line in text.split(separator: "\n") {
-                        writer.value(OverviewMaker.line(String(line)))
-                    }
-                })
+            writer.array("lines") { writer in
+                let text = sent.answer?.outcome ?? ""
+                for line in text.split(separator: "\n") {
+                    writer.value(OverviewMaker.line(String(line)))
+                }
+            }
         }
     }
 

@@ -14,20 +14,16 @@ struct AlertsDocument {
         writer.object { writer in
             writer.member("at", seconds: now)
             if let prometheus {
-                writer.member(
-                    "prometheus",
-                    object: { writer in
-                        writer.member("address", prometheus)
-                        write(known, &writer)
-                    })
+                writer.object("prometheus") { writer in
+                    writer.member("address", prometheus)
+                    write(known, &writer)
+                }
             }
-            writer.member(
-                "troubles",
-                array: { writer in
-                    for line in verdict where [.warning, .bad].contains(line.level) {
-                        write(line, &writer)
-                    }
-                })
+            writer.array("troubles") { writer in
+                for line in verdict where [.warning, .bad].contains(line.level) {
+                    write(line, &writer)
+                }
+            }
         }
         return writer.bytes
     }
@@ -40,7 +36,7 @@ struct AlertsDocument {
         let list = known.value ?? AlertList()
         writer.member("total", list.total)
         writer.member("watchdog", list.hasWatchdog)
-        writer.member("items", array: { for alert in list.alerts { write(alert, &$0) } })
+        writer.array("items") { for alert in list.alerts { write(alert, &$0) } }
     }
 
     private func write(_ alert: AlertList.Alert, _ writer: inout JSONWriter) {
@@ -50,7 +46,7 @@ struct AlertsDocument {
             writer.member("firing", alert.isFiring)
             writer.member("since", alert.since)
             writer.member("summary", alert.summary)
-            writer.member("labels", array: { for label in alert.labels { $0.value(label) } })
+            writer.array("labels") { for label in alert.labels { $0.value(label) } }
             if let url = alert.runbookURL { writer.member("runbook_url", url) }
             writePage(of: alert.runbook, &writer)
         }

@@ -15,16 +15,14 @@ struct BarDocument {
         var json = JSONWriter(capacity: 2_048 + replaced.count * 256)
         json.object { json in
             json.member("name", name)
-            json.member("words", array: { for text in words { $0.value(text) } })
-            json.member(
-                "versions",
-                array: { json in
-                    for (index, version) in (replaced + [row.standing]).enumerated() {
-                        let above = Int64(replaced.count - index)
-                        write(version, number: max(1, row.replaced + 1 - above), &json)
-                    }
-                })
-            json.member("gaps", array: { for gap in gaps { write(gap, &$0) } })
+            json.array("words") { for text in words { $0.value(text) } }
+            json.array("versions") { json in
+                for (index, version) in (replaced + [row.standing]).enumerated() {
+                    let above = Int64(replaced.count - index)
+                    write(version, number: max(1, row.replaced + 1 - above), &json)
+                }
+            }
+            json.array("gaps") { for gap in gaps { write(gap, &$0) } }
             json.member("explain", TapeCommand.explain(row.identity, in: stack))
             json.member(
                 "prove", TapeCommand.prove(row.identity, until: row.closeTime, in: stack))

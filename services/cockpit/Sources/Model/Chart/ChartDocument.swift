@@ -21,16 +21,14 @@ struct ChartDocument {
             if let earlier = page.earlier { json.member("earlier", TimeText.of(earlier)) }
             if let later = page.later { json.member("later", TimeText.of(later)) }
             json.member("slots", board.slots)
-            json.member("prices", array: { for mark in board.prices { write(mark, &$0) } })
-            json.member("times", array: { for mark in board.times { write(mark, &$0) } })
+            json.array("prices") { for mark in board.prices { write(mark, &$0) } }
+            json.array("times") { for mark in board.times { write(mark, &$0) } }
             json.member("volume_max", TradeText.volume(board.volumeMax))
-            json.member(
-                "bars",
-                array: { json in
-                    for (index, candle) in board.candles.enumerated() {
-                        write(candle, board.place(index), &json)
-                    }
-                })
+            json.array("bars") { json in
+                for (index, candle) in board.candles.enumerated() {
+                    write(candle, board.place(index), &json)
+                }
+            }
         }
         return json.bytes
     }
@@ -55,7 +53,7 @@ struct ChartDocument {
             json.member("version", row.replaced + 1)
             json.member("missing", max(0, row.replaced - Int64(candle.ghosts.count)))
             json.member("partial", row.isPartial)
-            json.member("marks", array: { for text in BarMarks(row).texts { $0.value(text) } })
+            json.array("marks") { for text in BarMarks(row).texts { $0.value(text) } }
             json.member("volume_part", candle.volume)
             TradeText.write(row.standing, after: row.closeTime, &json)
             write(candle.shape, &json)
@@ -63,31 +61,27 @@ struct ChartDocument {
             if let ask = candle.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
             if let height = candle.bid { json.member("bid_at", height) }
             if let height = candle.ask { json.member("ask_at", height) }
-            json.member(
-                "ghosts",
-                array: { json in
-                    for ghost in candle.ghosts {
-                        json.object { json in
-                            json.member("version", ghost.number)
-                            json.member("volume_part", ghost.volume)
-                            TradeText.write(ghost.version, after: row.closeTime, &json)
-                            write(ghost.shape, &json)
-                        }
+            json.array("ghosts") { json in
+                for ghost in candle.ghosts {
+                    json.object { json in
+                        json.member("version", ghost.number)
+                        json.member("volume_part", ghost.volume)
+                        TradeText.write(ghost.version, after: row.closeTime, &json)
+                        write(ghost.shape, &json)
                     }
-                })
+                }
+            }
         }
     }
 
     /// Heights: open, high, low, close.
     private func write(_ shape: ChartBoard.Shape?, _ json: inout JSONWriter) {
         guard let shape else { return }
-        json.member(
-            "shape",
-            array: { json in
-                for height in [shape.open, shape.high, shape.low, shape.close] {
-                    json.value(height)
-                }
-            })
+        json.array("shape") { json in
+            for height in [shape.open, shape.high, shape.low, shape.close] {
+                json.value(height)
+            }
+        }
     }
 }
 
@@ -99,17 +93,15 @@ struct ChoicesDocument {
         var json = JSONWriter(capacity: 4_096)
         json.object { json in
             json.member("more", choices.hasMoreSymbols)
-            json.member("symbols", array: { for each in choices.symbols { $0.value(each) } })
-            json.member(
-                "offers",
-                array: { json in
-                    for offer in choices.offers {
-                        json.object { json in
-                            json.member("series", offer.series)
-                            json.member("source", offer.source)
-                        }
+            json.array("symbols") { for each in choices.symbols { $0.value(each) } }
+            json.array("offers") { json in
+                for offer in choices.offers {
+                    json.object { json in
+                        json.member("series", offer.series)
+                        json.member("source", offer.source)
                     }
-                })
+                }
+            }
         }
         return json.bytes
     }

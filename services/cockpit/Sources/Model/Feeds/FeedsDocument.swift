@@ -10,9 +10,9 @@ struct FeedsDocument {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("at", seconds: look.measuredAt)
-            writer.member("sources", array: { for each in look.sources { write(each, &$0) } })
+            writer.array("sources") { for each in look.sources { write(each, &$0) } }
             writer.member("hidden", look.hidden)
-            writer.member("rows", array: { for row in look.rows { write(row, &$0) } })
+            writer.array("rows") { for row in look.rows { write(row, &$0) } }
         }
         return writer.bytes
     }
@@ -27,18 +27,16 @@ struct FeedsDocument {
                 writer.member("listed", newest.oldest.count)
                 writer.member("never", newest.never)
                 writer.member("older", newest.older)
-                writer.member(
-                    "ages",
-                    array: { writer in
-                        for age in newest.ages {
-                            writer.array { writer in
-                                writer.value(age.seconds)
-                                writer.value(age.instruments)
-                            }
+                writer.array("ages") { writer in
+                    for age in newest.ages {
+                        writer.array { writer in
+                            writer.value(age.seconds)
+                            writer.value(age.instruments)
                         }
-                    })
+                    }
+                }
             }
-            writer.member("feeds", array: { for feed in source.feeds { write(feed, &$0) } })
+            writer.array("feeds") { for feed in source.feeds { write(feed, &$0) } }
         }
     }
 
@@ -50,8 +48,8 @@ struct FeedsDocument {
             if !feed.state.advice.isEmpty { writer.member("advice", feed.state.advice) }
             if let runbook = feed.state.runbook { writer.member("runbook", runbook) }
             writer.member("counts", feed.counts)
-            writer.member("troubles", array: { for each in feed.troubles { $0.value(each) } })
-            writer.member("limits", array: { for limit in feed.limits { write(limit, &$0) } })
+            writer.array("troubles") { for each in feed.troubles { $0.value(each) } }
+            writer.array("limits") { for limit in feed.limits { write(limit, &$0) } }
             writer.member("waiting", feed.waiting)
             if let next = feed.next { writer.member("next", next) }
         }
@@ -71,19 +69,17 @@ struct FeedsDocument {
     private func write(_ row: FeedBoard.Row, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("symbol", row.symbol)
-            writer.member(
-                "cells",
-                array: { writer in
-                    for cell in row.cells {
-                        writer.array { writer in
-                            writer.value(cell.source)
-                            if let at = cell.newestAt {
-                                // A tenth of a second is what people see.
-                                writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
-                            }
+            writer.array("cells") { writer in
+                for cell in row.cells {
+                    writer.array { writer in
+                        writer.value(cell.source)
+                        if let at = cell.newestAt {
+                            // A tenth of a second is what people see.
+                            writer.value((Double(at.nanoseconds) / 1e8).rounded() / 10)
                         }
                     }
-                })
+                }
+            }
         }
     }
 }

@@ -15,12 +15,12 @@ struct LettersDocument {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("letters", object: { write(letters, news, &$0) })
-            writer.member("replays", object: { writeState(replays, &$0) })
+            writer.object("letters") { write(letters, news, &$0) }
+            writer.object("replays") { writeState(replays, &$0) }
             writer.member("all", ReplayCommand.all(in: stack))
             writer.member("dry", ReplayCommand.dry)
-            writer.member("groups", array: { for each in news.groups { write(each, news, &$0) } })
-            writer.member("items", array: { for each in news.shown { write(each, &$0) } })
+            writer.array("groups") { for each in news.groups { write(each, news, &$0) } }
+            writer.array("items") { for each in news.shown { write(each, &$0) } }
         }
         return writer.bytes
     }

@@ -17,13 +17,10 @@ struct LookDocument {
         writer.object { writer in
             writer.member("now", Self.seconds(sighting.now))
             writer.member("time", time.description)
-            writer.member(
-                "verdict", array: { for line in overview.verdict { Self.write(line, &$0) } })
-            writer.member("edges", array: { for edge in overview.edges { Self.write(edge, &$0) } })
-            writer.member(
-                "figures", array: { for figure in overview.figures { Self.write(figure, &$0) } })
-            writer.member(
-                "members", array: { for member in sighting.members { Self.write(member, &$0) } })
+            writer.array("verdict") { for line in overview.verdict { Self.write(line, &$0) } }
+            writer.array("edges") { for edge in overview.edges { Self.write(edge, &$0) } }
+            writer.array("figures") { for figure in overview.figures { Self.write(figure, &$0) } }
+            writer.array("members") { for member in sighting.members { Self.write(member, &$0) } }
             write("services", sighting.services, &writer) { services, writer in
                 for service in services { Self.write(service, &writer) }
             }
@@ -33,13 +30,11 @@ struct LookDocument {
             write("gaps", sighting.gaps, &writer) { _, _ in }
             writer.member("gaps_version", gapsVersion)
             let counts = sighting.gaps.value?.counts ?? [:]
-            writer.member(
-                "gap_counts",
-                object: { writer in
-                    for (state, count) in counts.sorted(by: { $0.key < $1.key }) {
-                        writer.member(state, count)
-                    }
-                })
+            writer.object("gap_counts") { writer in
+                for (state, count) in counts.sorted(by: { $0.key < $1.key }) {
+                    writer.member(state, count)
+                }
+            }
         }
         return writer.bytes
     }
@@ -52,19 +47,15 @@ struct LookDocument {
         _ name: String, _ known: Known<Value>, _ writer: inout JSONWriter,
         _ items: (Value, inout JSONWriter) -> Void
     ) {
-        writer.member(
-            name,
-            object: { writer in
-                Self.write(known.measuredAt, &writer)
-                if let absence = known.absence(at: sighting.now) {
-                    writer.member("absence", OverviewMaker.line(absence))
-                }
-                writer.member(
-                    "items",
-                    array: { writer in
-                        if let value = known.value { items(value, &writer) }
-                    })
-            })
+        writer.object(name) { writer in
+            Self.write(known.measuredAt, &writer)
+            if let absence = known.absence(at: sighting.now) {
+                writer.member("absence", OverviewMaker.line(absence))
+            }
+            writer.array("items") { writer in
+                if let value = known.value { items(value, &writer) }
+            }
+        }
     }
 
     /// What was never measured has no time.
@@ -126,18 +117,16 @@ struct LookDocument {
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))
-            writer.member(
-                "providers",
-                array: { writer in
-                    for provider in service.providers {
-                        writer.object { writer in
-                            writer.member("name", provider.name)
-                            writer.member("connected", provider.isConnected)
-                            let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
-                            writer.member("feeds", feeds.joined(separator: ", "))
-                        }
+            writer.array("providers") { writer in
+                for provider in service.providers {
+                    writer.object { writer in
+                        writer.member("name", provider.name)
+                        writer.member("connected", provider.isConnected)
+                        let feeds = provider.feedCounts.map { "\($0.count) \($0.state)" }
+                        writer.member("feeds", feeds.joined(separator: ", "))
                     }
-                })
+                }
+            }
         }
     }
 

@@ -10,8 +10,8 @@ struct PartitionsDocument {
         writer.object { writer in
             writer.member("at", seconds: now)
             writer.member("scaler_each", ScalerLag.each)
-            writer.member("groups", array: { for group in look.groups { write(group, &$0) } })
-            writer.member("shares", array: { for share in look.shares { write(share, &$0) } })
+            writer.array("groups") { for group in look.groups { write(group, &$0) } }
+            writer.array("shares") { for share in look.shares { write(share, &$0) } }
         }
         return writer.bytes
     }
@@ -20,19 +20,17 @@ struct PartitionsDocument {
         writer.object { writer in
             writer.member("name", group.name)
             writer.member("partitions", group.partitions)
-            writer.member("members", array: { for each in group.members { write(each, &$0) } })
+            writer.array("members") { for each in group.members { write(each, &$0) } }
             if let scaler = group.scaler {
-                writer.member(
-                    "scaler",
-                    object: { writer in
-                        writer.member("records", scaler.records)
-                        if let seconds = scaler.seconds { writer.member("seconds", seconds) }
-                        if let drain = scaler.drainSeconds { writer.member("drain", drain) }
-                        writer.member("asks", scaler.asked(partitions: group.partitions))
-                        writer.member("at", seconds: group.scalerAt)
-                    })
+                writer.object("scaler") { writer in
+                    writer.member("records", scaler.records)
+                    if let seconds = scaler.seconds { writer.member("seconds", seconds) }
+                    if let drain = scaler.drainSeconds { writer.member("drain", drain) }
+                    writer.member("asks", scaler.asked(partitions: group.partitions))
+                    writer.member("at", seconds: group.scalerAt)
+                }
             }
-            writer.member("rows", array: { for row in group.rows { write(row, &$0) } })
+            writer.array("rows") { for row in group.rows { write(row, &$0) } }
         }
     }
 
@@ -40,7 +38,7 @@ struct PartitionsDocument {
         writer.object { writer in
             writer.member("name", member.name)
             writer.member("state", member.state)
-            writer.member("held", array: { for each in member.held { $0.value(each) } })
+            writer.array("held") { for each in member.held { $0.value(each) } }
             writer.member("at", seconds: member.heardAt)
             writer.member("limit", Double(member.limitNanoseconds) / 1e9)
         }
@@ -49,36 +47,30 @@ struct PartitionsDocument {
     private func write(_ row: PartitionBoard.Row, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("partition", row.partition)
-            writer.member("owners", array: { for owner in row.owners { $0.value(owner) } })
+            writer.array("owners") { for owner in row.owners { $0.value(owner) } }
             writer.member("at", seconds: row.heardAt)
             writer.member("limit", Double(row.limitNanoseconds) / 1e9)
             if let record = row.record {
-                writer.member(
-                    "record",
-                    object: { writer in
-                        writer.member("owner", record.owner)
-                        writer.member("epoch", record.epoch)
-                        writer.member("since", record.since)
-                        writer.member("at", seconds: row.recordAt)
-                    })
+                writer.object("record") { writer in
+                    writer.member("owner", record.owner)
+                    writer.member("epoch", record.epoch)
+                    writer.member("since", record.since)
+                    writer.member("at", seconds: row.recordAt)
+                }
             }
             if let previous = row.previous { writer.member("previous", previous) }
             if let lag = row.lag {
-                writer.member(
-                    "lag",
-                    object: { writer in
-                        writer.member("records", lag.records)
-                        if let seconds = lag.seconds { writer.member("seconds", seconds) }
-                        writer.member("at", seconds: lag.reportedAt)
-                    })
+                writer.object("lag") { writer in
+                    writer.member("records", lag.records)
+                    if let seconds = lag.seconds { writer.member("seconds", seconds) }
+                    writer.member("at", seconds: lag.reportedAt)
+                }
             }
             if let checkpoint = row.checkpointAt {
-                writer.member(
-                    "checkpoint",
-                    object: { writer in
-                        writer.member("stored", seconds: checkpoint)
-                        writer.member("at", seconds: row.checkpointSaidAt)
-                    })
+                writer.object("checkpoint") { writer in
+                    writer.member("stored", seconds: checkpoint)
+                    writer.member("at", seconds: row.checkpointSaidAt)
+                }
             }
         }
     }

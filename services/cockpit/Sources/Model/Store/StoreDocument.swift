@@ -10,24 +10,20 @@ struct StoreDocument {
         var writer = JSONWriter(capacity: 8_192)
         writer.object { writer in
             writer.member("at", seconds: now)
-            writer.member("writers", array: { for each in look.writers { write(each, &$0) } })
-            writer.member("room", object: { write(look.room, &$0) })
-            writer.member(
-                "backups",
-                object: { writer in
-                    writer.member("at", seconds: look.backupsAt)
-                    writer.member(
-                        "items",
-                        array: { writer in
-                            for backup in look.backups {
-                                writer.object { writer in
-                                    writer.member("kind", backup.kind)
-                                    writer.member("finished", backup.finished)
-                                    writer.member("old", backup.isOld)
-                                }
-                            }
-                        })
-                })
+            writer.array("writers") { for each in look.writers { write(each, &$0) } }
+            writer.object("room") { write(look.room, &$0) }
+            writer.object("backups") { writer in
+                writer.member("at", seconds: look.backupsAt)
+                writer.array("items") { writer in
+                    for backup in look.backups {
+                        writer.object { writer in
+                            writer.member("kind", backup.kind)
+                            writer.member("finished", backup.finished)
+                            writer.member("old", backup.isOld)
+                        }
+                    }
+                }
+            }
         }
         return writer.bytes
     }
@@ -49,20 +45,17 @@ struct StoreDocument {
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten {
-                json.member(
-                    "unwritten",
-                    object: { json in
-                        json.member("records", lag.records)
-                        if let seconds = lag.seconds { json.member("seconds", seconds) }
-                        json.member("at", seconds: lag.reportedAt)
-                    })
+                json.object("unwritten") { json in
+                    json.member("records", lag.records)
+                    if let seconds = lag.seconds { json.member("seconds", seconds) }
+                    json.member("at", seconds: lag.reportedAt)
+                }
             }
-            json.member("threads", array: { for worker in page.workers { $0.value(worker.state) } })
+            json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
             let error = page.workers.compactMap(\.lastError).first
             if let error { json.member("error", OverviewMaker.line(error)) }
             if let durable = page.isDurable { json.member("durable", durable) }
-            json.member(
-                "problems", array: { for each in page.problems { $0.value(each) } })
+            json.array("problems") { for each in page.problems { $0.value(each) } }
             if let problem = page.databaseProblem {
                 json.member("database_problem", OverviewMaker.line(problem))
             }
@@ -84,17 +77,15 @@ struct StoreDocument {
             json.member("trouble", trouble.words)
             json.member("runbook", trouble.runbook)
         }
-        json.member(
-            "tables",
-            array: { json in
-                for (table, bytes) in room.tables.sorted(by: {
-                    ($1.value, $0.key) < ($0.value, $1.key)
-                }) {
-                    json.object { json in
-                        json.member("name", table)
-                        json.member("bytes", bytes)
-                    }
+        json.array("tables") { json in
+            for (table, bytes) in room.tables.sorted(by: {
+                ($1.value, $0.key) < ($0.value, $1.key)
+            }) {
+                json.object { json in
+                    json.member("name", table)
+                    json.member("bytes", bytes)
                 }
-            })
+            }
+        }
     }
 }

@@ -27,15 +27,13 @@ struct TapeDocument {
             if let symbol = question.symbol { writer.member("symbol", symbol.text) }
             if let from { writer.member("from", from) }
             if let newest {
-                writer.member(
-                    "newest",
-                    object: { writer in
-                        writer.member("sequence", newest.sequence)
-                        writer.member("time", newest.time.description)
-                    })
+                writer.object("newest") { writer in
+                    writer.member("sequence", newest.sequence)
+                    writer.member("time", newest.time.description)
+                }
             }
             writer.member("cut", isCut)
-            writer.member("packets", array: { for packet in packets { write(packet, &$0) } })
+            writer.array("packets") { for packet in packets { write(packet, &$0) } }
         }
         return writer.bytes
     }
@@ -52,7 +50,7 @@ struct TapeDocument {
             }
             if let header = packet.header { write(header, packet.flags, &writer) }
             if let marker = packet.marker { write(marker, &writer) }
-            writer.member("ticks", array: { for tick in packet.ticks { write(tick, &$0) } })
+            writer.array("ticks") { for tick in packet.ticks { write(tick, &$0) } }
             writer.member("more", packet.more)
         }
     }
@@ -69,8 +67,7 @@ struct TapeDocument {
             ("watermark", Self.text(header.watermark)), ("sent", Self.text(header.sendTime)),
             ("checksum", "0x\(String(header.checksum, radix: 16))"),
         ]
-        writer.member(
-            "header", array: { for (name, value) in values { Self.pair(name, value, &$0) } })
+        writer.array("header") { for (name, value) in values { Self.pair(name, value, &$0) } }
     }
 
     private func write(_ marker: EpochMarker, _ writer: inout JSONWriter) {
@@ -79,8 +76,7 @@ struct TapeDocument {
             ("previous_epoch", "\(marker.previousEpoch)"),
             ("previous_sequence", "\(marker.previousSequence)"),
         ]
-        writer.member(
-            "marker", array: { for (name, value) in values { Self.pair(name, value, &$0) } })
+        writer.array("marker") { for (name, value) in values { Self.pair(name, value, &$0) } }
     }
 
     private func write(_ tick: SeenPacket.Tick, _ writer: inout JSONWriter) {
@@ -89,11 +85,9 @@ struct TapeDocument {
             writer.member("symbol", OverviewMaker.line(tick.symbol))
             writer.member("time", Self.text(tick.time))
             if let ordinal = tick.ordinal { writer.member("ordinal", "\(ordinal)") }
-            writer.member(
-                "fields",
-                array: { writer in
-                    for field in tick.fields { Self.pair(field.name, field.text, &writer) }
-                })
+            writer.array("fields") { writer in
+                for field in tick.fields { Self.pair(field.name, field.text, &writer) }
+            }
         }
     }
 

@@ -69,8 +69,8 @@ import Testing
     @Test("the document has the alerts with their time, or says that no Prometheus is named")
     func document() throws {
         let troubles = [
-            Overview.Line(level: .bad, text: "NATS AWAY", runbook: "Nats"),
-            Overview.Line(level: .unknown, text: "LOOKING"),
+            Overview.Line(.bad, "NATS AWAY", "Nats"),
+            Overview.Line(.unknown, "LOOKING"),
         ]
         func json(_ prometheus: String?, _ known: Known<AlertList>) throws -> JSONValue {
             try JSONValue.parse(

@@ -69,7 +69,7 @@ import Testing
             (["partition": "1", "count": ""], "1 to 16 packets"),
         ] as [([String: String], String)])
     func refused(parameters: [String: String], words: String) throws {
-        let error = #expect(throws: TapeQuestion.Refusal.self) { try question(parameters) }
+        let error = #expect(throws: QuestionRefusal.self) { try question(parameters) }
         let text = "\(try #require(error))"
         #expect(text.contains(words) && !text.contains("\n") && text.utf8.count < 200, "\(text)")
     }
@@ -81,7 +81,7 @@ import Testing
         #expect(
             try question(["symbol": "AAPL", "partition": "\(partition)"]).partition.number
                 == partition)
-        let error = #expect(throws: TapeQuestion.Refusal.self) {
+        let error = #expect(throws: QuestionRefusal.self) {
             try question(["symbol": "AAPL", "partition": "\((partition + 1) % 8)"])
         }
         #expect("\(try #require(error))".contains("AAPL is in partition \(partition)"))

@@ -263,7 +263,7 @@ import Testing
         let whole = Self.asked.merging(["open": "1", "number": "0", "from": ""]) { $1 }
         #expect(try ChartQuestion.read("/chart-bar.json", whole) != nil)
         let path = change["from"] == nil ? "/chart-bar.json" : "/chart.json"
-        let error = #expect(throws: ChartQuestion.Refusal.self) {
+        let error = #expect(throws: QuestionRefusal.self) {
             try ChartQuestion.read(path, whole.merging(change) { $1 })
         }
         let sentence = try #require(error).description

@@ -24,7 +24,7 @@ import Testing
         let overview = Self.overview()
         #expect(
             overview.verdict
-                == [.init(level: .good, text: "ALL GOOD  60 ticks/s  no gap open", runbook: nil)])
+                == [.init(.good, "ALL GOOD  60 ticks/s  no gap open")])
         #expect(overview.edges.map(\.state) == Array(repeating: .flows, count: 5))
         #expect(
             overview.edges.map { "\($0.from) > \($0.to)" } == [
@@ -57,11 +57,8 @@ import Testing
             Self.gap("SPY", 2_010, 2_020), Self.gap("QQQ", 900, 1_000), Self.gap("IBM", 500, 600))
         #expect(
             lost == [
-                .init(level: .good, text: "ALL GOOD now  60 ticks/s  no gap open"),
-                .init(
-                    level: .warning,
-                    text: "LOST TODAY: 26 s of 3 symbols, which nothing will fill",
-                    runbook: "Gaps"),
+                .init(.good, "ALL GOOD now  60 ticks/s  no gap open"),
+                .init(.warning, "LOST TODAY: 26 s of 3 symbols, which nothing will fill", "Gaps"),
             ])
         // What began yesterday counts from midnight on.
         #expect(
@@ -71,7 +68,7 @@ import Testing
                 == true)
         #expect(
             lines(Self.gap("AAPL", 500, 600)) == [
-                .init(level: .good, text: "ALL GOOD  60 ticks/s  no gap open")
+                .init(.good, "ALL GOOD  60 ticks/s  no gap open")
             ])
     }
 

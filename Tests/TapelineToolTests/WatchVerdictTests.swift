@@ -47,7 +47,7 @@ import Testing
         _ = verdict.judge(Self.sight())
         var sight = Self.sight(1)
         change(&sight)
-        let wanted = [WatchVerdict.Line(level: level, text: text, runbook: page)]
+        let wanted = [WatchVerdict.Line(level, text, page)]
         #expect(verdict.judge(sight) == wanted, sourceLocation: place)
         for page in [page].compactMap({ $0 }) {
             let path = "\(ServerPrograms.checkout)/docs/runbooks/\(page).md"
@@ -155,7 +155,7 @@ import Testing
         let text = "NATS AWAY 4 s: gateways keep ticks in their spools; owners stay"
         #expect(
             verdict.judge(sight)
-                == [WatchVerdict.Line(level: .bad, text: text, runbook: "Nats")])
+                == [WatchVerdict.Line(.bad, text, "Nats")])
         sight.databaseProblem = "no answer"
         #expect(verdict.judge(sight).map(\.level) == [.bad, .bad])
         sight = Self.sight(5)

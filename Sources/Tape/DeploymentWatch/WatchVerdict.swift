@@ -12,7 +12,7 @@ package struct WatchVerdict: Sendable {
         /// The name of the page in `docs/runbooks`.
         package var runbook: String?
 
-        package init(level: Level, text: String, runbook: String? = nil) {
+        package init(_ level: Level, _ text: String, _ runbook: String? = nil) {
             self.level = level
             self.text = text
             self.runbook = runbook
@@ -72,9 +72,8 @@ package struct WatchVerdict: Sendable {
             let age = Self.age(nats, sight.now)
             return [
                 Line(
-                    level: .bad,
-                    text: "NATS AWAY\(age): gateways keep ticks in their spools; owners stay",
-                    runbook: "Nats")
+                    .bad, "NATS AWAY\(age): gateways keep ticks in their spools; owners stay",
+                    "Nats")
             ] + (database.map { [Self.away($0, sight)] } ?? [])
         }
         noteLags(sight)
@@ -127,9 +126,8 @@ package struct WatchVerdict: Sendable {
             room = ", room for about \(SpanText.of(Double(free) / rate))"
         }
         return Line(
-            level: .bad,
-            text: "DATABASE AWAY\(age(start, sight.now)): the tape keeps the rows\(room)",
-            runbook: "BreakerOpen")
+            .bad, "DATABASE AWAY\(age(start, sight.now)): the tape keeps the rows\(room)",
+            "BreakerOpen")
     }
 
     /// The groups without which nothing comes out.
@@ -142,24 +140,22 @@ package struct WatchVerdict: Sendable {
             guard ready == 0 else { continue }
             let lost = group == "operator" ? "no bars are made" : "no rows are stored"
             lines.append(
-                Line(
-                    level: .bad, text: "NO \(group.uppercased()) IS READY: \(lost)",
-                    runbook: "Services"))
+                Line(.bad, "NO \(group.uppercased()) IS READY: \(lost)", "Services"))
         }
         for group in sight.groups where group.silent > 0 {
             lines.append(
                 Line(
-                    level: .warning,
-                    text: "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE NO LIVE "
-                        + "OWNER", runbook: "Owners"))
+                    .warning,
+                    "\(group.silent) PARTITIONS OF \(group.name.uppercased()) HAVE NO LIVE "
+                        + "OWNER", "Owners"))
         }
         // Readers of other groups may read some partitions only.
         for group in sight.groups where group.unheard > 0 && groupsNeeded.contains(group.name) {
             lines.append(
                 Line(
-                    level: .warning,
-                    text: "\(group.unheard) PARTITIONS OF \(group.name.uppercased()) UNHEARD: "
-                        + "nobody says how far they are read", runbook: "Owners"))
+                    .warning,
+                    "\(group.unheard) PARTITIONS OF \(group.name.uppercased()) UNHEARD: "
+                        + "nobody says how far they are read", "Owners"))
         }
         return lines
     }
@@ -167,25 +163,22 @@ package struct WatchVerdict: Sendable {
     private func sourceLines(_ sight: WatchSight) -> [Line] {
         if sight.sources.isEmpty {
             return [
-                Line(level: .warning, text: "NO SOURCE: no gateway has put ticks on the tape")
+                Line(.warning, "NO SOURCE: no gateway has put ticks on the tape")
             ]
         }
         let silent = sight.sources.compactMap { source in
             source.watermarkSeconds.flatMap { age in
                 age > silentAfterSeconds
                     ? Line(
-                        level: .bad,
-                        text: "SOURCE \(source.name) SILENT \(SpanText.of(age)): its bars wait",
-                        runbook: "SourceMissing") : nil
+                        .bad, "SOURCE \(source.name) SILENT \(SpanText.of(age)): its bars wait",
+                        "SourceMissing") : nil
             }
         }
         guard !sight.silentFeeds.isEmpty else { return silent }
         let names = sight.silentFeeds.prefix(3).joined(separator: ", ")
         let more = sight.silentFeeds.count > 3 ? " and \(sight.silentFeeds.count - 3) more" : ""
         return silent + [
-            Line(
-                level: .warning, text: "FEEDS DO NOT DELIVER: \(names)\(more)",
-                runbook: "ProviderFeedsDown")
+            Line(.warning, "FEEDS DO NOT DELIVER: \(names)\(more)", "ProviderFeedsDown")
         ]
     }
 
@@ -193,16 +186,13 @@ package struct WatchVerdict: Sendable {
         var lines: [Line] = []
         if sight.freePercent < HeadroomLevel.lowPercent {
             lines.append(
-                Line(
-                    level: .warning, text: "TAPE NEARLY FULL: \(sight.freePercent) % free",
-                    runbook: "TapeRoom"))
+                Line(.warning, "TAPE NEARLY FULL: \(sight.freePercent) % free", "TapeRoom"))
         }
         if sight.spooledTicks > 0 {
             lines.append(
                 Line(
-                    level: .warning,
-                    text: "SPOOL IN USE: \(sight.spooledTicks) ticks wait for the tape",
-                    runbook: "Spool"))
+                    .warning, "SPOOL IN USE: \(sight.spooledTicks) ticks wait for the tape", "Spool"
+                ))
         }
         return lines
     }
@@ -214,11 +204,10 @@ package struct WatchVerdict: Sendable {
             guard isGrowing || lag.last >= Self.lagLarge else { return nil }
             let name = group.name.uppercased()
             return Line(
-                level: .warning,
-                text: isGrowing
+                .warning,
+                isGrowing
                     ? "\(name) FALLS BEHIND: \(lag.last) ticks, growing"
-                    : "\(name) IS FAR BEHIND: \(lag.last) ticks",
-                runbook: "GroupLag")
+                    : "\(name) IS FAR BEHIND: \(lag.last) ticks", "GroupLag")
         }
     }
 
@@ -227,17 +216,15 @@ package struct WatchVerdict: Sendable {
         if let problem = sight.gaps.problem {
             let reason = problem.split(whereSeparator: \.isNewline).joined(separator: "; ")
             let text = "GAPS NOT SEEN: \(reason)".prefix(80)
-            lines.append(Line(level: .warning, text: String(text)))
+            lines.append(Line(.warning, String(text)))
         }
         if let open = sight.gaps.open, open > 0 {
             lines.append(
-                Line(
-                    level: .warning, text: "\(open) GAPS OPEN: 'tapeline gaps' lists them",
-                    runbook: "Gaps"))
+                Line(.warning, "\(open) GAPS OPEN: 'tapeline gaps' lists them", "Gaps"))
         }
         if let clock = sight.clock {
             if let difference = clock.difference(of: "PostgreSQL") {
-                lines.append(Line(level: .warning, text: "CLOCK OFF: \(difference)"))
+                lines.append(Line(.warning, "CLOCK OFF: \(difference)"))
             }
         }
         return lines
@@ -251,6 +238,6 @@ package struct WatchVerdict: Sendable {
         }
         if sight.liveFeeds > 0 { parts.append("\(sight.liveFeeds) feeds live") }
         if sight.gaps.open == 0 { parts.append("no gap open") }
-        return Line(level: .good, text: parts.joined(separator: "  "))
+        return Line(.good, parts.joined(separator: "  "))
     }
 }

@@ -12,7 +12,7 @@ final class ChartDesk: Sendable {
     func answer(
         _ path: String, _ parameters: [String: String], at now: MonotonicTime
     ) -> PageAnswer? {
-        do throws(ChartQuestion.Refusal) {
+        do throws(QuestionRefusal) {
             guard let question = try ChartQuestion.read(path, parameters) else { return nil }
             return PageAnswer(desk.look(question, at: now), at: now)
         } catch {

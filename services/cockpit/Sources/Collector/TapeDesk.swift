@@ -21,7 +21,7 @@ final class TapeDesk: Sendable {
         _ path: String, _ parameters: [String: String], at now: MonotonicTime
     ) -> PageAnswer? {
         guard path == TapeQuestion.path, let names else { return nil }
-        do throws(TapeQuestion.Refusal) {
+        do throws(QuestionRefusal) {
             let question = try TapeQuestion(parameters, names)
             return PageAnswer(desk.look(question, at: now), at: now)
         } catch {

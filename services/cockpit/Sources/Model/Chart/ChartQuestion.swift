@@ -14,21 +14,14 @@ enum ChartQuestion: Choosable {
     /// The parameters that requests may have.
     static let parameters = ["symbol", "source", "series", "from", "open", "number"]
 
-    /// What cannot be asked, in words.
-    struct Refusal: Error, Equatable, CustomStringConvertible {
-        let description: String
-
-        init(_ description: String) { self.description = description }
-    }
-
     /// Returns the question at a path. `nil` if it is none of a chart.
     static func read(
         _ path: String, _ parameters: [String: String]
-    ) throws(Refusal) -> ChartQuestion? {
+    ) throws(QuestionRefusal) -> ChartQuestion? {
         switch path {
         case "/chart-choices.json":
             let text = parameters["symbol"] ?? ""
-            guard text.isEmpty || Symbol(text) != nil else { throw noSymbol }
+            if !text.isEmpty { _ = try symbol(parameters) }
             return .choices(text, from: try time(parameters["from"]))
         case "/chart.json":
             return .page(
@@ -37,7 +30,7 @@ enum ChartQuestion: Choosable {
         case "/chart-bar.json":
             guard let open = parameters["open"].flatMap({ nanoseconds($0) }),
                 let number = parameters["number"].flatMap({ count($0) })
-            else { throw Refusal("a bar has an open time in nanoseconds and a number") }
+            else { throw QuestionRefusal("a bar has an open time in nanoseconds and a number") }
             return .bar(
                 BarIdentity(
                     symbol: try symbol(parameters), source: try source(parameters),
@@ -46,38 +39,31 @@ enum ChartQuestion: Choosable {
         }
     }
 
-    private static let noSymbol = Refusal(
-        "a symbol has 1 to \(Symbol.utf8CountMax) bytes and no control characters")
-
-    private static func symbol(_ parameters: [String: String]) throws(Refusal) -> Symbol {
-        guard let symbol = Symbol(parameters["symbol"] ?? "") else { throw noSymbol }
-        return symbol
+    private static func symbol(_ parameters: [String: String]) throws(QuestionRefusal) -> Symbol {
+        try QuestionRefusal.symbol(parameters["symbol"] ?? "")
     }
 
-    private static func source(_ parameters: [String: String]) throws(Refusal) -> SourceName {
+    private static func source(_ parameters: [String: String]) throws(QuestionRefusal) -> SourceName
+    {
         guard let source = SourceName(parameters["source"] ?? "") else {
-            throw Refusal("a source is a name of 1 to \(SourceName.utf8CountMax) characters")
+            throw QuestionRefusal(
+                "a source is a name of 1 to \(SourceName.utf8CountMax) characters")
         }
         return source
     }
 
-    private static func series(_ parameters: [String: String]) throws(Refusal) -> SeriesName {
+    private static func series(_ parameters: [String: String]) throws(QuestionRefusal) -> SeriesName
+    {
         guard let series = SeriesName(parameters["series"] ?? "") else {
-            throw Refusal(
+            throw QuestionRefusal(
                 "a series is a name of 1 to \(SeriesName.utf8CountMax) letters and digits")
         }
         return series
     }
 
-    /// The longest text of a time that is read.
-    private static let timeBytesMax = 40
-
-    private static func time(_ text: String?) throws(Refusal) -> Timestamp? {
+    private static func time(_ text: String?) throws(QuestionRefusal) -> Timestamp? {
         guard let text, !text.isEmpty else { return nil }
-        guard text.utf8.count <= timeBytesMax, let time = ISOTime.parse(text) else {
-            throw Refusal("a time is written as 2026-11-20T14:31:00Z, from 1678 to 2262")
-        }
-        return time
+        return try QuestionRefusal.time(text)
     }
 
     private static func nanoseconds(_ text: String) -> Timestamp? {

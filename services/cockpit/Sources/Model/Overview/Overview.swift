@@ -45,7 +45,13 @@ struct Overview: Sendable {
         let level: Level
         let text: String
         /// The name of the page in `docs/runbooks`.
-        var runbook: String?
+        let runbook: String?
+
+        init(_ level: Level, _ text: String, _ runbook: String? = nil) {
+            self.level = level
+            self.text = text
+            self.runbook = runbook
+        }
     }
 
     /// One of the nine numbers above the tables.

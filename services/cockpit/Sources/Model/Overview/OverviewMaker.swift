@@ -57,7 +57,7 @@ struct OverviewMaker: Sendable {
         {
             // What is not there yet is no trouble before it had the time to come.
             return [
-                Overview.Line(level: .unknown, text: "LOOKING: not all parts have answered yet")
+                Overview.Line(.unknown, "LOOKING: not all parts have answered yet")
             ]
         }
         let behind = Self.behind(edges, besides: troubles)
@@ -66,7 +66,7 @@ struct OverviewMaker: Sendable {
         let doubtful = edges.filter { $0.state == .dead || $0.state == .unknown }
         guard doubtful.isEmpty else {
             return doubtful.map {
-                Overview.Line(level: .warning, text: "\($0.from) to \($0.to): \($0.words)")
+                Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)")
             }
         }
         guard behind.isEmpty else { return behind }
@@ -86,21 +86,18 @@ struct OverviewMaker: Sendable {
         return edges.filter { edge in
             edge.state == .behind && !told.contains { $0.hasPrefix("\(edge.to.uppercased()) ") }
         }.map {
-            Overview.Line(
-                level: .warning, text: "\($0.to) is behind: \($0.words)", runbook: runbook)
+            Overview.Line(.warning, "\($0.to) is behind: \($0.words)", runbook)
         }
     }
 
     private static func quiet(_ sighting: Sighting) -> Overview.Line {
         if let closed = sighting.allClosedWords {
-            return Overview.Line(
-                level: .quiet, text: "MARKETS ARE \(closed); all parts answer")
+            return Overview.Line(.quiet, "MARKETS ARE \(closed); all parts answer")
         }
         let newest = sighting.sources.compactMap(\.changedAt).max()
         let since = newest.map { "for \(SpanText.of(Double(sighting.now - $0) / 1e9))" }
         return Overview.Line(
-            level: .quiet,
-            text: "QUIET: no tick \(since ?? "since the cockpit listens"); all parts answer")
+            .quiet, "QUIET: no tick \(since ?? "since the cockpit listens"); all parts answer")
     }
 
     /// Returns a line for each question without a fresh answer.
@@ -110,14 +107,14 @@ struct OverviewMaker: Sendable {
         func note(_ what: String, _ absence: String?) {
             guard let absence else { return }
             lines.append(
-                Overview.Line(level: .warning, text: "\(what): \(Self.line(absence))"))
+                Overview.Line(.warning, "\(what): \(Self.line(absence))"))
         }
         let now = sighting.now
         for source in sighting.sources where source.reportedAt == .distantPast {
             lines.append(
                 Overview.Line(
-                    level: .bad, text: "SOURCE \(source.name) HAS NO GATEWAY: nobody speaks for it",
-                    runbook: "SourceMissing"))
+                    .bad, "SOURCE \(source.name) HAS NO GATEWAY: nobody speaks for it",
+                    "SourceMissing"))
         }
         lines += hours(sighting)
         note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now))
@@ -129,8 +126,8 @@ struct OverviewMaker: Sendable {
         if sighting.sourcesHidden > 0 {
             lines.append(
                 Overview.Line(
-                    level: .warning,
-                    text: "\(sighting.sourcesHidden) SOURCES ARE NOT SHOWN: "
+                    .warning,
+                    "\(sighting.sourcesHidden) SOURCES ARE NOT SHOWN: "
                         + "the cockpit looks at \(TapeFacts.sourcesMax)"))
         }
         for service in sighting.services.fresh(at: now) ?? [] {
@@ -155,18 +152,15 @@ struct OverviewMaker: Sendable {
         sighting.sources.compactMap { source in
             if let hours = sighting.hours[source.name], hours.state == .ended {
                 return Overview.Line(
-                    level: .warning,
-                    text: "HOURS OF \(source.name) NOT KNOWN: \(hours.words)",
-                    runbook: "Calendar")
+                    .warning, "HOURS OF \(source.name) NOT KNOWN: \(hours.words)", "Calendar")
             }
             guard sighting.isAlive(source.gateways) == true,
                 let silence = sighting.silenceInSession(source)
             else { return nil }
             return Overview.Line(
-                level: .bad,
-                text: "SOURCE \(source.name) IS SILENT IN ITS SESSION: "
-                    + "no tick for \(SpanText.of(silence))",
-                runbook: Sighting.runbookOfSilence)
+                .bad,
+                "SOURCE \(source.name) IS SILENT IN ITS SESSION: "
+                    + "no tick for \(SpanText.of(silence))", Sighting.runbookOfSilence)
         }
     }
 
@@ -176,13 +170,10 @@ struct OverviewMaker: Sendable {
         let now = lines.map { line in
             guard line.level == .good, line.text.hasPrefix(allGood) else { return line }
             return Overview.Line(
-                level: .good, text: "\(allGood) now\(line.text.dropFirst(allGood.count))",
-                runbook: line.runbook)
+                .good, "\(allGood) now\(line.text.dropFirst(allGood.count))", line.runbook)
         }
         return now + [
-            Overview.Line(
-                level: .warning, text: "LOST TODAY: \(lost), which nothing will fill",
-                runbook: "Gaps")
+            Overview.Line(.warning, "LOST TODAY: \(lost), which nothing will fill", "Gaps")
         ]
     }
 
@@ -206,7 +197,7 @@ extension Overview.Line {
             case .warning: .warning
             case .bad: .bad
             }
-        self.init(level: level, text: line.text, runbook: line.runbook)
+        self.init(level, line.text, line.runbook)
     }
 }
 

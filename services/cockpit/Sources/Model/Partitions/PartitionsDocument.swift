@@ -59,13 +59,7 @@ struct PartitionsDocument {
                 }
             }
             if let previous = row.previous { writer.member("previous", previous) }
-            if let lag = row.lag {
-                writer.object("lag") { writer in
-                    writer.member("records", lag.records)
-                    if let seconds = lag.seconds { writer.member("seconds", seconds) }
-                    writer.member("at", seconds: lag.reportedAt)
-                }
-            }
+            if let lag = row.lag { writer.member("lag", lag) }
             if let checkpoint = row.checkpointAt {
                 writer.object("checkpoint") { writer in
                     writer.member("stored", seconds: checkpoint)
@@ -91,5 +85,13 @@ extension JSONWriter {
     /// was never measured has no time. A part is stale after `Freshness`, if it has no other limit.
     mutating func member(_ name: String, seconds time: MonotonicTime) {
         if time != .distantPast { member(name, Double(time.nanoseconds / 1_000_000) / 1e3) }
+    }
+
+    mutating func member(_ name: String, _ lag: PartitionShares.Lag) {
+        object(name) { writer in
+            writer.member("records", lag.records)
+            if let seconds = lag.seconds { writer.member("seconds", seconds) }
+            writer.member("at", seconds: lag.reportedAt)
+        }
     }
 }

@@ -44,13 +44,7 @@ struct StoreDocument {
             for (name, number) in numbers { if let number { json.member(name, number) } }
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
-            if let lag = writer.unwritten {
-                json.object("unwritten") { json in
-                    json.member("records", lag.records)
-                    if let seconds = lag.seconds { json.member("seconds", seconds) }
-                    json.member("at", seconds: lag.reportedAt)
-                }
-            }
+            if let lag = writer.unwritten { json.member("unwritten", lag) }
             json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
             let error = page.workers.compactMap(\.lastError).first
             if let error { json.member("error", OverviewMaker.line(error)) }

@@ -24,8 +24,6 @@ struct TapeQuestion: Choosable {
     static let path = "/tape.json"
     /// The parameters that requests may have.
     static let parameters = ["input", "partition", "symbol", "source", "seek", "at", "count"]
-    /// The longest text of a number or a time that is read.
-    private static let textBytesMax = 40
 
     let input: Input
     let partition: Partition
@@ -39,27 +37,21 @@ struct TapeQuestion: Choosable {
     /// Old packets do not change, and the page asks until it has an answer.
     var intervalNanoseconds: Int64 { 1_000_000_000 }
 
-    /// What cannot be asked, in words.
-    struct Refusal: Error, Equatable, CustomStringConvertible {
-        let description: String
-
-        init(_ description: String) { self.description = description }
-    }
-
     /// Reads parameters. `names` are those of the tape.
-    init(_ parameters: [String: String], _ names: TapeNames) throws(Refusal) {
+    init(_ parameters: [String: String], _ names: TapeNames) throws(QuestionRefusal) {
         guard let input = Input(rawValue: parameters["input"] ?? "ticks") else {
-            throw Refusal("the page shows ticks or bars")
+            throw QuestionRefusal("the page shows ticks or bars")
         }
-        let symbol = try Self.symbol(parameters["symbol"] ?? "")
+        let name = parameters["symbol"] ?? ""
+        let symbol = name.isEmpty ? nil : try QuestionRefusal.symbol(name)
         let source = try Self.source(parameters["source"] ?? "", of: input)
         let seek = try Self.seek(parameters["seek"] ?? "newest", parameters["at"] ?? "")
         if case .ordinal = seek, input == .ticks, source == nil {
-            throw Refusal("ordinals count in one source and partition: name the source")
+            throw QuestionRefusal("ordinals count in one source and partition: name the source")
         }
         guard let count = Self.number(parameters["count"] ?? "1"),
             (1...UInt64(Self.packetsMax)).contains(count)
-        else { throw Refusal("1 to \(Self.packetsMax) packets are shown") }
+        else { throw QuestionRefusal("1 to \(Self.packetsMax) packets are shown") }
         partition =
             source == .universe
             ? TapeNames.universeHome
@@ -68,27 +60,18 @@ struct TapeQuestion: Choosable {
         (self.seek, self.count) = (seek, Int(count))
     }
 
-    private static func symbol(_ text: String) throws(Refusal) -> Symbol? {
-        guard !text.isEmpty else { return nil }
-        guard let symbol = Symbol(text) else {
-            throw Refusal(
-                "a symbol has 1 to \(Symbol.utf8CountMax) bytes and no control characters")
-        }
-        return symbol
-    }
-
     private static func source(
         _ text: String, of input: Input
-    ) throws(Refusal) -> SourceName? {
+    ) throws(QuestionRefusal) -> SourceName? {
         guard !text.isEmpty else { return nil }
         guard let source = SourceName(text) else {
-            throw Refusal("a source is a name of a-z, 0-9 and -, at most 24")
+            throw QuestionRefusal("a source is a name of a-z, 0-9 and -, at most 24")
         }
         switch input {
         case .ticks: return source
         case .bars:
             guard [.operator, .universe].contains(source) else {
-                throw Refusal(
+                throw QuestionRefusal(
                     "bars are published by operator, and what is derived over all partitions by "
                         + "universe")
             }
@@ -96,39 +79,35 @@ struct TapeQuestion: Choosable {
         }
     }
 
-    private static func seek(_ word: String, _ at: String) throws(Refusal) -> Seek {
+    private static func seek(_ word: String, _ at: String) throws(QuestionRefusal) -> Seek {
         switch word {
         case "beginning": return .beginning
         case "newest": return .newest
-        case "time":
-            guard at.utf8.count <= textBytesMax, let time = ISOTime.parse(at) else {
-                throw Refusal("a time is written as 2026-11-20T14:31:00Z, from 1678 to 2262")
-            }
-            return .time(time)
+        case "time": return .time(try QuestionRefusal.time(at))
         case "ordinal", "sequence":
             guard let number = number(at), number > 0 else {
-                throw Refusal("an ordinal or a sequence is a number from 1 on")
+                throw QuestionRefusal("an ordinal or a sequence is a number from 1 on")
             }
             return word == "ordinal" ? .ordinal(number) : .sequence(number)
         case _:
-            throw Refusal("one seeks by newest, beginning, time, ordinal or sequence")
+            throw QuestionRefusal("one seeks by newest, beginning, time, ordinal or sequence")
         }
     }
 
     private static func partition(
         _ text: String, _ symbol: Symbol?, _ names: TapeNames
-    ) throws(Refusal) -> Partition {
+    ) throws(QuestionRefusal) -> Partition {
         let computed = symbol.map { names.partition(of: $0) }
         guard !text.isEmpty else {
-            guard let computed else { throw Refusal("name a symbol or a partition") }
+            guard let computed else { throw QuestionRefusal("name a symbol or a partition") }
             return computed
         }
         guard let number = number(text), number < UInt64(names.partitions) else {
-            throw Refusal("a partition is a number from 0 to \(names.partitions - 1)")
+            throw QuestionRefusal("a partition is a number from 0 to \(names.partitions - 1)")
         }
         let partition = Partition(Int(number))
         if let computed, let symbol, computed != partition {
-            throw Refusal(
+            throw QuestionRefusal(
                 "\(symbol.text.prefix(40)) is in partition \(computed), and not in \(partition)")
         }
         return partition

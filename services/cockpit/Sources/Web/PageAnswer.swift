@@ -14,10 +14,7 @@ struct PageAnswer: Equatable, Sendable {
         case .known(let known):
             var json = JSONWriter(capacity: 256 + (known.value?.count ?? 0))
             json.object { json in
-                json.member("at", seconds: known.measuredAt)
-                if let absence = known.absence(at: now) {
-                    json.member("absence", OverviewMaker.line(absence))
-                }
+                json.state(of: known, at: now)
                 if let value = known.value {
                     json.key("value")
                     json.literal(String(decoding: value, as: UTF8.self))

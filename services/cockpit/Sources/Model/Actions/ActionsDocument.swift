@@ -18,23 +18,16 @@ struct ActionsDocument {
             writer.member("at", seconds: now)
             writer.member("on", isOn)
             writer.object("carrier") { writer in
-                writeState(carrier, &writer)
+                writer.state(of: carrier, at: now)
                 if let count = carrier.value { writer.member("not_taken", count) }
             }
             writer.array("sent") { for each in sent.reversed() { write(each, &$0) } }
-            writer.object("history") { writeState(history, &$0) }
+            writer.object("history") { $0.state(of: history, at: now) }
             writer.array("items") { writer in
                 for each in history.value?.actions ?? [] { write(each, &writer) }
             }
         }
         return writer.bytes
-    }
-
-    private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
-        writer.member("at", seconds: known.measuredAt)
-        if let absence = known.absence(at: now) {
-            writer.member("absence", OverviewMaker.line(absence))
-        }
     }
 
     private func write(_ sent: ActionDesk.Sent, _ writer: inout JSONWriter) {

@@ -29,10 +29,7 @@ struct AlertsDocument {
     }
 
     private func write(_ known: Known<AlertList>, _ writer: inout JSONWriter) {
-        writer.member("at", seconds: known.measuredAt)
-        if let absence = known.absence(at: now) {
-            writer.member("absence", OverviewMaker.line(absence))
-        }
+        writer.state(of: known, at: now)
         let list = known.value ?? AlertList()
         writer.member("total", list.total)
         writer.member("watchdog", list.hasWatchdog)

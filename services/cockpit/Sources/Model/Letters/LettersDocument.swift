@@ -16,7 +16,7 @@ struct LettersDocument {
         writer.object { writer in
             writer.member("at", seconds: now)
             writer.object("letters") { write(letters, news, &$0) }
-            writer.object("replays") { writeState(replays, &$0) }
+            writer.object("replays") { $0.state(of: replays, at: now) }
             writer.member("all", ReplayCommand.all(in: stack))
             writer.member("dry", ReplayCommand.dry)
             writer.array("groups") { for each in news.groups { write(each, news, &$0) } }
@@ -25,17 +25,10 @@ struct LettersDocument {
         return writer.bytes
     }
 
-    private func writeState<Value>(_ known: Known<Value>, _ writer: inout JSONWriter) {
-        writer.member("at", seconds: known.measuredAt)
-        if let absence = known.absence(at: now) {
-            writer.member("absence", OverviewMaker.line(absence))
-        }
-    }
-
     private func write(
         _ known: Known<LetterNews>, _ news: LetterNews, _ writer: inout JSONWriter
     ) {
-        writeState(known, &writer)
+        writer.state(of: known, at: now)
         writer.member("count", news.letters)
         writer.member("ungrouped", news.ungrouped)
         writer.member("unreadable", news.unreadable)

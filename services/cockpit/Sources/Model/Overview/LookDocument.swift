@@ -15,7 +15,7 @@ struct LookDocument {
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 16_384)
         writer.object { writer in
-            writer.member("now", Self.seconds(sighting.now))
+            writer.member("now", Double(sighting.now.nanoseconds) / 1e9)
             writer.member("time", time.description)
             writer.array("verdict") { for line in overview.verdict { Self.write(line, &$0) } }
             writer.array("edges") { for edge in overview.edges { Self.write(edge, &$0) } }
@@ -39,28 +39,16 @@ struct LookDocument {
         return writer.bytes
     }
 
-    private static func seconds(_ time: MonotonicTime) -> Double {
-        Double(time.nanoseconds) / 1e9
-    }
-
     private func write<Value>(
         _ name: String, _ known: Known<Value>, _ writer: inout JSONWriter,
         _ items: (Value, inout JSONWriter) -> Void
     ) {
         writer.object(name) { writer in
-            Self.write(known.measuredAt, &writer)
-            if let absence = known.absence(at: sighting.now) {
-                writer.member("absence", OverviewMaker.line(absence))
-            }
+            writer.state(of: known, at: sighting.now)
             writer.array("items") { writer in
                 if let value = known.value { items(value, &writer) }
             }
         }
-    }
-
-    /// What was never measured has no time.
-    private static func write(_ at: MonotonicTime, _ writer: inout JSONWriter) {
-        if at != .distantPast { writer.member("at", seconds(at)) }
     }
 
     private static func write(_ line: Overview.Line, _ writer: inout JSONWriter) {
@@ -82,8 +70,8 @@ struct LookDocument {
             writer.member("unit", edge.unit)
             if let lag = edge.lagRecords { writer.member("lag_records", lag) }
             if let lag = edge.lagSeconds { writer.member("lag_seconds", lag) }
-            if let newest = edge.newestAt { writer.member("newest", seconds(newest)) }
-            write(edge.measuredAt, &writer)
+            if let newest = edge.newestAt { writer.member("newest", seconds: newest) }
+            writer.member("at", seconds: edge.measuredAt)
         }
     }
 
@@ -91,7 +79,7 @@ struct LookDocument {
         writer.object { writer in
             writer.member("name", figure.name)
             if let value = figure.value { writer.member("value", value) }
-            write(figure.measuredAt, &writer)
+            writer.member("at", seconds: figure.measuredAt)
         }
     }
 
@@ -103,7 +91,7 @@ struct LookDocument {
             if !member.drain.isEmpty { writer.member("drain", member.drain) }
             writer.member("held", member.held.count)
             writer.member("release", member.release)
-            write(member.heardAt, &writer)
+            writer.member("at", seconds: member.heardAt)
             writer.member("limit", Double(member.limitNanoseconds) / 1e9)
         }
     }
@@ -113,7 +101,7 @@ struct LookDocument {
             writer.member("address", service.address)
             writer.member("name", service.name.isEmpty ? "" : service.shownName)
             writer.member("ready", service.isReady)
-            write(service.measuredAt, &writer)
+            writer.member("at", seconds: service.measuredAt)
             writer.member(
                 "words",
                 OverviewMaker.line(service.problem ?? service.reasons.joined(separator: "; ")))

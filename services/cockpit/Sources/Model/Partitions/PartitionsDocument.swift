@@ -87,6 +87,12 @@ extension JSONWriter {
         if time != .distantPast { member(name, Double(time.nanoseconds / 1_000_000) / 1e3) }
     }
 
+    /// Writes when the answer to a question was measured, and why there is no fresh one.
+    mutating func state<Value>(of known: Known<Value>, at now: MonotonicTime) {
+        member("at", seconds: known.measuredAt)
+        if let absence = known.absence(at: now) { member("absence", OverviewMaker.line(absence)) }
+    }
+
     mutating func member(_ name: String, _ lag: PartitionShares.Lag) {
         object(name) { writer in
             writer.member("records", lag.records)

@@ -2,6 +2,7 @@ import MarketModel
 import NatsTransport
 import Primitives
 import ServiceRuntime
+import ServiceTestSupport
 import TapeCodec
 import TapeListing
 import TapeProtocol

@@ -6,6 +6,7 @@ import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
 import Synchronization
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport

@@ -4,6 +4,7 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import ServiceTestSupport
+import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport

@@ -6,7 +6,6 @@ import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
-import Synchronization
 import TapeCodec
 import TapeProtocol
 import TestSupport
@@ -80,42 +79,21 @@ struct LateAndIdleTests {
     @Test("bars of open windows are told live, marked as in progress, and stand nowhere")
     func inProgress() throws {
         var scene = try scene("li3")
-        let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1m"], takes: [0])
-        let heard = Mutex<[String]>([])
-        let listener = try scene.tape.client.connection.subscribe(
-            "li3.live.bar.1m.A.test", pendingMessagesMax: 1_024
-        ) { message in
-            let text = message.withPayload { String(decoding: $0.array, as: UTF8.self) }
-            heard.withLock { $0.append(text) }
-        }
-        defer { listener.unsubscribe() }
-        let client = try scene.tape.connect(worker.service)
-        let running = try worker.service.start { context in
-            defer { client.close() }
-            let live = try LivePublisher(
-                TapeSettings(context.configuration), context: context)
-            defer { live.close() }
-            let loop = try Worker(
-                worker.settings, client: client, context: context, report: worker.report,
-                live: live)
-            worker.member.attach(loop.port)
-            return loop.run(as: worker.member)
-        }
-        func last() -> JSONValue? {
-            heard.withLock { $0.last }.flatMap { try? JSONValue.parse($0) }
-        }
+        let heard = try LiveMessages("li3.live.bar.1m.A.test", of: scene.tape)
+        let running = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1m"], takes: [0])
+            .startTelling()
         for tenth in 0..<20 as Range<Int64> {
             scene.trade(tenth)
             try scene.source.publish(watermark: RepairScene.time(tenth))
         }
-        #expect(eventually { last()?["trades"]?.int == 20 })
-        let message = try #require(last())
+        #expect(eventually { heard.all.last?["trades"]?.int == 20 })
+        let message = try #require(heard.all.last)
         #expect(message["in_progress"] == .bool(true) && message["revision"] == nil)
         #expect(message["high"]?.string == "119")
         #expect(try BarsOnTape(scene.tape, 0).bars.isEmpty)
         try scene.source.publish(watermark: RepairScene.time(10_000))
-        #expect(eventually { last()?["revision"]?.uint64 == 1 })
-        #expect(last()?["in_progress"] == nil)
+        #expect(eventually { heard.all.last?["revision"]?.uint64 == 1 })
+        #expect(heard.all.last?["in_progress"] == nil)
         #expect(try running.stop() == .success)
     }
 

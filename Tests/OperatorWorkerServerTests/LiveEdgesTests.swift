@@ -6,7 +6,6 @@ import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import StreamCore
-import Synchronization
 import TapeCodec
 import TestSupport
 import Testing
@@ -95,70 +94,34 @@ struct LiveEdgesTests {
         }
     }
 
-    /// `url` is that of the live link. `nil` means the tape's own server.
-    private func start(
-        _ scene: RepairScene, _ overflow: LiveEdge.Overflow, url: String? = nil
-    ) throws -> TestWorkerAtWork {
-        let worker = try TestWorker(scene.tape, takes: [0])
-        var settings = worker.settings
-        settings.program = GraphProgram(try definition(overflow))
-        let client = try scene.tape.connect(worker.service)
-        let program = settings
-        let running = try worker.service.start { context in
-            defer { client.close() }
-            var nats = try TapeSettings(context.configuration).nats
-            if let url { nats.urls = [url] }
-            let live = try LivePublisher(
-                nats, names: client.names, telemetry: context.telemetry, threads: context.threads)
-            defer { live.close() }
-            let loop = try Worker(
-                program, client: client, context: context, report: worker.report, live: live)
-            worker.member.attach(loop.port)
-            return loop.run(as: worker.member)
-        }
-        return TestWorkerAtWork(worker: worker, running: running)
-    }
-
-    private struct TestWorkerAtWork {
-        let worker: TestWorker
-        let running: RunningService
-
-        var problem: String? {
-            worker.partition?["problem"]?.string
-        }
+    private func worker(
+        _ scene: RepairScene, _ overflow: LiveEdge.Overflow
+    ) throws -> TestWorker {
+        try TestWorker(scene.tape, takes: [0], graph: definition(overflow))
     }
 
     @Test("a node's ticks are told under its name, all of them and in order when it blocks")
     func told() throws {
         var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le1"))
-        let heard = Mutex<[String]>([])
-        let listener = try scene.tape.client.connection.subscribe(
-            "le1.live.node.few.A.test", pendingMessagesMax: 1_024
-        ) { message in
-            let text = message.withPayload { String(decoding: $0.array, as: UTF8.self) }
-            heard.withLock { $0.append(text) }
-        }
-        defer { listener.unsubscribe() }
-        let work = try start(scene, .block)
+        let heard = try LiveMessages("le1.live.node.few.A.test", of: scene.tape)
+        let running = try worker(scene, .block).startTelling()
         for second in 0..<3 as Range<Int64> {
             scene.trades(second * 10..<second * 10 + 10)
             try scene.source.publish(watermark: RepairScene.time(second * 10 + 10))
         }
-        #expect(eventually { heard.withLock { $0.count } >= 30 })
-        let found = try heard.withLock { $0 }.map { try JSONValue.parse($0) }
+        #expect(eventually { heard.all.count >= 30 })
+        let found = heard.all
         #expect(found.map { $0["price"]?.string } == (100..<130).map { "\($0)" })
         #expect(found.allSatisfy { $0["node"]?.string == "few" && $0["symbol"]?.string == "A" })
         #expect(found.first?["source"]?.string == "test" && found.first?["ordinal"] == nil)
-        #expect(
-            eventually {
-                work.worker.service.metric(#"mds_live_messages_total{kind="node"}"#) == 30
-            })
+        let told = #"mds_live_messages_total{kind="node"}"#
+        #expect(eventually { running.service.metric(told) == 30 })
         let capacity = #"mds_operator_edge_capacity{edge="few"}"#
-        #expect(eventually { work.worker.service.metric(capacity) == 4 })
+        #expect(eventually { running.service.metric(capacity) == 4 })
         let tape = #"mds_operator_edge_capacity{edge="bars.tape"}"#
-        #expect(eventually { work.worker.service.metric(tape) == 4_096 })
-        #expect(work.running.log.count(of: "operator.edge.crossed") >= 2)
-        #expect(try work.running.stop() == .success)
+        #expect(eventually { running.service.metric(tape) == 4_096 })
+        #expect(running.log.count(of: "operator.edge.crossed") >= 2)
+        #expect(try running.stop() == .success)
         #expect(try BarsOnTape(scene.tape, 0).problems.isEmpty)
     }
 
@@ -167,20 +130,19 @@ struct LiveEdgesTests {
         for (number, rule) in [LiveEdge.Overflow.error, .dropNewest].enumerated() {
             var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le2\(number)"))
             // No server listens on that port.
-            let work = try start(scene, rule, url: "nats://127.0.0.1:1")
+            let worker = try worker(scene, rule)
+            let running = try worker.startTelling(at: "nats://127.0.0.1:1")
+            var problem: String? { worker.partition?["problem"]?.string }
             scene.trades(0..<10)
             try scene.source.publish(watermark: RepairScene.time(100))
             if rule == .error {
-                #expect(
-                    eventually {
-                        work.problem?.contains("its overflow is error") ?? false
-                    })
+                #expect(eventually { problem?.contains("its overflow is error") ?? false })
             } else {
                 let dropped = #"mds_operator_edge_dropped_total{edge="few"}"#
-                #expect(eventually { work.worker.service.metric(dropped) == 6 })
-                #expect(eventually { work.problem == nil })
+                #expect(eventually { running.service.metric(dropped) == 6 })
+                #expect(eventually { problem == nil })
             }
-            #expect(try work.running.stop() == .success)
+            #expect(try running.stop() == .success)
         }
     }
 }

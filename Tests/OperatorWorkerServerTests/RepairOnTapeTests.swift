@@ -129,30 +129,6 @@ struct RepairOnTapeTests {
         #expect(try running.stop() == .success)
     }
 
-    @Test("a range that has not begun is refused at once, and the partition goes on")
-    func future() throws {
-        var scene = try scene("rp5")
-        let worker = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0])
-        let running = try worker.start()
-        try publish(&scene)
-        // It must not delay other work, however little comes.
-        scene.request(900_000_000, 900_000_010)
-        let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
-        #expect(eventually { scene.tape.input() >= asked })
-        scene.request(-900_000_000, 0)
-        let again = try scene.people.publish(watermark: RepairScene.noWatermark)
-        #expect(eventually { scene.tape.input() >= again })
-        #expect(eventually { running.log.count(of: "operator.repair.refused") == 2 })
-        for reason in ["future", "long"] {
-            let counted = "mds_operator_repairs_refused_total{reason=\"\(reason)\"}"
-            #expect(running.service.metric(counted) == 1)
-        }
-        #expect(
-            eventually { worker.partition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
-        #expect(try running.stop() == .success)
-        #expect(try found(scene).values.count == 2)
-    }
-
     @Test("behind a damaged checkpoint the next owner keeps to the refusal that stands")
     func keptTo() throws {
         var scene = try scene("rp6")

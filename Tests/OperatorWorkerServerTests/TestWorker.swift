@@ -1,12 +1,38 @@
 import MarketModel
+import NatsTransport
 import OperatorGraph
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import Synchronization
 import TapeProtocol
 import TapeTransport
 
 @testable import OperatorWorker
+
+/// The live messages of one subject.
+final class LiveMessages {
+    private final class Texts: Sendable {
+        let all = Mutex<[String]>([])
+    }
+
+    private let texts = Texts()
+    private let listener: NatsSubscription
+
+    init(_ subject: String, of tape: TestTape) throws {
+        listener = try tape.client.connection.subscribe(subject, pendingMessagesMax: 1_024) {
+            [texts] message in
+            let text = message.withPayload { String(decoding: $0.array, as: UTF8.self) }
+            texts.all.withLock { $0.append(text) }
+        }
+    }
+
+    deinit { listener.unsubscribe() }
+
+    var all: [JSONValue] {
+        texts.all.withLock { $0 }.compactMap { try? JSONValue.parse($0) }
+    }
+}
 
 /// A worker in this process, with its own connection.
 struct TestWorker {
@@ -38,6 +64,25 @@ struct TestWorker {
         return try service.start { context in
             defer { client.close() }
             let worker = try Worker(settings, client: client, context: context, report: report)
+            member.attach(worker.port)
+            return worker.run(as: member)
+        }
+    }
+
+    /// Runs the worker, which tells live messages on a link of its own. `url` is that of the link;
+    /// `nil` means the tape's server.
+    func startTelling(at url: String? = nil) throws -> RunningService {
+        let client = try tape.connect(service)
+        let (settings, report, member) = (settings, report, member)
+        return try service.start { context in
+            defer { client.close() }
+            var nats = try TapeSettings(context.configuration).nats
+            if let url { nats.urls = [url] }
+            let live = try LivePublisher(
+                nats, names: client.names, telemetry: context.telemetry, threads: context.threads)
+            defer { live.close() }
+            let worker = try Worker(
+                settings, client: client, context: context, report: report, live: live)
             member.attach(worker.port)
             return worker.run(as: member)
         }

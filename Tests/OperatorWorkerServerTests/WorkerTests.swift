@@ -95,24 +95,15 @@ struct WorkerTests {
         #expect(running.log.count(of: "operator.partition.stopped") == 0)
     }
 
-    @Test("a long tape in front of a fresh worker: partitions are held and let go")
-    func longTape() throws {
-        // Most trades have a separate window, which makes more than the outbox holds.
-        var run = try FeedScene("wk3", seed: 3, feeds: 1, packets: 1_800, step: 3_000_000_000)
-        let tape = run.tape
-        try run.publishRest()
-        let bars = run.feeds[0].bars(series: FeedScene.series)
-        #expect(bars.count > 2 * PartitionOperator.outboxMax)
-        let running = try TestWorker(tape, takes: [0]).start()
-        #expect(try run.isDone())
-        #expect(try running.stop() == .success)
-        try run.check()
-    }
-
-    @Test("holes that are met while a partition is let go again are stepped over")
+    @Test(
+        "a long tape before a fresh worker: partitions are held and let go, holes are stepped over"
+    )
     func holesWhileHeld() throws {
+        // Most trades have a separate window, which makes more than the outbox holds.
         var run = try FeedScene("wk11", seed: 11, feeds: 1, packets: 1_800, step: 3_000_000_000)
         let tape = run.tape
+        let bars = run.feeds[0].bars(series: FeedScene.series)
+        #expect(bars.count > 2 * PartitionOperator.outboxMax)
         for part in 0..<90 {
             if part > 0 { run.sources[0].skip = 3 }
             try run.publish(20)
@@ -223,37 +214,5 @@ struct WorkerTests {
         }
         #expect(running.reasons.count == 1)
         #expect(try running.stop() == .success)
-    }
-
-    @Test("a hole in the ordinals is reported and stepped over")
-    func hole() throws {
-        var run = try FeedScene("wk9", seed: 9, feeds: 1)
-        let tape = run.tape
-        let running = try TestWorker(tape).start()
-        try run.publish(60)
-        run.sources[0].skip = 7
-        try run.publishRest()
-        #expect(try run.isDone())
-        #expect(running.service.metric("mds_tape_missing_ticks_total") == 7)
-        #expect(try running.stop() == .success)
-        try run.check()
-    }
-
-    @Test("watermarks of a stream close the windows of its partitions")
-    func idleWatermarks() throws {
-        var run = try FeedScene("wk10", seed: 10, feeds: 1)
-        let tape = run.tape
-        let running = try TestWorker(tape).start()
-        try run.publish(120)
-        let name = try #require(SourceName("test"))
-        var builder = PacketBuilder(kind: .watermark, partition: Partition(0), source: name)
-        let packet = builder.seal(
-            PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: 1, watermark: run.feeds[0].end, sendTime: run.feeds[0].end))
-        try TestSource.put(
-            packet.bytes, on: tape.names.watermarks(stream: 0, name), of: tape)
-        #expect(try run.isDone())
-        #expect(try running.stop() == .success)
-        try run.check()
     }
 }

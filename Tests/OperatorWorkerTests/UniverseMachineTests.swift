@@ -120,21 +120,6 @@ struct UniverseMachineTests {
         return bytes
     }
 
-    @Test("restored between any two packets it goes on identically")
-    func restored() throws {
-        let tape = try tape()
-        var whole = UniverseMachine(program)
-        let expected = take(tape, &whole)
-        for count in 0...tape.count {
-            var machine = UniverseMachine(program)
-            let values = take(Array(tape.prefix(count)), &machine)
-            let isSame = try machine.restore()
-            #expect(isSame)
-            #expect(values + take(Array(tape.dropFirst(count)), &machine) == expected)
-            #expect(bytes(machine) == bytes(whole))
-        }
-    }
-
     @Test("bytes that are cut, changed or another program's are refused")
     func damaged() throws {
         var machine = UniverseMachine(program)

@@ -223,11 +223,17 @@ private struct BreadthSourcesWorld {
             }
             var values: [IndicatorValue] = []
             bars.withBytes { universe.take(bars.header, $0, into: &values) }
-            Self.note(values, in: &found, program)
             if Int.random(in: 0..<10, using: &random) == 0 {
                 let isSame = try universe.restore()
                 #expect(isSame)
+                // A marker says nothing.
+                let marker = PublishedPacket(
+                    partition: partition, series: try SimulatedGraphs.name("fine"),
+                    width: Self.second
+                ).marker()
+                marker.withBytes { universe.take(marker.header, $0, into: &values) }
             }
+            Self.note(values, in: &found, program)
             let isLast = next.indices.allSatisfy { next[$0] == packets[$0].count }
             guard !values.isEmpty || isLast else { continue }
             for node in oracles.indices where found[node] != oracles[node].published {

@@ -72,32 +72,6 @@ import Testing
         #expect(table.entries[0].watermark == SourceTable.noWatermark)
     }
 
-    @Test("a source that has sent nothing for a while does not count for the least watermark")
-    func silence() throws {
-        let second: Int64 = 1_000_000_000
-        var table = SourceTable()
-        func least() -> Int64 { table.leastWatermark(silentAfter: 60 * second).nanoseconds }
-        for name in ["a", "b"] { _ = table.index(of: try sourceName(name)) }
-        #expect(least() == Int64.min)
-        table.advance(0, to: Timestamp(nanoseconds: 5))
-        #expect(least() == 5, "b has given no watermark, and is not waited for")
-        table.advance(1, to: Timestamp(nanoseconds: 9))
-        func send(_ source: Int, _ seconds: ClosedRange<Int64>) {
-            for time in seconds {
-                table.sent(source, at: Timestamp(nanoseconds: time * second))
-            }
-        }
-        send(0, 1...1)
-        send(1, 1...60)
-        #expect(least() == 5, "a was last heard 59 seconds ago")
-        send(1, 61...61)
-        #expect(least() == 9 && table.silences(after: 60 * second) == [true, false])
-        table.sent(0, at: Timestamp(nanoseconds: Int64.max))
-        #expect(least() == 9, "a time that no gateway can have is ignored")
-        send(0, 30...30)
-        #expect(least() == 5, "a is heard again, whatever its clock says")
-    }
-
     @Test("a past that is loaded holds up nothing of the present, and counts where it is alone")
     func history() throws {
         var tables = PartitionTables()

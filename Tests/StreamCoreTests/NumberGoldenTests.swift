@@ -19,7 +19,9 @@ struct NumberGoldenTests {
         try table.trade(1, 1)
         var machine = table.machine
         _ = machine.source(try sourceName("gamma"))
-        machine.trade(.at(5), source: 0, ordinal: 99)
+        var late = Trade.at(5)
+        late.header.receiveTime = .undefined
+        machine.trade(late, source: 0, ordinal: 99)
         return machine
     }
 
@@ -39,7 +41,10 @@ struct NumberGoldenTests {
         let second: Int64 = 1_000_000_000
         let from = try BarSeries("1s")
         let series = try BarSeriesSet([
-            BarSeries("5s"), series("6s2s", .sliding(width: 6 * second, hop: 2 * second)),
+            BarSeries("5s"),
+            BarSeries(
+                name: try #require(SeriesName("6s2s")),
+                window: .sliding(width: 6 * second, hop: 2 * second)),
         ])
         var machine = Alone<ResampleMachine>(
             rule: ResampleRule(from: from.name, series: series), from: from)

@@ -42,3 +42,17 @@ extension WebSettings {
         return settings
     }
 }
+
+extension SimulatorFlag {
+    /// The flags of connections that venues on the web have.
+    package static func connection(_ path: WritableKeyPath<Arguments, WebSettings>) -> [Self] {
+        [
+            .number(
+                "--lifetime", of: "SECONDS", 1...86_400, path.appending(path: \.lifetimeSeconds),
+                "of a connection, 86400 if not given"),
+            .number(
+                "--ping", of: "SECONDS", 1...3_600, path.appending(path: \.pingSeconds),
+                "between two pings, 20 if not given"),
+        ]
+    }
+}

@@ -23,7 +23,10 @@ struct AlpacaArguments: SimulatorArguments {
                 and bars, connect to it as to the real service, without TLS. All records follow
                 from the seed and the clock; none is real.
                 """,
-            flags: [("What", market), ("The account", account)],
+            flags: [
+                ("What", market), ("The account", account),
+                ("A connection", SimulatorFlag.connection(\.settings.web)),
+            ],
             example: "--symbols AAPL,SPY --rate 20", commands: (SimulatedAlpaca.usage, "mute 30"))
     }
 
@@ -82,12 +85,6 @@ struct AlpacaArguments: SimulatorArguments {
             SimulatorFlag("--no-sip", "the account has no right to /v2/sip") {
                 $0.settings.hasSIP = false
             },
-            .number(
-                "--lifetime", of: "SECONDS", 1...86_400, \.settings.web.lifetimeSeconds,
-                "of a connection, 86400 if not given"),
-            .number(
-                "--ping", of: "SECONDS", 1...3_600, \.settings.web.pingSeconds,
-                "between two pings, 20 if not given"),
         ]
     }
 

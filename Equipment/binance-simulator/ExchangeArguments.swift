@@ -37,12 +37,6 @@ struct ExchangeArguments: SimulatorArguments {
                                 "--symbols", text, countMax: ExchangeLimits.symbolsMax,
                                 example: "BTCUSDT,ETHUSDT", ExchangeSymbol.init)
                         },
-                        .number(
-                            "--lifetime", of: "SECONDS", 1...86_400, \.settings.lifetimeSeconds,
-                            "of a connection, 86400 if not given"),
-                        .number(
-                            "--ping", of: "SECONDS", 1...3_600, \.settings.pingSeconds,
-                            "between two pings, 20 if not given"),
                         SimulatorFlag(
                             "--market-data", "N",
                             """
@@ -57,7 +51,7 @@ struct ExchangeArguments: SimulatorArguments {
                             arguments.marketDataStatus = status
                         },
                     ]
-                )
+                ), ("A connection", SimulatorFlag.connection(\.settings)),
             ], example: "--symbols BTCUSDT,ETHUSDT --rate 50",
             commands: (SimulatedExchange.usage, "mute 30"))
     }

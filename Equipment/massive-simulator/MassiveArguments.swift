@@ -22,7 +22,10 @@ struct MassiveArguments: SimulatorArguments {
                 and bars, connect to it as to the real service, without TLS. All records follow
                 from the seed and the clock; none is real.
                 """,
-            flags: [("What", market), ("The account", account)],
+            flags: [
+                ("What", market), ("The account", account),
+                ("A connection", SimulatorFlag.connection(\.settings.web)),
+            ],
             example: "--symbols AAPL,SPY --rate 20", commands: (SimulatedMassive.usage, "mute 30"))
     }
 
@@ -75,12 +78,6 @@ struct MassiveArguments: SimulatorArguments {
             SimulatorFlag("--no-quotes", "the plan includes no quotes") {
                 $0.settings.hasQuotes = false
             },
-            .number(
-                "--lifetime", of: "SECONDS", 1...86_400, \.settings.web.lifetimeSeconds,
-                "of a connection, 86400 if not given"),
-            .number(
-                "--ping", of: "SECONDS", 1...3_600, \.settings.web.pingSeconds,
-                "between two pings, 20 if not given"),
         ]
     }
 

@@ -39,6 +39,11 @@ struct MarketDataAssemblerTests {
         events.compactMap { if case .trade(let trade) = $0 { trade } else { nil } }
     }
 
+    /// Which of the trades have a flag.
+    private static func marks(_ flag: TickFlags, _ events: [MarketDataEvent]) -> [Bool] {
+        trades(events).map { $0.header.flags.contains(flag) }
+    }
+
     @Test("a price and the size that repeats it are one quote")
     func quotes() throws {
         let (events, assembler) = try Self.events([
@@ -88,10 +93,7 @@ struct MarketDataAssemblerTests {
         let trades = Self.trades(events)
         #expect(trades.map(\.size) == ["100", "200", "300", "300", "300"].map(size))
         #expect(trades.map(\.price) == ["150.2", "150.3", "150.3", "150.3", "150.3"].map(price))
-        #expect(
-            trades.map { $0.header.flags.contains(.snapshot) } == [
-                true, false, false, false, false,
-            ])
+        #expect(Self.marks(.snapshot, events) == [true, false, false, false, false])
         #expect(trades[1].exchange == word("Q"))
         #expect(assembler.counters.repeatedSizes == 3)
     }
@@ -108,7 +110,7 @@ struct MarketDataAssemblerTests {
             ], trades: .realTimeVolume)
         let trades = Self.trades(events)
         #expect(trades.map(\.size) == ["100", "100", "50"].map(size))
-        #expect(trades.map { $0.header.flags.contains(.snapshot) } == [true, true, false])
+        #expect(Self.marks(.snapshot, events) == [true, true, false])
         #expect(trades[2].header.providerTime == milliseconds(1_767_623_400_500))
         // The letter belonged to another trade.
         #expect(trades.dropFirst().allSatisfy { $0.exchange == .empty })
@@ -123,10 +125,7 @@ struct MarketDataAssemblerTests {
         let old = try Self.events(
             ["58|1|7|1"] + [-2_000, -1_900, -1_800].map { Self.print(48, $0, 3) },
             trades: .realTimeVolume)
-        #expect(
-            Self.trades(old.events).map { $0.header.flags.contains(.snapshot) } == [
-                true, false, false,
-            ])
+        #expect(Self.marks(.snapshot, old.events) == [true, false, false])
         // The report about the mode may come after the state. A state without a price is one too.
         for first in [Self.print(48, -2_000, 3), "46|6|7|48|;0;1767623398000;0;0;true"] {
             let new = try Self.events(
@@ -199,7 +198,7 @@ struct MarketDataAssemblerTests {
                 Self.print(77, 0, 1), Self.print(48, 5, 100), Self.print(48, 147, 100),
                 Self.print(77, 147, 100), "wait 250",
             ], trades: .realTimeVolume)
-        #expect(Self.trades(events).map { $0.header.flags.contains(.unreported) } == [true, false])
+        #expect(Self.marks(.unreported, events) == [true, false])
     }
 
     @Test("a print waits for its word for a quarter of a second, and no longer at the end")
@@ -214,7 +213,7 @@ struct MarketDataAssemblerTests {
         #expect(last?.size == size("3") && last?.header.flags.contains(.unreported) == false)
         #expect(ended.nextHeldTrade() == nil)
         let (late, _) = try Self.events(texts + ["wait 250"], trades: .realTimeVolume)
-        #expect(Self.trades(late).map { $0.header.flags.contains(.unreported) } == [true])
+        #expect(Self.marks(.unreported, late) == [true])
     }
 
     @Test("of prints without end of which no word comes, the oldest wait no longer")
@@ -227,7 +226,7 @@ struct MarketDataAssemblerTests {
         let (words, _) = try Self.events(
             (1...200).map { Self.print(77, $0, $0) } + [Self.print(48, 200, 200)],
             trades: .realTimeVolume)
-        #expect(Self.trades(words).map { $0.header.flags.contains(.unreported) } == [false])
+        #expect(Self.marks(.unreported, words) == [false])
     }
 
     @Test(
@@ -334,7 +333,7 @@ struct MarketDataAssemblerTests {
         }
         let (events, _) = try Self.events(
             ["58|1|7|3"] + messages + ["wait 250"], trades: .realTimeVolume)
-        #expect(Self.trades(events).map { $0.header.flags.contains(.snapshot) } == states)
+        #expect(Self.marks(.snapshot, events) == states)
     }
 
     @Test("live ticks of a request that may be delayed are not marked")

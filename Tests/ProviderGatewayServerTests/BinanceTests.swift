@@ -4,7 +4,6 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TapeProtocol
 import TapeTransport
 import TestSupport
@@ -215,28 +214,13 @@ private struct TradesOnTape {
     var details: [String] { gaps.values.joined().map(\.detail) }
 
     init(_ tape: TestTape) throws {
-        let source = try #require(SourceName("exchange"))
-        for payload in try tape.tickPayloads(of: source) {
-            payload.withRawSpan { read($0) }
-        }
-    }
-
-    private mutating func read(_ packet: borrowing RawSpan) {
-        var names: [UInt32: String] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .trade(let trade):
-                trades[names[trade.header.symbol] ?? "?", default: []].append(trade)
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    names[index] = definition.symbol.text
-                } else if let gap = message.gapRecord(in: packet) {
-                    gaps[names[gap.header.symbol] ?? "?", default: []].append(
-                        Gap(from: gap.from, to: gap.to, state: gap.state, detail: gap.detail))
-                }
-            case .quote, .bar: continue
-            case .malformed: Issue.record("malformed")
+        for record in try tape.records(of: try #require(SourceName("exchange"))) {
+            switch record.record {
+            case .trade(let trade): trades[record.symbol, default: []].append(trade)
+            case .gap(let gap):
+                gaps[record.symbol, default: []].append(
+                    Gap(from: gap.from, to: gap.to, state: gap.state, detail: gap.detail))
+            default: continue
             }
         }
     }

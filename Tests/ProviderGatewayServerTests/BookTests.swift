@@ -17,7 +17,7 @@ import Testing
 @Suite("Books that lose rows")
 struct BookTests {
     /// A gateway with one instrument and its book.
-    private struct Scene {
+    private final class Scene {
         let tape: TestTape
         let log = ScriptedProvider.Log()
         let gateway: TestGateway
@@ -44,34 +44,29 @@ struct BookTests {
             try eventually { try BookOnTape(tape).rows.contains { $0.header.providerID == number } }
         }
 
-        var leftOut: Double {
-            running.service.metric(
-                "mds_gateway_left_out_ticks_total{kind=\"depth\",source=\"feed\"}") ?? 0
+        func metric(_ name: String, _ labels: String = "") -> Double? {
+            running.service.metric("\(name){\(labels)source=\"feed\"}")
         }
 
+        var leftOut: Double { metric("mds_gateway_left_out_ticks_total", "kind=\"depth\",") ?? 0 }
+
         /// Makes the policies act, and waits until at least `rows` more rows are left out.
-        mutating func press(rows: Int) throws {
+        func press(rows: Int) throws {
             gateway.isLow.set(true)
-            let gateway = gateway
             #expect(try eventually { try gateway.status["policies_act"] == .bool(true) })
             let before = leftOut
             send(script.rows(rows))
-            let scene = self
-            #expect(eventually { scene.leftOut >= before + Double(rows) })
+            #expect(eventually { leftOut >= before + Double(rows) })
         }
 
         func relieve() throws {
             gateway.isLow.set(false)
-            let gateway = gateway
             #expect(try eventually { try gateway.status["policies_act"] == .bool(false) })
         }
 
         func hasLeftOut(_ rows: Double) -> Bool { eventually { leftOut >= rows } }
 
-        func isAsked(times: Int) -> Bool {
-            let log = log
-            return eventually { log.restarts.count >= times }
-        }
+        func isAsked(times: Int) -> Bool { eventually { log.restarts.count >= times } }
 
         /// Expects that all rows are on the tape and correct, except those in gaps, and that there
         /// are `resets` resets.
@@ -97,7 +92,7 @@ struct BookTests {
         "rows that a policy leaves out make the book void until the provider begins it anew",
         arguments: ["drop", "conflate"])
     func pressed(policy: String) throws {
-        var scene = try Scene(tape("book\(policy)"), ["GATEWAY_POLICY_QUOTES": policy])
+        let scene = try Scene(tape("book\(policy)"), ["GATEWAY_POLICY_QUOTES": policy])
         try scene.press(rows: 60)
         try scene.relieve()
         #expect(scene.isAsked(times: 1))
@@ -106,19 +101,18 @@ struct BookTests {
         let before = scene.leftOut
         scene.send(scene.script.rows(20))
         #expect(scene.hasLeftOut(before + 20))
-        #expect(scene.running.service.metric("mds_gateway_books_void{source=\"feed\"}") == 1)
+        #expect(scene.metric("mds_gateway_books_void") == 1)
         scene.send(scene.script.beginAnew() + scene.script.rows(50))
         // The first reset, the gateway's own when rows were lost, and the one with which the book
         // begins again.
         try scene.audit(resets: 3)
         #expect(scene.log.restarts.count == 1)
-        #expect(
-            scene.running.service.metric("mds_gateway_books_voided_total{source=\"feed\"}") == 1)
+        #expect(scene.metric("mds_gateway_books_voided_total") == 1)
     }
 
     @Test("a reset comes within the pressure, and rows behind it are left out")
     func resetPressed() throws {
-        var scene = try Scene(tape("bookreset"), ["GATEWAY_POLICY_QUOTES": "drop"])
+        let scene = try Scene(tape("bookreset"), ["GATEWAY_POLICY_QUOTES": "drop"])
         try scene.press(rows: 30)
         scene.send(scene.script.beginAnew())
         try scene.press(rows: 30)
@@ -133,16 +127,12 @@ struct BookTests {
 
     @Test("a reset that comes last within the pressure makes the book whole without a question")
     func resetLast() throws {
-        var scene = try Scene(tape("booklast"), ["GATEWAY_POLICY_QUOTES": "drop"])
+        let scene = try Scene(tape("booklast"), ["GATEWAY_POLICY_QUOTES": "drop"])
         try scene.press(rows: 30)
         var anew = scene.script.beginAnew()
         let reset = anew.removeFirst()
         scene.send([reset])
-        let running = scene.running
-        #expect(
-            eventually {
-                running.service.metric("mds_gateway_books_void{source=\"feed\"}") == 0
-            })
+        #expect(eventually { scene.metric("mds_gateway_books_void") == 0 })
         try scene.relieve()
         scene.send(anew + scene.script.rows(50))
         #expect(try scene.arrives(scene.script.last))
@@ -154,12 +144,12 @@ struct BookTests {
 
     @Test("a provider that cannot begin anew: the book stays void until it does so by itself")
     func cannot() throws {
-        var scene = try Scene(
+        let scene = try Scene(
             tape("bookcannot"), ["GATEWAY_POLICY_QUOTES": "drop"], canRestart: false)
         try scene.press(rows: 30)
         try scene.relieve()
         #expect(scene.isAsked(times: 1))
-        #expect(eventually { scene.running.log.count(of: "gateway.books_void") == 1 })
+        scene.running.expect("gateway.books_void")
         let before = scene.leftOut
         scene.send(scene.script.rows(20))
         #expect(scene.hasLeftOut(before + 20))
@@ -169,7 +159,7 @@ struct BookTests {
 
     @Test("a row that is stamped ahead is for no tape, and the book is void without it")
     func ahead() throws {
-        var scene = try Scene(tape("bookahead"), [:])
+        let scene = try Scene(tape("bookahead"), [:])
         scene.send(scene.script.rows(1, ahead: .seconds(3_600)))
         #expect(scene.isAsked(times: 1))
         scene.send(scene.script.rows(10))
@@ -183,30 +173,25 @@ struct BookTests {
     @Test("rows in a spooled packet that a disk has damaged: behind its gap the book is right")
     func damaged() throws {
         let folder = try TemporaryFolder()
-        var scene = try Scene(
+        let scene = try Scene(
             TestTape(try NatsServer(), namespace: "bookspool"),
             ["GATEWAY_SPOOL": folder.file("spool")])
         scene.gateway.group.pause()
-        let running = scene.running
         // A full lane goes into the spool, and from then on all new rows.
         scene.send(scene.script.rows(2_000))
         var spooled = 1_000.0
         for _ in 1...4 {
-            #expect(
-                eventually {
-                    (running.service.metric("mds_gateway_spool_ticks{source=\"feed\"}") ?? 0)
-                        > spooled
-                })
-            spooled = running.service.metric("mds_gateway_spool_ticks{source=\"feed\"}") ?? 0
+            #expect(eventually { scene.metric("mds_gateway_spool_ticks") ?? 0 > spooled })
+            spooled = scene.metric("mds_gateway_spool_ticks") ?? 0
             scene.send(scene.script.rows(200))
         }
         try damage(folder.file("spool"))
         scene.gateway.group.goOn()
-        #expect(eventually { running.log.count(of: "gateway.spool.damaged") >= 1 })
+        #expect(eventually { scene.running.log.count(of: "gateway.spool.damaged") >= 1 })
         #expect(scene.isAsked(times: 1))
         scene.send(scene.script.beginAnew() + scene.script.rows(50))
         #expect(try scene.arrives(scene.script.last))
-        #expect(try running.stop() == .success)
+        #expect(try scene.running.stop() == .success)
         let found = try BookOnTape(scene.tape)
         let end = try #require(found.gaps.map(\.to).max())
         #expect(found.resets == 3)

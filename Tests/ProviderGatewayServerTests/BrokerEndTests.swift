@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import ProviderGateway
+@testable import ProviderGatewayTests
 
 @Suite("The broker's provider at its end")
 struct BrokerEndTests {
@@ -36,9 +37,7 @@ struct BrokerEndTests {
                         kind: .regular, text: "in the way")))
         ]
         _ = channel.send(&records, floor: .undefined)
-        let spy = Instrument(
-            symbol: try #require(Symbol("SPY")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
+        let spy = try Instrument.named("SPY")
         let order = ProviderOrder(
             source: try #require(SourceName("feed")), registry: InstrumentRegistry([spy]),
             instruments: [0], reached: [now])

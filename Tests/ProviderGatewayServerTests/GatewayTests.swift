@@ -41,15 +41,10 @@ struct GatewayTests {
             for packet in try tape.tickPackets(Partition(number)) {
                 #expect(packet.header.partition.number == number)
                 #expect(packet.header.kind == .ticks)
-                var cursor = RecordCursor()
-                packet.payload.withRawSpan { bytes in
-                    while let record = cursor.next(in: bytes) {
-                        guard case .other(let message) = record,
-                            let (_, definition) = message.symbolDefinition(in: bytes)
-                        else { continue }
-                        #expect(tape.names.partition(of: definition.symbol).number == number)
-                        #expect(definition.provider == "synthetic")
-                    }
+                for record in packet.records where record.record.kind != nil {
+                    let definition = try #require(record.definition)
+                    #expect(tape.names.partition(of: definition.symbol).number == number)
+                    #expect(definition.provider == "synthetic")
                 }
             }
         }

@@ -235,25 +235,21 @@ private struct ValuesOnTape {
             for packet in try tape.tickPackets(partition)
             where packet.subject == tape.names.ticks(partition, source) {
                 packets += 1
-                packet.payload.withRawSpan { read($0, watermark) }
+                for record in packet.records { read(record.record, watermark) }
                 watermark = max(watermark, packet.header.watermark.nanoseconds)
             }
         }
     }
 
-    private mutating func read(_ packet: borrowing RawSpan, _ watermark: Int64) {
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            guard case .other(let message) = record else { continue }
-            if let value = message.indicatorValue(in: packet) {
-                let number = FixedPoint.text(value.value, decimals: 9)
-                let day = value.periodStart.description.prefix(10)
-                values.append("\(day) \(number) \(value.unit) r\(value.revision)")
-                if value.header.eventTime.nanoseconds < watermark { late += 1 }
-            } else if let gap = message.gapRecord(in: packet) {
-                let state = GapState(rawValue: gap.state).map { "\($0)" } ?? "?"
-                gaps.append(gap.to.isDefined ? state : "\(state)-")
-            }
+    private mutating func read(_ record: TapeRecord, _ watermark: Int64) {
+        if case .indicator(let value) = record {
+            let number = FixedPoint.text(value.value, decimals: 9)
+            let day = value.periodStart.description.prefix(10)
+            values.append("\(day) \(number) \(value.unit) r\(value.revision)")
+            if value.header.eventTime.nanoseconds < watermark { late += 1 }
+        } else if case .gap(let gap) = record {
+            let state = GapState(rawValue: gap.state).map { "\($0)" } ?? "?"
+            gaps.append(gap.to.isDefined ? state : "\(state)-")
         }
     }
 }

@@ -4,7 +4,6 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import TapeCodec
 import TapeProtocol
 import TestSupport
 import Testing
@@ -67,27 +66,15 @@ private struct Sides {
     private var rows: (bids: [[Int64]], asks: [[Int64]])?
 
     init(_ tape: TestTape) throws {
-        let source = try #require(SourceName("exchange"))
-        for payload in try tape.tickPayloads(of: source) {
-            payload.withRawSpan { read($0) }
-        }
-    }
-
-    private mutating func read(_ packet: RawSpan) {
-        var walk = PacketWalk()
-        while let item = walk.next(in: packet) {
-            switch item {
+        for record in try tape.records(of: try #require(SourceName("exchange"))) {
+            switch record.record {
             case .trade(let trade): trades.append(trade)
             case .quote(let quote): quotes.append(quote)
-            case .other(let message):
-                switch TapeRecord(message, in: packet) {
-                case .providerBar(let bar): bars.append(bar)
-                case .gap(let gap): gaps.append(gap)
-                case .depthReset: rows = ([], [])
-                case .depth(let row): change(row)
-                default: continue
-                }
-            case .bar, .control: continue
+            case .providerBar(let bar): bars.append(bar)
+            case .gap(let gap): gaps.append(gap)
+            case .depthReset: rows = ([], [])
+            case .depth(let row): change(row)
+            default: continue
             }
         }
     }

@@ -72,9 +72,7 @@ struct HistoryCounterTests {
         ).context
         let counter = HistoryCounter<AnsweringClient>(
             AlpacaHistoryService(.sip, bars: .minute), try HistorySettings(service.configuration))
-        let instrument = Instrument(
-            symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
+        let instrument = try Instrument.named("AAPL")
         let plan = counter.plan(
             AnsweringClient(answers), [instrument], service.shutdown, service.telemetry)
         #expect(plan.entries.map(\.count) == [count], "\(plan.entries.map(\.problem))")

@@ -6,7 +6,6 @@ extension Instrument {
     static func named(
         _ symbol: String, _ feeds: Feeds = .trades, _ security: Security = .stock
     ) throws -> Instrument {
-        Instrument(
-            symbol: try #require(Symbol(symbol)), contract: Contract(security), feeds: feeds)
+        Instrument(symbol: try #require(Symbol(symbol)), contract: Contract(security), feeds: feeds)
     }
 }

@@ -47,8 +47,7 @@ struct LedgerTape {
         var header = header(symbol, second, flags)
         header.providerID = id
         let trade = Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1))
-        let isIn = builder.append(trade)
-        #expect(isIn)
+        append(.trade(trade))
     }
 
     /// Adds a fetched bar that closes at `second`.
@@ -58,8 +57,7 @@ struct LedgerTape {
         let bar = ProviderBar(
             header: header(symbol, second, .backfilled), openTime: Self.at(second - width),
             closeTime: Self.at(second), kind: kind)
-        let isIn = builder.append(bar)
-        #expect(isIn)
+        append(.providerBar(bar))
     }
 
     /// Adds the bar of a day, fetched at `now`. A bar in progress has `now` as its event time.
@@ -69,35 +67,35 @@ struct LedgerTape {
         let bar = ProviderBar(
             header: header, openTime: Self.at(end - 86_400), closeTime: Self.at(end),
             kind: .trades)
-        let isIn = builder.append(bar)
-        #expect(isIn)
+        append(.providerBar(bar))
     }
 
     /// Adds a headline of the past, as it is requested at a start.
     mutating func headline(_ symbol: Int, _ second: Int64) {
-        let outcome = builder.append(
-            NewsHeadline(
-                header: header(symbol, second, .backfilled), provider: "BRFG",
-                article: "BRFG$\(second)", headline: "h"))
-        #expect(outcome == .appended)
+        append(
+            .news(
+                NewsHeadline(
+                    header: header(symbol, second, .backfilled), provider: "BRFG",
+                    article: "BRFG$\(second)", headline: "h")))
     }
 
     /// Adds an indicator, as it comes when the instrument is requested.
     mutating func indicator(_ symbol: Int, _ second: Int64) {
-        let outcome = builder.append(
-            IndicatorValue(
-                header: header(symbol, second, .backfilled), name: "first-time", value: 1,
-                periodStart: .undefined, periodEnd: .undefined))
-        #expect(outcome == .appended)
+        append(
+            .indicator(
+                IndicatorValue(
+                    header: header(symbol, second, .backfilled), name: "first-time", value: 1,
+                    periodStart: .undefined, periodEnd: .undefined)))
     }
 
     /// Adds a value of a polled series, whose period begins at a second.
     mutating func value(_ symbol: Int, period: Int64, _ value: Int128, revision: UInt64 = 0) {
-        let outcome = builder.append(
-            IndicatorValue(
-                header: header(symbol, 1_000), name: "value", value: value,
-                periodStart: Self.at(period), periodEnd: Self.at(period + 1), revision: revision))
-        #expect(outcome == .appended)
+        append(
+            .indicator(
+                IndicatorValue(
+                    header: header(symbol, 1_000), name: "value", value: value,
+                    periodStart: Self.at(period), periodEnd: Self.at(period + 1), revision: revision
+                )))
     }
 
     mutating func gap(
@@ -107,8 +105,7 @@ struct LedgerTape {
         let record = GapRecord(
             header: header(symbol, from), from: Self.at(from), to: to.map(Self.at) ?? .undefined,
             kind: kind, reason: reason, state: state)
-        let outcome = builder.append(record)
-        #expect(outcome == .appended)
+        append(.gap(record))
     }
 
     mutating func subscription(
@@ -116,6 +113,10 @@ struct LedgerTape {
     ) {
         let record = SubscriptionRecord(
             header: header(symbol, 1), action: action, kind: kind, mode: .live, provider: "p")
+        append(.subscription(record))
+    }
+
+    private mutating func append(_ record: TapeRecord) {
         let outcome = builder.append(record)
         #expect(outcome == .appended)
     }

@@ -30,11 +30,7 @@ struct RetriedProviderTests {
     /// Returns an order of three instruments. The second has a gap that lasts, and the third was
     /// not requested before.
     private func order() throws -> ProviderOrder {
-        let instruments = try ["A", "B", "C"].map {
-            Instrument(
-                symbol: try #require(Symbol($0)), contract: Instrument.Contract(.stock),
-                feeds: [.level1, .trades])
-        }
+        let instruments = try ["A", "B", "C"].map { try Instrument.named($0, [.level1, .trades]) }
         let gap = OpenGap(
             instrument: 1, kind: .trade, from: Timestamp(nanoseconds: 1), to: .undefined,
             reason: .disconnected)

@@ -34,9 +34,7 @@ struct ShownSoonTests {
             (.refusedRequest(reason: "no such list"), 0),
         ])
     func refused(note: StreamNote, feeds: Int) throws {
-        let instrument = Instrument(
-            symbol: try #require(Symbol("AAPL")), contract: Instrument.Contract(.stock),
-            feeds: .trades)
+        let instrument = try Instrument.named("AAPL")
         let order = ProviderOrder(
             source: try #require(SourceName("alpaca")),
             registry: InstrumentRegistry([instrument]), instruments: [0])

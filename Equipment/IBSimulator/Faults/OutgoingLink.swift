@@ -68,11 +68,6 @@ struct OutgoingLink: Sendable {
         return isByteAtATime ? min(open, 1) : open
     }
 
-    /// Returns when the stall ends. `nil` if there is none.
-    func resumesAt(now: Timestamp) -> Timestamp? {
-        stalledUntil.flatMap { now < $0 && waiting > 0 ? $0 : nil }
-    }
-
     func first(_ count: Int) -> ArraySlice<UInt8> { bytes[sent..<sent + count] }
 
     /// Takes note that `count` bytes were sent. Returns the messages that these bytes complete.

@@ -164,6 +164,14 @@ struct HistoryBench {
             monotonic: now.monotonic + nanoseconds)
     }
 
+    /// The bench when its load is over.
+    func finished() throws -> HistoryBench {
+        var bench = self
+        try bench.begin()
+        bench.run()
+        return bench
+    }
+
     /// Runs until the load is over, at most so many turns.
     mutating func run(turns: Int = 20_000) {
         for _ in 0..<turns where history.phase == .loading || history.phase == .ending { turn() }

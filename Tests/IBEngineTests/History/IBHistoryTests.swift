@@ -9,9 +9,8 @@ import Testing
 struct IBHistoryTests {
     @Test("every trade of the range is there once, in the order of time, with an id of its second")
     func trades() throws {
-        var bench = HistoryBench(["AAPL", "MSFT"], rate: 600, seed: 7, seconds: 20..<150)
-        try bench.begin()
-        bench.run()
+        let bench = try HistoryBench(["AAPL", "MSFT"], rate: 600, seed: 7, seconds: 20..<150)
+            .finished()
         #expect(bench.history.phase == .finished, "\(bench.problems)")
         #expect(bench.disorder.isEmpty)
         for place in 0..<2 {
@@ -32,9 +31,9 @@ struct IBHistoryTests {
     @Test("all trades come to a feed of all of them, and level 1 has them, too")
     func unreported() throws {
         for feeds in [Instrument.Feeds.allTrades, .level1] {
-            var bench = HistoryBench(["AAPL"], rate: 300, seed: 3, seconds: 0..<40, feeds: feeds)
-            try bench.begin()
-            bench.run()
+            let bench = try HistoryBench(
+                ["AAPL"], rate: 300, seed: 3, seconds: 0..<40, feeds: feeds
+            ).finished()
             #expect(bench.loaded(0) == bench.traded(0, unreported: true))
             #expect(bench.loaded(0).count > bench.traded(0).count)
         }
@@ -42,18 +41,15 @@ struct IBHistoryTests {
 
     @Test("a second with more trades than a page is loaded as a whole")
     func denseSecond() throws {
-        var bench = HistoryBench(["AAPL"], rate: 32_000, seed: 5, seconds: 0..<3)
-        try bench.begin()
-        bench.run()
+        let bench = try HistoryBench(["AAPL"], rate: 32_000, seed: 5, seconds: 0..<3).finished()
         #expect(bench.loaded(0) == bench.traded(0))
         #expect(bench.loaded(0).count > 3_000)
     }
 
     @Test("old servers count stocks in lots, and the tape has shares")
     func lots() throws {
-        var bench = HistoryBench(["AAPL"], rate: 300, seed: 3, seconds: 0..<20, version: 160)
-        try bench.begin()
-        bench.run()
+        let bench = try HistoryBench(["AAPL"], rate: 300, seed: 3, seconds: 0..<20, version: 160)
+            .finished()
         #expect(bench.history.phase == .finished)
         #expect(bench.trades(0).allSatisfy { $0.size.raw % 100_000_000 == 0 })
         #expect(bench.trades(0).contains { $0.size.raw >= 100 * 100_000_000 })
@@ -61,10 +57,9 @@ struct IBHistoryTests {
 
     @Test("bars of a minute end the range whole, and have their close as event time")
     func bars() throws {
-        var bench = HistoryBench(
-            ["AAPL", "MSFT"], rate: 20, seed: 9, seconds: 90..<3_630, feeds: .bars)
-        try bench.begin()
-        bench.run()
+        let bench = try HistoryBench(
+            ["AAPL", "MSFT"], rate: 20, seed: 9, seconds: 90..<3_630, feeds: .bars
+        ).finished()
         #expect(bench.history.phase == .finished && bench.disorder.isEmpty, "\(bench.problems)")
         for place in 0..<2 {
             let bars = bench.bars(place)
@@ -81,10 +76,9 @@ struct IBHistoryTests {
 
     @Test("bars of five seconds come in many requests, each once")
     func smallBars() throws {
-        var bench = HistoryBench(
-            ["AAPL"], rate: 40, seed: 9, seconds: 3..<6_903, feeds: .bars, bars: .fiveSeconds)
-        try bench.begin()
-        bench.run()
+        let bench = try HistoryBench(
+            ["AAPL"], rate: 40, seed: 9, seconds: 3..<6_903, feeds: .bars, bars: .fiveSeconds
+        ).finished()
         let opens = bench.bars(0).map(\.openTime)
         #expect(Set(opens).count == opens.count)
         let wanted = Set(

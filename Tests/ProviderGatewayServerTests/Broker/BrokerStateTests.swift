@@ -20,9 +20,6 @@ struct BrokerStateTests {
 
     private static let outages = [
         Outage(
-            state: "closed", begin: ["close"], detail: "connection lost", reconnects: true,
-            resubscribes: true),
-        Outage(
             state: "closed", begin: ["byte-at-a-time on", "half-frame"],
             end: ["byte-at-a-time off"], detail: "connection lost", reconnects: true,
             resubscribes: true),

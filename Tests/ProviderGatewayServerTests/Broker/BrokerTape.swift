@@ -47,7 +47,6 @@ struct BrokerTape {
     private(set) var gaps: [Gap] = []
     private(set) var subscriptions: [Subscription] = []
     private(set) var problems: [String] = []
-    private(set) var records = 0
     private(set) var epochs: Set<UInt64> = []
     private(set) var watermark = Timestamp(nanoseconds: Int64.min)
     /// Per stream, the next sequence to read.
@@ -73,64 +72,38 @@ struct BrokerTape {
                     continue
                 }
                 guard message.subject.hasPrefix("\(tape.names.namespace).ticks.") else { continue }
-                try message.payload.withRawSpan { packet throws(PacketError) in
-                    let header = try PacketReader.validate(packet)
-                    epochs.insert(header.epoch)
-                    watermark = max(watermark, header.watermark)
-                    read(packet)
+                let header = try message.payload.withRawSpan { span throws(PacketError) in
+                    try PacketReader.validate(span)
                 }
+                epochs.insert(header.epoch)
+                watermark = max(watermark, header.watermark)
+                for record in RecordOnTape.all(in: message.payload, header) { read(record) }
             }
             reached[stream] = info.lastSequence + 1
         }
     }
 
-    private mutating func read(_ packet: borrowing RawSpan) {
-        var names: [UInt32: String] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            records += 1
-            switch record {
-            case .trade(let trade): add(trade, names[trade.header.symbol] ?? "?")
-            case .quote(let quote): add(quote, names[quote.header.symbol] ?? "?")
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    names[index] = definition.symbol.text
-                } else {
-                    readOther(message, packet, names)
-                }
-            case .bar: problems.append("a bar of ours among the ticks")
-            case .malformed(let error): problems.append("malformed: \(error)")
-            }
-        }
-    }
-
-    private mutating func readOther(
-        _ message: MessageBounds, _ packet: borrowing RawSpan, _ names: [UInt32: String]
-    ) {
-        if let record = message.gapRecord(in: packet) {
-            add(record, names[record.header.symbol] ?? "")
-        } else if let record = message.subscriptionRecord(in: packet) {
-            let name = names[record.header.symbol] ?? ""
+    private mutating func read(_ record: RecordOnTape) {
+        let symbol = record.symbol
+        switch record.record {
+        case .trade(let trade): add(trade, symbol)
+        case .quote(let quote): add(quote, symbol)
+        case .gap(let gap): add(gap, symbol)
+        case .subscription(let record):
             add(
                 Subscription(
-                    symbol: name, kind: record.kind, action: record.action,
+                    symbol: symbol, kind: record.kind, action: record.action,
                     time: record.header.receiveTime))
-        } else if let update = message.depthUpdate(in: packet) {
-            add(update, names[update.header.symbol] ?? "?")
-        } else if let reset = message.depthReset(in: packet) {
-            add(reset, names[reset.header.symbol] ?? "?")
-        } else if let bar = message.providerBar(in: packet) {
-            add(bar, names[bar.header.symbol] ?? "?")
-        } else if let option = message.optionComputation(in: packet) {
-            add(option, names[option.header.symbol] ?? "?")
-        } else if let value = message.indicatorValue(in: packet) {
-            add(value, names[value.header.symbol] ?? "?")
-        } else if let news = message.newsHeadline(in: packet) {
-            add(news, names[news.header.symbol] ?? "?")
-        } else if let bulletin = message.newsBulletin(in: packet) {
-            add(bulletin)
-        } else if let part = message.fundamentalPart(in: packet) {
-            add(part, names[part.header.symbol] ?? "?")
+        case .depth(let update): add(update, symbol)
+        case .depthReset(let reset): add(reset, symbol)
+        case .providerBar(let bar): add(bar, symbol)
+        case .option(let option): add(option, symbol)
+        case .indicator(let value): add(value, symbol)
+        case .news(let news): add(news, symbol)
+        case .bulletin(let bulletin): add(bulletin)
+        case .fundamental(let part): add(part, symbol)
+        case .repair, .tradeChange, .action, .bar, .lateTick:
+            problems.append("no record of a broker: \(record.record)")
         }
     }
 

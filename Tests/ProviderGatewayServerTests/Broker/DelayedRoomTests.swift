@@ -8,6 +8,7 @@ import TestSupport
 import Testing
 
 @testable import ProviderGateway
+@testable import ProviderGatewayTests
 
 /// The provider itself on a simulated TWS, with two channels that the test takes from.
 @Suite("Room for delayed data") struct DelayedRoomTests {
@@ -41,11 +42,7 @@ import Testing
                     telemetry: service.context.telemetry, threads: service.context.threads))
             outlet = try #require(provider.delayed)
             delayed = ProviderChannel(recordsMax: recordsMax)
-            let instruments = try ["SPY", "DIA"].map {
-                Instrument(
-                    symbol: try #require(Symbol($0)), contract: Instrument.Contract(.stock),
-                    feeds: .level1)
-            }
+            let instruments = try ["SPY", "DIA"].map { try Instrument.named($0, .level1) }
             order = ProviderOrder(
                 source: try #require(SourceName(source)),
                 registry: InstrumentRegistry(instruments), instruments: [0, 1])

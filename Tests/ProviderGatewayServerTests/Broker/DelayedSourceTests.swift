@@ -146,32 +146,14 @@ struct DelayedSourceTests {
         var all: [Made] = []
 
         init(_ tape: TestTape) throws {
-            for packet in try tape.packets(stream: tape.names.barStream) { read(packet) }
-        }
-
-        private mutating func read(_ packet: TestTape.Standing) {
-            var symbols: [UInt32: SymbolDefinition] = [:]
-            var widths: [UInt32: Int64] = [:]
-            var cursor = RecordCursor()
-            packet.payload.withRawSpan { bytes in
-                while let record = cursor.next(in: bytes) {
-                    switch record {
-                    case .bar(let bar) where widths[UInt32(bar.series)] == 1_000_000_000:
-                        guard let symbol = symbols[bar.symbol], bar.trades > 0 else { continue }
-                        all.append(
-                            Made(
-                                symbol: symbol.symbol.text, source: symbol.source?.text ?? "?",
-                                open: bar.openTime.nanoseconds,
-                                lag: packet.header.sendTime.nanoseconds(since: bar.closeTime)))
-                    case .other(let message):
-                        if let (index, definition) = message.symbolDefinition(in: bytes) {
-                            symbols[index] = definition
-                        } else if let (index, definition) = message.seriesDefinition(in: bytes) {
-                            widths[UInt32(index)] = definition.widthNanoseconds
-                        }
-                    case .bar, .trade, .quote, .malformed: continue
-                    }
-                }
+            let records = try tape.packets(stream: tape.names.barStream).flatMap(\.records)
+            for record in records where record.series?.widthNanoseconds == 1_000_000_000 {
+                guard case .bar(let bar) = record.record, bar.trades > 0 else { continue }
+                all.append(
+                    Made(
+                        symbol: record.symbol, source: record.definition?.source?.text ?? "?",
+                        open: bar.openTime.nanoseconds,
+                        lag: record.packet.sendTime.nanoseconds(since: bar.closeTime)))
             }
         }
 

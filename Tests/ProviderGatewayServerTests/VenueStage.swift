@@ -180,40 +180,18 @@ struct FoundTrades {
 
     init(_ tape: TestTape, _ venue: StageVenue) throws {
         self.venue = venue
-        let source = try #require(SourceName("stocks"))
-        for payload in try tape.tickPayloads(of: source) {
-            payload.withRawSpan { read($0) }
-        }
-    }
-
-    private mutating func read(_ packet: borrowing RawSpan) {
-        var names: [UInt32: String] = [:]
-        var cursor = RecordCursor()
-        while let record = cursor.next(in: packet) {
-            switch record {
-            case .trade(let trade):
-                let symbol = names[trade.header.symbol] ?? "?"
-                if trade.header.action == TradeAction.new.rawValue {
-                    trades.append((symbol, trade))
-                } else {
-                    changes.append((symbol, trade))
-                }
+        for record in try tape.records(of: try #require(SourceName("stocks"))) {
+            switch record.record {
+            case .trade(let trade) where trade.header.action == TradeAction.new.rawValue:
+                trades.append((record.symbol, trade))
+            case .trade(let trade): changes.append((record.symbol, trade))
             case .quote: quotes += 1
-            case .other(let message):
-                if let (index, definition) = message.symbolDefinition(in: packet) {
-                    names[index] = definition.symbol.text
-                } else if let news = message.newsHeadline(in: packet) {
-                    headlines.append(news.headline)
-                } else if message.providerBar(in: packet) != nil {
-                    bars += 1
-                } else if let gap = message.gapRecord(in: packet),
-                    gap.kind == DataKind.trade.rawValue
-                {
-                    let end = gap.to.isDefined ? gap.to : Timestamp(nanoseconds: .max - 1)
-                    gaps[names[gap.header.symbol] ?? "?", default: []].append((gap.from, end))
-                }
-            case .bar: continue
-            case .malformed: Issue.record("malformed")
+            case .news(let news): headlines.append(news.headline)
+            case .providerBar: bars += 1
+            case .gap(let gap) where gap.kind == DataKind.trade.rawValue:
+                let end = gap.to.isDefined ? gap.to : Timestamp(nanoseconds: .max - 1)
+                gaps[record.symbol, default: []].append((gap.from, end))
+            default: continue
             }
         }
     }

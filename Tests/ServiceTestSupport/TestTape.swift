@@ -101,14 +101,6 @@ package struct TestTape: Sendable {
             subject: "\(names.namespace).ticks.\(partition).")
     }
 
-    /// Returns the bytes of a source's packets of ticks, partition after partition.
-    package func tickPayloads(of source: SourceName) throws -> [[UInt8]] {
-        try (0..<names.partitions).map(Partition.init).flatMap { partition in
-            try tickPackets(partition)
-                .filter { $0.subject == names.ticks(partition, source) }.map(\.payload)
-        }
-    }
-
     package func barPackets(_ partition: Partition) throws -> [Standing] {
         try packets(stream: names.barStream, subject: names.bars(partition))
             .filter { $0.subject == names.bars(partition) }

@@ -15,24 +15,22 @@ import Testing
         let (level1, trades) = try (bench.route(.marketData), bench.route(.trades))
         bench.makeLive(level1, 1)
         bench.makeLive(trades, 2)
-        func isTold(_ milliseconds: Int64) -> Bool {
-            let time = Bench.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
-            return bench.machine.entries[0].handOver.isLevel1(tradeAt: time)
-        }
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(isTold(-500) && isTold(1_999) && !isTold(2_000))
+        #expect(bench.isTold(-500) && bench.isTold(1_999) && !bench.isTold(2_000))
         // Tick by tick until 10 s, then by level 1 from the next whole second on.
         bench.machine.entries[0].slots[level1.slot].kinds.remove(.trade)
         bench.goes(to: 10)
         bench.machine.giveBackToLevel1(trades, "a test", in: &bench.turn)
-        #expect(!isTold(10_900) && isTold(11_000))
+        #expect(!bench.isTold(10_900) && bench.isTold(11_000))
         // Now tick by tick again. The print of 10.9 s was recorded then, and level 1 brings it only
         // now.
         bench.goes(to: 12)
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(!isTold(10_900) && isTold(11_000) && isTold(13_999) && !isTold(14_000))
+        #expect(
+            !bench.isTold(10_900) && bench.isTold(11_000) && bench.isTold(13_999)
+                && !bench.isTold(14_000))
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(!isTold(10_900) && isTold(11_000))
+        #expect(!bench.isTold(10_900) && bench.isTold(11_000))
     }
 
     /// Level 1 last delivered at `last`. The other feed begins at 33 s, and a notice stops it at
@@ -144,6 +142,12 @@ import Testing
 }
 
 extension FeedBench {
+    /// Whether a trade of that time comes from level 1.
+    fileprivate func isTold(_ milliseconds: Int64) -> Bool {
+        let time = Self.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
+        return machine.entries[0].handOver.isLevel1(tradeAt: time)
+    }
+
     /// Lets level 1 deliver for the last time then, after a pause.
     fileprivate mutating func deliver(_ level1: FeedRoute, last: Int64, pause: Int64) {
         machine[level1].silence.rhythm.came(Self.moment(last - pause).monotonic)

@@ -65,19 +65,14 @@ struct HeadlinesTests {
     @Test("a request for news providers that found no room is made again")
     func noRoom() throws {
         var bench = try FeedBench(.news)
-        var entry = bench.machine.entries[0]
-        func request(_ number: Int32) -> Int {
-            #expect(bench.machine.headlineRequest(number, entry, in: &bench.turn) == nil)
-            return bench.turn.pacing.waiting
-        }
         // Without its contract's number nothing can be requested.
-        #expect(request(4) == 0)
-        entry.contract.id = 7
-        while bench.turn.pacing.ask(.currentTime, .live, now: bench.turn.now.monotonic) {}
-        let full = bench.turn.pacing.waiting
-        #expect(request(5) == full)
+        bench.expectHeadlines(asked: 0)
+        bench.machine.entries[0].contract.id = 7
+        let now = bench.turn.now.monotonic
+        while bench.turn.pacing.ask(.currentTime, .live, now: now) {}
+        bench.expectHeadlines(asked: bench.turn.pacing.waiting)
         bench.turn.pacing.reset()
-        #expect(request(6) == 1)
+        bench.expectHeadlines(asked: 1)
     }
 
     @Test(
@@ -161,5 +156,15 @@ struct HeadlinesTests {
         #expect(Self.states(world)[.firstTime] == .done)
         let values = world.verdict.indicators.filter { $0.name == "first-time" }
         #expect(values.map(\.value) == [1_000_000_000 * 1_000_000_000])
+    }
+}
+
+extension FeedBench {
+    /// Asks for headlines, which has no number yet, and expects that so many requests wait.
+    fileprivate mutating func expectHeadlines(
+        asked: Int, place: SourceLocation = #_sourceLocation
+    ) {
+        let number = machine.headlineRequest(turn.ids.next(), machine.entries[0], in: &turn)
+        #expect(number == nil && turn.pacing.waiting == asked, sourceLocation: place)
     }
 }

@@ -78,23 +78,6 @@ struct BarTableTests {
         try running.stop()
     }
 
-    @Test("equal keys of two sources are different keys")
-    func keys() throws {
-        let bench = try WriterBench("writer_srckey")
-        var bars = try Bars(bench, [("1m", Self.minute)])
-        try bars.append(0, "1m", 1, span: Self.minute)
-        try bars.append(1, "1m", 2, span: Self.minute)
-        try bars.append(0, "1m", 3, span: Self.minute)
-        let packet = bars.source.seal(watermark: .undefined)
-        let merge = try #require(SinkCatalogue([.bars]).sinks[0].merge)
-        var keys: [UInt64] = []
-        packet.bytes.withRawSpan { bytes in
-            var context = PacketContext(packet.header)
-            context.walk(bytes) { context, record, _ in keys.append(merge.key(record, context)) }
-        }
-        #expect(keys.count == 3 && keys[0] != keys[1] && keys[0] == keys[2])
-    }
-
     @Test("the width of a series decides its table, once: a session has no width, a count a number")
     func byWidth() throws {
         let bench = try WriterBench("writer_width")

@@ -275,11 +275,6 @@ struct BarVersionTests {
             let said = writer.refusal(of: Self.asked("wverp", at), .uncertain)
             #expect(said.hasSuffix("are not stored: purged"), "\(said)")
         }
-        // No window that begins later can lack a version.
-        let later = Self.asked("wverp", known[2])
-            .replacing("'2023-11-14'", with: Self.time(known[1]))
-            .replacing("'2023-11-16'", with: "'infinity'")
-        try bench.database.expect(later, "")
     }
 
     /// A question about bars of seconds.

@@ -12,18 +12,6 @@ import Testing
 
 @Suite("One schema in three databases")
 struct DatabaseModeTests {
-    @Test(
-        "the Community edition is among them",
-        .enabled(
-            if: PostgresServer.Edition.hasCommunity,
-            "not run: TEST_TIMESCALE_COMMUNITY names no server with TimescaleDB's Community edition"
-        ))
-    func community() throws {
-        let database = try TestDatabase.migrated("mode_present", mode: .community)
-        try database.expect("SELECT mode FROM store_mode()", "timescaledb-community")
-        #expect(DatabaseMode.here == DatabaseMode.allCases)
-    }
-
     @Test("each says what it is", arguments: DatabaseMode.here)
     func detected(mode: DatabaseMode) throws {
         let database = try TestDatabase.migrated("mode_detected", mode: mode)

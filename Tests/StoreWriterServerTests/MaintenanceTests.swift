@@ -21,12 +21,6 @@ struct MaintenanceTests {
             settings.retention.rules.map { "\($0.table) \($0.days)" } == [
                 "bar_versions 3650", "bars_long 3650", "bars_short 3650", "quotes 1", "trades 30",
             ])
-        #expect(
-            settings.retention.daysByTable
-                == [
-                    "bar_versions": 3650, "bars_long": 3650, "bars_short": 3650, "quotes": 1,
-                    "trades": 30,
-                ])
         let none = WriterSettings(try TestService.configuration(Main.description, [:]))
         #expect(none.retention.rules.isEmpty)
     }

@@ -159,25 +159,6 @@ struct MarketSchemaTests {
         #expect((1...600).contains(pages), "\(plan)")
     }
 
-    @Test("why a bar is not whole: a gap, a subscription, or the beginning of what is stored")
-    func trust() throws {
-        let database = try database("market_trust")
-        try database.fill(from: "data_page.sql")
-        let told = try read(
-            database,
-            """
-            SELECT to_char(ts, 'HH24:MI'), extract(epoch FROM missing)::float, gaps,
-                subscribed_at IS NOT NULL, is_beginning
-            FROM bar_trust WHERE symbol = 'MSFT' AND NOT is_whole ORDER BY ts
-            """)
-        // The gap of 14:51 was filled, but the bar was not made again.
-        #expect(
-            told.split(separator: "\n") == [
-                "14:30|0||t|t", "14:51|0||f|f",
-                #"14:54|58.5|{"trade abandoned: disconnected"}|f|f"#,
-            ])
-    }
-
     @Test("each question of docs/data.md has one answer in SQL and Python")
     func questions() throws {
         let database = try database("market_questions")

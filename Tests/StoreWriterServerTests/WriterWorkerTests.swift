@@ -183,26 +183,6 @@ struct WriterWorkerTests {
         try bench.finish(running)
     }
 
-    @Test("a stop under load writes what was read and hands over; the next one has the rest")
-    func drainsUnderLoad() throws {
-        let bench = try WriterBench("writer_q6")
-        let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
-        let running = try bench.start(Self.small, membership: member)
-        let packets = 150
-        let load = try PublishedLoad(bench, partitions: 4, packets: packets)
-        #expect(
-            eventually { (running.service.metric("mds_worker_batches_written_total") ?? 0) > 8 })
-        #expect(try running.stop() == .success)
-        #expect(member.hasLeft && !running.log.contains("writer.left_behind"))
-        #expect(member.heard.count { if case .released = $0 { true } else { false } } == 4)
-        #expect(try bench.missing() == "0")
-        let next = try bench.start()
-        try load.finish()
-        let total = packets * PublishedLoad.ticks
-        #expect(bench.isComplete([total, total, total, total]), "\(bench.shown)")
-        try bench.finish(next)
-    }
-
     @Test("a stop does not wait for a database that stands still")
     func stopsWithoutDatabase() throws {
         let bench = try WriterBench("writer_q7")

@@ -19,20 +19,18 @@ struct PipelineTests {
         }
     }
 
-    @Test("each statement has its rows, in order, prepared or not")
+    @Test("each statement has its rows, in order")
     func rows() throws {
         let connection = try TestDatabase("pipeline_rows").connect()
-        let prepared = try connection.prepare("SELECT $1::int8 * 2")
         var pipeline = PostgresPipeline()
         try pipeline.append("CREATE TEMP TABLE t (a int8)")
         try pipeline.append("INSERT INTO t SELECT generate_series(1, $1)", [.integer(5)])
         try pipeline.append("SELECT count(*) FROM t WHERE a > $1", [.integer(2)])
-        try pipeline.append(prepared, [.integer(21)])
         try pipeline.append("SELECT a FROM t ORDER BY a")
         try pipeline.append("")
         let outcomes = try connection.run(pipeline)
-        #expect(integers(outcomes) == [nil, nil, 3, 42, 1, nil])
-        guard case .rows(let inserted) = outcomes[1], case .rows(let all) = outcomes[4] else {
+        #expect(integers(outcomes) == [nil, nil, 3, 1, nil])
+        guard case .rows(let inserted) = outcomes[1], case .rows(let all) = outcomes[3] else {
             Issue.record("\(outcomes)")
             return
         }

@@ -34,8 +34,7 @@ struct StoredBarTests {
             let session = try database.connect(
                 database.readersMember, searchPath: database.schema.searchPath)
             reader = BarReader { sql, parameters throws(PostgresError) in
-                let statement = try session.prepare(sql, timeout: patience)
-                return try session.execute(statement, parameters, timeout: patience)
+                try session.rows(sql, parameters, timeout: patience)
             }
             symbol = try #require(Symbol("A"))
             source = try #require(SourceName("s"))

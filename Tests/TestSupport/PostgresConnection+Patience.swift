@@ -25,14 +25,10 @@ extension PostgresConnection {
         try execute(sql, parameters, timeout: patience)
     }
 
-    package func execute(
-        _ statement: PreparedStatement, _ values: [PostgresValue] = []
+    package func rows(
+        _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) -> PostgresRows {
-        try execute(statement, values, timeout: patience)
-    }
-
-    package func prepare(_ sql: String) throws(PostgresError) -> PreparedStatement {
-        try prepare(sql, timeout: patience)
+        try rows(sql, parameters, timeout: patience)
     }
 
     package func run(_ pipeline: PostgresPipeline) throws(PostgresError) -> [PipelineOutcome] {

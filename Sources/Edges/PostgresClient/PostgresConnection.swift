@@ -62,15 +62,23 @@ package final class PostgresConnection {
     package func execute(
         _ sql: String, _ parameters: [PostgresValue] = [], timeout: Duration
     ) throws(PostgresError) -> PostgresResult {
-        let operation = operationName(sql)
         let deadline = Deadline(after: timeout)
-        let statement = try Statement(sql, parameters, operation)
-        let open = unsafe try session.require(operation)
-        guard unsafe statement.send(on: open), unsafe PQsetSingleRowMode(open) == 1 else {
-            throw session.lost(operation)
-        }
-        try session.flush(operation, deadline)
+        let operation = try send(sql, parameters, isBinary: false, deadline)
         return try collect(operation, deadline)
+    }
+
+    /// Sends a statement, whose rows come one by one. Returns its first words.
+    func send(
+        _ sql: String, _ parameters: [PostgresValue], isBinary: Bool, _ deadline: Deadline
+    ) throws(PostgresError) -> String {
+        let statement = try Statement(sql, parameters)
+        let operation = statement.operation
+        let open = unsafe try session.require(operation)
+        guard unsafe statement.send(on: open, isBinary: isBinary),
+            unsafe PQsetSingleRowMode(open) == 1
+        else { throw session.lost(operation) }
+        try session.flush(operation, deadline)
+        return operation
     }
 
     /// Runs several statements in one message through the simple protocol. The first error skips

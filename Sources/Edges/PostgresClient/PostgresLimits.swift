@@ -6,8 +6,6 @@ package enum PostgresLimits {
     package static let fieldBytesMax = 16 * 1_024 * 1_024
     /// A larger result ends the connection with an error, because no caller needs that much.
     package static let resultBytesMax = 64 * 1_024 * 1_024
-    /// The most prepared statements of one session. Preparing one more is refused.
-    package static let preparedMax = 256
     /// The most statements of a pipeline. Appending one more is refused.
     package static let pipelineStatementsMax = 10_000
     package static let pipelineBytesMax = 16 * 1_024 * 1_024

@@ -3,36 +3,25 @@ internal import CPostgres
 /// Statements that are sent together and answered together by `run`: one round trip. They are one
 /// transaction of their own, unless they contain a BEGIN or a transaction is open already.
 package struct PostgresPipeline {
-    private(set) var statements: [BoundStatement] = []
-    /// The prepared statements among them, to check that they are of the same session.
-    private(set) var prepared: [PreparedStatement] = []
+    private(set) var statements: [Statement] = []
     /// The approximate size of all statements.
-    package private(set) var byteCount = 0
+    private var byteCount = 0
 
     package init() {}
 
     package var count: Int { statements.count }
 
-    /// Appends a statement by its text. Throws when the pipeline is full, or when a value cannot be
-    /// sent.
+    /// Appends a statement. Throws when the pipeline is full, or when a value cannot be sent.
     package mutating func append(
         _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) {
-        try append(BoundStatement(sql, parameters))
-    }
-
-    /// Appends a prepared statement, likewise.
-    package mutating func append(
-        _ statement: PreparedStatement, _ parameters: [PostgresValue] = []
-    ) throws(PostgresError) {
-        let bound = try BoundStatement(statement, parameters)
-        try append(bound)
-        prepared.append(statement)
-    }
-
-    private mutating func append(_ statement: BoundStatement) throws(PostgresError) {
-        let first = statement.sql.drop { $0.isWhitespace || $0 == "(" }.prefix(4).uppercased()
-        guard first != "COPY" else { throw Self.copyRefused(statement.operation) }
+        let statement = try Statement(sql, parameters)
+        let first = sql.drop { $0.isWhitespace || $0 == "(" }.prefix(4).uppercased()
+        // COPY has a separate protocol, which the answers of other statements would interrupt.
+        guard first != "COPY" else {
+            throw .invalidValue(
+                operation: statement.operation, reason: "COPY cannot stand in a pipeline")
+        }
         guard statements.count < PostgresLimits.pipelineStatementsMax,
             byteCount + statement.byteCount <= PostgresLimits.pipelineBytesMax
         else {
@@ -43,11 +32,6 @@ package struct PostgresPipeline {
         }
         statements.append(statement)
         byteCount += statement.byteCount
-    }
-
-    /// COPY has a separate protocol, which the answers of other statements would interrupt.
-    static func copyRefused(_ operation: String) -> PostgresError {
-        .invalidValue(operation: operation, reason: "COPY cannot stand in a pipeline")
     }
 }
 
@@ -68,7 +52,6 @@ extension PostgresConnection {
     ) throws(PostgresError) -> [PipelineOutcome] {
         guard pipeline.count > 0 else { return [] }
         let operation = "pipeline of \(pipeline.count)"
-        for statement in pipeline.prepared { try refuseForeign(statement) }
         let deadline = Deadline(after: timeout)
         guard unsafe PQenterPipelineMode(try session.require(operation)) == 1 else {
             throw session.lost(operation)
@@ -79,7 +62,6 @@ extension PostgresConnection {
         guard unsafe PQexitPipelineMode(try session.require(operation)) == 1 else {
             throw session.lost(operation)
         }
-        for case .failed(let failure) in reading.outcomes { forgetIfUnknown(failure) }
         return reading.outcomes
     }
 
@@ -90,7 +72,7 @@ extension PostgresConnection {
     ) throws(PostgresError) {
         var unflushed = 0
         for (sent, statement) in pipeline.statements.enumerated() {
-            guard unsafe statement.send(on: try session.require(operation)) else {
+            guard unsafe statement.send(on: try session.require(operation), isBinary: true) else {
                 throw session.lost(operation)
             }
             unflushed += statement.byteCount

@@ -1,8 +1,8 @@
 internal import CPostgres
 package import Primitives
 
-/// The result of a prepared or pipelined statement, in the server's binary form. Numbers and times
-/// are not converted to text and back.
+/// The result of a statement in the server's binary form. Numbers and times are not converted to
+/// text and back.
 package struct PostgresRows: Equatable, Sendable {
     package struct Column: Equatable, Sendable {
         package let name: String
@@ -151,10 +151,6 @@ extension PostgresRows {
 extension ResultHandle {
     var columnCount: Int { Int(max(0, unsafe PQnfields(pointer))) }
     var rowCount: Int { Int(max(0, unsafe PQntuples(pointer))) }
-    /// The parameter types in a description of a statement.
-    var parameterTypes: [UInt32] {
-        (0..<max(0, unsafe PQnparams(pointer))).map { unsafe PQparamtype(pointer, $0) }
-    }
     var tuples: Int? { unsafe text(PQcmdTuples(pointer)).flatMap { Int($0) } }
 
     func name(_ column: Int) -> String {

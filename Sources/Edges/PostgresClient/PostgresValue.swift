@@ -111,4 +111,15 @@ extension Timestamp {
         let floored = nanoseconds % 1_000 < 0 ? quotient - 1 : quotient
         return floored - 946_684_800_000_000
     }
+
+    /// Converts the server's count of microseconds since 2000, clamped to the range.
+    init(postgresMicroseconds value: Int64) {
+        let (sum, overflow) = value.addingReportingOverflow(946_684_800_000_000)
+        let (nanoseconds, tooLarge) = sum.multipliedReportingOverflow(by: 1_000)
+        if overflow || tooLarge {
+            self.init(nanoseconds: value < 0 ? Int64.min : Int64.max - 1)
+        } else {
+            self.init(nanoseconds: nanoseconds)
+        }
+    }
 }

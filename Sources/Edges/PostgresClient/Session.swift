@@ -13,12 +13,6 @@ final class Session {
     let peer: String
     /// `nil` when closed.
     private var handle: OpaquePointer?
-    /// Prepared statements by their text; bounded by `PostgresLimits.preparedMax`.
-    var prepared: [String: PreparedStatement] = [:]
-    /// The number in the name of the last prepared statement.
-    var preparedNumber = 0
-    /// The identity by which a prepared statement recognises its session.
-    let identity = Identity()
     /// The object that libpq calls until the handle is finished.
     private let notices: NoticeBox
     /// Called before each slice of a wait, so that the owner's thread gives a sign of life.
@@ -35,9 +29,6 @@ final class Session {
         unsafe handle = try start(configuration)
         try connect(deadline)
     }
-
-    /// One object per session, equal to no other.
-    final class Identity: Sendable {}
 
     deinit { close() }
 

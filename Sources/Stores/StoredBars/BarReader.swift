@@ -13,7 +13,7 @@ package struct BarReader {
 
     let run: Running
 
-    /// `run` carries out a prepared statement.
+    /// `run` carries out a statement.
     package init(_ run: @escaping Running) { self.run = run }
 
     // MARK: one bar

@@ -52,7 +52,7 @@ extension ProofDatabase {
     ) throws(ToolError) -> Value {
         do throws(PostgresError) {
             let reader = BarReader { query, parameters throws(PostgresError) in
-                try prepared(query, parameters)
+                try connection.rows(query, parameters, timeout: Self.timeout)
             }
             return try read(reader)
         } catch {

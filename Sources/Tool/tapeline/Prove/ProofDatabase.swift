@@ -345,17 +345,10 @@ struct ProofDatabase {
         _ query: String, _ parameters: [PostgresValue]
     ) throws(ToolError) -> PostgresRows {
         do throws(PostgresError) {
-            return try prepared(query, parameters)
+            return try connection.rows(query, parameters, timeout: Self.timeout)
         } catch {
             throw Self.failure(error)
         }
-    }
-
-    func prepared(
-        _ query: String, _ parameters: [PostgresValue]
-    ) throws(PostgresError) -> PostgresRows {
-        let statement = try connection.prepare(query, timeout: Self.timeout)
-        return try connection.execute(statement, parameters, timeout: Self.timeout)
     }
 
     static func failure(_ error: PostgresError) -> ToolError {

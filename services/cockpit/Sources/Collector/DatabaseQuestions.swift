@@ -40,17 +40,14 @@ final class DatabaseSession {
         }
     }
 
-    /// The same by a prepared statement, for one of several statements that all have to be answered
-    /// until a time.
+    /// The same in binary form, for one of several statements that all have to be answered until a
+    /// time.
     func rows(
         _ sql: String, _ parameters: [PostgresValue], until end: MonotonicTime, _ clock: SystemClock
     ) throws(PostgresError) -> PostgresRows {
         do throws(PostgresError) {
             beat.beat(before: Self.timeout * 2)
-            let session = try session()
-            let statement = try session.prepare(sql, timeout: clock.remaining(until: end))
-            return try session.execute(
-                statement, parameters, timeout: clock.remaining(until: end))
+            return try session().rows(sql, parameters, timeout: clock.remaining(until: end))
         } catch {
             connection?.close()
             connection = nil

@@ -99,7 +99,7 @@ struct RefusedWordsTests {
         ["gaps", "--source", ""], ["may-i", "upgrade", "a", "--to", ""],
         ["may-i", "upgrade", "a", "--to", "1.4.0 0a"],
         ["may-i", "upgrade", "a", "--to", "1.4.0 (0a"], ["member", "drain", "a b"],
-        ["member", "drain", "a", "--reason", "two\nlines"], ["partition", "of", "a\nb"],
+        ["member", "drain", "a", "--reason", "two\nlines"], ["partition", "of", "a\tb"],
         ["partition", "rebuild", ""], ["quality", "--day", "today", ""],
         ["prove", "--from", "-1h", "--to", "now", "--series", "a b"],
         ["tail", ""], ["tail", "--source", "A B"],

@@ -128,17 +128,7 @@ import Testing
     @Test("stored bars and gaps are told, and what there is instead of them")
     func stored() throws {
         let scene = try Scene()
-        #expect(try scene.tell("gaps") == "no gap is on record")
-        // CSV has its head without a row, too.
-        for (words, head) in [
-            (["gaps", "--csv"], "source,symbol,kind,"),
-            (["bars", "AAPL", "1m", "--csv"], "symbol,series,ts,"),
-            (["bars", "AAPL", "1m", "--csv", "--as-of", "2026-01-01"], "symbol,series,ts,"),
-            (["bars", "--rewritten", "--csv"], "series,reason,bars,"),
-        ] {
-            let told = try scene.tell(words)
-            #expect(told.hasPrefix(head) && told.split(separator: "\r\n").count == 1, "\(told)")
-        }
+        try empty(scene)
         try scene.postgres.psql(
             """
             SET search_path = md;
@@ -192,6 +182,20 @@ import Testing
         try export(scene)
         try known(scene)
         try absent(scene)
+    }
+
+    /// Without a row CSV has its head, too.
+    private func empty(_ scene: Scene) throws {
+        #expect(try scene.tell("gaps") == "no gap is on record")
+        for (words, head) in [
+            (["gaps", "--csv"], "source,symbol,kind,"),
+            (["bars", "AAPL", "1m", "--csv"], "symbol,series,ts,"),
+            (["bars", "AAPL", "1m", "--csv", "--as-of", "2026-01-01"], "symbol,series,ts,"),
+            (["bars", "--rewritten", "--csv"], "series,reason,bars,"),
+        ] {
+            let told = try scene.tell(words)
+            #expect(told.hasPrefix(head) && told.split(separator: "\r\n").count == 1, "\(told)")
+        }
     }
 
     /// A bar that was cancelled at three o'clock, as it was known before, and how many changed so.

@@ -26,6 +26,14 @@ enum Venue: CaseIterable, Sendable {
         }
     }
 
+    /// A message that says twice what it is.
+    var fieldTwice: String {
+        switch self {
+        case .alpaca: #"[{"T":"t","T":"t"}]"#
+        case .massive: #"[{"ev":"T","ev":"T"}]"#
+        }
+    }
+
     var connected: String { words.connected }
     var refusedKey: String { words.refusedKey }
 

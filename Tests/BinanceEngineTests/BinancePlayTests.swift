@@ -6,7 +6,7 @@ import Testing
 
 @testable import BinanceEngine
 
-/// What comes of trades whose ids tell what is missing, on one connection or on two that are merged.
+/// What comes of trades whose ids tell what is missing, on one connection or on two merged ones.
 struct Play: Sendable, CustomTestStringConvertible {
     let testDescription: String
     var legs = 1

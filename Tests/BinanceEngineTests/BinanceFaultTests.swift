@@ -40,6 +40,10 @@ private struct TradeBench: FaultBench {
         bench.receive(text, on: number)
     }
 
+    mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {
+        bench.answer(number, answer)
+    }
+
     mutating func turn() {
         bench.drain()
         bench.pass(0)

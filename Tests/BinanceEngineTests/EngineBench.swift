@@ -16,7 +16,7 @@ extension StreamBench<BinanceEngine> {
     ) {
         var settings = BinanceSettings(seed: 1)
         change(&settings)
-        self.init(BinanceEngine(settings), drains: false)
+        self.init(BinanceEngine(settings))
         if let unknown { answering = { $0.answerLookUps(unknown) } }
     }
 

@@ -54,8 +54,6 @@ extension FaultBench {
     package func page(_ events: [PastEvent], next: String) -> [UInt8] { [] }
 
     package func asked(_ query: PastQuery) -> (span: Range<Timestamp>?, page: String)? { nil }
-
-    package mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {}
 }
 
 /// A service with one symbol and ten events a second, whose connection is slow, mute or cut.

@@ -3,7 +3,7 @@ package import MarketModel
 package import Primitives
 
 /// A process that loads a past, with its clock.
-package struct HistoryBench<Service: HistoryService> {
+package struct HistoryBench<Service: HistoryService>: RecordsBench {
     package struct NoSymbol: Error, CustomStringConvertible {
         package let description: String
     }
@@ -85,26 +85,6 @@ package struct HistoryBench<Service: HistoryService> {
             guard let request = turn() else { continue }
             requests.append(request)
             history.answered(request.number, .page(answer(request)), now)
-        }
-    }
-
-    // MARK: what it left
-
-    package var trades: [Trade] {
-        records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
-    }
-
-    package var bars: [ProviderBar] {
-        records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
-    }
-
-    package var gaps: [GapRecord] {
-        records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
-    }
-
-    package var subscriptions: [SubscriptionRecord] {
-        records.compactMap {
-            if case .tape(.subscription(let record)) = $0 { record } else { nil }
         }
     }
 }

@@ -36,9 +36,7 @@ package struct PastEvent {
 }
 
 /// An engine with a clock that the test moves, whatever its service.
-package protocol VenueBench {
-    var records: [ProviderRecord] { get }
-    var wishes: [StreamWish] { get set }
+package protocol VenueBench: WishingBench {
     var notes: [StreamNote] { get }
     var out: StreamMachine.Output { get }
     /// True time since `origin`, in nanoseconds.
@@ -74,11 +72,9 @@ package protocol VenueBench {
 }
 
 /// A bench of a service's engine.
-package struct ServiceBench<Words: VenueWords>: VenueBench {
+package struct ServiceBench<Words: VenueWords>: VenueBench, MachineBench {
     package static var second: Int64 { 1_000_000_000 }
     package static var minute: Int64 { 60 * second }
-    /// 2026-02-23T15:00:00Z.
-    package static var origin: Timestamp { Timestamp(nanoseconds: 1_771_858_800_000_000_000) }
     package static var connected: String { Words.connected }
     package static var authenticated: String { Words.authenticated }
 
@@ -96,27 +92,11 @@ package struct ServiceBench<Words: VenueWords>: VenueBench {
         self.time = time
     }
 
-    package var now: Moment {
-        Moment(
-            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
-            monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
-    }
-
     /// The present by the service's clock.
     package var present: Timestamp { Self.origin.advanced(byNanoseconds: time) }
     package var status: StreamShown { engine.status }
     package var nextDue: MonotonicTime { engine.nextDue }
     package var limits: [ProviderLimit] { engine.limits(now.monotonic) }
-
-    package static func instrument(
-        _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = "",
-        security: Instrument.Security = .stock
-    ) -> Instrument {
-        var contract = Instrument.Contract(security)
-        contract.providerSymbol = name
-        guard let symbol = Symbol(symbol) else { preconditionFailure("no symbol: \(symbol)") }
-        return Instrument(symbol: symbol, contract: contract, feeds: feeds)
-    }
 
     package mutating func follow(
         _ symbols: [String], _ feeds: Instrument.Feeds = .trades,
@@ -142,46 +122,6 @@ package struct ServiceBench<Words: VenueWords>: VenueBench {
         time += nanoseconds
         engine.drained(now, into: &out)
         engine.timePassed(now, into: &out)
-        collect()
-    }
-
-    package mutating func collect() {
-        records += out.records
-        wishes += out.wishes
-        notes += out.notes
-        out.records.removeAll()
-        out.wishes.removeAll()
-        out.notes.removeAll()
-    }
-
-    package mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {
-        engine.answered(number, answer, now, into: &out)
-        collect()
-    }
-
-    package mutating func opened(_ number: UInt32) {
-        engine.opened(number, now, into: &out)
-        pass(0)
-    }
-
-    package mutating func ended(_ number: UInt32, _ why: String = "cut") {
-        engine.ended(number, why, now, into: &out)
-        collect()
-    }
-
-    package mutating func receive(_ text: String, on number: UInt32, isText: Bool = true) {
-        receive(Array(text.utf8), on: number, isText: isText)
-    }
-
-    package mutating func receive(_ bytes: [UInt8], on number: UInt32, isText: Bool = true) {
-        bytes.withRawSpan {
-            engine.received($0, isText: isText, on: number, now, into: &out)
-        }
-        collect()
-    }
-
-    package mutating func stop() {
-        engine.stop(now, into: &out)
         collect()
     }
 
@@ -222,22 +162,6 @@ extension VenueBench {
             symbols, feeds, security: .stock, ended: ended, reached: .undefined, gaps: [])
     }
 
-    /// Returns the wishes since the last call.
-    package mutating func takeWishes() -> [StreamWish] {
-        defer { wishes.removeAll() }
-        return wishes
-    }
-
-    /// Returns the requests that were sent since the last call.
-    package mutating func takeRequests() -> [String] {
-        takeWishes().compactMap { if case .send(_, let text) = $0 { text } else { nil } }
-    }
-
-    /// Returns the requests for past trades since the last call.
-    package mutating func takeFetches() -> [StreamFetch] {
-        takeWishes().compactMap { if case .fetch(let fetch) = $0 { fetch } else { nil } }
-    }
-
     /// Follows symbols, and has the service confirm them. Returns the connection.
     package mutating func begin(
         _ symbols: String..., feeds: Instrument.Feeds = .trades, reached: Timestamp = .undefined,
@@ -269,46 +193,6 @@ extension VenueBench {
     /// Passes time by seconds.
     package mutating func pass(seconds: Int64) {
         for _ in 0..<seconds { pass(1_000_000_000) }
-    }
-
-    private func taped<Record>(_ read: (TapeRecord) -> Record?) -> [Record] {
-        records.compactMap { if case .tape(let record) = $0 { read(record) } else { nil } }
-    }
-
-    package var trades: [Trade] {
-        taped { if case .trade(let trade) = $0 { trade } else { nil } }
-    }
-
-    package var quotes: [Quote] {
-        taped { if case .quote(let quote) = $0 { quote } else { nil } }
-    }
-
-    package var bars: [ProviderBar] {
-        taped { if case .providerBar(let bar) = $0 { bar } else { nil } }
-    }
-
-    package var values: [IndicatorValue] {
-        taped { if case .indicator(let value) = $0 { value } else { nil } }
-    }
-
-    package var headlines: [NewsHeadline] {
-        taped { if case .news(let news) = $0 { news } else { nil } }
-    }
-
-    package var gaps: [GapRecord] {
-        taped { if case .gap(let gap) = $0 { gap } else { nil } }
-    }
-
-    package var repairs: [RepairRequest] {
-        taped { if case .repair(let repair) = $0 { repair } else { nil } }
-    }
-
-    package var subscriptions: [SubscriptionRecord] {
-        taped { if case .subscription(let record) = $0 { record } else { nil } }
-    }
-
-    package var states: [FeedState.State] {
-        records.compactMap { if case .feed(let feed) = $0 { feed.state } else { nil } }
     }
 }
 

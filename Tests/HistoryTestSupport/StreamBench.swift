@@ -2,119 +2,65 @@ package import EngineKit
 package import MarketModel
 package import Primitives
 
-/// An engine of a service that streams, with a clock that the test moves.
-package struct StreamBench<Engine: StreamVenue> {
-    /// 2026-02-23T15:00:00Z, within the hours of US stocks.
-    package static var origin: Timestamp { Timestamp(nanoseconds: 1_771_858_800_000_000_000) }
-    package static var second: Int64 { 1_000_000_000 }
+/// What has come out of a process, for the tape.
+package protocol RecordsBench {
+    var records: [ProviderRecord] { get set }
+}
 
-    package var engine: Engine
-    package var out = StreamMachine.Output()
-    package var records: [ProviderRecord] = []
-    package var wishes: [StreamWish] = []
-    package var notes: [StreamNote] = []
-    /// Since `origin`, in nanoseconds.
-    package var time: Int64
-    /// How far the host's clock is ahead of it.
-    package var hostAhead: Int64 = 0
-    /// Whether the floor moves whenever time passes.
-    package var drains: Bool
-    /// Answers what is asked, each time that anything happens.
-    package var answering: ((inout Self) -> Void)?
-
-    package init(_ engine: Engine, at time: Int64 = 0, drains: Bool = true) {
-        self.engine = engine
-        self.time = time
-        self.drains = drains
+extension RecordsBench {
+    /// Returns the records since the last call.
+    package mutating func takeRecords() -> [ProviderRecord] {
+        defer { records.removeAll() }
+        return records
     }
 
-    package var now: Moment {
-        Moment(
-            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
-            monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
+    private func taped<Record>(_ read: (TapeRecord) -> Record?) -> [Record] {
+        records.compactMap { if case .tape(let record) = $0 { read(record) } else { nil } }
     }
 
-    /// The present time in milliseconds.
-    package var stamp: Int64 {
-        Self.origin.advanced(byNanoseconds: time).nanoseconds / 1_000_000
+    package var trades: [Trade] {
+        taped { if case .trade(let trade) = $0 { trade } else { nil } }
     }
 
-    package static func instrument(
-        _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = "",
-        security: Instrument.Security = .stock
-    ) -> Instrument {
-        var contract = Instrument.Contract(security)
-        contract.providerSymbol = name
-        guard let symbol = Symbol(symbol) else { preconditionFailure("no symbol: \(symbol)") }
-        return Instrument(symbol: symbol, contract: contract, feeds: feeds)
+    package var quotes: [Quote] {
+        taped { if case .quote(let quote) = $0 { quote } else { nil } }
     }
 
-    // MARK: what happens
-
-    /// Changes what is wanted: instruments by their numbers.
-    package mutating func follow(
-        _ begun: [(UInt32, Instrument)], ended: [UInt32] = [], reached: Timestamp = .undefined,
-        last: LastOfHistory? = nil, gaps: [OpenGap] = []
-    ) {
-        let items = begun.map {
-            BegunInstrument(number: $0, instrument: $1, reached: reached, last: last)
-        }
-        engine.follow(begun: items, ended: ended, gaps: gaps, now, into: &out)
+    package var bars: [ProviderBar] {
+        taped { if case .providerBar(let bar) = $0 { bar } else { nil } }
     }
 
-    /// Lets time pass, and does what is due in it.
-    package mutating func pass(_ nanoseconds: Int64) {
-        time += nanoseconds
-        if drains { drain() }
-        engine.timePassed(now, into: &out)
-        collect()
+    package var values: [IndicatorValue] {
+        taped { if case .indicator(let value) = $0 { value } else { nil } }
     }
 
-    package mutating func drain() { engine.drained(now, into: &out) }
-
-    package mutating func collect() {
-        records += out.records
-        wishes += out.wishes
-        notes += out.notes
-        out.records.removeAll()
-        out.wishes.removeAll()
-        out.notes.removeAll()
-        answering?(&self)
+    package var headlines: [NewsHeadline] {
+        taped { if case .news(let news) = $0 { news } else { nil } }
     }
 
-    package mutating func opened(_ number: UInt32) {
-        engine.opened(number, now, into: &out)
-        pass(0)
+    package var gaps: [GapRecord] {
+        taped { if case .gap(let gap) = $0 { gap } else { nil } }
     }
 
-    package mutating func ended(_ number: UInt32, _ why: String = "cut") {
-        engine.ended(number, why, now, into: &out)
-        collect()
+    package var repairs: [RepairRequest] {
+        taped { if case .repair(let repair) = $0 { repair } else { nil } }
     }
 
-    package mutating func receive(_ text: String, on number: UInt32, isText: Bool = true) {
-        receive(Array(text.utf8), on: number, isText: isText)
+    package var subscriptions: [SubscriptionRecord] {
+        taped { if case .subscription(let record) = $0 { record } else { nil } }
     }
 
-    package mutating func receive(_ bytes: [UInt8], on number: UInt32, isText: Bool = true) {
-        bytes.withRawSpan {
-            engine.received($0, isText: isText, on: number, now, into: &out)
-        }
-        collect()
+    package var states: [FeedState.State] {
+        records.compactMap { if case .feed(let feed) = $0 { feed.state } else { nil } }
     }
+}
 
-    package mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {
-        engine.answered(number, answer, now, into: &out)
-        collect()
-    }
+/// What an engine that streams wants of its connections, too.
+package protocol WishingBench: RecordsBench {
+    var wishes: [StreamWish] { get set }
+}
 
-    package mutating func stop() {
-        engine.stop(now, into: &out)
-        collect()
-    }
-
-    // MARK: what it wants
-
+extension WishingBench {
     /// Returns the wishes since the last call.
     package mutating func takeWishes() -> [StreamWish] {
         defer { wishes.removeAll() }
@@ -130,42 +76,145 @@ package struct StreamBench<Engine: StreamVenue> {
     package mutating func takeFetches() -> [StreamFetch] {
         takeWishes().compactMap { if case .fetch(let fetch) = $0 { fetch } else { nil } }
     }
+}
 
-    // MARK: what it left
+/// An engine with a clock that the test moves.
+package protocol MachineBench: WishingBench {
+    associatedtype Engine: StreamVenue
 
-    /// Returns the records since the last call.
-    package mutating func takeRecords() -> [ProviderRecord] {
-        defer { records.removeAll() }
-        return records
+    var engine: Engine { get set }
+    var out: StreamMachine.Output { get set }
+    var notes: [StreamNote] { get set }
+    /// Since `origin`, in nanoseconds.
+    var time: Int64 { get set }
+    /// How far the host's clock is ahead of it.
+    var hostAhead: Int64 { get set }
+
+    /// Lets time pass, and does what is due in it.
+    mutating func pass(_ nanoseconds: Int64)
+    mutating func collect()
+}
+
+extension MachineBench {
+    /// 2026-02-23T15:00:00Z, within the hours of US stocks.
+    package static var origin: Timestamp { Timestamp(nanoseconds: 1_771_858_800_000_000_000) }
+
+    package var now: Moment {
+        Moment(
+            wall: Self.origin.advanced(byNanoseconds: time + hostAhead),
+            monotonic: MonotonicTime(nanoseconds: 1_000_000 + time))
     }
 
-    package var trades: [Trade] {
-        records.compactMap { if case .tape(.trade(let trade)) = $0 { trade } else { nil } }
+    package static func instrument(
+        _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = "",
+        security: Instrument.Security = .stock
+    ) -> Instrument {
+        var contract = Instrument.Contract(security)
+        contract.providerSymbol = name
+        guard let symbol = Symbol(symbol) else { preconditionFailure("no symbol: \(symbol)") }
+        return Instrument(symbol: symbol, contract: contract, feeds: feeds)
     }
 
-    package var quotes: [Quote] {
-        records.compactMap { if case .tape(.quote(let quote)) = $0 { quote } else { nil } }
+    package mutating func collect() { keep() }
+
+    /// Keeps what came out.
+    package mutating func keep() {
+        records += out.records
+        wishes += out.wishes
+        notes += out.notes
+        out.records.removeAll()
+        out.wishes.removeAll()
+        out.notes.removeAll()
     }
 
-    package var bars: [ProviderBar] {
-        records.compactMap { if case .tape(.providerBar(let bar)) = $0 { bar } else { nil } }
+    /// Tells the engine something.
+    package mutating func tell(
+        _ body: (inout Engine, Moment, inout StreamMachine.Output) -> Void
+    ) {
+        var present = out
+        let now = now
+        body(&engine, now, &present)
+        out = present
     }
 
-    package var gaps: [GapRecord] {
-        records.compactMap { if case .tape(.gap(let gap)) = $0 { gap } else { nil } }
+    package mutating func opened(_ number: UInt32) {
+        tell { $0.opened(number, $1, into: &$2) }
+        pass(0)
+    }
+
+    package mutating func ended(_ number: UInt32, _ why: String = "cut") {
+        tell { $0.ended(number, why, $1, into: &$2) }
+        collect()
+    }
+
+    package mutating func receive(_ text: String, on number: UInt32, isText: Bool = true) {
+        receive(Array(text.utf8), on: number, isText: isText)
+    }
+
+    package mutating func receive(_ bytes: [UInt8], on number: UInt32, isText: Bool = true) {
+        tell { engine, now, out in
+            bytes.withRawSpan {
+                engine.received($0, isText: isText, on: number, now, into: &out)
+            }
+        }
+        collect()
+    }
+
+    package mutating func answer(_ number: UInt64, _ answer: StreamAnswer) {
+        tell { $0.answered(number, answer, $1, into: &$2) }
+        collect()
+    }
+
+    package mutating func stop() {
+        tell { $0.stop($1, into: &$2) }
+        collect()
+    }
+}
+
+/// A bench whose test answers for the service.
+package struct StreamBench<Engine: StreamVenue>: MachineBench {
+    package var engine: Engine
+    package var out = StreamMachine.Output()
+    package var records: [ProviderRecord] = []
+    package var wishes: [StreamWish] = []
+    package var notes: [StreamNote] = []
+    package var time: Int64 = 0
+    package var hostAhead: Int64 = 0
+    /// Answers what is asked, each time that anything happens.
+    package var answering: ((inout Self) -> Void)?
+
+    package init(_ engine: Engine) { self.engine = engine }
+
+    /// The present time in milliseconds.
+    package var stamp: Int64 {
+        Self.origin.advanced(byNanoseconds: time).nanoseconds / 1_000_000
+    }
+
+    /// Changes what is wanted: instruments by their numbers.
+    package mutating func follow(
+        _ begun: [(UInt32, Instrument)], ended: [UInt32] = [], reached: Timestamp = .undefined,
+        last: LastOfHistory? = nil, gaps: [OpenGap] = []
+    ) {
+        let items = begun.map {
+            BegunInstrument(number: $0, instrument: $1, reached: reached, last: last)
+        }
+        engine.follow(begun: items, ended: ended, gaps: gaps, now, into: &out)
+    }
+
+    package mutating func pass(_ nanoseconds: Int64) {
+        time += nanoseconds
+        engine.timePassed(now, into: &out)
+        collect()
+    }
+
+    package mutating func drain() { engine.drained(now, into: &out) }
+
+    package mutating func collect() {
+        keep()
+        answering?(&self)
     }
 
     package var gapStates: [GapState?] { gaps.map { GapState(rawValue: $0.state) } }
-
-    package var subscriptions: [SubscriptionRecord] {
-        records.compactMap {
-            if case .tape(.subscription(let record)) = $0 { record } else { nil }
-        }
-    }
-
-    package var states: [FeedState.State] {
-        records.compactMap { if case .feed(let feed) = $0 { feed.state } else { nil } }
-    }
 
     /// The reasons that were told, and what else a person may have to look at.
     package var troubles: [String] {

@@ -3,13 +3,13 @@ import MarketModel
 import Primitives
 import Testing
 
-@testable import BinanceEngine
-
 @Suite("Questions about the past that are asked again")
-struct BinanceRetriesTests {
+struct QuestionRetriesTests {
     private typealias Retries = QuestionRetries<[UInt8]>
 
     private static let second: Int64 = 1_000_000_000
+    private static let limits = RequestLimits(
+        service: "the exchange", failedWait: second / 2, limitedWait: 30 * second)
 
     private static func now(_ seconds: Int64 = 0) -> Moment {
         Moment(
@@ -28,7 +28,7 @@ struct BinanceRetriesTests {
         for (after, isBanned, wait) in [
             (nil, false, 30), (nil, true, 300), (7, false, 7), (600, true, 600),
         ] as [(Int64?, Bool, Int64)] {
-            var retries = Retries(BinanceLimits.requests, seed: 1)
+            var retries = Retries(Self.limits, seed: 1)
             let step = Self.take(
                 &retries, .limited(retryAfter: after.map { $0 * Self.second }, isBanned: isBanned))
             let why = isBanned ? "the exchange has banned this address" : "too many requests"
@@ -39,7 +39,7 @@ struct BinanceRetriesTests {
 
     @Test("a longer wait than a person would wait for is said, and nothing is asked")
     func tooLong() {
-        var retries = Retries(BinanceLimits.requests, seed: 1)
+        var retries = Retries(Self.limits, seed: 1)
         let step = Self.take(
             &retries, .limited(retryAfter: 3_601 * Self.second, isBanned: true))
         #expect(
@@ -48,14 +48,14 @@ struct BinanceRetriesTests {
 
     @Test("failures are asked again with longer waits, and no more often than five times")
     func bounded() {
-        var retries = Retries(BinanceLimits.requests, seed: 1)
+        var retries = Retries(Self.limits, seed: 1)
         var last: Int64 = 0
         for _ in 0..<HistoryLimits.questionTriesMax - 1 {
             #expect(Self.take(&retries, .failed("status 503")) == .again("status 503"))
             #expect(retries.at.nanoseconds > 0)
             last = max(last, retries.at.nanoseconds)
         }
-        #expect(last > BinanceLimits.fetchInterval && last <= BinanceLimits.requests.failedWaitMax)
+        #expect(last > Self.limits.failedWait && last <= Self.limits.failedWaitMax)
         #expect(
             Self.take(&retries, .failed("status 503")) == .failed("status 503, 5 times in a row"))
         // The next question has all of its tries.
@@ -64,7 +64,7 @@ struct BinanceRetriesTests {
 
     @Test("an answer ends the count, and the next question waits for what this one has cost")
     func answered() {
-        var retries = Retries(BinanceLimits.requests, seed: 1)
+        var retries = Retries(Self.limits, seed: 1)
         for _ in 0..<20 {
             #expect(Self.take(&retries, .failed("x")) == .again("x"))
             #expect(Self.take(&retries, .page([1])) == .answered([1]))

@@ -99,12 +99,15 @@ extension StreamFeeds {
     private func problem(of wish: Wish) -> (reason: String, waits: Bool)? {
         let plan = wish.plan
         if let problem = plan.problem { return (problem, false) }
-        let others = list.filter { $0.isWanted && $0.instrument != wish.item.number }
-        if others.contains(where: { $0.name == plan.names[$0.channel.number] ?? plan.name }) {
-            return ("\(plan.name) is asked for by another instrument", true)
+        let number = wish.item.number
+        let isTaken = list.contains {
+            $0.isWanted && $0.instrument != number
+                && $0.name == plan.names[$0.channel.number] ?? plan.name
         }
-        if let max = settings.streamsMax, others.count + plan.channels.count > max {
-            return (Self.tooMany(max), true)
+        if isTaken { return ("\(plan.name) is asked for by another instrument", true) }
+        if let max = settings.streamsMax {
+            let others = list.count { $0.isWanted && $0.instrument != number }
+            if others + plan.channels.count > max { return (Self.tooMany(max), true) }
         }
         return nil
     }

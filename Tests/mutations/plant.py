@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants one fault after another in a copy of the sources and runs the simulations on each.
 
-    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|worker|members|lanes] [NAME...]
+    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|fills|worker|members|lanes] [NAME...]
     Tests/mutations/plant.py --list [--only ...]      the names of the faults, with their files
     Tests/mutations/plant.py --check [--only ...]     only says which faults do not fit their source
 
@@ -25,6 +25,7 @@ WORKER = "services/operator-worker/Sources/"
 ENGINE = "Sources/Providers/IBEngine/"
 MEMBER = "Sources/Model/Membership/"
 PROTOCOL = "Sources/Tape/TapeProtocol/"
+KIT = "Sources/Providers/EngineKit/"
 
 # Name, file, the original text (which occurs once), and its replacement.
 FAULTS = [
@@ -245,6 +246,21 @@ BROKER_FAULTS = [
      "_ = now"),
 ]
 
+# The same for gaps that the past of a service fills.
+FILL_FAULTS = [
+    ("trades that came live are fetched, too", KIT + "Filling/GapFills.swift",
+     "item.time >= fill.reported, !known.contains(item.id)", "item.time >= fill.reported"),
+    ("gaps that overlap fetch the same trades", KIT + "Filling/GapFills.swift",
+     "            machine.feeds.arrived(fill.gap.place, number, time)\n", ""),
+    ("what another process delivered before an outage is fetched", KIT + "StreamFeeds.swift",
+     "from: gap.from.advanced(byNanoseconds: unknownSpan(of: place)))", "from: gap.from)"),
+    ("a gap is told as filled after its first page", KIT + "Filling/GapFills.swift",
+     "waiting[0].fill(to: form.time(fill.past.reached),",
+     "waiting[0].fill(to: fill.past.range.upperBound,"),
+    ("a refusal of the last quarter of an hour is one for an hour", KIT + "Filling/GapFills.swift",
+     "if isYoung {", "if isYoung, age == 0 {"),
+]
+
 # Faults that an invariant finds: the process ends before a wrong write leaves it.
 MEMBER_FAULTS = [
     ("a claim with an epoch that was used", MEMBER + "MembershipMachine+Share.swift",
@@ -268,6 +284,7 @@ LANE_FAULTS = [
 PLANS = {
     "bars": (FAULTS, "SimulationTests", "SimulationTests"),
     "broker": (BROKER_FAULTS, "IBEngineTests", "IBEngineTests"),
+    "fills": (FILL_FAULTS, "EngineKitTests", "VenueFaultTests"),
     "worker": (WORKER_FAULTS, "OperatorWorkerServerTests",
                "RecoverySimulationTests|RecoveryDecisionTests|CheckpointStoreTests"
                "|PartitionRepairTests|RefusedRepairTests"),

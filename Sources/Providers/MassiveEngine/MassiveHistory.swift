@@ -1,6 +1,158 @@
-internal import EngineKit
+package import EngineKit
 package import MarketModel
 package import Primitives
+
+/// A load of Massive's past.
+package typealias MassiveHistory = HistoryMachine<MassiveHistoryService>
+
+/// How Massive is asked for its past, and what its answers say. A symbol is asked for page by page.
+/// Its numbers rise and have holes, so they prove nothing.
+package struct MassiveHistoryService: PagedHistory {
+    /// Where a symbol is.
+    package struct Place: PagePlace {
+        /// The address of the next page, without its host; empty: it is asked for by its time.
+        package var next = ""
+        package var emptyPages = 0
+
+        package init() {}
+    }
+
+    package typealias Request = MassivePastRequest
+    package typealias Answer = [UInt8]
+
+    package let bars: BarLength
+    /// The time between two requests, in nanoseconds.
+    private let interval: Int64
+    /// Whether the plan gets what is older than a quarter of an hour alone.
+    private let isDelayed: Bool
+
+    package init(bars: BarLength, requestsPerMinute: Int, isDelayed: Bool) {
+        self.bars = bars
+        interval = 60_000_000_000 / Int64(max(1, requestsPerMinute))
+        self.isDelayed = isDelayed
+    }
+
+    package var limits: RequestLimits {
+        var limits = RequestLimits(
+            service: "Massive", failedWait: 1_000_000_000, limitedWait: 20_000_000_000)
+        limits.unit = interval
+        return limits
+    }
+
+    package var leastAge: Int64 {
+        isDelayed ? MassivePastLimits.delayedAge : HistoryLimits.leastAge
+    }
+
+    package func name(of instrument: Instrument) -> String { MassiveEngine.name(of: instrument) }
+
+    package func problem(of instrument: Instrument) -> String? {
+        instrument.contract.security == .stock
+            ? MassiveEngine.problem(ofName: name(of: instrument))
+            : "only stocks come from here: security: stock"
+    }
+
+    package func request(_ number: UInt64, for feed: Feed) -> MassivePastRequest {
+        guard feed.place.next.isEmpty else {
+            return MassivePastRequest(
+                number: number, interval: interval, target: feed.place.next)
+        }
+        let from =
+            feed.isOfBars
+            ? max(
+                feed.range.lowerBound,
+                feed.next.advanced(byNanoseconds: -bars.nanoseconds)) : feed.next
+        let rows = feed.rows(
+            max: feed.isOfBars ? MassivePastLimits.barsMax : MassivePastLimits.tradesMax)
+        return request(
+            number, of: feed.name, feed.isOfBars ? bars : nil, from..<feed.range.upperBound,
+            rows: rows)
+    }
+
+    /// `length`: that of bars; `nil`: trades are asked for.
+    private func request(
+        _ number: UInt64, of symbol: String, _ length: BarLength?,
+        _ range: Range<Timestamp>, rows: Int
+    ) -> MassivePastRequest {
+        let target: String
+        if let length {
+            let million: Int64 = 1_000_000
+            let from = range.lowerBound.nanoseconds / million
+            // The service includes the last moment that it gets.
+            let to = max(from, (range.upperBound.nanoseconds - 1) / million)
+            let limit = min(MassivePastLimits.barsMax, rows * length.parts)
+            let name = MassivePastRequest.encoded(symbol)
+            target =
+                "/v2/aggs/ticker/\(name)/range/\(length.words)/\(from)/\(to)"
+                + "?adjusted=false&sort=asc&limit=\(limit)"
+        } else {
+            target = MassivePastRequest.trades(of: symbol, range, rows: rows)
+        }
+        return MassivePastRequest(number: number, interval: interval, target: target)
+    }
+
+    // MARK: answers
+
+    package static func rank(_ id: UInt64) -> UInt64 { MassiveCodes.place(id) }
+
+    package func page(
+        _ bytes: [UInt8], of instrument: UInt32, length: BarLength?, _ now: Timestamp
+    ) -> MassivePage? {
+        MassivePage(bytes, instrument: instrument, length: length?.nanoseconds, now)
+    }
+
+    package func items(
+        of page: MassivePage, _ feed: Feed, _ place: inout Place
+    ) -> [HistoryItem] {
+        page.rows.compactMap { item($0, of: feed) }
+    }
+
+    private func item(_ row: MassivePage.Row, of feed: Feed) -> HistoryItem? {
+        switch row {
+        case .trade(let trade, let fate):
+            let header = trade.header
+            let record = ProviderRecord.tape(.trade(trade))
+            var cancel = trade
+            cancel.header.action = TradeAction.cancel.rawValue
+            return HistoryItem(
+                time: header.providerTime, id: header.providerID,
+                fate == .cancelled
+                    ? .changed(record, .tape(.trade(cancel))) : .record(record))
+        case .bar(let bar): return item(bar, of: feed)
+        case .misfit(let time, let text, _): return item(misfit: text, at: time, of: feed)
+        }
+    }
+}
+
+// What a plan asks.
+extension MassiveHistoryService {
+    package func page(ofBars: Bool) -> (rows: Int, interval: Int64) {
+        let bars = max(1, MassivePastLimits.barsMax / bars.parts)
+        return (ofBars ? bars : MassivePastLimits.tradesMax, interval)
+    }
+
+    package func question(
+        _ number: UInt64, _ question: HistoryQuestion, of instrument: Instrument,
+        in range: Range<Timestamp>
+    ) -> MassivePastRequest {
+        request(
+            number, of: name(of: instrument), length(of: question), range,
+            rows: question == .firstTrade ? 1 : MassivePastLimits.barsMax)
+    }
+
+    package func counted(_ page: MassivePage, length: Int64) -> [HistoryCounts.Row] {
+        page.rows.enumerated().map { place, row in
+            let time =
+                switch row {
+                case .trade(let trade, _): trade.header.providerTime
+                case .bar(let bar): bar.openTime
+                case .misfit(let time, _, _): time
+                }
+            return HistoryCounts.Row(
+                from: time, to: time.advanced(byNanoseconds: length),
+                trades: length == 0 ? 1 : page.counts[place])
+        }
+    }
+}
 
 /// A page of the past of one symbol.
 package struct MassivePage: PastPage {
@@ -200,5 +352,53 @@ package enum MassiveFate: Sendable {
         case .cancelled: .cancel
         case .corrected: .correction
         }
+    }
+}
+
+// The lengths of the service's bars that are asked for.
+extension BarLength {
+    package static let ofMassive: [BarLength] = [
+        .second, .minute, .fiveMinutes, .fifteenMinutes, .halfHour, .hour, .fourHours, .day,
+    ]
+
+    /// The service's words for it, with a slash between.
+    var words: String { "\(count)/\(unit)" }
+
+    /// Of how many of the service's own bars it is made: of minutes, but for seconds and days. So
+    /// many count against the limit of a page.
+    var parts: Int {
+        unit == .minute || unit == .hour ? Int(nanoseconds / BarLength.minute.nanoseconds) : 1
+    }
+}
+
+/// Bounds of requests that are no settings.
+package enum MassivePastLimits {
+    /// The trades of one page. The service allows five times as many, and an answer has a limit.
+    package static let tradesMax = 10_000
+    /// The service's own bars of one page.
+    static let barsMax = 50_000
+    /// The longest address of a next page, in bytes.
+    static let nextBytesMax = 4_096
+    /// A plan that is delayed by a quarter of an hour gets what is older, and a minute more for
+    /// clocks that differ.
+    static let delayedAge: Int64 = 960_000_000_000
+}
+
+/// A request for a page.
+package struct MassivePastRequest: PastRequest, Hashable {
+    package let number: UInt64
+    package let interval: Int64
+    /// The path of its address, and its query, encoded. The service's own where a page named it.
+    package let target: String
+
+    /// The target for trades by the times of their reports, the earliest first.
+    static func trades(of symbol: String, _ range: Range<Timestamp>, rows: Int) -> String {
+        "/v3/trades/\(encoded(symbol))?timestamp.gte=\(range.lowerBound.nanoseconds)"
+            + "&timestamp.lt=\(range.upperBound.nanoseconds)&order=asc&sort=timestamp"
+            + "&limit=\(rows)"
+    }
+
+    static func encoded(_ symbol: String) -> String {
+        symbol.split(separator: "/", omittingEmptySubsequences: false).joined(separator: "%2F")
     }
 }

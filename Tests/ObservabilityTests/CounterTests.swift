@@ -5,7 +5,9 @@ import Testing
 @Suite("Counters") struct CounterTests {
     /// Counters that no rule and no panel shows, each with what shows the same.
     private static let exceptions = [
+        "mds_alpaca_fill_failures_total": "mds_gateway_gaps: GapsOpen",
         "mds_alpaca_trades_total": "mds_gateway_ticks_received_total has a panel",
+        "mds_alpaca_unfilled_gaps_total": "mds_gateway_gaps: GapsOpen, while they wait",
         "mds_binance_trades_total": "mds_gateway_ticks_received_total has a panel",
         "mds_coord_items_submitted_total": "sink_writes_total has a panel",
         "mds_gateway_spool_begun_total": "SpoolInUse and the panel of the spool",
@@ -13,7 +15,9 @@ import Testing
             "it rises when the process ends, and nobody reads it after that; the log has it",
         "mds_ibkr_notices_total": "mds_ibkr_feeds and mds_ibkr_state have what follows from them",
         "mds_keeper_purges_total": "mds_keeper_held has a panel and TapePurgeHeld",
+        "mds_massive_fill_failures_total": "mds_gateway_gaps: GapsOpen",
         "mds_massive_trades_total": "mds_gateway_ticks_received_total has a panel",
+        "mds_massive_unfilled_gaps_total": "mds_gateway_gaps: GapsOpen, while they wait",
         "mds_nats_servers_refused_total": "mds_nats_connected is 0 meanwhile: NatsAway",
         "mds_operator_checkpoints_total": "mds_operator_checkpoint_age_seconds has a panel",
         "mds_tape_readers_stopped_total": "mds_tape_stopped_readers: TapeReaderStopped",

@@ -134,7 +134,7 @@ struct AlpacaSetup: Sendable {
     /// than the public ones, and so is their past.
     static func rest(_ configuration: Configuration) -> String? {
         shared.rest(
-            configuration, public: "https://data.alpaca.markets",
+            configuration, usual: "https://data.alpaca.markets",
             ofStreams: ["wss://stream.data.alpaca.markets"])
     }
 

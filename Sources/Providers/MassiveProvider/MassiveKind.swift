@@ -139,7 +139,7 @@ struct MassiveSetup: Sendable {
     /// Returns the address of the past, without a slash at its end; `nil`: the streams are others
     /// than the public ones, and so is their past.
     static func rest(_ configuration: Configuration) -> String? {
-        shared.rest(configuration, public: "https://api.massive.com", ofStreams: [nil, ""])
+        shared.rest(configuration, usual: "https://api.massive.com", ofStreams: [nil, ""])
     }
 
     static func past(

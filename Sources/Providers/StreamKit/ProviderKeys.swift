@@ -152,9 +152,9 @@ package struct ProviderKeys: Sendable {
     // MARK: values
 
     /// Returns the address of a service's past, without a slash at its end: the one of the
-    /// settings, else the `public` one if the streams are `ofStreams`; `nil`: it is not known.
+    /// settings, else the `usual` one if the streams are `ofStreams`; `nil`: it is not known.
     package func rest(
-        _ configuration: Configuration, public address: String, ofStreams: [String?]
+        _ configuration: Configuration, usual address: String, ofStreams: [String?]
     ) -> String? {
         if let given = configuration.optionalText(name("REST_URL")), !given.isEmpty {
             return given.last == "/" ? String(given.dropLast()) : given

@@ -1,8 +1,14 @@
+package import MarketModel
 package import Primitives
+
+/// What was loaded into one source, in the bucket of sources. Two people may load the same source.
+package typealias LoadStore = SourceValueStore<SourceLoads>
 
 /// What was loaded into one source: the value of the key `load.<source>.ranges` in the bucket of
 /// sources. People's tool writes and reads it; services do not.
-package struct SourceLoads: SharedValue {
+package struct SourceLoads: SourceValue {
+    package static func key(of source: SourceName) -> String { "load.\(source).ranges" }
+
     static let version = 1
 
     /// The most ranges. Beyond it a further one needs another source.

@@ -6,7 +6,9 @@ package import Primitives
 /// with its own list, from files or from its settings.
 ///
 /// An entry is the latest word of a person about one symbol. It says who, when and why.
-package struct Watchlist: SharedValue {
+package struct Watchlist: SourceValue {
+    package static func key(of source: SourceName) -> String { "watchlist.\(source).wanted" }
+
     static let version = 1
 
     /// The most entries. Beyond it the oldest removals that have no effect any more are dropped;

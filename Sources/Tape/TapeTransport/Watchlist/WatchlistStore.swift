@@ -1,5 +1,5 @@
-package import MarketModel
-package import NatsTransport
+internal import MarketModel
+internal import NatsTransport
 internal import Primitives
 internal import TapeProtocol
 
@@ -8,36 +8,11 @@ internal import TapeProtocol
 ///
 /// People write the watchlist, by compare-and-set, and the gateway reads it. The gateway writes the
 /// report, and people read it.
-package struct WatchlistStore: Sendable {
-    private static let callTimeout = Duration.seconds(1)
-    private static let reportKeys = "gateway.*.watchlist"
+package typealias WatchlistStore = SourceValueStore<Watchlist>
 
-    package typealias Stored = StoredValue<Watchlist>
-
-    private let bucket: KeyValueBucket
-    package let source: SourceName
-
-    /// The key of the watchlist.
-    package var key: String { "watchlist.\(source).wanted" }
+extension SourceValueStore<Watchlist> {
+    private static var reportKeys: String { "gateway.*.watchlist" }
     private var reportKey: String { "gateway.\(source).watchlist" }
-
-    /// Opens the bucket. On a server without users it is made if it is missing.
-    package init(_ client: TapeClient, _ source: SourceName) throws(TapeError) {
-        bucket = try client.jetStream.within(Self.callTimeout)
-            .openOrMakeBucket(client.names.sourceBucketConfiguration)
-        self.source = source
-    }
-
-    package func read() throws(TapeError) -> Stored { try bucket.stored(key) }
-
-    /// Stores the watchlist if nobody has written one since `before` was read.
-    package func write(
-        _ list: Watchlist, after before: Stored
-    ) throws(TapeError) -> KeyValueOutcome {
-        try bucket.store(key, list.json, after: before.revision)
-    }
-
-    // MARK: the report of the gateway
 
     /// Stores the report, whatever another gateway of the source has reported. Returns false when
     /// another one wrote at the same time, or the outcome is unknown.
@@ -54,7 +29,7 @@ package struct WatchlistStore: Sendable {
     ) throws(TapeError) -> (reports: [WatchlistReport], refused: [String]) {
         do throws(JetStreamError) {
             guard
-                let bucket = try client.jetStream.within(callTimeout)
+                let bucket = try client.jetStream.within(sourceCallTimeout)
                     .openBucket(client.names.sourceBucketConfiguration)
             else { return ([], []) }
             var reports: [WatchlistReport] = []

@@ -94,9 +94,7 @@ import Testing
 
     @Test("while a host is tried again, calls fail at once instead of waiting for it")
     func reconnectingToSilence() throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         server.pause()
         #expect(eventually { events.disconnectedCount == 1 })
         // The paused host accepts and sends nothing. libnats waits for it while it holds its lock.

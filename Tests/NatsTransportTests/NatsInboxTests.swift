@@ -61,9 +61,7 @@ struct NatsInboxTests {
 
     @Test("messages come again after the link was lost")
     func reconnect() throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         let inbox = try connection.openInbox()
         try server.restart()
         #expect(eventually { events.reconnectedCount == 1 })

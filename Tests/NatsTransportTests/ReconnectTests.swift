@@ -7,9 +7,7 @@ import Testing
 @Suite struct ReconnectTests {
     @Test("after a restart of the server everything goes on", arguments: [false, true])
     func restart(byCrash: Bool) throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         let jetStream = JetStream(connection)
         _ = try jetStream.createStream(StreamConfiguration(name: "S", subjects: ["s.>"]))
         let created = try #require(try jetStream.streamInfo("S")).created
@@ -44,9 +42,7 @@ import Testing
 
     @Test("it reconnects again and again")
     func restartLoop() throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         for round in 1...4 {
             server.kill()
             try server.start()
@@ -58,9 +54,7 @@ import Testing
 
     @Test("a server that stops answering is given up and found again")
     func paused() throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         server.pause()
         #expect(eventually { !connection.isConnected })
         server.resume()
@@ -71,9 +65,7 @@ import Testing
 
     @Test("a link that takes no more bytes breaks after the deadline and is made anew")
     func blockedWrite() throws {
-        let server = try NatsServer()
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected()
         let log = try MessageLog("a", on: connection)
         server.pause()
         let payload = [UInt8](repeating: 5, count: 500_000)
@@ -140,9 +132,7 @@ import Testing
     func lameDuck() throws {
         var options = NatsServer.Options()
         options.extra = "lame_duck_duration: \"30s\"\nlame_duck_grace_period: \"1s\""
-        let server = try NatsServer(options)
-        let events = EventLog()
-        let connection = try server.connect(events)
+        let (server, connection, events) = try NatsServer.connected(options)
         server.lameDuck()
         #expect(eventually { events.all.contains(.lameDuck) })
         withExtendedLifetime(connection) {}

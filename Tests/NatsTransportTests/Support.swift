@@ -62,6 +62,14 @@ final class MessageLog: Sendable {
 }
 
 extension NatsServer {
+    /// Returns a server, a connection to it, and the connection's events.
+    static func connected(
+        _ options: Options = Options()
+    ) throws -> (NatsServer, NatsConnection, EventLog) {
+        let (server, events) = (try NatsServer(options), EventLog())
+        return (server, try server.connect(events), events)
+    }
+
     func connect(
         user: String? = nil, password: String? = nil, _ events: EventLog = EventLog()
     ) throws -> NatsConnection {

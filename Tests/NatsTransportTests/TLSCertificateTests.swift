@@ -22,6 +22,15 @@ struct TLSCertificateTests {
         return try NatsServer(options)
     }
 
+    /// Returns an authority, and a server that it certifies as "nats.test".
+    private func certified(
+        verifiesClients: Bool = false
+    ) throws -> (Certificates, NatsServer) {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "nats.test")
+        return (certificates, try server(certificates, verifiesClients: verifiesClients))
+    }
+
     private func connect(
         _ server: NatsServer, _ tls: NatsConfiguration.TLS
     ) throws(NatsError) -> NatsConnection {
@@ -47,9 +56,7 @@ struct TLSCertificateTests {
 
     @Test("a server signed by the authority, under its own name, is believed")
     func believed() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
-        let server = try server(certificates)
+        let (certificates, server) = try certified()
         let connection = try connect(server, certificates.trust())
         let reply = try connection.request([], to: "$JS.API.INFO", timeout: patience)
         #expect(reply.text.contains("account_info"))
@@ -57,9 +64,8 @@ struct TLSCertificateTests {
 
     @Test("messages travel over TLS, and an idle link costs nothing")
     func works() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
-        let connection = try connect(server(certificates), certificates.trust())
+        let (certificates, server) = try certified()
+        let connection = try connect(server, certificates.trust())
         let log = try MessageLog("a", on: connection)
         let payload = [UInt8](repeating: 9, count: 100_000)
         for _ in 0..<50 { try connection.publish(payload, to: "a") }
@@ -70,9 +76,7 @@ struct TLSCertificateTests {
 
     @Test("a TLS link that takes no more bytes breaks after the deadline")
     func blockedWrite() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
-        let server = try server(certificates)
+        let (certificates, server) = try certified()
         let connection = try connect(server, certificates.trust())
         server.pause()
         let payload = [UInt8](repeating: 5, count: 500_000)
@@ -85,10 +89,8 @@ struct TLSCertificateTests {
 
     @Test("TLS is never left out silently")
     func noDowngrade() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
+        let (certificates, demanding) = try certified()
         let plain = try NatsServer()
-        let demanding = try server(certificates)
         let withoutFile = NatsConfiguration(urls: ["tls://\(plain.address)"], clientName: "test")
         var missingFile = withoutFile
         missingFile.tls = .init(caFile: certificates.certificate("absent"), serverName: "nats.test")
@@ -204,11 +206,9 @@ struct TLSCertificateTests {
 
     @Test("another name, another authority, an expired certificate: refused, with the reason")
     func refused() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
+        let (certificates, real) = try certified()
         try certificates.make("stranger", name: "nats.test", by: "otherAuthority")
         try certificates.make("old", name: "nats.test", days: -1)
-        let real = try server(certificates)
         try expectRefused("hostname mismatch", real, certificates.trust(serverName: "other.test"))
         try expectRefused(
             "unable to get local issuer certificate", try server(certificates, "stranger"),
@@ -219,11 +219,9 @@ struct TLSCertificateTests {
 
     @Test("a server that asks for a certificate gets ours, and refuses none and a stranger's")
     func clientCertificate() throws {
-        let certificates = try Certificates()
-        try certificates.make("server", name: "nats.test")
+        let (certificates, server) = try certified(verifiesClients: true)
         try certificates.make("client", name: "writer")
         try certificates.make("stranger", name: "writer", by: "otherAuthority")
-        let server = try server(certificates, verifiesClients: true)
         let connection = try connect(server, certificates.trust(client: "client"))
         try connection.flush(timeout: patience)
         try expectRefused(

@@ -49,6 +49,15 @@ struct ClusterRig {
         return try #require(name.flatMap(NatsCluster.number))
     }
 
+    /// Returns a cluster with its streams, and a rig that is open.
+    static func open(copies: Int) throws -> (world: ClusterRig, rig: TapeRig) {
+        let world = try ClusterRig()
+        let rig = try world.rig(copies: copies)
+        try world.ensureStreams(rig)
+        try rig.open(lanes: 1)
+        return (world, rig)
+    }
+
     /// Returns a cluster with its streams, and the node that leads MD_TICKS_0.
     static func led() throws -> (world: ClusterRig, leader: Int) {
         let world = try ClusterRig()

@@ -99,10 +99,7 @@ import Testing
 
     @Test("a server that holds no copy cannot be read")
     func nowhere() throws {
-        let world = try ClusterRig()
-        let rig = try world.rig(copies: 1)
-        try world.ensureStreams(rig)
-        try rig.open(lanes: 1)
+        let (world, rig) = try ClusterRig.open(copies: 1)
         #expect(rig.publishPackets(2, lane: 0))
         let other = (try world.leader(rig, Self.stream) + 1) % NatsCluster.size
         #expect(throws: JetStreamError.self) { try check(rig, other) }

@@ -10,10 +10,7 @@ import Testing
 @Suite struct ReplicaTests {
     @Test("copies are added while ticks are published: none is lost, none doubled")
     func raised() throws {
-        let world = try ClusterRig()
-        let rig = try world.rig(copies: 1)
-        try world.ensureStreams(rig)
-        try rig.open(lanes: 1)
+        let (world, rig) = try ClusterRig.open(copies: 1)
         #expect(rig.publishPackets(20, lane: 0, ticks: 3))
         let other = try world.rig(copies: 3, source: "other")
         try world.ensureStreams(other)

@@ -21,6 +21,14 @@ package final class PlainConnection {
 
     deinit { close(descriptor) }
 
+    /// Sends a line to a port, and returns the line that comes back.
+    package static func command(_ line: String, port: UInt16) throws -> String {
+        let connection = try PlainConnection(port: port)
+        try connection.send(Array((line + "\n").utf8))
+        let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
+        return String(decoding: answer.dropLast(), as: UTF8.self)
+    }
+
     package func send(_ bytes: [UInt8]) throws {
         let count = unsafe bytes.withUnsafeBytes {
             unsafe Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))

@@ -63,10 +63,7 @@ package final class PythonServer: Sendable {
 
     /// Sends a line to the server's control port, and returns its answer.
     package func command(_ line: String) throws -> String {
-        let connection = try PlainConnection(port: port("control_port"))
-        try connection.send(Array((line + "\n").utf8))
-        let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
-        return String(decoding: answer.dropLast(), as: UTF8.self)
+        try PlainConnection.command(line, port: port("control_port"))
     }
 
     /// Ends it, and returns its exit code or signal.

@@ -42,10 +42,7 @@ package final class SimulatorProcess {
 
     /// Returns the answer to one line of the control port.
     package func command(_ line: String) throws -> String {
-        let connection = try PlainConnection(port: ports.control_port)
-        try connection.send(Array((line + "\n").utf8))
-        let answer = try connection.receive { $0.contains(UInt8(ascii: "\n")) }
-        return String(decoding: answer.dropLast(), as: UTF8.self)
+        try PlainConnection.command(line, port: ports.control_port)
     }
 
     /// Ends it in order, so that the truth log is complete. Returns its exit code.

@@ -226,9 +226,7 @@ struct MemberFaultTests {
         let (rig, members) = try MemberRig.shared("a", partitions: 2)
         let member = members[0]
         let tape = try TestTape(rig.server, namespace: "md", streams: false)
-        try [UInt8]("{}".utf8).withRawSpan { bytes in
-            try tape.client.connection.publish(bytes, to: "md.hb.operator.x")
-        }
+        try tape.client.connection.publish([UInt8]("{}".utf8), to: "md.hb.operator.x")
         #expect(
             eventually {
                 member.service.metric("mds_member_heartbeats_not_understood_total") == 1
@@ -244,7 +242,7 @@ struct MemberFaultTests {
         let connection = tape.client.connection
         let newer = Array(#"{"v":2}"#.utf8)
         let news = try connection.subscribe("md.ask.members", pendingMessagesMax: 64) { _ in
-            newer.withRawSpan { _ = try? connection.publish($0, to: "md.hb.operator.new") }
+            _ = try? connection.publish(newer, to: "md.hb.operator.new")
         }
         defer { news.unsubscribe() }
         let bucket = try #require(try tape.client.jetStream.bucketAsFound("md_owners"))

@@ -83,7 +83,7 @@ extension NatsServer {
 extension NatsConnection {
     func publish(
         _ bytes: [UInt8], to subject: String, replyTo: String? = nil,
-        headers: [(name: String, value: String)] = []
+        headers: [(name: String, value: String)]
     ) throws(NatsError) {
         try bytes.withRawSpan { span throws(NatsError) in
             try publish(span, to: subject, replyTo: replyTo, headers: headers)

@@ -196,7 +196,7 @@ final class TapeRig {
 
     /// Publishes what may be no packet.
     func publish(_ text: String, to subject: String) throws {
-        try Array(text.utf8).withRawSpan { try client.connection.publish($0, to: subject) }
+        try client.connection.publish(Array(text.utf8), to: subject)
     }
 
     /// Publishes a packet of a marker alone, as another writer of the source in partition 0 would.

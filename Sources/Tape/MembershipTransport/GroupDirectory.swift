@@ -79,9 +79,7 @@ package struct GroupDirectory: Sendable {
                 else { return }
                 _ = heard.send(answer(group, member, message.payload))
             }
-            try [UInt8]().withRawSpan { bytes throws(NatsError) in
-                try client.connection.publish(bytes, to: client.names.askMembers)
-            }
+            try client.connection.publish([], to: client.names.askMembers)
             return subscription
         } catch {
             throw .nats(error)

@@ -104,9 +104,7 @@ final class MemberShared: Sendable {
     /// Publishes immediately. Without a connection the message is dropped.
     func publish(_ payload: [UInt8], to subject: String) throws(NatsError) {
         guard let connection = connection.withLock({ $0 }) else { return }
-        try payload.withRawSpan { bytes throws(NatsError) in
-            try connection.publish(bytes, to: subject)
-        }
+        try connection.publish(payload, to: subject)
     }
 
     func flush(timeout: Duration) throws(NatsError) {

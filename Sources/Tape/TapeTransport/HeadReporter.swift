@@ -37,9 +37,7 @@ package final class HeadReporter: Sendable {
         guard isDue else { return }
         for message in HeadMessage.messages(source, input, heads()) {
             do throws(NatsError) {
-                try message.withRawSpan { bytes throws(NatsError) in
-                    try client.connection.publish(bytes, to: subject)
-                }
+                try client.connection.publish(message, to: subject)
             } catch {
                 client.telemetry.emit(.headsNotSent(reason: "\(error)"))
             }

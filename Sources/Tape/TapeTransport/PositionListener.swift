@@ -81,9 +81,7 @@ package final class PositionListener: Sendable {
     /// takes.
     package func ask() throws(TapeError) {
         do throws(NatsError) {
-            try [UInt8]().withRawSpan { bytes throws(NatsError) in
-                try client.connection.publish(bytes, to: client.names.positionsQuestion)
-            }
+            try client.connection.publish([], to: client.names.positionsQuestion)
         } catch {
             throw .nats(error)
         }

@@ -31,9 +31,7 @@ package final class PositionReporter: Sendable {
         func send(_ messages: [[UInt8]]) {
             for message in messages {
                 do throws(NatsError) {
-                    try message.withRawSpan { bytes throws(NatsError) in
-                        try client.connection.publish(bytes, to: subject)
-                    }
+                    try client.connection.publish(message, to: subject)
                 } catch {
                     client.telemetry.emit(.positionsNotSent(reason: "\(error)"))
                 }

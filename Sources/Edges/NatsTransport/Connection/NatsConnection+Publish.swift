@@ -18,6 +18,14 @@ extension NatsConnection {
         try finish(status, subject)
     }
 
+    package func publish(
+        _ payload: [UInt8], to subject: String, replyTo: String? = nil
+    ) throws(NatsError) {
+        try payload.withRawSpan { span throws(NatsError) in
+            try publish(span, to: subject, replyTo: replyTo)
+        }
+    }
+
     /// Asks JetStream to store the message only if `expectedLastSubjectSequence` is the sequence of
     /// the subject's last message (0: there is none), and to send the answer to the reply subject
     /// with the packet's number. See `JetStream.publishOutcome`.

@@ -40,8 +40,6 @@ extension JetStream {
     private func ask(
         _ path: String, _ body: [UInt8], _ replyTo: String
     ) throws(NatsError) {
-        try body.withRawSpan { span throws(NatsError) in
-            try connection.publish(span, to: "$JS.API.\(path)", replyTo: replyTo)
-        }
+        try connection.publish(body, to: "$JS.API.\(path)", replyTo: replyTo)
     }
 }

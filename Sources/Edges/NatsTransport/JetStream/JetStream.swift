@@ -176,10 +176,8 @@ package struct JetStream: Sendable {
             }
             if expires <= .zero { json.member("no_wait", true) }
         }
-        try body.bytes.withRawSpan { span throws(NatsError) in
-            try connection.publish(
-                span, to: "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(consumer)", replyTo: replyTo)
-        }
+        try connection.publish(
+            body.bytes, to: "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(consumer)", replyTo: replyTo)
     }
 
     // MARK: parts

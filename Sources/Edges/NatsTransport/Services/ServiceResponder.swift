@@ -50,9 +50,7 @@ package final class ServiceResponder: Sendable {
             let replyTo = message.replyTo
         else { return }
         do throws(NatsError) {
-            try question.answer(of: service).withRawSpan { span throws(NatsError) in
-                try connection.publish(span, to: replyTo)
-            }
+            try connection.publish(question.answer(of: service), to: replyTo)
             onAnswer(question, nil)
         } catch {
             onAnswer(question, error)

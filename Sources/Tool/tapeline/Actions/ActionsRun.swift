@@ -113,9 +113,7 @@ struct ActionsRun {
         _ terminal: Terminal
     ) {
         do throws(NatsError) {
-            try answer.json.withRawSpan { span throws(NatsError) in
-                try connection.publish(span, to: replyTo)
-            }
+            try connection.publish(answer.json, to: replyTo)
         } catch {
             terminal.problem("an outcome could not be told: \(error)")
         }

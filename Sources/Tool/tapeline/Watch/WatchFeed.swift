@@ -47,9 +47,7 @@ final class WatchFeed {
                 // An invalid message is ignored. A service that receives one counts it.
                 _ = receiver.positions.withLock { $0.receive(message.payload) }
             }
-            try [UInt8]().withRawSpan { bytes throws(NatsError) in
-                try client.connection.publish(bytes, to: client.names.positionsQuestion)
-            }
+            try client.connection.publish([], to: client.names.positionsQuestion)
             gaps = deployment.postgres == nil ? nil : try WatchGaps(deployment)
         } catch {
             client.close()

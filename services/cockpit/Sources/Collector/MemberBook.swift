@@ -46,9 +46,7 @@ final class MemberBook: Sendable {
         }
         book.state.withLock { $0.subscription = subscription }
         // They answer at once, so that the first look need not wait for a heartbeat.
-        try [UInt8]().withRawSpan { bytes throws(NatsError) in
-            try client.connection.publish(bytes, to: client.names.askMembers)
-        }
+        try client.connection.publish([], to: client.names.askMembers)
     }
 
     func close() {

@@ -93,8 +93,12 @@ extension NatsConnection {
     func publish(
         _ text: String, to subject: String, replyTo: String? = nil, expected: UInt64? = nil
     ) throws(NatsError) {
-        let headers = expected.map { [("Nats-Expected-Last-Subject-Sequence", "\($0)")] } ?? []
-        try publish(Array(text.utf8), to: subject, replyTo: replyTo, headers: headers)
+        guard let expected else {
+            return try publish(Array(text.utf8), to: subject, replyTo: replyTo)
+        }
+        try publish(
+            Array(text.utf8), to: subject, replyTo: replyTo,
+            headers: [("Nats-Expected-Last-Subject-Sequence", "\(expected)")])
     }
 }
 

@@ -400,7 +400,18 @@ final class Pipeline: Sendable {
     func endSource() throws {
         let gateways = running.keys.filter { $0.product == Role.gateway.product }
             .sorted { $0.number < $1.number }
-        for role in gateways { #expect(try service(role).becomesReady()) }
+        for role in gateways {
+            let gateway = try service(role)
+            #expect(try gateway.becomesReady())
+            // What is not on the tape yet may be more than the ticks that are added.
+            let spooled = #"mds_gateway_spool_ticks{source="synthetic"}"#
+            let isOnTape = try eventually {
+                let status = try gateway.status()["gateway"]
+                guard status?["role"]?.string == "active" else { return true }
+                return try status?["waiting"]?.int == 0 && gateway.metric(spooled) ?? 0 == 0
+            }
+            #expect(isOnTape, "\(gateway.output.suffix(1_500))")
+        }
         let environments = try gateways.map { try service($0).environment }
         for role in gateways { #expect(try end(role) == 0) }
         let onTape = try lastOrdinals().reduce(0) { $0 + Int($1.lastOrdinal) }

@@ -117,14 +117,6 @@ public struct JSONWriter: Sendable {
         array(body)
     }
 
-    public mutating func member(_ name: String, object body: (inout JSONWriter) -> Void) {
-        object(name, body)
-    }
-
-    public mutating func member(_ name: String, array body: (inout JSONWriter) -> Void) {
-        array(name, body)
-    }
-
     // MARK: parts
 
     private mutating func open(_ bracket: UInt8) {

@@ -139,12 +139,12 @@ struct HeadlinesTests {
 
     @Test(
         "an outage that has just ended is given up with its instrument, also one of headlines",
-        arguments: [(.trades, 1, 0), (.news, 0, 1)] as [(Instrument.Feeds, Int, Int)])
-    func unwanted(_ feeds: Instrument.Feeds, atBorder: Int, waiting: Int) {
+        arguments: [(.trades, 1), (.news, 0)] as [(Instrument.Feeds, Int)])
+    func unwanted(_ feeds: Instrument.Feeds, atBorder: Int) {
         var world = World.running([feeds], seed: 5, canBackfill: true)
         world.dropAndReturn("reset")
         #expect(world.engine.feeds.endedOutages.all.count == atBorder)
-        #expect(world.engine.status.waitingBackfills == waiting)
+        #expect(world.engine.status.waitingBackfills == 1)
         world.follow(ended: [0])
         #expect(world.verdict.abandoned.values.joined().count == 1)
         #expect(world.verdict.gaps.count == 1 && world.engine.status.waitingBackfills == 0)

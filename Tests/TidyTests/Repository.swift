@@ -35,8 +35,8 @@ struct SourceFile: Sendable {
         }
     }
 
-    /// `Primitives` of `Sources/Model/Primitives/…`, `cockpit` of `services/cockpit/Sources/…` and of
-    /// a part beside it, as `services/cockpit/PageFiles/…`.
+    /// `Primitives` of `Sources/Model/Primitives/…`, `cockpit` of `services/cockpit/Sources/…` and
+    /// of a part beside it, as `services/cockpit/PageFiles/…`.
     var module: String? {
         let parts = path.split(separator: "/").map(String.init)
         switch parts.first {

@@ -2,8 +2,8 @@ import MarketModel
 import Membership
 
 extension OwnershipOrder {
-    /// Returns what a data plane answers when it has carried the order out, with an epoch that may be
-    /// above the claimed one. `nil`: nothing.
+    /// Returns what a data plane answers when it has carried the order out, with an epoch that may
+    /// be above the claimed one. `nil`: nothing.
     func answer(aboveEpoch above: UInt64 = 0) -> OwnershipAnswer? {
         switch self {
         case .take(let partition, let claim):

@@ -110,8 +110,8 @@ package struct KeyValueBucket: Sendable {
         try write(key, value, "put", [(Self.expectedHeader, String(expected))])
     }
 
-    /// Stores the value if the key was not written since it was read: `revision` is that of the value
-    /// found; 0: there was none, because it was never written or was deleted.
+    /// Stores the value if the key was not written since it was read: `revision` is that of the
+    /// value found; 0: there was none, because it was never written or was deleted.
     package func put(
         _ key: String, _ value: [UInt8], after revision: UInt64
     ) throws(JetStreamError) -> KeyValueOutcome {

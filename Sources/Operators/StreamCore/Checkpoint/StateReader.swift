@@ -62,8 +62,8 @@ struct StateReader {
         return count
     }
 
-    /// Reads items of `bytesEach` after their number, which is returned. `take` returns false for one
-    /// that no machine would have written.
+    /// Reads items of `bytesEach` after their number, which is returned. `take` returns false for
+    /// one that no machine would have written.
     @discardableResult
     mutating func items(
         of field: CheckpointError.Field, max: Int, bytesEach: Int, in bytes: RawSpan,

@@ -14,8 +14,8 @@ extension Sink {
         .gaps, templates: [WireFormat.Template.gapRecord],
         columns: """
             sink, input, partition, source, reason, detail, symbol, kind, from_time, from_time_ns, \
-            to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, epoch, \
-            ordinal
+            to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, \
+            epoch, ordinal
             """, time: Sink.untimed
     ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let gap = message.gapRecord(in: packet),

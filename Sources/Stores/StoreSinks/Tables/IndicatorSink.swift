@@ -9,8 +9,8 @@ extension Sink {
     static let indicators = Sink(
         .indicators, templates: [WireFormat.Template.indicatorValue],
         columns: """
-            ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, period_end, \
-            period_end_ns, revision, of_source, \(Sink.tail)
+            ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, \
+            period_end, period_end_ns, revision, of_source, \(Sink.tail)
             """
     ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record,

@@ -8,8 +8,8 @@ extension Sink {
     static let options = Sink(
         .options, templates: [WireFormat.Template.optionComputation],
         columns: """
-            ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, vega, \
-            theta, option_price, dividends, underlying_price, \(Sink.tail)
+            ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, \
+            vega, theta, option_price, dividends, underlying_price, \(Sink.tail)
             """
     ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record,

@@ -9,8 +9,8 @@ extension Sink {
     static let tradeChanges = Sink(
         .tradeChanges, templates: [WireFormat.Template.tradeChange],
         columns: """
-            ts, event_time_ns, symbol, of_source, of_ordinal, change, price, size, requester, note, \
-            \(Sink.tail)
+            ts, event_time_ns, symbol, of_source, of_ordinal, change, price, size, requester, \
+            note, \(Sink.tail)
             """, time: Sink.untimed
     ) { record, context, packet, ordinal, row throws(PostgresError) in
         guard case .other(let message) = record, let change = message.tradeChange(in: packet),

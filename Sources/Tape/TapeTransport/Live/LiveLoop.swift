@@ -31,9 +31,8 @@ final class LiveLoop {
     private var backoff = Backoff(first: LiveLoop.retryFirst, limit: LiveLoop.retryMax)
     private var random = SystemRandomNumberGenerator()
     private let link = Link()
-    private let answers = LiveAnswers()
-    /// The subscription that takes the answers to questions, and its prefix.
-    private var inbox: (subscription: NatsSubscription, prefix: String)?
+    /// Where the answers to questions come; `nil` while there is no connection.
+    private var inbox: LiveInbox?
     private var state = State.waiting
     /// How many of the queue's refusals were reported.
     private var refusalsSeen: UInt64 = 0
@@ -122,18 +121,12 @@ final class LiveLoop {
 
     /// Subscribes to the answers. Without the right to do so none comes, and everything is sent.
     private func listen() throws(NatsError) {
-        guard let connection else { return }
-        let prefix = connection.newInbox()
-        let answers = answers
-        let subscription = try connection.subscribe(
-            "\(prefix).*", pendingMessagesMax: LiveHearing.questionsWaitingMax
-        ) { answers.received($0) }
-        inbox = (subscription, prefix)
+        if let connection { inbox = try LiveInbox(connection) }
     }
 
     /// Takes the answers that have come, and tells the offering threads what is wanted.
     private func hear() {
-        let arrived = answers.take()
+        let arrived = inbox?.answers.take() ?? []
         if link.isOther.exchange(false, ordering: .acquiringAndReleasing) {
             encoder.forget()
         } else {
@@ -239,6 +232,22 @@ final class LiveLoop {
         guard state != .sending else { return }
         state = .sending
         telemetry.emit(.liveBegan())
+    }
+}
+
+/// The subscription that takes the answers to questions.
+struct LiveInbox {
+    /// The subject of an answer is this, a dot and the number of the question.
+    let prefix: String
+    let answers = LiveAnswers()
+    private let subscription: NatsSubscription
+
+    init(_ connection: NatsConnection) throws(NatsError) {
+        prefix = connection.newInbox()
+        let answers = answers
+        subscription = try connection.subscribe(
+            "\(prefix).*", pendingMessagesMax: LiveHearing.questionsWaitingMax
+        ) { answers.received($0) }
     }
 }
 

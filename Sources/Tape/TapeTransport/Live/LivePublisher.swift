@@ -134,7 +134,7 @@ final class LiveQueue: Sendable {
     var refusals: UInt64 { refused.load(ordering: .relaxed) }
 
     var isQuiet: Bool {
-        clock.monotonic().nanoseconds < quietUntil.load(ordering: .relaxed)
+        clock.monotonic() < MonotonicTime(nanoseconds: quietUntil.load(ordering: .relaxed))
     }
 
     func close() {

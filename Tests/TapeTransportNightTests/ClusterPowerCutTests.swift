@@ -18,7 +18,7 @@ struct ClusterPowerCutTests {
         let rig = try world.rig()
         try world.ensureStreams(rig)
         #expect(world.waitForCopies(rig, "MD_TICKS_0"))
-        try world.open(rig)
+        try rig.open(lanes: 1)
         let nodes = world.cluster.nodes
         for round in 1...3 {
             #expect(rig.publishPackets(60, lane: 0, ticks: 2))

@@ -52,6 +52,7 @@ nodes:
     def gateway(self) -> dict[str, str]:
         return {
             "ALPACA_URL": f"ws://127.0.0.1:{self.venue.port}", "ALPACA_FEED": "sip",
+            "ALPACA_REST_URL": f"http://127.0.0.1:{self.venue.port}",
             "ALPACA_API_KEY": "test-key", "ALPACA_API_SECRET": "test-secret",
             # Waits that fit faults which come so soon. The others are as shipped.
             "ALPACA_SILENT_AFTER": "6s", "ALPACA_RECONNECT_MAX": "5s",

@@ -55,6 +55,7 @@ class Market:
         self.sent: set[One] = set()
         # The actions that were sent, by the id that they name.
         self.changes: dict[Key, set[int]] = collections.defaultdict(set)
+        self.pauses = self.pauses_of(markets)
         self.read(markets, truths)
         # The times of the trades of each key.
         self.times: dict[Key, set[int]] = collections.defaultdict(set)
@@ -73,6 +74,16 @@ class Market:
                 is_cancel = entry["kind"] == "cancel"
                 key = self.key(message, message["i" if is_cancel else "oi"], nanoseconds(message["t"]))
                 self.changes[key].add(CANCEL if is_cancel else CORRECTION)
+
+    def was_away(self, time: int) -> bool:
+        """Whether the service wrote no log at that time."""
+        return any(end <= time <= begin for end, begin in self.pauses)
+
+    def pauses_of(self, paths: list[pathlib.Path]) -> list[tuple[int, int]]:
+        """When each log ended, and when the next one began."""
+        times = [[entry["time"] for entry in self.lines([path])] for path in paths]
+        written = [each for each in times if each]
+        return [(before[-1], after[0]) for before, after in zip(written, written[1:], strict=False)]
 
     def note(self, message: dict[str, Any], reported: int) -> None:
         one, trade = self.happened(message, reported)
@@ -105,7 +116,10 @@ class Stored(StoredGaps):
             "SELECT symbol, provider_id::bigint, event_time_ns, price, size, exchange, action"
             f" FROM {namespace}.trades WHERE source = %s ORDER BY partition, ordinal", [source]).fetchall()
         # There may be many of both, so a trade is compared with those of its symbol alone.
-        self.log, self.seen = by_symbol(self.gaps), by_symbol(self.shown)
+        # A gap that waits to be filled explains what is missing, too.
+        waiting = [gap for gap in self.shown if gap.detail == "open"]
+        self.log, self.seen = by_symbol(self.gaps + waiting), by_symbol(self.shown)
+        self.fetched = by_symbol(self.filled)
         self.busts = int(session.execute(
             f"SELECT count(*) FROM {namespace}.bars WHERE reason = 'bust'").fetchone()[0])
 
@@ -149,7 +163,8 @@ class Verdict(Findings):
 
     def compare(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                 action: int) -> None:
-        """Each row is a trade that was sent, once, with its values."""
+        """Each row is a trade that was sent, once, with its values; or given on request, in a gap that was
+        filled."""
         self.count["rows"] += 1
         key = self.key(symbol, number, exchange)
         if number >> (ID_BITS + DAY_BITS) != ord(exchange) - ord("A"):
@@ -162,10 +177,20 @@ class Verdict(Findings):
         if one in self.market.sent and one in self.market.trades:
             reported = self.market.trades[one].reported
             self.first[symbol] = min(self.first.get(symbol, reported), reported)
+        elif self.was_given(one, symbol):
+            self.count["given on request"] += 1
         elif key in self.market.times:
             self.note("changed", f"{key} at {time} is {price} x {size}, which was not sent")
         else:
             self.note("invented", f"{key} was not sent")
+
+    def was_given(self, one: One, symbol: str) -> bool:
+        """Whether the trade happened in a gap that was filled; or may have, while the service was away and
+        wrote no log."""
+        time = one[1]
+        if not any(gap.holds((time, time)) for gap in self.stored.fetched[symbol]):
+            return False
+        return one in self.market.trades or self.market.was_away(time)
 
     def change(self, symbol: str, number: int, time: int, price: Decimal, size: Decimal, exchange: str,
                action: int) -> None:

@@ -98,13 +98,6 @@ class MassiveMarket(Market):
     """The trades of the logs. The number on the tape has the sequence of the symbol's day."""
 
     def read(self, markets: list[pathlib.Path], truths: list[pathlib.Path]) -> None:
-        # When each log ended, and when the next one began.
-        self.pauses: list[tuple[int, int]] = []
-        for path in markets:
-            times = [entry["time"] for entry in self.lines([path])]
-            if self.pauses:
-                self.pauses[-1] = (self.pauses[-1][0], times[0])
-            self.pauses.append((times[-1], times[-1]))
         for entry in self.lines(markets):
             if entry["kind"] == "trade":
                 self.note(entry["message"], 0)
@@ -122,7 +115,7 @@ class MassiveMarket(Market):
     def may_have_changed_unseen(self, key: Key) -> bool:
         """Whether the service may have cancelled a trade while it was away, and wrote no log."""
         return any(end - BUST_SECONDS * 10**9 <= time <= begin
-                   for end, begin in self.pauses[:-1] for time in self.times[key])
+                   for end, begin in self.pauses for time in self.times[key])
 
     def happened(self, message: dict[str, Any], reported: int) -> tuple[One, Happened]:
         """Its time is that of its report. Twins have one key."""
@@ -147,8 +140,8 @@ class MassiveVerdict(Verdict):
         key = self.key(symbol, number, exchange)
         if action == CANCEL and key not in self.market.times and key not in self.keys:
             self.count["changes of trades from before the logs"] += 1
-        elif (action == CANCEL and key in self.market.times and key not in self.market.changes
-              and self.market.may_have_changed_unseen(key)):
+        elif (action == CANCEL and key not in self.market.changes
+              and (self.market.may_have_changed_unseen(key) or self.market.was_away(time))):
             self.count["changes from between two logs"] += 1
         else:
             super().change(symbol, number, time, price, size, exchange, action)

@@ -55,6 +55,8 @@ class Market:
         self.sent: set[One] = set()
         # The actions that were sent, by the id that they name.
         self.changes: dict[Key, set[int]] = collections.defaultdict(set)
+        # Those that happened, sent or not.
+        self.known: dict[Key, set[int]] = collections.defaultdict(set)
         self.pauses = self.pauses_of(markets)
         self.read(markets, truths)
         # The times of the trades of each key.
@@ -66,14 +68,17 @@ class Market:
         for entry in self.lines(markets):
             if entry["kind"] == "trade" and "/v2/sip" in entry["endpoints"]:
                 self.note(entry["message"], entry["time"])
+            self.note_change(entry, self.known)
         for entry in self.lines(truths):
-            message = entry.get("message")
             if entry["kind"] == "trade":
-                self.sent.add(self.happened(message, 0)[0])
-            elif entry["kind"] in ("correction", "cancel"):
-                is_cancel = entry["kind"] == "cancel"
-                key = self.key(message, message["i" if is_cancel else "oi"], nanoseconds(message["t"]))
-                self.changes[key].add(CANCEL if is_cancel else CORRECTION)
+                self.sent.add(self.happened(entry["message"], 0)[0])
+            self.note_change(entry, self.changes)
+
+    def note_change(self, entry: dict[str, Any], changes: dict[Key, set[int]]) -> None:
+        if entry["kind"] in ("correction", "cancel"):
+            message, is_cancel = entry["message"], entry["kind"] == "cancel"
+            key = self.key(message, message["i" if is_cancel else "oi"], nanoseconds(message["t"]))
+            changes[key].add(CANCEL if is_cancel else CORRECTION)
 
     def was_away(self, time: int) -> bool:
         """Whether the service wrote no log at that time."""
@@ -198,7 +203,9 @@ class Verdict(Findings):
         gateway."""
         self.count["changes"] += 1
         key = self.key(symbol, number, exchange)
-        if action not in self.market.changes.get(key, set()):
+        if action in self.market.known.get(key, set()) - self.market.changes.get(key, set()):
+            self.count["changes given on request"] += 1
+        elif action not in self.market.changes.get(key, set()):
             self.note("invented change", f"{key}: {action} was not sent")
         if key not in self.keys:
             self.count["changes of trades that are not there"] += 1

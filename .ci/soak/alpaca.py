@@ -13,7 +13,8 @@ own logs with the tables:
   `open_gaps`. Those that were reported late while the gateway was away are counted apart.
 - Each row is a trade that was sent, or given on request in a gap that was filled; its number has its id, its day and
   its exchange.
-- Each change was sent, or given on request. Those without a row of their trade, and those whose time was not known, are counted.
+- Each change was sent, or given on request. Those without a row of their trade, and those whose time was not known,
+  are counted.
 - Bars have versions with the reason `bust`.
 - People cancel, correct and restore trades all the time, also those that the service or a person has changed, and the
   source is a member of a group. The sizes of the trades that count (`trades_effective`) are the volume of the bars, of

@@ -122,7 +122,7 @@ class Stored(StoredGaps):
             f" FROM {namespace}.trades WHERE source = %s ORDER BY partition, ordinal", [source]).fetchall()
         # There may be many of both, so a trade is compared with those of its symbol alone.
         # A gap that waits to be filled explains what is missing, too.
-        waiting = [gap for gap in self.shown if gap.detail == "open"]
+        waiting = [gap for gap in self.shown if gap.detail in ("open", "filling")]
         self.log, self.seen = by_symbol(self.gaps + waiting), by_symbol(self.shown)
         self.fetched = by_symbol(self.filled)
         self.busts = int(session.execute(

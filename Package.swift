@@ -254,7 +254,9 @@ let suites: [Tests] = [
     tests(of: "BinanceEngine", uses: model + engineSupport, isLong: true),
     tests(of: "AlpacaEngine", uses: model + engineSupport, isLong: true),
     tests(of: "MassiveEngine", uses: model + engineSupport, isLong: true),
-    tests(of: "EngineKit", uses: model + engineSupport + ["AlpacaEngine", "MassiveEngine"]),
+    tests(
+        of: "EngineKit",
+        uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),
     tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
     tests(of: "Membership", uses: model, isLong: true),
     tests(of: "IBProtocol", uses: model),

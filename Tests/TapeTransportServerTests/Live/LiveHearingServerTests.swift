@@ -136,9 +136,9 @@ struct LiveHearingServerTests {
             leave = { subscription.unsubscribe() }
         }
         if hearer == .stream {
-            #expect(offered { sent("trade") > before + 100 }, "all are sent again")
+            #expect(offered { sent("trade") > before + 10 }, "all are sent again")
         } else {
-            #expect(offered { heard.load(ordering: .relaxed) > 100 }, "all are sent again")
+            #expect(offered { heard.load(ordering: .relaxed) > 10 }, "all are sent again")
         }
         #expect(!live.isQuiet)
         try leave()

@@ -60,7 +60,7 @@ public enum Main {
         context.operations.addStatusSection("tape") { watch.write(into: &$0) }
         let live = settings.isLive ? try LivePublisher(tape, context: context) : nil
         defer { live?.close() }
-        if let live { context.operations.addStatusSection("live") { live.write(into: &$0) } }
+        if let live { context.operations.addStatusSection("fan_out") { live.write(into: &$0) } }
         let worker = try Worker(
             settings, client: client, context: context, report: report, live: live)
         let member = try GroupMember(

@@ -84,7 +84,7 @@ public enum Main {
             by: HeadReporter(client, source: settings.source, input: .ticks))
         let live = settings.isLive ? try LivePublisher(tape, context: context) : nil
         defer { live?.close() }
-        if let live { context.operations.addStatusSection("live") { live.write(into: &$0) } }
+        if let live { context.operations.addStatusSection("fan_out") { live.write(into: &$0) } }
         var membership = SourceMembership()
         let member = try join(membership.port, settings, tape, context)
         defer { member.close() }

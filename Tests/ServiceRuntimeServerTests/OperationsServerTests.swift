@@ -113,6 +113,15 @@ import Testing
         #expect(text.hasSuffix(#""large":{"bytesTooMany":211},"small":{"n":1}}"#))
     }
 
+    @Test("A section with the name of a member that each status has is a mistake in the code")
+    func trapsOwnName() async {
+        await #expect(processExitsWith: .failure) {
+            let identity = ServiceIdentity(name: "writer", version: "1", revision: "a")
+            StatusPage(identity: identity, readiness: Readiness(), sectionBytesMax: 100)
+                .addSection("live") { $0.member("n", 1) }
+        }
+    }
+
     @Test("A service adds pages; unknown ones are 404 and say what there is")
     func endpoints() throws {
         let server = try start()

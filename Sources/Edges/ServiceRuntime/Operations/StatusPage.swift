@@ -6,6 +6,11 @@ final class StatusPage: Sendable {
 
     /// More sections are a bug, because code names them.
     static let sectionsMax = 64
+    /// What each status has. A section of the same name would be its second member of that name.
+    static let ownMembers = [
+        "service", "version", "revision", "startedAt", "uptimeSeconds", "live", "ready", "reasons",
+        "degraded",
+    ]
 
     private let identity: ServiceIdentity
     private let readiness: Readiness
@@ -21,6 +26,7 @@ final class StatusPage: Sendable {
     }
 
     func addSection(_ name: String, _ write: @escaping Section) {
+        precondition(!StatusPage.ownMembers.contains(name), "each /status has a \(name) of its own")
         sections.withLock { sections in
             sections.removeAll { $0.name == name }
             precondition(

@@ -99,6 +99,10 @@ import Testing
         // What is remembered has a bound: the window begins anew.
         tally.follow(Self.extent(1, 35_001))
         #expect(tally.news.letters == 0 && tally.next == 25_002)
+        // A server may name any number: nothing comes after the last one.
+        tally.follow(.init(created: Timestamp(nanoseconds: 5), first: 1, last: .max, messages: 1))
+        tally.take(Self.message(.max, nil))
+        #expect(tally.news.unread == 0)
     }
 
     @Test("a command is of plain words, and only for what a replay may store")

@@ -94,7 +94,8 @@ struct LetterTally: Sendable {
             groups: groups, ungrouped: self.groups.ungrouped,
             shown: groups.flatMap { (newest[$0.kind] ?? []).reversed() },
             letters: seen.count, unreadable: unreadable,
-            unread: extent.last >= next ? extent.last - next + 1 : 0,
+            // After the last possible sequence, `next` is 0 and so is this.
+            unread: extent.last >= next ? extent.last &- next &+ 1 : 0,
             hasOlder: extent.messages > 0 && begin > extent.first)
     }
 }

@@ -41,7 +41,7 @@ from tape_rows import STREAMS_OF_TICKS, tick_streams, verdict
 # The shipped rights name the streams of this namespace.
 NAMESPACE = "md"
 SERVERS = 3
-PARTITIONS = 32
+PARTITIONS = 8
 USERS = ("gateway", "operator", "writer", "cockpit", "actions", "consumer", "tool")
 BACKLOG_SECONDS = 5
 # How far a group may be behind between two kills, in seconds of ticks.

@@ -37,7 +37,7 @@ from tape_rows import Audit
 
 # The shipped rights name the streams of this namespace.
 NAMESPACE = "md"
-PARTITIONS = 32
+PARTITIONS = 8
 STREAMS = [f"{NAMESPACE.upper()}_TICKS_{number}" for number in range(4)] + [f"{NAMESPACE.upper()}_BARS"]
 SERVICES = ("gateway", "worker", "writer")
 BATCH = 200

@@ -148,7 +148,7 @@ import Testing
     func questions() throws {
         let cockpit = try LoneCockpit()
         let wrong = try cockpit.get("/tape.json?partition=32")
-        #expect(wrong.status == 400 && wrong.contains("a partition is a number from 0 to 31"))
+        #expect(wrong.status == 400 && wrong.contains("a partition is a number from 0 to 7"))
         let long = String(repeating: "x", count: 600)
         #expect(try cockpit.get("/tape.json?symbol=\(long)").status == 400)
         #expect(try cockpit.get("/tape.json").status == 400)

@@ -75,7 +75,7 @@ extension IntegrationTests {
             try pipeline.expectShared(.worker(0), among: Self.workers)
             try pipeline.expectShared(.writer(0), among: 2)
             let before = try pipeline.owners()
-            #expect(before.count == 32 + 32 + 1 + 1, "\(before.keys.sorted())")
+            #expect(before.count == 8 + 8 + 1 + 1, "\(before.keys.sorted())")
             pipeline.nats.kill()
             try pipeline.nats.start()
             try pipeline.expectFlow()

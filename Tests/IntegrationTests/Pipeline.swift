@@ -347,7 +347,7 @@ final class Pipeline: Sendable {
             for (key, owner) in owners where key.hasPrefix("\(group).") {
                 shares[owner.member, default: 0] += 1
             }
-            return shares.values.reduce(0, +) == 32 && shares.count == count
+            return shares.values.reduce(0, +) == 8 && shares.count == count
                 && (shares.values.max() ?? 0) - (shares.values.min() ?? 0) <= 1
         }
         let logs = running.filter { $0.key.product == role.product }.values

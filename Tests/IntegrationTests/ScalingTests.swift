@@ -74,10 +74,10 @@ extension IntegrationTests {
         private func expectOwner(_ writer: ServiceProcess) throws {
             #expect(
                 try eventually {
-                    try scale(writer)["partitions"]?.int == 32 && scale(writer)["lag"] != .null
+                    try scale(writer)["partitions"]?.int == 8 && scale(writer)["lag"] != .null
                 })
             let page = try writer.get("/metrics").body.split(separator: "\n")
-            for partition in [0, 31] {
+            for partition in [0, 7] {
                 let label = "partition=\"\(partition)\""
                 #expect(
                     page.contains {

@@ -70,10 +70,10 @@ class Windows(unittest.TestCase):
 class Speed(unittest.TestCase):
     def test_four_more_or_twice_as_many_in_a_step(self):
         looks = [(0, 30_000), (5, 30_000), (15, 30_000), (20, 30_000), (30, 30_000)]
-        self.assertEqual(decide(Rules(), *looks), [5, 5, 10, 10, 20])
+        self.assertEqual(decide(Rules(most=32), *looks), [5, 5, 10, 10, 20])
 
     def test_what_went_counts_with_what_came(self):
-        scaler = Autoscaler(Rules(down_window=0))
+        scaler = Autoscaler(Rules(most=32, down_window=0))
         self.assertEqual(scaler.decide(0, 8, [(8_000, EACH)]).wanted, 8)
         self.assertEqual(scaler.decide(5, 8, [(1_000, EACH)]).wanted, 1)
         # There were eight a step ago, so up to sixteen are allowed.

@@ -287,8 +287,8 @@ def addresses(tape, symbol, start):
             tapeline.connect(wrong)
     with raises(tapeline.TapelineError, "no namespace"):
         tapeline.connect(tape=True, namespace="Md-")
-    os.environ["MDS_PARTITIONS"] = "8"
-    with raises(tapeline.TapelineError, "is in partition 1 of the tape.*MDS_PARTITIONS"):
+    os.environ["MDS_PARTITIONS"] = "3"
+    with raises(tapeline.TapelineError, "is in partition [0-9]+ of the tape.*MDS_PARTITIONS"):
         tapeline.connect(tape=True).trades(["S1", "S2", "S3", "S5"], start).to_polars()
     del os.environ["MDS_PARTITIONS"]
     child = os.fork()

@@ -30,17 +30,17 @@ import Testing
 
     @Test(
         "quick: few ticks leave immediately, many in cycles of the aim",
-        arguments: [(100, 5), (1_000, 8), (10_000, 25), (50_000, 25)])
+        arguments: [(100, 5), (1_000, 8), (10_000, 12), (50_000, 12)])
     func quick(ticks: Int, milliseconds: Int64) {
         for seed in Seeds(fixed: 1...2, weight: 0.02).all() {
             let outcome = run(.quick, .quick, ticks: ticks, seed: seed)[0]
             let text = shown(outcome, seed)
             #expect(outcome.latency(0.99) <= milliseconds * Self.millisecond, text)
-            #expect(outcome.packets <= 1_610 * Int(Self.seconds), text)
+            #expect(outcome.packets <= 1_150 * Int(Self.seconds), text)
         }
     }
 
-    @Test("quick: packets that are frequent leave together, and no tick waits longer than a beat")
+    @Test("quick: packets that are frequent leave together, most after a beat, all after a cycle")
     func together() {
         let turn = Self.millisecond
         for seed in Seeds(fixed: 1...2, weight: 0).all() {
@@ -50,11 +50,12 @@ import Testing
                 // Some packets of a beat wait for the first answer of their stream.
                 #expect(2 * outcome.packets >= 5 * outcome.departures, text)
                 let longest = outcome.wait(disk.isImmediate ? 1 : 0.98)
-                #expect(longest <= PacketBeat.nanosecondsMax + turn, text)
+                #expect(longest <= 7 * Self.millisecond + turn, text)
+                #expect(outcome.wait(0.95) <= PacketBeat.nanosecondsMax + turn, text)
             }
             let rare = run(.quick, .immediate, ticks: 100, seed: seed)[0]
             #expect(rare.wait(1) <= turn, shown(rare, seed))
-            // With many ticks the steps of the cycles gather the lanes, and add nothing to them.
+            // With many ticks the lanes leave together at the end of a cycle.
             let many = run(.quick, .quick, ticks: 10_000, seed: seed)[0]
             #expect(many.packets >= 6 * many.departures, shown(many, seed))
             // A turn is a wake-up. Most of them are pauses that have ended.
@@ -77,7 +78,7 @@ import Testing
                 for lane in chosen { pace.acknowledged(lane: lane, now: now) }
                 return chosen.count
             }
-            // The last packets leave at 980 ms: the cycles have 20 ms.
+            // A cycle of a lane is 7 ms, and of eight lanes 20 ms.
             for _ in 0...980 {
                 _ = turn(0...lanes - 1)
                 now += Self.millisecond
@@ -100,7 +101,7 @@ import Testing
             let outcome = run(.frugal, .quick, ticks: ticks, seed: seed)[0]
             let text = shown(outcome, seed)
             #expect(outcome.latency(0.99) <= 100 * Self.millisecond, text)
-            #expect(outcome.packets <= 400 * Int(Self.seconds), text)
+            #expect(outcome.packets <= 100 * Int(Self.seconds), text)
             // The lanes leave together, as far as the streams take them.
             #expect(outcome.departures <= 25 * Int(Self.seconds), text)
             let quick = run(.quick, .quick, ticks: ticks, seed: seed)[0]
@@ -122,7 +123,7 @@ import Testing
             #expect(paced.largestPacket < 1_024, text)
             // The frugal aim collects ticks on purpose, as long as the disk lets it.
             let floor = aim == .quick ? 30 * Self.millisecond : 110 * Self.millisecond
-            #expect(paced.latency(0.99) <= max(floor, unpaced.latency(0.99)), text)
+            #expect(paced.latency(0.99) <= max(floor, unpaced.latency(0.99) * 102 / 100), text)
         }
     }
 
@@ -155,7 +156,8 @@ import Testing
                 let text: Comment = "\(shown(one, seed)), unpaced \(shown(other, seed))"
                 #expect(one.longestAnswer < 800 * Self.millisecond, text)
                 #expect(one.largestPacket < 1_024, text)
-                #expect(one.latency(0.99) <= max(30 * Self.millisecond, other.latency(0.99)), text)
+                let most = max(30 * Self.millisecond, other.latency(0.99) * 102 / 100)
+                #expect(one.latency(0.99) <= most, text)
             }
         }
     }
@@ -166,8 +168,8 @@ import Testing
             let outcome = run(aim, .quick, ticks: 10_000, seed: 1, packets: packets)[0]
             let most = packets * Int(Self.seconds) + packets / 20 + 1
             #expect(outcome.packets <= most, "\(aim)")
-            // The frugal aim alone has about 340 packets a second.
-            #expect(outcome.packets > min(most, 300 * Int(Self.seconds)) * 9 / 10, "\(aim)")
+            // The frugal aim alone has about 90 packets a second.
+            #expect(outcome.packets > min(most, 80 * Int(Self.seconds)) * 9 / 10, "\(aim)")
         }
     }
 }

@@ -52,10 +52,11 @@ struct PaceOutcome {
     }
 }
 
-/// Gateways that publish on one tape, with ticks at random times. It has 32 lanes in 4 streams.
+/// Gateways that publish on one tape, with ticks at random times. It has the lanes and streams that
+/// a tape has by default.
 struct SimulatedTape {
-    static let lanes = 32
-    static let streams = 4
+    static let lanes = TapeNames.defaultPartitions
+    static let streams = TapeNames.tickStreams
     private static let second: Int64 = 1_000_000_000
 
     private struct Packet {

@@ -58,7 +58,7 @@ struct DeploymentTests {
         let other = try find(TapeTarget(natsURL: "nats://c:1"), keys)
         #expect(other.nats.urls == ["nats://c:1"])
         let bare = try find(TapeTarget(natsURL: "nats://c:1"), [:])
-        #expect(bare.postgres == nil && bare.monitors.isEmpty && bare.names.partitions == 32)
+        #expect(bare.postgres == nil && bare.monitors.isEmpty && bare.names.partitions == 8)
         #expect(complaint { try bare.openDatabase() }.contains("set POSTGRES_HOST"))
     }
 

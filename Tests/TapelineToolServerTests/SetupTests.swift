@@ -40,7 +40,7 @@ struct SetupTests {
         #expect(larger.output.contains("MD_BARS                  enlarged  2.0 MiB before, 4.0"))
         let smaller = try said(server, ["--stream-bytes", "1MiB", "--json"])
         let json = try JSONValue.parse(smaller.output)
-        #expect(json["namespace"]?.string == "md" && json["partitions"]?.int == 32)
+        #expect(json["namespace"]?.string == "md" && json["partitions"]?.int == 8)
         let bars = try #require(json["streams"]?.array?.last)
         #expect(bars["stream"]?.string == "MD_BARS" && bars["outcome"]?.string == "left")
         #expect(bars["bytes_max"]?.int == 4 << 20 && bars["bytes_wanted"]?.int == 1 << 20)

@@ -23,7 +23,7 @@ struct VerifyTests {
         let cluster = try NatsCluster()
         var configuration = NatsConfiguration(urls: cluster.urls, clientName: "test")
         configuration.replicas = 3
-        let names = try #require(TapeNames(namespace: "md", partitions: 32))
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let client = try TapeClient(
             configuration, names: names,
             telemetry: TelemetryHub(

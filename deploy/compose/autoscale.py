@@ -2,7 +2,7 @@
 """Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
 
     COMPOSE_FILE=docker-compose.yml:deploy/compose/load.yml:deploy/compose/autoscale.yml \\
-        deploy/compose/autoscale.py --trigger operator.lag=20000 --most 32
+        deploy/compose/autoscale.py --trigger operator.lag=20000 --most 8
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
@@ -34,7 +34,7 @@ class Rules:
     """The settings of a ScaledObject and of the HPA that it makes. The defaults are theirs."""
 
     least: int = 1
-    most: int = 32
+    most: int = 8
     # Nothing changes while the proposal differs from the present number by no more than this part.
     tolerance: float = 0.1
     # The lowest (up) or highest (down) proposal within this many seconds applies.

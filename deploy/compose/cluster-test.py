@@ -23,7 +23,7 @@ from cluster import (  # noqa: E402
     audit, eventually, finish, from_nothing, report, run, stop_in_order)
 
 # The number of partitions that one member may have above its equal share.
-BALANCE = 4
+BALANCE = 2
 # How long bars may pause when workers come or go. With three servers of NATS each change of an owner
 # waits for two of them, which share one disk and its processors with all else here.
 PAUSE_MAX = 1.0

@@ -16,7 +16,7 @@ import urllib.request
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ("provider-gateway", "operator-worker", "store-writer")
 IMAGES = (*SERVICES, "cockpit", "tapeline", "ibkr-simulator")
-PARTITIONS = 32
+PARTITIONS = 8
 READY_SECONDS = 180
 CATCH_UP_SECONDS = 300
 # A service that is asked to end has handed over its partitions within this time.

@@ -142,7 +142,7 @@ class Mix:
             parts = test.status("operatorA")["operator"]["partitions"]
             problems = [each["problem"] for each in parts if each["problem"]]
             refusals[:] = [problem for problem in problems if "OPERATOR_GENERATION" in problem]
-            return bool(refusals) or len(parts) == 32 and not problems or f"{len(parts)} of 32; {problems[:1]}"
+            return bool(refusals) or len(parts) == 8 and not problems or f"{len(parts)} of 8; {problems[:1]}"
 
         eventually("the worker works in all partitions", works)
         if not refusals:

@@ -230,7 +230,7 @@ def nothing_stopped():
     pages = [status(name)["operator"] for name in ("operatorA", "operatorB")]
     owned = [each for page in pages for each in page["partitions"]]
     problems = [f"{each['partition']}: {each['problem']}" for each in owned if each["problem"]]
-    return not problems and len(owned) == 32 or f"{len(owned)} of 32 partitions owned; {problems[:3]}"
+    return not problems and len(owned) == 8 or f"{len(owned)} of 8 partitions owned; {problems[:3]}"
 
 
 def after(new, known):

@@ -6,9 +6,9 @@ package import TapeCodec
 /// The aim (`GATEWAY_LATENCY`) is a time from a tick's receipt to its acknowledgement:
 ///
 /// - *quick*: a tick leaves in the next turn while packets are rare, and with those of other lanes
-///   when they are frequent (`PacketBeat`), as long as a stream has no more packets than cycles of
-///   `cycleNanoseconds` through its lanes need. With more ticks, its lanes take turns in such
-///   cycles, however late the answers come: with more packets they would come later still.
+///   when they are frequent (`PacketBeat`). With more ticks each lane has a packet a cycle, however
+///   late the answers come: with more packets they would come later still. The cycles of all lanes
+///   end together. What a stream did not use in one cycle it may use in the next.
 /// - *collecting*: the source's first tick waits as long as the aim permits, and others join it.
 ///   Then the lanes that have ticks leave together, because packets that leave in the same moment
 ///   share the wake-ups of the server and of all readers.
@@ -65,11 +65,10 @@ package struct PacketPace: Sendable {
         }
     }
 
-    /// The time of a cycle through a stream's lanes, for the aim `quick`.
-    private static let cycleNanoseconds: Int64 = 20_000_000
-    /// Packets that the cycles hold back leave at moments of this distance, which are the same for
-    /// all streams, so that they leave together. It divides the cycle, so it adds nothing to it.
-    private static let stepNanoseconds: Int64 = 5_000_000
+    /// The shortest cycle of the aim `quick`, and what a cycle has for each lane of a stream: more
+    /// packets cost all readers more than their ticks gain.
+    private static let cycleNanosecondsMin: Int64 = 7_000_000
+    private static let laneNanoseconds: Int64 = 2_500_000
     /// A lane that has been busy for longer does not count as in flight: its packet may be in
     /// trouble that the others do not have.
     private static let countedNanosecondsMax: Int64 = 500_000_000
@@ -95,6 +94,18 @@ package struct PacketPace: Sendable {
         var dueAt = MonotonicTime.distantPast
     }
 
+    /// The time in which each lane has a packet, however many ticks come.
+    private struct Cycle {
+        let nanoseconds: Int64
+        /// When the first one began: in the first turn.
+        var first: MonotonicTime?
+
+        /// Returns when the present one began.
+        func began(_ now: MonotonicTime) -> MonotonicTime {
+            now - (now - (first ?? now)) % nanoseconds
+        }
+    }
+
     private struct Stream {
         let lanes: [Int]
         /// The index in `lanes` of the lane that is considered first.
@@ -112,8 +123,7 @@ package struct PacketPace: Sendable {
     package let turnNanoseconds: Int64
     /// Which packets leave together with the aim `quick`.
     private var beat = PacketBeat()
-    /// From when the steps count: the first turn.
-    private var began: MonotonicTime?
+    private var cycle: Cycle
     /// Until when no packet leaves, unless an answer comes.
     private var quietUntil = MonotonicTime.distantPast
     /// Whether a packet waits for those in flight, and whether one left in this turn that was not
@@ -149,6 +159,9 @@ package struct PacketPace: Sendable {
         states = Array(
             repeating: LaneState(hasTicks: false, isFull: false, isReady: false, busySince: nil),
             count: lanes.count)
+        let largest = Int64(laneNumbers.map(\.count).max() ?? 0)
+        cycle = Cycle(
+            nanoseconds: max(Self.cycleNanosecondsMin, largest * Self.laneNanoseconds))
         streams = []
         for numbers in laneNumbers where !numbers.isEmpty {
             for lane in numbers { lanes[lane] = Lane(stream: streams.count) }
@@ -156,8 +169,8 @@ package struct PacketPace: Sendable {
                 Stream(
                     lanes: numbers, window: StreamWindow(lanes: numbers.count),
                     budget: PacketBudget(
-                        nanosecondsPerPacket: Self.cycleNanoseconds / Int64(numbers.count),
-                        burst: Int64(numbers.count))))
+                        nanosecondsPerPacket: cycle.nanoseconds / Int64(numbers.count),
+                        burst: 2 * Int64(numbers.count))))
             setHold(streams.count - 1)
         }
     }
@@ -171,7 +184,7 @@ package struct PacketPace: Sendable {
         _ state: (_ lane: Int) -> LaneState
     ) {
         chosen.removeAll(keepingCapacity: true)
-        began = began ?? now
+        cycle.first = cycle.first ?? now
         (quietUntil, awaitsAnswer, isBeat) = (.never, false, false)
         beginCollection()
         defer { endTurn(chosen.count, now) }
@@ -208,10 +221,10 @@ package struct PacketPace: Sendable {
         collectedAt = .never
         guard case .quick = aim else { return quietUntil = .distantPast }
         beat.left(count, isBeat: isBeat, now: now)
-        let step = step(now)
+        let began = cycle.began(now)
         for stream in streams.indices {
-            let hasPacket = streams[stream].budget.hasPacket(now: step)
-            let next = hasPacket ? now : step + Self.stepNanoseconds
+            let hasPacket = streams[stream].budget.hasPacket(now: began)
+            let next = hasPacket ? now : began + cycle.nanoseconds
             quietUntil = min(quietUntil, max(beat.nextAt, next))
         }
     }
@@ -272,7 +285,7 @@ package struct PacketPace: Sendable {
                 streams[stream].first = firstDelayed ?? place
                 return false
             }
-            if !isForced { _ = streams[stream].budget.take(now: step(now)) }
+            if !isForced { _ = streams[stream].budget.take(now: cycle.began(now)) }
             isBeat = isBeat || !isForced && lanes[lane].delayedSince == nil
             leaves(lane, now)
             chosen.append(lane)
@@ -325,12 +338,6 @@ package struct PacketPace: Sendable {
         if lanes[lane].delayedSince == nil { lanes[lane].delayedSince = min(now, collectedAt) }
     }
 
-    /// Returns the present step of the packets that the cycles hold back.
-    private func step(_ now: MonotonicTime) -> MonotonicTime {
-        let began = began ?? now
-        return now - (now - began) % Self.stepNanoseconds
-    }
-
     /// Returns whether the stream takes one more packet that could still grow.
     private mutating func hasTurn(_ stream: Int, inFlight: Int, _ now: MonotonicTime) -> Bool {
         guard !leavesTogether else { return true }
@@ -345,9 +352,9 @@ package struct PacketPace: Sendable {
     /// Returns whether the cycles permit the stream one more packet now.
     private mutating func mayLeave(_ stream: Int, _ now: MonotonicTime) -> Bool {
         guard case .quick = aim else { return true }
-        let step = step(now)
-        if streams[stream].budget.hasPacket(now: step) { return true }
-        quietUntil = min(quietUntil, step + Self.stepNanoseconds)
+        let began = cycle.began(now)
+        if streams[stream].budget.hasPacket(now: began) { return true }
+        quietUntil = min(quietUntil, began + cycle.nanoseconds)
         return false
     }
 

@@ -9,7 +9,7 @@ package import MarketModel
 /// have one stream, so that all partitions' bars have one order.
 package struct TapeNames: Hashable, Sendable {
     package static let defaultNamespace = "md"
-    package static let defaultPartitions = 32
+    package static let defaultPartitions = 8
     /// The number of streams over which the partitions' ticks are spread. It is fixed, like the
     /// number of partitions, because it decides in which stream a partition's ticks are.
     package static let tickStreams = 4

@@ -65,7 +65,7 @@ struct SchemaTests {
             "production-keda", "targetValue: \"50000\"", "targetValue: 50000",
             "is not of type 'string'"),
         Mistake(
-            "production-keda", "maxReplicaCount: 32", "maxReplicas: 32",
+            "production-keda", "maxReplicaCount: 8", "maxReplicas: 8",
             "'maxReplicas' was unexpected"),
         Mistake(
             "production-keda", "aggregationType: min", "aggregationType: least",

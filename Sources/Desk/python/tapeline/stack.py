@@ -15,7 +15,7 @@ from .errors import NotReachable, TapelineError
 from .transport import TapeAddress
 
 _STEPS_MAX = 32
-_PARTITIONS = 32
+_PARTITIONS = 8
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ extension ConfigurationKey {
             "MDS_NAMESPACE", .name(bytesMax: 32, also: "_"), default: "md", group: "Market data",
             "First token of all subjects, name of the database schema."),
         ConfigurationKey(
-            "MDS_PARTITIONS", .integer(1...Kind.partitionsMax), default: "32",
+            "MDS_PARTITIONS", .integer(1...Kind.partitionsMax), default: "8",
             group: "Market data", "Partitions of the tape; fixed for a tape's whole life."),
         ConfigurationKey(
             "MDS_REPLICAS", .choice(["1", "3"]), default: "1", group: "Market data",

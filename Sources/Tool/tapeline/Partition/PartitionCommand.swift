@@ -17,7 +17,7 @@ enum PartitionCommand: ToolCommand {
         partition rebuild PARTITION...
             have its operator compute state and bars again from the tape
         --partitions N
-            of: how many there are, 32 if not given
+            of: how many there are, 8 if not given
         --timeout N
             rebuild: seconds to wait, 60 if not given
         $ tapeline partition of "SPY   261218C00500000" --partitions 32

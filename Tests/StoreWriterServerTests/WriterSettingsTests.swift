@@ -22,6 +22,7 @@ struct WriterSettingsTests {
             settings.partitions(ofThread: 1).map(\.number) == [1, 3, 5, 7])
         #expect(settings.threads == 2 && settings.batches.rows == 500)
         #expect(settings.batches.waitNanoseconds == 250_000_000)
+        #expect(settings.batches.aim == .frugal)
         #expect(
             settings.queue == WorkerQueues.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block)
         )
@@ -46,12 +47,13 @@ struct WriterSettingsTests {
             "WRITER_HOT_SYMBOLS": "99", "WRITER_HOT_TTL": "1h", "WRITER_HOT_STALE_AFTER": "7s",
             "WRITER_QUEUE_HIGH": "90",
             "WRITER_QUEUE_LOW": "10", "WRITER_RETRY_MAX": "9s", "WRITER_BREAKER_FAILURES": "3",
-            "WRITER_BREAKER_MAX": "2m",
+            "WRITER_BREAKER_MAX": "2m", "WRITER_LATENCY": "quick",
         ])
         // More threads than partitions would have nothing to do.
         #expect(settings.threads == 2)
         #expect(settings.partitions(ofThread: 1).map(\.number) == [1])
         #expect(settings.batches.rows == 7 && settings.batches.waitNanoseconds == 2_000_000_000)
+        #expect(settings.batches.aim == .quick)
         #expect(
             settings.queue
                 == WorkerQueues.Settings(
@@ -111,7 +113,7 @@ struct WriterSettingsTests {
             ("WRITER_THREADS", "0"),
             ("WRITER_THREADS", "65"), ("WRITER_BATCH_ROWS", "0"), ("WRITER_BATCH_ROWS", "20001"),
             ("WRITER_QUEUE_ROWS", "0"), ("WRITER_QUEUE_BYTES", "1KiB"),
-            ("WRITER_OVERFLOW", "spill"),
+            ("WRITER_OVERFLOW", "spill"), ("WRITER_LATENCY", "fast"),
             ("WRITER_BATCH_WAIT", "0s"), ("WRITER_BATCH_WAIT", "2m"), ("WRITER_HOT_STATE", "maybe"),
             ("POSTGRES_PORT", "70000"), ("POSTGRES_SSLMODE", "allow"), ("VALKEY_PORT", "0"),
             ("MDS_NAMESPACE", "a-name-of-17-char"), ("WRITER_HOT_SYMBOLS", "0"),

@@ -1,45 +1,57 @@
 import Primitives
 
 /// Decides when a worker writes fewer rows than WRITER_BATCH_ROWS. A transaction costs the database
-/// as much as hundreds of rows, so rows wait for others; but they should be stored soon.
+/// as much as hundreds of rows, but rows should be stored soon. The aim (WRITER_LATENCY) decides
+/// between the two while the database is fast:
 ///
-/// - Rows wait for `aimNanoseconds`. So a worker with few rows makes about ten transactions a
-///   second, and its rows are stored within a little more than that time.
-/// - On a slow database they wait longer: `factor` times as long as the last transaction took. So
-///   small batches take no more than half of a session's time, and the batches grow.
-/// - WRITER_BATCH_WAIT is the longest wait.
-/// - The first row after a rest of that length is written immediately: then even the smallest
-///   transactions are few.
+/// - *frugal*: rows wait `frugalNanoseconds` for others. So a worker with few rows makes about
+///   fourteen transactions a second.
+/// - *quick*: rows do not wait for others, but two transactions begin `quickNanoseconds` apart. So
+///   single rows are written immediately, and the worker makes at most 67 small transactions a
+///   second.
+///
+/// On a slow database a session also rests after a transaction for as long as that one took. So
+/// small batches take no more than half of its time, and the batches grow. Rows wait no longer than
+/// WRITER_BATCH_WAIT for all that, and the first row after a rest of that length is written
+/// immediately: then even the smallest transactions are few.
 ///
 /// Pure. `StoreWorker` has one, and its rows only.
 struct BatchWait: Sendable {
-    /// How long rows wait while transactions are fast.
-    static let aimNanoseconds: Int64 = 70_000_000
-    /// How many times as long as the last transaction rows wait at least.
-    static let factor: Int64 = 2
+    enum Aim: String, Sendable, CaseIterable {
+        case frugal
+        case quick
+    }
+
+    /// How long rows wait for others with the aim `frugal`.
+    static let frugalNanoseconds: Int64 = 70_000_000
+    /// The least time between the beginnings of two transactions with the aim `quick`.
+    static let quickNanoseconds: Int64 = 15_000_000
 
     /// The longest time that rows wait (WRITER_BATCH_WAIT).
-    let longest: Int64
-    /// How long rows wait now.
-    private(set) var nanoseconds: Int64
+    private let longest: Int64
+    private let aim: Aim
     /// When the last transaction ended.
     private var writtenAt = MonotonicTime.distantPast
+    /// From when on the next one may begin.
+    private var nextAt = MonotonicTime.distantPast
 
-    init(longest: Int64) {
+    init(_ aim: Aim, longest: Int64) {
         precondition(longest > 0, "rows wait for some time")
+        self.aim = aim
         self.longest = longest
-        nanoseconds = min(longest, Self.aimNanoseconds)
     }
 
     /// Notes a transaction that was committed.
     mutating func wrote(from start: MonotonicTime, to end: MonotonicTime) {
-        let spent = min(max(0, end - start), longest)
-        nanoseconds = min(longest, max(Self.aimNanoseconds, spent * Self.factor))
         writtenAt = end
+        nextAt = end + min(max(0, end - start), longest)
+        if aim == .quick { nextAt = max(nextAt, start + Self.quickNanoseconds) }
     }
 
     /// Returns when to write a batch whose oldest row came at this time.
     func due(_ oldest: MonotonicTime) -> MonotonicTime {
-        oldest >= writtenAt + longest ? oldest : oldest + nanoseconds
+        guard oldest < writtenAt + longest else { return oldest }
+        let collected = aim == .frugal ? oldest + Self.frugalNanoseconds : oldest
+        return min(oldest + longest, max(collected, nextAt))
     }
 }

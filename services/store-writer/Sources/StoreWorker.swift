@@ -106,7 +106,8 @@ final class StoreWorker {
         self.assignment = assignment
         self.parts = parts
         retries = WorkerRetries(begin: begin, longest: parts.settings.attempts.retryMax)
-        batchWait = BatchWait(longest: parts.settings.batches.waitNanoseconds)
+        let batches = parts.settings.batches
+        batchWait = BatchWait(batches.aim, longest: batches.waitNanoseconds)
         store = Store(
             parts.settings, owner: assignment.owner, letters: parts.letters, fence: parts.fence,
             beat: beat)

@@ -60,6 +60,8 @@ struct WriterSettings: Sendable {
         var rows: Int
         /// How long the oldest packet waits for that number of rows at most.
         var waitNanoseconds: Int64
+        /// What rows wait for while transactions are fast.
+        var aim = BatchWait.Aim.frugal
         /// Whether rows wait less than that while transactions are fast (`BatchWait`).
         var mayBeEarly = true
 
@@ -79,13 +81,17 @@ struct WriterSettings: Sendable {
                 "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
                 "Workers, each with its share of the partitions and a connection of its own."),
             ConfigurationKey(
+                "WRITER_LATENCY", .choice(BatchWait.Aim.allCases.map(\.rawValue)),
+                default: BatchWait.Aim.frugal.rawValue, group: "Writer",
+                "Rows wait 70ms for others (frugal), or transactions are 15ms apart (quick)."),
+            ConfigurationKey(
                 "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "500",
                 group: "Writer",
                 "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
             ConfigurationKey(
                 "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
                 default: "250ms", group: "Writer",
-                "How long fewer rows wait at most; 70 ms while the database is fast."),
+                "How long fewer rows wait at most; while the database is fast: WRITER_LATENCY."),
             ConfigurationKey(
                 "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
                 "Rows that wait for the workers at most, shared out evenly among them."),
@@ -232,7 +238,8 @@ struct WriterSettings: Sendable {
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batches = Batches(
             rows: configuration.integer("WRITER_BATCH_ROWS"),
-            waitNanoseconds: configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds)
+            waitNanoseconds: configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds,
+            aim: BatchWait.Aim(rawValue: configuration.text("WRITER_LATENCY")) ?? .frugal)
         queue = WorkerQueues.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),

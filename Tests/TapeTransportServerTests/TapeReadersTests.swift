@@ -69,6 +69,26 @@ import Testing
         #expect(second.readers.isReading(0))
     }
 
+    @Test("readers that are opened together go on at their positions; one waits for its stream")
+    func together() throws {
+        let tape = try TapeServer()
+        let first = try tape.openRig(lanes: 6)
+        for lane in 0..<6 { #expect(first.publishPackets(lane + 1, lane: lane, ticks: 2)) }
+        #expect(first.run { (0..<6).allSatisfy(first.hasTakenAll) })
+        try first.api("STREAM.DELETE.\(tape.names.tickStream(3))")
+        let second = try tape.rig()
+        for partition in 0..<6 { second.addReader(partition) }
+        second.readers.open((0..<6).map { (reader: $0, position: first.readers.position($0)) })
+        // It is open already, at its position.
+        second.readers.open([(reader: 0, position: nil)])
+        #expect((0..<6).map(second.readers.lacksStream) == (0..<6).map { $0 == 3 })
+        for lane in [0, 1, 2, 4, 5] {
+            #expect(first.publishPackets(1, lane: lane))
+            #expect(second.run { second.takenIDs[lane] == [UInt64(2 * lane + 3)] })
+        }
+        #expect(second.log.lines(with: "tape.reader.renewed") == [])
+    }
+
     @Test("held, a reader hands over nothing; released, all of it in order")
     func hold() throws {
         let (_, rig) = try TapeServer.begun(packets: 3)

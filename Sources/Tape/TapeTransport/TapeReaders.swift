@@ -11,8 +11,9 @@ package import TapeProtocol
 ///
 /// One thread owns it. Packets and statuses come to that thread's mailbox as `TapeEvent.delivery`
 /// and are handed to `handle`. Reading a stream's description and making a consumer block, but
-/// happen only at the start, after a doubt, and when readers begin to share a consumer
-/// (`TapeReaders+Sharing.swift`). A parameter `reader` is the index that `add` returned.
+/// happen only at the start, after a doubt (`TapeReaders+Opening.swift`), and when readers begin to
+/// share a consumer (`TapeReaders+Sharing.swift`). A parameter `reader` is the index that `add`
+/// returned.
 package final class TapeReaders {
     /// The state of one reader.
     struct Reader {
@@ -81,7 +82,7 @@ package final class TapeReaders {
     private let consumerPrefix: String
     let pullBytes: Int
     /// How long the server keeps a consumer that is not pulled from.
-    private let idleMax: Duration
+    let idleMax: Duration
     /// When it is set, readers that are opened without a position from then on are raw: they take
     /// whatever is stored and prove nothing of it. When it is `nil`, a message that is no packet
     /// stops its reader.
@@ -205,7 +206,7 @@ package final class TapeReaders {
         if index == waiting.count, readers[reader].isOverfull { leaveShare(reader) }
     }
 
-    private func dropWaiting(_ reader: Int) {
+    func dropWaiting(_ reader: Int) {
         readers[reader].waiting.removeAll()
         readers[reader].isOverfull = false
     }
@@ -346,7 +347,7 @@ package final class TapeReaders {
     // MARK: names
 
     /// Returns the name of a reader's consumer.
-    private func consumer(_ reader: Int, _ consumerNumber: UInt64) -> String {
+    func consumer(_ reader: Int, _ consumerNumber: UInt64) -> String {
         "\(consumerPrefix)-\(reader)-\(consumerNumber)"
     }
 
@@ -400,11 +401,11 @@ package final class TapeReaders {
         effects.removeAll(keepingCapacity: true)
     }
 
-    private func carryOut(_ effect: ReaderLane.Effect, _ reader: Int) {
+    func carryOut(_ effect: ReaderLane.Effect, _ reader: Int) {
         switch effect {
         case .readStream: readStream(reader)
         case .createConsumer(let consumerNumber, let start):
-            createConsumer(reader, consumerNumber, start)
+            createConsumers([WantedConsumer(reader: reader, number: consumerNumber, start: start)])
         case .pull(let consumerNumber, let number): pull(reader, consumerNumber, number)
         case .doubted(let doubt):
             client.telemetry.emit(.readerDoubted(reader: name(reader), doubt: doubt))
@@ -422,62 +423,6 @@ package final class TapeReaders {
         let readsFor = input.role.map { "\(group) \($0)" } ?? group
         return readers[reader].share == nil
             ? "\(readsFor) partition \(input.partition)" : "\(group) shared \(input.stream)"
-    }
-
-    private func readStream(_ reader: Int) {
-        do throws(JetStreamError) {
-            let stream = readers[reader].input.stream
-            let info = try calls(reader).streamInfo(stream)
-            readers[reader].answers.isReplicated = info?.configuration.replicas ?? 1 > 1
-            readers[reader].lacksStream = info == nil
-            guard let info else {
-                failed(reader, "stream \(stream) does not exist yet")
-                return
-            }
-            let bounds = ReaderLane.StreamBounds(
-                created: info.created, firstSequence: info.firstSequence,
-                lastSequence: info.lastSequence,
-                isReplicated: info.configuration.replicas > 1)
-            readers[reader].machine.streamRead(
-                bounds, now: clock.monotonic(), into: &effects)
-        } catch {
-            noteWait(reader, error)
-            failed(reader, "\(error)")
-        }
-    }
-
-    private func createConsumer(_ reader: Int, _ consumerNumber: UInt64, _ start: ReaderLane.Start)
-    {
-        let input = readers[reader].input
-        let configuration = ConsumerConfiguration(
-            name: consumer(reader, consumerNumber), filterSubjects: input.filters,
-            deliver: start.deliver, inactiveThreshold: idleMax)
-        do throws(JetStreamError) {
-            try calls(reader).createConsumer(stream: input.stream, configuration)
-            readers[reader].answers.answered()
-            dropWaiting(reader)
-            readers[reader].machine.consumerCreated(
-                consumerNumber: consumerNumber, now: clock.monotonic(), into: &effects)
-        } catch {
-            noteWait(reader, error)
-            failed(reader, "\(error)")
-        }
-    }
-
-    /// Only what was not answered in time is awaited longer. A stream without a leader is refused
-    /// at once.
-    private func noteWait(_ reader: Int, _ error: JetStreamError) {
-        if case .transport(.timedOut) = error { readers[reader].answers.failed() }
-    }
-
-    private func calls(_ reader: Int) -> JetStream {
-        client.jetStream.within(readers[reader].answers.timeout(max: client.jetStream.timeout))
-    }
-
-    /// Reports that the reader could not be opened. Its machine tries again.
-    private func failed(_ reader: Int, _ reason: String) {
-        client.telemetry.emit(.tapeCallFailed(reason: reason))
-        readers[reader].machine.openFailed(now: clock.monotonic())
     }
 
     private func pull(_ reader: Int, _ consumerNumber: UInt64, _ number: UInt64) {

@@ -110,22 +110,24 @@ extension Intake {
     /// Takes the views that workers have reported.
     func takeViews() {
         for queue in queues.all { queue.takeViews(into: &views) }
-        for view in views { take(view) }
+        let begun = views.flatMap { take($0) }
         views.removeAll(keepingCapacity: true)
+        open(begun)
     }
 
-    /// Notes the positions in a view. Begins to read the partition when the view has a new reading,
-    /// and ends it when the view has none. A view of an earlier tenure is ignored.
-    private func take(_ view: PartitionView) {
+    /// Notes the positions in a view. Returns the partition's inputs when the view has a new
+    /// reading, which begins when they are opened. Ends the reading when the view has none. A view
+    /// of an earlier tenure is ignored.
+    private func take(_ view: PartitionView) -> [Int] {
         let number = view.partition.number
-        guard slots[number].tenure == view.tenure else { return }
+        guard slots[number].tenure == view.tenure else { return [] }
         guard view.isOwn else {
             forget(number)
-            return
+            return []
         }
         let both = InputNumber.both(of: view.partition)
         for (input, stored) in zip(both, view.stored) { inputs[input].stored = stored }
-        guard view.reading != slots[number].reading else { return }
+        guard view.reading != slots[number].reading else { return [] }
         slots[number].reading = view.reading
         purge(number)
         for input in both {
@@ -133,18 +135,24 @@ extension Intake {
             inputs[input].durable = DurableMark(queues.durability)
             close(input)
         }
-        guard view.reading != nil else { return }
-        for input in both { open(input) }
+        return view.reading == nil ? [] : both
     }
 
-    /// Opens an input's reader at the position in the database. Closing it has ended its hold, so
-    /// it is held again where that is necessary.
-    private func open(_ input: Int) {
-        guard let stored = inputs[input].stored else { return }
-        inputs[input].open(at: stored.tapeTime)
-        inputs[input].feed = inputs[input].feed.reopened(clock.monotonic())
-        readers.open(input, at: stored.position)
-        if !isSteady || workers[slots[input / 2].worker].isHeld { readers.hold(input) }
+    /// Opens the readers of inputs at their positions in the database. Closing them has ended their
+    /// hold, so they are held again where that is necessary.
+    private func open(_ begun: [Int]) {
+        guard !begun.isEmpty else { return }
+        var places: [(reader: Int, position: TapePosition?)] = []
+        for input in begun {
+            guard let stored = inputs[input].stored else { continue }
+            inputs[input].open(at: stored.tapeTime)
+            inputs[input].feed = inputs[input].feed.reopened(clock.monotonic())
+            places.append((reader: input, position: stored.position))
+        }
+        readers.open(places)
+        for (input, _) in places where !isSteady || workers[slots[input / 2].worker].isHeld {
+            readers.hold(input)
+        }
     }
 
     /// Lets workers check in the database the positions of stopped readers, once a second. A reader

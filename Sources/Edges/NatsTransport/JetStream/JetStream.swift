@@ -128,35 +128,6 @@ package struct JetStream: Sendable {
 
     // MARK: consumers
 
-    /// Makes a consumer. A consumer of the same name may exist only with the same configuration.
-    /// When the call returns it hears pulls of this connection, unless `isHeard` is false.
-    /// Returns the name of the server on which it is, and whose copy of the stream it reads.
-    @discardableResult
-    package func createConsumer(
-        stream: String, _ configuration: ConsumerConfiguration, isHeard: Bool = true
-    ) throws(JetStreamError) -> String? {
-        let end = ContinuousClock.now + timeout
-        let operation = "create consumer \(configuration.name) on stream \(stream)"
-        try requireToken(stream, operation)
-        try requireToken(configuration.name, operation)
-        var body = JSONWriter()
-        body.object { json in
-            json.member("stream_name", stream)
-            json.key("config")
-            configuration.write(into: &json)
-            json.member("action", "create")
-        }
-        let path = "CONSUMER.CREATE.\(stream).\(configuration.name)"
-        let answer = try call(path, body.bytes, operation)
-        let server = answer.at("cluster", "leader")?.string
-        // A server that is alone has no name of a cluster.
-        if isHeard, answer.at("cluster", "name")?.string?.isEmpty == false {
-            // What a slow server has left of the time is not enough to hear it.
-            try waitUntilHeard(stream, configuration.name, until: max(end, .now + timeout / 2))
-        }
-        return server
-    }
-
     /// Requests up to `batch` messages within `expires`. They come to `replyTo`, and so do messages
     /// that carry a status instead of a payload: 100 heartbeat, 404 no messages, 408 expired, 409
     /// the consumer or its leader is no longer there, 503 no such consumer. Does not wait.

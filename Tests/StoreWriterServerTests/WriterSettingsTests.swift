@@ -20,11 +20,12 @@ struct WriterSettingsTests {
         #expect(settings.partitions == 8)
         #expect(
             settings.partitions(ofThread: 1).map(\.number) == [1, 3, 5, 7])
-        #expect(settings.threads == 2 && settings.batches.rows == 500)
+        #expect(settings.threads == 2 && settings.batches.rows == 5_000)
         #expect(settings.batches.waitNanoseconds == 250_000_000)
         #expect(settings.batches.aim == .frugal)
         #expect(
-            settings.queue == WorkerQueues.Settings(rows: 5_000, bytes: 8_388_608, overflow: .block)
+            settings.queue
+                == WorkerQueues.Settings(rows: 40_000, bytes: 8_388_608, overflow: .block)
         )
         #expect(settings.postgres.peer.contains("127.0.0.1"))
         #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")

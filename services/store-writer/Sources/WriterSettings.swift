@@ -85,7 +85,7 @@ struct WriterSettings: Sendable {
                 default: BatchWait.Aim.frugal.rawValue, group: "Writer",
                 "Rows wait 70ms for others (frugal), or transactions are 15ms apart (quick)."),
             ConfigurationKey(
-                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "500",
+                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "5000",
                 group: "Writer",
                 "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
             ConfigurationKey(
@@ -93,7 +93,7 @@ struct WriterSettings: Sendable {
                 default: "250ms", group: "Writer",
                 "How long fewer rows wait at most; while the database is fast: WRITER_LATENCY."),
             ConfigurationKey(
-                "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "5000", group: "Writer",
+                "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "40000", group: "Writer",
                 "Rows that wait for the workers at most, shared out evenly among them."),
             ConfigurationKey(
                 "WRITER_QUEUE_BYTES", .byteCount(65_536...1_073_741_824), default: "8MiB",

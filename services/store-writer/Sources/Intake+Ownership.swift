@@ -11,9 +11,9 @@ extension Intake {
     /// The interval at which the positions of stopped readers are checked in the database: a person
     /// may have accepted another position (`tapeline position accept`).
     private static let checkNanoseconds: Int64 = 1_000_000_000
-    /// How long the waits of the loop are short after an order, so that the worker's view is taken
-    /// soon.
-    private static let busyNanoseconds: Int64 = 1_000_000_000
+    /// How long the waits of the loop are short: after an order, so that the worker's view is taken
+    /// soon, and at the beginning, so that the first order is.
+    static let busyNanoseconds: Int64 = 1_000_000_000
 
     // MARK: orders
 

@@ -23,8 +23,8 @@ final class Intake {
     private static let eventsPerTurn = 64
     /// The longest wait for an event in one turn.
     private static let waitMax = Duration.milliseconds(20)
-    /// The wait while a view of a worker, or room in a queue, is expected soon: neither ends a wait
-    /// in the mailbox before its time.
+    /// The wait while an order, a view of a worker, or room in a queue is expected soon: none of
+    /// them ends a wait in the mailbox before its time.
     private static let waitBusy = Duration.milliseconds(1)
 
     let client: TapeClient
@@ -70,7 +70,7 @@ final class Intake {
     var checkedAt = MonotonicTime.distantPast
     /// When it was last looked at how the hot state gets its packets.
     var fedAt = MonotonicTime.distantPast
-    /// Until when views of workers are expected soon, after an order, so that waits are short.
+    /// Until when orders or views of workers are expected soon, so that waits are short.
     var busyUntil = MonotonicTime.distantPast
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
@@ -134,6 +134,7 @@ final class Intake {
     func run(until isOver: () -> Bool) -> ExitCode {
         var events: [TapeEvent] = []
         defer { beat.retire() }
+        busyUntil = clock.monotonic() + Self.busyNanoseconds
         while !isOver() {
             beat.beat()
             followOrders()

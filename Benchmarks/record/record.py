@@ -121,6 +121,8 @@ class Recorder:
             if self.wants("latency"):
                 for rate, share in rates[:2] if self.options.mode == "quick" else rates:
                     self.measure(measure, rate, share)
+                if self.options.mode != "quick":
+                    self.measure_quick_rows(measure)
             if self.wants("kills") and (self.options.mode != "quick" or self.options.only):
                 # Half of the highest rate; in a quick run the second one.
                 rate, share = rates[1] if self.options.mode == "quick" else rates[-2]
@@ -147,6 +149,16 @@ class Recorder:
         for stage, values in line["latency_ms"].items():
             self.progress.line(f"{stage}: {report.triple(values)} ms")
         self.progress.line(f"{number(line['core_percent'])} % of a core")
+
+    def measure_quick_rows(self, measure):
+        self.whole["quick_rows"] = []
+        for rate in RATES[1:]:
+            load = machine.load_before(self.patience)
+            self.progress.step(f"rows as soon as possible at {number(rate)} ticks/s: load before {load}")
+            line = {**measure.latency(rate, settings={"WRITER_LATENCY": "quick"}), "load": load}
+            self.whole["quick_rows"].append(line)
+            self.progress.line(f"receipt to row: {report.triple(line['latency_ms']['receipt to row'])} ms, "
+                               f"{number(line['core_percent'])} % of a core")
 
     def record(self, described):
         record = {"mode": self.options.mode, "only": self.options.only, "machine": described,

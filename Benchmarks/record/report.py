@@ -12,8 +12,8 @@ VERDICTS = {True: "yes", False: "**no**", None: ""}
 
 def markdown(record, folder):
     """The generated part of the page. `folder` is where its plots are, as the page links to them."""
-    return "\n\n".join([*head(record), *reached(record), *latency(record, folder), *processor(record, folder),
-                        *kills(record), *growth(record, folder), *programs(record)])
+    return "\n\n".join([*head(record), *reached(record), *latency(record, folder), *quick_rows(record),
+                        *processor(record, folder), *kills(record), *growth(record, folder), *programs(record)])
 
 
 def head(record):
@@ -67,6 +67,30 @@ def latency(record, folder):
         found.insert(1, f"The highest rate of which every tick became a row: "
                         f"**{number(whole['highest_rate'])} ticks/s**, to a quarter.")
     return found + plot(record, folder, "latency.svg", "Latency of each stage by rate")
+
+
+def quick_rows(record):
+    """What WRITER_LATENCY=quick does and costs, beside the usual rows at the same rate."""
+    whole = record.get("whole") or {}
+    usual = {each["rate"]: each for each in whole.get("latency", []) if not each["killed"] and not each["share"]}
+    rows = []
+    for each in whole.get("quick_rows", []):
+        for aim, line in (("frugal", usual.get(each["rate"])), ("quick", each)):
+            if line:
+                rows.append([mark(line) + number(line["rate"]), aim, triple(line["latency_ms"]["receipt to row"]),
+                             *(number(core_percent(line, part)) for part in ("postgres", "store-writer")),
+                             number(line["core_percent"])])
+    if not rows:
+        return []
+    return ["## Rows sooner",
+            "With `WRITER_LATENCY=quick`, beside the shipped `frugal`: milliseconds p50 / p99 / p99.9, and percent "
+            "of a core.",
+            table(["ticks/s", "`WRITER_LATENCY`", "receipt to row", "PostgreSQL", "store-writer", "all"], rows)]
+
+
+def core_percent(each, part):
+    """What a part kept busy, in percent of a core."""
+    return 100 * each["processor"].get(part, 0.0) * each["ticks_per_second"] / 1e6
 
 
 def share(each):
@@ -166,7 +190,8 @@ def loaded(record):
     """What speaks against putting the record on the page, in words; empty when nothing does."""
     reasons = []
     measured = [(row["row"], row["load"]) for row in record["rows"]]
-    for each in (record.get("whole") or {}).get("latency", []):
+    whole = record.get("whole") or {}
+    for each in [*whole.get("latency", []), *whole.get("quick_rows", [])]:
         measured.append((f"{each['rate']} ticks/s", each.get("load", 0.0)))
     busy = [name for name, load in measured if load > LOAD_MAX]
     if busy:

@@ -100,9 +100,9 @@ class Whole:
 
     # --- tables
 
-    def latency(self, rate, share=None, kill=None):
+    def latency(self, rate, share=None, kill=None, settings=None):
         """A line of the table of latency, and of that of processor time."""
-        with self.stack("latency", round(rate)) as stack:
+        with self.stack("latency", round(rate), settings) as stack:
             meter = self.measure(stack, self.times.measured, kill)
             memory = meter.memory()
         return {

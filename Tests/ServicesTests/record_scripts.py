@@ -170,6 +170,16 @@ class Page(unittest.TestCase):
             self.assertIn(f"(performance/{name})", text)
         self.assertIn("store-writer", text)
 
+    def test_rows_that_are_stored_sooner_are_beside_the_usual_ones(self):
+        whole = {"latency": [{**measured(1_000), "share": None}, measured(1_000, "store-writer")],
+                 "quick_rows": [measured(1_000), measured(9)]}
+        lines = [line.split(" | ")[:2] for line in report.markdown(record(whole=whole), ".").splitlines()
+                 if " | frugal | " in line or " | quick | " in line]
+        self.assertEqual(lines, [["| 1,000", "frugal"], ["| 1,000", "quick"], ["| 9", "quick"]])
+        self.assertEqual(report.core_percent({**measured(50_000)}, "provider-gateway"), 15.0)
+        busy = {"quick_rows": [measured(100, load=1.2)]}
+        self.assertEqual(len(report.loaded(record(whole=busy))), 1)
+
     def test_an_empty_record_has_a_head_alone(self):
         self.assertEqual(len(report.markdown(record(rows=[], whole={}), ".").split("## ")), 2)
 

@@ -142,6 +142,34 @@ import Testing
         try expectInvalid { try bucket.keys(matching: "a..b") }
     }
 
+    @Test("many keys, and many changes, are read in few rounds, in their order")
+    func rounds() throws {
+        let fixture = try Fixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let rounds = Mutex(0)
+        let bucket = fixture.bucket.asked(
+            by: JetStream(fixture.connection) { _ in rounds.withLock { $0 += 1 } })
+        let keys = (0..<40).map { "a.\($0)" }
+        for key in keys { _ = try fixture.bucket.create(key, bytes(key)) }
+        _ = try fixture.bucket.delete("a.7")
+        _ = try fixture.bucket.create("b.0", bytes("other"))
+        let found = try bucket.get(all: keys + ["a.40"])
+        #expect(found.map { $0?.key } == keys.map { $0 == "a.7" ? nil : $0 } + [nil])
+        #expect(found[39]?.value == bytes("a.39") && found[39]?.revision == 40)
+        // 32 at the same time.
+        #expect(rounds.withLock { $0 } == 2)
+        #expect(throws: JetStreamError.self) { try bucket.get(all: ["a.1", "a b"]) }
+        #expect(try bucket.get(all: []).isEmpty)
+        rounds.withLock { $0 = 0 }
+        let changes = try bucket.changes(38...UInt64.max, matching: "a.*", max: 100)
+        #expect(changes.map(\.key) == ["a.37", "a.38", "a.39", "a.7"])
+        #expect(changes.map(\.revision) == [38, 39, 40, 41])
+        #expect(changes.last?.value == nil && changes.first?.value == bytes("a.37"))
+        #expect(rounds.withLock { $0 } == 1)
+        #expect(try bucket.changes(1...41, matching: "a.*", max: 10).count < 40)
+        #expect(try bucket.changes(42...42, matching: "a.*", max: 10).isEmpty)
+    }
+
     @Test("values up to the limit come back whole, larger ones are refused before they are sent")
     func sizes() throws {
         let fixture = try Fixture()

@@ -10,8 +10,7 @@ internal import TapeTransport
 struct OwnerRecords {
     static let callTimeout = Duration.seconds(1)
     private static let bytesMax: Int64 = 64 << 20
-    /// The most changes in one read. If the group writes faster than it is read, the rest is read
-    /// the next time.
+    /// When a read has this many changes, the rest is read the next time.
     private static let changesMax = 16_384
 
     private let jetStream: JetStream
@@ -60,16 +59,16 @@ struct OwnerRecords {
                 number: number, isWhole: isWhole, last: info.lastSequence, changes: [],
                 isReplicated: info.configuration.replicas > 1)
             guard isWhole || info.lastSequence > after else { return read }
-            var next = isWhole ? 1 : after + 1
-            while let change = try bucket.firstChange(from: next, matching: "\(group).*") {
-                if let known = Self.change(change) { read.changes.append(known) }
-                read.last = max(read.last, change.revision)
-                next = change.revision + 1
-                guard read.changes.count < Self.changesMax else {
-                    read.last = change.revision
-                    break
-                }
+            // A record that is written again during a complete read is found at its new place.
+            let changes = try bucket.changes(
+                isWhole ? 1...UInt64.max : after + 1...info.lastSequence,
+                matching: "\(group).*", max: Self.changesMax)
+            read.changes = changes.compactMap(Self.change)
+            if let end = changes.last?.revision {
+                read.last = changes.count < Self.changesMax ? max(read.last, end) : end
             }
+            // When all writes are of the group's records, none is a request to drain this member.
+            guard isWhole || UInt64(changes.count) < read.last - after else { return read }
             // Behind the changes, so that none that `last` includes was written after it.
             read.drain = DrainBook.news(try bucket.get(DrainKey(member).text)?.value, group)
             return read

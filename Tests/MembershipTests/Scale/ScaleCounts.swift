@@ -20,8 +20,8 @@ struct ScaleCounts {
     /// Claims of partitions whose owner in the record was alive and not stopped.
     var robberies = 0
 
-    /// What nats-server is asked for records: a read asks for the state of the bucket, then for one
-    /// record after the other, and for the one after the last.
+    /// What nats-server is asked for records: a read asks for the state of the bucket, then for
+    /// each record.
     var requests: Int { reads + records + writes }
 
     /// Returns what was added since `before`.

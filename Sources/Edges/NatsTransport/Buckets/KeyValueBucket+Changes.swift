@@ -30,18 +30,54 @@ extension KeyValueBucket {
     package func firstChange(
         from revision: UInt64, matching pattern: String = ">"
     ) throws(JetStreamError) -> KeyValueChange? {
-        if let problem = NatsSubject.problem(pattern, .pattern) {
-            throw .invalid(
-                operation: "read bucket \(configuration.bucket) from \(revision)", detail: problem)
+        try requirePattern(pattern, from: revision)
+        return try jetStream.firstMessage(
+            stream: stream, from: revision, subject: subject(pattern)
+        ).map(change)
+    }
+
+    /// Returns the changes with these revisions among the last writes of the keys that match the
+    /// pattern, in the order of the writes. Many are requested at the same time. With a last
+    /// revision of `UInt64.max`, writes that are made meanwhile are included. When there are `max`
+    /// or more, later ones may be missing.
+    package func changes(
+        _ revisions: ClosedRange<UInt64>, matching pattern: String, max: Int
+    ) throws(JetStreamError) -> [KeyValueChange] {
+        try requirePattern(pattern, from: revisions.lowerBound)
+        var walk = MessageWalk(
+            stream: stream, subject: subject(pattern), from: revisions.lowerBound,
+            through: revisions.upperBound)
+        var found: [KeyValueChange] = []
+        while !walk.isOver, found.count < max {
+            found += try walk.step(jetStream).map(change)
         }
-        guard
-            let message = try jetStream.firstMessage(
-                stream: stream, from: revision, subject: subject(pattern))
-        else { return nil }
-        return KeyValueChange(
+        return found
+    }
+
+    private func requirePattern(
+        _ pattern: String, from revision: UInt64
+    ) throws(JetStreamError) {
+        guard let problem = NatsSubject.problem(pattern, .pattern) else { return }
+        throw .invalid(
+            operation: "read bucket \(configuration.bucket) from \(revision)", detail: problem)
+    }
+
+    private func change(_ message: StoredMessage) -> KeyValueChange {
+        KeyValueChange(
             key: String(message.subject.utf8.dropFirst(subject("").utf8.count)) ?? "",
             revision: message.sequence, time: message.time,
             value: KeyValueEntry.isMarker(message.headers) ? nil : message.payload)
+    }
+
+    /// Returns what `get` returns for each of the keys, in their order. Many are requested at the
+    /// same time.
+    package func get(all keys: [String]) throws(JetStreamError) -> [KeyValueEntry?] {
+        for key in keys { try requireReadable(key) }
+        let messages = try jetStream.lastMessages(
+            keys.map { (stream: stream, subject: subject($0)) })
+        return zip(keys, messages).map { key, message in
+            message.flatMap { KeyValueEntry($0, key: key) }
+        }
     }
 
     /// Sends several writes of different keys at the same time; they take little longer than one.

@@ -140,8 +140,12 @@ package struct KeyValueBucket: Sendable {
                 + "and single dots between them, and does not begin with _kv")
     }
 
-    private func last(_ key: String) throws(JetStreamError) -> StoredMessage? {
+    func requireReadable(_ key: String) throws(JetStreamError) {
         try requireKey(key, "read \(key.debugDescription) of bucket \(configuration.bucket)")
+    }
+
+    private func last(_ key: String) throws(JetStreamError) -> StoredMessage? {
+        try requireReadable(key)
         return try jetStream.lastMessage(stream: stream, subject: subject(key))
     }
 

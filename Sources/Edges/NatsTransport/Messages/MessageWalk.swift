@@ -66,38 +66,10 @@ extension JetStream {
     ) throws(JetStreamError) -> [StoredMessage?] {
         let operation =
             "read messages from \(sequences.lowerBound) on \(subject) of stream \(stream)"
-        try requireToken(stream, operation)
-        let path = "$JS.API.STREAM.MSG.GET.\(stream)"
-        var numbers: [UInt64] = []
-        numbers.reserveCapacity(sequences.count)
-        // This also covers requests that are no longer awaited after one has failed.
-        defer { for number in numbers { connection.requests.forget(number) } }
-        onCall(timeout)
-        let deadline = ContinuousClock.now + timeout
-        do throws(NatsError) {
-            for sequence in sequences {
-                var body = JSONWriter(capacity: 96)
-                body.object {
-                    $0.member("seq", sequence)
-                    $0.member("next_by_subj", subject)
-                }
-                numbers.append(try connection.beginRequest(body.bytes, to: path, headers: []))
-            }
-        } catch {
-            throw failure(error, operation)
+        return try storedMessages(operation, round: 0..<sequences.count) { place, body in
+            body.member("seq", sequences.lowerBound + UInt64(place))
+            body.member("next_by_subj", subject)
+            return stream
         }
-        var messages: [StoredMessage?] = []
-        messages.reserveCapacity(numbers.count)
-        for number in numbers {
-            let reply: NatsMessage
-            do throws(NatsError) {
-                reply = try connection.finishRequest(
-                    number, to: path, timeout: max(.zero, deadline - .now))
-            } catch {
-                throw failure(error, operation)
-            }
-            messages.append(try storedMessage(in: reply, operation))
-        }
-        return messages
     }
 }

@@ -274,6 +274,26 @@ struct MembershipMachineTests {
         #expect(rig.said.count == before + 2 && rig.said.last?.records == rig.bucket.last)
     }
 
+    @Test(
+        "what others wait for is reported within a millisecond, and in a large group within ten",
+        arguments: [(1, 1), (4, 2), (60, 10)])
+    func spacing(members: Int, milliseconds: Int64) throws {
+        var rig = try Rig.begun()
+        for number in 0..<members {
+            rig.handle(.heartbeat(try Self.heartbeat(number, .joining)))
+        }
+        rig.now += 20_000_000
+        rig.handle(.asked)
+        let (sent, time) = (rig.said.count, rig.now)
+        rig.now += 100_000
+        rig.handle(.asked)
+        #expect(rig.said.count == sent)
+        #expect(rig.machine.nextDeadline == time + milliseconds * 1_000_000)
+        rig.now = rig.machine.nextDeadline
+        rig.handle(.time)
+        #expect(rig.said.count == sent + 1)
+    }
+
     @Test("a full group forgets its dead before it ignores anybody")
     func fullGroup() throws {
         var rig = try Rig.begun()

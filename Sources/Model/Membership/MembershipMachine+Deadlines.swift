@@ -6,7 +6,7 @@ extension MembershipMachine {
     /// was done, or waits for something else.
     package var nextDeadline: MonotonicTime {
         guard hearing.links > 0, !hasLeft else { return .never }
-        let spaced = heartbeats.lastAt + heartbeats.spacing
+        let spaced = heartbeats.lastAt + heartbeats.spacing(in: spacing)
         // Once the spacing has passed, everything that had to be reported was sent.
         var next =
             clock < spaced && hasToSend ? spaced : heartbeats.lastAt + heartbeats.interval
@@ -24,6 +24,12 @@ extension MembershipMachine {
             }
         }
         return max(next, clock + 1)
+    }
+
+    /// The shortest time between two heartbeats, and between two reads, in a group of this size:
+    /// each is a message to each other member, or has the bucket's leader look for records.
+    var spacing: Int64 {
+        max(Self.spacingNanoseconds, Int64(peers.all.count) * Self.spacingPerMember)
     }
 
     /// When the others had half a lease to be heard.

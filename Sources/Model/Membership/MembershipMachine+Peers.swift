@@ -113,7 +113,9 @@ extension MembershipMachine {
 
     /// Sends a heartbeat if its interval is over or something has to be reported.
     mutating func sendHeartbeat(_ now: MonotonicTime, _ effects: inout [Effect]) {
-        guard hearing.links > 0, heartbeats.isDue(at: now, hasNews: hasToSend) else { return }
+        let spacing = heartbeats.spacing(in: spacing)
+        guard hearing.links > 0, heartbeats.isDue(at: now, spacing: spacing, hasNews: hasToSend)
+        else { return }
         let next = heartbeats.send(heartbeat, holdChanges: slots.holdChanges, at: now)
         reads.reported()
         peers.findSilence(hearing, lastHeartbeatAt: now)

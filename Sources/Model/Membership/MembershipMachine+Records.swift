@@ -10,16 +10,9 @@ extension MembershipMachine {
         effects.append(.read(number: reads.started, after: after))
     }
 
-    /// The shortest time between two reads in a group of this size.
-    private var readSpacing: Int64 {
-        let members = Int64(peers.all.count) * Self.readSpacingPerMember
-        return min(max(Self.readSpacingNanoseconds, members), heartbeats.interval)
-    }
-
     mutating func receive(_ read: RecordsRead, _ now: MonotonicTime, _ effects: inout [Effect]) {
-        guard reads.end(read.number, on: hearing.links, spacing: readSpacing, at: now) else {
-            return
-        }
+        let spacing = min(spacing, heartbeats.interval)
+        guard reads.end(read.number, on: hearing.links, spacing: spacing, at: now) else { return }
         let isReplaced = contradicts(read)
         guard reads.accept(read, contradicts: isReplaced, at: now) else { return }
         if read.isWhole { slots.clear(peers) }

@@ -114,10 +114,11 @@ package struct MembershipMachine: Sendable {
     /// After a new link, a member that has not been heard since is treated as alive for this long.
     package static let settleNanoseconds: Int64 = 3_000_000_000
     package static let heartbeatsPerLease: Int64 = 4
-    /// The shortest time between two reads, and what each other member adds to it: while partitions
-    /// move, every member reads every record that was written.
-    static let readSpacingNanoseconds: Int64 = 10_000_000
-    static let readSpacingPerMember: Int64 = 500_000
+    /// The shortest time between two reads and between two heartbeats, and what each other member
+    /// adds to it. While partitions move, every member hears of every record that was written, and
+    /// reads it. In a small group that costs little, and partitions wait for it.
+    static let spacingNanoseconds: Int64 = 1_000_000
+    static let spacingPerMember: Int64 = 500_000
     /// The most partitions that are handed over at the same time, so that each is interrupted only
     /// briefly.
     static let handOversMax = 2

@@ -12,19 +12,23 @@ struct OwnHeartbeats: Sendable {
     /// How often a partition had come or gone then.
     private var holdChanges = 0
 
-    /// The shortest time between two heartbeats.
-    private static let spacingNanoseconds: Int64 = 10_000_000
+    /// The shortest time between two heartbeats, in a group of any size.
+    private static let spacingNanosecondsMax: Int64 = 10_000_000
 
     init(lease: Int64) {
         self.lease = lease
     }
 
-    /// The longest and the shortest time between two heartbeats.
+    /// The longest time between two heartbeats.
     var interval: Int64 { lease / MembershipMachine.heartbeatsPerLease }
-    var spacing: Int64 { min(Self.spacingNanoseconds, interval) }
+
+    /// Returns the shortest time between two heartbeats, where the group has this spacing.
+    func spacing(in group: Int64) -> Int64 { min(group, Self.spacingNanosecondsMax, interval) }
 
     /// Whether one is due. `hasNews`: others wait for what it would report.
-    func isDue(at now: MonotonicTime, hasNews: @autoclosure () -> Bool) -> Bool {
+    func isDue(
+        at now: MonotonicTime, spacing: Int64, hasNews: @autoclosure () -> Bool
+    ) -> Bool {
         now >= lastAt + interval || now >= lastAt + spacing && hasNews()
     }
 

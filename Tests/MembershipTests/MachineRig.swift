@@ -23,12 +23,15 @@ struct MachineRig {
     var orders: [OwnershipOrder] = []
     var steadyUntil = MonotonicTime.distantPast
 
-    init(partitions: Int = 1, rank: UInt64 = 0, semantics: UInt64? = nil) throws {
+    init(
+        partitions: Int = 1, rank: UInt64 = 0, semantics: UInt64? = nil, place: UInt64? = nil
+    ) throws {
         var settings = MembershipMachine.Settings(
             member: try #require(MemberName("a")), instance: 7, leaseNanoseconds: Self.lease,
             partitions: partitions, rank: rank, since: Timestamp(nanoseconds: 5),
             release: "1")
         settings.semantics = semantics
+        settings.place = place
         machine = MembershipMachine(settings)
     }
 
@@ -111,12 +114,18 @@ struct MachineRig {
 
     /// Gives the other member a record, as if it had claimed by itself.
     mutating func giveToOther(epoch: UInt64 = 4) throws {
-        let record = OwnershipRecord(
-            owner: try #require(MemberName("b")), instance: 9, epoch: epoch,
-            since: Timestamp(nanoseconds: 1), state: .held)
+        give(
+            Partition(0),
+            OwnershipRecord(
+                owner: try #require(MemberName("b")), instance: 9, epoch: epoch,
+                since: Timestamp(nanoseconds: 1), state: .held))
+    }
+
+    /// Stores a record that another process has written.
+    mutating func give(_ partition: Partition, _ record: OwnershipRecord) {
         _ = bucket.write(
             RecordWrite(
-                id: 0, partition: Partition(0), record: record,
-                expected: bucket.entries[0]?.revision ?? 0))
+                id: 0, partition: partition, record: record,
+                expected: bucket.entries[partition.number]?.revision ?? 0))
     }
 }

@@ -225,6 +225,46 @@ struct MembershipMachineTests {
         #expect(claim.epoch == 5 && claim.previous?.text == "b" && !claim.wasReleased)
     }
 
+    /// An owner that has ended, and whether a process that starts follows it without waiting.
+    struct Ended: Sendable {
+        var member = "a"
+        var place: UInt64?
+        /// Where the new process is started.
+        var here: UInt64? = 9
+        let isFollowed: Bool
+    }
+
+    @Test(
+        "a process that is started in its place again follows the one before it without waiting",
+        arguments: [
+            Ended(place: 9, isFollowed: true), Ended(place: 8, isFollowed: false),
+            Ended(isFollowed: false), Ended(here: nil, isFollowed: false),
+            Ended(place: 9, here: nil, isFollowed: false),
+            Ended(member: "b", place: 9, isFollowed: false),
+        ])
+    func places(ended: Ended) throws {
+        var rig = try Rig(partitions: 4, place: ended.here)
+        var record = OwnershipRecord(
+            owner: try #require(MemberName(ended.member)), instance: 3, epoch: 4,
+            since: Timestamp(nanoseconds: 1), state: .held)
+        record.place = ended.place
+        for number in 1...3 { rig.give(Partition(number), record) }
+        // Another member is alive, and was not heard yet.
+        try rig.giveToOther()
+        // It hears itself and reads the records without any time passing. Two assignments come a
+        // moment apart.
+        rig.handle(.connected)
+        rig.now += 1_000_000
+        rig.handle(.time)
+        #expect((rig.machine.state == .ready) == ended.isFollowed)
+        #expect(rig.machine.held.isEmpty != ended.isFollowed)
+        #expect(!rig.machine.held.contains(Partition(0)))
+        for case .take(let partition, let claim) in rig.orders {
+            #expect(claim.epoch == 5 && claim.previous == record.owner && !claim.wasReleased)
+            #expect(rig.bucket.entries[partition.number]?.record?.place == 9)
+        }
+    }
+
     @Test("a claim whose answer was lost is read, and claimed once more")
     func lostAnswer() throws {
         var rig = try Rig()

@@ -57,6 +57,24 @@ struct MessageTests {
                 """)
     }
 
+    @Test("a record says where its owner was started, where that is known")
+    func place() throws {
+        var record = OwnershipRecord(
+            owner: try #require(MemberName("w-1")), instance: 1, epoch: 7,
+            since: Timestamp(nanoseconds: 1), state: .held)
+        for place in [nil, 0, 0xab, UInt64.max] as [UInt64?] {
+            record.place = place
+            #expect(try OwnershipRecord(json: record.json) == record)
+        }
+        record.place = 0xab
+        let text = String(decoding: record.json, as: UTF8.self)
+        #expect(text.contains(#""instance":"0000000000000001","place":"00000000000000ab","epoch""#))
+        let damaged = text.replacing(#""00000000000000ab""#, with: "7")
+        #expect(try OwnershipRecord(json: Array(damaged.utf8)).place == nil)
+        record.place = .max
+        #expect(record.json.count <= OwnershipRecord.bytesMax)
+    }
+
     @Test("a heartbeat and a record of a newer release are refused as that")
     func newer() throws {
         let heartbeat = try Self.heartbeat()

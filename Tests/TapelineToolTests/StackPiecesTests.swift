@@ -119,7 +119,8 @@ struct StackArgumentTests {
     @Test(
         "what the stack itself gives cannot be set",
         arguments: [
-            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a", "GATEWAY_SPOOL=/tmp",
+            "", "=", "A", "PATH=/tmp", "NATS_PASSWORD=x", "MDS_MEMBER=a", "MDS_PLACE=a",
+            "GATEWAY_SPOOL=/tmp",
             "POSTGRES_HOST=example", "SIMULATOR_PORT=1",
             String(repeating: "LOG_", count: 2_000) + "=1",
         ])

@@ -79,6 +79,16 @@ struct StackPlanTests {
         }
     }
 
+    @Test("a member of a group is started in its supervisor's place; a server is no member")
+    func places() throws {
+        for unit in try testPlan(TemporaryFolder()).units {
+            let isMember = unit.environment["MDS_MEMBER"] != nil
+            #expect(unit.environment["MDS_PLACE"] == nil)
+            #expect(unit.started(in: "x").environment["MDS_PLACE"] == (isMember ? "x" : nil))
+            #expect(isMember || unit.started(in: "x") == unit)
+        }
+    }
+
     @Test("every service has a member's name and a port of its own")
     func members() throws {
         let folder = try TemporaryFolder()

@@ -71,8 +71,17 @@ extension MembershipMachine {
 
     /// Returns whether the owner in the partition's record may be replaced.
     func isDeadOwner(_ record: OwnershipRecord, of index: Int) -> Bool {
-        peers.isDeadOwner(record, seenAt: slots[index].seenAt, hearing)
+        follows(record) || peers.isDeadOwner(record, seenAt: slots[index].seenAt, hearing)
     }
+
+    /// Returns whether this process was started in the place of the record's owner, after its end.
+    private func follows(_ record: OwnershipRecord) -> Bool {
+        settings.place != nil && record.place == settings.place
+            && record.owner == settings.member && record.instance != settings.instance
+    }
+
+    /// Returns whether it was started in the place of the partition's owner, after its end.
+    func followsOwner(of index: Int) -> Bool { slots[index].record.map(follows) ?? false }
 
     /// Stands aside while another process with the same name is alive that started earlier.
     mutating func standAside(_ effects: inout [Effect]) {

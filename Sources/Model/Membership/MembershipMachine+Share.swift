@@ -9,7 +9,10 @@ extension MembershipMachine {
     mutating func goOn(_ now: MonotonicTime, _ effects: inout [Effect]) {
         guard hearing.isHearing else { return }
         switch standing.phase {
-        case .joining: if !reads.isFresh || now < joins { return }
+        case .joining:
+            // A process that was started again knows its part already: it is that of the records.
+            guard reads.isFresh, now >= joins || slots.strangers.contains(where: followsOwner(of:))
+            else { return }
         case .resuming:
             standing.waitsToResume(at: now)
             guard reads.isFresh, reads.done > standing.resumeMark,
@@ -148,11 +151,11 @@ extension MembershipMachine {
                     previous: record?.owner,
                     wasReleased: record.map { $0.state == .free } ?? true))
         }
-        write(
-            index,
-            OwnershipRecord(
-                owner: settings.member, instance: settings.instance, epoch: epoch + 1,
-                since: now.wall, state: .held), .claim, &effects)
+        var claim = OwnershipRecord(
+            owner: settings.member, instance: settings.instance, epoch: epoch + 1, since: now.wall,
+            state: .held)
+        claim.place = settings.place
+        write(index, claim, .claim, &effects)
     }
 
     /// Writes that the partition is free. The epoch stays, so that no later owner gets a lower one.

@@ -15,6 +15,9 @@ package import Primitives
 /// - A member with a hanging thread is treated as one that does not hear its heartbeats.
 /// - Records are changed by compare-and-set only. What is not known is read, never guessed.
 ///
+/// An earlier process of this member in this process's place has ended, or this one would not run.
+/// So its silence need not be waited for.
+///
 /// A *slot* is one partition as this process knows it, a *hold* a partition that it owns. A *peer*
 /// is another process of the group. A *link* is one connection to NATS, numbered from 1. An *echo*
 /// is an own heartbeat that came back. The process is *hearing* while the last echo was sent less
@@ -24,6 +27,9 @@ package struct MembershipMachine: Sendable {
         package var member: MemberName
         /// Random, different in each process.
         package var instance: UInt64
+        /// Where this process was started; `nil`: nowhere. Of the processes with the same value and
+        /// the same member at most one runs at a time, as whoever starts them ensures.
+        package var place: UInt64?
         /// How long this process acts as an owner without hearing its own heartbeats.
         package var leaseNanoseconds: Int64
         /// The partitions 0..<partitions are shared out.

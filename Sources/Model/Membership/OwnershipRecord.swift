@@ -19,6 +19,9 @@ package struct OwnershipRecord: Equatable, Sendable {
     package var owner: MemberName
     /// The owner's process: a restarted process has the same name and another instance.
     package var instance: UInt64
+    /// Where the owner's process was started, as a checksum of its setting; `nil`: nowhere. Of the
+    /// processes of one place at most one runs at a time.
+    package var place: UInt64?
     /// Rises with every claim, and when the owner met a higher one where its results go.
     package var epoch: UInt64
     /// Wall clock: since when this state holds.
@@ -40,6 +43,7 @@ package struct OwnershipRecord: Equatable, Sendable {
         json.object(version: Self.version) { json in
             json.member("owner", owner.text)
             json.member("instance", InstanceText.of(instance))
+            if let place { json.member("place", InstanceText.of(place)) }
             json.member("epoch", epoch)
             json.member("since_ns", since.nanoseconds)
             json.member("state", state.rawValue)
@@ -60,5 +64,6 @@ package struct OwnershipRecord: Equatable, Sendable {
         self.init(
             owner: owner, instance: instance, epoch: epoch,
             since: Timestamp(nanoseconds: Int64(since)), state: state)
+        place = json["place"]?.string.flatMap(InstanceText.number)
     }
 }

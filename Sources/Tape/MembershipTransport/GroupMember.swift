@@ -25,6 +25,9 @@ package final class GroupMember: Sendable {
         /// Which rules this release makes output by: among ready members of the highest rank, only
         /// those with the highest number get partitions. `nil` where that decides nothing.
         package var semantics: UInt64?
+        /// Where this process was started: of the processes with the same text and member at most
+        /// one runs at a time. Empty: nowhere.
+        package var place = ""
 
         package init(
             group: GroupName, member: MemberName, lease: Duration = .milliseconds(500),
@@ -72,6 +75,7 @@ package final class GroupMember: Sendable {
             partitions: settings.partitions, rank: settings.rank, since: context.clock.now(),
             release: context.service.version, revision: context.service.revision)
         own.semantics = settings.semantics
+        own.place = settings.place.isEmpty ? nil : Checksum.of(settings.place)
         let machine = MembershipMachine(own)
         let shared = MemberShared(settings, tape, context, machine)
         self.shared = shared
@@ -176,6 +180,7 @@ extension GroupMember.Settings {
             member: given ?? MemberName(host: Self.host, suffix: String(operationsPort)),
             lease: configuration.duration("MDS_LEASE"),
             partitions: partitions, rank: rank)
+        place = configuration.optionalText("MDS_PLACE") ?? ""
     }
 
     /// Returns the configured name; `nil` when there is none.

@@ -71,9 +71,9 @@ extension MembershipWorld {
         case 3 where kill:
             // Kills a member, and restarts it immediately or after a while.
             guard let index = anybody() else { return }
-            let name = members[index].name.text
+            let (name, place) = (members[index].name.text, members[index].place)
             die(index)
-            queue.add(.comes(name), at: now + time(1...2_000))
+            queue.add(.comes(name, place: place), at: now + time(1...2_000))
         default: break
         }
     }

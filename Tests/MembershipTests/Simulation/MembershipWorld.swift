@@ -23,7 +23,8 @@ struct MembershipWorld {
         case turnsAgain(Int)
         case serverComesUp
         case storm
-        case comes(String)
+        /// A process of this name is started in this place; `nil`: in one of its own.
+        case comes(String, place: UInt64?)
     }
 
     static let membersMax = 9
@@ -57,7 +58,7 @@ struct MembershipWorld {
         leases = Self.leases(seed)
         for number in 0..<weather.members {
             let time = number == 0 ? 0 : Int64.random(in: 0...300, using: &random) * millisecond
-            queue.add(.comes("m\(number)"), at: time)
+            queue.add(.comes("m\(number)", place: nil), at: time)
         }
         queue.add(.storm, at: weather.kind == .restarts ? 2 * second : 100 * millisecond)
     }
@@ -71,7 +72,7 @@ struct MembershipWorld {
         weather = Weather(seed: 0, using: &random)
         for number in leases.indices {
             let time = number == 0 ? 0 : Int64.random(in: 0...5_000, using: &random) * millisecond
-            queue.add(.comes("m\(number)"), at: time)
+            queue.add(.comes("m\(number)", place: nil), at: time)
         }
     }
 
@@ -151,21 +152,21 @@ struct MembershipWorld {
         case .turnsAgain(let index): handle(index, .hangs(false))
         case .serverComesUp: serverComesUp()
         case .storm: storm()
-        case .comes(let name): come(name)
+        case .comes(let name, let place): come(name, place: place)
         }
     }
 
     // MARK: a process
 
-    mutating func come(_ name: String, rank: UInt64? = nil) {
+    mutating func come(_ name: String, rank: UInt64? = nil, place: UInt64? = nil) {
         guard let name = MemberName(name), members.count < Self.membersMax else { return }
         let highest: UInt64 = weather.hasRanks ? 2 : 0
         members.append(
             SimulatedMember(
                 name: name, instance: random.next() | 1,
+                place: place ?? UInt64(members.count),
                 rank: rank ?? UInt64.random(in: 0...highest, using: &random),
-                partitions: weather.partitions, lease: leases[members.count % leases.count],
-                now: now, using: &random))
+                lease: leases[members.count % leases.count], in: self, using: &random))
         connect(members.count - 1)
     }
 

@@ -23,6 +23,8 @@ extension [RecordCall] {
 final class SimulatedMember {
     let name: MemberName
     let instance: UInt64
+    /// Where the process was started: one at a time.
+    let place: UInt64
     var machine: MembershipMachine
     var plane = SimulatedPlane()
     /// The clock's drift in parts per million.
@@ -59,21 +61,23 @@ final class SimulatedMember {
     var waiting: [MembershipMachine.Event] = []
 
     init(
-        name: MemberName, instance: UInt64, rank: UInt64, partitions: Int, lease: Int64,
-        now: Int64, using random: inout SeededRandom
+        name: MemberName, instance: UInt64, place: UInt64, rank: UInt64, lease: Int64,
+        in world: MembershipWorld, using random: inout SeededRandom
     ) {
         self.name = name
         self.instance = instance
+        self.place = place
         drift = Int64.random(in: -4_000...4_000, using: &random)
         offset = Int64.random(in: 0...1_000, using: &random) * second
-        machine = MembershipMachine(
-            MembershipMachine.Settings(
-                member: name, instance: instance, leaseNanoseconds: lease,
-                partitions: partitions, rank: rank,
-                // Wall clocks may differ by seconds.
-                since: Timestamp(
-                    nanoseconds: now + Int64.random(in: -2...2, using: &random) * second),
-                release: "1"))
+        var settings = MembershipMachine.Settings(
+            member: name, instance: instance, leaseNanoseconds: lease,
+            partitions: world.weather.partitions, rank: rank,
+            // Wall clocks may differ by seconds.
+            since: Timestamp(
+                nanoseconds: world.now + Int64.random(in: -2...2, using: &random) * second),
+            release: "1")
+        settings.place = place
+        machine = MembershipMachine(settings)
     }
 
     func local(_ time: Int64) -> MonotonicTime { .at(offset + time + time / 1_000_000 * drift) }

@@ -40,6 +40,9 @@ extension ConfigurationKey {
             "MDS_MEMBER", .text, group: "Membership",
             "Name of this process in its group; empty: host name and port of operations."),
         ConfigurationKey(
+            "MDS_PLACE", .text, group: "Membership",
+            "Text that successive starts of one process share, and no other process; empty: none."),
+        ConfigurationKey(
             "MDS_LEASE", .duration(.milliseconds(100)...(.seconds(60))), default: "500ms",
             group: "Membership",
             "Time after which a silent process loses its partitions; the same in a whole group."),

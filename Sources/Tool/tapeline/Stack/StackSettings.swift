@@ -19,7 +19,7 @@ struct StackSettings: Equatable, Sendable {
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
-        "MDS_MEMBER", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
+        "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
         "COCKPIT_SERVICES", "COCKPIT_STACK",
     ]
 

@@ -23,6 +23,9 @@ final class Supervisor {
     }
     private let identity: ProcessIdentity
     private let started: Timestamp
+    /// Says to the members of groups that the process before them was one of this supervisor, which
+    /// starts another one only after its end.
+    private static let place = String(UInt64.random(in: .min ... .max), radix: 16)
     private let logger: Logger
     private let shutdown: ShutdownSignal
     private let clock = SystemClock()
@@ -119,7 +122,7 @@ final class Supervisor {
         }
         do {
             try LogFile(path: plans[index].logPath).keepBounded()
-            processes[index] = try UnitProcess(plans[index])
+            processes[index] = try UnitProcess(plans[index].started(in: Supervisor.place))
         } catch let error as ServiceError {
             handle(.ended(index, .hopelessly("\(error)")))
         } catch {

@@ -39,4 +39,13 @@ struct UnitPlan: Equatable, Sendable {
     var address = ""
     /// The port of a service's operations page.
     var operationsPort: UInt16?
+
+    /// Returns the plan of a process that is started in this place. Only members of groups need
+    /// one.
+    func started(in place: String) -> UnitPlan {
+        guard environment["MDS_MEMBER"] != nil else { return self }
+        var plan = self
+        plan.environment["MDS_PLACE"] = place
+        return plan
+    }
 }

@@ -40,6 +40,22 @@ import Testing
         #expect(status.isSuccess == (status == .exited(0)))
     }
 
+    @Test("Who waits for several programs is woken by the end of any of them, and by a call")
+    func anyEnds() throws {
+        let (short, long, wake) = (
+            try shell("exit 3"), try shell("exec sleep 600"), try WakeEvent()
+        )
+        defer { long.stop(SIGKILL) }
+        // Without a reason to return, these waits would last longer than any test may.
+        ChildProcess.waitForAny(of: [long, short], or: wake, atMost: .seconds(36_000))
+        #expect(short.exitStatus == .exited(3) && long.isRunning)
+        wake.wake()
+        ChildProcess.waitForAny(of: [long], or: wake, atMost: .seconds(36_000))
+        ChildProcess.waitForAny(of: [long], or: wake, atMost: .milliseconds(1))
+        ChildProcess.waitForAny(of: [], or: wake, atMost: .milliseconds(1))
+        #expect(long.isRunning)
+    }
+
     @Test("What it prints goes to the end of the log, and it gets exactly its environment")
     func output() throws {
         try folder.write("before\n", to: "log")

@@ -97,6 +97,23 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// Waits until one of these processes has ended, `wake` is called, or the time is over.
+    /// `exitStatus` shows which one has ended.
+    package static func waitForAny(
+        of processes: some Sequence<ChildProcess>, or wake: WakeEvent, atMost limit: Duration
+    ) {
+        var wanted = [pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)]
+        var pause = limit
+        for process in processes {
+            // An old kernel has no such descriptors, and `poll` passes over a negative one.
+            if process.endDescriptor < 0 { pause = min(pause, .milliseconds(100)) }
+            wanted.append(
+                pollfd(fd: process.endDescriptor, events: Int16(POLLIN), revents: 0))
+        }
+        unsafe poll(&wanted, nfds_t(wanted.count), pause.pollMilliseconds)
+        wake.clear()
+    }
+
     /// Sends signal `number` (15: SIGTERM), waits `grace` for the end, and then kills the process.
     /// Returns `nil` when the kernel did not end it in time.
     @discardableResult

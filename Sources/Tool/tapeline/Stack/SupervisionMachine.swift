@@ -148,7 +148,8 @@ struct SupervisionMachine: Sendable {
         let ran = now - units[index].lastStart
         if ran >= limits.steadyAfter.clampedNanoseconds { units[index].forgetDeaths() }
         units[index].deathsInARow += 1
-        if units[index].state == .works { units[index].comingUpSince = now }
+        let hadWorked = units[index].state == .works
+        if hadWorked { units[index].comingUpSince = now }
         var why = "it ended by itself"
         var isHopeless = false
         switch ending {
@@ -166,9 +167,12 @@ struct SupervisionMachine: Sendable {
             }
             return
         }
-        let wait = units[index].backoff.next(using: &random)
-        units[index].state = .backingOff(
-            until: now.advanced(by: wait), why)
+        // A service that worked comes back as soon as possible. The processes of a server may need
+        // a moment to give back what they had open.
+        let isFirst = hadWorked && units[index].deathsInARow == 1
+        let isImmediate = isFirst && units[index].plan.kind == .service
+        let wait = isImmediate ? .zero : units[index].backoff.next(using: &random)
+        units[index].state = .backingOff(until: now.advanced(by: wait), why)
     }
 
     private mutating func fail(

@@ -5,9 +5,8 @@ import ServiceRuntime
 /// Carries out the decisions of the supervision machine. It starts, watches and ends the processes
 /// of one stack on the thread that calls `run`, and writes the state file.
 final class Supervisor {
-    /// How long it pauses while everything works. This is the largest delay before a death is
-    /// noticed.
-    static let pauseWhenCalm: Duration = .milliseconds(100)
+    /// How long it pauses at most, unless a process ends, while everything works and otherwise.
+    static let pauseWhenCalm: Duration = .seconds(1)
     static let pauseWhenBusy: Duration = .milliseconds(10)
     private static let stateTryEveryNanoseconds: Int64 = 1_000_000_000
     private static let logsEveryNanoseconds: Int64 = 5_000_000_000
@@ -54,6 +53,13 @@ final class Supervisor {
 
     /// Returns when every process has ended: `nil` after a requested stop, otherwise the reason.
     func run() -> String? {
+        let wake: WakeEvent
+        do throws(ServiceError) {
+            wake = try WakeEvent()
+        } catch {
+            return "\(error)"
+        }
+        shutdown.onRequest { wake.wake() }
         handle(.begin)
         while !machine.isComplete {
             collectEnds()
@@ -66,7 +72,7 @@ final class Supervisor {
             handle(.timePassed)
             boundLogs()
             writeState()
-            if !machine.isComplete { pause() }
+            if !machine.isComplete { pause(wake) }
         }
         writeState()
         log(.info, "stack.stopped", machine.problem ?? "everything is stopped")
@@ -132,16 +138,12 @@ final class Supervisor {
         writeState()
     }
 
-    /// Pauses until something may have changed. While a process is asked to end, it waits for that
-    /// process, otherwise for the request to stop.
-    private func pause() {
+    /// Pauses until something may have changed: a process has ended, or the stack is to stop.
+    private func pause(_ wake: WakeEvent) {
         let isBusy = machine.phase != .running || machine.units.contains { $0.isComingUp }
-        let length = isBusy ? Supervisor.pauseWhenBusy : Supervisor.pauseWhenCalm
-        guard isStopWished || machine.phase == .stopping else {
-            _ = shutdown.wait(timeout: length)
-            return
-        }
-        if let ending = processes.values.first { _ = ending.process.wait(timeout: length) }
+        ChildProcess.waitForAny(
+            of: processes.values.map(\.process), or: wake,
+            atMost: isBusy ? Supervisor.pauseWhenBusy : Supervisor.pauseWhenCalm)
     }
 
     private func boundLogs() {

@@ -267,6 +267,24 @@ import Testing
         #expect(!schedule.isDue(at: position(6), now: .at(200), isLast: true))
     }
 
+    @Test("a partition goes without another image while little was computed since the last one")
+    func left() {
+        var schedule = CheckpointSchedule(behind: position(4))
+        #expect(!schedule.isWorthStoring)
+        let packets = CheckpointTimes.leftNanosecondsMax / CheckpointTimes.packetNanoseconds
+        for _ in 0..<packets { schedule.took(ticks: 0) }
+        #expect(!schedule.isWorthStoring)
+        schedule.took(ticks: 0)
+        #expect(schedule.isWorthStoring)
+        schedule.took(imageAt: position(5), now: .at(0))
+        #expect(!schedule.isWorthStoring)
+        schedule.demand()
+        #expect(schedule.isWorthStoring)
+        schedule.took(imageAt: position(5), now: .at(0))
+        schedule.failed(now: .at(0))
+        #expect(schedule.isWorthStoring)
+    }
+
     @Test("with little to compute and to keep, the third image and later ones are rare")
     func rests() {
         let (soon, late) = (

@@ -88,7 +88,7 @@ final class SimulatedOwner {
 
     /// True if an ending process has nothing left to do, although there is more to read.
     var hasLeft: Bool {
-        isStopping && stage == .working && lane.isIdle && image == nil && core?.isAtRest == true
+        isStopping && stage == .working && lane.isIdle && image == nil && core?.mayGo == true
     }
 
     /// Does one small step of the process.

@@ -75,7 +75,8 @@ final class PartitionSlot {
     }
 
     /// How far the partition has come. From each stage of an owned partition two more ways lead on:
-    /// to `releasing` when the membership orders it, and to `idle` when another worker has it.
+    /// to `storing` or `releasing` when the membership orders it, and to `idle` when another worker
+    /// has it.
     enum Stage {
         /// Owned by another worker, or by none. Next: `waiting`.
         case idle
@@ -93,13 +94,17 @@ final class PartitionSlot {
         /// The state is restored. The reader opens when no other partition waits for its marker. It
         /// opens at this position; `nil` is the start of the tape. Next: `working`, `leaving`.
         case restored(TapePosition?)
-        /// Its reader reads, and its output is published. Next: `leaving`, `releasing`.
+        /// Its reader reads, and its output is published. Next: `leaving`, `storing`, `releasing`.
         case working
         /// A person requested a rebuild. Computed output has to be published before the partition
         /// begins again. Next: `waiting`.
         case leaving
-        /// Another member waits for it. Computed output is published and the state is stored, until
-        /// the given monotonic time at the latest. Next: `idle`.
+        /// Another member waits for it since the given monotonic time. It still works, so that its
+        /// bars do not pause while its state is stored. Next: `releasing`.
+        case storing(since: MonotonicTime)
+        /// It reads no more. Computed output is published, and the state is stored if the next
+        /// owner would have much to compute again, until the given monotonic time at the latest.
+        /// Next: `idle`.
         case releasing(since: MonotonicTime, until: MonotonicTime)
         /// A person has to act, for this reason. Next: `waiting`, after a rebuild request.
         case stopped(String)
@@ -128,7 +133,7 @@ final class PartitionSlot {
     /// partition makes no bars meanwhile.
     var isMoving: Bool {
         switch stage {
-        case .looking, .opening, .finding, .restored, .releasing: return true
+        case .looking, .opening, .finding, .restored, .storing, .releasing: return true
         case .waiting(_, let reason): return reason == nil
         case .working: return !progress.hasRead
         case .idle, .leaving, .stopped: return false
@@ -141,7 +146,18 @@ final class PartitionSlot {
         switch stage {
         case .waiting(_, let reason): return reason == nil
         case .looking, .opening: return progress.openedAt == nil
-        case .idle, .finding, .restored, .working, .leaving, .releasing, .stopped: return false
+        case .idle, .finding, .restored, .working, .leaving, .storing, .releasing, .stopped:
+            return false
+        }
+    }
+
+    /// Whether its reader reads, as far as the core can take packets.
+    var takesPackets: Bool {
+        switch stage {
+        case .working, .storing: return true
+        case .idle, .waiting, .looking, .opening, .finding, .restored, .leaving, .releasing,
+            .stopped:
+            return false
         }
     }
 
@@ -169,6 +185,7 @@ extension PartitionSlot.Stage {
         case .restored: "restored"
         case .working: "working"
         case .leaving: "leaving"
+        case .storing: "storing"
         case .releasing: "releasing"
         case .stopped: "stopped"
         }

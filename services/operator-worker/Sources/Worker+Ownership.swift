@@ -12,6 +12,8 @@ extension Worker {
     /// another member waits for the partition. After that the partition is handed over as it is:
     /// the next owner computes the rest again.
     private static let releaseNanosecondsMax: Int64 = 5_000_000_000
+    /// How long of it the partition may still work, while its state is stored.
+    private static let storeNanosecondsMax: Int64 = 1_000_000_000
 
     /// Carries out an order of the membership. Orders of older tenures have no effect.
     func carryOut(_ order: OwnershipOrder) {
@@ -60,26 +62,54 @@ extension Worker {
         metrics.tookOver(nanoseconds: now - slots[index].progress.orderedAt)
     }
 
-    /// Begins to hand the partition over: it reads no more, and publishes and stores what it has.
+    /// Begins to hand the partition over. One that works has its state stored first, and works on
+    /// meanwhile. So its bars pause for as little as possible, and the next owner has only the last
+    /// packets to compute again.
     private func release(_ index: Int) {
-        if case .releasing = slots[index].stage { return }
         let now = clock.monotonic()
+        switch slots[index].stage {
+        case .storing, .releasing: return
+        case .working:
+            slots[index].stage = .storing(since: now)
+            if isSteady { keep(index, now: now, isLast: true) }
+        case .idle, .waiting, .looking, .opening, .finding, .restored, .leaving, .stopped:
+            stopReading(index, orderedAt: now)
+        }
+    }
+
+    /// Ends the partition's work here: it reads no more, and publishes what it has.
+    private func stopReading(_ index: Int, orderedAt time: MonotonicTime) {
         // Delivered packets that were not taken yet are left to the next owner.
         readers.close(slots[index].reader)
         dropRepair(index)
-        slots[index].stage = .releasing(since: now, until: now + Self.releaseNanosecondsMax)
+        slots[index].stage = .releasing(
+            since: clock.monotonic(), until: time + Self.releaseNanosecondsMax)
+    }
+
+    /// Stops reading in partitions whose state is stored, and in those for which that cannot be
+    /// waited for.
+    private func finishStoring(now: MonotonicTime) {
+        for index in visits.due {
+            guard case .storing(let since) = slots[index].stage else { continue }
+            let isStored = slots[index].core?.waiting == nil && !slots[index].checkpoints.isWriting
+            // A repair would take its time.
+            let isHalted = slots[index].core?.hasRepair ?? true
+            guard isStored || isHalted || now >= since + Self.storeNanosecondsMax else { continue }
+            stopReading(index, orderedAt: since)
+        }
     }
 
     /// Hands over partitions whose bars are on the tape, whose state is stored, and that have
     /// nothing in flight.
     func finishReleases(now: MonotonicTime) {
+        finishStoring(now: now)
         for index in visits.due {
             let slot = slots[index]
             guard case .releasing(let since, let until) = slot.stage, let claim = slot.claim else {
                 continue
             }
             let isDone =
-                slot.core?.isAtRest ?? true && !slot.checkpoints.isWriting
+                slot.core?.mayGo ?? true && !slot.checkpoints.isWriting
                 && publisher.isIdle(lane: slot.lane)
             guard isDone || now >= until else { continue }
             let nanoseconds = clock.monotonic() - since

@@ -48,7 +48,7 @@ extension Worker {
         case .leaving:
             guard slot.core?.mayLeave ?? true, publisher.isIdle(lane: slot.lane) else { return }
             beginAnew(index)
-        case .idle, .looking, .finding, .releasing, .stopped: return
+        case .idle, .looking, .finding, .storing, .releasing, .stopped: return
         }
     }
 
@@ -94,10 +94,11 @@ extension Worker {
             context.telemetry.emit(.checkpointFailed(partition: partition, reason: reason))
             guard let index = index(partition, round: round) else { return }
             slots[index].checkpoints.isWriting = false
-            if case .releasing = slots[index].stage {
-                // Another try would delay the member that waits for the partition.
-                slots[index].core?.giveUp()
-            } else {
+            switch slots[index].stage {
+            // Another try would delay the member that waits for the partition.
+            case .storing, .releasing: slots[index].core?.giveUp()
+            case .idle, .waiting, .looking, .opening, .finding, .restored, .working, .leaving,
+                .stopped:
                 slots[index].core?.notStored(now: now)
             }
         case .repair(let answer, let number): openQuestion?.take(answer, number: number)
@@ -192,7 +193,7 @@ extension Worker {
     // MARK: checkpoints
 
     /// Sends an image to the checkpoint thread when one is due and none is on its way. `isLast` is
-    /// true when the partition is handed over: then every new position is due.
+    /// true when the partition is handed over, so that every new position is due.
     func keep(_ index: Int, now: MonotonicTime, isLast: Bool) {
         let slot = slots[index]
         if !slot.progress.isCaughtUp, slot.core?.isCaughtUp ?? false {
@@ -250,7 +251,7 @@ extension Worker {
         guard slot.isOwned, !slot.progress.isRebuilding else { return }
         switch slot.stage {
         // The next job to the checkpoint thread sees the request.
-        case .idle, .waiting, .looking, .opening, .finding, .leaving, .releasing: return
+        case .idle, .waiting, .looking, .opening, .finding, .leaving, .storing, .releasing: return
         case .stopped: beginAnew(index)
         case .restored, .working:
             context.telemetry.emit(.rebuildBegun(partition: slot.partition))

@@ -33,7 +33,7 @@ extension Worker {
         case .stopped(let reason): return Problem(text: reason)
         case .leaving: return Problem(text: "its bars are about to be made anew")
         case .releasing: return Problem(text: "it goes to another worker", isUrgent: false)
-        case .working: break
+        case .working, .storing: break
         }
         if let problem = readers.problem(slot.reader) {
             return Problem(text: "\(problem); \(RecoverySituation.remedy(slot.partition))")

@@ -91,7 +91,7 @@ final class Worker {
     private var orders: [OwnershipOrder] = []
     /// Whether the process may act as the owner of its partitions: its own heartbeats
     /// come back in time.
-    private var isSteady = false
+    private(set) var isSteady = false
 
     init(
         _ settings: OperatorSettings, client: TapeClient, context: ServiceContext,
@@ -302,13 +302,11 @@ final class Worker {
             beat.beat()
             core.pump(lane(index), now: now)
             if case .releasing = slots[index].stage {
-                keep(index, now: now, isLast: true)
+                keep(index, now: now, isLast: core.isWorthStoring)
                 continue
             }
             keep(index, now: now, isLast: false)
-            guard slots[index].isHeld, case .working = slots[index].stage, !core.mustHold else {
-                continue
-            }
+            guard slots[index].isHeld, slots[index].takesPackets, !core.mustHold else { continue }
             slots[index].isHeld = false
             readers.release(slots[index].reader, take)
         }

@@ -53,6 +53,12 @@ struct CheckpointSchedule: Sendable {
             ? CheckpointTimes.intervalNanoseconds : CheckpointTimes.restIntervalNanoseconds
     }
 
+    /// Whether the present state is stored although another owner waits for the partition: that one
+    /// would have much to compute again.
+    var isWorthStoring: Bool {
+        sequence == nil || isDueAtOnce || work > CheckpointTimes.leftNanosecondsMax
+    }
+
     /// Returns whether the first image of a new line of output is due.
     func isBaseDue(now: MonotonicTime) -> Bool { !isOver && now >= retryAt }
 

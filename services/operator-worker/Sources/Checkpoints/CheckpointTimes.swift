@@ -20,6 +20,9 @@ enum CheckpointTimes {
     /// The time in which all partitions of a worker together should compute their input since the
     /// last checkpoints again after a crash.
     static let recomputeNanosecondsMax: Int64 = 100_000_000
+    /// The time for which the next owner of a partition that is handed over may have to compute. To
+    /// store the state once more would take longer.
+    static let leftNanosecondsMax: Int64 = 1_000_000
     /// The estimated time to read and take a packet again, and the time for each of its ticks.
     static let packetNanoseconds: Int64 = 20_000
     static let tickNanoseconds: Int64 = 200

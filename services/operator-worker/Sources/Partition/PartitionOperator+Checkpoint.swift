@@ -30,6 +30,13 @@ extension PartitionOperator {
         return phase != .working || !isDue(now: .distantPast, isLast: true)
     }
 
+    /// Whether the partition may be handed over: it is at rest, or the next owner has little to
+    /// compute again.
+    var mayGo: Bool { isAtRest || isEmpty && waiting == nil && !isWorthStoring }
+
+    /// Whether the next owner would have much to compute again.
+    var isWorthStoring: Bool { schedule.isWorthStoring }
+
     /// Whether the present state can be stored. If not, the next owner computes its end again.
     var isStorable: Bool { stopped == nil && ledger.isPastPublished && pending != nil }
 

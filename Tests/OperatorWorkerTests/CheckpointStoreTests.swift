@@ -146,6 +146,32 @@ import Testing
         #expect(try new.write(image(4), epoch: 2) == .stored(number: 4))
     }
 
+    @Test("a claim writes over the head that was read, and reads it again if that has changed")
+    func claims() throws {
+        var old = store()
+        _ = try old.claim(epoch: 1)
+        _ = try old.write(image(1), epoch: 1)
+        var (next, late) = (store(), store())
+        _ = try newest(&next)
+        _ = try newest(&late)
+        next.bucket.callsLeft = 1
+        #expect(try next.claim(epoch: 2) == [])
+        next.bucket.callsLeft = nil
+        _ = try next.write(image(2), epoch: 2)
+        // The other one has read the head before both writes.
+        #expect(try late.claim(epoch: 3) == [])
+        let parts = try #require(try newest(&next).head?.entries.first).manifest.parts.count
+        late.bucket.callsLeft = parts
+        let found = try late.load(
+            definition: 9, generation: 1, program: program, isClaimed: true)
+        #expect(found.candidate?.output?.ordinal == 2 && found.head?.epoch == 3)
+        // One of a lower epoch changes nothing, and then knows that.
+        var lower = store()
+        _ = try newest(&lower)
+        #expect(try lower.claim(epoch: 2) == [])
+        #expect(try lower.write(image(3), epoch: 2) != .stored(number: 3))
+    }
+
     @Test("other settings are left alone, unless a base replaces them")
     func settings() throws {
         var store = store()

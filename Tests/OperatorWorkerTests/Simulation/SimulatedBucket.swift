@@ -107,6 +107,12 @@ final class SimulatedBucket: CheckpointBucket {
         return server.value(key)
     }
 
+    func read(all keys: [String]) throws(JetStreamError) -> [CheckpointRecord?] {
+        var records: [CheckpointRecord?] = []
+        for key in keys { records.append(try read(key)) }
+        return records
+    }
+
     func keys(_ pattern: String) throws(JetStreamError) -> [String] {
         try call()
         let prefix = pattern.dropLast()

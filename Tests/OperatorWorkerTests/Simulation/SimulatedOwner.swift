@@ -134,7 +134,8 @@ final class SimulatedOwner {
         if laneOrdinal != nil { tape.damages += try store.claim(epoch: lane.epoch).count }
         found.stored = try store.load(
             definition: settings.definition,
-            generation: laneOrdinal == nil ? 0 : settings.generation, program: settings.program)
+            generation: laneOrdinal == nil ? 0 : settings.generation, program: settings.program,
+            isClaimed: laneOrdinal != nil)
         found.laneOrdinal = laneOrdinal
         found.laneEpoch = laneOrdinal == nil ? nil : lane.epoch
         found.request = try store.rebuildRequest()

@@ -47,6 +47,9 @@ final class PartitionSlot {
         var orderedAt = MonotonicTime.distantPast
         var openedAt: MonotonicTime?
         var beganAt = MonotonicTime.distantPast
+        /// The end of the output that was read before the lane was opened, and the epoch of the
+        /// marker that follows it directly; `nil` when that packet states no output.
+        var standing: (end: PublishedEnd, epoch: UInt64)?
         /// Whether its reader reads, or did since the partition was taken or last began again.
         var hasRead = false
         /// Whether it begins because of a rebuild request. True until the first checkpoint of the

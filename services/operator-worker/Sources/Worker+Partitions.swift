@@ -33,7 +33,7 @@ extension Worker {
         case .opening(let ordinal):
             guard publisher.isReady(lane: slot.lane),
                 publisher.nextOrdinal(lane: slot.lane) >= ordinal, mayRestore(slot, now: now),
-                checkpoints.ask(.find(slot.partition, round: slot.round, lane: end(slot.lane)))
+                checkpoints.ask(.find(slot.partition, round: slot.round, lane: end(slot)))
             else { return }
             slots[index].stage = .finding
         case .restored(let position):
@@ -59,10 +59,14 @@ extension Worker {
             || !slots.contains(where: \.isWaitingForMarker)
     }
 
-    /// Returns the end of a lane's output, as the publisher found it when it opened the lane.
-    private func end(_ lane: Int) -> CheckpointJob.LaneEnd {
-        CheckpointJob.LaneEnd(
-            ordinal: publisher.nextOrdinal(lane: lane) - 1, epoch: publisher.epoch(lane: lane))
+    /// Returns the end of a lane's output, as the publisher found it when it opened the lane. If
+    /// another packet had come before its marker, the lane would have opened a later epoch.
+    private func end(_ slot: PartitionSlot) -> CheckpointJob.LaneEnd {
+        let epoch = publisher.epoch(lane: slot.lane)
+        let standing = slot.progress.standing
+        return CheckpointJob.LaneEnd(
+            ordinal: publisher.nextOrdinal(lane: slot.lane) - 1, epoch: epoch,
+            published: standing?.epoch == epoch ? standing?.end : nil)
     }
 
     /// Returns the slot that the answer is for; `nil` when it is an answer to an older round.
@@ -125,11 +129,17 @@ extension Worker {
             // owners, also after the tape was restored from a backup. It must be at least the
             // claim's, so it must be above the number before that one.
             let stored = situation.request?.stored
+            let isClosed = publisher.epoch(lane: lane) == 0
             let epoch = max(
                 situation.stored.head?.epoch ?? 0, claim.epoch - min(1, claim.epoch),
                 stored?.epoch ?? 0)
             raise((stored?.lastOrdinal ?? 0) + 1, above: epoch, stored: stored?.lastOrdinal, lane)
             publisher.open(lane: lane, behind: situation.last)
+            // A lane that was open already may have published since.
+            slots[index].progress.standing = nil
+            if isClosed, let end = situation.standing {
+                slots[index].progress.standing = (end, publisher.epoch(lane: lane))
+            }
             // With 0, any ordinal is high enough.
             slots[index].stage = .opening(ordinal: 0)
         }

@@ -7,6 +7,8 @@ import TapeTransport
 protocol CheckpointBucket {
     /// Returns a key's value; `nil` when it has none.
     func read(_ key: String) throws(JetStreamError) -> CheckpointRecord?
+    /// Returns what `read` returns for each of the keys, in their order.
+    func read(all keys: [String]) throws(JetStreamError) -> [CheckpointRecord?]
     /// Returns all keys that match a pattern, including those whose value was removed.
     func keys(_ pattern: String) throws(JetStreamError) -> [String]
     /// Writes a key. `write` and `remove` succeed only if the revision of the key's last write is
@@ -25,7 +27,11 @@ struct CheckpointRecord: Hashable, Sendable {
 
 extension KeyValueBucket: CheckpointBucket {
     func read(_ key: String) throws(JetStreamError) -> CheckpointRecord? {
-        try get(key).map { CheckpointRecord(value: $0.value, revision: $0.revision) }
+        try get(key).map { CheckpointRecord($0) }
+    }
+
+    func read(all keys: [String]) throws(JetStreamError) -> [CheckpointRecord?] {
+        try get(all: keys).map { entry in entry.map { CheckpointRecord($0) } }
     }
 
     func keys(_ pattern: String) throws(JetStreamError) -> [String] {
@@ -40,6 +46,12 @@ extension KeyValueBucket: CheckpointBucket {
 
     func remove(_ key: String, expected: UInt64) throws(JetStreamError) -> KeyValueOutcome {
         try delete(key, expected: expected)
+    }
+}
+
+extension CheckpointRecord {
+    fileprivate init(_ entry: KeyValueEntry) {
+        self.init(value: entry.value, revision: entry.revision)
     }
 }
 

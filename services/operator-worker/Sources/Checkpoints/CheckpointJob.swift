@@ -19,6 +19,9 @@ enum CheckpointJob: Sendable {
     struct LaneEnd: Sendable {
         var ordinal: UInt64
         var epoch: UInt64
+        /// The end of the output before the lane's marker, if it was read before the marker, which
+        /// then followed without another packet between them; `nil` when it has to be read.
+        var published: PublishedEnd?
     }
 
     var partition: Partition {

@@ -123,7 +123,7 @@ struct CheckpointResponder {
         // No generation has the number 0, so only the head is read.
         found.stored = try store.load(
             definition: settings.definition, generation: 0, program: settings.program)
-        (found.last, found.markerGeneration) = try tape.last(of: partition)
+        (found.last, found.markerGeneration, found.standing) = try tape.last(of: partition)
         // After a restore there is no head, and the request says what a database has.
         let isStopped = if case .stop = found.refusal { true } else { false }
         if isStopped || found.stored.head == nil { found.request = try store.rebuildRequest() }
@@ -140,11 +140,16 @@ struct CheckpointResponder {
         var found = blank(partition)
         found.stored = try store.load(
             definition: settings.definition, generation: settings.generation,
-            program: settings.program, universe: found.universe)
+            program: settings.program, universe: found.universe, isClaimed: true)
         found.laneOrdinal = lane.ordinal
         found.laneEpoch = lane.epoch
         found.request = try store.rebuildRequest()
-        (found.published, found.markerGeneration) = try tape.end(of: partition)
+        if let published = lane.published {
+            // After it there is only the marker of this worker.
+            (found.published, found.markerGeneration) = (published, settings.generation)
+        } else {
+            (found.published, found.markerGeneration) = try tape.end(of: partition)
+        }
         for sentence in damage + found.stored.damage {
             telemetry.emit(.checkpointDamaged(partition: partition, reason: sentence))
         }

@@ -36,6 +36,8 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         var head: CheckpointHead?
         /// The revision of the head's key; 0 when there is none.
         var revision: UInt64
+        /// What is damaged in it; `nil` when nothing is.
+        var damage: String?
     }
 
     init(
@@ -58,17 +60,22 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
 
     /// Takes ownership of the checkpoints for the owner that publishes in this epoch. An earlier
     /// writer that still runs notices this before it changes another part. Returns descriptions of
-    /// damage that is now overwritten.
+    /// damage that is now overwritten. A head that was read before is expected still to be there,
+    /// so it is not read again unless it has changed.
     mutating func claim(epoch: UInt64) throws(CheckpointFailure) -> [String] {
         var damage: [String] = []
-        for _ in 0..<CheckpointTimes.triesMax {
+        for attempt in 0..<CheckpointTimes.triesMax {
             damage = []
-            known = nil
+            if attempt > 0 { known = nil }
             let now = try readHead(&damage)
             // A new head states neither generation nor definition.
             var head =
                 now.head ?? CheckpointHead(epoch: 0, generation: 0, definition: 0, entries: [])
-            guard head.epoch < epoch else { return damage }
+            guard head.epoch < epoch else {
+                // Without a write nothing shows that it has not changed.
+                known = nil
+                return damage
+            }
             head.epoch = epoch
             if try putHead(head, over: now) { return damage }
         }
@@ -76,12 +83,13 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     }
 
     /// Reads the head, and the newest checkpoint of these settings whose parts are complete.
+    /// `isClaimed` means that `claim` has just written the head, so that it need not be read.
     mutating func load(
         definition: UInt64, generation: UInt32, program: GraphProgram,
-        universe: UniverseProgram? = nil
+        universe: UniverseProgram? = nil, isClaimed: Bool = false
     ) throws(CheckpointFailure) -> StoredCheckpoints {
         var found = StoredCheckpoints()
-        known = nil
+        if !isClaimed { known = nil }
         let now = try readHead(&found.damage)
         found.head = now.head
         guard let head = now.head, head.generation == generation, head.definition == definition
@@ -100,20 +108,24 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     private mutating func readHead(
         _ damage: inout [String]
     ) throws(CheckpointFailure) -> Known {
-        if let known { return known }
-        let record = try read(keys.head)
-        var now = Known(head: nil, revision: record?.revision ?? 0)
-        if let record {
-            do throws(CheckpointError) {
-                now.head = try record.value.withRawSpan { span throws(CheckpointError) in
-                    try CheckpointHead(span)
-                }
-            } catch {
-                damage.append("\(keys.head): \(error)")
-            }
-        }
+        let now: Known
+        if let known { now = known } else { now = try foundHead() }
         known = now
+        if let problem = now.damage { damage.append(problem) }
         return now
+    }
+
+    private func foundHead() throws(CheckpointFailure) -> Known {
+        guard let record = try read(keys.head) else { return Known(head: nil, revision: 0) }
+        do throws(CheckpointError) {
+            let head = try record.value.withRawSpan { span throws(CheckpointError) in
+                try CheckpointHead(span)
+            }
+            return Known(head: head, revision: record.revision)
+        } catch {
+            return Known(
+                head: nil, revision: record.revision, damage: "\(keys.head): \(error)")
+        }
     }
 
     /// Reads and restores one checkpoint; `nil` when it is damaged.
@@ -122,12 +134,9 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
         _ universe: UniverseProgram?, _ damage: inout [String]
     ) throws(CheckpointFailure) -> StoredCheckpoints.Candidate? {
         let number = entry.manifest.number
-        var parts: [[UInt8]] = []
-        for index in entry.manifest.parts.indices {
-            let key = keys.part(index, slot: Self.slot(of: number))
-            // A missing part is noticed by the count.
-            if let record = try read(key) { parts.append(record.value) }
-        }
+        let names = entry.manifest.parts.indices.map { keys.part($0, slot: Self.slot(of: number)) }
+        // A missing part is noticed by the count.
+        let parts = try read(all: names).compactMap { $0?.value }
         do throws(CheckpointError) {
             let bytes = try entry.manifest.assemble(parts)
             let (checkpoint, state) = try bytes.withRawSpan { span throws(CheckpointError) in
@@ -290,6 +299,15 @@ struct CheckpointStore<Bucket: CheckpointBucket> {
     private func read(_ key: String) throws(CheckpointFailure) -> CheckpointRecord? {
         do throws(JetStreamError) {
             return try bucket.read(key)
+        } catch {
+            throw .bucket(error)
+        }
+    }
+
+    /// Returns the values of several keys, which are read at the same time.
+    private func read(all keys: [String]) throws(CheckpointFailure) -> [CheckpointRecord?] {
+        do throws(JetStreamError) {
+            return try bucket.read(all: keys)
         } catch {
             throw .bucket(error)
         }

@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import StreamCore
 import TapeCodec
+import TapeTransport
 
 /// The end of a partition's output on the tape, as stated in the last packet that is no marker.
 struct PublishedEnd: Hashable, Sendable {
@@ -27,6 +28,13 @@ struct PublishedEnd: Hashable, Sendable {
 }
 
 extension PublishedEnd {
+    /// Fails when the packet states no output.
+    init?(_ packet: StoredPacket) {
+        let state = packet.withBytes { PacketReader.outputState(of: $0) }
+        guard let state else { return nil }
+        self.init(packet.header, state)
+    }
+
     init(_ header: PacketHeader, _ state: OutputState) {
         self.init(
             ordinal: header.nextOrdinal - 1, checksum: state.checksum,

@@ -37,6 +37,8 @@ struct RecoverySituation: Sendable {
     var markerGeneration: UInt32?
     /// The last packet on that subject, when the lane is not open yet; `nil` when there is none.
     var last: LastPacket?
+    /// The end of the output in that packet; `nil` when it states none.
+    var standing: PublishedEnd?
     /// The last ordinal before those of the open lane; `nil` when it is not open yet.
     var laneOrdinal: UInt64?
     /// The epoch of that lane.

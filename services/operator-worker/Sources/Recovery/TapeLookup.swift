@@ -16,36 +16,28 @@ struct TapeLookup {
         self.jetStream = jetStream
     }
 
-    /// Returns the last packet on the subject of the partition's bars, and its generation. A worker
-    /// must not continue after a higher generation.
-    func last(of partition: Partition) throws -> (LastPacket?, generation: UInt32?) {
+    /// Returns the last packet on the subject of the partition's bars, its generation, and the end
+    /// of the output that it states. A worker must not continue after a higher generation.
+    func last(
+        of partition: Partition
+    ) throws -> (LastPacket?, generation: UInt32?, PublishedEnd?) {
         let names = client.names
         let last = try client.lastPacket(
             stream: names.barStream, subject: names.output(partition))
-        guard let last else { return (nil, nil) }
-        let generation =
-            last.marker?.generation
-            ?? last.withBytes { PacketReader.outputState(of: $0) }?.generation
-        return (last.last, generation)
+        guard let last else { return (nil, nil, nil) }
+        if let marker = last.marker { return (last.last, marker.generation, nil) }
+        let end = PublishedEnd(last)
+        return (last.last, end?.generation, end)
     }
 
     /// Returns the end of the partition's output, and the generation of the last packet if that is
     /// a marker.
     func end(of partition: Partition) throws -> (PublishedEnd?, markerGeneration: UInt32?) {
         let names = client.names
-        let subject = names.output(partition)
-        guard let last = try client.lastPacket(stream: names.barStream, subject: subject) else {
-            return (nil, nil)
-        }
-        let marker = last.marker
-        let content =
-            marker == nil
-            ? last : try client.lastContent(stream: names.barStream, subject: subject)
-        let published = content.flatMap { packet in
-            packet.withBytes { PacketReader.outputState(of: $0) }
-                .map { PublishedEnd(packet.header, $0) }
-        }
-        return (published, marker?.generation)
+        let packets = try client.lastPackets(
+            stream: names.barStream, subject: names.output(partition))
+        let content = packets.last.flatMap { $0.marker == nil ? $0 : nil }
+        return (content.flatMap { PublishedEnd($0) }, packets.first?.marker?.generation)
     }
 
     /// Returns the definition that made the partition's last output: its epoch's marker states it.

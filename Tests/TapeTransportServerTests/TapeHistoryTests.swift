@@ -33,6 +33,14 @@ import Testing
         #expect(content.header.epoch == 1 && content.header.firstOrdinal == 5)
         #expect(content.header.tickCount == 2 && content.last.sequence == 4)
         #expect(content.withBytes { $0.byteCount } == Int(content.header.byteCount))
+        // Of several subjects the same, in their order.
+        let places = [
+            (stream: stream, subject: "md.ticks.0.other"), (stream: stream, subject: subject),
+        ]
+        let runs = try first.client.lastPacketsOfEach(places)
+        #expect(runs.map { $0.map(\.header.epoch) } == [[], [5, 4, 3, 2, 1]])
+        let lasts = try first.client.lastPacketOfEach(places)
+        #expect(lasts.map { $0?.header.epoch } == [nil, 5])
     }
 
     @Test("a marker whose predecessor was purged, or is another subject's, ends the search")

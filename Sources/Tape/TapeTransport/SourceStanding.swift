@@ -26,11 +26,11 @@ package struct SourceStanding: Sendable {
     /// Reads the packets from the streams' leaders. Blocks.
     package init(_ client: TapeClient, of source: SourceName) throws {
         let names = client.names
-        lasts = try (0..<TapeNames.tickStreams).map { stream in
-            let last = try client.lastPacket(
-                stream: names.tickStream(stream),
-                subject: names.watermarks(stream: stream, source))
-            return last.map { Last(packet: $0.last, header: $0.header) }
+        let places = (0..<TapeNames.tickStreams).map {
+            (stream: names.tickStream($0), subject: names.watermarks(stream: $0, source))
+        }
+        lasts = try client.lastPacketOfEach(places).map { last in
+            last.map { Last(packet: $0.last, header: $0.header) }
         }
     }
 

@@ -47,20 +47,46 @@ extension TapeClient {
         try jetStream.lastPacket(stream: stream, subject: subject)
     }
 
+    /// Returns the last packets of several subjects, in their order. Many are requested at the same
+    /// time.
+    package func lastPacketOfEach(
+        _ places: [(stream: String, subject: String)]
+    ) throws -> [StoredPacket?] {
+        try jetStream.lastMessages(places).map { message in
+            try message.map { try StoredPacket($0) }
+        }
+    }
+
     /// Returns the subject's last packet and those before it, back to the first that is no marker.
     package func lastPackets(stream: String, subject: String) throws -> [StoredPacket] {
-        guard var packet = try lastPacket(stream: stream, subject: subject) else { return [] }
-        var found = [packet]
-        while let marker = packet.marker, found.count < Self.markersMax {
-            guard marker.previousSequence > 0,
-                let message = try jetStream.message(
-                    stream: stream, sequence: marker.previousSequence),
-                message.subject == subject
-            else { break }
-            packet = try StoredPacket(message)
-            found.append(packet)
+        try lastPacketsOfEach([(stream, subject)])[0]
+    }
+
+    /// Returns what `lastPackets` returns for several subjects, in their order. Many packets are
+    /// requested at the same time.
+    package func lastPacketsOfEach(
+        _ places: [(stream: String, subject: String)]
+    ) throws -> [[StoredPacket]] {
+        var runs = try lastPacketOfEach(places).map { $0.map { [$0] } ?? [] }
+        var open = Array(places.indices)
+        while true {
+            // The subjects whose earliest known packet is a marker, and the sequence before it.
+            let before = open.compactMap { place -> (place: Int, sequence: UInt64)? in
+                guard let marker = runs[place].last?.marker, marker.previousSequence > 0,
+                    runs[place].count < Self.markersMax
+                else { return nil }
+                return (place, marker.previousSequence)
+            }
+            guard !before.isEmpty else { return runs }
+            open = []
+            let found = try jetStream.messages(
+                at: before.map { (places[$0.place].stream, $0.sequence) })
+            for (place, message) in zip(before.map(\.place), found) {
+                guard let message, message.subject == places[place].subject else { continue }
+                runs[place].append(try StoredPacket(message))
+                open.append(place)
+            }
         }
-        return found
     }
 
     /// Returns the last packet of the subject that is no marker.

@@ -44,12 +44,14 @@ struct GapRecovery {
         self.client = client
         self.followed = followed
         var rests: [Rest] = []
-        for number in 0..<client.names.partitions {
-            let partition = Partition(number)
+        let names = client.names
+        let partitions = (0..<names.partitions).map { Partition($0) }
+        let lasts = try client.lastPacketOfEach(
+            partitions.map {
+                (stream: names.tickStream(of: $0), subject: names.ticks($0, source))
+            })
+        for (partition, last) in zip(partitions, lasts) {
             var ledger = stored[partition] ?? PartitionLedger()
-            let last = try client.lastPacket(
-                stream: client.names.tickStream(of: partition),
-                subject: client.names.ticks(partition, source))
             if let last, ledger.position.sequence < last.last.sequence {
                 rests.append(
                     Rest(
@@ -65,7 +67,7 @@ struct GapRecovery {
             }
             ledgers[partition] = ledger
         }
-        lanes = Self.lanes(rests, client.names, source)
+        lanes = Self.lanes(rests, names, source)
     }
 
     /// Returns a lane for each stream. Partitions that are read from the tape's beginning get a

@@ -70,11 +70,11 @@ struct GapStore {
     mutating func read(partitions: Int) throws(JetStreamError) -> Found {
         var found = Found()
         let present = Set(try bucket.keys(matching: "gateway.\(source).gaps.*").keys)
-        for number in 0..<partitions {
-            let partition = Partition(number)
-            revisions[partition] = 0
-            guard present.contains(key(partition)) else { continue }
-            switch try read(partition) {
+        let all = (0..<partitions).map { Partition($0) }
+        for partition in all { revisions[partition] = 0 }
+        let stored = all.filter { present.contains(key($0)) }
+        for (partition, entry) in zip(stored, try bucket.get(all: stored.map(key))) {
+            switch take(entry, of: partition) {
             case .success(let ledger)?: found.ledgers[partition] = ledger
             case .failure(let refusal)?: found.refused.append((partition, refusal))
             case nil: continue
@@ -87,12 +87,16 @@ struct GapStore {
     private mutating func read(
         _ partition: Partition
     ) throws(JetStreamError) -> Result<PartitionLedger, VersionedJSON.Refusal>? {
+        take(try bucket.get(key(partition)), of: partition)
+    }
+
+    /// Takes what was read of one partition; `nil`: there is none.
+    private mutating func take(
+        _ entry: KeyValueEntry?, of partition: Partition
+    ) -> Result<PartitionLedger, VersionedJSON.Refusal>? {
         newer.remove(partition)
-        guard let entry = try bucket.get(key(partition)) else {
-            revisions[partition] = 0
-            return nil
-        }
-        revisions[partition] = entry.revision
+        revisions[partition] = entry?.revision ?? 0
+        guard let entry else { return nil }
         do throws(VersionedJSON.Refusal) {
             return .success(try PartitionLedger(json: entry.value))
         } catch {

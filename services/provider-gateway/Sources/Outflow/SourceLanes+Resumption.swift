@@ -139,14 +139,21 @@ extension SourceLanes {
     /// last watermark of its stream.
     private func readEnds(client: TapeClient) throws -> [Partition: PartitionEnd] {
         var ends: [Partition: PartitionEnd] = [:]
-        for (partition, lane) in laneOf {
+        let lanes = Array(laneOf)
+        let streams = 0..<TapeNames.tickStreams
+        var places = lanes.map { onTape($0.key) }
+        for stream in streams {
+            places.append(
+                (names.tickStream(stream), names.watermarks(stream: stream, settings.source)))
+        }
+        let lasts = try client.lastPacketsOfEach(places).map { packets in
+            packets.last.flatMap { $0.marker == nil ? $0 : nil }
+        }
+        for ((partition, lane), last) in zip(lanes, lasts) {
             var found = PartitionEnd(
                 standing: ProviderOrder.Standing(
                     partition: partition, lastOrdinal: publisher.nextOrdinal(lane: lane) - 1,
                     packet: []))
-            let last = try client.lastContent(
-                stream: names.tickStream(of: partition),
-                subject: names.ticks(partition, settings.source))
             if let last {
                 found.standing.packet = last.withBytes { $0.array }
                 found.reached(last.header.watermark)
@@ -154,10 +161,7 @@ extension SourceLanes {
             }
             ends[partition] = found
         }
-        for stream in 0..<TapeNames.tickStreams {
-            let last = try client.lastContent(
-                stream: names.tickStream(stream),
-                subject: names.watermarks(stream: stream, settings.source))
+        for (stream, last) in zip(streams, lasts.dropFirst(lanes.count)) {
             guard let last else { continue }
             for partition in laneOf.keys where names.streamIndex(of: partition) == stream {
                 ends[partition]?.reached(last.header.watermark)

@@ -151,11 +151,10 @@ struct SourceLanes {
     /// then a predecessor may still add packets.
     func predecessor(client: TapeClient) throws -> Predecessor {
         var found = Predecessor()
-        for (partition, lane) in laneOf {
-            let packets = try client.lastPackets(
-                stream: names.tickStream(of: partition),
-                subject: names.ticks(partition, settings.source))
-            let own = publisher.epoch(lane: lane)
+        let partitions = Array(laneOf.keys)
+        let ends = try client.lastPacketsOfEach(partitions.map(onTape))
+        for (partition, packets) in zip(partitions, ends) {
+            let own = laneOf[partition].map { publisher.epoch(lane: $0) }
             found.epochs[partition] = packets.map(\.header.epoch).filter { $0 != own }
             found.nextOrdinal[partition] = packets.last?.header.nextOrdinal ?? 1
             if let last = packets.last, last.marker == nil {
@@ -163,5 +162,10 @@ struct SourceLanes {
             }
         }
         return found
+    }
+
+    /// Returns where the source's ticks of a partition are on the tape.
+    func onTape(_ partition: Partition) -> (stream: String, subject: String) {
+        (names.tickStream(of: partition), names.ticks(partition, settings.source))
     }
 }

@@ -39,8 +39,15 @@ struct OwnerRecordsTests {
         var records = OwnerRecords(tape.client.connection, tape.names, settings) { _ in
             rounds.add()
         }
-        let outcomes = records.write((0..<40).map { Self.write($0, member, expected: 0) })
-        #expect(outcomes.count == 40)
+        func store(_ writes: [RecordWrite]) -> [WriteOutcome] {
+            var outcomes: [(write: RecordWrite, outcome: WriteOutcome)] = []
+            records.write(writes) { outcomes.append(($0, $1)) }
+            #expect(outcomes.map(\.write) == writes)
+            return outcomes.map(\.outcome)
+        }
+        let outcomes = store((0..<40).map { Self.write($0, member, expected: 0) })
+        #expect(outcomes == (1...40).map { WriteOutcome.stored(revision: $0) })
+        #expect(store([Self.write(3, member, expected: 0)]) == [.conflict])
         _ = rounds.take()
 
         // The state of the bucket, steps of 8, 16 and 32, and the request.
@@ -49,7 +56,7 @@ struct OwnerRecordsTests {
         #expect(whole.drain == .absent && rounds.take() == 5)
 
         let one = try #require(whole.changes.first { $0.partition == Partition(3) })
-        let again = records.write([Self.write(3, member, expected: one.revision)])
+        let again = store([Self.write(3, member, expected: one.revision)])
         #expect(again == [.stored(revision: 41)])
         _ = rounds.take()
         let changes = try records.read(number: 2, after: 40)
@@ -61,7 +68,7 @@ struct OwnerRecordsTests {
         let book = try #require(try DrainBook(tape.client))
         let cause = DrainCause(reason: "", requester: "o", asked: Timestamp(nanoseconds: 1))
         _ = try book.ask(DrainRequest(groups: [.operators], cause: cause), about: member)
-        _ = records.write([Self.write(3, member, expected: 41)])
+        _ = store([Self.write(3, member, expected: 41)])
         let drained = try records.read(number: 4, after: 41)
         #expect(drained.last == 43 && drained.changes.map(\.revision) == [43])
         #expect(drained.drain == .asked(cause))

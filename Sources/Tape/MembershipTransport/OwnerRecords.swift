@@ -97,27 +97,37 @@ struct OwnerRecords {
 
     // MARK: writing
 
-    /// Sends all writes at the same time. Each has an outcome.
-    mutating func write(_ writes: [RecordWrite]) -> [WriteOutcome] {
+    /// Sends all writes at the same time. `answer` is called for each of them in their order, as
+    /// soon as its outcome is known: what follows from the first ones need not wait for the last.
+    mutating func write(_ writes: [RecordWrite], _ answer: (RecordWrite, WriteOutcome) -> Void) {
         let bucket: KeyValueBucket
         do throws(TapeError) {
             bucket = try opened()
         } catch {
-            return writes.map { _ in .unsettled("\(error)") }
+            for write in writes { answer(write, .unsettled("\(error)")) }
+            return
         }
-        return bucket.put(
+        var settled = 0
+        bucket.put(
             all: writes.map { write in
                 KeyValuePut(
                     key: OwnerKey(group: group, partition: write.partition).text,
                     value: write.record.json, expected: write.expected)
             }
-        ).map { result in
-            switch result {
-            case .success(.stored(let revision)): .stored(revision: revision)
-            case .success(.conflict): .conflict
-            case .success(.unknown(let reason)): .unsettled(reason)
-            case .failure(let error): .unsettled("\(error)")
-            }
+        ) { result in
+            answer(writes[settled], Self.outcome(result))
+            settled += 1
+        }
+    }
+
+    private static func outcome(
+        _ result: Result<KeyValueOutcome, JetStreamError>
+    ) -> WriteOutcome {
+        switch result {
+        case .success(.stored(let revision)): .stored(revision: revision)
+        case .success(.conflict): .conflict
+        case .success(.unknown(let reason)): .unsettled(reason)
+        case .failure(let error): .unsettled("\(error)")
         }
     }
 }

@@ -136,7 +136,7 @@ struct RecordLoop {
             var writes: [RecordWrite] = []
             for call in calls { if case .write(let write) = call { writes.append(write) } }
             if !writes.isEmpty {
-                for (write, outcome) in zip(writes, records.write(writes)) {
+                records.write(writes) { write, outcome in
                     answer(.written(write.partition, id: write.id, outcome))
                 }
             }

@@ -87,6 +87,16 @@ extension KeyValueBucket {
     package func put(
         all puts: [KeyValuePut]
     ) -> [Result<KeyValueOutcome, JetStreamError>] {
+        var results: [Result<KeyValueOutcome, JetStreamError>] = []
+        results.reserveCapacity(puts.count)
+        put(all: puts) { results.append($0) }
+        return results
+    }
+
+    /// The same, with a call for each write in their order, as soon as its answer has come.
+    package func put(
+        all puts: [KeyValuePut], _ settled: (Result<KeyValueOutcome, JetStreamError>) -> Void
+    ) {
         jetStream.onCall(jetStream.timeout)
         let deadline = ContinuousClock.now + jetStream.timeout
         let begun = puts.map { put -> Result<UInt64, JetStreamError> in
@@ -94,14 +104,15 @@ extension KeyValueBucket {
                 return .failure(error)
             }
         }
-        return zip(puts, begun).map { put, begun in
-            begun.flatMap { number in
-                do throws(JetStreamError) {
-                    return .success(try finish(put, number, deadline))
-                } catch {
-                    return .failure(error)
-                }
-            }
+        for (put, begun) in zip(puts, begun) {
+            settled(
+                begun.flatMap { number in
+                    do throws(JetStreamError) {
+                        return .success(try finish(put, number, deadline))
+                    } catch {
+                        return .failure(error)
+                    }
+                })
         }
     }
 

@@ -19,7 +19,7 @@ struct WorkersBenchmark {
     static let lease = 0.5
     /// Seconds beyond the lease.
     static let takeoverMark = 0.25
-    static let handoverMark = 0.1
+    static let handoverMark = 0.06
 
     static func main() throws {
         var words = BenchmarkRow.words

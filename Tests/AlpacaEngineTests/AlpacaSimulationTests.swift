@@ -20,7 +20,9 @@ import Testing
         check(world, seed)
     }
 
-    @Test("so it is where the past fills gaps, and some are", arguments: Seeds(fixed: 0...59).all())
+    @Test(
+        "so it is where the past fills gaps, and some are",
+        arguments: Seeds(fixed: 0...59, failed: [3_158_570_435_017_911_711]).all())
     func filling(seed: UInt64) {
         var world = AlpacaWorld(.trades, .trade, seed: seed, fills: true)
         for _ in 0..<6_000 { world.step() }

@@ -329,8 +329,8 @@ import Testing
         let before = EngineBench.origin.advanced(byNanoseconds: -60 * Self.second)
         bench.follow(["BTCUSDT"], reached: before)
         bench.connect()
-        // Trades that were under way when the process ended are missing, too.
-        let from = before.advanced(byNanoseconds: -2 * Self.second)
+        // What the connection may have lost without showing it is missing, too.
+        let from = before.advanced(byNanoseconds: -38 * Self.second)
         #expect(bench.gaps.map(\.from) == [from, from, from])
         #expect(bench.gaps.map(\.to) == [.undefined, bench.now.wall, bench.now.wall])
         let states = bench.gaps.map { GapState(rawValue: $0.state) }

@@ -209,6 +209,8 @@ package enum ConnectionFault: CaseIterable, Sendable {
     case mute
     /// The same a few seconds after the process has begun, for a minute.
     case muteSoon
+    /// It dies with what is under way, and the process is killed before that shows.
+    case dead
 }
 
 extension FaultWorld {
@@ -253,6 +255,15 @@ extension FaultWorld {
             let old = happened[happened.count - 60]
             let hidden = outcome.unrecorded.count { $0 <= old }
             if hidden > 0 { problems.append("\(hidden) events lie in no gap while it lasts") }
+            isMute = false
+        case .dead:
+            isReading = false
+            run(seconds: 2)
+            isReading = true
+            read(1)
+            (queue, isMute) = ([], true)
+            for _ in 0..<99 { step() }
+            kill()
             isMute = false
         }
         run(seconds: 30)

@@ -135,7 +135,8 @@ extension FaultWorld {
         Bench.origin.advanced(byNanoseconds: bench.time + bench.hostAhead)
     }
 
-    private mutating func kill() {
+    /// The process is killed, and three seconds later another one begins.
+    mutating func kill() {
         obey()
         let reached = reached
         let gaps = openGaps
@@ -207,8 +208,8 @@ extension FaultWorld {
         let unrecorded = lost.count { !missing.haveMissing($0.element) }
         let left = lost.count { $0.element < last }
         if unrecorded > 0 { problems.append("\(unrecorded) lie in no gap") }
-        // Fifteen seconds at each edge.
-        if left > (isKilled ? 350 : 0) { problems.append("\(left) of \(lost.count) are missing") }
+        // 23 seconds at each edge, and the restart.
+        if left > (isKilled ? 510 : 0) { problems.append("\(left) of \(lost.count) are missing") }
         let filled = tape.count { record in
             if case .trade(let trade) = record {
                 trade.header.flags.contains(.backfilled)

@@ -336,10 +336,10 @@ import Testing
     private func checkGaps(_ gaps: [GapRecord], _ world: World, _ seed: UInt64) {
         let settings = world.bench.engine.settings
         let (lag, second) = (settings.feed.lag, MassiveBench.second)
-        // The last are those before the service's clock is known. A delayed one may be behind by
-        // all that its lag differs.
+        // The last are for pings, and for the service's clock before it is known. A delayed one may
+        // be behind by all that its lag differs.
         let doubt =
-            settings.stream.silentAfter + settings.stream.delayMax + 7 * second
+            settings.stream.silentAfter + settings.stream.delayMax + 9 * second
             + (lag.upperBound - lag.lowerBound)
         let ends = world.losses + [world.bench.now.wall]
         for gap in gaps {

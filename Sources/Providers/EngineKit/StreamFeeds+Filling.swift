@@ -20,12 +20,20 @@ extension StreamFeeds {
                 isInherited: isInherited))
     }
 
+    /// How long before the last sign of life of an earlier process something may be missing, in
+    /// nanoseconds. Its connections may have been dead without showing that yet, what was under way
+    /// then is lost, and the service's clock may be behind.
+    func doubt(of channel: StreamChannel) -> Int64 {
+        let behind = channel.proof == .byArrival ? 0 : Self.unknownClock
+        return settings.deadMax + settings.delayMax + behind + channel.revisedAfter
+            + channel.lag.upperBound
+    }
+
     /// How far from its edges an earlier process may have delivered some of a gap, in nanoseconds:
-    /// what was under way, by a clock that differs.
+    /// the gap begins by the doubt before, and the service's clock may have been ahead.
     func unknownSpan(of place: Int) -> Int64 {
-        let lag = list[place].channel.lag
-        return max(settings.delayMax + Self.unknownAhead, settings.silentAfter)
-            + Self.unknownAhead + lag.upperBound - lag.lowerBound
+        let channel = list[place].channel
+        return doubt(of: channel) + Self.unknownClock - channel.lag.lowerBound
     }
 
     /// A trade with a number came.

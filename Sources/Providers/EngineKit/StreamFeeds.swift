@@ -23,10 +23,8 @@ package struct StreamFeeds: Sendable {
     /// The gaps that have ended and are to be filled, until they are taken.
     var ended: [EndedGap] = []
     let settings: Settings
-    /// How far the service's clock may be ahead before it is known.
-    static let unknownAhead: Int64 = 5_000_000_000
-    /// Pings are as exact as a timer of a second.
-    private static let silenceExactness: Int64 = 1_000_000_000
+    /// How far the service's clock may be ahead or behind before it is known.
+    static let unknownClock: Int64 = 5_000_000_000
 
     package struct Settings: Sendable {
         /// The provider's name, for records about subscriptions.
@@ -38,6 +36,10 @@ package struct StreamFeeds: Sendable {
         package var hours: MarketHours
         /// The streams of one connection; `nil`: as many as are wanted.
         package var streamsMax: Int?
+
+        /// How long a connection may be dead before that shows. Pings are as exact as a timer of a
+        /// second.
+        var deadMax: Int64 { silentAfter + 1_000_000_000 }
 
         package init(
             provider: String, delayMax: Int64, silentAfter: Int64, hours: MarketHours
@@ -174,14 +176,7 @@ package struct StreamFeeds: Sendable {
         var from = former.map { complete($0) } ?? .undefined
         if former == nil, list[place].reach.lastID > 0 { from = list[place].reach.last }
         if !from.isDefined, item.reached.isDefined {
-            // Records of before may have been under way. And its only connection may have been dead
-            // without showing that yet.
-            let channel = list[place].channel
-            let doubt =
-                channel.isShared
-                ? settings.delayMax : max(settings.delayMax, settings.silentAfter)
-            from = item.reached.advanced(
-                byNanoseconds: -doubt - channel.revisedAfter - channel.lag.upperBound)
+            from = item.reached.advanced(byNanoseconds: -doubt(of: list[place].channel))
         }
         guard from.isDefined else { return }
         let gap = UnendedGap(from: from, reason: .gatewayLost)
@@ -325,9 +320,8 @@ package struct StreamFeeds: Sendable {
     package mutating func isAlive(
         _ link: Int, quiet: Int64, _ pace: StreamPace, _ now: Moment
     ) {
-        let doubt = settings.silentAfter + Self.silenceExactness
-        guard quiet >= doubt, !pace.isDense, !isDoubted[link] else { return }
-        vouch(clock.present(now).advanced(byNanoseconds: -doubt), for: link)
+        guard quiet >= settings.deadMax, !pace.isDense, !isDoubted[link] else { return }
+        vouch(clock.present(now).advanced(byNanoseconds: -settings.deadMax), for: link)
     }
 
     private mutating func vouch(_ time: Timestamp, for link: Int) {
@@ -377,7 +371,7 @@ package struct StreamFeeds: Sendable {
         guard let gap = list[place].openGap else { return }
         // What is missing has the service's times. The freshest message was under way, too.
         let channel = list[place].channel
-        let unknown = channel.proof == .byTime ? Self.unknownAhead : 0
+        let unknown = channel.proof == .byTime ? Self.unknownClock : 0
         let ahead =
             channel.proof == .byArrival
             ? 0 : clock.ahead.map { $0 > 0 ? $0 + settings.delayMax : 0 } ?? unknown

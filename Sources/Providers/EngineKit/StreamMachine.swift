@@ -48,7 +48,8 @@ package struct StreamMachine: Sendable {
         holes = DenseHoles(rules.merge, seed: settings.seed)
         feeds = StreamFeeds(
             feedSettings, channels: channels, links: lags.count,
-            clock: ServerClock(behind: 5_000_000_000 + lag.upperBound - lag.lowerBound))
+            clock: ServerClock(
+                behind: StreamFeeds.unknownClock + lag.upperBound - lag.lowerBound))
         links = lags.enumerated().map { StreamLink($0, $1, settings, rules) }
     }
 

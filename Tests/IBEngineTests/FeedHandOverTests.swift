@@ -16,21 +16,19 @@ import Testing
         bench.makeLive(level1, 1)
         bench.makeLive(trades, 2)
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(bench.isTold(-500) && bench.isTold(1_999) && !bench.isTold(2_000))
+        #expect(bench.ofLevel1(-500, 1_999, 2_000) == [-500, 1_999])
         // Tick by tick until 10 s, then by level 1 from the next whole second on.
         bench.machine.entries[0].slots[level1.slot].kinds.remove(.trade)
-        bench.goes(to: 10)
+        bench.setClock(to: 10)
         bench.machine.giveBackToLevel1(trades, "a test", in: &bench.turn)
-        #expect(!bench.isTold(10_900) && bench.isTold(11_000))
+        #expect(bench.ofLevel1(10_900, 11_000) == [11_000])
         // Now tick by tick again. The print of 10.9 s was recorded then, and level 1 brings it only
         // now.
-        bench.goes(to: 12)
+        bench.setClock(to: 12)
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(
-            !bench.isTold(10_900) && bench.isTold(11_000) && bench.isTold(13_999)
-                && !bench.isTold(14_000))
+        #expect(bench.ofLevel1(10_900, 11_000, 13_999, 14_000) == [11_000, 13_999])
         bench.machine.takeOverFromLevel1(trades, in: bench.turn)
-        #expect(!bench.isTold(10_900) && bench.isTold(11_000))
+        #expect(bench.ofLevel1(10_900, 11_000) == [11_000])
     }
 
     /// Level 1 last delivered at `last`. The other feed begins at 33 s, and a notice stops it at
@@ -44,12 +42,12 @@ import Testing
         let (level1, trades) = try (bench.route(.marketData), bench.route(.trades))
         bench.makeLive(level1, 1)
         bench.deliver(level1, last: last, pause: pause)
-        bench.machine[level1].times.trade = Bench.moment(last).wall
+        bench.machine[level1].times.trade = Bench.wall(at: last)
         bench.takeOver(trades)
         bench.interrupt(trades, .competing, at: 34)
         bench.interrupt(level1, .silence, at: 44)
         let gap = try #require(bench.turn.live.outages.open.first { $0.kind == .trade })
-        #expect(gap.from == Bench.moment(from).wall)
+        #expect(gap.from == Bench.wall(at: from))
     }
 
     /// Quotes come tick by tick from 33 s on. Level 1 last delivered at `last`, and its longest
@@ -78,8 +76,8 @@ import Testing
             as [(Int64, Int64, Bool)])
     func silentLevel1AndOutage(last: Int64, pause: Int64, isGap: Bool) throws {
         var (bench, level1, quotes) = try Self.handOverQuotes(last: last, pause: pause)
-        bench.machine[quotes].silence.lastWall = Bench.moment(36).wall
-        bench.machine[quotes].times.other = Bench.moment(35).wall
+        bench.machine[quotes].silence.lastWall = Bench.wall(at: 36)
+        bench.machine[quotes].times.other = Bench.wall(at: 35)
         bench.interrupt(quotes, .competing, at: 36)
         bench.resume(quotes, at: 40)
         bench.interrupt(level1, .silence, at: 44)
@@ -94,8 +92,8 @@ import Testing
         var bench = try Bench([.level1, .quotes])
         let (level1, quotes) = try (bench.route(.marketData), bench.route(.quotes))
         bench.makeLive(level1, 1)
-        bench.machine[level1].silence.lastWall = Bench.moment(min(last, 33)).wall
-        bench.machine[level1].times.other = Bench.moment(min(last, 33)).wall
+        bench.machine[level1].silence.lastWall = Bench.wall(at: min(last, 33))
+        bench.machine[level1].times.other = Bench.wall(at: min(last, 33))
         bench.takeOver(quotes)
         bench.deliver(level1, last: last, pause: pause)
         return (bench, level1, quotes)
@@ -142,22 +140,24 @@ import Testing
 }
 
 extension FeedBench {
-    /// Whether a trade of that time comes from level 1.
-    fileprivate func isTold(_ milliseconds: Int64) -> Bool {
-        let time = Self.noon.advanced(byNanoseconds: milliseconds * 1_000_000)
-        return machine.entries[0].handOver.isLevel1(tradeAt: time)
+    /// Returns those of the milliseconds whose trades are taken from level 1.
+    fileprivate func ofLevel1(_ milliseconds: Int64...) -> [Int64] {
+        milliseconds.filter {
+            machine.entries[0].handOver.isLevel1(
+                tradeAt: Self.noon.advanced(byNanoseconds: $0 * 1_000_000))
+        }
     }
 
     /// Lets level 1 deliver for the last time then, after a pause.
     fileprivate mutating func deliver(_ level1: FeedRoute, last: Int64, pause: Int64) {
-        machine[level1].silence.rhythm.came(Self.moment(last - pause).monotonic)
-        machine[level1].silence.rhythm.came(Self.moment(last).monotonic)
-        machine[level1].silence.lastWall = Self.moment(last).wall
+        machine[level1].silence.rhythm.came(Self.moment(at: last - pause).monotonic)
+        machine[level1].silence.rhythm.came(Self.moment(at: last).monotonic)
+        machine[level1].silence.lastWall = Self.wall(at: last)
     }
 
     /// Lets the other feed take over from level 1 at 33 s.
     fileprivate mutating func takeOver(_ route: FeedRoute) {
-        goes(to: 33)
+        setClock(to: 33)
         makeLive(route, 2, since: 33)
         machine[route].silence.lastWall = turn.now.wall
         machine.takeOverFromLevel1(route, in: turn)

@@ -22,7 +22,7 @@ import Testing
     /// border is checked immediately, although ticks of this second may still come.
     @Test("A second that lasts does not count as complete")
     func early() throws {
-        #expect(try Self.asked(gapEnd: 8, ticks: [7], until: Bench.moment(7).wall) == 7)
+        #expect(try Self.asked(gapEnd: 8, ticks: [7], until: Bench.wall(at: 7)) == 7)
     }
 
     /// Returns the second up to which history is requested. Data flow again from the seventh second
@@ -32,19 +32,19 @@ import Testing
     ) throws -> Int64 {
         var bench = try Bench(.trades)
         let gap = OpenGap(
-            instrument: 1, kind: .trade, from: Bench.noon, to: Bench.moment(gapEnd).wall,
+            instrument: 1, kind: .trade, from: Bench.noon, to: Bench.wall(at: gapEnd),
             reason: .disconnected)
-        let before = Arrivals([], since: Bench.moment(-9).wall, until: Bench.noon)
+        let before = Arrivals([], since: Bench.wall(at: -9), until: Bench.noon)
         _ = bench.machine.endedOutages.add(
             EndedOutages.Outage(
-                gap: gap, place: 0, before: before, afterSince: Bench.moment(7).wall,
+                gap: gap, place: 0, before: before, afterSince: Bench.wall(at: 7),
                 due: .at(7 * second) + EngineLimits.borderWait))
-        bench.machine.entries[0].borders.trades.begin(Bench.moment(7))
+        bench.machine.entries[0].borders.trades.begin(Bench.moment(at: 7))
         for tick in ticks {
-            let moment = Bench.moment(tick)
+            let moment = Bench.moment(at: tick)
             bench.machine.entries[0].borders.trades.add(.bar(open: moment.wall), moment)
         }
-        bench.goes(to: try #require(ticks.last))
+        bench.setClock(to: try #require(ticks.last))
         let instrument: Int? = until.isDefined ? 0 : nil
         bench.machine.fillEndedOutages(of: instrument, until: until, in: &bench.turn)
         #expect(bench.machine.endedOutages.all.isEmpty)

@@ -13,14 +13,14 @@ import Testing
         let (trades, quotes) = try (bench.route(.trades), bench.route(.quotes))
         bench.makeLive(trades, 1)
         bench.makeLive(quotes, 2)
-        bench.machine.entries[0].borders.trades.begin(FeedBench.moment(80))
-        bench.machine[quotes].silence.lastWall = FeedBench.moment(45).wall
-        bench.machine[trades].silence.lastWall = FeedBench.moment(90).wall
+        bench.machine.entries[0].borders.trades.begin(FeedBench.moment(at: 80))
+        bench.machine[quotes].silence.lastWall = FeedBench.wall(at: 45)
+        bench.machine[trades].silence.lastWall = FeedBench.wall(at: 90)
         bench.interrupt(trades, .competing, at: 90)
         bench.resume(trades, at: 100)
         bench.interrupt(quotes, .silence, at: 105)
         #expect(bench.machine.endedOutages.all.map(\.gap.kind) == [.trade])
-        bench.goes(to: 109)
+        bench.setClock(to: 109)
         bench.machine.fillEndedOutages(in: &bench.turn)
         let abandoned = bench.turn.live.records.compactMap(\.gapRecord).filter {
             $0.state == GapState.abandoned.rawValue

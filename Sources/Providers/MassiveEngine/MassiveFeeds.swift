@@ -49,38 +49,50 @@ package enum MassiveBars: String, CaseIterable, Sendable {
 package enum MassiveLimits {
     /// The symbols of channels that one request names. It keeps requests below 8 KiB.
     package static let symbolsPerRequest = 250
-    /// How long the confirmations of other words may come after a refusal.
+    /// How long the confirmations of other words may come after a refusal. They were under way when
+    /// it came, so this is well above the time of an answer.
     package static let refusalAfter: Int64 = 2_000_000_000
-    /// The longest status text that is read: a request with all its words.
+    /// The longest status text that is read: a request with all its words, which has 8 KiB at most,
+    /// and what the service says of it.
     package static let statusBytesMax = 16_384
-    /// The wait after another session took the place. Each attempt takes the place of that one.
+    /// The wait after another session took the place. Each attempt takes the place of that one,
+    /// so with a short wait neither would record for long.
     package static let occupiedWait: Int64 = 15_000_000_000
     /// The service says that there are too many connections only after it has confirmed what was
-    /// asked for. So long a connection is doubted after that.
+    /// asked for, and not how long after. So long a connection is doubted after that.
     package static let provenAfter: Int64 = 3_000_000_000
-    /// How much longer than trades bars may be under way: a bar is sent after its end.
+    /// How much longer than trades bars may be under way: a bar is sent after its end. The service
+    /// does not say how long after: 5 s hold up the watermark little.
     package static let barDelay: Int64 = 5_000_000_000
-    /// So long after its end a minute may be sent again, and a little more.
+    /// So long after its end a minute may be sent again: the service's 15 minutes, and 5 s for the
+    /// way.
     package static let minutesRevisedAfter: Int64 = 905_000_000_000
-    /// A bar that comes so long after its end was sent before.
+    /// A bar that comes so long after its end was sent before. The first one comes within seconds,
+    /// and another one no sooner than a late trade.
     package static let barsSentWithin: Int64 = 30_000_000_000
     /// How long a span of trades is that is read again at a time, and how long at most when the
-    /// reading is behind.
+    /// reading is behind. Ten minutes of most symbols are one page, and an hour saves requests.
     package static let rereadSpan: Int64 = 600_000_000_000
     package static let rereadSpanMax: Int64 = 3_600_000_000_000
-    /// After a start no trades are read again that were reported earlier than this.
+    /// After a start no trades are read again that were reported earlier than this. A week bounds
+    /// how long a gateway that was away reads before it reaches the present.
     package static let rereadBack: Int64 = 7 * 86_400_000_000_000
-    /// The most answers of one span.
+    /// The most answers of one span: ten million trades in an hour are a fault of the service.
     package static let pagesMax = 1_000
-    /// Failures without a further page after which a span is left out.
+    /// Failures without a further page after which a span is left out. With the waits between them
+    /// these are 9 to 18 minutes, which a short outage of the service does not reach.
     package static let spanFailuresMax = 12
-    /// The changes that are known when they are read once more.
+    /// The changes that are known when they are read once more. Each age of the
+    /// settings finds them, so these have to be those of half a day. The older half is forgotten.
     package static let changesKept = 131_072
-    /// The requests in a minute that fill gaps, which leaves most to loads.
+    /// The requests in a minute that fill gaps. A load makes 300 by default, so this leaves most to
+    /// loads.
     package static let fillsPerMinute = 120
-    /// The time between two requests.
+    /// The time between two requests that read again: 20 a second at most, also when the reading is
+    /// behind.
     package static let requestsInterval: Int64 = 50_000_000
-    /// What is known of how many requests are taken.
+    /// What is known of how many requests are taken: the service counts by the minute, so a refusal
+    /// ends after one.
     package static let requests: RequestLimits = {
         var limits = RequestLimits(
             service: "Massive", failedWait: 1_000_000_000, limitedWait: 60_000_000_000)

@@ -198,7 +198,7 @@ import Testing
         #expect(names.partitions == 1)
     }
 
-    private func packetBytes(_ packets: [TestTape.Standing]) -> [UInt8] {
+    private func packetBytes(_ packets: [TestTape.StoredPacket]) -> [UInt8] {
         packets.first?.payload ?? []
     }
 

@@ -193,7 +193,7 @@ struct GraphFileTests {
 
     @Test(
         "every mistake is told with its place and what to do",
-        arguments: Mistake.rows(
+        arguments: WrongNodes.read(
             #"""
             b: {operator: barz, input: trades, series: [1s]}
               -> g.yaml:4:17: node "b": operator: "barz" is not known: did you mean bars?
@@ -264,15 +264,15 @@ struct GraphFileTests {
             b:
               -> operator
             """#))
-    func mistakes(mistake: Mistake) {
-        let found = Self.problems(mistake.lines)
-        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
+    func mistakes(wrong: WrongNodes) {
+        let found = Self.problems(wrong.nodes)
+        #expect(found.contains { $0.contains(wrong.complaint) }, "\(found)")
         #expect(found.allSatisfy { !$0.contains("\n") })
     }
 
     @Test(
         "every mistake between nodes is told",
-        arguments: Mistake.rows(
+        arguments: WrongNodes.read(
             #"""
             f: {operator: filter, input: trades, where: price > 0}
               -> g.yaml:5:3: node f: nobody takes its ticks
@@ -331,9 +331,9 @@ struct GraphFileTests {
             bars: {operator: bars, input: trades, series: [1s]}
               -> the key "bars" is in line 4
             """#))
-    func between(mistake: Mistake) {
-        let found = Self.problems([Self.bars] + mistake.lines)
-        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
+    func between(wrong: WrongNodes) {
+        let found = Self.problems([Self.bars] + wrong.nodes)
+        #expect(found.contains { $0.contains(wrong.complaint) }, "\(found)")
     }
 
     @Test("a route is used by its branches")

@@ -5,6 +5,7 @@ import YAMLFile
 
 /// A test's files in memory. Other files are those of the product and the system.
 enum GraphFolder {
+    /// The folder of the graphs that are shipped.
     static let graphs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("services/operator-worker/graphs")
@@ -30,11 +31,12 @@ enum GraphFolder {
         return .success([UInt8](data))
     }
 
+    /// Returns the graph that a text is.
     static func read(_ text: String, others: [String: String] = [:]) throws -> GraphDefinition {
         try GraphFile.read("g.yaml", with(text, others: others))
     }
 
-    /// Returns one line per mistake.
+    /// Returns the messages about a graph, a line each; empty: it is right.
     static func problems(_ text: String, others: [String: String] = [:]) -> [String] {
         do {
             _ = try GraphFile.read("g.yaml", with(text, others: others))
@@ -45,25 +47,25 @@ enum GraphFolder {
     }
 }
 
-/// Lines of a graph's nodes, and a part of the mistake that is told of them.
-struct Mistake: Sendable, CustomStringConvertible {
-    let lines: [String]
-    let part: String
+/// Lines of a graph's nodes that are refused, and a part of the message that has to say why.
+struct WrongNodes: Sendable, CustomStringConvertible {
+    let nodes: [String]
+    let complaint: String
 
-    var description: String { lines.joined(separator: "; ") }
+    var description: String { nodes.joined(separator: "; ") }
 
-    /// Reads rows of lines, each of which ends with a line `  -> <part>`.
-    static func rows(_ text: String) -> [Mistake] {
-        var rows: [Mistake] = []
-        var lines: [String] = []
+    /// Reads a text of nodes. A line `  -> <complaint>` ends each group of them.
+    static func read(_ text: String) -> [WrongNodes] {
+        var all: [WrongNodes] = []
+        var nodes: [String] = []
         for line in text.split(separator: "\n") {
             guard line.hasPrefix("  -> ") else {
-                lines.append(String(line))
+                nodes.append(String(line))
                 continue
             }
-            rows.append(Mistake(lines: lines, part: String(line.dropFirst(5))))
-            lines = []
+            all.append(WrongNodes(nodes: nodes, complaint: String(line.dropFirst(5))))
+            nodes = []
         }
-        return rows
+        return all
     }
 }

@@ -55,7 +55,7 @@ struct ProviderBarGraphTests {
 
     @Test(
         "every mistake is told with its place and what to do",
-        arguments: Mistake.rows(
+        arguments: WrongNodes.read(
             #"""
             b: {operator: bars, input: provider_bars, series: [1m]}
               -> g.yaml:4:30: node b: bars takes ticks, and provider bars are bars: write \#
@@ -101,8 +101,8 @@ struct ProviderBarGraphTests {
             provider_bars: {operator: bars, input: trades, series: [1m]}
               -> choose another name
             """#))
-    func mistakes(mistake: Mistake) {
-        let found = Self.problems(mistake.lines)
-        #expect(found.contains { $0.contains(mistake.part) }, "\(found)")
+    func mistakes(wrong: WrongNodes) {
+        let found = Self.problems(wrong.nodes)
+        #expect(found.contains { $0.contains(wrong.complaint) }, "\(found)")
     }
 }

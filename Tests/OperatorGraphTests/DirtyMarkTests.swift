@@ -122,22 +122,23 @@ struct DirtyMarkTests {
         tape.seal(watermark: 2)
         _ = machine.run(tape.packets)
         let hour: Int64 = 3_600_000_000_000
-        var dirty = (0..<Int64(RepairPlan.rangesMax)).map {
-            DirtyRange(symbol: 0, from: $0 * 10, to: $0 * 10 + 5, reason: 2)
+        func range(
+            _ symbol: UInt32, _ from: Int64, _ to: Int64, _ reason: BarReason,
+            _ kind: DataKind = .any
+        ) -> DirtyRange {
+            DirtyRange(symbol: symbol, from: from, to: to, reason: reason.rawValue, kind: kind)
         }
+        var dirty = (0..<Int64(RepairPlan.rangesMax)).map { range(0, $0 * 10, $0 * 10 + 5, .bust) }
         #expect(machine.repairPlan(dirty)?.ranges.count == RepairPlan.rangesMax)
-        dirty.append(DirtyRange(symbol: 1, from: 7, to: 9, reason: 5))
-        dirty.append(DirtyRange(symbol: 0, from: 3, to: 4, reason: 4))
-        dirty.append(DirtyRange(symbol: 0, from: hour, to: hour + 4, reason: 2))
-        dirty.append(DirtyRange(symbol: 0, from: 8, to: 9, reason: 2, kind: .trade))
+        dirty += [
+            range(1, 7, 9, .repair), range(0, 3, 4, .backfill), range(0, hour, hour + 4, .bust),
+            range(0, 8, 9, .bust, .trade),
+        ]
         let plan = try #require(machine.repairPlan(dirty))
         #expect(
             plan.ranges == [
-                DirtyRange(symbol: 0, from: 0, to: 10_235, reason: 2),
-                DirtyRange(symbol: 0, from: hour, to: hour + 4, reason: 2),
-                DirtyRange(symbol: 0, from: 3, to: 4, reason: 4),
-                DirtyRange(symbol: 0, from: 8, to: 9, reason: 2, kind: .trade),
-                DirtyRange(symbol: 1, from: 7, to: 9, reason: 5),
+                range(0, 0, 10_235, .bust), range(0, hour, hour + 4, .bust),
+                range(0, 3, 4, .backfill), range(0, 8, 9, .bust, .trade), range(1, 7, 9, .repair),
             ])
         #expect(plan.symbols == [0, 1])
         #expect(machine.repairPlan([]) == nil)

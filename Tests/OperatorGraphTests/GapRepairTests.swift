@@ -26,8 +26,8 @@ import Testing
         for (id, time) in [0.5, 1.5, 2.5, 3.5].enumerated() {
             try run.tape.trade("A", at: time, id: UInt64(id + 1))
         }
-        try run.go(watermark: 8)
-        #expect(run.partial.isEmpty)
+        try run.advance(to: 8)
+        #expect(run.partialBars.isEmpty)
         #expect(run.bars.count == 8)
         return run
     }
@@ -36,42 +36,42 @@ import Testing
     func lifeOfGap() throws {
         var run = try begun()
         try run.tape.gap("A", from: 0.6, to: 1.2, state: .open)
-        try run.go(watermark: 9)
+        try run.advance(to: 9)
         let touched = ["1s 0", "1s 1", "five 0", "n 0.5", "p 0.5"]
-        #expect(run.partial == touched)
+        #expect(run.partialBars == touched)
         // A repair for another reason.
         try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
-        try run.go(watermark: 9)
-        #expect(run.partial == touched)
+        try run.advance(to: 9)
+        #expect(run.partialBars == touched)
         #expect(run.bars["1s 0"]?.open == Price(raw: 7_000_000_000))
         // The gap is filled in parts.
         try run.tape.gap("A", from: 0, to: 0.9, state: .filled)
-        try run.go(watermark: 9)
-        #expect(run.partial == touched)
+        try run.advance(to: 9)
+        #expect(run.partialBars == touched)
         try run.tape.gap("A", from: 0.9, to: 1, state: .filled, kind: .any)
-        try run.go(watermark: 9)
-        #expect(run.partial == touched.filter { $0 != "1s 0" })
+        try run.advance(to: 9)
+        #expect(run.partialBars == touched.filter { $0 != "1s 0" })
         try run.tape.gap("A", from: 1, to: 3, state: .filled)
-        try run.go(watermark: 9)
-        #expect(run.partial.isEmpty)
+        try run.advance(to: 9)
+        #expect(run.partialBars.isEmpty)
     }
 
     @Test("windows that open behind a gap's record are partial, of all kinds")
     func opened() throws {
         var run = try begun()
         try run.tape.gap("A", from: 20.2, to: 20.8, state: .open)
-        try run.go(watermark: 9)
-        #expect(run.partial.isEmpty)
+        try run.advance(to: 9)
+        #expect(run.partialBars.isEmpty)
         for (id, time) in [20.5, 20.9, 30.5, 30.6].enumerated() {
             try run.tape.trade("A", at: time, id: UInt64(id + 10))
         }
-        try run.go(watermark: 60)
-        #expect(run.partial == ["1s 20", "five 20", "n 20.5", "p 20.5"])
+        try run.advance(to: 60)
+        #expect(run.partialBars == ["1s 20", "five 20", "n 20.5", "p 20.5"])
         #expect(run.bars["1s 30"] != nil && run.bars["n 30.5"] != nil)
         // A repair that a person requests long afterwards finds the gap, too.
         try run.tape.request("A", from: 0, to: 40)
-        try run.go(watermark: 61)
-        #expect(run.partial == ["1s 20", "five 20", "n 20.5", "p 20.5"])
+        try run.advance(to: 61)
+        #expect(run.partialBars == ["1s 20", "five 20", "n 20.5", "p 20.5"])
     }
 
     @Test("nothing is missing before a subscription that began again once it was filled in")
@@ -84,34 +84,34 @@ import Testing
         for (id, time) in [2.5, 3.5].enumerated() {
             try run.tape.trade("A", at: time, id: UInt64(id + 3))
         }
-        try run.go(watermark: 8)
-        #expect(run.partial == ["1s 2", "five 0", "n 2.5", "p 0.5"])
+        try run.advance(to: 8)
+        #expect(run.partialBars == ["1s 2", "five 0", "n 2.5", "p 0.5"])
         try run.tape.gap("A", from: 1.6, to: 2.4, state: .filled)
-        try run.go(watermark: 9)
-        #expect(run.partial.isEmpty)
+        try run.advance(to: 9)
+        #expect(run.partialBars.isEmpty)
         // The window by inactivity is still open when the time is filled in.
         try run.tape.trade("A", at: 21.5, id: 5)
         try run.tape.begin("A", since: 22.2)
         try run.tape.trade("A", at: 22.5, id: 6)
-        try run.go(watermark: 23)
+        try run.advance(to: 23)
         try run.tape.gap("A", from: 21.6, to: 22.4, state: .filled)
-        try run.go(watermark: 23)
+        try run.advance(to: 23)
         try run.tape.trade("A", at: 23.5, id: 7)
         try run.tape.trade("A", at: 30.5, id: 8)
-        try run.go(watermark: 60)
-        #expect(run.partial.isEmpty && run.bars["p 21.5"]?.trades == 3)
+        try run.advance(to: 60)
+        #expect(run.partialBars.isEmpty && run.bars["p 21.5"]?.trades == 3)
     }
 
     @Test("a gap of a source is one of each symbol that it feeds")
     func ofSource() throws {
         var run = try begun()
         try run.tape.gap(nil, from: 2.6, to: 2.7, state: .open, kind: .any)
-        try run.go(watermark: 9)
+        try run.advance(to: 9)
         let touched = ["1s 2", "five 0", "n 2.5", "p 0.5"]
-        #expect(run.partial == touched)
+        #expect(run.partialBars == touched)
         try run.tape.request("A", from: 0, to: 4)
-        try run.go(watermark: 9)
-        #expect(run.partial == touched)
+        try run.advance(to: 9)
+        #expect(run.partialBars == touched)
     }
 
     @Test("a gap of quotes is none of trades, and the other way round")
@@ -122,18 +122,18 @@ import Testing
         ])
         try run.tape.trade("A", at: 0.5, id: 1)
         try run.tape.quote("A", at: 0.5, bid: 1, ask: 2)
-        try run.go(watermark: 10)
+        try run.advance(to: 10)
         try run.tape.gap("A", from: 0.6, to: 0.7, state: .open, kind: .quote)
-        var published = try run.go(watermark: 10)
+        var published = try run.advance(to: 10)
         #expect(published == ["5s 0"])
-        #expect(run.partial == ["5s 0"])
+        #expect(run.partialBars == ["5s 0"])
         try run.tape.trade("A", at: 0.5, price: 7, id: 1, action: .correction)
-        published = try run.go(watermark: 10)
+        published = try run.advance(to: 10)
         #expect(published == ["1s 0"])
         try run.tape.request("A", from: 0, to: 1)
-        published = try run.go(watermark: 10)
+        published = try run.advance(to: 10)
         #expect(published == ["1s 0", "5s 0"])
-        #expect(run.partial == ["5s 0"])
+        #expect(run.partialBars == ["5s 0"])
     }
 
     @Test("an id is one of its source or group, and people may take back trades of any")

@@ -26,7 +26,7 @@ struct GraphScene {
 
     /// Returns the keys of the published bars.
     @discardableResult
-    mutating func go(watermark: Double) throws -> [String] {
+    mutating func advance(to: Double) throws -> [String] {
         tape.seal(watermark: watermark)
         var output = machine.run(Array(tape.packets[seen...]))
         seen = tape.packets.count
@@ -44,7 +44,8 @@ struct GraphScene {
         }
     }
 
-    var partial: [String] {
+    /// The keys of bars in which ticks may be missing.
+    var partialBars: [String] {
         bars.filter { $0.value.flags.contains(.partial) }.keys.sorted()
     }
 

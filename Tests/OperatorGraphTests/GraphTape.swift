@@ -197,6 +197,7 @@ extension GraphMachine {
         return bytes
     }
 
+    /// Returns the machine that its bytes make.
     func restored() throws -> GraphMachine { try program.machine(bytes) }
 
     /// Returns the ranges of all symbols, or of these, in seconds.
@@ -210,11 +211,11 @@ extension GraphMachine {
         }
     }
 
-    /// Repairs like the owner of the partition, which reads the tape again. `standing` are all bars
-    /// on the tape; `nil` when they are not known. With a small `keeping` the tape is read twice.
+    /// Repairs like the owner of the partition, which reads the tape again. `onTape` are all
+    /// its bars; `nil` when they are not known. With a small `keeping` the tape is read twice.
     /// `readsAll`: also what is older than the plan asks for.
     mutating func repair(
-        _ ranges: [DirtyRange], over packets: [SealedPacket], standing: [Bar]? = nil,
+        _ ranges: [DirtyRange], over packets: [SealedPacket], onTape: [Bar]? = nil,
         keeping: Int = KeptTicks.stepsMax, readsAll: Bool = true
     ) throws -> (output: GraphOutput, repair: GraphRepair) {
         var repair = try #require(GraphRepair(self, ranges, keepingAtMost: keeping))
@@ -229,7 +230,7 @@ extension GraphMachine {
         }
         #expect(repair.unplaced == 0)
         let needs = publishedRanges(of: repair)
-        let published = standing?.filter { bar in
+        let published = onTape?.filter { bar in
             needs.contains {
                 $0.symbol == bar.symbol && $0.series == bar.series
                     && $0.from < bar.closeTime.nanoseconds && bar.openTime.nanoseconds < $0.to

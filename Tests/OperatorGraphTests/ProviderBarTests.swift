@@ -42,9 +42,9 @@ import Testing
                 try run.tape.providerBar(
                     at: start, received: start + 5.5, (1, 1, 1, 1), volume: 1, vwap: 1, count: 1)
             }
-            try run.go(watermark: start + 5)
+            try run.advance(to: start + 5)
         }
-        try run.go(watermark: 70)
+        try run.advance(to: 70)
         // volume 10 + … + 21 = 186; turnover: sum of (100 + i)(10 + i) = 19766
         let vwap = (19_766.0 / 186 * 1e9).rounded() / 1e9
         #expect(values(run.bars["broker-1m 0"]) == [100, 113, 99, 112, vwap, 186, 36])
@@ -69,32 +69,32 @@ import Testing
         ])
         try run.tape.providerBar(at: 0, (10, 12, 9, 11), volume: 5, vwap: 10, count: 2)
         try run.tape.providerBar(at: 55, (20, 21, 19, 20), volume: 5, vwap: 20, count: 2)
-        try run.go(watermark: 58)
+        try run.advance(to: 58)
         // Before the close it changes the bar, and nothing more is said of it.
         try run.tape.providerBar(
             at: 55, (20, 30, 19, 25), volume: 5, vwap: 24, count: 3, isRevised: true)
-        try run.go(watermark: 60)
+        try run.advance(to: 60)
         #expect(values(run.bars["broker-1m 0"]) == [10, 30, 9, 25, 17, 10, 5])
         #expect(run.bars["broker-1m 0"]?.reason == BarReason.closed.rawValue)
         // Within the lateness it is another version.
         try run.tape.providerBar(
             at: 55, (20, 40, 19, 25), volume: 5, vwap: 24, count: 3, isRevised: true)
-        try run.go(watermark: 64)
+        try run.advance(to: 64)
         #expect(run.bars["broker-1m 0"]?.reason == BarReason.late.rawValue && run.versions == 2)
         #expect(run.late.isEmpty)
-        try run.go(watermark: 66)
+        try run.advance(to: 66)
         // Later it is listed, and a repair takes it in, also into the hour that is still open.
         try run.tape.providerBar(
             at: 55, (20, 50, 19, 26), volume: 7, vwap: 24, count: 4, isRevised: true)
-        try run.go(watermark: 90)
+        try run.advance(to: 90)
         #expect(values(run.bars["broker-1m 0"]) == [10, 50, 9, 26, 218.0 / 12, 12, 6].map(nine))
         #expect(run.bars["broker-1m 0"]?.reason == BarReason.bust.rawValue && run.versions == 3)
         #expect(run.late == ["broker-1h -840 windowClosed", "broker-1m 0 windowClosed"])
         // A late bar without the flag is listed, as before.
         try run.tape.providerBar(at: 55, (1, 1, 1, 1))
-        try run.go(watermark: 91)
+        try run.advance(to: 91)
         #expect(run.versions == 3 && run.late.count == 4)
-        try run.go(watermark: 3_610)
+        try run.advance(to: 3_610)
         #expect(Array(values(run.bars["broker-1h -840"])[..<4]) == [10, 50, 9, 26])
     }
 
@@ -138,7 +138,7 @@ import Testing
                 at: Double(index) * 5, (price, price, price, price), volume: nil, vwap: nil,
                 count: nil, kind: .midpoint)
         }
-        try run.go(watermark: 61)
+        try run.advance(to: 61)
         #expect(values(run.bars["t 0"]) == [10, 12, 8, 9, -1, 10, 4])
         #expect(values(run.bars["m 0"]) == [3, 5, 3, 5, -1, 0, 2])
     }
@@ -157,7 +157,7 @@ import Testing
         try run.tape.trade(at: 6, price: 60, size: 2)
         try run.tape.providerBar(at: 60, (11, 14, 10, 12))
         try run.tape.quote(at: 7, bid: 1, ask: 2)
-        try run.go(watermark: 310)
+        try run.advance(to: 310)
         #expect(Array(values(run.bars["1m 0"])[..<4]) == [50, 60, 50, 60])
         #expect(Array(values(run.bars["broker-5s 0"])[..<4]) == [10, 12, 9, 11])
         #expect(Array(values(run.bars["broker-1m 60"])[..<4]) == [11, 14, 10, 12])
@@ -193,11 +193,11 @@ import Testing
             try Nodes.ofProvider("minutes", .node(0), [try Nodes.seconds("broker-1m", 60)]),
         ])
         try run.tape.providerBar(at: 0, (10, 12, 9, 11))
-        try run.go(watermark: 61)
+        try run.advance(to: 61)
         try run.tape.providerBar(at: 0, received: 70, (1, 1, 1, 1), flags: .backfilled)
         try run.tape.providerBar(at: 5, received: 70, (11, 13, 10, 12), flags: .backfilled)
         try run.tape.gap("AAPL", from: 0, to: 60, state: .filled, kind: .providerBar)
-        try run.go(watermark: 75)
+        try run.advance(to: 75)
         #expect(Array(values(run.bars["broker-1m 0"])[..<4]) == [10, 13, 9, 12])
     }
 

@@ -35,7 +35,7 @@ struct RepairRemainderTests {
         let live = machine.run(tape.packets)
         let before = machine
         let (output, repair) = try machine.repair(
-            live.dirty, over: tape.packets, standing: live.bars)
+            live.dirty, over: tape.packets, onTape: live.bars)
         let needs = before.publishedRanges(of: repair)
         #expect(needs.map(\.series) == (ids.count == 1 ? [0] : [0, 0, 1]))
         var last: [[Int64]: Bar] = [:]

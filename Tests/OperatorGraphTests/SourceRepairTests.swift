@@ -55,7 +55,7 @@ struct SourceRepairTests {
                 standing(0, 0, 3..<4), standing(0, 0, 9..<10), standing(0, 1, 5..<10),
             ]
             let found = try machine.repair(
-                ranges(machine, reason), over: packets, standing: live + wrong)
+                ranges(machine, reason), over: packets, onTape: live + wrong)
             let gone = text(found.output.bars, machine).filter { $0.hasSuffix("withdrawn") }
             #expect(
                 gone == (reason == .repair ? ["ibkr 1s 3 withdrawn", "ibkr 5s 5 withdrawn"] : []))
@@ -88,7 +88,7 @@ struct SourceRepairTests {
         let packets = first.packets + second.packets
         let live = machine.run(packets)
         #expect(live.dirty.count == 1)
-        let found = try machine.repair(live.dirty, over: packets, standing: live.bars)
+        let found = try machine.repair(live.dirty, over: packets, onTape: live.bars)
         #expect(text(found.output.bars, machine) == ["ibkr 1s 3 1"])
         #expect(found.repair.unusedChanges == 0)
     }
@@ -127,7 +127,7 @@ struct SourceRepairTests {
         packets += end.packets
         let live = machine.run(packets).bars
         let found = try machine.repair(
-            ranges(machine, .backfill), over: packets, standing: live, keeping: keeping)
+            ranges(machine, .backfill), over: packets, onTape: live, keeping: keeping)
         let ends = found.output.bars.map { "\($0.trades) \($0.open.raw) \($0.close.raw)" }
         #expect(ends == Array(repeating: "10 11000000000 31000000000", count: 2))
     }
@@ -149,7 +149,7 @@ struct SourceRepairTests {
         packets += people.packets
         let live = machine.run(packets)
         #expect(live.dirty.map(\.symbol) == [0, 1])
-        let found = try machine.repair(live.dirty, over: packets, standing: live.bars)
+        let found = try machine.repair(live.dirty, over: packets, onTape: live.bars)
         #expect(text(found.output.bars, machine) == ["ibkr 1s 3 1", "synthetic 1s 3 1"])
         #expect(found.repair.unusedChanges == 0)
     }
@@ -177,7 +177,7 @@ struct SourceRepairTests {
             packets += people.packets
             let live = machine.run(packets).bars
             let found = try machine.repair(
-                ranges(machine, .repair), over: packets, standing: live, keeping: keeping)
+                ranges(machine, .repair), over: packets, onTape: live, keeping: keeping)
             #expect(
                 text(found.output.bars, machine) == [
                     "ibkr 1s 3 \(trades[0])", "synthetic 1s 3 \(trades[1])",
@@ -209,7 +209,7 @@ struct SourceRepairTests {
                 "synthetic 1s 12 1", "synthetic 1s 2 1", "synthetic 1s 22 1",
             ])
         let found = try machine.repair(
-            ranges(machine, .repair), over: packets, standing: first)
+            ranges(machine, .repair), over: packets, onTape: first)
         #expect(text(found.output.bars, machine) == ["synthetic 1s 2 1"])
     }
 }

@@ -105,7 +105,7 @@ import Testing
         live: [Bar], keeping: Int = KeptTicks.stepsMax, of symbols: Range<UInt32>? = nil
     ) throws -> [Bar] {
         try machine.repair(
-            machine.dirty(from: from, to: to, of: symbols), over: packets, standing: live,
+            machine.dirty(from: from, to: to, of: symbols), over: packets, onTape: live,
             keeping: keeping, readsAll: false
         ).output.bars
     }

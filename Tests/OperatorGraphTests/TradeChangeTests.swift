@@ -33,7 +33,7 @@ import Testing
 
         private mutating func mend(_ dirty: [DirtyRange]) throws {
             let (output, repair) = try machine.repair(
-                dirty, over: packets, standing: bars.lastVersions, keeping: keeping)
+                dirty, over: packets, onTape: bars.lastVersions, keeping: keeping)
             bars += output.bars
             unusedChanges += repair.unusedChanges
         }

@@ -35,7 +35,7 @@ struct BarsOnTape {
         for packet in try tape.barPackets(Partition(partition)) { read(packet) }
     }
 
-    private mutating func read(_ packet: TestTape.Standing) {
+    private mutating func read(_ packet: TestTape.StoredPacket) {
         packets += 1
         if packet.header.firstOrdinal != nextOrdinal {
             problems.append("ordinal \(packet.header.firstOrdinal) follows, not \(nextOrdinal)")

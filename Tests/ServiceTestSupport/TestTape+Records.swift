@@ -36,7 +36,7 @@ extension TestTape {
     }
 }
 
-extension TestTape.Standing {
+extension TestTape.StoredPacket {
     /// The packet's records, without its definitions and markers.
     package var records: [RecordOnTape] { RecordOnTape.all(in: payload, header) }
 }

@@ -66,7 +66,8 @@ package struct TestTape: Sendable {
 
     // MARK: stored packets
 
-    package struct Standing: Sendable {
+    /// A packet where it is stored.
+    package struct StoredPacket: Sendable {
         package let subject: String
         package let sequence: UInt64
         package let header: PacketHeader
@@ -75,11 +76,11 @@ package struct TestTape: Sendable {
 
     /// Returns all packets of a stream whose subject begins with the prefix, in order, each proven
     /// by its checksum.
-    package func packets(stream: String, subject prefix: String = "") throws -> [Standing] {
+    package func packets(stream: String, subject prefix: String = "") throws -> [StoredPacket] {
         guard let info = try client.jetStream.streamInfo(stream), info.lastSequence > 0 else {
             return []
         }
-        var found: [Standing] = []
+        var found: [StoredPacket] = []
         for sequence in max(1, info.firstSequence)...info.lastSequence {
             guard let message = try client.jetStream.message(stream: stream, sequence: sequence),
                 message.subject.hasPrefix(prefix)
@@ -88,31 +89,32 @@ package struct TestTape: Sendable {
                 try PacketReader.validate(span)
             }
             found.append(
-                Standing(
+                StoredPacket(
                     subject: message.subject, sequence: sequence, header: header,
                     payload: message.payload))
         }
         return found
     }
 
-    package func tickPackets(_ partition: Partition) throws -> [Standing] {
+    package func tickPackets(_ partition: Partition) throws -> [StoredPacket] {
         try packets(
             stream: names.tickStream(of: partition),
             subject: "\(names.namespace).ticks.\(partition).")
     }
 
-    package func barPackets(_ partition: Partition) throws -> [Standing] {
+    package func barPackets(_ partition: Partition) throws -> [StoredPacket] {
         try packets(stream: names.barStream, subject: names.bars(partition))
             .filter { $0.subject == names.bars(partition) }
     }
 
-    /// Returns the ticks of all partitions, by the last packets' ordinals. It is cheap enough to
-    /// poll.
+    /// Returns the ordinal of the last record on a subject; 0: there is none.
     package func lastOrdinal(stream: String, subject: String) throws -> UInt64 {
         let last = try client.lastPacket(stream: stream, subject: subject)
         return (last?.header.nextOrdinal ?? 1) - 1
     }
 
+    /// Returns how many records a source has on all partitions, by its last ordinals. It is cheap
+    /// enough to poll.
     package func tickCount(source: SourceName) throws -> UInt64 {
         try (0..<names.partitions).map { Partition($0) }.reduce(0) {
             try $0

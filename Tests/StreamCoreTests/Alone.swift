@@ -165,8 +165,9 @@ extension Alone where Machine: BarMaker {
         }
     }
 
-    /// Returns the machine that its bytes make. It has the same bytes.
-    func restored(calendar: SessionCalendar? = nil) throws -> Alone {
+    /// Expects that the machine that its bytes make has the same bytes. Returns that one.
+    @discardableResult
+    func expectRestored(calendar: SessionCalendar? = nil) throws -> Alone {
         let bytes = snapshot
         let machine = try Alone(rule: maker.rule, calendar: calendar, restoring: bytes)
         let isSame = machine.snapshot == bytes
@@ -221,8 +222,9 @@ extension Alone<ResampleMachine> {
         }
     }
 
-    /// Returns the machine that its bytes make. It has the same bytes.
-    func restored() throws -> Alone {
+    /// Expects that the machine that its bytes make has the same bytes. Returns that one.
+    @discardableResult
+    func expectRestored() throws -> Alone {
         let bytes = snapshot
         let machine = try Alone(rule: maker.rule, from: maker.from, restoring: bytes)
         let isSame = machine.snapshot == bytes

@@ -52,8 +52,9 @@ extension BreadthMachine {
             rule: rule, series: series, calendar: nil, partitions: 2, restoring: bytes)
     }
 
-    /// Returns the machine that its bytes make. It has the same bytes.
-    func restored() throws -> BreadthMachine {
+    /// Expects that the machine that its bytes make has the same bytes. Returns that one.
+    @discardableResult
+    func expectRestored() throws -> BreadthMachine {
         let machine = try state.read { try restored($0) }
         #expect(machine.state == state)
         return machine

@@ -118,6 +118,6 @@ enum InactivitySamples {
         run.feed(tape)
         run.repairAll(tape[...])
         expectNaive(run, tape, seed)
-        _ = try run.machine.restored()
+        try run.machine.expectRestored()
     }
 }

@@ -135,9 +135,9 @@ import Testing
     @Test("extents that touch are one, whatever their reasons")
     func extents() {
         let ranges = [
-            DirtyRange(symbol: 1, from: 0, to: 5, reason: 2),
-            DirtyRange(symbol: 1, from: 5, to: 9, reason: 3),
-            DirtyRange(symbol: .max, from: 5, to: 9, reason: 3),
+            DirtyRange(symbol: 1, from: 0, to: 5, reason: BarReason.bust.rawValue),
+            DirtyRange(symbol: 1, from: 5, to: 9, reason: BarReason.gap.rawValue),
+            DirtyRange(symbol: .max, from: 5, to: 9, reason: BarReason.gap.rawValue),
         ]
         let indexed = RepairRanges(extents: ranges)
         #expect(indexed.covers(1, from: 0, to: 9) && !indexed.covers(1, from: 0, to: 10))

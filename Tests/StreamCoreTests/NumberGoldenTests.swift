@@ -113,11 +113,10 @@ struct NumberGoldenTests {
         let inactivity = try inactivity()
         let resample = try resample()
         let breadth = try breadth()
-        #expect(try Golden.checked(number.snapshot, "number") == number.restored().snapshot)
-        #expect(
-            try Golden.checked(inactivity.snapshot, "inactivity") == inactivity.restored().snapshot)
-        #expect(try Golden.checked(resample.snapshot, "resample") == resample.restored().snapshot)
-        #expect(try Golden.checked(breadth.state, "breadth") == breadth.restored().state)
+        try Golden.expect(number.expectRestored().snapshot, "number")
+        try Golden.expect(inactivity.expectRestored().snapshot, "inactivity")
+        try Golden.expect(resample.expectRestored().snapshot, "resample")
+        try Golden.expect(breadth.expectRestored().state, "breadth")
     }
 
     @Test("a state of a version that is not known is refused with both numbers")

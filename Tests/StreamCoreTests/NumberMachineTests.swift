@@ -112,6 +112,6 @@ enum NumberSamples {
             difference(run.last.map { $0.without(.partial) }, expected) == "",
             "TAPELINE_SEED=\(seed)")
         #expect(run.isBalanced, "TAPELINE_SEED=\(seed)")
-        _ = try run.machine.restored(calendar: run.machine.calendar)
+        try run.machine.expectRestored(calendar: run.machine.calendar)
     }
 }

@@ -160,11 +160,11 @@ import Testing
             "s", .sliding(width: 10 * Self.second, hop: 5 * Self.second))
         let machine = Alone(series: try BarSeriesSet([try BarSeries("3s"), sliding]))
         let range = DirtyRange(
-            symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: 2)
+            symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: BarReason.bust.rawValue)
         let extent = machine.extent(of: range)
         #expect(extent.from == 10 * Self.second && extent.to == 30 * Self.second)
         let all = machine.extent(
-            of: DirtyRange(symbol: 0, from: Int64.min, to: Int64.max, reason: 2))
+            of: DirtyRange(symbol: 0, from: Int64.min, to: Int64.max, reason: BarReason.bust.rawValue))
         #expect(all.from == Int64.min && all.to == Int64.max)
     }
 
@@ -203,7 +203,7 @@ import Testing
         }
         #expect(versions.isEmpty)
         run.trade(at: 5, 11)
-        run.machine = try run.machine.restored()
+        run.machine = try run.machine.expectRestored()
         run.advance(to: 600)
         #expect(run.closed.map(\.trades) == [3])
         #expect(run.closed.first?.flags == [.final, .mixedProviders])

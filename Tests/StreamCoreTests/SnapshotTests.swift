@@ -165,7 +165,7 @@ import Testing
         }
         #expect(machine.symbols.providers.isEmpty)
         #expect(machine.symbols.feeds[0] == machine.symbols.feeds[1])
-        _ = try machine.restored()
+        try machine.expectRestored()
     }
 
     // MARK: golden
@@ -175,7 +175,7 @@ import Testing
         let head = OperatorCheckpoint(
             definition: 0x0123_4567_89ab_cdef, generation: 2,
             output: OutputLedger.End(ordinal: 41, checksum: 0xfeed), input: [9, 8, 7])
-        let kept = try Golden.checked(try head.bytes(machine), "checkpoint")
+        let kept = try Golden.expect(try head.bytes(machine), "checkpoint")
         let restored = try OperatorCheckpoint.restore(kept, rule: machine.rule)
         #expect(restored.checkpoint == head)
         #expect(restored.machine.snapshot == machine.snapshot)
@@ -187,8 +187,9 @@ enum Golden {
     private static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("Golden")
 
-    /// Compares with the bytes in a file, and returns those.
-    static func checked(_ bytes: [UInt8], _ name: String) throws -> [UInt8] {
+    /// Expects the bytes of the file with this name, and returns the file's.
+    @discardableResult
+    static func expect(_ bytes: [UInt8], _ name: String) throws -> [UInt8] {
         let file = folder.appendingPathComponent("\(name).hex")
         if !FileManager.default.fileExists(atPath: file.path) {
             try lines(bytes).write(to: file, atomically: true, encoding: .utf8)

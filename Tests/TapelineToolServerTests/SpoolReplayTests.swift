@@ -155,7 +155,7 @@ struct SpoolReplayTests {
         }
 
         /// The packets and ticks on the tape that a person put there.
-        func manual() throws -> (packets: [TestTape.Standing], ticks: [ReplayTick]) {
+        func manual() throws -> (packets: [TestTape.StoredPacket], ticks: [ReplayTick]) {
             let packets = try bench.tape.tickPackets(Partition(1))
                 .filter { $0.header.source == .manual }
             var ticks: [ReplayTick] = []

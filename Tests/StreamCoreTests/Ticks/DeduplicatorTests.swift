@@ -115,7 +115,7 @@ struct DeduplicatorTests {
         var broken = Deduplicator(rule)
         for (index, trade) in tape(seed: seed, count: 4_000).enumerated() {
             if index % 501 == 0 {
-                broken = try broken.restored()
+                broken = try broken.expectRestored()
                 #expect(straight.state == broken.state, "seed \(seed), tick \(index)")
             }
             let (one, other) = (straight.isNew(trade, of: 0), broken.isNew(trade, of: 0))
@@ -136,7 +136,7 @@ struct DeduplicatorTests {
         #expect(isNew(0, 9_050, of: 0) == false)
         #expect(isNew(2, 90_000, of: 1) && isNew(0, 9_099, of: 0) == false)
         #expect(machine.remembered == 2)
-        #expect(try machine.restored().remembered == 2)
+        #expect(try machine.expectRestored().remembered == 2)
     }
 
     @Test("of several sources the one that has the most forgets first")
@@ -196,8 +196,8 @@ struct DeduplicatorTests {
 }
 
 extension Deduplicator {
-    /// Returns the one that its bytes make. It has the same bytes.
-    fileprivate func restored() throws -> Deduplicator {
+    /// Expects that the one that its bytes make has the same bytes. Returns that one.
+    fileprivate func expectRestored() throws -> Deduplicator {
         let copy = try state.read { try Deduplicator(rule, restoring: $0) }
         #expect(copy.state == state)
         return copy

@@ -48,7 +48,7 @@ struct ThrottleTests {
                 let owner = Int(symbol % 2)
                 let trade = TickSamples.trade(
                     symbol: symbol, received: time - Int64(owner) * 40_000_000)
-                if index % 700 == 5 { machine = try restored(machine) }
+                if index % 700 == 5 { machine = try expectRestored(machine) }
                 let expected = naive.passes(trade.header, of: owner)
                 let found = machine.passes(trade.header, of: owner)
                 #expect(found == expected, "seed \(seed), tick \(index)")
@@ -56,7 +56,8 @@ struct ThrottleTests {
         }
     }
 
-    private func restored(_ machine: Throttle) throws -> Throttle {
+    /// Expects that the one that its bytes make has the same bytes. Returns that one.
+    private func expectRestored(_ machine: Throttle) throws -> Throttle {
         let copy = try machine.state.read { try Throttle(machine.rule, restoring: $0) }
         #expect(copy.state == machine.state)
         return copy

@@ -64,8 +64,9 @@ package struct SimulatorFlag<Arguments> {
 package struct SimulatorPage<Arguments> {
     package let program: String
     let about: String
-    /// The flags of its own, by the headings above them.
-    let flags: [(heading: String, flags: [SimulatorFlag<Arguments>])]
+    /// The flags that other simulators do not have, by the headings above them. Those that all have,
+    /// as `--seed`, are `SimulatorFlags`.
+    let ownFlags: [(heading: String, flags: [SimulatorFlag<Arguments>])]
     /// An example of its arguments.
     let example: String
     /// The commands of the control port, separated by bars, and one of them.
@@ -73,15 +74,15 @@ package struct SimulatorPage<Arguments> {
 
     package init(
         _ program: String, about: String,
-        flags: [(heading: String, flags: [SimulatorFlag<Arguments>])], example: String,
+        ownFlags: [(heading: String, flags: [SimulatorFlag<Arguments>])], example: String,
         commands: (usage: String, example: String)
     ) {
-        (self.program, self.about, self.flags) = (program, about, flags)
+        (self.program, self.about, self.ownFlags) = (program, about, ownFlags)
         (self.example, self.commands) = (example, commands)
     }
 
     func help(port: UInt16) -> String {
-        let own = flags.map { heading, flags in
+        let own = ownFlags.map { heading, flags in
             ([heading] + flags.map(\.help)).joined(separator: "\n")
         }
         return """

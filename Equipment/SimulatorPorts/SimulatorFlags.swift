@@ -1,12 +1,13 @@
 package import Primitives
 
-/// The flags that all simulators have.
+/// The flags that all simulators have: where they listen, their logs, and their run.
 package struct SimulatorFlags: Equatable, Sendable {
     /// For clients; 0: any that is free.
     package var port: UInt16
     /// For commands; 0: any that is free.
     package var controlPort: UInt16 = 0
     package var address = "127.0.0.1"
+    /// Of all that happens in the simulated market.
     package var seed: UInt64 = 1
     /// The file of the log of what was sent; `nil`: none is written.
     package var truth: String?
@@ -30,6 +31,7 @@ package struct SimulatorFlags: Equatable, Sendable {
           --truth FILE         every message that was sent, in order, when its last byte went
           --market-log FILE    all that happened in the market, sent or not
 
+        The run
           --seed N             of all that happens, 1 if not given
           --json               tell the ports as one line of JSON
           --tell COMMAND       run no simulator: give the one of --control-port a command
@@ -47,7 +49,7 @@ package struct SimulatorFlags: Equatable, Sendable {
           75  a port is in use
         """
 
-    /// Returns false for a flag that only some simulators have.
+    /// Takes the value of a flag. Returns false for one that only some simulators have.
     mutating func set(_ flag: String, _ value: String) throws(FlagProblem) -> Bool {
         switch flag {
         case "--port": port = UInt16(try Self.number(flag, value, 0...65_535))
@@ -66,6 +68,7 @@ package struct SimulatorFlags: Equatable, Sendable {
         return true
     }
 
+    /// Reads a whole number of this range.
     package static func number(
         _ flag: String, _ value: String, _ range: ClosedRange<Int>
     ) throws(FlagProblem) -> Int {
@@ -141,11 +144,13 @@ package enum SimulatorWish<Arguments> {
 }
 
 extension SimulatorArguments {
+    /// Reads the words after the program's name: flags, each with its value as the next word or after
+    /// an equals sign.
     package static func parse(
         _ words: [String]
     ) throws(FlagProblem) -> SimulatorWish<Self> {
         var arguments = Self()
-        let own = page.flags.flatMap(\.flags)
+        let ownFlags = page.ownFlags.flatMap(\.flags)
         var rest = words[...]
         while let word = rest.popFirst() {
             let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
@@ -156,9 +161,9 @@ extension SimulatorArguments {
                 arguments.flags.isJSON = true
                 continue
             }
-            let found = own.first { $0.name == flag }
-            if let found, found.value == nil, parts.count == 1 {
-                try found.set(&arguments, "")
+            let own = ownFlags.first { $0.name == flag }
+            if let own, own.value == nil, parts.count == 1 {
+                try own.set(&arguments, "")
                 continue
             }
             guard flag.hasPrefix("--") else {
@@ -168,10 +173,10 @@ extension SimulatorArguments {
                 throw FlagProblem("\(flag) wants a value")
             }
             if try arguments.flags.set(flag, value) { continue }
-            guard let found, found.value != nil else {
+            guard let own, own.value != nil else {
                 throw FlagProblem("'\(flag.prefix(64))' is no flag: see --help")
             }
-            try found.set(&arguments, value)
+            try own.set(&arguments, value)
         }
         return .run(arguments)
     }

@@ -23,7 +23,7 @@ struct AlpacaArguments: SimulatorArguments {
                 and bars, connect to it as to the real service, without TLS. All records follow
                 from the seed and the clock; none is real.
                 """,
-            flags: [
+            ownFlags: [
                 ("What", market), ("The account", account),
                 ("A connection", SimulatorFlag.connection(\.settings.web)),
             ],

@@ -22,7 +22,7 @@ struct ExchangeArguments: SimulatorArguments {
                 to the exchange, without TLS. All trades follow from the seed and the clock, and
                 quotes, bars and books from the trades; none is real.
                 """,
-            flags: [
+            ownFlags: [
                 (
                     "What",
                     [

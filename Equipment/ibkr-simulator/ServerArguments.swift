@@ -27,7 +27,7 @@ struct ServerArguments: SimulatorArguments {
                 Clients of Interactive Brokers' socket protocol connect to it as to TWS or IB
                 Gateway. All data follow from the seed and the clock; nothing of it is real.
                 """,
-            flags: [
+            ownFlags: [
                 (
                     "What",
                     [

@@ -18,7 +18,7 @@ struct PolledArguments: SimulatorArguments {
                 FRED, CoinGecko and Alternative.me on one port, without TLS: /fred/, /api/v3/
                 and /fng/. All values follow from the seed and the clock; none is real.
                 """,
-            flags: [
+            ownFlags: [
                 (
                     "What",
                     [

@@ -14,7 +14,7 @@ struct SimulatorFlagsTests {
         static var page: SimulatorPage<Self> {
             SimulatorPage(
                 "made-up", about: "a test",
-                flags: [
+                ownFlags: [
                     (
                         "What",
                         [

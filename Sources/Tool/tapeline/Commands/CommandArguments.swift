@@ -118,6 +118,13 @@ struct CommandArguments {
 
     // MARK: options
 
+    /// Returns the case that the verb names. Words that are no verb of the page were refused before.
+    func verbCase<Verb: RawRepresentable>() throws(ToolError) -> Verb
+    where Verb.RawValue == String {
+        guard let known = Verb(rawValue: verb) else { throw notTaken(verb) }
+        return known
+    }
+
     func has(_ flag: String) -> Bool { options.contains { $0.name == flag } }
 
     func all(_ option: String) -> [String] {

@@ -48,7 +48,7 @@ struct DlqCommand: ToolCommand {
 
     static func read(_ given: CommandArguments) throws(ToolError) -> DlqCommand {
         var command = DlqCommand(
-            verb: Verb(rawValue: given.verb) ?? .list, target: try TapeTarget(given),
+            verb: try given.verbCase(), target: try TapeTarget(given),
             selection: try LetterSelection(given), file: try given.one("--file"),
             asJSON: given.asJSON, isDryRun: given.isDryRun, isConfirmed: given.isConfirmed)
         try command.take(given.words)

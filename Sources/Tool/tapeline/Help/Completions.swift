@@ -94,7 +94,7 @@ struct CompletionsCommand: ToolCommand {
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> CompletionsCommand {
-        CompletionsCommand(shell: Completions.Shell(rawValue: given.verb) ?? .bash)
+        CompletionsCommand(shell: try given.verbCase())
     }
 
     func run(_ tool: Tool) -> ExitCode { tool.say(Completions.script(shell)) }

@@ -42,7 +42,7 @@ struct ExportCommand: ToolCommand {
 
     static func read(_ given: CommandArguments) throws(ToolError) -> ExportCommand {
         var command = ExportCommand(
-            target: try TapeTarget(given), kind: Kind(rawValue: given.verb) ?? .bars,
+            target: try TapeTarget(given), kind: try given.verbCase(),
             symbols: try given.symbols(), series: try given.seriesList(),
             source: try given.source(), from: try given.neededTime("--from"),
             to: try given.time("--to") ?? given.now)

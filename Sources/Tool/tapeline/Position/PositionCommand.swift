@@ -39,7 +39,7 @@ struct PositionCommand: ToolCommand {
 
     static func read(_ given: CommandArguments) throws(ToolError) -> PositionCommand {
         var command = PositionCommand(
-            verb: Verb(rawValue: given.verb) ?? .show, target: try TapeTarget(given))
+            verb: try given.verbCase(), target: try TapeTarget(given))
         for text in given.all("--partition") {
             command.partitions.append(try given.partition(text))
         }

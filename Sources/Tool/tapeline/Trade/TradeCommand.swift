@@ -48,7 +48,7 @@ struct TradeCommand: ToolCommand {
                 "'\(given.words[0].prefix(60))' is no address: 'tapeline tail' and the column "
                     + "tick_id show them as SOURCE/PARTITION/ORDINAL")
         }
-        let action = words[given.verb] ?? .cancel
+        guard let action = words[given.verb] else { throw given.notTaken(given.verb) }
         let (price, size) = (try price(given), try size(given))
         if action == .correct, price == nil, size == nil {
             throw .usage("a correction wants --price, --size or both")

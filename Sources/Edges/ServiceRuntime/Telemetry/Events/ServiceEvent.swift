@@ -11,6 +11,7 @@ public struct ServiceEvent: Sendable {
     package let fields: [(String, LogValue)]
     private let counters: @Sendable (MetricRegistry) -> Void
 
+    /// The arguments without a label are level, name, message and fields.
     /// `count` increases the counters: once per event, even if the log's level suppresses the line.
     public init(
         _ level: LogLevel, _ name: String, _ message: String, fields: [(String, LogValue)],
@@ -23,7 +24,8 @@ public struct ServiceEvent: Sendable {
         counters = count
     }
 
-    /// The same with one field after the other.
+    /// The same with one field after the other:
+    /// `Self(.warning, "spool.full", "the spool is full: ticks wait", ("bytes", .integer(bytes)))`.
     public init(
         _ level: LogLevel, _ name: String, _ message: String, _ fields: (String, LogValue)...,
         count: @escaping @Sendable (MetricRegistry) -> Void = { _ in }
@@ -31,7 +33,8 @@ public struct ServiceEvent: Sendable {
         self.init(level, name, message, fields: fields, count: count)
     }
 
-    /// Returns the event with a counter that it increases by one, declared as in `MetricRegistry`.
+    /// Returns the event with a counter that it increases by one. For docs/metrics.md, `help` says
+    /// what one of it means, `advice` what a person does when it moves, and `by` what its labels are.
     public func counting(
         _ name: String, _ help: String, _ advice: String = "", by: String = "",
         labels: [(String, String)] = []

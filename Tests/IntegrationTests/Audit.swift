@@ -43,7 +43,8 @@ struct Audit {
         var lines: [Substring] = []
         var title: [Substring] = []
         var reads = ""
-        func finish() {
+        /// Adds the check whose lines were read, if it has a title and needs no range.
+        func endCheck() {
             guard title.count == 2, reads != "range" else { return }
             checks.append(
                 Check(
@@ -53,7 +54,7 @@ struct Audit {
         }
         for line in text.split(separator: "\n") where !line.hasPrefix("\\") {
             if let heading = line.firstMatch(of: /^-- check: (.*)$/)?.output.1 {
-                finish()
+                endCheck()
                 title = heading.split(separator: ":", maxSplits: 1)
                 lines = []
             } else if line.hasPrefix("-- reads: ") {
@@ -62,10 +63,11 @@ struct Audit {
                 lines.append(line)
             }
         }
-        finish()
+        endCheck()
         self.checks = checks
     }
 
+    /// Returns the statement for all times, without a range.
     private static func wholeTime(_ sql: String) -> String {
         [("from", "-infinity"), ("before", "-infinity"), ("to", "infinity"), ("after", "infinity")]
             .reduce(sql) { $0.replacing(":'\($1.0)'", with: "'\($1.1)'") }

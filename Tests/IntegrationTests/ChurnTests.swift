@@ -26,7 +26,7 @@ extension IntegrationTests {
                 try pipeline.expectShared(.worker(0), among: workers)
                 try pipeline.expectShared(.writer(0), among: writers)
             }
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         private static let workers = StormSize.size(short: 2, long: 3)
@@ -47,7 +47,7 @@ extension IntegrationTests {
                 #expect(try pipeline.service(role).becomesReady())
             }
             try pipeline.expectShared(.worker(0), among: Self.workers)
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         @Test(
@@ -62,7 +62,7 @@ extension IntegrationTests {
             try pipeline.carryOut(schedule)
             do {
                 try pipeline.expectShared(.worker(0), among: Self.workers)
-                try pipeline.finish()
+                try pipeline.expectAllStored()
             } catch {
                 Issue.record("\(schedule): \(error)")
             }
@@ -82,7 +82,7 @@ extension IntegrationTests {
             try pipeline.nats.restart()
             try pipeline.expectFlow()
             #expect(try pipeline.owners() == before)
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         private func spooled(_ gateway: ServiceProcess) throws -> Double {
@@ -98,14 +98,14 @@ extension IntegrationTests {
                 #expect(try first.becomesReady())
                 // On one host each gateway has a separate spool.
                 let spool = pipeline.folder.file("spool-\(role)-twin")
-                let twin = try pipeline.make(
+                let twin = try pipeline.makeProcess(
                     role, role == .gateway ? ["GATEWAY_SPOOL": spool] : [:])
                 #expect(try twin.waits(because: "another process"))
                 first.kill()
                 #expect(try twin.becomesReady())
                 pipeline.replace(role, by: twin)
             }
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         @Test("NATS away: ticks go into the spool, memory stays flat, and all of it is stored")
@@ -126,7 +126,7 @@ extension IntegrationTests {
             #expect(after - before < 16 * 1_048_576)
             try pipeline.nats.start()
             #expect(try eventually(within: 600) { try spooled(gateway) == 0 })
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
     }
 }

@@ -60,7 +60,7 @@ extension IntegrationTests {
             }
             #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
-            try pipeline.finish(within: 240)
+            try pipeline.expectAllStored(within: 240)
         }
 
         @Test("a frozen server: the members on it pause, and are taken over once")
@@ -70,7 +70,7 @@ extension IntegrationTests {
             #expect(try pipeline.end(.worker(1)) == 0)
             pipeline.replace(
                 .worker(1),
-                by: try pipeline.make(.worker(1), ["NATS_URL": cluster.nodes[2].url]))
+                by: try pipeline.makeProcess(.worker(1), ["NATS_URL": cluster.nodes[2].url]))
             try pipeline.expectShared(.worker(0), among: 2)
             let before = try pipeline.owners()
             cluster.nodes[2].pause()
@@ -84,7 +84,7 @@ extension IntegrationTests {
             cluster.nodes[2].resume()
             #expect(eventually { cluster.isWhole })
             try pipeline.expectShared(.worker(0), among: 2)
-            try pipeline.finish(within: 240)
+            try pipeline.expectAllStored(within: 240)
         }
 
         @Test(
@@ -103,7 +103,7 @@ extension IntegrationTests {
             try expectFlow(pipeline)
             #expect(try self.owners(pipeline) == owners)
             #expect(losses(pipeline).isEmpty)
-            try pipeline.finish(within: 240)
+            try pipeline.expectAllStored(within: 240)
         }
     }
 }

@@ -115,6 +115,7 @@ struct FaultSchedule: CustomStringConvertible {
 func pass(milliseconds: Int) { poll(nil, 0, Int32(milliseconds)) }
 
 extension Pipeline {
+    /// Lets the faults happen at their times.
     func carryOut(_ schedule: FaultSchedule) throws {
         let begin = ContinuousClock.now
         for step in schedule.steps {
@@ -147,10 +148,10 @@ extension Pipeline {
         }
     }
 
-    /// Ends a source without an end of its own, and expects that all its ticks are stored.
-    func finish(within seconds: Double = 120) throws {
+    /// Ends the source, expects that all its ticks are stored and audited, and stops all services.
+    func expectAllStored(within seconds: Double = 120) throws {
         if load.ticks == 0 { try endSource() }
-        try drain(within: seconds)
+        try expectDrained(within: seconds)
         try expectCleanAudit()
         stopAll()
     }

@@ -49,7 +49,7 @@ extension IntegrationTests {
         func steps() throws {
             let pipeline = try Pipeline(Pipeline.Load(ticks: 6_000, rate: 200, seed: 21))
             let clock = try FakeClock(pipeline.folder)
-            let gateway = try pipeline.make(.gateway, clock.environment)
+            let gateway = try pipeline.makeProcess(.gateway, clock.environment)
             pipeline.replace(.gateway, by: gateway)
             try pipeline.start(.worker(0), .worker(1), .writer)
             #expect(try eventually { try pipeline.generated > 200 })
@@ -62,7 +62,7 @@ extension IntegrationTests {
                 #expect(isTold, "\(ahead) s ahead: \(gateway.output.suffix(3_000))")
             }
             #expect(try pipeline.generated < 6_000, "the ticks ended before the clock was right")
-            try pipeline.drain()
+            try pipeline.expectDrained()
             // A watermark that had followed the clock would have made every tick late.
             #expect(try pipeline.number("SELECT count(*) FROM late_ticks") == 0)
             try pipeline.expectCleanAudit()

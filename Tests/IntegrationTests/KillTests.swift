@@ -26,7 +26,7 @@ extension IntegrationTests {
                     try pipeline.killAndRestart(victim)
                 }
             }
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         @Test(
@@ -47,7 +47,7 @@ extension IntegrationTests {
                 pass(milliseconds: Int.random(in: 1...500, using: &random))
                 try strike(pipeline, &random)
             }
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         @Test(
@@ -61,7 +61,7 @@ extension IntegrationTests {
             try pipeline.startAll()
             try pipeline.carryOut(schedule)
             do {
-                try pipeline.finish()
+                try pipeline.expectAllStored()
             } catch {
                 Issue.record("\(schedule): \(error)")
             }
@@ -114,7 +114,7 @@ extension IntegrationTests {
             try failPostgres(pipeline)
             try failValkey(pipeline)
             try freeze(pipeline)
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
 
         /// Killed, stopped in order and frozen: everybody goes on by itself.
@@ -169,7 +169,7 @@ extension IntegrationTests {
                 let zombie = try pipeline.service(role)
                 zombie.signal(SIGSTOP)
                 let name = "\(role)-successor"
-                let successor = try pipeline.make(
+                let successor = try pipeline.makeProcess(
                     role,
                     ["MDS_MEMBER": name].merging(
                         role == .gateway ? ["GATEWAY_SPOOL": pipeline.folder.file(name)] : [:]

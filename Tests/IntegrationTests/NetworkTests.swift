@@ -94,7 +94,7 @@ extension IntegrationTests {
                 }
             }
             proxy.calm()
-            try pipeline.finish()
+            try pipeline.expectAllStored()
         }
     }
 }

@@ -17,7 +17,7 @@ extension IntegrationTests.LiveTests {
             init() throws {
                 broker = try SimulatorProcess()
                 pipeline = try Pipeline.live()
-                gateway = try pipeline.make(
+                gateway = try pipeline.makeProcess(
                     .gateway(1),
                     [
                         "GATEWAY_SOURCE": "ibkr", "GATEWAY_PROVIDER": "ibkr",

@@ -29,7 +29,7 @@ extension IntegrationTests {
             for role in Pipeline.Role.usual {
                 #expect(try pipeline.service(role).becomesReady())
             }
-            try pipeline.drain()
+            try pipeline.expectDrained()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()
         }

@@ -79,6 +79,8 @@ final class Pipeline: Sendable {
     private static let valkeyPassword = "hot-secret-2c7"
 
     static let namespace = "md"
+    /// The default of MDS_PARTITIONS.
+    static let partitions = 8
     /// The passwords of the shipped configuration's users.
     static let natsPasswords = [
         "gateway": "gateway-secret-51c", "operator": "operator-secret-7b2",
@@ -193,7 +195,7 @@ final class Pipeline: Sendable {
     /// Migrates the pipeline's database, or another one of its server.
     func migrate(_ other: String? = nil) throws {
         let environment = migratorEnvironment.merging(["POSTGRES_DB": other ?? database]) { $1 }
-        try finish("store-writer", ["migrate"], environment)
+        try runProgram("store-writer", ["migrate"], environment)
     }
 
     /// Makes the streams as the tool `tapeline` does, or enlarges existing ones.
@@ -202,16 +204,17 @@ final class Pipeline: Sendable {
         tool["NATS_USER"] = "tool"
         tool["NATS_PASSWORD"] = Self.natsPasswords["tool"]
         tool["MDS_STREAM_BYTES"] = streamBytes ?? load.streamBytes
-        try finish("tapeline", ["setup"], tool)
+        try runProgram("tapeline", ["setup"], tool)
     }
 
     /// Writes the source's recording to a file, as the tool `tapeline` does.
     func record(_ source: String, to path: String) throws {
-        try finish(
+        try runProgram(
             "tapeline", ["record", "--source", source, "-o", path, "--no-bars"], toolEnvironment)
     }
 
-    private func finish(
+    /// Runs a program to its end, which has to be a success.
+    private func runProgram(
         _ product: String, _ arguments: [String], _ environment: [String: String]
     ) throws {
         let run = try ServiceProcess(
@@ -292,7 +295,7 @@ final class Pipeline: Sendable {
     }
 
     /// Makes a process that the caller keeps. It may run beside the present one of its role.
-    func make(
+    func makeProcess(
         _ role: Role, _ changes: [String: String] = [:], arguments: [String] = []
     ) throws -> ServiceProcess {
         try ServiceProcess(
@@ -301,7 +304,7 @@ final class Pipeline: Sendable {
     }
 
     func start(_ roles: Role...) throws {
-        for role in roles { running[role] = try make(role) }
+        for role in roles { running[role] = try makeProcess(role) }
     }
 
     func startAll() throws { for role in Role.usual { try start(role) } }
@@ -347,7 +350,7 @@ final class Pipeline: Sendable {
             for (key, owner) in owners where key.hasPrefix("\(group).") {
                 shares[owner.member, default: 0] += 1
             }
-            return shares.values.reduce(0, +) == 8 && shares.count == count
+            return shares.values.reduce(0, +) == Self.partitions && shares.count == count
                 && (shares.values.max() ?? 0) - (shares.values.min() ?? 0) <= 1
         }
         let logs = running.filter { $0.key.product == role.product }.values
@@ -373,6 +376,7 @@ final class Pipeline: Sendable {
         try postgres.psql("SET search_path TO \(Self.namespace); \(sql)", database: database)
     }
 
+    /// Returns the one number that a query has; -1: it has none.
     func number(_ sql: String) throws -> Int { Int(try query(sql)) ?? -1 }
 
     /// Expects ticks to reach the tape and the database.
@@ -384,10 +388,12 @@ final class Pipeline: Sendable {
 
     // MARK: the end of a run
 
+    /// How many ticks the gateway has made.
     var generated: Int {
         get throws { try service(.gateway).status().at("gateway", "generated")?.int ?? 0 }
     }
 
+    /// Returns the last packet of each lane of ticks.
     func lastOrdinals() throws -> [TapeInspector.Head] {
         let inspector = try inspector()
         return try (0..<4).flatMap {
@@ -419,13 +425,13 @@ final class Pipeline: Sendable {
         state.withLock { $0.load.ticks = onTape + 2 * $0.load.rate }
         let ticks = ["SYNTHETIC_TICKS": "\(load.ticks)"]
         for (role, environment) in zip(gateways, environments) {
-            running[role] = try make(role, environment.merging(ticks) { $1 })
+            running[role] = try makeProcess(role, environment.merging(ticks) { $1 })
         }
     }
 
     /// Waits until the source has finished, everything is stored, and each trade is in a bar of the
     /// given series.
-    func drain(series: [String] = ["1s"], within seconds: Double = 120) throws {
+    func expectDrained(series: [String] = ["1s"], within seconds: Double = 120) throws {
         var state = ""
         func reached(_ what: String, _ condition: () throws -> Bool) throws {
             let isReached = try eventually(within: seconds, condition)
@@ -499,7 +505,7 @@ final class Pipeline: Sendable {
         return lines.suffix(20).joined(separator: "\n")
     }
 
-    /// Ends all processes at once with SIGTERM. Expects a clean end, and no forbidden output.
+    /// Ends all processes together with SIGTERM. Expects a clean end, and no forbidden output.
     func stopAll(_ location: SourceLocation = #_sourceLocation) {
         for service in running.values { service.signal(SIGTERM) }
         for (role, service) in running {

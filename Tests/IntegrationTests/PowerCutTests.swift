@@ -26,7 +26,7 @@ extension IntegrationTests {
                 try disk.cut { pipeline.nats.kill() }
                 try pipeline.nats.start()
             }
-            try pipeline.drain()
+            try pipeline.expectDrained()
             try pipeline.expectCleanAudit()
             pipeline.stopAll()
             withExtendedLifetime(disk) {}

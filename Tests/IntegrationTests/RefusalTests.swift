@@ -10,7 +10,7 @@ extension IntegrationTests.StoredTests {
         func wrongNatsPassword() throws {
             let pipeline = try Pipeline.stored()
             for role in Pipeline.Role.further {
-                let service = try pipeline.make(role, ["NATS_PASSWORD": "wrong-secret-f00"])
+                let service = try pipeline.makeProcess(role, ["NATS_PASSWORD": "wrong-secret-f00"])
                 service.expectEnd(
                     saying: "NATS_PASSWORD", secrets: pipeline.secrets + ["wrong-secret-f00"])
             }
@@ -19,7 +19,7 @@ extension IntegrationTests.StoredTests {
         @Test("A user at NATS without the rights is told of in the log and by readiness")
         func wrongRights() throws {
             let pipeline = try Pipeline.stored()
-            let service = try pipeline.make(
+            let service = try pipeline.makeProcess(
                 .gateway(9),
                 [
                     "GATEWAY_SOURCE": "refused",
@@ -38,7 +38,7 @@ extension IntegrationTests.StoredTests {
         func otherPartitions() throws {
             let pipeline = try Pipeline.stored()
             for role in Pipeline.Role.further {
-                let service = try pipeline.make(role, ["MDS_PARTITIONS": "16"])
+                let service = try pipeline.makeProcess(role, ["MDS_PARTITIONS": "16"])
                 service.expectEnd(saying: "MDS_PARTITIONS", secrets: pipeline.secrets)
             }
         }

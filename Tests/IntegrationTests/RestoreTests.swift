@@ -42,7 +42,7 @@ extension IntegrationTests {
         func tapeDestroyed() throws {
             let pipeline = try Pipeline(Self.load)
             try pipeline.startAll()
-            try pipeline.drain()
+            try pipeline.expectDrained()
             let lasts = try pipeline.query(
                 "SELECT sum(last_ordinal) FROM sink_source_ordinals WHERE input = 'ticks'")
             let bars = try pipeline.number(Self.bars)

@@ -47,7 +47,7 @@ extension IntegrationTests {
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE usename = '\(pipeline.database)'
                 """)
-            try pipeline.drain()
+            try pipeline.expectDrained()
             // The logs do contain messages of a deep level.
             let isDeep = eventually {
                 services.contains { $0.events.contains { $0["level"]?.string == "debug" } }

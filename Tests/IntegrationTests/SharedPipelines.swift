@@ -48,7 +48,7 @@ private let liveStack = Result { try Pipeline.lasting(Pipeline.Load(ticks: 0, ra
 private let storedStack = Result { () throws -> Pipeline in
     let load = Pipeline.Load(ticks: 12_000, rate: 50, backlogSeconds: 310)
     let pipeline = try Pipeline.lasting(load)
-    try pipeline.drain(series: ["1s", "1m"])
+    try pipeline.expectDrained(series: ["1s", "1m"])
     return pipeline
 }
 

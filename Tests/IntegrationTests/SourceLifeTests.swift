@@ -54,10 +54,10 @@ struct SourceLifeTests {
     func life() throws {
         let pipeline = try Pipeline(Pipeline.Load(ticks: 100_000_000, rate: 40))
         let graph = try pipeline.folder.write(Self.graph, to: "life.yaml")
-        let worker = try pipeline.make(.worker(0), ["OPERATOR_GRAPH": graph])
+        let worker = try pipeline.makeProcess(.worker(0), ["OPERATOR_GRAPH": graph])
         pipeline.replace(.worker(0), by: worker)
         try pipeline.start(.gateway, .writer)
-        let other = try pipeline.make(.gateway(1), Self.other)
+        let other = try pipeline.makeProcess(.gateway(1), Self.other)
         pipeline.replace(.gateway(1), by: other)
         try expectValues(pipeline, after: 0, "with both")
 
@@ -76,7 +76,7 @@ struct SourceLifeTests {
             })
 
         // Its gateway takes the retirement back, and says so.
-        let again = try pipeline.make(.gateway(1), Self.other)
+        let again = try pipeline.makeProcess(.gateway(1), Self.other)
         pipeline.replace(.gateway(1), by: again)
         #expect(try again.becomesReady())
         #expect(eventually { again.event("gateway.source_returned") != nil })

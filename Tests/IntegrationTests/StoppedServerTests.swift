@@ -42,7 +42,7 @@ extension IntegrationTests {
             ]
             for role in roles {
                 // So long that no member on a busy machine misses its own heartbeats.
-                pipeline.replace(role, by: try pipeline.make(role, ["MDS_LEASE": "3s"]))
+                pipeline.replace(role, by: try pipeline.makeProcess(role, ["MDS_LEASE": "3s"]))
             }
             try pipeline.expectShared(.worker(0), among: 2)
             try pipeline.expectShared(.writer(0), among: 2)

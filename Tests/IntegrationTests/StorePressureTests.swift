@@ -15,7 +15,7 @@ extension IntegrationTests {
             let pipeline = try Pipeline(
                 Pipeline.Load(ticks: ticks, pace: "full"), withDatabase: false)
             pipeline.replace(
-                .gateway, by: try pipeline.make(.gateway, ["GATEWAY_LAG_MAX": "0"]))
+                .gateway, by: try pipeline.makeProcess(.gateway, ["GATEWAY_LAG_MAX": "0"]))
             let gateway = try pipeline.service(.gateway)
             let isDone = try eventually(within: 120) {
                 let status = try gateway.status()
@@ -47,7 +47,7 @@ extension IntegrationTests {
 
             pipeline.replace(
                 .gateway,
-                by: try pipeline.make(
+                by: try pipeline.makeProcess(
                     .gateway,
                     [
                         "GATEWAY_PROVIDER": "replay", "GATEWAY_SOURCE": "replayed",

@@ -17,7 +17,7 @@ extension IntegrationTests {
             let load = Pipeline.Load(ticks: 6_000, rate: 50, backlogSeconds: 190, seed: 21)
             let pipeline = try Pipeline(load, certificates: certificates)
             try pipeline.startAll()
-            try pipeline.drain(series: ["1s", "1m"])
+            try pipeline.expectDrained(series: ["1s", "1m"])
             try expectRows(pipeline)
             try expectRefusedNats(pipeline, certificates)
             try expectRefusedDatabase(pipeline, certificates)
@@ -60,7 +60,7 @@ extension IntegrationTests {
             ]
             for role in Pipeline.Role.further {
                 for (changes, reason) in mistakes {
-                    let service = try pipeline.make(role, changes)
+                    let service = try pipeline.makeProcess(role, changes)
                     service.expectEnd(saying: reason, secrets: pipeline.secrets)
                 }
             }
@@ -79,7 +79,7 @@ extension IntegrationTests {
                 (["POSTGRES_SSLMODE": "disable", "POSTGRES_SSLROOTCERT": ""], "no encryption"),
             ]
             for (changes, reason) in mistakes {
-                let writer = try pipeline.make(.writer(9), changes)
+                let writer = try pipeline.makeProcess(.writer(9), changes)
                 #expect(try writer.waits(because: reason))
                 #expect(writer.stop() == 0, "\(writer.output)")
                 writer.expectCleanOutput(secrets: pipeline.secrets)
@@ -94,7 +94,7 @@ extension IntegrationTests {
             try pipeline.nats.rewriteConfiguration("/server.", "/old.")
             try pipeline.nats.start()
             for role in Pipeline.Role.further {
-                try pipeline.make(role).expectEnd(
+                try pipeline.makeProcess(role).expectEnd(
                     saying: "certificate has expired", secrets: pipeline.secrets)
             }
             #expect(try gateway.waits(because: "certificate has expired"))

@@ -24,7 +24,7 @@ extension IntegrationTests {
                 (["POSTGRES_SSLMODE": "require"], "SSL"),
             ]
             for (changes, reason) in mistakes {
-                let writer = try pipeline.make(.writer, changes)
+                let writer = try pipeline.makeProcess(.writer, changes)
                 #expect(try writer.waits(because: reason))
                 #expect(writer.stop() == 0, "\(writer.output)")
                 writer.expectCleanOutput(secrets: pipeline.secrets + ["wrong-secret-f00"])
@@ -34,7 +34,7 @@ extension IntegrationTests {
         @Test("A password that is set right in the database needs no restart")
         func passwordMended() throws {
             let pipeline = try tape.get()
-            let writer = try pipeline.make(.writer, ["POSTGRES_PASSWORD": "new-secret-b1b"])
+            let writer = try pipeline.makeProcess(.writer, ["POSTGRES_PASSWORD": "new-secret-b1b"])
             #expect(try writer.waits(because: "check user and password"))
             try pipeline.postgres.psql(
                 "ALTER ROLE \(pipeline.database) PASSWORD 'new-secret-b1b'")
@@ -53,7 +53,7 @@ extension IntegrationTests {
             ]
             let pipeline = try tape.get()
             for (changes, reason) in mistakes {
-                let writer = try pipeline.make(.writer, changes)
+                let writer = try pipeline.makeProcess(.writer, changes)
                 #expect(try writer.isDegraded(because: reason))
                 try pipeline.expectFlow()
                 #expect(writer.stop() == 0)

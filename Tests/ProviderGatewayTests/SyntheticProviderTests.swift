@@ -129,15 +129,15 @@ struct SyntheticProviderTests {
             }
             start = start.advanced(byNanoseconds: Int64(random.next() % 5_000_000_000))
         }
-        finish(settings, marks, start, &onTape)
+        takeTheRest(settings, marks, start, &onTape)
         for indexes in onTape.values {
             #expect(zip(indexes, indexes.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed)")
         }
         #expect(onTape.values.flatMap { $0 }.sorted() == Array(0..<400), "seed \(seed)")
     }
 
-    /// Takes all ticks that are left.
-    private func finish(
+    /// Takes all ticks that are left, and expects the end of the market.
+    private func takeTheRest(
         _ settings: SyntheticTicks.Settings, _ marks: [Int: SyntheticTicks.Mark],
         _ start: Timestamp, _ onTape: inout [Int: [UInt64]]
     ) {

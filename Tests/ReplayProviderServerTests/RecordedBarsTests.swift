@@ -56,7 +56,7 @@ struct RecordedBarsTests {
     func complete() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rba", partitions: 4)
-        try bench.market(tape, ticks: 3_000)
+        try bench.putMarket(on: tape, ticks: 3_000)
         let worker = try bench.program("operator-worker", tape)
         #expect(try eventually { try LastBars(tape).bars.count > 20 })
         #expect(worker.stop() == 0)
@@ -83,7 +83,7 @@ struct RecordedBarsTests {
     func lost() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rbb", partitions: 4)
-        try bench.market(tape, ticks: 500)
+        try bench.putMarket(on: tape, ticks: 500)
         let path = bench.folder.file("a.tape")
         let (writer, none) = try bench.record(bench.range(tape), to: path)
         #expect(writer.bars == 0 && none.isEmpty)
@@ -133,7 +133,7 @@ struct RecordedBarsTests {
     func watermarks() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let tape = try TestTape(bench.server, namespace: "rbc", partitions: 4)
-        try bench.market(tape, ticks: 10)
+        try bench.putMarket(on: tape, ticks: 10)
         let path = bench.folder.file("a.tape")
         var range = bench.range(tape)
         range.source = try #require(SourceName("quiet"))

@@ -50,7 +50,7 @@ struct ReplayBench {
     }
 
     /// Has a gateway put a market on the tape at full speed, and stops it in order.
-    func market(_ tape: TestTape, ticks: Int, rate: Int = 200, seed: Int = 7) throws {
+    func putMarket(on tape: TestTape, ticks: Int, rate: Int = 200, seed: Int = 7) throws {
         let gateway = try gateway(
             tape,
             [
@@ -65,7 +65,7 @@ struct ReplayBench {
     }
 
     /// Runs a gateway's replay until this many records are on the tape, and ends it in order.
-    func finish(_ tape: TestTape, _ environment: [String: String], records: Int) throws {
+    func replayAll(onto tape: TestTape, _ environment: [String: String], records: Int) throws {
         let gateway = try gateway(tape, environment)
         let isThere = try eventually {
             try gateway.log.contains("replay.finished")
@@ -75,8 +75,10 @@ struct ReplayBench {
         #expect(gateway.stop() == 0)
     }
 
-    /// Kills a gateway when more than this many records are on the tape.
-    func kill(_ tape: TestTape, _ environment: [String: String], behind records: Int) throws {
+    /// Runs a gateway's replay, and kills it when more than this many records are on the tape.
+    func replayAndKill(
+        onto tape: TestTape, _ environment: [String: String], after records: Int
+    ) throws {
         let gateway = try gateway(tape, environment)
         let isHere = try eventually {
             try tape.tickCount(source: source) > UInt64(records)

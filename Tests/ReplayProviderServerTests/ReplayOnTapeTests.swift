@@ -15,7 +15,7 @@ struct ReplayOnTapeTests {
         let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = try bench.tapes(("rpa", 4), ("rpb", 3))
         let ticks = 30_000
-        try bench.market(old, ticks: ticks)
+        try bench.putMarket(on: old, ticks: ticks)
         let path = bench.folder.file("market.tape")
         let written = try bench.record(old, to: path)
         #expect(written.ticks == UInt64(ticks))
@@ -24,10 +24,10 @@ struct ReplayOnTapeTests {
         let replay = ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"]
         for part in 1...3 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "12"]
-            try bench.kill(new, replay.merging(slow) { $1 }, behind: part * 4_000)
+            try bench.replayAndKill(onto: new, replay.merging(slow) { $1 }, after: part * 4_000)
             #expect(try new.tickCount(source: bench.source) < UInt64(ticks))
         }
-        try bench.finish(new, replay, records: ticks)
+        try bench.replayAll(onto: new, replay, records: ticks)
         let found = try SymbolsOnTape(new, bench.source)
         #expect(found.count == ticks)
         #expect(try found == SymbolsOnTape(old, bench.source))
@@ -37,7 +37,7 @@ struct ReplayOnTapeTests {
     func bars() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = try bench.tapes(("rpc", 4), ("rpd", 3))
-        try bench.market(old, ticks: 20_000)
+        try bench.putMarket(on: old, ticks: 20_000)
         let path = bench.folder.file("market.tape")
         _ = try bench.record(old, to: path)
         let gateway = try bench.gateway(
@@ -72,15 +72,15 @@ struct ReplayOnTapeTests {
     func fromTape() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = try bench.tapes(("rpe", 4), ("rpf", 6))
-        try bench.market(old, ticks: 5_000)
+        try bench.putMarket(on: old, ticks: 5_000)
         let original = try SymbolsOnTape(old, bench.source)
         let wanted = ["AAPL", "SPY"]
         let count = wanted.reduce(0) { $0 + (original.entries[$1]?.count ?? 0) }
         #expect(count > 100)
         let to = bench.range(old).to
         for _ in 0..<2 {
-            try bench.finish(
-                new,
+            try bench.replayAll(
+                onto: new,
                 [
                     "GATEWAY_PROVIDER": "replay", "REPLAY_NAMESPACE": "rpe", "REPLAY_TO": "\(to)",
                     "REPLAY_SYMBOLS": wanted.joined(separator: ","), "REPLAY_SPEED": "full",
@@ -94,10 +94,10 @@ struct ReplayOnTapeTests {
     func foreign() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = try bench.tapes(("rpg", 2), ("rph", 2))
-        try bench.market(old, ticks: 2_000)
+        try bench.putMarket(on: old, ticks: 2_000)
         let path = bench.folder.file("market.tape")
         _ = try bench.record(old, to: path)
-        try bench.market(new, ticks: 500, seed: 8)
+        try bench.putMarket(on: new, ticks: 500, seed: 8)
         let gateway = try bench.gateway(
             new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"])
         #expect(eventually { gateway.log.contains("replay.failed") })
@@ -109,7 +109,7 @@ struct ReplayOnTapeTests {
     func tool() throws {
         let bench = try ReplayBench(NatsServer.shared())
         let (old, new) = try bench.tapes(("rpi", 2), ("rpj", 5))
-        try bench.market(old, ticks: 3_000)
+        try bench.putMarket(on: old, ticks: 3_000)
         let worker = try bench.program("operator-worker", old)
         #expect(try eventually { try LastBars(old).bars.count > 20 })
         #expect(worker.stop() == 0)

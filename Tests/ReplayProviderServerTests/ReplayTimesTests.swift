@@ -30,9 +30,9 @@ struct ReplayTimesTests {
             "REPLAY_SHIFT": "now",
         ]
         for part in 1...2 {
-            try bench.kill(new, replay, behind: part * market.records / 4)
+            try bench.replayAndKill(onto: new, replay, after: part * market.records / 4)
         }
-        try bench.finish(new, replay, records: market.records)
+        try bench.replayAll(onto: new, replay, records: market.records)
         let found = try SymbolsOnTape(new, bench.source)
         let original = try SymbolsOnTape(old, bench.source)
         let first = try #require(original.entries["AAPL"]?.first?.record.record.header)
@@ -54,8 +54,8 @@ struct ReplayTimesTests {
         let path = bench.folder.file("mixed.tape")
         _ = try bench.record(old, to: path)
         let begun = SystemClock().now()
-        try bench.finish(
-            new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "2.5"],
+        try bench.replayAll(
+            onto: new, ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "2.5"],
             records: market.records)
         try SymbolsOnTape(new, bench.source).expectEqual(to: SymbolsOnTape(old, bench.source))
         for record in try new.records(of: bench.source) {

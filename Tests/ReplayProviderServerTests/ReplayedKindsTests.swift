@@ -31,9 +31,10 @@ struct ReplayedKindsTests {
         let replay = ["GATEWAY_PROVIDER": "replay", "REPLAY_FILE": path, "REPLAY_SPEED": "full"]
         for part in 1...4 {
             let slow = ["GATEWAY_PACKETS_PER_SECOND": "10"]
-            try bench.kill(new, replay.merging(slow) { $1 }, behind: part * market.records / 6)
+            try bench.replayAndKill(
+                onto: new, replay.merging(slow) { $1 }, after: part * market.records / 6)
         }
-        try bench.finish(new, replay, records: market.records)
+        try bench.replayAll(onto: new, replay, records: market.records)
         let found = try SymbolsOnTape(new, bench.source)
         found.expectEqual(to: original)
     }

@@ -188,7 +188,7 @@ struct DatabaseModeTests {
             try bench.database.expectSoon(
                 "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals", "1188",
                 "\(mode): \(running.reasons)")
-            try bench.finish(running)
+            try bench.stopAndAudit(running)
             contents[mode] = try checksums(bench.database)
         }
         let plain = try #require(contents[.plain])

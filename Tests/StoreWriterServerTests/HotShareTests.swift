@@ -113,7 +113,7 @@ struct HotShareTests {
         try publish(&sources, 401)
         #expect(try shows(401))
         #expect(metric(running, "left_out_total") == 0)
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("values come to Valkey before the database was ever there")

@@ -113,7 +113,7 @@ struct ManyDaysTests {
         try publishTicks(bench, 0, packets: 60)
         let running = try bench.start(["WRITER_THREADS": "1"])
         #expect(bench.isComplete([1_200]), "\(bench.shown) \(running.reasons)")
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("bars of many series of a compressed day are corrected in one transaction")

@@ -7,7 +7,8 @@ import Synchronization
 
 /// Packets that are published while the test continues.
 final class PublishedLoad {
-    static let ticks = 10
+    /// The ticks of each packet.
+    static let ticksPerPacket = 10
 
     private let thread: ServiceThread
     private let failure: Failure
@@ -28,10 +29,11 @@ final class PublishedLoad {
 
     private static func publish(_ bench: WriterBench, _ partitions: Int, _ packets: Int) throws {
         var load = try TestTicks(bench, partitions: partitions)
-        try load.publish(packets: packets, of: ticks)
+        try load.publish(packets: packets, of: ticksPerPacket)
     }
 
-    func finish() throws {
+    /// Waits until all are published. Throws what the thread threw.
+    func waitUntilPublished() throws {
         thread.join()
         try failure.outcome.withLock { $0 }?.get()
     }

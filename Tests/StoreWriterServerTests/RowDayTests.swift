@@ -84,7 +84,7 @@ struct RowDayTests {
         bytes[message + 2] = 0x7e
         bytes[message + 3] = 0x80
         bytes.replaceSubrange((message + 8)..., with: [0xab, 0xcd])
-        try scene.write([StoreScene.repaired(bytes)])
+        try scene.write([StoreScene.resealed(bytes)])
         #expect(try scene.letters().isEmpty)
         #expect(try oldRows("events", scene) == "1")
     }

@@ -108,6 +108,6 @@ struct SchemaCheckTests {
         try bench.database.expect("SELECT count(*) FROM sink_positions", "0")
         try bench.database.psql("ALTER TABLE trade_rows DROP COLUMN desk")
         #expect(bench.isComplete([20]), "\(bench.shown)")
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 }

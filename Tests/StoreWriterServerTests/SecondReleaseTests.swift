@@ -49,7 +49,7 @@ struct SecondReleaseTests {
 
         try publish()
         #expect(bench.isComplete([ticks]), "\(bench.shown) \(running.reasons)")
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
         try bench.database.expect(
             "SELECT count(*) FROM trade_rows WHERE venue = ''", "\(ticks / 4 * 3)")
         try bench.database.expect(

@@ -10,12 +10,14 @@ import Testing
 /// Rows of the tables beside trades, quotes and bars, as text.
 struct SinkBench {
     static let time: Int64 = 1_700_000_000_123_456_789
+    /// Symbols with every character that a row, a COPY or a CSV might take for its own.
     static let names = ["AAPL", "日経\\225 'x'|", "BTC/USD", "O'Neil \"x\"|y", "^GSPC"]
 
     let bench: WriterBench
 
     init(_ name: String) throws { bench = try WriterBench(name) }
 
+    /// Returns a source of partition 1 that has all symbols, or the operator's with one series.
     func source(_ kind: PacketKind = .ticks) throws -> TestSource {
         let name = kind == .bars ? SourceName.operator : try #require(SourceName("desk-1"))
         var source = TestSource(bench.tape, Partition(1), source: name, kind: kind)
@@ -49,32 +51,36 @@ struct SinkBench {
         \(micros("receive_time")), receive_time_ns, source, partition, epoch, ordinal
         """
 
+    /// The values of those columns.
     static func tail(
         _ header: TickHeader, _ ordinal: Int, source: String = "desk-1"
     ) -> [String] {
         [
             String(header.flags.rawValue), header.symbol == TickHeader.noSymbol ? "" : "ib",
             header.providerID == 0 ? "NULL" : String(header.providerID),
-            header.providerTime.isDefined ? micro(header.providerTime) : "NULL",
-            String(header.resolution), micro(header.receiveTime),
+            header.providerTime.isDefined ? micros(of: header.providerTime) : "NULL",
+            String(header.resolution), micros(of: header.receiveTime),
             String(header.receiveTime.nanoseconds), source, "1", "7", String(ordinal),
         ]
     }
 
+    /// The columns at the beginning of all tick tables.
     static let head = "\(micros("ts")), event_time_ns, coalesce(symbol, 'NULL')"
 
+    /// The values of those columns. `time`: that of the row, where it is not the event's.
     static func head(_ header: TickHeader, time: Timestamp? = nil) -> [String] {
         let time = time ?? header.eventTime
         let symbol = header.symbol == TickHeader.noSymbol ? "NULL" : names[Int(header.symbol)]
-        return [micro(time), String(time.nanoseconds), symbol]
+        return [micros(of: time), String(time.nanoseconds), symbol]
     }
 
+    /// Returns a column of times as microseconds.
     static func micros(_ column: String) -> String {
         "(extract(epoch FROM \(column)) * 1000000)::bigint"
     }
 
-    /// Returns microseconds, rounded down.
-    static func micro(_ time: Timestamp) -> String {
+    /// Returns the text of such a column, rounded down.
+    static func micros(of time: Timestamp) -> String {
         String(time.floored(toNanoseconds: 1_000).nanoseconds / 1_000)
     }
 
@@ -83,6 +89,7 @@ struct SinkBench {
         "coalesce(trim_scale(\(column) * 1e\(decimals))::text, 'NULL')"
     }
 
+    /// Returns columns as texts, `NULL` where there is no value.
     static func optional(_ columns: String...) -> String {
         columns.map { "coalesce((\($0))::text, 'NULL')" }.joined(separator: ", ")
     }
@@ -109,7 +116,7 @@ struct SinkBench {
         try database.expect(
             "SELECT \(columns) FROM \(table) ORDER BY ordinal",
             expected.map { $0.joined(separator: "|") }.joined(separator: "\n"), nil, location)
-        try bench.finish(running, location: location)
+        try bench.stopAndAudit(running, location: location)
         return running
     }
 }

@@ -183,7 +183,7 @@ struct SinkRowTests {
             "indicators",
             "\(Row.head), name, unit, \(Row.raw("value", 9)), \(times), revision, \(Row.tail)",
             [
-                Row.head(full) + ["GDP", "USD", "\(Int128.min)", "-1", "-1", Row.micro(to)]
+                Row.head(full) + ["GDP", "USD", "\(Int128.min)", "-1", "-1", Row.micros(of: to)]
                     + ["\(Row.time)", "4294967296"] + Row.tail(full, 1),
                 Row.head(full) + ["GDP", "", "NULL", "NULL", "NULL", "NULL", "NULL", "0"]
                     + Row.tail(full, 2),
@@ -224,7 +224,7 @@ struct SinkRowTests {
             """,
             [
                 Row.head(full, time: close)
-                    + ["bid_ask", Row.micro(open), "\(open.nanoseconds)"]
+                    + ["bid_ask", Row.micros(of: open), "\(open.nanoseconds)"]
                     + [String](repeating: "NULL", count: 7) + ["0", "\(Row.time)"]
                     + Row.tail(full, 1),
                 Row.head(bar.header, time: close)
@@ -274,7 +274,7 @@ struct SinkRowTests {
             \(Row.optional(Row.micros("close_time"), "close_time_ns")), of_source, of_ordinal,
             action
             """
-        let time = [Row.micro(open), "\(Row.time)"]
+        let time = [Row.micros(of: open), "\(Row.time)"]
         try rows.store(
             &source,
             "late_ticks", "\(Row.head), \(values), \(Row.tail)",

@@ -67,6 +67,7 @@ final class StoreScene: StatementTarget {
 
     // MARK: packets
 
+    /// Adds a trade of one share.
     func add(price: Int64, at time: Int64 = StoreScene.time) {
         let header = TickHeader(at: time, received: time + 5)
         precondition(
@@ -82,6 +83,7 @@ final class StoreScene: StatementTarget {
     func add(_ bar: Bar) { precondition(builder.append(bar)) }
     func add(_ value: IndicatorValue) { precondition(builder.append(value) == .appended) }
 
+    /// Returns the packet of what was added.
     func seal(sendTime: Timestamp = Timestamp(nanoseconds: 0)) -> [UInt8] {
         let packet = builder.seal(
             PacketBuilder.Seal(
@@ -102,7 +104,7 @@ final class StoreScene: StatementTarget {
     }
 
     /// Returns the packet with a correct length and checksum after a change.
-    static func repaired(_ packet: [UInt8]) -> [UInt8] {
+    static func resealed(_ packet: [UInt8]) -> [UInt8] {
         var bytes = packet
         func put(_ value: UInt64, _ count: Int, at offset: Int) {
             for index in 0..<count {
@@ -119,6 +121,7 @@ final class StoreScene: StatementTarget {
 
     // MARK: writing
 
+    /// Returns a batch of packets, as a worker makes it of what comes from the tape.
     func batch(_ packets: [[UInt8]]) throws -> WriteBatch {
         var batch = WriteBatch()
         for bytes in packets {
@@ -154,6 +157,7 @@ final class StoreScene: StatementTarget {
         return outcome
     }
 
+    /// Writes a batch that may fail. Returns its error.
     func failure(_ batch: WriteBatch) -> StoreError? {
         do throws(StoreError) {
             try write(batch)
@@ -191,6 +195,7 @@ final class StoreScene: StatementTarget {
             """)
     }
 
+    /// Expects that the audit finds nothing wrong, but for trades that are in no bar: none is made.
     func expectCleanAudit(_ location: SourceLocation = #_sourceLocation) throws {
         let lines = try Audit.lines(of: bench.database)
         #expect(lines.count > 3, "\(lines)", sourceLocation: location)

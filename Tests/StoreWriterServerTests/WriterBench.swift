@@ -135,15 +135,17 @@ struct WriterBench {
         }
     }
 
-    /// Returns a source of one partition's ticks: a quote, then trades, repeatedly.
+    /// Returns a source of one partition, which has one symbol.
     func source(_ partition: Int, name: String = "test") throws -> TestSource {
         var source = TestSource(tape, Partition(partition), source: try #require(SourceName(name)))
         try source.define("S\(partition)", provider: "test")
         return source
     }
 
+    /// The time of the first tick of `fill`.
     static let start: Int64 = 1_700_000_000_000_000_000
 
+    /// Appends ticks: each fourth is a quote, the others are trades.
     static func fill(_ source: inout TestSource, ticks: Int) {
         for number in 0..<ticks {
             let time = start + Int64(source.nextOrdinal) * 1_000_000_000 + Int64(number)
@@ -176,6 +178,7 @@ struct WriterBench {
         }
     }
 
+    /// Returns the books: how many rows and ordinals of each partition are stored, and which.
     func stored() throws -> String {
         try database.psql(
             """
@@ -193,14 +196,17 @@ struct WriterBench {
         }
     }
 
-    /// Ends writers, after which the books have to agree.
-    func finish(_ writers: RunningService..., location: SourceLocation = #_sourceLocation) throws {
+    /// Stops writers, and expects that no ordinal is missing in the books or there twice.
+    func stopAndAudit(
+        _ writers: RunningService..., location: SourceLocation = #_sourceLocation
+    ) throws {
         for writer in writers {
             #expect(try writer.stop() == .success, sourceLocation: location)
         }
         #expect(try missing() == "0", sourceLocation: location)
     }
 
+    /// Returns how many ordinals the books miss, or have twice.
     func missing() throws -> String {
         try database.psql("SELECT coalesce(sum(abs(missing)), -1) FROM sink_audit")
     }

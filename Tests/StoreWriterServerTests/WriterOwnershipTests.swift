@@ -69,8 +69,8 @@ struct WriterOwnershipTests {
                 #expect(eventually { members[new].hasOpened(partition) }, "seed \(seed)")
             }
         }
-        try load.finish()
-        let total = packets * PublishedLoad.ticks
+        try load.waitUntilPublished()
+        let total = packets * PublishedLoad.ticksPerPacket
         // An owner that was fenced by the other's late claim has reported it, and takes the
         // partition again.
         let isComplete = eventually {
@@ -111,7 +111,7 @@ struct WriterOwnershipTests {
         member.steady(true)
         ticks.expectStored()
         #expect(!member.hasLost(0) && !member.hasLost(1))
-        try bench.finish(first, second)
+        try bench.stopAndAudit(first, second)
     }
 
     @Test("a writer that wakes up as an owner that it is no more is fenced, and says so")
@@ -130,7 +130,7 @@ struct WriterOwnershipTests {
         #expect(first.service.metric("mds_writer_fenced_total") == 2)
         #expect(first.log.contains("claimed it at epoch 2"))
         #expect(eventually { first.isReady }, "\(first.reasons)")
-        try bench.finish(first, second)
+        try bench.stopAndAudit(first, second)
     }
 
     @Test(
@@ -208,7 +208,7 @@ struct WriterOwnershipTests {
         try server.restart()
         ticks.expectStored()
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("a session that is lost is followed by a claim that another owner's is not undone by")
@@ -234,7 +234,7 @@ struct WriterOwnershipTests {
         member.take(2)
         #expect(eventually { member.hasOpened(2) })
         ticks.expectStored()
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("an order of an earlier tenure changes nothing, and is answered")

@@ -25,7 +25,7 @@ struct WriterTests {
         try ticks.publish(packets: 10)
         let second = try bench.start(["WRITER_THREADS": "4", "WRITER_BATCH_ROWS": "1"])
         ticks.expectStored()
-        try bench.finish(second)
+        try bench.stopAndAudit(second)
         try bench.database.expect("SELECT DISTINCT owner_epoch FROM sink_positions", "2")
         let rows = second.service.metric("sink_writes_total{sink=\"trades\"}") ?? 0
         let quotes = second.service.metric("sink_writes_total{sink=\"quotes\"}") ?? 0
@@ -66,7 +66,7 @@ struct WriterTests {
         ticks.expectStored()
         #expect(eventually { running.isReady }, "\(running.reasons)")
         #expect((running.service.metric("mds_writer_database_failures_total") ?? 0) >= 1)
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("a lost session that is still about to commit is waited for, not repeated")
@@ -95,7 +95,7 @@ struct WriterTests {
         #expect(try bench.stored() == "test|0|100|100|1|100")
         try lost.script("COMMIT")
         ticks.expectStored()
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("what is tried again is counted, by how it went")
@@ -121,7 +121,7 @@ struct WriterTests {
         try bench.database.psql("DROP TRIGGER later ON trade_rows")
         ticks.expectStored()
         #expect(eventually { retries("succeeded") ?? 0 > 0 })
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("NATS dies in the middle and comes back")
@@ -137,7 +137,7 @@ struct WriterTests {
         #expect(eventually { bench.tape.client.connection.isConnected })
         try ticks.store(packets: 8)
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("ticks of a table that is switched off, and holes, show in the audit")
@@ -150,7 +150,7 @@ struct WriterTests {
         bytes += [16, 0, 0x77, 0x80, 0x9e, 0x7a, 2, 0] + [UInt8](repeating: 1, count: 16)
         bytes[WireFormat.HeaderOffset.tickCount] = 11
         try TestSource.put(
-            StoreScene.repaired(bytes), on: bench.tape.names.ticks(Partition(2), source.source),
+            StoreScene.resealed(bytes), on: bench.tape.names.ticks(Partition(2), source.source),
             of: bench.tape)
         source.skip = 5
         WriterBench.fill(&source, ticks: 4)

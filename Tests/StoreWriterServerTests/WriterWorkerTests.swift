@@ -59,7 +59,7 @@ struct WriterWorkerTests {
         ticks.expectStored()
         #expect(eventually { running.log.contains("writer.queue.low") })
         #expect(running.service.metric("mds_coord_items_submitted_total") == 4_200)
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("policy drop: what found no room is skipped and named, and the books are balanced")
@@ -119,7 +119,7 @@ struct WriterWorkerTests {
         #expect(try running.exitCode() == .temporary)
         let next = try bench.start()
         ticks.expectStored()
-        try bench.finish(next)
+        try bench.stopAndAudit(next)
     }
 
     @Test("a worker that dies is there again with a new session, and nothing is lost")
@@ -157,7 +157,7 @@ struct WriterWorkerTests {
         #expect(eventually { running.service.metric("mds_coord_workers_alive") == 4 })
         // It continues as the same owner.
         #expect(member.heard.allSatisfy { if case .opened = $0 { true } else { false } })
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("an owner that dies and is asked for a partition meanwhile gives it")
@@ -180,7 +180,7 @@ struct WriterWorkerTests {
         try bench.database.psql("DROP TRIGGER misbehave ON sink_positions")
         member.take((0..<4).map { Partition($0) })
         ticks.expectStored()
-        try bench.finish(running)
+        try bench.stopAndAudit(running)
     }
 
     @Test("a stop does not wait for a database that stands still")
@@ -199,7 +199,7 @@ struct WriterWorkerTests {
         // Whether the abandoned transaction commits now or is fenced, each row is stored once.
         let next = try bench.start()
         ticks.expectStored()
-        try bench.finish(next)
+        try bench.stopAndAudit(next)
     }
 
     @Test("a stop waits for each thread up to a deadline, and leaves behind what has not ended")

@@ -245,7 +245,7 @@ struct PacketQueueTests {
     func simulation(seed: UInt64) {
         var world = LaneWorld(seed: seed)
         for _ in 0..<2_000 { world.step() }
-        world.finish()
+        world.takeTheRest()
         #expect(world.faults.isEmpty, "TAPELINE_SEED=\(seed): \(world.faults)")
     }
 }
@@ -345,7 +345,8 @@ private struct LaneWorld {
         next[input] = expected[input]
     }
 
-    mutating func finish() {
+    /// Takes all that is left. What is missing then, or in the queue, is a fault.
+    mutating func takeTheRest() {
         for _ in 0..<10_000 {
             take(PacketQueue<TestPacket>.Portion(rows: 7, bytes: 70, items: 3))
             guard let packet = pending, !queue.isHigh else {

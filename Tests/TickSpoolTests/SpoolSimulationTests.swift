@@ -20,7 +20,7 @@ import Testing
         for seed in Self.seeds.all() {
             let world = try SpoolWorld(seed: seed)
             for _ in 0..<500 { try world.step() }
-            try world.finish()
+            try world.recoverAll()
             for partition in world.tape.indices {
                 #expect(
                     world.tape[partition].packets == world.made[partition],
@@ -135,8 +135,8 @@ private final class SpoolWorld {
         }
     }
 
-    /// Lets everything recover until all is on the tape.
-    func finish() throws {
+    /// Lets everything recover, and expects that all is on the tape then.
+    func recoverAll() throws {
         isWell = isWell.map { _ in true }
         for _ in 0..<10_000 where try isBusy() {
             for partition in tape.indices {

@@ -4,8 +4,8 @@ import ValkeyClient
 
 @Suite("Pipelines step by step")
 struct StepwiseTests {
-    /// Steps until everything is answered.
-    private func finish(
+    /// Steps until everything is answered, and returns the answers.
+    private func allReplies(
         _ connection: ValkeyConnection, wait: Duration = .milliseconds(5)
     ) throws(ValkeyError) -> [ValkeyReply] {
         var replies: [ValkeyReply] = []
@@ -39,7 +39,7 @@ struct StepwiseTests {
             connection.append(commands)
         }
         connection.append(["PING"])
-        let replies = try finish(connection)
+        let replies = try allReplies(connection)
         #expect(replies == [.integer(3), .integer(3), .integer(0), .integer(3), .status("PONG")])
         #expect(try connection.command(["HGET", "key", .bytes(all)]).text == "\(Int64.min)")
         #expect(try connection.command(["HGET", "key", .bytes(all + all)]) == .string([]))
@@ -55,7 +55,7 @@ struct StepwiseTests {
         for _ in 0..<100 { try connection.advance(waitingAtMost: .zero, into: &replies) }
         #expect(replies.isEmpty && connection.pendingReplies == 1)
         server.resume()
-        #expect(try finish(connection) == [.status("PONG")])
+        #expect(try allReplies(connection) == [.status("PONG")])
         // Nothing is due any more.
         try connection.advance(waitingAtMost: .seconds(60), into: &replies)
         #expect(try connection.command(["PING"]).text == "PONG")
@@ -67,7 +67,7 @@ struct StepwiseTests {
         let connection = try ValkeyConnection(server.configuration)
         let value = [UInt8](repeating: 0x61, count: 20_000)
         for _ in 0..<1_500 { connection.append(["ECHO", .bytes(value)]) }
-        let replies = try finish(connection)
+        let replies = try allReplies(connection)
         #expect(replies.count == 1_500 && replies.allSatisfy { $0 == .string(value) })
     }
 
@@ -81,7 +81,7 @@ struct StepwiseTests {
         for _ in 0..<30 {
             connection.append(["SET", "k", .bytes([UInt8](repeating: 1, count: 1_000_000))])
         }
-        let error = valkeyFailure { _ = try finish(connection, wait: .milliseconds(1)) }
+        let error = valkeyFailure { _ = try allReplies(connection, wait: .milliseconds(1)) }
         #expect(error?.caseName == "timeout", "\(error as Any)")
         #expect(error?.deadline == .milliseconds(100) && !connection.isUsable)
         server.resume()
@@ -95,7 +95,7 @@ struct StepwiseTests {
         var replies: [ValkeyReply] = []
         try connection.advance(waitingAtMost: .zero, into: &replies)
         server.kill()
-        let error = valkeyFailure { _ = try finish(connection, wait: .milliseconds(100)) }
+        let error = valkeyFailure { _ = try allReplies(connection, wait: .milliseconds(100)) }
         #expect(error?.caseName == "connectionLost", "\(error as Any)")
         #expect(!connection.isUsable)
     }
@@ -112,7 +112,7 @@ struct StepwiseTests {
             commands.append("1")
         }
         connection.append(commands)
-        let error = valkeyFailure { _ = try finish(connection) }
+        let error = valkeyFailure { _ = try allReplies(connection) }
         #expect(error?.caseName == "pipelineFull", "\(error as Any)")
         #expect(!connection.isUsable)
         #expect(try server.cli("EXISTS", "full") == "0")

@@ -85,7 +85,7 @@ extension SimulatedOwner {
             repair?.reading.barsReadBack = published
             repair?.isReadBack = true
         } else {
-            finish([])
+            endRepair([])
         }
     }
 
@@ -95,10 +95,11 @@ extension SimulatedOwner {
             let sealed = packet.sealed()
             sealed.withBytes { published.take(sealed.header, $0) }
         }
-        finish(published.bars)
+        endRepair(published.bars)
     }
 
-    private func finish(_ published: [Bar]) {
+    /// Hands the repaired bars to the operator. `published`: those that were read back.
+    private func endRepair(_ published: [Bar]) {
         _ = core?.finishRepair(published: published)
         repair = nil
         tape.repairs += 1

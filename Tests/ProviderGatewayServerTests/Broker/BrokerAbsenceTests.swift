@@ -47,7 +47,7 @@ struct BrokerAbsenceTests {
             stage.expectWhole("after restart \(restart + 1)")
             samples.append(stage.gateway.residentBytes ?? 0)
         }
-        try stage.finish()
+        try stage.settleAndStop()
         let findings = try stage.audit()
         let every = max(1, away.count / 12)
         let shown = away.enumerated().filter { $0.offset % every == 0 }.map(\.element)

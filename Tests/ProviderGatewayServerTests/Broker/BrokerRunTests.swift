@@ -45,7 +45,7 @@ struct BrokerRunTests {
             stage.gateway.connection?["waiting_backfills"]?.int == 0
         }
         let atEnd = stage.gateway.residentBytes ?? 0
-        try stage.finish()
+        try stage.settleAndStop()
         let findings = try stage.audit()
         print(findings.summary)
         print("  resident: \(atStart >> 10) KiB at the start, \(atEnd >> 10) KiB at the end")

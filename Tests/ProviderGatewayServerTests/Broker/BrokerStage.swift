@@ -139,7 +139,7 @@ final class BrokerStage {
     // MARK: the end
 
     /// Stops the sending, waits until all sent values are taken, and ends both sides in order.
-    func finish() throws {
+    func settleAndStop() throws {
         order("stall 600")
         var count: UInt64?
         var since = clock.monotonic()

@@ -114,7 +114,7 @@ struct BrokerStateTests {
         stage.expectWhole("at the start")
         var tape = BrokerTape()
         for outage in Self.outages { try check(outage, stage, &tape) }
-        try stage.finish()
+        try stage.settleAndStop()
         let findings = try stage.audit(symbols: [Self.watched, "DIA", "XLE"])
         #expect(
             findings.problems.isEmpty, "\(findings.problems.prefix(20).joined(separator: "\n"))")

@@ -160,7 +160,7 @@ struct MembershipMachineTests {
         rig.pass(400)
         let last = rig.bucket.last
         // The other member, not this one, finds the bucket empty and fills it.
-        rig.bucket.putBack()
+        rig.bucket.restoreCopy()
         for _ in 0..<last { try rig.giveToOther(epoch: 6) }
         rig.pass(40)
         #expect(rig.machine.records.first?.record.epoch == 4)
@@ -201,7 +201,7 @@ struct MembershipMachineTests {
             rig.pass(2_000)
             #expect(rig.machine.held.count == 2)
             let present = rig.bucket
-            rig.bucket.putBack()
+            rig.bucket.restoreCopy()
             rig.pass(29_000)
             #expect(rig.machine.held.count == 2 && !rig.notes.contains(.bucketReplaced))
             if !isLasting { rig.bucket = present }

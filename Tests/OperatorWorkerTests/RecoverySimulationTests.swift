@@ -35,10 +35,10 @@ import Testing
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 400)
             world.settle()
-            world.audit()
+            world.expectUndisturbedOutput()
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             damages += world.tape.damages
-            if kind == .plain { world.expectProof() }
+            if kind == .plain { world.expectStopAtForeignBars() }
         }
         // Otherwise the simulation has not met the situations that it should.
         #expect((ways["start"] ?? 0) >= Seeds.least(50), "\(ways)")
@@ -59,8 +59,8 @@ import Testing
             var world = try RecoveryWorld(seed: seed, kind: kind)
             world.run(steps: 700)
             world.settle()
-            world.audit()
-            let equation = world.expectEquation()
+            world.expectUndisturbedOutput()
+            let equation = world.expectEachTickOnce()
             ways.merge(world.tape.ways, uniquingKeysWith: +)
             life += world.tape.ticks.life
             repairs += world.tape.repairs

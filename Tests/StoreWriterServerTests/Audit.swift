@@ -14,7 +14,7 @@ enum Audit {
         let name: String
     }
 
-    /// Runs a check. Returns expected|found|ok|detail. The check sees `damage`, which is rolled back after it.
+    /// Returns expected|found|ok|detail of a check. It sees `damage`, which is rolled back after it.
     static func check(
         _ name: String, in database: TestDatabase, after damage: String? = nil
     ) throws -> String {

@@ -98,7 +98,7 @@ import Testing
         try PublisherWorld.each(1...300) { world in
             try world.run(steps: 100, faults: false, offering: true)
             try world.run(steps: 3_000, faults: false)
-            let record = try world.putBackAndRestart()
+            let record = try world.restoreAndRestart()
             // Known immediately, or only while the new owner already works.
             if Bool.random(using: &world.random) {
                 try world.run(
@@ -114,6 +114,9 @@ import Testing
 }
 
 private struct PublisherWorld {
+    /// The ticks of a second owner have numbers from here on, so that they can be distinguished.
+    private static let newOwnersTicks: UInt64 = 1_000_000
+
     let seed: UInt64
     var random: SeededRandom
     var subject = SimulatedSubject()
@@ -306,6 +309,7 @@ private struct PublisherWorld {
         #expect(publisher.acknowledged == everything, told)
     }
 
+    /// Checks that everything offered is on the tape, and that nothing was lost.
     func auditComplete() throws {
         auditTape()
         auditTicks()
@@ -313,25 +317,27 @@ private struct PublisherWorld {
         #expect(publisher.lost.isEmpty, told)
     }
 
-    /// Starts a second owner with far higher tick numbers, so that its ticks can be distinguished.
+    /// Starts a second owner beside the first one.
     mutating func takeOver() throws {
         // An owner whose marker is not stored yet would open after its successor and so be the
         // later one.
         while publisher.lane.lastSequence == 0 { try run(steps: 1, faults: false, offering: true) }
         older = publisher
-        publisher = try SimulatedPublisher(firstTick: 1_000_000)
+        publisher = try SimulatedPublisher(firstTick: Self.newOwnersTicks)
         publisher.lane.handle(.open, now: now, into: &publisher.effects)
     }
 
+    /// Checks that all ticks of the second owner are stored after those of the first one that were
+    /// acknowledged, each once.
     func auditTakeOver() throws {
         auditTape()
         let old = try #require(older)
         let ids = tapeIDs
         #expect(Set(ids).count == ids.count, told)
         let own = publisher.acknowledged
-        #expect(ids.filter { $0 > 1_000_000 } == own, told)
-        #expect(own.count == Int(publisher.offered - 1_000_000), told)
-        let oldOnTape = ids.filter { $0 <= 1_000_000 }
+        #expect(ids.filter { $0 > Self.newOwnersTicks } == own, told)
+        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), told)
+        let oldOnTape = ids.filter { $0 <= Self.newOwnersTicks }
         #expect(oldOnTape.starts(with: old.acknowledged), told)
         if old.lane.state.isInFlightOrFenced { return }
         #expect(old.builder.tickCount == 0, "TAPELINE_SEED=\(seed): the old owner goes on")
@@ -353,6 +359,7 @@ private struct PublisherWorld {
         try subject.write(upTo: end, epoch: publisher.lane.epoch, ticksPerPacket: ticks)
     }
 
+    /// Checks that the owner continues after the rival, above its epoch, and names what it lost.
     func auditRewritten() {
         let rival = subject.messages.prefix { $0.sequence <= subject.rivalEnd }
         let own = subject.messages.dropFirst(rival.count)
@@ -365,6 +372,7 @@ private struct PublisherWorld {
         #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), told)
     }
 
+    /// Remembers a record of some other process, which may be right or not.
     private mutating func hearRumour() {
         let lane = publisher.lane
         let next = lane.nextOrdinal + UInt64.random(in: 0...8, using: &random)
@@ -374,6 +382,7 @@ private struct PublisherWorld {
 
     typealias Record = (nextOrdinal: UInt64, epoch: UInt64)
 
+    /// Raises the lane above what a record has, as the shell does.
     mutating func remember(_ record: Record) {
         if !publisher.lane.isReady { publisher.noteAtHand() }
         publisher.floor = max(publisher.floor, record.nextOrdinal)
@@ -383,12 +392,13 @@ private struct PublisherWorld {
 
     /// Checks that every ordinal up to the last one is either on the tape or named.
     private func auditOrdinals() {
-        let standing = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
+        let stored = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
         let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: standing), told)
-        #expect(lost.union(standing) == Set(1..<publisher.lane.nextOrdinal), told)
+        #expect(lost.isDisjoint(with: stored), told)
+        #expect(lost.union(stored) == Set(1..<publisher.lane.nextOrdinal), told)
     }
 
+    /// Checks that everything offered is on the tape, after the ordinals that were remembered.
     func auditRaised() throws {
         auditTape(holesAllowed: true)
         auditTicks()
@@ -399,10 +409,10 @@ private struct PublisherWorld {
 
     /// The store goes back while there is no owner. Then a new process starts with the old one's
     /// record.
-    mutating func putBackAndRestart() throws -> Record {
+    mutating func restoreAndRestart() throws -> Record {
         let record = (publisher.lane.nextOrdinal, publisher.lane.epoch)
         subject.rollBack(by: Int.random(in: 0...subject.messages.count, using: &random))
-        publisher = try SimulatedPublisher(firstTick: 1_000_000)
+        publisher = try SimulatedPublisher(firstTick: Self.newOwnersTicks)
         publisher.lane.handle(.open, now: now, into: &publisher.effects)
         return record
     }
@@ -411,18 +421,19 @@ private struct PublisherWorld {
     func auditRestarted(_ record: Record) {
         auditTape(holesAllowed: true)
         for message in subject.messages {
-            let isNew = ids(message.bytes).contains { $0 > 1_000_000 }
+            let isNew = ids(message.bytes).contains { $0 > Self.newOwnersTicks }
             if isNew {
                 #expect(message.header.firstOrdinal >= record.nextOrdinal, told)
                 #expect(message.header.epoch > record.epoch, told)
             }
         }
-        let own = tapeIDs.filter { $0 > 1_000_000 }
+        let own = tapeIDs.filter { $0 > Self.newOwnersTicks }
         #expect(own == publisher.acknowledged && own.count > 0, told)
-        #expect(own.count == Int(publisher.offered - 1_000_000), told)
+        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), told)
         auditOrdinals()
     }
 
+    /// Checks that each acknowledged tick that the tape lost is named, and that all others are stored.
     func auditRollBack(acknowledgedBefore: Int) throws {
         auditTape(holesAllowed: true)
         #expect(acknowledgedBefore > 0, told)

@@ -86,7 +86,7 @@ import Testing
     func putBackWithCopies() {
         for seed in Seeds(fixed: 1...50).all() {
             var world = ReaderWorld.settled(seed, isReplicated: true)
-            world.stream.putBack(to: world.stream.lastSequence - 1)
+            world.stream.restore(to: world.stream.lastSequence - 1)
             let expected = world.expectedProblem
             world.settle()
             #expect(world.reader.problem == nil, world.told)
@@ -174,7 +174,7 @@ extension ReaderProblem {
 }
 
 enum Disaster: CaseIterable {
-    case recreated, putBack, putBackAndRewritten, purged, emptied
+    case recreated, restored, restoredAndRewritten, purged, emptied
 }
 
 private struct ReaderWorld {
@@ -282,9 +282,9 @@ private struct ReaderWorld {
         let somewhere = UInt64.random(in: 0...last, using: &random)
         switch disaster {
         case .recreated: stream.recreate()
-        case .putBack: stream.putBack(to: somewhere)
-        case .putBackAndRewritten:
-            stream.putBack(to: somewhere)
+        case .restored: stream.restore(to: somewhere)
+        case .restoredAndRewritten:
+            stream.restore(to: somewhere)
             stream.forgetOwners()
             while stream.lastSequence <= last { stream.write(using: &random) }
         case .purged: stream.purge(below: somewhere + 1)
@@ -292,7 +292,7 @@ private struct ReaderWorld {
         }
         switch disaster {
         // The server was restarted; a purge is noticed in passing.
-        case .recreated, .putBack, .putBackAndRewritten: reader.cut(for: 3)
+        case .recreated, .restored, .restoredAndRewritten: reader.cut(for: 3)
         case .purged, .emptied: break
         }
     }

@@ -109,12 +109,14 @@ struct SimulatedStream {
         messages.removeAll { $0.sequence < sequence }
     }
 
-    mutating func putBack(to sequence: UInt64) {
+    /// Restores a backup that ends with this message.
+    mutating func restore(to sequence: UInt64) {
         messages.removeAll { $0.sequence > sequence }
         lastSequence = min(lastSequence, sequence)
         firstSequence = min(firstSequence, lastSequence + 1)
     }
 
+    /// Makes the stream again, empty.
     mutating func recreate() {
         created = Timestamp(nanoseconds: created.nanoseconds + 1)
         messages = []

@@ -182,7 +182,7 @@ import Testing
         try tape.snapshot()
         #expect(publish(rig, 5))
         #expect(takeAll(rig))
-        try tape.putBack()
+        try tape.restoreSnapshot()
         #expect(rig.run { (0..<4).allSatisfy { rig.readers.problem($0) != nil } })
     }
 

@@ -78,7 +78,7 @@ import Testing
         let (tape, rig) = try begun()
         try tape.snapshot()
         rig.pass(5, ticks: 2)
-        try tape.putBack()
+        try tape.restoreSnapshot()
         #expect(rig.run { rig.readers.problem(0) != nil })
         #expect(rig.readers.problem(0) == .positionAboveEnd(sequence: 16, last: 11))
         #expect(rig.publishPackets(1, lane: 0))
@@ -93,7 +93,7 @@ import Testing
         rig.pass(3, ticks: 2)
         let position = try #require(rig.readers.position(0))
         rig.readers.close(0)
-        try tape.putBack()
+        try tape.restoreSnapshot()
         // The marker and four packets, past the position, whose sequence exists again.
         #expect(rig.publishPackets(4, lane: 0))
         #expect(try #require(lost(rig)) == (21, 26))
@@ -117,7 +117,7 @@ import Testing
         rig.readers.close(0)
         try tape.snapshot()
         #expect(rig.publishPackets(5, lane: 0, ticks: 2))
-        try tape.putBack()
+        try tape.restoreSnapshot()
         #expect(rig.publishPackets(2, lane: 0, ticks: 2))
         rig.readers.open(0, at: position)
         #expect(rig.run { rig.takenIDs[0].last == rig.offered[0] })
@@ -140,7 +140,7 @@ import Testing
         try tape.snapshot()
         #expect(rig.publishPackets(2, lane: 0, ticks: 2))
         for _ in 0..<2 {
-            try tape.putBack()
+            try tape.restoreSnapshot()
             #expect(rig.publishPackets(1, lane: 0))
         }
         let other = try tape.rig()

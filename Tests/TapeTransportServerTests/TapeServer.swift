@@ -62,7 +62,7 @@ struct TapeServer {
     }
 
     /// Restores the store from the copy.
-    func putBack() throws {
+    func restoreSnapshot() throws {
         server.kill()
         try FileManager.default.removeItem(atPath: server.folder.file("store"))
         try FileManager.default.copyItem(

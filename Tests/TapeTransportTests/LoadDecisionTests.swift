@@ -41,7 +41,7 @@ struct LoadDecisionTests {
             (["A 1-2", "B,A 2-5 running"], "A,B 2-5", .resume),
             (["A 2-5 of1h"], "A 5-7 of1h", .begin), (["A 2-5 of1h running"], "A 2-5 of1h", .resume),
         ])
-    func goes(stored: [String], wanted: String, decision: LoadDecision) throws {
+    func begins(stored: [String], wanted: String, decision: LoadDecision) throws {
         #expect(try Self.decision(stored, wanted) == decision)
     }
 

@@ -58,6 +58,7 @@ final class AcceptBench {
         ]) { $1 }
     }
 
+    /// Starts a writer in this process, which takes all partitions.
     func startWriter() throws -> RunningService {
         let service = try TestService(
             StoreWriter.Main.description,
@@ -89,24 +90,26 @@ final class AcceptBench {
             logPath: folder.file("worker-\(number).log"))
     }
 
-    /// Runs a command of `tapeline` that proves bars, with the worker's graph.
-    func proving(_ words: [String], _ graph: String) throws -> Said {
+    /// Runs a command of `tapeline` with the worker's graph.
+    func tapeline(_ words: [String], graph: String) throws -> Said {
         try Said(words, environment.merging(["OPERATOR_GRAPH": graph]) { $1 })
     }
 
-    /// Expects `tapeline prove` to find so many bars of AAPL equal, on the tape and in the tables.
-    func expectProof(equal: Int, _ graph: String) throws {
-        let said = try proving(
+    /// Expects that `tapeline prove` finds so many bars of AAPL on the tape and in the tables, equal to
+    /// those that it computes.
+    func expectProvedBars(_ equal: Int, graph: String) throws {
+        let said = try tapeline(
             [
                 "prove", "AAPL", "--from", "2023-11-14T22:14:00Z", "--to", "2023-11-14T22:19:00Z",
                 "--json",
-            ], graph)
+            ], graph: graph)
         #expect(said.code == .success, "\(said.output) \(said.errors)")
         for side in ["tape", "tables"] {
             #expect(try said.json()[side]?["equal"]?.int == equal, "\(side): \(said.output)")
         }
     }
 
+    /// Returns a source of one partition, which has one symbol.
     func source(_ partition: Int, name: String = "test") throws -> TestSource {
         var source = TestSource(tape, Partition(partition), source: try #require(SourceName(name)))
         _ = source.register(
@@ -161,12 +164,14 @@ final class AcceptBench {
         try #require(isThere, "\(found)\n\(log().suffix(2_000))", sourceLocation: location)
     }
 
+    /// Waits until a partition has these rows, as `rows` shows them.
     func expectRows(
         _ partition: Int, _ rows: String, _ location: SourceLocation = #_sourceLocation
     ) throws {
         try expect(rows, location) { try self.rows(partition) }
     }
 
+    /// The recorded gaps as "source/partition first-last reason, …".
     var gaps: String {
         get throws {
             try query(
@@ -195,6 +200,7 @@ final class AcceptBench {
 
     // MARK: disasters
 
+    /// Calls JetStream's API and expects success.
     func api(_ path: String, _ body: String = "") throws {
         let answer = try tape.client.connection.request(
             Array(body.utf8), to: "$JS.API.\(path)", timeout: patience)
@@ -202,6 +208,7 @@ final class AcceptBench {
         try #require(error == nil, "\(path): \(String(describing: error))")
     }
 
+    /// Keeps a copy of the tape's store.
     func snapshot() throws {
         nats.stop()
         try FileManager.default.copyItem(
@@ -210,7 +217,8 @@ final class AcceptBench {
         #expect(eventually { tape.client.connection.isConnected })
     }
 
-    func putBack() throws {
+    /// Kills NATS, and restores the tape's store from the copy.
+    func restoreSnapshot() throws {
         nats.kill()
         try FileManager.default.removeItem(atPath: nats.folder.file("store"))
         try FileManager.default.copyItem(

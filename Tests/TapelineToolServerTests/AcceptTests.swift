@@ -122,7 +122,7 @@ struct AcceptTests {
         if kind == .restarted { try scene.writer.stop() }
         // 71 to 80 are acknowledged, never read, and destroyed.
         if kind == .restarted { try AcceptBench.publish(&scene.zero, packets: 2) }
-        try scene.bench.putBack()
+        try scene.bench.restoreSnapshot()
         scene.zero.epoch = 2
         scene.one.epoch = 2
         if kind == .living { scene.zero.skip = 10 }
@@ -144,7 +144,7 @@ struct AcceptTests {
         try scene.bench.snapshot()
         try AcceptBench.publish(&scene.zero, packets: 4)
         try scene.bench.expectRows(0, "1-70")
-        try scene.bench.putBack()
+        try scene.bench.restoreSnapshot()
         var other = try scene.bench.source(0)
         other.skip = 50
         other.epoch = 2

@@ -130,7 +130,7 @@ import Testing
         #expect(try trades(scene, "action = 0") == before)
         // The changes are separate rows, with the id of their trade.
         #expect(try trades(scene, "action <> 0") == "10 2 4 103, 11 1 6 500, 12 2 9 108")
-        try settle(scene)
+        try stopAndAudit(scene)
     }
 
     @Test("row 42: crossed, locked and one-sided quotes are stored and counted as they came")
@@ -152,7 +152,7 @@ import Testing
                 ' ' ORDER BY ordinal) FROM quotes
             """)
         #expect(quotes == "100/102/0 120/110/0 99/99/0 98/-/0")
-        try settle(scene)
+        try stopAndAudit(scene)
     }
 
     private func trades(_ scene: Scene, _ condition: String) throws -> String {
@@ -163,14 +163,14 @@ import Testing
             """)
     }
 
-    /// Waits until nothing is left to do, and expects that all checks pass.
-    func settle(_ scene: Scene) throws {
+    /// Stops worker and writer, and expects that the audit and the proof find nothing wrong.
+    func stopAndAudit(_ scene: Scene) throws {
         #expect(scene.worker.stop() == 0, "\(scene.worker.log.suffix(800))")
         try scene.writer.stop()
         try scene.bench.expectCleanAudit()
-        let proof = try scene.bench.proving(
+        let proof = try scene.bench.tapeline(
             ["prove", "--from", "2023-11-14T22:13:00Z", "--to", "2023-11-14T22:14:00Z"],
-            scene.graphPath)
+            graph: scene.graphPath)
         #expect(proof.code == .success, "\(proof.output)")
     }
 }

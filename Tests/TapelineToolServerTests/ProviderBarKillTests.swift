@@ -78,9 +78,9 @@ import Testing
         try publish(bars, bench, using: &random)
         try expectBars(bars, bench)
         try writer.stop()
-        try bench.expectProof(equal: Self.minutes, Self.graph)
+        try bench.expectProvedBars(Self.minutes, graph: Self.graph)
         // The audit in SQL compares bars of trades. It leaves these out, and finds nothing wrong.
-        let audit = try bench.proving(["audit"], Self.graph)
+        let audit = try bench.tapeline(["audit"], graph: Self.graph)
         #expect(audit.code == .success, "\(audit.output)")
     }
 

@@ -14,8 +14,8 @@ import Testing
     private static let restored = "4 100 103 103 4 closed 0 0 0"
 
     private func tapeline(_ scene: BustedRowsTests.Scene, _ arguments: String...) throws {
-        let said = try scene.bench.proving(
-            arguments + ["--note", "restored", "--yes", "--wait"], scene.graphPath
+        let said = try scene.bench.tapeline(
+            arguments + ["--note", "restored", "--yes", "--wait"], graph: scene.graphPath
         ).output
         #expect(said.contains("new version"), "\(said)")
     }
@@ -52,6 +52,6 @@ import Testing
         let partition = scene.bench.tape.names.partition(of: try #require(Symbol("AAPL")))
         try tapeline(scene, "trade", "cancel", "test/\(partition.number)/1")
         try scene.expect("1s", second: 0, "4 101 500 103 4 bust 2 1 0")
-        try BustedRowsTests().settle(scene)
+        try BustedRowsTests().stopAndAudit(scene)
     }
 }

@@ -60,7 +60,7 @@ import Testing
         worker.signal(SIGTERM)
         #expect(worker.waitUntilExit() == 0)
         try writer.stop()
-        try bench.expectProof(equal: 1, graph)
+        try bench.expectProvedBars(1, graph: graph)
     }
 
     /// Publishes the bar four times, and waits for each version.

@@ -158,7 +158,7 @@ extension TradeToolTests {
         #expect(
             complaint { try run(["cancel", named, "--note", "busted", "--yes"], on: scene.bench) }
                 .contains("restore"))
-        try BustedRowsTests().settle(scene)
+        try BustedRowsTests().stopAndAudit(scene)
     }
 
     @Test("a correction and a restore by address, with all that was done on record")
@@ -195,7 +195,7 @@ extension TradeToolTests {
         #expect(try word(of: places[2], takenBack: true, scene.bench).contains("try again"))
         #expect(try word(of: places[2], takenBack: false, scene.bench).isEmpty)
         #expect(try word(of: named, takenBack: false, scene.bench).isEmpty)
-        try BustedRowsTests().settle(scene)
+        try BustedRowsTests().stopAndAudit(scene)
     }
 
     /// Returns why the tables do not tell what the provider said of a trade; empty: they do.
@@ -260,6 +260,6 @@ extension TradeToolTests {
         let dry = try run(
             ["cancel", "test/\(partition)/3", "--note", "n", "--dry-run"], on: scene.bench)
         #expect(dry.code == .success && dry.output.contains("1s"), "\(dry.output)")
-        try BustedRowsTests().settle(scene)
+        try BustedRowsTests().stopAndAudit(scene)
     }
 }

@@ -137,8 +137,8 @@ extension MembershipWorld {
         case 1:
             guard isServerUp else { return }
             serverGoesDown(for: time(10...500))
-            bucket.putBack()
-        case 2: bucket.putBack()
+            bucket.restoreCopy()
+        case 2: bucket.restoreCopy()
         case 3: bucket.remake()
         default: bucket.delete(Int.random(in: 0..<weather.partitions, using: &random))
         }

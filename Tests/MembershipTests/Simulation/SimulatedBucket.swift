@@ -60,9 +60,10 @@ struct SimulatedBucket {
         drains[member] = cause
     }
 
+    /// Keeps a copy, from which `restoreCopy` restores what is stored.
     mutating func keepCopy() { copy = (entries, last, drains) }
 
-    mutating func putBack() {
+    mutating func restoreCopy() {
         guard let copy else { return }
         (entries, last, drains) = copy
     }

@@ -8,8 +8,8 @@ import Testing
 
 // The checks at the end of a world.
 extension RecoveryWorld {
-    /// Checks that the stored output is that of undisturbed owners, each ordinal once.
-    func audit() {
+    /// Expects that the stored output is that of undisturbed owners, each ordinal once.
+    func expectUndisturbedOutput() {
         var made: [UInt32: [(input: UInt64, output: NamedOutput)]] = [:]
         var nextOrdinal: UInt64 = 1
         var index = 0
@@ -70,14 +70,15 @@ extension RecoveryWorld {
         #expect(index == last.count, "seed \(seed), \(kind): \(index) outputs of \(last.count)")
     }
 
+    /// Returns what one owner without faults makes of the ticks, with the input of each output.
     private func undisturbed(
         _ generation: UInt32
     ) -> [(input: UInt64, output: NamedOutput)] {
         UndisturbedOwner(tape.ticks.packets, settings(of: generation)).outputs
     }
 
-    /// Checks, from the tape of bars alone, that no tick is lost or counted twice.
-    func expectEquation() -> TapeEquation? {
+    /// Expects, from the tape of bars alone, that no tick is lost or counted twice.
+    func expectEachTickOnce() -> TapeEquation? {
         guard let graph else { return nil }
         var published = PublishedOutput()
         for packet in tape.bars.packets where packet.output != nil {
@@ -94,8 +95,8 @@ extension RecoveryWorld {
         return equation
     }
 
-    /// Checks that an owner stops if its bars would differ from the stored ones.
-    func expectProof() {
+    /// Makes the stored bars those of another, and expects that an owner stops before it publishes.
+    func expectStopAtForeignBars() {
         guard let place = tape.bars.packets.lastIndex(where: { $0.output != nil }),
             tape.bars.packets[place].nextOrdinal > 1
         else { return }

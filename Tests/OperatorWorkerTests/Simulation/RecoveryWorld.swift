@@ -20,7 +20,7 @@ struct RecoveryWorld {
         /// People request rebuilds.
         case rebuilds
         /// Bars are restored from a backup.
-        case putBack
+        case restores
         /// Graphs of every kind on a tape with repairs. The faults are those of `plain`.
         case graphs
         /// The same, and people request rebuilds.
@@ -69,12 +69,12 @@ struct RecoveryWorld {
             unknown: Bool.random(using: &random) ? Int.random(in: 0...120, using: &random) : 0)
         let (tape, seed) = (tape, seed)
         tape.bucket.onWrite = { key, value in
-            Self.audit(key, value, tape, mayBeAhead: kind == .putBack, seed: seed)
+            Self.expectOutputOnTape(key, value, tape, mayBeAhead: kind == .restores, seed: seed)
         }
     }
 
-    /// A checkpoint never includes output that is not on the tape.
-    private static func audit(
+    /// Expects that a checkpoint includes no output that is not on the tape.
+    private static func expectOutputOnTape(
         _ key: String, _ value: [UInt8], _ tape: SimulatedTape, mayBeAhead: Bool, seed: UInt64
     ) {
         guard key == tape.keys.head,
@@ -83,8 +83,8 @@ struct RecoveryWorld {
             }), let newest = head.entries.first
         else { return }
         let counted = newest.output?.ordinal ?? 0
-        let stands = (tape.bars.packets.last?.nextOrdinal ?? 1) - 1
-        if !mayBeAhead { #expect(counted <= stands, "seed \(seed): ahead of the tape") }
+        let stored = (tape.bars.packets.last?.nextOrdinal ?? 1) - 1
+        if !mayBeAhead { #expect(counted <= stored, "seed \(seed): ahead of the tape") }
         if head.entries.count == 1,
             let base = tape.decided.last(where: { $0.isOf(head, output: counted) })
         {
@@ -99,6 +99,7 @@ struct RecoveryWorld {
     /// The first generation with the second one's series.
     static let wrong = made("1s,10s", generation: 1)
 
+    /// Returns the settings of an owner with these series.
     private static func made(_ series: String, generation: Int) -> OperatorSettings? {
         let configuration = try? TestService.configuration(
             Main.description,
@@ -127,7 +128,7 @@ struct RecoveryWorld {
             {
                 sleeper.step(now: now, using: &random)
             }
-            trouble()
+            causeFault()
         }
     }
 
@@ -152,7 +153,8 @@ struct RecoveryWorld {
         owner = SimulatedOwner(tape, settings, faults, seed: random.next())
     }
 
-    private mutating func trouble() {
+    /// Causes a fault in some of the steps.
+    private mutating func causeFault() {
         switch Int.random(in: 0..<400, using: &random) {
         case 0...6: crash()
         case 7:
@@ -160,7 +162,7 @@ struct RecoveryWorld {
             owner = nil
         case 8, 9: owner?.bucket.callsLeft = Int.random(in: 0..<12, using: &random)
         case 10, 11: tape.bucket.settle(using: &random)
-        case 12, 13: special()
+        case 12, 13: causeOwnFault()
         case 14 where kind.losesBucket && Int.random(in: 0..<4, using: &random) == 0:
             crash()
             tape.bucket.lose()
@@ -174,14 +176,14 @@ struct RecoveryWorld {
     }
 
     /// Causes the event that is specific to this kind of world.
-    private mutating func special() {
+    private mutating func causeOwnFault() {
         switch kind {
         case .plain, .graphs, .lives: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))
-        case .rebuilds, .rebuiltGraphs, .rebuiltLives: request()
-        case .putBack: putBack()
+        case .rebuilds, .rebuiltGraphs, .rebuiltLives: requestRebuild()
+        case .restores: restoreBackup()
         }
     }
 
@@ -192,12 +194,12 @@ struct RecoveryWorld {
         owner = nil
     }
 
-    private mutating func request() {
+    private mutating func requestRebuild() {
         rebuilds += 1
         _ = tape.bucket.write(tape.keys.request, Array("{}".utf8), expected: 0)
     }
 
-    private mutating func putBack() {
+    private mutating func restoreBackup() {
         owner = nil
         paused = []
         let kept = Int.random(in: 0...tape.bars.packets.count, using: &random)
@@ -223,9 +225,9 @@ struct RecoveryWorld {
                 owner?.step(now: now, using: &random)
                 if case .stopped(let reason) = owner?.stage {
                     #expect(
-                        kind == .putBack && reason.contains("`tapeline partition rebuild 0`"),
+                        kind == .restores && reason.contains("`tapeline partition rebuild 0`"),
                         "seed \(seed): \(reason)")
-                    request()
+                    requestRebuild()
                 }
             }
             #expect(owner?.isDone == true, "seed \(seed): \(String(describing: owner?.stage))")

@@ -93,7 +93,7 @@ struct AlpacaWorld {
     }
 
     /// Does what the engine wants.
-    mutating func obey() {
+    mutating func carryOutWishes() {
         for wish in bench.takeWishes() {
             switch wish {
             case .open(let number, _):
@@ -269,7 +269,7 @@ struct AlpacaWorld {
         let isIdle = kind == .providerBar && lines.allSatisfy(\.queue.isEmpty)
         bench.pass(
             Int64.random(in: 1_000_000...(isIdle ? 2_000_000_000 : 100_000_000), using: &random))
-        obey()
+        carryOutWishes()
         if kind == .providerBar {
             makeBars()
         } else {

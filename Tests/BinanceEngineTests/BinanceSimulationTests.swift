@@ -47,14 +47,14 @@ import Testing
         }
 
         /// Does what the engine wants.
-        mutating func obey() {
+        mutating func carryOutWishes() {
             for wish in bench.takeWishes() {
                 switch wish {
                 case .open(let leg, _):
                     guard chance(20) else {
                         lines.append(Line(leg: leg))
                         bench.opened(leg)
-                        return obey()
+                        return carryOutWishes()
                     }
                     bench.ended(leg)
                 case .close(let leg): lines.removeAll { $0.leg == leg }
@@ -97,7 +97,7 @@ import Testing
 
         mutating func step() {
             bench.pass(Int64.random(in: 1_000_000...50_000_000, using: &random))
-            obey()
+            carryOutWishes()
             if chance(80) { trade() }
             if chance(60) { deliver() }
             if chance(1), let line = lines.first {

@@ -12,7 +12,7 @@ enum Venue: CaseIterable, Sendable {
     static let minute: Int64 = 60 * second
 
     /// Returns a bench of its engine, with other settings.
-    func bench(_ change: (inout StreamSettings) -> Void = { _ in }) -> any VenueBench {
+    func bench(_ change: (inout StreamSettings) -> Void = { _ in }) -> any ServiceEngineBench {
         switch self {
         case .alpaca: ServiceBench<AlpacaWords>(AlpacaWords.venue(change))
         case .massive: ServiceBench<MassiveWords>(MassiveWords.venue(change))

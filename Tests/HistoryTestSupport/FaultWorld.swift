@@ -58,7 +58,10 @@ extension FaultBench {
 
 /// A service with one symbol and ten events a second, whose connection is slow, mute or cut.
 package struct FaultWorld<Bench: FaultBench> {
+    /// An event happens in each step.
     static var step: Int64 { 100_000_000 }
+    static var eventsPerSecond: Int { Int(1_000_000_000 / step) }
+    /// How long a message of the service is under way.
     static var latency: Int64 { 30_000_000 }
 
     var bench: Bench
@@ -68,13 +71,17 @@ package struct FaultWorld<Bench: FaultBench> {
     var isMute = false
     /// When each event happened, by its number less 1.
     var happened: [Timestamp] = []
+    /// The connections that were opened.
     var opened = 0
     /// What has come onto the tape.
     var tape: [TapeRecord] = []
+    /// The records of the process that are on the tape.
     var taken = 0
-    var line: UInt32?
+    /// The open connection.
+    var connection: UInt32?
     var isSubscribed = false
-    var queue: [(at: Int64, text: String)] = []
+    /// The messages under way on it, and when they arrive.
+    var underWay: [(at: Int64, text: String)] = []
     /// What becomes of requests for the past.
     var past = FaultPast()
 
@@ -85,11 +92,12 @@ package struct FaultWorld<Bench: FaultBench> {
         for _ in 0..<(seconds * 1_000_000_000 / Self.step) { step() }
     }
 
+    /// Lets one event happen, and the process take what has arrived.
     mutating func step(_ length: Int64 = step) {
         bench.time += length
         happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
-        if line != nil, isSubscribed, !isMute {
-            queue.append((bench.time + Self.latency, bench.event(UInt64(happened.count))))
+        if connection != nil, isSubscribed, !isMute {
+            underWay.append((bench.time + Self.latency, bench.event(UInt64(happened.count))))
         }
         if isReading { read(.max) }
     }
@@ -97,28 +105,28 @@ package struct FaultWorld<Bench: FaultBench> {
     /// A turn of the process, which reads so many messages.
     mutating func read(_ most: Int) {
         var count = 0
-        while count < most, let first = queue.first, first.at <= bench.time, let line {
-            queue.removeFirst()
+        while count < most, let first = underWay.first, first.at <= bench.time, let connection {
+            underWay.removeFirst()
             count += 1
-            bench.receive(first.text, on: line, isText: true)
+            bench.receive(first.text, on: connection, isText: true)
         }
         bench.turn()
-        obey()
+        carryOutWishes()
     }
 
     /// The connection ends; what waited in it is lost.
     mutating func cut() {
-        guard let number = line else { return }
-        line = nil
-        queue = []
+        guard let number = connection else { return }
+        connection = nil
+        underWay = []
         bench.ended(number, "cut")
-        obey()
+        carryOutWishes()
     }
 
     /// The process ends in good order, and three seconds later another one begins.
     mutating func restart() {
         bench.stop()
-        obey()
+        carryOutWishes()
         begin(openGaps, reached: .undefined)
     }
 
@@ -126,25 +134,31 @@ package struct FaultWorld<Bench: FaultBench> {
     mutating func begin(_ gaps: [OpenGap], reached: Timestamp) {
         bench = bench.next(gaps: gaps, reached: reached)
         taken = 0
-        line = nil
-        queue = []
-        for _ in 0..<30 {
+        connection = nil
+        underWay = []
+        passWithoutProcess(seconds: 3)
+        carryOutWishes()
+    }
+
+    /// Lets events happen that no process takes.
+    mutating func passWithoutProcess(seconds: Int64) {
+        for _ in 0..<seconds * Int64(Self.eventsPerSecond) {
             bench.time += Self.step
             happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
         }
-        obey()
     }
 
-    mutating func obey() {
+    /// Does what the process wants, and puts its records onto the tape.
+    mutating func carryOutWishes() {
         for wish in bench.takeFaultWishes() {
             switch wish {
             case .open(let number) where bench.time < past.refusedUntil: bench.ended(number, "cut")
             case .open(let number):
                 opened += 1
-                (line, isSubscribed, queue) = (number, false, [])
+                (connection, isSubscribed, underWay) = (number, false, [])
                 bench.opened(number)
                 say(Bench.greetings.first)
-            case .close(let number): if line == number { (line, queue) = (nil, []) }
+            case .close(let number): if connection == number { (connection, underWay) = (nil, []) }
             case .authenticate: say(Bench.greetings.authenticated)
             case .send(_, let text):
                 let (texts, isBegin) = bench.answers(to: text)
@@ -157,14 +171,17 @@ package struct FaultWorld<Bench: FaultBench> {
         taken = bench.records.count
     }
 
+    /// The service sends messages.
     private mutating func say(_ texts: [String]) {
-        for text in texts { queue.append((bench.time + Self.latency, text)) }
+        for text in texts { underWay.append((bench.time + Self.latency, text)) }
     }
 
+    /// The records of gaps on the tape.
     var gaps: [GapRecord] {
         tape.compactMap { if case .gap(let gap) = $0 { gap } else { nil } }
     }
 
+    /// Those that a later process gets.
     var openGaps: [OpenGap] {
         gaps.forSuccessor(gaps.last.flatMap { DataKind(rawValue: $0.kind) } ?? .trade)
     }
@@ -220,13 +237,17 @@ extension FaultWorld {
         var world = FaultWorld(bench)
         var problems = world.run(fault)
         let outcome = world.outcome
+        // Else the fault was none.
         if outcome.missing.count <= 5 { problems.append("nothing was lost") }
         if !outcome.unrecorded.isEmpty {
             problems.append(
                 "\(outcome.unrecorded.count) of \(outcome.missing.count) events lie in no gap")
         }
-        // Half a minute before and after is not in doubt for that.
-        if outcome.doubted >= 200 { problems.append("\(outcome.doubted) came and lie in a gap") }
+        // What came within ten seconds before and after may be in doubt, and not more.
+        if outcome.doubted >= 20 * Self.eventsPerSecond {
+            problems.append("\(outcome.doubted) came and lie in a gap")
+        }
+        // The first one, and one after the fault.
         if world.opened != 2 { problems.append("\(world.opened) connections were opened") }
         return problems
     }
@@ -236,7 +257,7 @@ extension FaultWorld {
     private mutating func run(_ fault: ConnectionFault) -> [String] {
         var problems: [String] = []
         bench.turn()
-        obey()
+        carryOutWishes()
         run(seconds: fault == .muteSoon ? 8 : 60)
         switch fault {
         case .cut: cut()
@@ -244,14 +265,14 @@ extension FaultWorld {
             isReading = false
             run(seconds: 30)
             isReading = true
-            read(40)
+            read(4 * Self.eventsPerSecond)
             if fault == .slow { cut() } else { restart() }
         case .mute, .muteSoon:
             isMute = true
             // What is under way arrives.
             step()
             for _ in 0..<(fault == .mute ? 3_600 : 60) { step(1_000_000_000) }
-            // It stands out within half a minute.
+            // What is older than the last 60 events, which are a second apart, is in a gap by now.
             let old = happened[happened.count - 60]
             let hidden = outcome.unrecorded.count { $0 <= old }
             if hidden > 0 { problems.append("\(hidden) events lie in no gap while it lasts") }
@@ -268,7 +289,7 @@ extension FaultWorld {
         }
         run(seconds: 30)
         bench.stop()
-        obey()
+        carryOutWishes()
         return problems
     }
 }

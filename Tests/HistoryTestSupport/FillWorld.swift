@@ -6,15 +6,15 @@ import Primitives
 struct FaultPast {
     /// No connection is made until then.
     var refusedUntil: Int64 = .min
-    /// The events of one page.
-    var most = Int.max
+    var eventsPerPage = Int.max
     /// What is answered in place of the next pages.
     var answers: [StreamAnswer] = []
     /// Whether the last quarter of an hour is denied.
     var isDelayed = false
     /// Whether no request is answered.
     var isSilent = false
-    var asked = 0
+    /// How many requests came.
+    var requests = 0
 }
 
 /// The address of a request for a past.
@@ -87,8 +87,9 @@ package enum Filling: CaseIterable, Sendable {
 }
 
 extension FaultWorld {
+    /// Answers a request for the past, as `past` says.
     mutating func answer(_ fetch: StreamFetch) {
-        past.asked += 1
+        past.requests += 1
         guard !past.isSilent else { return }
         if !past.answers.isEmpty {
             return bench.answer(fetch.number, past.answers.removeFirst())
@@ -105,7 +106,7 @@ extension FaultWorld {
         }
         let all = happened.enumerated().filter { span.contains($0.element) }
             .map { PastEvent(id: UInt64($0.offset + 1), time: $0.element) }
-        let page = all.dropFirst(place).prefix(past.most)
+        let page = all.dropFirst(place).prefix(past.eventsPerPage)
         let next = place + page.count
         let more = next < all.count ? PastToken(next, span).text : ""
         bench.answer(fetch.number, .page(bench.page(Array(page), next: more)))
@@ -116,14 +117,15 @@ extension FaultWorld {
     package static func problems(of filling: Filling, _ bench: Bench) -> [String] {
         var world = FaultWorld(bench)
         world.bench.turn()
-        world.obey()
+        world.carryOutWishes()
         world.run(seconds: 60)
         world.run(filling)
         world.bench.stop()
-        world.obey()
+        world.carryOutWishes()
         return world.problems(isKilled: filling.isKilled)
     }
 
+    /// Cuts the connection, and lets the next one be made after so long.
     private mutating func outage(seconds: Int64 = 30) {
         past.refusedUntil = bench.time + seconds * 1_000_000_000
         cut()
@@ -135,12 +137,11 @@ extension FaultWorld {
         Bench.origin.advanced(byNanoseconds: bench.time + bench.hostAhead)
     }
 
-    /// The process is killed, and three seconds later another one begins.
-    mutating func kill() {
-        obey()
-        let reached = reached
-        let gaps = openGaps
-        (line, queue) = (nil, [])
+    /// Kills the process, and lets another one begin with what is on the tape.
+    mutating func kill(awaySeconds: Int64 = 0) {
+        carryOutWishes()
+        let (gaps, reached) = (openGaps, reached)
+        passWithoutProcess(seconds: awaySeconds)
         begin(gaps, reached: reached)
     }
 
@@ -148,7 +149,7 @@ extension FaultWorld {
         switch filling {
         case .once: outage()
         case .paged:
-            past.most = 7
+            past.eventsPerPage = 7
             outage()
         case .delayed:
             past.isDelayed = true
@@ -174,24 +175,16 @@ extension FaultWorld {
             outage(seconds: 60)
             kill()
         case .killedBetween:
-            past.most = 30
+            past.eventsPerPage = 30
             outage(seconds: 60)
-            while past.asked < 4 { step() }
+            while past.requests < 4 { step() }
             kill()
-        case .absent:
-            obey()
-            let gaps = openGaps
-            (line, queue) = (nil, [])
-            let reached = reached
-            for _ in 0..<6_000 {
-                bench.time += Self.step
-                happened.append(Bench.origin.advanced(byNanoseconds: bench.time))
-            }
-            begin(gaps, reached: reached)
+        case .absent: kill(awaySeconds: 600)
         }
         run(seconds: 150)
     }
 
+    /// Returns what is wrong with the tape. `isKilled`: what another process left may be missing.
     private func problems(isKilled: Bool) -> [String] {
         var problems: [String] = []
         let there = tape.compactMap { Bench.event(of: $0)?.id }

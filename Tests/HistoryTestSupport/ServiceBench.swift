@@ -9,7 +9,7 @@ package protocol VenueWords {
     /// What it says first, and when it takes the key.
     static var connected: String { get }
     static var authenticated: String { get }
-    /// What a trade of the bench has as its price.
+    /// Returns a trade as it says it. All trades of a bench have one price.
     static func trade(_ symbol: String, _ number: UInt64, size: String, at time: Timestamp)
         -> String
     /// Returns what it answers to a request of which it takes all. `subscribed`: the symbols of
@@ -24,7 +24,7 @@ package protocol VenueWords {
     static func refusal(of symbol: String) -> String
     /// Returns an engine of it. `change` changes its settings.
     static func venue(_ change: (inout StreamSettings) -> Void) -> Venue
-    /// A page of a past of one symbol, and what a request for one asks for.
+    /// Returns a page of a past of one symbol, and the span and the page that a request asks for.
     static func page(_ events: [PastEvent], next: String) -> [UInt8]
     static func asked(_ query: PastQuery) -> (span: Range<Timestamp>?, page: String)?
 }
@@ -36,7 +36,7 @@ package struct PastEvent {
 }
 
 /// An engine with a clock that the test moves, whatever its service.
-package protocol VenueBench: WishingBench {
+package protocol ServiceEngineBench: WishingBench {
     var notes: [StreamNote] { get }
     var out: StreamMachine.Output { get }
     /// True time since `origin`, in nanoseconds.
@@ -57,11 +57,14 @@ package protocol VenueBench: WishingBench {
     mutating func follow(_ instrument: Instrument, as number: UInt32)
     /// Lets time pass, and does what is due in it.
     mutating func pass(_ nanoseconds: Int64)
+    /// A connection that was wanted is open; it has ended.
     mutating func opened(_ number: UInt32)
     mutating func ended(_ number: UInt32, _ why: String)
     mutating func receive(_ text: String, on number: UInt32, isText: Bool)
+    /// What became of a request for the past.
     mutating func answer(_ number: UInt64, _ answer: StreamAnswer)
     mutating func stop()
+    /// Keeps what came out.
     mutating func collect()
     /// Opens the connections that are wanted, up to the first request of each. Returns the last.
     mutating func connect() -> UInt32
@@ -72,7 +75,7 @@ package protocol VenueBench: WishingBench {
 }
 
 /// A bench of a service's engine.
-package struct ServiceBench<Words: VenueWords>: VenueBench, MachineBench {
+package struct ServiceBench<Words: VenueWords>: ServiceEngineBench, MachineBench {
     package static var second: Int64 { 1_000_000_000 }
     package static var minute: Int64 { 60 * second }
     package static var connected: String { Words.connected }
@@ -154,7 +157,7 @@ package struct ServiceBench<Words: VenueWords>: VenueBench, MachineBench {
     ) -> String { Words.trade(symbol, number, size: size, at: time) }
 }
 
-extension VenueBench {
+extension ServiceEngineBench {
     package mutating func follow(
         _ symbols: [String], _ feeds: Instrument.Feeds = .trades, ended: [UInt32] = []
     ) {

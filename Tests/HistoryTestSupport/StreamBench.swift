@@ -92,6 +92,7 @@ package protocol MachineBench: WishingBench {
 
     /// Lets time pass, and does what is due in it.
     mutating func pass(_ nanoseconds: Int64)
+    /// Keeps what came out, and answers what the bench has to answer.
     mutating func collect()
 }
 
@@ -117,7 +118,7 @@ extension MachineBench {
 
     package mutating func collect() { keep() }
 
-    /// Keeps what came out.
+    /// Keeps what came out, and answers nothing.
     package mutating func keep() {
         records += out.records
         wishes += out.wishes
@@ -207,6 +208,7 @@ package struct StreamBench<Engine: StreamVenue>: MachineBench {
         collect()
     }
 
+    /// All that had arrived was handed over.
     package mutating func drain() { engine.drained(now, into: &out) }
 
     package mutating func collect() {
@@ -216,7 +218,7 @@ package struct StreamBench<Engine: StreamVenue>: MachineBench {
 
     package var gapStates: [GapState?] { gaps.map { GapState(rawValue: $0.state) } }
 
-    /// The reasons that were told, and what else a person may have to look at.
+    /// The reasons that were reported, and what else a person may have to look at.
     package var troubles: [String] {
         notes.compactMap {
             switch $0 {

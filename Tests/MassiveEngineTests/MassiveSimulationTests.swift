@@ -62,7 +62,7 @@ import Testing
         }
 
         /// Does what the engine wants.
-        mutating func obey() {
+        mutating func carryOutWishes() {
             for wish in bench.takeWishes() {
                 switch wish {
                 case .open(let number, _):
@@ -198,7 +198,7 @@ import Testing
 
         mutating func step() {
             bench.pass(Int64.random(in: 1_000_000...100_000_000, using: &random))
-            obey()
+            carryOutWishes()
             if chance(800) { trade() }
             report()
             if chance(700) { deliver() }

@@ -89,7 +89,7 @@ import Testing
             try world.run(steps: 200, faults: true)
             try world.run(steps: 4_000, faults: false)
             try world.auditTakeOver()
-            #expect(world.older?.lost == [] && world.publisher.lost.isEmpty, world.told)
+            #expect(world.older?.lost == [] && world.publisher.lost.isEmpty, world.seedNamed)
         }
     }
 
@@ -131,7 +131,7 @@ private struct PublisherWorld {
     var isReplicated: Bool
 
     /// Names the seed of a failure.
-    var told: Comment { "TAPELINE_SEED=\(seed)" }
+    var seedNamed: Comment { "TAPELINE_SEED=\(seed)" }
 
     /// Runs the body in a world of each seed.
     static func each(
@@ -246,7 +246,7 @@ private struct PublisherWorld {
             // After the packets at hand when it was raised, no tick has an ordinal below the floor.
             #expect(
                 packet.header.firstOrdinal >= publisher.floor || packet.header.tickCount == 0
-                    || publisher.isAtHand(packet), told)
+                    || publisher.isAtHand(packet), seedNamed)
             publisher.wire.append((packet, expected, attempt, step + delay(faults)))
         case .readLast:
             let failed = faults && chance(20, &random)
@@ -255,13 +255,13 @@ private struct PublisherWorld {
             publisher.answers.append((event, step + 1))
         case .makeMarker(let marker, _):
             // Acknowledged ticks keep their ordinals, whatever happens to the tape.
-            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, told)
+            #expect(marker.startOrdinal >= publisher.acknowledgedUpTo, seedNamed)
             var markers = PacketBuilder(
                 kind: .ticks, partition: Partition(0), source: publisher.builder.source)
             let packet = markers.seal(publisher.seal(), marker: marker)
             publisher.lane.publishMarker(packet, now: now, into: &publisher.effects)
         case .acknowledged(let packet, _):
-            #expect(packet.header.firstOrdinal >= publisher.acknowledgedUpTo, told)
+            #expect(packet.header.firstOrdinal >= publisher.acknowledgedUpTo, seedNamed)
             publisher.acknowledgedUpTo = packet.header.nextOrdinal
             publisher.acknowledged += ids(packet.withBytes { $0.array })
         case .fenced(_, let theirs): publisher.fencedBy = theirs
@@ -290,12 +290,12 @@ private struct PublisherWorld {
         var epoch: UInt64 = 0
         for message in subject.messages {
             let header = message.header
-            #expect(header.epoch >= epoch, told)
+            #expect(header.epoch >= epoch, seedNamed)
             if header.epoch > epoch {
-                #expect(header.flags.contains(.epochMarker), told)
+                #expect(header.flags.contains(.epochMarker), seedNamed)
             }
             if !(holesAllowed && header.flags.contains(.epochMarker)) {
-                #expect(header.firstOrdinal == next, told)
+                #expect(header.firstOrdinal == next, seedNamed)
             }
             next = header.nextOrdinal
             epoch = header.epoch
@@ -305,16 +305,16 @@ private struct PublisherWorld {
     /// Checks that each offered tick is stored and acknowledged, once and in order.
     private func auditTicks() {
         let everything = publisher.offered > 0 ? Array(1...publisher.offered) : []
-        #expect(tapeIDs == everything, told)
-        #expect(publisher.acknowledged == everything, told)
+        #expect(tapeIDs == everything, seedNamed)
+        #expect(publisher.acknowledged == everything, seedNamed)
     }
 
     /// Checks that everything offered is on the tape, and that nothing was lost.
     func auditComplete() throws {
         auditTape()
         auditTicks()
-        #expect(publisher.fencedBy == nil, told)
-        #expect(publisher.lost.isEmpty, told)
+        #expect(publisher.fencedBy == nil, seedNamed)
+        #expect(publisher.lost.isEmpty, seedNamed)
     }
 
     /// Starts a second owner beside the first one.
@@ -333,12 +333,12 @@ private struct PublisherWorld {
         auditTape()
         let old = try #require(older)
         let ids = tapeIDs
-        #expect(Set(ids).count == ids.count, told)
+        #expect(Set(ids).count == ids.count, seedNamed)
         let own = publisher.acknowledged
-        #expect(ids.filter { $0 > Self.newOwnersTicks } == own, told)
-        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), told)
+        #expect(ids.filter { $0 > Self.newOwnersTicks } == own, seedNamed)
+        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), seedNamed)
         let oldOnTape = ids.filter { $0 <= Self.newOwnersTicks }
-        #expect(oldOnTape.starts(with: old.acknowledged), told)
+        #expect(oldOnTape.starts(with: old.acknowledged), seedNamed)
         if old.lane.state.isInFlightOrFenced { return }
         #expect(old.builder.tickCount == 0, "TAPELINE_SEED=\(seed): the old owner goes on")
     }
@@ -363,13 +363,13 @@ private struct PublisherWorld {
     func auditRewritten() {
         let rival = subject.messages.prefix { $0.sequence <= subject.rivalEnd }
         let own = subject.messages.dropFirst(rival.count)
-        #expect(own.first?.header.flags.contains(.epochMarker) == true, told)
-        #expect(own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 }, told)
-        #expect(tapeIDs.last == publisher.offered, told)
+        #expect(own.first?.header.flags.contains(.epochMarker) == true, seedNamed)
+        #expect(own.allSatisfy { $0.header.epoch > rival.last?.header.epoch ?? 0 }, seedNamed)
+        #expect(tapeIDs.last == publisher.offered, seedNamed)
         // Every acknowledged ordinal that the rival did not write again is named.
         let next = rival.last?.header.nextOrdinal ?? 1
         let before = own.first?.header.firstOrdinal ?? 0
-        #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), told)
+        #expect(publisher.lost == (next < before ? [next...(before - 1)] : []), seedNamed)
     }
 
     /// Remembers a record of some other process, which may be right or not.
@@ -394,16 +394,16 @@ private struct PublisherWorld {
     private func auditOrdinals() {
         let stored = subject.messages.flatMap { $0.header.firstOrdinal..<$0.header.nextOrdinal }
         let lost = Set(publisher.lost.flatMap { Array($0) })
-        #expect(lost.isDisjoint(with: stored), told)
-        #expect(lost.union(stored) == Set(1..<publisher.lane.nextOrdinal), told)
+        #expect(lost.isDisjoint(with: stored), seedNamed)
+        #expect(lost.union(stored) == Set(1..<publisher.lane.nextOrdinal), seedNamed)
     }
 
     /// Checks that everything offered is on the tape, after the ordinals that were remembered.
     func auditRaised() throws {
         auditTape(holesAllowed: true)
         auditTicks()
-        #expect(publisher.lane.nextOrdinal >= publisher.floor, told)
-        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, told)
+        #expect(publisher.lane.nextOrdinal >= publisher.floor, seedNamed)
+        #expect(publisher.lane.epoch > 0 && publisher.fencedBy == nil, seedNamed)
         auditOrdinals()
     }
 
@@ -423,25 +423,25 @@ private struct PublisherWorld {
         for message in subject.messages {
             let isNew = ids(message.bytes).contains { $0 > Self.newOwnersTicks }
             if isNew {
-                #expect(message.header.firstOrdinal >= record.nextOrdinal, told)
-                #expect(message.header.epoch > record.epoch, told)
+                #expect(message.header.firstOrdinal >= record.nextOrdinal, seedNamed)
+                #expect(message.header.epoch > record.epoch, seedNamed)
             }
         }
         let own = tapeIDs.filter { $0 > Self.newOwnersTicks }
-        #expect(own == publisher.acknowledged && own.count > 0, told)
-        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), told)
+        #expect(own == publisher.acknowledged && own.count > 0, seedNamed)
+        #expect(own.count == Int(publisher.offered - Self.newOwnersTicks), seedNamed)
         auditOrdinals()
     }
 
-    /// Checks that each acknowledged tick that the tape lost is named, and that all others are stored.
+    /// Checks that each acknowledged tick that the tape lost is named, and all others are stored.
     func auditRollBack(acknowledgedBefore: Int) throws {
         auditTape(holesAllowed: true)
-        #expect(acknowledgedBefore > 0, told)
+        #expect(acknowledgedBefore > 0, seedNamed)
         let missing = Set(publisher.acknowledged).subtracting(tapeIDs)
         let named = publisher.lost.reduce(0) { $0 + $1.count }
-        #expect(missing.count == named, told)
-        #expect(tapeIDs.last == publisher.offered, told)
-        #expect(Set(tapeIDs).count == tapeIDs.count, told)
+        #expect(missing.count == named, seedNamed)
+        #expect(tapeIDs.last == publisher.offered, seedNamed)
+        #expect(Set(tapeIDs).count == tapeIDs.count, seedNamed)
     }
 }
 

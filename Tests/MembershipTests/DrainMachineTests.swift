@@ -64,7 +64,7 @@ struct DrainMachineTests {
         #expect(rig.machine.state == each.ends)
         #expect(rig.machine.held.count == 2 - each.handsOver)
         #expect(rig.notes.contains(.drainAsked(Self.cause(isForced: each.isForced))))
-        let last = try #require(rig.said.last)
+        let last = try #require(rig.sent.last)
         #expect(last.state == each.ends && last.drain == Self.cause(isForced: each.isForced))
     }
 
@@ -78,7 +78,7 @@ struct DrainMachineTests {
         rig.bucket.drain(rig.machine.settings.member, nil)
         rig.pass(2_000)
         #expect(rig.machine.state == .ready && rig.machine.held.count == 2)
-        #expect(rig.notes.contains(.drainEnded) && rig.said.last?.drain == nil)
+        #expect(rig.notes.contains(.drainEnded) && rig.sent.last?.drain == nil)
     }
 
     @Test("a claim that is stored after the request gives the partition back")
@@ -86,12 +86,12 @@ struct DrainMachineTests {
         var rig = try MachineRig()
         rig.writesArrive = false
         rig.begin()
-        let claim = try #require(rig.held.first)
+        let claim = try #require(rig.heldWrites.first)
         rig.bucket.drain(rig.machine.settings.member, Self.cause())
         rig.pass(1_200)
         #expect(rig.machine.state == .drained)
         rig.writesArrive = true
-        rig.settle(claim)
+        rig.arrive(claim)
         rig.pass(100)
         #expect(rig.orders.isEmpty && rig.bucket.entries[0]?.record?.state == .free)
     }
@@ -127,7 +127,7 @@ struct DrainMachineTests {
         rig.begin()
         rig.hearsItself = false
         rig.pass(1_000)
-        #expect(rig.machine.state == .paused && rig.said.last?.drain == Self.cause())
+        #expect(rig.machine.state == .paused && rig.sent.last?.drain == Self.cause())
         rig.hearsItself = true
         rig.pass(1_000)
         #expect(rig.machine.state == .drained)

@@ -12,14 +12,17 @@ struct MachineRig {
     var machine: MembershipMachine
     var now = MonotonicTime(nanoseconds: 1_000_000_000)
     var bucket = SimulatedBucket()
+    /// The creation of the bucket that was read last.
     var made = 0
     var hearsItself = true
     /// Own heartbeats that a stalled link has not brought back.
     var underWay: [MemberHeartbeat] = []
-    var said: [MemberHeartbeat] = []
+    /// All heartbeats of the machine.
+    var sent: [MemberHeartbeat] = []
     var notes: [MembershipNote] = []
+    /// False keeps writes in `heldWrites`, until `arrive`.
     var writesArrive = true
-    var held: [RecordWrite] = []
+    var heldWrites: [RecordWrite] = []
     var orders: [OwnershipOrder] = []
     var steadyUntil = MonotonicTime.distantPast
 
@@ -46,7 +49,7 @@ struct MachineRig {
     private mutating func carryOut(_ effect: MembershipMachine.Effect) {
         switch effect {
         case .send(let heartbeat):
-            said.append(heartbeat)
+            sent.append(heartbeat)
             hearsItself ? handle(.heartbeat(heartbeat)) : underWay.append(heartbeat)
         case .read(let number, let after):
             handle(
@@ -54,7 +57,7 @@ struct MachineRig {
                     bucket.read(
                         number: number, after: after, known: &made,
                         by: machine.settings.member)))
-        case .write(let write): writesArrive ? settle(write) : held.append(write)
+        case .write(let write): writesArrive ? arrive(write) : heldWrites.append(write)
         case .order(let order): orders.append(order)
         case .steady(let until): steadyUntil = until
         case .note(let note): notes.append(note)
@@ -62,7 +65,8 @@ struct MachineRig {
         }
     }
 
-    mutating func settle(_ write: RecordWrite) {
+    /// Lets a write arrive at the bucket, and tells the machine its outcome.
+    mutating func arrive(_ write: RecordWrite) {
         let outcome = bucket.write(write).map { WriteOutcome.stored(revision: $0) }
         handle(.written(write.partition, id: write.id, outcome ?? .conflict))
     }
@@ -75,6 +79,7 @@ struct MachineRig {
         }
     }
 
+    /// Connects, and lets pass what a beginning takes.
     mutating func begin() {
         handle(.connected)
         pass(400)
@@ -103,6 +108,7 @@ struct MachineRig {
         if case .take(_, let claim)? = orders.first { claim } else { nil }
     }
 
+    /// Returns a heartbeat of the other member, the owner of partition 0.
     func other(
         _ state: MemberState, _ sequence: UInt64, records: UInt64 = 1, lease: Int64 = Self.lease
     ) throws -> MemberHeartbeat {

@@ -44,7 +44,7 @@ struct MembershipMachineTests {
         rig.pass(100)
         let released = rig.orders.count { if case .release = $0 { true } else { false } }
         #expect(released == 2 - rival.keeps)
-        #expect(rig.said.allSatisfy { $0.semantics == 6 })
+        #expect(rig.sent.allSatisfy { $0.semantics == 6 })
     }
 
     @Test("after a pause nothing goes on before each record is written once more")
@@ -59,9 +59,9 @@ struct MembershipMachineTests {
         rig.writesArrive = false
         rig.pass(300)
         #expect(rig.machine.state == .resuming && rig.steadyUntil == .distantPast)
-        #expect(rig.held.count == 1 && rig.held.first?.record.epoch == 1)
+        #expect(rig.heldWrites.count == 1 && rig.heldWrites.first?.record.epoch == 1)
         rig.writesArrive = true
-        for write in rig.held { rig.settle(write) }
+        for write in rig.heldWrites { rig.arrive(write) }
         rig.pass(40)
         #expect(rig.machine.state == .ready && rig.steadyUntil > rig.now)
         #expect(rig.bucket.last == revision + 1 && rig.orders.count == 1)
@@ -75,7 +75,7 @@ struct MembershipMachineTests {
         #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
         rig.pass(2_000)
         #expect(rig.machine.state == .paused && rig.steadyUntil == .distantPast)
-        #expect(rig.said.last?.state == .paused && rig.bucket.last == revision)
+        #expect(rig.sent.last?.state == .paused && rig.bucket.last == revision)
         // No other member wanted the partition, so it continues after writing its record again.
         rig.handle(.hangs(false))
         rig.pass(300)
@@ -170,12 +170,12 @@ struct MembershipMachineTests {
         rig.pass(20)
         #expect(rig.machine.records.first?.record.epoch == 6)
         // It passes that on once.
-        let words = rig.said.filter { $0.records == 0 && $0.state == .ready }
-        #expect(words.count == 1, "\(rig.said)")
+        let words = rig.sent.filter { $0.records == 0 && $0.state == .ready }
+        #expect(words.count == 1, "\(rig.sent)")
         rig.handle(.heartbeat(try rig.other(.ready, 4, records: 0)))
         rig.handle(.heartbeat(try rig.other(.ready, 5, records: last)))
         rig.pass(100)
-        #expect(rig.said.count { $0.records == 0 && $0.state == .ready } == 1)
+        #expect(rig.sent.count { $0.records == 0 && $0.state == .ready } == 1)
     }
 
     @Test("a bucket that was put back is noticed by oneself, too, and an empty one is no other")
@@ -270,7 +270,7 @@ struct MembershipMachineTests {
         var rig = try Rig()
         rig.writesArrive = false
         rig.begin()
-        let write = try #require(rig.held.first)
+        let write = try #require(rig.heldWrites.first)
         _ = rig.bucket.write(write)
         rig.writesArrive = true
         rig.handle(.written(write.partition, id: write.id, .unsettled("no answer")))
@@ -304,14 +304,14 @@ struct MembershipMachineTests {
         rig.pass(400)
         rig.handle(.heartbeat(try rig.other(.ready, 2)))
         // A heartbeat has just been sent; the next one is due 125 ms later.
-        let before = rig.said.count
-        while rig.said.count == before { rig.pass(20) }
+        let before = rig.sent.count
+        while rig.sent.count == before { rig.pass(20) }
         try rig.giveToOther(epoch: 5)
         rig.handle(.heartbeat(try rig.other(.ready, 3, records: rig.bucket.last)))
         rig.pass(80)
-        #expect(rig.said.count == before + 1)
+        #expect(rig.sent.count == before + 1)
         rig.pass(60)
-        #expect(rig.said.count == before + 2 && rig.said.last?.records == rig.bucket.last)
+        #expect(rig.sent.count == before + 2 && rig.sent.last?.records == rig.bucket.last)
     }
 
     @Test(

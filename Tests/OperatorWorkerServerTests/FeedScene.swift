@@ -61,7 +61,7 @@ struct FeedScene {
     }
 
     /// Waits until as many bars are on the tape as there should be.
-    func isDone() throws -> Bool {
+    func hasAllBars() throws -> Bool {
         let wanted = feeds.map { UInt64($0.bars(series: Self.series).count) }
         return eventually {
             do {
@@ -72,8 +72,8 @@ struct FeedScene {
         }
     }
 
-    /// Checks that ordinals, checksums and bars are those of one undisturbed owner.
-    func check() throws {
+    /// Expects that ordinals, checksums and bars are those of one undisturbed owner.
+    func expectUndisturbedBars() throws {
         for (partition, feed) in feeds.enumerated() {
             let found = try BarsOnTape(tape, partition)
             let wanted = feed.bars(series: Self.series)

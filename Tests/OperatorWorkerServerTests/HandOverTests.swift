@@ -44,7 +44,7 @@ struct HandOverTests {
             workers[1 - from].member.take(partition, epoch: UInt64(epochs[partition]))
         }
         try run.publishRest()
-        #expect(try run.isDone(), "\(running.map(\.reasons))")
+        #expect(try run.hasAllBars(), "\(running.map(\.reasons))")
         for (worker, running) in zip(workers, running) {
             #expect(isWorking(worker, running))
             #expect(worker.member.lost.isEmpty)
@@ -52,7 +52,7 @@ struct HandOverTests {
             #expect(try running.stop() == .success)
             #expect(worker.member.held.isEmpty, "a stop gives everything back")
         }
-        try run.check()
+        try run.expectUndisturbedBars()
         for partition in 0..<4 {
             // There is one epoch per tenure that came so far, and it is reported.
             let found = try BarsOnTape(run.tape, partition)
@@ -99,12 +99,12 @@ struct HandOverTests {
             workers[partition].member.take(partition, epoch: epoch)
         }
         try run.publishRest()
-        #expect(try run.isDone(), "\(running.map(\.reasons))")
+        #expect(try run.hasAllBars(), "\(running.map(\.reasons))")
         for running in running {
             #expect(running.log.count(of: "operator.partition.stopped") == 0)
             #expect(try running.stop() == .success)
         }
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("a worker that is not steady reads and publishes nothing, and goes on when it is again")
@@ -135,9 +135,9 @@ struct HandOverTests {
         #expect(try (0..<3).map { try run.tape.bars(of: $0) } == before)
         worker.member.isSteady(true)
         try run.publishRest()
-        #expect(try run.isDone(), "\(running.reasons)")
+        #expect(try run.hasAllBars(), "\(running.reasons)")
         #expect(try running.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("a worker without partitions is ready, and says that it has none")
@@ -147,7 +147,7 @@ struct HandOverTests {
         let running = try worker.start()
         #expect(eventually { running.service.metric("mds_operator_partitions") == 0 })
         #expect(eventually { running.isReady }, "\(running.reasons)")
-        #expect(try worker.told()["partitions"]?.array?.isEmpty == true)
+        #expect(try worker.status()["partitions"]?.array?.isEmpty == true)
         #expect(running.service.metric("mds_operator_watermark_timestamp_seconds") == nil)
         // Orders about a partition that it does not have are answered, or need no answer.
         worker.member.send(.release(Partition(1), tenure: 77))
@@ -196,9 +196,9 @@ struct HandOverTests {
         first.member.take(0, epoch: 2)
         for partition in 1..<4 { first.member.take(partition) }
         try run.publishRest()
-        #expect(try run.isDone(), "\(running.reasons)")
+        #expect(try run.hasAllBars(), "\(running.reasons)")
         #expect(try running.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("what counts as never read again is the older of the two checkpoints that stand")

@@ -67,9 +67,9 @@ struct LateAndIdleTests {
             try TestSource.put(packet.bytes, on: subject, of: scene.tape)
         }
         let end = RepairScene.time(199 * 600).description
-        #expect(eventually { worker.partition?["watermark"]?.string == end })
+        #expect(eventually { worker.firstPartition?["watermark"]?.string == end })
         #expect(
-            worker.partition?["problem"] == .null && worker.partition?["open_windows"]?.int == 0)
+            worker.firstPartition?["problem"] == .null && worker.firstPartition?["open_windows"]?.int == 0)
         #expect(try running.stop() == .success)
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
@@ -81,7 +81,7 @@ struct LateAndIdleTests {
         var scene = try scene("li3")
         let heard = try LiveMessages("li3.live.bar.1m.A.test", of: scene.tape)
         let running = try TestWorker(scene.tape, ["OPERATOR_SERIES": "1m"], takes: [0])
-            .startTelling()
+            .startLive()
         for tenth in 0..<20 as Range<Int64> {
             scene.trade(tenth)
             try scene.source.publish(watermark: RepairScene.time(tenth))
@@ -123,7 +123,7 @@ struct LateAndIdleTests {
         #expect(eventually { counted("dropped") == 2 && counted("undecidable") == 3 })
         #expect(
             running.service.metric("mds_operator_late_ticks_total{action=\"listed\"}") ?? 0 == 0)
-        let told = worker.partition
+        let told = worker.firstPartition
         #expect(told?["duplicates"]?.int == 2 && told?["undecidable"]?.int == 3)
         #expect(told?["late"]?.int == 0)
         #expect(try running.stop() == .success)

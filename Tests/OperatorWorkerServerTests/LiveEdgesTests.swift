@@ -104,7 +104,7 @@ struct LiveEdgesTests {
     func told() throws {
         var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le1"))
         let heard = try LiveMessages("le1.live.node.few.A.test", of: scene.tape)
-        let running = try worker(scene, .block).startTelling()
+        let running = try worker(scene, .block).startLive()
         for second in 0..<3 as Range<Int64> {
             scene.trades(second * 10..<second * 10 + 10)
             try scene.source.publish(watermark: RepairScene.time(second * 10 + 10))
@@ -131,8 +131,8 @@ struct LiveEdgesTests {
             var scene = try RepairScene(TestTape(NatsServer.shared(), namespace: "le2\(number)"))
             // No server listens on that port.
             let worker = try worker(scene, rule)
-            let running = try worker.startTelling(at: "nats://127.0.0.1:1")
-            var problem: String? { worker.partition?["problem"]?.string }
+            let running = try worker.startLive(at: "nats://127.0.0.1:1")
+            var problem: String? { worker.firstPartition?["problem"]?.string }
             scene.trades(0..<10)
             try scene.source.publish(watermark: RepairScene.time(100))
             if rule == .error {

@@ -81,6 +81,7 @@ final class OperatorBench {
 
     // MARK: input
 
+    /// Hands a packet to the operator, as it comes from the tape.
     func take(_ packet: SealedPacket) { take(packet.bytes) }
 
     func take(_ bytes: [UInt8]) {
@@ -107,6 +108,7 @@ final class OperatorBench {
         }
     }
 
+    /// Hands packets of a feed to the operator. `closing`: also one that closes all windows.
     func take(_ feed: TickFeed, _ range: Range<Int>? = nil, closing: Bool = true) throws {
         var source = try feed.source(on: tape, 0)
         for packet in feed.packets[range ?? feed.packets.indices] {
@@ -133,23 +135,5 @@ final class OperatorBench {
             stream: tape.names.barStream, subject: tape.names.bars(Partition(0)))?.header
     }
 
-    func onTape() throws -> BarsOnTape { try BarsOnTape(tape, 0) }
-}
-
-extension PacketBuilder {
-    /// Returns a packet written by hand, with a correct checksum.
-    static func checked(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
-            for index in 0..<MemoryLayout<Value>.size {
-                bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
-            }
-        }
-        put(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)
-        let checksum = bytes.withRawSpan {
-            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
-        }
-        put(checksum, at: WireFormat.HeaderOffset.checksum)
-        return bytes
-    }
+    func barsOnTape() throws -> BarsOnTape { try BarsOnTape(tape, 0) }
 }

@@ -51,7 +51,7 @@ struct PartitionOperatorTests {
         }
         bench.take(source.seal(watermark: feed.end))
         #expect(bench.drain())
-        #expect(Set(try bench.onTape().bars) == feed.bars(series: FeedScene.series))
+        #expect(Set(try bench.barsOnTape().bars) == feed.bars(series: FeedScene.series))
     }
 
     private func message(_ template: UInt16, block: Int, variable: Int? = nil) -> [UInt8] {
@@ -99,16 +99,16 @@ struct PartitionOperatorTests {
             #expect(bench.drain())
             #expect(bench.drain())
         }
-        let found = try bench.onTape()
+        let found = try bench.barsOnTape()
         #expect(found.problems.isEmpty && found.bars.isEmpty)
         #expect(found.inputs.map(\.sequence) == [1])
         let due = bench.core.watermarkNanosecondsMax
         bench.core.pump(bench.bars, now: .at(due / 2))
         #expect(bench.drain())
-        #expect(try bench.onTape().inputs.map(\.sequence) == [1])
+        #expect(try bench.barsOnTape().inputs.map(\.sequence) == [1])
         bench.core.pump(bench.bars, now: .at(due + 5_000_000_000))
         #expect(bench.drain())
-        #expect(try bench.onTape().inputs.map(\.sequence) == [1, 3])
+        #expect(try bench.barsOnTape().inputs.map(\.sequence) == [1, 3])
     }
 
     @Test("an image is handed out when what stands was met again and what it counts is on the tape")
@@ -143,7 +143,7 @@ struct PartitionOperatorTests {
         #expect(bench.core.mustHold && !bench.core.hasBegunLine)
         #expect(try bench.core.checkpoint(now: .at(1)) == nil)
         #expect(bench.drain())
-        #expect(try bench.onTape().inputs == [start])
+        #expect(try bench.barsOnTape().inputs == [start])
         #expect(try bench.core.checkpoint(now: .at(1)) == nil)
         bench.core.acknowledge(try #require(try bench.lastHeader()))
         let image = try #require(try bench.core.checkpoint(now: .at(1)))

@@ -37,20 +37,21 @@ struct PartitionRepairTests {
         seal(&scene, 98)
         scene.trade(40, flags: .backfilled)
         scene.trade(41, flags: .backfilled)
-        scene.filled(40, 42)
+        scene.fillGap(40, 42)
         scene.trade(97)
         seal(&scene, 98)
-        scene.request(0, 10)
+        scene.requestRepair(0, 10)
         packets.append(scene.people.seal(watermark: RepairScene.noWatermark))
         scene.trades(98..<100)
         seal(&scene, 200)
         return packets
     }
 
-    private func found(_ bench: OperatorBench) throws -> BarsOnTape {
+    /// Publishes what is left, and returns the bars on the tape, in which nothing may be wrong.
+    private func checkedBars(of bench: OperatorBench) throws -> BarsOnTape {
         #expect(bench.drain())
         #expect(bench.core.stopped == nil && !bench.core.hasRepair)
-        let found = try bench.onTape()
+        let found = try bench.barsOnTape()
         #expect(found.problems.isEmpty, "\(found.problems)")
         return found
     }
@@ -62,7 +63,7 @@ struct PartitionRepairTests {
             bench.take(packet)
             try bench.repair()
         }
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         let reasons = found.all.map(\.reason)
         #expect(reasons.contains(BarReason.bust.rawValue))
         #expect(reasons.contains(BarReason.backfill.rawValue))
@@ -91,15 +92,15 @@ struct PartitionRepairTests {
         bench.take(scene.source.seal(watermark: RepairScene.time(101)))
         try bench.repair()
         let end = RepairScene.start + 1_000_000_000
-        let gone = try #require(try found(bench).newest("1s")[end])
+        let gone = try #require(try checkedBars(of: bench).newest("1s")[end])
         #expect(gone.flags.contains(.withdrawn) && gone.flags.contains(.final))
         #expect(gone.trades == 0 && !gone.open.isDefined && gone.volume == 0)
         #expect(gone.reason == BarReason.bust.rawValue)
         scene.trade(13, flags: .backfilled)
-        scene.filled(10, 20)
+        scene.fillGap(10, 20)
         bench.take(scene.source.seal(watermark: RepairScene.time(102)))
         try bench.repair()
-        let back = try #require(try found(bench).newest("1s")[end])
+        let back = try #require(try checkedBars(of: bench).newest("1s")[end])
         #expect(back.trades == 1 && !back.flags.contains(.withdrawn))
         #expect(back.reason == BarReason.backfill.rawValue)
     }
@@ -112,7 +113,7 @@ struct PartitionRepairTests {
         bench.take(scene.source.seal(watermark: RepairScene.time(200)))
         scene.trade(5, price: 900)
         bench.take(scene.source.seal(watermark: RepairScene.time(300)))
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         let late = try #require(found.late.first)
         #expect(found.late.count == 1 && found.bars.count == 1)
         #expect(late.ordinal == 11 && late.source.text == "test")
@@ -137,12 +138,12 @@ struct PartitionRepairTests {
             bench.take(packet)
             try bench.repair()
         }
-        _ = try found(bench)
+        _ = try checkedBars(of: bench)
         bench.take(packets[4])
         #expect(bench.core.hasRepair && bench.core.mustHold)
         #expect(bench.drain())
         #expect(try bench.core.checkpoint(now: .at(.max / 2), isLast: true) == nil)
-        let told = try bench.onTape().inputs.last?.sequence
+        let told = try bench.barsOnTape().inputs.last?.sequence
         #expect(told ?? 0 < 5)
         _ = bench.core.refuseRepair(.missing, "")
         #expect(!bench.core.hasRepair && bench.core.schedule.isDueAtOnce)
@@ -160,7 +161,7 @@ struct PartitionRepairTests {
             whole.take(packet)
             try whole.repair()
         }
-        let expected = try found(whole)
+        let expected = try checkedBars(of: whole)
         for cut in Cut.allCases {
             let first = try OperatorBench(
                 namespace: "pr5\(place)\(cut.rawValue)", series: "1s")
@@ -178,7 +179,7 @@ struct PartitionRepairTests {
                 second.take(packet)
                 try second.repair()
             }
-            let again = try found(second)
+            let again = try checkedBars(of: second)
             #expect(again.all == expected.all, "cut at \(cut)")
             #expect(again.late == expected.late, "cut at \(cut)")
         }
@@ -188,12 +189,13 @@ struct PartitionRepairTests {
     func days() throws {
         let bench = try OperatorBench(namespace: "pr6", series: "1s")
         var scene = try RepairScene(bench.tape)
+        // In tenths of a second.
         let day: Int64 = 864_000
         scene.trades(0..<10)
         scene.trades(day..<day + 10)
         scene.trades(2 * day..<2 * day + 10)
         bench.take(scene.source.seal(watermark: RepairScene.time(3 * day)))
-        scene.request(0, 2 * day + 20)
+        scene.requestRepair(0, 2 * day + 20)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         var readings = 0
         while let needs = bench.core.repairPart {
@@ -202,9 +204,9 @@ struct PartitionRepairTests {
             bench.repairOnce()
         }
         #expect(readings == 3)
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         #expect(found.all.count { $0.reason == BarReason.repair.rawValue } == 3)
-        scene.request(-40 * day, 0)
+        scene.requestRepair(-40 * day, 0)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(!bench.core.hasRepair)
         #expect(bench.core.refused.map(\.reason) == [.long])

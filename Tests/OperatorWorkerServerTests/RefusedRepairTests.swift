@@ -15,6 +15,7 @@ import Testing
 /// Repairs that an owner cannot do but its successor perhaps could, and the reverse.
 @Suite("Repairs that are refused")
 struct RefusedRepairTests {
+    /// In tenths of a second.
     private static let day: Int64 = 864_000
 
     /// Publishes two days of closed trades, and a request for both days.
@@ -24,7 +25,7 @@ struct RefusedRepairTests {
         scene.trades(Self.day..<Self.day + 10)
         bench.take(scene.source.seal(watermark: RepairScene.time(2 * Self.day)))
         try settle(bench)
-        scene.request(0, Self.day + 20)
+        scene.requestRepair(0, Self.day + 20)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         return scene
     }
@@ -34,10 +35,10 @@ struct RefusedRepairTests {
         bench.core.acknowledge(try #require(try bench.lastHeader()))
     }
 
-    private func found(_ bench: OperatorBench) throws -> BarsOnTape {
+    private func checkedBars(of bench: OperatorBench) throws -> BarsOnTape {
         try settle(bench)
         #expect(bench.core.stopped == nil)
-        let found = try bench.onTape()
+        let found = try bench.barsOnTape()
         #expect(found.problems.isEmpty, "\(found.problems)")
         return found
     }
@@ -73,7 +74,7 @@ struct RefusedRepairTests {
         #expect(refused.from == RepairScene.start && refused.count == 1)
         try bench.repair()
         #expect(!bench.core.mustHold)
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         #expect(repairs(found) == 1)
         let value = try #require(found.values.first)
         #expect(found.values.count == 1 && value.name == "repair.refused.retention")
@@ -88,13 +89,13 @@ struct RefusedRepairTests {
         _ = try asked(first)
         _ = first.core.refuseRepair(.retention, "too old")
         try first.repair()
-        let before = try found(first)
+        let before = try checkedBars(of: first)
         #expect(repairs(before) == 1)
         // Without a checkpoint, from the start, with the complete tape available.
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         try second.repair()
-        let again = try found(second)
+        let again = try checkedBars(of: second)
         #expect(again.all == before.all && again.values == before.values)
         #expect(second.core.isCaughtUp && second.core.refused.isEmpty)
     }
@@ -103,12 +104,12 @@ struct RefusedRepairTests {
     func judgedAnew() throws {
         let first = try OperatorBench(namespace: "rr3", series: "1s")
         _ = try asked(first)
-        let before = try found(first).all.count
+        let before = try checkedBars(of: first).all.count
         _ = first.core.refuseRepair(.retention, "too old")
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         try second.repair()
-        #expect(try found(second).all.count == before + 2)
+        #expect(try checkedBars(of: second).all.count == before + 2)
     }
 
     @Test("what stands was computed again: an owner who cannot do it stops, and says how to go on")
@@ -116,7 +117,7 @@ struct RefusedRepairTests {
         let first = try OperatorBench(namespace: "rr4", series: "1s")
         _ = try asked(first)
         try first.repair()
-        _ = try found(first)
+        _ = try checkedBars(of: first)
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         #expect(try second.asks())
@@ -141,7 +142,7 @@ struct RefusedRepairTests {
         #expect(needs.ranges.map(\.from).allSatisfy { $0 > RepairScene.start })
         try bench.repair()
         #expect(!bench.core.mustHold)
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         #expect(repairs(found) == 1)
         #expect(found.inputs.last?.sequence == 2)
     }
@@ -152,10 +153,10 @@ struct RefusedRepairTests {
         var scene = try asked(bench)
         try bench.repair()
         // No such time exists, and there is nothing to read again.
-        scene.request(90, 91)
+        scene.requestRepair(90, 91)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         try bench.repair()
-        #expect(try found(bench).inputs.last?.sequence == 3)
+        #expect(try checkedBars(of: bench).inputs.last?.sequence == 3)
     }
 
     @Test("a refusal names a symbol of several sources, and none when it concerns several symbols")
@@ -211,10 +212,10 @@ struct RefusedRepairTests {
         var scene = try asked(bench)
         try bench.repair()
         let now = 2 * Self.day
-        for _ in 0..<3 { scene.request(-40 * Self.day, 0) }
-        scene.request(now + 601, now + 700)
+        for _ in 0..<3 { scene.requestRepair(-40 * Self.day, 0) }
+        scene.requestRepair(now + 601, now + 700)
         // However far the request reaches, only the past counts.
-        scene.request(now - 10, now + 40 * Self.day)
+        scene.requestRepair(now - 10, now + 40 * Self.day)
         bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         #expect(bench.core.refused.map(\.reason) == [.long, .future])
         #expect(bench.core.refused.map(\.count) == [3, 1])
@@ -222,13 +223,13 @@ struct RefusedRepairTests {
         #expect(needs.ranges.count == 1)
         #expect(needs.ranges.first?.to == RepairScene.time(now + 600).nanoseconds)
         try bench.repair()
-        let found = try found(bench)
+        let found = try checkedBars(of: bench)
         #expect(
             found.values.map(\.name) == ["repair.refused.long", "repair.refused.future"])
         #expect(found.values.compactMap { RefusedRepair($0) }.map(\.sequence) == [3, 3])
         // They are not reported, so they do not grow.
         for _ in 0..<3 {
-            scene.request(-40 * Self.day, 0)
+            scene.requestRepair(-40 * Self.day, 0)
             bench.take(scene.people.seal(watermark: RepairScene.noWatermark))
         }
         #expect(bench.core.refused.map(\.count) == [6, 1])
@@ -240,7 +241,7 @@ struct RefusedRepairTests {
         _ = try asked(first)
         _ = first.core.refuseRepair(.retention, "too old")
         try first.repair()
-        _ = try found(first)
+        _ = try checkedBars(of: first)
         let second = try OperatorBench(first.tape, series: "1s")
         for packet in first.taken { second.take(packet) }
         let ordinal = try #require(second.core.precedentOrdinal)

@@ -26,7 +26,7 @@ struct RepairOnTapeTests {
         try TestWorker(scene.tape, ["OPERATOR_SERIES": "1s"], takes: [0]).start()
     }
 
-    private func found(_ scene: RepairScene) throws -> BarsOnTape {
+    private func checkedBars(of scene: RepairScene) throws -> BarsOnTape {
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")
         return found
@@ -57,15 +57,15 @@ struct RepairOnTapeTests {
         scene.trade(14, price: 500, action: .correction)
         try scene.source.publish(watermark: RepairScene.time(102))
         scene.trade(40, flags: .backfilled)
-        scene.filled(40, 50)
+        scene.fillGap(40, 50)
         try scene.source.publish(watermark: RepairScene.time(103))
         scene.trade(25, price: 900)
         try scene.source.publish(watermark: RepairScene.time(200))
-        scene.request(20, 30)
+        scene.requestRepair(20, 30)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
         #expect(eventually { scene.tape.input() >= last })
-        let found = try found(scene)
+        let found = try checkedBars(of: scene)
         let newest = found.newest("1s")
         let start = RepairScene.start
         #expect(newest[start]?.trades == 9)
@@ -90,7 +90,7 @@ struct RepairOnTapeTests {
         #expect(eventually { scene.tape.input() >= 4 })
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.purge(stream: stream, below: 3)
-        scene.request(0, 10)
+        scene.requestRepair(0, 10)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
         #expect(eventually { scene.tape.input() >= last })
@@ -98,12 +98,12 @@ struct RepairOnTapeTests {
         #expect(running.log.text.contains("the tape of test begins at"))
         let counted = #"mds_operator_repairs_refused_total{reason="retention"}"#
         #expect(running.service.metric(counted) == 1)
-        let found = try found(scene)
+        let found = try checkedBars(of: scene)
         #expect(found.values.map(\.name) == ["repair.refused.retention"])
         #expect(found.all.allSatisfy { $0.reason == BarReason.closed.rawValue })
         #expect(
-            eventually { worker.partition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
-        #expect(worker.partition?["problem"] == .null)
+            eventually { worker.firstPartition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
+        #expect(worker.firstPartition?["problem"] == .null)
         #expect(try running.stop() == .success)
     }
 
@@ -125,7 +125,7 @@ struct RepairOnTapeTests {
         }
         let counted = #"mds_operator_repair_left_out_total{what="changes"}"#
         #expect(running.service.metric(counted) == 1)
-        #expect(eventually { worker.partition?.at("repairs_left_out", "changes")?.int == 1 })
+        #expect(eventually { worker.firstPartition?.at("repairs_left_out", "changes")?.int == 1 })
         #expect(try running.stop() == .success)
     }
 
@@ -141,7 +141,7 @@ struct RepairOnTapeTests {
         let second = try start(scene)
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.purge(stream: stream, below: 3)
-        scene.request(0, 10)
+        scene.requestRepair(0, 10)
         let asked = try scene.people.publish(watermark: RepairScene.noWatermark)
         #expect(eventually { scene.tape.input() >= asked })
         #expect(try second.stop() == .success)
@@ -154,7 +154,7 @@ struct RepairOnTapeTests {
         #expect(third.log.count(of: "operator.repair.refused") == 0)
         #expect(eventually { third.service.metric("mds_operator_bars_suppressed") == 1 })
         #expect(try third.stop() == .success)
-        #expect(try found(scene).values.map(\.name) == ["repair.refused.retention"])
+        #expect(try checkedBars(of: scene).values.map(\.name) == ["repair.refused.retention"])
     }
 
     /// Damages the newest checkpoint of the partition.
@@ -176,7 +176,7 @@ struct RepairOnTapeTests {
     func reach() throws {
         var scene = try scene("rp7")
         try publish(&scene)
-        scene.request(0, 10)
+        scene.requestRepair(0, 10)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         try scene.source.publishMarker(lost: 40...50)
         scene.trade(200)
@@ -210,14 +210,14 @@ struct RepairOnTapeTests {
         #expect(eventually { scene.tape.input() >= 4 })
         let stream = scene.tape.names.tickStream(of: Partition(0))
         _ = try scene.tape.client.jetStream.deleteMessage(stream: stream, sequence: 2)
-        scene.request(0, 30)
+        scene.requestRepair(0, 30)
         try scene.people.publish(watermark: RepairScene.noWatermark)
         let last = try close(&scene, 210)
         #expect(eventually { scene.tape.input() >= last })
         #expect(eventually { running.log.count(of: "operator.repair.refused") == 1 })
         #expect(running.log.text.contains("does not hold ordinals 11 to 20 of test"))
         #expect(try running.stop() == .success)
-        _ = try found(scene)
+        _ = try checkedBars(of: scene)
     }
 
     @Test("a partition that is handed over or lost in a repair is repaired by its next owner")
@@ -231,7 +231,7 @@ struct RepairOnTapeTests {
             #expect(eventually { scene.tape.input() >= 4 })
             scene.trade(3, action: .cancel)
             try scene.source.publish(watermark: RepairScene.time(101))
-            scene.request(10, 30)
+            scene.requestRepair(10, 30)
             try scene.people.publish(watermark: RepairScene.noWatermark)
             if isKilled {
                 client.close()
@@ -244,7 +244,7 @@ struct RepairOnTapeTests {
             let last = try close(&scene, 210)
             #expect(eventually { scene.tape.input() >= last })
             #expect(try second.stop() == .success)
-            let found = try found(scene)
+            let found = try checkedBars(of: scene)
             let reasons = found.all.map(\.reason)
             #expect(reasons.count { $0 == BarReason.bust.rawValue } == 1)
             #expect(reasons.count { $0 == BarReason.repair.rawValue } == 2)

@@ -32,7 +32,7 @@ struct RepairOwnersTests {
             // A late trade, so that not every repair reproduces the stored bars.
             scene.trade(from, price: Int64.random(in: 1..<900, using: &random))
             packets.append(scene.source.seal(watermark: RepairScene.time(now)))
-            scene.request(from, from + length)
+            scene.requestRepair(from, from + length)
             packets.append(scene.people.seal(watermark: RepairScene.noWatermark))
             if Bool.random(using: &random) {
                 scene.trade(now)

@@ -30,6 +30,7 @@ struct RepairScene {
             SymbolDefinition(symbol: symbol, provider: "", since: .undefined))
     }
 
+    /// The time of a tenth of a second since the start. All times of a test are such tenths.
     static func time(_ tenths: Int64) -> Timestamp {
         Timestamp(nanoseconds: start + tenths * 100_000_000)
     }
@@ -50,7 +51,8 @@ struct RepairScene {
 
     mutating func trades(_ tenths: Range<Int64>) { for tenth in tenths { trade(tenth) } }
 
-    mutating func filled(_ from: Int64, _ to: Int64) {
+    /// Records that a gap is filled.
+    mutating func fillGap(_ from: Int64, _ to: Int64) {
         let gap = GapRecord(
             header: TickHeader(
                 symbol: index, providerTime: .undefined, receiveTime: Self.time(to)),
@@ -59,7 +61,8 @@ struct RepairScene {
         source.append { $0.append(gap) == .appended }
     }
 
-    mutating func request(_ from: Int64, _ to: Int64) {
+    /// Adds a person's request to repair a range.
+    mutating func requestRepair(_ from: Int64, _ to: Int64) {
         let request = RepairRequest(
             header: TickHeader(
                 symbol: peoplesIndex, providerTime: .undefined, receiveTime: Self.time(to)),
@@ -67,5 +70,6 @@ struct RepairScene {
         people.append { $0.append(request) == .appended }
     }
 
+    /// People publish without one.
     static let noWatermark = Timestamp(nanoseconds: Int64.min)
 }

@@ -167,7 +167,7 @@ struct SourceWatchTests {
         #expect(
             running.service.metric("\(metric){source=\"stays\"}") ?? 0
                 > Double(UniverseScene.start / Self.second))
-        let told = try worker.told()["sources"]?.array
+        let told = try worker.status()["sources"]?.array
         #expect(told?.compactMap { $0["source"]?.string } == ["leaves", "stays"])
         #expect(told?.compactMap { $0["stands_still"]?.bool } == [true, false])
         try leaves.publish(watermark: Timestamp(nanoseconds: time + 3_600 * Self.second))

@@ -69,9 +69,9 @@ struct TestWorker {
         }
     }
 
-    /// Runs the worker, which tells live messages on a link of its own. `url` is that of the link;
-    /// `nil` means the tape's server.
-    func startTelling(at url: String? = nil) throws -> RunningService {
+    /// Runs the worker, which publishes live messages on a link of its own. `url` is that of the
+    /// link; `nil` means the tape's server.
+    func startLive(at url: String? = nil) throws -> RunningService {
         let client = try tape.connect(service)
         let (settings, report, member) = (settings, report, member)
         return try service.start { context in
@@ -91,12 +91,12 @@ struct TestWorker {
     func start() throws -> RunningService { try start(try tape.connect(service)) }
 
     /// What /status reports.
-    func told() throws -> JSONValue {
+    func status() throws -> JSONValue {
         var json = JSONWriter()
         json.object { report.write(into: &$0) }
         return try JSONValue.parse(json.text)
     }
 
     /// What /status reports about the first partition.
-    var partition: JSONValue? { (try? told())?["partitions"]?.array?.first }
+    var firstPartition: JSONValue? { (try? status())?["partitions"]?.array?.first }
 }

@@ -38,11 +38,11 @@ struct UniverseOnTapeTests {
         var random = SeededRandom(seed: Self.seed)
         for day in 0..<2 as Range<Int64> {
             for second in 0..<20 as Range<Int64> {
-                try scene.second(second, ofDay: day, &random)
+                try scene.trade(second, ofDay: day, &random)
                 if day == 1, second == 10 { try pause() }
             }
         }
-        try scene.tell(60, ofDay: 1)
+        try scene.advance(to: 60, ofDay: 1)
         return scene
     }
 
@@ -63,7 +63,7 @@ struct UniverseOnTapeTests {
         #expect(
             try eventually {
                 second += 1
-                try scene.tell(second, ofDay: 1)
+                try scene.advance(to: second, ofDay: 1)
                 return isTold(heard, tape)
             })
         let found = try ValuesOnTape(tape)
@@ -90,10 +90,10 @@ struct UniverseOnTapeTests {
     func warmedUp() throws {
         let tape = try tape("un6")
         var scene = try UniverseScene(tape)
-        try scene.tellDayBefore()
+        try scene.addDayBefore()
         var random = SeededRandom(seed: Self.seed)
-        for second in 0..<5 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
-        try scene.tell(30, ofDay: 0)
+        for second in 0..<5 as Range<Int64> { try scene.trade(second, ofDay: 0, &random) }
+        try scene.advance(to: 30, ofDay: 0)
         let cold = try worker(tape).start()
         #expect(eventually { (try? ValuesOnTape(tape).values.count) == 50 })
         #expect(try cold.stop() == .success)
@@ -105,12 +105,12 @@ struct UniverseOnTapeTests {
         ).start()
         // They are passed on with the first packet after the rebuild, which may read earlier ones.
         let arePassedOn = try eventually {
-            try scene.tell(31, ofDay: 0)
+            try scene.advance(to: 31, ofDay: 0)
             return (try? BarsOnTape(tape, 1).values.count) == 3
         }
         #expect(arePassedOn)
-        for second in 31..<36 as Range<Int64> { try scene.second(second, ofDay: 0, &random) }
-        try scene.tell(60, ofDay: 0)
+        for second in 31..<36 as Range<Int64> { try scene.trade(second, ofDay: 0, &random) }
+        try scene.advance(to: 60, ofDay: 0)
         #expect(eventually { (try? ValuesOnTape(tape).values.count) == 100 })
         #expect(try warm.stop() == .success)
         let found = try ValuesOnTape(tape)

@@ -33,7 +33,7 @@ struct WorkerTests {
         let running = try worker.start()
         #expect(isWorking(running))
         try run.publishRest()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(
             eventually { running.service.metric("mds_operator_open_windows") == 0 })
         #expect(running.service.metric("mds_operator_partitions_with_problem") == 0)
@@ -41,7 +41,7 @@ struct WorkerTests {
         #expect(
             eventually { running.service.metric("mds_operator_bars_published") == Double(bars) })
         #expect((running.service.metric("mds_operator_bar_age_seconds_count") ?? 0) > 0)
-        let lines = try #require(try worker.told()["partitions"]?.array)
+        let lines = try #require(try worker.status()["partitions"]?.array)
         #expect(lines.count == 4 && lines.allSatisfy { $0["problem"] == .null })
         #expect(lines.allSatisfy { $0["made_anew"]?.bool == false })
         #expect(lines.compactMap { $0["output_ordinal"]?.uint64 }.reduce(0, +) == UInt64(bars))
@@ -60,7 +60,7 @@ struct WorkerTests {
             })
         #expect(try running.stop() == .success)
         #expect(running.log.count(of: "operator.drained") == 1)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("killed at random points and started anew: the same bars, none twice", arguments: [1, 2])
@@ -89,9 +89,9 @@ struct WorkerTests {
         // The last worker meets ticks that arrive while it recovers.
         let running = try TestWorker(tape).start()
         try run.publishRest()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(try running.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
         #expect(running.log.count(of: "operator.partition.stopped") == 0)
     }
 
@@ -110,10 +110,10 @@ struct WorkerTests {
         }
         try run.publishRest()
         let running = try TestWorker(tape, takes: [0]).start()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(running.service.metric("mds_tape_missing_ticks_total") == 267)
         #expect(try running.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("changed series stop the partitions that have bars, with a sentence; the stop is quick")
@@ -122,7 +122,7 @@ struct WorkerTests {
         let tape = run.tape
         try run.publishRest()
         let first = try TestWorker(tape).start()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         try first.stop()
         let worker = try TestWorker(tape, ["OPERATOR_SERIES": "1s,10s"])
         let second = try worker.start()
@@ -130,10 +130,10 @@ struct WorkerTests {
         #expect(eventually { second.reasons.allSatisfy { $0.hasPrefix("partition 0") } })
         #expect(second.log.count(of: "operator.partition.stopped") >= 1)
         #expect(eventually { second.service.metric("mds_operator_partitions_with_problem") == 1 })
-        let line = try #require(try worker.told()["partitions"]?.array?.first)
+        let line = try #require(try worker.status()["partitions"]?.array?.first)
         #expect(line["problem"]?.string?.contains("OPERATOR_SERIES") == true)
         #expect(try second.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("whoever opens a higher epoch has the partitions; the older owner says that it lost them")
@@ -147,13 +147,13 @@ struct WorkerTests {
         let second = try TestWorker(tape).start()
         #expect(isWorking(second))
         try run.publishRest()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(eventually { worker.member.lost == [0, 1, 2, 3] })
         #expect(eventually { first.service.metric("mds_operator_partitions") == 0 })
         #expect(first.isReady && !first.hasEnded && !second.hasEnded, "\(first.reasons)")
         #expect(try first.stop() == .success)
         #expect(try second.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("a worker that loses some of its partitions goes on with the others")
@@ -166,12 +166,12 @@ struct WorkerTests {
         let second = try TestWorker(tape, takes: [1, 3]).start()
         #expect(isWorking(second, partitions: 2))
         try run.publishRest()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(eventually { worker.member.lost == [1, 3] })
         #expect(worker.member.held == [0, 2] && first.isReady, "\(first.reasons)")
         #expect(try first.stop() == .success)
         #expect(try second.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("NATS that is killed in the middle and comes back: the same bars")
@@ -189,10 +189,10 @@ struct WorkerTests {
             #expect(eventually { tape.client.connection.isConnected })
         }
         try run.publishRest()
-        #expect(try run.isDone())
+        #expect(try run.hasAllBars())
         #expect(eventually { running.isReady }, "\(running.reasons)")
         #expect(try running.stop() == .success)
-        try run.check()
+        try run.expectUndisturbedBars()
     }
 
     @Test("something that is no packet stops its partition with the place; the others go on")

@@ -49,7 +49,7 @@ struct UniverseScene {
     }
 
     /// Adds one trade of each symbol in that second of a day, at random prices.
-    mutating func second(_ second: Int64, ofDay day: Int64, _ random: inout SeededRandom) throws {
+    mutating func trade(_ second: Int64, ofDay day: Int64, _ random: inout SeededRandom) throws {
         let time = Timestamp(
             nanoseconds: Self.start + day * Self.day + second * Self.second + 1)
         for partition in 0..<2 {
@@ -62,12 +62,12 @@ struct UniverseScene {
                     header: header, price: Price(raw: price * 1_000_000_000),
                     size: Quantity(raw: 100_000_000)))
         }
-        try tell(second + 1, ofDay: day)
+        try advance(to: second + 1, ofDay: day)
     }
 
     /// Adds the provider's historical bar of the day before the first one: a high of 150, a low of
     /// 100 and a close of 125.
-    mutating func tellDayBefore() throws {
+    mutating func addDayBefore() throws {
         let midnight = Timestamp(nanoseconds: Self.start)
         for partition in 0..<2 {
             var bar = ProviderBar(
@@ -80,14 +80,14 @@ struct UniverseScene {
                 Price(raw: 150_000_000_000), Price(raw: 100_000_000_000),
                 Price(raw: 125_000_000_000)
             )
-            let told = bar
-            sources[partition].append { $0.append(told) }
+            let daily = bar
+            sources[partition].append { $0.append(daily) }
         }
-        try tell(0, ofDay: 0)
+        try advance(to: 0, ofDay: 0)
     }
 
     /// Advances the watermark of all partitions, including those without ticks.
-    mutating func tell(_ second: Int64, ofDay day: Int64) throws {
+    mutating func advance(to second: Int64, ofDay day: Int64) throws {
         let watermark = Timestamp(
             nanoseconds: Self.start + day * Self.day + second * Self.second)
         for partition in sources.indices {

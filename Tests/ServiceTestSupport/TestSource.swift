@@ -112,3 +112,21 @@ extension SealedPacket {
     /// A copy of the bytes on the wire.
     package var bytes: [UInt8] { withBytes { $0.array } }
 }
+
+extension PacketBuilder {
+    /// Returns the packet with a correct length and checksum after a change of its bytes.
+    package static func checked(_ packet: [UInt8]) -> [UInt8] {
+        var bytes = packet
+        func put(_ value: UInt64, _ count: Int, at offset: Int) {
+            for index in 0..<count {
+                bytes[offset + index] = UInt8(truncatingIfNeeded: value >> (index * 8))
+            }
+        }
+        put(UInt64(bytes.count), 4, at: WireFormat.HeaderOffset.byteCount)
+        let checksum = bytes.withRawSpan {
+            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+        }
+        put(checksum, 8, at: WireFormat.HeaderOffset.checksum)
+        return bytes
+    }
+}

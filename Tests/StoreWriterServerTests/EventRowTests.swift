@@ -28,19 +28,7 @@ struct EventRowTests {
     ) -> [UInt8] {
         var bytes = packet.bytes
         change(&bytes, WireFormat.HeaderOffset.end)
-        let count = UInt32(bytes.count)
-        for index in 0..<4 {
-            bytes[WireFormat.HeaderOffset.byteCount + index] = UInt8(
-                truncatingIfNeeded: count >> UInt32(index * 8))
-        }
-        let checksum = bytes.withRawSpan {
-            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
-        }
-        for index in 0..<8 {
-            bytes[WireFormat.HeaderOffset.checksum + index] = UInt8(
-                truncatingIfNeeded: checksum >> UInt64(index * 8))
-        }
-        return bytes
+        return PacketBuilder.checked(bytes)
     }
 
     @Test("subscriptions and repairs in words; what nobody knows with its bytes")

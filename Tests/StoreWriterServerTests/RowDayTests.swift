@@ -3,6 +3,7 @@ import MarketModel
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import ServiceTestSupport
 import StoreSinks
 import TapeCodec
 import TapeProtocol
@@ -84,7 +85,7 @@ struct RowDayTests {
         bytes[message + 2] = 0x7e
         bytes[message + 3] = 0x80
         bytes.replaceSubrange((message + 8)..., with: [0xab, 0xcd])
-        try scene.write([StoreScene.resealed(bytes)])
+        try scene.write([PacketBuilder.checked(bytes)])
         #expect(try scene.letters().isEmpty)
         #expect(try oldRows("events", scene) == "1")
     }

@@ -20,7 +20,7 @@ struct UndecodableTests {
     /// Returns ten trades, of which the last four are cut off in the middle of one.
     private func torn(_ scene: StoreScene) -> [UInt8] {
         let packet = scene.packets([Int64](repeating: 1, count: 10))[0]
-        return StoreScene.resealed(Array(packet.dropLast(3 * Self.tradeBytes + 20)))
+        return PacketBuilder.checked(Array(packet.dropLast(3 * Self.tradeBytes + 20)))
     }
 
     @Test("a damaged packet: what can be read is rows, the rest is one letter, the books balance")
@@ -57,11 +57,11 @@ struct UndecodableTests {
         let scene = try StoreScene("writer_ud3")
         var packet = scene.packets([1, 2, 3, 4])[0]
         packet[WireFormat.HeaderOffset.tickCount] = 3
-        try scene.write([StoreScene.resealed(packet)])
+        try scene.write([PacketBuilder.checked(packet)])
         #expect(try scene.books() == "1|3|3|0|0|0|0")
         packet[WireFormat.HeaderOffset.tickCount] = 9
         packet[WireFormat.HeaderOffset.firstOrdinal] = 4
-        try scene.write([StoreScene.resealed(packet)])
+        try scene.write([PacketBuilder.checked(packet)])
         #expect(try scene.books() == "1|12|7|5|0|0|0")
         let letter = try #require(try scene.letters().first)
         #expect(letter.place.ordinal == 8 && letter.count == 5 && letter.payload.isEmpty)
@@ -73,7 +73,7 @@ struct UndecodableTests {
         var packet = scene.packets([1, 2, 3])[0]
         // The second trade's symbol index.
         packet[packet.count - 2 * Self.tradeBytes + WireFormat.messageHeaderBytes] = 99
-        try scene.write([StoreScene.resealed(packet)])
+        try scene.write([PacketBuilder.checked(packet)])
         #expect(try scene.books() == "1|3|2|1|0|0|0")
         let letter = try #require(try scene.letters().first)
         #expect(letter.reason == .undecodable && letter.sink == "trades" && letter.symbol.isEmpty)
@@ -88,7 +88,7 @@ struct UndecodableTests {
         WriterBench.fill(&source, ticks: 8)
         let whole = source.seal(watermark: Timestamp(nanoseconds: 0)).bytes
         try TestSource.put(
-            StoreScene.resealed(Array(whole.dropLast(Self.tradeBytes))),
+            PacketBuilder.checked(Array(whole.dropLast(Self.tradeBytes))),
             on: bench.tape.names.ticks(Partition(1), source.source), of: bench.tape)
         WriterBench.fill(&source, ticks: 4)
         try source.publish(watermark: Timestamp(nanoseconds: 0))

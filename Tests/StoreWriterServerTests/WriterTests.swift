@@ -150,7 +150,7 @@ struct WriterTests {
         bytes += [16, 0, 0x77, 0x80, 0x9e, 0x7a, 2, 0] + [UInt8](repeating: 1, count: 16)
         bytes[WireFormat.HeaderOffset.tickCount] = 11
         try TestSource.put(
-            StoreScene.resealed(bytes), on: bench.tape.names.ticks(Partition(2), source.source),
+            PacketBuilder.checked(bytes), on: bench.tape.names.ticks(Partition(2), source.source),
             of: bench.tape)
         source.skip = 5
         WriterBench.fill(&source, ticks: 4)

@@ -117,17 +117,6 @@ struct ExcerptTests {
         #expect(texts == ["BTC/USD", "1m"])
     }
 
-    /// Returns the packet with a correct length and checksum after a change.
-    private func repaired(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)
-        let checksum = bytes.withRawSpan {
-            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
-        }
-        bytes.replaceLittleEndian(checksum, at: WireFormat.HeaderOffset.checksum)
-        return bytes
-    }
-
     private func damage(_ bytes: [UInt8]) throws -> PacketDamage? {
         let header = try header(bytes)
         return bytes.withRawSpan { PacketReader.damage(of: $0, header) }

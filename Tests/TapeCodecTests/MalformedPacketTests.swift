@@ -4,7 +4,7 @@ import Primitives
 import TapeCodec
 import Testing
 
-/// Writes the right length and checksum into a packet that a test has changed.
+/// Returns the packet with a correct length and checksum after a change of its bytes.
 func repaired(_ bytes: [UInt8]) -> [UInt8] {
     var bytes = bytes
     bytes.replaceLittleEndian(UInt32(bytes.count), at: WireFormat.HeaderOffset.byteCount)

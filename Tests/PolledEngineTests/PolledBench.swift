@@ -56,6 +56,7 @@ struct PolledBench {
         keep()
     }
 
+    /// Keeps what came out.
     mutating func keep() {
         records += out.records
         out.records = []
@@ -96,6 +97,7 @@ struct PolledBench {
         end(request, .answer(status: status, body: Array(text.utf8), retryAfter: retryAfter))
     }
 
+    /// Ends a request, with or without an answer.
     mutating func end(_ request: PolledRequest, _ outcome: PolledOutcome) {
         engine.answered(request.number, outcome, now, into: &out)
         keep()
@@ -114,8 +116,8 @@ struct PolledBench {
         records.compactMap { if case .tape(.indicator(let value)) = $0 { value } else { nil } }
     }
 
-    /// Values as "start=value unit revision".
-    var shown: [String] {
+    /// Values as "start value unit revision".
+    var shownValues: [String] {
         values.map { value in
             let day = value.periodStart.description.prefix(19)
             let number = FixedPoint.text(value.value, decimals: 9)
@@ -142,6 +144,7 @@ struct PolledBench {
         records.compactMap { if case .feed(let state) = $0 { state.state } else { nil } }
     }
 
+    /// The query of a request, as in its address.
     func query(_ request: PolledRequest) -> String {
         request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     }

@@ -34,7 +34,7 @@ struct PolledEngineTests {
             bench.query(request) == "series_id=DGS10&file_type=json&sort_order=desc&limit=10")
         bench.answer(
             request, Answers.observations([("2026-11-17", "4.13"), ("2026-11-18", "4.11")]))
-        #expect(bench.shown == ["2026-11-18T00:00:00 4.11 % r0"])
+        #expect(bench.shownValues == ["2026-11-18T00:00:00 4.11 % r0"])
         let value = try #require(bench.values.first)
         #expect(value.name == "value" && value.header.flags == .snapshot)
         #expect(value.periodEnd == value.periodStart.advanced(byNanoseconds: 24 * Self.hour))
@@ -66,13 +66,13 @@ struct PolledEngineTests {
                 ("2026-11-19", "4.5"),
             ]))
         #expect(
-            bench.shown.dropFirst() == [
+            bench.shownValues.dropFirst() == [
                 "2026-11-17T00:00:00 4.2 % r0", "2026-11-18T00:00:00 4.12 % r1",
                 "2026-11-19T00:00:00 4.5 % r0",
             ])
         // Of the first answer it was only remembered, and it is of that window.
         try bench.serve(path, Answers.observations([("2026-11-15", "9"), ("2026-11-16", "4.3")]))
-        #expect(bench.shown.suffix(1) == ["2026-11-16T00:00:00 4.3 % r1"])
+        #expect(bench.shownValues.suffix(1) == ["2026-11-16T00:00:00 4.3 % r1"])
         #expect(bench.engine.counters.revisions == 2)
         #expect(bench.values.allSatisfy { $0.header.flags == .snapshot } == false)
     }
@@ -121,7 +121,7 @@ struct PolledEngineTests {
                 ("2026-11-18", "4.11"),
             ]))
         #expect(
-            bench.shown == [
+            bench.shownValues == [
                 "2026-11-16T00:00:00 4.2 % r3", "2026-11-18T00:00:00 4.11 % r0",
             ])
         #expect(bench.shownGaps.map { $0.split(separator: " ")[0] } == ["open", "open", "filled"])
@@ -145,7 +145,7 @@ struct PolledEngineTests {
             "/fred/series/observations",
             Answers.observations(
                 [12, 13, 14, 16, 17, 18].map { (date: "2026-11-\($0)", value: "\($0)") }))
-        #expect(bench.shown == ["2026-11-17T00:00:00 17 % r0"])
+        #expect(bench.shownValues == ["2026-11-17T00:00:00 17 % r0"])
         #expect(bench.shownGaps.last?.hasPrefix("filled") ?? false)
     }
 
@@ -196,7 +196,7 @@ struct PolledEngineTests {
                 == "ids=bitcoin,ethereum&vs_currencies=usd&include_last_updated_at=true"
                 + "&precision=full")
         bench.answer(request, Answers.coin)
-        #expect(bench.shown == ["2025-11-20T07:00:00 84210.12 USD r0"])
+        #expect(bench.shownValues == ["2025-11-20T07:00:00 84210.12 USD r0"])
         #expect(bench.values.first?.name == "price")
         #expect(bench.states == [.starting, .starting, .live, .refused])
         #expect(
@@ -210,7 +210,7 @@ struct PolledEngineTests {
         try bench.serve(path, #"{"bitcoin":{"usd":null,"last_updated_at":null}}"#)
         try bench.serve(path, #"{"bitcoin":{"usd":7,"last_updated_at":1763622060}}"#)
         #expect(
-            bench.shown.dropFirst() == [
+            bench.shownValues.dropFirst() == [
                 "2025-11-20T07:00:00 0.0000012 USD r1", "2025-11-20T07:01:00 7 USD r0",
             ])
         #expect(bench.engine.counters.older == 1 && bench.gaps.isEmpty)
@@ -276,9 +276,9 @@ struct PolledEngineTests {
         var bench = PolledBench(.alternativeMe)
         try bench.begin("fng")
         try bench.serve("/fng/", Answers.index)
-        #expect(bench.shown == ["2026-06-02T00:00:00 23 Extreme Fear r0"])
+        #expect(bench.shownValues == ["2026-06-02T00:00:00 23 Extreme Fear r0"])
         try bench.serve("/fng/", Answers.index.replacing("Extreme Fear", with: "Fear"))
-        #expect(bench.shown.last == "2026-06-02T00:00:00 23 Fear r1")
+        #expect(bench.shownValues.last == "2026-06-02T00:00:00 23 Fear r1")
     }
 
     @Test("an outage is one pair of records, from the last good answer to the next one")
@@ -526,7 +526,7 @@ struct PolledEngineTests {
         #expect(bench.gaps.first?.reason == GapReason.dropped.rawValue)
         #expect(bench.gaps.first?.detail.contains("'1e40'") ?? false)
         try bench.serve("/fred/series/observations", Answers.observations([("2026-11-18", "1")]))
-        #expect(bench.shown == ["2026-11-18T00:00:00 1 % r1"])
+        #expect(bench.shownValues == ["2026-11-18T00:00:00 1 % r1"])
     }
 
     @Test("instruments that no service has are refused with what to write")
@@ -591,6 +591,6 @@ struct PolledEngineTests {
             "/fred/series/observations",
             Answers.observations([("2026-11-18", "4.11"), ("2026-11-19", "4.2")]))
         #expect(
-            bench.shown == ["2026-11-18T00:00:00 4.11 % r0", "2026-11-19T00:00:00 4.2 % r0"])
+            bench.shownValues == ["2026-11-18T00:00:00 4.11 % r0", "2026-11-19T00:00:00 4.2 % r0"])
     }
 }

@@ -186,7 +186,7 @@ struct BookTests {
             scene.send(scene.script.rows(200))
         }
         try damage(folder.file("spool"))
-        scene.gateway.group.goOn()
+        scene.gateway.group.resume()
         #expect(eventually { scene.running.log.count(of: "gateway.spool.damaged") >= 1 })
         #expect(scene.isAsked(times: 1))
         scene.send(scene.script.beginAnew() + scene.script.rows(50))

@@ -104,7 +104,7 @@ struct DeliveredTests {
                 $0.definition?.since == script.at($0.symbol == "AAPL" ? 5 : 12)
             })
         #expect(all.filter { $0.subscription != nil }.map(\.symbol).sorted() == ["AAPL", "SPY"])
-        #expect(try script.found().gaps == ["SPY open 21-27"])
+        #expect(try script.feedOnTape().gaps == ["SPY open 21-27"])
         #expect(all.count { $0.record == .bulletin(bulletin) } == 1)
         #expect(all.count { $0.bar != nil } == 1)
         #expect(try first.running.stop() == .success)

@@ -21,8 +21,10 @@ struct FeedScript {
     /// The resolution that stamps have.
     var resolution = TimeResolution.second.rawValue
 
+    /// The time of a second of the test.
     func at(_ second: Int64) -> Timestamp { start.advanced(byNanoseconds: second * 1_000_000_000) }
 
+    /// The second of the test of a time.
     func second(_ time: Timestamp) -> Int64 { time.nanoseconds(since: start) / 1_000_000_000 }
 
     // MARK: gateways
@@ -91,6 +93,7 @@ struct FeedScript {
         .feed(FeedState(instrument: 0, state: state, time: at(second)))
     }
 
+    /// Has the provider send records, of which none is older than the floor.
     func send(_ records: [ProviderRecord], _ tenure: Tenure, floor second: Int64) {
         tenure.began.channel.deliver(records, floor: at(second))
     }
@@ -106,16 +109,19 @@ struct FeedScript {
         try records().filter { $0.trade != nil }.map { "\($0.symbol) \($0.id)" }
     }
 
-    struct Found {
+    /// What the feed has on the tape.
+    struct FeedOnTape {
         var ticks = 0
         /// Gaps such as `AAPL filled 10-14`, in order; a gap that lasts has no end.
         var gaps: [String] = []
+        /// Their details.
         var details: [String] = []
+        /// The symbols whose subscriptions ended.
         var stops: [String] = []
     }
 
-    func found() throws -> Found {
-        var found = Found()
+    func feedOnTape() throws -> FeedOnTape {
+        var found = FeedOnTape()
         for record in try records() {
             if record.trade != nil { found.ticks += 1 }
             if record.subscription?.action == SubscriptionAction.stop.rawValue {
@@ -133,8 +139,9 @@ struct FeedScript {
         "\(second(from))-\(to.isDefined ? "\(second(to))" : "")"
     }
 
-    func count(_ records: Int) -> Bool {
-        eventually { (try? found()).map { $0.ticks + $0.gaps.count >= records } ?? false }
+    /// Waits until so many ticks and gaps are on the tape.
+    func hasRecords(_ count: Int) -> Bool {
+        eventually { (try? feedOnTape()).map { $0.ticks + $0.gaps.count >= count } ?? false }
     }
 
     /// Returns gaps such as `0 10-20`, in order; a gap that lasts has no end.

@@ -86,7 +86,7 @@ struct GapKillTests {
         let script = FeedScript(tape: try TestTape(try NatsServer(), namespace: "gapkill"))
         var second: Int64 = 100
         for turn in 0..<Self.kills {
-            let before = try script.found().gaps
+            let before = try script.feedOnTape().gaps
             let tenure = try script.open(Self.names)
             var state = handed(script, tenure.began.order.gaps)
             let told = try truth(before)
@@ -101,7 +101,7 @@ struct GapKillTests {
             }
             let wanted = before.count + Int(random.next() % UInt64(records.count + 1))
             script.send(records, tenure, floor: second)
-            #expect(try eventually { try script.found().gaps.count >= wanted })
+            #expect(try eventually { try script.feedOnTape().gaps.count >= wanted })
             try tenure.kill()
         }
     }

@@ -74,7 +74,7 @@ struct GapRecoveryTests {
         try long.write(200)
         let symbols = long.symbols.flatMap { $0 }
         let script = FeedScript(tape: long.tape)
-        let before = try script.found().gaps
+        let before = try script.feedOnTape().gaps
         let wanted = long.partitions.flatMap { $0.fold().missing }.map { symbol, part in
             "\(symbol.text) \(part.from.nanoseconds)-\(part.to.nanoseconds)"
         }
@@ -90,6 +90,6 @@ struct GapRecoveryTests {
         let wasAsked = symbols.map { _ in true } + [false]
         #expect(order.reached.map(\.isDefined) == wasAsked)
         #expect(try tenure.running.stop() == .success)
-        #expect(try script.found().gaps == before)
+        #expect(try script.feedOnTape().gaps == before)
     }
 }

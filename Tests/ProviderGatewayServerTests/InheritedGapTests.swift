@@ -34,7 +34,7 @@ struct InheritedGapTests {
                 script.trade(0, 14, .backfilled), script.trade(0, 15, .backfilled),
                 script.gap(1, 12, nil),
             ], tenure, floor: 20)
-        #expect(script.count(8))
+        #expect(script.hasRecords(8))
     }
 
     @Test("killed while a gap is filled in, it is followed by one whose provider fills the rest")
@@ -50,7 +50,7 @@ struct InheritedGapTests {
         #expect(second.began.order.reached.map(\.isDefined) == [true, true, false])
         #expect(
             try eventually {
-                let gaps = try script.found().gaps
+                let gaps = try script.feedOnTape().gaps
                 return gaps.contains("AAPL filled 14-15") && gaps.contains("AAPL abandoned 15-16")
             })
         script.send(
@@ -61,7 +61,7 @@ struct InheritedGapTests {
         // The two have a partition each, and so a packet each.
         #expect(
             try eventually {
-                let gaps = try script.found().gaps
+                let gaps = try script.feedOnTape().gaps
                 return gaps.contains("SPY abandoned 12-30") && gaps.contains("AAPL filled 16-20")
             })
         try second.kill()
@@ -138,9 +138,9 @@ struct InheritedGapTests {
         #expect(second.began.order.gaps.isEmpty)
         #expect(
             try eventually {
-                try script.found().details.filter { $0 == GapHandOver.notAsked }.count == 1
+                try script.feedOnTape().details.filter { $0 == GapHandOver.notAsked }.count == 1
             })
-        let found = try script.found()
+        let found = try script.feedOnTape()
         #expect(found.gaps.contains("AAPL abandoned 16-20"))
         // The gap lasts and its kind is no longer requested: it ends and is given up.
         #expect(found.gaps.contains { $0.hasPrefix("SPY abandoned 12-") })
@@ -159,7 +159,7 @@ struct InheritedGapTests {
         let first = try script.open(["AAPL", "SPY"])
         leave(script, first)
         script.send([script.trade(0, 30), script.trade(1, 30)], first, floor: 30)
-        #expect(script.count(10))
+        #expect(script.hasRecords(10))
         try first.kill()
         let bucket = try bucket(script)
         for key in try bucket.keys(matching: "gateway.feed.gaps.*").keys {
@@ -195,10 +195,10 @@ struct InheritedGapTests {
             first, floor: 1)
         #expect(
             try eventually {
-                try script.found().gaps.filter { $0.hasPrefix("AAPL abandoned") }.count == 5
+                try script.feedOnTape().gaps.filter { $0.hasPrefix("AAPL abandoned") }.count == 5
             })
         let oldest = [0, 2, 4, 6, 8].map { "AAPL abandoned \($0)-\($0 + 1)" }
-        #expect(try script.found().gaps.suffix(5) == oldest[...])
+        #expect(try script.feedOnTape().gaps.suffix(5) == oldest[...])
         #expect(eventually { first.running.log.count(of: "gateway.gaps_given_up") == 1 })
         let gauge = #"mds_gateway_gaps{source="feed"}"#
         let all = Double(ProviderLimits.gapsMax)
@@ -221,12 +221,12 @@ struct InheritedGapTests {
         let script = try script("gap6")
         let first = try script.open(["AAPL"])
         script.send([script.subscription(0, 5), script.trade(0, 6)], first, floor: 6)
-        #expect(script.count(1))
+        #expect(script.hasRecords(1))
         script.log.lastWords.withLock {
             $0 = [script.gap(0, 7, nil), script.subscription(0, 7, .stop)]
         }
         #expect(try first.running.stop() == .success)
-        let found = try script.found()
+        let found = try script.feedOnTape()
         #expect(found.gaps == ["AAPL open 7-"] && found.stops == ["AAPL"])
         #expect(first.running.log.count(of: "gateway.provider_late") == 0)
         let second = try script.open(["AAPL"])
@@ -242,11 +242,11 @@ struct InheritedGapTests {
         let script = try script("gap7")
         let first = try script.open(["AAPL"])
         script.send([script.subscription(0, 5), script.trade(0, 6)], first, floor: 6)
-        #expect(script.count(1))
+        #expect(script.hasRecords(1))
         script.log.isHanging.withLock { $0 = true }
         script.log.lastWords.withLock { $0 = [script.gap(0, 7, nil)] }
         #expect(try first.running.stop() == .success)
         #expect(first.running.log.count(of: "gateway.provider_late") == 1)
-        #expect(try script.found().gaps == ["AAPL open 7-"])
+        #expect(try script.feedOnTape().gaps == ["AAPL open 7-"])
     }
 }

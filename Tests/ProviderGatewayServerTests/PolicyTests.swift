@@ -96,7 +96,7 @@ struct PolicyTests {
         #expect(try eventually { try tape.ticks() >= 1_000 })
         gateway.group.pause()
         #expect(eventually { leftOut(running, "trade") > 2_000 })
-        gateway.group.goOn()
+        gateway.group.resume()
         try tape.expectMore(9_000)
         #expect(try running.stop() == .success)
         try tape.expectRight(gateway.settings) { $0.inGaps > 2_000 }
@@ -143,7 +143,7 @@ struct PolicyTests {
         #expect(eventually { leftOut(running, "quote") > 3_000 })
         running.expect("gateway.spool.begun")
         #expect((try gateway.status["spool"]?["bytes"]?.int ?? 0) < 1_048_576)
-        gateway.group.goOn()
+        gateway.group.resume()
         #expect(eventually { running.log.count(of: "gateway.spool.drained") >= 1 })
         try tape.expectMore(2_000)
         #expect(try running.stop() == .success)

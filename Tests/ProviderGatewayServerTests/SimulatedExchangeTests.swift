@@ -31,8 +31,8 @@ struct SimulatedExchangeTests {
         }
 
         func waitForTrades(_ why: String) throws {
-            let before = try Found(tape).count
-            #expect(try eventually { try Found(tape).count > before + 20 }, "\(why)")
+            let before = try ExchangeTrades(tape).count
+            #expect(try eventually { try ExchangeTrades(tape).count > before + 20 }, "\(why)")
         }
 
         func fail() throws {
@@ -84,7 +84,7 @@ struct SimulatedExchangeTests {
         try stage.fail()
         #expect(try running.stop() == .success)
         stage.exchange.stop()
-        let found = try Found(stage.tape)
+        let found = try ExchangeTrades(stage.tape)
         let problems = try found.problems(in: stage.market)
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
         #expect(found.gapCount > 5)
@@ -99,12 +99,12 @@ struct SimulatedExchangeTests {
         #expect(try first.stop() == .success)
         let second = try stage.gateway().start()
         try stage.waitForTrades("second gateway")
-        let isFilled = try eventually { try Found(stage.tape).isComplete }
-        let holes = try Found(stage.tape).holes
+        let isFilled = try eventually { try ExchangeTrades(stage.tape).isComplete }
+        let holes = try ExchangeTrades(stage.tape).holes
         #expect(isFilled, "\(holes)")
         #expect(try second.stop() == .success)
         stage.exchange.stop()
-        let found = try Found(stage.tape)
+        let found = try ExchangeTrades(stage.tape)
         let problems = try found.problems(in: stage.market)
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
         #expect(found.isComplete && found.gapCount == 0)
@@ -127,17 +127,17 @@ struct SimulatedExchangeTests {
             #expect(try stage.exchange.command("one \(command)") == "ok")
             try stage.waitForTrades(command)
         }
-        let before = try Found(stage.tape)
+        let before = try ExchangeTrades(stage.tape)
         #expect(before.recordCount == 0 && before.isComplete)
         #expect(try running.stop() == .success)
         stage.exchange.stop()
-        let problems = try Found(stage.tape).problems(in: stage.market)
+        let problems = try ExchangeTrades(stage.tape).problems(in: stage.market)
         #expect(problems.isEmpty, "\(problems.prefix(10).joined(separator: "\n"))")
     }
 }
 
 /// The trades and gaps of the exchange on the tape.
-private struct Found {
+private struct ExchangeTrades {
     private var trades: [String: [Trade]] = [:]
     private var gaps: [String: [(from: Timestamp, to: Timestamp)]] = [:]
 

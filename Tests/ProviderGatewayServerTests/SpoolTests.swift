@@ -107,7 +107,7 @@ struct SpoolTests {
             Spool.Settings(
                 folder: copy.file("spool"), source: source(), bytesMax: 1 << 30))
         #expect(standing + Double(left.opening.ticks) >= before)
-        gateway.group.goOn()
+        gateway.group.resume()
         running.expect("gateway.spool.drained")
         #expect(try running.stop() == .success)
         try tape.expectRight(gateway.settings) { $0.gaps == 0 }
@@ -124,7 +124,7 @@ struct SpoolTests {
         #expect(eventually { spooled(first) > 5_000 })
         let new = try TestGateway(tape, environment(folders.1))
         let second = try new.start(epoch: 2)
-        old.group.goOn()
+        old.group.resume()
         first.expect("gateway.spool.set_aside")
         first.expect("gateway.taken_over")
         #expect(first.synthetic("mds_gateway_spool_aside_ticks_total") > 5_000)

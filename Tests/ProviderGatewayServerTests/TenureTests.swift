@@ -162,7 +162,7 @@ struct TenureTests {
                 last = running.service.metric(sent)
                 return running.synthetic("mds_gateway_blocked_total") > 0 && before == last
             })
-        gateway.group.goOn()
+        gateway.group.resume()
         try tape.expectMore(4_000)
         running.expect("gateway.paused", 2)
         #expect(try running.stop() == .success)

@@ -68,6 +68,7 @@ final class TestGroup: Sendable {
 
     var tenure: UInt64 { state.value.withLock { $0.tenure } }
 
+    /// Gives the source to the gateway.
     func take(epoch: UInt64 = 1, previous: MemberName? = nil, wasReleased: Bool = false) {
         let tenure = state.value.withLock { state in
             state.tenure += 1
@@ -81,17 +82,20 @@ final class TestGroup: Sendable {
                     tenure: tenure, epoch: epoch, previous: previous, wasReleased: wasReleased)))
     }
 
+    /// Asks the gateway to hand the source over.
     func release() {
         _ = membership.port.send(.release(SourceMembership.partition, tenure: tenure))
     }
 
+    /// Takes the source away without an answer, as after a loss.
     func drop() {
         state.value.withLock { $0.held = nil }
         _ = membership.port.send(.drop(SourceMembership.partition, tenure: tenure))
     }
 
+    /// The gateway is no longer steady, so it may not act as the owner; it is steady again.
     func pause() { membership.port.steady(until: .distantPast) }
-    func goOn() { membership.port.steady(until: .never) }
+    func resume() { membership.port.steady(until: .never) }
 }
 
 /// A gateway in this process, on a separate connection.

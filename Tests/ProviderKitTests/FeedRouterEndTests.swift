@@ -10,7 +10,7 @@ struct FeedRouterEndTests {
     @Test("what is ended is ended at all that were asked, and feeds nothing any more")
     func ended() {
         var bench = Bench()
-        bench.say(0, .refused)
+        bench.report(0, .refused)
         bench.pass(seconds: 1)
         bench.end()
         #expect(bench.work.ended == [[0], [0], []] && bench.router.active(0) == nil)
@@ -24,10 +24,10 @@ struct FeedRouterEndTests {
     func endedOut() {
         var bench = Bench()
         bench.subscription(0, .start)
-        bench.say(0, .live)
+        bench.report(0, .live)
         bench.tick(0, at: 1_000)
         bench.gap(0, from: 1_001, to: nil)
-        bench.say(0, .down)
+        bench.report(0, .down)
         bench.pass(seconds: 3)
         bench.end()
         let ends = ["1001-1003", "1001-1003 not followed any more"]
@@ -51,10 +51,10 @@ struct FeedRouterEndTests {
         // yet.
         for isTold in [true, false] {
             var bench = Bench()
-            bench.say(0, .live)
+            bench.report(0, .live)
             bench.tick(0, at: 1_000)
             if isTold { bench.gap(0, from: 1_000, to: nil) }
-            bench.say(0, .refused)
+            bench.report(0, .refused)
             bench.pass(seconds: 4)
             #expect(bench.router.active(0) == 1)
             bench.end()
@@ -63,7 +63,7 @@ struct FeedRouterEndTests {
         }
         // The gap begins where a return is still pending, and has no end before that.
         var bench = Bench()
-        bench.returns()
+        bench.beginReturn()
         bench.gap(0, from: 1_031, to: nil)
         bench.end()
         #expect(bench.gaps == ["1033-", "1033-1033", "1033-1033 not followed any more"])
@@ -80,7 +80,7 @@ struct FeedRouterEndTests {
         #expect(ended.gaps == ["900-1001", "900-1001 not followed any more"])
         var replaced = Bench()
         replaced.router.inherit(gap)
-        replaced.say(0, .refused)
+        replaced.report(0, .refused)
         replaced.pass(seconds: 1)
         replaced.tick(1, at: 1_005)
         #expect(replaced.gaps == ["900-1005"] && replaced.switches == ["a>b@1005"])
@@ -95,7 +95,7 @@ struct FeedRouterEndTests {
     @Test("one that begins anew goes on with its own outages, and ends those of others")
     func changed() {
         var bench = Bench()
-        bench.say(0, .live)
+        bench.report(0, .live)
         bench.tick(0, at: 1_000)
         bench.gap(0, from: 1_001, to: nil)
         bench.pass(seconds: 1)
@@ -104,7 +104,7 @@ struct FeedRouterEndTests {
         #expect(bench.gaps == ["1001-"] && bench.stops.isEmpty)
         // The provider reports the end of its outage. If no provider can, the next one's beginning
         // ends it.
-        bench.say(0, .refused)
+        bench.report(0, .refused)
         bench.pass(seconds: 1)
         bench.tick(1, at: 1_006)
         #expect(bench.gaps == ["1001-", "1001-1006"])
@@ -124,7 +124,7 @@ struct FeedRouterEndTests {
     @Test("an outage at a return ends, also if the feed is back before its time")
     func backBeforeReturn() {
         var bench = Bench()
-        bench.returns()
+        bench.beginReturn()
         bench.gap(0, from: 1_031, to: nil)
         bench.gap(0, from: 1_031, to: 1_032)
         bench.gap(0, from: 1_031, to: 1_032, .filled)
@@ -137,7 +137,7 @@ struct FeedRouterEndTests {
     @Test("an outage at a return ends, also if its instrument begins anew before its time")
     func relistedAtReturn() {
         var bench = Bench()
-        bench.returns()
+        bench.beginReturn()
         bench.gap(0, from: 1_030, to: nil)
         bench.restart()
         // From now on it is the feed of this provider alone, so it lacks more.

@@ -27,8 +27,8 @@ struct FeedRouterTests {
         for (state, seconds) in tables {
             var bench = Bench()
             if let state {
-                bench.say(0, .live)
-                bench.say(0, state)
+                bench.report(0, .live)
+                bench.report(0, state)
             }
             bench.pass(seconds: seconds - 1)
             #expect(bench.work.switches.isEmpty)
@@ -38,7 +38,7 @@ struct FeedRouterTests {
         }
         // There is no other provider.
         var alone = Bench(["b"])
-        alone.say(1, .refused)
+        alone.report(1, .refused)
         alone.pass(seconds: 100)
         #expect(alone.router.active(0) == 1 && alone.work.switches.isEmpty)
     }
@@ -46,10 +46,10 @@ struct FeedRouterTests {
     @Test("the switch is on record with the new one's first tick, and ends the old one's outage")
     func record() {
         var bench = Bench()
-        bench.say(0, .live)
+        bench.report(0, .live)
         bench.tick(0, at: 1_000)
         bench.gap(0, from: 1_001, to: nil)
-        bench.say(0, .down)
+        bench.report(0, .down)
         bench.pass(seconds: 8)
         #expect(bench.switches.isEmpty)
         bench.tick(1, at: 1_008)
@@ -67,22 +67,22 @@ struct FeedRouterTests {
     @Test("who ends without a word leaves a gap behind its last tick, and none where it said so")
     func untold() {
         var bench = Bench()
-        bench.say(0, .live)
+        bench.report(0, .live)
         bench.tick(0, at: 1_000)
-        bench.say(0, .refused)
+        bench.report(0, .refused)
         bench.pass(seconds: 1)
-        bench.say(1, .live)
+        bench.report(1, .live)
         bench.tick(1, at: 1_007)
         #expect(bench.gaps == ["1000-1007"])
         #expect(bench.router.feeders.map(\.provider) == [1])
         // A feed that never delivered loses nothing, and neither does one that is still live.
-        bench.say(1, .down)
+        bench.report(1, .down)
         bench.gap(1, from: 1_008, to: nil)
         bench.pass(seconds: 5)
         bench.tick(2, at: 1_013)
         #expect(bench.gaps == ["1000-1007", "1008-", "1008-1013"])
-        bench.say(2, .live)
-        bench.say(0, .live)
+        bench.report(2, .live)
+        bench.report(0, .live)
         bench.pass(seconds: 31)
         bench.tick(2, at: bench.now)
         bench.tick(0, at: bench.now + 3)
@@ -92,11 +92,11 @@ struct FeedRouterTests {
     @Test("the better one delivers again after a while, from a whole second on, without a double")
     func back() {
         var bench = Bench()
-        bench.say(0, .refused)
+        bench.report(0, .refused)
         bench.pass(seconds: 1)
-        bench.say(1, .live)
+        bench.report(1, .live)
         bench.tick(1, at: 1_001)
-        bench.say(0, .live)
+        bench.report(0, .live)
         bench.pass(seconds: 29)
         #expect(bench.router.active(0) == 1)
         bench.pass(seconds: 1)
@@ -117,7 +117,7 @@ struct FeedRouterTests {
     @Test("an outage that began before its provider took over begins there")
     func outage() {
         var bench = Bench()
-        bench.returns()
+        bench.beginReturn()
         bench.gap(0, from: 1_031, to: nil)
         bench.gap(0, from: 1_031, to: 1_040)
         #expect(bench.gaps == ["1033-", "1033-1040"])
@@ -128,14 +128,14 @@ struct FeedRouterTests {
     @Test("each return that does not last makes the next one wait twice as long")
     func hysteresis() {
         var bench = Bench()
-        bench.say(0, .live)
+        bench.report(0, .live)
         var waits: [Int64] = []
         for _ in 0..<4 {
-            bench.say(0, .refused)
+            bench.report(0, .refused)
             bench.pass(seconds: 1)
-            bench.say(1, .live)
+            bench.report(1, .live)
             bench.tick(1, at: bench.now)
-            bench.say(0, .live)
+            bench.report(0, .live)
             let began = bench.now
             while bench.router.active(0) != 0, bench.now < began + 1_000 { bench.pass(seconds: 1) }
             waits.append(bench.now - began)

@@ -6,6 +6,7 @@ import ProviderKit
 struct RouterBench {
     var router = FeedRouter(providers: ["a", "b", "c"])
     var work = FeedRouter.Work(providers: 3)
+    /// The records that the router lets through, and its own.
     var kept: [ProviderRecord] = []
     var now: Int64 = 1_000
 
@@ -21,7 +22,8 @@ struct RouterBench {
         router.begin(0, providers: providers, moment, into: &work)
     }
 
-    mutating func say(_ provider: Int, _ state: FeedState.State) {
+    /// A provider reports the state of its feed.
+    mutating func report(_ provider: Int, _ state: FeedState.State) {
         send(provider, .feed(FeedState(instrument: 0, state: state, time: RouterBench.at(now))))
     }
 
@@ -29,6 +31,7 @@ struct RouterBench {
         router.pass([record], from: provider, moment, into: &kept)
     }
 
+    /// A provider sends a trade. Its id is its second.
     mutating func tick(_ provider: Int, at seconds: Int64, flags: TickFlags = []) {
         var header = TickHeader(
             symbol: 0, providerTime: RouterBench.at(seconds), receiveTime: RouterBench.at(now),
@@ -39,6 +42,7 @@ struct RouterBench {
             .tape(.trade(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 1)))))
     }
 
+    /// A provider sends a record of a gap; without `to` it lasts.
     mutating func gap(
         _ provider: Int, from: Int64, to: Int64?, _ state: GapState = .open
     ) {
@@ -65,7 +69,7 @@ struct RouterBench {
                         action: action, kind: .trade, mode: .live, provider: "p"))))
     }
 
-    /// Removes the instrument from the list. The router's records about that are on the tape.
+    /// Removes the instrument from the list. Keeps the router's records about that.
     mutating func end() {
         router.end(0, moment, into: &work)
         kept += work.records
@@ -82,12 +86,12 @@ struct RouterBench {
 
     /// The second provider has delivered for a while, and the preferred one is to take over at
     /// 1033.
-    mutating func returns() {
-        say(0, .refused)
+    mutating func beginReturn() {
+        report(0, .refused)
         pass(seconds: 1)
-        say(1, .live)
+        report(1, .live)
         tick(1, at: 1_001)
-        say(0, .live)
+        report(0, .live)
         pass(seconds: 30)
     }
 
@@ -100,11 +104,13 @@ struct RouterBench {
         work.records = []
     }
 
+    /// The ids of the trades.
     var trades: [UInt64] {
         kept.compactMap {
             if case .tape(.trade(let tick)) = $0 { tick.header.providerID } else { nil }
         }
     }
+    /// The changes of the provider, such as `a>b@1006`.
     var switches: [String] {
         kept.compactMap { record in
             guard case .tape(.subscription(let found)) = record,

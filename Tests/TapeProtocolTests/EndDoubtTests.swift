@@ -47,7 +47,7 @@ import Testing
         let rig = try LaneRig(openAt: 10)
         let first = try rig.land(ticks: 2, at: 11)
         let sent = try rig.outOfSequence(ticks: 2)
-        #expect(try read(rig.standing, rig, until: rig.now + 500_000_000).isEmpty)
+        #expect(try read(rig.storedMarker, rig, until: rig.now + 500_000_000).isEmpty)
         #expect(rig.lane.isInDoubt && rig.lane.unacknowledgedTicks == 2)
         let last = LastPacket(sequence: 11, header: first.packet.header)
         let again = try #require(rig.handleOnce(.lastRead(last)).published)
@@ -61,7 +61,7 @@ import Testing
         try rig.land(ticks: 2, at: 11)
         try rig.outOfSequence(ticks: 2)
         let begun = rig.now
-        let effects = try read(rig.standing, rig, until: begun + 60_000_000_000)
+        let effects = try read(rig.storedMarker, rig, until: begun + 60_000_000_000)
         #expect(rig.now - begun >= EndDoubt.replicatedNanoseconds)
         #expect(try #require(effects.lost).ordinals == 1...2)
         #expect(try #require(effects.marker).startOrdinal == 3)

@@ -12,7 +12,7 @@ final class LaneRig {
     private let symbol: UInt32
     private var ticks: Int64 = 0
     /// The marker as stored on the tape.
-    private(set) var standing: LastPacket?
+    private(set) var storedMarker: LastPacket?
 
     init(epochFloor: UInt64 = 0, openAt sequence: UInt64? = nil) throws {
         lane = PublisherLane(
@@ -28,7 +28,7 @@ final class LaneRig {
         _ = handle(.open)
         let marker = try #require(handle(.lastRead(nil)).marker)
         let sent = try #require(publishMarker(marker))
-        standing = LastPacket(sequence: sequence, header: sent.packet.header)
+        storedMarker = LastPacket(sequence: sequence, header: sent.packet.header)
         _ = handle(.acknowledged(attempt: sent.attempt, sequence: sequence))
     }
 
@@ -43,12 +43,14 @@ final class LaneRig {
         return handleOnce(.timePassed) + handleOnce(.lastRead(last, isReplicated: false))
     }
 
+    /// Handles an event, and nothing that the lane asks for then.
     func handleOnce(_ event: PublisherLane.Event) -> [PublisherLane.Effect] {
         var effects: [PublisherLane.Effect] = []
         lane.handle(event, now: now, into: &effects)
         return effects
     }
 
+    /// Raises the lane. `stored`: up to which ordinal the database has rows.
     func raise(
         _ nextOrdinal: UInt64, aboveEpoch: UInt64 = 0, stored: UInt64 = 0
     ) -> [PublisherLane.Effect] {
@@ -66,6 +68,7 @@ final class LaneRig {
             sendTime: Timestamp(nanoseconds: 0))
     }
 
+    /// Publishes a packet of so many ticks. Returns what the lane sends.
     func publish(ticks count: Int) -> Published? {
         for _ in 0..<count {
             let time = Timestamp(nanoseconds: ticks)
@@ -114,12 +117,14 @@ final class LaneRig {
         return try #require(handle(.timePassed).published, sourceLocation: location)
     }
 
+    /// Returns a rig that waits for the first read of the tape.
     static func opening() throws -> LaneRig {
         let rig = try LaneRig()
         _ = rig.handle(.open)
         return rig
     }
 
+    /// Returns the last packet of a subject, as a read says it.
     func last(
         epoch: UInt64, firstOrdinal: UInt64, ticks: UInt32, sequence: UInt64
     ) -> LastPacket {
@@ -135,6 +140,7 @@ final class LaneRig {
 typealias Published = (packet: SealedPacket, expected: UInt64, attempt: UInt64)
 
 extension [PublisherLane.Effect] {
+    /// How many reads of the last packet are wanted.
     var readsLast: Int { count { if case .readLast = $0 { true } else { false } } }
 
     var published: Published? {

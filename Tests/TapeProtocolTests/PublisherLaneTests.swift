@@ -158,7 +158,7 @@ import Testing
             rig.handle(.acknowledged(attempt: sent.attempt, sequence: 12)).acknowledged == [12])
         #expect(rig.lane.isReady && rig.lane.nextOrdinal == 3)
         // The answer of an earlier read comes late.
-        #expect(rig.handle(.lastRead(rig.standing)).isEmpty && rig.lane.isReady)
+        #expect(rig.handle(.lastRead(rig.storedMarker)).isEmpty && rig.lane.isReady)
     }
 
     @Test("no answer in two seconds: its fate is read from the tape", arguments: [true, false])
@@ -175,7 +175,7 @@ import Testing
             #expect(rig.handle(.lastRead(last)).acknowledged == [12])
             #expect(rig.lane.nextOrdinal == 3 && rig.lane.lastSequence == 12)
         } else {
-            let again = try #require(rig.handle(.lastRead(rig.standing)).published)
+            let again = try #require(rig.handle(.lastRead(rig.storedMarker)).published)
             #expect(again.expected == 10 && again.packet.identity == sent.packet.identity)
         }
     }
@@ -220,7 +220,7 @@ import Testing
         #expect(rig.lane.isIdle && rig.lane.epoch == 0 && rig.lane.deadline == nil)
         #expect(rig.handle(.acknowledged(attempt: sent.attempt, sequence: 11)).isEmpty)
         #expect(rig.handle(.open).readsLast == 1)
-        let marker = try #require(rig.handle(.lastRead(rig.standing)).marker)
+        let marker = try #require(rig.handle(.lastRead(rig.storedMarker)).marker)
         #expect(marker.startOrdinal == 1 && marker.previousEpoch == 1)
         #expect(marker.definition == 5 && marker.generation == 6, "what markers say stays")
         let opened = try #require(rig.publishMarker(marker))
@@ -282,7 +282,7 @@ import Testing
         let rig = try LaneRig(openAt: 10)
         try rig.land(ticks: 4, at: 11)
         try rig.outOfSequence(ticks: 2)
-        let effects = rig.handle(.lastRead(rig.standing))
+        let effects = rig.handle(.lastRead(rig.storedMarker))
         let lost = try #require(effects.lost)
         #expect(lost.ordinals == 1...4 && lost.sequence == 10)
         let marker = try #require(effects.marker)

@@ -75,13 +75,13 @@ import Testing
         rig.lane.share()
         #expect(rig.lane.isShared && rig.lane.isReading && rig.lane.deadline == nil)
         #expect(rig.deliver(11, at: 60, consumer: 2) == .ignore, "its own consumer is given up")
-        #expect(rig.shared(11, at: 100) == .ignore)
-        #expect(rig.shared(11, at: 101) == .deliver)
-        #expect(rig.shared(11, at: 101) == .ignore)
+        #expect(rig.deliverShared(11, at: 100) == .ignore)
+        #expect(rig.deliverShared(11, at: 101) == .deliver)
+        #expect(rig.deliverShared(11, at: 101) == .ignore)
         #expect(rig.lane.position == rig.position(11, at: 101))
         #expect(rig.effects == [])
         let watermark = rig.header(7, ticks: 0, source: SourceName("other"), kind: .watermark)
-        #expect(rig.shared(watermark, at: 103) == .deliver)
+        #expect(rig.deliverShared(watermark, at: 103) == .deliver)
         #expect(rig.lane.position?.sequence == 103)
     }
 
@@ -117,7 +117,7 @@ import Testing
     func stops() throws {
         let rig = try rig()
         rig.lane.share()
-        #expect(rig.shared(1, at: 101) == .ignore)
+        #expect(rig.deliverShared(1, at: 101) == .ignore)
         let problem = ReaderProblem.ordinalsGoBack(sequence: 101, expected: 11, found: 1)
         #expect(rig.lane.state == .stopped(problem))
     }

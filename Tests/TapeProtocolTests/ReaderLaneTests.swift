@@ -230,11 +230,11 @@ import Testing
         #expect(rig.deliver(31, at: 40, consumer: 1, consumerNumber: 3) == .deliver)
         #expect(
             rig.deliver(5, at: 41, consumer: 2, consumerNumber: 3) == .deliver, "ordinals go back")
-        #expect(rig.message(at: 44, consumer: 3, consumerNumber: 2) == .ignore)
+        #expect(rig.deliverMessage(at: 44, consumer: 3, consumerNumber: 2) == .ignore)
         #expect(
-            rig.message(at: 44, consumer: 3, consumerNumber: 3) == .deliver && rig.effects.isEmpty)
+            rig.deliverMessage(at: 44, consumer: 3, consumerNumber: 3) == .deliver && rig.effects.isEmpty)
         #expect(rig.lane.position == nil && rig.lane.streamSequence == 44)
-        #expect(rig.message(at: 46, consumer: 5, consumerNumber: 3) == .ignore)
+        #expect(rig.deliverMessage(at: 46, consumer: 5, consumerNumber: 3) == .ignore)
         #expect(
             rig.effects == [.doubted(.missedDelivery(expected: 4, found: 5)), .readStream])
         #expect(rig.streamRead() == [.createConsumer(consumerNumber: 5, start: .sequence(45))])
@@ -255,7 +255,7 @@ import Testing
             _ = rig.open(from: .first, isRaw: true)
             _ = rig.streamRead()
             _ = rig.created(1)
-            _ = rig.message(at: 40, consumer: 1, consumerNumber: 1)
+            _ = rig.deliverMessage(at: 40, consumer: 1, consumerNumber: 1)
             rig.bounds = ReaderLane.StreamBounds(
                 created: Timestamp(nanoseconds: created), firstSequence: 41, lastSequence: last,
                 isReplicated: false)

@@ -46,7 +46,7 @@ final class ReaderRig {
     func timePassed() -> [ReaderLane.Effect] { call { $0.timePassed(now: now, into: &$1) } }
     func reconnected() -> [ReaderLane.Effect] { call { $0.reconnected(now: now, into: &$1) } }
 
-    /// If the lane doubts a read, the next read returns the same.
+    /// A read of the stream's bounds. If the lane doubts it, the next read returns the same.
     func streamRead() -> [ReaderLane.Effect] {
         let effects = streamReadOnce()
         guard case .doubted(.endsEarly)? = effects.first, let deadline = lane.deadline else {
@@ -57,6 +57,7 @@ final class ReaderRig {
         return streamReadOnce()
     }
 
+    /// One read of the stream's bounds.
     func streamReadOnce() -> [ReaderLane.Effect] {
         call { $0.streamRead(bounds, now: now, into: &$1) }
     }
@@ -83,14 +84,14 @@ final class ReaderRig {
     }
 
     /// Delivers a packet through a shared consumer.
-    func shared(_ header: PacketHeader, at sequence: UInt64) -> ReaderLane.Verdict {
+    func deliverShared(_ header: PacketHeader, at sequence: UInt64) -> ReaderLane.Verdict {
         var verdict = ReaderLane.Verdict.ignore
         _ = call { verdict = $0.sharedPacket(header, at: sequence, now: now, into: &$1) }
         return verdict
     }
 
-    func shared(_ firstOrdinal: UInt64, at sequence: UInt64) -> ReaderLane.Verdict {
-        shared(header(firstOrdinal), at: sequence)
+    func deliverShared(_ firstOrdinal: UInt64, at sequence: UInt64) -> ReaderLane.Verdict {
+        deliverShared(header(firstOrdinal), at: sequence)
     }
 
     func deliver(
@@ -101,7 +102,7 @@ final class ReaderRig {
     }
 
     /// Delivers something that is no packet to a raw lane.
-    func message(
+    func deliverMessage(
         at sequence: UInt64, consumer: UInt64, consumerNumber: UInt64
     ) -> ReaderLane.Verdict {
         var verdict = ReaderLane.Verdict.ignore
@@ -137,6 +138,7 @@ final class ReaderRig {
         makeConsumer()
     }
 
+    /// The same, and delivers the packet of the position, which proves it.
     func readProven(from position: TapePosition, packet: PacketHeader? = nil) {
         read(from: position)
         let there = packet ?? header(position.packet.firstOrdinal)
@@ -156,6 +158,7 @@ final class ReaderRig {
         _ = created(lane.consumerNumber)
     }
 
+    /// Returns a lane that has stopped: its position is beyond the end of the stream.
     func stopped() -> ReaderLane {
         _ = open(at: position(1, at: 200))
         _ = streamRead()

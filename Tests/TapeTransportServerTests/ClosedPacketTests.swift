@@ -38,7 +38,7 @@ struct ClosedPacketTests {
             rig.publisher.unacknowledgedTicks(lane: 0) == (most + 1) * PacketLimits.ticksMax + 1)
         #expect(rig.publisher.oldestUnacknowledged(lane: 0) == Timestamp(nanoseconds: 0))
         #expect(!rig.publisher.isIdle(lane: 0) && rig.publisher.hasClosed(lane: 0))
-        for reader in 0..<10 { rig.auditOnce(reader) }
+        for reader in 0..<10 { rig.expectTakenOnce(reader) }
         // Each packet has the watermark with which it was closed.
         let watermarks = rig.taken[0].filter { $0.tickCount > 0 }.map(\.watermark.nanoseconds)
         #expect(watermarks.dropLast() == ArraySlice((-1..<Int64(most)).map { $0 }))

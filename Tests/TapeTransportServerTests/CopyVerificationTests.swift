@@ -68,7 +68,7 @@ import Testing
         let healed = try check(rig, number)
         #expect(healed.places.isEmpty && healed.messages == 111)
         rig.addReader(0)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("one copy, without a cluster, is checked for itself")

@@ -11,7 +11,8 @@ import Testing
 /// It remembers what was acknowledged to the publisher and taken by the readers, also after they
 /// ended.
 final class FaultWorld {
-    private struct Standing {
+    /// A packet of a lane on the tape, with the ids of its trades.
+    private struct StoredPacket {
         let header: PacketHeader
         let sequence: UInt64
         let ids: [UInt64]
@@ -61,6 +62,7 @@ final class FaultWorld {
 
     // MARK: running
 
+    /// Offers ticks, and does turns of the thread.
     func work(turns: Int) {
         for _ in 0..<turns {
             for lane in lanes where rig.publisher.waitingTicks(lane: lane) < 200 {
@@ -86,6 +88,7 @@ final class FaultWorld {
         return true
     }
 
+    /// Works, and lets the faults strike after their turns.
     func run(_ schedule: FaultSchedule) throws {
         for step in schedule.steps {
             work(turns: step.turns)
@@ -152,8 +155,8 @@ final class FaultWorld {
     private func destroy(_ lane: Int, all: Bool) throws {
         proxy.calm()
         try settle("before a destruction")
-        let standing = try standing(lane)
-        guard let last = standing.last else { return }
+        let stored = try stored(lane)
+        guard let last = stored.last else { return }
         let (subject, stream) = (subject(lane), tape.names.tickStream(of: partition(lane)))
         if all {
             try ask("STREAM.PURGE.\(stream)", "{\"filter\":\"\(subject)\"}")
@@ -161,11 +164,12 @@ final class FaultWorld {
             try ask("STREAM.MSG.DELETE.\(stream)", "{\"seq\":\(last.sequence)}")
         }
         destructions += 1
-        destroyed.formUnion((all ? standing[...] : standing.suffix(1)).map(\.header.identity))
+        destroyed.formUnion((all ? stored[...] : stored.suffix(1)).map(\.header.identity))
         rig.offer(lane)
         try settle("after a destruction")
     }
 
+    /// Lets another process continue from the positions of the readers.
     private func recreate() throws {
         let old = rig
         old.client.close()
@@ -198,7 +202,7 @@ final class FaultWorld {
 
     /// Returns the last tick of the lane that is stored, or was stored before it was destroyed.
     private func lastID(_ lane: Int) throws -> UInt64 {
-        let onTape = try standing(lane).last { !$0.ids.isEmpty }?.ids.last ?? 0
+        let onTape = try stored(lane).last { !$0.ids.isEmpty }?.ids.last ?? 0
         return max(onTape, rig.takenIDs[lane].last ?? 0)
     }
 
@@ -220,7 +224,7 @@ final class FaultWorld {
     private func subject(_ lane: Int) -> String { tape.names.ticks(partition(lane), rig.source) }
 
     /// Returns the packets of a lane on the tape, read one at a time.
-    private func standing(_ lane: Int) throws -> [Standing] {
+    private func stored(_ lane: Int) throws -> [StoredPacket] {
         let stream = tape.names.tickStream(of: partition(lane))
         #expect(eventually { inspector.client.connection.isConnected })
         let info = try #require(try inspector.client.jetStream.streamInfo(stream))
@@ -237,26 +241,26 @@ final class FaultWorld {
                 while let record = cursor.next(in: packet) {
                     if case .trade(let trade) = record { ids.append(trade.header.providerID) }
                 }
-                return Standing(header: header, sequence: sequence, ids: ids)
+                return StoredPacket(header: header, sequence: sequence, ids: ids)
             }
         }
     }
 
-    /// Checks that each tick is stored once, in order and dense; that acknowledged packets are
+    /// Expects that each tick is stored once, in order and dense; that acknowledged packets are
     /// stored where the acknowledgement said; that each reader took each packet once; and that
     /// nothing was reported lost except what was destroyed.
-    func audit(_ comment: String) throws {
+    func expectStoredAndTakenOnce(_ comment: String) throws {
         proxy.calm()
         try settle(comment)
         for lane in lanes {
-            rig.auditOnce(lane, comment)
-            let standing = try standing(lane)
+            rig.expectTakenOnce(lane, comment)
+            let stored = try stored(lane)
             let taken = rig.taken[lane].map(\.identity)
             #expect(
-                standing.map(\.header.identity) == taken.filter { !destroyed.contains($0) },
+                stored.map(\.header.identity) == taken.filter { !destroyed.contains($0) },
                 "\(comment): the tape and reader \(lane)")
             let places = Dictionary(
-                uniqueKeysWithValues: standing.map { ($0.sequence, $0.header.identity) })
+                uniqueKeysWithValues: stored.map { ($0.sequence, $0.header.identity) })
             for packet in acknowledged[lane] where !destroyed.contains(packet.header.identity) {
                 #expect(
                     places[packet.sequence] == packet.header.identity,
@@ -276,6 +280,7 @@ final class FaultWorld {
 
     var acknowledgedPackets: Int { acknowledged.reduce(0) { $0 + $1.count } }
     var ticks: UInt64 { rig.offered.reduce(0, +) }
+    /// How often a publish had to be settled by reading the tape.
     var unsettled: Int { lines(of: "tape.publish.unsettled").count }
     /// The number of the present rig's consumers that were replaced because a delivery was missing.
     var missedDeliveries: Int { rig.log.count("\"reason\":\"delivery ") }

@@ -37,7 +37,7 @@ import Testing
         #expect(last?.sequence == 56)
         world.cluster.nodes[frozen].resume()
         #expect(world.waitForCopies(serving, "MD_TICKS_0"))
-        serving.auditOnce(0)
+        serving.expectTakenOnce(0)
     }
 
     @Test("a stream without a leader is not read, although a copy answers")
@@ -59,7 +59,7 @@ import Testing
             try world.cluster.nodes[node].start()
         }
         #expect(rig.publishPackets(5, lane: 0))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("\"tape.rolled_back\"") == 0)
     }
 

@@ -64,7 +64,7 @@ struct PowerCutTests {
             try cut(disk, world.tape.server)
         }
         world.work(turns: 40)
-        try world.audit("power cut, as shipped")
+        try world.expectStoredAndTakenOnce("power cut, as shipped")
         withExtendedLifetime(disk) {}
     }
 

@@ -20,7 +20,7 @@ import Testing
         #expect(other.log.count("\"tape.stream.copies\"") == 5)
         #expect(rig.publishPackets(50, lane: 0, ticks: 3))
         #expect(rig.publishPackets(20, lane: 0, ticks: 3))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         // A process that wants one copy takes none away.
         try world.ensureStreams(rig)
         #expect(world.waitForCopies(rig, "MD_BARS"))
@@ -60,7 +60,7 @@ import Testing
             #expect(rig.publishPackets(20, lane: 0))
             #expect(eventually { (try? world.leader(rig, "MD_TICKS_0")) == next })
         }
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(throws: JetStreamError.self) {
             try rig.client.jetStream.moveLeader(ofStream: "MD_NOTHING", to: "n0")
         }

@@ -57,7 +57,7 @@ import Testing
         proxy.pretend(version: nil)
         proxy.cut()
         #expect(rig.publishPackets(2, lane: 0))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("\"nats.server.refused\"") == 1)
     }
 }

@@ -34,8 +34,9 @@ import Testing
         rig.run { rig.offered.indices.allSatisfy(rig.hasTakenAll) }
     }
 
-    private func audit(_ rig: TapeRig, _ comment: String = "") {
-        for reader in rig.offered.indices { rig.auditOnce(reader, comment) }
+    /// Expects that each reader takes all ticks of its lane once.
+    private func expectTakenOnce(_ rig: TapeRig, _ comment: String = "") {
+        for reader in rig.offered.indices { rig.expectTakenOnce(reader, comment) }
     }
 
     /// Returns the name of the newest shared consumer: its reader is none of the lanes'.
@@ -81,7 +82,7 @@ import Testing
             #expect(takeAll(rig))
             #expect(rig.run { rig.readers.sharing == 4 })
         }
-        audit(rig)
+        expectTakenOnce(rig)
         #expect(rig.log.lines(with: "tape.reader.renewed").count == 3, "one line, not one a reader")
     }
 
@@ -100,7 +101,7 @@ import Testing
         #expect(rig.run { rig.readers.sharing == 4 })
         #expect(publish(rig, 2))
         #expect(takeAll(rig))
-        audit(rig)
+        expectTakenOnce(rig)
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
     }
 
@@ -112,7 +113,7 @@ import Testing
         #expect(rig.run { rig.hasTakenAll(3) && rig.deliveredShared >= 20 })
         rig.release(2)
         #expect(rig.hasTakenAll(2))
-        audit(rig)
+        expectTakenOnce(rig)
         #expect(rig.readers.sharing == 4)
     }
 
@@ -129,7 +130,7 @@ import Testing
             #expect(takeAll(rig))
         }
         #expect(rig.run { rig.readers.sharing == 4 })
-        audit(rig)
+        expectTakenOnce(rig)
     }
 
     @Test("the first packet of a source that a reader does not know comes through its own consumer")
@@ -161,7 +162,7 @@ import Testing
             #expect(takeAll(rig))
             #expect(rig.run { rig.readers.sharing == 4 })
         }
-        audit(rig)
+        expectTakenOnce(rig)
     }
 
     @Test("a packet that cannot be read stops its reader, and only it")
@@ -172,7 +173,7 @@ import Testing
         #expect(rig.run { rig.readers.problem(1) != nil })
         #expect(rig.publishPackets(3, lane: 0) && rig.publishPackets(3, lane: 2))
         #expect(rig.run { rig.hasTakenAll(0) && rig.hasTakenAll(2) && rig.readers.sharing == 3 })
-        for reader in [0, 2, 3] { rig.auditOnce(reader) }
+        for reader in [0, 2, 3] { rig.expectTakenOnce(reader) }
     }
 
     @Test("the stream restored from a backup stops each reader, as without sharing")
@@ -221,6 +222,6 @@ import Testing
         for reader in held { rig.release(reader) }
         #expect(takeAll(rig), "seed \(seed)")
         #expect(rig.run { rig.readers.sharing == 4 }, "seed \(seed)")
-        audit(rig, "seed \(seed)")
+        expectTakenOnce(rig, "seed \(seed)")
     }
 }

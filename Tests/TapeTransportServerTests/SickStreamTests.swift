@@ -69,7 +69,7 @@ import Testing
         let before = packets
         #expect(work { packets.indices.allSatisfy { packets[$0] > before[$0] + 5 } })
         #expect(rig.run { rig.publisher.isIdle })
-        for lane in 0..<8 { rig.auditOnce(lane) }
+        for lane in 0..<8 { rig.expectTakenOnce(lane) }
         #expect(rig.publisher.trouble == nil && rig.log.count("tape.rolled_back") == 0)
     }
 }

@@ -50,7 +50,7 @@ import Testing
         let (_, rig) = try begun()
         try rig.api("STREAM.PURGE.\(rig.stream)")
         #expect(rig.publishPackets(3, lane: 0))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("a stream deleted and made anew stops its living reader; the publisher opens anew")

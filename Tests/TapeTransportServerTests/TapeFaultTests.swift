@@ -42,7 +42,7 @@ import Testing
         work(rig, turns: 60, using: &random)
         let told = "TAPELINE_SEED=\(seed), \(schedule)"
         #expect(rig.run { rig.publisher.isIdle }, "\(told): not all is acknowledged")
-        for reader in rig.readers.indices { rig.auditOnce(reader, told) }
+        for reader in rig.readers.indices { rig.expectTakenOnce(reader, told) }
         let packets = rig.taken.reduce(0) { $0 + $1.count }
         #expect(packets > 100, "\(told): \(packets) packets")
         #expect(
@@ -98,7 +98,7 @@ import Testing
         try rig.api("STREAM.PURGE.\(rig.stream)", #"{"keep":1}"#)
         #expect(rig.run { rig.publisher.isIdle && rig.hasTakenAll(0) })
         #expect(rig.log.count("tape.rolled_back") == 0)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("publishing before the stream is there waits for it")
@@ -143,6 +143,6 @@ import Testing
         proxy.calm()
         for reader in 0..<16 { rig.readers.open(reader, at: nil) }
         #expect(rig.run { rig.publisher.isIdle })
-        for reader in 0..<16 { rig.auditOnce(reader) }
+        for reader in 0..<16 { rig.expectTakenOnce(reader) }
     }
 }

@@ -36,7 +36,7 @@ import Testing
             #expect(reader.run { reader.takenIDs[0].count == 3 + round * 20 })
         }
         reader.offered = writer.offered
-        reader.auditOnce(0)
+        reader.expectTakenOnce(0)
     }
 
     @Test("acknowledgements that never come: the packet is found on the tape and not sent again")
@@ -46,7 +46,7 @@ import Testing
         world.proxy.lose(3, .acknowledgement)
         #expect(world.work { world.unsettled >= 3 })
         world.work(turns: 20)
-        try world.audit("acknowledgements lost")
+        try world.expectStoredAndTakenOnce("acknowledgements lost")
         #expect(world.proxy.struck(.acknowledgement) == 3)
         #expect(world.rig.log.count("no answer came in time") >= 3)
         // A machine that pauses for seconds causes time-outs itself.
@@ -66,7 +66,7 @@ import Testing
         #expect(world.proxy.heldNow == 2)
         world.proxy.release()
         world.work(turns: 30)
-        try world.audit("acknowledgements late")
+        try world.expectStoredAndTakenOnce("acknowledgements late")
     }
 
     @Test("a packet that arrives after it was sent again finds its place taken: by itself")
@@ -79,7 +79,7 @@ import Testing
         #expect(world.proxy.heldNow == 2)
         world.proxy.release()
         world.work(turns: 30)
-        try world.audit("packets late")
+        try world.expectStoredAndTakenOnce("packets late")
         #expect(world.proxy.struck(.publish) == 2)
     }
 
@@ -95,7 +95,7 @@ import Testing
             world.proxy.refuse(3, refusal, stored: stored)
             #expect(world.work { world.proxy.struck(.publish) >= 3 * round }, "\(comment)")
         }
-        try world.audit(comment)
+        try world.expectStoredAndTakenOnce(comment)
         // A stored packet is found on the tape when its second copy is refused.
         let isFound = world.rig.log.count("another message is the last") > 0
         // If there were no responders, the outcome is read immediately: nothing stored is sent
@@ -112,7 +112,7 @@ import Testing
         try world.strike(.cut)
         world.proxy.lose(4, .pull)
         world.work(turns: 60)
-        try world.audit("deliveries and pulls lost")
+        try world.expectStoredAndTakenOnce("deliveries and pulls lost")
         #expect(world.missedDeliveries > 0)
     }
 
@@ -129,7 +129,7 @@ import Testing
         #expect(world.proxy.heldNow == 1)
         world.proxy.release()
         world.work(turns: 40)
-        try world.audit("a delivery late")
+        try world.expectStoredAndTakenOnce("a delivery late")
         #expect(world.missedDeliveries == 1)
     }
 
@@ -142,7 +142,7 @@ import Testing
         let world = try FaultWorld(seed: seed)
         do {
             try world.run(schedule)
-            try world.audit("\(schedule)")
+            try world.expectStoredAndTakenOnce("\(schedule)")
         } catch {
             Issue.record("\(schedule): \(error)")
         }

@@ -18,7 +18,7 @@ import Testing
             for name in consumers { try rig.api("CONSUMER.DELETE.\(rig.stream).\(name)") }
             #expect(rig.publishPackets(5, lane: 0))
         }
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("tape.reader.renewed") >= 3)
         #expect(rig.run { ((try? rig.consumerNames().count) ?? 0) == 1 }, "the older ones are gone")
     }
@@ -27,7 +27,7 @@ import Testing
     func fullPulls() throws {
         let rig = try TapeServer().openRig()
         #expect(rig.publishPackets(400, lane: 0))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
     }
 
@@ -51,8 +51,8 @@ import Testing
         #expect(rig.run { rig.hasTakenAll(0) && rig.hasTakenAll(1) })
         #expect(rig.log.lines(with: "tape.reader.renewed") == [])
         #expect(rig.log.lines(with: "no answer came in time") == [])
-        rig.auditOnce(0)
-        rig.auditOnce(1)
+        rig.expectTakenOnce(0)
+        rig.expectTakenOnce(1)
     }
 
     @Test("a position that is stored is where another process goes on")
@@ -109,7 +109,7 @@ import Testing
         rig.release(0)
         #expect(rig.takenIDs[0] == Array(1...10))
         #expect(rig.publishPackets(1, lane: 0))
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test(
@@ -129,7 +129,7 @@ import Testing
         let bytes = rig.delivered[0] * 70_000
         #expect(bytes <= ReaderLane.pullsMax * (pullBytes + 70_000))
         rig.release(0)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("tape.reader.renewed") == 0)
     }
 
@@ -154,7 +154,7 @@ import Testing
         let bytes = rig.taken[0].map { Int($0.byteCount) }.max() ?? 0
         #expect(bytes >= PacketLimits.growthBytesLargest && bytes <= PacketLimits.builtBytesMax)
         #expect(bytes > ReaderLane.pullBytes && rig.readers.readers[0].machine.pullsAreLarge)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("tape.reader.renewed") == 0)
     }
 
@@ -198,7 +198,7 @@ import Testing
         #expect(rig.publishPackets(2, lane: 0))
         #expect(rig.takenIDs[0].count == 3)
         rig.release(0)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("a closed reader forgets what waits, and goes on where it is told")
@@ -210,7 +210,7 @@ import Testing
         rig.release(0)
         #expect(rig.takenIDs[0].count == 3)
         rig.readers.open(0, at: position)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("the owner may close a reader, also itself, in the middle of what it is handed")
@@ -234,7 +234,7 @@ import Testing
         let position = rig.readers.position(0)
         rig.onTake = nil
         rig.readers.open(0, at: position)
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
     }
 
     @Test("a reader at the end sees only what is new, also after a new link")
@@ -271,7 +271,7 @@ import Testing
         try tape.server.start()
         for lane in 0..<32 { rig.offer(lane, ticks: 2) }
         #expect(rig.run { rig.publisher.isIdle })
-        for reader in rig.readers.indices { rig.auditOnce(reader) }
+        for reader in rig.readers.indices { rig.expectTakenOnce(reader) }
         rig.readers.close()
         // The test does not wait for the server to delete them.
         #expect(try eventually { try rig.consumerNames().isEmpty }, "no consumer is left behind")

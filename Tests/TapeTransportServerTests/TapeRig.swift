@@ -256,9 +256,9 @@ final class TapeRig {
 
     func hasTakenAll(_ reader: Int) -> Bool { takenIDs[reader].count >= offered[reader] }
 
-    /// Waits until everything offered is taken. Checks that it was taken once and in order, and
+    /// Waits until everything offered is taken. Expects that it was taken once and in order, and
     /// that the ordinals agree.
-    func auditOnce(_ reader: Int, _ comment: String = "") {
+    func expectTakenOnce(_ reader: Int, _ comment: String = "") {
         #expect(run { hasTakenAll(reader) }, "\(comment) reader \(reader)")
         let all = offered[reader] > 0 ? Array(1...offered[reader]) : []
         #expect(takenIDs[reader] == all, "\(comment) reader \(reader)")

@@ -18,7 +18,7 @@ struct AlpacaTests {
     func faults() throws {
         let stage = try stage(.level1)
         let running = try stage.gateway().start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         try stage.order([
             "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000", "close 1008",
             "half-open", "error 500", "down 1",
@@ -45,7 +45,7 @@ struct AlpacaTests {
         for _ in 0..<3 {
             let gateway = try stage.gateway()
             let running = try gateway.start()
-            try stage.wait("start")
+            try stage.expectMoreTrades("start")
             #expect(try running.stop() == .success)
             #expect(!gateway.service.log.text.contains("another session"))
         }
@@ -56,7 +56,7 @@ struct AlpacaTests {
         let stage = try stage([.trades, .news, .bars])
         let gateway = try stage.gateway()
         let running = try gateway.start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         #expect(try eventually { try stage.found.headlines.count > 1 })
         let page = try "\(gateway.status)"
         #expect(page.contains("instruments_total") && !page.contains("test-secret"))

@@ -14,7 +14,7 @@ struct MassiveTests {
     func faults() throws {
         let stage = try VenueStage(.massive, .level1)
         let running = try stage.gateway().start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         try stage.order([
             "cut", "truncate", "garbage 64", "bad-json", "oversized 2000000", "close 1008",
             "half-open", "slow-consumer", "down 1",
@@ -32,7 +32,7 @@ struct MassiveTests {
         let stage = try VenueStage(.massive, [.trades, .bars])
         let gateway = try stage.gateway()
         let running = try gateway.start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         #expect(try eventually { try stage.found.bars > 2 })
         let page = try "\(gateway.status)"
         #expect(page.contains("instruments_total") && !page.contains("test-key"))
@@ -53,7 +53,7 @@ struct MassiveTests {
             "MASSIVE_REREAD_FIRST": "1s", "MASSIVE_REREAD_LAST": "\(age)s",
         ])
         let running = try gateway.start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         #expect(try eventually { try stage.found.changes.count > 10 })
         // A key that expires is told, and nothing is missing when it is there again.
         #expect(try stage.simulator.command("expire") == "ok")
@@ -73,7 +73,7 @@ struct MassiveTests {
         let stage = try VenueStage(.massive, .trades)
         let gateway = try stage.gateway()
         let running = try gateway.start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         #expect(try stage.simulator.command("displace") == "ok")
         #expect(try eventually { try "\(gateway.status)".contains("occupied") })
         #expect(gateway.service.log.text.contains("another session is connected"))
@@ -85,7 +85,7 @@ struct MassiveTests {
         let stage = try VenueStage(.massive, .level1, ["--no-quotes"])
         let gateway = try stage.gateway()
         let running = try gateway.start()
-        try stage.wait("start")
+        try stage.expectMoreTrades("start")
         #expect(try eventually { try "\(gateway.status)".contains("not authorized") })
         #expect(try running.stop() == .success)
         #expect(try stage.found.quotes == 0)

@@ -40,7 +40,7 @@ enum StageVenue: String {
 
     /// Reads a trade of the log of the service's market: its key, time, price and size; `nil`: it
     /// is not of the stream.
-    fileprivate func trade(_ entry: JSONValue) throws -> (key: FoundTrades.Key, real: Real)? {
+    fileprivate func trade(_ entry: JSONValue) throws -> (key: FoundTrades.Key, real: HappenedTrade)? {
         guard let message = entry["message"] else { return nil }
         let reported = Timestamp(nanoseconds: Int64(entry["time"]?.int ?? 0))
         let price = message["p"]?.double
@@ -56,7 +56,7 @@ enum StageVenue: String {
                 content: TradeNumber.content(try Price("\(price ?? 0)"), size))
             return (
                 FoundTrades.Key(symbol: message["S"]?.string ?? "", number: number),
-                Real(time: time, reported: reported, price: price, size: size)
+                HappenedTrade(time: time, reported: reported, price: price, size: size)
             )
         case .massive:
             let size = message["ds"]?.string ?? "\(message["s"]?.int ?? 0)"
@@ -64,7 +64,7 @@ enum StageVenue: String {
                 FoundTrades.Key(
                     symbol: message["sym"]?.string ?? "",
                     number: try #require(message["q"]?.uint64)),
-                Real(
+                HappenedTrade(
                     time: Timestamp(nanoseconds: Int64(message["t"]?.int ?? 0) * 1_000_000),
                     reported: reported, price: price, size: try Quantity(size))
             )
@@ -78,7 +78,7 @@ enum StageVenue: String {
 }
 
 /// A trade as it happened.
-struct Real {
+struct HappenedTrade {
     var time: Timestamp
     var reported: Timestamp
     var price: Double?
@@ -109,8 +109,10 @@ struct VenueStage {
         tape = try TestTape(server, namespace: venue.rawValue)
     }
 
+    /// What is on the tape now.
     var found: FoundTrades { get throws { try FoundTrades(tape, venue) } }
 
+    /// A gateway of the stage, which the test starts.
     func gateway(_ more: [String: String] = [:]) throws -> TestGateway {
         let instruments = try Self.symbols.map {
             Instrument(
@@ -129,7 +131,8 @@ struct VenueStage {
             providers: [venue.kind], instruments: instruments)
     }
 
-    func wait(_ why: String) throws {
+    /// Waits until twenty more trades are on the tape.
+    func expectMoreTrades(_ why: String) throws {
         let before = try found.trades.count
         #expect(try eventually { try found.trades.count > before + 20 }, "\(why)")
     }
@@ -138,12 +141,12 @@ struct VenueStage {
     func order(_ commands: [String]) throws {
         for command in commands {
             #expect(try simulator.command(command) == "ok")
-            try wait(command)
+            try expectMoreTrades(command)
         }
     }
 
     /// The trades of the service's log of its market.
-    var happened: [FoundTrades.Key: Real] {
+    var happened: [FoundTrades.Key: HappenedTrade] {
         get throws {
             try Dictionary(entries("trade").compactMap(venue.trade)) { $1 }
         }
@@ -196,12 +199,13 @@ struct FoundTrades {
         }
     }
 
+    /// The key by which the log of the market has a trade.
     func key(_ found: (symbol: String, trade: Trade)) -> Key {
         Key(symbol: found.symbol, number: venue.number(found.trade))
     }
 
     /// Returns what is wrong with the trades, in sentences.
-    func problems(_ happened: [Key: Real]) -> [String] {
+    func problems(_ happened: [Key: HappenedTrade]) -> [String] {
         var problems: [String] = []
         let keys = trades.map(key)
         let there = Set(keys)

@@ -9,25 +9,27 @@ import TestSupport
 /// The sample's gateway and worker as processes, and what came of them on the tape.
 final class SampleBench {
     /// A trade as the file says it.
-    struct Told: Hashable {
+    struct FileTrade: Hashable {
         let symbol: String
         let id: UInt64
         let price: Price
         let size: Quantity
     }
 
-    /// A trade as it stands on the tape.
+    /// A trade on the tape.
     struct Trade {
-        let told: Told
+        let inFile: FileTrade
         let time: Timestamp
         let isSnapshot: Bool
     }
 
+    /// The bar of one second.
     struct Window: Hashable {
         let symbol: String
         let second: Int64
     }
 
+    /// What a bar says.
     struct Values: Hashable {
         private(set) var open = Price.undefined
         private(set) var high = Price.undefined
@@ -44,7 +46,7 @@ final class SampleBench {
             (trades, volume, notional) = (bar.trades, bar.volume, bar.notional)
         }
 
-        mutating func add(_ trade: Told) {
+        mutating func add(_ trade: FileTrade) {
             if trades == 0 { (open, high, low) = (trade.price, trade.price, trade.price) }
             high = max(high, trade.price)
             low = min(low, trade.price)
@@ -104,7 +106,8 @@ final class SampleBench {
 
     // MARK: the file
 
-    func write(_ trades: some Sequence<Told>) throws {
+    /// Writes the file that the gateway polls.
+    func write(_ trades: some Sequence<FileTrade>) throws {
         let members = trades.map {
             #""\#($0.symbol)": {"id": \#($0.id), "price": "\#($0.price)", "size": "\#($0.size)"}"#
         }
@@ -113,12 +116,13 @@ final class SampleBench {
 
     // MARK: the tape
 
+    /// Waits until so many trades are on the tape.
     func hasTrades(_ count: Int) throws -> Bool {
         try eventually { try trades().count >= count || !gateway.isRunning }
             && gateway.isRunning
     }
 
-    /// In the order of their partitions.
+    /// Returns those on the tape, in the order of their partitions.
     func trades() throws -> [Trade] {
         var found: [Trade] = []
         for number in 0..<tape.names.partitions {
@@ -130,7 +134,7 @@ final class SampleBench {
                         let symbol = walk.symbol(trade.header.symbol, in: bytes)?.symbol.text
                         found.append(
                             Trade(
-                                told: Told(
+                                inFile: FileTrade(
                                     symbol: symbol ?? "", id: trade.header.providerID,
                                     price: trade.price, size: trade.size),
                                 time: trade.header.eventTime,
@@ -142,7 +146,8 @@ final class SampleBench {
         return found
     }
 
-    func eventuallyBars(_ isRight: ([Window: Values]) -> Bool) throws -> Bool {
+    /// Waits until the newest versions of all bars are right.
+    func hasBars(_ isRight: ([Window: Values]) -> Bool) throws -> Bool {
         try eventually { try isRight(bars()) || !worker.isRunning } && isRight(bars())
     }
 

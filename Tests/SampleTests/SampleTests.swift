@@ -10,11 +10,11 @@ struct SampleTests {
     @Test("a user's provider polls a file onto the tape, and a user's operator makes bars of it")
     func sample() throws {
         let bench = try SampleBench(symbols: ["AAPL", "MSFT"])
-        var written: [SampleBench.Told] = []
+        var written: [SampleBench.FileTrade] = []
         for (step, price) in Self.prices.enumerated() {
             for (index, symbol) in bench.symbols.enumerated() {
                 written.append(
-                    SampleBench.Told(
+                    SampleBench.FileTrade(
                         symbol: symbol, id: UInt64(step + 1), price: try Price(price),
                         size: Quantity(raw: Int64(100 * (step + 1) + index) * 100_000_000)))
             }
@@ -24,7 +24,7 @@ struct SampleTests {
         let trades = try bench.trades()
         for symbol in bench.symbols {
             #expect(
-                trades.filter { $0.told.symbol == symbol }.map(\.told)
+                trades.filter { $0.inFile.symbol == symbol }.map(\.inFile)
                     == written.filter { $0.symbol == symbol })
         }
         try expectBars(of: trades, bench)
@@ -36,17 +36,17 @@ struct SampleTests {
         var last: [String: Price] = [:]
         var expected: [SampleBench.Window: SampleBench.Values] = [:]
         for trade in trades where !trade.isSnapshot {
-            let before = last.updateValue(trade.told.price, forKey: trade.told.symbol)
-            guard let before, trade.told.price > before else { continue }
+            let before = last.updateValue(trade.inFile.price, forKey: trade.inFile.symbol)
+            guard let before, trade.inFile.price > before else { continue }
             let second = trade.time.nanoseconds / 1_000_000_000
             expected[
-                SampleBench.Window(symbol: trade.told.symbol, second: second),
+                SampleBench.Window(symbol: trade.inFile.symbol, second: second),
                 default: SampleBench.Values()
-            ].add(trade.told)
+            ].add(trade.inFile)
         }
         #expect(expected.values.reduce(0) { $0 + $1.trades } == 2 * 4)
         var found: [SampleBench.Window: SampleBench.Values] = [:]
-        let isRight = try bench.eventuallyBars {
+        let isRight = try bench.hasBars {
             found = $0
             return found == expected
         }

@@ -20,6 +20,7 @@ final class PacketMaker {
         self.source = try #require(SourceName(source))
     }
 
+    /// Returns the next packet of a partition.
     func packet(_ partition: Int = 0, ticks: Int = 3) throws -> SealedPacket {
         let partition = Partition(partition)
         var builder = PacketBuilder(kind: .ticks, partition: partition, source: source)
@@ -77,13 +78,16 @@ struct SpoolRig {
 
     func open() throws -> Spool { try Spool(settings) }
 
+    /// The folder of the spool at work.
     var active: String { "\(root)/\(source)/spool" }
 
+    /// The paths of its segments, the oldest first.
     func segments() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: active)
             .filter { $0.hasSuffix(".frames") }.sorted().map { "\(active)/\($0)" }
     }
 
+    /// The names of the spools that were set aside.
     func asides() -> [String] {
         (try? FileManager.default.contentsOfDirectory(atPath: "\(root)/aside").sorted()) ?? []
     }

@@ -28,7 +28,7 @@ struct BrokerAbsenceTests {
                 let connection = stage.gateway.connection
                 return connection?["state"]?.string == "closed"
                     && connection?["reason"]?.string?.isEmpty == false
-            }, "\(stage.gateway.trouble)")
+            }, "\(stage.gateway.missingFeeds)")
         var away = [stage.gateway.residentBytes ?? 0]
         for _ in 0..<Self.absent {
             stage.pass(milliseconds: 1_000)
@@ -36,15 +36,15 @@ struct BrokerAbsenceTests {
         }
         let failures = stage.gateway.connection?["failed_attempts"]?.int ?? 0
         try stage.broker.start()
-        stage.expectWhole("when TWS comes")
+        stage.expectAllFeeds("when TWS comes")
         var samples = [stage.gateway.residentBytes ?? 0]
         for restart in 0..<Self.restarts {
             stage.broker.crash()
             #expect(
                 eventually { stage.gateway.connection?["state"]?.string != "ready" },
-                "\(stage.gateway.trouble)")
+                "\(stage.gateway.missingFeeds)")
             try stage.broker.start()
-            stage.expectWhole("after restart \(restart + 1)")
+            stage.expectAllFeeds("after restart \(restart + 1)")
             samples.append(stage.gateway.residentBytes ?? 0)
         }
         try stage.settleAndStop()

@@ -63,7 +63,7 @@ final class BrokerGateway {
     }
 
     /// Whether every feed delivers, or has delivered its document.
-    var isWhole: Bool {
+    var hasAllFeeds: Bool {
         guard let connection, connection["state"]?.string == "ready",
             connection["open_outages"]?.int == 0,
             let instruments = connection["instruments"]?.array, !instruments.isEmpty
@@ -76,7 +76,7 @@ final class BrokerGateway {
     }
 
     /// The feeds that do not deliver, as a text for a person.
-    var trouble: String {
+    var missingFeeds: String {
         guard let connection else { return "no status" }
         var lines = ["\(connection["state"]?.string ?? "?") \(connection["reason"]?.string ?? "")"]
         for instrument in connection["instruments"]?.array ?? [] {

@@ -28,7 +28,7 @@ struct BrokerRunTests {
         print(schedule)
         let stage = try BrokerStage(
             "brkrun", seed: Self.seed, ["IBKR_SILENT_AFTER": Self.isLong ? "8s" : "60s"])
-        stage.expectWhole("at the start")
+        stage.expectAllFeeds("at the start")
         let atStart = stage.gateway.residentBytes ?? 0
         let begin = ContinuousClock.now
         for (index, fault) in schedule.faults.enumerated() {
@@ -39,7 +39,7 @@ struct BrokerRunTests {
             let left = ContinuousClock.now.duration(to: end)
             stage.pass(milliseconds: Int(left / .milliseconds(1)))
         }
-        stage.expectWhole("at the end")
+        stage.expectAllFeeds("at the end")
         // Pacing may make gaps wait for long, but they are on record all the same.
         _ = eventually(within: Self.isLong ? 60 : 20) {
             stage.gateway.connection?["waiting_backfills"]?.int == 0

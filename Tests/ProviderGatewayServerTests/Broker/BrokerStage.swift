@@ -58,13 +58,15 @@ final class BrokerStage {
     /// Lets a fault last. This waits for nothing else.
     func pass(milliseconds: Int) { poll(nil, 0, Int32(max(0, milliseconds))) }
 
-    func expectWhole(_ when: String, within seconds: Double = 120) {
-        let isWhole = eventually(within: seconds) { gateway.isWhole }
-        #expect(isWhole, "\(when): \(gateway.trouble)\n\(broker.log)")
+    /// Waits until every feed delivers.
+    func expectAllFeeds(_ when: String, within seconds: Double = 120) {
+        let hasAll = eventually(within: seconds) { gateway.hasAllFeeds }
+        #expect(hasAll, "\(when): \(gateway.missingFeeds)\n\(broker.log)")
     }
 
     // MARK: faults
 
+    /// Gives the simulator a command.
     func order(_ command: String) {
         let answer = broker.command(command)
         #expect(answer.hasPrefix("ok"), "\(command): '\(answer)'\n\(broker.log)")
@@ -148,7 +150,7 @@ final class BrokerStage {
             if now != count { (count, since) = (now, clock.monotonic()) }
             return clock.monotonic() - since > 2_000_000_000
         }
-        #expect(isQuiet, "the tape does not come to rest: \(gateway.trouble)")
+        #expect(isQuiet, "the tape does not come to rest: \(gateway.missingFeeds)")
         #expect(gateway.stop() == 0, "\(gateway.log.suffix(2_000))")
         #expect(broker.stop() == 0, "\(broker.log)")
     }
@@ -159,6 +161,7 @@ final class BrokerStage {
         var tape = BrokerTape()
     }
 
+    /// Compares the tape with the logs of the simulator, for these symbols; empty: for all.
     func audit(symbols: [String] = []) throws -> Findings {
         let names = BrokerInstruments.names.filter {
             symbols.isEmpty || symbols.contains($0.value)
@@ -166,21 +169,21 @@ final class BrokerStage {
         let feeds = BrokerInstruments.feeds.filter { symbols.isEmpty || symbols.contains($0.key) }
         var truth = BrokerTruth(names: names)
         for (run, lines) in try broker.truth().enumerated() { truth.read(lines, run: run) }
-        let stood = try BrokerTape(tape)
-        var values = BrokerValueAudit(feeds: feeds, truth: truth, tape: stood)
+        let onTape = try BrokerTape(tape)
+        var values = BrokerValueAudit(feeds: feeds, truth: truth, tape: onTape)
         values.pauses = pauses
         values.gateways = gateways
         values.run()
         let seconds = firstSecond..<clock.now().nanoseconds / 1_000_000_000
         var market = BrokerMarketAudit(
             feeds: feeds, market: BrokerMarket(broker.market, names: names, seconds),
-            truth: truth, tape: stood, seconds: seconds)
+            truth: truth, tape: onTape, seconds: seconds)
         market.run()
         let faults = counts.map { "\($0.key.rawValue) \($0.value)" }.sorted()
         return Findings(
             problems: values.problems + market.problems,
-            summary: "seed \(seed), gateways \(gateways), epochs \(stood.epochs.count)\n"
+            summary: "seed \(seed), gateways \(gateways), epochs \(onTape.epochs.count)\n"
                 + "  faults: \(faults.joined(separator: ", "))\n\(values.summary)",
-            tape: stood)
+            tape: onTape)
     }
 }

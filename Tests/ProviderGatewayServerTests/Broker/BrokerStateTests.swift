@@ -72,7 +72,7 @@ struct BrokerStateTests {
         for command in outage.begin { stage.order(command) }
         #expect(
             eventually { gateway.connection?["state"]?.string == outage.state },
-            "\(outage): \(gateway.trouble)")
+            "\(outage): \(gateway.missingFeeds)")
         #expect(
             eventually {
                 gateway.metric("mds_ibkr_state{", "state=\"\(outage.state)\"") == 1
@@ -88,7 +88,7 @@ struct BrokerStateTests {
             }, "\(outage): no gap on record")
         for command in outage.end { stage.order(command) }
         let lasted = begin.duration(to: .now)
-        stage.expectWhole("\(outage)")
+        stage.expectAllFeeds("\(outage)")
         #expect(
             try eventually {
                 try tape.readOn(stage.tape)
@@ -111,7 +111,7 @@ struct BrokerStateTests {
         let stage = try BrokerStage(
             "brkstates", seed: 11, rate: 60, symbols: [Self.watched, "DIA", "XLE"],
             ["IBKR_SILENT_AFTER": "8s"])
-        stage.expectWhole("at the start")
+        stage.expectAllFeeds("at the start")
         var tape = BrokerTape()
         for outage in Self.outages { try check(outage, stage, &tape) }
         try stage.settleAndStop()

@@ -169,7 +169,7 @@ struct DelayedSourceTests {
         let wanted = Set(Self.withoutLive)
         #expect(
             eventually(within: 120) { stage.delayed == wanted },
-            "\(stage.gateway.trouble)\n\(stage.gateway.log.suffix(4_000))")
+            "\(stage.gateway.missingFeeds)\n\(stage.gateway.log.suffix(4_000))")
         // A minute of them. What is older than the first measured delay closes later.
         let since = SystemClock().now().nanoseconds - Self.delay + 10_000_000_000
         var bars = try SecondBars(stage.tape)
@@ -197,7 +197,7 @@ struct DelayedSourceTests {
         #expect(
             try eventually(within: 60) {
                 try SecondBars(stage.tape).symbols("broker").isSuperset(of: wanted)
-            }, "\(stage.gateway.trouble)")
+            }, "\(stage.gateway.missingFeeds)")
         #expect(stage.delayed.isEmpty)
         (broker, delayed) = (try stage.records("broker"), try stage.records("broker-delayed"))
         #expect(broker.delayed == 0 && delayed.live == 0)
@@ -216,7 +216,7 @@ struct DelayedSourceTests {
             try eventually(within: 120) {
                 try stage.delayed == wanted && stage.records("broker-delayed").delayed > 100
             },
-            "\(stage.gateway.trouble)\n\(stage.gateway.log.suffix(4_000))")
+            "\(stage.gateway.missingFeeds)\n\(stage.gateway.log.suffix(4_000))")
         stage.gateway.kill()
         let killed = SystemClock().now()
         for symbol in Self.withoutLive { _ = stage.broker.command("permission \(symbol) live") }
@@ -224,7 +224,7 @@ struct DelayedSourceTests {
         #expect(
             try eventually(within: 120) {
                 try stage.records("broker-delayed").ended == wanted
-            }, "\(stage.gateway.trouble)\n\(stage.gateway.log.suffix(4_000))")
+            }, "\(stage.gateway.missingFeeds)\n\(stage.gateway.log.suffix(4_000))")
         let source = try #require(SourceName("broker-delayed"))
         #expect(
             try eventually(within: 60) {

@@ -18,10 +18,10 @@ struct CommitFaultTests {
         let rival = try faults.rival()
         try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
-        try #require(try faults.waits("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
+        try #require(try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         killed.kill()
         rival.close()
-        try faults.expectAudit(try WriterProcess(faults.bench))
+        try faults.stopAndAudit(try WriterProcess(faults.bench))
     }
 
     struct Ending: Sendable, CustomTestStringConvertible {
@@ -58,7 +58,7 @@ struct CommitFaultTests {
         let holder = try faults.hold(one.moment)
         var writer = try WriterProcess(faults.bench)
         try faults.publish()
-        try #require(try faults.waits(FaultBench.isHeld))
+        try #require(try faults.hasSession(FaultBench.isHeld))
         if one.isCommitted {
             writer.pause()
             holder.close()
@@ -76,7 +76,7 @@ struct CommitFaultTests {
             #expect(try eventually { try faults.sessions("true") == 0 })
             writer.resume()
         }
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test(
@@ -102,7 +102,7 @@ struct CommitFaultTests {
         let paused = try WriterProcess(faults.bench, member: "paused")
         if withBars {
             try faults.publishBars()
-            try #require(try faults.waits("wait_event = 'PgSleep'"))
+            try #require(try faults.hasSession("wait_event = 'PgSleep'"))
         } else {
             try faults.publish()
             let copied = "SELECT count(*) FROM pg_stat_progress_copy WHERE tuples_processed > 2"
@@ -120,6 +120,6 @@ struct CommitFaultTests {
         try faults.publish()
         #expect(faults.isComplete(), "\(faults.bench.shown)\n\(successor.log)\n\(paused.log)")
         #expect(paused.stop() == 0, "\(paused.log)")
-        try faults.expectAudit(successor)
+        try faults.stopAndAudit(successor)
     }
 }

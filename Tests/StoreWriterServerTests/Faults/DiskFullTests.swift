@@ -76,7 +76,7 @@ struct DiskFullTests {
             try faults.publish(packets: 120)
             #expect(eventually { writer.log.contains("53100") }, "\(writer.log)")
             try disk.empty()
-            try faults.expectAudit(writer)
+            try faults.stopAndAudit(writer)
         }()
     }
 }

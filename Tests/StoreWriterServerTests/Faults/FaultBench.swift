@@ -60,7 +60,7 @@ struct FaultBench {
 
     /// Publishes more, and expects that everything is stored once and nothing set aside, that the
     /// books agree, and that the writer ends in order.
-    mutating func expectAudit(
+    mutating func stopAndAudit(
         _ writer: WriterProcess, _ location: SourceLocation = #_sourceLocation
     ) throws {
         try publish()
@@ -92,7 +92,8 @@ struct FaultBench {
         try #require(Int(database.ofSessions("count(*)", condition)))
     }
 
-    func waits(_ condition: String) throws -> Bool {
+    /// Waits until a session of the writer is in that state.
+    func hasSession(_ condition: String) throws -> Bool {
         try eventually { try sessions(condition) > 0 }
     }
 
@@ -108,22 +109,26 @@ struct FaultBench {
             """
     }
 
+    /// Of the advisory lock of `hold`.
+    private static let holdKey = 4_711
+
     /// Makes the writer's transactions wait at that moment, until the session is closed.
     func hold(_ moment: Moment) throws -> PostgresConnection {
         try database.psql(
             """
             CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                PERFORM pg_advisory_xact_lock_shared(4711);
+                PERFORM pg_advisory_xact_lock_shared(\(Self.holdKey));
                 RETURN NULL;
             END
             $$;
             CREATE \(moment.rawValue) FOR EACH ROW EXECUTE FUNCTION hold();
             """)
         let holder = try rival()
-        try holder.script("SELECT pg_advisory_lock(4711)")
+        try holder.script("SELECT pg_advisory_lock(\(Self.holdKey))")
         return holder
     }
 
+    /// The state of a session that waits so.
     static let isHeld = "wait_event = 'advisory'"
 }

@@ -51,7 +51,7 @@ struct OutageFaultTests {
             last()
         }
         try faults.server.restart()
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 25: the server takes no writes")
@@ -66,7 +66,7 @@ struct OutageFaultTests {
         last()
         try admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
         try admin.execute("SELECT pg_reload_conf()")
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 27: no connection is left")
@@ -91,7 +91,7 @@ struct OutageFaultTests {
         try #require(notices(writer))
         last()
         for connection in taken { connection.close() }
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 27: a statement is cancelled, as a time-out does")
@@ -101,11 +101,11 @@ struct OutageFaultTests {
         try rival.script("BEGIN; LOCK TABLE trade_rows")
         try faults.publish()
         let waiting = "wait_event_type = 'Lock' AND query LIKE '%COPY trade_rows%'"
-        try #require(try faults.waits(waiting))
+        try #require(try faults.hasSession(waiting))
         try faults.database.ofSessions("count(pg_cancel_backend(pid))", waiting)
         try #require(notices(writer))
         rival.close()
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 14: a table is locked for long")
@@ -114,11 +114,11 @@ struct OutageFaultTests {
         let rival = try faults.rival()
         try rival.script("BEGIN; LOCK TABLE trade_rows")
         try faults.publish()
-        try #require(try faults.waits("wait_event_type = 'Lock'"))
+        try #require(try faults.hasSession("wait_event_type = 'Lock'"))
         try faults.publish(packets: 40)
         last()
         rival.close()
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 27: a deadlock with a rival, whose victim is the writer")
@@ -132,12 +132,12 @@ struct OutageFaultTests {
         try rival.script("SET deadlock_timeout = '1h'")
         try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
-        try #require(try faults.waits("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
+        try #require(try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         try rival.script("LOCK TABLE trade_rows", timeout: .seconds(60))
         try #require(notices(writer))
         #expect(writer.log.contains("40P01"), "\(writer.log)")
         rival.close()
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 14: the server stands still")
@@ -147,7 +147,7 @@ struct OutageFaultTests {
         try faults.publish(packets: 40)
         last()
         faults.server.resume()
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 
     @Test("FAULTS 28: a table is dropped and put back")
@@ -159,6 +159,6 @@ struct OutageFaultTests {
         #expect(writer.isRunning)
         last()
         try faults.database.psql("ALTER TABLE saved RENAME TO quote_rows")
-        try faults.expectAudit(writer)
+        try faults.stopAndAudit(writer)
     }
 }

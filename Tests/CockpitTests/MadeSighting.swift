@@ -10,6 +10,7 @@ enum MadeSighting {
         MonotonicTime(nanoseconds: 1_000_000_000_000 + Int64(seconds * 1e9))
     }
 
+    /// What was seen at this second.
     static func known<Value>(_ value: Value, at seconds: Double) -> Known<Value> {
         Known(value: value, measuredAt: time(seconds))
     }
@@ -22,6 +23,7 @@ enum MadeSighting {
             heardAt: time(seconds), leaseNanoseconds: 500_000_000)
     }
 
+    /// Returns a sighting in which all is well.
     static func well(_ seconds: Double = 10) -> Sighting {
         var sighting = Sighting()
         sighting.now = time(seconds)

@@ -20,6 +20,7 @@ package protocol FaultBench {
     var records: [ProviderRecord] { get }
     static var origin: Timestamp { get }
 
+    /// Returns the wishes since the last call.
     mutating func takeFaultWishes() -> [FaultWish]
     mutating func opened(_ number: UInt32)
     mutating func ended(_ number: UInt32, _ why: String)

@@ -16,6 +16,7 @@ struct FeedBench {
         machine.begin(1, try Self.instrument(feeds, security), in: &turn)
     }
 
+    /// The instrument DIA with these feeds.
     static func instrument(
         _ feeds: Instrument.Feeds, _ security: Instrument.Security = .stock
     ) throws -> Instrument {

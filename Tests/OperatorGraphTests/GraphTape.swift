@@ -26,6 +26,7 @@ struct GraphTape {
         self.init(try #require(SourceName(source)), provider: provider)
     }
 
+    /// Returns the symbol's number, after defining it once.
     mutating func symbol(_ text: String) throws -> UInt32 {
         if let known = symbols[text] { return known }
         let symbol = try #require(Symbol(text))
@@ -127,6 +128,7 @@ struct GraphTape {
         #expect(isIn)
     }
 
+    /// Appends a record of a gap; without a symbol it is of all.
     mutating func gap(
         _ symbol: String?, from: Double, to: Double, state: GapState, kind: DataKind = .trade
     ) throws {
@@ -140,6 +142,7 @@ struct GraphTape {
         #expect(outcome == .appended)
     }
 
+    /// Appends a person's request to repair a range.
     mutating func request(
         _ symbol: String, from: Double, to: Double, reason: BarReason = .repair
     ) throws {
@@ -170,6 +173,7 @@ struct GraphTape {
         #expect(outcome == .appended)
     }
 
+    /// Ends the packet, which is sent at its watermark.
     mutating func seal(watermark seconds: Double) {
         let packet = builder.seal(
             PacketBuilder.Seal(

@@ -38,6 +38,7 @@ final class TestMember: OwnershipMember, Sendable {
 
     // MARK: orders
 
+    /// Gives the worker a partition. Returns the tenure.
     @discardableResult
     func take(_ partition: Int, epoch: UInt64 = 1) -> UInt64 {
         let tenure = state.withLock { state in
@@ -50,11 +51,13 @@ final class TestMember: OwnershipMember, Sendable {
         return tenure
     }
 
+    /// Asks the worker to hand a partition over.
     func release(_ partition: Int) {
         guard let tenure = state.withLock({ $0.held[Partition(partition)] }) else { return }
         send(.release(Partition(partition), tenure: tenure))
     }
 
+    /// Takes a partition away without waiting for an answer, as after a loss.
     func drop(_ partition: Int) {
         let tenure = state.withLock { $0.held.removeValue(forKey: Partition(partition)) }
         if let tenure { send(.drop(Partition(partition), tenure: tenure)) }

@@ -60,6 +60,7 @@ struct TickFeed {
         (packets.last?.watermark ?? .undefined).advanced(byNanoseconds: 3_600_000_000_000)
     }
 
+    /// Returns a source that has the feed's symbols, for a partition.
     func source(on tape: TestTape, _ partition: Int, name: String = "test") throws -> TestSource {
         var source = TestSource(
             tape, Partition(partition), source: try #require(SourceName(name)))
@@ -90,6 +91,7 @@ struct TickFeed {
 
     // MARK: the bars, the obvious way
 
+    /// Returns the bars of the whole feed, computed from its trades in the simplest way.
     func bars(series: [(name: String, seconds: Int64)]) -> Set<PlainBar> {
         var bars: Set<PlainBar> = []
         let trades = packets.flatMap(\.trades)

@@ -87,6 +87,7 @@ struct ReplayBench {
         #expect(gateway.stop(9) == 9)
     }
 
+    /// Returns the range of all that is on a tape.
     func range(_ tape: TestTape, _ symbols: [Symbol] = []) -> TapeRange {
         TapeRange(
             nats: NatsConfiguration(urls: [server.url], clientName: "test"),

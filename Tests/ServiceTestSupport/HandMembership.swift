@@ -12,6 +12,7 @@ package final class HandRecords: Sendable {
 
     package init() {}
 
+    /// Returns a claim with the next epoch of a partition, as a member makes it.
     func claim(_ partition: Partition) -> Claim {
         let epoch = epochs.withLock { epochs in
             epochs[partition, default: 0] += 1
@@ -24,6 +25,7 @@ package final class HandRecords: Sendable {
         return Claim(tenure: tenure, epoch: epoch, previous: nil, wasReleased: false)
     }
 
+    /// An owner has opened this epoch, so the next claim is above it.
     func rise(_ partition: Partition, to epoch: UInt64) {
         epochs.withLock { $0[partition] = max($0[partition, default: 0], epoch) }
     }
@@ -56,6 +58,7 @@ package final class HandMembership: Sendable {
         state = Mutex(State())
     }
 
+    /// Takes the service's ports, and gives it the partitions of its beginning.
     package func join(_ ports: [OwnershipPort]) {
         let isSteady = state.withLock { state in
             state.ports = ports
@@ -67,6 +70,7 @@ package final class HandMembership: Sendable {
 
     // MARK: what a membership says
 
+    /// Says whether the service may act as an owner.
     package func steady(_ isSteady: Bool) {
         let ports = state.withLock { state in
             state.isSteady = isSteady
@@ -95,6 +99,7 @@ package final class HandMembership: Sendable {
         return eventually { holds(partition) == false }
     }
 
+    /// Takes a partition away without waiting for an answer, as after a loss.
     package func drop(_ partition: Int) {
         let partition = Partition(partition)
         guard let tenure = state.withLock({ $0.held.removeValue(forKey: partition) }) else {
@@ -128,11 +133,13 @@ package final class HandMembership: Sendable {
         return state.withLock { $0.heard }
     }
 
+    /// Whether it was given the partition and has neither released nor lost it.
     package func holds(_ partition: Partition) -> Bool {
         listen()
         return state.withLock { $0.held[partition] != nil }
     }
 
+    /// Whether the service works on the partition since it was given the last time.
     package func hasOpened(_ partition: Int) -> Bool {
         heard.contains {
             guard case .opened(Partition(partition), let tenure, _) = $0 else { return false }
@@ -140,6 +147,7 @@ package final class HandMembership: Sendable {
         }
     }
 
+    /// Whether the service has ever reported the loss of the partition.
     package func hasLost(_ partition: Int) -> Bool {
         heard.contains {
             if case .lost(Partition(partition), _, _) = $0 { true } else { false }

@@ -129,6 +129,7 @@ final class StoreScene: StatementTarget {
     @discardableResult
     func write(_ packets: [[UInt8]]) throws -> BatchOutcome { try write(batch(packets)) }
 
+    /// Writes a batch, from which the next one continues.
     @discardableResult
     func write(_ batch: WriteBatch) throws(StoreError) -> BatchOutcome {
         var settled = stored

@@ -29,6 +29,7 @@ struct MakerRun<Machine: BarMaker & LoneMachine> {
         for event in tape { feed(event) }
     }
 
+    /// Does what a shell does with an event of a tape, and keeps the closed bars.
     mutating func feed(_ event: NaiveEvent) {
         switch event {
         case .source(let name): _ = index(of: name)

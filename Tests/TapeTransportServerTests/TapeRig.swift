@@ -72,6 +72,7 @@ final class TapeRig {
 
     // MARK: making
 
+    /// Makes the source's lane in the partition, with one symbol.
     func addLane(_ partition: Int, growth: PacketGrowth = .usual) throws {
         let partition = Partition(partition)
         let lane = publisher.addLane(
@@ -97,6 +98,8 @@ final class TapeRig {
         for reader in 0..<lanes { readers.open(reader, at: nil) }
     }
 
+    /// Makes a reader of the partition's ticks, and of its stream's watermarks if it shares a
+    /// consumer.
     @discardableResult
     func addReader(_ partition: Int, sharesConsumer: Bool = false) -> Int {
         let partition = Partition(partition)
@@ -113,6 +116,7 @@ final class TapeRig {
 
     // MARK: driving
 
+    /// Appends ticks, whose provider ids count from 1.
     func offer(_ lane: Int, ticks: Int = 1) {
         for _ in 0..<ticks {
             let time = Timestamp(nanoseconds: Int64(offered[lane]))

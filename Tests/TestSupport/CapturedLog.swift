@@ -21,10 +21,12 @@ package final class CapturedLog: Sendable {
 
     package func lines(with part: String) -> [String] { lines.filter { $0.contains(part) } }
 
+    /// The number of lines with this text.
     package func count(_ part: String) -> Int { lines(with: part).count }
 
     package func contains(_ part: String) -> Bool { count(part) > 0 }
 
+    /// The number of lines of the event with this name.
     package func count(of event: String) -> Int { count("\"event\":\"\(event)\"") }
 
     package func removeAll() { kept.withLock { $0.removeAll() } }

@@ -55,11 +55,13 @@ struct BackfillBench {
         return requests
     }
 
+    /// An answer to a request of the machine came.
     mutating func took(_ answer: HistoryAnswer) {
         let isOwn = machine.took(answer, now: moment, into: &records)
         #expect(isOwn)
     }
 
+    /// TWS refused a request of the machine.
     mutating func refused(_ id: Int32, _ code: Int32, _ text: String) {
         let isOwn = machine.refused(
             IBNotice(request: id, code: code, text: text), now: moment, into: &records)

@@ -158,6 +158,7 @@ struct HistoryBench {
         pass(max(1_000_000, min(due - now.monotonic, 5 * Self.second)))
     }
 
+    /// Lets time pass, in which neither machine does anything.
     mutating func pass(_ nanoseconds: Int64) {
         now = Moment(
             wall: now.wall.advanced(byNanoseconds: nanoseconds),

@@ -27,6 +27,7 @@ struct SimulatedPlane {
     private(set) var taken = 0
     private(set) var ended = 0
 
+    /// Carries an order out, or notes that it makes no sense.
     mutating func obey(_ order: OwnershipOrder) {
         let partition = order.partition.number
         switch order {
@@ -55,6 +56,7 @@ struct SimulatedPlane {
         return true
     }
 
+    /// Another process has written. Returns the tenure that is lost.
     mutating func lose(_ partition: Int) -> UInt64? {
         guard let tenure = open.removeValue(forKey: partition) else { return nil }
         ended += 1

@@ -47,6 +47,7 @@ struct FaultBench {
         publishedBars += count
     }
 
+    /// Waits until all published bars are rows.
     func hasAllBars() throws -> Bool {
         try eventually {
             try database.psql("SELECT count(*) FROM bars") == "\(publishedBars)"
@@ -56,6 +57,7 @@ struct FaultBench {
     /// Puts this many packets on each partition.
     mutating func publish(packets: Int = 8) throws { try ticks.publish(packets: packets) }
 
+    /// Waits until all published ticks are stored, once.
     func isComplete() -> Bool { ticks.areStored() }
 
     /// Publishes more, and expects that everything is stored once and nothing set aside, that the

@@ -119,19 +119,22 @@ import Testing
             return error(of: Fuzzing.sealed(bytes))
         }
         let windowEnd = window + WindowState.encodedBytes
-        for (offset, value) in [
-            (0, 200), (4, 9), (6, 0xff), (7, 2), (7, 8), (8, 1), (59, 0xff), (61, 9), (111, 0x80),
-            (148, 1),
-        ] as [(Int, UInt8)] {
+        for (field, offset, value) in [
+            ("symbol", 0, 200), ("series", 4, 9), ("flags", 6, 0xff), ("published, not closed", 7, 2),
+            ("range only", 7, 8), ("start", 8, 1), ("open feed", 59, 0xff), ("close feed", 61, 9),
+            ("volume below 0", 111, 0x80), ("reserved", 148, 1),
+        ] as [(String, Int, UInt8)] {
             let found = refusal(at: window + offset, value)
-            #expect(found == .malformed(.window, offset: windowEnd), "offset \(offset)")
+            #expect(found == .malformed(.window, offset: windowEnd), "\(field)")
         }
-        for (offset, value) in [(8, 9), (12, 7), (14, 9), (15, 8), (96, 1), (16, 99), (31, 0x7f)]
-            as [(Int, UInt8)]
-        {
+        for (field, offset, value) in [
+            ("source", 8, 9), ("series", 12, 7), ("reason", 14, 9), ("kind", 15, 8),
+            ("start", 96, 1), ("symbol", 16, 99), ("provider time", 31, 0x7f),
+        ] as [(String, Int, UInt8)] {
             let found = refusal(at: late + offset, value)
-            #expect(found == .malformed(.lateTick, offset: good.count - 8), "offset \(offset)")
+            #expect(found == .malformed(.lateTick, offset: good.count - 8), "\(field)")
         }
+        // The number of its trades.
         #expect(refusal(at: window + 16, 200) == .unbalanced(series: 1))
     }
 

@@ -20,10 +20,12 @@ package struct FeedPlaces: Sendable {
         return feed < 0 ? nil : Int(feed)
     }
 
+    /// The same by the symbol's name.
     package func feed(_ name: String, _ channel: Int) -> Int? {
         names.find(name).flatMap { feed($0, channel) }
     }
 
+    /// Gives a symbol's channel its feed.
     package mutating func add(_ name: String, _ channel: Int, feed: Int) {
         let symbol: Int
         if let known = names.find(name) {

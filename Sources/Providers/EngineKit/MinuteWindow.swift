@@ -12,6 +12,7 @@ package struct MinuteWindow: Sendable {
 
     package init() {}
 
+    /// Notes what was used now.
     package mutating func add(_ count: Int, _ now: MonotonicTime) {
         let second = now.nanoseconds / Self.second
         if latest == .min || second - latest >= Self.seconds {
@@ -23,6 +24,7 @@ package struct MinuteWindow: Sendable {
         used[Self.place(second)] += count
     }
 
+    /// Returns what was used in the minute up to now.
     package func sum(_ now: MonotonicTime) -> Int {
         guard latest != .min else { return 0 }
         let first = max(now.nanoseconds / Self.second, latest) - Int64(Self.seconds) + 1

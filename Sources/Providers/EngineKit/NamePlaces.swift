@@ -38,6 +38,7 @@ package struct NamePlaces: Sendable {
         return nil
     }
 
+    /// The same by a text.
     package func find(_ name: String) -> Int? { Array(name.utf8).withRawSpan { find($0) } }
 
     private func isSame(_ known: [UInt8], _ name: RawSpan) -> Bool {

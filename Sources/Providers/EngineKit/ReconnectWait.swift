@@ -17,6 +17,7 @@ package struct ReconnectWait: Sendable {
             first: .nanoseconds(first), limit: .nanoseconds(Swift.max(first, longest)))
     }
 
+    /// Waits longer after each failure in a row, up to the longest wait.
     package mutating func wait(_ now: Moment) {
         at = now.monotonic.advanced(by: backoff.next(using: &random))
     }

@@ -24,10 +24,12 @@ package struct StreamCounts: StreamCounters, Hashable {
 
     package init() {}
 
+    /// Returns how many messages were left out for this reason.
     package func skipped(_ reason: StreamSkip) -> UInt64 {
         StreamSkip.allCases.firstIndex(of: reason).map { skipped[$0] } ?? 0
     }
 
+    /// Counts a message that is left out.
     package mutating func skip(_ reason: StreamSkip) {
         if let place = StreamSkip.allCases.firstIndex(of: reason) { skipped[place] &+= 1 }
     }

@@ -95,6 +95,7 @@ package struct StreamOutput<Wish: Sendable, Note: Sendable>: EngineOutput {
 
     package init() {}
 
+    /// Adds a note, as long as there is room.
     package mutating func note(_ note: Note) {
         if notes.count < Self.notesMax { notes.append(note) } else { notesLost &+= 1 }
     }

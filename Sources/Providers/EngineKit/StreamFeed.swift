@@ -117,6 +117,7 @@ package struct StreamChannel: Hashable, Sendable {
         self.revisedAfter = revisedAfter
     }
 
+    /// Whether the feed's messages come on this connection.
     package func comes(on link: Int) -> Bool { isShared || self.link == link }
 }
 

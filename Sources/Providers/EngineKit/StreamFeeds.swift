@@ -26,6 +26,7 @@ package struct StreamFeeds: Sendable {
     /// How far the service's clock may be ahead or behind before it is known.
     static let unknownClock: Int64 = 5_000_000_000
 
+    /// What the feeds need of the engine's settings.
     package struct Settings: Sendable {
         /// The provider's name, for records about subscriptions.
         package var provider: String

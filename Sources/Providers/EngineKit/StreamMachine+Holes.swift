@@ -144,7 +144,7 @@ extension StreamMachine {
         holes.waiting[0].failures = 0
         holes.waiting[0].triedSince = nil
         holes.pace.answered(now, interval: rules.merge?.fetchInterval ?? 0)
-        if hole.next > hole.ids.upperBound { finish(now.wall, into: &out) }
+        if hole.next > hole.ids.upperBound { endFirstHole(now.wall, into: &out) }
     }
 
     /// Gives up the ids that are too many, which lie before `time`. That is recorded now, so that a
@@ -205,7 +205,7 @@ extension StreamMachine {
         var hole = holes.waiting[0]
         lose(&hole, upTo: hole.ids.upperBound + 1, until: hole.to, "did not come: \(why)")
         holes.waiting[0] = hole
-        finish(now.wall, into: &out)
+        endFirstHole(now.wall, into: &out)
     }
 
     /// Ends all gaps of a feed.
@@ -220,7 +220,8 @@ extension StreamMachine {
         }
     }
 
-    private mutating func finish(_ time: Timestamp, into out: inout Output) {
+    /// Ends the hole that is asked for, and puts its end on record.
+    private mutating func endFirstHole(_ time: Timestamp, into out: inout Output) {
         record(holes.waiting.removeFirst(), at: time, into: &out)
     }
 

@@ -213,12 +213,14 @@ extension StreamMachine {
                 at: trade.trade.header.receiveTime, detail: trade.misfitText))
     }
 
+    /// Counts a trade that the tape cannot hold, and reports it.
     mutating func noteMisfit(_ trade: DenseTrade, into out: inout Output) {
         counters.misfits &+= 1
-        say(trade.misfitText, of: trade.feed, into: &out)
+        noteTrouble(trade.misfitText, of: trade.feed, into: &out)
     }
 
-    func say(_ text: String, of feed: Int, into out: inout Output) {
+    /// Reports something about a feed that a person may have to look at.
+    func noteTrouble(_ text: String, of feed: Int, into out: inout Output) {
         out.note(.trouble(instrument: feeds.list[feed].instrument, text))
     }
 
@@ -251,7 +253,7 @@ extension StreamMachine {
             return
         }
         counters.ids.missing &+= trade.id - first
-        say(detail, of: trade.feed, into: &out)
+        noteTrouble(detail, of: trade.feed, into: &out)
         guard isFillable else {
             counters.ids.lost &+= trade.id - first
             out.records.append(
@@ -277,7 +279,7 @@ extension StreamMachine {
         let now = trade.trade.header.receiveTime
         if ids[feed].differs(trade) {
             counters.ids.differing &+= 1
-            say("trade \(trade.id) came twice with other content", of: feed, into: &out)
+            noteTrouble("trade \(trade.id) came twice with other content", of: feed, into: &out)
         }
         if isLower { counters.ids.lower &+= 1 } else { counters.ids.doubles &+= 1 }
         // What is sent again is not younger than the last trade.
@@ -300,7 +302,7 @@ extension StreamMachine {
             feeds.list[feed].gap(
                 (from: from, to: to), .providerLoss, .abandoned, at: now,
                 detail: "\(service) began again to count at trade id \(trade.id) or before"))
-        say("trade ids began again, now at \(trade.id)", of: feed, into: &out)
+        noteTrouble("trade ids began again, now at \(trade.id)", of: feed, into: &out)
         for link in links.indices { feeds.list[feed].on[link].lastID = 0 }
         forgetAhead(feed)
         accept(trade, into: &out)

@@ -39,6 +39,7 @@ extension StreamMachine {
         giveUp(link, "a frame cannot be read", .failed, now, into: &out)
     }
 
+    /// Counts a message that is left out.
     package mutating func skip(_ reason: StreamSkip, into out: inout Output) {
         counters.skip(reason)
         out.note(.skipped(reason))
@@ -59,6 +60,7 @@ extension StreamMachine {
         return false
     }
 
+    /// Delivers a trade of a feed, whose instrument it gets.
     package mutating func deliver(
         _ trade: Trade, of feed: Int, _ now: Moment, into out: inout Output
     ) {
@@ -74,6 +76,7 @@ extension StreamMachine {
         out.records.append(.tape(.trade(trade)))
     }
 
+    /// Delivers a quote of a feed, whose instrument it gets.
     package mutating func deliver(
         _ quote: Quote, of feed: Int, _ now: Moment, into out: inout Output
     ) {
@@ -86,6 +89,7 @@ extension StreamMachine {
         out.records.append(.tape(.quote(quote)))
     }
 
+    /// Delivers a bar of a feed, whose instrument it gets.
     package mutating func deliver(
         _ bar: ProviderBar, of feed: Int, _ now: Moment, into out: inout Output
     ) {

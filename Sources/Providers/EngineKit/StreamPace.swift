@@ -24,6 +24,7 @@ package struct StreamPace: Sendable {
         var dense = 0
         var over = 0
 
+        /// Adds messages, and ends the window when its length has passed.
         @inline(__always)
         mutating func note(
             _ count: Int, _ now: MonotonicTime, length: Int64, messagesMin: Int
@@ -64,6 +65,7 @@ package struct StreamPace: Sendable {
         windows[Self.plain].over = Self.windowsMin
     }
 
+    /// There is a connection again: the windows continue without the pause.
     package mutating func resume(_ now: MonotonicTime) {
         if let pausedAt {
             for place in windows.indices where windows[place].begun != .distantPast {

@@ -20,6 +20,7 @@ package struct TradeTimes: Sendable {
         mask = buckets - 1
     }
 
+    /// Keeps the time of a trade, in place of the oldest one of its bucket.
     package mutating func keep(_ number: UInt64, of feed: Int, _ time: Timestamp) {
         let key = Self.key(number, feed)
         let bucket = Int(truncatingIfNeeded: key >> 16) & mask

@@ -84,6 +84,7 @@ package struct ProviderMetrics<Status: StreamStatus>: Sendable {
         self.counts = counts
     }
 
+    /// Sets the gauges, and adds to the counters what is new.
     func show(_ status: Status) {
         for (gauge, value) in gauges {
             if let value = value(status) { gauge.set(value) } else { gauge.remove() }

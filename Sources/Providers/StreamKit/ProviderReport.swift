@@ -39,6 +39,7 @@ package final class ProviderReport<Service: ProviderService>: Sendable {
     /// Makes the state due, because whoever learns of a refusal asks for the reason at once.
     package func showSoon() { shown.showSoon() }
 
+    /// The provider has ended: its gauges and its state are removed.
     func ended() {
         shown.show(nil)
         metrics.remove()
@@ -50,6 +51,7 @@ package final class ProviderReport<Service: ProviderService>: Sendable {
         trouble("\(count) events came too fast and are not in the log")
     }
 
+    /// Reports what a person may have to look at. `failures`: those in a row; 0: it is none.
     package func trouble(_ message: String, failures: Int = 0) {
         telemetry.emit(service.trouble(message, failures: failures))
     }

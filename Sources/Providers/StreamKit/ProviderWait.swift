@@ -16,6 +16,7 @@ package protocol ProviderWait: AnyObject {
 
     /// Ends a wait, from any thread.
     var wake: @Sendable () -> Void { get }
+    /// Waits at most so long.
     func wait(_ time: Duration)
     /// Gives the engine what has come. Returns how many bytes that was.
     func take(

@@ -40,6 +40,7 @@ package struct HotBatch {
             + books.count
     }
 
+    /// The places of one kind of values.
     func places(_ kind: HotKind) -> [HotNames.Place] {
         switch kind {
         case .trade: trades

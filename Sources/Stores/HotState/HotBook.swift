@@ -57,6 +57,7 @@ struct HotBookSide {
         reach = 0
     }
 
+    /// Inserts a row; those from its position on move down by one.
     mutating func insert(_ row: HotBookRow, at position: Int) {
         if position < Self.rowsMax {
             var index = min(Self.rowsMax - known.leadingZeroBitCount, Self.rowsMax - 1)
@@ -74,6 +75,7 @@ struct HotBookSide {
         sure = position > sure ? position + 1 : min(sure + 1, reach)
     }
 
+    /// Replaces the row at a position.
     mutating func update(_ row: HotBookRow, at position: Int) {
         if position < Self.rowsMax {
             rows[position] = row
@@ -83,6 +85,7 @@ struct HotBookSide {
         sure = max(sure, position + 1)
     }
 
+    /// Removes a row; those after it move up by one.
     mutating func delete(at position: Int) {
         if position < Self.rowsMax {
             let end = Self.rowsMax - known.leadingZeroBitCount

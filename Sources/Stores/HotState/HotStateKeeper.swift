@@ -15,6 +15,7 @@ package import ValkeyClient
 /// *marker* is a key of this process: if it is missing, Valkey was emptied, and all values are
 /// written again. A key's *life* is the time after which it expires.
 package final class HotStateKeeper {
+    /// How Valkey is reached, and how the hot state is kept there.
     package struct Settings: Sendable {
         package var valkey: ValkeyConfiguration
         /// The most symbols of sources in memory. Beyond it, those without recent values are

@@ -83,6 +83,7 @@ package struct BarReader {
 
     static let isSeries = "symbol = $1 AND series = $2 AND source = $3"
 
+    /// The parameters of `isSeries`.
     static func series(
         _ symbol: Symbol, _ source: SourceName, _ series: SeriesName
     ) -> [PostgresValue] {
@@ -100,6 +101,7 @@ package struct BarReader {
         excluded_odd_lot, excluded_filter, excluded_undefined
         """
 
+    /// Reads a version from the columns `versionColumns`; `nil`: there is none.
     static func version(_ rows: PostgresRows, _ row: Int) -> BarVersion? {
         guard let revision = rows.integer(row, 0) else { return nil }
         var values = BarVersion.Values()
@@ -118,6 +120,7 @@ package struct BarReader {
         return version
     }
 
+    /// Reads a bar from the columns `rowColumns`; `nil`: there is none.
     static func row(
         _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ source: SourceName,
         _ series: SeriesName
@@ -140,6 +143,7 @@ package struct BarReader {
             standing: standing)
     }
 
+    /// Reads a price; one that is absent, or out of the tape's range, is undefined.
     static func price(_ rows: PostgresRows, _ row: Int, _ column: Int) -> Price {
         rows.numeric(row, column, scale: Price.decimals).flatMap { Int64(exactly: $0) }
             .map { Price(raw: $0) } ?? .undefined

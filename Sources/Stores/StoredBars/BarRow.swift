@@ -74,6 +74,7 @@ package struct BarPage: Equatable, Sendable {
     /// The most replaced versions of them. Beyond it those of the oldest bars are left out.
     package static let versionsMax = 1_000
 
+    /// A bar of the page, with what belongs to it.
     package struct Item: Equatable, Sendable {
         package let row: BarRow
         /// The replaced versions, the oldest first.
@@ -105,6 +106,7 @@ package struct BarChoices: Equatable, Sendable {
     package static let symbolsMax = 100
     package static let offersMax = 256
 
+    /// A series of a source that has bars.
     package struct Offer: Equatable, Sendable {
         package let series: String
         package let source: String

@@ -41,7 +41,7 @@ extension BarMachine {
         // `next` is called in one place only. With two it is not inlined, and each tick costs half
         // as much again.
         while let rest = plainTicks(source: source, ofTrades: true, tables, next: next) {
-            finish(rest, quote: nil, source: source, tables)
+            takeRest(rest, quote: nil, source: source, tables)
         }
     }
 
@@ -53,7 +53,7 @@ extension BarMachine {
         source: Int, _ tables: PartitionTables, in packet: RawSpan, from reader: consuming Reader
     ) -> Reader {
         while let rest = plainTrades(source: source, tables, in: packet, from: &reader) {
-            finish(rest, quote: nil, source: source, tables)
+            takeRest(rest, quote: nil, source: source, tables)
         }
         return reader
     }
@@ -74,7 +74,7 @@ extension BarMachine {
                 return (quote.trade(of: field), ordinal)
             })
         {
-            finish(rest, quote: last, source: source, tables)
+            takeRest(rest, quote: last, source: source, tables)
         }
     }
 
@@ -87,7 +87,7 @@ extension BarMachine {
     }
 
     /// Adds ticks as long as they are plain and belong to the newest window of their key. Returns
-    /// the first tick that `finish` has to take; `nil` when `next` has no more.
+    /// the first tick that `takeRest` has to take; `nil` when `next` has no more.
     @inlinable @inline(__always)
     mutating func plainTicks(
         source: Int, ofTrades: Bool, _ tables: PartitionTables,
@@ -129,7 +129,7 @@ extension BarMachine {
     /// adds it to its windows of the remaining series. `quote` is the quote from which the trade
     /// was made; `nil` when the tick is a trade.
     @usableFromInline @inline(never)
-    mutating func finish(_ rest: Rest, quote: Quote?, source: Int, _ tables: PartitionTables) {
+    mutating func takeRest(_ rest: Rest, quote: Quote?, source: Int, _ tables: PartitionTables) {
         var first = rest.stop.series
         // A machine skips the other kind of ticks, and does not count them.
         guard isOfTrades == (quote == nil) else {

@@ -33,7 +33,7 @@ extension BarMachine {
         }
     }
 
-    /// A tick with which the hot path stopped. `finish` takes it.
+    /// A tick with which the hot path stopped. `takeRest` takes it.
     @frozen
     @usableFromInline
     struct Rest {

@@ -4,6 +4,7 @@
 /// The reader of calendar files computes them from local times and the zone's transitions. Here
 /// they are plain numbers, so that every process computes with the same ones.
 public struct SessionCalendar: Hashable, Sendable {
+    /// The hours of one trading day.
     public struct Session: Hashable, Sendable {
         /// The session is [open, close).
         public var open: Int64

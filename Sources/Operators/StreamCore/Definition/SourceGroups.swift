@@ -31,6 +31,7 @@ public struct SourceSymbol: Hashable, Comparable, Sendable, CustomStringConverti
 /// A source with the name of a group is a member of it, too: bars have no other name for its ticks.
 /// Often it is the source that had all symbols before they were shared out.
 public struct SourceGroups: Hashable, Sendable {
+    /// Sources that belong together.
     public struct Group: Hashable, Sendable {
         public let name: SourceName
         /// The members whose names differ from the group's.

@@ -6,6 +6,7 @@ public import MarketModel
 /// Numbers are in 1e-9: prices as they are, sizes times ten, ids times 1e9. Times and durations are
 /// in nanoseconds. A comparison is false if a value is undefined or leaves 128 bits.
 public struct TickExpression: Hashable, Sendable {
+    /// A step of the evaluation, on a stack of values.
     public enum Instruction: Hashable, Sendable {
         // These push a number.
         case number(Int128)

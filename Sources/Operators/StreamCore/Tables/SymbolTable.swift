@@ -85,6 +85,7 @@ public struct SymbolTable: Sendable {
 
     public var count: Int { records.count }
 
+    /// Returns the symbol and the source of an index.
     public func pair(at index: UInt32) -> SourceSymbol { records[Int(index)].pair }
 
     /// Returns the source that feeds the symbol now: a member, if a group owns the symbol.

@@ -61,11 +61,13 @@ public struct Deduplicator: Sendable {
             || remember(TickDigest(trade, by: rule.key), at: trade.header, of: owner)
     }
 
+    /// The same of a quote.
     public mutating func isNew(_ quote: Quote, of owner: Int) -> Bool {
         passesWithoutID(quote.header)
             || remember(TickDigest(quote, by: rule.key), at: quote.header, of: owner)
     }
 
+    /// The same of a provider's bar.
     public mutating func isNew(_ bar: ProviderBar, of owner: Int) -> Bool {
         passesWithoutID(bar.header)
             || remember(TickDigest(bar, by: rule.key), at: bar.header, of: owner)

@@ -11,6 +11,7 @@ struct TapeClock: Hashable, Sendable {
 
     init(at time: Int64) { now = time }
 
+    /// Moves the clock, which never goes back.
     @inline(__always)
     mutating func advance(to time: Timestamp) {
         // An undefined time changes nothing. A time beyond all windows is damage, and would stop

@@ -64,6 +64,7 @@ extension TickField {
         }
     }
 
+    /// Returns the field's bits in a quote.
     func bits(of quote: Quote) -> UInt64 {
         switch self {
         case .bid: UInt64(bitPattern: quote.bidPrice.raw)

@@ -19,10 +19,12 @@ public struct TickSightings: Sendable {
         note(TickDigest(trade, by: rule.key), trade.header)
     }
 
+    /// Remembers a quote that came live.
     public mutating func note(_ quote: Quote) {
         note(TickDigest(quote, by: rule.key), quote.header)
     }
 
+    /// Remembers a provider's bar that came live.
     public mutating func note(_ bar: ProviderBar) {
         note(TickDigest(bar, by: rule.key), bar.header)
     }
@@ -33,10 +35,12 @@ public struct TickSightings: Sendable {
         contains(TickDigest(trade, by: rule.key), trade.header)
     }
 
+    /// The same of a quote.
     public func contains(_ quote: Quote) -> Bool {
         contains(TickDigest(quote, by: rule.key), quote.header)
     }
 
+    /// The same of a provider's bar.
     public func contains(_ bar: ProviderBar) -> Bool {
         contains(TickDigest(bar, by: rule.key), bar.header)
     }

@@ -5,6 +5,7 @@ internal import MarketModel
 /// are not fields of one struct, because padding would push a window beyond two cache lines.
 @usableFromInline
 enum NotionalSum {
+    /// Adds to the sum, and counts an overflow.
     @inlinable @inline(__always)
     static func add(_ addend: Int128, to sum: inout Int128, carry: inout Int32) {
         let (next, overflow) = sum.addingReportingOverflow(addend)

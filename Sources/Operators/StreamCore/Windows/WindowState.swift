@@ -111,9 +111,9 @@ struct WindowState: Sendable, BitwiseCopyable {
         NotionalSum.add(input.notional, to: &notional, carry: &notionalCarry)
         high = max(high, input.price)
         low = min(low, input.price)
-        let closes = input.time >= closeTime ? closes(input) : .added
-        let opens = input.time <= openTime ? opens(input) : .added
-        return closes == .tied || opens == .tied ? .tied : .added
+        let atClose = input.time >= closeTime ? offerClose(input) : .added
+        let atOpen = input.time <= openTime ? offerOpen(input) : .added
+        return atClose == .tied || atOpen == .tied ? .tied : .added
     }
 
     /// Adds a tick on the slow path, of which a rule may admit only a part. The window holds its
@@ -142,9 +142,9 @@ struct WindowState: Sendable, BitwiseCopyable {
         } else if !phase.contains(.rangeOnly) {
             return .added
         }
-        let closes = input.time >= closeTime ? closes(input) : .added
-        let opens = input.time <= openTime ? opens(input) : .added
-        return closes == .tied || opens == .tied ? .tied : .added
+        let atClose = input.time >= closeTime ? offerClose(input) : .added
+        let atOpen = input.time <= openTime ? offerOpen(input) : .added
+        return atClose == .tied || atOpen == .tied ? .tied : .added
     }
 
     /// Resets open and close for the first trade that may set them, if others have set them.
@@ -157,7 +157,7 @@ struct WindowState: Sendable, BitwiseCopyable {
 
     /// Sets the close if the trade is the last one so far.
     @inlinable @inline(__always)
-    mutating func closes(_ input: Input) -> Outcome {
+    mutating func offerClose(_ input: Input) -> Outcome {
         if input.time == closeTime {
             guard input.feed == closeFeed else { return .tied }
             guard input.ordinal > closeOrdinal else { return .added }
@@ -168,7 +168,7 @@ struct WindowState: Sendable, BitwiseCopyable {
 
     /// Sets the open if the trade is the first one so far.
     @inlinable @inline(__always)
-    mutating func opens(_ input: Input) -> Outcome {
+    mutating func offerOpen(_ input: Input) -> Outcome {
         if input.time == openTime {
             guard input.feed == openFeed else { return .tied }
             guard input.ordinal < openOrdinal else { return .added }
@@ -190,6 +190,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         if closeFeed == .none || feed.raw < closeFeed.raw { closeFeed = feed }
     }
 
+    /// Makes the trade the first one.
     @inlinable @inline(__always)
     mutating func setOpen(_ input: Input) {
         open = input.price
@@ -198,6 +199,7 @@ struct WindowState: Sendable, BitwiseCopyable {
         openFeed = input.feed
     }
 
+    /// Makes the trade the last one.
     @inlinable @inline(__always)
     mutating func setClose(_ input: Input) {
         close = input.price

@@ -27,6 +27,7 @@ struct FeedArrivals: Sendable {
         if last.isDefined { areKnown(from: last.advanced(byNanoseconds: 1)) }
     }
 
+    /// Notes a trade that came.
     mutating func note(_ number: UInt64, _ time: Timestamp) { list.append((number, time)) }
 
     /// Forgets what no gap needs.

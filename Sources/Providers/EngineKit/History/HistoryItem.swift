@@ -3,6 +3,7 @@ package import Primitives
 
 /// A trade or a bar of the past.
 package struct HistoryItem: Sendable {
+    /// What is handed out of it.
     package enum What: Sendable {
         case record(ProviderRecord)
         /// A trade, and the record by which it was cancelled or corrected later.

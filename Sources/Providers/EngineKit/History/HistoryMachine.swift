@@ -8,6 +8,7 @@ package import Primitives
 /// symbols. So each symbol has a page of trades or bars that wait until the earliest is known. A
 /// bar's event time is its close. Only bars that begin and end within the range are loaded.
 package struct HistoryMachine<Service: HistoryService>: Sendable {
+    /// What is loaded: the range, and the random part of waits.
     package struct Settings: Sendable {
         /// The provider's name, for records about subscriptions.
         package var provider: String
@@ -282,6 +283,7 @@ package struct HistoryProgress: Sendable {
     /// The event time of the last one that was handed out; undefined: none was.
     package internal(set) var reached = Timestamp.undefined
 
+    /// Notes that a record of this time was handed out.
     mutating func reach(_ time: Timestamp) {
         reached = reached.isDefined ? max(reached, time) : time
     }

@@ -4,6 +4,7 @@ package import Primitives
 /// When questions to a service leave, one after the other, and how often one that failed is asked
 /// again. It has no clock and no connection.
 package struct QuestionRetries<Answer: Sendable>: Sendable {
+    /// What became of a question.
     package enum Step: Sendable {
         case answered(Answer)
         /// The question is to be asked again at `at`. The text says why.

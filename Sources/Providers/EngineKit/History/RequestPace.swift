@@ -65,6 +65,7 @@ package struct RequestPace: Sendable {
         note(interval, now)
     }
 
+    /// Waits longer after each failure in a row.
     package mutating func failed(_ reason: String, _ now: Moment) {
         self.reason = reason
         at = now.monotonic.advanced(by: backoff.next(using: &random))

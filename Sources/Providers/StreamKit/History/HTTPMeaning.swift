@@ -16,6 +16,7 @@ package struct HTTPMeaning: Sendable {
         self.hidden = hidden
     }
 
+    /// Returns what an answer, or its lack, means for the request.
     package func outcome(
         of result: Result<HTTPResponse, HTTPError>
     ) -> FetchOutcome<[UInt8]> {

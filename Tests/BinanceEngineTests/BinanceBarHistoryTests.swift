@@ -218,11 +218,12 @@ struct BinanceBarHistoryTests {
                 past.answer($0)
             }
             #expect(loads.isFloorKept, "\(seed)")
-            for symbol in KilledLoads.symbols { Self.check(loads, past, symbol, to, seed) }
+            for symbol in KilledLoads.symbols { Self.expectHours(loads, past, symbol, to, seed) }
         }
     }
 
-    private static func check(
+    /// Expects the bars of all hours of the range, and gaps of the others.
+    private static func expectHours(
         _ loads: KilledLoads, _ past: Past, _ symbol: String, _ to: Int64, _ seed: UInt64
     ) {
         let all = past.hours[symbol] ?? []

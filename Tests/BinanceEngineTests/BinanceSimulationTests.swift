@@ -154,10 +154,11 @@ import Testing
         for _ in 0..<3_000 { world.step() }
         world.bench.engine.stop(world.bench.now, into: &world.bench.out)
         world.bench.collect()
-        check(world, seed)
+        expectOnceOrInGap(world, seed)
     }
 
-    private func check(_ world: World, _ seed: UInt64) {
+    /// Expects each trade once on the tape, or in a gap, and no other trades.
+    private func expectOnceOrInGap(_ world: World, _ seed: UInt64) {
         let bench = world.bench
         for symbol in 0..<UInt32(Self.symbols.count) {
             let trades = bench.trades.filter { $0.header.symbol == symbol }

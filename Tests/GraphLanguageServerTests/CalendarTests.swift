@@ -142,25 +142,25 @@ struct CalendarTests {
     @Test("mistakes are told with their place")
     func mistakes() {
         let week = "sessions: [{days: [mon, fri], open: \"09:30\", close: \"16:00\"}]"
-        func found(_ part: String, _ lines: String...) -> Bool {
+        func isReported(_ part: String, _ lines: String...) -> Bool {
             let all = problems(lines.joined(separator: "\n"))
             return all.contains { $0.contains(part) }
         }
-        #expect(found("sessions is missing", "holidays: {}"))
-        #expect(found("g.yaml:4:20: days: \"mom\"", week.replacing("mon", with: "mom")))
-        #expect(found("no time of a day", week.replacing("16:00", with: "25:00")))
-        #expect(found("closes before it opens", week.replacing("16:00", with: "02:00")))
-        #expect(found("is no day", week, "holidays: {x: [2024-02-30]}"))
-        #expect(found("outside of the days", week, "holidays: {x: [2025-01-06]}"))
-        #expect(found("has no session anyway", week, "holidays: {x: [2024-01-06]}"))
-        #expect(found("a holiday already", week, "holidays: {x: [2024-01-08], y: [2024-01-08]}"))
+        #expect(isReported("sessions is missing", "holidays: {}"))
+        #expect(isReported("g.yaml:4:20: days: \"mom\"", week.replacing("mon", with: "mom")))
+        #expect(isReported("no time of a day", week.replacing("16:00", with: "25:00")))
+        #expect(isReported("closes before it opens", week.replacing("16:00", with: "02:00")))
+        #expect(isReported("is no day", week, "holidays: {x: [2024-02-30]}"))
+        #expect(isReported("outside of the days", week, "holidays: {x: [2025-01-06]}"))
+        #expect(isReported("has no session anyway", week, "holidays: {x: [2024-01-06]}"))
+        #expect(isReported("a holiday already", week, "holidays: {x: [2024-01-08], y: [2024-01-08]}"))
         #expect(
-            found(
+            isReported(
                 "opens before the one before", week + "\n",
                 "special: [{dates: [2024-01-08], open: \"09:00\", close: \"12:00\"}, "
                     + "{dates: [2024-01-08], open: \"11:00\", close: \"13:00\"}]"))
         #expect(
-            found(
+            isReported(
                 "is a holiday, too", week, "holidays: {x: [2024-01-08]}",
                 "special: [{dates: [2024-01-08], open: \"09:00\", close: \"12:00\"}]"))
         for zone in ["../passwd", "/etc/passwd", "America/New York", "Nowhere"] {

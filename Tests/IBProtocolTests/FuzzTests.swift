@@ -71,7 +71,7 @@ struct FuzzTests {
             return decoded
         }
 
-        func check(_ place: SourceLocation = #_sourceLocation) {
+        func expectEachFrameCounted(_ place: SourceLocation = #_sourceLocation) {
             let counters = decoder.counters
             #expect(
                 counters.messages + counters.unknown + counters.skipped == frames,
@@ -119,7 +119,7 @@ struct FuzzTests {
                 }
             }
         }
-        consumer.check()
+        consumer.expectEachFrameCounted()
     }
 
     @Test("every byte replaced, by each of a few values")
@@ -135,7 +135,7 @@ struct FuzzTests {
                 }
             }
         }
-        consumer.check()
+        consumer.expectEachFrameCounted()
     }
 
     @Test("every field replaced, taken out or doubled, at every version with a gate")
@@ -158,7 +158,7 @@ struct FuzzTests {
                     consumer.take(body(Array(whole[...place]) + Array(whole[place...])))
                 }
             }
-            consumer.check()
+            consumer.expectEachFrameCounted()
         }
     }
 
@@ -176,7 +176,7 @@ struct FuzzTests {
             }
             consumer.take(body(all))
         }
-        consumer.check()
+        consumer.expectEachFrameCounted()
     }
 
     @Test("a stream of damaged messages in random pieces", arguments: [4, 5, 6] as [UInt64])
@@ -205,7 +205,7 @@ struct FuzzTests {
             }
         }
         #expect(consumer.frames == 2_000)
-        consumer.check()
+        consumer.expectEachFrameCounted()
     }
 
     @Test("random bytes as a stream end it or give messages", arguments: [7, 8] as [UInt64])
@@ -232,7 +232,7 @@ struct FuzzTests {
                     isAtEnd = true
                 }
             }
-            consumer.check()
+            consumer.expectEachFrameCounted()
             bytes.withRawSpan { bytes in
                 do {
                     let greeting = try Handshake().answer(bytes)

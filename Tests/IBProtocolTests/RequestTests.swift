@@ -27,7 +27,8 @@ struct RequestTests {
     private static let optionFields =
         "0|AAPL|OPT|20260116|147.5|C|100|SMART||USD|AAPL  260116C00147500|AAPL"
 
-    private func check(
+    /// Expects the bytes of a request to be those of these fields.
+    private func expect(
         _ request: IBRequest, _ expected: String, version: Int = 176,
         _ place: SourceLocation = #_sourceLocation
     ) throws {
@@ -41,80 +42,80 @@ struct RequestTests {
         #expect(
             try IBRequest.currentTime.encoded(version: 157)
                 == [0, 0, 0, 5, 0x34, 0x39, 0, 0x31, 0])
-        try check(.startAPI(client: 10), "71|2|10|")
-        try check(.marketDataType(3), "59|1|3")
+        try expect(.startAPI(client: 10), "71|2|10|")
+        try expect(.marketDataType(3), "59|1|3")
     }
 
     @Test("running subscriptions")
     func streams() throws {
-        try check(
+        try expect(
             .marketData(id: 7, Self.apple, MarketDataRequest(genericTicks: ["233", "292:BRFG"])),
             "1|11|7|\(Self.appleFields)|0|233,292:BRFG|0|0|")
-        try check(
+        try expect(
             .marketData(id: 7, Self.option, MarketDataRequest()),
             "1|11|7|\(Self.optionFields)|0||0|0|")
-        try check(.cancelMarketData(id: 7), "2|2|7")
-        try check(
+        try expect(.cancelMarketData(id: 7), "2|2|7")
+        try expect(
             .depth(id: 8, Self.apple, rows: 10, isSmart: true),
             "10|5|8|\(Self.appleFields)|10|1|")
-        try check(.cancelDepth(id: 8, isSmart: true), "11|1|8|1")
-        try check(.tickByTick(id: 9, Self.option, .bidAsk), "97|9|\(Self.optionFields)|BidAsk|0|0")
-        try check(.tickByTick(id: 9, Self.apple, .allLast), "97|9|\(Self.appleFields)|AllLast|0|0")
-        try check(.cancelTickByTick(id: 9), "98|9")
-        try check(
+        try expect(.cancelDepth(id: 8, isSmart: true), "11|1|8|1")
+        try expect(.tickByTick(id: 9, Self.option, .bidAsk), "97|9|\(Self.optionFields)|BidAsk|0|0")
+        try expect(.tickByTick(id: 9, Self.apple, .allLast), "97|9|\(Self.appleFields)|AllLast|0|0")
+        try expect(.cancelTickByTick(id: 9), "98|9")
+        try expect(
             .realTimeBars(id: 10, Self.apple, .trades, regularHoursOnly: false),
             "50|3|10|\(Self.appleFields)|5|TRADES|0|")
-        try check(.cancelRealTimeBars(id: 10), "51|1|10")
+        try expect(.cancelRealTimeBars(id: 10), "51|1|10")
     }
 
     @Test("history")
     func history() throws {
         var bars = HistoryRequest(duration: "1 D", barSize: "1 min")
         bars.end = .at(seconds(1_767_605_400))
-        try check(
+        try expect(
             .history(id: 7, Self.apple, bars),
             "20|7|\(Self.appleFields)|0|20260105-09:30:00|1 min|1 D|0|TRADES|2|0|")
         bars.end = .open
         bars.kind = .midpoint
         bars.regularHoursOnly = true
         bars.includeExpired = true
-        try check(
+        try expect(
             .history(id: 7, Self.option, bars),
             "20|7|\(Self.optionFields)|1||1 min|1 D|1|MIDPOINT|2|0|")
-        try check(.cancelHistory(id: 7), "25|1|7")
+        try expect(.cancelHistory(id: 7), "25|1|7")
         var ticks = HistoryTicksRequest()
         ticks.start = .at(seconds(1_767_605_400))
         ticks.kind = .bidAsk
-        try check(
+        try expect(
             .historyTicks(id: 7, Self.apple, ticks),
             "96|7|\(Self.appleFields)|0|20260105-09:30:00||1000|BID_ASK|0|0|")
-        try check(
+        try expect(
             .headTimestamp(id: 7, Self.apple, .trades, regularHoursOnly: true),
             "87|7|\(Self.appleFields)|0|1|TRADES|2")
-        try check(.cancelHeadTimestamp(id: 7), "90|7")
+        try expect(.cancelHeadTimestamp(id: 7), "90|7")
     }
 
     @Test("contracts and what belongs to them, by version")
     func reference() throws {
         let details = IBRequest.contractDetails(id: 7, Self.apple)
-        try check(details, "9|8|7|\(Self.appleFields)|0||", version: 175)
-        try check(details, "9|8|7|\(Self.appleFields)|0|||", version: 176)
-        try check(
+        try expect(details, "9|8|7|\(Self.appleFields)|0||", version: 175)
+        try expect(details, "9|8|7|\(Self.appleFields)|0|||", version: 176)
+        try expect(
             .contractDetails(id: 7, Self.apple, includeExpired: true),
             "9|8|7|\(Self.appleFields)|1|||")
     }
 
     @Test("news and documents")
     func news() throws {
-        try check(.bulletins(all: true), "12|1|1")
-        try check(.newsProviders, "85")
+        try expect(.bulletins(all: true), "12|1|1")
+        try expect(.newsProviders, "85")
         var news = HistoricalNewsRequest(contract: 265_598, providers: ["BRFG", "DJNL"], count: 10)
         news.start = .at(seconds(1_767_605_400))
-        try check(.historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL|20260105-09:30:00||10|")
-        try check(
+        try expect(.historicalNews(id: 7, news), "86|7|265598|BRFG+DJNL|20260105-09:30:00||10|")
+        try expect(
             .fundamentals(id: 7, Self.apple, report: "ReportSnapshot"),
             "52|2|7|265598|AAPL|STK|SMART|NASDAQ|USD||ReportSnapshot|0|")
-        try check(.cancelFundamentals(id: 7), "53|1|7")
+        try expect(.cancelFundamentals(id: 7), "53|1|7")
     }
 
     @Test("what a server could misread is an error, and nothing comes out")
@@ -144,7 +145,7 @@ struct RequestTests {
         ] {
             var ticks = HistoryTicksRequest()
             ticks.start = .at(time)
-            try check(
+            try expect(
                 .historyTicks(id: 7, Self.apple, ticks),
                 "96|7|\(Self.appleFields)|0|\(text)||1000|TRADES|0|0|")
         }

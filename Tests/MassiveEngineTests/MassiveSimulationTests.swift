@@ -275,7 +275,7 @@ import Testing
         for _ in 0..<steps { world.step() }
         world.bench.stop()
         world.tape += world.bench.records
-        check(world, seed)
+        expectOnceOrInGap(world, seed)
     }
 
     private static func change(_ settings: inout MassiveSettings, _ fills: Bool) {
@@ -284,7 +284,8 @@ import Testing
         settings.stream.silentAfter = 4_000_000_000
     }
 
-    private func check(_ world: World, _ seed: UInt64) {
+    /// Expects each trade once on the tape, or in a gap, and no other trades.
+    private func expectOnceOrInGap(_ world: World, _ seed: UInt64) {
         let records = world.tape.taped
         var (count, filled) = (0, 0)
         for symbol in 0..<3 as Range<UInt32> {

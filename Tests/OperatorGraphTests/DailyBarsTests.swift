@@ -66,7 +66,7 @@ struct DailyBarsTests {
                 sendTime: Timestamp(nanoseconds: Self.today)))
     }
 
-    private func told(_ values: [GraphValue]) -> [String] {
+    private func shownValues(_ values: [GraphValue]) -> [String] {
         values.map {
             let back = (Self.today - $0.periodStart.nanoseconds) / Self.day
             return "\($0.name) \(back) \($0.value) \($0.reason == 0 ? "" : "again")"
@@ -82,7 +82,7 @@ struct DailyBarsTests {
             try packet([Day(back: 1, close: 10), Day(back: 2, close: 20)], source: one)
         ])
         #expect(
-            told(first.values) == [
+            shownValues(first.values) == [
                 "market.history.high 2 21 ", "market.history.low 2 19 ",
                 "market.history.close 2 20 ", "market.history.high 1 11 ",
                 "market.history.low 1 9 ", "market.history.close 1 10 ",
@@ -94,7 +94,7 @@ struct DailyBarsTests {
         #expect(again.values.isEmpty)
         let manual = machine.run([try packet([Day(back: 2, close: 30)], source: .manual)])
         #expect(
-            told(manual.values) == [
+            shownValues(manual.values) == [
                 "market.history.high 2 31 again", "market.history.low 2 29 again",
                 "market.history.close 2 30 again",
             ])

@@ -24,7 +24,8 @@ struct SourceRepairTests {
         machine.dirty(from: 2, to: 8, reason)
     }
 
-    private func standing(_ symbol: UInt32, _ series: UInt16, _ seconds: Range<Double>) -> Bar {
+    /// Returns a bar that the tape has.
+    private func finalBar(_ symbol: UInt32, _ series: UInt16, _ seconds: Range<Double>) -> Bar {
         var bar = Bar(
             symbol: symbol, series: series, openTime: GraphTape.time(seconds.lowerBound),
             closeTime: GraphTape.time(seconds.upperBound))
@@ -52,7 +53,7 @@ struct SourceRepairTests {
             // As if ticks of `synthetic` had been published under the name of `ibkr`. The bar of
             // second 9 is outside of the range.
             let wrong = [
-                standing(0, 0, 3..<4), standing(0, 0, 9..<10), standing(0, 1, 5..<10),
+                finalBar(0, 0, 3..<4), finalBar(0, 0, 9..<10), finalBar(0, 1, 5..<10),
             ]
             let found = try machine.repair(
                 ranges(machine, reason), over: packets, onTape: live + wrong)

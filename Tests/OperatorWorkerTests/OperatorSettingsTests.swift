@@ -131,14 +131,14 @@ struct OperatorSettingsTests {
             "version: 1\nname: g\nnodes: {\(node)\(bars)}\n", to: "g.yaml")
         let found = TestService.problems(Main.description, ["OPERATOR_GRAPH": path])
         #expect(found.count == 1 && found[0].contains(problem), "\(found)")
-        guard case .refuse(let text) = check(path) else {
+        guard case .refuse(let text) = checkGraph(path) else {
             Issue.record("\(node) is refused")
             return
         }
         #expect(text.contains(problem))
     }
 
-    private func check(_ path: String) -> CommandLineDecision {
+    private func checkGraph(_ path: String) -> CommandLineDecision {
         ServiceCommandLine(Main.description).decide(
             arguments: ["--check-graph", path], environment: [:])
     }
@@ -146,9 +146,9 @@ struct OperatorSettingsTests {
     @Test(
         "--check-graph prints the graphs that are shipped",
         arguments: ["simple", "production", "advanced"])
-    func check(name: String) {
-        guard case .print(let text) = check("\(Self.graphs)/\(name).yaml") else {
-            Issue.record("\(check("\(Self.graphs)/\(name).yaml"))")
+    func checkGraph(name: String) {
+        guard case .print(let text) = checkGraph("\(Self.graphs)/\(name).yaml") else {
+            Issue.record("\(checkGraph("\(Self.graphs)/\(name).yaml"))")
             return
         }
         #expect(text.hasPrefix("graph \(name): "))
@@ -158,7 +158,7 @@ struct OperatorSettingsTests {
     @Test("--check-graph refuses a file that is not there, or is no graph")
     func refused() {
         for path in ["\(Self.graphs)/calendars/nyse.yaml", "/nowhere.yaml", Self.graphs] {
-            guard case .refuse(let text) = check(path) else {
+            guard case .refuse(let text) = checkGraph(path) else {
                 Issue.record("\(path) is no graph")
                 continue
             }

@@ -30,16 +30,16 @@ struct BrokerTests {
         let running = try gateway.start()
         let store = try WatchlistStore(tape.client, source)
         _ = try store.write(try InstrumentJoinTests.list("+QQQ +NOPE"), after: store.read())
-        func told(_ symbol: String) throws -> WatchlistReport.Instrument? {
+        func reported(_ symbol: String) throws -> WatchlistReport.Instrument? {
             try WatchlistStore.reports(tape.client).reports.first?.instruments
                 .first { $0.symbol.text == symbol }
         }
-        #expect(try eventually { try told("QQQ")?.state == .subscribed })
-        #expect(try eventually { try told("NOPE")?.state == .refused })
-        #expect(try told("NOPE")?.reason.contains("No security definition") == true)
-        #expect(try told("SPY")?.state == .subscribed && told("QQQ")?.origin == .added)
+        #expect(try eventually { try reported("QQQ")?.state == .subscribed })
+        #expect(try eventually { try reported("NOPE")?.state == .refused })
+        #expect(try reported("NOPE")?.reason.contains("No security definition") == true)
+        #expect(try reported("SPY")?.state == .subscribed && reported("QQQ")?.origin == .added)
         _ = try store.write(try InstrumentJoinTests.list("~QQQ"), after: store.read())
-        #expect(try eventually { try told("QQQ") == nil })
+        #expect(try eventually { try reported("QQQ") == nil })
         #expect(
             try eventually {
                 try gateway.status.at("providers", "ibkr", "instruments")?.array?

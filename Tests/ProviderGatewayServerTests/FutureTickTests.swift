@@ -106,14 +106,15 @@ struct FutureTickTests {
                 == Set(market.settings.symbols.map(\.text)).subtracting(["TSLA"]))
         #expect(bars.reduce(0) { $0 + $1.bar.trades } == trades(right, market))
         #expect(bars.allSatisfy { $0.bar.openTime < end })
-        check(running, ahead.count)
+        expectKept(running, ahead.count)
     }
 
     private func trades(_ indexes: [UInt64], _ market: SyntheticMarket) -> UInt64 {
         UInt64(indexes.filter { market.isTrade(tick: $0) }.count)
     }
 
-    private func check(_ running: RunningService, _ count: Int) {
+    /// Expects that so many ticks of the future are kept as letters, and no letter is lost.
+    private func expectKept(_ running: RunningService, _ count: Int) {
         let label = "{source=\"synthetic\"}"
         #expect(running.service.metric("mds_gateway_future_ticks_total\(label)") == Double(count))
         #expect(running.service.metric("mds_gateway_letters_lost_total\(label)") == 0)

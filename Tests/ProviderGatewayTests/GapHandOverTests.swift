@@ -22,7 +22,7 @@ struct GapHandOverTests {
         ) { $0.text == "SPY" ? (number: 4, feeds: feeds) : nil }
     }
 
-    private func told(_ handOver: GapHandOver) -> [String] {
+    private func shownSettlements(_ handOver: GapHandOver) -> [String] {
         handOver.settlements.map { settlement in
             let (from, to) = (settlement.part.from.nanoseconds, settlement.part.to.nanoseconds)
             return "\(settlement.state) \(from / 1_000_000_000)-\(to / 1_000_000_000) "
@@ -49,7 +49,7 @@ struct GapHandOverTests {
         ])
         #expect(found.gaps.isEmpty)
         #expect(
-            told(found) == [
+            shownSettlements(found) == [
                 "abandoned 10-30 \(GapHandOver.notAsked)", "open 50-100 ",
                 "abandoned 50-100 \(GapHandOver.notAsked)",
                 "abandoned 60-70 \(GapHandOver.otherKinds)",
@@ -66,20 +66,20 @@ struct GapHandOverTests {
         let middle = try handOver([("SPY", begun(20))])
         #expect(middle.gaps.map(\.from) == [at(21)] && middle.gaps[0].to == at(30))
         #expect(
-            told(middle) == [
+            shownSettlements(middle) == [
                 "filled 10-20 \(GapHandOver.cameBefore)",
                 "abandoned 20-21 \(GapHandOver.inDoubt)",
             ])
         let first = try handOver([("SPY", begun(10))])
-        #expect(told(first) == ["abandoned 10-11 \(GapHandOver.inDoubt)"])
+        #expect(shownSettlements(first) == ["abandoned 10-11 \(GapHandOver.inDoubt)"])
         let last = try handOver([("SPY", begun(29))])
         #expect(last.gaps.isEmpty && last.settlements.count == 2)
         let bars = try handOver([("SPY", begun(20, areBars: true))])
-        #expect(told(bars) == ["abandoned 10-21 \(GapHandOver.barsOnly)"])
+        #expect(shownSettlements(bars) == ["abandoned 10-21 \(GapHandOver.barsOnly)"])
         #expect(bars.gaps.map(\.from) == [at(21)])
         // This also applies to instruments that are no longer requested.
         let gone = try handOver([("QQQ", begun(20))])
-        #expect(gone.gaps.isEmpty && told(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
+        #expect(gone.gaps.isEmpty && shownSettlements(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
     }
 
     /// The records of SPY that a killed gateway left on the tape, and the gaps that are then handed
@@ -170,7 +170,7 @@ struct GapHandOverTests {
         tape.seal()
         let missing = tape.fold().missing.map { ($0.symbol.text, $0.part) }
         let found = try handOver(missing, feeds: fetched.feeds, now: 20 * Fetched.day)
-        #expect(found.settlements.isEmpty, "\(told(found))")
+        #expect(found.settlements.isEmpty, "\(shownSettlements(found))")
         let handed = found.gaps.map { gap in
             let (from, to) = (gap.from.nanoseconds, gap.to.nanoseconds)
             return "\(gap.kind) \(from / 1_000_000_000)-"
@@ -188,7 +188,7 @@ struct GapHandOverTests {
         #expect(found.gaps.count == ProviderLimits.gapsMax + 1 && found.tooMany == 3)
         #expect(!found.gaps[0].to.isDefined && found.gaps[1].from == at(30))
         #expect(
-            told(found)
+            shownSettlements(found)
                 == (0..<3).map { "abandoned \($0 * 10)-\($0 * 10 + 5) \(GapHandOver.tooMany)" })
     }
 

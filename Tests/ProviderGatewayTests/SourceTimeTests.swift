@@ -45,7 +45,8 @@ private final class TimeUnderTest {
         _ = time.now()
     }
 
-    func go(_ nanoseconds: Int64) {
+    /// Lets time pass on both clocks.
+    func pass(_ nanoseconds: Int64) {
         clocks.moment.withLock {
             $0.wall = $0.wall.advanced(byNanoseconds: nanoseconds)
             $0.monotonic += nanoseconds
@@ -98,7 +99,7 @@ struct SourceTimeTests {
             let before = time.now
             time.step(sign * Self.hour)
             for _ in 0..<100 {
-                time.go(Self.second / 10)
+                time.pass(Self.second / 10)
                 for _ in 0..<100 { _ = time.received(time.wall) }
             }
             #expect(time.isHeld)
@@ -111,7 +112,7 @@ struct SourceTimeTests {
         let time = try TimeUnderTest()
         time.step(Self.hour)
         for _ in 0..<30 {
-            time.go(Self.second / 10)
+            time.pass(Self.second / 10)
             for flags in [.snapshot, .backfilled, .delayed] as [TickFlags] {
                 _ = time.stamped(time.now, flags)
             }
@@ -129,7 +130,7 @@ struct SourceTimeTests {
         for _ in 0..<2 {
             _ = time.stamped(isRight ? time.wall : time.now)
             for _ in 0..<1_000 { _ = time.received(isRight ? time.now : time.wall) }
-            time.go(Self.second)
+            time.pass(Self.second)
         }
         #expect(!time.isHeld)
         let ahead = (isRight ? Self.hour : 0) + 2 * Self.second
@@ -145,7 +146,7 @@ struct SourceTimeTests {
         let before = time.now
         time.step(step * Self.second)
         time.heard(ahead: ahead * Self.second)
-        time.go(Self.second)
+        time.pass(Self.second)
         #expect(!time.isHeld)
         let moved = (isFollowed ? step : 0) + 1
         #expect(time.now == before.advanced(byNanoseconds: moved * Self.second))
@@ -165,7 +166,7 @@ struct SourceTimeTests {
         let time = try TimeUnderTest()
         time.step(Self.hour)
         for ahead in [Self.hour / 2, Int64.max, Int64.min + 1] { time.heard(ahead: ahead) }
-        time.go(2 * Self.second)
+        time.pass(2 * Self.second)
         #expect(time.isHeld)
     }
 
@@ -201,7 +202,7 @@ struct SourceTimeTests {
         var clock = ServerClock()
         var refused = 0
         for number in 0..<1_002 {
-            if number > 1 { time.go(Self.second / 100) }
+            if number > 1 { time.pass(Self.second / 100) }
             let ahead = lead + (number == place + 2 ? 40 : 0)
             let stamp = time.now.advanced(byNanoseconds: ahead * Self.second)
             let monotonic = MonotonicTime.at(Self.second + Int64(number) * Self.second / 100)
@@ -235,7 +236,7 @@ struct SourceTimeTests {
                 #expect(time.stamped(time.wall.advanced(byNanoseconds: Self.hour)))
                 #expect(time.told == 2 * burst + 1)
             }
-            time.go(FutureGate.quietNanoseconds)
+            time.pass(FutureGate.quietNanoseconds)
             time.report()
             #expect(time.told == 2 * burst + 2)
         }

@@ -109,20 +109,21 @@ struct SyntheticMarketTests {
                 #expect(trade.size.raw > 0 && trade.size.raw % 100_000_000 == 0)
                 #expect(trade.size.raw <= 500 * 100_000_000)
                 #expect(!trade.exchange.text.isEmpty)
-                check(trade.header, index, market)
+                expectTick(trade.header, index, market)
             case .quote(let quote):
                 #expect(quote.bidPrice.raw > 0)
                 #expect(quote.bidPrice < quote.askPrice)
                 #expect(quote.askPrice.raw - quote.bidPrice.raw <= 3 * 10_000_000)
                 #expect(quote.bidSize.raw > 0 && quote.askSize.raw > 0)
-                check(quote.header, index, market)
+                expectTick(quote.header, index, market)
             }
         }
         #expect((4_600...5_400).contains(trades))
         #expect(perSymbol.count == 3 && perSymbol.values.allSatisfy { $0 > 6_000 })
     }
 
-    private func check(_ header: TickHeader, _ index: UInt64, _ market: SyntheticMarket) {
+    /// Expects the times, the number and the resolution of a tick of the market.
+    private func expectTick(_ header: TickHeader, _ index: UInt64, _ market: SyntheticMarket) {
         #expect(header.providerTime == market.time(ofTick: index, origin: origin))
         #expect(header.receiveTime == received)
         #expect(header.providerID == market.fingerprint << 48 | index)

@@ -247,7 +247,8 @@ struct AuditRepairTests {
     func mended() throws {
         let database = try TestDatabase.migrated("audit_mended", mode: .plain)
         try database.takeAllTimes()
-        func check(_ rows: [String], _ name: String, _ audit: String, isRight: Bool) throws {
+        /// Expects that a check of the audit finds these rows right, or wrong.
+        func expect(_ rows: [String], _ name: String, _ audit: String, isRight: Bool) throws {
             try database.psql(
                 "TRUNCATE trade_rows, changes_by_id, bars_short, late_ticks, trade_changes; "
                     + (Self.plain + rows).joined(separator: "\n"))
@@ -256,10 +257,10 @@ struct AuditRepairTests {
             #expect(fields[2] == (isRight ? "t" : "f"), "\(name): \(audit): \(found)")
         }
         for (name, rows) in Self.right {
-            try check(rows, name, "bars_equal_sql", isRight: true)
-            try check(rows, name, "trades_counted_once", isRight: true)
+            try expect(rows, name, "bars_equal_sql", isRight: true)
+            try expect(rows, name, "trades_counted_once", isRight: true)
         }
-        for (name, rows) in Self.wrong { try check(rows, name, "bars_equal_sql", isRight: false) }
+        for (name, rows) in Self.wrong { try expect(rows, name, "bars_equal_sql", isRight: false) }
     }
 
     @Test("a window that was open when the tape was made again has no bar, and one before it has")
@@ -267,7 +268,8 @@ struct AuditRepairTests {
         let database = try TestDatabase.migrated("audit_restored", mode: .plain)
         try database.takeAllTimes()
         try database.psql(Self.plain.joined(separator: "\n"))
-        func found(fromSecond second: Int) throws -> String {
+        /// Returns what the audit says when the tape was lost at this second.
+        func audited(fromSecond second: Int) throws -> String {
             try database.psql(
                 """
                 TRUNCATE gaps; INSERT INTO gaps (sink, input, partition, source, reason, kind,
@@ -280,12 +282,12 @@ struct AuditRepairTests {
             return try Audit.check("trades_counted_once", in: database)
         }
         let note = "not counted: 1 windows with 3 trades, whose bars the tape lost (docs/backup.md)"
-        #expect(try found(fromSecond: 50) == "1|1|t|\(note)")
+        #expect(try audited(fromSecond: 50) == "1|1|t|\(note)")
         // The bar of that window was made, and the database never had it.
-        #expect(try found(fromSecond: 61) == "1|1|t|\(note)")
+        #expect(try audited(fromSecond: 61) == "1|1|t|\(note)")
         // The database has a later bar of before the loss.
         #expect(
-            try found(fromSecond: 130)
+            try audited(fromSecond: 130)
                 == "4|1|f|A of test 1m 1970-01-01 00:00:00+00: 0 of 3 trades")
         // The first new tick is of a window that opened after the gap.
         try database.psql(
@@ -295,7 +297,7 @@ struct AuditRepairTests {
             ].joined())
         let two = note.replacing("1 windows with 3 trades", with: "2 windows with 4 trades")
         #expect(
-            try found(fromSecond: 50)
+            try audited(fromSecond: 50)
                 == "3|2|f|A of test 1m 1970-01-01 00:03:00+00: 0 of 1 trades; \(two)")
     }
 }

@@ -47,21 +47,21 @@ import Testing
     @Test("of a calendar it is the day of which a long window holds most, or a short one all")
     func sessions() throws {
         let days = BreadthDays(calendar: try calendar())
-        func found(_ from: Int64, _ to: Int64) -> Int32? {
+        func dayOfHours(_ from: Int64, _ to: Int64) -> Int32? {
             day(days, from * Self.hour, to * Self.hour)
         }
-        #expect(found(24, 48) == 19_700_102)
-        #expect(found(33, 39) == 19_700_102)
-        #expect(found(32, 40) == 19_700_102)
-        #expect(found(33, 35) == nil, "the morning alone")
-        #expect(found(36, 39) == nil, "the afternoon alone")
-        #expect(found(57, 63) == 19_700_103)
-        #expect(found(57, 62) == nil, "not to its end")
-        #expect(found(57, 66) == nil, "a part of the next day")
-        #expect(found(48, 72) == 19_700_104, "seven hours of it, six of the other")
-        #expect(found(66, 90) == 19_700_104)
-        #expect(found(0, 24) == nil, "no session")
-        #expect(found(33, 33 + 7 * 24) == nil, "a week")
+        #expect(dayOfHours(24, 48) == 19_700_102)
+        #expect(dayOfHours(33, 39) == 19_700_102)
+        #expect(dayOfHours(32, 40) == 19_700_102)
+        #expect(dayOfHours(33, 35) == nil, "the morning alone")
+        #expect(dayOfHours(36, 39) == nil, "the afternoon alone")
+        #expect(dayOfHours(57, 63) == 19_700_103)
+        #expect(dayOfHours(57, 62) == nil, "not to its end")
+        #expect(dayOfHours(57, 66) == nil, "a part of the next day")
+        #expect(dayOfHours(48, 72) == 19_700_104, "seven hours of it, six of the other")
+        #expect(dayOfHours(66, 90) == 19_700_104)
+        #expect(dayOfHours(0, 24) == nil, "no session")
+        #expect(dayOfHours(33, 33 + 7 * 24) == nil, "a week")
     }
 
     // MARK: what is passed on

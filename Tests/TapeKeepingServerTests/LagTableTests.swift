@@ -44,7 +44,7 @@ import Testing
         return store
     }
 
-    private func told(_ positions: [ReaderPosition]) -> PositionStore {
+    private func store(of positions: [ReaderPosition]) -> PositionStore {
         var store = PositionStore()
         store.receive(PositionMessage(group: "writer", positions: positions), now: .at(0))
         return store
@@ -64,10 +64,10 @@ import Testing
         let heads = heads([(1, 0, 100), (1, 1, 50), (5, 0, 120), (6, 1, 50)])
         let group = group(positions: [position(0, 60), position(1, 10)])
         #expect(lag(group, heads, at: 7)?.ticks == 60 + 40)
-        let lag = lag(group, heads, told: told([position(0, 110), position(1, 50)]), at: 8)
+        let lag = lag(group, heads, told: store(of: [position(0, 110), position(1, 50)]), at: 8)
         #expect(lag == LagTable.Lag(ticks: 10, nanoseconds: 3 * second))
         #expect(
-            self.lag(group, heads, told: told([position(0, 120), position(1, 99)]), at: 8)
+            self.lag(group, heads, told: store(of: [position(0, 120), position(1, 99)]), at: 8)
                 == LagTable.Lag(ticks: 0, nanoseconds: 0, drainNanoseconds: 0))
     }
 

@@ -11,7 +11,8 @@ import Testing
 @Suite struct CopyVerificationTests {
     private static let stream = "MD_TICKS_0"
 
-    private func check(_ rig: TapeRig, _ node: Int, from: UInt64 = 1) throws -> CopyCheck {
+    /// Compares a node's copy of the stream with what its leader says, from a sequence on.
+    private func verify(_ rig: TapeRig, _ node: Int, from: UInt64 = 1) throws -> CopyCheck {
         let info = try #require(try rig.client.jetStream.streamInfo(Self.stream))
         var pace = CopyVerification.Pace(bytesPerSecond: 1 << 30)
         pace.from = from
@@ -40,7 +41,7 @@ import Testing
         #expect(rig.publishPackets(100, lane: 0, ticks: 5))
         #expect(world.waitForCopies(rig, Self.stream))
         for node in 0..<NatsCluster.size {
-            let sound = try check(rig, node)
+            let sound = try verify(rig, node)
             #expect(sound.places.isEmpty && sound.messages == 101 && sound.last == 101, "\(node)")
         }
         let victim = world.cluster.nodes[(leader + 1) % NatsCluster.size]
@@ -49,14 +50,14 @@ import Testing
         try damage(victim)
         try victim.start()
         #expect(world.waitForCopies(rig, Self.stream), "the cluster does not notice")
-        let broken = try check(rig, number)
+        let broken = try verify(rig, number)
         let sequences = Set(broken.places.map(\.sequence))
         #expect(!sequences.isEmpty && sequences.count <= 3, "\(broken.places)")
         for node in 0..<NatsCluster.size where node != number {
-            #expect(try check(rig, node).places.isEmpty)
+            #expect(try verify(rig, node).places.isEmpty)
         }
         let behind = try #require(sequences.max()) + 1
-        #expect(try check(rig, number, from: behind).places.isEmpty)
+        #expect(try verify(rig, number, from: behind).places.isEmpty)
         // docs/runbooks/TapeCopies.md.
         victim.stop()
         try FileManager.default.moveItem(
@@ -65,7 +66,7 @@ import Testing
         #expect(rig.publishPackets(10, lane: 0))
         #expect(eventually { world.cluster.isWhole })
         #expect(world.waitForCopies(rig, Self.stream))
-        let healed = try check(rig, number)
+        let healed = try verify(rig, number)
         #expect(healed.places.isEmpty && healed.messages == 111)
         rig.addReader(0)
         rig.expectTakenOnce(0)
@@ -102,7 +103,7 @@ import Testing
         let (world, rig) = try ClusterRig.open(copies: 1)
         #expect(rig.publishPackets(2, lane: 0))
         let other = (try world.leader(rig, Self.stream) + 1) % NatsCluster.size
-        #expect(throws: JetStreamError.self) { try check(rig, other) }
+        #expect(throws: JetStreamError.self) { try verify(rig, other) }
     }
 
     @Test("what two other copies say decides; one that confirms is enough")

@@ -95,8 +95,8 @@ final class AcceptBench {
         try Said(words, environment.merging(["OPERATOR_GRAPH": graph]) { $1 })
     }
 
-    /// Expects that `tapeline prove` finds so many bars of AAPL on the tape and in the tables, equal to
-    /// those that it computes.
+    /// Expects that `tapeline prove` finds so many bars of AAPL on the tape, and as many in the
+    /// tables, that are equal to those that it computes.
     func expectProvedBars(_ equal: Int, graph: String) throws {
         let said = try tapeline(
             [

@@ -31,7 +31,7 @@ struct BucketsTests {
             + parts.joined(separator: ",") + "]}]}"
     }
 
-    private func said(
+    private func runBuckets(
         _ bench: AcceptBench, _ arguments: [String], withDatabase: Bool = true
     ) throws -> Said {
         try Said(
@@ -40,7 +40,7 @@ struct BucketsTests {
     }
 
     private func refusal(_ bench: AcceptBench, _ arguments: [String]) -> String {
-        complaint { try said(bench, arguments) }
+        complaint { try runBuckets(bench, arguments) }
     }
 
     private func bucket(_ bench: AcceptBench, _ name: String) throws -> KeyValueBucket {
@@ -133,11 +133,11 @@ struct BucketsTests {
         try store(bench)
         try fill(bench)
 
-        let partial = try said(bench, ["export", path])
+        let partial = try runBuckets(bench, ["export", path])
         #expect(partial.code == .incomplete && partial.errors.contains("strange of bucket md_sou"))
         #expect(refusal(bench, ["export", path]).contains("is there already"))
         _ = try bucket(bench, "md_sources").delete("strange")
-        let exported = try said(bench, ["export", path, "--force", "--json"])
+        let exported = try runBuckets(bench, ["export", path, "--force", "--json"])
         #expect(exported.code == .success, "\(exported.errors)")
         let report = try JSONValue.parse(exported.output)
         #expect(report["entries"]?.int == 5 && report.at("counts", "gaps")?.int == 1)
@@ -146,21 +146,21 @@ struct BucketsTests {
         let attributes = try FileManager.default.attributesOfItem(atPath: path)
         #expect(attributes[.posixPermissions] as? Int == 0o600)
         #expect(FileSystem.names(in: folder.path) == ["buckets.ndjson"])
-        let piped = try said(bench, ["export", "-"])
+        let piped = try runBuckets(bench, ["export", "-"])
         #expect(piped.output.split(separator: "\n").count == 6)
         let before = try values(bench)
 
         try destroy(bench)
         #expect(refusal(bench, ["import", path, "--yes"]).contains("setup"))
         try setUp(bench)
-        let dry = try said(bench, ["import", path, "--dry-run", "--json"])
+        let dry = try runBuckets(bench, ["import", path, "--dry-run", "--json"])
         #expect(try dry.code == .success && values(bench).isEmpty)
         let looked = try JSONValue.parse(dry.output)
         #expect(looked["imported"]?.int == 5 && looked["changed"]?.bool == false)
         #expect(refusal(bench, ["import", path]).contains("give --yes"))
 
         // Without the database nobody knows which gaps still wait.
-        let some = try said(bench, ["import", path, "--yes"], withDatabase: false)
+        let some = try runBuckets(bench, ["import", path, "--yes"], withDatabase: false)
         #expect(some.code == .incomplete && some.errors.contains("4 gaps are not put back"))
         #expect(some.errors.contains("a load of source test was running"))
         let kept = [
@@ -168,7 +168,7 @@ struct BucketsTests {
         ]
         #expect(try values(bench) == before.filter { kept.contains($0.key) })
 
-        let rest = try said(bench, ["import", path, "--yes", "--json"])
+        let rest = try runBuckets(bench, ["import", path, "--yes", "--json"])
         let gaps = try #require(try JSONValue.parse(rest.output)["gaps"])
         #expect(
             ["put_back", "settled", "in_doubt", "lasting"].map { gaps[$0]?.int } == [1, 1, 1, 1])
@@ -187,7 +187,7 @@ struct BucketsTests {
         let before = try values(bench)
         _ = try GroupRegistry.open(bench.tape.client).remove(try #require(GroupName("archive")))
         let again = try JSONValue.parse(
-            try said(bench, ["import", path, "--yes", "--json"]).output)
+            try runBuckets(bench, ["import", path, "--yes", "--json"]).output)
         #expect(
             ["imported", "present", "differs", "deleted"].map { again[$0]?.int } == [0, 3, 1, 1])
         #expect(again["changed"]?.bool == false)

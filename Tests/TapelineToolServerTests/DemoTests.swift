@@ -11,10 +11,6 @@ import Testing
 /// broker.
 @Suite("tapeline demo")
 struct DemoTests {
-    private func run(_ words: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
-        try runTool(words + ["--home", folder.path])
-    }
-
     private func ports(_ folder: TemporaryFolder) throws -> JSONValue {
         try JSONValue.parse(
             try String(
@@ -25,9 +21,9 @@ struct DemoTests {
     func wholeDemo() throws {
         let folder = try TemporaryFolder()
         try linkCheckout(at: folder)
-        defer { _ = try? run(["down", "--name", "demo"], in: folder) }
-        let (status, output) = try run(
-            ["demo", "--seconds", "10", "--keep", "--set", "SIMULATOR_RATE=100"], in: folder)
+        defer { _ = try? runTool(["down", "--name", "demo"], home: folder) }
+        let (status, output) = try runTool(
+            ["demo", "--seconds", "10", "--keep", "--set", "SIMULATOR_RATE=100"], home: folder)
         #expect(status == 0, "\(output)")
         for words in [
             "TWS is made to go away", "TWS is back", "what history has of the gaps is filled in",
@@ -37,29 +33,29 @@ struct DemoTests {
             #expect(output.contains(words), "'\(words)' is not in \(output)")
         }
         #expect(!output.contains("while TWS was away: 0 gaps"))
-        let again = try run(["demo"], in: folder)
-        #expect(again.0 == 64)
-        #expect(again.1.contains("the stack demo is up"))
+        let again = try runTool(["demo"], home: folder)
+        #expect(again.status == 64)
+        #expect(again.output.contains("the stack demo is up"))
         try checkStatus(folder)
         try checkAudits(folder)
-        #expect(try run(["down", "--name", "demo"], in: folder).0 == 0)
+        #expect(try runTool(["down", "--name", "demo"], home: folder).status == 0)
         let control = try #require(try ports(folder)["simulatorControl"]?.int)
         #expect(throws: ServiceError.self) {
             try LineProbe.ask(
                 host: "127.0.0.1", port: UInt16(control), line: "status", timeout: patience)
         }
-        let gone = try run(["audit", "--name", "demo"], in: folder)
-        #expect(gone.0 == 64)
-        #expect(gone.1.contains("is not up"))
+        let gone = try runTool(["audit", "--name", "demo"], home: folder)
+        #expect(gone.status == 64)
+        #expect(gone.output.contains("is not up"))
     }
 
     private func checkStatus(_ folder: TemporaryFolder) throws {
-        let shown = try run(["status", "--name", "demo"], in: folder)
-        #expect(shown.0 == 0, "\(shown.1)")
-        #expect(shown.1.contains("ibkr-simulator "))
-        #expect(shown.1.contains("ibkr: connected to TWS since "))
+        let shown = try runTool(["status", "--name", "demo"], home: folder)
+        #expect(shown.status == 0, "\(shown.output)")
+        #expect(shown.output.contains("ibkr-simulator "))
+        #expect(shown.output.contains("ibkr: connected to TWS since "))
         let json = try JSONValue.parse(
-            try run(["status", "--json", "--name", "demo"], in: folder).1)
+            try runTool(["status", "--json", "--name", "demo"], home: folder).output)
         let provider = try #require(json["providers"]?.array?.first)
         #expect(provider["state"]?.string == "ready")
         #expect(provider.at("feeds", "live")?.int == 4)
@@ -92,14 +88,14 @@ struct DemoTests {
         #expect(isStill)
         #expect(
             try eventually {
-                let clean = try run(["audit", "--all", "--json", "--name", "demo"], in: folder)
-                return try clean.0 == 0 && JSONValue.parse(clean.1)["clean"]?.bool == true
+                let clean = try runTool(["audit", "--all", "--json", "--name", "demo"], home: folder)
+                return try clean.status == 0 && JSONValue.parse(clean.output)["clean"]?.bool == true
             })
         try spoilBar(folder)
-        let failed = try run(["audit", "--all", "--name", "demo"], in: folder)
-        #expect(failed.0 == 1)
-        #expect(failed.1.contains("THE AUDIT FAILED"))
-        #expect(failed.1.contains("FAIL"))
+        let failed = try runTool(["audit", "--all", "--name", "demo"], home: folder)
+        #expect(failed.status == 1)
+        #expect(failed.output.contains("THE AUDIT FAILED"))
+        #expect(failed.output.contains("FAIL"))
     }
 
     private func spoilBar(_ folder: TemporaryFolder) throws {

@@ -13,64 +13,64 @@ import Testing
 
 @Suite("tapeline groups")
 struct GroupsTests {
-    private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
+    private func runGroups(_ bench: TailBench, _ arguments: [String]) throws -> Said {
         try Said(["groups"] + arguments, bench.tape.environment)
     }
 
     @Test("registered, listed and removed, for people and for programs")
     func all() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "groups_a")
-        #expect(try said(bench, ["list"]).output.hasPrefix("no group is registered"))
-        let registered = try said(bench, ["register", "archive", "--reads", "ticks,bars"])
+        #expect(try runGroups(bench, ["list"]).output.hasPrefix("no group is registered"))
+        let registered = try runGroups(bench, ["register", "archive", "--reads", "ticks,bars"])
         #expect(registered.output.contains("bars and ticks that it has not read stay"))
         #expect(
-            try said(bench, ["register", "archive", "--reads", "bars", "--reads", "ticks"])
+            try runGroups(bench, ["register", "archive", "--reads", "bars", "--reads", "ticks"])
                 .output.contains("already"))
         #expect(
-            try said(bench, ["register", "writer", "--json"]).output
+            try runGroups(bench, ["register", "writer", "--json"]).output
                 == "{\"group\":\"writer\",\"outcome\":\"registered\"}\n")
-        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        let lines = try runGroups(bench, ["list"]).output.split(separator: "\n")
         #expect(lines.count == 3 && lines[1].hasPrefix("archive  bars,ticks"))
         #expect(lines.allSatisfy { $0.count <= 100 })
-        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        let json = try JSONValue.parse(try runGroups(bench, ["list", "--json"]).output)
         let groups = try #require(json["groups"]?.array)
         #expect(groups.map { $0["group"]?.string } == ["archive", "writer"])
         #expect(groups[0]["told"] == .null && groups[1]["positions"]?.array?.count == 0)
-        let removed = try said(bench, ["remove", "archive", "--yes"])
+        let removed = try runGroups(bench, ["remove", "archive", "--yes"])
         #expect(removed.code == .success && removed.output.contains("is removed"))
         #expect(
-            try said(bench, ["remove", "writer", "--yes", "--json"]).output
+            try runGroups(bench, ["remove", "writer", "--yes", "--json"]).output
                 == "{\"group\":\"writer\",\"outcome\":\"removed\"}\n")
-        #expect(throws: ToolError.self) { try said(bench, ["remove", "archive", "--yes"]) }
+        #expect(throws: ToolError.self) { try runGroups(bench, ["remove", "archive", "--yes"]) }
     }
 
     @Test("a group of a newer release is listed with that, and is not registered over")
     func newer() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "groups_c")
-        _ = try said(bench, ["register", "archive"])
+        _ = try runGroups(bench, ["register", "archive"])
         let bucket = try #require(
             try bench.tape.client.jetStream.bucketAsFound("groups_c_groups"))
         let entry = try #require(try bucket.get("group.archive"))
         let news = Array(#"{"v":1,"registered_ns":5,"reads":["news"]}"#.utf8)
         _ = try bucket.put("group.archive", news, expected: entry.revision)
-        let listed = try said(bench, ["list"])
+        let listed = try runGroups(bench, ["list"])
         #expect(listed.output.contains("archive  bars,ticks"))
         #expect(
             listed.errors.contains(
                 "all that group archive may read stays on the tape: a newer release wrote it"))
         #expect(
-            complaint { try said(bench, ["register", "archive"]) }.contains(
+            complaint { try runGroups(bench, ["register", "archive"]) }.contains(
                 "the registration of group archive stays"))
-        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        let json = try JSONValue.parse(try runGroups(bench, ["list", "--json"]).output)
         #expect(json["groups"]?.array?.first?["problem"]?.string != nil)
     }
 
     @Test("without consent nothing is removed")
     func consent() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "groups_b")
-        _ = try said(bench, ["register", "archive"])
-        #expect(throws: ToolError.self) { try said(bench, ["remove", "archive"]) }
-        #expect(try said(bench, ["list"]).output.contains("archive"))
+        _ = try runGroups(bench, ["register", "archive"])
+        #expect(throws: ToolError.self) { try runGroups(bench, ["remove", "archive"]) }
+        #expect(try runGroups(bench, ["list"]).output.contains("archive"))
     }
 
     @Test("the command is known")

@@ -29,7 +29,7 @@ struct MemberCommandTests {
         #expect(try MemberCommand.parse(["release", "w-1", "--wait"]).waitSeconds == 120)
     }
 
-    private func said(
+    private func runMember(
         _ bench: TailBench, _ arguments: [String], shutdown: ShutdownSignal = ShutdownSignal()
     ) throws -> Said {
         try Said(["member"] + arguments, bench.tape.environment, shutdown: shutdown)
@@ -43,18 +43,18 @@ struct MemberCommandTests {
     func whole() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "member_a")
         #expect(throws: ToolError.refused("no member has ever run on this tape")) {
-            try said(bench, ["drain", "a"])
+            try runMember(bench, ["drain", "a"])
         }
         let group = try ToolMembers(bench, .operators, ["a", "b"])
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })
 
-        let asked = try said(bench, ["drain", "a", "--reason", "a disk"])
+        let asked = try runMember(bench, ["drain", "a", "--reason", "a disk"])
         #expect(asked.code == .success && asked.errors.isEmpty)
         #expect(asked.output.hasPrefix("a hands over what it owns of operator, and takes nothing"))
         #expect(eventually { group.held() == [0, 4] })
         #expect(eventually { group.members[0].state == .drained })
-        let waited = { try said(bench, ["drain", "a"]) }
+        let waited = { try runMember(bench, ["drain", "a"]) }
         #expect(throws: ToolError.self) { try waited() }
         let list = try listed(bench)
         #expect(list.contains("  a       drained"))
@@ -62,14 +62,14 @@ struct MemberCommandTests {
         let groups = try JSONValue.parse(try listed(bench, ["--json"]))["groups"]?.array
         let drain = try #require(groups?.first?["drains"]?.array?.first)
         #expect(drain["member"]?.string == "a" && drain["reason"]?.string == "a disk")
-        #expect(throws: ToolError.self) { try said(bench, ["drain", "b"]) }
+        #expect(throws: ToolError.self) { try runMember(bench, ["drain", "b"]) }
 
-        let released = try said(bench, ["release", "a", "--json"])
+        let released = try runMember(bench, ["release", "a", "--json"])
         let json = try JSONValue.parse(released.output)
         #expect(json["outcome"]?.string == "released" && json["reason"]?.string == "a disk")
         #expect(eventually { group.held() == [2, 2] })
         #expect(throws: ToolError.refused("a is not drained; no member is")) {
-            try said(bench, ["release", "a"])
+            try runMember(bench, ["release", "a"])
         }
     }
 
@@ -80,14 +80,14 @@ struct MemberCommandTests {
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })
         // Nobody carries the orders out meanwhile.
-        let late = try said(bench, ["drain", "a", "--wait", "--timeout", "1", "--json"])
+        let late = try runMember(bench, ["drain", "a", "--wait", "--timeout", "1", "--json"])
         #expect(late.code == .temporary && late.errors.contains("not done after 1 s: a is "))
         #expect(late.errors.contains("the request stays"))
         #expect(try JSONValue.parse(late.output)["outcome"]?.string == "waiting")
         #expect(eventually { group.held() == [0, 4] && group.members[0].state == .drained })
         let shutdown = ShutdownSignal()
         shutdown.request("a person")
-        let ended = try said(bench, ["release", "a", "--wait"], shutdown: shutdown)
+        let ended = try runMember(bench, ["release", "a", "--wait"], shutdown: shutdown)
         #expect(ended.code == .interrupted || ended.output.contains("a is ready in writer"))
         #expect(eventually { group.held() == [2, 2] && group.members[0].state == .ready })
         // A member without partitions has nothing to hand over.
@@ -95,9 +95,9 @@ struct MemberCommandTests {
         #expect(eventually { group.held().reduce(0, +) == 4 && group.members[2].state == .ready })
         let names = ["a", "b", "c"]
         let idle = try #require(group.held().firstIndex { $0 <= 1 })
-        _ = try said(bench, ["drain", names[idle]])
+        _ = try runMember(bench, ["drain", names[idle]])
         #expect(eventually { group.held()[idle] == 0 && group.members[idle].state == .drained })
-        let done = try said(bench, ["release", names[idle], "--wait"])
+        let done = try runMember(bench, ["release", names[idle], "--wait"])
         #expect(done.code == .success && done.output.contains("\(names[idle]) is ready in writer"))
     }
 
@@ -107,11 +107,11 @@ struct MemberCommandTests {
         let group = try ToolMembers(bench, .operators, ["a", "b"])
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })
-        _ = try said(bench, ["drain", "a"])
+        _ = try runMember(bench, ["drain", "a"])
         #expect(eventually { group.held() == [0, 4] })
         group.members[0].close()
         #expect(try eventually { try listed(bench).contains("(it is not heard)") })
-        let released = try said(bench, ["release", "a", "--wait"])
+        let released = try runMember(bench, ["release", "a", "--wait"])
         #expect(released.output.contains("it is not heard now") && released.code == .success)
         #expect(try !listed(bench).contains("is to take nothing"))
     }

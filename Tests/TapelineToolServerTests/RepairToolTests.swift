@@ -17,7 +17,7 @@ import Testing
 struct RepairToolTests {
     private static let now = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
 
-    private func run(_ arguments: [String], on bench: TailBench) throws -> Said {
+    private func runRepair(_ arguments: [String], on bench: TailBench) throws -> Said {
         try Said(["repair"] + arguments, bench.tape.environment)
     }
 
@@ -85,10 +85,10 @@ struct RepairToolTests {
     func request() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "repair_a")
         let times = ["--from", "2026-11-20T14:30:00Z", "--to", "2026-11-20T14:40:00Z"]
-        #expect(try run(["AAPL", "--dry-run"] + times, on: bench).code == .success)
+        #expect(try runRepair(["AAPL", "--dry-run"] + times, on: bench).code == .success)
         #expect(try requests(bench).isEmpty)
-        #expect(throws: ToolError.self) { try run(["AAPL"] + times, on: bench) }
-        let said = try run(["AAPL", "--yes", "--json", "--note", "n"] + times, on: bench)
+        #expect(throws: ToolError.self) { try runRepair(["AAPL"] + times, on: bench) }
+        let said = try runRepair(["AAPL", "--yes", "--json", "--note", "n"] + times, on: bench)
         let json = try JSONValue.parse(said.output)
         let partition = bench.tape.names.partition(of: try #require(Symbol("AAPL")))
         #expect(json["state"]?.string == "requested")
@@ -101,11 +101,11 @@ struct RepairToolTests {
         #expect(standing.allSatisfy { $0.header.source == .manual })
         #expect(try named(bench, partition) == [nil])
         #expect(json["source"] == nil)
-        let narrow = try run(
+        let narrow = try runRepair(
             ["AAPL", "--source", "ibkr", "--yes", "--json"] + times, on: bench)
         #expect(try JSONValue.parse(narrow.output)["source"]?.string == "ibkr")
         #expect(try named(bench, partition) == [nil, SourceName("ibkr")])
-        let told = try run(["AAPL", "--dry-run"] + times, on: bench).output
+        let told = try runRepair(["AAPL", "--dry-run"] + times, on: bench).output
         #expect(told.hasPrefix("AAPL from all sources, "), "\(told)")
     }
 
@@ -126,14 +126,14 @@ struct RepairToolTests {
             }
         }
         answering.start()
-        let said = try run(["AAPL", "--yes", "--wait", "--json"] + Self.times, on: bench)
+        let said = try runRepair(["AAPL", "--yes", "--wait", "--json"] + Self.times, on: bench)
         return (said.code, try JSONValue.parse(said.output))
     }
 
     @Test("it waits until the output of the request is out, and says how many versions came of it")
     func waits() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "repair_b")
-        let nobody = try run(["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
+        let nobody = try runRepair(["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
         #expect(nobody.code == .temporary && nobody.output.contains("not worked on yet"))
         let done = try answered("repair_c", bars: 1, refused: nil)
         #expect(done.code == .success && done.json["state"]?.string == "repaired")

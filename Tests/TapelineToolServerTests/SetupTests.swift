@@ -10,7 +10,7 @@ import Testing
 
 @Suite("tapeline setup")
 struct SetupTests {
-    private func said(
+    private func runSetup(
         _ server: NatsServer, _ arguments: [String], environment: [String: String] = [:]
     ) throws -> Said {
         try Said(["setup"] + arguments, environment.merging(["NATS_URL": server.url]) { $1 })
@@ -28,31 +28,31 @@ struct SetupTests {
     @Test("it makes all streams and buckets, leaves those that are there, and makes them larger")
     func all() throws {
         let server = try NatsServer()
-        let first = try said(server, ["--stream-bytes", "2MiB"])
+        let first = try runSetup(server, ["--stream-bytes", "2MiB"])
         #expect(first.code == .success && first.errors.isEmpty, "\(first.errors)")
         #expect(rows(first).map { String($0[0]) } == Self.streams)
         #expect(rows(first).allSatisfy { $0[1] == "made" }, "\(first.output)")
-        let second = try said(server, [], environment: ["MDS_STREAM_BYTES": "2MiB"])
+        let second = try runSetup(server, [], environment: ["MDS_STREAM_BYTES": "2MiB"])
         #expect(rows(second).allSatisfy { $0[1] == "left" }, "\(second.output)")
-        let larger = try said(
+        let larger = try runSetup(
             server, ["--stream-bytes=4MiB"], environment: ["MDS_STREAM_BYTES": "2MiB"])
         #expect(rows(larger).filter { $0[1] == "enlarged" }.count == 5, "\(larger.output)")
         #expect(larger.output.contains("MD_BARS                  enlarged  2.0 MiB before, 4.0"))
-        let smaller = try said(server, ["--stream-bytes", "1MiB", "--json"])
+        let smaller = try runSetup(server, ["--stream-bytes", "1MiB", "--json"])
         let json = try JSONValue.parse(smaller.output)
         #expect(json["namespace"]?.string == "md" && json["partitions"]?.int == 8)
         let bars = try #require(json["streams"]?.array?.last)
         #expect(bars["stream"]?.string == "MD_BARS" && bars["outcome"]?.string == "left")
         #expect(bars["bytes_max"]?.int == 4 << 20 && bars["bytes_wanted"]?.int == 1 << 20)
         #expect(
-            try said(server, ["--stream-bytes", "1MiB"]).output.contains("none is made smaller"))
+            try runSetup(server, ["--stream-bytes", "1MiB"]).output.contains("none is made smaller"))
     }
 
     @Test("what is there with other fixed settings is a line each, and stays as it is")
     func others() throws {
         let server = try NatsServer()
-        _ = try said(server, ["--stream-bytes", "2MiB"])
-        let other = try said(
+        _ = try runSetup(server, ["--stream-bytes", "2MiB"])
+        let other = try runSetup(
             server, ["--stream-bytes", "2MiB"], environment: ["MDS_PARTITIONS": "16"])
         #expect(other.code == .failure)
         let lines = other.errors.split(separator: "\n")
@@ -61,9 +61,9 @@ struct SetupTests {
             lines.allSatisfy {
                 $0.contains("was made with other settings") && $0.contains("set MDS_PARTITIONS")
             })
-        #expect(try said(server, ["--stream-bytes", "2MiB"]).code == .success)
+        #expect(try runSetup(server, ["--stream-bytes", "2MiB"]).code == .success)
         // A size that no disk has.
-        let huge = try said(server, ["--stream-bytes", "1000000GiB", "--json"])
+        let huge = try runSetup(server, ["--stream-bytes", "1000000GiB", "--json"])
         #expect(huge.code == .failure)
         #expect(huge.errors.contains("stream MD_TICKS_0 holds 2.0 MiB and was not made larger"))
         #expect(try JSONValue.parse(huge.output)["problems"]?.array?.count == 5)
@@ -72,7 +72,7 @@ struct SetupTests {
     @Test("a stream that an administrator has given something more stays so, and gets room")
     func compressed() throws {
         let server = try NatsServer()
-        _ = try said(server, ["--stream-bytes", "2MiB"])
+        _ = try runSetup(server, ["--stream-bytes", "2MiB"])
         let connection = try NatsConnection(
             NatsConfiguration(urls: [server.url], clientName: "administrator")
         ) { _ in }
@@ -92,7 +92,7 @@ struct SetupTests {
             json.member("compression", "s2")
         }
         #expect(try ask("UPDATE.MD_BARS", body.text)["error"] == nil)
-        let larger = try said(server, ["--stream-bytes", "4MiB"])
+        let larger = try runSetup(server, ["--stream-bytes", "4MiB"])
         #expect(larger.code == .success, "\(larger.errors)")
         let now = try #require(try ask("INFO.MD_BARS", "")["config"])
         #expect(now["compression"]?.string == "s2" && now["max_bytes"]?.int == 4 << 20)
@@ -120,7 +120,7 @@ struct SetupTests {
         let cluster = try NatsCluster()
         let server = cluster.nodes[0]
         func setUp(_ copies: Int, _ arguments: [String] = []) throws -> Said {
-            try said(
+            try runSetup(
                 server, ["--stream-bytes", "2MiB"] + arguments,
                 environment: ["MDS_REPLICAS": "\(copies)"])
         }
@@ -157,11 +157,11 @@ struct SetupTests {
         let server = try NatsServer()
         #expect(
             complaint {
-                try said(
+                try runSetup(
                     server, ["--stream-bytes", "2MiB"], environment: ["MDS_REPLICAS": "3"])
             }.contains("NATS is no cluster of 3 servers"))
-        _ = try said(server, ["--stream-bytes", "2MiB"])
-        let raised = try said(
+        _ = try runSetup(server, ["--stream-bytes", "2MiB"])
+        let raised = try runSetup(
             server, ["--stream-bytes", "2MiB"], environment: ["MDS_REPLICAS": "3"])
         #expect(raised.code == .failure)
         let problems = raised.errors.split(separator: "\n")
@@ -172,7 +172,7 @@ struct SetupTests {
             })
         for wrong in ["2", "0", "5", "three"] {
             #expect(throws: ToolError.self) {
-                try said(server, [], environment: ["MDS_REPLICAS": wrong])
+                try runSetup(server, [], environment: ["MDS_REPLICAS": wrong])
             }
         }
     }
@@ -188,7 +188,7 @@ struct SetupTests {
             """
         let server = try NatsServer(options)
         let error = #expect(throws: ToolError.self) {
-            try said(
+            try runSetup(
                 server, [],
                 environment: ["NATS_USER": "gateway", "NATS_PASSWORD": "secret"])
         }

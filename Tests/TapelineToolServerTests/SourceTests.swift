@@ -15,7 +15,7 @@ import Testing
 
 @Suite("tapeline source")
 struct SourceTests {
-    private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
+    private func runSource(_ bench: TailBench, _ arguments: [String]) throws -> Said {
         try Said(["source"] + arguments, bench.tape.environment)
     }
 
@@ -44,38 +44,38 @@ struct SourceTests {
     @Test("a source is retired in each stream under an epoch of its own, once, and resumed")
     func retired() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "source_a")
-        #expect(try said(bench, ["list"]).output.hasPrefix("no source has put anything"))
+        #expect(try runSource(bench, ["list"]).output.hasPrefix("no source has put anything"))
         try publish(bench, "old")
         try publish(bench, "new-delayed")
-        let retired = try said(bench, ["retire", "old"])
+        let retired = try runSource(bench, ["retire", "old"])
         #expect(retired.code == .success && retired.output.contains("old is retired"))
         #expect(try headers(bench, "old").allSatisfy { $0?.retiresSource == true })
         #expect(try headers(bench, "old").allSatisfy { $0?.epoch == 4 })
         #expect(try headers(bench, "new-delayed").allSatisfy { $0?.epoch == 3 })
-        #expect(try said(bench, ["retire", "old"]).output.contains("retired already"))
+        #expect(try runSource(bench, ["retire", "old"]).output.contains("retired already"))
         #expect(try headers(bench, "old").allSatisfy { $0?.epoch == 4 })
 
-        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        let lines = try runSource(bench, ["list"]).output.split(separator: "\n")
         #expect(lines.count == 3)
         #expect(lines[1].contains("new-delayed  made      delayed  alive"), "\(lines)")
         #expect(lines[2].contains("old          made      real     retired"), "\(lines)")
-        let json = try JSONValue.parse(try said(bench, ["list", "--json"]).output)
+        let json = try JSONValue.parse(try runSource(bench, ["list", "--json"]).output)
         let old = try #require(json["sources"]?.array?.last)
         #expect(old["source"]?.string == "old" && old["state"]?.string == "retired")
         #expect(old["partitions"]?.array?.compactMap(\.int) == [1])
         #expect(old["streams"]?.array?.count == 4 && old["since"]?.string != nil)
 
-        #expect(try said(bench, ["resume", "old"]).output.contains("no longer retired"))
+        #expect(try runSource(bench, ["resume", "old"]).output.contains("no longer retired"))
         #expect(try headers(bench, "old").allSatisfy { $0?.retiresSource == false })
         #expect(try headers(bench, "old").allSatisfy { $0?.epoch == 5 })
-        #expect(try said(bench, ["resume", "old"]).output.contains("is not retired"))
+        #expect(try runSource(bench, ["resume", "old"]).output.contains("is not retired"))
     }
 
     @Test("a retirement that stands in some streams is completed, and taken back there")
     func partly() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "source_b")
         try publish(bench, "old", epoch: 1)
-        _ = try said(bench, ["retire", "old"])
+        _ = try runSource(bench, ["retire", "old"])
         // A gateway opened one stream again and died.
         let source = try #require(SourceName("old"))
         var marks = TestSource(bench.tape, Partition(2), source: source, kind: .watermark)
@@ -86,9 +86,9 @@ struct SourceTests {
         let standing = try SourceStanding(bench.tape.client, of: source)
         #expect(standing.retiredStreams == [0, 1, 3] && !standing.isRetired)
         #expect(standing.retirement?.epoch == 2 && standing.epoch == 9)
-        #expect(try said(bench, ["retire", "old"]).output.contains("is retired"))
+        #expect(try runSource(bench, ["retire", "old"]).output.contains("is retired"))
         #expect(try headers(bench, "old").map { $0?.epoch } == [2, 2, 10, 2])
-        #expect(try said(bench, ["resume", "old"]).code == .success)
+        #expect(try runSource(bench, ["resume", "old"]).code == .success)
         #expect(try headers(bench, "old").allSatisfy { $0?.epoch == 11 })
     }
 
@@ -113,13 +113,13 @@ struct SourceTests {
         #expect(eventually { member.held.count == 1 })
         // The gateway of the live source opens that of its delayed data, too.
         for name in ["live", "live-delayed"] {
-            #expect(reason { try said(bench, ["retire", name]) }?.contains("(gate-1)") == true)
+            #expect(reason { try runSource(bench, ["retire", name]) }?.contains("(gate-1)") == true)
             #expect(try headers(bench, name).allSatisfy { $0?.retiresSource == false })
         }
-        let lines = try said(bench, ["list"]).output.split(separator: "\n").dropFirst()
+        let lines = try runSource(bench, ["list"]).output.split(separator: "\n").dropFirst()
         #expect(lines.count == 2)
         #expect(lines.allSatisfy { $0.contains("gate-1 (ready)") }, "\(lines)")
-        #expect(reason { try said(bench, ["retire", "x"]) }?.contains("put nothing") == true)
+        #expect(reason { try runSource(bench, ["retire", "x"]) }?.contains("put nothing") == true)
     }
 
     private func reason(_ body: () throws -> Said) -> String? {

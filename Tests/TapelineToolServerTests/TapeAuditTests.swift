@@ -121,7 +121,7 @@ struct TapeAuditTests {
             try LaneSearch(
                 bench.tape.client.jetStream, stream: bench.tape.names.tickStream(0),
                 subject: subject))
-        func found(_ ordinal: UInt64) throws -> String {
+        func lookUp(_ ordinal: UInt64) throws -> String {
             switch try lane.find(ordinal) {
             case .packet(_, let header): "\(header.firstOrdinal)"
             case .absent: "absent"
@@ -129,13 +129,13 @@ struct TapeAuditTests {
             }
         }
         #expect(lane.begin == 1)
-        #expect(try found(0) == "absent")
-        #expect(try [1, 5, 6, 10].map { try found($0) } == ["1", "1", "6", "6"])
-        #expect(try [11, 15].map { try found($0) } == ["damaged", "damaged"])
-        #expect(try [16, 20].map { try found($0) } == ["16", "16"])
+        #expect(try lookUp(0) == "absent")
+        #expect(try [1, 5, 6, 10].map { try lookUp($0) } == ["1", "1", "6", "6"])
+        #expect(try [11, 15].map { try lookUp($0) } == ["damaged", "damaged"])
+        #expect(try [16, 20].map { try lookUp($0) } == ["16", "16"])
         // A far one is searched for.
         #expect(
-            try [10_030, 10_035, 10_036].map { try found($0) } == ["10026", "10031", "absent"])
+            try [10_030, 10_035, 10_036].map { try lookUp($0) } == ["10026", "10031", "absent"])
         #expect(lane.searches == 1 && lane.highest.isDefined)
         let nobody = try #require(SourceName("nobody"))
         let none = try LaneSearch(

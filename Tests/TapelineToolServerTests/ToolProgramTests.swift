@@ -64,9 +64,9 @@ struct ToolProgramTests {
         #expect(place.output.contains("no checkout of Tapeline around /nonexistent"))
         let folder = try TemporaryFolder()
         try linkCheckout(at: folder)
-        let status = try runTool(["status", "--home", folder.path])
+        let status = try runTool(["status"], home: folder)
         #expect(status.status == 1)
-        #expect(try runTool(["down", "--home", folder.path]).status == 0)
+        #expect(try runTool(["down"], home: folder).status == 0)
     }
 
     @Test("a second command at the same stack waits for the first")
@@ -98,7 +98,7 @@ struct ToolProgramTests {
             Issue.record("the lock is new")
             return
         }
-        let second = try runTool(["supervise", "--home", folder.path])
+        let second = try runTool(["supervise"], home: folder)
         #expect(second.status == ExitCode.temporary.rawValue)
         #expect(second.output.contains("another command is at work"))
         withExtendedLifetime(lock) {}

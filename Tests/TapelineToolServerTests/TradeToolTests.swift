@@ -30,7 +30,7 @@ import Testing
         #expect(correct.waitSeconds == 5 && correct.isConfirmed && correct.asJSON)
     }
 
-    private func found(id: UInt64 = 0) throws -> TradeOnTape {
+    private func tradeOnTape(id: UInt64 = 0) throws -> TradeOnTape {
         let time = Timestamp(nanoseconds: 1_800_000_000_000_000_000)
         return TradeOnTape(
             address: try #require(TickAddress(Self.place)),
@@ -60,7 +60,7 @@ import Testing
 
     @Test("a record names the trade by its place and time, and says who and why")
     func record() throws {
-        let found = try found()
+        let found = try tradeOnTape()
         let cancel = try record(found, "cancel")
         #expect(cancel.source.text == "ibkr" && cancel.ordinal == 1_042)
         #expect(cancel.header.eventTime == found.trade.header.eventTime)
@@ -73,7 +73,7 @@ import Testing
 
     @Test("what would change nothing is refused, with what to do")
     func refusals() throws {
-        var found = try found()
+        var found = try tradeOnTape()
         #expect(try refusal(found, ["restore"]).contains("nothing to take back"))
         #expect(try refusal(found, ["correct", "--price", "10"]).contains("already counts"))
         found.provider = .cancelled
@@ -97,7 +97,7 @@ import Testing
 extension TradeToolTests {
     @Test("without a database both values are wanted of a trade that its provider may have changed")
     func unknown() throws {
-        var found = try found(id: 7)
+        var found = try tradeOnTape(id: 7)
         found.provider = .unknown
         #expect(try refusal(found, ["correct", "--price", "12"]).contains("--price and --size"))
         #expect(try refusal(found, ["correct", "--size", "12"]).contains("--price and --size"))
@@ -107,7 +107,7 @@ extension TradeToolTests {
         found.change = try record(found, "correct", "--price", "12", "--size", "1")
         #expect(try refusal(found, ["correct", "--price", "13"]).isEmpty)
         // Nothing on the tape can be about a trade without an id.
-        found = try self.found()
+        found = try self.tradeOnTape()
         found.provider = .unknown
         #expect(try refusal(found, ["correct", "--price", "12"]).isEmpty)
     }

@@ -11,40 +11,36 @@ import Testing
 /// the simulated broker.
 @Suite("tapeline up --add-source")
 struct TwoSourcesTests {
-    private func run(_ words: [String], in folder: TemporaryFolder) throws -> (Int32, String) {
-        try runTool(words + ["--home", folder.path])
-    }
-
     @Test("the made-up market and the simulated broker stay apart, from the tape to the cache")
     func beside() throws {
         let folder = try TemporaryFolder()
         try linkCheckout(at: folder)
-        defer { _ = try? run(["down"], in: folder) }
+        defer { _ = try? runTool(["down"], home: folder) }
         let synthetic = ["--set", "SYNTHETIC_SYMBOLS=SPY", "--set", "SYNTHETIC_RATE=20"]
         let broker = [
             "--simulator", "--set", "SIMULATOR_SYMBOLS=SPY,QQQ,IWM,DIA", "--set",
             "SIMULATOR_RATE=100",
         ]
-        let first = try run(["up"] + synthetic, in: folder)
-        #expect(first.0 == 0, "\(first.1)")
-        #expect(try run(["down"], in: folder).0 == 0)
-        let refused = try run(["up"] + broker, in: folder)
-        #expect(refused.0 == 64, "\(refused.1)")
-        #expect(refused.1.contains("--name") && refused.1.contains("--add-source"))
-        let both = try run(["up", "--add-source"] + broker, in: folder)
-        #expect(both.0 == 0, "\(both.1)")
-        #expect(both.1.contains("provider-gateway-ibkr"))
+        let first = try runTool(["up"] + synthetic, home: folder)
+        #expect(first.status == 0, "\(first.output)")
+        #expect(try runTool(["down"], home: folder).status == 0)
+        let refused = try runTool(["up"] + broker, home: folder)
+        #expect(refused.status == 64, "\(refused.output)")
+        #expect(refused.output.contains("--name") && refused.output.contains("--add-source"))
+        let both = try runTool(["up", "--add-source"] + broker, home: folder)
+        #expect(both.status == 0, "\(both.output)")
+        #expect(both.output.contains("provider-gateway-ibkr"))
 
         for source in ["synthetic", "ibkr"] {
             for kind in ["trade", "quote"] {
-                let heard = try run(
+                let heard = try runTool(
                     [
                         "tail", "--live", "SPY", "--source", source, "--kind", kind,
                         "--limit", "1", "--json",
-                    ], in: folder)
-                let message = try JSONValue.parse(heard.1)
+                    ], home: folder)
+                let message = try JSONValue.parse(heard.output)
                 let named = message["of_source"]?.string ?? message["source"]?.string
-                #expect(heard.0 == 0 && named == source, "\(heard.1)")
+                #expect(heard.status == 0 && named == source, "\(heard.output)")
             }
         }
         try cache(folder)

@@ -12,7 +12,7 @@ import Testing
 
 @Suite("tapeline tape verify")
 struct VerifyTests {
-    private func said(_ urls: [String], _ arguments: [String]) throws -> Said {
+    private func runVerify(_ urls: [String], _ arguments: [String]) throws -> Said {
         try Said(
             ["tape", "verify"] + arguments,
             ["NATS_URL": urls.joined(separator: ","), "MDS_REPLICAS": "3"])
@@ -35,20 +35,20 @@ struct VerifyTests {
         try client.ensureTickStreams(bytesMax: 1 << 20)
         try client.ensureBarStream(bytesMax: 1 << 20)
         _ = try GroupRegistry.make(client)
-        let empty = try said(cluster.urls, [])
+        let empty = try runVerify(cluster.urls, [])
         #expect(empty.code == .success && empty.errors.isEmpty, "\(empty.errors)")
         #expect(empty.output.split(separator: "\n").count == 15)
         // No packet, so every copy is damaged there.
         _ = try client.connection.request(
             Array("junk".utf8), to: "md.bars.0", timeout: patience)
-        let found = try said(cluster.urls, ["--node", "n1", "--json"])
+        let found = try runVerify(cluster.urls, ["--node", "n1", "--json"])
         #expect(found.code == .failure)
         let copies = try #require(try JSONValue.parse(found.output)["copies"]?.array)
         #expect(copies.count == 5 && copies.allSatisfy { $0["server"]?.string == "n1" })
         let bars = try #require(copies.last)
         #expect(bars["stream"]?.string == "MD_BARS" && bars["packets"]?.int == 1)
         #expect(bars["findings"]?.array?.count == 1)
-        let text = try said(cluster.urls, ["--node", "n1", "--rate", "1"])
+        let text = try runVerify(cluster.urls, ["--node", "n1", "--rate", "1"])
         #expect(text.output.contains("sequence 1 is damaged, and no other copy has it intact"))
         #expect(text.errors.contains("docs/runbooks/TapeCopies.md"))
         let bucket = try #require(
@@ -56,7 +56,7 @@ struct VerifyTests {
         let record = try CopyRecord.read(bucket, stream: "MD_BARS", server: "n1")
         #expect(record?.sequence == 0 && record?.findings == 1)
         #expect(
-            complaint { try said(cluster.urls, ["--node", "n7"]) }.contains(
+            complaint { try runVerify(cluster.urls, ["--node", "n7"]) }.contains(
                 "no stream of the tape has a copy on n7"))
     }
 

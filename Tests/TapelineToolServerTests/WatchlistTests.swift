@@ -15,12 +15,12 @@ import Testing
 
 @Suite("tapeline watchlist")
 struct WatchlistTests {
-    private func said(_ bench: TailBench, _ arguments: [String]) throws -> Said {
+    private func runWatchlist(_ bench: TailBench, _ arguments: [String]) throws -> Said {
         try Said(["watchlist"] + arguments, bench.tape.environment)
     }
 
     private func refusal(_ bench: TailBench, _ arguments: [String]) -> String {
-        complaint { try said(bench, arguments) }
+        complaint { try runWatchlist(bench, arguments) }
     }
 
     private static func report(
@@ -168,16 +168,16 @@ struct WatchlistTests {
     @Test("added, listed and removed, with who, when and why, for people and for programs")
     func all() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "watchlist_a")
-        #expect(try said(bench, ["list"]).output.hasPrefix("no gateway of this release"))
+        #expect(try runWatchlist(bench, ["list"]).output.hasPrefix("no gateway of this release"))
         let store = try seed(bench, Self.report())
-        let added = try said(bench, ["add", "NVDA", "AMD", "--note", "asked by the desk"])
+        let added = try runWatchlist(bench, ["add", "NVDA", "AMD", "--note", "asked by the desk"])
         #expect(added.code == .success)
         #expect(added.output.hasPrefix("NVDA is added to source ibkr\nAMD is added"))
         let (small, spy) = (try #require(Symbol("spy")), try #require(Symbol("SPY")))
         let report = try Self.report()
         #expect(report.sameLetters(as: small) == spy && report.sameLetters(as: spy) == nil)
         #expect(
-            try said(bench, ["remove", "QQQ", "AMD", "--note", "too quiet", "--json"]).output
+            try runWatchlist(bench, ["remove", "QQQ", "AMD", "--note", "too quiet", "--json"]).output
                 == #"{"source":"ibkr","symbols":[{"symbol":"QQQ","outcome":"removed"},"#
                 + #"{"symbol":"AMD","outcome":"removed"}]}"# + "\n")
         let list = try store.read().value
@@ -188,7 +188,7 @@ struct WatchlistTests {
         #expect(entry.requester == Requester.name(bytesMax: 100))
         #expect(entry.note == "asked by the desk" && entry.time.isDefined)
 
-        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        let lines = try runWatchlist(bench, ["list"]).output.split(separator: "\n")
         #expect(lines[0].hasPrefix("source ibkr (ibkr), as gateway gate-1 reported "))
         let cells = lines.dropFirst(2).map { line in
             line.split(separator: " ").prefix(3).joined(separator: " ")
@@ -198,12 +198,12 @@ struct WatchlistTests {
                 "AMD removed -", "NVDA added waiting", "QQQ removed ending", "SPY file subscribed",
             ], "\(lines)")
         #expect(lines[3].contains("asked by the desk; its gateway does not have it yet"))
-        let json = try said(bench, ["list", "--json"]).json()
+        let json = try runWatchlist(bench, ["list", "--json"]).json()
         let rows = try #require(json["sources"]?.array?.first?["instruments"]?.array)
         #expect(rows.map { $0["symbol"]?.string } == ["AMD", "NVDA", "QQQ", "SPY"])
         #expect(rows[1]["note"]?.string == "asked by the desk" && rows[3]["who"] == nil)
         #expect(
-            try said(bench, ["remove", "QQQ", "--note", "x"]).output
+            try runWatchlist(bench, ["remove", "QQQ", "--note", "x"]).output
                 .contains("removed from source ibkr already"))
     }
 
@@ -236,7 +236,7 @@ struct WatchlistTests {
                 bench,
                 ["add", "X", "--source", "synthetic", "--exchange", "SMART", "--note", "x"]
             ).contains("leave --exchange out"))
-        let lines = try said(bench, ["list", "--source", "rec"]).output
+        let lines = try runWatchlist(bench, ["list", "--source", "rec"]).output
         #expect(lines.contains("no list to change: replay delivers a recording"))
     }
 
@@ -253,7 +253,7 @@ struct WatchlistTests {
             try ServiceThread(name: name) {
                 for number in 0..<6 {
                     do {
-                        _ = try said(bench, ["add", "\(name)\(number)", "--note", name])
+                        _ = try runWatchlist(bench, ["add", "\(name)\(number)", "--note", name])
                     } catch {
                         failures.lines.withLock { $0.append("\(error)") }
                     }
@@ -273,8 +273,8 @@ struct WatchlistTests {
         report.time = report.time.advanced(byNanoseconds: -3_600_000_000_000)
         try seed(bench, report)
         let silence = "its gateway has said nothing for 60 min"
-        #expect(try said(bench, ["add", "X", "--note", "x"]).output.contains(silence))
-        let lines = try said(bench, ["list"]).output.split(separator: "\n")
+        #expect(try runWatchlist(bench, ["add", "X", "--note", "x"]).output.contains(silence))
+        let lines = try runWatchlist(bench, ["list"]).output.split(separator: "\n")
         #expect(lines[1].hasPrefix(silence) && lines.contains { $0.contains("waiting") })
     }
 
@@ -292,7 +292,7 @@ struct WatchlistTests {
         #expect(
             refusal(bench, ["add", "X", "--note", "x"])
                 .contains("nats kv del watchlist_d_sources watchlist.ibkr.wanted"))
-        #expect(try said(bench, ["list"]).output.contains("problem: the record:"))
+        #expect(try runWatchlist(bench, ["list"]).output.contains("problem: the record:"))
     }
 
     @Test("the shipped gateway delivers what the command adds, and ends what it removes")
@@ -309,7 +309,7 @@ struct WatchlistTests {
             ) { $1 },
             logPath: folder.file("gateway.log"))
         func rows() throws -> [String: String] {
-            let json = try said(bench, ["list", "--json"]).json()
+            let json = try runWatchlist(bench, ["list", "--json"]).json()
             let rows = json["sources"]?.array?.first?["instruments"]?.array ?? []
             return Dictionary(
                 uniqueKeysWithValues: rows.map {
@@ -321,12 +321,12 @@ struct WatchlistTests {
         }
         #expect(
             try eventually { try rows()["AAPL"] == "settings subscribed" }, "\(process.log)")
-        _ = try said(bench, ["add", "NVDA", "--note", "for the desk"])
+        _ = try runWatchlist(bench, ["add", "NVDA", "--note", "for the desk"])
         #expect(try eventually { try rows()["NVDA"] == "added subscribed" }, "\(process.log)")
         #expect(
             try bench.tail(["NVDA", "--json", "--from", "beginning", "--limit", "5"])
                 .lines.count == 5)
-        _ = try said(bench, ["remove", "AAPL", "NVDA", "--note", "no more"])
+        _ = try runWatchlist(bench, ["remove", "AAPL", "NVDA", "--note", "no more"])
         #expect(
             try eventually {
                 try rows() == [

@@ -238,7 +238,7 @@ extension ValkeyFacts: Facts {}
 
     @Test("clocks of senders: of the last packets, those of the last hour count, each by itself")
     func senders() {
-        func found(_ packets: [(sent: Int64, taken: Int64)]) -> [String] {
+        func findings(_ packets: [(sent: Int64, taken: Int64)]) -> [String] {
             var facts = Self.nats
             facts.lastBars = packets.map {
                 NatsFacts.Packet(
@@ -248,16 +248,16 @@ extension ValkeyFacts: Facts {}
             return bad(facts.findings)
         }
         let now: Int64 = 17_000_000_000
-        #expect(found([(now, now + 9), (now, now - 10)]).isEmpty)
+        #expect(findings([(now, now + 9), (now, now - 10)]).isEmpty)
         #expect(
-            found([(now, now + 11), (now, now - 32)]).first?
+            findings([(now, now + 11), (now, now - 32)]).first?
                 .contains("the tape took the last bars of a partition 3.2 s before the operator ")
                 == true)
-        #expect(found([(now, now + 11)]).first?.contains("1.1 s after the operator") == true)
+        #expect(findings([(now, now + 11)]).first?.contains("1.1 s after the operator") == true)
         // A clock that was an hour ahead, and was set right before the last packet of any partition
         // but the first one.
-        #expect(found([(now - 100, now - 36_001), (now, now)]).isEmpty)
-        #expect(found([(now - 100, now - 36_000), (now, now)]).count == 1)
+        #expect(findings([(now - 100, now - 36_001), (now, now)]).isEmpty)
+        #expect(findings([(now - 100, now - 36_000), (now, now)]).count == 1)
         var facts = Self.nats
         facts.lastTicks = [.init(sent: .undefined, taken: Timestamp(nanoseconds: now))]
         #expect(bad(facts.findings).isEmpty)

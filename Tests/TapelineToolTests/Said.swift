@@ -49,10 +49,14 @@ func complaint<Outcome>(_ body: () throws -> Outcome) -> String {
     }
 }
 
-/// Runs the built program, as a person calls it, and returns all that it says.
-func runTool(_ words: [String]) throws -> (status: Int32, output: String) {
+/// Runs the built program, as a person calls it, and returns all that it says. `home`: the folder
+/// of its stacks, where it is not the usual one.
+func runTool(
+    _ words: [String], home: TemporaryFolder? = nil
+) throws -> (status: Int32, output: String) {
     let folder = try TemporaryFolder("tool")
     let process = try ServerProcess(
-        ProductPrograms.path("tapeline"), words, logPath: folder.file("output"))
+        ProductPrograms.path("tapeline"), words + (home.map { ["--home", $0.path] } ?? []),
+        logPath: folder.file("output"))
     return (process.waitUntilExit(), process.log)
 }

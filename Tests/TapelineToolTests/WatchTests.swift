@@ -23,7 +23,7 @@ struct WatchTests {
             lastOrdinal: last, epoch: epoch, watermark: MadeMembers.time(10 - age), sequence: 1)
     }
 
-    private static func told(_ group: String, _ positions: String) -> [UInt8] {
+    private static func message(_ group: String, _ positions: String) -> [UInt8] {
         Array(#"{"v":1,"group":"\#(group)","positions":[\#(positions)]}"#.utf8)
     }
 
@@ -48,9 +48,9 @@ struct WatchTests {
         ]
         sample.bars = [try head(0, "operator", 77)]
         sample.positions.receive(
-            told("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
+            message("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
         sample.positions.receive(
-            told("writer", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
+            message("writer", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
         let table = try MadeMembers.table()
         sample.members = table.members
         sample.owners = table.owners
@@ -188,13 +188,13 @@ struct WatchTests {
         }
         #expect(positions.groups.isEmpty)
         let heads = [try Self.head(0, "synthetic", 10)]
-        #expect(hears(Self.told("a", Self.position("ticks", 0, 8))))
-        #expect(hears(Self.told("a", Self.position("ticks", 0, 5))))
+        #expect(hears(Self.message("a", Self.position("ticks", 0, 8))))
+        #expect(hears(Self.message("a", Self.position("ticks", 0, 5))))
         #expect(positions.lag("a", "ticks", behind: heads)?.ordinals == 2)
         #expect(positions.lag("a", "bars", behind: heads) == nil)
         #expect(positions.lag("b", "ticks", behind: heads) == nil)
         for number in 0..<WatchPositions.groupsMax * 2 {
-            _ = positions.receive(Self.told("g\(number)", Self.position("ticks", 0, 8)))
+            _ = positions.receive(Self.message("g\(number)", Self.position("ticks", 0, 8)))
         }
         #expect(positions.groups.count == WatchPositions.groupsMax)
     }

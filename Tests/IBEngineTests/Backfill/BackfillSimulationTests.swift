@@ -96,7 +96,7 @@ private struct BackfillRun {
 
     var added: [MarketTick] { records.compactMap { $0.addedTrade ?? $0.addedQuote } }
 
-    func told(_ states: [GapState]) -> [(from: Double, to: Double)] {
+    func gaps(in states: [GapState]) -> [(from: Double, to: Double)] {
         records.compactMap(\.gapRecord).filter { record in
             states.contains { $0.rawValue == record.state }
         }.map { (Double($0.from.nanoseconds) / 1e9, Double($0.to.nanoseconds) / 1e9) }
@@ -129,7 +129,7 @@ private struct BackfillVerdict {
     private mutating func checkTicks() {
         let market = counts(run.world.market)
         let tape = counts(run.world.arrived.map(\.tick) + run.added)
-        let abandoned = run.told([.abandoned])
+        let abandoned = run.gaps(in: [.abandoned])
         for (tick, count) in tape where count > market[tick] ?? 0 {
             faults.append("\(count) of \(tick), not \(market[tick] ?? 0)")
         }
@@ -170,11 +170,11 @@ private struct BackfillVerdict {
     /// Checks that each gap is recorded once and completely, and that added ticks are inside of
     /// gaps.
     private mutating func checkIntervals() {
-        let ends = run.told([.filled, .abandoned])
+        let ends = run.gaps(in: [.filled, .abandoned])
         for outage in run.world.outages {
             let from = Double(outage.gap.from.nanoseconds) / 1e9
             let to = Double(outage.gap.to.nanoseconds) / 1e9
-            let begun = run.told([.filling]).count { $0.from == from && $0.to == to }
+            let begun = run.gaps(in: [.filling]).count { $0.from == from && $0.to == to }
             if begun > 1 { faults.append("begun \(begun) times") }
             var reached = from
             for end in ends.sorted(by: { $0.from < $1.from }) where end.from <= reached {
@@ -202,7 +202,7 @@ struct BackfillSimulationTests {
             let verdict = BackfillVerdict(run)
             #expect(verdict.faults.isEmpty, "TAPELINE_SEED=\(seed): \(verdict.faults.prefix(5))")
             added += run.added.count
-            abandoned += run.told([.abandoned]).count
+            abandoned += run.gaps(in: [.abandoned]).count
         }
         #expect(added >= Seeds.least(), "no seed added a tick, \(abandoned) parts were abandoned")
     }

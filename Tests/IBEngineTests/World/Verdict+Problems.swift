@@ -13,7 +13,7 @@ extension Verdict {
         guard let instrument = events.first.map({ UInt32($0.instrument) }) else { return [] }
         let key = GapKey(instrument: instrument, kind: track.kind.rawValue, from: .undefined)
         guard let start = firstStart[key] else { return ["no \(track) of \(instrument) began"] }
-        let told = isFilled ? abandoned[key] ?? [] : told(instrument, track.kind)
+        let told = isFilled ? abandoned[key] ?? [] : gapsOnTape(instrument, track.kind)
         for event in events {
             let seen = Seen(instrument: instrument, track: track, number: event.number)
             let count = values[seen] ?? 0
@@ -42,7 +42,7 @@ extension Verdict {
         return found
     }
 
-    private func told(_ instrument: UInt32, _ kind: DataKind) -> [Range<Timestamp>] {
+    private func gapsOnTape(_ instrument: UInt32, _ kind: DataKind) -> [Range<Timestamp>] {
         gaps.compactMap { key, end in
             guard key.instrument == instrument, key.kind == kind.rawValue, key.from < end else {
                 return nil

@@ -77,16 +77,17 @@ struct BrokerMarketAudit {
         (self.tape, self.seconds) = (tape, seconds)
     }
 
+    /// Compares the tape with the market, and notes the problems.
     mutating func run() {
         for (print, count) in tape.prints where seconds.contains(print.second) {
             let sent = truth.prints[print].map { max($0.tickByTick, $0.level1) } ?? 0
-            check(
+            judgeFilled(
                 "\(print)", (count.live - (tape.states[print] ?? 0), count.fetched),
                 happened: happened(print), sent: sent,
                 gaps: gaps(near: print.second, print.symbol, .trade))
         }
         for (quote, count) in tape.quotes where seconds.contains(quote.second) {
-            check(
+            judgeFilled(
                 "\(quote)", count, happened: market.quotes[quote] ?? 0,
                 sent: truth.quotes[quote] ?? 0,
                 gaps: gaps(near: quote.second, quote.symbol, .quote))
@@ -95,7 +96,8 @@ struct BrokerMarketAudit {
         checkBars()
     }
 
-    private mutating func check(
+    /// Notes what is wrong with a value that was filled in: it never happened, or too seldom.
+    private mutating func judgeFilled(
         _ what: String, _ count: (live: Int, fetched: Int), happened: Int, sent: Int,
         gaps: [BrokerTape.Gap]
     ) {

@@ -61,7 +61,8 @@ struct BrokerStateTests {
         }
     }
 
-    private func check(
+    /// Lets an outage happen, and expects its state, its gaps, and that all feeds return.
+    private func expectRecovery(
         _ outage: Outage, _ stage: BrokerStage, _ tape: inout BrokerTape
     ) throws {
         let gateway = stage.gateway
@@ -113,7 +114,7 @@ struct BrokerStateTests {
             ["IBKR_SILENT_AFTER": "8s"])
         stage.expectAllFeeds("at the start")
         var tape = BrokerTape()
-        for outage in Self.outages { try check(outage, stage, &tape) }
+        for outage in Self.outages { try expectRecovery(outage, stage, &tape) }
         try stage.settleAndStop()
         let findings = try stage.audit(symbols: [Self.watched, "DIA", "XLE"])
         #expect(

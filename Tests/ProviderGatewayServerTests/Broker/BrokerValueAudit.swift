@@ -55,11 +55,12 @@ struct BrokerValueAudit {
         }
     }
 
+    /// Compares the tape with what was sent, and notes the problems.
     mutating func run() {
         problems += tape.problems
         problems += Set(truth.unknown).sorted().map { "the audit does not know '\($0)'" }
         let lanes = Set(truth.lanes.keys).union(tape.live.keys)
-        for lane in lanes.sorted(by: { "\($0)" < "\($1)" }) { check(lane) }
+        for lane in lanes.sorted(by: { "\($0)" < "\($1)" }) { compare(lane) }
         checkPrints()
         for (lane, values) in tape.fetched {
             if lane.kind == .news { checkHeadlines(lane.symbol, values.map(\.content)) }
@@ -116,7 +117,8 @@ struct BrokerValueAudit {
         return feeds.contains(.level1) && !feeds.isDisjoint(with: [.trades, .allTrades])
     }
 
-    private mutating func check(_ lane: BrokerLane) {
+    /// Compares the tape's values of a lane with those that were sent.
+    private mutating func compare(_ lane: BrokerLane) {
         let sent = isWanted(lane) ? truth.lanes[lane] ?? [] : []
         let found = tape.live[lane] ?? []
         figures[lane.kind, default: Figures()].sent += sent.count

@@ -58,6 +58,7 @@ struct HotWritingTests {
             packet.add(to: &table, sequence: sequence)
             return try self.write(&table)
         }
+        // The close tells the writes apart; `taken` is what Valkey answers.
         for (open, close, sequence, taken) in [
             (60, 1, 10, 1), (0, 2, 11, 0), (60, 3, 12, 1), (60, 4, 11, 0), (-60, 5, 13, 0),
             (120, 6, 9, 1), (60, 7, 14, 0),

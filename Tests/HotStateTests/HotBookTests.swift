@@ -95,6 +95,7 @@ struct HotBookTests {
 
     @Test("numbers of a side or of an operation that this version does not know end the book")
     func unknownNumbers() {
+        // Sides are 0 and 1, operations 0 to 2.
         for (side, operation) in [(2, 0), (255, 1), (0, 3), (1, 255)] as [(UInt8, UInt8)] {
             var book = HotBook()
             for step in Self.filled { apply(step, to: &book) }

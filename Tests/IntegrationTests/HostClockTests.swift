@@ -55,6 +55,7 @@ extension IntegrationTests {
             #expect(try eventually { try pipeline.generated > 200 })
 
             var told = 0
+            // A step is an event, and so is the decision not to follow it; the way back is one.
             for (ahead, news) in [(3_600, 2), (0, 1), (-3_600, 2), (0, 1)] {
                 try clock.set(aheadSeconds: ahead)
                 told += news

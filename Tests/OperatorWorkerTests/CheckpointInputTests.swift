@@ -130,12 +130,14 @@ struct CheckpointInputTests {
         let good = try input().bytes
         for count in good.indices { #expect(read(Array(good.prefix(count))) == nil) }
         #expect(read(good + [0]) == nil)
-        for (index, value) in [
-            (0, 2), (2, 8), (2, 15), (2, 64), (52, 3), (53, 1), (72, 0), (73, 0x63),
-        ] {
+        for (what, index, value) in [
+            ("another version", 0, 2), ("ranges and no position", 2, 8), ("no ranges", 2, 15),
+            ("an unknown flag", 2, 64), ("3 sources", 52, 3), ("258 sources", 53, 1),
+            ("an empty name", 72, 0), ("names out of order", 73, 0x63),
+        ] as [(String, Int, UInt8)] {
             var other = good
-            other[index] = UInt8(value)
-            #expect(read(other) == nil, "byte \(index)")
+            other[index] = value
+            #expect(read(other) == nil, "\(what)")
         }
         var random = SeededRandom(seed: 3)
         for _ in 0..<4_000 {

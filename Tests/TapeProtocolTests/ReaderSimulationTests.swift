@@ -17,8 +17,8 @@ import Testing
             ])
         for seed in seeds.all() {
             let world = ReaderWorld.settled(seed, steps: 400)
-            #expect(world.reader.problem == nil, world.told)
-            #expect(world.reader.holes.isEmpty, world.told)
+            #expect(world.reader.problem == nil, world.seedNamed)
+            #expect(world.reader.holes.isEmpty, world.seedNamed)
             world.auditDelivered()
             doubts.merge(world.reader.doubts, uniquingKeysWith: +)
         }
@@ -74,7 +74,7 @@ import Testing
             world.stream.applied = nil
             world.run(steps: 50, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.told)
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.seedNamed)
             doubts += world.reader.doubts["ends_early"] ?? 0
             world.auditDelivered()
         }
@@ -89,9 +89,9 @@ import Testing
             world.stream.restore(to: world.stream.lastSequence - 1)
             let expected = world.expectedProblem
             world.settle()
-            #expect(world.reader.problem == nil, world.told)
+            #expect(world.reader.problem == nil, world.seedNamed)
             world.settle(steps: 600)
-            #expect(expected != nil && world.reader.problem == expected, world.told)
+            #expect(expected != nil && world.reader.problem == expected, world.seedNamed)
         }
     }
 
@@ -102,8 +102,8 @@ import Testing
             let skipped = world.skipOrdinals()
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil, world.told)
-            #expect(world.reader.holes == skipped, world.told)
+            #expect(world.reader.problem == nil, world.seedNamed)
+            #expect(world.reader.holes == skipped, world.seedNamed)
             world.auditDelivered()
         }
     }
@@ -120,8 +120,8 @@ import Testing
             world.reader.restart(at: .start(sources: known))
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil, world.told)
-            #expect(world.reader.holes == world.holes(behind: known), world.told)
+            #expect(world.reader.problem == nil, world.seedNamed)
+            #expect(world.reader.holes == world.holes(behind: known), world.seedNamed)
             world.auditDelivered()
             holes += world.reader.holes.count
         }
@@ -153,9 +153,9 @@ import Testing
             world.reader.restart(at: nil, from: time)
             world.run(steps: 100, writing: true)
             world.settle()
-            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.told)
+            #expect(world.reader.problem == nil && world.reader.holes.isEmpty, world.seedNamed)
             let due = world.stream.messages.filter { $0.time >= time }
-            #expect(world.reader.delivered == due, world.told)
+            #expect(world.reader.delivered == due, world.seedNamed)
         }
     }
 }
@@ -185,7 +185,7 @@ private struct ReaderWorld {
     private let faults: SimulatedReader.Faults
 
     /// Names the seed of a failure.
-    var told: Comment { "TAPELINE_SEED=\(seed)" }
+    var seedNamed: Comment { "TAPELINE_SEED=\(seed)" }
 
     /// Returns a world that has written and read so many steps, and is at rest.
     static func settled(_ seed: UInt64, steps: Int = 50, isReplicated: Bool = false) -> ReaderWorld
@@ -259,14 +259,14 @@ private struct ReaderWorld {
 
     /// Checks that everything in the stream was taken once, in order, and that the position agrees.
     func auditDelivered() {
-        #expect(reader.delivered == stream.messages, told)
+        #expect(reader.delivered == stream.messages, seedNamed)
         for source in stream.sources {
             let last = stream.messages.last {
                 $0.header.source == source.name && $0.header.kind == .ticks
             }
             let known = reader.stored?.source(source.name)
-            #expect(known?.lastOrdinal == last.map { $0.header.nextOrdinal - 1 }, told)
-            #expect(known?.epoch == last?.header.epoch, told)
+            #expect(known?.lastOrdinal == last.map { $0.header.nextOrdinal - 1 }, seedNamed)
+            #expect(known?.epoch == last?.header.epoch, seedNamed)
         }
     }
 
@@ -274,7 +274,7 @@ private struct ReaderWorld {
         // Everything on the stream after the position of that moment was taken once.
         let from = index > 0 ? reader.delivered[index - 1].sequence : 0
         let due = stream.messages.filter { $0.sequence > from }
-        #expect(Array(reader.delivered.dropFirst(index).suffix(due.count)) == due, told)
+        #expect(Array(reader.delivered.dropFirst(index).suffix(due.count)) == due, seedNamed)
     }
 
     mutating func meet(_ disaster: Disaster) {

@@ -64,8 +64,8 @@ package struct SimulatorFlag<Arguments> {
 package struct SimulatorPage<Arguments> {
     package let program: String
     let about: String
-    /// The flags that other simulators do not have, by the headings above them. Those that all have,
-    /// as `--seed`, are `SimulatorFlags`.
+    /// The flags that other simulators do not have, by the headings above them. Those that all
+    /// have, as `--seed`, are `SimulatorFlags`.
     let ownFlags: [(heading: String, flags: [SimulatorFlag<Arguments>])]
     /// An example of its arguments.
     let example: String

@@ -144,8 +144,8 @@ package enum SimulatorWish<Arguments> {
 }
 
 extension SimulatorArguments {
-    /// Reads the words after the program's name: flags, each with its value as the next word or after
-    /// an equals sign.
+    /// Reads the words after the program's name: flags, each with its value as the next word or
+    /// after an equals sign.
     package static func parse(
         _ words: [String]
     ) throws(FlagProblem) -> SimulatorWish<Self> {

@@ -153,7 +153,8 @@ struct CalendarTests {
         #expect(isReported("is no day", week, "holidays: {x: [2024-02-30]}"))
         #expect(isReported("outside of the days", week, "holidays: {x: [2025-01-06]}"))
         #expect(isReported("has no session anyway", week, "holidays: {x: [2024-01-06]}"))
-        #expect(isReported("a holiday already", week, "holidays: {x: [2024-01-08], y: [2024-01-08]}"))
+        #expect(
+            isReported("a holiday already", week, "holidays: {x: [2024-01-08], y: [2024-01-08]}"))
         #expect(
             isReported(
                 "opens before the one before", week + "\n",

@@ -42,8 +42,8 @@ package struct HistoryBench<Service: HistoryService>: RecordsBench {
         Moment(wall: wall, monotonic: MonotonicTime(nanoseconds: time))
     }
 
-    /// Begins the load. `last`: the last record of a symbol on the tape; `marks`: the watermark of its
-    /// partition; `promised`: that of an earlier process.
+    /// Begins the load. `last`: the last record of a symbol on the tape; `marks`: the watermark of
+    /// its partition; `promised`: that of an earlier process.
     package mutating func begin(
         _ symbols: [String], last: [String: LastOfHistory] = [:],
         marks: [String: Timestamp] = [:], promised: Timestamp = .undefined,

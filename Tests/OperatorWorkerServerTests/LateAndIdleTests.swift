@@ -69,7 +69,8 @@ struct LateAndIdleTests {
         let end = RepairScene.time(199 * 600).description
         #expect(eventually { worker.firstPartition?["watermark"]?.string == end })
         #expect(
-            worker.firstPartition?["problem"] == .null && worker.firstPartition?["open_windows"]?.int == 0)
+            worker.firstPartition?["problem"] == .null
+                && worker.firstPartition?["open_windows"]?.int == 0)
         #expect(try running.stop() == .success)
         let found = try BarsOnTape(scene.tape, 0)
         #expect(found.problems.isEmpty, "\(found.problems)")

@@ -102,7 +102,9 @@ struct RepairOnTapeTests {
         #expect(found.values.map(\.name) == ["repair.refused.retention"])
         #expect(found.all.allSatisfy { $0.reason == BarReason.closed.rawValue })
         #expect(
-            eventually { worker.firstPartition?["last_repair"]?.string?.hasPrefix("refused: ") == true })
+            eventually {
+                worker.firstPartition?["last_repair"]?.string?.hasPrefix("refused: ") == true
+            })
         #expect(worker.firstPartition?["problem"] == .null)
         #expect(try running.stop() == .success)
     }

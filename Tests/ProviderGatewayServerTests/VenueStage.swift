@@ -40,7 +40,7 @@ enum StageVenue: String {
 
     /// Reads a trade of the log of the service's market: its key, time, price and size; `nil`: it
     /// is not of the stream.
-    fileprivate func trade(_ entry: JSONValue) throws -> (key: FoundTrades.Key, real: HappenedTrade)? {
+    fileprivate func trade(_ entry: JSONValue) throws -> (FoundTrades.Key, HappenedTrade)? {
         guard let message = entry["message"] else { return nil }
         let reported = Timestamp(nanoseconds: Int64(entry["time"]?.int ?? 0))
         let price = message["p"]?.double

@@ -79,7 +79,9 @@ struct GapHandOverTests {
         #expect(bars.gaps.map(\.from) == [at(21)])
         // This also applies to instruments that are no longer requested.
         let gone = try handOver([("QQQ", begun(20))])
-        #expect(gone.gaps.isEmpty && shownSettlements(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
+        #expect(
+            gone.gaps.isEmpty
+                && shownSettlements(gone).last == "abandoned 21-30 \(GapHandOver.notAsked)")
     }
 
     /// The records of SPY that a killed gateway left on the tape, and the gaps that are then handed

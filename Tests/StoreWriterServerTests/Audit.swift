@@ -14,7 +14,8 @@ enum Audit {
         let name: String
     }
 
-    /// Returns expected|found|ok|detail of a check. It sees `damage`, which is rolled back after it.
+    /// Returns expected|found|ok|detail of a check. It sees `damage`, which is rolled back after
+    /// it.
     static func check(
         _ name: String, in database: TestDatabase, after damage: String? = nil
     ) throws -> String {

@@ -155,7 +155,9 @@ extension [Bar] {
             var world = try World(BarRule(series: try barSeries(["1s"])))
             world.machine.give(2, 10)
             world.advance(to: 10)
-            let ranges = [DirtyRange(symbol: 0, from: 0, to: 4 * Self.second, reason: BarReason.bust.rawValue)]
+            let ranges = [
+                DirtyRange(symbol: 0, from: 0, to: 4 * Self.second, reason: BarReason.bust.rawValue)
+            ]
             var second = world.machine.repairMachine(for: ranges)
             second.exclude(Alone<BarMachine>.header(2), source: 0)
             if isChanged { second.noteChange(of: Alone<BarMachine>.header(2)) }

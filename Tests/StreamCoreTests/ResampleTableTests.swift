@@ -78,7 +78,9 @@ import Testing
         var table = try Table()
         table.bar(0, 10)
         #expect(table.advance(5).count == 1)
-        let ranges = [DirtyRange(symbol: 0, from: 0, to: Self.second, reason: BarReason.backfill.rawValue)]
+        let ranges = [
+            DirtyRange(symbol: 0, from: 0, to: Self.second, reason: BarReason.backfill.rawValue)
+        ]
         var repair = table.machine.repairMachine()
         repair.refuse([0])
         var closed: [Bar] = []

@@ -160,11 +160,13 @@ import Testing
             "s", .sliding(width: 10 * Self.second, hop: 5 * Self.second))
         let machine = Alone(series: try BarSeriesSet([try BarSeries("3s"), sliding]))
         let range = DirtyRange(
-            symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: BarReason.bust.rawValue)
+            symbol: 0, from: 16 * Self.second, to: 21 * Self.second, reason: BarReason.bust.rawValue
+        )
         let extent = machine.extent(of: range)
         #expect(extent.from == 10 * Self.second && extent.to == 30 * Self.second)
         let all = machine.extent(
-            of: DirtyRange(symbol: 0, from: Int64.min, to: Int64.max, reason: BarReason.bust.rawValue))
+            of: DirtyRange(
+                symbol: 0, from: Int64.min, to: Int64.max, reason: BarReason.bust.rawValue))
         #expect(all.from == Int64.min && all.to == Int64.max)
     }
 

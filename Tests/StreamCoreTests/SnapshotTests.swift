@@ -120,7 +120,8 @@ import Testing
         }
         let windowEnd = window + WindowState.encodedBytes
         for (field, offset, value) in [
-            ("symbol", 0, 200), ("series", 4, 9), ("flags", 6, 0xff), ("published, not closed", 7, 2),
+            ("symbol", 0, 200), ("series", 4, 9), ("flags", 6, 0xff),
+            ("published, not closed", 7, 2),
             ("range only", 7, 8), ("start", 8, 1), ("open feed", 59, 0xff), ("close feed", 61, 9),
             ("volume below 0", 111, 0x80), ("reserved", 148, 1),
         ] as [(String, Int, UInt8)] {

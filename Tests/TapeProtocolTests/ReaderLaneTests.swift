@@ -232,7 +232,8 @@ import Testing
             rig.deliver(5, at: 41, consumer: 2, consumerNumber: 3) == .deliver, "ordinals go back")
         #expect(rig.deliverMessage(at: 44, consumer: 3, consumerNumber: 2) == .ignore)
         #expect(
-            rig.deliverMessage(at: 44, consumer: 3, consumerNumber: 3) == .deliver && rig.effects.isEmpty)
+            rig.deliverMessage(at: 44, consumer: 3, consumerNumber: 3) == .deliver
+                && rig.effects.isEmpty)
         #expect(rig.lane.position == nil && rig.lane.streamSequence == 44)
         #expect(rig.deliverMessage(at: 46, consumer: 5, consumerNumber: 3) == .ignore)
         #expect(

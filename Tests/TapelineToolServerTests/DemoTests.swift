@@ -88,7 +88,8 @@ struct DemoTests {
         #expect(isStill)
         #expect(
             try eventually {
-                let clean = try runTool(["audit", "--all", "--json", "--name", "demo"], home: folder)
+                let clean = try runTool(
+                    ["audit", "--all", "--json", "--name", "demo"], home: folder)
                 return try clean.status == 0 && JSONValue.parse(clean.output)["clean"]?.bool == true
             })
         try spoilBar(folder)

@@ -133,7 +133,8 @@ struct RepairToolTests {
     @Test("it waits until the output of the request is out, and says how many versions came of it")
     func waits() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "repair_b")
-        let nobody = try runRepair(["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
+        let nobody = try runRepair(
+            ["AAPL", "--yes", "--wait", "--timeout", "1"] + Self.times, on: bench)
         #expect(nobody.code == .temporary && nobody.output.contains("not worked on yet"))
         let done = try answered("repair_c", bars: 1, refused: nil)
         #expect(done.code == .success && done.json["state"]?.string == "repaired")

@@ -45,7 +45,8 @@ struct SetupTests {
         #expect(bars["stream"]?.string == "MD_BARS" && bars["outcome"]?.string == "left")
         #expect(bars["bytes_max"]?.int == 4 << 20 && bars["bytes_wanted"]?.int == 1 << 20)
         #expect(
-            try runSetup(server, ["--stream-bytes", "1MiB"]).output.contains("none is made smaller"))
+            try runSetup(server, ["--stream-bytes", "1MiB"]).output.contains("none is made smaller")
+        )
     }
 
     @Test("what is there with other fixed settings is a line each, and stays as it is")

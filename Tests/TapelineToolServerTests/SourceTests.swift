@@ -113,7 +113,8 @@ struct SourceTests {
         #expect(eventually { member.held.count == 1 })
         // The gateway of the live source opens that of its delayed data, too.
         for name in ["live", "live-delayed"] {
-            #expect(reason { try runSource(bench, ["retire", name]) }?.contains("(gate-1)") == true)
+            #expect(
+                reason { try runSource(bench, ["retire", name]) }?.contains("(gate-1)") == true)
             #expect(try headers(bench, name).allSatisfy { $0?.retiresSource == false })
         }
         let lines = try runSource(bench, ["list"]).output.split(separator: "\n").dropFirst()

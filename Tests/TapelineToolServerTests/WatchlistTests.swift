@@ -177,7 +177,8 @@ struct WatchlistTests {
         let report = try Self.report()
         #expect(report.sameLetters(as: small) == spy && report.sameLetters(as: spy) == nil)
         #expect(
-            try runWatchlist(bench, ["remove", "QQQ", "AMD", "--note", "too quiet", "--json"]).output
+            try runWatchlist(bench, ["remove", "QQQ", "AMD", "--note", "too quiet", "--json"])
+                .output
                 == #"{"source":"ibkr","symbols":[{"symbol":"QQQ","outcome":"removed"},"#
                 + #"{"symbol":"AMD","outcome":"removed"}]}"# + "\n")
         let list = try store.read().value

@@ -18,7 +18,8 @@ struct CommitFaultTests {
         let rival = try faults.rival()
         try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
-        try #require(try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
+        try #require(
+            try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         killed.kill()
         rival.close()
         try faults.stopAndAudit(try WriterProcess(faults.bench))

@@ -132,7 +132,8 @@ struct OutageFaultTests {
         try rival.script("SET deadlock_timeout = '1h'")
         try rival.script("BEGIN; LOCK TABLE quote_rows")
         try faults.publish()
-        try #require(try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
+        try #require(
+            try faults.hasSession("wait_event_type = 'Lock' AND query ~ 'COPY quote_rows'"))
         try rival.script("LOCK TABLE trade_rows", timeout: .seconds(60))
         try #require(notices(writer))
         #expect(writer.log.contains("40P01"), "\(writer.log)")

@@ -118,7 +118,8 @@ struct CommandArguments {
 
     // MARK: options
 
-    /// Returns the case that the verb names. Words that are no verb of the page were refused before.
+    /// Returns the case that the verb names. Words that are no verb of the page were refused
+    /// before.
     func verbCase<Verb: RawRepresentable>() throws(ToolError) -> Verb
     where Verb.RawValue == String {
         guard let known = Verb(rawValue: verb) else { throw notTaken(verb) }

@@ -34,7 +34,8 @@ public struct ServiceEvent: Sendable {
     }
 
     /// Returns the event with a counter that it increases by one. For docs/metrics.md, `help` says
-    /// what one of it means, `advice` what a person does when it moves, and `by` what its labels are.
+    /// what one of it means, `advice` what a person does when it moves, and `by` what its labels
+    /// are.
     public func counting(
         _ name: String, _ help: String, _ advice: String = "", by: String = "",
         labels: [(String, String)] = []

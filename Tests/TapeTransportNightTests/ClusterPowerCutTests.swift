@@ -30,7 +30,7 @@ struct ClusterPowerCutTests {
             #expect(rig.publishPackets(1, lane: 0))
             #expect(rig.run { rig.hasTakenAll(0) })
         }
-        rig.auditOnce(0)
+        rig.expectTakenOnce(0)
         #expect(rig.log.count("\"tape.rolled_back\"") == 0)
         withExtendedLifetime(disk) {}
     }

@@ -283,7 +283,7 @@ extension FaultWorld {
             run(seconds: 2)
             isReading = true
             read(1)
-            (queue, isMute) = ([], true)
+            (underWay, isMute) = ([], true)
             for _ in 0..<99 { step() }
             kill()
             isMute = false

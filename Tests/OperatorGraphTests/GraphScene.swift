@@ -26,7 +26,7 @@ struct GraphScene {
 
     /// Returns the keys of the published bars.
     @discardableResult
-    mutating func advance(to: Double) throws -> [String] {
+    mutating func advance(to watermark: Double) throws -> [String] {
         tape.seal(watermark: watermark)
         var output = machine.run(Array(tape.packets[seen...]))
         seen = tape.packets.count

@@ -178,7 +178,7 @@ import Testing
         #expect(rig.raise(50).isEmpty && rig.lane.isFenced)
         let highest = try LaneRig(openAt: 10)
         _ = highest.raise(PublisherLane.floorMax, aboveEpoch: PublisherLane.floorMax)
-        let lost = highest.handle(.lastRead(highest.standing)).lost?.ordinals
+        let lost = highest.handle(.lastRead(highest.storedMarker)).lost?.ordinals
         #expect(lost == 1...(PublisherLane.floorMax - 1))
     }
 }

@@ -89,7 +89,7 @@ import Testing
     func leaves() throws {
         let missing = try rig()
         missing.lane.share()
-        #expect(missing.shared(21, at: 101) == .ignore)
+        #expect(missing.deliverShared(21, at: 101) == .ignore)
         #expect(
             missing.effects == [.doubted(.missingOrdinals(expected: 11, found: 21)), .readStream])
         #expect(missing.lane.position?.sequence == 50)
@@ -104,9 +104,9 @@ import Testing
         let new = try rig()
         new.lane.share()
         #expect(
-            new.shared(new.header(1, source: SourceName("other")), at: 101) == .ignore)
+            new.deliverShared(new.header(1, source: SourceName("other")), at: 101) == .ignore)
         #expect(new.effects == [.readStream], "no doubt")
-        #expect(new.shared(11, at: 102) == .ignore)
+        #expect(new.deliverShared(11, at: 102) == .ignore)
 
         let cut = try rig()
         cut.lane.share()

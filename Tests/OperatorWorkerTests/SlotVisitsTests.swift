@@ -40,6 +40,20 @@ struct SlotVisitsTests {
         #expect(visits.due == [1])
     }
 
+    @Test("the worker may wait until a visit is due, and not at all when something changed")
+    func wait() {
+        var visits = visits(2)
+        #expect(visits.wait(now: .at(0)) == .nanoseconds(SlotVisits.nanosecondsMax))
+        let later = MonotonicTime.at(0) + SlotVisits.nanosecondsMax
+        #expect(visits.wait(now: later + -7) == .nanoseconds(7))
+        #expect(visits.wait(now: later + 7) == .zero)
+        visits.change(1)
+        #expect(visits.wait(now: .at(0)) == .zero)
+        visits.begin(now: later)
+        visits.changeAll()
+        #expect(visits.wait(now: later) == .zero)
+    }
+
     @Test("without changes all slots are visited after the longest time, and on demand")
     func deadlines() {
         var visits = visits(2)

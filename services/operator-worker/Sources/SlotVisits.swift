@@ -4,9 +4,9 @@ import Primitives
 /// time to time all of them, because deadlines pass without an event. A turn then costs what has
 /// changed, and not what the worker owns.
 struct SlotVisits {
-    /// The longest time between two visits of a slot. Its deadlines are noticed late by at most
-    /// this and one wait of the loop.
-    static let nanosecondsMax: Int64 = 20_000_000
+    /// The longest time between two visits of a slot, by which its deadlines are noticed late at
+    /// most. It is the longest wait of a quiet worker, too.
+    static let nanosecondsMax: Int64 = 50_000_000
 
     /// The slots that the present turn visits, each once.
     private(set) var due: [Int] = []
@@ -32,6 +32,11 @@ struct SlotVisits {
 
     /// Returns whether a turn has anything to visit.
     func isDue(now: MonotonicTime) -> Bool { !changed.isEmpty || now >= allAt }
+
+    /// Returns how long a visit is not due, unless something changes.
+    func wait(now: MonotonicTime) -> Duration {
+        changed.isEmpty ? max(.zero, allAt.duration(since: now)) : .zero
+    }
 
     /// Begins a turn. Changes during the turn are visited in the next one.
     mutating func begin(now: MonotonicTime) {

@@ -24,10 +24,8 @@ final class Worker {
     /// The maximum number of messages that one turn of the loop takes, so that many messages do not
     /// delay orders and deadlines. The rest waits for the next turn.
     private static let eventsPerTurn = 256
-    /// The maximum wait for messages of NATS. Messages of other threads do not end this wait, so
-    /// orders and answers may come late by it. The second one is used while partitions are taken or
-    /// handed over.
-    private static let waitMax = Duration.milliseconds(5)
+    /// The maximum wait while partitions are taken or handed over. Otherwise the loop waits until
+    /// the next visit is due.
     private static let waitMaxMoving = Duration.milliseconds(1)
 
     let settings: OperatorSettings
@@ -126,6 +124,9 @@ final class Worker {
         readers = try TapeReaders(client, group: "operator", mailbox: mailbox)
         checkpoints = try CheckpointThreads(
             client, settings: settings, telemetry: context.telemetry, mailbox: mailbox)
+        // Orders, answers and the end of the service need not wait for a message of the tape.
+        try mailbox.wakeByMessages(client)
+        context.shutdown.onRequest { _ = mailbox.send(.wake) }
         mailbox.show(in: context.telemetry.metrics, as: "worker")
         for partition in partitions { add(partition) }
         addRepairReaders()
@@ -169,7 +170,7 @@ final class Worker {
                 member.leave()
             }
             let isMoving = slots.contains(where: \.isMoving) || leavesUntil != nil
-            let timeout = isMoving ? Self.waitMaxMoving : Self.waitMax
+            let timeout = isMoving ? Self.waitMaxMoving : visits.wait(now: now)
             let received = mailbox.receive(
                 into: &events, max: Self.eventsPerTurn, timeout: timeout)
             if isMoving { visits.changeAll() }

@@ -21,10 +21,11 @@ import TapeTransport
 final class Intake {
     /// The most events of one turn, so that many packets do not delay orders and reports.
     private static let eventsPerTurn = 64
-    /// The longest wait for an event in one turn.
-    private static let waitMax = Duration.milliseconds(20)
-    /// The wait while an order, a view of a worker, or room in a queue is expected soon: none of
-    /// them ends a wait in the mailbox before its time.
+    /// The longest wait for an event in one turn. It bounds how late deadlines are noticed, and
+    /// views of workers that are not expected.
+    private static let waitNanosecondsMax: Int64 = 50_000_000
+    /// The wait while a view of a worker, or room in a queue, is expected soon: a view does not end
+    /// a wait in the mailbox before its time.
     private static let waitBusy = Duration.milliseconds(1)
 
     let client: TapeClient
@@ -101,6 +102,7 @@ final class Intake {
         client.notify(mailbox)
         readers = try TapeReaders(
             client, group: "writer", mailbox: mailbox, takesDamaged: true)
+        try mailbox.wakeByMessages(client)
         mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }
         if hotQueue != nil { addTails() }
@@ -163,8 +165,9 @@ final class Intake {
     }
 
     private var wait: Duration {
-        workers.contains { $0.isHeld } || clock.monotonic() < busyUntil
-            ? Self.waitBusy : Self.waitMax
+        let now = clock.monotonic()
+        guard !workers.contains(where: \.isHeld), now >= busyUntil else { return Self.waitBusy }
+        return .nanoseconds(Self.waitNanosecondsMax)
     }
 
     /// Handles the events of one turn, and empties the list.

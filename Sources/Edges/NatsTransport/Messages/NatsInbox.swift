@@ -40,8 +40,10 @@ package final class NatsInbox: Sendable {
         into messages: inout [NatsMessage], max: Int, timeout: Duration
     ) -> Outcome {
         var outcome = Outcome()
-        // For less than a millisecond libnats does not wait at all, which would make a busy loop.
-        var milliseconds = timeout <= .zero ? 0 : timeout.natsMilliseconds
+        // Rounded up: a wait that ends before its time is followed by another one, and for less
+        // than a millisecond libnats does not wait at all.
+        var milliseconds =
+            timeout <= .zero ? 0 : (timeout + .nanoseconds(999_999)).natsMilliseconds
         while outcome.received < max {
             let (status, message) = handle.next(milliseconds: milliseconds)
             milliseconds = 0

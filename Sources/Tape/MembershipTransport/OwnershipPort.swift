@@ -13,6 +13,10 @@ package final class OwnershipPort: Sendable {
     package let partitions: Set<Partition>
     private let orders: Mailbox<OwnershipOrder>
     private let answers: Mailbox<OwnershipAnswer>
+    /// Whether orders, or answers, may wait. Threads look for them in each turn, and there are
+    /// nearly always none, so that must not need a lock.
+    private let hasOrders = Atomic<Bool>(false)
+    private let hasAnswers = Atomic<Bool>(false)
     /// Wakes the data plane's thread.
     private let wake: @Sendable () -> Void
     /// Wakes the membership's thread; `nil` when there is none.
@@ -49,6 +53,7 @@ package final class OwnershipPort: Sendable {
 
     /// Appends the orders that came since the last call.
     package func take(into buffer: inout [OwnershipOrder]) {
+        guard hasOrders.exchange(false, ordering: .acquiring) else { return }
         _ = orders.receive(into: &buffer, max: orders.capacity, timeout: .zero)
     }
 
@@ -57,6 +62,7 @@ package final class OwnershipPort: Sendable {
     @discardableResult
     package func answer(_ answer: OwnershipAnswer) -> Bool {
         let isSent = answers.send(answer)
+        hasAnswers.store(true, ordering: .releasing)
         wakeMembership.withLock { $0 }?()
         return isSent
     }
@@ -79,6 +85,7 @@ package final class OwnershipPort: Sendable {
     /// send it again later.
     package func send(_ order: OwnershipOrder) -> Bool {
         let isSent = orders.send(order)
+        hasOrders.store(true, ordering: .releasing)
         wake()
         return isSent
     }
@@ -90,6 +97,7 @@ package final class OwnershipPort: Sendable {
 
     /// Appends the answers of the data plane since the last call.
     package func takeAnswers(into buffer: inout [OwnershipAnswer]) {
+        guard hasAnswers.exchange(false, ordering: .acquiring) else { return }
         _ = answers.receive(into: &buffer, max: answers.capacity, timeout: .zero)
     }
 

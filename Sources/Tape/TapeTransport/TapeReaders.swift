@@ -69,7 +69,7 @@ package final class TapeReaders {
 
     private static let heartbeatStatus = 100
     /// The shortest time between two checks of the deadlines, which are of 50 ms and more.
-    private static let checkNanoseconds: Int64 = 10_000_000
+    private static let checkNanoseconds: Int64 = 25_000_000
 
     let client: TapeClient
     private let mailbox: TapeMailbox
@@ -316,7 +316,7 @@ package final class TapeReaders {
     }
 
     /// Handles retries and stalls that are due. It may be called at any rate: deadlines are checked
-    /// every 10 milliseconds. Call it when all received messages are handled.
+    /// every 25 milliseconds. Call it when all received messages are handled.
     package func timePassed() {
         let now = clock.monotonic()
         guard now >= checkAt else { return }

@@ -33,8 +33,9 @@ final class FutureLetters: Sendable {
     static let queueMax = 16_384
     /// The maximum of letters that are stored together.
     private static let batchMax = 256
-    /// The longest wait for ticks, so that files are delivered while none come.
-    private static let pause = Duration.milliseconds(100)
+    /// The longest wait for ticks, between two beats. A tick ends it, and so does the end of the
+    /// service.
+    private static let pause = Duration.seconds(5)
     /// How long the thread may take to store the waiting ticks when the service ends.
     private static let endTimeout = Duration.seconds(3)
 
@@ -110,8 +111,9 @@ final class FutureLetters: Sendable {
         // The last problem with these files, so that each is reported once.
         var reported = ""
         var batch: [Refused] = []
-        while queue.receive(into: &batch, max: Self.batchMax, timeout: Self.pause) > 0
-            || !queue.isClosed
+        while queue.receive(
+            into: &batch, max: Self.batchMax,
+            timeout: min(Self.pause, clock.remaining(until: courierAt))) > 0 || !queue.isClosed
         {
             beat.beat(before: ThreadWatch.systemTime)
             keep(batch)

@@ -96,8 +96,11 @@ struct Outflow {
     /// come.
     var isAtRest: Bool { !isSpooling && publisher.isIdle }
 
-    /// When the next watermark for readers of partitions without ticks is due.
-    var watermarkDueAt: MonotonicTime { watermarks.dueAt(publisher) }
+    /// Returns when the next watermark for readers of partitions without ticks is due. `provider`
+    /// is the source's watermark.
+    func watermarkDueAt(_ provider: Timestamp, now: MonotonicTime) -> MonotonicTime {
+        watermarks.dueAt(provider, now: now)
+    }
 
     /// Publishes the collected ticks of the lanes that are due, have no packet in flight and are
     /// not spooled. With `isUrgent` ticks wait for no others.

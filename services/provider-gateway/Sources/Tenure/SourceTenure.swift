@@ -168,7 +168,8 @@ final class SourceTenure {
             return
         }
         if !blocked, isAtRest {
-            let until = min(reportedAt + Self.reportNanoseconds, outflow.watermarkDueAt)
+            let watermarkAt = outflow.watermarkDueAt(inflow.watermark(), now: now)
+            let until = min(reportedAt + Self.reportNanoseconds, watermarkAt)
             // A watermark that is due has to wait while the gateway may not publish.
             return parts.ownership.wait(max(Self.busyWaitMax, until.duration(since: now)))
         }

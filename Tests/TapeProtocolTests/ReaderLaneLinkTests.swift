@@ -92,6 +92,25 @@ extension ReaderLaneTests {
         #expect(!rig.lane.pullsAreLarge)
     }
 
+    @Test("of the open pulls one asks for heartbeats, whichever of them ends")
+    func heartbeatsAsked() throws {
+        let rig = try ReaderRig.proven()
+        func asking() -> [UInt64] { (1...9).filter { rig.lane.asksForHeartbeats(pull: $0) } }
+        #expect(asking() == [1])
+        _ = rig.status(408, "Request Timeout", pull: 2)
+        #expect(asking() == [1])
+        _ = rig.status(408, "Request Timeout", pull: 1)
+        #expect(asking() == [4])
+        _ = rig.status(408, "Request Timeout", pull: 4)
+        #expect(asking() == [5])
+        // One large pull takes the place of two.
+        let size = "Message Size Exceeds MaxBytes"
+        for pull in [3, 5, 6] as [UInt64] { _ = rig.status(409, size, pull: pull) }
+        #expect(rig.lane.pullsAreLarge)
+        _ = rig.status(409, size, pull: 7)
+        #expect(asking() == [8])
+    }
+
     @Test("a heartbeat is only a sign of life")
     func heartbeat() throws {
         let rig = try ReaderRig.proven()

@@ -148,7 +148,7 @@ struct SimulatedReader {
                 consumers[index].nextSequence = message.sequence + 1
                 consumers[index].delivered += 1
                 consumers[index].pulls[0].remaining -= 1
-                consumers[index].pulls[0].beat = step + 10
+                if pull.beat < Int.max { consumers[index].pulls[0].beat = step + 10 }
                 let delivery = ReaderLane.Delivery(
                     consumerNumber: consumers[index].consumerNumber, sequence: message.sequence,
                     consumerSequence: consumers[index].delivered)
@@ -235,8 +235,9 @@ struct SimulatedReader {
                         $0.consumerNumber == consumerNumber
                     })
                 else { continue }
+                let beat = lane.asksForHeartbeats(pull: number) ? step + 10 : Int.max
                 consumers[consumer].pulls.append(
-                    (number, ReaderLane.pullMessages, step + 300, step + 10))
+                    (number, ReaderLane.pullMessages, step + 300, beat))
             case .doubted(let doubt): doubts[doubt.label, default: 0] += 1
             case .hole(_, let ordinals): holes.append(ordinals)
             case .stopped(let problem): self.problem = problem

@@ -50,6 +50,14 @@ extension ReaderLane {
         var number: UInt64
         /// How many messages it may still bring.
         var remaining: Int
+        /// Whether the server sends heartbeats for it while there is no message.
+        var hasHeartbeats: Bool
+    }
+
+    /// Returns whether an open pull asks for heartbeats. One at a time does, because the server
+    /// sends them for each pull that does.
+    package func asksForHeartbeats(pull number: UInt64) -> Bool {
+        pulls.contains { $0.number == number && $0.hasHeartbeats }
     }
 
     /// What a 409 says that ends one pull but not the consumer.

@@ -269,7 +269,10 @@ package struct ReaderLane: Sendable {
     private mutating func fillPulls(into effects: inout [Effect]) {
         while pulls.count < (pullsAreLarge ? 1 : Self.pullsMax) {
             pullNumber += 1
-            pulls.append(Pull(number: pullNumber, remaining: Self.pullMessages))
+            pulls.append(
+                Pull(
+                    number: pullNumber, remaining: Self.pullMessages,
+                    hasHeartbeats: !pulls.contains(where: \.hasHeartbeats)))
             effects.append(.pull(consumerNumber: consumerNumber, number: pullNumber))
         }
     }

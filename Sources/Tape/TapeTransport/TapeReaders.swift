@@ -428,13 +428,14 @@ package final class TapeReaders {
     private func pull(_ reader: Int, _ consumerNumber: UInt64, _ number: UInt64) {
         let usual = readers[reader].share == nil ? pullBytes : ReaderLane.pullBytes
         let isLarge = readers[reader].machine.pullsAreLarge
+        let hasHeartbeats = readers[reader].machine.asksForHeartbeats(pull: number)
         do throws(NatsError) {
             try client.jetStream.pull(
                 stream: readers[reader].input.stream, consumer: consumer(reader, consumerNumber),
                 batch: ReaderLane.pullMessages,
                 bytesMax: isLarge ? max(usual, ReaderLane.largePullBytes) : usual,
                 expires: .seconds(ReaderLane.pullExpirySeconds),
-                idleHeartbeat: .seconds(ReaderLane.heartbeatSeconds),
+                idleHeartbeat: hasHeartbeats ? .seconds(ReaderLane.heartbeatSeconds) : .zero,
                 replyTo: "\(inbox).\(reader).\(consumerNumber).\(number)")
         } catch {
             // Without pulls nothing comes, so the lane stalls and makes the consumer again.

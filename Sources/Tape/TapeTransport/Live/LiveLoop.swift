@@ -11,10 +11,12 @@ final class LiveLoop {
     static let closeTimeout = Duration.seconds(3)
     private static let flushTimeout = Duration.milliseconds(500)
     private static let packetsPerTurn = 64
-    private static let waitMax = Duration.milliseconds(100)
+    private static let waitMax = Duration.milliseconds(250)
     /// The pause between two turns, unless more packets wait. What comes within it is written
-    /// together, because each write costs as much as encoding many messages.
+    /// together, because each write costs as much as encoding many messages. While nobody hears
+    /// anything, there are only questions, and those who begin to hear wait this much longer.
     private static let gatherTime = Duration.milliseconds(20)
+    private static let gatherTimeUnheard = Duration.milliseconds(200)
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
 
@@ -73,18 +75,25 @@ final class LiveLoop {
             beat.beat()
             connectIfDue()
             queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
-            hear()
             packets.removeAll(keepingCapacity: true)
             queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
+            // After the wait, so that what comes in a new round is asked about.
+            hear()
             for packet in packets { send(packet) }
             metrics.packets.set(Double(queue.count))
             noticeRefusals()
             if queue.isClosed, packets.isEmpty { break }
             if !packets.isEmpty, packets.count < Self.packetsPerTurn {
-                queue.gather(for: Self.gatherTime)
+                queue.gather(for: gatherTime(after: packets))
             }
         }
         close()
+    }
+
+    /// Ticks of nodes do not wait long: there is room for few, and partitions may wait for it.
+    private func gatherTime(after packets: [LiveQueue.Packet]) -> Duration {
+        encoder.hearing.heard == 0 && !packets.contains { $0.nodeTicks > 0 }
+            ? Self.gatherTimeUnheard : Self.gatherTime
     }
 
     // MARK: the link

@@ -36,6 +36,19 @@ import Testing
         #expect(later.duration(since: earlier) == .nanoseconds(distance))
     }
 
+    @Test(
+        "the next moment of an interval is later, and at most the interval later",
+        arguments: [
+            (0, 10, 10), (1, 10, 10), (9, 10, 10), (10, 10, 20), (-1, 10, 0), (-10, 10, 0),
+            (-11, 10, -10), (Int64.max - 1, 10, Int64.max), (Int64.max, 10, Int64.max),
+            (Int64.min, 10, Int64.min + 8), (7, 1, 8),
+        ] as [(Int64, Int64, Int64)])
+    func repeated(time: Int64, interval: Int64, next: Int64) {
+        #expect(
+            MonotonicTime(nanoseconds: time).next(every: interval)
+                == MonotonicTime(nanoseconds: next))
+    }
+
     @Test("the distant past is past after any span, and never is after every moment")
     func ends() {
         let boot = MonotonicTime(nanoseconds: 0)

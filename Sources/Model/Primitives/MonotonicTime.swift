@@ -56,6 +56,16 @@ public struct MonotonicTime: Hashable, Comparable, Sendable, BitwiseCopyable {
         return later < earlier ? Int64.min : Int64.max
     }
 
+    /// Returns the first later moment that is a multiple of this many nanoseconds after the clock's
+    /// start. The processes of a machine share the clock. Work that is repeated at such moments is
+    /// due in all of them together, so that they and their servers wake up once for all of it.
+    @inlinable
+    public func next(every nanoseconds: Int64) -> MonotonicTime {
+        precondition(nanoseconds > 0, "an interval is a time, not \(nanoseconds)")
+        let rest = self.nanoseconds % nanoseconds
+        return self + (rest < 0 ? -rest : nanoseconds - rest)
+    }
+
     @inlinable
     public func advanced(by span: Duration) -> MonotonicTime { self + span.clampedNanoseconds }
 

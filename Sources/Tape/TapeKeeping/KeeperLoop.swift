@@ -197,8 +197,11 @@ final class KeeperLoop {
         else { return }
         let marks = PurgeMarks(bytesMax: UInt64(info.configuration.maxBytes))
         let pause = marks.nanosecondsToStart(bytes: info.bytes, max: Self.checkNanosecondsMax)
+        let now = clock.monotonic()
         streams[stream, default: KeptStream()].checkAt =
-            clock.monotonic() + max(Self.checkNanosecondsMin, pause)
+            pause < Self.checkNanosecondsMax
+            ? now + max(Self.checkNanosecondsMin, pause)
+            : now.next(every: Self.checkNanosecondsMax)
         shared.report.withLock { report in
             report.streams[stream, default: KeeperReport.Stream()].bytes = info.bytes
             report.streams[stream]?.marks = marks

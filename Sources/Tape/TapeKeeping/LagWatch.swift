@@ -10,7 +10,7 @@ package import TapeTransport
 /// Computes each registered group's lag once a second, whether or not a process of the group is
 /// alive. Every gateway does so, on a separate thread.
 package final class LagWatch: Sendable {
-    private static let interval = Duration.seconds(1)
+    private static let intervalNanoseconds: Int64 = 1_000_000_000
     private static let callTimeout = Duration.seconds(1)
     private static let eventsMax = 16
 
@@ -30,13 +30,15 @@ package final class LagWatch: Sendable {
             let beat = client.threads.thread("group-lag", within: ThreadWatch.callLimit)
             defer { beat.retire() }
             var loop = LagLoop(client.calling(beat), positions: positions, heads: heads)
+            let clock = SystemClock()
             var events: [TapeEvent] = []
             while !mailbox.isClosed {
                 beat.beat()
                 let seen = loop.turn()
                 shared.seen.withLock { $0 = seen }
+                let next = clock.monotonic().next(every: Self.intervalNanoseconds)
                 _ = mailbox.receive(
-                    into: &events, max: Self.eventsMax, timeout: Self.interval)
+                    into: &events, max: Self.eventsMax, timeout: clock.remaining(until: next))
                 events.removeAll(keepingCapacity: true)
             }
         }

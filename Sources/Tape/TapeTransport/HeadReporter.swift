@@ -28,7 +28,7 @@ package final class HeadReporter: Sendable {
     /// that cannot be sent is not sent later, because the next second brings the next one.
     package func report(now: MonotonicTime, _ heads: () -> [TapeHead]) {
         let isDue = reportedAt.withLock { reportedAt in
-            guard now >= reportedAt + Self.intervalNanoseconds else {
+            guard now >= reportedAt.next(every: Self.intervalNanoseconds) else {
                 return false
             }
             reportedAt = now

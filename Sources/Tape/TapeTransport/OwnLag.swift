@@ -59,7 +59,7 @@ package final class OwnLag: Sendable {
     /// Call this often; it calls `owned` only when a report is due.
     package func report(now: MonotonicTime, _ owned: () -> [Share]) {
         let reportedAt = state.withLock { $0.reportedAt }
-        guard now >= reportedAt + Self.intervalNanoseconds else {
+        guard now >= reportedAt.next(every: Self.intervalNanoseconds) else {
             return
         }
         let (shares, store) = (owned(), heads.store)

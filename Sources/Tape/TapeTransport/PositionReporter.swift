@@ -61,7 +61,7 @@ package final class PositionReporter: Sendable {
     /// Call this often; it calls `positions` only when a report is due.
     package func report(now: MonotonicTime, _ positions: () -> [ReaderPosition]) {
         let isDue = sender.last.withLock {
-            now >= $0.at + Self.intervalNanoseconds
+            now >= $0.at.next(every: Self.intervalNanoseconds)
         }
         guard isDue else { return }
         let messages = PositionMessage.messages(group: group, positions())

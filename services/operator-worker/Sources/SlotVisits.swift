@@ -42,7 +42,7 @@ struct SlotVisits {
     mutating func begin(now: MonotonicTime) {
         due.removeAll(keepingCapacity: true)
         if now >= allAt {
-            allAt = now + Self.nanosecondsMax
+            allAt = now.next(every: Self.nanosecondsMax)
             due.append(contentsOf: isChanged.indices)
         } else {
             due.append(contentsOf: changed)

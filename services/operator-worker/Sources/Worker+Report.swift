@@ -49,7 +49,7 @@ extension Worker {
     /// Reports what is due. The loop calls it in each turn.
     func reportState() {
         let now = clock.monotonic()
-        guard now >= reportedAt + Self.reportNanoseconds else { return }
+        guard now >= reportedAt.next(every: Self.reportNanoseconds) else { return }
         reportedAt = now
         var lines: [OperatorReport.Line] = []
         for slot in slots {

@@ -50,7 +50,7 @@ extension Intake {
     /// closes those whose readers have been there again for a while.
     func feedHotState() {
         let now = clock.monotonic()
-        guard let hotQueue, now >= fedAt + Self.feedNanoseconds else { return }
+        guard let hotQueue, now >= fedAt.next(every: Self.feedNanoseconds) else { return }
         fedAt = now
         for input in inputs.indices where slots[input / 2].tenure != nil {
             let order = inputs[input].feed.follow(

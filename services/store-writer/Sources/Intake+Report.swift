@@ -18,7 +18,7 @@ extension Intake {
     /// and the positions for gateways.
     func reportState() {
         let now = clock.monotonic()
-        guard now >= reportedAt + Self.reportNanoseconds else { return }
+        guard now >= reportedAt.next(every: Self.reportNanoseconds) else { return }
         reportedAt = now
         var lines: [WriterReport.Line] = []
         for index in inputs.indices where inputs[index].stored != nil {

@@ -167,7 +167,7 @@ final class Intake {
     private var wait: Duration {
         let now = clock.monotonic()
         guard !workers.contains(where: \.isHeld), now >= busyUntil else { return Self.waitBusy }
-        return .nanoseconds(Self.waitNanosecondsMax)
+        return now.next(every: Self.waitNanosecondsMax).duration(since: now)
     }
 
     /// Handles the events of one turn, and empties the list.

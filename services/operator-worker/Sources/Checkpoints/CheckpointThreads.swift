@@ -87,7 +87,7 @@ final class CheckpointThreads: Sendable {
             beat.beat()
             let now = clock.monotonic()
             if now >= requestsAt {
-                requestsAt = now + CheckpointTimes.requestsNanoseconds
+                requestsAt = now.next(every: CheckpointTimes.requestsNanoseconds)
                 if let answer = responder.requests() { send(answer, mailbox) }
             }
             batch.removeAll(keepingCapacity: true)

@@ -14,7 +14,7 @@ import YAMLFile
 /// mistakes change nothing, and while the watchlist cannot be read, its last state holds.
 final class WantedInstruments: Sendable {
     /// How often the watchlist is read, and a changed report is stored.
-    private static let interval = Duration.seconds(1)
+    private static let intervalNanoseconds: Int64 = 1_000_000_000
     /// How often a report is stored that has not changed.
     private static let reportNanoseconds: Int64 = 60_000_000_000
     /// How long the thread may take to end.
@@ -182,7 +182,9 @@ final class WantedInstruments: Sendable {
         var last: WatchlistReport?
         while true {
             beat.beat()
-            let count = requests.receive(into: &requested, max: 1, timeout: Self.interval)
+            let next = clock.monotonic().next(every: Self.intervalNanoseconds)
+            let count = requests.receive(
+                into: &requested, max: 1, timeout: clock.remaining(until: next))
             if count == 0, requests.isClosed { return }
             if count > 0, let lists = settings.instrumentLists {
                 beat.beat(before: ThreadWatch.systemTime)

@@ -106,6 +106,9 @@ struct DeskPackageTests {
         try expectPassed(["past", url])
     }
 
+    @Test("what a server sends of rows becomes columns, and no bytes make it touch other memory")
+    func rows() throws { try expectPassed(["rows", "\(Seeds.one())"]) }
+
     @Test("a reading that fails in its middle raises its exception, and nothing stays of streams")
     func streams() throws {
         try expectPassed(["streams"])

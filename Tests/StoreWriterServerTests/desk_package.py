@@ -5,6 +5,7 @@
     desk_package.py past URL                       the database of desk/history.sql
     desk_package.py recording FILE TORN_FILE       the same ticks in a recording and in POSTGRES_*
     desk_package.py streams                        readings that fail in their middle, or are dropped
+    desk_package.py rows SEED                      what a server sends of rows, and wrong bytes
 
 DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one."""
 
@@ -16,7 +17,7 @@ import re
 import sys
 import threading
 
-from desk import checks
+from desk import checks, copies
 from desk.books import books as order_books
 from desk.checks import DAY, UTC, check, equal, raises
 from desk.known import known
@@ -384,6 +385,7 @@ def database(url):
         session.execute("SET TimeZone = 'UTC'")
         desk = tapeline.connect(url)
         values(desk, session)
+        copies.stored(url)
         holes(desk)
         books(desk)
         bars(desk, session)
@@ -509,6 +511,7 @@ if __name__ == "__main__":
     import desk_exports
 
     sys.path.insert(0, PACKAGE)
-    parts = {"database": database, "nautilus": nautilus, "past": past, "recording": recording, "streams": streams}
+    parts = {"database": database, "nautilus": nautilus, "past": past, "recording": recording,
+             "rows": copies.rows, "streams": streams}
     parts[sys.argv[1]](*sys.argv[2:])
     print(f"{checks.count} checks passed")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # transport.sh [FOLDER]: makes what the Python package has of C, in FOLDER, which is .build/python/transport
 # if not given: libtapeline_transport.so, which fetches packets of the tape (Sources/Desk/transport), and
-# libtapeline_arrow.so, which owns what is handed to other packages (Sources/Desk/arrow) and needs only
-# the C library.
+# libtapeline_arrow.so, which makes columns of rows of a database, owns what is handed to other packages
+# (Sources/Desk/arrow), and needs only the C library.
 #
 # libnats and what Debian has beside it are copied there, too, and found there first. OpenSSL is not:
 # it is the system's, so that its security updates count.
@@ -26,11 +26,11 @@ library() { # library NAME LIBRARY-TO-LINK...: makes libtapeline_NAME.so of the 
         "$source"/*.c "$@" -Wl,--as-needed -Wl,-soname,"libtapeline_$name.so" \
         -Wl,--version-script="$work/exports.map" -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -s
 
-    # What programs see of it is what the header declares.
+    # What programs see of it is what its headers declare.
     visible=$(nm --dynamic --defined-only "$file" | awk '$2 == "T" { print $3 }' | sort)
-    declared=$(grep -ohP '\btapeline_[a-z_]+(?=\()' "$source/tapeline_$name.h" | sort -u)
+    declared=$(grep -ohP '\btapeline_[a-z_]+(?=\()' "$source"/*.h | sort -u)
     [ "$visible" = "$declared" ] ||
-        die "libtapeline_$name.so does not show what its header declares: $(
+        die "libtapeline_$name.so does not show what its headers declare: $(
             diff <(printf '%s\n' "$visible") <(printf '%s\n' "$declared") | head -5
         )"
 }

@@ -19,7 +19,7 @@
 
 #include "../../C/CDecoder/arrow.h"
 
-#define TAPELINE_ARROW_INTERFACE 1
+#define TAPELINE_ARROW_INTERFACE 2
 
 /* The bytes that a structure gets. `bytes` NULL: it has no such buffer. */
 typedef struct tapeline_arrow_bytes {

@@ -78,7 +78,7 @@ class _Bytes(ctypes.Structure):
 
 
 NAME = "libtapeline_arrow.so"
-INTERFACE = 1
+INTERFACE = 2
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "tapeline_arrow_begin": (None, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
     "tapeline_arrow_end": (None, []),
@@ -111,7 +111,7 @@ def library() -> ctypes.CDLL:
         found = ctypes.CDLL(path)
     except OSError as error:
         raise NotReachable(
-            f"no frame can be handed to another package ({error}): install the wheel of 'make wheel'"
+            f"the library of frames cannot be loaded ({error}): install the wheel of 'make wheel'"
         ) from None
     found.tapeline_arrow_interface.restype = ctypes.c_uint32
     if found.tapeline_arrow_interface() < INTERFACE:

@@ -9,10 +9,11 @@ import os
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import schema, times
-from .columns import BATCH_ROWS, Batch, Field, batch
+from . import copies, schema, times
+from .columns import BATCH_ROWS, Batch, Field
 from .coverage import Coverage, GapRecord
 from .errors import NotKnown, NotReachable, TapelineError
 from .past import Seam
@@ -24,35 +25,34 @@ if TYPE_CHECKING:
 
 _UNDEFINED = 2**63 - 1
 _MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint * 1000"
+_NARROW = {"trades": "trade_rows", "quotes": "quote_rows"}
+"""The tables below views whose exact times cost the server more than the rows themselves."""
+_NARROW_TIMES = {"event_time": "ts, ts_rest_ns", "receive_time": "receive_time, receive_rest_ns"}
 
 
-def _scaled(name: str, scale: int, kind: str) -> str:
-    whole = f"{name} * 1{'0' * scale}"
-    return f"({whole})::bigint" if kind == "fixed" else f"({whole})::numeric(50, 0)"
+@dataclass
+class Query:
+    """Rows in SQL, to which conditions and an order may be added, and how the server sends their columns."""
+
+    fields: tuple[Field, ...]
+    kinds: list[int]
+    sql: str
+    values: list[Any]
 
 
-def _tick_expression(field: Field) -> str:
-    if field.name == "known_at":
-        return _MICROSECONDS.format("known_at")
-    if field.kind == "ts":
-        return f"nullif({field.name}_ns, {_UNDEFINED})"
-    if field.name == "action":
+def _sent(field: Field, wanted: Wanted, is_narrow: bool) -> tuple[int, str]:
+    """Returns how the server sends a column, and its SQL. Nothing is computed there that can be computed here."""
+    name = field.name
+    if name == "action":
         names = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(schema.ACTIONS))
-        return f"CASE action {names} ELSE action::text END"
-    if field.name == "provider_id":
-        # 64 bits without a sign do not fit into bigint; the same bits with one do.
-        return "(provider_id - CASE WHEN provider_id >= 9223372036854775808 THEN 18446744073709551616" \
-            " ELSE 0 END)::bigint"
-    return _scaled(field.name, field.scale, field.kind) if field.kind == "fixed" else field.name
-
-
-def _bar_expression(field: Field) -> str:
-    column = {"open_time": "ts"}.get(field.name, field.name)
-    if field.kind == "ts":
-        return _MICROSECONDS.format(column)
-    if field.kind in ("fixed", "wide"):
-        return _scaled(column, field.scale, field.kind)
-    return f"{column}::bigint" if field.kind == "l" else column
+        return copies.TEXT, f"CASE action {names} ELSE action::text END"
+    if field.kind != "ts":
+        return copies.KINDS[field.kind], name
+    if wanted.kind == "bars" or name == "known_at":
+        return copies.TIME, "ts" if name == "open_time" else name
+    if is_narrow:
+        return copies.TIME_REST, _NARROW_TIMES[name]
+    return copies.NANOSECONDS, f"{name}_ns"
 
 
 def _moment(ns: int, *, up: bool = False) -> datetime.datetime:
@@ -122,7 +122,7 @@ class Snapshot:
             self._session: psycopg.Connection[Any] = _connected(driver, parameters)
             self._session.read_only = True
             self._session.isolation_level = driver.IsolationLevel.REPEATABLE_READ
-            self._session.execute("SET LOCAL TimeZone = 'UTC'")
+            self._session.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL client_encoding = 'UTF8'")
         self.namespace = namespace
 
     def __enter__(self) -> Snapshot:
@@ -164,40 +164,38 @@ class Snapshot:
         with explained():
             return self._session.execute(sql, values).fetchall()
 
-    def cursor(self, sql: str, values: Sequence[Any]) -> Any:
-        """Opens a cursor of the server, which gives rows in pieces."""
+    def batches(self, query: Query) -> Iterator[Batch]:
+        """Yields the rows of a query."""
         with explained():
-            found = self._session.cursor(name="tapeline", binary=True)
-            found.execute(sql, values)
-            return found
+            sql = _driver().ClientCursor(self._session).mogrify(query.sql, query.values)
+            yield from copies.batches(self._session, sql, query.fields, query.kinds, BATCH_ROWS)
 
 
 class Rows(Iterator[Batch]):
-    """The batches of one query. The session ends with the last one."""
+    """The batches of one query. The session ends after the last one."""
 
-    def __init__(self, snapshot: Snapshot, fields: Sequence[Field], sql: str, values: Sequence[Any]) -> None:
-        self._snapshot, self._fields = snapshot, fields
-        self._texts: dict[str, dict[str, int]] = {}
-        self._cursor = snapshot.cursor(sql, values)
-        self._next: list[Any] = self._fetch()
+    def __init__(self, snapshot: Snapshot, query: Query) -> None:
+        self._snapshot, self._batches = snapshot, snapshot.batches(query)
+        # What is wrong with the query is raised here.
+        self._first: Batch | None = self._fetch()
 
-    def _fetch(self) -> list[Any]:
+    def _fetch(self) -> Batch | None:
         if not self._snapshot.is_own:
             raise TapelineError("this reading is of the process before the fork: start another one")
-        with explained():
-            rows: list[Any] = self._cursor.fetchmany(BATCH_ROWS)
-        if not rows:
+        try:
+            found = next(self._batches, None)
+        except BaseException:
             self.close()
-        return rows
+            raise
+        if found is None:
+            self.close()
+        return found
 
     def __next__(self) -> Batch:
-        rows = self._next
-        if not rows:
+        found, self._first = self._first or self._fetch(), None
+        if found is None:
             raise StopIteration
-        self._next = self._fetch() if len(rows) == BATCH_ROWS else []
-        if not self._next:
-            self.close()
-        return batch(self._fields, rows, self._texts)
+        return found
 
     def close(self) -> None:
         """Ends the session. Twice does nothing."""
@@ -257,7 +255,7 @@ class Database:
                 check(self.coverage(wanted, snapshot))
             if wanted.as_of is not None and wanted.kind != "bars":
                 check_as_of(snapshot, wanted)
-            return Rows(snapshot, wanted.fields, *query(snapshot, wanted))
+            return Rows(snapshot, query(snapshot, wanted))
         except BaseException:
             snapshot.close()
             raise
@@ -343,12 +341,11 @@ _EFFECTIVE = """(SELECT ts, event_time_ns, receive_time, receive_time_ns, symbol
 """Trades as they count, as in the view trades_effective."""
 
 
-def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
-    """Returns the SQL of a selection, and its values."""
+def query(snapshot: Snapshot, wanted: Wanted, *, is_narrow: bool = True) -> Query:
+    """Returns the SQL of a selection. Without `is_narrow` it has the names of the views' columns."""
     is_bars = wanted.kind == "bars"
-    expression = _bar_expression if is_bars else _tick_expression
-    columns = ", ".join(f"{expression(field)} AS {field.name}" for field in wanted.fields)
-    place, values = snapshot.table(wanted.kind), list[Any]()
+    is_narrow = is_narrow and wanted.kind in _NARROW and not wanted.history and not wanted.effective
+    place, values = snapshot.table(_NARROW[wanted.kind] if is_narrow else wanted.kind), list[Any]()
     if is_bars:
         place, values = bars_place(snapshot, wanted)
     elif wanted.history:
@@ -362,11 +359,12 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
             f" AS known_at FROM (SELECT * FROM {place}) AS r LEFT JOIN LATERAL {snapshot.table('taken_at')}("
             "'ticks', r.partition, r.source, r.ordinal) k ON true) AS r"
         )
-    conditions, more = criteria(wanted)
+    conditions, more = criteria(wanted, is_narrow)
     if not is_bars and wanted.as_of is not None:
         conditions += " AND known_at <= %s"
         more = [*more, _moment(wanted.as_of)]
-    sql = f"SELECT {columns} FROM {place}{conditions}"
+    kinds, columns = zip(*(_sent(field, wanted, is_narrow) for field in wanted.fields))
+    sql = f"SELECT {', '.join(columns)} FROM {place}{conditions}"
     if wanted.whole_only:
         sql += " AND is_whole"
     if is_bars:
@@ -374,8 +372,9 @@ def query(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
     elif wanted.is_ordered:
         # At the time of the seam, trades of the past were before the live ones.
         past = "source = live_source, " if wanted.history else ""
-        sql += f' ORDER BY ts, event_time, {past}source COLLATE "C", partition, ordinal'
-    return sql, values + more
+        exact = "nullif(ts_rest_ns, -1)" if is_narrow else f"nullif(event_time_ns, {_UNDEFINED})"
+        sql += f' ORDER BY ts, {exact}, {past}source COLLATE "C", partition, ordinal'
+    return Query(wanted.fields, list(kinds), sql, values + more)
 
 
 def bars_place(snapshot: Snapshot, wanted: Wanted) -> tuple[str, list[Any]]:
@@ -420,7 +419,7 @@ def past_place(snapshot: Snapshot, name: str) -> str:
     return name
 
 
-def criteria(wanted: Wanted, time: str = "ts") -> tuple[str, list[Any]]:
+def criteria(wanted: Wanted, is_narrow: bool = False) -> tuple[str, list[Any]]:
     """Returns the WHERE clause of a selection, and its values."""
     parts, values = ["true"], list[Any]()
     source = "live_source" if wanted.history else "source"
@@ -428,13 +427,12 @@ def criteria(wanted: Wanted, time: str = "ts") -> tuple[str, list[Any]]:
         if texts:
             parts.append(f"{name} = ANY (%s)")
             values.append(list(texts))
-    exact = "event_time_ns" if wanted.kind != "bars" else None
     for limit, sign, up in ((wanted.start, ">=", False), (wanted.end, "<", True)):
         if limit is None:
             continue
-        parts.append(f"{time} {sign} %s")
+        parts.append(f"ts {sign} %s")
         values.append(_moment(limit, up=up))
-        if limit % 1_000 and exact:
-            parts.append(f"{exact} {sign} %s")
-            values.append(limit)
+        if limit % 1_000 and wanted.kind != "bars":
+            parts.append(f"(ts, ts_rest_ns) {sign} (%s, %s)" if is_narrow else f"event_time_ns {sign} %s")
+            values += [_moment(limit), limit % 1_000] if is_narrow else [limit]
     return " WHERE " + " AND ".join(parts), values

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
-from . import schema
-from .columns import BATCH_ROWS, Batch, batch
+from .columns import Batch
 from .coverage import Missing
 from .database import _UNDEFINED, Database, Rows, Snapshot, criteria, query
 from .decoder import Hole
@@ -104,19 +103,19 @@ class Ticks:
     def _opened(self) -> Rows:
         snapshot = self._database.snapshot()
         try:
-            sql, values = query(snapshot, replace(self.wanted, is_ordered=False))
+            found = query(snapshot, replace(self.wanted, is_ordered=False), is_narrow=False)
             # The columns of rows that the books name. Others came after them.
-            sql += (
+            found.sql += (
                 " AND ordinal <= (SELECT b.last FROM unnest(%s::text[], %s::int[], %s::bigint[])"
                 f" AS b (source, partition, last) WHERE b.source = {self.wanted.kind}.source"
                 f" AND b.partition = {self.wanted.kind}.partition)"
             )
-            values += self._bounds
+            found.values += self._bounds
             if self._given is not None:
-                sql += ' AND (event_time_ns, source COLLATE "C", partition, ordinal) > (%s, %s, %s, %s)'
-                values += self._given
-            sql += ' ORDER BY event_time_ns, source COLLATE "C", partition, ordinal'
-            return Rows(snapshot, self.wanted.fields, sql, values)
+                found.sql += ' AND (event_time_ns, source COLLATE "C", partition, ordinal) > (%s, %s, %s, %s)'
+                found.values += self._given
+            found.sql += ' ORDER BY event_time_ns, source COLLATE "C", partition, ordinal'
+            return Rows(snapshot, found)
         except BaseException:
             snapshot.close()
             raise
@@ -178,10 +177,10 @@ class Filling:
     def _opened(self, wanted: Wanted) -> Rows:
         hole, snapshot = self.hole, self._database.snapshot()
         try:
-            sql, values = query(snapshot, replace(wanted, is_ordered=False))
-            sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
-            values += [hole.source, hole.partition, self._last + 1, hole.last]
-            return Rows(snapshot, wanted.fields, sql, values)
+            found = query(snapshot, replace(wanted, is_ordered=False))
+            found.sql += " AND source = %s AND partition = %s AND ordinal BETWEEN %s AND %s ORDER BY ordinal"
+            found.values += [hole.source, hole.partition, self._last + 1, hole.last]
+            return Rows(snapshot, found)
         except BaseException:
             snapshot.close()
             raise
@@ -195,14 +194,10 @@ class Filling:
 
 def bars(snapshot: Snapshot, wanted: Wanted) -> tuple[list[Batch], dict[BarKey, int]]:
     """Returns the bars as they stand, and the number of the last version of each, also of void ones."""
-    sql, values = query(snapshot, wanted)
-    rows = snapshot.rows(f"{sql} LIMIT {KEPT_MAX + 1}", values)
-    check_count(len(rows), KEPT_MAX)
-    texts: dict[str, dict[str, int]] = {}
-    batches = [
-        batch(schema.BARS, rows[start : start + BATCH_ROWS], texts)
-        for start in range(0, len(rows), BATCH_ROWS)
-    ]
+    found = query(snapshot, wanted)
+    found.sql += f" LIMIT {KEPT_MAX + 1}"
+    batches = list(snapshot.batches(found))
+    check_count(sum(map(len, batches)), KEPT_MAX)
     versions: dict[BarKey, int] = {}
     for one in batches:
         keys = zip(*(one[name] for name in ("symbol", "source", "series", "open_time", "number")))

@@ -58,6 +58,12 @@ def values(desk, session):
     frame = trades.to_pandas()
     equal(frame["price"].tolist(), floats["price"].to_list())
     equal(frame["event_time"].dt.as_unit("ns").astype("int64").tolist(), [row[0] for row in expected])
+    exchanges = [row[4] for row in expected]
+    equal((frame["exchange"].tolist(), frame["exchange"].cat.categories.tolist()), (exchanges, sorted(set(exchanges))))
+    depth = desk.depth(missing="mark")
+    # A reset has no side.
+    equal(set(depth.to_pandas()["side"].dropna()), set(depth.to_polars()["side"].drop_nulls().cast(str)))
+    equal(depth.to_pandas()["side"].isna().tolist(), depth.to_polars()["side"].is_null().to_list())
     equal(trades.to_pandas(price="decimal")["price"].tolist(), [row[2] for row in expected])
     equal(trades.to_numpy()["exchange"].tolist(), [row[4] for row in expected])
     equal(sum(len(batch) for batch in trades), len(expected))

@@ -130,7 +130,10 @@ def floats(values: Sequence[int | None], of: Field | Column) -> list[float | Non
     return [None if value is None else value / power for value in values]
 
 
-def _widened(values: memoryview) -> array.array[int]:
+def _widened(values: memoryview) -> Buffer:
+    if numpy is not None:
+        low = numpy.asarray(values)
+        return numpy.stack((low, low >> 63), axis=1).tobytes()
     wide = array.array("q", bytes(16 * len(values)))
     wide[0::2] = array.array("q", values)
     wide[1::2] = array.array("q", [-1 if value < 0 else 0 for value in values])

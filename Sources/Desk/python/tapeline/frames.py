@@ -94,10 +94,17 @@ class Readable:
         mode = self._mode(price)
         fields = [field.priced(mode) for field in self.fields()]
         columns: list[list[Any]] = [[] for _ in fields]
+        texts: list[tuple[str, ...]] = [()] * len(fields)
         for batch in self.batches(mode):
             for parts, field, column in zip(columns, fields, batch.columns):
                 parts.append(_array(field, column, masked))
-        return {field.name: _whole(field, parts) for field, parts in zip(fields, columns)}
+            texts = [column.dictionary or () for column in batch.columns]
+        whole = {field.name: _whole(field, parts) for field, parts in zip(fields, columns)}
+        # A later dictionary begins with the earlier one.
+        for field, known in zip(fields, texts):
+            if field.kind == "dict":
+                whole[field.name] = _texts(whole[field.name], known, masked)
+        return whole
 
     def to_pandas(self, price: PriceType | None = None) -> pandas.DataFrame:
         """Returns a pandas DataFrame. Times have the zone of the selection, repeated text is categorical, and
@@ -108,13 +115,11 @@ class Readable:
         for name, values in self._arrays(price, masked=True).items():
             if kinds[name] == "ts":
                 found[name] = pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(self.tz)
-            elif kinds[name] == "dict":
-                found[name] = pd.Categorical(values)
             elif hasattr(values, "mask"):
                 found[name] = pd.arrays.IntegerArray(values.data, package("numpy").ma.getmaskarray(values))
             else:
                 found[name] = values
-        frame: pandas.DataFrame = pd.DataFrame(found)
+        frame: pandas.DataFrame = pd.DataFrame(found, copy=False)
         return frame
 
     # The names that Databento's client has for the same.
@@ -193,9 +198,7 @@ def _array(field: Field, column: Column, masked: bool) -> Any:
         values = np.array(column.integers(), "<i8")
         return _masked(values, column, np.iinfo("<i8").min).view("datetime64[ns]")
     if field.kind == "dict":
-        texts = np.array([*(column.dictionary or ()), None], object)
-        places = _masked(np.array(column.integers(), "<i4"), column, len(texts) - 1)
-        return texts[places]
+        return _masked(np.array(column.integers(), "<i4"), column, -1)
     if field.kind in ("u", "b"):
         return np.array(column.values(), object if field.kind == "u" or column.nulls else bool)
     if field.kind == "decimal":
@@ -206,21 +209,36 @@ def _array(field: Field, column: Column, masked: bool) -> Any:
         return np.ma.MaskedArray(
             np.array(column.integers()), ~np.frombuffer(unpacked(column.validity, column.length), bool)
         )
-    return np.array([float("nan") if value is None else value for value in column.values()], float)
+    return _masked(np.array(column.integers(), float), column, float("nan"))
+
+
+def _texts(places: Any, texts: tuple[str, ...], masked: bool) -> Any:
+    """Returns the texts of their numbers, -1 for none: of pandas as it makes a categorical of the texts, whose
+    categories are those that occur, in order."""
+    np = package("numpy")
+    if not masked:
+        return np.array([*texts, None], object)[places]
+    used = np.flatnonzero(np.bincount(places + 1, minlength=1)[1:]).tolist()
+    order = sorted(used, key=texts.__getitem__)
+    ranks = np.full(len(texts) + 1, -1, "<i4")
+    ranks[order] = range(len(order))
+    categorical = package("pandas").Categorical
+    known = categorical(np.array([texts[place] for place in order], object)).categories
+    return categorical.from_codes(ranks[places], categories=known)
 
 
 def _decimal(value: int | None, scale: int) -> decimal.Decimal | None:
     return None if value is None else decimal.Decimal(value).scaleb(-scale, decimal.Context(prec=50))
 
 
-def _masked(values: Any, column: Column, instead: int) -> Any:
+def _masked(values: Any, column: Column, instead: float) -> Any:
     if column.validity is not None:
         flags = unpacked(column.validity, column.length)
         values[~package("numpy").frombuffer(flags, bool)] = instead
     return values
 
 
-_DTYPES = {"ts": "datetime64[ns]", "dict": object, "u": object, "decimal": object, "b": bool, "g": float}
+_DTYPES = {"ts": "datetime64[ns]", "dict": "<i4", "u": object, "decimal": object, "b": bool, "g": float}
 
 
 def _whole(field: Field, parts: list[Any]) -> Any:

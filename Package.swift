@@ -670,7 +670,7 @@ let package = Package(
             "WorkersBenchmark", uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         benchmark(
             "StoreBenchmark", uses: ["PostgresClient", "StoreSinks", "TestSupport"] + codec,
-            beside: ["copy_psycopg.py"]),
+            beside: ["copy_psycopg.py", "read_frames.py"]),
         serverBenchmark("WriterBenchmark"),
         .target(name: "CBareColumns", dependencies: ["CXXHash"], path: "Benchmarks/CBareColumns"),
         serverBenchmark(

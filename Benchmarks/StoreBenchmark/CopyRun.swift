@@ -63,7 +63,7 @@ struct CopyRun {
     }
 
     /// The table that has the rows: `trades` and `quotes` are views.
-    private var table: String { String(columns.prefix { $0 != " " }) }
+    var table: String { String(columns.prefix { $0 != " " }) }
 
     /// The table with its columns, as in COPY.
     var columns: String {
@@ -103,9 +103,7 @@ struct CopyRun {
         init(_ value: PostgresConnection) { self.value = value }
     }
 
-    private func transaction(
-        _ load: Load, _ session: PostgresConnection
-    ) throws(PostgresError) {
+    func transaction(_ load: Load, _ session: PostgresConnection) throws(PostgresError) {
         let catalogue = SinkCatalogue([kind.sink])
         try session.copyIn(catalogue.sinks[0].copy, after: "BEGIN", timeout: Stage.timeout) {
             row throws(PostgresError) in

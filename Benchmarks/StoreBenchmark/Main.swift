@@ -2,12 +2,12 @@ import BenchmarkRows
 import Glibc
 
 /// Measures the cost of storing: rows alone, our client against psql, and keyed rows against plain
-/// ones.
+/// ones. And that of reading rows into frames, against psql.
 ///
-///     StoreBenchmark [rows] [copy] [bars]
+///     StoreBenchmark [rows] [copy] [bars] [frames]
 ///
-/// Fails if a row takes longer than its mark, if our client falls below 0.8 of psql, or bars below
-/// 0.5 of a plain COPY.
+/// Fails if a row takes longer than its mark, if our client or frames fall below 0.8 of psql, or
+/// bars below 0.5 of a plain COPY.
 @main
 struct StoreBenchmark {
     static func main() {
@@ -16,13 +16,14 @@ struct StoreBenchmark {
         var isGood = true
         do {
             if isWanted("rows") { isGood = try rows() && isGood }
-            if isWanted("copy") || isWanted("bars") {
+            if ["copy", "bars", "frames"].contains(where: isWanted) {
                 let stage = try Stage()
                 for isTimescale in [false, true] {
                     let database = try stage.database(
                         isTimescale ? "hypertables" : "plain", timescale: isTimescale)
                     if isWanted("copy") { isGood = try copy(database) && isGood }
                     if isWanted("bars") { isGood = try bars(database) && isGood }
+                    if isWanted("frames") { isGood = try frames(database) && isGood }
                 }
             }
         } catch {
@@ -59,6 +60,11 @@ struct StoreBenchmark {
             database: database, kind: .trades, perTransaction: 20_000, sessions: 1,
             isIndexed: false)
         return try bare.run() && isGood
+    }
+
+    private static func frames(_ database: Stage.Database) throws -> Bool {
+        let runs = [Load.Kind.trades, .quotes].map { FrameRun(database: database, kind: $0) }
+        return try runs.reduce(true) { try $1.run() && $0 }
     }
 
     private static func bars(_ database: Stage.Database) throws -> Bool {

@@ -7,6 +7,8 @@ CORE_GOALS = {100: 20, 1_000: 60, 10_000: 125}
 BARS_GOAL = 1_000_000
 COPY_GOAL = 0.5
 COPY_ROW = ("WriterBenchmark", "ticks to rows, shipped")
+FRAMES_ROW = ("StoreBenchmark", "plain, quotes into polars with exact decimals")
+FRAMES_GOAL = 0.8
 OPERATOR_ROW = ("OperatorBenchmark", "{} symbols: graph, decode and 1s")
 OPERATOR_GOAL = 125
 WORKERS_ROW = ("WorkersBenchmark", "ticks of 20 us each by two workers")
@@ -36,6 +38,10 @@ def goals(record):
     if shared and ratio(shared):
         rows.append(["two workers, 20 us a tick, beside one", f"≥ {WORKERS_GOAL} times",
                      number(ratio(shared)), ratio(shared) >= WORKERS_GOAL])
+    read = row(record, FRAMES_ROW)
+    if read and ratio(read):
+        rows.append(["quotes of the database into a frame, beside a binary `\\copy` of them in the same order to nowhere",
+                     f"≥ {FRAMES_GOAL:.0%} of it", f"{ratio(read):.0%}", ratio(read) >= FRAMES_GOAL])
     return rows + operators(record)
 
 

@@ -40,7 +40,7 @@ PROGRAMS = (
             "publish read latency gateway purge copies", turns=3, seconds_max=1800),
     Program("GatewayBenchmark", "parts", "parts steady quiet exchange hot-hot turns 1",
             "parts steady quiet exchange hot-hot turns 3"),
-    Program("StoreBenchmark", "rows", "rows copy bars", "rows copy bars", turns=2),
+    Program("StoreBenchmark", "rows", "", "", turns=2),
     Program("WriterBenchmark", "ticks 3 shipped", "ticks 10 shipped bars 10", "ticks 60 bars 20",
             turns=1, seconds_max=1800),
     Program("HotStateBenchmark", "2 1 10000", "6 1", "10 1"),

@@ -52,7 +52,7 @@ struct FrameRun {
                 here.appendingPathComponent("read_frames.py").path,
                 "postgresql://\(PostgresServer.user):\(PostgresServer.password)"
                     + "@127.0.0.1:\(database.server.port)/\(database.name)",
-                kind.rawValue, try ServerPrograms.database("psql"),
+                kind.rawValue, ServerPrograms.database("psql"),
             ],
             environment: [
                 "PYTHONDONTWRITEBYTECODE": "1",

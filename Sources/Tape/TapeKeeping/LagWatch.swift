@@ -11,6 +11,9 @@ package import TapeTransport
 /// alive. Every gateway does so, on a separate thread.
 package final class LagWatch: Sendable {
     private static let intervalNanoseconds: Int64 = 1_000_000_000
+    /// How long after a full second the lag is computed. All processes report positions and heads
+    /// at full seconds, so these have come.
+    private static let reportsNanoseconds: Int64 = 50_000_000
     private static let callTimeout = Duration.seconds(1)
     private static let eventsMax = 16
 
@@ -36,7 +39,9 @@ package final class LagWatch: Sendable {
                 beat.beat()
                 let seen = loop.turn()
                 shared.seen.withLock { $0 = seen }
-                let next = clock.monotonic().next(every: Self.intervalNanoseconds)
+                let next =
+                    clock.monotonic().next(every: Self.intervalNanoseconds)
+                    + Self.reportsNanoseconds
                 _ = mailbox.receive(
                     into: &events, max: Self.eventsMax, timeout: clock.remaining(until: next))
                 events.removeAll(keepingCapacity: true)

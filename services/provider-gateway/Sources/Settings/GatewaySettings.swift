@@ -104,7 +104,7 @@ struct GatewaySettings: Sendable {
                 group: "Gateway",
                 "Ceiling of the source; for ticks above it the policies act; 0: none."),
             ConfigurationKey(
-                "GATEWAY_LAG_MAX", .integer(0...1_000_000_000_000), default: "1000000",
+                "GATEWAY_LAG_MAX", .integer(0...1_000_000_000_000), default: "2000000",
                 group: "Gateway",
                 "Unread ticks of the slowest group at which what can wait waits; 0: any."),
             ConfigurationKey(

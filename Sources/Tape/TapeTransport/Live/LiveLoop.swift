@@ -75,9 +75,12 @@ final class LiveLoop {
             queue.isLinked.store(connection?.isConnected ?? false, ordering: .relaxed)
             packets.removeAll(keepingCapacity: true)
             queue.receive(into: &packets, max: Self.packetsPerTurn, timeout: Self.waitMax)
-            // After the wait, so that what comes in a new round is asked about.
             hear()
-            for packet in packets { send(packet) }
+            for packet in packets {
+                send(packet)
+                // At once, because until its answer is taken, each message of a subject is sent.
+                hear()
+            }
             metrics.packets.set(Double(queue.count))
             noticeRefusals()
             if queue.isClosed, packets.isEmpty { break }

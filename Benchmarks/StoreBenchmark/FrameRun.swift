@@ -44,14 +44,15 @@ struct FrameRun {
         let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         let root = ServerPrograms.checkout
         let folder = try TemporaryFolder("frames")
+        let password = PostgresServer.password.replacingOccurrences(of: " ", with: "%20")
+        let place = "127.0.0.1:\(database.server.port)/\(database.name)"
         try TestSupport.run("/bin/bash", ["\(root)/deploy/local/transport.sh", folder.path])
         let answer = try TestSupport.run(
             "/bin/bash",
             [
                 "\(root)/deploy/local/engines.sh", "--of", "desk",
                 here.appendingPathComponent("read_frames.py").path,
-                "postgresql://\(PostgresServer.user):\(PostgresServer.password)"
-                    + "@127.0.0.1:\(database.server.port)/\(database.name)",
+                "postgresql://\(PostgresServer.user):\(password)@\(place)",
                 kind.rawValue, ServerPrograms.database("psql"),
             ],
             environment: [

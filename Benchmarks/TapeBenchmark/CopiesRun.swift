@@ -13,7 +13,7 @@ import TestSupport
 struct CopiesRun {
     /// How packets are published. The names are words of the command line.
     enum Load: String, CaseIterable {
-        /// Packets at the rate of a gateway with 32 partitions and the aim `quick`.
+        /// The packets of a gateway with the aim `quick` at 10,000 ticks a second.
         case paced
         /// As many packets in flight as the window of a gateway permits.
         case window
@@ -22,8 +22,15 @@ struct CopiesRun {
         /// The same with full packets, which no window holds back.
         case full
 
-        var ticks: Int { self == .full ? 1_024 : 16 }
-        var rate: Double { self == .paced ? 400 : 0 }
+        var ticks: Int {
+            switch self {
+            case .paced: 9
+            case .window, .each: 16
+            case .full: 1_024
+            }
+        }
+
+        var rate: Double { self == .paced ? 1_150 : 0 }
 
         var text: String {
             switch self {

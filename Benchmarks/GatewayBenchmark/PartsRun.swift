@@ -26,7 +26,6 @@ struct PartsRun {
     private static let warmSeconds = 12
     private static let steadySeconds = 10
     private static let sealParts = 80
-    private static let partitions = 32
 
     private struct Lane {
         var builder: PacketBuilder
@@ -61,14 +60,14 @@ struct PartsRun {
         engine = IBEngine(settings)
         simulator = StoppedBroker.simulator(now: start)
         guard let source = SourceName("ibkr") else { throw Unusable("no names") }
-        for number in 0..<Self.partitions {
+        for number in 0..<Stage.partitions {
             lanes.append(
                 Lane(
                     builder: PacketBuilder(
                         kind: .ticks, partition: Partition(number), source: source)))
         }
         for name in names {
-            let lane = Partition(of: name, count: Self.partitions).number
+            let lane = Partition(of: name, count: Stage.partitions).number
             let definition = SymbolDefinition(symbol: name, provider: "ibkr", since: start)
             places.append((lane, lanes[lane].builder.register(definition)))
         }

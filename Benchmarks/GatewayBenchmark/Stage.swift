@@ -8,7 +8,7 @@ import TestSupport
 
 /// A nats-server that syncs every write, as shipped, and a client of it.
 final class Stage {
-    static let partitions = 32
+    static let partitions = TapeNames.defaultPartitions
     static let streamBytesMax: Int64 = 1 << 30
 
     let server: NatsServer

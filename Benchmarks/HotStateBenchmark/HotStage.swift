@@ -21,7 +21,7 @@ final class HotStage {
         // With an fsync per packet the acknowledgement would come long after the delivery.
         nats = try NatsServer(syncInterval: "2m")
         valkey = try ValkeyServer()
-        guard let names = TapeNames(namespace: "md", partitions: 32) else {
+        guard let names = TapeNames(namespace: "md", partitions: TickPublisher.partitions) else {
             throw TickPublisher.Unusable("no names")
         }
         let logger = Logger(service: "benchmark", level: .error, format: .text(color: false))

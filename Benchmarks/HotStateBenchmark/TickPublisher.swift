@@ -11,7 +11,7 @@ import TapeTransport
 final class TickPublisher {
     static let marker = "MARK"
     static let source = "bench"
-    private static let partitions = 32
+    static let partitions = TapeNames.defaultPartitions
     /// Each subject is flushed once in this many steps. The subjects take turns.
     private static let turns = 10
     private static let stepNanoseconds: Int64 = 1_000_000

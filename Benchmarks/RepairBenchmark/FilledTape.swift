@@ -9,8 +9,8 @@ import TestSupport
 
 /// A server whose tape holds eight hours of trades, up to the present.
 final class FilledTape {
-    static let partitions = 32
-    static let symbolsPerPartition = 16
+    static let partitions = TapeNames.defaultPartitions
+    static let symbolsPerPartition = 64
     static let hours: Int64 = 8
     static let hourNanoseconds: Int64 = 3_600_000_000_000
     private static let secondsMax: Int64 = 600
@@ -32,7 +32,7 @@ final class FilledTape {
     private(set) var publishedAt: [Timestamp] = []
     private(set) var sequences: [UInt64] = []
     /// The partition whose packets are noted, in the middle of its stream.
-    static let watched = Partition(13)
+    static let watched = Partition(5)
 
     private let clock = SystemClock()
 

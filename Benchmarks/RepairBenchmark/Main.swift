@@ -6,10 +6,10 @@ internal import Glibc
 ///
 ///     RepairBenchmark [MILLIONS] [read] [repair]
 ///
-/// Fills a real nats-server with 100 million trades (7.4 GB, removed afterwards) in 32 partitions,
-/// eight hours of event time. `read`: one partition's hour, and all of that partition, through the
-/// tape's readers in one pass. `repair`: the shipped worker computes all bars, then a repair of an
-/// hour is requested; the time is that from the request to the last new bar. Fails above 2 s.
+/// Fills a real nats-server with 100 million trades (7.4 GB, removed afterwards), eight hours of
+/// event time. `read`: one partition's hour, and all of that partition, through the tape's readers
+/// in one pass. `repair`: the shipped worker computes all bars, then a repair of an hour is
+/// requested; the time is that from the request to the last new bar. Fails above 2 s.
 @main
 struct RepairBenchmark {
     static let secondsMax = 2.0

@@ -15,7 +15,7 @@ func text(_ path: String) throws -> String {
 
 /// A server with empty streams, on which both programs run.
 final class Stage {
-    static let partitions = 32
+    static let partitions = TapeNames.defaultPartitions
     private static let streamBytesMax: Int64 = 4 << 30
     /// The most bytes that a run writes.
     private static let runBytesMax = 600_000_000

@@ -15,7 +15,7 @@ final class Cluster {
         init(_ description: String) { self.description = description }
     }
 
-    static let partitions = 8
+    static let partitions = TapeNames.defaultPartitions
     private static let symbols = (0..<256).map { "S\($0)" }.joined(separator: ",")
     private static let stepSeconds = 60.0
 

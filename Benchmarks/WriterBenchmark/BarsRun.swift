@@ -79,7 +79,7 @@ enum BarsRun {
 /// Puts bars on all partitions at the given rate, one packet per partition in turn.
 final class BarFeed {
     private static let turnNanoseconds: Int64 = 2_000_000
-    private static let symbolsPerPartition = 16
+    private static let symbolsPerPartition = 64
 
     private let publisher: TapePublisher
     private let mailbox = TapeMailbox(capacity: 4_096)
@@ -124,7 +124,7 @@ final class BarFeed {
             let elapsed = Double(clock.monotonic().nanoseconds - begun) / 1e9
             guard elapsed < seconds else { return }
             let due = Int(elapsed * Double(BarsRun.barsPerSecond)) - sent
-            let packet = BarsRun.barsPerSecond / 32 / 10
+            let packet = BarsRun.barsPerSecond / lanes.count / 10
             if due >= packet, publisher.isReady(lane: lanes[next].lane) {
                 publish(next, packet)
                 sent += packet

@@ -15,7 +15,7 @@ struct Unusable: Error, CustomStringConvertible {
 
 /// A tape, and a database server with one database per turn.
 final class Ground {
-    static let partitions = 32
+    static let partitions = TapeNames.defaultPartitions
     /// The size of each stream, which is more than a run writes.
     private static let streamBytes = 4 << 30
     private static let fillSeconds = 300.0

@@ -5,45 +5,59 @@
                                 [--programs FOLDER]
     Benchmarks/record/record.py --from FILE [--only NAME,...] [--anyway]
 
-Runs each benchmark program alone, and then the whole stack. Programs that run several times take turns,
-as far as the budget has time; the first turn of all of them is run in any case. The figures are printed
-as they come, and are in .local/bench afterwards: record.json, record.md, plots, and what the programs
-said. docs/performance.md and its plots are written again if the machine was quiet and nothing failed;
---anyway writes them with rows marked. --from makes the page of a record that is there, with the parts
-that --only names measured again.
+Measures the whole stack, and runs each benchmark program alone, the most important first. What does not
+fit into the budget any more is left out, and the page says so. The figures are printed as they come, and are
+in .local/bench: record.json, record.md, plots, and what the programs said. If the machine was quiet and
+nothing failed, docs/performance.md and its plots are written again, and Benchmarks/record/history.jsonl has a
+row more; --anyway writes the page with rows marked. --from makes the page of a record that is there, with the
+parts that --only names measured again.
 
-NAME is a program (TapeBenchmark) or a part of the whole stack: highest, latency, kills, growth.
---quick takes two minutes and is no record. --full adds growth, and longer runs. Exit code 0: all ran. 1: something
-failed, or a limit was missed. 2: another program uses more of the machine than a record allows, at the start.
+NAME is a program (TapeBenchmark) or a part of the whole stack: latency, bars, highest, frugal, quick_rows,
+kills, growth. --quick takes three minutes and is no record. --full adds growth, and longer runs. Exit code 0:
+all ran. 1: something failed, or a limit was missed. 2: another program uses more of the machine than a record
+allows, at the start.
 """
 
 import argparse
+import dataclasses
 import json
+import math
 import pathlib
 import sys
 import time
+import traceback
+import typing
 
 sys.dont_write_bytecode = True
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 HOME = CHECKOUT / ".local/bench"
 PAGE = CHECKOUT / "docs/performance.md"
 PLOTS = "performance"
+HISTORY = CHECKOUT / "Benchmarks/record/history.jsonl"
+import history  # noqa: E402
 import machine  # noqa: E402
 import plots  # noqa: E402
 import programs  # noqa: E402
 import report  # noqa: E402
 from renewal import renewed  # noqa: E402
 from rows import Rows, number  # noqa: E402
-from stack import Failure  # noqa: E402
-from whole import VICTIMS, Whole  # noqa: E402
+from whole import Whole  # noqa: E402
 
-SHARES = (0.01, 0.1, 0.5, 0.9)
-# The rates for which there are goals. A quick run looks for no highest rate and has the first two.
-RATES = (100, 1_000, 10_000)
-# The part of the budget that programs may use.
-PROGRAMS_SHARE = 0.55
-BUDGET_MINUTES = {"quick": 3.0, "usual": 25.0, "full": 180.0}
-WHOLE_PARTS = ("highest", "latency", "kills", "growth")
+# The rates for which there are goals. A quick run has the first two alone.
+RATES = (100, 1_000, 10_000, 50_000, 1)
+OTHER_RATES = (1_000, 10_000)
+BUDGET_MINUTES = {"usual": 25.0, "full": 180.0}
+WHOLE_PARTS = ("latency", "bars", "highest", "frugal", "quick_rows", "kills", "growth")
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    # As --only names it.
+    part: str
+    what: str
+    # What it takes at most in a usual run.
+    seconds: int
+    run: typing.Callable[[float], None]
 
 
 class Progress:
@@ -66,106 +80,107 @@ class Progress:
 
 
 class Recorder:
-    def __init__(self, options):
-        self.options, self.progress = options, Progress()
-        self.rows, self.problems, self.whole = Rows(), [], {}
-        self.seconds_max = 60 * options.budget
+    def __init__(self, options, described):
+        self.options, self.progress, self.described = options, Progress(), described
+        self.rows, self.problems, self.whole, self.left_out, self.loads = Rows(), [], {}, [], {}
+        self.measure = Whole(CHECKOUT, options.programs, options.mode, self.progress.line)
         # What a benchmark says of itself: a missed limit is a figure, too.
         self.missed = []
         self.patience = 0 if options.mode == "quick" else machine.QUIET_SECONDS_MAX
+        # A part that was asked for, and a try, are run to the end.
+        has_time = options.mode == "quick" or options.only
+        self.seconds_max = math.inf if has_time else 60 * options.budget
 
-    def wants(self, name):
-        return not self.options.only or name in self.options.only
+    def run(self):
+        """Takes one step after the other. What fails is a problem of the record, and the others go on."""
+        for step in self.whole_steps() + self.program_steps():
+            if self.options.only and step.part not in self.options.only:
+                continue
+            if self.progress.seconds + step.seconds > self.seconds_max:
+                self.left_out.append(step.what)
+                continue
+            load = self.loads[step.what] = machine.load_before(self.patience)
+            self.progress.step(f"{step.what}: load before {load}")
+            try:
+                step.run(load)
+            except Exception as error:
+                traceback.print_exc()
+                # The record says nothing of where the checkout is.
+                said = str(error).replace(f"{CHECKOUT}/", "")
+                self.problems.append(f"{step.part}: {step.what}: {said or type(error).__name__}")
+            write(self.record())
 
     # --- the programs
 
-    def run_programs(self):
-        chosen = [each for each in programs.PROGRAMS
-                  if self.wants(each.name) and each.words(self.options.mode) is not None]
-        taken = {}
-        turns = 1 if self.options.mode == "quick" else max((each.turns for each in chosen), default=0)
-        for turn in range(turns):
-            for program in chosen:
-                ends = self.progress.seconds + taken.get(program.name, 0.0)
-                if turn >= program.turns or turn and ends > PROGRAMS_SHARE * self.seconds_max:
-                    continue
-                taken[program.name] = self.run_program(program, turn)
+    def program_steps(self):
+        mode = self.options.mode
+        chosen = [each for each in programs.PROGRAMS if each.words(mode) is not None]
+        return [Step(each.name, " ".join([each.name, *each.words(mode)]), each.seconds,
+                     lambda load, each=each: self.run_program(each, load))
+                for _ in range(programs.FULL_TURNS if mode == "full" else 1) for each in chosen]
 
-    def run_program(self, program, turn):
-        words = program.words(self.options.mode)
-        load = machine.load_before(self.patience)
-        self.progress.step(f"{' '.join([program.name, *words])}: turn {turn + 1}, load before {load}")
-        command = " ".join([f".build/release/{program.name}", *words])
-        run = programs.run(self.options.programs, program, words, HOME / f"{program.name}.log",
+    def run_program(self, program, load):
+        command = " ".join([f".build/release/{program.name}", *program.words(self.options.mode)])
+        run = programs.run(self.options.programs, program, self.options.mode, HOME / f"{program.name}.log",
                            self.progress.row)
         for row in run.rows:
             self.rows.add(program.name, command, row, load)
         if run.problem:
-            said = f"`{command}` {run.problem}"
-            (self.missed if run.is_own_verdict else self.problems).append(said)
+            (self.missed if run.is_own_verdict else self.problems).append(
+                f"{program.name}: `{command}` {run.problem}")
             self.progress.line(run.problem)
-        return run.seconds
 
     # --- the whole stack
 
-    def run_whole(self):
-        measure = Whole(CHECKOUT, self.options.programs, self.options.mode, self.progress.line)
-        self.whole["latency"] = []
-        rates = [(rate, None) for rate in RATES]
-        try:
-            if self.options.mode != "quick" and self.wants_any("highest", "latency", "kills"):
-                self.progress.step("the highest rate of the whole stack")
-                highest = self.whole["highest_rate"] = measure.highest_rate()
-                self.whole["bars_per_second"] = measure.bars_per_second()
-                rates += [(highest * share, share) for share in SHARES]
-            if self.wants("latency"):
-                for rate, share in rates[:2] if self.options.mode == "quick" else rates:
-                    self.measure(measure, rate, share)
-                if self.options.mode != "quick":
-                    self.measure_quick_rows(measure)
-            if self.wants("kills") and (self.options.mode != "quick" or self.options.only):
-                # Half of the highest rate; in a quick run the second one.
-                rate, share = rates[1] if self.options.mode == "quick" else rates[-2]
-                for victim in VICTIMS:
-                    self.measure(measure, rate, share, victim)
-            if self.wants("growth") and (self.options.mode == "full" or self.options.only):
-                self.progress.step("growth with symbols, partitions, series and workers")
-                self.whole["curves"] = []
-                for curve in measure.curves():
-                    self.whole["curves"].append(curve)
-        except Failure as failure:
-            self.problems.append(str(failure))
-            self.progress.line(str(failure))
+    def whole_steps(self):
+        measure, note = self.measure, self.note
+        steps = [self.line("latency", rate, {}) for rate in RATES]
+        if self.options.mode == "quick" and not self.options.only:
+            return steps[:2]
+        steps += [
+            Step("bars", "bars at full speed, nobody hears", 80,
+                 note("bars_per_second", lambda: measure.bars_per_second(False))),
+            Step("bars", "bars at full speed, one listener hears everything", 80,
+                 note("bars_heard_per_second", lambda: measure.bars_per_second(True))),
+            Step("highest", "the highest rate of the whole stack", 110, note("highest_rate", measure.highest_rate)),
+            *(self.line("frugal", rate, {"GATEWAY_LATENCY": "frugal"}) for rate in OTHER_RATES),
+            *(self.line("quick_rows", rate, {"WRITER_LATENCY": "quick"}) for rate in OTHER_RATES),
+            Step("kills", "a gateway and a writer are killed", 100, note("kills", measure.kills))]
+        if self.options.mode == "full" or "growth" in self.options.only:
+            steps.append(Step("growth", "growth with symbols, partitions, series and workers", 1_500,
+                              note("curves", lambda: list(measure.curves()))))
+        return steps
 
-    def wants_any(self, *names):
-        return any(self.wants(name) for name in names)
+    def note(self, key, measured):
+        """How a step measures one figure of the whole stack."""
+        def run(_):
+            self.whole[key] = measured()
+            if isinstance(self.whole[key], float):
+                self.progress.line(f"{number(self.whole[key])}/s")
+        return run
 
-    def measure(self, measure, rate, share, victim=None):
-        load = machine.load_before(self.patience)
-        killed = f", {victim} is killed" if victim else ""
-        self.progress.step(f"the whole stack at {number(rate)} ticks/s{killed}: load before {load}")
-        line = {**measure.latency(rate, share, victim), "load": load}
-        self.whole["latency"].append(line)
-        for stage, values in line["latency_ms"].items():
-            self.progress.line(f"{stage}: {report.triple(values)} ms")
-        self.progress.line(f"{number(line['core_percent'])} % of a core")
+    def line(self, part, rate, settings):
+        """The step that measures a line of a table of the whole stack."""
+        def run(load):
+            line = {**self.measure.latency(rate, settings), "load": load}
+            self.whole.setdefault(part, []).append(line)
+            for stage, values in line["latency_ms"].items():
+                self.progress.line(f"{stage}: {report.triple(values)} ms")
+            self.progress.line(f"{number(line['core_percent'])} % of a core")
+        said = "".join(f", {key}={value}" for key, value in settings.items())
+        return Step(part, f"the whole stack at {number(rate)} ticks/s{said}", 36, run)
 
-    def measure_quick_rows(self, measure):
-        self.whole["quick_rows"] = []
-        for rate in RATES[1:]:
-            load = machine.load_before(self.patience)
-            self.progress.step(f"rows as soon as possible at {number(rate)} ticks/s: load before {load}")
-            line = {**measure.latency(rate, settings={"WRITER_LATENCY": "quick"}), "load": load}
-            self.whole["quick_rows"].append(line)
-            self.progress.line(f"receipt to row: {report.triple(line['latency_ms']['receipt to row'])} ms, "
-                               f"{number(line['core_percent'])} % of a core")
-
-    def record(self, described):
-        record = {"mode": self.options.mode, "only": self.options.only, "machine": described,
-                  "problems": self.problems, "missed": self.missed, "rows": self.rows.all(), "whole": self.whole,
-                  "seconds": round(self.progress.seconds)}
+    def record(self):
+        record = {"mode": self.options.mode, "only": self.options.only, "machine": self.described,
+                  "problems": self.problems, "missed": self.missed, "left_out": self.left_out, "loads": self.loads,
+                  "rows": self.rows.all(), "whole": self.whole, "seconds": round(self.progress.seconds)}
         record["plots"] = sorted(plots.all_plots(record))
         return record
+
+
+def write(record):
+    """Keeps the record, or what there is of it so far."""
+    (HOME / "record.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 def save(record, page, folder, plots_folder):
@@ -184,6 +199,9 @@ def publish(record, anyway):
         print(f"docs/performance.md stays as it is: {'; '.join(reasons)}")
         return
     save(record, PAGE, PLOTS, PAGE.parent / PLOTS)
+    rows = history.with_record(history.read(HISTORY), record)
+    history.write(HISTORY, rows)
+    (PAGE.parent / PLOTS / "history.svg").write_text(history.plot(rows))
     print(f"the record is in docs/performance.md, its plots in docs/{PLOTS}")
 
 
@@ -199,7 +217,7 @@ def parsed():
     parser.add_argument("--programs", type=pathlib.Path, default=CHECKOUT / ".build/release")
     parser.add_argument("--from", dest="source", type=pathlib.Path)
     options = parser.parse_args()
-    options.budget = options.budget or BUDGET_MINUTES[options.mode]
+    options.budget = options.budget or BUDGET_MINUTES.get(options.mode)
     known = {*WHOLE_PARTS, *(each.name for each in programs.PROGRAMS)}
     unknown = [name for name in options.only if name not in known]
     if unknown:
@@ -221,16 +239,13 @@ def main():
         print(f"others keep {present} cores of this machine busy, and a record allows {machine.LOAD_MAX}: "
               "stop them, or mark the rows with --anyway", file=sys.stderr)
         return 2
-    recorder = Recorder(options)
-    described = machine.describe(CHECKOUT)
-    recorder.run_programs()
-    if recorder.wants_any(*WHOLE_PARTS):
-        recorder.run_whole()
-    record = recorder.record(described)
+    recorder = Recorder(options, machine.describe(CHECKOUT))
+    recorder.run()
+    record = recorder.record()
     if known:
         record = renewed(known, record)
         record["plots"] = sorted(plots.all_plots(record))
-    (HOME / "record.json").write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write(record)
     save(record, HOME / "record.md", ".", HOME)
     print("\n".join(["", *report.terminal(record), ""]))
     publish(record, options.anyway)

@@ -12,8 +12,8 @@ VERDICTS = {True: "yes", False: "**no**", None: ""}
 
 def markdown(record, folder):
     """The generated part of the page. `folder` is where its plots are, as the page links to them."""
-    return "\n\n".join([*head(record), *reached(record), *latency(record, folder), *quick_rows(record),
-                        *processor(record, folder), *kills(record), *growth(record, folder), *programs(record)])
+    return "\n\n".join([*head(record), *reached(record), *latency(record, folder), *processor(record, folder),
+                        *kills(record), *growth(record, folder), *programs(record)])
 
 
 def head(record):
@@ -23,14 +23,16 @@ def head(record):
         f"Revision {machine['revision']}, {machine['date']}, `make bench` ({record['mode']}): "
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
         f"Linux {machine['kernel']}, {machine['disk']}.",
-        "Each benchmark ran alone, in turns with the others where it ran several times: a figure is the "
-        "middle of its runs, *of the peer* the middle of the ratios within each run. *Load* is how many "
-        f"cores others kept busy before it; a row above {LOAD_MAX} has a †.",
+        f"It took {record['seconds'] / 60:.0f} minutes. Each benchmark ran alone; a figure of several runs is their "
+        "middle, *of the peer* the middle of the ratios within each run. *Load* is how many cores others kept busy "
+        f"before it; a row above {LOAD_MAX} has a †.",
     ]
     again = record.get("again", {})
     if again:
         parts = ", ".join(f"{name} ({when})" for name, when in sorted(again.items()))
         lines.append(f"Measured again: {parts}.")
+    if record["left_out"]:
+        lines.append(f"Left out, because there was no time: {'; '.join(f'`{each}`' for each in record['left_out'])}.")
     failures = record["problems"] + record["missed"]
     if failures:
         lines.append("\n".join(["What failed, or missed a limit:", "", *(f"- {each}" for each in failures)]))
@@ -38,7 +40,7 @@ def head(record):
 
 
 def reached(record):
-    rows = [[what, goal, figure, VERDICTS[holds]] for what, goal, figure, holds in goals(record)]
+    rows = [[*goal.cells[:3], VERDICTS[goal.holds]] for goal in goals(record)]
     return ["## Goals", table(["what", "goal", "figure", "reached"], rows)] if rows else []
 
 
@@ -51,50 +53,39 @@ def triple(values):
     return " / ".join(value if isinstance(value, str) else number(value) or "-" for value in values)
 
 
+def stack_lines(record):
+    """The lines of the whole stack by their rates, those with another setting after the shipped ones."""
+    lines = [each for part in ("latency", "frugal", "quick_rows") for each in record["whole"].get(part, [])]
+    return sorted(lines, key=lambda each: (sorted(each["settings"].items()), each["rate"]))
+
+
+def name_of(each):
+    settings = ", ".join(f"`{key}={value}`" for key, value in each["settings"].items())
+    return f"{mark(each)}{number(each['rate'])}{', ' if settings else ''}{settings}"
+
+
 def latency(record, folder):
-    whole = record.get("whole") or {}
-    lines = [each for each in whole.get("latency", []) if not each["killed"]]
-    if not lines:
-        return []
-    stages = list(lines[0]["latency_ms"])
-    rows = [[mark(each) + share(each), number(each["rate"]), number(each["ticks_per_second"]),
-             *(triple(each["latency_ms"][stage]) for stage in stages)] for each in lines]
-    found = ["## From the socket to the row",
-             "Milliseconds, p50 / p99 / p99.9, from the services' own histograms: between two bounds of a "
-             "histogram a quantile is placed by proportion.",
-             table(["of the highest rate", "ticks/s", "measured", *stages], rows)]
-    if whole.get("highest_rate"):
-        found.insert(1, f"The highest rate of which every tick became a row: "
-                        f"**{number(whole['highest_rate'])} ticks/s**, to a quarter.")
-    return found + plot(record, folder, "latency.svg", "Latency of each stage by rate")
-
-
-def quick_rows(record):
-    """What WRITER_LATENCY=quick does and costs, beside the usual rows at the same rate."""
-    whole = record.get("whole") or {}
-    usual = {each["rate"]: each for each in whole.get("latency", []) if not each["killed"] and not each["share"]}
-    rows = []
-    for each in whole.get("quick_rows", []):
-        for aim, line in (("frugal", usual.get(each["rate"])), ("quick", each)):
-            if line:
-                rows.append([mark(line) + number(line["rate"]), aim, triple(line["latency_ms"]["receipt to row"]),
-                             *(number(core_percent(line, part)) for part in ("postgres", "store-writer")),
-                             number(line["core_percent"])])
-    if not rows:
-        return []
-    return ["## Rows sooner",
-            "With `WRITER_LATENCY=quick`, beside the shipped `frugal`: milliseconds p50 / p99 / p99.9, and percent "
-            "of a core.",
-            table(["ticks/s", "`WRITER_LATENCY`", "receipt to row", "PostgreSQL", "store-writer", "all"], rows)]
+    lines, whole = stack_lines(record), record["whole"]
+    found = [f"The highest rate of which every tick became a row: **{number(whole['highest_rate'])} ticks/s**, to a "
+             "quarter."] if "highest_rate" in whole else []
+    for key, who in (("bars_per_second", "nobody"), ("bars_heard_per_second", "one listener")):
+        if key in whole:
+            found.append(f"Ticks that became bars at full speed, while {who} heard live data: "
+                         f"**{number(whole[key])} a second**.")
+    if lines:
+        stages = list(lines[0]["latency_ms"])
+        rows = [[name_of(each), number(each["ticks_per_second"]),
+                 *(triple(each["latency_ms"][stage]) for stage in stages)] for each in lines]
+        found += ["Milliseconds, p50 / p99 / p99.9, from the services' own histograms: between two bounds of a "
+                  "histogram a quantile is placed by proportion.",
+                  table(["ticks/s", "measured", *stages], rows),
+                  *plot(record, folder, "latency.svg", "Latency of each stage by rate")]
+    return ["## From the socket to the row", *found] if found else []
 
 
 def core_percent(each, part):
     """What a part kept busy, in percent of a core."""
     return 100 * each["processor"].get(part, 0.0) * each["ticks_per_second"] / 1e6
-
-
-def share(each):
-    return f"{100 * each['share']:.0f} %" if each["share"] else "-"
 
 
 def mark(each):
@@ -106,36 +97,29 @@ def plot(record, folder, name, words):
 
 
 def processor(record, folder):
-    lines = [each for each in (record.get("whole") or {}).get("latency", []) if not each["killed"]]
+    lines = stack_lines(record)
     if not lines:
         return []
-    rows = [[mark(each) + number(each["rate"]),
-             *(number(each["processor"].get(part, 0.0)) for part in PARTS),
-             number(sum(each["processor"].values())), number(each["core_percent"]),
-             " / ".join(f"{each['memory_mb'].get(part, 0):.0f}" for part in PARTS[:3])]
-            for each in lines]
-    return ["## Processor time of a million ticks",
-            "Seconds of one core; the sum also as percent of a core, and the peak of memory in MB of a "
-            "gateway, a worker and a writer.",
-            table(["ticks/s", *PARTS, "sum", "% of a core", "MB"], rows),
+    rows = [[name_of(each), *(number(core_percent(each, part)) for part in PARTS), number(each["core_percent"]),
+             " / ".join(f"{each['memory_mb'].get(part, 0):.0f}" for part in PARTS[:3])] for each in lines]
+    return ["## Processor",
+            "Percent of a core, and the peak of memory in MB of a gateway, a worker and a writer.",
+            table(["ticks/s", *PARTS, "all", "MB"], rows),
             *plot(record, folder, "processor.svg", "Processor time of a million ticks by rate")]
 
 
 def kills(record):
-    lines = [each for each in (record.get("whole") or {}).get("latency", []) if each["killed"]]
-    if not lines:
-        return []
-    stages = list(lines[0]["latency_ms"])
-    rows = [[mark(each) + each["killed"], number(each["rate"]),
-             *(triple(each["latency_ms"][stage]) for stage in stages)] for each in lines]
+    killed = record["whole"].get("kills", {})
+    rows = [[victim, str(len(pauses)), number(median(pauses)), number(max(pauses))]
+            for victim, pauses in killed.items() if pauses]
     return ["## While a process is killed",
-            "The same over the time around a `SIGKILL`, after which the stack's supervisor starts the "
-            "process again.",
-            table(["killed", "ticks/s", *stages], rows)]
+            "The longest time without a new row around a `SIGKILL` at 10,000 ticks/s, in ms. The stack's supervisor "
+            "starts the process again.",
+            table(["killed", "kills", "median", "longest"], rows)] if rows else []
 
 
 def growth(record, folder):
-    curves = (record.get("whole") or {}).get("curves", [])
+    curves = record["whole"].get("curves", [])
     parts = []
     for curve in curves:
         parts += plot(record, folder, f"growth-{curve['name']}.svg",
@@ -170,10 +154,12 @@ def terminal(record):
         loaded = "  †" if row["load"] > LOAD_MAX else ""
         lines.append(f"{row['row'][:72]:<72} {number(median(row['values'])):>10} {row['unit']}"
                      f"{against}{missed}{loaded}")
-    for each in (record.get("whole") or {}).get("latency", []):
-        what = f"{number(each['rate'])} ticks/s" + (f", {each['killed']} killed" if each["killed"] else "")
+    for each in stack_lines(record):
         stages = "  ".join(f"{stage} {triple(values)} ms" for stage, values in each["latency_ms"].items())
-        lines.append(f"{what}: {stages}; {number(each['core_percent'])} % of a core")
+        lines.append(f"{name_of(each)} ticks/s: {stages}; {number(each['core_percent'])} % of a core")
+    for goal in goals(record):
+        what, bound, found, holds = goal.cells
+        lines.append(f"goal {VERDICTS[holds].strip('*') or '-'}: {what}: {found}, {bound}")
     return lines
 
 
@@ -189,13 +175,9 @@ def put(page, generated):
 def loaded(record):
     """What speaks against putting the record on the page, in words; empty when nothing does."""
     reasons = []
-    measured = [(row["row"], row["load"]) for row in record["rows"]]
-    whole = record.get("whole") or {}
-    for each in [*whole.get("latency", []), *whole.get("quick_rows", [])]:
-        measured.append((f"{each['rate']} ticks/s", each.get("load", 0.0)))
-    busy = [name for name, load in measured if load > LOAD_MAX]
+    busy = [name for name, load in record["loads"].items() if load > LOAD_MAX]
     if busy:
-        reasons.append(f"{len(busy)} of {len(measured)} rows were measured while others kept more than "
+        reasons.append(f"{len(busy)} of {len(record['loads'])} parts were measured while others kept more than "
                        f"{LOAD_MAX} cores busy")
     if record["mode"] == "quick":
         reasons.append("a quick run only tries that all of it works")

@@ -1,5 +1,6 @@
 """A local stack with a market of its own, and what its processes and their metrics do meanwhile."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -104,7 +106,50 @@ class Stack:
         raise Failure(f"{name} is not ready after {WAIT_SECONDS} s: see its log in {self.home}")
 
     def kill(self, name):
-        os.kill(self.processes()[name], signal.SIGKILL)
+        try:
+            os.kill(self.processes()[name], signal.SIGKILL)
+        except (KeyError, ProcessLookupError):
+            raise Failure(f"{name} does not run: see its log in {self.home}") from None
+
+
+class Listener:
+    """Hears all live data of a stack while its block runs, and discards them."""
+
+    def __init__(self, stack):
+        port = json.loads((stack.home / "ports.json").read_text())["nats"]
+        password = (stack.home / "secrets/nats-consumer").read_text().strip()
+        self.bytes, self.is_wanted, self.end = 0, True, None
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        user = json.dumps({"user": "consumer", "pass": password, "verbose": False, "pedantic": False})
+        self.socket.sendall(f"CONNECT {user}\r\nSUB md.live.> 1\r\nPING\r\n".encode())
+        self.thread = threading.Thread(target=self.hear, daemon=True)
+
+    def hear(self):
+        buffer = bytearray(1 << 20)
+        while self.is_wanted and not self.end:
+            try:
+                count = self.socket.recv_into(buffer)
+                if buffer.find(b"PING\r\n", 0, count) >= 0:
+                    self.socket.sendall(b"PONG\r\n")
+            except TimeoutError:
+                continue
+            except OSError as error:
+                self.end = str(error)
+                return
+            self.bytes += count
+            if not count or buffer.startswith(b"-ERR"):
+                self.end = buffer[:100].decode(errors="replace") if count else "NATS closed the connection"
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.is_wanted = False
+        self.thread.join()
+        self.socket.close()
+        if kind is None and self.end:
+            raise Failure(f"the listener of live data was cut off: {self.end}")
 
 
 def free_port():
@@ -118,7 +163,8 @@ def page(port, path):
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.read().decode()
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        # It has ended, or ends while it answers.
         return None
 
 

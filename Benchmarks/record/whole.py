@@ -4,7 +4,7 @@ import math
 import time
 
 from histograms import quantile
-from stack import Failure, Meter, Stack, symbols
+from stack import Failure, Listener, Meter, Stack, page, symbols
 
 # By name, the service whose histogram it is, the histogram and its labels.
 STAGES = {
@@ -17,7 +17,12 @@ SHARES = (0.5, 0.99, 0.999)
 SYMBOLS = 96
 # A rate is kept up when this much of the ticks of a time are rows at its end.
 KEPT_UP = 0.98
-VICTIMS = ("operator-worker-a", "provider-gateway", "store-writer")
+# What is killed in turn. A service that had run for 30 s is started again at once.
+VICTIMS = ("provider-gateway", "store-writer")
+KILL_RATE = 10_000
+KILL_SECONDS = 17
+WATCH_SECONDS = 6
+LOOK_SECONDS = 0.02
 # The rate at which the stack's growth is measured, far below the highest one.
 GROWTH_RATE = 5_000
 
@@ -26,9 +31,11 @@ class Times:
     """How long each part of a measurement takes, in seconds."""
 
     def __init__(self, mode):
-        self.warm = {"quick": 2, "usual": 8, "full": 10}[mode]
+        self.warm = {"quick": 2, "usual": 6, "full": 10}[mode]
         self.measured = {"quick": 4, "usual": 20, "full": 40}[mode]
         self.search = {"quick": 3, "usual": 8, "full": 12}[mode]
+        self.bars = {"quick": 4, "usual": 60, "full": 60}[mode]
+        self.kills = {"quick": 1, "usual": 2, "full": 20}[mode]
         self.growth = {"quick": 4, "usual": 15, "full": 20}[mode]
 
 
@@ -40,23 +47,12 @@ class Whole:
         sets = {"SYNTHETIC_SYMBOLS": symbols(SYMBOLS), "SYNTHETIC_RATE": str(rate), **(settings or {})}
         return Stack(self.checkout, self.programs, name, sets)
 
-    def measure(self, stack, seconds, kill=None):
-        """Looks at a stack for a time. With `kill`, a process ends in its first third, and looks are a
-        second apart, because a killed process takes its counts along."""
+    def measure(self, stack, seconds):
         time.sleep(self.times.warm)
         meter = Meter(stack)
         meter.look()
-        if kill:
-            time.sleep(seconds / 4)
-            meter.look()
-            stack.kill(kill)
-            end = time.monotonic() + seconds * 3 / 4
-            while time.monotonic() < end:
-                time.sleep(1)
-                meter.look()
-        else:
-            time.sleep(seconds)
-            meter.look()
+        time.sleep(seconds)
+        meter.look()
         return meter
 
     # --- the highest rate
@@ -66,7 +62,7 @@ class Whole:
         rate = self.capacity()
         self.tell(f"rows of ticks at full speed: {rate:,.0f}/s")
         step = None
-        for _ in range(5):
+        for _ in range(4):
             keeps = self.keeps_up(rate)
             self.tell(f"{rate:,.0f} ticks/s: {'kept up' if keeps else 'not kept up'}")
             if step is not None and keeps != step:
@@ -89,24 +85,47 @@ class Whole:
             meter = self.measure(stack, self.times.search)
         return meter.rows >= KEPT_UP * rate * meter.seconds
 
-    def bars_per_second(self):
-        """Ticks per second that become bars while the gateway sends as fast as it can and no rows of
-        ticks are written. The gateway's ticks count as far as workers kept up with them."""
-        full = {"SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "400000000", "WRITER_SINKS": "bars",
-                "GATEWAY_LIVE": "false"}
+    def bars_per_second(self, is_heard):
+        """Ticks per second that become bars while the gateway sends as fast as it can, with the shipped
+        settings but no rows of ticks. The gateway's ticks count as far as workers kept up with them. With
+        `is_heard` a listener hears all live data."""
+        full = {"SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "400000000", "WRITER_SINKS": "bars"}
         with self.stack("bars", 200_000, full) as stack:
-            meter = self.measure(stack, self.times.search)
+            if not is_heard:
+                meter = self.measure(stack, self.times.bars)
+            else:
+                with Listener(stack) as listener:
+                    meter = self.measure(stack, self.times.bars)
+                live = meter.total("provider-gateway", "mds_live_messages_total") / meter.seconds
+                self.tell(f"{live:,.0f} live ticks/s, {listener.bytes / 1e6:,.0f} MB heard")
+                if not live:
+                    raise Failure("the gateway sent nothing to the listener of live data")
         return meter.operated / meter.seconds
+
+    # --- kills
+
+    def kills(self):
+        """The longest time without a new row in ms, for each kill of each victim."""
+        found = {victim: [] for victim in VICTIMS}
+        with self.stack("kills", KILL_RATE) as stack:
+            time.sleep(self.times.warm)
+            for _ in range(self.times.kills):
+                for victim, pauses in found.items():
+                    end = time.monotonic() + KILL_SECONDS
+                    pauses.append(1e3 * longest_pause(stack, victim))
+                    self.tell(f"{victim} is killed: no new row for {pauses[-1]:,.0f} ms")
+                    time.sleep(max(0.0, end - time.monotonic()))
+        return found
 
     # --- tables
 
-    def latency(self, rate, share=None, kill=None, settings=None):
-        """A line of the table of latency, and of that of processor time."""
-        with self.stack("latency", round(rate), settings) as stack:
-            meter = self.measure(stack, self.times.measured, kill)
+    def latency(self, rate, settings):
+        """A line of the tables of latency and processor time."""
+        with self.stack("latency", rate, settings) as stack:
+            meter = self.measure(stack, self.times.measured)
             memory = meter.memory()
         return {
-            "rate": round(rate), "share": share, "killed": kill, "measured_seconds": meter.seconds,
+            "rate": rate, "settings": settings, "measured_seconds": meter.seconds,
             "ticks_per_second": meter.ticks / meter.seconds, "rows_per_second": meter.rows / meter.seconds,
             "latency_ms": latencies(meter), "processor": per_million(meter), "memory_mb": memory,
             "core_percent": 100 * sum(meter.parts().values()) / meter.seconds,
@@ -138,11 +157,39 @@ class Whole:
 
         yield self.growth("symbols", (8, 32, 96, 256),
                           lambda count: {"SYNTHETIC_SYMBOLS": symbols(count)})
-        yield self.growth("partitions", (4, 16, 32, 64), lambda count: {"MDS_PARTITIONS": str(count)})
+        yield self.growth("partitions", (4, 8, 16, 32), lambda count: {"MDS_PARTITIONS": str(count)})
         yield self.growth("series", tuple(len(each.split(",")) for each in series),
                           lambda count: {"OPERATOR_SERIES": next(
                               each for each in series if len(each.split(",")) == count)})
         yield self.growth("workers", (2, 3, 4, 6), prepare=workers)
+
+
+def longest_pause(stack, victim):
+    """Kills it. Returns the longest time in seconds between two looks at which the writer had a new row."""
+    port = next(port for name, port in stack.ports().items() if name.startswith("store-writer"))
+    rows, seen, longest = None, time.monotonic(), None
+    end = seen + WATCH_SECONDS
+    while time.monotonic() < end:
+        text, now = page(port, "/metrics"), time.monotonic()
+        present = None if text is None else tick_rows(text)
+        # A writer that was started again begins at 0.
+        if present and present != rows:
+            if longest is not None:
+                longest = max(longest, now - seen)
+            elif rows is not None:
+                stack.kill(victim)
+                longest = 0.0
+            rows, seen = present, now
+        time.sleep(LOOK_SECONDS)
+    if longest is None or end - seen > 1:
+        raise Failure(f"no new row {WATCH_SECONDS} s after {victim} was killed")
+    return longest
+
+
+def tick_rows(text):
+    """The rows of trades and quotes of a page of a writer's metrics."""
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
+               if line.startswith(('sink_writes_total{sink="trades"', 'sink_writes_total{sink="quotes"')))
 
 
 def latencies(meter):

@@ -25,15 +25,16 @@ THREE = "1s,1m,1h"
 
 # Ticks a second, partitions, symbols, series, aim of the gateway, workers.
 LOADS = {
-    "idle": (1, 32, 96, TWO, "quick", 2),
+    "idle": (1, 8, 96, TWO, "quick", 2),
+    "idle, 32 partitions": (1, 32, 96, TWO, "quick", 2),
     "idle, 128 partitions": (1, 128, 96, TWO, "quick", 2),
     "idle, 512 partitions": (1, 512, 96, TWO, "quick", 2),
-    "1,000 frugal": (1_000, 32, 96, TWO, "frugal", 2),
+    "1,000 frugal": (1_000, 8, 96, TWO, "frugal", 2),
     "3,000 quick, 64 partitions, 48 symbols": (3_000, 64, 48, TWO, "quick", 2),
     "15,000 frugal, 16 partitions, 192 symbols": (15_000, 16, 192, TWO, "frugal", 2),
     "6,000 frugal, 96 partitions, 128 symbols, 3 series": (6_000, 96, 128, THREE, "frugal", 2),
     "500 frugal, 48 partitions, 30 symbols": (500, 48, 30, TWO, "frugal", 2),
-    "10,000 frugal": (10_000, 32, 96, TWO, "frugal", 2),
+    "10,000 frugal": (10_000, 8, 96, TWO, "frugal", 2),
 }
 
 

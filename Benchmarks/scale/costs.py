@@ -12,9 +12,9 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 # Three quotes to a trade, as the synthetic market makes them.
 TRADES = 0.25
 # Packets a second of a partition that has ticks all the time, by the gateway's aim: `frugal` sends one every
-# 83 ms. `quick` sends as many as the disk writes together, and the more partitions share it, the fewer each.
+# 83 ms, and `quick` one in each cycle (PacketPace.Cycle). Partitions share four streams.
 FRUGAL_PACKETS = 12.0
-QUICK_PACKETS, QUICK_POWER = 130.0, 0.7
+CYCLE_SECONDS_MIN, CYCLE_LANE_SECONDS, STREAMS = 0.007, 0.0025, 4
 # GATEWAY_PACKETS_PER_SECOND.
 PACKETS_MAX = 2_000.0
 COMMITS_MAX = 1 / 0.07
@@ -44,7 +44,7 @@ class Load:
 
     ticks: float
     symbols: int
-    partitions: int = 32
+    partitions: int = 8
     series: str = "1s,1m"
     aim: str = "quick"
     workers: int = 2
@@ -59,8 +59,8 @@ class Load:
     def packets(self) -> float:
         """Packets of ticks a second. Each source has its own in each partition."""
         ticks, lanes = self.ticks / self.sources, self.lanes
-        most = FRUGAL_PACKETS * lanes if self.aim == "frugal" else QUICK_PACKETS * math.pow(lanes, QUICK_POWER)
-        most = min(most, PACKETS_MAX)
+        cycle = max(CYCLE_SECONDS_MIN, CYCLE_LANE_SECONDS * math.ceil(self.partitions / STREAMS))
+        most = min(lanes * FRUGAL_PACKETS if self.aim == "frugal" else lanes / cycle, PACKETS_MAX)
         return self.sources * ticks * math.pow(1 + math.pow(ticks / most, BEND), -1 / BEND)
 
     @property
@@ -112,6 +112,11 @@ class Run:
     @property
     def total(self) -> float:
         return sum(self.cores.values())
+
+    def predicted(self, costs: "Costs") -> dict[str, float]:
+        """The cores that each part should have kept busy. Runs with `quick` are of earlier cycles, and had more
+        packets or fewer than one of now."""
+        return cores(costs, self.load, self.packets if self.load.aim == "quick" else None)
 
 
 def runs(path: pathlib.Path = RUNS) -> list[Run]:
@@ -167,11 +172,11 @@ def busy_factor(costs: Costs, measured: typing.Sequence[Run]) -> float:
     """How much dearer everything is on the busy machine, by its runs of loads that were fitted."""
     others = unseen(measured, "busy")
     known = [run for run in measured if run.use == "busy" and run not in others]
-    return sum(run.total / sum(cores(costs, run.load).values()) for run in known) / len(known)
+    return sum(run.total / sum(run.predicted(costs).values()) for run in known) / len(known)
 
 
-def cores(costs: Costs, load: Load) -> dict[str, float]:
-    """The cores that each part keeps busy under a load."""
+def cores(costs: Costs, load: Load, packets: float | None = None) -> dict[str, float]:
+    """The cores that each part keeps busy under a load, with these packets a second if they are known."""
     return {
-        part: bar_rows(part, load) + sum(cost * load.feature(name) for name, cost in weights.items())
+        part: bar_rows(part, load) + sum(cost * load.feature(name, packets) for name, cost in weights.items())
         for part, weights in costs.items()}

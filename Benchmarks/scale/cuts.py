@@ -84,7 +84,7 @@ def first(costs: Costs, load: Load) -> tuple[str, float]:
 def sized(costs: Costs, load: Load) -> Load:
     """The load with as many sources and workers as it needs: none of them more than the planned share of a
     core. A hundred symbols share a partition."""
-    partitions = 32
+    partitions = Load.partitions
     while partitions < min(1_024, load.symbols / 100):
         partitions *= 2
     load = dataclasses.replace(load, partitions=partitions)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a load needs: processor of each part, network, disk, memory; and the tables of docs/scale.md.
 
-    scale.py --ticks 5000 --symbols 500 [--partitions 32] [--series 1s,1m] [--aim frugal] [--workers 2]
+    scale.py --ticks 5000 --symbols 500 [--partitions 8] [--series 1s,1m] [--aim frugal] [--workers 2]
              [--sources 1] [--copies 1]
     scale.py --page      # the lines between the marks of docs/scale.md
     scale.py --write     # writes them there"""
@@ -53,7 +53,7 @@ def costs_table(costs: Costs) -> list[str]:
 def checks_table(costs: Costs) -> list[str]:
     rows = []
     for run in unseen(runs(), "check"):
-        predicted, measured = cores(costs, run.load), run.total
+        predicted, measured = run.predicted(costs), run.total
         total = sum(predicted.values())
         worst = max(run.cores, key=lambda part: abs(predicted[part] - run.cores[part]))
         rows.append([
@@ -66,7 +66,7 @@ def checks_table(costs: Costs) -> list[str]:
 def busy_table(costs: Costs, factor: float) -> list[str]:
     rows = []
     for run in unseen(runs(), "busy"):
-        predicted = factor * sum(cores(costs, run.load).values())
+        predicted = factor * sum(run.predicted(costs).values())
         rows.append([
             run.name, f"{100 * run.total:.1f}", " ".join(f"{100 * each:.1f}" for each in run.sums),
             f"{100 * predicted:.1f}", f"{100 * (predicted / run.total - 1):+.0f} %"])
@@ -211,7 +211,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--ticks", type=count)
     options.add_argument("--symbols", type=count)
-    options.add_argument("--partitions", type=count, default=32)
+    options.add_argument("--partitions", type=count, default=8)
     options.add_argument("--series", type=series, default="1s,1m")
     options.add_argument("--aim", choices=("quick", "frugal"), default="quick")
     options.add_argument("--workers", type=count, default=2)

@@ -100,8 +100,8 @@ PARTS = [
     Part("cluster", "the compose cluster scales, is killed and audited",
          "make cluster-test && make autoscale-test", 60, needs="docker"),
     Part("bench", "the record of what all of it does on this machine", "make bench QUICK=1", 30),
-    Part("bench-kills", "rows, bars and hand-overs come back in time: 20 kills and more of each process",
-         "make build servers && Benchmarks/record/record.py --full --only kills,WorkersBenchmark", 60),
+    Part("bench-long", "20 kills and more of each process; ten minutes beside two busy loops",
+         "make build servers && Benchmarks/record/record.py --full --only kills,busy,WorkersBenchmark", 100),
 ]
 
 

@@ -31,7 +31,7 @@ def with_record(rows, record):
     if record["mode"] == "quick" or record["only"] or record["problems"]:
         return rows
     machine = record["machine"]
-    row = {"date": machine["date"], "revision": machine["revision"],
+    row = {"date": machine["date"], "revision": machine["revision"], "load": max(record["loads"].values(), default=0.0),
            **{name: float(f"{value:.4g}") for name, value in figures(record).items()}}
     return [each for each in rows if each["date"] != row["date"]] + [row]
 

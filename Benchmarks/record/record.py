@@ -13,9 +13,9 @@ row more; --anyway writes the page with rows marked. --from makes the page of a 
 parts that --only names measured again.
 
 NAME is a program (TapeBenchmark) or a part of the whole stack: latency, bars, highest, frugal, quick_rows,
-kills, growth. --quick takes three minutes and is no record. --full adds growth, and longer runs. Exit code 0:
-all ran. 1: something failed, or a limit was missed. 2: another program uses more of the machine than a record
-allows, at the start.
+kills, growth, busy. --quick takes three minutes and is no record. --full adds growth and busy, and longer runs.
+Exit code 0: all ran. 1: something failed, or a limit was missed. 2: another program uses more of the machine
+than a record allows, at the start.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from whole import Whole  # noqa: E402
 RATES = (100, 1_000, 10_000, 50_000, 1)
 OTHER_RATES = (1_000, 10_000)
 BUDGET_MINUTES = {"usual": 25.0, "full": 180.0}
-WHOLE_PARTS = ("latency", "bars", "highest", "frugal", "quick_rows", "kills", "growth")
+WHOLE_PARTS = ("latency", "bars", "highest", "frugal", "quick_rows", "kills", "growth", "busy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,17 +138,20 @@ class Recorder:
         if self.options.mode == "quick" and not self.options.only:
             return steps[:2]
         steps += [
-            Step("bars", "bars at full speed, nobody hears", 80,
+            Step("bars", "bars at full speed, nobody hears", 90,
                  note("bars_per_second", lambda: measure.bars_per_second(False))),
-            Step("bars", "bars at full speed, one listener hears everything", 80,
+            Step("bars", "bars at full speed, one listener hears everything", 90,
                  note("bars_heard_per_second", lambda: measure.bars_per_second(True))),
-            Step("highest", "the highest rate of the whole stack", 110, note("highest_rate", measure.highest_rate)),
+            Step("highest", "the highest rate of the whole stack", 120, note("highest_rate", measure.highest_rate)),
             *(self.line("frugal", rate, {"GATEWAY_LATENCY": "frugal"}) for rate in OTHER_RATES),
             *(self.line("quick_rows", rate, {"WRITER_LATENCY": "quick"}) for rate in OTHER_RATES),
             Step("kills", "a gateway and a writer are killed", 100, note("kills", measure.kills))]
         if self.options.mode == "full" or "growth" in self.options.only:
             steps.append(Step("growth", "growth with symbols, partitions, series and workers", 1_500,
                               note("curves", lambda: list(measure.curves()))))
+        if self.options.mode == "full" or "busy" in self.options.only:
+            steps.append(Step("busy", "the highest rate beside two busy loops", 2_500,
+                              note("busy_rate", measure.busy_rate)))
         return steps
 
     def note(self, key, measured):

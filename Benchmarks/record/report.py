@@ -68,6 +68,9 @@ def latency(record, folder):
     lines, whole = stack_lines(record), record["whole"]
     found = [f"The highest rate of which every tick became a row: **{number(whole['highest_rate'])} ticks/s**, to a "
              "quarter."] if "highest_rate" in whole else []
+    if "busy_rate" in whole:
+        found.append("The highest of some rates of which rows stayed at most 5 s behind for ten minutes, beside two "
+                     f"busy loops: **{number(whole['busy_rate'])} ticks/s**.")
     for key, who in (("bars_per_second", "nobody"), ("bars_heard_per_second", "one listener")):
         if key in whole:
             found.append(f"Ticks that became bars at full speed, while {who} heard live data: "

@@ -1,9 +1,11 @@
 """The whole stack, measured from outside: latency, processor time, kills, and how both grow."""
 
 import math
+import subprocess
+import sys
 import time
 
-from histograms import quantile
+from histograms import matches, parse, quantile
 from stack import Failure, Listener, Meter, Stack, page, symbols
 
 # By name, the service whose histogram it is, the histogram and its labels.
@@ -23,6 +25,10 @@ KILL_RATE = 10_000
 KILL_SECONDS = 17
 WATCH_SECONDS = 6
 LOOK_SECONDS = 0.02
+# Beside this many busy loops rows may be this much later than the tape.
+BUSY_LOOPS = 2
+BUSY_RATES = (50_000, 25_000, 10_000, 5_000)
+BEHIND_SECONDS_MAX = 5
 # The rate at which the stack's growth is measured, far below the highest one.
 GROWTH_RATE = 5_000
 
@@ -36,6 +42,7 @@ class Times:
         self.search = {"quick": 3, "usual": 8, "full": 12}[mode]
         self.bars = {"quick": 4, "usual": 60, "full": 60}[mode]
         self.kills = {"quick": 1, "usual": 2, "full": 20}[mode]
+        self.busy = {"quick": 10, "usual": 60, "full": 600}[mode]
         self.growth = {"quick": 4, "usual": 15, "full": 20}[mode]
 
 
@@ -116,6 +123,37 @@ class Whole:
                     self.tell(f"{victim} is killed: no new row for {pauses[-1]:,.0f} ms")
                     time.sleep(max(0.0, end - time.monotonic()))
         return found
+
+    # --- a busy machine
+
+    def busy_rate(self):
+        """The highest of some rates of which rows stay near the tape beside busy loops; 0 if none does."""
+        for rate in BUSY_RATES:
+            loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY_LOOPS)]
+            try:
+                with self.stack("busy", rate) as stack:
+                    behind = self.behind(stack)
+            finally:
+                for loop in loops:
+                    loop.kill()
+                    loop.wait()
+            self.tell(f"{rate:,} ticks/s: rows up to {behind:.1f} s behind")
+            if behind <= BEHIND_SECONDS_MAX:
+                return float(rate)
+        return 0.0
+
+    def behind(self, stack):
+        """How many seconds the writers were behind at most, from look to look. It ends when it is too many."""
+        time.sleep(self.times.warm)
+        end, most = time.monotonic() + self.times.busy, 0.0
+        while time.monotonic() < end and most <= BEHIND_SECONDS_MAX:
+            text = page(stack.ports()["provider-gateway"], "/metrics")
+            if text is not None:
+                present = [value for name, value in parse(text).items()
+                           if matches(name, "mds_group_lag_seconds", {"group": "writer"})]
+                most = max([most, *present])
+            time.sleep(1)
+        return most
 
     # --- tables
 

@@ -32,7 +32,7 @@ enum {
     EVENT_TIME, RECEIVE_TIME, SYMBOL, SOURCE, PROVIDER, PRICE, SIZE, EXCHANGE, CONDITIONS, ACTION,
     FLAGS, RESOLUTION, PROVIDER_ID, SENT_AT, KNOWN_AT, PARTITION, EPOCH, ORDINAL, COLUMNS
 };
-static const uint8_t widths[COLUMNS] = {8, 8, 4, 4, 4, 8, 8, 4, 4, 1, 2, 1, 8, 8, 8, 2, 8, 8};
+static const uint8_t widths[COLUMNS] = {8, 8, 4, 4, 4, 8, 8, 4, 4, 4, 2, 1, 8, 8, 8, 2, 8, 8};
 
 typedef struct {
     uint64_t hash;
@@ -214,7 +214,7 @@ static int64_t take(
     if (first + ticks > ROWS_MAX) return -1;
     VALUES(int64_t, EVENT_TIME); VALUES(int64_t, RECEIVE_TIME); VALUES(int32_t, SYMBOL);
     VALUES(int32_t, PROVIDER); VALUES(int64_t, PRICE); VALUES(int64_t, SIZE);
-    VALUES(int32_t, EXCHANGE); VALUES(int32_t, CONDITIONS); VALUES(uint8_t, ACTION);
+    VALUES(int32_t, EXCHANGE); VALUES(int32_t, CONDITIONS); VALUES(int32_t, ACTION);
     VALUES(uint16_t, FLAGS); VALUES(uint8_t, RESOLUTION); VALUES(uint64_t, PROVIDER_ID);
     VALUES(int64_t, ORDINAL);
     struct { int32_t symbol, provider; } names[DEFINITIONS_MAX];
@@ -238,6 +238,7 @@ static int64_t take(
             SIZE_values[row] = i64(body + 40);
             EXCHANGE_values[row] = index_of(&self->exchanges, u64(body + 48));
             CONDITIONS_values[row] = index_of(&self->conditions, u64(body + 56));
+            // The names of the actions are a dictionary, too, with the numbers as indexes.
             ACTION_values[row] = body[6];
             FLAGS_values[row] = u16(body + 4);
             RESOLUTION_values[row] = body[7];

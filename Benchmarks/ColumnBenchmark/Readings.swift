@@ -15,7 +15,7 @@ struct Sums: Equatable {
     }
 
     /// The bytes of one value of each column of trades.
-    static let widths = [8, 8, 4, 4, 4, 8, 8, 4, 4, 1, 2, 1, 8, 8, 8, 2, 8, 8]
+    static let widths = [8, 8, 4, 4, 4, 8, 8, 4, 4, 4, 2, 1, 8, 8, 8, 2, 8, 8]
 
     init() { columns = Self.widths.map { _ in Column() } }
 

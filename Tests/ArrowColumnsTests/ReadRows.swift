@@ -141,7 +141,8 @@ struct ExpectedRows {
         row["size"] = defined(trade.size.raw)
         row["exchange"] = trade.exchange.text
         row["conditions"] = trade.conditions.text
-        row["action"] = "\(trade.header.action)"
+        let (action, names) = (trade.header.action, ["new", "correction", "cancel"])
+        row["action"] = action < 3 ? names[Int(action)] : "\(action)"
         return row
     }
 

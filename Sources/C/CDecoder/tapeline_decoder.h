@@ -225,8 +225,8 @@ void tapeline_decoder_free(tapeline_decoder *decoder);
  * undefined is null. An unknown number of an enumeration is its decimal text. "!" = may be null.
  *
  * trades:  event_time! ts, receive_time! ts, symbol! dict, source dict, provider! dict,
- *          price! int64, size! int64, exchange dict, conditions dict, action uint8 (0 new,
- *          1 correction, 2 cancel), <tail>
+ *          price! int64, size! int64, exchange dict, conditions dict, action dict (new,
+ *          correction, cancel), <tail>
  * quotes:  event_time!, receive_time!, symbol!, source, provider!, bid_price! int64, bid_size! int64,
  *          ask_price! int64, ask_size! int64, bid_exchange dict, ask_exchange dict, <tail>
  * depth:   event_time!, receive_time!, symbol!, source, provider!, operation dict (insert, update,

@@ -251,6 +251,7 @@ extension RowTexts {
     ) {
         columns.exchange.put(exchanges.index(of: trade.exchange, &places.exchanges), at: row)
         columns.conditions.put(conditions.index(of: trade.conditions, &places.conditions), at: row)
+        columns.action.put(names.actions.index(of: trade.header.action), at: row)
     }
 
     @inline(__always)

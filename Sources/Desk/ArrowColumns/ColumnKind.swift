@@ -21,5 +21,5 @@ package enum ColumnKind: Int32, CaseIterable, Sendable {
 /// The texts of a column. Columns with the same texts share a dictionary.
 package enum ColumnTexts: Int, CaseIterable, Sendable {
     case symbols, sources, providers, exchanges, conditions, marketMakers, series
-    case operations, sides, resetReasons, barReasons, dataKinds, gapReasons, gapStates
+    case actions, operations, sides, resetReasons, barReasons, dataKinds, gapReasons, gapStates
 }

@@ -73,7 +73,8 @@ extension ColumnLayout {
     static let trades =
         head + [
             price("price"), size("size"), ColumnLayout("exchange", .text(.exchanges)),
-            ColumnLayout("conditions", .text(.conditions)), ColumnLayout("action", .uint8),
+            ColumnLayout("conditions", .text(.conditions)),
+            ColumnLayout("action", .text(.actions)),
         ] + tail
 
     static let quotes =

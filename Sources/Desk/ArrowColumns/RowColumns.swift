@@ -102,7 +102,7 @@ struct TradeColumns: TickColumns {
     let size: Column<Int64>
     let exchange: Column<Int32>
     let conditions: Column<Int32>
-    let action: Column<UInt8>
+    let action: Column<Int32>
     let tail: TailColumns
 
     init(_ columns: inout ColumnCursor) {
@@ -117,7 +117,6 @@ struct TradeColumns: TickColumns {
         head.put(trade.header, names, at: row)
         price.put(trade.price.raw, at: row)
         size.put(trade.size.raw, at: row)
-        action.put(trade.header.action, at: row)
         tail.put(trade.header, ordinal: ordinal, at: row)
     }
 }

@@ -13,6 +13,8 @@ struct RowTexts {
 
     /// The names of numbers.
     struct Names {
+        // The names that there are come first, so nearly all numbers are their own indexes.
+        var actions = EnumerationTexts<TradeAction>(first: 3)
         var operations = EnumerationTexts<DepthOperation>()
         var sides = EnumerationTexts<BookSide>()
         var resetReasons = EnumerationTexts<DepthResetReason>()
@@ -39,6 +41,7 @@ struct RowTexts {
         case .conditions: conditions.snapshot()
         case .marketMakers: marketMakers.snapshot()
         case .series: series.snapshot()
+        case .actions: names.actions.snapshot()
         case .operations: names.operations.snapshot()
         case .sides: names.sides.snapshot()
         case .resetReasons: names.resetReasons.snapshot()

@@ -180,6 +180,11 @@ struct EnumerationTexts<Kind: RawRepresentable> where Kind.RawValue == UInt8 {
     private var texts = TextDictionary()
     private var indexes = [Int32](repeating: -1, count: 256)
 
+    /// `first`: so many numbers have the first indexes, also without a row.
+    init(first count: UInt8 = 0) {
+        for raw in 0..<count { _ = index(of: raw) }
+    }
+
     mutating func index(of raw: UInt8) -> Int32 {
         if indexes[Int(raw)] < 0 {
             indexes[Int(raw)] = texts.index(of: EnumerationName.of(Kind.self, raw))

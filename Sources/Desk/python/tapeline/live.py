@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from . import history, live_bars, schema
+from . import history, live_bars
 from .batches import Batches, LiveBatch, LiveWanted
 from .columns import Batch
 from .coverage import Missing, partition_of
@@ -15,7 +15,7 @@ from .decoder import Decoder, Hole
 from .errors import NotReachable, TapeHole, TapelineError
 from .history import Books, LaneKey
 from .reading import TICK_STREAMS, Part, Reading, tick_stream
-from .recording import GAP_FIELDS, named_actions, tick_fields
+from .recording import GAP_FIELDS, tick_fields, tick_rows
 from .selection import Wanted
 from .tape import AHEAD_NS, RETRY_SECONDS, VALUES, Tape
 from .tape_bars import absent
@@ -39,7 +39,6 @@ class Live(Batches):
         self._at_end = time.monotonic()
         # A wrong address or password is reported here, and not tried for ever.
         tape.link().close()
-        self._actions = {one.kind: list(schema.ACTIONS) for one in wanted.ticks}
         self._books, stored, versions = self._begun()
         self._bars = (
             live_bars.LiveBars(wanted.bars.series, versions, self._books.times, self._refuse)
@@ -171,7 +170,7 @@ class Live(Batches):
                     wanted = self._wanted.of(kind)
                     found = decoder.take(kind, tick_fields(wanted))
                     if found:
-                        self._put(kind, named_actions(wanted, found, self._actions[kind]), "tape")
+                        self._put(kind, tick_rows(wanted, found), "tape")
 
     def _take_all(self) -> None:
         """Takes the rest of what all decoders have taken packets of. Only then the gap records of each are there."""

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import schema
 from .batches import LiveWanted
 from .columns import BATCH_ROWS, part
 from .coverage import Missing
 from .decoder import Decoder, Hole
 from .errors import TapeHole
 from .reading import TICK_STREAMS, Head, Part, Reading, tick_stream
-from .recording import GAP_FIELDS, named_actions, tick_fields
+from .recording import GAP_FIELDS, tick_fields, tick_rows
 from .tape import AHEAD_NS, VALUES, Tape
 from .tape_bars import absent, bar_subjects
 from .versions import DECODED
@@ -62,7 +61,6 @@ class PacketStream:
             Decoder((*names, *more), symbols, sources, self._start, None, marks_holes=False)
             for (symbols, sources), names in groups.items()
         ]
-        self._actions = {kind: list(schema.ACTIONS) for kind in kinds}
         # Packets that were decoded, with the ends of their rows in each decoder and kind.
         self._fed: list[tuple[Packet, list[int]]] = []
         self._ready: list[Packet] = []
@@ -143,7 +141,7 @@ class PacketStream:
             whole = found
         else:
             # Of many rows at once, numbers are converted faster.
-            whole = named_actions(wanted, found, self._actions[kind]).priced(self._wanted.price)
+            whole = tick_rows(wanted, found).priced(self._wanted.price)
         return lambda begin, end: part(whole, begin, end)
 
     def _lost(self, hole: Hole) -> None:

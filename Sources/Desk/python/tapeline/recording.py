@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import array
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from . import schema
@@ -92,9 +90,8 @@ class Recording:
 
     def _ticks(self, wanted: Wanted) -> Iterator[Batch]:
         reader = Reader(self.path, wanted.kind, wanted.symbols, wanted.start, wanted.end)
-        actions = list(schema.ACTIONS)
         for batch in reader.batches(tick_fields(wanted)):
-            yield named_actions(wanted, batch, actions)
+            yield tick_rows(wanted, batch)
 
     def coverage(self, wanted: Wanted) -> Coverage:
         """What is missing: gap records, ordinals that the file lacks, time outside of it, and sources that
@@ -201,20 +198,14 @@ _SENT = Field("sent_at", "ts")
 
 def tick_fields(wanted: Wanted) -> tuple[Field, ...]:
     """Returns the columns of ticks as the decoder has them."""
-    fields = tuple(replace(field, kind="C") if field.name == "action" else field for field in wanted.fields)
-    return (*fields, _SENT) if wanted.with_known else fields
+    return (*wanted.fields, _SENT) if wanted.with_known else wanted.fields
 
 
-def named_actions(wanted: Wanted, batch: Batch, actions: list[str]) -> Batch:
-    """Returns a batch of the decoder with the columns of the selection. `actions` keeps the texts from batch to
-    batch."""
-    columns = tuple(
-        _named(column, actions) if field.name == "action" else column
-        for field, column in zip(batch.fields, batch.columns)
-    )
-    if wanted.with_known:
-        columns = (*columns[:-2], _known(batch))
-    return Batch(wanted.fields, columns)
+def tick_rows(wanted: Wanted, batch: Batch) -> Batch:
+    """Returns a batch of the decoder with the columns of the selection."""
+    if not wanted.with_known:
+        return batch
+    return Batch(wanted.fields, (*batch.columns[:-2], _known(batch)))
 
 
 def _known(batch: Batch) -> Column:
@@ -232,18 +223,3 @@ def gap_record(row: tuple[Any, ...]) -> GapRecord | None:
     return GapRecord(
         source, partition, symbol, kind, start, end, start if received is None else received, *rest
     )
-
-
-def _named(column: Column, names: list[str]) -> Column:
-    """Returns numbers of an enumeration as texts; an unknown one is its digits."""
-    numbers = column.integers()
-    known = len(schema.ACTIONS)
-    places = array.array("i", numbers)
-    if max(numbers, default=0) >= known:
-        for at, number in enumerate(numbers):
-            if number >= known:
-                text = str(number)
-                if text not in names:
-                    names.append(text)
-                places[at] = names.index(text)
-    return Column("dict", column.length, places, column.validity, dictionary=tuple(names))

@@ -16,7 +16,7 @@ from .errors import NotReachable, TapelineError
 from .reading import (
     TICK_STREAMS, Head, Reading, checked_name, first_stored, steps, tick_parts, tick_stream,
 )
-from .recording import GAP_FIELDS, gap_record, named_actions, tick_fields, traded
+from .recording import GAP_FIELDS, gap_record, tick_fields, tick_rows, traded
 from .selection import Wanted
 from .transport import Lane, Link, TapeAddress, TransportError
 
@@ -126,7 +126,6 @@ class Tape:
 
     def _rows(self, wanted: Wanted, survey: _Survey) -> Iterator[Batch]:
         fields = tick_fields(wanted)
-        actions = list(schema.ACTIONS)
         begin = None if wanted.start is None else max(1, wanted.start - AHEAD_NS)
         parts = tick_parts(self.namespace, self.partitions_for(wanted), wanted.sources, time=begin or 0)
         decoder = Decoder(
@@ -141,7 +140,7 @@ class Tape:
             rows = decoder.take(wanted.kind, fields)
             if rows:
                 survey.symbols.update(text for text in rows.column("symbol").dictionary or ())
-                waiting.append(named_actions(wanted, rows, actions))
+                waiting.append(tick_rows(wanted, rows))
 
         reading = Reading(self.address, [decoder], parts, full=take, hole=survey.holes.append)
         for _ in steps(reading):

@@ -54,7 +54,8 @@ final class LibraryReading {
     private var stream = unsafe ArrowArrayStream()
 
     init(_ path: String) throws {
-        guard let reader = unsafe tapelineReaderOpen(path, Int32(TAPELINE_TRADES), nil, nil) else {
+        guard let reader = unsafe tapelineReaderOpen(path, Int32(TAPELINE_TRADES), nil, nil, nil)
+        else {
             throw Unusable("the library does not open \(path)")
         }
         unsafe self.reader = reader

@@ -165,6 +165,50 @@ struct ColumnDecoderTests {
         #expect(try rows(elsewhere).isEmpty)
     }
 
+    @Test("batches have the columns that are wanted, in their order and form")
+    func shape() throws {
+        var tape = RandomTape(seed: 4, source: feed)
+        let packets = (0..<20).map { _ in tape.packet() }
+        var all = ExpectedRows()
+        for packet in packets { try all.take(packet) }
+        let names = ["price", "symbol", "ordinal", "action", "size"]
+        let plain = try ColumnShape(of: .trades, names: names, [], zone: "UTC")
+        let forms = try ColumnShape(
+            of: .trades, names: names, [.floats, .numbers], zone: "Asia/Tokyo")
+        let (found, texts) = try rows(packets, plain)
+        #expect(
+            found == (all.rows[.trades] ?? []).map { $0.filter { names.contains($0.key) } })
+        #expect(plain.columns.map(\.name) == names && !found.isEmpty)
+        let formed = try rows(packets, forms).rows
+        for (row, other) in zip(found, formed) {
+            #expect(other["symbol"].flatMap { Int($0) }.map { texts[$0] } == row["symbol"])
+            for (name, power) in [("price", 1e9), ("size", 1e8)] {
+                #expect(
+                    other[name] == row[name].flatMap { Int64($0) }.map { "\(Double($0) / power)" })
+            }
+            #expect(other["ordinal"] == row["ordinal"])
+        }
+        #expect(forms.columns.map { $0.format(zone: forms.zone) } == ["g", "I", "l", "I", "g"])
+        let time = try ColumnShape(of: .bars, names: ["open_time"], [], zone: "Asia/Tokyo")
+        #expect(time.columns.map { $0.format(zone: time.zone) } == ["tsn:Asia/Tokyo"])
+        for names in [["open"], ["price", "price"], [""]] {
+            let error = #expect(throws: DecodeError.self) {
+                try ColumnShape(of: .trades, names: names, [], zone: "UTC")
+            }
+            #expect(error?.reason == .invalid)
+        }
+    }
+
+    /// Returns the rows of packets as trades of a shape, and the texts of symbols.
+    private func rows(
+        _ packets: [[UInt8]], _ shape: ColumnShape
+    ) throws -> (rows: [Row], symbols: [String]) {
+        var decoder = ColumnDecoder([.trades], shape: shape)
+        try feedAll(packets, &decoder)
+        let rows = try taken(&decoder).readRows
+        return (rows, decoder.page(.symbols).texts)
+    }
+
     @Test("the sources of bars are those of their ticks")
     func sourcesOfBars() throws {
         var tape = RandomTape(seed: 4, kind: .bars, source: .operator)

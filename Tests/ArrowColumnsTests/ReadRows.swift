@@ -10,7 +10,7 @@ extension ColumnBatch {
     /// Reads the batch as Arrow says that it is laid out.
     var readRows: [Row] {
         var found = [Row](repeating: [:], count: rows)
-        for (index, column) in kind.columns.enumerated() {
+        for (index, column) in shape.columns.enumerated() {
             let validity = unsafe validity(of: index)
             var nulls = 0
             for row in 0..<rows {
@@ -30,10 +30,12 @@ extension ColumnBatch {
     private func text(_ index: Int, _ column: ColumnLayout, _ row: Int) -> String {
         let values = unsafe values(of: index)
         switch column.form {
+        case .float: return unsafe "\(values.load(fromByteOffset: row * 8, as: Double.self))"
         case .time, .fixed, .int64:
             return unsafe "\(values.load(fromByteOffset: row * 8, as: Int64.self))"
         case .uint64: return unsafe "\(values.load(fromByteOffset: row * 8, as: UInt64.self))"
-        case .uint32: return unsafe "\(values.load(fromByteOffset: row * 4, as: UInt32.self))"
+        case .uint32, .number:
+            return unsafe "\(values.load(fromByteOffset: row * 4, as: UInt32.self))"
         case .uint16: return unsafe "\(values.load(fromByteOffset: row * 2, as: UInt16.self))"
         case .uint8: return unsafe "\(values.load(fromByteOffset: row, as: UInt8.self))"
         case .decimal: return unsafe "\(values.load(fromByteOffset: row * 16, as: Int128.self))"

@@ -37,7 +37,7 @@ class Selection(ctypes.Structure):
 def load(path):
     library = ctypes.CDLL(path)
     library.tapeline_reader_open.restype = ctypes.c_void_p
-    library.tapeline_reader_open.argtypes = [ctypes.c_char_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p]
+    library.tapeline_reader_open.argtypes = [ctypes.c_char_p, ctypes.c_int32] + [ctypes.c_void_p] * 3
     library.tapeline_reader_stream.argtypes = [ctypes.c_void_p] * 3
     library.tapeline_reader_error.argtypes = [ctypes.c_void_p] * 2
     library.tapeline_reader_provenance.argtypes = [ctypes.c_void_p]
@@ -55,7 +55,7 @@ class Reader:
         selection = Selection(names, len(symbols), None, 0, -(2**63), 2**63 - 1, flags)
         error = Error()
         self.handle = library.tapeline_reader_open(
-            path.encode(), kind, ctypes.byref(selection), ctypes.byref(error))
+            path.encode(), kind, ctypes.byref(selection), None, ctypes.byref(error))
         assert self.handle, error.text.decode()
 
     def stream(self):

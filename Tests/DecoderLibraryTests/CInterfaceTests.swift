@@ -51,7 +51,7 @@ struct CInterfaceTests {
         unsafe selection.from = .min
         unsafe selection.to = .max
         unsafe selection.flags = flags
-        return try unsafe #require(tapelineReaderOpen(path, Int32(kind), &selection, &error))
+        return try unsafe #require(tapelineReaderOpen(path, Int32(kind), &selection, nil, &error))
     }
 
     private func stream(of reader: Reader) throws -> ArrowArrayStream {
@@ -114,6 +114,56 @@ struct CInterfaceTests {
         }
         unsafe schema.release(&schema)
         #expect(count > 0)
+    }
+
+    @Test("a stream has the columns that were asked for, and a reader the texts of their numbers")
+    func shape() throws {
+        let fixture = try DecoderFixture()
+        try fixture.record(packets: 1, trades: 4)
+        var error = tapeline_error()
+        func open(_ names: [String], flags: UInt32) -> Reader? {
+            var copies = unsafe names.map { unsafe UnsafePointer(strdup($0)) }
+            defer { unsafe copies.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
+            return unsafe copies.withUnsafeMutableBufferPointer { columns in
+                var shape = unsafe tapeline_shape()
+                unsafe shape.columns = UnsafePointer(columns.baseAddress)
+                unsafe shape.column_count = columns.count
+                unsafe shape.flags = flags
+                return unsafe tapelineReaderOpen(
+                    fixture.path, Int32(TAPELINE_TRADES), nil, &shape, &error)
+            }
+        }
+        let reader = try unsafe #require(
+            open(["symbol", "price"], flags: UInt32(TAPELINE_FLOATS | TAPELINE_NUMBERS)))
+        var stream = try unsafe stream(of: reader)
+        var schema = unsafe ArrowSchema()
+        #expect(unsafe stream.get_schema(&stream, &schema) == 0 && schema.n_children == 2)
+        let formats = (0..<2).map { index in
+            unsafe schema.children[index].map { unsafe String(cString: $0.pointee.format) }
+        }
+        #expect(formats == ["I", "g"])
+        unsafe schema.release(&schema)
+        var array = unsafe ArrowArray()
+        #expect(unsafe stream.get_next(&stream, &array) == 0 && array.n_children == 2)
+        let prices = unsafe array.children[1]?.pointee.buffers[1]
+        #expect(unsafe prices?.load(as: Double.self) == 1)
+        #expect(unsafe array.children[0]?.pointee.dictionary == nil)
+        unsafe array.release(&array)
+        #expect(unsafe tapelineReaderTexts(reader, "symbol", &array, &error) == 0)
+        #expect(unsafe array.length == 2)
+        unsafe array.release(&array)
+        #expect(
+            unsafe tapelineReaderTexts(reader, "price", &array, &error) == Int32(TAPELINE_INVALID))
+        #expect(text(error).contains("no texts 'price'"))
+        unsafe stream.release(&stream)
+        unsafe tapelineReaderClose(reader)
+        for (names, flags, part) in [
+            (["volume"], 0, "no column 'volume'"), (["size", "size"], 0, "named twice"),
+            (["size"], 4, "unknown flags"),
+        ] {
+            #expect(unsafe open(names, flags: UInt32(flags)) == nil)
+            #expect(error.code == Int32(TAPELINE_INVALID) && text(error).contains(part))
+        }
     }
 
     @Test("what a recording says of itself is JSON")
@@ -206,7 +256,8 @@ struct CInterfaceTests {
         let fixture = try DecoderFixture()
         try fixture.record(packets: 2, trades: 10)
         var error = tapeline_error()
-        #expect(unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, &error) == nil)
+        #expect(
+            unsafe tapelineReaderOpen(fixture.path, Int32(TAPELINE_BARS), nil, nil, &error) == nil)
         #expect(error.code == Int32(TAPELINE_INVALID) && text(error).contains("left out"))
     }
 
@@ -256,7 +307,7 @@ struct CInterfaceTests {
         unsafe stream.release(&stream)
         unsafe tapelineReaderClose(reader)
         let absent = fixture.folder.file("absent")
-        #expect(unsafe tapelineReaderOpen(absent, Int32(TAPELINE_TRADES), nil, &error) == nil)
+        #expect(unsafe tapelineReaderOpen(absent, Int32(TAPELINE_TRADES), nil, nil, &error) == nil)
         #expect(error.code == Int32(TAPELINE_IO) && text(error).contains(absent))
         try fixture.changeBytes { $0[20] ^= 1 }
         #expect(unsafe tapelineRecordingInfo(fixture.path, &error) == nil)
@@ -309,8 +360,8 @@ struct CInterfaceTests {
         #expect(unsafe tapelineSchema(9, &array, &error) == invalid)
         #expect(text(error) == "there is no kind 9" && error.offset == -1 && error.partition == -1)
         #expect(tapelineSchema(1, nil, nil) == invalid)
-        #expect(unsafe tapelineReaderOpen(nil, trades, nil, &error) == nil)
-        #expect(unsafe tapelineReaderOpen("x", Int32(TAPELINE_BARS), nil, &error) == nil)
+        #expect(unsafe tapelineReaderOpen(nil, trades, nil, nil, &error) == nil)
+        #expect(unsafe tapelineReaderOpen("x", Int32(TAPELINE_BARS), nil, nil, &error) == nil)
         #expect(unsafe tapelineReaderStream(nil, nil, &error) == invalid)
         #expect(tapelineReaderError(nil, nil) == invalid)
         #expect(unsafe tapelineReaderProvenance(nil) == nil)
@@ -381,6 +432,6 @@ struct CInterfaceTests {
             "Sources/C/CDecoder/tapeline_decoder.h", #"(?m)^[a-z].*?\b(tapeline_[a-z_]+)\("#)
         let exported = try names(
             "Sources/Desk/DecoderLibrary/Exports.swift", #"@_cdecl\("([a-z_]+)"\)"#)
-        #expect(declared == exported && exported.count == 16)
+        #expect(declared == exported && exported.count == 17)
     }
 }

@@ -457,6 +457,7 @@ def recording(path, torn):
             if who is None:
                 agree(of_file, of_stored)
         desk_exports.same_tree(of_file, of_stored)
+    direct(file, symbols)
     any_order = file.trades(symbols, order="any", missing="mark").to_polars()
     sums = [frame["ordinal"].sum() for frame in (any_order, file.trades(symbols, missing="mark").to_polars())]
     equal(*sums)
@@ -494,6 +495,28 @@ def recording(path, torn):
     broken(path, torn, symbols[1], any_order)
 
 
+def direct(file, symbols):
+    """What packages read from the library itself is what Python makes of its rows."""
+    import polars as pl
+    import pyarrow as pa
+    import tapeline
+
+    for kind in ("trades", "quotes", "depth"):
+        for who in (None, symbols[1]):
+            for price in ("fixed", "float"):
+                how = {"missing": "mark", "tz": "Asia/Tokyo", "price": price}
+                selection = getattr(file, kind)(who, order="any", **how)
+                made = getattr(file, kind)(who, **how).to_polars()
+                for frame in (selection.to_polars(), pl.DataFrame(selection), pl.from_arrow(pa.table(selection))):
+                    equal(frame.schema, made.schema, kind, price)
+                    order = [pl.col(name).cast(str) if name == "source" else name for name in tapeline.schema.ORDER]
+                    check(frame.sort(order).equals(made), kind, who, price)
+    check(file.trades(symbols[1], 1, 2, order="any", missing="mark").to_polars().schema == file.trades(
+        symbols[1], missing="mark").to_polars().schema)
+    with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
+        file.trades(symbols[0], order="any").to_polars()
+
+
 def broken(path, torn, symbol, whole):
     """A recording without a packet, and damaged ones."""
     import tapeline
@@ -505,8 +528,9 @@ def broken(path, torn, symbol, whole):
     data[len(data) // 2] ^= 1
     damaged = f"{SITE}/damaged.tape"
     pathlib.Path(damaged).write_bytes(data)
-    with raises(tapeline.DamagedTape, "."):
-        tapeline.open(damaged).trades(missing="mark").to_polars()
+    for order in ("time", "any"):
+        with raises(tapeline.DamagedTape, "."):
+            tapeline.open(damaged).trades(missing="mark", order=order).to_polars()
     with raises(tapeline.NotReachable, "."):
         tapeline.open(f"{SITE}/absent.tape")
 

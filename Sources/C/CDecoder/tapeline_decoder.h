@@ -106,6 +106,22 @@ typedef struct tapeline_selection {
 /* Go on over missing ordinals and list them in the provenance, instead of TAPELINE_HOLE. */
 #define TAPELINE_MARK_HOLES 1u
 
+/* Which columns the batches of a stream have, and how. NULL instead of it means all, as listed below. */
+typedef struct tapeline_shape {
+    /* Names of columns in the wanted order, each once; count 0: all. */
+    const char *const *columns;
+    size_t column_count;
+    /* The zone that the type of times names; NULL: UTC. The times are the same. */
+    const char *zone;
+    /* TAPELINE_FLOATS and TAPELINE_NUMBERS, or 0. */
+    uint32_t flags;
+} tapeline_shape;
+
+/* Columns of int64 in 1e-9 or 1e-8 as float64: the integer divided by 1e9 or 1e8. */
+#define TAPELINE_FLOATS 1u
+/* Columns of dict as uint32: the indexes alone. tapeline_reader_texts has what they mean. */
+#define TAPELINE_NUMBERS 2u
+
 /* ---- general ------------------------------------------------------------------------------- */
 
 /* TAPELINE_DECODER_INTERFACE of the library. */
@@ -133,7 +149,8 @@ char *tapeline_recording_info(const char *path, tapeline_error *error);
 /* Reads one kind of a recording. It opens the file and checks its header. NULL: see `error`. */
 typedef struct tapeline_reader tapeline_reader;
 tapeline_reader *tapeline_reader_open(
-    const char *path, int32_t kind, const tapeline_selection *selection, tapeline_error *error);
+    const char *path, int32_t kind, const tapeline_selection *selection, const tapeline_shape *shape,
+    tapeline_error *error);
 
 /* Fills `out` with the stream of its batches: once per reader (a second call is TAPELINE_INVALID).
    A batch comes when it is full, when 16 MiB of packets were read for it and it has rows, or at the
@@ -150,6 +167,11 @@ int32_t tapeline_reader_stream(
 /* Copies the stream's error, so that a caller knows code, source, partition and ordinals. Returns
    its code; TAPELINE_OK when there was none. */
 int32_t tapeline_reader_error(tapeline_reader *reader, tapeline_error *error);
+
+/* Fills `out` with the texts of a column of dict, an array of utf8: what the indexes of all batches so
+   far mean. The caller releases it. */
+int32_t tapeline_reader_texts(
+    tapeline_reader *reader, const char *column, struct ArrowArray *out, tapeline_error *error);
 
 /* What was read so far, as JSON (below). Free it by tapeline_text_free. */
 char *tapeline_reader_provenance(tapeline_reader *reader);

@@ -3,7 +3,8 @@
 /// Safety: nothing changes after `init`, and the memory lives as long as the batch.
 @safe
 package final class ColumnBatch: @unchecked Sendable {
-    package let kind: ColumnKind
+    /// The columns. All places here are those in it.
+    package let shape: ColumnShape
     package let rows: Int
     private let block: ColumnBlock
     private let nulls: [Nulls?]
@@ -19,14 +20,21 @@ package final class ColumnBatch: @unchecked Sendable {
 
     /// Takes a block over. `pages` has the texts of each column of texts, `text` the bytes of a
     /// column with a text per row.
-    init(_ kind: ColumnKind, _ block: ColumnBlock, rows: Int, _ pages: [TextPage?], text: [UInt8]) {
-        self.kind = kind
+    init(
+        _ shape: ColumnShape, _ block: ColumnBlock, rows: Int, _ pages: [TextPage?], text: [UInt8]
+    ) {
+        self.shape = shape
         self.rows = rows
         self.block = block
         self.pages = pages
         self.text = TextPage(ends: [], bytes: text)
-        nulls = kind.columns.enumerated().map { index, column in
-            Self.nulls(block, index, column, rows: rows)
+        nulls = zip(shape.places, shape.columns).map { place, column in
+            Self.nulls(block, place, column, rows: rows)
+        }
+        for (place, column) in zip(shape.places, shape.columns) {
+            if case .float(let decimals) = column.form {
+                unsafe Self.makeFloats(block.start(of: place), rows, decimals: decimals)
+            }
         }
     }
 
@@ -40,7 +48,7 @@ package final class ColumnBatch: @unchecked Sendable {
 
     /// The values of a column, valid as long as the batch.
     package func values(of column: Int) -> UnsafeRawPointer {
-        unsafe UnsafeRawPointer(block.start(of: column))
+        unsafe UnsafeRawPointer(block.start(of: shape.places[column]))
     }
 
     /// The bytes of the column that has a text per row, valid as long as the batch.
@@ -49,12 +57,28 @@ package final class ColumnBatch: @unchecked Sendable {
     /// The texts that a column's indexes mean; `nil` for other columns.
     package func texts(of column: Int) -> TextPage? { pages[column] }
 
+    // MARK: floats
+
+    /// Divides integers in their places. They are made floats first, as Python makes them, so that
+    /// the results are the same.
+    private static func makeFloats(
+        _ start: UnsafeMutableRawPointer, _ rows: Int, decimals: Int
+    ) {
+        var power = 1.0
+        for _ in 0..<decimals { power *= 10 }
+        for row in 0..<rows {
+            let value = unsafe start.load(fromByteOffset: row &* 8, as: Int64.self)
+            unsafe start.storeBytes(
+                of: Double(value) / power, toByteOffset: row &* 8, as: Double.self)
+        }
+    }
+
     // MARK: rows without a value
 
     private static func nulls(
-        _ block: ColumnBlock, _ index: Int, _ column: ColumnLayout, rows: Int
+        _ block: ColumnBlock, _ place: Int, _ column: ColumnLayout, rows: Int
     ) -> Nulls? {
-        let start = unsafe block.start(of: index)
+        let start = unsafe block.start(of: place)
         switch (column.missing, column.width) {
         case (.never, _): return nil
         case (.highest, 16): return unsafe nulls(start, rows, where: Int128.max)

@@ -54,13 +54,19 @@ final class ColumnBlock {
 @safe
 struct Column<Value: BitwiseCopyable> {
     private let values: UnsafeMutablePointer<Value>
+    /// Whether a batch has the column. Otherwise its memory need not be touched.
+    let isWanted: Bool
 
-    fileprivate init(_ values: UnsafeMutablePointer<Value>) { unsafe self.values = values }
+    fileprivate init(_ values: UnsafeMutablePointer<Value>, isWanted: Bool) {
+        unsafe self.values = values
+        self.isWanted = isWanted
+    }
 
     @inline(__always)
     func put(_ value: Value, at row: Int) { unsafe values[row] = value }
 
     func fill(_ rows: Range<Int>, with value: Value) {
+        guard isWanted else { return }
         unsafe (values + rows.lowerBound).update(repeating: value, count: rows.count)
     }
 }
@@ -69,11 +75,14 @@ struct Column<Value: BitwiseCopyable> {
 struct ColumnCursor {
     private let block: ColumnBlock
     private let columns: [ColumnLayout]
+    private let wanted: Set<Int>
     private var place = 0
 
-    init(_ block: ColumnBlock, _ columns: [ColumnLayout]) {
+    /// `wanted`: the places of the columns that batches have.
+    init(_ block: ColumnBlock, _ columns: [ColumnLayout], wanted: Set<Int>) {
         self.block = block
         self.columns = columns
+        self.wanted = wanted
     }
 
     mutating func take<each Value: BitwiseCopyable>() -> (repeat Column<each Value>) {
@@ -86,6 +95,7 @@ struct ColumnCursor {
             "the columns of a row are not those of its layout")
         defer { place += 1 }
         return unsafe Column(
-            block.start(of: place).bindMemory(to: Value.self, capacity: block.capacity + 1))
+            block.start(of: place).bindMemory(to: Value.self, capacity: block.capacity + 1),
+            isWanted: wanted.contains(place))
     }
 }

@@ -53,14 +53,18 @@ package struct ColumnDecoder: ~Copyable {
         let lateness: Int64
     }
 
-    package init(_ kinds: Set<ColumnKind>, _ selection: RowSelection = RowSelection()) {
+    /// `shape`: the columns of one of the kinds; all others have all of theirs.
+    package init(
+        _ kinds: Set<ColumnKind>, _ selection: RowSelection = RowSelection(),
+        shape: ColumnShape? = nil
+    ) {
         self.kinds = kinds
         self.selection = selection
-        trades = RowBuffer(of: kinds)
-        quotes = RowBuffer(of: kinds)
-        depth = RowBuffer(of: kinds)
-        bars = RowBuffer(of: kinds)
-        gaps = RowBuffer(of: kinds)
+        trades = RowBuffer(of: kinds, shape)
+        quotes = RowBuffer(of: kinds, shape)
+        depth = RowBuffer(of: kinds, shape)
+        bars = RowBuffer(of: kinds, shape)
+        gaps = RowBuffer(of: kinds, shape)
     }
 
     // MARK: packets
@@ -186,6 +190,9 @@ package struct ColumnDecoder: ~Copyable {
             return gaps.take(rows, &texts, text: gapText)
         }
     }
+
+    /// Returns the texts that the numbers of a column's rows mean: those of all rows so far.
+    package mutating func page(_ kind: ColumnTexts) -> TextPage { texts.page(kind) }
 
     /// What was taken so far.
     package var lanes: [Lane] { ledger.lanes.filter { $0.packets > 0 } }

@@ -7,11 +7,15 @@ package struct ColumnLayout: Sendable {
         case time
         /// An integer of 1e-decimals.
         case fixed(decimals: Int)
+        /// The same integer divided by 10^decimals, as a float of 64 bits.
+        case float(decimals: Int)
         case int64, uint64, uint32, uint16, uint8
         /// 128 bits in 1e-scale.
         case decimal(scale: Int)
         /// The index of a text.
         case text(ColumnTexts)
+        /// The same index, without the texts.
+        case number(ColumnTexts)
         /// A text per row. Its values are 32-bit offsets into the batch's text bytes.
         case bytes
     }
@@ -41,21 +45,22 @@ package struct ColumnLayout: Sendable {
     /// The bytes of one value.
     package var width: Int {
         switch form {
-        case .time, .fixed, .int64, .uint64: 8
-        case .uint32, .text, .bytes: 4
+        case .time, .fixed, .float, .int64, .uint64: 8
+        case .uint32, .text, .number, .bytes: 4
         case .uint16: 2
         case .uint8: 1
         case .decimal: 16
         }
     }
 
-    /// The format string of the Arrow C data interface.
-    package var format: String {
+    /// Returns the format string of the Arrow C data interface. `zone` is that of times.
+    package func format(zone: String) -> String {
         switch form {
-        case .time: "tsn:UTC"
+        case .time: "tsn:\(zone)"
         case .fixed, .int64: "l"
+        case .float: "g"
         case .uint64: "L"
-        case .uint32: "I"
+        case .uint32, .number: "I"
         case .uint16: "S"
         case .uint8: "C"
         case .decimal(let scale): "d:\(Self.decimalDigits),\(scale)"

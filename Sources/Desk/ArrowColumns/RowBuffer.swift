@@ -2,20 +2,24 @@
 struct RowBuffer<Columns: RowColumns> {
     /// Whether the kind is decoded. Otherwise there is room for no row.
     let isWanted: Bool
+    /// The columns that batches have. The others are not written.
+    private let shape: ColumnShape
     private var block: ColumnBlock
     private(set) var columns: Columns
     /// Whether the last batch has the block, too.
     private var isGiven = false
 
-    init(of kinds: Set<ColumnKind>) {
+    /// `wanted`: the shape of the kind's batches, if it is of this kind.
+    init(of kinds: Set<ColumnKind>, _ wanted: ColumnShape?) {
         isWanted = kinds.contains(Columns.kind)
-        (block, columns) = Self.empty(rows: isWanted ? BatchLimits.rowsMax : 0)
+        let own = wanted.flatMap { $0.kind == Columns.kind ? $0 : nil }
+        shape = own ?? ColumnShape(of: Columns.kind)
+        (block, columns) = Self.empty(shape, rows: isWanted ? BatchLimits.rowsMax : 0)
     }
 
-    private static func empty(rows: Int) -> (ColumnBlock, Columns) {
-        let layout = Columns.kind.columns
-        let block = ColumnBlock(layout, rows: rows)
-        var cursor = ColumnCursor(block, layout)
+    private static func empty(_ shape: ColumnShape, rows: Int) -> (ColumnBlock, Columns) {
+        let block = ColumnBlock(Columns.kind.columns, rows: rows)
+        var cursor = ColumnCursor(block, Columns.kind.columns, wanted: Set(shape.places))
         return (block, Columns(&cursor))
     }
 
@@ -25,7 +29,7 @@ struct RowBuffer<Columns: RowColumns> {
         guard isGiven else { return }
         isGiven = false
         if !isKnownUniquelyReferenced(&block) {
-            (block, columns) = Self.empty(rows: BatchLimits.rowsMax)
+            (block, columns) = Self.empty(shape, rows: BatchLimits.rowsMax)
         }
     }
 
@@ -35,15 +39,14 @@ struct RowBuffer<Columns: RowColumns> {
         _ rows: Int, _ texts: inout RowTexts, text: [UInt8] = []
     ) -> ColumnBatch? {
         guard rows > 0 else { return nil }
-        let layout = Columns.kind.columns
-        let pages = layout.map { column -> TextPage? in
+        let pages = shape.columns.map { column -> TextPage? in
             if case .text(let kind) = column.form { texts.page(kind) } else { nil }
         }
         // A small batch does not keep the memory of a large one.
         let isSmall = rows <= block.capacity / 4
         isGiven = !isSmall
         return ColumnBatch(
-            Columns.kind, isSmall ? block.copy(layout, rows: rows) : block, rows: rows, pages,
-            text: text)
+            shape, isSmall ? block.copy(Columns.kind.columns, rows: rows) : block, rows: rows,
+            pages, text: text)
     }
 }

@@ -5,7 +5,7 @@ internal import MarketModel
 
 // What C passes, checked, and what it gets back.
 
-/// The most symbols or sources of a selection.
+/// The most names of a list.
 private let namesMax = 1 << 20
 
 /// Runs the work of a function that returns a code. `error` is a `tapeline_error`, or `nil`.
@@ -180,24 +180,41 @@ extension RowSelection {
         from = unsafe selection.from
         to = unsafe selection.to
         marksHoles = flags & UInt32(TAPELINE_MARK_HOLES) != 0
-        for name in try unsafe Self.names(selection.symbols, selection.symbol_count, "a symbol") {
+        for name in try unsafe names(selection.symbols, selection.symbol_count, "a symbol") {
             symbols.insert(try Symbol(checked: name))
         }
-        for name in try unsafe Self.names(selection.sources, selection.source_count, "a source") {
+        for name in try unsafe names(selection.sources, selection.source_count, "a source") {
             sources.insert(try SourceName(checked: name))
         }
     }
+}
 
-    private static func names(
-        _ list: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ what: String
-    ) throws(DecodeError) -> [String] {
-        guard count != 0 else { return [] }
-        guard count > 0, count <= namesMax else {
-            throw DecodeError(.limit, "a selection names at most \(namesMax) symbols")
+extension ColumnShape {
+    /// Reads a `tapeline_shape`; `nil`: all columns of the kind as they are.
+    init(of kind: ColumnKind, _ shape: UnsafeRawPointer?) throws(DecodeError) {
+        guard let shape = unsafe shape?.assumingMemoryBound(to: tapeline_shape.self).pointee else {
+            self.init(of: kind)
+            return
         }
-        guard let list = unsafe list else { throw DecodeError(.invalid, "the list is NULL") }
-        var names: [String] = []
-        for index in 0..<count { names.append(try unsafe text(list[index], what)) }
-        return names
+        let forms = Forms(rawValue: unsafe shape.flags)
+        guard forms.isSubset(of: [.floats, .numbers]) else {
+            throw DecodeError(.invalid, "the shape has unknown flags")
+        }
+        let columns = try unsafe names(shape.columns, shape.column_count, "a column")
+        let zone = try unsafe shape.zone == nil ? "UTC" : text(shape.zone, "the zone")
+        try self.init(of: kind, names: columns, forms, zone: zone)
     }
+}
+
+private func names(
+    _ list: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ what: String
+) throws(DecodeError) -> [String] {
+    guard count != 0 else { return [] }
+    guard count > 0, count <= namesMax else {
+        throw DecodeError(.limit, "a list names at most \(namesMax) symbols, sources or columns")
+    }
+    guard let list = unsafe list else { throw DecodeError(.invalid, "the list is NULL") }
+    var names: [String] = []
+    for index in 0..<count { names.append(try unsafe text(list[index], what)) }
+    return names
 }

@@ -8,9 +8,9 @@ internal import CDecoder
 extension ColumnBatch {
     /// Writes the batch as an array of a struct. Its `release` frees everything.
     func export(to out: UnsafeMutablePointer<ArrowArray>) {
-        let layout = kind.columns
-        let node = unsafe ArrayNode(self, buffers: [nil], children: layout.count)
-        for (index, column) in layout.enumerated() {
+        let columns = shape.columns
+        let node = unsafe ArrayNode(self, buffers: [nil], children: columns.count)
+        for (index, column) in columns.enumerated() {
             let child = unsafe node.child(index)
             let texts = texts(of: index)
             let buffers = unsafe [validity(of: index), values(of: index)]
@@ -27,7 +27,8 @@ extension ColumnBatch {
 }
 
 extension TextPage {
-    fileprivate func export(to out: UnsafeMutablePointer<ArrowArray>) {
+    /// Writes the texts as an array. Its `release` frees everything.
+    func export(to out: UnsafeMutablePointer<ArrowArray>) {
         let buffers = unsafe self.buffers
         let node = unsafe ArrayNode(
             self, buffers: [nil, buffers.offsets, buffers.bytes], children: 0)
@@ -119,15 +120,15 @@ private final class ArrayNode {
     }
 }
 
-extension ColumnKind {
-    /// Writes the type of the kind's batches. Its `release` frees everything.
+extension ColumnShape {
+    /// Writes the type of the batches. Its `release` frees everything.
     func export(to out: UnsafeMutablePointer<ArrowSchema>) {
         let node = SchemaNode(format: "+s", name: "", children: columns.count)
         for (index, column) in columns.enumerated() {
             var hasTexts = false
             if case .text = column.form { hasTexts = true }
             let own = SchemaNode(
-                format: column.format, name: column.name, scale: column.scale,
+                format: column.format(zone: zone), name: column.name, scale: column.scale,
                 children: hasTexts ? 1 : 0)
             if hasTexts {
                 unsafe SchemaNode(format: "u", name: "", children: 0)

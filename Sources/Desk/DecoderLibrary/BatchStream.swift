@@ -8,13 +8,13 @@ internal import Glibc
 /// function of a stream at a time, as the interface wants it.
 @safe
 final class BatchStream {
-    private let kind: ColumnKind
+    private let shape: ColumnShape
     private let next: () throws(DecodeError) -> ColumnBatch?
     /// The text of the last error; `nil`: there was none.
     private var message: UnsafeMutablePointer<CChar>?
 
-    init(_ kind: ColumnKind, next: @escaping () throws(DecodeError) -> ColumnBatch?) {
-        self.kind = kind
+    init(_ shape: ColumnShape, next: @escaping () throws(DecodeError) -> ColumnBatch?) {
+        self.shape = shape
         self.next = next
     }
 
@@ -26,7 +26,7 @@ final class BatchStream {
             guard let stream = unsafe BatchStream.of(stream), let out = unsafe out else {
                 return EINVAL
             }
-            unsafe stream.kind.export(to: out)
+            unsafe stream.shape.export(to: out)
             return 0
         }
         unsafe stream.get_next = { stream, out in

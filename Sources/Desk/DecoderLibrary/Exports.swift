@@ -26,7 +26,7 @@ package func tapelineSchema(
     unsafe outcome(error) { () throws(DecodeError) in
         let kind = try ColumnKind(checked: kind)
         let out = try unsafe checked(out, ArrowSchema.self)
-        unsafe kind.export(to: out)
+        unsafe ColumnShape(of: kind).export(to: out)
     }
 }
 
@@ -40,12 +40,12 @@ private final class Reader: Sendable {
         var isStreamed = false
     }
 
-    let kind: ColumnKind
+    let shape: ColumnShape
     private let state: Mutex<State>
 
-    init(_ path: String, _ kind: ColumnKind, _ selection: RowSelection) throws(DecodeError) {
-        self.kind = kind
-        state = Mutex(State(columns: try RecordingColumns(path, kind, selection)))
+    init(_ path: String, _ shape: ColumnShape, _ selection: RowSelection) throws(DecodeError) {
+        self.shape = shape
+        state = Mutex(State(columns: try RecordingColumns(path, shape, selection)))
     }
 
     var failure: DecodeError? { state.withLock { $0.failure } }
@@ -69,6 +69,10 @@ private final class Reader: Sendable {
         }
     }
 
+    func texts(of column: String) throws(DecodeError) -> TextPage {
+        try state.withLock { state throws(DecodeError) in try state.columns.texts(of: column) }
+    }
+
     func provenance() -> String { state.withLock { $0.columns.provenance() } }
 }
 
@@ -90,12 +94,12 @@ package func tapelineRecordingInfo(
 @_cdecl("tapeline_reader_open")
 package func tapelineReaderOpen(
     _ path: UnsafePointer<CChar>?, _ kind: Int32, _ selection: UnsafeRawPointer?,
-    _ error: UnsafeMutableRawPointer?
+    _ shape: UnsafeRawPointer?, _ error: UnsafeMutableRawPointer?
 ) -> OpaquePointer? {
     unsafe result(error) { () throws(DecodeError) in
-        let kind = try ColumnKind(checked: kind)
+        let shape = try unsafe ColumnShape(of: ColumnKind(checked: kind), shape)
         let path = try unsafe text(path, "the path")
-        let reader = try unsafe Reader(path, kind, RowSelection(selection))
+        let reader = try unsafe Reader(path, shape, RowSelection(selection))
         return unsafe retained(reader)
     }
 }
@@ -110,8 +114,8 @@ package func tapelineReaderStream(
         guard reader.beginStream() else {
             throw DecodeError(.invalid, "the reader's stream was taken already: open another one")
         }
-        let kind = reader.kind
-        unsafe BatchStream(kind, next: { () throws(DecodeError) in try reader.next() })
+        let shape = reader.shape
+        unsafe BatchStream(shape, next: { () throws(DecodeError) in try reader.next() })
             .export(to: out)
     }
 }
@@ -122,6 +126,19 @@ package func tapelineReaderError(
 ) -> Int32 {
     unsafe outcome(error) { () throws(DecodeError) in
         if let failure = try unsafe handle(reader, Reader.self).failure { throw failure }
+    }
+}
+
+@_cdecl("tapeline_reader_texts")
+package func tapelineReaderTexts(
+    _ reader: OpaquePointer?, _ column: UnsafePointer<CChar>?, _ out: UnsafeMutableRawPointer?,
+    _ error: UnsafeMutableRawPointer?
+) -> Int32 {
+    unsafe outcome(error) { () throws(DecodeError) in
+        let reader = try unsafe handle(reader, Reader.self)
+        let column = try unsafe text(column, "the column")
+        let out = try unsafe checked(out, ArrowArray.self)
+        try unsafe reader.texts(of: column).export(to: out)
     }
 }
 

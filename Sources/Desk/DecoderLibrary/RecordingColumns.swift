@@ -11,27 +11,29 @@ final class RecordingColumns {
     /// After so many bytes of packets, a batch that has rows comes.
     private static let batchBytes = 16 << 20
 
-    let kind: ColumnKind
+    private let shape: ColumnShape
     private let file: RecordingFile
     private var decoder: ColumnDecoder
     private var isFirst = true
     /// What ended the reading, after the rows before it.
     private var failure: DecodeError?
 
-    init(_ path: String, _ kind: ColumnKind, _ selection: RowSelection) throws(DecodeError) {
-        self.kind = kind
+    init(_ path: String, _ shape: ColumnShape, _ selection: RowSelection) throws(DecodeError) {
+        self.shape = shape
         do throws(RecordingError) {
             file = try RecordingFile(path)
         } catch {
             throw DecodeError(error)
         }
-        guard kind != .bars || file.about.hasBars else {
+        guard shape.kind != .bars || file.about.hasBars else {
             throw DecodeError(.invalid, "\(path) has no bars: they were left out")
         }
         var selection = selection
         selection.narrow(toPartitionsOf: file.about.partitions)
-        decoder = ColumnDecoder([kind], selection)
+        decoder = ColumnDecoder([shape.kind], selection, shape: shape)
     }
+
+    private var kind: ColumnKind { shape.kind }
 
     /// Returns the next rows; `nil` after the last ones, when everything was right. After an error
     /// each call throws the same one.
@@ -46,6 +48,14 @@ final class RecordingColumns {
         }
         if let failure { throw failure }
         return nil
+    }
+
+    /// Returns the texts that a column's numbers mean, of all batches so far.
+    func texts(of column: String) throws(DecodeError) -> TextPage {
+        guard let texts = shape.texts(of: column) else {
+            throw DecodeError(.invalid, "the stream has no texts '\(column)'")
+        }
+        return decoder.page(texts)
     }
 
     func provenance() -> String {

@@ -236,19 +236,21 @@ class Stream:
         self.fields, self.batches, self.tz = fields, batches, tz
         self.failure: BaseException | None = None
         self.text: ctypes.Array[ctypes.c_char] | None = None
+        self.numbered: tuple[str, ...] = ()
 
     def fail(self, error: BaseException) -> int:
         self.failure = error
         self.text = ctypes.create_string_buffer(f"{type(error).__name__}: {error}".encode())
         return errno.EIO
 
+    def texts(self, name: str) -> list[str]:
+        """No column has numbers of texts alone."""
+        raise KeyError(name)
+
     def capsule(self) -> object:
         """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
         collect()
-        place = library().tapeline_arrow_place()
-        _made(errno.ENOMEM if not place else 0)
-        destructor = _function(library().tapeline_arrow_capsule_freed)
-        capsule: object = _new_capsule(place, b"arrow_array_stream", destructor)
+        capsule, place = stream_capsule()
         number = next(_numbers)
         _streams[number] = self
         code = library().tapeline_arrow_stream(place, number, _GET_SCHEMA, _GET_NEXT, _GET_LAST_ERROR)
@@ -256,6 +258,15 @@ class Stream:
             del _streams[number]
         _made(code)
         return capsule
+
+
+def stream_capsule() -> tuple[object, int]:
+    """Returns a capsule of a stream, and the address to which the stream has to be written. The capsule releases
+    a stream that no consumer took."""
+    place = library().tapeline_arrow_place()
+    _made(errno.ENOMEM if not place else 0)
+    destructor = _function(library().tapeline_arrow_capsule_freed)
+    return _new_capsule(place, b"arrow_array_stream", destructor), place
 
 
 _streams: dict[int, Stream] = {}
@@ -421,7 +432,7 @@ def _copied(field: Field, source: ArrowArray) -> Column:
         validity = ctypes.string_at(source.buffers[0], (count + 7) // 8)
     dictionary = None
     if field.kind == "dict":
-        dictionary = tuple(_texts(source.dictionary.contents))
+        dictionary = tuple(texts(source.dictionary.contents))
     if not count:
         return column(field.kind, [], scale=field.scale)
     if field.kind == "u":
@@ -433,6 +444,7 @@ def _copied(field: Field, source: ArrowArray) -> Column:
     return Column(field.kind, count, data, validity, dictionary=dictionary, scale=field.scale)
 
 
-def _texts(source: ArrowArray) -> list[str]:
-    texts = _copied(Field("", "u"), source)
-    return texts.values()
+def texts(source: ArrowArray) -> list[str]:
+    """Returns a copy of an array of texts."""
+    found: list[str] = _copied(Field("", "u"), source).values()
+    return found

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .arrow import ArrowArray, ArrowSchema, ForeignStream, released, schema_formats, taken
-from .columns import Batch, Field
+from .arrow import ArrowArray, ArrowSchema, ForeignStream, released, schema_formats, stream_capsule, taken, texts
+from .columns import Batch, Field, PriceType
 from .errors import DamagedTape, NotReachable, TapelineError
 from .times import MAX_NS, MIN_NS
 
@@ -24,6 +24,7 @@ NAME = "libtapeline_decoder.so"
 KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5}
 _IO, _DAMAGED, _HOLE, _ORDER, _FULL = 2, 3, 4, 5, 6
 _MARK_HOLES = 1
+_FLOATS, _NUMBERS = 1, 2
 
 
 class _Selection(ctypes.Structure):
@@ -34,6 +35,15 @@ class _Selection(ctypes.Structure):
         ("source_count", ctypes.c_size_t),
         ("start", ctypes.c_int64),
         ("end", ctypes.c_int64),
+        ("flags", ctypes.c_uint32),
+    ]
+
+
+class _Shape(ctypes.Structure):
+    _fields_ = [
+        ("columns", ctypes.POINTER(ctypes.c_char_p)),
+        ("column_count", ctypes.c_size_t),
+        ("zone", ctypes.c_char_p),
         ("flags", ctypes.c_uint32),
     ]
 
@@ -70,10 +80,12 @@ _SIGNATURES: dict[str, _Signature] = {
     "tapeline_text_free": (None, [_text]),
     "tapeline_recording_info": (_text, [ctypes.c_char_p, _error]),
     "tapeline_reader_open": (
-        _handle, [ctypes.c_char_p, ctypes.c_int32, ctypes.POINTER(_Selection), _error]
+        _handle,
+        [ctypes.c_char_p, ctypes.c_int32, ctypes.POINTER(_Selection), ctypes.POINTER(_Shape), _error],
     ),
     "tapeline_reader_stream": (ctypes.c_int32, [_handle, ctypes.c_void_p, _error]),
     "tapeline_reader_error": (ctypes.c_int32, [_handle, _error]),
+    "tapeline_reader_texts": (ctypes.c_int32, [_handle, ctypes.c_char_p, ctypes.c_void_p, _error]),
     "tapeline_reader_provenance": (_text, [_handle]),
     "tapeline_reader_close": (None, [_handle]),
     "tapeline_schema": (ctypes.c_int32, [ctypes.c_int32, ctypes.c_void_p, _error]),
@@ -252,6 +264,81 @@ class Decoder:
             self.close()
 
 
+def _opened(
+    path: str, kind: str, names: tuple[Sequence[str], Sequence[str]], time: tuple[int | None, int | None],
+    shape: _Shape | None,
+) -> int:
+    """Returns the handle of a reading of these symbols and sources, with a time in [start, end)."""
+    symbols, sources = map(_names, names)
+    start, end = time
+    selection = _Selection(
+        ctypes.cast(symbols, ctypes.POINTER(ctypes.c_char_p)), len(names[0]),
+        ctypes.cast(sources, ctypes.POINTER(ctypes.c_char_p)), len(names[1]),
+        MIN_NS if start is None else start, MAX_NS if end is None else end, _MARK_HOLES,
+    )
+    error = _Error()
+    handle: int | None = library().tapeline_reader_open(
+        os.fsencode(path), KINDS[kind], ctypes.byref(selection), shape and ctypes.byref(shape), ctypes.byref(error)
+    )
+    if not handle:
+        raise error.exception()
+    return handle
+
+
+class RecordedStream:
+    """A reading of a recording for a package that takes Arrow streams. The package reads from the library itself,
+    and nothing is copied or made in Python.
+
+    `numbered`: columns of repeated texts have their numbers, and `texts` what these mean."""
+
+    def __init__(
+        self, path: str, kind: str, symbols: Sequence[str], time: tuple[int | None, int | None],
+        fields: Sequence[Field], *, price: PriceType, tz: str, numbered: bool = False,
+    ) -> None:
+        columns = _names([field.name for field in fields])
+        flags = (_FLOATS if price == "float" else 0) | (_NUMBERS if numbered else 0)
+        shape = _Shape(
+            ctypes.cast(columns, ctypes.POINTER(ctypes.c_char_p)), len(fields), tz.encode(), flags)
+        self.numbered = [field.name for field in fields if numbered and field.kind == "dict"]
+        self._handle: int | None = _opened(path, kind, (symbols, ()), time, shape)
+
+    def capsule(self) -> object:
+        """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
+        capsule, place = stream_capsule()
+        error = _Error()
+        if library().tapeline_reader_stream(self._handle, place, ctypes.byref(error)):
+            raise error.exception()
+        return capsule
+
+    @property
+    def failure(self) -> TapelineError | None:
+        """Why the consumer did not get all of it."""
+        error = _Error()
+        return error.exception() if library().tapeline_reader_error(self._handle, ctypes.byref(error)) else None
+
+    def texts(self, name: str) -> list[str]:
+        """What the numbers of a column mean, of all batches so far."""
+        out, error = ArrowArray(), _Error()
+        if library().tapeline_reader_texts(
+            self._handle, name.encode(), ctypes.addressof(out), ctypes.byref(error)
+        ):
+            raise error.exception()
+        try:
+            return texts(out)
+        finally:
+            released(out)
+
+    def close(self) -> None:
+        """Frees it. A stream that was taken continues. Twice does nothing."""
+        handle, self._handle = self._handle, None
+        if handle:
+            library().tapeline_reader_close(handle)
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+
 class Reader:
     """One reading of one kind of records of a recording, in the order of the file.
 
@@ -261,19 +348,9 @@ class Reader:
         self, path: str, kind: str, symbols: Sequence[str], start: int | None, end: int | None, *,
         sources: Sequence[str] = (),
     ) -> None:
-        names, by_source = _names(symbols), _names(sources)
-        selection = _Selection(
-            ctypes.cast(names, ctypes.POINTER(ctypes.c_char_p)), len(symbols),
-            ctypes.cast(by_source, ctypes.POINTER(ctypes.c_char_p)), len(sources),
-            MIN_NS if start is None else start, MAX_NS if end is None else end, _MARK_HOLES,
-        )
         error = _Error()
         self._stream = ForeignStream()
-        self._handle = library().tapeline_reader_open(
-            os.fsencode(path), KINDS[kind], ctypes.byref(selection), ctypes.byref(error)
-        )
-        if not self._handle:
-            raise error.exception()
+        self._handle = _opened(path, kind, (symbols, sources), (start, end), None)
         if library().tapeline_reader_stream(self._handle, self._stream.address, ctypes.byref(error)):
             raise error.exception()
 

@@ -7,7 +7,7 @@ import decimal
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .arrow import Stream
 from .columns import Batch, Column, Field, PriceType, checked_price, unpacked
@@ -31,6 +31,24 @@ def package(name: str) -> Any:
 
 
 _INSTALLED_AS = {"databento_dbn": "databento-dbn"}
+
+
+class Given(Protocol):
+    """A reading for a package that takes Arrow streams."""
+
+    @property
+    def numbered(self) -> Sequence[str]:
+        """The columns that have the numbers of their texts, and not the texts."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the package did not get all of it."""
+
+    def capsule(self) -> object:
+        """Returns a capsule, from which a package takes the stream. It can be taken once."""
+
+    def texts(self, name: str) -> list[str]:
+        """What the numbers of a column mean, after the reading."""
 
 
 class Readable:
@@ -64,9 +82,10 @@ class Readable:
         return checked_price(self.price if price is None else price)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._stream(None).capsule()
+        return self.given(None).capsule()
 
-    def _stream(self, price: PriceType | None) -> Stream:
+    def given(self, price: PriceType | None, *, numbered: bool = False) -> Given:
+        """Opens a reading for a package. `numbered`: repeated texts may come as their numbers."""
         mode = self._mode(price)
         fields = [field.priced(mode) for field in self.fields()]
         return Stream(fields, self.batches(mode), self.tz)
@@ -74,14 +93,15 @@ class Readable:
     def to_polars(self, price: PriceType | None = None) -> polars.DataFrame:
         """Returns a polars DataFrame."""
         build = package("polars").DataFrame
-        with _handed(self._stream(price)) as rows:
+        given = self.given(price, numbered=True)
+        with _handed(given) as rows:
             frame: polars.DataFrame = build(rows)
-        return frame
+        return _named(frame, given) if given.numbered else frame
 
     def to_arrow(self, price: PriceType | None = None) -> Any:
         """Returns a pyarrow Table."""
         build = package("pyarrow").table
-        with _handed(self._stream(price)) as rows:
+        with _handed(self.given(price)) as rows:
             return build(rows)
 
     def to_numpy(self, price: PriceType | None = None) -> dict[str, numpy.ndarray]:
@@ -134,7 +154,7 @@ class Readable:
         target = os.fspath(path)
         if os.path.exists(target):
             raise TapelineError(f"{target} is there already: remove it, or name another file")
-        stream = self._stream(price)
+        stream = self.given(price)
         temporary = f"{target}.{os.getpid()}.new"
         rows = 0
         try:
@@ -171,8 +191,18 @@ def arrow_batch(batch: Batch, tz: str) -> Any:
         return build(rows).read_next_batch()
 
 
+def _named(frame: polars.DataFrame, given: Given) -> polars.DataFrame:
+    """Returns a frame with the texts of numbers, as categories. Polars looks up each of a million rows when it gets
+    them as texts of Arrow."""
+    pl = package("polars")
+    return frame.with_columns(
+        pl.lit(pl.Series(name, given.texts(name), dtype=pl.Categorical)).gather(pl.col(name)).alias(name)
+        for name in given.numbered
+    )
+
+
 @contextlib.contextmanager
-def _handed(stream: Stream) -> Iterator[_Handed]:
+def _handed(stream: Given) -> Iterator[_Handed]:
     """Hands a stream to a package. What made the reading fail is raised, and not what the package says of it."""
     try:
         yield _Handed(stream)
@@ -185,7 +215,7 @@ def _handed(stream: Stream) -> Iterator[_Handed]:
 class _Handed:
     """A stream as packages want it."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Given) -> None:
         self._stream = stream
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import schema
-from .columns import Batch, Column, Field, column, in_order
+from .columns import Batch, Column, Field, PriceType, column, in_order
 from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, partition_of, stretches, within
-from .decoder import Reader, recording_info
+from .decoder import Reader, RecordedStream, recording_info
 from .errors import NotKnown
 from .recorded_bars import FoundBars, RecordedBars
 from .selection import Wanted
@@ -61,6 +61,22 @@ class Recording:
             return iter(())
         batches = self._ticks(wanted)
         return in_order(list(batches), schema.ORDER) if wanted.is_ordered else batches
+
+    def stream(
+        self, wanted: Wanted, check: Callable[[Coverage], None] | None, price: PriceType, tz: str, *,
+        numbered: bool,
+    ) -> RecordedStream | None:
+        """Starts a reading of ticks that a package reads without Python. None: rows that Python has to make."""
+        if wanted.kind == "bars" or wanted.is_ordered or wanted.with_known or price == "decimal":
+            return None
+        if wanted.sources and self.info["source"] not in wanted.sources:
+            return None
+        if check:
+            check(self.coverage(wanted))
+        return RecordedStream(
+            self.path, wanted.kind, wanted.symbols, (wanted.start, wanted.end), wanted.fields, price=price, tz=tz,
+            numbered=numbered,
+        )
 
     def _open_bars(
         self, wanted: Wanted, check: Callable[[Coverage], None] | None

@@ -10,7 +10,7 @@ from . import schema, times
 from .columns import Batch, Field, PriceType
 from .coverage import Coverage
 from .errors import TapeHole, TapelineError
-from .frames import Readable
+from .frames import Given, Readable
 from .past import Seam
 from .provenance import Provenance
 from .spool import Spool
@@ -65,6 +65,17 @@ class Origin(Protocol):
 
 
 @runtime_checkable
+class StreamedOrigin(Origin, Protocol):
+    """An origin whose rows packages can read without Python."""
+
+    def stream(
+        self, wanted: Wanted, check: Callable[[Coverage], None] | None, price: PriceType, tz: str, *,
+        numbered: bool,
+    ) -> Given | None:
+        """Starts such a reading; None: these rows are made in Python. `numbered` is as in `Readable.given`."""
+
+
+@runtime_checkable
 class JoinedOrigin(Origin, Protocol):
     """An origin that has the loaded past, too."""
 
@@ -109,7 +120,17 @@ class Selection(Readable):
         return self._wanted.fields
 
     def raw_batches(self) -> Iterator[Batch]:
-        return self._origin.open(self._wanted, self._refuse if self._missing == "raise" else None)
+        return self._origin.open(self._wanted, self._check)
+
+    @property
+    def _check(self) -> Callable[[Coverage], None] | None:
+        return self._refuse if self._missing == "raise" else None
+
+    def given(self, price: PriceType | None, *, numbered: bool = False) -> Given:
+        mode, found = self._mode(price), None
+        if isinstance(self._origin, StreamedOrigin):
+            found = self._origin.stream(self._wanted, self._check, mode, self.tz, numbered=numbered)
+        return found or super().given(mode, numbered=numbered)
 
     def sorted_batches(self, folder: str, found: Callable[[Coverage], None]) -> Iterator[Batch]:
         """Yields all rows in the order of time with little memory, as a file or a database may have more of

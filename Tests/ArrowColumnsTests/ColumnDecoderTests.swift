@@ -293,16 +293,68 @@ struct ColumnDecoderTests {
         var tape = RandomTape(seed: 1, source: feed)
         let packet = tape.packet()
         var decoder = ColumnDecoder([.trades])
-        for subject in ["md.ticks.4.feed", "md.ticks.3.other", "md.bars.3", "md.ticks.3", "", "x"] {
+        for subject in [
+            "md.ticks.4.feed", "md.ticks.3.other", "md.ticks.3.fee", "md.ticks.3.feed-2",
+            "md.ticks.3.feed.", "md.ticks.03.feed", "md.ticks.33.feed", "md.ticks.feed.3",
+            "md.ticks3.feed", "md.tick.3.feed", "md.wm.3.feed", "md.bars.3", "md.ticks.3",
+            "md.ticks.3.", "ticks.3.feed", "md", "", "x",
+        ] {
             let error = #expect(throws: DecodeError.self) {
-                try packet.withRawSpan { try decoder.feed($0, PacketOrigin(), subject: subject) }
+                try feed(packet, subject: subject, &decoder)
             }
             #expect(error?.reason == .damaged)
         }
-        try packet.withRawSpan {
-            try decoder.feed($0, PacketOrigin(), subject: "md.ticks.3.feed")
-        }
+        try feed(packet, subject: "md.ticks.3.feed", &decoder)
         #expect(decoder.lanes.count == 1)
+        let long = try #require(SourceName("a-name-of-24-characters-"))
+        var other = RandomTape(seed: 1, partition: 4_095, source: long)
+        try feed(other.packet(), subject: "x.ticks.4095.\(long)", &decoder)
+        var bars = RandomTape(seed: 1, kind: .bars, partition: 0, source: .operator)
+        let barPacket = bars.packet()
+        for subject in ["md.bars.0.operator", "md.bars.", "md.bars.00"] {
+            #expect(throws: DecodeError.self) {
+                try feed(barPacket, subject: subject, &decoder)
+            }
+        }
+        try feed(barPacket, subject: "md.bars.0", &decoder)
+        #expect(decoder.lanes.count == 3)
+    }
+
+    private func feed(
+        _ packet: [UInt8], subject: String, _ decoder: inout ColumnDecoder
+    ) throws {
+        try Array(subject.utf8).withRawSpan { subject in
+            try packet.withRawSpan { try decoder.feed($0, PacketOrigin(), subject: subject) }
+        }
+    }
+
+    @Test("a message that is damaged is told before all else, and leaves no row")
+    func damagedMessage() throws {
+        var tape = RandomTape(seed: 2, source: feed)
+        let (first, middle) = (tape.packet(trades: 4), tape.packet(trades: 4))
+        let next = tape.packet(trades: 4)
+        var decoder = ColumnDecoder([.trades])
+        try feedAll([first], &decoder)
+        // The last message is cut, or the header states another number of ticks. Both packets also
+        // lack the one before them, and are not on their subject.
+        var (cut, miscounted, fewer) = (next, next, middle)
+        cut.removeLast(3)
+        miscounted[WireFormat.HeaderOffset.tickCount] = 3
+        fewer[WireFormat.HeaderOffset.tickCount] = 5
+        cut.repair()
+        miscounted.repair()
+        fewer.repair()
+        for bytes in [cut, miscounted, fewer] {
+            #expect(failure(bytes, &decoder)?.reason == .damaged)
+            let error = #expect(throws: DecodeError.self) {
+                try feed(bytes, subject: "md.ticks.3.other", &decoder)
+            }
+            #expect(error?.description.contains("this is no packet of the tape") == true)
+            #expect(decoder.rows(of: .trades) == 4 && decoder.lanes.first?.packets == 1)
+        }
+        #expect(failure(next, &decoder)?.reason == .hole)
+        try feedAll([middle, next], &decoder)
+        #expect(decoder.rows(of: .trades) == 12)
     }
 
     @Test("mutated packets trap nowhere, and what is refused leaves no row")

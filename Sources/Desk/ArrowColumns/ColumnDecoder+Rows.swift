@@ -34,8 +34,9 @@ extension ColumnDecoder {
     /// The first number that a decimal of Arrow cannot hold.
     private static let decimalEnd: Int128 = 100_000_000_000_000_000_000_000_000_000_000_000_000
 
-    /// Writes the rows of a checked packet after those that are kept, and returns where they end.
-    /// Ticks with ordinals below `first` are left out.
+    /// Writes the rows of a packet after those that are kept, and returns where they end. Ticks
+    /// with ordinals below `first` are left out. A damaged message ends it, and more or fewer ticks
+    /// than the header states.
     mutating func write(
         _ packet: RawSpan, _ header: PacketHeader, from first: UInt64
     ) throws(DecodeError) -> RowEnds {
@@ -58,6 +59,8 @@ extension ColumnDecoder {
                 continue
             }
             guard let record = cursor.next(in: packet) else { break }
+            // There is room for the rows of so many.
+            guard cursor.tickCount <= header.tickCount else { throw Self.wrongCount(header) }
             let ordinal = before &+ UInt64(cursor.tickCount)
             switch record {
             case .trade(let trade):
@@ -91,7 +94,14 @@ extension ColumnDecoder {
                 throw DecodeError(damage: "\(error)", at: error.offset)
             }
         }
+        guard cursor.tickCount == header.tickCount else { throw Self.wrongCount(header) }
         return ends
+    }
+
+    private static func wrongCount(_ header: PacketHeader) -> DecodeError {
+        DecodeError(
+            damage: "the packet has other than \(header.tickCount) ticks",
+            at: WireFormat.HeaderOffset.tickCount)
     }
 
     // MARK: ticks

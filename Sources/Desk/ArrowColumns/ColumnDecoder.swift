@@ -82,20 +82,21 @@ package struct ColumnDecoder: ~Copyable {
         try ledger.expect(next, of: key)
     }
 
-    /// Takes a packet whose bytes nobody checked yet. `subject` is its message's, if it is known.
+    /// Takes a packet whose bytes were not checked yet.
     package mutating func feed(
-        _ packet: RawSpan, _ origin: PacketOrigin, subject: String? = nil
+        _ packet: RawSpan, _ origin: PacketOrigin
     ) throws(DecodeError) {
-        let header: PacketHeader
-        do throws(PacketError) {
-            header = try PacketReader.validate(packet)
-        } catch {
-            var damage = DecodeError(.damaged, "this is no packet of the tape: \(error)")
-            damage.offset = origin.place + error.offset
-            damage.sequence = origin.sequence
-            throw damage
-        }
-        if let subject, !header.fits(subject) {
+        let header = try Self.header(of: packet, origin)
+        try take(packet, header, origin)
+    }
+
+    /// The same of a message on a subject.
+    package mutating func feed(
+        _ packet: RawSpan, _ origin: PacketOrigin, subject: RawSpan
+    ) throws(DecodeError) {
+        let header = try Self.header(of: packet, origin)
+        guard header.fits(subject) else {
+            try Self.checkMessages(packet, header, origin)
             var error = DecodeError(
                 .damaged,
                 "the packet is of source \(header.source), partition \(header.partition), "
@@ -106,11 +107,43 @@ package struct ColumnDecoder: ~Copyable {
         try take(packet, header, origin)
     }
 
-    /// Takes a packet that `PacketReader.validate` has passed.
+    private static func header(
+        of packet: RawSpan, _ origin: PacketOrigin
+    ) throws(DecodeError) -> PacketHeader {
+        do throws(PacketError) {
+            return try PacketReader.header(of: packet)
+        } catch {
+            throw DecodeError(error, origin)
+        }
+    }
+
+    private static func checkMessages(
+        _ packet: RawSpan, _ header: PacketHeader, _ origin: PacketOrigin
+    ) throws(DecodeError) {
+        do throws(PacketError) {
+            try PacketReader.checkMessages(of: packet, header)
+        } catch {
+            throw DecodeError(error, origin)
+        }
+    }
+
+    /// Takes a packet that `PacketReader.header` has passed. Its messages are checked while rows
+    /// are made of them. What is wrong with a message is reported before all else.
     package mutating func take(
         _ packet: RawSpan, _ header: PacketHeader, _ origin: PacketOrigin
     ) throws(DecodeError) {
-        guard header.kind != .watermark, header.tickCount > 0, isSelected(header) else { return }
+        guard hasRows(header) else { return try Self.checkMessages(packet, header, origin) }
+        do throws(DecodeError) {
+            try takeRows(packet, header, origin)
+        } catch {
+            try Self.checkMessages(packet, header, origin)
+            throw error
+        }
+    }
+
+    private mutating func takeRows(
+        _ packet: RawSpan, _ header: PacketHeader, _ origin: PacketOrigin
+    ) throws(DecodeError) {
         let textBytes = gapText.count
         do throws(DecodeError) {
             guard hasRoom(min(Int(header.tickCount), packet.byteCount / Self.rowBytesMin)) else {
@@ -141,7 +174,9 @@ package struct ColumnDecoder: ~Copyable {
         }
     }
 
-    private func isSelected(_ header: PacketHeader) -> Bool {
+    /// Whether rows of the packet may be wanted.
+    private func hasRows(_ header: PacketHeader) -> Bool {
+        guard header.kind != .watermark, header.tickCount > 0 else { return false }
         if let partitions = selection.partitions, !partitions.contains(header.partition) {
             return false
         }
@@ -204,25 +239,17 @@ package struct ColumnDecoder: ~Copyable {
 }
 
 extension DecodeError {
+    fileprivate init(_ error: PacketError, _ origin: PacketOrigin) {
+        self.init(.damaged, "this is no packet of the tape: \(error)")
+        offset = origin.place + error.offset
+        sequence = origin.sequence
+    }
+
     /// Adds what the packet's header and its place say.
     fileprivate mutating func locate(_ header: PacketHeader, _ origin: PacketOrigin) {
         source = header.source
         partition = header.partition
         sequence = origin.sequence
         if let inPacket = offset { offset = origin.place + inPacket }
-    }
-}
-
-extension PacketHeader {
-    /// Whether the packet belongs on a subject: `md.ticks.<partition>.<source>`,
-    /// `md.bars.<partition>` or `md.wm.<stream>.<source>`.
-    fileprivate func fits(_ subject: String) -> Bool {
-        let tokens = subject.split(separator: ".", omittingEmptySubsequences: false)
-        let number = String(partition.number)
-        return switch kind {
-        case .ticks: tokens.dropFirst().elementsEqual(["ticks", number[...], source.text[...]])
-        case .bars: tokens.dropFirst().elementsEqual(["bars", number[...]])
-        case .watermark: tokens.dropFirst().elementsEqual(["wm", number[...], source.text[...]])
-        }
     }
 }

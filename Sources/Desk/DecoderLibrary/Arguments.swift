@@ -40,22 +40,30 @@ func result<Result>(
 /// Writes an error, or that there is none.
 private func report(_ failure: DecodeError?, to error: UnsafeMutableRawPointer?) {
     guard let error = unsafe error?.assumingMemoryBound(to: tapeline_error.self) else { return }
+    guard let failure else {
+        // A call comes with every packet, and the texts are long: only their ends are written.
+        unsafe error.pointee.code = Int32(TAPELINE_OK)
+        unsafe error.pointee.partition = -1
+        unsafe error.pointee.from = 0
+        unsafe error.pointee.to = 0
+        unsafe error.pointee.sequence = 0
+        unsafe error.pointee.offset = -1
+        unsafe error.pointee.source.0 = 0
+        unsafe error.pointee.text.0 = 0
+        return
+    }
     var report = tapeline_error()
-    report.partition = -1
-    report.offset = -1
-    if let failure {
-        report.code = failure.code
-        report.partition = Int32(failure.partition?.number ?? -1)
-        report.from = failure.from
-        report.to = failure.to
-        report.sequence = failure.sequence
-        report.offset = Int64(failure.offset ?? -1)
-        unsafe withUnsafeMutableBytes(of: &report.source) {
-            unsafe put(failure.source?.text ?? "", into: $0)
-        }
-        unsafe withUnsafeMutableBytes(of: &report.text) {
-            unsafe put(failure.description, into: $0)
-        }
+    report.code = failure.code
+    report.partition = Int32(failure.partition?.number ?? -1)
+    report.from = failure.from
+    report.to = failure.to
+    report.sequence = failure.sequence
+    report.offset = Int64(failure.offset ?? -1)
+    unsafe withUnsafeMutableBytes(of: &report.source) {
+        unsafe put(failure.source?.text ?? "", into: $0)
+    }
+    unsafe withUnsafeMutableBytes(of: &report.text) {
+        unsafe put(failure.description, into: $0)
     }
     unsafe error.initialize(to: report)
 }

@@ -219,18 +219,22 @@ package func tapelineDecoderFeed(
             throw DecodeError(.invalid, "there is no packet")
         }
         var origin = PacketOrigin()
-        var subject: String?
+        // Safety: the caller's bytes are read during the call only.
+        let bytes = unsafe UnsafeRawBufferPointer(start: packet, count: count)
+        var subject = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         if let message = unsafe message?.assumingMemoryBound(to: tapeline_message.self) {
             origin.sequence = unsafe message.pointee.sequence
             origin.knownAt = unsafe Timestamp(nanoseconds: message.pointee.stream_time)
-            if let pointer = unsafe message.pointee.subject {
-                subject = try unsafe text(pointer, "the subject")
+            if let text = unsafe message.pointee.subject {
+                unsafe subject = UnsafeRawBufferPointer(start: text, count: strlen(text))
             }
         }
-        // Safety: the caller's bytes are read during the call only.
-        let bytes = unsafe UnsafeRawBufferPointer(start: packet, count: count)
         try decoder.use { decoder throws(DecodeError) in
-            try unsafe decoder.feed(bytes.bytes, origin, subject: subject)
+            if unsafe subject.baseAddress == nil {
+                try unsafe decoder.feed(bytes.bytes, origin)
+            } else {
+                try unsafe decoder.feed(bytes.bytes, origin, subject: subject.bytes)
+            }
         }
     }
 }

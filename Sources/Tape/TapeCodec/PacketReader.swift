@@ -25,6 +25,14 @@ public enum PacketReader {
     /// no record is `malformed` later.
     public static func validate(_ packet: RawSpan) throws(PacketError) -> PacketHeader {
         let header = try header(of: packet)
+        try checkMessages(of: packet, header)
+        return header
+    }
+
+    /// Steps over all messages of a packet whose header was read before.
+    public static func checkMessages(
+        of packet: RawSpan, _ header: PacketHeader
+    ) throws(PacketError) {
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
             if case .malformed(let error) = record { throw error }
@@ -34,7 +42,6 @@ public enum PacketReader {
                 .wrongCount, offset: WireFormat.HeaderOffset.tickCount,
                 expected: UInt64(cursor.tickCount), found: UInt64(header.tickCount))
         }
-        return header
     }
 
     /// Reads the header without comparing the checksum.

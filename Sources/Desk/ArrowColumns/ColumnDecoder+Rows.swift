@@ -47,7 +47,7 @@ extension ColumnDecoder {
         let before = header.firstOrdinal &- 1
         var places = (exchanges: texts.exchanges.places, conditions: texts.conditions.places)
         var names = PacketNames(nameMemory)
-        series.removeAll()
+        if bars.isWanted { series.removeAll() }
         var cursor = RecordCursor()
         while true {
             let place = cursor.place

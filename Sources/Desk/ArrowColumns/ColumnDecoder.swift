@@ -195,11 +195,11 @@ package struct ColumnDecoder: ~Copyable {
 
     /// Keeps the rows that a packet's ticks became.
     private mutating func keep(_ ends: RowEnds, _ values: PacketValues) {
-        trades.columns.fill(kept.trades..<ends.trades, values)
-        quotes.columns.fill(kept.quotes..<ends.quotes, values)
-        depth.columns.fill(kept.depth..<ends.depth, values)
-        bars.columns.fill(kept.bars..<ends.bars, values)
-        gaps.columns.fill(kept.gaps..<ends.gaps, values)
+        trades.fill(kept.trades..<ends.trades, values)
+        quotes.fill(kept.quotes..<ends.quotes, values)
+        depth.fill(kept.depth..<ends.depth, values)
+        bars.fill(kept.bars..<ends.bars, values)
+        gaps.fill(kept.gaps..<ends.gaps, values)
         kept = ends
     }
 

@@ -33,6 +33,12 @@ struct RowBuffer<Columns: RowColumns> {
         }
     }
 
+    /// Writes what all rows of a packet have in common.
+    func fill(_ rows: Range<Int>, _ packet: PacketValues) {
+        guard !rows.isEmpty else { return }
+        columns.fill(rows, packet)
+    }
+
     /// Returns the rows; `nil` when there are none. `text` has the bytes of the column that has a
     /// text per row.
     mutating func take(

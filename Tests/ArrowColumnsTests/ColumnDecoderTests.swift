@@ -288,6 +288,48 @@ struct ColumnDecoderTests {
         }
     }
 
+    /// Returns a packet of a trade and a quote of a symbol, which has the index 0.
+    private func packet(of symbol: String, at ordinal: UInt64) throws -> [UInt8] {
+        var builder = PacketBuilder(kind: .ticks, partition: Partition(3), source: feed)
+        let time = Timestamp(nanoseconds: 1)
+        let header = TickHeader(
+            symbol: builder.register(
+                SymbolDefinition(
+                    symbol: try #require(Symbol(symbol)), provider: "", since: .undefined)),
+            resolution: 1, providerTime: time, receiveTime: time)
+        let areIn = [
+            builder.append(Trade(header: header, price: .undefined, size: .undefined)),
+            builder.append(
+                Quote(
+                    header: header, bidPrice: .undefined, bidSize: .undefined,
+                    askPrice: .undefined, askSize: .undefined)),
+        ]
+        #expect(areIn == [true, true] && header.symbol == 0)
+        return builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: ordinal, watermark: .undefined, sendTime: .undefined)
+        ).withBytes { $0.array }
+    }
+
+    @Test("a tick has the symbol that its index means where the tick is", arguments: [false, true])
+    func definedAgain(isKnown: Bool) throws {
+        // Both packets define the index 0. Together they define it twice.
+        var both = try packet(of: "A", at: 5)
+        both += try packet(of: "B", at: 7)[WireFormat.HeaderOffset.end...]
+        both[WireFormat.HeaderOffset.tickCount] = 4
+        both.repair()
+        var decoder = ColumnDecoder([.trades, .quotes])
+        if isKnown {
+            try feedAll([packet(of: "A", at: 1), packet(of: "B", at: 3)], &decoder)
+            for kind in decoder.kinds { _ = decoder.batch(of: kind) }
+        }
+        try feedAll([both], &decoder)
+        for kind in decoder.kinds {
+            let rows = decoder.batch(of: kind)?.readRows ?? []
+            #expect(rows.map { $0["symbol"] } == ["A", "B"], "\(kind)")
+        }
+    }
+
     @Test("a packet that is not that of its subject is refused")
     func subject() throws {
         var tape = RandomTape(seed: 1, source: feed)

@@ -19,9 +19,10 @@ package final class ColumnBatch: @unchecked Sendable {
     }
 
     /// Takes a block over. `pages` has the texts of each column of texts, `text` the bytes of a
-    /// column with a text per row.
+    /// column with a text per row, and `missing` says by place whether a row has no value.
     init(
-        _ shape: ColumnShape, _ block: ColumnBlock, rows: Int, _ pages: [TextPage?], text: [UInt8]
+        _ shape: ColumnShape, _ block: ColumnBlock, rows: Int, _ pages: [TextPage?], text: [UInt8],
+        missing: [Bool]
     ) {
         self.shape = shape
         self.rows = rows
@@ -29,12 +30,7 @@ package final class ColumnBatch: @unchecked Sendable {
         self.pages = pages
         self.text = TextPage(ends: [], bytes: text)
         nulls = zip(shape.places, shape.columns).map { place, column in
-            Self.nulls(block, place, column, rows: rows)
-        }
-        for (place, column) in zip(shape.places, shape.columns) {
-            if case .float(let decimals) = column.form {
-                unsafe Self.makeFloats(block.start(of: place), rows, decimals: decimals)
-            }
+            missing[place] ? Self.nulls(block, place, column, rows: rows) : nil
         }
     }
 
@@ -57,22 +53,6 @@ package final class ColumnBatch: @unchecked Sendable {
     /// The texts that a column's indexes mean; `nil` for other columns.
     package func texts(of column: Int) -> TextPage? { pages[column] }
 
-    // MARK: floats
-
-    /// Divides integers in their places. They are made floats first, as Python makes them, so that
-    /// the results are the same.
-    private static func makeFloats(
-        _ start: UnsafeMutableRawPointer, _ rows: Int, decimals: Int
-    ) {
-        var power = 1.0
-        for _ in 0..<decimals { power *= 10 }
-        for row in 0..<rows {
-            let value = unsafe start.load(fromByteOffset: row &* 8, as: Int64.self)
-            unsafe start.storeBytes(
-                of: Double(value) / power, toByteOffset: row &* 8, as: Double.self)
-        }
-    }
-
     // MARK: rows without a value
 
     private static func nulls(
@@ -92,18 +72,8 @@ package final class ColumnBatch: @unchecked Sendable {
     private static func nulls<Value: FixedWidthInteger & BitwiseCopyable>(
         _ start: UnsafeMutableRawPointer, _ rows: Int, where missing: Value,
         replacement: Value? = nil
-    ) -> Nulls? {
+    ) -> Nulls {
         let values = unsafe start.assumingMemoryBound(to: Value.self)
-        // Its highest bit is set if a value is the missing one: only 0 less 1 becomes negative
-        // while it was not. The compiler makes vectors of this loop.
-        var found: Value = 0
-        var row = 0
-        while row < rows {
-            let difference = unsafe values[row] ^ missing
-            found |= (difference &- 1) & ~difference
-            row &+= 1
-        }
-        guard found < 0 else { return nil }
         var bits = [UInt8](repeating: 0, count: (rows + 7) / 8)
         var present = 0
         for byte in bits.indices {

@@ -36,14 +36,82 @@ final class ColumnBlock {
     /// Returns the first value of a column.
     func start(of column: Int) -> UnsafeMutableRawPointer { unsafe base + offsets[column] }
 
-    /// Returns a block of just these rows.
-    func copy(_ columns: [ColumnLayout], rows: Int) -> ColumnBlock {
+    /// Returns a block of just these rows, and of the columns at these places.
+    func copy(_ columns: [ColumnLayout], rows: Int, places: Set<Int>) -> ColumnBlock {
         let block = ColumnBlock(columns, rows: rows)
-        for (index, column) in columns.enumerated() {
+        for place in places {
+            let column = columns[place]
             let count = (rows + (column.form == .bytes ? 1 : 0)) * column.width
-            unsafe block.start(of: index).copyMemory(from: start(of: index), byteCount: count)
+            unsafe block.start(of: place).copyMemory(from: start(of: place), byteCount: count)
         }
         return block
+    }
+}
+
+// What is known of rows as soon as they are written, while they are in the processor's cache.
+extension ColumnBlock {
+    /// What has to be done to a column of new rows.
+    struct Check {
+        let place: Int
+        let missing: ColumnLayout.Missing
+        let width: Int
+        /// The decimals of a column of floats; 0: it has no floats.
+        let decimals: Int
+
+        /// `nil`: nothing has to be done.
+        init?(_ column: ColumnLayout, at place: Int) {
+            self.place = place
+            missing = column.missing
+            width = column.width
+            if case .float(let decimals) = column.form {
+                self.decimals = decimals
+            } else {
+                decimals = 0
+            }
+            if missing == .never, decimals == 0 { return nil }
+        }
+    }
+
+    /// Whether one of the rows has no value in a column.
+    func isMissing(_ check: Check, in rows: Range<Int>) -> Bool {
+        let start = unsafe start(of: check.place)
+        switch (check.missing, check.width) {
+        case (.never, _): return false
+        case (.highest, 16): return unsafe Self.has(Int128.max, start, rows)
+        case (.highest, _): return unsafe Self.has(Int64.max, start, rows)
+        case (.zero, _): return unsafe Self.has(Int64(0), start, rows)
+        case (.negative, _): return unsafe Self.has(Int32(-1), start, rows)
+        }
+    }
+
+    private static func has<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ missing: Value, _ start: UnsafeMutableRawPointer, _ rows: Range<Int>
+    ) -> Bool {
+        let values = unsafe start.assumingMemoryBound(to: Value.self)
+        // Its highest bit is set if a value is the missing one: only 0 less 1 becomes negative
+        // while it was not. The compiler makes vectors of this loop.
+        var found: Value = 0
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+            let difference = unsafe values[row] ^ missing
+            found |= (difference &- 1) & ~difference
+            row &+= 1
+        }
+        return found < 0
+    }
+
+    /// Divides the integers of rows in their places. They are made floats first, as Python makes
+    /// them, so that the results are the same. A value that is missing stays as it is: no result
+    /// has its bits.
+    func makeFloats(_ check: Check, in rows: Range<Int>) {
+        let values = unsafe start(of: check.place).assumingMemoryBound(to: Int64.self)
+        var power = 1.0
+        for _ in 0..<check.decimals { power *= 10 }
+        for row in rows {
+            let value = unsafe values[row]
+            let bits = Int64(bitPattern: (Double(value) / power).bitPattern)
+            unsafe values[row] = value == .max ? value : bits
+        }
     }
 }
 
@@ -54,7 +122,7 @@ final class ColumnBlock {
 @safe
 struct Column<Value: BitwiseCopyable> {
     private let values: UnsafeMutablePointer<Value>
-    /// Whether a batch has the column. Otherwise its memory need not be touched.
+    /// Whether a batch has the column. Otherwise it need not be written.
     let isWanted: Bool
 
     fileprivate init(_ values: UnsafeMutablePointer<Value>, isWanted: Bool) {

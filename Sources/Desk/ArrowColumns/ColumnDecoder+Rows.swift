@@ -28,7 +28,7 @@ struct RowEnds {
     }
 }
 
-// The loop over a packet's ticks. It is measured per tick: nothing is allocated, and texts are
+// The loop over a packet's messages. It is measured per tick: nothing is allocated, and texts are
 // indexes. There is room for all rows of the packet.
 extension ColumnDecoder {
     /// The first number that a decimal of Arrow cannot hold.
@@ -37,65 +37,59 @@ extension ColumnDecoder {
     /// Writes the rows of a packet after those that are kept, and returns where they end. Ticks
     /// with ordinals below `first` are left out. A damaged message ends it, and more or fewer ticks
     /// than the header states.
+    ///
+    /// Only the places of trades and quotes are found here, without a copy. What the loop knows is
+    /// local and passed by value, so that it stays in registers.
     mutating func write(
         _ packet: RawSpan, _ header: PacketHeader, from first: UInt64
     ) throws(DecodeError) -> RowEnds {
-        var ends = kept
-        let (trades, quotes) = (trades.columns, quotes.columns)
-        let (wantsTrades, wantsQuotes) = (self.trades.isWanted, self.quotes.isWanted)
-        let times = selection.times
-        let before = header.firstOrdinal &- 1
-        var places = (exchanges: texts.exchanges.places, conditions: texts.conditions.places)
-        var names = PacketNames(nameMemory)
+        var rows = PacketRows(
+            first: first, names: PacketNames(packetMemory.names),
+            trades: TickPlaces(packetMemory.trades), quotes: TickPlaces(packetMemory.quotes),
+            ends: kept)
+        let (wantsTrades, wantsQuotes) = (trades.isWanted, quotes.isWanted)
         if bars.isWanted { series.removeAll() }
-        var cursor = RecordCursor()
         while true {
-            let place = cursor.place
-            if let bounds = DefinitionBounds(at: place, in: packet),
+            let place = rows.cursor.place
+            if let trade = rows.cursor.nextTrade(in: packet) {
+                guard wantsTrades else { continue }
+                if !rows.names.isUsual(trade.header.symbol) {
+                    try checkSymbol(trade.header, rows, header, place)
+                }
+                rows.trades.append(place, tick: rows.cursor.tickCount)
+            } else if let bounds = DefinitionBounds(at: place, in: packet),
                 let found = definitions.names(of: bounds, in: packet)
             {
-                names.set(packet.uint32(at: bounds.index), found)
-                cursor.skip(bounds)
-                continue
-            }
-            guard let record = cursor.next(in: packet) else { break }
-            // There is room for the rows of so many.
-            guard cursor.tickCount <= header.tickCount else { throw Self.wrongCount(header) }
-            let ordinal = before &+ UInt64(cursor.tickCount)
-            switch record {
-            case .trade(let trade):
-                guard wantsTrades, ordinal >= first else { continue }
-                let found = try names.names(of: trade.header.symbol, place)
-                guard found.isOfSymbols, times.contains(trade.header.eventTime.nanoseconds)
-                else { continue }
-                trades.put(trade, found, ordinal, at: ends.trades)
-                texts.put(trade, trades, at: ends.trades, &places)
-                ends.trades &+= 1
-            case .quote(let quote):
-                guard wantsQuotes, ordinal >= first else { continue }
-                let found = try names.names(of: quote.header.symbol, place)
-                guard found.isOfSymbols, times.contains(quote.header.eventTime.nanoseconds)
-                else { continue }
-                quotes.put(quote, found, ordinal, at: ends.quotes)
-                texts.put(quote, quotes, at: ends.quotes, &places)
-                ends.quotes &+= 1
-            case .bar(let bar):
-                guard bars.isWanted, ordinal >= first else { continue }
-                let found = try names.names(of: bar.symbol, place)
-                try write(bar, found, ordinal, place, &ends)
-            case .other(let message):
-                if WireFormat.Template.isTick(message.template) {
-                    guard ordinal >= first else { continue }
-                    try write(message, packet, names, ordinal, &ends)
-                } else {
-                    define(message, packet, &names)
+                let index = packet.uint32(at: bounds.index)
+                if rows.names.isDefined(index) { rows = try copied(rows, packet, header) }
+                rows.names.set(index, found)
+                rows.cursor.skip(bounds)
+            } else if let quote = rows.cursor.nextQuote(in: packet) {
+                guard wantsQuotes else { continue }
+                if !rows.names.isUsual(quote.header.symbol) {
+                    try checkSymbol(quote.header, rows, header, place)
                 }
-            case .malformed(let error):
-                throw DecodeError(damage: "\(error)", at: error.offset)
+                rows.quotes.append(place, tick: rows.cursor.tickCount)
+            } else {
+                guard rows.cursor.hasMore(in: packet) else { break }
+                rows = try written(rows, packet, header)
             }
         }
-        guard cursor.tickCount == header.tickCount else { throw Self.wrongCount(header) }
-        return ends
+        guard rows.cursor.tickCount == header.tickCount else { throw Self.wrongCount(header) }
+        return try copied(rows, packet, header).ends
+    }
+
+    /// What the loop over a packet's messages knows.
+    struct PacketRows {
+        /// Ticks with ordinals below it are left out.
+        let first: UInt64
+        var cursor = RecordCursor()
+        var names: PacketNames
+        /// The ticks that wait to be copied, of all symbols and times.
+        var trades: TickPlaces
+        var quotes: TickPlaces
+        /// After the rows that were written.
+        var ends: RowEnds
     }
 
     private static func wrongCount(_ header: PacketHeader) -> DecodeError {
@@ -104,7 +98,101 @@ extension ColumnDecoder {
             at: WireFormat.HeaderOffset.tickCount)
     }
 
-    // MARK: ticks
+    /// Copies the trades and quotes that wait, column by column: each few are one short
+    /// loop.
+    @inline(never)
+    private mutating func copied(
+        _ rows: PacketRows, _ packet: RawSpan, _ header: PacketHeader
+    ) throws(DecodeError) -> PacketRows {
+        // There is room for the rows of so many.
+        guard rows.cursor.tickCount <= header.tickCount else { throw Self.wrongCount(header) }
+        var rows = rows
+        let before = header.firstOrdinal &- 1
+        let (names, ends) = (rows.names, rows.ends)
+        leaveOut(&rows, packet, header)
+        rows.trades.withFields(of: packet) { ticks in
+            trades.columns.copy(ticks, names, before: before, from: ends.trades)
+            texts.copy(ticks, trades.columns, from: ends.trades)
+        }
+        rows.quotes.withFields(of: packet) { ticks in
+            quotes.columns.copy(ticks, names, before: before, from: ends.quotes)
+            texts.copy(ticks, quotes.columns, from: ends.quotes)
+        }
+        rows.ends.trades += rows.trades.count
+        rows.ends.quotes += rows.quotes.count
+        rows.trades.removeAll()
+        rows.quotes.removeAll()
+        return rows
+    }
+
+    /// Leaves out the ticks that wait and are not selected, or were given before.
+    private func leaveOut(_ rows: inout PacketRows, _ packet: RawSpan, _ header: PacketHeader) {
+        guard selection.limitsTicks || rows.first > header.firstOrdinal else { return }
+        let (names, times, offset) = (rows.names, selection.times, WireFormat.TickField.self)
+        let (before, first) = (header.firstOrdinal &- 1, rows.first)
+        func isWanted(_ ticks: TickFields, _ index: Int) -> Bool {
+            guard before &+ ticks.number(of: index) >= first,
+                names[ticks.load(offset.symbol, of: index)].isOfSymbols
+            else { return false }
+            let time: Int64 = ticks.load(offset.providerTime, of: index)
+            return times.contains(
+                time == .max ? ticks.load(offset.receiveTime, of: index) : time)
+        }
+        rows.trades.filter(in: packet, isWanted)
+        rows.quotes.filter(in: packet, isWanted)
+    }
+
+    // MARK: other messages
+
+    /// Checks that the packet defines the symbol of a tick at this place, or that the tick is of
+    /// all symbols, or is left out.
+    @inline(never)
+    private func checkSymbol(
+        _ tick: TickHeader, _ rows: PacketRows, _ header: PacketHeader, _ place: Int
+    ) throws(DecodeError) {
+        let ordinal = header.firstOrdinal &- 1 &+ UInt64(rows.cursor.tickCount)
+        if ordinal >= rows.first { _ = try rows.names.names(of: tick.symbol, place) }
+    }
+
+    /// Takes the next message, which is no trade or quote as this version writes them, and no known
+    /// definition.
+    @inline(never)
+    private mutating func written(
+        _ before: PacketRows, _ packet: RawSpan, _ header: PacketHeader
+    ) throws(DecodeError) -> PacketRows {
+        var rows = before
+        let place = rows.cursor.place
+        guard let record = rows.cursor.next(in: packet) else { return rows }
+        let tick = rows.cursor.tickCount
+        guard tick <= header.tickCount else { throw Self.wrongCount(header) }
+        let ordinal = header.firstOrdinal &- 1 &+ UInt64(tick)
+        switch record {
+        case .trade(let trade):
+            guard trades.isWanted else { break }
+            try checkSymbol(trade.header, rows, header, place)
+            rows.trades.append(place, tick: tick)
+        case .quote(let quote):
+            guard quotes.isWanted else { break }
+            try checkSymbol(quote.header, rows, header, place)
+            rows.quotes.append(place, tick: tick)
+        case .bar(let bar):
+            guard bars.isWanted, ordinal >= rows.first else { break }
+            let found = try rows.names.names(of: bar.symbol, place)
+            try write(bar, found, ordinal, place, &rows.ends)
+        case .other(let message):
+            if WireFormat.Template.isTick(message.template) {
+                guard ordinal >= rows.first else { break }
+                try write(message, packet, rows.names, ordinal, &rows.ends)
+            } else {
+                // A definition may change what an index of a tick that waits means.
+                rows = try copied(rows, packet, header)
+                define(message, packet, &rows.names)
+            }
+        case .malformed(let error):
+            throw DecodeError(damage: "\(error)", at: error.offset)
+        }
+        return rows
+    }
 
     private mutating func write(
         _ bar: Bar, _ names: RowNames, _ ordinal: UInt64, _ place: Int, _ ends: inout RowEnds
@@ -254,22 +342,35 @@ extension ColumnDecoder {
 }
 
 extension RowTexts {
-    @inline(__always)
-    fileprivate mutating func put(
-        _ trade: Trade, _ columns: TradeColumns, at row: Int,
-        _ places: inout (exchanges: ShortTexts.Places, conditions: ShortTexts.Places)
-    ) {
-        columns.exchange.put(exchanges.index(of: trade.exchange, &places.exchanges), at: row)
-        columns.conditions.put(conditions.index(of: trade.conditions, &places.conditions), at: row)
-        columns.action.put(names.actions.index(of: trade.header.action), at: row)
+    /// Copies the texts of trades as their indexes.
+    fileprivate mutating func copy(_ ticks: TickFields, _ columns: TradeColumns, from row: Int) {
+        let offset = WireFormat.TradeField.self
+        exchanges.copy(offset.exchange, of: ticks, to: columns.exchange, from: row)
+        conditions.copy(offset.conditions, of: ticks, to: columns.conditions, from: row)
+        for index in ticks.indices {
+            let action: UInt8 = ticks.load(WireFormat.TickField.action, of: index)
+            columns.action.put(names.actions.index(of: action), at: row &+ index)
+        }
     }
 
-    @inline(__always)
-    fileprivate mutating func put(
-        _ quote: Quote, _ columns: QuoteColumns, at row: Int,
-        _ places: inout (exchanges: ShortTexts.Places, conditions: ShortTexts.Places)
+    /// The same of quotes.
+    fileprivate mutating func copy(_ ticks: TickFields, _ columns: QuoteColumns, from row: Int) {
+        let offset = WireFormat.QuoteField.self
+        exchanges.copy(offset.bidExchange, of: ticks, to: columns.bidExchange, from: row)
+        exchanges.copy(offset.askExchange, of: ticks, to: columns.askExchange, from: row)
+    }
+}
+
+extension ShortTexts {
+    /// Copies a field of each tick as the indexes of its texts.
+    fileprivate mutating func copy(
+        _ offset: Int, of ticks: TickFields, to column: Column<Int32>, from row: Int
     ) {
-        columns.bidExchange.put(exchanges.index(of: quote.bidExchange, &places.exchanges), at: row)
-        columns.askExchange.put(exchanges.index(of: quote.askExchange, &places.exchanges), at: row)
+        guard column.isWanted else { return }
+        var places = places
+        for index in ticks.indices {
+            let text = ShortText(raw: ticks.load(offset, of: index))
+            column.put(self.index(of: text, &places), at: row &+ index)
+        }
     }
 }

@@ -39,14 +39,22 @@ package struct ColumnDecoder: ~Copyable {
     var gapText: [UInt8] = []
     var texts = RowTexts()
     var definitions = DefinitionTable()
-    /// What the indexes of the packet mean.
-    let nameMemory = PacketNames.Memory()
+    let packetMemory = PacketMemory()
     var series = PacketTable<RowSeries>()
     private var ledger = LaneLedger()
     /// How many rows of each kind wait.
     private(set) var kept = RowEnds()
     /// How many rows of each kind were given.
     private var rowsGiven: [ColumnKind: UInt64] = [:]
+
+    /// Memory that is used again with each packet.
+    struct PacketMemory {
+        /// What the indexes of the packet mean.
+        let names = PacketNames.Memory()
+        /// Where its ticks are.
+        let trades = TickPlaces.Memory()
+        let quotes = TickPlaces.Memory()
+    }
 
     struct RowSeries {
         let name: Int32
@@ -195,11 +203,11 @@ package struct ColumnDecoder: ~Copyable {
 
     /// Keeps the rows that a packet's ticks became.
     private mutating func keep(_ ends: RowEnds, _ values: PacketValues) {
-        trades.fill(kept.trades..<ends.trades, values)
-        quotes.fill(kept.quotes..<ends.quotes, values)
-        depth.fill(kept.depth..<ends.depth, values)
-        bars.fill(kept.bars..<ends.bars, values)
-        gaps.fill(kept.gaps..<ends.gaps, values)
+        trades.complete(kept.trades..<ends.trades, values)
+        quotes.complete(kept.quotes..<ends.quotes, values)
+        depth.complete(kept.depth..<ends.depth, values)
+        bars.complete(kept.bars..<ends.bars, values)
+        gaps.complete(kept.gaps..<ends.gaps, values)
         kept = ends
     }
 

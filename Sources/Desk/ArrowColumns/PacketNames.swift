@@ -19,6 +19,7 @@ struct RowNames: BitwiseCopyable {
 /// packet may hold is ignored when it is set.
 ///
 /// Safety: names are read below `count`, which is never above the capacity; all of these are set.
+/// The decoder keeps the memory: a reference would be counted with each packet.
 @safe
 struct PacketNames {
     /// Memory that is used again with each packet.
@@ -31,32 +32,52 @@ struct PacketNames {
         deinit { unsafe names.deallocate() }
     }
 
-    private let memory: Memory
+    private let names: UnsafeMutablePointer<RowNames>
     private var count = 0
+    /// Below it, all are defined.
+    private var dense = 0
 
-    init(_ memory: Memory) { self.memory = memory }
+    init(_ memory: Memory) { unsafe names = memory.names }
 
     @inline(__always)
     mutating func set(_ index: UInt32, _ found: RowNames?) {
         guard index < PacketLimits.definitionsMax else { return }
-        var names = found ?? RowNames()
-        names.isDefined = found != nil
+        var own = found ?? RowNames()
+        own.isDefined = found != nil
         var gap = RowNames()
         gap.isDefined = false
         while count < index {
-            unsafe (memory.names + count).initialize(to: gap)
+            unsafe (names + count).initialize(to: gap)
             count &+= 1
         }
-        unsafe (memory.names + Int(index)).initialize(to: names)
+        unsafe (names + Int(index)).initialize(to: own)
         if count == index { count &+= 1 }
+        if dense == index, found != nil { dense &+= 1 }
+        if dense > index, found == nil { dense = Int(index) }
+    }
+
+    /// Whether a definition of an index was set. It may be set again.
+    func isDefined(_ index: UInt32) -> Bool {
+        unsafe index < count && names[Int(index)].isDefined
+    }
+
+    /// Whether an index is one of the definitions that nearly all ticks have. Others may have a
+    /// meaning, too.
+    @inline(__always)
+    func isUsual(_ index: UInt32) -> Bool { index < dense }
+
+    /// What an index means of which `names` has said that it has a meaning.
+    @inline(__always)
+    subscript(index: UInt32) -> RowNames {
+        unsafe index < count ? names[Int(index)] : RowNames()
     }
 
     /// Returns what a tick's index means; `place` is the tick's.
     @inline(__always)
     func names(of index: UInt32, _ place: Int) throws(DecodeError) -> RowNames {
         if index < count {
-            let names = unsafe memory.names[Int(index)]
-            if names.isDefined { return names }
+            let found = unsafe names[Int(index)]
+            if found.isDefined { return found }
         }
         guard index == TickHeader.noSymbol else {
             throw DecodeError(

@@ -1,5 +1,6 @@
 internal import MarketModel
 internal import Primitives
+internal import TapeCodec
 
 // The columns of each kind, to write rows into. `ColumnLayout` has the same order.
 
@@ -65,7 +66,25 @@ struct HeadColumns {
         (eventTime, receiveTime, symbol, source, provider) = columns.take()
     }
 
-    @inline(__always)
+    /// Copies the fields of ticks. A loop has few columns, so that their addresses stay in
+    /// registers.
+    func copy(_ ticks: TickFields, _ names: PacketNames, from row: Int) {
+        let offset = WireFormat.TickField.self
+        let (eventTime, receiveTime) = (eventTime, receiveTime)
+        for index in ticks.indices {
+            let time: Int64 = ticks.load(offset.providerTime, of: index)
+            let received: Int64 = ticks.load(offset.receiveTime, of: index)
+            eventTime.put(time == .max ? received : time, at: row &+ index)
+            receiveTime.put(received, at: row &+ index)
+        }
+        let (symbol, provider) = (symbol, provider)
+        for index in ticks.indices {
+            let found = names[ticks.load(offset.symbol, of: index)]
+            symbol.put(found.symbol, at: row &+ index)
+            provider.put(found.provider, at: row &+ index)
+        }
+    }
+
     func put(_ header: TickHeader, _ names: RowNames, at row: Int) {
         eventTime.put(header.eventTime.nanoseconds, at: row)
         receiveTime.put(header.receiveTime.nanoseconds, at: row)
@@ -85,7 +104,20 @@ struct TailColumns {
         packet = PacketColumns(&columns)
     }
 
-    @inline(__always)
+    /// Copies the fields of ticks. `before`: the ordinal before the packet's first one.
+    func copy(_ ticks: TickFields, before: UInt64, from row: Int) {
+        let offset = WireFormat.TickField.self
+        let (flags, resolution) = (flags, resolution)
+        let (providerID, ordinal) = (providerID, packet.ordinal)
+        for index in ticks.indices {
+            flags.put(ticks.load(offset.flags, of: index), at: row &+ index)
+            resolution.put(ticks.load(offset.resolution, of: index), at: row &+ index)
+            providerID.put(ticks.load(offset.providerID, of: index), at: row &+ index)
+            let number = before &+ ticks.number(of: index)
+            ordinal.put(Int64(bitPattern: number), at: row &+ index)
+        }
+    }
+
     func put(_ header: TickHeader, ordinal: UInt64, at row: Int) {
         flags.put(header.flags.rawValue, at: row)
         resolution.put(header.resolution, at: row)
@@ -111,13 +143,16 @@ struct TradeColumns: TickColumns {
         tail = TailColumns(&columns)
     }
 
-    /// Writes all but the texts.
-    @inline(__always)
-    func put(_ trade: Trade, _ names: RowNames, _ ordinal: UInt64, at row: Int) {
-        head.put(trade.header, names, at: row)
-        price.put(trade.price.raw, at: row)
-        size.put(trade.size.raw, at: row)
-        tail.put(trade.header, ordinal: ordinal, at: row)
+    /// Copies all but the texts. `before`: the ordinal before the packet's first one.
+    func copy(_ ticks: TickFields, _ names: PacketNames, before: UInt64, from row: Int) {
+        head.copy(ticks, names, from: row)
+        let offset = WireFormat.TradeField.self
+        let (price, size) = (price, size)
+        for index in ticks.indices {
+            price.put(ticks.load(offset.price, of: index), at: row &+ index)
+            size.put(ticks.load(offset.size, of: index), at: row &+ index)
+        }
+        tail.copy(ticks, before: before, from: row)
     }
 }
 
@@ -139,15 +174,18 @@ struct QuoteColumns: TickColumns {
         tail = TailColumns(&columns)
     }
 
-    /// Writes all but the texts.
-    @inline(__always)
-    func put(_ quote: Quote, _ names: RowNames, _ ordinal: UInt64, at row: Int) {
-        head.put(quote.header, names, at: row)
-        bidPrice.put(quote.bidPrice.raw, at: row)
-        bidSize.put(quote.bidSize.raw, at: row)
-        askPrice.put(quote.askPrice.raw, at: row)
-        askSize.put(quote.askSize.raw, at: row)
-        tail.put(quote.header, ordinal: ordinal, at: row)
+    /// Copies all but the texts. `before`: the ordinal before the packet's first one.
+    func copy(_ ticks: TickFields, _ names: PacketNames, before: UInt64, from row: Int) {
+        let offset = WireFormat.QuoteField.self
+        head.copy(ticks, names, from: row)
+        let (bidPrice, bidSize, askPrice, askSize) = (bidPrice, bidSize, askPrice, askSize)
+        for index in ticks.indices {
+            bidPrice.put(ticks.load(offset.bidPrice, of: index), at: row &+ index)
+            bidSize.put(ticks.load(offset.bidSize, of: index), at: row &+ index)
+            askPrice.put(ticks.load(offset.askPrice, of: index), at: row &+ index)
+            askSize.put(ticks.load(offset.askSize, of: index), at: row &+ index)
+        }
+        tail.copy(ticks, before: before, from: row)
     }
 }
 

@@ -46,5 +46,8 @@ package struct RowSelection: Sendable {
         }
     }
 
+    /// Whether some ticks of a packet may not belong to it.
+    var limitsTicks: Bool { !symbols.isEmpty || !times.isUnlimited }
+
     var times: Times { Times(from: from, to: to, isUnlimited: from == .min && to == .max) }
 }

@@ -105,14 +105,20 @@ struct ShortTexts {
     }
 
     /// The table, as the loop over a packet's ticks keeps it.
-    struct Places { fileprivate var table: Table }
+    ///
+    /// Safety: it is that of the texts, which keep it until a text that is new makes another one.
+    /// Then `index` gets that one.
+    @safe
+    struct Places {
+        fileprivate let slots: UnsafeMutablePointer<Slot>
+        fileprivate let mask: Int
+    }
 
-    var places: Places { Places(table: table) }
+    var places: Places { unsafe Places(slots: table.slots, mask: table.count - 1) }
 
     @inline(__always)
     mutating func index(of text: ShortText, _ places: inout Places) -> Int32 {
-        let table = places.table
-        let slot = unsafe table.slots[Self.home(text.raw) & (table.count &- 1)]
+        let slot = unsafe places.slots[Self.home(text.raw) & places.mask]
         if slot.word == text.raw, slot.index >= 0 { return slot.index }
         let index = find(text)
         places = self.places

@@ -59,6 +59,10 @@ public struct RecordCursor {
     @inlinable @inline(__always)
     public var place: Int { offset }
 
+    /// Whether there is a message after the last one.
+    @inlinable @inline(__always)
+    public func hasMore(in packet: RawSpan) -> Bool { offset < packet.byteCount }
+
     /// Reads a trade again, of which `next` has returned that it is at this place.
     public static func trade(at place: Int, in packet: RawSpan) -> Trade {
         let body = place + WireFormat.messageHeaderBytes
@@ -80,6 +84,18 @@ public struct RecordCursor {
         offset = start &+ WireFormat.TickBytes.trade
         tickCount &+= 1
         return Trade(packet.extracting(start &+ 8..<offset))
+    }
+
+    /// Does the same of a quote.
+    @inlinable @inline(__always)
+    public mutating func nextQuote(in packet: RawSpan) -> Quote? {
+        let start = offset
+        guard packet.byteCount &- start >= WireFormat.TickBytes.quote,
+            packet.uint64(at: start) == WireFormat.Head.quote
+        else { return nil }
+        offset = start &+ WireFormat.TickBytes.quote
+        tickCount &+= 1
+        return Quote(packet.extracting(start &+ 8..<offset))
     }
 
     /// Returns the next message, or `nil` after the last one. After `malformed` the packet ends.
@@ -203,40 +219,43 @@ public struct RecordCursor {
 extension TickHeader {
     @inlinable @inline(__always)
     init(_ block: RawSpan) {
+        let offset = WireFormat.TickField.self
         self.init(
-            symbol: block.uint32(at: 0),
-            flags: TickFlags(rawValue: block.uint16(at: 4)),
-            action: block.uint8(at: 6),
-            resolution: block.uint8(at: 7),
-            providerTime: Timestamp(nanoseconds: block.int64(at: 8)),
-            receiveTime: Timestamp(nanoseconds: block.int64(at: 16)),
-            providerID: block.uint64(at: 24))
+            symbol: block.uint32(at: offset.symbol),
+            flags: TickFlags(rawValue: block.uint16(at: offset.flags)),
+            action: block.uint8(at: offset.action),
+            resolution: block.uint8(at: offset.resolution),
+            providerTime: Timestamp(nanoseconds: block.int64(at: offset.providerTime)),
+            receiveTime: Timestamp(nanoseconds: block.int64(at: offset.receiveTime)),
+            providerID: block.uint64(at: offset.providerID))
     }
 }
 
 extension Trade {
     @inlinable @inline(__always)
     init(_ block: RawSpan) {
+        let offset = WireFormat.TradeField.self
         self.init(
             header: TickHeader(block),
-            price: Price(raw: block.int64(at: 32)),
-            size: Quantity(raw: block.int64(at: 40)),
-            exchange: ShortText(raw: block.uint64(at: 48)),
-            conditions: ShortText(raw: block.uint64(at: 56)))
+            price: Price(raw: block.int64(at: offset.price)),
+            size: Quantity(raw: block.int64(at: offset.size)),
+            exchange: ShortText(raw: block.uint64(at: offset.exchange)),
+            conditions: ShortText(raw: block.uint64(at: offset.conditions)))
     }
 }
 
 extension Quote {
     @inlinable @inline(__always)
     init(_ block: RawSpan) {
+        let offset = WireFormat.QuoteField.self
         self.init(
             header: TickHeader(block),
-            bidPrice: Price(raw: block.int64(at: 32)),
-            bidSize: Quantity(raw: block.int64(at: 40)),
-            askPrice: Price(raw: block.int64(at: 48)),
-            askSize: Quantity(raw: block.int64(at: 56)),
-            bidExchange: ShortText(raw: block.uint64(at: 64)),
-            askExchange: ShortText(raw: block.uint64(at: 72)))
+            bidPrice: Price(raw: block.int64(at: offset.bidPrice)),
+            bidSize: Quantity(raw: block.int64(at: offset.bidSize)),
+            askPrice: Price(raw: block.int64(at: offset.askPrice)),
+            askSize: Quantity(raw: block.int64(at: offset.askSize)),
+            bidExchange: ShortText(raw: block.uint64(at: offset.bidExchange)),
+            askExchange: ShortText(raw: block.uint64(at: offset.askExchange)))
     }
 }
 

@@ -138,6 +138,35 @@ public enum WireFormat {
         static var bar: Int { messageHeaderBytes + Block.bar }
     }
 
+    /// The offsets of the fields that hot ticks begin with, counted from the start of the block.
+    public enum TickField {
+        @inlinable public static var symbol: Int { 0 }
+        @inlinable public static var flags: Int { 4 }
+        @inlinable public static var action: Int { 6 }
+        @inlinable public static var resolution: Int { 7 }
+        @inlinable public static var providerTime: Int { 8 }
+        @inlinable public static var receiveTime: Int { 16 }
+        @inlinable public static var providerID: Int { 24 }
+    }
+
+    /// The offsets of the other fields of a trade.
+    public enum TradeField {
+        @inlinable public static var price: Int { 32 }
+        @inlinable public static var size: Int { 40 }
+        @inlinable public static var exchange: Int { 48 }
+        @inlinable public static var conditions: Int { 56 }
+    }
+
+    /// The offsets of the other fields of a quote.
+    public enum QuoteField {
+        @inlinable public static var bidPrice: Int { 32 }
+        @inlinable public static var bidSize: Int { 40 }
+        @inlinable public static var askPrice: Int { 48 }
+        @inlinable public static var askSize: Int { 56 }
+        @inlinable public static var bidExchange: Int { 64 }
+        @inlinable public static var askExchange: Int { 72 }
+    }
+
     /// The offsets of the header's fields, counted from the start of the packet.
     public enum HeaderOffset {
         public static let checksum = 8

@@ -30,7 +30,9 @@ final class RecordingColumns {
         }
         var selection = selection
         selection.narrow(toPartitionsOf: file.about.partitions)
-        decoder = ColumnDecoder([shape.kind], selection, shape: shape)
+        let kind = shape.kind
+        file.leavesMessages = { Self.isWanted($0, kind) }
+        decoder = ColumnDecoder([kind], selection, shape: shape)
     }
 
     private var kind: ColumnKind { shape.kind }
@@ -68,20 +70,35 @@ final class RecordingColumns {
         return !decoder.hasRoom || bytesRead >= Self.batchBytes || isFirst && rows >= Self.firstRows
     }
 
+    /// Bars have ordinals of their own, so holes in them are of no matter to ticks.
+    private static func isWanted(_ header: PacketHeader, _ kind: ColumnKind) -> Bool {
+        (header.kind == .bars) == (kind == .bars)
+    }
+
+    /// Returns what is wrong with the messages of a packet that the decoder has refused.
+    private static func damage(
+        _ packet: RawSpan, _ frame: RecordedFrame, in path: String
+    ) -> DecodeError? {
+        do throws(RecordingError) {
+            try RecordingFile.check(packet, of: frame, in: path)
+            return nil
+        } catch {
+            return DecodeError(error)
+        }
+    }
+
     /// Takes the next packet. Returns its length.
     private func readPacket() -> Int {
         do throws(RecordingError) {
             return try file.withNext { frame, packet in
-                // Bars have ordinals of their own, so holes in them are of no matter to ticks.
-                guard (frame.header.kind == .bars) == (kind == .bars) else {
-                    return packet.byteCount
-                }
+                guard Self.isWanted(frame.header, kind) else { return packet.byteCount }
                 let origin = PacketOrigin(
                     sequence: file.packets, knownAt: frame.knownAt, place: frame.place)
                 do throws(DecodeError) {
                     try decoder.take(packet, frame.header, origin)
                 } catch {
-                    failure = error
+                    // The decoder does not name the file.
+                    failure = Self.damage(packet, frame, in: file.path) ?? error
                 }
                 return packet.byteCount
             } ?? 0

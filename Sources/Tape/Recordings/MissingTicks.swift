@@ -10,8 +10,9 @@ package struct MissingTicks: Hashable, Sendable {
     package private(set) var purged: UInt64 = 0
     /// Missing ordinals between packets that are on the tape.
     package private(set) var lost: UInt64 = 0
-    /// The ordinal that the next packet of a partition should begin with.
-    private var next: [Partition: UInt64] = [:]
+    /// By partition, up to the last one that had a packet: the ordinal that the next packet should
+    /// begin with; `UInt64.max`: it had none.
+    private var next: [UInt64] = []
 
     package init(of kind: PacketKind = .ticks) { self.kind = kind }
 
@@ -34,10 +35,12 @@ package struct MissingTicks: Hashable, Sendable {
     /// Notes the partition's next packet. Only what is missing before a packet of the range counts.
     package mutating func took(_ header: PacketHeader, isInRange: Bool) {
         guard header.kind == kind else { return }
-        if let expected = next[header.partition], header.firstOrdinal > expected, isInRange {
-            lost = Self.sum(lost, header.firstOrdinal - expected)
+        let place = header.partition.number
+        while next.count <= place { next.append(.max) }
+        if header.firstOrdinal > next[place], isInRange {
+            lost = Self.sum(lost, header.firstOrdinal - next[place])
         }
-        next[header.partition] = header.nextOrdinal
+        next[place] = header.nextOrdinal
     }
 
     /// Adds without overflow, because packets may contain any ordinals.

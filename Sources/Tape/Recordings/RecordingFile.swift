@@ -1,7 +1,7 @@
 internal import Glibc
 internal import MarketModel
 internal import Primitives
-internal import TapeCodec
+package import TapeCodec
 
 /// Reads a recording and trusts nothing in it: a cut or a changed byte is an error with its offset.
 /// Memory: one packet and what is read ahead of it.
@@ -17,6 +17,10 @@ package final class RecordingFile: RecordedTape {
     /// The number of packets of bars among those that were read.
     package private(set) var barPackets: UInt64 = 0
     package private(set) var missing = MissingTicks()
+    /// Says of which packets the reader of `withNext` checks the messages, because it walks over
+    /// them anyway. What is wrong with a message is still reported before what is wrong with the
+    /// file itself.
+    package var leavesMessages: (PacketHeader) -> Bool = { _ in false }
     let descriptor: Int32
     private var isOpen = true
     /// The checksum of everything that was read (`RecordingFormat`).
@@ -119,7 +123,17 @@ package final class RecordingFile: RecordedTape {
         let place = frame.dropFirst(RecordingFormat.frameHeadBytes)
         let header = try check(
             frame.dropFirst(RecordingFormat.chainedFrom), place, chained: expected)
-        let knownAt = try time(header, at: frame.lowerBound + RecordingFormat.chainedFrom)
+        let isLeft = leavesMessages(header)
+        if !isLeft { try checkMessages(place, header) }
+        let knownAt: Timestamp
+        do throws(FormatProblem) {
+            try checkOrigin(header)
+            knownAt = try time(header, at: frame.lowerBound + RecordingFormat.chainedFrom)
+        } catch {
+            if isLeft { try checkMessages(place, header) }
+            throw error
+        }
+        chain = expected
         let packetOffset = offset + RecordingFormat.frameHeadBytes
         skip(frame.count)
         count(header)
@@ -145,23 +159,50 @@ package final class RecordingFile: RecordedTape {
             Checksum.chained($0.extracting(chained), after: chain)
         }
         guard present == expected else { throw FormatProblem(offset, "the packet is damaged") }
-        let header: PacketHeader
         do throws(PacketError) {
-            header = try buffer.withRawSpan { bytes throws(PacketError) in
-                try PacketReader.validate(bytes.extracting(place))
+            return try buffer.withRawSpan { bytes throws(PacketError) in
+                try PacketReader.header(of: bytes.extracting(place))
             }
         } catch {
-            throw FormatProblem(
-                offset + RecordingFormat.frameHeadBytes + error.offset, "no packet: \(error)")
+            throw Self.problem(error, in: offset + RecordingFormat.frameHeadBytes)
         }
+    }
+
+    /// Checks the messages of a packet of the buffer.
+    private func checkMessages(
+        _ place: Range<Int>, _ header: PacketHeader
+    ) throws(FormatProblem) {
+        do throws(PacketError) {
+            try buffer.withRawSpan { bytes throws(PacketError) in
+                try PacketReader.checkMessages(of: bytes.extracting(place), header)
+            }
+        } catch {
+            throw Self.problem(error, in: offset + RecordingFormat.frameHeadBytes)
+        }
+    }
+
+    private static func problem(_ error: PacketError, in packet: Int) -> FormatProblem {
+        FormatProblem(packet + error.offset, "no packet: \(error)")
+    }
+
+    /// Checks the messages of a packet of the file at `path` that were left to the reader.
+    package static func check(
+        _ packet: RawSpan, of frame: RecordedFrame, in path: String
+    ) throws(RecordingError) {
+        do throws(PacketError) {
+            try PacketReader.checkMessages(of: packet, frame.header)
+        } catch {
+            throw RecordingError(path, problem(error, in: frame.place))
+        }
+    }
+
+    private func checkOrigin(_ header: PacketHeader) throws(FormatProblem) {
         let isOurs =
             header.kind == .bars
             ? about.hasBars && header.source == .operator : header.source == about.source
         guard isOurs, header.partition.number < about.partitions else {
             throw FormatProblem(offset, "the packet is not of this recording")
         }
-        chain = present
-        return header
     }
 
     /// Returns when the tape took a packet. The time is at this place of the buffer.

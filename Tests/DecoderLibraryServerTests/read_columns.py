@@ -5,6 +5,7 @@
 
 import ctypes
 import json
+import os
 import sys
 
 import polars
@@ -159,12 +160,30 @@ def check_hole(library, path):
     assert error.source == b"feed" and error.partition == 1
 
 
+def check_fork(library, path):
+    """A child of a fork has no thread that reads. It gets an error, and does not wait."""
+    reader = Reader(library, path, TRADES, MARK_HOLES)
+    batches = reader.stream()
+    batches.read_next_batch()
+    child = os.fork()
+    if not child:
+        try:
+            batches.read_next_batch()
+        except (OSError, pyarrow.ArrowException) as problem:
+            os._exit(0 if "before a fork" in str(problem) else 1)
+        os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(batches.read_next_batch()) > 0
+    reader.close()
+
+
 def main():
     library = load(sys.argv[1])
     assert library.tapeline_interface() == 1
     check_trades(library, sys.argv[2])
     check_others(library, sys.argv[2])
     check_hole(library, sys.argv[2])
+    check_fork(library, sys.argv[2])
     print("all of it was read")
 
 

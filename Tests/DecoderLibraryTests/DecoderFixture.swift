@@ -1,11 +1,12 @@
 import Foundation
 import MarketModel
 import Primitives
-import Recordings
 import ReplayProvider
 import TapeCodec
 import TestSupport
 import Testing
+
+@testable import Recordings
 
 /// Recordings with trades, quotes and gaps of two symbols.
 struct DecoderFixture {
@@ -117,6 +118,23 @@ struct DecoderFixture {
             Partition(1), from: Timestamp(nanoseconds: .min), to: Timestamp(nanoseconds: 9_000),
             closed: Timestamp(nanoseconds: 70))
         try writer.finish(bars: [bars])
+    }
+
+    /// Returns a packet with its last message cut, whose length and checksum are right.
+    static func cut(_ packet: [UInt8], _ knownAt: Timestamp) throws -> RecordedPacket {
+        var bytes = Array(packet.dropLast(3))
+        func put(_ value: UInt64, bytes count: Int, at offset: Int) {
+            for index in 0..<count {
+                bytes[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(index * 8))
+            }
+        }
+        put(UInt64(bytes.count), bytes: 4, at: WireFormat.HeaderOffset.byteCount)
+        let checksum = bytes.withRawSpan {
+            Checksum.of($0.extracting(WireFormat.HeaderOffset.checkedBytes..<$0.byteCount))
+        }
+        put(checksum, bytes: 8, at: WireFormat.HeaderOffset.checksum)
+        let header = try bytes.withRawSpan { try PacketReader.header(of: $0) }
+        return RecordedPacket(RecordedFrame(header: header, knownAt: knownAt, place: 0), bytes)
     }
 
     func changeBytes(_ change: (inout [UInt8]) -> Void) throws {

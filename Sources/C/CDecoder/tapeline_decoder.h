@@ -16,7 +16,8 @@
  *           process.
  * THREADS   Any thread may call. Calls with one handle wait for each other; different handles do not.
  *           `release` may run on any thread. A handle must not be used after it was closed.
- * FORK      After fork(), the child must not use the parent's handles and streams.
+ * FORK      After fork(), the child must not use the parent's handles and streams. It may free them.
+ *           A stream of a recording returns an error in the child.
  */
 #ifndef TAPELINE_DECODER_H
 #define TAPELINE_DECODER_H
@@ -154,8 +155,10 @@ tapeline_reader *tapeline_reader_open(
 
 /* Fills `out` with the stream of its batches: once per reader (a second call is TAPELINE_INVALID).
    A batch comes when it is full, when 16 MiB of packets were read for it and it has rows, or at the
-   end. The first one comes after the packet with its 4,096th row. No batch is empty. Memory: one
-   batch and what is read of the file at once, besides the batches that the caller has not released.
+   end. The first one comes after the packet with its 4,096th row. No batch is empty. Memory: two
+   batches and at most 12 MiB that are read ahead, besides the batches that the caller has not
+   released. A thread of the stream reads and checks the file ahead. It starts with the first batch,
+   and has ended when the release of reader and stream returns.
    Holes and the order matter only in partitions that can hold the selected symbols.
    The file is checked completely on the way: chain, checksum and every message of every packet, and
    the end. get_next returns EIO (TAPELINE_IO), ENODATA (HOLE) or EINVAL (all others);

@@ -3,32 +3,86 @@ package enum BatchLimits {
     package static let rowsMax = 65_536
 }
 
+/// Gives fresh memory for batches to a decoder whose reader keeps the batches before. To touch it
+/// for the first time may cost more than to write the rows.
+///
+/// Safety: the memory is made by `UnsafeMutableRawPointer.allocate`, and the decoder frees it.
+@safe
+package struct BatchMemory: Sendable {
+    /// How much memory a batch needs.
+    package struct Request: Equatable, Sendable {
+        /// The bytes of all columns.
+        package let byteCount: Int
+        /// So many bytes at the beginning will be written.
+        package let writtenBytes: Int
+        /// So many bytes at the beginning are whole large pages; 0: it is too little memory.
+        package let largeBytes: Int
+    }
+
+    static let largePageBytes = 2 << 20
+    fileprivate let allocate: @Sendable (Request) -> UnsafeMutableRawPointer
+
+    package init(_ allocate: @escaping @Sendable (Request) -> UnsafeMutableRawPointer) {
+        unsafe self.allocate = allocate
+    }
+}
+
+extension BatchMemory.Request {
+    /// The last large page is left out if most of it would be wasted.
+    fileprivate init(_ byteCount: Int, written: Int) {
+        let page = BatchMemory.largePageBytes
+        let above = (written + page - 1) / page * page
+        largeBytes = above - written <= written / 8 ? above : above - page
+        writtenBytes = written
+        self.byteCount = max(byteCount, largeBytes, ColumnBlock.alignment)
+    }
+
+    /// Returns such memory. Nothing has touched it.
+    package func allocated() -> UnsafeMutableRawPointer {
+        UnsafeMutableRawPointer.allocate(
+            byteCount: byteCount,
+            alignment: largeBytes > 0 ? BatchMemory.largePageBytes : ColumnBlock.alignment)
+    }
+}
+
 /// The memory of the columns of one batch, one after the other.
 ///
 /// Safety: the pointer is valid as long as the block. Who writes rows keeps below its capacity.
 @safe
 final class ColumnBlock {
     /// Arrow recommends it for the beginning of a buffer.
-    private static let alignment = 64
+    fileprivate static let alignment = 64
 
     let capacity: Int
     private let base: UnsafeMutableRawPointer
     /// The offset of each column.
     private let offsets: [Int]
 
-    init(_ columns: [ColumnLayout], rows capacity: Int) {
+    /// Columns that are not wanted come after the others: their memory need not be prepared.
+    init(
+        _ columns: [ColumnLayout], rows capacity: Int, wanted: Set<Int>,
+        _ memory: BatchMemory? = nil
+    ) {
         self.capacity = capacity
-        var offsets: [Int] = []
-        var byteCount = 0
-        for column in columns {
-            offsets.append(byteCount)
-            // One value more, for the end of the last text.
-            let count = (capacity + 1) * column.width
-            byteCount += (count + Self.alignment - 1) / Self.alignment * Self.alignment
+        var offsets = columns.map { _ in 0 }
+        var (byteCount, wantedBytes) = (0, 0)
+        for isWanted in [true, false] {
+            for place in columns.indices where wanted.contains(place) == isWanted {
+                offsets[place] = byteCount
+                // One value more, for the end of the last text.
+                let count = (capacity + 1) * columns[place].width
+                byteCount += (count + Self.alignment - 1) / Self.alignment * Self.alignment
+            }
+            if isWanted { wantedBytes = byteCount }
         }
         self.offsets = offsets
-        unsafe base = UnsafeMutableRawPointer.allocate(
-            byteCount: max(byteCount, Self.alignment), alignment: Self.alignment)
+        if let memory {
+            unsafe base = memory.allocate(
+                BatchMemory.Request(byteCount, written: wantedBytes))
+        } else {
+            unsafe base = UnsafeMutableRawPointer.allocate(
+                byteCount: max(byteCount, Self.alignment), alignment: Self.alignment)
+        }
     }
 
     deinit { unsafe base.deallocate() }
@@ -38,7 +92,7 @@ final class ColumnBlock {
 
     /// Returns a block of just these rows, and of the columns at these places.
     func copy(_ columns: [ColumnLayout], rows: Int, places: Set<Int>) -> ColumnBlock {
-        let block = ColumnBlock(columns, rows: rows)
+        let block = ColumnBlock(columns, rows: rows, wanted: places)
         for place in places {
             let column = columns[place]
             let count = (rows + (column.form == .bytes ? 1 : 0)) * column.width

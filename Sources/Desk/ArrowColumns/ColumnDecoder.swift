@@ -61,18 +61,19 @@ package struct ColumnDecoder: ~Copyable {
         let lateness: Int64
     }
 
-    /// `shape`: the columns of one of the kinds; all others have all of theirs.
+    /// `shape`: the columns of one of the kinds; all others have all of theirs. `memory`: where
+    /// that of batches comes from when the reader keeps those before.
     package init(
         _ kinds: Set<ColumnKind>, _ selection: RowSelection = RowSelection(),
-        shape: ColumnShape? = nil
+        shape: ColumnShape? = nil, memory: BatchMemory? = nil
     ) {
         self.kinds = kinds
         self.selection = selection
-        trades = RowBuffer(of: kinds, shape)
-        quotes = RowBuffer(of: kinds, shape)
-        depth = RowBuffer(of: kinds, shape)
-        bars = RowBuffer(of: kinds, shape)
-        gaps = RowBuffer(of: kinds, shape)
+        trades = RowBuffer(of: kinds, shape, memory)
+        quotes = RowBuffer(of: kinds, shape, memory)
+        depth = RowBuffer(of: kinds, shape, memory)
+        bars = RowBuffer(of: kinds, shape, memory)
+        gaps = RowBuffer(of: kinds, shape, memory)
     }
 
     // MARK: packets

@@ -5,6 +5,7 @@ struct RowBuffer<Columns: RowColumns> {
     /// The columns that batches have. The others need not be written.
     private let shape: ColumnShape
     private let places: Set<Int>
+    private let memory: BatchMemory?
     private var block: ColumnBlock
     private(set) var columns: Columns
     /// Whether the last batch has the block, too.
@@ -14,29 +15,32 @@ struct RowBuffer<Columns: RowColumns> {
     private var missing: [Bool]
 
     /// `wanted`: the shape of the kind's batches, if it is of this kind.
-    init(of kinds: Set<ColumnKind>, _ wanted: ColumnShape?) {
+    init(of kinds: Set<ColumnKind>, _ wanted: ColumnShape?, _ memory: BatchMemory?) {
         isWanted = kinds.contains(Columns.kind)
         let own = wanted.flatMap { $0.kind == Columns.kind ? $0 : nil }
         shape = own ?? ColumnShape(of: Columns.kind)
         places = Set(shape.places)
         checks = zip(shape.columns, shape.places).compactMap(ColumnBlock.Check.init)
         missing = Columns.kind.columns.map { _ in false }
-        (block, columns) = Self.empty(places, rows: isWanted ? BatchLimits.rowsMax : 0)
+        self.memory = memory
+        (block, columns) = Self.empty(places, rows: isWanted ? BatchLimits.rowsMax : 0, nil)
     }
 
-    private static func empty(_ places: Set<Int>, rows: Int) -> (ColumnBlock, Columns) {
-        let block = ColumnBlock(Columns.kind.columns, rows: rows)
+    private static func empty(
+        _ places: Set<Int>, rows: Int, _ memory: BatchMemory?
+    ) -> (ColumnBlock, Columns) {
+        let block = ColumnBlock(Columns.kind.columns, rows: rows, wanted: places, memory)
         var cursor = ColumnCursor(block, Columns.kind.columns, wanted: places)
         return (block, Columns(&cursor))
     }
 
     /// Comes before rows are written. The last batch's block is used again if nobody has the batch
-    /// any more: fresh memory would cost as much as the rows.
+    /// any more.
     mutating func prepare() {
         guard isGiven else { return }
         isGiven = false
         if !isKnownUniquelyReferenced(&block) {
-            (block, columns) = Self.empty(places, rows: BatchLimits.rowsMax)
+            (block, columns) = Self.empty(places, rows: BatchLimits.rowsMax, memory)
         }
     }
 

@@ -164,7 +164,7 @@ private final class Decoder: Sendable {
     private let state: Mutex<ColumnDecoder>
 
     init(_ kinds: Set<ColumnKind>, _ selection: RowSelection) {
-        state = Mutex(ColumnDecoder(kinds, selection))
+        state = Mutex(ColumnDecoder(kinds, selection, memory: .ofLargePages))
     }
 
     func use<Result: Sendable>(

@@ -4,22 +4,33 @@ internal import Primitives
 internal import Recordings
 internal import TapeCodec
 
-/// One kind of a recording, batch by batch.
+/// One kind of a recording, batch by batch. A thread of its own reads and checks the file ahead.
 final class RecordingColumns {
     /// The first batch has at least so many rows, if there are as many. So it comes soon.
     private static let firstRows = 4_096
     /// After so many bytes of packets, a batch that has rows comes.
     private static let batchBytes = 16 << 20
 
+    private let path: String
     private let shape: ColumnShape
-    private let file: RecordingFile
+    private let queue: FrameQueue
     private var decoder: ColumnDecoder
+    private var block: FrameBlock?
+    /// The next packet of the block.
+    private var place = 0
     private var isFirst = true
+    private var hasEnded = false
     /// What ended the reading, after the rows before it.
     private var failure: DecodeError?
 
-    init(_ path: String, _ shape: ColumnShape, _ selection: RowSelection) throws(DecodeError) {
+    /// Opens a recording. A block of packets that are read ahead has so many bytes.
+    init(
+        _ path: String, _ shape: ColumnShape, _ selection: RowSelection,
+        blockBytes: Int = FrameBlock.bytesFull
+    ) throws(DecodeError) {
+        self.path = path
         self.shape = shape
+        let file: RecordingFile
         do throws(RecordingError) {
             file = try RecordingFile(path)
         } catch {
@@ -32,17 +43,30 @@ final class RecordingColumns {
         selection.narrow(toPartitionsOf: file.about.partitions)
         let kind = shape.kind
         file.leavesMessages = { Self.isWanted($0, kind) }
-        decoder = ColumnDecoder([kind], selection, shape: shape)
+        let queue = FrameQueue(file, blockBytes: blockBytes)
+        self.queue = queue
+        decoder = ColumnDecoder(
+            [shape.kind], selection, shape: shape,
+            memory: unsafe BatchMemory { unsafe queue.memory($0) })
     }
+
+    deinit { queue.close() }
 
     private var kind: ColumnKind { shape.kind }
 
     /// Returns the next rows; `nil` after the last ones, when everything was right. After an error
     /// each call throws the same one.
     func next() throws(DecodeError) -> ColumnBatch? {
+        guard !queue.isForked else {
+            throw DecodeError(
+                .invalid, "\(path) was opened before a fork: open it again in the child")
+        }
         var bytesRead = 0
-        while failure == nil, !file.hasEnded, !isBatch(bytesRead) {
-            bytesRead += readPacket()
+        do throws(DecodeError) {
+            while failure == nil, !hasEnded, !isBatch(bytesRead) { bytesRead += try takePacket() }
+        } catch {
+            failure = error
+            queue.close()
         }
         if let batch = decoder.batch(of: kind) {
             isFirst = false
@@ -61,7 +85,7 @@ final class RecordingColumns {
     }
 
     func provenance() -> String {
-        decoder.provenance(isComplete: file.hasEnded && failure == nil, interface: interfaceNumber)
+        decoder.provenance(isComplete: hasEnded, interface: interfaceNumber)
     }
 
     private func isBatch(_ bytesRead: Int) -> Bool {
@@ -70,41 +94,59 @@ final class RecordingColumns {
         return !decoder.hasRoom || bytesRead >= Self.batchBytes || isFirst && rows >= Self.firstRows
     }
 
+    /// Takes the next packet, or notes the end. Returns the packet's length.
+    private func takePacket() throws(DecodeError) -> Int {
+        guard let (block, frame) = try nextFrame() else {
+            hasEnded = true
+            return 0
+        }
+        let header = frame.recorded.header
+        if Self.isWanted(header, kind) {
+            let origin = PacketOrigin(
+                sequence: frame.number, knownAt: frame.recorded.knownAt,
+                place: frame.recorded.place)
+            try block.withPacket(of: frame) { packet throws(DecodeError) in
+                do throws(DecodeError) {
+                    try decoder.take(packet, header, origin)
+                } catch {
+                    try Self.check(packet, frame, in: path)
+                    throw error
+                }
+            }
+        }
+        return Int(header.byteCount)
+    }
+
+    /// Checks the messages of a packet that the decoder has refused: the decoder does not name the
+    /// file.
+    private static func check(
+        _ packet: RawSpan, _ frame: FrameBlock.Frame, in path: String
+    ) throws(DecodeError) {
+        do throws(RecordingError) {
+            try RecordingFile.check(packet, of: frame.recorded, in: path)
+        } catch {
+            throw DecodeError(error)
+        }
+    }
+
     /// Bars have ordinals of their own, so holes in them are of no matter to ticks.
     private static func isWanted(_ header: PacketHeader, _ kind: ColumnKind) -> Bool {
         (header.kind == .bars) == (kind == .bars)
     }
 
-    /// Returns what is wrong with the messages of a packet that the decoder has refused.
-    private static func damage(
-        _ packet: RawSpan, _ frame: RecordedFrame, in path: String
-    ) -> DecodeError? {
-        do throws(RecordingError) {
-            try RecordingFile.check(packet, of: frame, in: path)
-            return nil
-        } catch {
-            return DecodeError(error)
-        }
-    }
-
-    /// Takes the next packet. Returns its length.
-    private func readPacket() -> Int {
-        do throws(RecordingError) {
-            return try file.withNext { frame, packet in
-                guard Self.isWanted(frame.header, kind) else { return packet.byteCount }
-                let origin = PacketOrigin(
-                    sequence: file.packets, knownAt: frame.knownAt, place: frame.place)
-                do throws(DecodeError) {
-                    try decoder.take(packet, frame.header, origin)
-                } catch {
-                    // The decoder does not name the file.
-                    failure = Self.damage(packet, frame, in: file.path) ?? error
-                }
-                return packet.byteCount
-            } ?? 0
-        } catch {
-            failure = DecodeError(error)
-            return 0
+    private func nextFrame() throws(DecodeError) -> (FrameBlock, FrameBlock.Frame)? {
+        while true {
+            if let block, place < block.frames.count {
+                place += 1
+                return (block, block.frames[place - 1])
+            }
+            switch block?.end {
+            case .complete: return nil
+            case .failed(let error): throw DecodeError(error)
+            case nil:
+                block = try queue.next(after: block)
+                place = 0
+            }
         }
     }
 }

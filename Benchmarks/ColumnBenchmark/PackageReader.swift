@@ -15,6 +15,20 @@ struct PackageReader {
             rows += len(batch)
         print(rows, (kilobytes("VmHWM:") - start) / 1024)
         """
+    private static let framing = """
+        import sys, time
+        sys.path.insert(0, sys.argv[1])
+        import polars, tapeline
+
+        def kilobytes(name):
+            with open("/proc/self/status") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith(name))
+
+        trades = tapeline.open(sys.argv[2]).trades(missing="mark", order="any")
+        before, start = kilobytes("VmRSS:"), time.perf_counter()
+        frame = trades.to_polars()
+        print(len(frame), time.perf_counter() - start, (kilobytes("VmHWM:") - before) / 1024)
+        """
     private let environment: [String: String]
 
     /// Makes the transport in a folder.
@@ -26,6 +40,7 @@ struct PackageReader {
             "PYTHONPATH": "\(ServerPrograms.checkout)/Sources/Desk/python",
             "PYTHONDONTWRITEBYTECODE": "1", "TAPELINE_DECODER": library,
             "TAPELINE_TRANSPORT": "\(transport)/libtapeline_transport.so",
+            "TAPELINE_ARROW": "\(transport)/libtapeline_arrow.so",
             "MDS_NAMESPACE": "md", "MDS_PARTITIONS": "\(Market.partitions)",
         ]
     }
@@ -40,5 +55,30 @@ struct PackageReader {
             throw Unusable("the package says: \(said)")
         }
         return (rows, megabytes)
+    }
+
+    /// A frame of polars that was made of a recording.
+    struct Frame {
+        let rows: Int
+        let seconds: Double
+        /// The peak of memory of its process, above what that had before.
+        let megabytes: Double
+    }
+
+    /// Makes a frame of all trades of a recording. It fails with the status of `engines.sh` if
+    /// there is no polars.
+    func frame(_ path: String) throws -> Frame {
+        let said = try TestSupport.run(
+            "/bin/bash",
+            [
+                "\(ServerPrograms.checkout)/deploy/local/engines.sh", "--of", "data", "-c",
+                Self.framing,
+                "\(ServerPrograms.checkout)/Sources/Desk/python", path,
+            ], environment: environment)
+        let words = said.split(separator: " ")
+        guard words.count == 3, let rows = Int(words[0]), let seconds = Double(words[1]),
+            let megabytes = Double(words[2])
+        else { throw Unusable("the package says: \(said)") }
+        return Frame(rows: rows, seconds: seconds, megabytes: megabytes)
     }
 }

@@ -83,7 +83,7 @@ struct ManyDaysTests {
         // per part of a transaction.
         let most = made.split(separator: "|").compactMap { Int($0) }
         #expect(
-            most.count == 2 && (12...14).contains(most[0]) && most[1] <= Store.newDaysMax,
+            most.count == 2 && (12...14).contains(most[0]) && most[1] <= TableDay.newDaysMax,
             "\(made)")
         #expect(try bench.missing() == "0")
         // Rows of the other partitions were stored before the first bar of the year.

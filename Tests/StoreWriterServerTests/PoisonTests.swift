@@ -181,7 +181,7 @@ struct PoisonTests {
         #expect(try scene.letters().isEmpty)
         try scene.expect("SELECT count(*) FROM trades", "0")
         #expect(try scene.books() == "")
-        #expect(scene.store.isConnected)
+        #expect(scene.store.isOpen)
         try scene.psql("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         try scene.write(batch)
         #expect(try scene.books() == "1|500|500|0|0|0|0")

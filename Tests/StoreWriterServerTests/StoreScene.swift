@@ -20,7 +20,7 @@ final class StoreScene: StatementTarget {
     let service: TestService
     let client: TapeClient
     let output: DeadLetterOutput
-    let store: Store
+    let store: PostgresSession
     let fence: ServerFence
     let place: SinkPlace
     let beat: ThreadBeat
@@ -46,8 +46,9 @@ final class StoreScene: StatementTarget {
         #expect(output.ensureStream() == nil)
         beat = service.context.threads.thread("test")
         fence = ServerFence(client, service.context.telemetry)
-        store = Store(
-            settings, owner: Store.newOwner(thread: 0), letters: output, fence: fence, beat: beat)
+        store = PostgresSession(
+            settings, owner: StoreWorker.newOwner(thread: 0), letters: output, fence: fence,
+            beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))
@@ -60,7 +61,7 @@ final class StoreScene: StatementTarget {
 
     /// Claims again, as after a lost session. The books name the position to continue from.
     func claim() throws {
-        try store.connect()
+        try store.open()
         let rows = try store.claim([SinkClaim(place: place, epoch: 1, knownEpoch: nil)])
         stored = try #require(rows.first).position
     }

@@ -42,11 +42,14 @@ private final class WorkerScene {
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
-            letters: settings.deadLetterOutput(client, context),
-            fence: ServerFence(client, context.telemetry))
+            store: PostgresStore(
+                settings: settings, context: context,
+                letters: settings.deadLetterOutput(client, context),
+                fence: ServerFence(client, context.telemetry)))
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
-        assignment = StoreWorker.Assignment([Partition(0)], owner: Store.newOwner(thread: 0))
+        assignment = StoreWorker.Assignment(
+            [Partition(0)], owner: StoreWorker.newOwner(thread: 0))
         source = try bench.source(0)
         rival = try bench.database.connectWriter()
         queue.send(

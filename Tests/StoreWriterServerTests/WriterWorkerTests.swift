@@ -212,9 +212,9 @@ struct WriterWorkerTests {
         }
         let threads = WriterThreads(
             intake: try hanging(), workers: [try hanging()], others: [try hanging()],
-            maintenance: try hanging())
+            upkeep: [try hanging()])
         threads.end(service.context, within: .milliseconds(1))
-        let left = [threads.intake, threads.maintenance] + threads.workers + threads.others
+        let left = [threads.intake] + threads.upkeep + threads.workers + threads.others
         #expect(left.allSatisfy { $0?.isFinished == false })
         #expect(service.log.contains("writer.worker.left_behind"))
     }

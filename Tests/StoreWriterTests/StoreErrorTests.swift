@@ -8,7 +8,7 @@ import Testing
 struct StoreErrorTests {
     private func withheld(_ remedy: StoreError.Remedy) -> StoreError {
         .withheld(
-            StoreError.Withheld(operation: "o", peer: "p", remedy: remedy, reason: "a\n\tb\n"))
+            StoreError.Withheld(operation: "o", peer: "p", remedy: remedy, reason: "r"))
     }
 
     @Test("an error of the database keeps its category and its text")
@@ -22,11 +22,11 @@ struct StoreErrorTests {
                 == .fatal)
     }
 
-    @Test("a batch that is held back says what is to be done, in one line")
+    @Test("a batch that is held back says what is to be done")
     func heldBack() {
         #expect(withheld(.mendTable).category == .schema)
         #expect(withheld(.waitForLetters).category == .retryable)
-        #expect("\(withheld(.mendTable))" == "o at PostgreSQL p was held back: a; b")
+        #expect("\(withheld(.mendTable))" == "o at p was held back: r")
         #expect(withheld(.waitForLetters).ofDatabase == nil)
     }
 

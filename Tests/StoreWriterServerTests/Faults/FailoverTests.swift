@@ -88,17 +88,17 @@ struct FailoverTests {
         try Self.note(scene) { $0.timeline += 1 }
         scene.fence.refresh()
         let error = scene.failure(try scene.batch(packets))
-        guard case .database(.refused(_, let reason)) = error else {
+        guard case .refused(_, let reason) = error?.ofDatabase else {
             Issue.record("not refused: \(String(describing: error))")
             return
         }
         #expect(reason.contains("timeline 1, but was replaced"), "\(reason)")
         #expect(error?.category == .retryable)
         try scene.expect("SELECT count(*) FROM trades", "1")
-        #expect(throws: PostgresError.self) { try scene.store.checkAlive() }
+        #expect(throws: StoreError.self) { try scene.store.checkAlive() }
         // Nor is a new session opened with it.
         scene.store.close()
-        #expect(throws: PostgresError.self) { try scene.store.connect() }
+        #expect(throws: StoreError.self) { try scene.store.open() }
         #expect(scene.service.metric("mds_store_refused_servers") == 1)
         #expect(scene.service.metric("mds_store_timeline") == 2)
     }
@@ -109,7 +109,7 @@ struct FailoverTests {
         scene.store.close()
         let own = try #require(try DatabaseServerStore(scene.client).read().server)
         try Self.note(scene) { $0.system ^= 1 }
-        let error = #expect(throws: PostgresError.self) { try scene.store.connect() }
+        let error = #expect(throws: StoreError.self) { try scene.store.open() }
         #expect(error.map { "\($0)" }?.contains("tapeline database accept") == true)
         try Self.note(scene) { $0 = own }
         try scene.claim()

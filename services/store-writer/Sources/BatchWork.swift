@@ -1,13 +1,12 @@
 import TapeTransport
 import MarketModel
 import NatsTransport
-import PostgresClient
 import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A record of which no row can be made or stored, or the unreadable rest of a packet. `Store`
-/// makes a dead letter of it.
+/// A record of which no row can be made or stored, or the unreadable rest of a packet. A dead
+/// letter is made of it.
 struct RefusedTick: Sendable {
     /// The index of the item in the batch.
     let item: Int
@@ -21,20 +20,12 @@ struct RefusedTick: Sendable {
     let refusal: DeadLetter.Refusal
 }
 
-/// The state of a batch between its first COPY and its COMMIT: what was sent, what was refused, and
-/// what has to be merged. `StoreTransaction` or `BatchSalvage` fills it.
+/// The state of a batch while its rows are written: what was sent, and what was refused. The
+/// session of the store fills it.
 struct BatchWork: Sendable {
-    /// A statement that merges a staging table's rows into a table.
-    struct Merge: Sendable {
-        let sink: SinkName
-        let statement: String
-    }
-
     var outcome = BatchOutcome()
     /// The records that become dead letters.
     var refused: [RefusedTick] = []
-    /// The merges to run in one message with COMMIT.
-    var merges: [Merge] = []
     /// By the table's index in the catalogue, whether the batch has records of it. Other tables
     /// cost no round trip.
     private(set) var present: [Bool]
@@ -118,38 +109,6 @@ struct BatchWork: Sendable {
                     message: error.map { "the packet is damaged from here on: \($0)" }
                         ?? "the packet is damaged from here on")))
     }
-}
-
-extension DeadLetter.Refusal {
-    init(_ error: PostgresError) {
-        guard let server = error.serverError else {
-            self.init(message: "\(error)")
-            return
-        }
-        let message = server.message + (server.detail.map { " (\($0))" } ?? "")
-        self.init(
-            sqlState: server.sqlState.rawValue, message: message,
-            constraint: server.constraint ?? "", column: server.column ?? server.copyColumn ?? "")
-    }
-}
-
-extension ServerError {
-    /// The line in an error's context: 17 in "COPY trades, line 17, column price". In every
-    /// language of the server it is the first number after the comma. `nil` when there is none.
-    var copyLine: Int? {
-        guard let context, let comma = context.firstIndex(of: ",") else { return nil }
-        return Int(context[comma...].drop { !$0.isASCIIDigit }.prefix { $0.isASCIIDigit })
-    }
-
-    fileprivate var copyColumn: String? {
-        guard let context, let mark = context.firstRange(of: ", column ") else { return nil }
-        let name = context[mark.upperBound...].prefix { $0 != ":" && !$0.isWhitespace }
-        return name.isEmpty ? nil : String(name)
-    }
-}
-
-extension Character {
-    fileprivate var isASCIIDigit: Bool { ("0"..."9").contains(self) }
 }
 
 extension WriteBatch {

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import StoreSinks
 import TapeCodec
@@ -48,7 +47,7 @@ struct SinkPosition: Sendable {
     /// Whether its COMMIT waited for a synchronous standby, where that is asked
     /// (`DurabilityRule.standby`).
     var isOnStandby = false
-    /// The last owner of the row (`Store.newOwner`).
+    /// The last owner of the row (`StoreWorker.newOwner`).
     var owner = ""
 
     /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.

@@ -1,20 +1,38 @@
-import PostgresClient
-
-/// Why a worker could not read or write the database, or would not.
+/// Why a worker could not read or write its store, or would not.
 enum StoreError: Error, CustomStringConvertible {
-    /// The session or a statement failed.
-    case database(PostgresError)
+    /// The store failed, as its kind judges it.
+    case failed(Failure)
     /// The writer itself decided not to commit a batch, whose bad rows cannot be set aside.
     case withheld(Withheld)
-    /// The database has no row for some of these positions, or one that cannot be read.
-    case unreadable([SinkPlace])
+
+    /// What a worker does about an error.
+    enum Category: Sendable {
+        /// Tries again later: the store or the way to it failed.
+        case retryable
+        /// Waits for a person: tables, rights or rows are not as this version writes them.
+        case schema
+        /// Gives the partition up: a position has a newer owner.
+        case fenced
+        /// Begins a new life: neither waiting nor a person's help is known to do.
+        case fatal
+    }
+
+    /// A failure of the store.
+    struct Failure: Sendable {
+        let category: Category
+        /// Whether the same work may succeed in smaller batches.
+        var isTooMuchAtOnce = false
+        /// The error of the store's client.
+        let cause: any Error
+    }
 
     /// A batch that the writer did not commit.
     struct Withheld {
         let operation: String
-        /// Host, port, database and user, for messages.
+        /// The store and its address, for messages.
         let peer: String
         let remedy: Remedy
+        /// One line.
         let reason: String
     }
 
@@ -27,45 +45,27 @@ enum StoreError: Error, CustomStringConvertible {
     }
 
     /// The way to handle it.
-    var category: PostgresErrorCategory {
+    var category: Category {
         switch self {
-        case .database(let error): error.category
+        case .failed(let failure): failure.category
         case .withheld(let batch):
             switch batch.remedy {
             case .mendTable: .schema
             case .waitForLetters: .retryable
             }
-        case .unreadable: .schema
         }
     }
 
-    /// The database's own error; `nil` when the writer found the fault.
-    var ofDatabase: PostgresError? {
-        if case .database(let error) = self { error } else { nil }
+    /// The store's failure; `nil` when the writer found the fault.
+    var failure: Failure? {
+        if case .failed(let failure) = self { failure } else { nil }
     }
 
     var description: String {
         switch self {
-        case .database(let error): error.description
+        case .failed(let failure): "\(failure.cause)"
         case .withheld(let batch):
-            "\(batch.operation) at PostgreSQL \(batch.peer) was held back: \(oneLine(batch.reason))"
-        case .unreadable(let places):
-            "the positions of "
-                + places.sorted().map { "\($0.input) of partition \($0.partition)" }
-                .joined(separator: ", ")
-                + " cannot be read from sink_positions: run 'store-writer migrate'"
-        }
-    }
-
-    /// Uses the database, and returns the result of `body`.
-    @discardableResult
-    static func using<Result>(
-        _ body: () throws(PostgresError) -> Result
-    ) throws(StoreError) -> Result {
-        do throws(PostgresError) {
-            return try body()
-        } catch {
-            throw .database(error)
+            "\(batch.operation) at \(batch.peer) was held back: \(batch.reason)"
         }
     }
 }

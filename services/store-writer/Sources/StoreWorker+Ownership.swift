@@ -1,7 +1,6 @@
 import MarketModel
 import Membership
 import MembershipTransport
-import PostgresClient
 import Primitives
 import ServiceRuntime
 import TapeCodec
@@ -75,7 +74,7 @@ extension StoreWorker {
         // Each turn either writes some of the finite number of packets, or ends the loop: a failed
         // write closes the session, and a turn without progress returns. Unwritten packets stay on
         // the tape for the next owner.
-        while isSteady, store.isConnected,
+        while isSteady, session.isOpen,
             queue.holdsPackets(of: inputs) || !batch.inputs.isDisjoint(with: inputs)
         {
             let before = queue.waiting.packets
@@ -133,10 +132,10 @@ extension StoreWorker {
     /// session's transaction; the claim waits for it or fences it. Without the claim, the worker
     /// could read the old position and write those rows a second time.
     func claimTaken() {
-        guard store.isConnected, hasTaken, isSteady, mayTry() else { return }
+        guard session.isOpen, hasTaken, isSteady, mayTry() else { return }
         let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
         do throws(StoreError) {
-            let rows = try store.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
+            let rows = try session.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
             succeeded(isWrite: false)
             enter(.idle)
             for index in taken {
@@ -198,22 +197,22 @@ extension StoreWorker {
         checkPositions(inputs.sorted())
         // No position has a higher epoch, so the same batch would be refused again and again. It is
         // treated as a failure of the session.
-        if store.isConnected, !batch.isEmpty, batch.inputs == inputs { failed(error) }
+        if session.isOpen, !batch.isEmpty, batch.inputs == inputs { failed(error) }
     }
 
     /// Reads the positions of these inputs from the database. A higher epoch than the known one has
     /// two reasons. Another owner has claimed it: the partition is given up. Or the owner is still
     /// this worker, because a person accepted another position: it is read from there.
     func checkPositions(_ inputs: [Int]) {
-        guard !inputs.isEmpty, store.isConnected, isSteady else { return }
+        guard !inputs.isEmpty, session.isOpen, isSteady else { return }
         do throws(StoreError) {
-            let rows = try store.read(inputs.map { InputNumber.place($0) })
+            let rows = try session.read(inputs.map { InputNumber.place($0) })
             for row in rows {
                 guard let index = slot(row.place.partition),
                     let known = assignment.slots[index].stored(InputNumber.of(row.place)),
                     row.position.ownerEpoch > known.ownerEpoch
                 else { continue }
-                if row.position.owner == store.owner {
+                if row.position.owner == assignment.owner {
                     accepted(index, InputNumber.of(row.place))
                 } else {
                     lost(index, Self.reason(row))

@@ -1,8 +1,8 @@
 import TapeTransport
+import Glibc
 import MarketModel
 import Membership
 import MembershipTransport
-import PostgresClient
 import Primitives
 import ServiceRuntime
 import StoreSinks
@@ -24,7 +24,7 @@ import TapeCodec
 final class StoreWorker {
     /// The state that outlives a worker's life.
     struct Assignment {
-        /// The name under which positions are claimed (`Store.newOwner`). Each life has the same
+        /// The name under which positions are claimed (`newOwner`). Each life has the same
         /// one, so that it knows the positions of the last life as its own.
         let owner: String
         var slots: [WorkerSlot]
@@ -55,8 +55,7 @@ final class StoreWorker {
         let breaker: StoreBreaker
         let report: WriterReport
         let metrics: WriterMetrics
-        let letters: DeadLetterOutput
-        let fence: ServerFence
+        let store: any Store
     }
 
     /// Why a life ended.
@@ -76,7 +75,7 @@ final class StoreWorker {
     let parts: Parts
     private let beat: ThreadBeat
     let clock = SystemClock()
-    let store: Store
+    let session: any StoreSession
     var assignment: Assignment
     /// The packets that are written next, in one transaction.
     var batch = WriteBatch()
@@ -108,9 +107,14 @@ final class StoreWorker {
         retries = WorkerRetries(begin: begin, longest: parts.settings.attempts.retryMax)
         let batches = parts.settings.batches
         batchWait = BatchWait(batches.aim, longest: batches.waitNanoseconds)
-        store = Store(
-            parts.settings, owner: assignment.owner, letters: parts.letters, fence: parts.fence,
-            beat: beat)
+        session = parts.store.session(owner: assignment.owner, beat: beat)
+    }
+
+    /// Returns a name of a worker: host, process, worker and a random number. No other worker has
+    /// it, so a position with this owner is still this worker's.
+    static func newOwner(thread: Int) -> String {
+        let instance = String(UInt32.random(in: .min ... .max), radix: 36)
+        return "\(hostName()) \(getpid()).\(thread) \(instance)"
     }
 
     var number: Int { queue.number }
@@ -141,8 +145,8 @@ final class StoreWorker {
         }
         // One last batch is written, so that the next owner has less to read again.
         followOrders()
-        if isSteady, store.isConnected { write() }
-        store.close()
+        if isSteady, session.isOpen { write() }
+        session.close()
     }
 
     /// Whether this process may act as an owner at this moment.
@@ -158,7 +162,7 @@ final class StoreWorker {
             min(Self.idle, max(.zero, time.duration(since: now)))
         }
         if !assignment.unsentAnswers.isEmpty { return Self.soon }
-        if !store.isConnected { return until(max(retries.connectAt, attempt.waitUntil)) }
+        if !session.isOpen { return until(max(retries.connectAt, attempt.waitUntil)) }
         guard isSteady else { return Self.idle }
         if attempt.waitUntil > now { return until(attempt.waitUntil) }
         if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
@@ -183,7 +187,7 @@ final class StoreWorker {
     /// Whether something has to be written now: the rest of a batch, packets that wait for their
     /// days, or packets in the queue.
     private var isDue: Bool {
-        guard store.isConnected, isSteady, clock.monotonic() >= attempt.waitUntil else {
+        guard session.isOpen, isSteady, clock.monotonic() >= attempt.waitUntil else {
             return false
         }
         return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
@@ -217,31 +221,31 @@ final class StoreWorker {
 
     /// Checks the session once a second, so that its end is noticed also without a row to write.
     private func checkAliveIfDue() {
-        guard store.isConnected, retries.isCheckDue(at: clock.monotonic()) else { return }
-        do throws(PostgresError) {
-            try store.checkAlive()
+        guard session.isOpen, retries.isCheckDue(at: clock.monotonic()) else { return }
+        do throws(StoreError) {
+            try session.checkAlive()
         } catch {
-            failed(.database(error))
+            failed(error)
         }
     }
 
     /// Connects when it is due. `claimTaken` then repeats the claims of the lost session.
     private func connectIfDue() {
-        guard !store.isConnected, clock.monotonic() >= max(retries.connectAt, attempt.waitUntil),
+        guard !session.isOpen, clock.monotonic() >= max(retries.connectAt, attempt.waitUntil),
             mayTry()
         else { return }
         enter(.connecting)
         parts.report.isAlive(true, thread: number)
-        do throws(PostgresError) {
-            try store.connect()
+        do throws(StoreError) {
+            try session.open()
             // If partitions have to be claimed, the try goes on with the claim, whose result is
             // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
-            context.telemetry.emit(.storeOpened(thread: number, server: store.serverText))
+            context.telemetry.emit(.storeOpened(thread: number, server: session.serverText))
             enter(.idle)
         } catch {
-            failed(.database(error))
+            failed(error)
         }
     }
 
@@ -261,7 +265,7 @@ final class StoreWorker {
     /// Ends a try as successful when nothing is left to do in the new session, because its
     /// partitions were given away meanwhile. Other workers may wait for this report.
     private func returnPermission() {
-        guard attempt.isPermitted, store.isConnected, !hasTaken, batch.isEmpty,
+        guard attempt.isPermitted, session.isOpen, !hasTaken, batch.isEmpty,
             waitingForDays.isEmpty,
             attempt.proveUntil == nil
         else { return }
@@ -337,13 +341,11 @@ final class StoreWorker {
         if batch.isEmpty { takeNext() }
         guard !batch.isEmpty || !waitingForDays.isEmpty, mayTry() else { return false }
         enter(.writing)
-        defer { if store.isConnected { enter(.idle) } }
+        defer { if session.isOpen { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
         do throws(StoreError) {
-            try StoreError.using { () throws(PostgresError) in
-                try makeSomeDays()
-                try prepareDays()
-            }
+            try makeSomeDays()
+            try prepareDays()
             if !batch.isEmpty { try writeBatch() }
             succeeded(isWrite: true)
             if isRetry { metrics.retries.succeeded.add() }
@@ -351,7 +353,7 @@ final class StoreWorker {
             metrics.errors.add()
             guard error.category == .fenced else {
                 if isRetry { metrics.retries.failed.add() }
-                if error.ofDatabase?.mayBeTooMuchAtOnce == true, !batch.isEmpty {
+                if error.failure?.isTooMuchAtOnce == true, !batch.isEmpty {
                     assignment.batchRowsMax = max(1, min(assignment.batchRowsMax, batch.rows) / 2)
                 }
                 assignment.isWriteInDoubt = true
@@ -380,8 +382,8 @@ final class StoreWorker {
     private func writeBatch() throws(StoreError) {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
-        let outcome = try store.write(batch) { outcome in
-            settled = batch.advanced(by: outcome, keepsBars: store.catalogue.versions != nil) {
+        let outcome = try session.write(batch) { outcome in
+            settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
                 stored($0)
             }
             return settled.sorted { $0.key < $1.key }.map(\.value)
@@ -389,7 +391,7 @@ final class StoreWorker {
         let ended = clock.monotonic()
         batchWait.wrote(from: started, to: ended)
         keepPositions(settled.mapValues(noted))
-        if parts.settings.durability == .standby { metrics.synchronous(store.isOnStandby) }
+        if parts.settings.durability == .standby { metrics.synchronous(session.isOnStandby) }
         metrics.written(
             batch, outcome, seconds: Double(ended - started) / 1e9, now: clock.now())
         batch.removeAll()
@@ -400,7 +402,7 @@ final class StoreWorker {
     /// Returns a position that was just committed, with how it was.
     func noted(_ position: SinkPosition) -> SinkPosition {
         var position = position
-        position.isOnStandby = store.isOnStandby
+        position.isOnStandby = session.isOnStandby
         return position
     }
 
@@ -443,10 +445,10 @@ final class StoreWorker {
             concluded(isWell: true)
             enter(.waitingForSchema)
             retries.waitForSchema(at: now)
-        case .retryable, .authentication, .fenced, .data, .missingPartition:
+        case .retryable, .fenced:
             // A withheld batch, for whose dead letters there is no place, is no fault of the
             // database, which may take the batches of other workers.
-            concluded(isWell: error.ofDatabase == nil)
+            concluded(isWell: error.failure == nil)
             enter(.connecting)
             retries.failed(at: now)
         }
@@ -455,7 +457,7 @@ final class StoreWorker {
     /// Closes the session and forgets all packets of the worker: the batches and the queue. They
     /// are read again after the next claim.
     private func abandonSession() {
-        store.close()
+        session.close()
         batch.removeAll()
         waitingForDays.removeAll()
         daysToMake = []
@@ -465,4 +467,11 @@ final class StoreWorker {
         }
         queue.removeAll()
     }
+}
+
+private func hostName() -> String {
+    var characters = [CChar](repeating: 0, count: 256)
+    guard unsafe gethostname(&characters, 255) == 0 else { return "unknown" }
+    let bytes = characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return String(decoding: bytes, as: UTF8.self)
 }

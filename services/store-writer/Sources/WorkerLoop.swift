@@ -30,7 +30,7 @@ struct WorkerLoop: Sendable {
         var random = SystemRandomNumberGenerator()
         var backoff = Backoff(first: Self.restartFirst, limit: Self.restartMax)
         var assignment = StoreWorker.Assignment(
-            partitions, owner: Store.newOwner(thread: queue.number))
+            partitions, owner: StoreWorker.newOwner(thread: queue.number))
         var begin = clock.monotonic()
         while true {
             let worker = StoreWorker(queue, assignment, parts, beat, begin: begin)

@@ -28,7 +28,7 @@ struct Writer: Sendable {
     private let context: ServiceContext
     private let report: WriterReport
     private let letters: DeadLetterOutput
-    private let fence: ServerFence
+    private let store: any Store
     private let join: Join
 
     init(
@@ -40,7 +40,9 @@ struct Writer: Sendable {
         self.context = context
         self.report = report
         letters = settings.deadLetterOutput(client, context)
-        fence = ServerFence(client, context.telemetry)
+        store = PostgresStore(
+            settings: settings, context: context, letters: letters,
+            fence: ServerFence(client, context.telemetry))
         self.join = join
     }
 
@@ -63,11 +65,9 @@ struct Writer: Sendable {
             threads.others.append(try letters.startCourier())
             if let hotState = settings.hotState, let hot {
                 threads.others.append(try startHotState(hotState, hot.queue))
-                threads.hotFiller = try HotFiller.start(
-                    settings, hot, life: hotState.life, context: context)
+                threads.hotFiller = try store.startFilling(hot, life: hotState.life)
             }
-            threads.maintenance = try Maintenance.start(settings, fence, context: context)
-            threads.serverWatch = try ServerWatch.start(settings, fence, context: context)
+            try store.startUpkeep(&threads.upkeep)
             membership = try join([port])
             // From here on each thread reports its own readiness.
             context.readiness.set(ReadinessPart.tape, nil)
@@ -148,7 +148,7 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            report: report, metrics: metrics, letters: letters, fence: fence)
+            report: report, metrics: metrics, store: store)
         threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(

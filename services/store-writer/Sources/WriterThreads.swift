@@ -6,18 +6,17 @@ import ServiceRuntime
 struct WriterThreads {
     /// How long they may take to end, all together.
     private static let endTimeout = Duration.seconds(2)
-    /// How long the maintenance, and the hot state's reading of the database, may take: enough for
+    /// How long the upkeep, and the hot state's reading of the database, may take: enough for
     /// a session that is being opened, but not for a statement.
-    private static let maintenanceTimeout: Duration = .milliseconds(500)
+    private static let upkeepTimeout: Duration = .milliseconds(500)
 
     var intake: ServiceThread?
     var workers: [ServiceThread] = []
     /// The courier of dead letters, and the hot state.
     var others: [ServiceThread] = []
-    var maintenance: ServiceThread?
-    /// The one that notices promotions.
-    var serverWatch: ServiceThread?
-    /// The one that reads the database for the hot state.
+    /// Those that the store needs beside the workers.
+    var upkeep: [ServiceThread] = []
+    /// The one that reads the store for the hot state.
     var hotFiller: ServiceThread?
     var queues: WorkerQueues?
     /// The packets on their way from the intake to the hot state.
@@ -38,8 +37,8 @@ struct WriterThreads {
             context.telemetry.emit(.workerLeftBehind(thread: number))
         }
         for thread in others { join(thread, until: deadline, context) }
-        let last = context.clock.deadline(after: Self.maintenanceTimeout)
-        for thread in [maintenance, serverWatch, hotFiller] { join(thread, until: last, context) }
+        let last = context.clock.deadline(after: Self.upkeepTimeout)
+        for thread in upkeep + [hotFiller] { join(thread, until: last, context) }
     }
 
     /// Returns false, and leaves the thread behind, if it has not ended at the deadline.

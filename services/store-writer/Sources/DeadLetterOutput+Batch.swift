@@ -6,10 +6,12 @@ import StoreSinks
 import TapeCodec
 import TapeProtocol
 
-extension Store {
+extension DeadLetterOutput {
     /// Returns the dead letter of a refused record, with all that a person and `tapeline dlq
     /// replay` need.
-    func letter(_ tick: RefusedTick, of batch: WriteBatch) -> DeadLetter {
+    func letter(
+        _ tick: RefusedTick, of batch: WriteBatch, _ catalogue: SinkCatalogue
+    ) -> DeadLetter {
         let item = batch.items[tick.item]
         let isBars = item.header.kind == .bars
         let payload = item.message.withPayload { packet in
@@ -17,7 +19,7 @@ extension Store {
         }
         let facts = TickFacts(payload, catalogue)
         return DeadLetter(
-            service: letters.service, namespace: letters.names.namespace,
+            service: service, namespace: names.namespace,
             owner: WriterSettings.sink, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
             refusal: tick.refusal,
             place: DeadLetter.Place(
@@ -25,10 +27,10 @@ extension Store {
                 partition: item.header.partition, source: item.header.source,
                 epoch: item.header.epoch, ordinal: tick.ordinal,
                 stream: isBars
-                    ? letters.names.barStream : letters.names.tickStream(of: item.header.partition),
+                    ? names.barStream : names.tickStream(of: item.header.partition),
                 streamCreated: item.position.streamCreated, sequence: item.position.sequence),
             count: tick.count, symbol: facts.symbol, eventTime: facts.time,
-            notedAt: letters.now(), payload: payload)
+            notedAt: now(), payload: payload)
     }
 
     /// Returns a packet with this one record and its definitions. If that is not possible, returns

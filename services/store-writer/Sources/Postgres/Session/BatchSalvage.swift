@@ -59,7 +59,7 @@ struct BatchSalvage {
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
                 guard work.refused.count < refusedMax else {
-                    throw Self.flood(refusedMax, error, database.peer)
+                    throw Self.flood(refusedMax, error, PostgresSession.text(database))
                 }
                 if let tick = rows.refused(range.lowerBound, batch, catalogue, error) {
                     work.refused.append(tick)

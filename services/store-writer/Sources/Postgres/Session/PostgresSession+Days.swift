@@ -5,9 +5,7 @@ import StoreSinks
 // How days (time partitions, or chunks of TimescaleDB) are made before their rows, outside of the
 // rows' transaction. A transaction that makes a day locks it with its indexes until COMMIT. In the
 // rows' long transaction, others that write to the table would wait for all of it.
-extension Store {
-    /// The maximum number of days that one transaction makes, so that others wait only briefly.
-    static let newDaysMax = 8
+extension PostgresSession {
     /// The maximum number of days in `knownDays`. At the maximum all are forgotten, and the next
     /// batch queries its days again.
     private static let knownDaysMax = 65_536
@@ -15,9 +13,15 @@ extension Store {
     /// Returns the days of the batch's rows that have to be made first, in order of table and time.
     /// It queries the database for days that are not in `knownDays`. Days for which the database
     /// allows no partition are left out: it refuses their rows, which become dead letters.
-    func missingDays(of batch: WriteBatch) throws(PostgresError) -> [TableDay] {
-        try noteSeries(of: batch)
-        return try missing(batch.days(catalogue, series))
+    func missingDays(of batch: WriteBatch) throws(StoreError) -> [TableDay] {
+        try StoreError.using { () throws(PostgresError) in
+            try noteSeries(of: batch)
+            return try missing(batch.days(catalogue, series))
+        }
+    }
+
+    func inputs(of batch: WriteBatch, on days: Set<TableDay>) -> Set<Int> {
+        batch.inputs(on: days, catalogue, series)
     }
 
     /// Does the same for these days.
@@ -56,45 +60,31 @@ extension Store {
                 timeout: Self.statementTimeout))
     }
 
-    /// Makes days of one table in a separate transaction, at most `newDaysMax`.
-    func makeDays(_ days: ArraySlice<TableDay>) throws(PostgresError) {
+    /// Makes days of one table in a separate transaction.
+    func makeDays(_ days: ArraySlice<TableDay>) throws(StoreError) {
         guard let table = days.first?.table else { return }
         precondition(
-            days.count <= Self.newDaysMax && days.allSatisfy { $0.table == table },
+            days.count <= TableDay.newDaysMax && days.allSatisfy { $0.table == table },
             "a transaction makes a few days of one table")
-        try required().execute(
-            """
-            SELECT make_time_partition($1,
-                '1970-01-01 00:00+00'::timestamptz + day * interval '24 hours')
-            FROM unnest($2) AS day
-            """,
-            [
-                .text(catalogue.tables[table]),
-                .integerArray(days.map(\.number)),
-            ], timeout: Self.statementTimeout)
-        knownDays.formUnion(days)
-    }
-
-    /// Makes all these days, in as many transactions as necessary.
-    func makeAll(_ days: [TableDay]) throws(PostgresError) {
-        var rest = days[...]
-        while !rest.isEmpty {
-            let part = Self.portion(rest)
-            try makeDays(part)
-            rest.removeFirst(part.count)
+        try StoreError.using { () throws(PostgresError) in
+            try required().execute(
+                """
+                SELECT make_time_partition($1,
+                    '1970-01-01 00:00+00'::timestamptz + day * interval '24 hours')
+                FROM unnest($2) AS day
+                """,
+                [
+                    .text(catalogue.tables[table]),
+                    .integerArray(days.map(\.number)),
+                ], timeout: Self.statementTimeout)
         }
-    }
-
-    /// Returns the first of these days, as many as one transaction makes: at most `newDaysMax`, of
-    /// one table.
-    static func portion(_ days: ArraySlice<TableDay>) -> ArraySlice<TableDay> {
-        days.prefix(newDaysMax).prefix { $0.table == days.first?.table }
+        knownDays.formUnion(days)
     }
 
     /// Makes a table's missing days for a batch, after the table had no partition for one of its
     /// rows. Retention may have dropped a day that is in `knownDays`. The days of replaced versions
     /// are made only here: those of any bar of the batch.
-    func makeAgain(_ table: String, for batch: WriteBatch) throws(PostgresError) {
+    func makeAgain(_ table: String, for batch: WriteBatch) throws(StoreError) {
         knownDays = knownDays.filter { catalogue.tables[$0.table] != table }
         guard let versions = catalogue.versions, catalogue.tables[versions] == table else {
             return try makeAll(try missingDays(of: batch))
@@ -102,6 +92,7 @@ extension Store {
         let days = batch.days(catalogue, series)
             .filter { catalogue.isOfBars($0.table) }
             .map { TableDay(table: versions, number: $0.number) }
-        try makeAll(try missing(Set(days)))
+        try makeAll(
+            try StoreError.using { () throws(PostgresError) in try missing(Set(days)) })
     }
 }

@@ -5,9 +5,22 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// The first part of one batch's transaction: BEGIN, and its rows, table by table. `Store` tries it
-/// first. `BatchSalvage` takes its place when the database refuses a row.
-struct StoreTransaction {
+/// A batch between its first COPY and its COMMIT.
+struct CopiedBatch {
+    /// A statement that merges a staging table's rows into a table.
+    struct Merge {
+        let sink: SinkName
+        let statement: String
+    }
+
+    var work: BatchWork
+    /// The merges to run in one message with COMMIT.
+    var merges: [Merge] = []
+}
+
+/// The first part of one batch's transaction: BEGIN, and its rows, table by table. The session
+/// tries it first. `BatchSalvage` takes its place when the database refuses a row.
+struct PostgresTransaction {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
@@ -15,47 +28,47 @@ struct StoreTransaction {
     /// Begins the transaction, and copies all rows of each table in one COPY. Throws the server's
     /// error about any of them. The rows of tables with a merge are then in their staging tables
     /// only.
-    func copy(_ batch: WriteBatch) throws(PostgresError) -> BatchWork {
-        var work = BatchWork(batch, catalogue)
+    func copy(_ batch: WriteBatch) throws(PostgresError) -> CopiedBatch {
+        var copied = CopiedBatch(work: BatchWork(batch, catalogue))
         // BEGIN is sent in one message with the first COPY.
         var opening: String? = "BEGIN"
-        for index in catalogue.sinks.indices where work.present[index] {
+        for index in catalogue.sinks.indices where copied.work.present[index] {
             let sink = catalogue.sinks[index]
             if let merge = sink.merge {
-                try copyKeyed(batch, sink: index, merge, after: opening, &work)
+                try copyKeyed(batch, sink: index, merge, after: opening, &copied)
             } else {
-                work.outcome.rows[sink.name] = try database.copyIn(
+                copied.work.outcome.rows[sink.name] = try database.copyIn(
                     sink.copy, after: opening, timeout: timeout
                 ) { row throws(PostgresError) in
-                    try write(batch, sink: index, to: &row, &work) { _, _ in }
+                    try write(batch, sink: index, to: &row, &copied.work) { _, _ in }
                 }
             }
             opening = nil
         }
         if let opening { try database.execute(opening, timeout: timeout) }
-        work.close(batch)
-        return work
+        copied.work.close(batch)
+        return copied
     }
 
     /// Copies rows into the staging table, which only this session sees. The merge that moves them
-    /// into the table itself is noted in `work`, and is sent in one message with COMMIT. So a
+    /// into the table itself is noted in `copied`, and is sent in one message with COMMIT. So a
     /// writer that is paused in the middle of a COPY holds no lock on a row that its successor has
     /// to write.
     private func copyKeyed(
         _ batch: WriteBatch, sink index: Int, _ merge: Sink.Merge, after opening: String?,
-        _ work: inout BatchWork
+        _ copied: inout CopiedBatch
     ) throws(PostgresError) {
         let sink = catalogue.sinks[index]
         var keys = MergeKeys()
         let rows = try database.copyIn(sink.copy, after: opening, timeout: timeout) {
             row throws(PostgresError) in
-            try write(batch, sink: index, to: &row, &work) { record, context in
+            try write(batch, sink: index, to: &row, &copied.work) { record, context in
                 keys.insert(merge.key(record, context))
             }
         }
-        work.outcome.rows[sink.name] = rows
-        work.merges += merge.statements(keys).map {
-            BatchWork.Merge(sink: sink.name, statement: $0)
+        copied.work.outcome.rows[sink.name] = rows
+        copied.merges += merge.statements(keys).map {
+            CopiedBatch.Merge(sink: sink.name, statement: $0)
         }
     }
 

@@ -2,22 +2,6 @@ import Primitives
 import StoreSinks
 import TapeCodec
 
-/// A UTC day of one table, for which the table needs a time partition or chunk. The partition may
-/// be longer.
-struct TableDay: Hashable, Comparable, Sendable {
-    /// The length of a day.
-    static let nanoseconds: Int64 = 86_400_000_000_000
-
-    /// The table's index in the catalogue's tables.
-    let table: Int
-    /// The day as days since 1970.
-    let number: Int64
-
-    static func < (left: TableDay, right: TableDay) -> Bool {
-        (left.table, left.number) < (right.table, right.number)
-    }
-}
-
 extension WriteBatch {
     /// Returns the days of the batch's rows, whether or not they exist in the database.
     func days(_ catalogue: SinkCatalogue, _ series: SeriesTables) -> Set<TableDay> {

@@ -1,8 +1,8 @@
 import PostgresClient
 import StoreSinks
 
-/// A check whether the tables have the columns that the sinks write. `Store` runs it once per
-/// session, before any row is written.
+/// A check whether the tables have the columns that the sinks write. A session runs it when it is
+/// opened, before any row is written.
 ///
 /// With a column that was dropped, renamed or changed, every row would be refused. This check
 /// reports it in one line that names the column.

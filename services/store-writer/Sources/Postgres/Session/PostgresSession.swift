@@ -1,0 +1,282 @@
+import TapeTransport
+import MarketModel
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import StoreSinks
+
+/// A worker's session with PostgreSQL. Rows and positions are written in one transaction.
+final class PostgresSession: StoreSession {
+    static let connectTimeout = Duration.seconds(5)
+    /// Our own deadline for each statement and each COPY.
+    static let statementTimeout = Duration.seconds(30)
+
+    private let settings: WriterSettings
+    /// The name under which the worker claims positions.
+    let owner: String
+    let letters: DeadLetterOutput
+    private let beat: ThreadBeat
+    /// Decides which server is used.
+    private let fence: ServerFence
+    /// The server of the session; `nil` when it does not say what it is.
+    private var server: ServerIdentity?
+    /// Whether the last COMMIT of the session waited for a synchronous standby; false where that is
+    /// not asked.
+    private(set) var isOnStandby = false
+    /// What the server said of that after the COMMIT before.
+    private var wasSynchronous = false
+    private var refusals: RefusalLimits
+    /// The connection; `nil` when there is none.
+    private var session: PostgresConnection?
+    /// Days that need not be made: they have a time partition or chunk, or can have none.
+    var knownDays: Set<TableDay> = []
+    /// The tables of the series that this session knows.
+    var series = SeriesTables()
+
+    init(
+        _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, fence: ServerFence,
+        beat: ThreadBeat
+    ) {
+        self.beat = beat
+        self.fence = fence
+        self.settings = settings
+        self.owner = owner
+        self.letters = letters
+        refusals = RefusalLimits(deadLettersMax: settings.deadLettersMax)
+    }
+
+    var catalogue: SinkCatalogue { settings.sinks }
+    var isOpen: Bool { session?.isUsable ?? false }
+
+    /// Throws when the server has ended the session, or was replaced by another one. The end must
+    /// be noticed soon, because the database may have been restored from a backup, with other
+    /// positions.
+    func checkAlive() throws(StoreError) {
+        guard let session else { return }
+        try StoreError.using { () throws(PostgresError) in
+            try session.checkAlive()
+            try fence.check(server, peer: session.peer)
+        }
+    }
+
+    /// Host, port, database and user of the session, and which server it is.
+    var serverText: String {
+        guard let session else { return "" }
+        return session.peer + (server.map { " (\($0))" } ?? "")
+    }
+
+    func close() {
+        session?.close()
+        session = nil
+        isOnStandby = false
+        wasSynchronous = false
+        knownDays.removeAll()
+        series = SeriesTables()
+    }
+
+    func open() throws(StoreError) {
+        if isOpen { return }
+        close()
+        try StoreError.using { () throws(PostgresError) in try connect() }
+    }
+
+    private func connect() throws(PostgresError) {
+        // The C library looks up the host's name first, without a deadline of ours.
+        beat.beat(before: ThreadWatch.systemTime)
+        var found: ServerIdentity?
+        let opened = try PostgresConnection(
+            settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() }
+        ) { session throws(PostgresError) in
+            found = try fence.admit(session)
+        }
+        try SchemaCheck(opened, timeout: Self.statementTimeout).run(settings.sinks.sinks)
+        for case let merge? in settings.sinks.sinks.map(\.merge) {
+            try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
+        }
+        session = opened
+        server = found
+    }
+
+    /// Returns the session. Throws when there is none, or when its server was replaced.
+    func required() throws(PostgresError) -> PostgresConnection {
+        guard let session else {
+            throw .closed(operation: "write", peer: settings.postgres.peer)
+        }
+        try fence.check(server, peer: session.peer)
+        return session
+    }
+
+    func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow] {
+        let database = try StoreError.using(required)
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
+        let rows = try SinkPosition.claim(
+            claims, owner: owner, on: database, timeout: Self.statementTimeout)
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
+        return rows
+    }
+
+    func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
+        try SinkPosition.read(
+            places, on: try StoreError.using(required), timeout: Self.statementTimeout)
+    }
+
+    /// The positions are sent in one message with COMMIT, so a writer that is paused while it
+    /// writes holds no lock that a successor needs.
+    func write(
+        _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
+    ) throws(StoreError) -> BatchOutcome {
+        let database = try StoreError.using(required)
+        // True once rows are written in parts, to find the rows that the database refuses.
+        var isSalvaging = false
+        // The tables whose days were made again because of a row of this batch.
+        var madeTables: Set<String> = []
+        // The loop ends: after a failure it goes on at most once for each table, whose days are
+        // then made, and once to begin the salvage.
+        while true {
+            do throws(StoreError) {
+                return try attempt(
+                    batch, on: database, salvaging: isSalvaging, madeTables, settle)
+            } catch {
+                rollBack(database)
+                switch (error.ofDatabase?.category, error.ofDatabase?.serverError?.table) {
+                case (.missingPartition, let table?) where madeTables.insert(table).inserted:
+                    try makeAgain(table, for: batch)
+                case (.data, _) where !isSalvaging, (.missingPartition, _) where !isSalvaging:
+                    isSalvaging = true
+                case (.data, _), (.missingPartition, _):
+                    throw Self.unattributable(error, Self.text(database))
+                default: throw error
+                }
+            }
+        }
+    }
+
+    /// The database's address, for messages of a batch that is held back.
+    static func text(_ database: PostgresConnection) -> String { "PostgreSQL \(database.peer)" }
+
+    /// Returns the error for a batch that is refused although each row alone is good, for example
+    /// by a trigger at COMMIT.
+    private static func unattributable(_ error: StoreError, _ peer: String) -> StoreError {
+        .withheld(
+            StoreError.Withheld(
+                operation: "write rows", peer: peer, remedy: .mendTable,
+                reason: "the database refuses a batch and none of its rows alone, so nothing is "
+                    + "set aside: \(error)"))
+    }
+
+    /// Writes the batch in one transaction. With `salvaging`, rows that the database refuses become
+    /// dead letters; without, they make the attempt fail.
+    private func attempt(
+        _ batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
+        _ madeTables: Set<String>, _ settle: (BatchOutcome) -> [SinkPosition]
+    ) throws(StoreError) -> BatchOutcome {
+        let copied = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
+        let work = copied.work
+        let peer = Self.text(database)
+        try refusals.check(work, peer)
+        let refusalsAfter = try refusals.after(work, peer)
+        // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
+        // its letter, whatever happens. After a failed COMMIT the same letter may come again.
+        let made = work.refused.map { letters.letter($0, of: batch, catalogue) }
+        if !made.isEmpty { try keepLetters(made, peer) }
+        let positions = settle(work.outcome)
+        let outcome = try StoreError.using { () throws(PostgresError) in
+            try finish(copied, positions, on: database)
+        }
+        if !made.isEmpty { letters.committed(made) }
+        try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
+        refusals = refusalsAfter
+        return outcome
+    }
+
+    /// Begins the transaction, and sends the rows of a batch.
+    private func rows(
+        of batch: WriteBatch, on database: PostgresConnection, salvaging: Bool,
+        _ madeTables: Set<String>
+    ) throws(StoreError) -> CopiedBatch {
+        if salvaging {
+            return CopiedBatch(
+                work: try BatchSalvage(
+                    database: database, catalogue: catalogue, timeout: Self.statementTimeout,
+                    madeTables: madeTables, refusedMax: settings.deadLettersMax
+                ).write(batch))
+        }
+        let transaction = PostgresTransaction(
+            database: database, catalogue: catalogue, timeout: Self.statementTimeout)
+        return try StoreError.using { () throws(PostgresError) in try transaction.copy(batch) }
+    }
+
+    /// Stores dead letters, in NATS or in files. Throws when neither accepts them.
+    private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(StoreError) {
+        // This publishes, or writes to a disk.
+        beat.beat(before: ThreadWatch.systemTime)
+        do throws(DeadLetterOutput.Refused) {
+            try letters.take(made)
+        } catch {
+            throw .withheld(
+                StoreError.Withheld(
+                    operation: "set rows aside", peer: peer, remedy: .waitForLetters,
+                    reason: error.description))
+        }
+    }
+
+    /// Rolls the transaction back after a failure. Closes the session when that is not possible.
+    private func rollBack(_ database: PostgresConnection) {
+        guard database.isUsable else {
+            close()
+            return
+        }
+        do throws(PostgresError) {
+            if database.isInTransaction {
+                try database.execute("ROLLBACK", timeout: Self.statementTimeout)
+            }
+        } catch {
+            // The server rolls back when the session ends.
+            close()
+        }
+    }
+
+    /// Asks the server, after a COMMIT, whether COMMITs wait until a standby has flushed them. Two
+    /// such answers, before and after a COMMIT, say that it did.
+    private func askForStandby(_ database: PostgresConnection) throws(PostgresError) {
+        guard settings.durability == .standby else { return }
+        let answer = try database.execute(
+            """
+            SELECT current_setting('synchronous_standby_names') <> ''
+                AND current_setting('synchronous_commit') IN ('on', 'remote_apply')
+            """, timeout: Self.statementTimeout)
+        let isSynchronous = answer.scalar == "t"
+        isOnStandby = isSynchronous && wasSynchronous
+        wasSynchronous = isSynchronous
+    }
+
+    /// Sends the merges of staging tables, the positions and COMMIT in one message, and reads their
+    /// answers together. Returns the outcome with the numbers of ignored rows.
+    private func finish(
+        _ copied: CopiedBatch, _ positions: [SinkPosition], on database: PostgresConnection
+    ) throws(PostgresError) -> BatchOutcome {
+        try fence.check(server, peer: database.peer)
+        var json = JSONWriter(capacity: 1_024)
+        json.array { json in for position in positions { position.write(into: &json) } }
+        var last = PostgresPipeline()
+        for merge in copied.merges { try last.append(merge.statement) }
+        try last.append(
+            "SELECT advance_positions($1, $2::jsonb)",
+            [.text(WriterSettings.sink), .text(json.text)])
+        try last.append("COMMIT")
+        var outcome = copied.work.outcome
+        for merge in copied.merges { outcome.ignored[merge.sink] = outcome.rows[merge.sink] }
+        for (number, answer) in try database.run(last, timeout: Self.statementTimeout).enumerated()
+        {
+            switch answer {
+            case .failed(let error): throw error
+            // A statement that follows a failed one, whose error was thrown.
+            case .aborted: continue
+            case .rows(let rows):
+                guard number < copied.merges.count else { continue }
+                outcome.ignored[copied.merges[number].sink, default: 0] -= rows.affectedRows
+            }
+        }
+        return outcome
+    }
+}

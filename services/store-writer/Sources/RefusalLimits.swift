@@ -1,0 +1,42 @@
+import StoreSinks
+
+/// Decides when so much is refused that single records are not at fault, but the table, or what
+/// writes the tape. Then nothing is set aside. Pure.
+struct RefusalLimits: Sendable {
+    /// The maximum number of dead letters of one batch, and of a table's rows in a row.
+    let deadLettersMax: Int
+    /// By table, how many rows became dead letters since a row of the table was last stored.
+    private var inARow: [SinkName: Int] = [:]
+
+    init(deadLettersMax: Int) { self.deadLettersMax = deadLettersMax }
+
+    /// Throws when too many records of a batch are refused. `peer` is the store, for the message.
+    func check(_ work: BatchWork, _ peer: String) throws(StoreError) {
+        guard work.refused.count > deadLettersMax else { return }
+        throw withheld(
+            peer,
+            "\(work.refused.count) ticks of one batch cannot be read or stored, so nothing is set "
+                + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
+    }
+
+    /// Returns the limits as they are once this batch is stored. Throws when a table has taken none
+    /// of its last rows, over many small batches: it would refuse all later rows.
+    func after(_ work: BatchWork, _ peer: String) throws(StoreError) -> RefusalLimits {
+        var next = self
+        for case let sink? in work.refused.map(\.sink) { next.inARow[sink, default: 0] += 1 }
+        for (sink, rows) in work.outcome.rows where rows > 0 { next.inARow[sink] = nil }
+        if let (sink, count) = next.inARow.first(where: { $0.value > deadLettersMax }) {
+            throw withheld(
+                peer,
+                "\(count) rows of \(sink.rawValue) are refused and none between them is taken, so "
+                    + "no more are set aside: mend the table, or raise WRITER_DEAD_LETTERS_MAX")
+        }
+        return next
+    }
+
+    private func withheld(_ peer: String, _ reason: String) -> StoreError {
+        .withheld(
+            StoreError.Withheld(
+                operation: "write rows", peer: peer, remedy: .mendTable, reason: reason))
+    }
+}

@@ -6,6 +6,7 @@ import ServiceRuntime
 import ServiceTestSupport
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 import TestSupport
 import Testing
 
@@ -301,11 +302,14 @@ struct HotFillTests {
                 ["POSTGRES_PASSWORD": "wrong"]
             ) { $1 })
         let settings = WriterSettings(service.context.configuration)
+        let client = try bench.tape.connect(service)
+        defer { client.close() }
+        let store = PostgresStore(settings.storeContext(client, service.context))
         let life = try #require(settings.hotState?.life)
         let hot = HotOutput(queue: HotQueue(service.context.telemetry.metrics, life: life))
         hot.fills.add(0)
         let thread = try HotFiller.start(
-            settings, hot, life: life, context: service.context, retryFirst: .milliseconds(1))
+            store, hot, life: life, retryFirst: .milliseconds(1))
         let outcome = "mds_hot_state_fills_total{outcome=\"given_up\"}"
         #expect(eventually { service.metric(outcome) == 1 })
         #expect(

@@ -14,14 +14,14 @@ struct MaintenanceTests {
 
     @Test("how long is kept, by table")
     func plan() throws {
-        let settings = WriterSettings(
+        let settings = PostgresSettings(
             try TestService.configuration(
                 Main.description, ["WRITER_RETENTION": "trades=30d, bars=3650d,quotes=1d"]))
         #expect(
             settings.retention.rules.map { "\($0.table) \($0.days)" } == [
                 "bar_versions 3650", "bars_long 3650", "bars_short 3650", "quotes 1", "trades 30",
             ])
-        let none = WriterSettings(try TestService.configuration(Main.description, [:]))
+        let none = PostgresSettings(try TestService.configuration(Main.description, [:]))
         #expect(none.retention.rules.isEmpty)
     }
 
@@ -109,7 +109,7 @@ struct MaintenanceTests {
         ) throws {
             let service = try TestService(
                 Main.description, bench.environment().merging(changes) { $1 })
-            let settings = WriterSettings(service.context.configuration)
+            let settings = PostgresSettings(service.context.configuration)
             let report = DatabaseReport(retention: settings.retention)
             self.report = report
             let fence = ServerFence(try bench.tape.connect(service), service.context.telemetry)

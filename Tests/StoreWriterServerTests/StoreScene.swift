@@ -42,13 +42,13 @@ final class StoreScene: StatementTarget {
         service = try TestService(Main.description, bench.environment().merging(changes) { $1 })
         client = try bench.tape.connect(service)
         let settings = WriterSettings(service.context.configuration)
-        output = settings.deadLetterOutput(client, service.context)
+        let parts = settings.storeContext(client, service.context)
+        output = parts.letters
         #expect(output.ensureStream() == nil)
         beat = service.context.threads.thread("test")
-        fence = ServerFence(client, service.context.telemetry)
-        store = PostgresSession(
-            settings, owner: StoreWorker.newOwner(thread: 0), letters: output, fence: fence,
-            beat: beat)
+        let all = PostgresStore(parts)
+        fence = all.fence
+        store = PostgresSession(all, owner: StoreWorker.newOwner(thread: 0), beat: beat)
         place = SinkPlace(input: input, partition: Partition(1))
         stored = SinkPosition(input: input, partition: Partition(1), ownerEpoch: 0)
         let source = input == .bars ? SourceName.operator : try #require(SourceName("test"))
@@ -188,5 +188,14 @@ final class StoreScene: StatementTarget {
         for line in lines where !(line.contains("trades") && line.contains("bar")) {
             #expect(line.contains("|t|"), "\(line)", sourceLocation: location)
         }
+    }
+}
+
+extension WriterSettings {
+    /// Returns what a store of this process is made of.
+    func storeContext(_ client: TapeClient, _ context: ServiceContext) -> StoreKind.Context {
+        StoreKind.Context(
+            settings: self, service: context, client: client,
+            letters: deadLetterOutput(client, context))
     }
 }

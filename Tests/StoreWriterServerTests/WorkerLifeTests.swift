@@ -42,10 +42,7 @@ private final class WorkerScene {
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
-            store: PostgresStore(
-                settings: settings, context: context,
-                letters: settings.deadLetterOutput(client, context),
-                fence: ServerFence(client, context.telemetry)))
+            store: PostgresStore(settings.storeContext(client, context)))
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
         assignment = StoreWorker.Assignment(

@@ -1,6 +1,7 @@
 import HotState
 import MarketModel
 import PostgresClient
+import ServiceRuntime
 import ServiceTestSupport
 import TestSupport
 import ValkeyClient
@@ -12,6 +13,10 @@ import Testing
 struct WriterSettingsTests {
     private func settings(_ environment: [String: String]) throws -> WriterSettings {
         WriterSettings(try TestService.configuration(Main.description, environment))
+    }
+
+    private func database(_ environment: [String: String]) throws -> PostgresConfiguration {
+        PostgresSettings(try TestService.configuration(Main.description, environment)).connection
     }
 
     @Test("the defaults are what the README says")
@@ -27,9 +32,11 @@ struct WriterSettingsTests {
             settings.queue
                 == WorkerQueues.Settings(rows: 40_000, bytes: 8_388_608, overflow: .block)
         )
-        #expect(settings.postgres.peer.contains("127.0.0.1"))
-        #expect(settings.postgres.user == "tapeline" && settings.postgres.database == "market_data")
-        #expect(settings.postgres.applicationName == "store-writer")
+        #expect(settings.kind.name == "postgres")
+        let database = try database([:])
+        #expect(database.peer.contains("127.0.0.1"))
+        #expect(database.user == "tapeline" && database.database == "market_data")
+        #expect(database.applicationName == "store-writer")
         let valkey = settings.hotState?.valkey
         #expect(valkey?.port == 6_379 && valkey?.password == nil)
         #expect(settings.hotState?.symbolsMax == 65_536)
@@ -39,7 +46,7 @@ struct WriterSettingsTests {
     func all() throws {
         let certificates = try Certificates()
         let authority = certificates.certificate("authority")
-        let settings = try settings([
+        let environment = [
             "MDS_NAMESPACE": "desk", "MDS_PARTITIONS": "2", "WRITER_THREADS": "8",
             "WRITER_BATCH_ROWS": "7", "WRITER_BATCH_WAIT": "2s", "WRITER_QUEUE_ROWS": "70",
             "WRITER_QUEUE_BYTES": "1MiB", "WRITER_OVERFLOW": "drop", "POSTGRES_HOST": "db",
@@ -49,7 +56,9 @@ struct WriterSettingsTests {
             "WRITER_QUEUE_HIGH": "90",
             "WRITER_QUEUE_LOW": "10", "WRITER_RETRY_MAX": "9s", "WRITER_BREAKER_FAILURES": "3",
             "WRITER_BREAKER_MAX": "2m", "WRITER_LATENCY": "quick",
-        ])
+        ]
+        let settings = try settings(environment)
+        let database = try database(environment)
         // More threads than partitions would have nothing to do.
         #expect(settings.threads == 2)
         #expect(settings.partitions(ofThread: 1).map(\.number) == [1])
@@ -67,18 +76,45 @@ struct WriterSettingsTests {
                     breaker: CircuitBreaker.Settings(failuresMax: 3, waitMax: .seconds(120))))
         #expect(settings.hotState?.life == .seconds(3_600))
         #expect(settings.hotState?.staleAfter == .seconds(7))
-        #expect(settings.postgres.hosts == [PostgresHost("db", port: 6_000)])
-        #expect(settings.postgres.password == "secret" && settings.postgres.sslMode == .require)
-        #expect(settings.postgres.rootCertificate == authority)
+        #expect(database.hosts == [PostgresHost("db", port: 6_000)])
+        #expect(database.password == "secret" && database.sslMode == .require)
+        #expect(database.rootCertificate == authority)
         #expect(
-            settings.postgres.settings.map(\.0) == [
+            database.settings.map(\.0) == [
                 "search_path", "work_mem", "temp_buffers",
                 "timescaledb.max_tuples_decompressed_per_dml_transaction",
             ])
-        #expect(settings.postgres.settings.map(\.1) == ["desk", "32MB", "16MB", "0"])
+        #expect(database.settings.map(\.1) == ["desk", "32MB", "16MB", "0"])
         let valkey = settings.hotState?.valkey
         #expect(valkey?.user == "u" && valkey?.password == "p")
         #expect(settings.hotState?.symbolsMax == 99)
+    }
+
+    @Test("a program's own kind of store is named, and only the settings of the named kind count")
+    func ownKind() throws {
+        struct NoStore: Error {}
+        let own = StoreKind(
+            name: "own", keys: [ConfigurationKey("OWN_PATH", .text, group: "Own", "Where.")],
+            rules: [
+                ConfigurationRule { $0.text("OWN_PATH").isEmpty ? "OWN_PATH is missing" : nil }
+            ],
+            make: { _ in throw NoStore() })
+        let kinds = StoreKind.ofThisProgram + [own]
+        let description = Main.description(of: kinds)
+        func kind(_ environment: [String: String]) throws -> String {
+            let found = try TestService.configuration(description, environment)
+            return WriterSettings(found, kinds).kind.name
+        }
+        #expect(try kind([:]) == "postgres")
+        #expect(try kind(["STORE_KIND": "own", "OWN_PATH": "/x"]) == "own")
+        let bad = ["WRITER_COMPRESS_AFTER": "1h"]
+        #expect(
+            TestService.problems(description, bad.merging(["STORE_KIND": "own"]) { $1 })
+                .map { $0.contains("OWN_PATH is missing") } == [true])
+        #expect(
+            TestService.problems(description, bad)
+                .map { $0.contains("WRITER_COMPRESS_AFTER") } == [true])
+        #expect(TestService.problems(Main.description, ["STORE_KIND": "own"]).count == 1)
     }
 
     @Test("the certificates of the database are there, and are used")

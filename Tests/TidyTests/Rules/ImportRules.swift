@@ -68,7 +68,9 @@ private func isC(_ module: String) -> Bool {
     module.hasPrefix("C") && module.dropFirst().first?.isUppercase == true
 }
 
-let importRules: [Rule] = [moduleRule, floorsRule, pureRule, cLibraryRule, testingRule]
+let importRules: [Rule] = [
+    moduleRule, floorsRule, pureRule, kindRule, cLibraryRule, testingRule,
+]
 
 private let moduleRule = Rule(
     name: "imports between modules",
@@ -242,6 +244,23 @@ private let pureRule = Rule(
                 let call = ([line] + file.codeLines.dropFirst(index + 1).prefix(2)).joined()
                 guard line.contains(".random(in:"), !call.contains("using:") else { return nil }
                 return Violation(file.path, index + 1, "randomness that no seed decides.")
+            }
+        }
+    })
+
+private let kindRule = Rule(
+    name: "the writer knows no database",
+    fix: "put what is PostgreSQL's into services/store-writer/Sources/Postgres",
+    broken: [["services/store-writer/Sources/A.swift": "import PostgresClient\n"]],
+    kept: [["services/store-writer/Sources/Postgres/A.swift": "import PostgresClient\n"]],
+    check: { repository in
+        let folder = "services/store-writer/Sources/"
+        let files = repository.swift.filter {
+            $0.path.hasPrefix(folder) && !$0.path.hasPrefix(folder + "Postgres/")
+        }
+        return files.flatMap { file in
+            Import.all(in: file).filter { $0.module == "PostgresClient" }.map {
+                Violation(file.path, $0.line, "a kind of store is known outside of its folder.")
             }
         }
     })

@@ -8,43 +8,53 @@ import TapeTransport
 /// The service as a function. The program in `services/store-writer/Program` calls it.
 package enum Main {
     /// Runs the service until its end.
-    package static func run() -> Never {
-        ServiceApplication.run(description) { try run($0) }
+    package static func run() -> Never { run(stores: []) }
+
+    /// Runs the service until its end. `stores` are kinds that are added to those of the product.
+    static func run(stores: [StoreKind]) -> Never {
+        let kinds = StoreKind.ofThisProgram + stores
+        ServiceApplication.run(description(of: kinds)) { try run($0, kinds) }
     }
 
-    static let description = ServiceDescription(
-        name: "store-writer", version: ProductVersion.text,
-        summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
-        keys: WriterSettings.keys,
-        rules: [
-            .tape, .member, .postgresTLS, WriterSettings.hostsRule, .retention, .compression,
-            WriterSettings.sinksRule,
-            WriterSettings.marksRule, WriterSettings.valkeyRule,
-        ],
-        subcommands: [
-            ServiceDescription.Subcommand(
-                MigrateCommand.name, "Make or update the database schema, and stop.",
-                flags: [
-                    ServiceDescription.Subcommand.Flag(
-                        MigrateCommand.dryRun,
-                        "Say which files would be applied, and change nothing; exit code 3 if any.")
-                ])
-        ],
-        examples: [
-            ServiceDescription.Example(
-                "store-writer migrate", "Brings the schema of MDS_NAMESPACE up to date."),
-            ServiceDescription.Example(
-                "store-writer --writer-threads 4",
-                "Writes its share of the partitions with four threads."),
-        ], exitCodes: (ExitCode.ofServices + [.pending]).sorted { $0.rawValue < $1.rawValue })
+    static let description = description(of: StoreKind.ofThisProgram)
+
+    static func description(of kinds: [StoreKind]) -> ServiceDescription {
+        ServiceDescription(
+            name: "store-writer", version: ProductVersion.text,
+            summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
+            keys: WriterSettings.keys(kinds),
+            rules: kinds.flatMap(\.ownRules) + [
+                .tape, .member, WriterSettings.sinksRule, WriterSettings.marksRule,
+                WriterSettings.valkeyRule,
+            ],
+            subcommands: [
+                ServiceDescription.Subcommand(
+                    MigrateCommand.name, "Make or update the database schema, and stop.",
+                    flags: [
+                        ServiceDescription.Subcommand.Flag(
+                            MigrateCommand.dryRun,
+                            "Say which files would be applied, and change nothing; exit code 3 if "
+                                + "any.")
+                    ])
+            ],
+            examples: [
+                ServiceDescription.Example(
+                    "store-writer migrate", "Brings the schema of MDS_NAMESPACE up to date."),
+                ServiceDescription.Example(
+                    "store-writer --writer-threads 4",
+                    "Writes its share of the partitions with four threads."),
+            ], exitCodes: (ExitCode.ofServices + [.pending]).sorted { $0.rawValue < $1.rawValue })
+    }
 
     /// Runs the writer, or `migrate` if that was given. Blocks until its end.
-    static func run(_ context: ServiceContext) throws -> ExitCode {
+    static func run(
+        _ context: ServiceContext, _ kinds: [StoreKind] = StoreKind.ofThisProgram
+    ) throws -> ExitCode {
+        let settings = WriterSettings(context.configuration, kinds)
         if context.configuration.subcommand == MigrateCommand.name {
-            return try MigrateCommand(context: context).run()
+            return try settings.kind.migrate?(context) ?? .success
         }
         let tape = try TapeSettings(context.configuration)
-        let settings = WriterSettings(context.configuration)
         let report = WriterReport()
         context.operations.addStatusSection("writer") { report.write(into: &$0) }
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
@@ -60,7 +70,8 @@ package enum Main {
         let member = try GroupMember.Settings(
             context.configuration, group: .writers, partitions: settings.partitions,
             operationsPort: context.operations.port)
-        let writer = Writer(settings, client: client, context: context, report: report) { ports in
+        let writer = try Writer(settings, client: client, context: context, report: report) {
+            ports in
             let member = try GroupMember(member, tape: tape, context: context, ports: ports)
             context.operations.addStatusSection("membership") { member.write(into: &$0) }
             return member

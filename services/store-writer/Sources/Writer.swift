@@ -34,15 +34,15 @@ struct Writer: Sendable {
     init(
         _ settings: WriterSettings, client: TapeClient, context: ServiceContext,
         report: WriterReport, join: @escaping Join
-    ) {
+    ) throws {
         self.settings = settings
         self.client = client
         self.context = context
         self.report = report
         letters = settings.deadLetterOutput(client, context)
-        store = PostgresStore(
-            settings: settings, context: context, letters: letters,
-            fence: ServerFence(client, context.telemetry))
+        store = try settings.kind.make(
+            StoreKind.Context(
+                settings: settings, service: context, client: client, letters: letters))
         self.join = join
     }
 

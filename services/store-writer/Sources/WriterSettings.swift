@@ -1,6 +1,5 @@
 import HotState
 import MarketModel
-import PostgresClient
 import Primitives
 import ServiceRuntime
 import StoreSinks
@@ -17,6 +16,8 @@ struct StoreAttempts: Hashable, Sendable {
 
 /// The settings of the store writer, from its configuration.
 struct WriterSettings: Sendable {
+    /// The kind of the store. It reads its own settings.
+    var kind: StoreKind
     /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int
     /// The number of workers.
@@ -25,10 +26,8 @@ struct WriterSettings: Sendable {
     var batches: Batches
     var queue: WorkerQueues.Settings
     var attempts: StoreAttempts
-    var postgres: PostgresConfiguration
     /// The settings of the hot state; `nil` when it is not kept.
     var hotState: HotStateKeeper.Settings?
-    var namespace: String
     /// The maximum number of dead letters of one batch. With more, the batch is withheld, because
     /// the fault is not in single records.
     var deadLettersMax: Int
@@ -37,12 +36,8 @@ struct WriterSettings: Sendable {
     var deadLetterFolder: String?
     /// The maximum size of the stream of dead letters, if the writer makes it.
     var deadLetterBytes: Int64
-    /// How long rows are kept, by table.
-    var retention: RetentionPlan
     /// When committed positions count as durable, so that the tape may be purged before them.
     var durability = DurabilityRule.commit
-    /// The bytes that the database may take on its disk, for alerts; `nil` when not configured.
-    var databaseBytes: Int?
     /// The tables that are written (WRITER_SINKS).
     var sinks = SinkCatalogue()
 
@@ -71,116 +66,97 @@ struct WriterSettings: Sendable {
         var skippedWaitNanoseconds: Int64 { max(waitNanoseconds, 1_000_000_000) }
     }
 
-    static let keys: [ConfigurationKey] =
-        ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
-        + ConfigurationKey.postgres
-        + ConfigurationKey.postgresMigrator + ConfigurationKey.valkey
-        + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
-        + [
-            ConfigurationKey(
-                "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
-                "Workers, each with its share of the partitions and a connection of its own."),
-            ConfigurationKey(
-                "WRITER_LATENCY", .choice(BatchWait.Aim.allCases.map(\.rawValue)),
-                default: BatchWait.Aim.frugal.rawValue, group: "Writer",
-                "Rows wait 70ms for others (frugal), or transactions are 15ms apart (quick)."),
-            ConfigurationKey(
-                "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "5000",
-                group: "Writer",
-                "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
-            ConfigurationKey(
-                "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
-                default: "250ms", group: "Writer",
-                "How long fewer rows wait at most; while the database is fast: WRITER_LATENCY."),
-            ConfigurationKey(
-                "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "40000", group: "Writer",
-                "Rows that wait for the workers at most, shared out evenly among them."),
-            ConfigurationKey(
-                "WRITER_QUEUE_BYTES", .byteCount(65_536...1_073_741_824), default: "8MiB",
-                group: "Writer", "Bytes that wait for the workers at most."),
-            ConfigurationKey(
-                "WRITER_OVERFLOW", .choice(OverflowPolicy.allCases.map(\.rawValue)),
-                default: "block", group: "Writer",
-                "Without room in the queue: leave it on the tape, drop the rows, or end."),
-            ConfigurationKey(
-                "WRITER_QUEUE_HIGH", .integer(2...100), default: "\(RowMarks().highPercent)",
-                group: "Writer",
-                "Percent of the queue from which on its readers are held."),
-            ConfigurationKey(
-                "WRITER_QUEUE_LOW", .integer(1...99), default: "\(RowMarks().lowPercent)",
-                group: "Writer",
-                "Percent of the queue at which they read again; below the high mark."),
-            ConfigurationKey(
-                "WRITER_RETRY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
-                default: "2s", group: "Writer",
-                "Longest wait before a worker tries a failed batch again; begins with 100 ms."),
-            ConfigurationKey(
-                "WRITER_BREAKER_FAILURES", .integer(1...1_000),
-                default: "\(CircuitBreaker.Settings().failuresMax)", group: "Writer",
-                "Failures in a row after which nothing is asked of the database for a while."),
-            ConfigurationKey(
-                "WRITER_BREAKER_MAX", .duration(.milliseconds(200)...Duration.seconds(3_600)),
-                default: "5s", group: "Writer",
-                "Longest such while; begins with 200 ms and doubles with each failed probe."),
-            ConfigurationKey(
-                "WRITER_DEAD_LETTERS", .text, group: "Writer",
-                "Folder for dead letters while NATS takes none; empty: the writer waits for NATS."),
-            ConfigurationKey(
-                "WRITER_DEAD_LETTERS_MAX", .integer(1...WriterSettings.batchRowsMax),
-                default: "1000", group: "Writer",
-                "Rows of one batch that may be set aside; with more of them nothing is written."),
-            ConfigurationKey(
-                "WRITER_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
-                group: "Writer",
-                "Bytes that the stream of dead letters holds at most, if it is made here."),
-            ConfigurationKey(
-                "WRITER_SINKS", .list, default: WriterSettings.sinkNames.joined(separator: ","),
-                group: "Writer",
-                "Tables that are written, separated by commas; ticks of others are skipped."),
-            ConfigurationKey(
-                "WRITER_MIGRATIONS", .text, default: "deploy/postgres", group: "Writer",
-                "Folder of the schema's migrations; only 'store-writer migrate' reads it."),
-            ConfigurationKey(
-                "WRITER_RETENTION", .list, group: "Writer",
-                "How long rows are kept, as trades=30d,bars=9d,bars.1s=7d; others for ever."),
-            ConfigurationKey(
-                "WRITER_COMPRESS_AFTER", .duration(.zero...Duration.seconds(3_650 * 86_400)),
-                default: "7d", group: "Writer",
-                "Age of rows that 'store-writer migrate' has TimescaleDB (Community) compress."),
-            ConfigurationKey(
-                "WRITER_PURGE_AFTER", .durationOr(["commit", "standby"], DurabilityRule.margins),
-                default: "commit", group: "Writer",
-                "When the tape may be purged of what is stored: commit, standby or after a time."),
-            ConfigurationKey(
-                "WRITER_DATABASE_BYTES", .byteCount(0...Int.max), default: "0", group: "Writer",
-                "Bytes that the database may take on its disk: alerts tell before. 0: unknown."),
-            ConfigurationKey(
-                "WRITER_DATABASE_DURABLE", .flag, default: "true", group: "Writer",
-                "Whether commits are promised to survive a crash; an alert watches that."
-            ),
-            ConfigurationKey(
-                "WRITER_BACKUPS", .choice(["unknown", "noted", "cloudnative-pg"]),
-                default: "unknown", group: "Writer",
-                "Whose backups an alert waits for: cloudnative-pg, noted ones; unknown: none."
-            ),
-            ConfigurationKey(
-                "WRITER_DAILY_BARS", .flag, default: "false", group: "Writer",
-                "Whether 'store-writer migrate' makes the view bars_daily (Community)."),
-            ConfigurationKey(
-                "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
-                "Keep the latest quote, trade, bars and book of each symbol in Valkey."),
-            ConfigurationKey(
-                "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
-                "Symbols in memory, one for each source; beyond it those without news give way."),
-            ConfigurationKey(
-                "WRITER_HOT_TTL", .duration(.seconds(10)...Duration.seconds(7 * 86_400)),
-                default: "36h", group: "Writer",
-                "Time after which a key of the hot state without new values expires."),
-            ConfigurationKey(
-                "WRITER_HOT_STALE_AFTER", .duration(.seconds(1)...Duration.seconds(7 * 86_400)),
-                default: "5m", group: "Writer",
-                "Age from which its readers take a value as stale: the field stale_after."),
-        ]
+    static func keys(_ kinds: [StoreKind]) -> [ConfigurationKey] {
+        let others =
+            ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.membership
+            + kinds.flatMap(\.keys) + ConfigurationKey.valkey
+            + ConfigurationKey.operations(port: 8_502) + ConfigurationKey.logging
+        let kind = ConfigurationKey(
+            "STORE_KIND", .choice(kinds.map(\.name)), default: StoreKind.postgres.name,
+            group: "Writer", "Kind of the store; another program may have kinds of its own.")
+        return others + [kind] + own
+    }
+
+    private static let own: [ConfigurationKey] = [
+        ConfigurationKey(
+            "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
+            "Workers, each with its share of the partitions and a connection of its own."),
+        ConfigurationKey(
+            "WRITER_LATENCY", .choice(BatchWait.Aim.allCases.map(\.rawValue)),
+            default: BatchWait.Aim.frugal.rawValue, group: "Writer",
+            "Rows wait 70ms for others (frugal), or transactions are 15ms apart (quick)."),
+        ConfigurationKey(
+            "WRITER_BATCH_ROWS", .integer(1...WriterSettings.batchRowsMax), default: "5000",
+            group: "Writer",
+            "Rows that wait before a worker writes; when it is behind, it takes up to 20,000."),
+        ConfigurationKey(
+            "WRITER_BATCH_WAIT", .duration(.milliseconds(1)...Duration.seconds(60)),
+            default: "250ms", group: "Writer",
+            "How long fewer rows wait at most; while the database is fast: WRITER_LATENCY."),
+        ConfigurationKey(
+            "WRITER_QUEUE_ROWS", .integer(1...1_000_000), default: "40000", group: "Writer",
+            "Rows that wait for the workers at most, shared out evenly among them."),
+        ConfigurationKey(
+            "WRITER_QUEUE_BYTES", .byteCount(65_536...1_073_741_824), default: "8MiB",
+            group: "Writer", "Bytes that wait for the workers at most."),
+        ConfigurationKey(
+            "WRITER_OVERFLOW", .choice(OverflowPolicy.allCases.map(\.rawValue)),
+            default: "block", group: "Writer",
+            "Without room in the queue: leave it on the tape, drop the rows, or end."),
+        ConfigurationKey(
+            "WRITER_QUEUE_HIGH", .integer(2...100), default: "\(RowMarks().highPercent)",
+            group: "Writer",
+            "Percent of the queue from which on its readers are held."),
+        ConfigurationKey(
+            "WRITER_QUEUE_LOW", .integer(1...99), default: "\(RowMarks().lowPercent)",
+            group: "Writer",
+            "Percent of the queue at which they read again; below the high mark."),
+        ConfigurationKey(
+            "WRITER_RETRY_MAX", .duration(.milliseconds(100)...Duration.seconds(60)),
+            default: "2s", group: "Writer",
+            "Longest wait before a worker tries a failed batch again; begins with 100 ms."),
+        ConfigurationKey(
+            "WRITER_BREAKER_FAILURES", .integer(1...1_000),
+            default: "\(CircuitBreaker.Settings().failuresMax)", group: "Writer",
+            "Failures in a row after which nothing is asked of the database for a while."),
+        ConfigurationKey(
+            "WRITER_BREAKER_MAX", .duration(.milliseconds(200)...Duration.seconds(3_600)),
+            default: "5s", group: "Writer",
+            "Longest such while; begins with 200 ms and doubles with each failed probe."),
+        ConfigurationKey(
+            "WRITER_DEAD_LETTERS", .text, group: "Writer",
+            "Folder for dead letters while NATS takes none; empty: the writer waits for NATS."),
+        ConfigurationKey(
+            "WRITER_DEAD_LETTERS_MAX", .integer(1...WriterSettings.batchRowsMax),
+            default: "1000", group: "Writer",
+            "Rows of one batch that may be set aside; with more of them nothing is written."),
+        ConfigurationKey(
+            "WRITER_DEAD_LETTERS_BYTES", .byteCount(1_048_576...Int.max), default: "64MiB",
+            group: "Writer",
+            "Bytes that the stream of dead letters holds at most, if it is made here."),
+        ConfigurationKey(
+            "WRITER_SINKS", .list, default: WriterSettings.sinkNames.joined(separator: ","),
+            group: "Writer",
+            "Tables that are written, separated by commas; ticks of others are skipped."),
+        ConfigurationKey(
+            "WRITER_PURGE_AFTER", .durationOr(["commit", "standby"], DurabilityRule.margins),
+            default: "commit", group: "Writer",
+            "When the tape may be purged of what is stored: commit, standby or after a time."),
+        ConfigurationKey(
+            "WRITER_HOT_STATE", .flag, default: "true", group: "Writer",
+            "Keep the latest quote, trade, bars and book of each symbol in Valkey."),
+        ConfigurationKey(
+            "WRITER_HOT_SYMBOLS", .integer(16...1_048_576), default: "65536", group: "Writer",
+            "Symbols in memory, one for each source; beyond it those without news give way."),
+        ConfigurationKey(
+            "WRITER_HOT_TTL", .duration(.seconds(10)...Duration.seconds(7 * 86_400)),
+            default: "36h", group: "Writer",
+            "Time after which a key of the hot state without new values expires."),
+        ConfigurationKey(
+            "WRITER_HOT_STALE_AFTER", .duration(.seconds(1)...Duration.seconds(7 * 86_400)),
+            default: "5m", group: "Writer",
+            "Age from which its readers take a value as stale: the field stale_after."),
+    ]
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
 
@@ -210,19 +186,6 @@ struct WriterSettings: Sendable {
         return "WRITER_QUEUE_LOW is \(low), which is not below WRITER_QUEUE_HIGH, \(high)"
     }
 
-    /// Refuses an unusable list of the database's hosts at the start, with the reason.
-    static let hostsRule = ConfigurationRule.of(reads: ["POSTGRES_HOST", "POSTGRES_PORT"]) {
-        _ = try hosts($0)
-    }
-
-    private static func hosts(
-        _ configuration: Configuration
-    ) throws(PostgresHost.Refusal) -> [PostgresHost] {
-        try PostgresHost.list(
-            configuration.text("POSTGRES_HOST"),
-            port: UInt16(clamping: configuration.integer("POSTGRES_PORT")))
-    }
-
     /// Refuses an unusable host of Valkey at the start, with the reason.
     static let valkeyRule = ConfigurationRule.of(reads: ["VALKEY_HOST"]) {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
@@ -233,7 +196,9 @@ struct WriterSettings: Sendable {
         stride(from: number, to: partitions, by: threads).map { Partition($0) }
     }
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, _ kinds: [StoreKind] = StoreKind.ofThisProgram) {
+        let named = configuration.text("STORE_KIND")
+        kind = kinds.first { $0.name == named } ?? .postgres
         partitions = configuration.integer("MDS_PARTITIONS")
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batches = Batches(
@@ -253,7 +218,6 @@ struct WriterSettings: Sendable {
                 failuresMax: configuration.integer("WRITER_BREAKER_FAILURES"),
                 waitMax: configuration.duration("WRITER_BREAKER_MAX")))
         durability = Self.durability(configuration)
-        namespace = configuration.text("MDS_NAMESPACE")
         deadLettersMax = configuration.integer("WRITER_DEAD_LETTERS_MAX")
         deadLetterFolder = configuration.optionalText("WRITER_DEAD_LETTERS").flatMap {
             $0.isEmpty ? nil : $0
@@ -261,17 +225,6 @@ struct WriterSettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         sinks = SinkCatalogue(
             Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
-        retention = RetentionPlan.configured(configuration)
-        let databaseRoom = configuration.integer("WRITER_DATABASE_BYTES")
-        databaseBytes = databaseRoom > 0 ? databaseRoom : nil
-        postgres = Self.database(configuration)
-        // The server stages and sorts bars in memory: a batch has up to 8 MiB of packets. A late
-        // row for a compressed day makes TimescaleDB unpack the rows around it; 0 sets no limit to
-        // their number. Without TimescaleDB the last setting has no effect.
-        postgres.settings = [
-            ("search_path", namespace), ("work_mem", "32MB"), ("temp_buffers", "16MB"),
-            ("timescaledb.max_tuples_decompressed_per_dml_transaction", "0"),
-        ]
         if configuration.flag("WRITER_HOT_STATE") {
             hotState = HotStateKeeper.Settings(
                 ValkeyConfiguration(
@@ -290,24 +243,5 @@ struct WriterSettings: Sendable {
         case .duration(let margin): .margin(nanoseconds: margin.clampedNanoseconds)
         case .word(let word): word == "standby" ? .standby : .commit
         }
-    }
-
-    /// Returns the database's settings for the service's own user.
-    static func database(_ configuration: Configuration) -> PostgresConfiguration {
-        let hosts: [PostgresHost]
-        do throws(PostgresHost.Refusal) {
-            hosts = try Self.hosts(configuration)
-        } catch {
-            preconditionFailure("the rule has refused this before: \(error)")
-        }
-        var postgres = PostgresConfiguration(
-            hosts: hosts, database: configuration.text("POSTGRES_DB"),
-            user: configuration.text("POSTGRES_USER"),
-            password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
-        let mode = configuration.text("POSTGRES_SSLMODE")
-        postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
-        postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")
-        postgres.applicationName = configuration.service
-        return postgres
     }
 }

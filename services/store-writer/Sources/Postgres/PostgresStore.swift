@@ -2,16 +2,32 @@ import HotState
 import ServiceRuntime
 import TapeTransport
 
+extension StoreKind {
+    static let postgres = StoreKind(
+        name: "postgres", keys: PostgresSettings.keys, rules: PostgresSettings.rules,
+        migrate: { try MigrateCommand(context: $0).run() },
+        make: { PostgresStore($0) })
+}
+
 /// A PostgreSQL database as the store, with TimescaleDB or without.
 struct PostgresStore: Store {
-    let settings: WriterSettings
+    let writer: WriterSettings
+    let settings: PostgresSettings
     let context: ServiceContext
     let letters: DeadLetterOutput
     /// Decides which of several servers is used.
     let fence: ServerFence
 
+    init(_ parts: StoreKind.Context) {
+        writer = parts.settings
+        settings = PostgresSettings(parts.service.configuration)
+        context = parts.service
+        letters = parts.letters
+        fence = ServerFence(parts.client, parts.service.telemetry)
+    }
+
     func session(owner: String, beat: ThreadBeat) -> any StoreSession {
-        PostgresSession(settings, owner: owner, letters: letters, fence: fence, beat: beat)
+        PostgresSession(self, owner: owner, beat: beat)
     }
 
     func startUpkeep(_ threads: inout [ServiceThread]) throws {
@@ -20,6 +36,6 @@ struct PostgresStore: Store {
     }
 
     func startFilling(_ hot: HotOutput, life: Duration) throws -> ServiceThread? {
-        try HotFiller.start(settings, hot, life: life, context: context)
+        try HotFiller.start(self, hot, life: life)
     }
 }

@@ -16,9 +16,9 @@ struct ServerWatch {
     private let context: ServiceContext
 
     static func start(
-        _ settings: WriterSettings, _ fence: ServerFence, context: ServiceContext
+        _ settings: PostgresSettings, _ fence: ServerFence, context: ServiceContext
     ) throws(ServiceError) -> ServiceThread {
-        var postgres = settings.postgres
+        var postgres = settings.connection
         postgres.applicationName += " watch"
         let watch = ServerWatch(postgres: postgres, fence: fence, context: context)
         return try ServiceThread(name: "server-watch") { watch.run() }

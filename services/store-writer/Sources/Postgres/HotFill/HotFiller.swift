@@ -38,7 +38,7 @@ final class HotFiller {
     private static let connectTimeout = Duration.seconds(5)
     private static let statementTimeout = Duration.seconds(20)
 
-    private let settings: WriterSettings
+    private let store: PostgresStore
     private let hot: HotOutput
     private let context: ServiceContext
     private let beat: ThreadBeat
@@ -64,10 +64,10 @@ final class HotFiller {
     }
 
     private init(
-        _ settings: WriterSettings, _ hot: HotOutput, life: Duration, context: ServiceContext,
-        retryFirst: Duration
+        _ store: PostgresStore, _ hot: HotOutput, life: Duration, retryFirst: Duration
     ) {
-        self.settings = settings
+        let context = store.context
+        self.store = store
         self.hot = hot
         self.context = context
         self.life = life.clampedNanoseconds
@@ -77,11 +77,11 @@ final class HotFiller {
     }
 
     static func start(
-        _ settings: WriterSettings, _ hot: HotOutput, life: Duration, context: ServiceContext,
+        _ store: PostgresStore, _ hot: HotOutput, life: Duration,
         retryFirst: Duration = HotFiller.retryFirst
     ) throws(ServiceError) -> ServiceThread {
         try ServiceThread(name: "hot-fill") {
-            HotFiller(settings, hot, life: life, context: context, retryFirst: retryFirst).run()
+            HotFiller(store, hot, life: life, retryFirst: retryFirst).run()
         }
     }
 
@@ -147,12 +147,12 @@ final class HotFiller {
         }
         let own = known.filter { text in
             Symbol(text).map {
-                present.contains(Partition(of: $0, count: settings.partitions).number)
+                present.contains(Partition(of: $0, count: store.writer.partitions).number)
             } ?? false
         }
         if progress.rows == 0 { progress.rows = try rowsPerSymbol(on: database) }
         for table in HotFillTable.allCases
-        where !own.isEmpty && settings.sinks.sinks.contains(where: { $0.name == table.sink }) {
+        where !own.isEmpty && store.writer.sinks.sinks.contains(where: { $0.name == table.sink }) {
             try read(table, own, on: database, &progress)
         }
         // Only now: after a failure the step is done again.
@@ -162,7 +162,7 @@ final class HotFiller {
 
     private func connected() throws(PostgresError) -> PostgresConnection {
         if let session, session.isUsable { return session }
-        var postgres = settings.postgres
+        var postgres = store.settings.connection
         postgres.applicationName += " hot state"
         postgres.statementTimeout = Self.statementTimeout
         // The planner underestimates symbols with many rows. Then it would read all of them and

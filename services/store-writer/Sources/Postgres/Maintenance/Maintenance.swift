@@ -55,10 +55,10 @@ final class Maintenance {
     }
 
     init(
-        _ settings: WriterSettings, _ fence: ServerFence, context: ServiceContext,
+        _ settings: PostgresSettings, _ fence: ServerFence, context: ServiceContext,
         report: DatabaseReport, pace: Pace = Pace()
     ) {
-        var postgres = settings.postgres
+        var postgres = settings.connection
         postgres.applicationName += " maintenance"
         postgres.statementTimeout = StoreKeeping.dropTimeout
         self.postgres = postgres
@@ -94,7 +94,7 @@ final class Maintenance {
     /// Starts the thread. A stopping process does not wait long for it: dropping a day may take
     /// minutes, and the server rolls it back when the process has ended.
     static func start(
-        _ settings: WriterSettings, _ fence: ServerFence, context: ServiceContext
+        _ settings: PostgresSettings, _ fence: ServerFence, context: ServiceContext
     ) throws(ServiceError) -> ServiceThread {
         let report = DatabaseReport(retention: settings.retention)
         context.operations.addStatusSection("database") { report.write(into: &$0) }

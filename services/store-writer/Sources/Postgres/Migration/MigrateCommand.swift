@@ -18,7 +18,7 @@ struct MigrateCommand {
             throw SettingsError("MDS_NAMESPACE: \(namespace) cannot be the name of a schema")
         }
         let folder = try MigrationFolder(path: configuration.text("WRITER_MIGRATIONS"))
-        var database = WriterSettings.database(configuration)
+        var database = PostgresSettings.database(configuration)
         let runtimeRole = database.user
         database.user = configuration.optionalText("POSTGRES_MIGRATOR_USER") ?? database.user
         database.password =

@@ -11,13 +11,10 @@ final class PostgresSession: StoreSession {
     /// Our own deadline for each statement and each COPY.
     static let statementTimeout = Duration.seconds(30)
 
-    private let settings: WriterSettings
+    private let store: PostgresStore
     /// The name under which the worker claims positions.
     let owner: String
-    let letters: DeadLetterOutput
     private let beat: ThreadBeat
-    /// Decides which server is used.
-    private let fence: ServerFence
     /// The server of the session; `nil` when it does not say what it is.
     private var server: ServerIdentity?
     /// Whether the last COMMIT of the session waited for a synchronous standby; false where that is
@@ -33,19 +30,16 @@ final class PostgresSession: StoreSession {
     /// The tables of the series that this session knows.
     var series = SeriesTables()
 
-    init(
-        _ settings: WriterSettings, owner: String, letters: DeadLetterOutput, fence: ServerFence,
-        beat: ThreadBeat
-    ) {
-        self.beat = beat
-        self.fence = fence
-        self.settings = settings
+    init(_ store: PostgresStore, owner: String, beat: ThreadBeat) {
+        self.store = store
         self.owner = owner
-        self.letters = letters
-        refusals = RefusalLimits(deadLettersMax: settings.deadLettersMax)
+        self.beat = beat
+        refusals = RefusalLimits(deadLettersMax: store.writer.deadLettersMax)
     }
 
-    var catalogue: SinkCatalogue { settings.sinks }
+    var catalogue: SinkCatalogue { store.writer.sinks }
+    private var fence: ServerFence { store.fence }
+    private var letters: DeadLetterOutput { store.letters }
     var isOpen: Bool { session?.isUsable ?? false }
 
     /// Throws when the server has ended the session, or was replaced by another one. The end must
@@ -85,12 +79,13 @@ final class PostgresSession: StoreSession {
         beat.beat(before: ThreadWatch.systemTime)
         var found: ServerIdentity?
         let opened = try PostgresConnection(
-            settings.postgres, timeout: Self.connectTimeout, onWait: { [beat] in beat.beat() }
+            store.settings.connection, timeout: Self.connectTimeout,
+            onWait: { [beat] in beat.beat() }
         ) { session throws(PostgresError) in
             found = try fence.admit(session)
         }
-        try SchemaCheck(opened, timeout: Self.statementTimeout).run(settings.sinks.sinks)
-        for case let merge? in settings.sinks.sinks.map(\.merge) {
+        try SchemaCheck(opened, timeout: Self.statementTimeout).run(catalogue.sinks)
+        for case let merge? in catalogue.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
         }
         session = opened
@@ -100,7 +95,7 @@ final class PostgresSession: StoreSession {
     /// Returns the session. Throws when there is none, or when its server was replaced.
     func required() throws(PostgresError) -> PostgresConnection {
         guard let session else {
-            throw .closed(operation: "write", peer: settings.postgres.peer)
+            throw .closed(operation: "write", peer: store.settings.connection.peer)
         }
         try fence.check(server, peer: session.peer)
         return session
@@ -198,7 +193,7 @@ final class PostgresSession: StoreSession {
             return CopiedBatch(
                 work: try BatchSalvage(
                     database: database, catalogue: catalogue, timeout: Self.statementTimeout,
-                    madeTables: madeTables, refusedMax: settings.deadLettersMax
+                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax
                 ).write(batch))
         }
         let transaction = PostgresTransaction(
@@ -239,7 +234,7 @@ final class PostgresSession: StoreSession {
     /// Asks the server, after a COMMIT, whether COMMITs wait until a standby has flushed them. Two
     /// such answers, before and after a COMMIT, say that it did.
     private func askForStandby(_ database: PostgresConnection) throws(PostgresError) {
-        guard settings.durability == .standby else { return }
+        guard store.writer.durability == .standby else { return }
         let answer = try database.execute(
             """
             SELECT current_setting('synchronous_standby_names') <> ''

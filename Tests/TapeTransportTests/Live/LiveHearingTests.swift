@@ -99,7 +99,7 @@ struct LiveHearingTests {
                 hearing.answered(number, fromNobody: true)
             }
         }
-        #expect(questions <= seconds * 1_000 + 250)
+        #expect(questions <= seconds * 1_000 + 150)
         #expect(asked.count == count)
         #expect(hearing.heard == 0)
     }

@@ -10,7 +10,7 @@ import Primitives
 /// The live thread owns it. It has no clock: the caller says what time it is.
 struct LiveHearing {
     /// The length of a round, unless there are too many subjects to ask all of them in it.
-    static let roundMin = Duration.milliseconds(250)
+    static let roundMin = Duration.milliseconds(150)
     /// The least time between two questions, on average: at most 1,000 are sent a second.
     static let questionTime: Int64 = 1_000_000
     /// A question that is this old gets no answer any more.

@@ -13,8 +13,10 @@ final class LiveLoop {
     private static let packetsPerTurn = 64
     private static let waitMax = Duration.milliseconds(250)
     /// The pause between two turns, unless more packets wait. What comes within it is written
-    /// together, because each write costs as much as encoding many messages.
+    /// together, because each write costs as much as encoding many messages. While nobody hears
+    /// anything, there are only questions, which wait longer: with a round, 250 ms at most.
     private static let gatherTime = Duration.milliseconds(20)
+    private static let gatherTimeUnheard = Duration.milliseconds(50)
     private static let retryFirst = Duration.milliseconds(100)
     private static let retryMax = Duration.seconds(5)
 
@@ -85,10 +87,16 @@ final class LiveLoop {
             noticeRefusals()
             if queue.isClosed, packets.isEmpty { break }
             if !packets.isEmpty, packets.count < Self.packetsPerTurn {
-                queue.gather(for: Self.gatherTime)
+                queue.gather(for: gatherTime(after: packets))
             }
         }
         close()
+    }
+
+    /// Ticks of nodes do not wait long: there is room for few, and partitions may wait for it.
+    private func gatherTime(after packets: [LiveQueue.Packet]) -> Duration {
+        encoder.hearing.heard == 0 && !packets.contains { $0.nodeTicks > 0 }
+            ? Self.gatherTimeUnheard : Self.gatherTime
     }
 
     // MARK: the link

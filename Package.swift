@@ -311,6 +311,7 @@ let suites: [Tests] = [
     serverTests(
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
+    tests(of: "StoreIntents", uses: codec, isLong: true),
     tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
@@ -522,6 +523,8 @@ let package = Package(
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
         library("StoreSinks", in: "Stores", uses: ["PostgresClient"] + codec),
+        // What is inserted next into a store without transactions.
+        library("StoreIntents", in: "Stores", uses: codec),
         // What the tool and the cockpit say of stored bars and their versions.
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
         // What the tool and the cockpit say of records that were refused.

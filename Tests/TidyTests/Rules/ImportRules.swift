@@ -33,7 +33,7 @@ private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
     "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "MassiveEngine",
-    "PolledEngine",
+    "PolledEngine", "StoreIntents",
     "BinanceSimulator", "AlpacaSimulator", "MassiveSimulator", "PolledSimulator", "VenueWeb",
 ]
 

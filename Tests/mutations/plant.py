@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants one fault after another in a copy of the sources and runs the simulations on each.
 
-    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|fills|worker|members|lanes] [NAME...]
+    Tests/mutations/plant.py [--scratch FOLDER] [--only bars|broker|fills|worker|members|lanes|intents] [NAME...]
     Tests/mutations/plant.py --list [--only ...]      the names of the faults, with their files
     Tests/mutations/plant.py --check [--only ...]     only says which faults do not fit their source
 
@@ -25,6 +25,7 @@ WORKER = "services/operator-worker/Sources/"
 ENGINE = "Sources/Providers/IBEngine/"
 MEMBER = "Sources/Model/Membership/"
 PROTOCOL = "Sources/Tape/TapeProtocol/"
+INTENTS = "Sources/Stores/StoreIntents/IntentMachine.swift"
 KIT = "Sources/Providers/EngineKit/"
 
 # Name, file, the original text (which occurs once), and its replacement.
@@ -282,6 +283,39 @@ LANE_FAULTS = [
      "let next = max(nextOrdinal, standing, ordinalFloor)", "let next = max(standing, ordinalFloor)"),
 ]
 
+# The same for stores without transactions.
+INTENT_FAULTS = [
+    ("the position is written with the intent", INTENTS, "            record.intent = next\n",
+     "            record.intent = next\n            record.position = next.end(after: record.position)\n"),
+    ("a record is written that another owner changed", INTENTS,
+     "guard revision == self.revision, found == record else {",
+     "self.revision = revision\n        guard phase != .claiming else {"),
+    ("a claim forgets the declared batch", INTENTS, "claimed.instance = tenure.instance\n",
+     "claimed.instance = tenure.instance\n        claimed.intent = nil\n"),
+    ("a declared batch is cut again by the settings", INTENTS,
+     "            if let intent = record.intent {\n                return order(.remake",
+     "            record.intent = nil\n            if let intent = record.intent {\n"
+     "                return order(.remake"),
+    ("a token has the owner's epoch", INTENTS, "intent.token(in: tenure.name)",
+     "intent.token(in: tenure.name + String(tenure.epoch))"),
+    ("a declared batch is taken for stored", INTENTS,
+     "            insert(declared, isRepeat: true, into: &effects)",
+     "            inserted(declared, into: &effects)"),
+    ("a batch that differs is inserted", INTENTS, "guard made == declared else {",
+     "guard made.rows > 0 else {"),
+    ("a repeat does not ask the store", INTENTS, "isRepeat: isRepeat, until: until",
+     "isRepeat: false, until: until"),
+    ("an insert's time counts from the answer", INTENTS,
+     "let until = provenAt + Self.insertNanosecondsMax",
+     "let until = now + Self.insertNanosecondsMax"),
+    ("an insert is repeated without the record", INTENTS,
+     "case (.unsettled, .insert): orderLater(.read)",
+     "case (.unsettled, .insert(let intent, _)): insert(intent, isRepeat: true, into: &effects)"),
+    ("a store that a successor filled is taken for one that is ahead", INTENTS,
+     "        doubt = outcome\n        order(.read, into: &effects)",
+     "        end(outcome, into: &effects)"),
+]
+
 # The faults of a plan, the test target that runs on them, and its suites: those that are pure or
 # need only a NATS server to publish to.
 PLANS = {
@@ -293,6 +327,7 @@ PLANS = {
                "|PartitionRepairTests|RefusedRepairTests"),
     "members": (MEMBER_FAULTS, "MembershipTests", "MembershipTests"),
     "lanes": (LANE_FAULTS, "TapeProtocolTests", "TapeProtocolTests"),
+    "intents": (INTENT_FAULTS, "StoreIntentsTests", "StoreIntentsTests"),
 }
 # Of these plans an invariant has to be the finder.
 INVARIANT = "the invariant"

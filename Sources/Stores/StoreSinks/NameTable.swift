@@ -30,7 +30,7 @@ struct NameTable: Sendable {
     }
 }
 
-extension BinaryCopyWriter {
+extension RowWriter where Self: ~Copyable {
     /// Writes the name of a raw number.
     mutating func name(_ raw: UInt8, of table: NameTable) { shared(table[raw], of: table.fields) }
 }

@@ -65,16 +65,18 @@ package struct Sink: Sendable {
     package let copy: String
     /// The merge of the staging table; `nil` when COPY adds rows to the table itself.
     package let merge: Merge?
-    /// Makes a row of a record.
+    /// Makes a row of a record, for a COPY.
     package let write: Write
+    /// Makes a row of a record, for any kind of store.
+    package let row: any TableRow.Type
     /// Returns the time that `write` puts into the column `ts`; for a table without that column,
     /// `nil` for all records.
     package let time: Time
 
-    init(
+    init<Row: TableRow>(
         _ name: SinkName, tables: [String]? = nil, input: PacketKind = .ticks,
         templates: [UInt16], copy: String, merge: Merge? = nil,
-        time: @escaping Time = Sink.eventTime, write: @escaping Write
+        time: @escaping Time = Sink.eventTime, row: Row.Type
     ) {
         self.name = name
         self.tables = tables ?? [name.rawValue]
@@ -83,19 +85,22 @@ package struct Sink: Sendable {
         self.copy = copy
         self.merge = merge
         self.time = time
-        self.write = write
+        self.row = row
+        write = { record, context, packet, ordinal, writer throws(PostgresError) in
+            try Row.write(record, context, packet, ordinal, &writer)
+        }
     }
 
     /// A sink whose COPY fills these columns of a table: the one of its name, or the one behind the
     /// view of its name.
-    init(
+    init<Row: TableRow>(
         _ name: SinkName, table: String? = nil, input: PacketKind = .ticks, templates: [UInt16],
-        columns: String, time: @escaping Time = Sink.eventTime, write: @escaping Write
+        columns: String, time: @escaping Time = Sink.eventTime, row: Row.Type
     ) {
         let table = table ?? name.rawValue
         self.init(
             name, tables: [table], input: input, templates: templates,
-            copy: Sink.copy(table, columns), time: time, write: write)
+            copy: Sink.copy(table, columns), time: time, row: row)
     }
 }
 

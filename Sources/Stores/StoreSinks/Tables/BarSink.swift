@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -16,10 +15,10 @@ extension Sink {
             statementsForUnique: BarTables.tables.map(BarTables.upsertOfUnique),
             statementsForEarlier: BarTables.tables.map(BarTables.keepEarlier), key: BarTables.key
         ),
-        time: BarTables.time, write: BarTables.write)
+        time: BarTables.time, row: BarTables.self)
 }
 
-enum BarTables {
+enum BarTables: TableRow {
     static let columnNames = """
         symbol, series, ts, number, open, high, low, close, volume, vwap, notional, trades, \
         excluded, excluded_condition, excluded_odd_lot, excluded_filter, excluded_undefined, \
@@ -139,10 +138,10 @@ enum BarTables {
         return bar.openTime
     }
 
-    @Sendable static func write(
-        _ record: Record, _ context: borrowing PacketContext, _: RawSpan, _ ordinal: UInt64,
-        _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .bar(let bar) = record, let symbol = context.definition(bar.symbol),
             let name = symbol.symbol, let series = context.seriesName(bar.series)
         else { return false }

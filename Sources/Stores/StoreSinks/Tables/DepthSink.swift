@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -10,8 +9,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, operation, side, position, price, size, market_maker, \
             book_flags, reason, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: DepthRow.self)
+}
+
+private enum DepthRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let header = message.tickHeader(in: packet),
             let symbol = context.definition(header.symbol)
         else { return false }
@@ -31,7 +36,7 @@ private let operations = NameTable(DepthOperation.self)
 private let sides = NameTable(BookSide.self)
 private let reasons = NameTable(DepthResetReason.self)
 
-private func values(_ update: DepthUpdate, _ row: inout BinaryCopyWriter) {
+private func values<Row: RowWriter & ~Copyable>(_ update: DepthUpdate, _ row: inout Row) {
     row.name(update.operation, of: operations)
     row.name(update.side, of: sides)
     row.int64(Int64(update.position))
@@ -46,7 +51,7 @@ private func values(_ update: DepthUpdate, _ row: inout BinaryCopyWriter) {
     row.null()
 }
 
-private func values(_ reset: DepthReset, _ row: inout BinaryCopyWriter) {
+private func values<Row: RowWriter & ~Copyable>(_ reset: DepthReset, _ row: inout Row) {
     row.text("reset")
     for _ in 0..<4 { row.null() }
     row.shortText(.empty)

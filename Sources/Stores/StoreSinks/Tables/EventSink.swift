@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -12,10 +11,10 @@ extension Sink {
         templates: [
             WireFormat.Template.subscriptionRecord, WireFormat.Template.repairRequest,
             WireFormat.Template.actionRecord,
-        ], copy: EventRow.copy, time: EventRow.time, write: EventRow.write)
+        ], copy: EventRow.copy, time: EventRow.time, row: EventRow.self)
 }
 
-private enum EventRow {
+private enum EventRow: TableRow {
     static let copy = Sink.copy(
         "events",
         """
@@ -30,10 +29,10 @@ private enum EventRow {
         return header(message, context, packet).eventTime
     }
 
-    @Sendable static func write(
+    static func write<Row: RowWriter & ~Copyable>(
         _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record else { return false }
         switch message.template {
         case WireFormat.Template.subscriptionRecord:
@@ -57,10 +56,10 @@ private enum EventRow {
 
     /// Writes a record of a kind that this version knows. Returns false when its symbol is not
     /// defined.
-    private static func known(
+    private static func known<Row: RowWriter & ~Copyable>(
         _ name: String, _ header: TickHeader, _ detail: JSONWriter, _ message: MessageBounds,
-        _ context: borrowing PacketContext, _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) -> Bool {
+        _ context: borrowing PacketContext, _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard let symbol = context.reference(header.symbol) else { return false }
         try row.row(columns: columns)
         row.tickHead(header.eventTime, symbol, context)
@@ -75,10 +74,10 @@ private enum EventRow {
 
     /// Writes a record of an unknown kind with its bytes. Its kind may have no tick header, or may
     /// mean another thing by its symbol: a symbol that is not defined is left out.
-    private static func unknown(
+    private static func unknown<Row: RowWriter & ~Copyable>(
         _ message: MessageBounds, _ context: borrowing PacketContext, _ packet: RawSpan,
-        _ ordinal: UInt64, _ row: inout BinaryCopyWriter
-    ) throws(PostgresError) {
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) {
         let header = header(message, context, packet)
         let symbol = context.reference(header.symbol) ?? context.nobody
         try row.row(columns: columns)

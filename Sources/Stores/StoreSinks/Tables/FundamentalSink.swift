@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -9,8 +8,14 @@ extension Sink {
         .fundamentals, templates: [WireFormat.Template.fundamentalPart],
         columns: """
             ts, event_time_ns, symbol, report, part, parts, document_bytes, content, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: FundamentalRow.self)
+}
+
+private enum FundamentalRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let part = message.fundamentalPart(in: packet),
             let symbol = context.reference(part.header.symbol)
         else { return false }

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -16,8 +15,14 @@ extension Sink {
             sink, input, partition, source, reason, detail, symbol, kind, from_time, from_time_ns, \
             to_time, to_time_ns, state, lost_first_ordinal, lost_last_ordinal, receive_time, \
             epoch, ordinal
-            """, time: Sink.untimed
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, time: Sink.untimed, row: GapRow.self)
+}
+
+private enum GapRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let gap = message.gapRecord(in: packet),
             let symbol = context.reference(gap.header.symbol)
         else { return false }
@@ -46,7 +51,7 @@ private let reasons = NameTable(GapReason.self)
 private let kinds = NameTable(DataKind.self)
 private let states = NameTable(GapState.self)
 
-extension BinaryCopyWriter {
+extension RowWriter where Self: ~Copyable {
     /// Writes an ordinal; NULL for 0, which means none.
     fileprivate mutating func ordinal(_ ordinal: UInt64) {
         ordinal == 0 ? null() : int64(Int64(bitPattern: ordinal))

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -11,8 +10,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, name, unit, value, period_start, period_start_ns, \
             period_end, period_end_ns, revision, of_source, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: IndicatorRow.self)
+}
+
+private enum IndicatorRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record,
             let indicator = message.indicatorValue(in: packet),
             let symbol = context.reference(indicator.header.symbol)

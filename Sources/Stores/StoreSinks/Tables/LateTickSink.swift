@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -13,8 +12,14 @@ extension Sink {
             ts, event_time_ns, symbol, series, reason, kind, price, size, exchange, conditions, \
             ask_price, ask_size, open_time, open_time_ns, close_time, close_time_ns, of_source, \
             of_ordinal, action, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: LateTickRow.self)
+}
+
+private enum LateTickRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let late = message.lateTick(in: packet),
             let symbol = context.definition(late.header.symbol),
             let series = context.seriesName(late.series)

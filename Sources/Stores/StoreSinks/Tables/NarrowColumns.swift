@@ -1,11 +1,10 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
 // The columns of trade_rows and quote_rows, the two tables with by far the most rows. No value is
 // NULL but prices and sizes that are undefined, so nearly all rows have no bitmap of NULLs.
-extension BinaryCopyWriter {
+extension RowWriter where Self: ~Copyable {
     /// Writes the columns of `Sink.narrowHead`.
     @inline(__always)
     mutating func narrowHead(
@@ -33,7 +32,7 @@ extension BinaryCopyWriter {
         shared(symbol.provider, of: context.fields)
         shared(symbol.isByHand ? symbol.source : context.nobody.source, of: context.fields)
         unsigned(header.providerID)
-        shared(context.narrowOrigin, of: context.fields)
+        narrowOrigin(of: context)
         int64(Int64(bitPattern: ordinal))
     }
 
@@ -47,10 +46,10 @@ extension BinaryCopyWriter {
 }
 
 extension Sink {
-    /// The names of the columns that `BinaryCopyWriter.narrowHead` writes.
+    /// The names of the columns that `RowWriter.narrowHead` writes.
     static let narrowHead = "ts, ts_rest_ns, receive_time, receive_rest_ns, symbol"
 
-    /// The names of the columns that `BinaryCopyWriter.narrowTail` writes.
+    /// The names of the columns that `RowWriter.narrowTail` writes.
     static let narrowTail = """
         flags, time_resolution, provider, of_source, provider_id, source, partition, epoch, ordinal
         """

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -10,8 +9,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, kind, publisher, article, body, extra, bulletin_kind, \
             exchange, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: NewsRow.self)
+}
+
+private enum NewsRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let header = message.tickHeader(in: packet),
             let symbol = context.reference(header.symbol)
         else { return false }
@@ -29,7 +34,7 @@ extension Sink {
 
 private let kinds = NameTable(BulletinKind.self)
 
-private func values(_ headline: NewsHeadline, _ row: inout BinaryCopyWriter) {
+private func values<Row: RowWriter & ~Copyable>(_ headline: NewsHeadline, _ row: inout Row) {
     row.text("headline")
     row.text(headline.provider)
     row.text(headline.article)
@@ -39,7 +44,7 @@ private func values(_ headline: NewsHeadline, _ row: inout BinaryCopyWriter) {
     row.null()
 }
 
-private func values(_ bulletin: NewsBulletin, _ row: inout BinaryCopyWriter) {
+private func values<Row: RowWriter & ~Copyable>(_ bulletin: NewsBulletin, _ row: inout Row) {
     row.text("bulletin")
     row.null()
     row.null()

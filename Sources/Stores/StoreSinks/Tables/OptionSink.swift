@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -10,8 +9,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, computed_from, basis, implied_volatility, delta, gamma, \
             vega, theta, option_price, dividends, underlying_price, \(Sink.tail)
-            """
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, row: OptionRow.self)
+}
+
+private enum OptionRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record,
             let option = message.optionComputation(in: packet),
             let symbol = context.definition(option.header.symbol)

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -11,8 +10,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, made_of, open_time, open_time_ns, open, high, low, close, \
             vwap, volume, trades, bar_flags, provider_time_ns, \(Sink.tail)
-            """, time: closeTime
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, time: closeTime, row: ProviderBarRow.self)
+}
+
+private enum ProviderBarRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let bar = message.providerBar(in: packet),
             let symbol = context.definition(bar.header.symbol)
         else { return false }

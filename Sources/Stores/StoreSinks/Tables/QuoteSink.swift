@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -10,8 +9,14 @@ extension Sink {
         columns: """
             \(Sink.narrowHead), bid_price, bid_size, ask_price, ask_size, bid_exchange, \
             ask_exchange, \(Sink.narrowTail)
-            """
-    ) { record, context, _, ordinal, row throws(PostgresError) in
+            """, row: QuoteRow.self)
+}
+
+private enum QuoteRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .quote(let quote) = record,
             let symbol = context.definition(quote.header.symbol)
         else { return false }

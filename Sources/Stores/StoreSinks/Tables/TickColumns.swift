@@ -1,10 +1,9 @@
 import MarketModel
-import PostgresClient
 package import Primitives
 import TapeCodec
 
 // The columns that several tables have in common, and how a value of the tape becomes one.
-extension BinaryCopyWriter {
+extension RowWriter where Self: ~Copyable {
     /// Writes a price; NULL when it is undefined.
     @inline(__always)
     mutating func price(_ price: Price) {
@@ -50,7 +49,7 @@ extension BinaryCopyWriter {
         int16(Int16(header.resolution))
         timestamptz(header.receiveTime.storable)
         int64(header.receiveTime.nanoseconds)
-        shared(context.origin, of: context.fields)
+        origin(of: context)
         int64(Int64(bitPattern: ordinal))
     }
 

@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -11,8 +10,14 @@ extension Sink {
         columns: """
             ts, event_time_ns, symbol, of_source, of_ordinal, change, price, size, requester, \
             note, \(Sink.tail)
-            """, time: Sink.untimed
-    ) { record, context, packet, ordinal, row throws(PostgresError) in
+            """, time: Sink.untimed, row: TradeChangeRow.self)
+}
+
+private enum TradeChangeRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .other(let message) = record, let change = message.tradeChange(in: packet),
             let symbol = context.definition(change.header.symbol)
         else { return false }

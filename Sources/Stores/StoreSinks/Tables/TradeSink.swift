@@ -1,5 +1,4 @@
 import MarketModel
-import PostgresClient
 import Primitives
 import TapeCodec
 
@@ -10,8 +9,14 @@ extension Sink {
         .trades, table: "trade_rows", templates: [WireFormat.Template.trade],
         columns: """
             \(Sink.narrowHead), price, size, exchange, conditions, action, \(Sink.narrowTail)
-            """
-    ) { record, context, _, ordinal, row throws(PostgresError) in
+            """, row: TradeRow.self)
+}
+
+private enum TradeRow: TableRow {
+    static func write<Row: RowWriter & ~Copyable>(
+        _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+        _ ordinal: UInt64, _ row: inout Row
+    ) throws(Row.Failure) -> Bool {
         guard case .trade(let trade) = record,
             let symbol = context.definition(trade.header.symbol)
         else { return false }

@@ -160,11 +160,12 @@ struct HotBooksValkeyTests {
         var builder = HotFillBuilder(
             .ticks, Partition(0), HotOrder(streamCreated: Timestamp(nanoseconds: 5), sequence: 50),
             readAt: Timestamp(nanoseconds: 18), receivedAt: .at(0))
+        let source = try #require(SourceName("s"))
         // The last change of A is its fifth record; of B there were later ones; of C none is known.
         for (name, ordinal) in [("A", 5), ("B", 12), ("C", 13)] as [(String, UInt64)] {
             builder.add(
-                .depth(Sample.reset(0).header, ordinal: ordinal),
-                symbol: try #require(Symbol(name)), source: try #require(SourceName("s")))
+                .depth(Sample.reset(0).header), symbol: try #require(Symbol(name)), source: source,
+                at: HotFillPlace(lane: source, ordinal: ordinal))
         }
         let fills = builder.finish()
         for _ in 0..<2 {

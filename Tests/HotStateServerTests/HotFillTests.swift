@@ -179,6 +179,28 @@ struct HotFillValkeyTests {
         }
     }
 
+    @Test("each value says where it is on the tape, also one of another source's packet")
+    func places() throws {
+        var table = HotTable(symbolsMax: 16)
+        for fill in try fill([("A", 7), ("B", 8)], at: 10) { table.add(fill) }
+        var packet = try SamplePacket(source: "manual")
+        packet.firstOrdinal = 40
+        let own = try packet.symbol("C")
+        packet.quote(try packet.symbol("C", source: "s"), ask: 1)
+        packet.trade(own, 1)
+        packet.trade(try packet.symbol("C", source: "s"), 2)
+        packet.add(to: &table, sequence: 11)
+        try write(&table)
+        func place(_ key: String) throws -> String {
+            try server.cli("HMGET", "x:\(key)", "partition", "lane", "ordinal", "source")
+        }
+        #expect(try place("trade:A:s") == "0\ns\n101\ns")
+        #expect(try place("trade:B:s") == "0\ns\n102\ns")
+        #expect(try place("trade:C:s") == "0\nmanual\n42\ns")
+        #expect(try place("quote:C:s") == "0\nmanual\n40\ns")
+        #expect(try place("trade:C:manual") == "0\nmanual\n41\nmanual")
+    }
+
     @Test("what was filled is written again after a flush, with its mark")
     func flushed() throws {
         var table = HotTable(symbolsMax: 16)

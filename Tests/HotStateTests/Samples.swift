@@ -171,12 +171,14 @@ func fill(
         .ticks, Partition(0),
         HotOrder(streamCreated: Timestamp(nanoseconds: 5), sequence: sequence),
         readAt: Timestamp(nanoseconds: readAt), receivedAt: now)
-    for (symbol, price) in trades {
+    let source = try #require(SourceName("s"))
+    // The first one has the ordinal 101.
+    for (ordinal, (symbol, price)) in zip(101..., trades) {
         var trade = Sample.trade(0, price)
         trade.header.receiveTime = Timestamp(nanoseconds: received)
         builder.add(
-            .trade(trade), symbol: try #require(Symbol(symbol)),
-            source: try #require(SourceName("s")))
+            .trade(trade), symbol: try #require(Symbol(symbol)), source: source,
+            at: HotFillPlace(lane: source, ordinal: UInt64(ordinal)))
     }
     return builder.finish()
 }

@@ -154,15 +154,26 @@ struct HotFillRowTests {
     @Test("the last change of a book, and a row without its ordinal")
     func books() throws {
         guard
-            case .depth(let header, let ordinal)? = try HotFillRow(
-                columns: place + ["7", "8", "8", "99"]
+            case .depth(let header)? = try HotFillRow(
+                columns: place + ["7", "8", "8", "99", "s"]
             ).value(.books)
         else { throw Unexpected() }
-        #expect(ordinal == 99 && header.flags == .delayed && header.receiveTime == time(8))
+        #expect(header.flags == .delayed && header.receiveTime == time(8))
         for text in [nil, "-1", "x"] {
-            let value = try HotFillRow(columns: place + ["7", "8", "8", text]).value(.books)
+            let value = try HotFillRow(columns: place + ["7", "8", "8", text, "s"]).value(.books)
             #expect(value == nil)
         }
+    }
+
+    @Test("where a tick was on the tape; a bar's row does not say it")
+    func tapePlace() throws {
+        let columns = place + ["7", "8", "0", "1.5", "1", "", "99", "manual"]
+        let lane = try #require(SourceName("manual"))
+        #expect(
+            HotFillRow(columns: columns).tapePlace(.trades)
+                == HotFillPlace(lane: lane, ordinal: 99))
+        #expect(HotFillRow(columns: columns).tapePlace(.shortBars) == nil)
+        #expect(HotFillRow(columns: place + ["7", "NOT A SOURCE"]).tapePlace(.trades) == nil)
     }
 
     private struct Unexpected: Error {}

@@ -13,8 +13,21 @@ package struct HotFill: Sendable {
     /// When the database was read, by both clocks.
     let readAt: Timestamp
     let receivedAt: MonotonicTime
-    /// The ordinals of the changes of books in it, in their order.
-    var ordinals: [UInt64] = []
+    /// Where its records were on the tape, in their order.
+    var places: [HotFillPlace] = []
+}
+
+/// Where a record that was read from the database was on the tape.
+package struct HotFillPlace: Hashable, Sendable {
+    /// The source of its packet.
+    package var lane: SourceName
+    /// Its ordinal in that lane; 0 when unknown.
+    package var ordinal: UInt64
+
+    package init(lane: SourceName, ordinal: UInt64) {
+        self.lane = lane
+        self.ordinal = ordinal
+    }
 }
 
 /// Makes packets of values that were read from the database.
@@ -25,7 +38,7 @@ package struct HotFillBuilder {
     private let receivedAt: MonotonicTime
     private var fills: [HotFill] = []
     private var series: [SeriesName: UInt16] = [:]
-    private var ordinals: [UInt64] = []
+    private var places: [HotFillPlace] = []
 
     /// `order` is the database's position for `partition`, and both times are those of the reading.
     package init(
@@ -38,16 +51,20 @@ package struct HotFillBuilder {
         self.receivedAt = receivedAt
     }
 
-    /// Adds a value. Its record's index of a symbol, and of a series, is replaced.
+    /// Adds a value that was at `place` on the tape, if that is known. Its record's index of a
+    /// symbol, and of a series, is replaced.
     package mutating func add(
-        _ value: HotFillValue, symbol: Symbol, source: SourceName
+        _ value: HotFillValue, symbol: Symbol, source: SourceName, at place: HotFillPlace? = nil
     ) {
+        let place = place ?? HotFillPlace(lane: source, ordinal: 0)
         let number = builder.register(
             SymbolDefinition(symbol: symbol, provider: "", since: .undefined, source: source))
-        if append(value, of: number) { return }
-        seal()
-        let isIn = append(value, of: number)
-        precondition(isIn, "an empty packet has room for a value")
+        if !append(value, of: number) {
+            seal()
+            let isIn = append(value, of: number)
+            precondition(isIn, "an empty packet has room for a value")
+        }
+        places.append(place)
     }
 
     /// Returns all values that were added.
@@ -72,12 +89,10 @@ package struct HotFillBuilder {
         case .providerBar(var bar):
             bar.header.symbol = symbol
             return builder.append(bar)
-        case .depth(var header, let ordinal):
+        case .depth(var header):
             header.symbol = symbol
-            // Of the change only these are used.
-            guard builder.append(DepthReset(header: header, reason: .unknown)) else { return false }
-            ordinals.append(ordinal)
-            return true
+            // Of the change only the header and the ordinal are used.
+            return builder.append(DepthReset(header: header, reason: .unknown))
         }
     }
 
@@ -95,8 +110,8 @@ package struct HotFillBuilder {
         fills.append(
             HotFill(
                 packet: packet, order: order, readAt: readAt, receivedAt: receivedAt,
-                ordinals: ordinals))
-        ordinals = []
+                places: places))
+        places = []
     }
 }
 
@@ -106,8 +121,8 @@ package enum HotFillValue: Sendable {
     case quote(Quote)
     case bar(Bar, series: SeriesName)
     case providerBar(ProviderBar)
-    /// The last change of a book: its header and its ordinal. The rows are not read.
-    case depth(TickHeader, ordinal: UInt64)
+    /// The header of the last change of a book. The rows are not read.
+    case depth(TickHeader)
 
     /// The time at which its key's life began; undefined when unknown.
     package var time: Timestamp {
@@ -116,7 +131,7 @@ package enum HotFillValue: Sendable {
         case .quote(let quote): quote.header.receiveTime
         case .bar(let bar, _): bar.closeTime
         case .providerBar(let bar): bar.header.receiveTime
-        case .depth(let header, _): header.receiveTime
+        case .depth(let header): header.receiveTime
         }
     }
 }
@@ -128,6 +143,6 @@ extension HotTable {
             source: fill.packet.header.source, order: fill.order, receivedAt: fill.receivedAt,
             stored: fill.readAt)
         origin.isFilled = true
-        fill.packet.withBytes { add($0, origin, ordinals: fill.ordinals) }
+        fill.packet.withBytes { add($0, origin, places: fill.places) }
     }
 }

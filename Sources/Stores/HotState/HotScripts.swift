@@ -40,26 +40,30 @@ package enum HotScripts {
     /// Returns the names of the fields of a kind, in the order of their values in a call.
     static func fields(_ kind: HotKind) -> [String] {
         switch kind {
-        case .trade: ["price", "size", "exchange", "ts", "receive_ts", "delayed", "source"]
+        case .trade:
+            [
+                "price", "size", "exchange", "ts", "receive_ts", "partition", "ordinal", "lane",
+                "delayed", "source",
+            ]
         case .quote:
             [
                 "bid", "bid_size", "ask", "ask_size", "bid_exchange", "ask_exchange", "ts",
-                "receive_ts", "delayed", "source",
+                "receive_ts", "partition", "ordinal", "lane", "delayed", "source",
             ]
         case .bar:
             [
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
-                "partial", "delayed", "source",
+                "partial", "partition", "ordinal", "lane", "delayed", "source",
             ]
         case .providerBar:
             [
                 "open", "high", "low", "close", "volume", "vwap", "trades", "ts", "close_ts",
-                "receive_ts", "unfinished", "delayed", "source",
+                "receive_ts", "unfinished", "partition", "ordinal", "lane", "delayed", "source",
             ]
         case .indicator:
             [
                 "value", "unit", "period_start", "period_end", "revision", "ts", "receive_ts",
-                "delayed", "source",
+                "partition", "ordinal", "lane", "delayed", "source",
             ]
         case .book:
             [

@@ -29,9 +29,10 @@ extension HotTable {
     private mutating func fillBook(
         _ message: MessageBounds, _ packet: RawSpan, _ origin: HotOrigin
     ) {
-        guard let ordinal = nextFilledOrdinal(), let header = message.tickHeader(in: packet),
+        guard let header = message.tickHeader(in: packet),
             let (place, source) = book(header.symbol, packet)
         else { return }
+        let ordinal = origin.ordinal
         var origin = origin.of(header.receiveTime)
         origin.source = source
         books.fill(header, ordinal: ordinal, origin, at: place)

@@ -36,8 +36,8 @@ package struct HotTable {
     var name: [UInt8] = []
     /// Whether the current packet is of the database, and displaces no name.
     private(set) var isFill = false
-    /// Of a packet of the database: the ordinals of its changes of books, in their order.
-    private var filledOrdinals: ArraySlice<UInt64> = []
+    /// Of a packet of the database: where its records were on the tape, in their order.
+    private var filledPlaces: [HotFillPlace] = []
 
     /// A symbol that the current packet defines.
     struct Defined {
@@ -76,8 +76,12 @@ package struct HotTable {
         if !isFill { books.begin(packet, origin) }
         var origin = origin
         let packetSource = origin.source
+        origin.partition = packet.uint16(at: WireFormat.HeaderOffset.partition)
+        let firstOrdinal = packet.uint64(at: WireFormat.HeaderOffset.firstOrdinal)
         var cursor = RecordCursor()
         while let record = cursor.next(in: packet) {
+            origin.ordinal = firstOrdinal &+ UInt64(cursor.tickCount &- 1)
+            if isFill { origin.place(at: filledPlaces, cursor.tickCount) }
             switch record {
             case .trade(let trade):
                 // A correction or a cancellation is not the latest trade.
@@ -121,12 +125,9 @@ package struct HotTable {
         }
     }
 
-    /// Returns the ordinal of the next change of a book in a packet of the database.
-    mutating func nextFilledOrdinal() -> UInt64? { filledOrdinals.popFirst() }
-
-    /// Takes a packet of the database. `ordinals` are those of its changes of books.
-    mutating func add(_ packet: RawSpan, _ origin: HotOrigin, ordinals: [UInt64]) {
-        filledOrdinals = ordinals[...]
+    /// Takes a packet of the database, whose records were at `places` on the tape.
+    mutating func add(_ packet: RawSpan, _ origin: HotOrigin, places: [HotFillPlace]) {
+        filledPlaces = places
         add(packet, origin)
     }
 

@@ -38,6 +38,12 @@ package struct HotOrigin {
     var receivedAt: MonotonicTime
     /// When the stream stored the packet; undefined when unknown.
     var stored: Timestamp
+    /// The packet's source, in whose lane the record has its ordinal. It may be another one than
+    /// that of the record.
+    private(set) var lane: SourceName
+    var partition: UInt16 = 0
+    /// The record's ordinal in its lane; 0 when unknown.
+    var ordinal: UInt64 = 0
     /// Whether the values were read from the database (`HotFill`). Then `order` is the position
     /// that the database had, and both times are those of the reading.
     var isFilled = false
@@ -48,6 +54,14 @@ package struct HotOrigin {
         self.order = order
         self.receivedAt = receivedAt
         self.stored = stored
+        lane = source
+    }
+
+    /// Takes the place of the packet's record with this number, from 1, if it is known.
+    mutating func place(at places: [HotFillPlace], _ number: UInt32) {
+        guard number > 0, number <= places.count else { return }
+        lane = places[Int(number) - 1].lane
+        ordinal = places[Int(number) - 1].ordinal
     }
 
     /// Returns the origin of a value with this time, undefined when unknown. The life of a key with

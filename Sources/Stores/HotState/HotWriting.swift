@@ -174,6 +174,13 @@ extension ValkeyCommands {
         }
     }
 
+    /// Where the record is on the tape. Lane and ordinal are empty when they are not known.
+    fileprivate mutating func append(identity origin: HotOrigin) {
+        append(Int64(origin.partition))
+        append { if origin.ordinal > 0 { $0.append(digitsOf: origin.ordinal) } }
+        append { if origin.ordinal > 0 { $0.append(origin.lane) } }
+    }
+
     /// A source may be delayed as a whole, by its name, or by the flags of its records.
     fileprivate mutating func append(whetherDelayed source: SourceName, _ flags: TickFlags = []) {
         let isDelayed = source.isDelayed || flags.contains(.delayed)
@@ -191,6 +198,7 @@ extension ValkeyCommands {
         append(value.record.exchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
+        append(identity: value.origin)
         append(whetherDelayed: value.origin.source, value.record.header.flags)
         append(value.origin.source)
     }
@@ -204,6 +212,7 @@ extension ValkeyCommands {
         append(value.record.askExchange)
         append(value.record.header.eventTime)
         append(value.record.header.receiveTime)
+        append(identity: value.origin)
         append(whetherDelayed: value.origin.source, value.record.header.flags)
         append(value.origin.source)
     }
@@ -219,6 +228,7 @@ extension ValkeyCommands {
         append(value.record.openTime)
         append(value.record.closeTime)
         append { $0.append(UInt8(ascii: value.record.flags.contains(.partial) ? "1" : "0")) }
+        append(identity: value.origin)
         append(whetherDelayed: value.origin.source)
         append(value.origin.source)
     }
@@ -242,6 +252,7 @@ extension ValkeyCommands {
         append(bar.closeTime)
         append(bar.header.receiveTime)
         append { $0.append(UInt8(ascii: bar.flags.contains(.inProgress) ? "1" : "0")) }
+        append(identity: value.origin)
         append(whetherDelayed: value.origin.source, bar.header.flags)
         append(value.origin.source)
     }
@@ -262,6 +273,7 @@ extension ValkeyCommands {
         append(Int64(clamping: record.revision))
         append(record.header.eventTime)
         append(record.header.receiveTime)
+        append(identity: value.origin)
         append(whetherDelayed: value.origin.source, record.header.flags)
         append(value.origin.source)
     }

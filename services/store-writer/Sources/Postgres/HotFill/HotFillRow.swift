@@ -1,6 +1,7 @@
 import HotState
 import MarketModel
 import Primitives
+import TapeCodec
 
 /// One row of a statement of `HotFillTable`, column by column.
 struct HotFillRow {
@@ -20,6 +21,15 @@ struct HotFillRow {
             order: HotOrder(
                 streamCreated: Timestamp(nanoseconds: created), sequence: sequence),
             symbol: symbol, source: source)
+    }
+
+    /// Where the row's record was on the tape, by its last two columns; `nil` for tables without.
+    func tapePlace(_ table: HotFillTable) -> HotFillPlace? {
+        guard table.kind == .ticks, columns.count > 2,
+            let ordinal = integer(columns.count - 2).flatMap({ UInt64(exactly: $0) }),
+            let lane = columns[columns.count - 1].flatMap({ SourceName($0) })
+        else { return nil }
+        return HotFillPlace(lane: lane, ordinal: ordinal)
     }
 
     struct Place: Hashable {
@@ -46,7 +56,7 @@ struct HotFillRow {
                     askExchange: short(13)))
         case .shortBars, .longBars: try bar()
         case .providerBars, .longProviderBars: try providerBar()
-        case .books: integer(8).flatMap { UInt64(exactly: $0) }.map { .depth(header, ordinal: $0) }
+        case .books: tapePlace(table).map { _ in .depth(header) }
         }
     }
 

@@ -98,7 +98,7 @@ enum HotFillTable: CaseIterable {
             select(
                 "depth t", where: "",
                 Choice(source: "n.source", one: "r.source", last: ["ts", "ordinal"]),
-                "n.event_time_ns, n.receive_time_ns, n.flags, n.ordinal")
+                "n.event_time_ns, n.receive_time_ns, n.flags")
         case .providerBars: providerBars("")
         case .longProviderBars:
             providerBars(
@@ -176,6 +176,7 @@ enum HotFillTable: CaseIterable {
     ) -> String {
         """
         SELECT n.partition, p.stream_created_ns, p.sequence, n.symbol, \(choice.source), \(fields)
+            \(kind == .ticks ? ", n.ordinal, n.source" : "")
         FROM unnest($1::text[]) AS w (symbol) \(beside)
         CROSS JOIN LATERAL (
             SELECT DISTINCT ON (\(choice.one)) r.*

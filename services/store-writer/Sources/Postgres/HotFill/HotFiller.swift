@@ -232,7 +232,8 @@ final class HotFiller {
                     table.kind, place.partition, place.order, readAt: readAt,
                     receivedAt: receivedAt)
             }
-            builders[number]?.add(value, symbol: place.symbol, source: place.source)
+            builders[number]?.add(
+                value, symbol: place.symbol, source: place.source, at: row.tapePlace(table))
             progress.values += 1
             metrics.values.add()
         }

@@ -1,6 +1,7 @@
 internal import Primitives
 
-/// The kinds of keys: one hash in Valkey per symbol, source and kind.
+/// The kinds of keys: one hash in Valkey per symbol, source and kind; of lanes one per partition
+/// and source.
 package enum HotKind: CaseIterable {
     case trade
     case quote
@@ -8,6 +9,7 @@ package enum HotKind: CaseIterable {
     case providerBar
     case indicator
     case book
+    case lane
 
     /// Whether its keys have a series, or a name, and their values a window, by which they are
     /// ordered.
@@ -30,6 +32,7 @@ package struct HotBatch {
     var providerBars: [HotNames.Place] = []
     var indicators: [HotNames.Place] = []
     var books: [HotNames.Place] = []
+    var lanes: [HotNames.Place] = []
     /// The earliest times among the values when they were taken. Repeated values are left out.
     var oldest = Times()
 
@@ -37,7 +40,7 @@ package struct HotBatch {
 
     package var count: Int {
         trades.count + quotes.count + bars.count + providerBars.count + indicators.count
-            + books.count
+            + books.count + lanes.count
     }
 
     /// The places of one kind of values.
@@ -49,6 +52,7 @@ package struct HotBatch {
         case .providerBar: providerBars
         case .indicator: indicators
         case .book: books
+        case .lane: lanes
         }
     }
 
@@ -59,5 +63,6 @@ package struct HotBatch {
         providerBars.removeAll(keepingCapacity: true)
         indicators.removeAll(keepingCapacity: true)
         books.removeAll(keepingCapacity: true)
+        lanes.removeAll(keepingCapacity: true)
     }
 }

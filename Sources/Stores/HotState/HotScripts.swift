@@ -9,6 +9,7 @@ package import ValkeyClient
 ///     <namespace>:providerbar:<symbol>:<data>-<length>:<source>  open high low close volume …
 ///     <namespace>:indicator:<symbol>:<name>:<source>  value unit period_start …
 ///     <namespace>:book:<symbol>:<source>          state reason bids asks …
+///     <namespace>:lane:<partition>:<source>       epoch ordinal watermark sent_ts …
 ///     <namespace>:sources:<symbol>                the sources, by the expiry of their last key
 ///
 /// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
@@ -65,6 +66,7 @@ package enum HotScripts {
                 "value", "unit", "period_start", "period_end", "revision", "ts", "receive_ts",
                 "partition", "ordinal", "lane", "delayed", "source",
             ]
+        case .lane: ["epoch", "ordinal", "watermark", "sent_ts", "source"]
         case .book:
             [
                 "state", "reason", "bids", "asks", "bid_rows", "ask_rows", "crossed", "since",
@@ -80,9 +82,9 @@ package enum HotScripts {
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
-    /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Orders
-    /// are compared as text, because Lua's numbers hold 53 bits only. A value of the database makes
-    /// a hash that is missing, or replaces an older one of the database, and changes no other. But
+    /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent; lanes are
+    /// in none. Orders are compared as text, because Lua's numbers hold 53 bits only. A value of
+    /// the database makes a hash that is missing, or replaces an older one of the database, and changes no other. But
     /// a book of which the database has another last change is not right any more, so that it is
     /// replaced. A key of another type must be ours, because of its name, and is made again.
     static func text(_ kind: HotKind) -> String {
@@ -116,20 +118,7 @@ package enum HotScripts {
                 end
                 if life ~= '' then
                   call('PEXPIRE', key, life)
-                  local sources, source = KEYS[set], ARGV[at + words]
-                  local ends = call('PEXPIRETIME', key)
-                  local known = pcall('ZADD', sources, 'GT', ends, source)
-                  if type(known) == 'table' then
-                    if string.sub(known.err, 1, 9) ~= 'WRONGTYPE' then return known end
-                    call('DEL', sources)
-                    call('ZADD', sources, ends, source)
-                    replaced = replaced + 1
-                  end
-                  local now = string.format('(%.0f', ends - life)
-                  call('ZREMRANGEBYSCORE', sources, '-inf', now)
-                  if call('PEXPIRETIME', sources) < ends then
-                    call('PEXPIREAT', sources, ends)
-                  end
+                  \(kind == .lane ? "" : renewal)
                 elseif not order then
                   call('PEXPIRE', key, ARGV[1])
                 end
@@ -140,10 +129,28 @@ package enum HotScripts {
             """
     }
 
+    /// Renews the set of a hash's sources, after its life was sent.
+    private static let renewal = """
+        local sources, source = KEYS[set], ARGV[at + words]
+        local ends = call('PEXPIRETIME', key)
+        local known = pcall('ZADD', sources, 'GT', ends, source)
+        if type(known) == 'table' then
+          if string.sub(known.err, 1, 9) ~= 'WRONGTYPE' then return known end
+          call('DEL', sources)
+          call('ZADD', sources, ends, source)
+          replaced = replaced + 1
+        end
+        local now = string.format('(%.0f', ends - life)
+        call('ZREMRANGEBYSCORE', sources, '-inf', now)
+        if call('PEXPIRETIME', sources) < ends then
+          call('PEXPIREAT', sources, ends)
+        end
+        """
+
     /// Returns the condition under which a value of the database replaces an older one.
     private static func replaceable(_ kind: HotKind) -> String {
         switch kind {
-        case .trade, .quote, .bar, .providerBar, .indicator:
+        case .trade, .quote, .bar, .providerBar, .indicator, .lane:
             "call('HGET', key, 'filled') == filled"
         case .book:
             "call('HGET', key, 'ordinal') ~= ARGV[at + \(2 + ordinalPlace)]"

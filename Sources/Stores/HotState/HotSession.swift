@@ -18,15 +18,15 @@ final class HotSession {
         /// The first reason among the refused calls; `nil` when none was refused.
         var refusal: String?
 
-        /// Counts the answer to a call with this number of keys. Returns false when the call was
-        /// refused.
-        mutating func add(_ reply: ValkeyReply, keys count: Int) -> Bool {
+        /// Counts the answer to a call with this number of keys, unless they are of lanes. Returns
+        /// false when the call was refused.
+        mutating func add(_ reply: ValkeyReply, keys count: Int, areValues: Bool = true) -> Bool {
             guard case .integer(let outcome) = reply else {
                 refusal = refusal ?? reply.errorMessage ?? "a script answered no number"
                 return false
             }
-            keys += count
-            written += Int(clamping: outcome % HotScripts.replacedFactor)
+            keys += areValues ? count : 0
+            written += areValues ? Int(clamping: outcome % HotScripts.replacedFactor) : 0
             replaced += Int(clamping: outcome / HotScripts.replacedFactor)
             return true
         }
@@ -79,7 +79,9 @@ final class HotSession {
         _ table: inout HotTable, keysMax: Int, withMarker: Bool, now: MonotonicTime, _ ages: HotAges
     ) throws(ValkeyError) {
         batch.removeAll()
-        table.take(atMost: keysMax, now: now, heardAfter: now - ages.life, into: &batch)
+        let alive = now - ages.life
+        table.take(atMost: keysMax, now: now, heardAfter: alive, into: &batch)
+        table.takeLanes(atMost: keysMax, now: now, heardAfter: alive, into: &batch)
         writing.write(batch, of: table, now: now, ages)
         carriesMarker = withMarker
         if withMarker { writing.append(marker: marker, life: self.life) }
@@ -98,7 +100,7 @@ final class HotSession {
         isWaiting = false
         var settled = Settled()
         for (call, reply) in zip(writing.calls, replies)
-        where !settled.add(reply, keys: call.range.count) {
+        where !settled.add(reply, keys: call.range.count, areValues: call.kind != .lane) {
             table.putBack(call.kind, batch.places(call.kind)[call.range])
         }
         if carriesMarker, let last = replies.last {

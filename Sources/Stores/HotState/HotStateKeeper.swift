@@ -215,7 +215,9 @@ extension HotStateKeeper {
                 account(settled, session)
             } else if now >= max(retries.at, pacedUntil) {
                 let isMarkerDue = now >= markerAt
-                guard isMarkerDue || table.pendingCount > 0 else { return }
+                guard isMarkerDue || table.pendingCount > 0 || table.lanes.isDue(now) else {
+                    return
+                }
                 if isMarkerDue { markerAt = now + Self.markerNanoseconds }
                 pacedUntil = now + Self.paceNanoseconds
                 try session.begin(

@@ -27,6 +27,7 @@ package struct HotTable {
     private(set) var bars = HotValues<Bar>()
     private(set) var providerBars = HotValues<ProviderBar>()
     var indicators = HotValues<IndicatorValue>()
+    private(set) var lanes = HotLanes()
 
     /// The symbols that the current packet defines, by index.
     var defined = PacketTable<Defined>()
@@ -73,7 +74,10 @@ package struct HotTable {
         defined.removeAll()
         series.removeAll()
         isFill = origin.isFilled
-        if !isFill { books.begin(packet, origin) }
+        if !isFill {
+            books.begin(packet, origin)
+            lanes.note(packet, origin)
+        }
         var origin = origin
         let packetSource = origin.source
         origin.partition = packet.uint16(at: WireFormat.HeaderOffset.partition)
@@ -300,6 +304,16 @@ package struct HotTable {
         batch.oldest = oldest(of: batch)
     }
 
+    /// Takes the lanes that are due into a batch, if it has all values of their packets.
+    mutating func takeLanes(
+        atMost limit: Int, now: MonotonicTime, heardAfter alive: MonotonicTime,
+        into batch: inout HotBatch
+    ) {
+        guard pendingCount == 0 else { return }
+        lanes.take(
+            atMost: limit - batch.count, now: now, heardAfter: alive, into: &batch.lanes)
+    }
+
     /// Makes values of one kind pending again that could not be written.
     mutating func putBack(_ kind: HotKind, _ places: ArraySlice<HotNames.Place>) {
         switch kind {
@@ -309,6 +323,7 @@ package struct HotTable {
         case .providerBar: providerBars.putBack(places, of: barNames)
         case .indicator: indicators.putBack(places, of: barNames)
         case .book: books.putBack(places)
+        case .lane: lanes.putBack(places)
         }
     }
 
@@ -320,6 +335,7 @@ package struct HotTable {
         providerBars.repeatAll(of: barNames, heardAfter: alive)
         indicators.repeatAll(of: barNames, heardAfter: alive)
         books.repeatAll(heardAfter: alive)
+        lanes.repeatAll(heardAfter: alive)
     }
 
     /// Returns the earliest times among the values at a batch's places. Repeated values are left

@@ -37,6 +37,7 @@ package struct HotWriting {
     private let providerBar: KeyHead
     private let indicator: KeyHead
     private let book: KeyHead
+    private let lane: KeyHead
     /// The beginning of the keys of the sets of sources.
     private let sources: [UInt8]
 
@@ -64,6 +65,7 @@ package struct HotWriting {
         providerBar = KeyHead(.providerBar, "providerbar", namespace, digests)
         indicator = KeyHead(.indicator, "indicator", namespace, digests)
         book = KeyHead(.book, "book", namespace, digests)
+        lane = KeyHead(.lane, "lane", namespace, digests)
         sources = Array("\(namespace):sources:".utf8)
     }
 
@@ -85,6 +87,10 @@ package struct HotWriting {
         }
         write(book, batch.books, table.books.names, table.books.values, moment) {
             $1.append(fieldsOf: $0, table.books.book($0.record.index))
+        }
+        // After the values of its packets.
+        write(lane, batch.lanes, table.lanes.names, table.lanes.values, moment) {
+            $1.append(fieldsOf: $0)
         }
     }
 
@@ -119,12 +125,12 @@ package struct HotWriting {
         _ values: HotValues<Record>, _ moment: Moment,
         _ fields: (HotValues<Record>.Value, inout ValkeyCommands) -> Void
     ) {
-        let isBar = head.kind.isOfWindows
+        let (isBar, hasSources) = (head.kind.isOfWindows, head.kind != .lane)
         let sources = sources
         var start = 0
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
-            let renewed = range.count { values.sendsLife(places[$0]) }
+            let renewed = range.count { hasSources && values.sendsLife(places[$0]) }
             commands.begin(words: 6 + range.count * (1 + head.words) + renewed)
             commands.append("EVALSHA")
             commands.append(head.digest)
@@ -132,7 +138,7 @@ package struct HotWriting {
             for index in range {
                 commands.append(head.prefix, names.name(Int(places[index].index)))
             }
-            for index in range where values.sendsLife(places[index]) {
+            for index in range where hasSources && values.sendsLife(places[index]) {
                 let name = names.name(Int(places[index].index))
                 commands.append {
                     $0.append(contentsOf: sources)

@@ -74,6 +74,40 @@ struct HotSessionTests {
         #expect(table.pendingCount == 0)
     }
 
+    @Test("a lane says how far it is in Valkey, after the values, and again after a flush")
+    func lanes() throws {
+        var table = HotTable(symbolsMax: 64)
+        func add(_ count: Int, at sequence: UInt64, ordinal: UInt64) throws {
+            var packet = try SamplePacket()
+            packet.firstOrdinal = ordinal
+            for number in 0..<count { packet.trade(try packet.symbol("S\(number)"), 1) }
+            packet.add(to: &table, sequence: sequence, receivedAt: .at(1))
+        }
+        func shown() throws -> String {
+            try server.cli("HMGET", "x:lane:0:s", "ordinal", "epoch", "source")
+        }
+        try add(20, at: 7, ordinal: 100)
+        // 16 of 20 values fit into one round trip.
+        #expect(try roundTrip(&table)?.written == 16)
+        #expect(try server.cli("EXISTS", "x:lane:0:s") == "0")
+        #expect(try roundTrip(&table)?.written == 4)
+        #expect(try shown() == "119\n1\ns")
+        #expect(try server.cli("EXISTS", "x:sources:0") == "0")
+        let left = Int(try server.cli("PTTL", "x:lane:0:s")) ?? 0
+        #expect(left > 0)
+        // The next one is written 100 ms later, and an older packet changes nothing.
+        try add(1, at: 8, ordinal: 120)
+        #expect(try session.roundTrip(&table, now: .at(50_000_000))?.written == 1)
+        #expect(try shown() == "119\n1\ns")
+        try add(1, at: 6, ordinal: 90)
+        try session.roundTrip(&table, now: .at(100_000_001))
+        #expect(try shown() == "120\n1\ns")
+        try server.cli("FLUSHALL")
+        table.repeatAll(heardAfter: .at(-1))
+        try session.roundTrip(&table, now: .at(300_000_000))
+        #expect(try shown() == "120\n1\ns")
+    }
+
     @Test("where nothing is left to send nothing is waited for")
     func nothing() throws {
         var table = HotTable(symbolsMax: 16)

@@ -33,6 +33,8 @@ struct RefusedWordsTests {
         ("groups", ["", "show", "list writer", "register", "register a b", "register Writer"]),
         ("groups", ["register a --reads news", "remove", "remove a --json", "list --yes"]),
         ("groups", ["remove a --reads ticks"]),
+        ("latest", ["", "A,B", "LONG", "A --fresh 5", "A --fresh 0s", "A --fresh -1s", "A --csv"]),
+        ("latest", ["A --series", "A --series a:b", "A --source X", "A --fresh 5s --fresh 6s"]),
         ("logs", ["--level loud", "--last -1", "--since 1h"]),
         ("may-i", ["", "stop a", "restart", "restart a b", "restart a --yes"]),
         ("may-i", ["restart a --to 1.4.0"]),

@@ -24,7 +24,8 @@ enum Commands {
     static let all: [any ToolCommand.Type] = [
         DemoCommand.self, UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self,
         GraphCommand.self,
-        BarsCommand.self, TailCommand.self, GapsCommand.self, ExportCommand.self,
+        LatestCommand.self, BarsCommand.self, TailCommand.self, GapsCommand.self,
+        ExportCommand.self,
         PsqlCommand.self, URLCommand.self, EnvironmentCommand.self,
         FeedCommand.self, WatchlistCommand.self, SourceCommand.self, LoadCommand.self,
         RecordCommand.self, ReplayCommand.self,

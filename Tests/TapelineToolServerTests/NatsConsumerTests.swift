@@ -186,7 +186,7 @@ struct NatsConsumerTests {
         ]
         let ofAll = (tape + others).flatMap { stream in
             [
-                "STREAM.INFO", "STREAM.UPDATE", "STREAM.PURGE", "STREAM.DELETE", "STREAM.MSG.GET",
+                "STREAM.INFO", "STREAM.UPDATE", "STREAM.PURGE", "STREAM.DELETE",
                 "STREAM.MSG.DELETE", "STREAM.SNAPSHOT", "STREAM.RESTORE", "STREAM.PEER.REMOVE",
                 "STREAM.LEADER.STEPDOWN", "CONSUMER.NAMES", "CONSUMER.LIST", "CONSUMER.CREATE",
                 "CONSUMER.INFO.\(stream).c", "CONSUMER.DELETE.\(stream).c", "DIRECT.GET",
@@ -198,6 +198,7 @@ struct NatsConsumerTests {
         }
         let ofOthers = others.flatMap { stream in
             [
+                "$JS.API.STREAM.MSG.GET.\(stream)",
                 "$JS.API.CONSUMER.CREATE.\(stream).c", "$JS.API.CONSUMER.CREATE.\(stream).c.x",
                 "$JS.API.CONSUMER.MSG.NEXT.\(stream).c",
             ]

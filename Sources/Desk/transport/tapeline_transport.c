@@ -521,8 +521,29 @@ static uint64_t number_at(const uint8_t *bytes, size_t offset, size_t count) {
     return value;
 }
 
-// Adds a packet to its lane. Each epoch has one of its own. docs/wire-format.md has the header's
-// fields. The decoder judges the bytes, so one that is no packet is only left out here.
+// Adds a packet to its lane, by its header: docs/wire-format.md has the fields.
+static void note_packet(tapeline_tape_lane *lane, const uint8_t *bytes, uint64_t sequence, int64_t time) {
+    uint64_t ticks = number_at(bytes, 20, 4), first = number_at(bytes, 32, 8);
+    if (!lane->packets++) {
+        memcpy(lane->source, bytes + 64, 24);
+        lane->kind = bytes[58];
+        lane->partition = (int32_t)number_at(bytes, 56, 2);
+        lane->epoch = number_at(bytes, 24, 8);
+        lane->first_ordinal = first;
+        lane->first_sequence = sequence;
+        lane->first_time = time;
+    }
+    lane->flags |= bytes[59];
+    lane->next_ordinal = first + ticks;
+    lane->last_first_ordinal = first;
+    lane->last_sequence = sequence;
+    lane->last_time = time;
+    lane->watermark = (int64_t)number_at(bytes, 40, 8);
+    lane->sent_time = (int64_t)number_at(bytes, 48, 8);
+    lane->checksum = number_at(bytes, 8, 8);
+}
+
+// Finds the lane of a packet, and adds it. Each epoch has a lane of its own. The decoder judges the bytes, so one that is no packet is only left out here.
 static void note_lane(tapeline_tape *tape, const tapeline_tape_message *message) {
     const uint8_t *bytes = message->bytes;
     if (message->count < header_bytes || number_at(bytes, 2, 2) != 1) return;
@@ -535,28 +556,13 @@ static void note_lane(tapeline_tape *tape, const tapeline_tape_message *message)
             one->epoch == epoch && !memcmp(one->source, bytes + 64, 24))
             lane = one;
     }
-    uint64_t ticks = number_at(bytes, 20, 4), first = number_at(bytes, 32, 8);
     if (!lane) {
         lane = &tape->lanes[tape->lane_count++];
         memset(lane, 0, sizeof *lane);
-        memcpy(lane->source, bytes + 64, 24);
-        lane->kind = kind;
-        lane->partition = partition;
         lane->range = message->range;
-        lane->epoch = epoch;
         lane->place = (uint32_t)(message - tape->messages);
-        lane->first_ordinal = first;
-        lane->first_sequence = message->sequence;
-        lane->first_time = message->time;
     }
-    lane->packets++;
-    lane->flags |= bytes[59];
-    lane->next_ordinal = first + ticks;
-    lane->last_first_ordinal = first;
-    lane->last_sequence = message->sequence;
-    lane->last_time = message->time;
-    lane->watermark = (int64_t)number_at(bytes, 40, 8);
-    lane->checksum = number_at(bytes, 8, 8);
+    note_packet(lane, bytes, message->sequence, message->time);
 }
 
 // Takes a message that the server sent. It is in the block or destroyed afterwards.
@@ -911,6 +917,64 @@ int32_t tapeline_tape_begin(
         }
     }
     free(body);
+    leave(tape);
+    return code;
+}
+
+// Reads the header of a packet from the Base64 of its bytes.
+static bool read_header(const char *text, const char *end, uint8_t *bytes) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    int have = 0;
+    for (size_t count = 0; count < header_bytes; text++) {
+        const char *letter = text < end && *text ? strchr(letters, *text) : NULL;
+        if (!letter) return false;
+        bits = bits << 6 | (uint32_t)(letter - letters);
+        have += 6;
+        if (have < 8) continue;
+        have -= 8;
+        bytes[count++] = (uint8_t)(bits >> have);
+    }
+    return number_at(bytes, 2, 2) == 1;
+}
+
+static int32_t read_last(
+    natsMsg *answer, const char *stream, tapeline_tape_lane *lane, tapeline_tape_error *error) {
+    static const char data[] = "\"data\":\"", sequence[] = "\"seq\":";
+    const char *text = natsMsg_GetData(answer);
+    size_t count = (size_t)natsMsg_GetDataLength(answer);
+    const char *found = text ? memmem(text, count, data, sizeof data - 1) : NULL;
+    const char *number = text ? memmem(text, count, sequence, sizeof sequence - 1) : NULL;
+    uint8_t bytes[header_bytes];
+    if (found && number && read_header(found + sizeof data - 1, text + count, bytes)) {
+        note_packet(lane, bytes, strtoull(number + sizeof sequence - 1, NULL, 10), 0);
+        return TAPELINE_TAPE_OK;
+    }
+    // No message of this subject is stored.
+    if (text && memmem(text, count, "\"err_code\":10037", 16)) return TAPELINE_TAPE_OK;
+    return failed(error, *header(answer, "Status") ? TAPELINE_TAPE_AWAY : TAPELINE_TAPE_REFUSED,
+        "NATS does not give the last packet of the stream %s", stream);
+}
+
+int32_t tapeline_tape_last(
+    tapeline_tape *tape, const char *stream, const char *subject, tapeline_tape_lane *lane,
+    tapeline_tape_error *error) {
+    if (!enter(tape)) return not_entered(error);
+    int32_t code = TAPELINE_TAPE_OK;
+    if (!is_token(stream) || !is_text(subject, 255) || !lane) {
+        code = failed(error, TAPELINE_TAPE_INVALID, "this is no subject of a stream");
+    } else {
+        char path[256], inbox[192], body[512], complaint[256];
+        memset(lane, 0, sizeof *lane);
+        snprintf(path, sizeof path, "$JS.API.STREAM.MSG.GET.%s", stream);
+        snprintf(inbox, sizeof inbox, "%s.a.%u", tape->inbox, ++tape->questions);
+        snprintf(body, sizeof body, "{\"last_by_subj\":\"%s\"}", subject);
+        take_complaint(tape, complaint, sizeof complaint);
+        natsStatus status = natsConnection_PublishRequestString(tape->connection, path, inbox, body);
+        natsMsg *answer = status == NATS_OK ? answer_to(tape, inbox, answer_milliseconds) : NULL;
+        code = answer ? read_last(answer, stream, lane, error) : unanswered(tape, stream, error);
+        natsMsg_Destroy(answer);
+    }
     leave(tape);
     return code;
 }

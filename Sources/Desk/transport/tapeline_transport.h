@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TAPELINE_TRANSPORT_INTERFACE 1
+#define TAPELINE_TRANSPORT_INTERFACE 2
 
 /* The most ranges of one tape. */
 #define TAPELINE_RANGES_MAX 16
@@ -129,6 +129,7 @@ typedef struct tapeline_tape_lane {
     uint64_t epoch;
     uint64_t checksum;
     uint64_t last_first_ordinal;
+    int64_t sent_time;
 } tapeline_tape_lane;
 
 /* The shape of tapeline_decoder_feed, and what it gets. */
@@ -162,6 +163,12 @@ int32_t tapeline_tape_begin(
 int32_t tapeline_tape_end(tapeline_tape *tape, int32_t number);
 
 int32_t tapeline_tape_range(tapeline_tape *tape, int32_t number, tapeline_range_state *out);
+
+/* Reads the header of the last packet on a subject of a stream into `lane`, whose `packets` is 1, and 0
+   when there is none. It waits for the server up to about 5 s. */
+int32_t tapeline_tape_last(
+    tapeline_tape *tape, const char *stream, const char *subject, tapeline_tape_lane *lane,
+    tapeline_tape_error *error);
 
 /* Waits for messages of all ranges, up to `milliseconds` for the first one, and frees the block of
    before. Returns OK also without a message, after a doubt and while the link is down. */

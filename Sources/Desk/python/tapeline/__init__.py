@@ -13,9 +13,10 @@ from .columns import Batch, PriceType
 from .coverage import Coverage, Missing
 from .dbn import export_dbn
 from .desk import Desk, connect, demo, open
-from .errors import DamagedTape, Misfit, NotKnown, NotReachable, TapeHole, TapelineError
+from .errors import DamagedTape, Misfit, NotKnown, NotReachable, Stale, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
+from .latest import Feed, Latest, LatestValue
 from .live import Live
 from .nautilus import export_nautilus
 from .past import Seam
@@ -27,8 +28,9 @@ from .tree import export_tree
 from .version import __version__
 
 __all__ = [
-    "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export",
-    "LaneDifference", "Live", "LiveBatch", "Misfit", "Missing", "NotKnown", "NotReachable", "PriceType", "Proof",
-    "Seam", "Selection", "Simulation", "Table", "TapeHole", "TapelineError", "Verified", "__version__", "connect",
-    "demo", "export_dbn", "export_nautilus", "export_tree", "open", "simulate", "verify",
+    "Batch", "Book", "BookRow", "Coverage", "DamagedTape", "Desk", "Differs", "Explanation", "Export", "Feed",
+    "LaneDifference", "Latest", "LatestValue", "Live", "LiveBatch", "Misfit", "Missing", "NotKnown", "NotReachable",
+    "PriceType", "Proof", "Seam", "Selection", "Simulation", "Stale", "Table", "TapeHole", "TapelineError",
+    "Verified", "__version__", "connect", "demo", "export_dbn", "export_nautilus", "export_tree", "open",
+    "simulate", "verify",
 ]

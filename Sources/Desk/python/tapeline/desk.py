@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,12 +18,15 @@ from .coverage import overlaps, stretches
 from .database import Database
 from .errors import TapelineError
 from .frames import Table
+from .heads import Heads
+from .latest import KINDS, HotState, Latest, nanoseconds
 from .live import Live
 from .recording import Recording
 from .selection import MissingPolicy, Selection, Wanted
 from .tape import Tape
 from .times import Time
 from .tool import TIME_LIMIT, Explanation, Proof, ask
+from .valkey import Valkey
 
 Names = str | Iterable[str] | None
 
@@ -35,6 +39,7 @@ def connect(
     namespace: str | None = None,
     tape: bool = False,
     nats: str | None = None,
+    valkey: str | None = None,
 ) -> Desk:
     """Returns a desk on a database, or on the tape.
 
@@ -46,7 +51,8 @@ def connect(
     With `tape=True` it reads the tape instead: the ticks and bars that NATS has, up to the last one. A URL such as
     "nats://consumer:password@host:4222" names the tape by itself; otherwise it is TAPELINE_NATS, NATS_URL with
     the other settings of the services, or that of the local stack. `nats`: such a URL beside that of a database,
-    for live readings.
+    for live readings. `valkey`: a URL such as "valkey://reader:password@host:6379" for `latest`; otherwise it is
+    TAPELINE_VALKEY, VALKEY_HOST with the other settings of the services, or that of the local stack.
 
         desk = tapeline.connect()
         desk.bars("AAPL", "1m", "2026-11-20 09:30", "16:00", tz="America/New_York").to_polars()
@@ -54,13 +60,18 @@ def connect(
     if tape or url and url.startswith(("nats://", "tls://")):
         own = _tape(url or nats, stack, home, namespace)
         own.link().close()
-        return Desk(own, lambda: own)
+        is_local = bool(stack or home) or not (
+            url or nats or os.environ.get("TAPELINE_NATS") or os.environ.get("NATS_URL"))
+        return Desk(own, lambda: own, lambda: _hot(valkey, stack, home, own.namespace, lambda: own, is_local))
     found = places.find(url, stack, home, namespace, os.environ)
 
     def tape_of(url: str | None) -> Tape:
         return _tape(url, stack, home, found.namespace, is_local=found.stack is not None)
 
-    desk = Desk(Database(found.parameters, found.namespace, found.stack), lambda: tape_of(nats))
+    def hot() -> HotState:
+        return _hot(valkey, stack, home, found.namespace, lambda: tape_of(nats), found.stack is not None)
+
+    desk = Desk(Database(found.parameters, found.namespace, found.stack), lambda: tape_of(nats), hot)
     # A wrong address is reported here, and not by the first frame.
     with desk.origin.snapshot():  # type: ignore[union-attr]
         return desk
@@ -72,6 +83,14 @@ def _tape(
 ) -> Tape:
     place = places.find_tape(url, stack, home, namespace, os.environ, is_local=is_local)
     return Tape(place.address, place.namespace, place.partitions)
+
+
+def _hot(
+    url: str | None, stack: str | None, home: str | os.PathLike[str] | None, namespace: str,
+    tape: Callable[[], Tape], is_local: bool,
+) -> HotState:
+    address = places.find_valkey(url, stack, home, os.environ, is_local=is_local)
+    return HotState(Valkey(address), namespace, Heads(tape))
 
 
 def open(path: str | os.PathLike[str]) -> Desk:  # noqa: A001
@@ -100,9 +119,12 @@ class Desk:
     """Ticks, bars and gaps of a database, a recording or the tape. Any thread may use it."""
 
     def __init__(
-        self, origin: Database | Recording | Tape, tape: Callable[[], Tape] | None = None
+        self, origin: Database | Recording | Tape, tape: Callable[[], Tape] | None = None,
+        hot: Callable[[], HotState] | None = None,
     ) -> None:
         self.origin, self._tape = origin, tape
+        self._find_hot, self._hot_lock = hot, threading.Lock()
+        self._hot: HotState | None = None
         self._process = os.getpid()
 
     def __repr__(self) -> str:
@@ -320,6 +342,40 @@ class Desk:
         start = time.time_ns() if since is None else since
         kinds = self._each_kind(trades, quotes, depth, bars, start, source, tz)
         return Live(self.origin, self._tape(), LiveWanted(kinds, tz, price, missing == "mark", on_slow))
+
+    def latest(
+        self, symbols: Names, *, kinds: Names = ("trade", "quote"), source: Names = None,
+        fresh: str | float | datetime.timedelta | None = None,
+    ) -> Latest:
+        """Returns the latest values of symbols, as the hot state in Valkey has them: of each source its last trade
+        and quote. `kinds`: "trade", "quote", or "bar 1m" with the name of a series.
+
+        Each `LatestValue` says its ordinal, its age, whether Valkey has it of the tape or of the database, what the
+        tape says of its feed, and how many records of its lane are not in Valkey yet. What is not known is None, or
+        "unknown". With `fresh`, such as "5s", it raises Stale if a value is older, or unknown.
+
+        Of one kind, symbol and source, no answer of a process has a lower ordinal than one before: then the value is
+        unknown. `latest.KEYS_MAX` values are remembered; beyond it the one that was asked for the longest ago is
+        forgotten.
+
+            desk.latest(["AAPL", "MSFT"], fresh="5s")
+        """
+        if self._find_hot is None:
+            raise TapelineError("a recording has no latest values: connect to a database or a tape")
+        if os.getpid() != self._process:
+            raise TapelineError("this desk is of the process before the fork: make another one in this process")
+        named, wanted = _names(symbols, "symbols"), _names(kinds, "kinds")
+        if not named:
+            raise TapelineError("latest() wants symbols: Valkey has no list of all")
+        for kind in wanted:
+            name, _, series = kind.partition(" ")
+            if name not in KINDS or bool(series) != (name == "bar") or ":" in series:
+                raise TapelineError(f"kinds={kind!r}: it is 'trade', 'quote', or a bar with its series, as 'bar 1m'")
+        with self._hot_lock:
+            if self._hot is None:
+                self._hot = self._find_hot()
+        length = None if fresh is None else nanoseconds(fresh)
+        return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length)
 
     def values(
         self, names: Names, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,

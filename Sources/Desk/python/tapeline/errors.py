@@ -47,6 +47,24 @@ class TapeHole(TapelineError):
 
 
 @dataclass
+class Stale(TapelineError):
+    """Latest values are older than was asked for, or unknown. `values` has symbol, kind, source and the reason of
+    each."""
+
+    seconds: float
+    values: Sequence[tuple[str, str, str | None, str]]
+
+    SHOWN = 3
+
+    def __str__(self) -> str:
+        shown = "; ".join(f"{symbol} {kind} {source or '-'}: {why}" for symbol, kind, source, why in
+                          self.values[: self.SHOWN])
+        more = len(self.values) - self.SHOWN
+        return (f"not all values are at most {self.seconds:g} s old: {shown}"
+                + (f"; and {more} more" if more > 0 else ""))
+
+
+@dataclass
 class Misfit(TapelineError):
     """Rows do not fit into the format of an export, and nothing was written. `left_out` has each reason with
     the number of rows and the first one.

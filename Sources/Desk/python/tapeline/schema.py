@@ -40,6 +40,15 @@ GAPS = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"),
 SYMBOLS = (Field("symbol", "dict"), Field("source", "dict"), Field("first", "ts"), Field("last", "ts"),
            Field("trades", "l"))
 
+LATEST = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"), Field("unknown", "dict"),
+          *(Field(name, "g") for name in (
+              "price", "size", "bid", "bid_size", "ask", "ask_size", "open", "high", "low", "close", "volume", "vwap",
+              "trades")),
+          *(Field(name, "dict") for name in ("exchange", "bid_exchange", "ask_exchange")),
+          Field("event_time", "ts"), Field("age", "g"), Field("is_stale", "b"), Field("origin", "dict"),
+          Field("lane", "dict"), Field("partition", "l"), Field("ordinal", "l"), Field("feed", "dict"),
+          Field("watermark", "ts"), Field("behind", "l"))
+
 KNOWN = Field("known_at", "ts")
 """When a tick of a database was known: where it is asked for, the last column."""
 

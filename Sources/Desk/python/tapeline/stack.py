@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from .errors import NotReachable, TapelineError
 from .transport import TapeAddress
+from .valkey import ValkeyAddress
 
 _STEPS_MAX = 32
 _PARTITIONS = 8
@@ -107,6 +108,47 @@ def find_tape(
         raise NotReachable(f"cannot read where NATS of {folder} is: {error}") from None
     address = TapeAddress(f"nats://127.0.0.1:{port}", "consumer", password)
     return TapePlace(address, named or _of_service_file(folder, None).namespace, int(text))
+
+
+def find_valkey(
+    url: str | None, stack: str | None, home: str | os.PathLike[str] | None, environment: Mapping[str, str],
+    *, is_local: bool = True,
+) -> ValkeyAddress:
+    """Returns the Valkey that is meant: the URL; the stack of this name; TAPELINE_VALKEY; VALKEY_HOST and the other
+    settings of the services; the local stack that is up, unless the database is another one."""
+    url = url or (None if stack or home else environment.get("TAPELINE_VALKEY"))
+    if url:
+        return _valkey_of_url(url)
+    if not stack and not home and environment.get("VALKEY_HOST"):
+        port = environment.get("VALKEY_PORT") or "6379"
+        if not port.isdecimal():
+            raise TapelineError(f"VALKEY_PORT={port!r}: it is a number")
+        return ValkeyAddress(
+            environment["VALKEY_HOST"], int(port), environment.get("VALKEY_USER") or None,
+            _secret(environment, "VALKEY_PASSWORD") or None)
+    if not is_local:
+        raise TapelineError(
+            "nothing names the Valkey of this deployment: give connect(valkey='valkey://...'), or set"
+            " TAPELINE_VALKEY")
+    folder = _stack(stack, home or environment.get("TAPELINE_HOME"))
+    try:
+        port_number = int(json.loads((folder / "ports.json").read_bytes())["valkey"])
+        password = (folder / "secrets" / "valkey-reader").read_text().strip()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotReachable(f"cannot read where Valkey of {folder} is: {error}") from None
+    return ValkeyAddress("127.0.0.1", port_number, "reader", password)
+
+
+def _valkey_of_url(url: str) -> ValkeyAddress:
+    scheme, _, rest = url.partition("://")
+    account, _, place = rest.rpartition("@")
+    found = re.fullmatch(r"(?:\[([^]]+)]|([^:/@\[\]]+))(?::(\d+))?/?", place)
+    if scheme not in ("valkey", "redis") or not found:
+        raise TapelineError(
+            "the URL of Valkey (or TAPELINE_VALKEY) is malformed: write valkey://user:password@host:port, with %40"
+            " for an @ and %2F for a / in the password")
+    user, _, password = (urllib.parse.unquote(one) for one in account.partition(":"))
+    return ValkeyAddress(found[1] or found[2], int(found[3] or 6379), user or None, password or None)
 
 
 def _of_url(urls: str, environment: Mapping[str, str]) -> TapeAddress:

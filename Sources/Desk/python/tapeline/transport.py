@@ -14,7 +14,7 @@ from typing import Any
 from .decoder import Fed
 from .errors import NotReachable, TapelineError
 
-INTERFACE = 1
+INTERFACE = 2
 NAME = "libtapeline_transport.so"
 AWAY, REFUSED, CLOSED = 2, 3, 4
 RANGES_MAX = 16
@@ -89,6 +89,7 @@ class Lane(ctypes.Structure):
         ("epoch", ctypes.c_uint64),
         ("checksum", ctypes.c_uint64),
         ("last_first_ordinal", ctypes.c_uint64),
+        ("sent_time", ctypes.c_int64),
     ]
 
     @property
@@ -113,6 +114,9 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "tapeline_tape_begin": (
         ctypes.c_int32,
         [_handle, ctypes.c_int32, ctypes.POINTER(_Range), ctypes.POINTER(ctypes.c_uint64), _error],
+    ),
+    "tapeline_tape_last": (
+        ctypes.c_int32, [_handle, ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(Lane), _error]
     ),
     "tapeline_tape_end": (ctypes.c_int32, [_handle, ctypes.c_int32]),
     "tapeline_tape_range": (ctypes.c_int32, [_handle, ctypes.c_int32, ctypes.POINTER(RangeState)]),
@@ -220,6 +224,17 @@ class Link:
         if code:
             raise _failure(error)
         return pending.value
+
+    def last(self, stream: str, subject: str) -> Lane | None:
+        """Returns what the last packet on a subject says; None: there is none."""
+        found, error = Lane(), _Error()
+        with self._lock:
+            code = library().tapeline_tape_last(
+                self._own(), stream.encode(), subject.encode(), ctypes.byref(found), ctypes.byref(error)
+            )
+        if code:
+            raise _failure(error)
+        return found if found.packets else None
 
     def end(self, number: int) -> None:
         """Ends a range."""

@@ -1,0 +1,228 @@
+"""Checks what the package `tapeline` answers of the latest values.
+
+    desk_latest.py rules           the rules of an answer, without a server
+    desk_latest.py server SYMBOL   a trade of SYMBOL with the ordinal 2 in the Valkey of TAPELINE_VALKEY, which a
+                                   writer keeps, and on the tape of NATS_URL; this script changes that Valkey
+
+DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one."""
+
+import datetime
+import os
+import sys
+import time
+
+import desk_package as base
+from desk import checks
+from desk_package import check, equal, raises
+
+SECOND = 10**9
+POLL_SECONDS = 0.02
+TRIES = 3_000
+
+
+def rules():
+    import tapeline
+
+    answers()
+    memory()
+    feeds()
+    answer()
+    for length, expected in [("5s", 5 * SECOND), ("500ms", SECOND // 2), (2.5, 5 * SECOND // 2), ("1.5m", 90 * SECOND),
+                             (datetime.timedelta(seconds=3), 3 * SECOND)]:
+        equal(tapeline.latest.nanoseconds(length), expected)
+    for wrong in ("5", "", "-1s", 0, None, True, "5 s", "5d"):
+        with raises(tapeline.TapelineError, "it is a length"):
+            tapeline.latest.nanoseconds(wrong)
+    for wrong in ("http://a", "valkey://", "valkey://a:b", "valkey://u:p@h:1:2"):
+        with raises(tapeline.TapelineError, "malformed"):
+            _address(wrong)
+    address = _address("valkey://reader:a%40b%2F@[::1]:7000")
+    equal((address.host, address.port, address.user, address.password), ("::1", 7000, "reader", "a@b/"))
+    check("a@b" not in repr(address), repr(address))
+    with raises(tapeline.TapelineError, "a recording has no latest values"):
+        tapeline.demo().latest("AAPL")
+
+
+def _address(url):
+    from tapeline import stack
+
+    return stack.find_valkey(url, None, None, {})
+
+
+def answers():
+    """Answers are read exactly, whatever is in them."""
+    from tapeline.valkey import ValkeyError, parsed
+
+    def written(value):
+        if value is None:
+            return b"$-1\r\n"
+        if isinstance(value, bytes):
+            return b"$%d\r\n%b\r\n" % (len(value), value)
+        return b"*%d\r\n" % len(value) + b"".join(map(written, value))
+
+    for values in (
+        [[b"1", b""], [None, None], [], [b"a" * 2_000]], [[None, b"1"], [b"1", None]],
+        [[b"a\r\n$1\r\nb", b"c"], [b"*1\r\n"]], [[b"x"], None, b"text"], [[[b"x"], b"y"]], [],
+    ):
+        equal(parsed(b"".join(map(written, values))), values)
+    found = parsed(b"*1\r\n$1\r\na\r\n-WRONGTYPE it\r\n:7\r\n+OK\r\n*-1\r\n")
+    check(isinstance(found[1], ValkeyError) and str(found[1]) == "WRONGTYPE it", found)
+    equal([found[0], *found[2:]], [[b"a"], b"7", b"OK", []])
+
+
+def memory():
+    """A lower place is refused, and beyond the maximum the value that was asked for the longest ago is forgotten."""
+    from tapeline.latest import Memory
+
+    known = Memory(most=2)
+    a, b, c = ("a",), ("b",), ("c",)
+    equal(known.admit([(a, 5), (b, 7)]), [None, None])
+    equal(known.admit([(a, 5), (a, 4), (a, 6), (b, 6)]), [None, 5, None, 7])
+    # b was asked for last, so a goes.
+    equal(known.admit([(c, 1), (b, 1), (a, 1)]), [None, 7, None])
+    equal(len(known), 2)
+
+
+def feeds():
+    from tapeline.heads import LaneHead
+    from tapeline.latest import Feed, judged
+    from tapeline.transport import Lane
+
+    def packet(**told):
+        lane = Lane(packets=1, watermark=2**63 - 1)
+        for name, value in told.items():
+            setattr(lane, name, value)
+        return lane
+
+    now = 100 * SECOND
+    equal(judged(3, None, now), (Feed(), None))
+    equal(LaneHead.of(None, None), LaneHead(None, None, None, False))
+    ticks = packet(next_ordinal=8, sent_time=90 * SECOND, watermark=80 * SECOND, epoch=2)
+    promise = packet(next_ordinal=99, sent_time=98 * SECOND, watermark=97 * SECOND, epoch=2)
+    equal(judged(5, LaneHead.of(ticks, promise), now), (Feed("live", 97 * SECOND, 2.0), 2))
+    equal(judged(None, LaneHead.of(ticks, None), now), (Feed("silent", 80 * SECOND, 10.0), None))
+    # What is in Valkey came after the head was asked for.
+    equal(judged(9, LaneHead.of(ticks, promise), now)[1], 0)
+    gone = packet(sent_time=99 * SECOND, watermark=-(2**63), epoch=3, flags=2)
+    equal(judged(7, LaneHead.of(ticks, gone), now), (Feed("retired", 80 * SECOND, 1.0), 0))
+    back = packet(next_ordinal=9, sent_time=99 * SECOND, watermark=98 * SECOND, epoch=4)
+    equal(judged(7, LaneHead.of(back, gone), now)[0].state, "live")
+
+
+class _Scripted:
+    """Valkey as a table of hashes."""
+
+    def __init__(self):
+        from tapeline.valkey import ValkeyAddress
+
+        self.address, self.keys = ValkeyAddress("scripted", 1), {}
+
+    def ask(self, commands):
+        return list(map(self._answer, commands))
+
+    def _answer(self, command):
+        name, key, *names = [word.decode() for word in command.split(b"\r\n")[2::2]]
+        if name == "ZRANGE":
+            return [one.encode() for one in self.keys.get(key, [])]
+        told = self.keys.get(key, {})
+        return [str(told[one]).encode() if one in told else None for one in names]
+
+
+def answer():
+    """The values of an answer, one that is too old, and one that is older than what was answered before."""
+    import tapeline
+    from tapeline.heads import Heads
+    from tapeline.latest import HotState, Memory
+
+    valkey = _Scripted()
+    hot = HotState(valkey, "md", Heads(None), Memory())
+    now = 1_000 * SECOND
+    trade = {
+        "price": "1.5", "size": "", "exchange": "Q", "ts": now - 2 * SECOND, "partition": 3, "ordinal": 70, "lane": "ib",
+        "order": "1", "delayed": 0, "receive_ts": now - SECOND, "stale_after": 300_000, "filled": "",
+    }
+    valkey.keys = {"md:sources:A": ["ib", "other"], "md:trade:A:ib": trade, "md:lane:3:ib": {"ordinal": 70}}
+
+    def ask(symbols=("A",), kinds=("trade",), sources=(), fresh=None):
+        return hot.latest(symbols, kinds, sources, fresh, lambda: now)
+
+    one, other, nothing = ask(("A", "B"))
+    equal((one.values, one.ordinal, one.partition, one.lane, one.age, one.event_time, one.origin, one.is_stale),
+          ({"price": 1.5, "size": None, "exchange": "Q"}, 70, 3, "ib", 1.0, now - 2 * SECOND, "tape", False))
+    equal((one.feed.state, one.behind, one.unknown), ("unknown", None, None))
+    equal((other.source, other.unknown, nothing.source, nothing.unknown),
+          ("other", "Valkey has none", None, "Valkey has no source of it"))
+    check("ordinal 70" in repr(ask()) and "unknown" in repr(ask()), repr(ask()))
+    equal(len(ask(sources=("ib",), fresh=SECOND)), 1)
+    with raises(tapeline.Stale, r"0.5 s old: A trade ib: 1.000 s old"):
+        ask(sources=("ib",), fresh=SECOND // 2)
+    with raises(tapeline.Stale, r"A trade other: Valkey has none"):
+        ask(fresh=SECOND)
+    frame = ask(("A", "B")).table().to_polars()
+    equal(frame["price"].to_list(), [1.5, None, None])
+    equal(frame["unknown"].to_list()[0], None)
+    valkey.keys["md:trade:A:ib"] = {**trade, "ordinal": 69, "filled": "database"}
+    lower = ask(sources=("ib",))[0]
+    check(lower.values is None and "ordinal 70" in lower.unknown, lower)
+    valkey.keys["md:trade:A:ib"] = {**trade, "ordinal": 71, "filled": "database"}
+    equal([(one.ordinal, one.origin) for one in ask(sources=("ib",))], [(71, "database")])
+    # Ordinals of another lane are not compared with these.
+    valkey.keys["md:trade:A:ib"] = {**trade, "ordinal": 1, "lane": "manual"}
+    equal([one.ordinal for one in ask(sources=("ib",))], [1])
+    bar = {**trade, "open": 1, "high": 2, "low": 1, "close": 2, "volume": 3, "vwap": "", "trades": 4,
+           "close_ts": now - 400 * SECOND, "order": "2", "ordinal": ""}
+    valkey.keys["md:bar:A:1m:ib"] = bar
+    found = ask(kinds=("bar 1m",), sources=("ib",))[0]
+    equal((found.values["close"], found.ordinal, found.age, found.is_stale), (2.0, None, 400.0, True))
+    valkey.keys["md:bar:A:1m:ib"] = {**bar, "order": "1"}
+    check("older" in ask(kinds=("bar 1m",), sources=("ib",))[0].unknown)
+
+
+def _soon(desk, symbol, wanted):
+    """Asks until an answer is as wanted. Returns it."""
+    for _ in range(TRIES):
+        found = desk.latest(symbol, kinds="trade")[0]
+        if wanted(found):
+            return found
+        time.sleep(POLL_SECONDS)
+    raise AssertionError(f"it is never as wanted: {found}")
+
+
+def server(symbol):
+    import tapeline
+    from tapeline import latest
+    from tapeline.valkey import Valkey, encoded
+
+    desk = tapeline.connect(tape=True, valkey=os.environ["TAPELINE_VALKEY"])
+    valkey = Valkey(_address(os.environ["TAPELINE_VALKEY"]))
+    namespace = desk.origin.namespace
+    one = _soon(desk, symbol, lambda found: found.behind == 0)
+    equal((one.source, one.ordinal, one.values["price"], one.origin, one.unknown), ("test", 2, 2.0, "tape", None))
+    check(one.feed.state in ("live", "silent") and one.age > 0, one)
+    equal([found.unknown is None for found in desk.latest([symbol, "NOTHING"])], [True, False, False, False])
+    # A writer keeps what it knows, also after a flush: never a lower ordinal, and soon the same one.
+    equal(valkey.ask([encoded([b"FLUSHALL"])]), [b"OK"])
+    for found in desk.latest(symbol, kinds="trade"):
+        check(found.unknown is not None or found.ordinal == 2, found)
+    equal(_soon(desk, symbol, lambda found: found.unknown is None).ordinal, 2)
+    key = f"{namespace}:trade:{symbol}:test".encode()
+    valkey.ask([encoded([b"HSET", key, b"ordinal", b"1"])])
+    check("older one" in desk.latest(symbol, kinds="trade")[0].unknown)
+    with raises(tapeline.Stale, "older one"):
+        desk.latest(symbol, kinds="trade", fresh="1h")
+    # Another process has answered nothing yet.
+    latest.MEMORY.__init__()
+    equal(desk.latest(symbol, kinds="trade")[0].ordinal, 1)
+    with raises(tapeline.NotReachable, "refuses: WRONGPASS"):
+        tapeline.connect(tape=True, valkey="valkey://wrong:wrong@127.0.0.1:" + str(valkey.address.port)).latest(symbol)
+    with raises(tapeline.NotReachable, "does not answer"):
+        tapeline.connect(tape=True, valkey="valkey://127.0.0.1:1").latest(symbol)
+    for wrong in ({"symbols": []}, {"symbols": None}, {"symbols": "A", "kinds": "bar"}, {"symbols": "A", "kinds": "x"}):
+        with raises(tapeline.TapelineError, "symbols|kinds"):
+            desk.latest(**wrong)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, base.PACKAGE)
+    {"rules": rules, "server": server}[sys.argv[1]](*sys.argv[2:])
+    print(f"{checks.count} checks passed")

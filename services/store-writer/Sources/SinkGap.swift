@@ -20,18 +20,6 @@ struct SinkGap: Hashable, Sendable {
     /// The epoch of the packet that revealed the gap.
     let epoch: UInt64
 
-    /// Writes the gap in the form that `advance_positions` takes. The database has signed numbers,
-    /// so ordinals beyond `Int64` become its maximum.
-    func write(into json: inout JSONWriter) {
-        json.object { json in
-            json.member("source", source.text)
-            json.member("first_ordinal", Int64(clamping: ordinals.lowerBound))
-            json.member("last_ordinal", Int64(clamping: ordinals.upperBound))
-            json.member("reason", reason.rawValue)
-            json.member("detail", "epoch \(epoch)")
-        }
-    }
-
     /// The number of ordinals. The range's own `count` would trap on more than an `Int` holds.
     var ordinalCount: UInt64 {
         let (sum, overflow) = (ordinals.upperBound - ordinals.lowerBound)

@@ -95,22 +95,6 @@ struct StoredStretch: Hashable, Sendable {
 
     /// The second of a time, which is the same for each writer, wherever its stretches begin.
     private func second(_ delay: Int64) -> Int64 { (takenFrom + delay) / 1_000_000 }
-
-    /// Writes the stretch in the form that `advance_positions` takes.
-    func write(into json: inout JSONWriter) {
-        json.object { json in
-            json.member("source", source.text)
-            json.member("first_ordinal", firstOrdinal)
-            json.member("last_ordinal", lastOrdinal)
-            json.member("from_us", takenFrom)
-            for (name, value) in [
-                ("starts", \Point.start), ("delays_us", \.delay), ("apart_ms", \.apart),
-            ] {
-                json.array(name) { json in for point in points { json.value(point[keyPath: value]) }
-                }
-            }
-        }
-    }
 }
 
 extension Timestamp {

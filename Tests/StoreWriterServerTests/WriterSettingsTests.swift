@@ -96,7 +96,9 @@ struct WriterSettingsTests {
         let own = StoreKind(
             name: "own", keys: [ConfigurationKey("OWN_PATH", .text, group: "Own", "Where.")],
             rules: [
-                ConfigurationRule { $0.text("OWN_PATH").isEmpty ? "OWN_PATH is missing" : nil }
+                ConfigurationRule {
+                    $0.optionalText("OWN_PATH") == nil ? "OWN_PATH is missing" : nil
+                }
             ],
             make: { _ in throw NoStore() })
         let kinds = StoreKind.ofThisProgram + [own]

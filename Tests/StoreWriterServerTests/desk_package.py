@@ -515,6 +515,25 @@ def direct(file, symbols):
         symbols[1], missing="mark").to_polars().schema)
     with raises(tapeline.TapeHole, r"gateway_lost, open: of a test"):
         file.trades(symbols[0], order="any").to_polars()
+    given = file.trades(order="any", missing="mark").given(None)
+    with raises(ValueError, "of a package"), tapeline.frames._handed(given):
+        raise ValueError("of a package")
+    check(given._handle is None)
+    old_library()
+
+
+def old_library():
+    """A library of an older interface is refused by name, before a function of it is missing."""
+    import tapeline
+
+    decoder = tapeline.decoder
+    decoder.library.cache_clear()
+    decoder.INTERFACE += 1
+    try:
+        with raises(tapeline.NotReachable, "make the wheel again"):
+            decoder.library()
+    finally:
+        decoder.INTERFACE -= 1
 
 
 def broken(path, torn, symbol, whole):

@@ -247,6 +247,9 @@ class Stream:
         """No column has numbers of texts alone."""
         raise KeyError(name)
 
+    def close(self) -> None:
+        """Nothing: the reading ends when its stream is released."""
+
     def capsule(self) -> object:
         """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
         collect()

@@ -50,6 +50,9 @@ class Given(Protocol):
     def texts(self, name: str) -> list[str]:
         """What the numbers of a column mean, after the reading."""
 
+    def close(self) -> None:
+        """Frees what only the caller needs. A stream that was taken continues."""
+
 
 class Readable:
     """Rows that are read when they are asked for. Nothing is kept, so each use reads again.
@@ -96,7 +99,7 @@ class Readable:
         given = self.given(price, numbered=True)
         with _handed(given) as rows:
             frame: polars.DataFrame = build(rows)
-        return _named(frame, given) if given.numbered else frame
+            return _named(frame, given) if given.numbered else frame
 
     def to_arrow(self, price: PriceType | None = None) -> Any:
         """Returns a pyarrow Table."""
@@ -203,13 +206,16 @@ def _named(frame: polars.DataFrame, given: Given) -> polars.DataFrame:
 
 @contextlib.contextmanager
 def _handed(stream: Given) -> Iterator[_Handed]:
-    """Hands a stream to a package. What made the reading fail is raised, and not what the package says of it."""
+    """Hands a stream to a package, and closes the reading. What made it fail is raised, and not what the package
+    says of it."""
     try:
         yield _Handed(stream)
     except BaseException as error:
         if stream.failure is None:
             raise
         raise stream.failure from error
+    finally:
+        stream.close()
 
 
 class _Handed:

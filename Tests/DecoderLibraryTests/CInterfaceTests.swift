@@ -433,5 +433,8 @@ struct CInterfaceTests {
         let exported = try names(
             "Sources/Desk/DecoderLibrary/Exports.swift", #"@_cdecl\("([a-z_]+)"\)"#)
         #expect(declared == exported && exported.count == 17)
+        let needed = try names(
+            "Sources/Desk/python/tapeline/decoder.py", "(?m)^INTERFACE = ([0-9]+)$")
+        #expect(needed == ["\(TAPELINE_DECODER_INTERFACE)"])
     }
 }

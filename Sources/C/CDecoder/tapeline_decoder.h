@@ -34,7 +34,7 @@ struct ArrowArray;
 struct ArrowArrayStream;
 
 /* The version of this interface. A higher one keeps all that is here. */
-#define TAPELINE_DECODER_INTERFACE 1
+#define TAPELINE_DECODER_INTERFACE 2
 
 /* The most rows of one batch. */
 #define TAPELINE_BATCH_ROWS_MAX 65536
@@ -233,7 +233,7 @@ void tapeline_decoder_free(tapeline_decoder *decoder);
 
 /*
  * ---- provenance ------------------------------------------------------------------------------
- * {"interface":1,"rows":{"trades":1234},"complete":true,
+ * {"interface":2,"rows":{"trades":1234},"complete":true,
  *  "lanes":[{"stream":"ticks","source":"ibkr","partition":3,"first":1,"last":9000,"packets":12,
  *            "checksum":"0123456789abcdef","epochs":[1,2],"sequences":[5,31],
  *            "missing":0,"holes":[[101,200]]}]}

@@ -19,7 +19,7 @@ from .times import MAX_NS, MIN_NS
 if TYPE_CHECKING:
     from .transport import Link, Message
 
-INTERFACE = 1
+INTERFACE = 2
 NAME = "libtapeline_decoder.so"
 KINDS = {"trades": 1, "quotes": 2, "depth": 3, "bars": 4, "gaps": 5}
 _IO, _DAMAGED, _HOLE, _ORDER, _FULL = 2, 3, 4, 5, 6

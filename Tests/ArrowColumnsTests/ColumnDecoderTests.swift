@@ -140,22 +140,25 @@ struct ColumnDecoderTests {
         var expected = ExpectedRows()
         for packet in packets { try expected.take(packet) }
         let all = expected.rows[.trades] ?? []
-        func rows(_ selection: RowSelection) throws -> [Row] {
-            var decoder = ColumnDecoder([.trades], selection)
+        func rows(_ selection: RowSelection, of kind: ColumnKind = .trades) throws -> [Row] {
+            var decoder = ColumnDecoder([kind], selection)
             try feedAll(packets, &decoder)
-            return decoder.batch(of: .trades)?.readRows ?? []
+            return decoder.batch(of: kind)?.readRows ?? []
         }
         let apple = try #require(Symbol("AAPL"))
         let (from, to) = (1_700_000_000_000_300_000, 1_700_000_000_000_700_000)
         let ofApple = try rows(RowSelection(symbols: [apple]))
         #expect(ofApple == all.filter { $0["symbol"] == "AAPL" } && !ofApple.isEmpty)
-        let inTime = try rows(RowSelection(from: Int64(from), to: Int64(to)))
-        #expect(
-            inTime
-                == all.filter {
-                    $0["event_time"].flatMap { Int($0) }.map { $0 >= from && $0 < to } == true
-                })
-        #expect(!inTime.isEmpty && inTime.count < all.count)
+        for kind in [ColumnKind.trades, .quotes] {
+            let all = expected.rows[kind] ?? []
+            let inTime = try rows(RowSelection(from: Int64(from), to: Int64(to)), of: kind)
+            #expect(
+                inTime
+                    == all.filter {
+                        $0["event_time"].flatMap { Int($0) }.map { $0 >= from && $0 < to } == true
+                    })
+            #expect(!inTime.isEmpty && inTime.count < all.count)
+        }
         #expect(try rows(RowSelection(sources: [feed])) == all)
         #expect(try rows(RowSelection(sources: [.manual])).isEmpty)
         var elsewhere = RowSelection(symbols: [apple])
@@ -175,13 +178,16 @@ struct ColumnDecoderTests {
         let plain = try ColumnShape(of: .trades, names: names, [], zone: "UTC")
         let forms = try ColumnShape(
             of: .trades, names: names, [.floats, .numbers], zone: "Asia/Tokyo")
-        let (found, texts) = try rows(packets, plain)
+        let (found, texts, actions) = try rows(packets, plain)
         #expect(
             found == (all.rows[.trades] ?? []).map { $0.filter { names.contains($0.key) } })
         #expect(plain.columns.map(\.name) == names && !found.isEmpty)
         let formed = try rows(packets, forms).rows
+        #expect(formed.count == found.count)
         for (row, other) in zip(found, formed) {
-            #expect(other["symbol"].flatMap { Int($0) }.map { texts[$0] } == row["symbol"])
+            for (name, texts) in [("symbol", texts), ("action", actions)] {
+                #expect(other[name].flatMap { Int($0) }.map { texts[$0] } == row[name])
+            }
             for (name, power) in [("price", 1e9), ("size", 1e8)] {
                 #expect(
                     other[name] == row[name].flatMap { Int64($0) }.map { "\(Double($0) / power)" })
@@ -199,14 +205,14 @@ struct ColumnDecoderTests {
         }
     }
 
-    /// Returns the rows of packets as trades of a shape, and the texts of symbols.
+    /// Returns the rows of packets as trades of a shape, and the texts of symbols and of actions.
     private func rows(
         _ packets: [[UInt8]], _ shape: ColumnShape
-    ) throws -> (rows: [Row], symbols: [String]) {
+    ) throws -> (rows: [Row], symbols: [String], actions: [String]) {
         var decoder = ColumnDecoder([.trades], shape: shape)
         try feedAll(packets, &decoder)
         let rows = try taken(&decoder).readRows
-        return (rows, decoder.page(.symbols).texts)
+        return (rows, decoder.page(.symbols).texts, decoder.page(.actions).texts)
     }
 
     @Test("the sources of bars are those of their ticks")
@@ -370,7 +376,7 @@ struct ColumnDecoderTests {
         }
     }
 
-    @Test("a message that is damaged is told before all else, and leaves no row")
+    @Test("a message that is damaged is reported before all else, and leaves no row")
     func damagedMessage() throws {
         var tape = RandomTape(seed: 2, source: feed)
         let (first, middle) = (tape.packet(trades: 4), tape.packet(trades: 4))
@@ -433,7 +439,7 @@ struct ColumnDecoderTests {
 
 extension [UInt8] {
     /// Corrects length and checksum.
-    fileprivate mutating func repair() {
+    mutating func repair() {
         func put(_ value: UInt64, _ bytes: Int, at offset: Int) {
             for index in 0..<bytes {
                 self[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(index * 8))

@@ -98,8 +98,8 @@ extension ColumnDecoder {
             at: WireFormat.HeaderOffset.tickCount)
     }
 
-    /// Copies the trades and quotes that wait, column by column: each few are one short
-    /// loop.
+    /// Copies the trades and quotes that wait. Each loop over them copies only a few columns, so
+    /// that it is short.
     @inline(never)
     private mutating func copied(
         _ rows: PacketRows, _ packet: RawSpan, _ header: PacketHeader
@@ -312,7 +312,8 @@ extension ColumnDecoder {
         if let (index, definition) = message.symbolDefinition(in: packet) {
             let found = self.names(definition)
             names.set(index, found)
-            guard let bounds = DefinitionBounds(at: message.start, in: packet), !texts.isOverLimit
+            guard index < PacketLimits.definitionsMax, !texts.isOverLimit,
+                let bounds = DefinitionBounds(at: message.start, in: packet)
             else { return }
             definitions.note(bounds, in: packet, found)
         } else if let parts = message.symbolParts(in: packet) {

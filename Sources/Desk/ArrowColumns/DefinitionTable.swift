@@ -7,6 +7,8 @@ struct DefinitionTable {
     /// With more, it begins again. Texts keep their indexes.
     private static let entriesMax = 1 << 17
     private static let slotsFirst = 256
+    /// So many slots are searched at most. A definition that does not get one of them is not noted.
+    static let probesMax: UInt64 = 32
 
     private var table = Table(count: slotsFirst)
     private var used = 0
@@ -21,8 +23,8 @@ struct DefinitionTable {
     }
 
     /// Safety: `count` slots, all of them set; `count` is a power of two. Less than half of them
-    /// are used, so a search ends. A used slot has a content of at most `Self.bytesMax` in the
-    /// bytes, which have room for half of the slots.
+    /// are used. A used slot has a content of at most `Self.bytesMax` in the bytes, which have room
+    /// for half of the slots.
     @safe
     private final class Table {
         /// Longer contents are not remembered. Hardly any is longer.
@@ -68,18 +70,26 @@ struct DefinitionTable {
             return difference == 0
         }
 
-        func insert(_ hash: UInt64, _ names: RowNames, _ content: UnsafeRawBufferPointer) {
+        /// Returns false when no slot that a search reaches is free.
+        @discardableResult
+        func insert(
+            _ hash: UInt64, _ names: RowNames, _ content: UnsafeRawBufferPointer
+        ) -> Bool {
             precondition(content.count <= Self.bytesMax, "the content of a definition is too long")
             var place = hash
-            while self[place].count > 0 { place &+= 1 }
+            while self[place].count > 0 {
+                place &+= 1
+                if place == hash &+ DefinitionTable.probesMax { return false }
+            }
             unsafe slots[Int(truncatingIfNeeded: place) & (count - 1)] = Slot(
                 hash: hash, content: Int32(bytesUsed), count: Int32(content.count), names: names)
             unsafe UnsafeMutableRawBufferPointer(start: bytes + bytesUsed, count: content.count)
                 .copyMemory(from: content)
             bytesUsed += content.count
+            return true
         }
 
-        /// Returns one of twice the size with the same contents.
+        /// Returns one of twice the size with the same contents, as far as they are found there.
         func grown() -> Table {
             let larger = Table(count: count * 2)
             for place in 0..<count {
@@ -102,7 +112,8 @@ struct DefinitionTable {
         let key = packet.extracting(bounds.content..<bounds.end)
         let hash = Self.hash(key)
         var place = hash
-        while true {
+        let end = hash &+ Self.probesMax
+        while place != end {
             let slot = table[place]
             guard slot.count > 0 else { return nil }
             if slot.hash == hash, Int(slot.count) == key.byteCount, table.has(key, at: slot.content)
@@ -111,6 +122,7 @@ struct DefinitionTable {
             }
             place &+= 1
         }
+        return nil
     }
 
     mutating func note(_ bounds: DefinitionBounds, in packet: RawSpan, _ found: RowNames) {
@@ -119,8 +131,8 @@ struct DefinitionTable {
         if used >= Self.entriesMax { self = DefinitionTable() }
         if (used + 1) * 2 >= table.count { table = table.grown() }
         let hash = Self.hash(key)
-        unsafe key.withUnsafeBytes { unsafe table.insert(hash, found, $0) }
-        used += 1
+        let isIn = unsafe key.withUnsafeBytes { unsafe table.insert(hash, found, $0) }
+        if isIn { used += 1 }
     }
 
     /// Folds the product of the two halves of each word into the next one. A content is short, so

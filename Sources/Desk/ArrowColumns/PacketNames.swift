@@ -66,7 +66,8 @@ struct PacketNames {
     @inline(__always)
     func isUsual(_ index: UInt32) -> Bool { index < dense }
 
-    /// What an index means of which `names` has said that it has a meaning.
+    /// What an index means; no names for one without a meaning. Of a row that is kept, `isUsual` or
+    /// `names` was asked before.
     @inline(__always)
     subscript(index: UInt32) -> RowNames {
         unsafe index < count ? names[Int(index)] : RowNames()

@@ -127,9 +127,11 @@ struct ShortTexts {
 
     mutating func snapshot() -> TextPage { texts.snapshot() }
 
+    /// Where a search for a word begins, before the table's mask. The upper half of the product
+    /// depends on all characters.
     @inline(__always)
-    private static func home(_ word: UInt64) -> Int {
-        Int(truncatingIfNeeded: (word ^ word >> 29) &* 0x9e37_79b9_7f4a_7c15 >> 32)
+    static func home(_ word: UInt64) -> Int {
+        Int(truncatingIfNeeded: ((word ^ (word >> 29)) &* 0x9e37_79b9_7f4a_7c15) >> 32)
     }
 
     @inline(never)

@@ -160,18 +160,33 @@ def check_hole(library, path):
     assert error.source == b"feed" and error.partition == 1
 
 
+def is_open(path):
+    files = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return os.path.realpath(path) in files
+
+
+def refuses(reader, batches):
+    try:
+        batches.read_next_batch()
+    except (OSError, pyarrow.ArrowException) as problem:
+        texts = (str(problem), reader.error().text.decode())
+        provenance = reader.library.tapeline_reader_provenance(reader.handle)
+        return provenance is None and all("before a fork" in text for text in texts)
+    return False
+
+
 def check_fork(library, path):
-    """A child of a fork has no thread that reads. It gets an error, and does not wait."""
+    """A child of a fork has no thread that reads. It gets an error, does not wait, and can close the file."""
     reader = Reader(library, path, TRADES, MARK_HOLES)
     batches = reader.stream()
     batches.read_next_batch()
+    assert is_open(path)
     child = os.fork()
     if not child:
-        try:
-            batches.read_next_batch()
-        except (OSError, pyarrow.ArrowException) as problem:
-            os._exit(0 if "before a fork" in str(problem) else 1)
-        os._exit(2)
+        status = 0 if refuses(reader, batches) else 1
+        del batches
+        reader.close()
+        os._exit(2 if is_open(path) else status)
     assert os.waitpid(child, 0)[1] == 0
     assert len(batches.read_next_batch()) > 0
     reader.close()

@@ -83,16 +83,19 @@ struct DecoderFixture {
         try writer.finish()
     }
 
-    /// Writes a recording of a packet of trades, and of packets of one bar each, of which every
-    /// second one is of another source. `hole`: ordinals are missing before the last one.
-    func recordBars(_ count: Int, hole: UInt64 = 0) throws {
+    /// Writes a recording of packets of three trades each, and of packets of one bar each, of which
+    /// every second one is of another source. `hole`: ordinals are missing before the last one.
+    func recordBars(_ count: Int, hole: UInt64 = 0, tickPackets: UInt64 = 1) throws {
         let writer = try RecordingWriter(
             path,
             RecordingInfo(
                 namespace: "md", partitions: 4, source: source, from: Timestamp(nanoseconds: 5),
                 to: Timestamp(nanoseconds: 9_000), created: Timestamp(nanoseconds: 1),
                 present: [Partition(1), Partition(2)], hasBars: true))
-        try writer.add(try RecordedPacket(packet(1, trades: 3), knownAt: Self.known(0)))
+        for number in 0..<tickPackets {
+            try writer.add(
+                try RecordedPacket(packet(number * 5 + 1, trades: 3), knownAt: Self.known(0)))
+        }
         for number in 0..<count {
             var builder = PacketBuilder(kind: .bars, partition: Partition(1), source: .operator)
             let symbol = builder.register(

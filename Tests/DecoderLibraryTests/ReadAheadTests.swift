@@ -48,13 +48,15 @@ struct ReadAheadTests {
         }
     }
 
-    /// Reads by the library's class, with blocks of so many bytes.
+    /// Reads by the library's class, with blocks of so many bytes. `hasThread`: whether the system
+    /// has a thread for it.
     private func ahead(
-        _ path: String, blockBytes: Int, _ selection: RowSelection
+        _ path: String, blockBytes: Int, _ selection: RowSelection, hasThread: Bool = true
     ) throws -> Reading {
         var reading = Reading()
         let columns = try RecordingColumns(
             path, ColumnShape(of: .trades), selection, blockBytes: blockBytes)
+        columns.queue.isStarted = !hasThread
         do throws(DecodeError) {
             while let batch = try columns.next() { reading.add(batch) }
         } catch {
@@ -115,8 +117,20 @@ struct ReadAheadTests {
         return count
     }
 
-    @Test("rows, holes, damage and their places are those of one thread", arguments: 1...60)
-    func same(seed: Int) throws {
+    @Test("rows, holes, damage and their places are those of one thread")
+    func same() throws {
+        var reasons: [DecodeError.Reason?: Int] = [:]
+        for seed in 1...60 {
+            for reason in try compare(seed: seed) { reasons[reason, default: 0] += 1 }
+        }
+        for reason in [nil, DecodeError.Reason.hole, .damaged] {
+            #expect(reasons[reason, default: 0] > 3, "\(reasons)")
+        }
+    }
+
+    /// Returns why the readings of a recording failed; `nil`: they did not.
+    private func compare(seed: Int) throws -> [DecodeError.Reason?] {
+        var reasons: [DecodeError.Reason?] = []
         var random = SeededRandom(seed: UInt64(seed))
         let fixture = try DecoderFixture()
         let hole = seed % 3 == 0 ? Int.random(in: 1...50, using: &random) : 0
@@ -132,16 +146,42 @@ struct ReadAheadTests {
         for marksHoles in [false, true] {
             let selection = RowSelection(marksHoles: marksHoles)
             let expected = try plain(fixture.path, selection)
+            reasons.append(expected.failure?.reason)
             if (1..<packets).contains(cut) {
                 #expect(expected.failure?.description.contains("no packet") == true)
             }
             for blockBytes in [1, 3_000, FrameBlock.bytesFull] {
-                var found = try ahead(fixture.path, blockBytes: blockBytes, selection)
-                // The first batch comes early.
-                found.batches = [found.batches.reduce(0, +)].filter { $0 > 0 }
-                #expect(found == expected, "blocks of \(blockBytes) bytes")
+                for hasThread in [true, false] {
+                    var found = try ahead(
+                        fixture.path, blockBytes: blockBytes, selection, hasThread: hasThread)
+                    // The first batch comes early.
+                    found.batches = [found.batches.reduce(0, +)].filter { $0 > 0 }
+                    #expect(
+                        found == expected,
+                        "seed \(seed), blocks of \(blockBytes) bytes, \(hasThread)")
+                }
             }
         }
+        return reasons
+    }
+
+    @Test("a message that is damaged is reported before a wrong source", arguments: [false, true])
+    func otherSource(isCut: Bool) throws {
+        let fixture = try DecoderFixture()
+        let writer = try RecordingWriter(
+            fixture.path,
+            RecordingInfo(
+                namespace: "md", partitions: 4, source: try #require(SourceName("other")),
+                from: .undefined, to: .undefined, created: Timestamp(nanoseconds: 1),
+                present: [Partition(1)]))
+        let (packet, knownAt) = (try fixture.packet(1, trades: 4), DecoderFixture.known(0))
+        try writer.add(
+            isCut
+                ? DecoderFixture.cut(packet, knownAt) : RecordedPacket(packet, knownAt: knownAt))
+        try writer.finish()
+        let failure = try ahead(fixture.path, blockBytes: 1, RowSelection()).failure
+        let text = isCut ? "no packet" : "the packet is not of this recording"
+        #expect(failure?.reason == .damaged && failure?.description.contains(text) == true)
     }
 
     @Test("an error stays, and comes after the rows before it")
@@ -179,37 +219,5 @@ struct ReadAheadTests {
         }
         let areRight = found == expected
         #expect(areRight && batches.count > 3)
-    }
-
-    @Test("a queue that is closed has no thread")
-    func closed() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 30, trades: 10)
-        weak var ended: FrameQueue?
-        do {
-            let queue = FrameQueue(try RecordingFile(fixture.path), blockBytes: 1)
-            ended = queue
-            let block = try queue.next(after: nil)
-            #expect(block.frames.count == 1 && block.end == nil)
-            queue.close()
-        }
-        // The thread would keep it.
-        #expect(ended == nil)
-    }
-
-    @Test("a reading that ends before its recording leaves no thread")
-    func dropped() throws {
-        let fixture = try DecoderFixture()
-        try fixture.record(packets: 2_000, trades: 100)
-        for _ in 0..<20 {
-            // The release waits for the thread. It is busy, or waits for an empty block.
-            let columns = try RecordingColumns(
-                fixture.path, ColumnShape(of: .trades), RowSelection(), blockBytes: 3_000)
-            let batch = try columns.next()
-            #expect(batch != nil)
-        }
-        let unread = try RecordingColumns(
-            fixture.path, ColumnShape(of: .trades), RowSelection())
-        #expect(unread.provenance().contains(#""complete":false"#))
     }
 }

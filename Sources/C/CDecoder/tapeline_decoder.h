@@ -17,7 +17,7 @@
  * THREADS   Any thread may call. Calls with one handle wait for each other; different handles do not.
  *           `release` may run on any thread. A handle must not be used after it was closed.
  * FORK      After fork(), the child must not use the parent's handles and streams. It may free them.
- *           A stream of a recording returns an error in the child.
+ *           A reader of a recording and its stream return an error in the child.
  */
 #ifndef TAPELINE_DECODER_H
 #define TAPELINE_DECODER_H
@@ -157,8 +157,9 @@ tapeline_reader *tapeline_reader_open(
    A batch comes when it is full, when 16 MiB of packets were read for it and it has rows, or at the
    end. The first one comes after the packet with its 4,096th row. No batch is empty. Memory: two
    batches and at most 12 MiB that are read ahead, besides the batches that the caller has not
-   released. A thread of the stream reads and checks the file ahead. It starts with the first batch,
-   and has ended when the release of reader and stream returns.
+   released. A thread of the stream reads and checks the file ahead; where the system has none, the
+   caller's does. The thread starts with the first batch, and has ended after the last one, after an
+   error, and when the release of reader and stream returns. The release may wait for the disk.
    Holes and the order matter only in partitions that can hold the selected symbols.
    The file is checked completely on the way: chain, checksum and every message of every packet, and
    the end. get_next returns EIO (TAPELINE_IO), ENODATA (HOLE) or EINVAL (all others);

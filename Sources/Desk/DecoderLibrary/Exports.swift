@@ -41,25 +41,43 @@ private final class Reader: Sendable {
     }
 
     let shape: ColumnShape
+    private let path: String
+    private let process = getpid()
     private let state: Mutex<State>
 
     init(_ path: String, _ shape: ColumnShape, _ selection: RowSelection) throws(DecodeError) {
         self.shape = shape
+        self.path = path
         state = Mutex(State(columns: try RecordingColumns(path, shape, selection)))
     }
 
-    var failure: DecodeError? { state.withLock { $0.failure } }
+    /// Calls `body` under the lock. In a child of a fork the lock may stay taken for ever: a thread
+    /// of the parent had it.
+    private func use<Result: Sendable>(
+        _ body: (inout State) throws(DecodeError) -> Result
+    ) throws(DecodeError) -> Result {
+        guard process == getpid() else {
+            throw DecodeError(
+                .invalid, "\(path) was opened before a fork: open it again in the child")
+        }
+        return try state.withLock { state throws(DecodeError) in try body(&state) }
+    }
+
+    /// Throws what ended the stream.
+    func check() throws(DecodeError) {
+        if let failure = try use({ $0.failure }) { throw failure }
+    }
 
     /// Notes that the stream was handed out. Returns false when it was before.
-    func beginStream() -> Bool {
-        state.withLock { state in
+    func beginStream() throws(DecodeError) -> Bool {
+        try use { state in
             defer { state.isStreamed = true }
             return !state.isStreamed
         }
     }
 
     func next() throws(DecodeError) -> ColumnBatch? {
-        try state.withLock { state throws(DecodeError) in
+        try use { state throws(DecodeError) in
             do throws(DecodeError) {
                 return try state.columns.next()
             } catch {
@@ -70,10 +88,10 @@ private final class Reader: Sendable {
     }
 
     func texts(of column: String) throws(DecodeError) -> TextPage {
-        try state.withLock { state throws(DecodeError) in try state.columns.texts(of: column) }
+        try use { state throws(DecodeError) in try state.columns.texts(of: column) }
     }
 
-    func provenance() -> String { state.withLock { $0.columns.provenance() } }
+    func provenance() throws(DecodeError) -> String { try use { $0.columns.provenance() } }
 }
 
 @_cdecl("tapeline_recording_info")
@@ -111,7 +129,7 @@ package func tapelineReaderStream(
     unsafe outcome(error) { () throws(DecodeError) in
         let reader = try unsafe handle(reader, Reader.self)
         let out = try unsafe checked(out, ArrowArrayStream.self)
-        guard reader.beginStream() else {
+        guard try reader.beginStream() else {
             throw DecodeError(.invalid, "the reader's stream was taken already: open another one")
         }
         let shape = reader.shape
@@ -125,7 +143,7 @@ package func tapelineReaderError(
     _ reader: OpaquePointer?, _ error: UnsafeMutableRawPointer?
 ) -> Int32 {
     unsafe outcome(error) { () throws(DecodeError) in
-        if let failure = try unsafe handle(reader, Reader.self).failure { throw failure }
+        try unsafe handle(reader, Reader.self).check()
     }
 }
 

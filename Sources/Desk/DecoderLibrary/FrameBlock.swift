@@ -11,6 +11,8 @@ internal import TapeCodec
 final class FrameBlock: @unchecked Sendable {
     /// A block with so many bytes of packets is full.
     static let bytesFull = 1 << 20
+    /// So many times these bytes of the file are read at most for a block, kept or not.
+    private static let readFactor = 4
     /// A block with so many packets is full, too.
     private static let framesMax = 8_192
 
@@ -45,15 +47,18 @@ final class FrameBlock: @unchecked Sendable {
 
     deinit { unsafe memory.deallocate() }
 
-    /// Reads packets until the block is full or the recording ends. Only of packets whose messages
-    /// the file leaves to the decoder the bytes are kept.
-    func fill(from file: RecordingFile) {
+    /// Reads packets until the block is full, the recording ends, or `isStopped` is true before a
+    /// packet. Only of packets whose messages the file leaves to the decoder the bytes are kept.
+    func fill(from file: RecordingFile, isStopped: () -> Bool = { false }) {
         frames.removeAll(keepingCapacity: true)
         used = 0
         end = nil
         let isKept = file.leavesMessages
+        let readEnd = file.offset + bytesFull * Self.readFactor
         do throws(RecordingError) {
-            while used < bytesFull, frames.count < Self.framesMax {
+            while used < bytesFull, file.offset < readEnd, frames.count < Self.framesMax,
+                !isStopped()
+            {
                 let number = file.packets + 1
                 let isThere: Void? = try file.withNext { frame, packet in
                     let bytes = isKept(frame.header) ? copy(packet) : used..<used

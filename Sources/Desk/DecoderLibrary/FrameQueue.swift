@@ -1,6 +1,7 @@
 internal import ArrowColumns
 internal import Glibc
 internal import Recordings
+internal import Synchronization
 
 /// Reads and checks a recording in a thread of its own, ahead of the decoder, so that the checksums
 /// of the file and the columns of its packets are made on two cores.
@@ -32,7 +33,6 @@ final class FrameQueue: @unchecked Sendable {
         var full: [FrameBlock] = []
         /// Blocks that may be filled.
         var spare: [FrameBlock]
-        var isClosed = false
         /// What memory a batch had last; `nil`: the reader gives batches back.
         var request: BatchMemory.Request?
         /// Memory for the next one.
@@ -43,9 +43,14 @@ final class FrameQueue: @unchecked Sendable {
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
-    private var isStarted = false
+    /// Whether the thread was started, or could not be. Where it is set before the first block, the
+    /// caller reads.
+    var isStarted = false
     /// The thread; `nil`: there is none to wait for.
-    private var thread: pthread_t?
+    private(set) var thread: pthread_t?
+    /// Whether the thread is to end. It is set under the mutex, and the thread reads it before each
+    /// packet.
+    private let isStopped = Atomic(false)
     private let process = getpid()
 
     /// Takes the file over.
@@ -68,11 +73,8 @@ final class FrameQueue: @unchecked Sendable {
         unsafe mutex.deallocate()
     }
 
-    /// Whether this process is a child, by a fork, of the one that made the queue. It has none of
-    /// its parent's threads, and their locks stay as they were.
-    var isForked: Bool { process != getpid() }
-
-    private func start() throws(DecodeError) {
+    /// Starts the thread, if the system has one.
+    private func start() {
         isStarted = true
         // Safety: the thread takes this retain over; if it does not start, it is given back below.
         let reference = unsafe Unmanaged.passRetained(self)
@@ -86,25 +88,38 @@ final class FrameQueue: @unchecked Sendable {
         unsafe checked(pthread_sigmask(SIG_SETMASK, &before, nil))
         guard code == 0 else {
             unsafe reference.release()
-            throw DecodeError(
-                .limit, "the system starts no thread to read the recording: errno \(code)")
+            return
         }
         thread = id
     }
 
+    /// Has the thread end before its next packet.
+    func stop() {
+        change { _ in isStopped.store(true, ordering: .relaxed) }
+    }
+
     /// Ends the thread, and waits for its end. Twice does nothing.
+    ///
+    /// A child of a fork has none of its parent's threads, and their lock stays as it was. Only the
+    /// file is closed there: the queue itself stays, because the thread held it.
     func close() {
-        guard let thread, !isForked else { return }
+        guard let thread else { return }
         self.thread = nil
-        change { $0.isClosed = true }
+        guard process == getpid() else { return file.close() }
+        stop()
         checked(pthread_join(thread, nil))
     }
 
     /// Waits for the next block, and gives the last one back to be filled again. The first call
-    /// starts the thread. After a block with an end, and after `close`, there is none.
-    func next(after last: FrameBlock?) throws(DecodeError) -> FrameBlock {
-        if !isStarted { try start() }
+    /// starts the thread; where the system has none, the caller reads. After a block with an end,
+    /// and after `close`, there is none.
+    func next(after last: FrameBlock?) -> FrameBlock {
+        if !isStarted { start() }
         if let last { change { $0.spare.append(last) } }
+        if thread == nil, let block = empty() {
+            block.fill(from: file)
+            return block
+        }
         return wait { $0.full.isEmpty ? nil : $0.full.removeFirst() }
     }
 
@@ -122,8 +137,8 @@ final class FrameQueue: @unchecked Sendable {
 
     fileprivate func run() {
         while let block = empty() {
-            block.fill(from: file)
-            let isLast = block.end != nil
+            block.fill(from: file) { isStopped.load(ordering: .relaxed) }
+            let isLast = block.end != nil || isStopped.load(ordering: .relaxed)
             change { $0.full.append(block) }
             if isLast { return }
             prepareMemory()
@@ -148,7 +163,8 @@ final class FrameQueue: @unchecked Sendable {
     /// Waits for a block that may be filled; `nil`: the queue was closed.
     private func empty() -> FrameBlock? {
         wait { state -> FrameBlock?? in
-            state.isClosed ? .some(nil) : state.spare.popLast().map(Optional.some)
+            isStopped.load(ordering: .relaxed)
+                ? .some(nil) : state.spare.popLast().map(Optional.some)
         }
     }
 
@@ -161,8 +177,8 @@ final class FrameQueue: @unchecked Sendable {
         unsafe checked(pthread_mutex_unlock(mutex))
     }
 
-    /// Waits until `body` returns something. There is no deadline: the other side comes as soon as
-    /// it has worked off a block, or has read one from the disk.
+    /// Waits until `body` returns something. There is no deadline: the decoder waits for the disk,
+    /// and the thread until the reader asks for another batch or ends the reading.
     private func wait<Result>(_ body: (inout State) -> Result?) -> Result {
         unsafe checked(pthread_mutex_lock(mutex))
         defer { unsafe checked(pthread_mutex_unlock(mutex)) }

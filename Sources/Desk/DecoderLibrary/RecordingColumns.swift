@@ -13,7 +13,7 @@ final class RecordingColumns {
 
     private let path: String
     private let shape: ColumnShape
-    private let queue: FrameQueue
+    let queue: FrameQueue
     private var decoder: ColumnDecoder
     private var block: FrameBlock?
     /// The next packet of the block.
@@ -57,10 +57,6 @@ final class RecordingColumns {
     /// Returns the next rows; `nil` after the last ones, when everything was right. After an error
     /// each call throws the same one.
     func next() throws(DecodeError) -> ColumnBatch? {
-        guard !queue.isForked else {
-            throw DecodeError(
-                .invalid, "\(path) was opened before a fork: open it again in the child")
-        }
         var bytesRead = 0
         do throws(DecodeError) {
             while failure == nil, !hasEnded, !isBatch(bytesRead) { bytesRead += try takePacket() }
@@ -98,6 +94,7 @@ final class RecordingColumns {
     private func takePacket() throws(DecodeError) -> Int {
         guard let (block, frame) = try nextFrame() else {
             hasEnded = true
+            queue.close()
             return 0
         }
         let header = frame.recorded.header
@@ -144,7 +141,7 @@ final class RecordingColumns {
             case .complete: return nil
             case .failed(let error): throw DecodeError(error)
             case nil:
-                block = try queue.next(after: block)
+                block = queue.next(after: block)
                 place = 0
             }
         }

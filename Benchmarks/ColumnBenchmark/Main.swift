@@ -17,7 +17,8 @@ import TestSupport
 struct ColumnBenchmark {
     /// Of the plain loop in C, by ticks a packet: short packets are mostly definitions of symbols.
     static let recordingMarks = [1_024: 0.5, 32: 0.4]
-    /// Millions of ticks a second of short packets, by the clock, on two cores.
+    /// Millions of ticks a second of short packets, by the clock, on a machine with two cores. More
+    /// are not used.
     static let elapsedMark = 25.0
     static let tapeMark = 0.9
     static let firstBatchMark = 50.0

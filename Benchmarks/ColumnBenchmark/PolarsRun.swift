@@ -5,7 +5,7 @@ import TestSupport
 /// Has the Python package make a frame of polars of a recording: all trades with all their columns,
 /// in the order of the file.
 struct PolarsRun {
-    /// Millions of ticks a second, on two cores.
+    /// Millions of ticks a second, on a machine with two cores. More cores are used, too.
     private static let mark = 25.0
     private static let ticksOfPacket = 32
     private static let turns = 3

@@ -41,7 +41,7 @@ struct RowRun {
         return isFast && allocations < 64
     }
 
-    /// Walks over the packets like `StoreTransaction`, for one table.
+    /// Walks over the packets like `the session of PostgreSQL`, for one table.
     private func encode(_ load: Load, _ catalogue: SinkCatalogue) throws(PostgresError) -> Int {
         var writer = BinaryCopyWriter(operation: "COPY") { _ in }
         return try write(load, catalogue, to: &writer)

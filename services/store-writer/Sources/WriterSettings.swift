@@ -198,7 +198,10 @@ struct WriterSettings: Sendable {
 
     init(_ configuration: Configuration, _ kinds: [StoreKind] = StoreKind.ofThisProgram) {
         let named = configuration.text("STORE_KIND")
-        kind = kinds.first { $0.name == named } ?? .postgres
+        guard let kind = kinds.first(where: { $0.name == named }) else {
+            preconditionFailure("\(named) is a kind of store of another program")
+        }
+        self.kind = kind
         partitions = configuration.integer("MDS_PARTITIONS")
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batches = Batches(

@@ -211,7 +211,7 @@ final class PostgresSession: StoreSession {
             throw .withheld(
                 StoreError.Withheld(
                     operation: "set rows aside", peer: peer, remedy: .waitForLetters,
-                    reason: error.description))
+                    reason: oneLine(error.description)))
         }
     }
 

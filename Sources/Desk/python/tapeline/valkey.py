@@ -136,15 +136,27 @@ class Valkey:
             if password is not None:
                 user = [] if self.address.user is None else [self.address.user.encode()]
                 link.sendall(encoded([b"AUTH", *user, password.encode()]))
+                self._greet(link, b"+OK\r\n")
             link.sendall(self._ping)
-            block, _ = self._block(link, b"")
-            for answer in parsed(block):
-                if isinstance(answer, ValkeyError):
-                    raise NotReachable(f"Valkey at {self.address.host}:{self.address.port} refuses: {answer}")
+            self._greet(link, self._end)
         except BaseException:
             link.close()
             raise
         return link
+
+    def _greet(self, link: socket.socket, wanted: bytes) -> None:
+        """Receives the answer to one command of the greeting. A refusal has no mark."""
+        data = b""
+        while not data.endswith(wanted):
+            if data[:1] == b"-" and data.endswith(b"\r\n"):
+                raise NotReachable(
+                    f"Valkey at {self.address.host}:{self.address.port} refuses: {data[1:-2].decode(errors='replace')}")
+            if len(data) > 1_000:
+                raise OSError("the answer is none of Valkey")
+            piece = link.recv(1_000)
+            if not piece:
+                raise OSError("it has ended the connection")
+            data += piece
 
 
 _LENGTHS = {count: b"$%d" % count for count in range(1_024)}

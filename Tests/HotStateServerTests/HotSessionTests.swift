@@ -84,28 +84,56 @@ struct HotSessionTests {
             packet.add(to: &table, sequence: sequence, receivedAt: .at(1))
         }
         func shown() throws -> String {
-            try server.cli("HMGET", "x:lane:0:s", "ordinal", "epoch", "source")
+            try server.cli("HMGET", "x:lane:0:s", "ordinal", "from", "source")
         }
         try add(20, at: 7, ordinal: 100)
         // 16 of 20 values fit into one round trip.
         #expect(try roundTrip(&table)?.written == 16)
         #expect(try server.cli("EXISTS", "x:lane:0:s") == "0")
         #expect(try roundTrip(&table)?.written == 4)
-        #expect(try shown() == "119\n1\ns")
+        #expect(try server.cli("EXISTS", "x:lane:0:s") == "0")
+        _ = try roundTrip(&table)
+        #expect(try shown() == "119\n100\ns")
         #expect(try server.cli("EXISTS", "x:sources:0") == "0")
         let left = Int(try server.cli("PTTL", "x:lane:0:s")) ?? 0
         #expect(left > 0)
         // The next one is written 100 ms later, and an older packet changes nothing.
         try add(1, at: 8, ordinal: 120)
         #expect(try session.roundTrip(&table, now: .at(50_000_000))?.written == 1)
-        #expect(try shown() == "119\n1\ns")
+        #expect(try shown() == "119\n100\ns")
         try add(1, at: 6, ordinal: 90)
-        try session.roundTrip(&table, now: .at(100_000_001))
-        #expect(try shown() == "120\n1\ns")
+        try session.roundTrip(&table, now: .at(100_000_002))
+        #expect(try shown() == "120\n100\ns")
+        // Until the flush is noticed, no lane is written.
+        try add(1, at: 9, ordinal: 121)
         try server.cli("FLUSHALL")
+        for number: Int64 in 3...4 { try session.roundTrip(&table, now: .at(number * 100_000_000)) }
+        #expect(try server.cli("EXISTS", "x:lane:0:s") == "0")
+        #expect(
+            try session.roundTrip(&table, withMarker: true, now: .at(500_000_000))?.isFlushed
+                == true)
         table.repeatAll(heardAfter: .at(-1))
-        try session.roundTrip(&table, now: .at(300_000_000))
-        #expect(try shown() == "120\n1\ns")
+        for number: Int64 in 6...7 { try session.roundTrip(&table, now: .at(number * 100_000_000)) }
+        #expect(try shown() == "121\n100\ns")
+    }
+
+    @Test("no lane is written before refused values are, and a refused lane delays no value")
+    func refusedLanes() throws {
+        var table = HotTable(symbolsMax: 16)
+        try server.cli("CONFIG", "SET", "maxmemory", "1")
+        try tell(&table, 1)
+        for _ in 0..<3 { #expect(try roundTrip(&table)?.refusal?.hasPrefix("OOM") == true) }
+        try server.cli("CONFIG", "SET", "maxmemory", "0")
+        #expect(try server.cli("EXISTS", "x:lane:0:s") == "0")
+        try server.cli(
+            "ACL", "SETUSER", "default", "resetkeys", "~x:trade:*", "~x:sources:*", "~x:hot:*")
+        defer { #expect(throws: Never.self) { try server.cli("ACL", "SETUSER", "default", "~*") } }
+        for _ in 0..<2 {
+            let settled = try session.roundTrip(&table, now: .at(200_000_000))
+            #expect(settled?.refusal == nil)
+            if let refusal = settled?.laneRefusal { #expect(refusal.hasPrefix("NOPERM")) }
+        }
+        #expect(table.pendingCount == 0 && table.lanes.values.pendingCount == 1)
     }
 
     @Test("where nothing is left to send nothing is waited for")

@@ -150,6 +150,24 @@ struct KeeperFaultTests {
         try scene.server.cli("ACL", "SETUSER", "w", "+hset")
         scene.expectPrices(("A", 5))
     }
+
+    @Test("a user without the keys of lanes: it is told, and no value waits")
+    func rightsOfLanes() throws {
+        let scene = try KeeperScene(
+            ["A"], valkey: ValkeyConfiguration(host: "127.0.0.1", user: "w", password: "pw")
+        ) {
+            try $0.cli(
+                "ACL", "SETUSER", "w", "on", ">pw", "~*:trade:*", "~*:sources:*", "~*:hot:*",
+                "+@all")
+        }
+        try scene.publish(("A", 5))
+        scene.expectPrices(("A", 5))
+        scene.expectFailure(.lanes)
+        scene.expectDegraded("~*:lane:*")
+        try scene.publish(("A", 6))
+        scene.expectPrices(("A", 6))
+        #expect(scene.failures(.refused) == 0)
+    }
 }
 
 @Suite("The hot state while all is well")
@@ -194,6 +212,8 @@ struct KeeperTests {
             #expect(try server.cli("HGET", "h:trade:S\(number):test", "price") == "\(number)")
         }
         #expect(service.metric("mds_hot_state_pending") == 0)
+        // Each packet begins with the ordinal 1, so no run has two.
+        #expect(try server.cli("HMGET", "h:lane:0:test", "from", "ordinal") == "1\n1")
     }
 
     @Test("at the bound old names give way and are counted; what is new is written")

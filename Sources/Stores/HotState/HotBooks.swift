@@ -225,6 +225,8 @@ struct HotBooks {
         values.take(atMost: limit, of: names, now: now, heardAfter: alive, into: &taken)
     }
 
+    mutating func mark() { values.mark() }
+
     mutating func putBack(_ places: ArraySlice<HotNames.Place>) {
         values.putBack(places, of: names)
     }

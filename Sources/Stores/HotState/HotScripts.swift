@@ -9,7 +9,7 @@ package import ValkeyClient
 ///     <namespace>:providerbar:<symbol>:<data>-<length>:<source>  open high low close volume …
 ///     <namespace>:indicator:<symbol>:<name>:<source>  value unit period_start …
 ///     <namespace>:book:<symbol>:<source>          state reason bids asks …
-///     <namespace>:lane:<partition>:<source>       epoch ordinal watermark sent_ts …
+///     <namespace>:lane:<partition>:<source>       epoch from ordinal watermark sent_ts …
 ///     <namespace>:sources:<symbol>                the sources, by the expiry of their last key
 ///
 /// Each hash has `order`, its place on the tape: the server accepts a value only if it is not older
@@ -66,7 +66,7 @@ package enum HotScripts {
                 "value", "unit", "period_start", "period_end", "revision", "ts", "receive_ts",
                 "partition", "ordinal", "lane", "delayed", "source",
             ]
-        case .lane: ["epoch", "ordinal", "watermark", "sent_ts", "source"]
+        case .lane: ["epoch", "from", "ordinal", "watermark", "sent_ts", "source"]
         case .book:
             [
                 "state", "reason", "bids", "asks", "bid_rows", "ask_rows", "crossed", "since",
@@ -82,11 +82,13 @@ package enum HotScripts {
     static func wordsPerKey(_ kind: HotKind) -> Int { 2 + fields(kind).count }
 
     /// Returns the script. It contains the names of the fields, so that they need not be sent. In
-    /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent; lanes are
-    /// in none. Orders are compared as text, because Lua's numbers hold 53 bits only. A value of
-    /// the database makes a hash that is missing, or replaces an older one of the database, and changes no other. But
-    /// a book of which the database has another last change is not right any more, so that it is
-    /// replaced. A key of another type must be ours, because of its name, and is made again.
+    /// KEYS, the sets of sources follow the hashes, one for each hash whose life is sent. Lanes are
+    /// in none: the marker follows them, and without it, because Valkey was emptied, none is
+    /// written. Orders are compared as text, because Lua's numbers hold 53 bits only. A value of
+    /// the database makes a hash that is missing, or replaces an older one of the database, and
+    /// changes no other. But a book of which the database has another last change is not right any
+    /// more, so that it is replaced. A key of another type must be ours, because of its name, and
+    /// is made again.
     static func text(_ kind: HotKind) -> String {
         let fields = fields(kind).enumerated()
             .map { "'\($0.element)', ARGV[at + \($0.offset + 3)]" }.joined(separator: ", ")
@@ -94,6 +96,7 @@ package enum HotScripts {
             local call, pcall = redis.call, redis.pcall
             local words, hashes = \(wordsPerKey(kind)), tonumber(ARGV[2])
             local written, replaced, set = 0, 0, hashes
+            \(kind == .lane ? "if not call('GET', KEYS[hashes + 1]) then return 0 end" : "")
             for i = 1, hashes do
               local key, at = KEYS[i], (i - 1) * words + 3
               local order, life, filled = pcall('HGET', key, 'order'), ARGV[at + 2], ''

@@ -17,18 +17,42 @@ final class HotSession {
         var isFlushed = false
         /// The first reason among the refused calls; `nil` when none was refused.
         var refusal: String?
+        /// The same for calls of lanes, which no value waits for.
+        var laneRefusal: String?
+        /// Whether a call of lanes was carried out.
+        var hasLanes = false
 
-        /// Counts the answer to a call with this number of keys, unless they are of lanes. Returns
-        /// false when the call was refused.
-        mutating func add(_ reply: ValkeyReply, keys count: Int, areValues: Bool = true) -> Bool {
+        /// Counts the answer to a call of values with this number of keys. Returns false when the
+        /// call was refused.
+        mutating func add(_ reply: ValkeyReply, keys count: Int) -> Bool {
             guard case .integer(let outcome) = reply else {
-                refusal = refusal ?? reply.errorMessage ?? "a script answered no number"
+                refusal = refusal ?? Self.reason(reply)
                 return false
             }
-            keys += areValues ? count : 0
-            written += areValues ? Int(clamping: outcome % HotScripts.replacedFactor) : 0
+            keys += count
+            written += Int(clamping: outcome % HotScripts.replacedFactor)
             replaced += Int(clamping: outcome / HotScripts.replacedFactor)
             return true
+        }
+
+        /// Counts the answer to a call of lanes. Scripts that Valkey has lost concern values, too.
+        mutating func add(ofLanes reply: ValkeyReply) -> Bool {
+            guard case .integer(let outcome) = reply else {
+                let reason = Self.reason(reply)
+                if HotFailure(refusal: reason) == .scripts {
+                    refusal = refusal ?? reason
+                } else {
+                    laneRefusal = laneRefusal ?? reason
+                }
+                return false
+            }
+            hasLanes = true
+            replaced += Int(clamping: outcome / HotScripts.replacedFactor)
+            return true
+        }
+
+        private static func reason(_ reply: ValkeyReply) -> String {
+            reply.errorMessage ?? "a script answered no number"
         }
     }
 
@@ -59,7 +83,8 @@ final class HotSession {
         connection = try ValkeyConnection(configuration)
         self.marker = Array(marker.utf8)
         writing = HotWriting(
-            namespace: namespace, digests: try HotScripts.load(on: connection))
+            namespace: namespace, digests: try HotScripts.load(on: connection),
+            marker: self.marker)
         let reply = try connection.command([
             "SET", .bytes(self.marker), "1", "PX", .bytes(life),
         ])
@@ -70,7 +95,8 @@ final class HotSession {
 
     /// Loads the scripts again after a SCRIPT FLUSH. Blocks for a round trip.
     func reloadScripts(namespace: String) throws {
-        writing = HotWriting(namespace: namespace, digests: try HotScripts.load(on: connection))
+        writing = HotWriting(
+            namespace: namespace, digests: try HotScripts.load(on: connection), marker: marker)
     }
 
     /// Begins a round trip with at most `keysMax` pending values, and with the marker if
@@ -81,7 +107,7 @@ final class HotSession {
         batch.removeAll()
         let alive = now - ages.life
         table.take(atMost: keysMax, now: now, heardAfter: alive, into: &batch)
-        table.takeLanes(atMost: keysMax, now: now, heardAfter: alive, into: &batch)
+        table.takeLanes(now: now, heardAfter: alive, into: &batch)
         writing.write(batch, of: table, now: now, ages)
         carriesMarker = withMarker
         if withMarker { writing.append(marker: marker, life: self.life) }
@@ -99,13 +125,20 @@ final class HotSession {
         guard connection.pendingReplies == 0 else { return nil }
         isWaiting = false
         var settled = Settled()
-        for (call, reply) in zip(writing.calls, replies)
-        where !settled.add(reply, keys: call.range.count, areValues: call.kind != .lane) {
-            table.putBack(call.kind, batch.places(call.kind)[call.range])
+        for (call, reply) in zip(writing.calls, replies) {
+            let isDone =
+                call.kind == .lane
+                ? settled.add(ofLanes: reply) : settled.add(reply, keys: call.range.count)
+            if !isDone { table.putBack(call.kind, batch.places(call.kind)[call.range]) }
         }
         if carriesMarker, let last = replies.last {
             if case .null = last { settled.isFlushed = true }
             settled.refusal = settled.refusal ?? last.errorMessage
+        }
+        if settled.refusal == nil, !settled.isFlushed {
+            table.releaseLanes()
+        } else {
+            table.lanes.repeatAll()
         }
         return settled
     }
@@ -116,6 +149,7 @@ final class HotSession {
     /// Makes all values of a round trip pending again, because the connection failed and the
     /// outcome is unknown.
     func giveUp(_ table: inout HotTable) {
+        table.lanes.repeatAll()
         guard !writing.calls.isEmpty else { return }
         for kind in HotKind.allCases { table.putBack(kind, batch.places(kind)[...]) }
     }

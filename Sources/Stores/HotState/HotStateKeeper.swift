@@ -34,6 +34,8 @@ package final class HotStateKeeper {
 
     /// The name under which this part is listed in the readiness report.
     package static let part = "hot state"
+    /// The same for its lanes, which values do not need.
+    private static let lanesPart = "lanes of the hot state"
 
     /// The longest wait when there is nothing to do. A new packet ends it immediately.
     private static let idleNanoseconds: Int64 = 100_000_000
@@ -158,8 +160,12 @@ package final class HotStateKeeper {
     /// of Valkey.
     private func writeLast() {
         let deadline = clock.monotonic() + Self.endNanoseconds
-        while let session, session.isWaiting || table.pendingCount > 0 {
+        table.lanes.finish()
+        while let session {
             let now = clock.monotonic()
+            guard session.isWaiting || table.pendingCount > 0 || table.lanes.isDue(now) else {
+                return
+            }
             guard now >= retries.at else { return }
             guard now < deadline else {
                 return failed(.timeout, "the last values were not written before the end")
@@ -178,7 +184,8 @@ package final class HotStateKeeper {
         guard let session else { return (clock.remaining(until: min(idle, retries.at)), false) }
         if session.isWaiting { return (.zero, false) }
         if now < pacedUntil { return (clock.remaining(until: pacedUntil), true) }
-        let next = table.pendingCount > 0 ? retries.at : max(retries.at, markerAt)
+        let isDue = table.pendingCount > 0 || table.lanes.isDue(now)
+        let next = isDue ? retries.at : max(retries.at, markerAt)
         return (clock.remaining(until: min(idle, next)), false)
     }
 
@@ -238,6 +245,7 @@ extension HotStateKeeper {
             context.telemetry.emit(.hotKeysReplaced(count: settled.replaced))
         }
         if settled.isFlushed { rebuild("Valkey was flushed") }
+        account(lanesOf: settled)
         if let refusal = settled.refusal {
             refused(refusal, session)
         } else {
@@ -246,6 +254,18 @@ extension HotStateKeeper {
             recovered()
         }
         metrics.show(table)
+    }
+
+    /// Reports whether Valkey takes lanes.
+    private func account(lanesOf settled: HotSession.Settled) {
+        if let refusal = settled.laneRefusal {
+            table.lanes.refuse(clock.monotonic())
+            let reason = HotFailure.lanes.advice(refusal)
+            context.readiness.degrade(Self.lanesPart, reason)
+            context.telemetry.emit(.hotStateFailed(kind: .lanes, reason: reason))
+        } else if settled.hasLanes, table.lanes.accept() {
+            context.readiness.degrade(Self.lanesPart, nil)
+        }
     }
 
     /// Handles a refusal by Valkey. The refused values are pending again. Scripts that Valkey has
@@ -340,6 +360,9 @@ extension HotFailure {
     fileprivate func advice(_ reason: String) -> String {
         switch self {
         case .memory: "\(reason): give Valkey more maxmemory"
+        case .lanes:
+            "how far values are in Valkey is not written, the values are: \(reason): the user "
+                + "needs ~*:lane:*"
         case .refused:
             "\(reason): the user needs the rights +@scripting +@hash +@sortedset "
                 + "+@keyspace +@string"

@@ -27,7 +27,7 @@ package struct HotTable {
     private(set) var bars = HotValues<Bar>()
     private(set) var providerBars = HotValues<ProviderBar>()
     var indicators = HotValues<IndicatorValue>()
-    private(set) var lanes = HotLanes()
+    var lanes = HotLanes()
 
     /// The symbols that the current packet defines, by index.
     var defined = PacketTable<Defined>()
@@ -104,7 +104,9 @@ package struct HotTable {
             case .other(let message):
                 origin.source = packetSource
                 add(message, packet, origin, number: cursor.tickCount &- 1)
-            case .malformed: return books.loseLane(origin)
+            case .malformed:
+                if !isFill { lanes.restart() }
+                return books.loseLane(origin)
             }
         }
     }
@@ -181,7 +183,10 @@ package struct HotTable {
     private mutating func pair(
         _ index: UInt32, _ packet: RawSpan
     ) -> (place: HotNames.Place, source: SourceName)? {
-        guard let known = defined[index] else { return nil }
+        guard let known = defined[index] else {
+            if !isFill { lanes.restart() }
+            return nil
+        }
         // Another pair of this packet may have taken its number.
         if pairs.isCurrent(known.place) {
             pairs.use(known.place)
@@ -304,14 +309,32 @@ package struct HotTable {
         batch.oldest = oldest(of: batch)
     }
 
-    /// Takes the lanes that are due into a batch, if it has all values of their packets.
+    /// Takes lanes whose values are in Valkey into a batch that has its values already. They have
+    /// room of their own, because values may come faster than they are written.
     mutating func takeLanes(
-        atMost limit: Int, now: MonotonicTime, heardAfter alive: MonotonicTime,
-        into batch: inout HotBatch
+        now: MonotonicTime, heardAfter alive: MonotonicTime, into batch: inout HotBatch
     ) {
-        guard pendingCount == 0 else { return }
+        if lanes.beginSnapshot(now, heardAfter: alive) {
+            trades.mark()
+            quotes.mark()
+            bars.mark()
+            providerBars.mark()
+            indicators.mark()
+            books.mark()
+        }
+        // Nothing is on its way.
+        if batch.count == 0 { releaseLanes() }
         lanes.take(
-            atMost: limit - batch.count, now: now, heardAfter: alive, into: &batch.lanes)
+            atMost: HotScripts.keysMax, now: now, heardAfter: alive, into: &batch.lanes)
+    }
+
+    /// All values that were taken so far are in Valkey: so are those of the snapshot of lanes, if
+    /// none of them is left.
+    mutating func releaseLanes() {
+        guard trades.isMarkTaken, quotes.isMarkTaken, bars.isMarkTaken, providerBars.isMarkTaken,
+            indicators.isMarkTaken, books.values.isMarkTaken
+        else { return }
+        lanes.release(evictions: pairs.evictions &+ barNames.evictions)
     }
 
     /// Makes values of one kind pending again that could not be written.

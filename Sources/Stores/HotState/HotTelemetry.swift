@@ -118,6 +118,8 @@ enum HotFailure: String, Sendable {
     case memory
     /// Valkey has lost the scripts; they are loaded again.
     case scripts
+    /// Valkey takes values, but not how far the lanes are there.
+    case lanes
     /// Any other refusal: permissions, a replica, a server that is loading.
     case refused
 }
@@ -127,14 +129,17 @@ extension ServiceEvent {
     static func hotStateFailed(kind: HotFailure, reason: String) -> Self {
         Self(
             .warning, "writer.hot_state.failed",
-            "Valkey does not take the hot state; the latest of each symbol waits: \(reason)",
+            kind == .lanes
+                ? "Valkey takes the hot state, but no lanes: \(reason)"
+                : "Valkey does not take the hot state; the latest of each symbol waits: \(reason)",
             ("kind", .text(kind.rawValue))
         ).counting(
             "mds_hot_state_failures_total",
             "a time that Valkey did not accept the hot state; refused values are written again",
             "memory: raise `maxmemory`; scripts: they were flushed; otherwise the body of "
                 + "`/readyz` has the reason, as *degraded*",
-            by: "kind: connect, authentication, timeout, lost, unusable, memory, scripts, refused",
+            by: "kind: connect, authentication, timeout, lost, unusable, memory, scripts, lanes, "
+                + "refused",
             labels: [("kind", kind.rawValue)])
     }
 

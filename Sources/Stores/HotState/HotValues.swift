@@ -103,6 +103,9 @@ struct HotValues<Record> {
     private(set) var queue: [HotNames.Place] = []
     /// The number of entries at the front of `queue` that were taken out.
     private var head = 0
+    /// The number of entries at the front of `queue`, with those that were taken out, that were
+    /// there at the last `mark`.
+    private var marked = 0
     /// The number of values that have to be written.
     private(set) var pendingCount = 0
 
@@ -162,6 +165,7 @@ struct HotValues<Record> {
     /// Removes entries that are no longer valid. Many arise while Valkey is away and names lose
     /// their numbers to others.
     private mutating func compact() {
+        marked = queue[head..<max(head, marked)].count { value($0)?.isPending ?? false }
         queue = queue[head...].filter { value($0)?.isPending ?? false }
         head = 0
     }
@@ -191,11 +195,22 @@ struct HotValues<Record> {
         }
         if head == queue.count {
             queue.removeAll(keepingCapacity: true)
-            head = 0
+            (head, marked) = (0, 0)
         } else if head > 4_096, head > queue.count / 2 {
             queue.removeFirst(head)
-            head = 0
+            (head, marked) = (0, max(0, marked - head))
         }
+    }
+
+    /// Notes which values are pending.
+    mutating func mark() { marked = queue.count }
+
+    /// Whether all values that were pending at the last `mark` were taken since.
+    var isMarkTaken: Bool { head >= marked }
+
+    /// Replaces the record at a place that has one.
+    mutating func replace(_ record: Record, at place: HotNames.Place) {
+        values[Int(place.index)]?.record = record
     }
 
     /// Makes the present values at these places pending again, after they could not be written.

@@ -40,6 +40,8 @@ package struct HotWriting {
     private let lane: KeyHead
     /// The beginning of the keys of the sets of sources.
     private let sources: [UInt8]
+    /// The key of the process's marker, without which no lane is written.
+    private let marker: [UInt8]
 
     /// The beginning of all keys of a kind, and the script that writes them.
     private struct KeyHead {
@@ -58,7 +60,8 @@ package struct HotWriting {
         }
     }
 
-    package init(namespace: String, digests: [HotKind: [UInt8]]) {
+    package init(namespace: String, digests: [HotKind: [UInt8]], marker: [UInt8] = []) {
+        self.marker = marker
         trade = KeyHead(.trade, "trade", namespace, digests)
         quote = KeyHead(.quote, "quote", namespace, digests)
         bar = KeyHead(.bar, "bar", namespace, digests)
@@ -88,7 +91,6 @@ package struct HotWriting {
         write(book, batch.books, table.books.names, table.books.values, moment) {
             $1.append(fieldsOf: $0, table.books.book($0.record.index))
         }
-        // After the values of its packets.
         write(lane, batch.lanes, table.lanes.names, table.lanes.values, moment) {
             $1.append(fieldsOf: $0)
         }
@@ -127,14 +129,16 @@ package struct HotWriting {
     ) {
         let (isBar, hasSources) = (head.kind.isOfWindows, head.kind != .lane)
         let sources = sources
+        // Its marker follows the lanes.
+        let more = hasSources ? 0 : 1
         var start = 0
         while start < places.count {
             let range = start..<min(places.count, start + HotScripts.keysMax)
             let renewed = range.count { hasSources && values.sendsLife(places[$0]) }
-            commands.begin(words: 6 + range.count * (1 + head.words) + renewed)
+            commands.begin(words: 6 + range.count * (1 + head.words) + renewed + more)
             commands.append("EVALSHA")
             commands.append(head.digest)
-            commands.append(Int64(range.count + renewed))
+            commands.append(Int64(range.count + renewed + more))
             for index in range {
                 commands.append(head.prefix, names.name(Int(places[index].index)))
             }
@@ -145,6 +149,7 @@ package struct HotWriting {
                     $0.append(contentsOf: HotTable.symbol(in: name, ofBar: isBar))
                 }
             }
+            if !hasSources { commands.append(marker) }
             commands.append(moment.ages.life / 1_000_000)
             commands.append(Int64(range.count))
             commands.append(moment.ages.stale / 1_000_000)

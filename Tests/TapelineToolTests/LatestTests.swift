@@ -2,6 +2,7 @@ import MarketModel
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeProtocol
 import Testing
 import ValkeyClient
 
@@ -70,6 +71,19 @@ struct LatestTests {
             bar.line(time(100)).suffix(6) == [
                 "unknown", "10.0 s", "Valkey (database)", "unknown", "unknown", "unknown",
             ])
+    }
+
+    @Test(
+        "where the head of a lane is",
+        arguments: [
+            ("ibkr", ["md.ticks.3.ibkr", "md.wm.3.ibkr"]), ("operator", ["md.bars.3", "md.bars.3"]),
+            ("universe", ["md.all.universe", "md.all.universe"]),
+        ])
+    func places(source: String, subjects: [String]) throws {
+        let names = try #require(TapeNames(namespace: "md", partitions: 8))
+        let source = try #require(SourceName(source))
+        let places = LatestRun.places(of: source, Partition(3), names)
+        #expect(places.map(\.subject) == subjects)
     }
 
     @Test("a retired source, until it begins again")

@@ -80,8 +80,9 @@ class Heads:
         promises = dict[tuple[str, int], Lane | None]()
         found = {}
         for source, partition in lanes:
-            if source == "operator":
-                last = link.last(f"{tape.namespace.upper()}_BARS", f"{tape.namespace}.bars.{partition}")
+            if source in ("operator", "universe"):
+                subject = f"bars.{partition}" if source == "operator" else "all.universe"
+                last = link.last(f"{tape.namespace.upper()}_BARS", f"{tape.namespace}.{subject}")
                 found[source, partition] = LaneHead.of(last, None)
                 continue
             number = partition % TICK_STREAMS

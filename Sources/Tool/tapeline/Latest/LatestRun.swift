@@ -170,32 +170,30 @@ final class LatestRun {
     private func heads(_ lanes: [Lane]) throws -> [Lane: LatestRow.Feed] {
         let client = try deployment.connect()
         defer { client.close() }
-        let names = client.names
-        let places = lanes.flatMap { lane in
-            let stream = names.streamIndex(of: lane.partition)
-            return lane.source == .operator
-                ? [
-                    (stream: names.barStream, subject: names.bars(lane.partition)),
-                    (stream: names.barStream, subject: names.bars(lane.partition)),
-                ]
-                : [
-                    (
-                        stream: names.tickStream(stream),
-                        subject: names.ticks(lane.partition, lane.source)
-                    ),
-                    (
-                        stream: names.tickStream(stream),
-                        subject: names.watermarks(stream: stream, lane.source)
-                    ),
-                ]
-        }
-        let packets = try client.lastPacketOfEach(places)
+        let packets = try client.lastPacketOfEach(
+            lanes.flatMap { Self.places(of: $0.source, $0.partition, client.names) })
         var feeds: [Lane: LatestRow.Feed] = [:]
         for (index, lane) in lanes.enumerated() {
             feeds[lane] = Self.feed(
                 packets[index * 2]?.header, promise: packets[index * 2 + 1]?.header)
         }
         return feeds
+    }
+
+    /// Returns where the last packets of a lane and of its source's watermarks are.
+    static func places(
+        of source: SourceName, _ partition: Partition, _ names: TapeNames
+    ) -> [(stream: String, subject: String)] {
+        if source == .operator || source == .universe {
+            let output = (stream: names.barStream, subject: names.derived(partition, source))
+            return [output, output]
+        }
+        let index = names.streamIndex(of: partition)
+        let stream = names.tickStream(index)
+        return [
+            (stream: stream, subject: names.ticks(partition, source)),
+            (stream: stream, subject: names.watermarks(stream: index, source)),
+        ]
     }
 
     static func feed(_ records: PacketHeader?, promise: PacketHeader?) -> LatestRow.Feed {

@@ -95,18 +95,18 @@ def feeds():
         return lane
 
     now = 100 * SECOND
-    equal(judged(3, None, now), (Feed(), None))
+    equal(judged((1, 3), None, now), (Feed(), (1, 3), None))
     equal(LaneHead.of(None, None), LaneHead(None, None, None, False))
     ticks = packet(next_ordinal=8, sent_time=90 * SECOND, watermark=80 * SECOND, epoch=2)
     promise = packet(next_ordinal=99, sent_time=98 * SECOND, watermark=97 * SECOND, epoch=2)
-    equal(judged(5, LaneHead.of(ticks, promise), now), (Feed("live", 97 * SECOND, 2.0), 2))
-    equal(judged(None, LaneHead.of(ticks, None), now), (Feed("silent", 80 * SECOND, 10.0), None))
+    equal(judged((2, 5), LaneHead.of(ticks, promise), now), (Feed("live", 97 * SECOND, 2.0), (2, 5), 2))
+    equal(judged(None, LaneHead.of(ticks, None), now), (Feed("silent", 80 * SECOND, 10.0), None, None))
     # What is in Valkey came after the head was asked for.
-    equal(judged(9, LaneHead.of(ticks, promise), now)[1], 0)
+    equal(judged((2, 9), LaneHead.of(ticks, promise), now)[2], 0)
     gone = packet(sent_time=99 * SECOND, watermark=-(2**63), epoch=3, flags=2)
-    equal(judged(7, LaneHead.of(ticks, gone), now), (Feed("retired", 80 * SECOND, 1.0), 0))
+    equal(judged((2, 7), LaneHead.of(ticks, gone), now), (Feed("retired", 80 * SECOND, 1.0), (2, 7), 0))
     back = packet(next_ordinal=9, sent_time=99 * SECOND, watermark=98 * SECOND, epoch=4)
-    equal(judged(7, LaneHead.of(back, gone), now)[0].state, "live")
+    equal(judged((2, 7), LaneHead.of(back, gone), now)[0].state, "live")
 
 
 class _Scripted:
@@ -138,10 +138,10 @@ def answer():
     hot = HotState(valkey, "md", Heads(None), Memory())
     now = 1_000 * SECOND
     trade = {
-        "price": "1.5", "size": "", "exchange": "Q", "ts": now - 2 * SECOND, "partition": 3, "ordinal": 70, "lane": "ib",
-        "order": "1", "delayed": 0, "receive_ts": now - SECOND, "stale_after": 300_000, "filled": "",
+        "price": "1.5", "size": "", "exchange": "Q", "ts": now - 2 * SECOND, "partition": 3, "ordinal": 70,
+        "lane": "ib", "order": "1", "delayed": 0, "receive_ts": now - SECOND, "stale_after": 300_000, "filled": "",
     }
-    valkey.keys = {"md:sources:A": ["ib", "other"], "md:trade:A:ib": trade, "md:lane:3:ib": {"ordinal": 70}}
+    valkey.keys = {"md:sources:A": ["ib", "other"], "md:trade:A:ib": trade, "md:lane:3:ib": {"from": 70, "ordinal": 71}}
 
     def ask(symbols=("A",), kinds=("trade",), sources=(), fresh=None):
         return hot.latest(symbols, kinds, sources, fresh, lambda: now)
@@ -176,6 +176,30 @@ def answer():
     equal((found.values["close"], found.ordinal, found.age, found.is_stale), (2.0, None, 400.0, True))
     valkey.keys["md:bar:A:1m:ib"] = {**bar, "order": "1"}
     check("older" in ask(kinds=("bar 1m",), sources=("ib",))[0].unknown)
+    proofs(valkey, trade, now)
+
+
+class _Known:
+    """The heads of lanes: each is at the ordinal 75."""
+
+    def of(self, lanes):
+        from tapeline.heads import LaneHead
+
+        return {lane: LaneHead(75, None, None, False) for lane in lanes}
+
+
+def proofs(valkey, trade, now):
+    """How far Valkey is behind is known of a value in the unbroken run of its lane alone."""
+    from tapeline.latest import HotState, Memory
+
+    for ordinal, run, behind in [
+        (70, {"from": 70, "ordinal": 71}, 4), (70, {"from": 71, "ordinal": 71}, None),
+        (80, {"from": 72, "ordinal": 71}, 4), (70, {"ordinal": 71}, None), (70, {}, None),
+        ("", {"from": 70, "ordinal": 71}, None),
+    ]:
+        valkey.keys = {"md:trade:A:ib": {**trade, "ordinal": ordinal}, "md:lane:3:ib": run}
+        found = HotState(valkey, "md", _Known(), Memory()).latest(("A",), ("trade",), ("ib",), None, lambda: now)[0]
+        equal((found.unknown, found.behind), (None, behind))
 
 
 def _soon(desk, symbol, wanted):

@@ -42,7 +42,7 @@ struct LatestTests {
     @Test("a value with its place, its age and how far Valkey is behind")
     func value() throws {
         var row = try taken(["1.5", "", "Q", "3", "ibkr", "71", "", "90000000000", nil])
-        row.kept = 72
+        row.kept = (from: 71, to: 72)
         row.feed = LatestRun.feed(
             try header(sent: 95, watermark: time(80)),
             promise: try header(.watermark, sent: 98, watermark: time(97)))
@@ -55,6 +55,19 @@ struct LatestTests {
         let json = try JSONValue.parse(row.json(time(100)))
         #expect(json["value"]?["price"]?.string == "1.5" && json["behind"]?.int == 2)
         #expect(json["age_ns"]?.int == 10_000_000_000 && json["ordinal"]?.int == 71)
+        // A newer value may lie in what the writer did not see.
+        row.kept = (from: 72, to: 72)
+        #expect(row.behind == nil && row.line(time(100)).last == "unknown")
+    }
+
+    @Test("how far a lane is in Valkey: nothing is known of a key that is not whole")
+    func kept() {
+        func kept(_ texts: [String?]) -> (from: UInt64, to: UInt64)? {
+            LatestRun.kept(.array(texts.map { $0.map { .string(Array($0.utf8)) } ?? .null }))
+        }
+        #expect(kept(["5", "9"]).map { [$0.from, $0.to] } == [5, 9])
+        #expect(kept([nil, "9"]) == nil && kept([nil, nil]) == nil && kept(["x", "9"]) == nil)
+        #expect(LatestRun.kept(.error("NOPERM no rights")) == nil)
     }
 
     @Test("what is not known is unknown")

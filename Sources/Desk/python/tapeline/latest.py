@@ -30,6 +30,8 @@ _FIELDS = {
     "bar": ("open", "high", "low", "close", "volume", "vwap", "trades"),
 }
 _TEXTS = ("exchange", "bid_exchange", "ask_exchange")
+_Run = tuple[int, int] | None
+"""The first and the last ordinal of a lane whose values are all in Valkey, unless newer ones are."""
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
 
 
@@ -83,7 +85,7 @@ class LatestValue:
     `values`: what the kind has (price, bid, close ...). (`lane`, `partition`, `ordinal`) is its place on the tape.
     `age`: seconds since it was received (of a bar: since its end). `is_stale`: older than the services take as
     new. `origin`: "tape", or "database" if Valkey had lost it. `behind`: how many records of its lane the tape has
-    that are not in Valkey; None: not known."""
+    that are not in Valkey; None: not known, also where a newer value may be missing."""
 
     symbol: str
     source: str | None
@@ -116,7 +118,7 @@ class Latest(Sequence[LatestValue]):
     """The latest values of some symbols, in the order in which they were asked for: of each source its kinds."""
 
     def __init__(
-        self, found: Sequence[_Found], now: int, lanes: Mapping[tuple[str, int], tuple[Feed, int | None]]
+        self, found: Sequence[_Found], now: int, lanes: Mapping[tuple[str, int], tuple[Feed, _Run, int | None]]
     ) -> None:
         self._found, self._now, self._lanes = found, now, lanes
 
@@ -140,11 +142,15 @@ class Latest(Sequence[LatestValue]):
             return LatestValue(found.symbol, found.source, found.kind, found.unknown)
         told = _told(found.kind, found.texts)
         lane, partition = told["lane"].decode() or None, int(told["partition"])
-        feed, behind = self._lanes.get((lane or "", partition), (Feed(), None))
+        feed, run, behind = self._lanes.get((lane or "", partition), (Feed(), None, None))
+        ordinal = int(told["ordinal"]) if told["ordinal"] else None
+        # Of before the run: a newer one may be missing.
+        if run is None or ordinal is None or ordinal < run[0]:
+            behind = None
         return LatestValue(
             found.symbol, found.source, found.kind, None,
             {name: _number(name, told[name]) for name in _FIELDS[found.kind.partition(" ")[0]]},
-            lane, partition, int(told["ordinal"]) if told["ordinal"] else None, int(told["ts"]),
+            lane, partition, ordinal, int(told["ts"]),
             (self._now - int(told["heard"])) / 1e9, self._now - int(told["heard"]) > int(told["stale_after"]) * 10**6,
             told["delayed"] == b"1", "database" if told["filled"] else "tape", feed, behind,
         )
@@ -269,16 +275,16 @@ class HotState:
                     texts=None, unknown=f"Valkey has an older one than this process has answered{told}")
         return found
 
-    def _lanes(self, found: Sequence[_Found], now: int) -> dict[tuple[str, int], tuple[Feed, int | None]]:
+    def _lanes(self, found: Sequence[_Found], now: int) -> dict[tuple[str, int], tuple[Feed, _Run, int | None]]:
         lanes = {(one.texts[_LANE], one.texts[_PARTITION]) for one in found if one.texts is not None}
         ordered = sorted((lane.decode(), int(partition)) for lane, partition in lanes if lane)
         answers = self._valkey.ask([
-            encoded([b"HMGET", f"{self._namespace}:lane:{partition}:{lane}".encode(), b"ordinal"])
+            encoded([b"HMGET", f"{self._namespace}:lane:{partition}:{lane}".encode(), b"from", b"ordinal"])
             for lane, partition in ordered
         ])
-        kept = {lane: _ordinal(answer) for lane, answer in zip(ordered, answers)}
+        runs = {lane: _run(answer) for lane, answer in zip(ordered, answers)}
         heads = self._heads.of(ordered)
-        return {lane: judged(kept[lane], heads.get(lane), now) for lane in ordered}
+        return {lane: judged(runs[lane], heads.get(lane), now) for lane in ordered}
 
 
 _MANY = 1_000
@@ -296,11 +302,11 @@ def _collected_later() -> Iterator[None]:
             gc.enable()
 
 
-def judged(kept: int | None, head: LaneHead | None, now: int) -> tuple[Feed, int | None]:
-    """Returns what a lane's head says of its feed, and how many records are not in Valkey up to `kept`."""
+def judged(run: _Run, head: LaneHead | None, now: int) -> tuple[Feed, _Run, int | None]:
+    """Returns what a lane's head says of its feed, the run, and how many records are after it."""
     if head is None:
-        return Feed(), None
-    behind = None if kept is None or head.ordinal is None else max(0, head.ordinal - kept)
+        return Feed(), run, None
+    behind = None if run is None or head.ordinal is None else max(0, head.ordinal - run[1])
     if head.is_retired:
         state = "retired"
     elif head.sent_at is None:
@@ -308,7 +314,7 @@ def judged(kept: int | None, head: LaneHead | None, now: int) -> tuple[Feed, int
     else:
         state = "live" if now - head.sent_at <= Heads.SILENT_NS else "silent"
     age = None if head.sent_at is None else max(0, now - head.sent_at) / 1e9
-    return Feed(state, head.watermark, age), behind
+    return Feed(state, head.watermark, age), run, behind
 
 
 class _Command:
@@ -342,9 +348,9 @@ def _whole(answer: Answer) -> tuple[Sequence[bytes] | None, str | None]:
     return texts, None
 
 
-def _ordinal(answer: Answer) -> int | None:
-    texts = answer if isinstance(answer, list) else []
-    return int(texts[0]) if texts and isinstance(texts[0], bytes) and texts[0] else None
+def _run(answer: Answer) -> _Run:
+    texts = [one for one in answer if isinstance(one, bytes) and one] if isinstance(answer, list) else []
+    return (int(texts[0]), int(texts[1])) if len(texts) == 2 else None
 
 
 def _keyed(peer: str, one: _Found) -> tuple[tuple[str, ...], Any]:

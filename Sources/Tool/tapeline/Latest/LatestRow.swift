@@ -41,8 +41,8 @@ struct LatestRow: Sendable {
     var heardAt = Timestamp.undefined
     /// Whether Valkey had lost it, and has it of the database.
     var isOfDatabase = false
-    /// The last ordinal of the lane whose value is in Valkey.
-    var kept: UInt64?
+    /// The ordinals of the lane whose values are all in Valkey, unless newer ones are.
+    var kept: (from: UInt64, to: UInt64)?
     /// `nil`: the tape was not asked, or did not answer.
     var feed: Feed?
 
@@ -58,10 +58,13 @@ struct LatestRow: Sendable {
         unknown == nil && heardAt.isDefined ? now.nanoseconds(since: heardAt) : nil
     }
 
-    /// How many records of its lane are on the tape and not in Valkey; `nil` when unknown.
+    /// How many records of its lane are on the tape and not in Valkey; `nil` when unknown. After a
+    /// value of before `kept` a newer one may be missing.
     var behind: UInt64? {
-        guard let head = feed?.ordinal, let kept else { return nil }
-        return head > kept ? head - kept : 0
+        guard let head = feed?.ordinal, let kept, let ordinal, ordinal >= kept.from else {
+            return nil
+        }
+        return head > kept.to ? head - kept.to : 0
     }
 
     // MARK: shown

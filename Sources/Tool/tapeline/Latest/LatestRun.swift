@@ -132,12 +132,21 @@ final class LatestRun {
                 continue
             }
             session.append([
-                "HGET", .text("\(namespace):lane:\(partition):\(lane.text)"), "ordinal",
+                "HMGET", .text("\(namespace):lane:\(partition):\(lane.text)"), "from", "ordinal",
             ])
         }
         for (index, reply) in zip(asked, try session.replies(count: asked.count)) {
-            rows[index].kept = reply.text.flatMap { UInt64($0) }
+            rows[index].kept = Self.kept(reply)
         }
+    }
+
+    /// Reads the key of a lane.
+    static func kept(_ reply: ValkeyReply) -> (from: UInt64, to: UInt64)? {
+        guard case .array(let replies) = reply, replies.count == 2,
+            let from = replies[0].text.flatMap({ UInt64($0) }),
+            let to = replies[1].text.flatMap({ UInt64($0) })
+        else { return nil }
+        return (from, to)
     }
 
     // MARK: the tape

@@ -325,7 +325,8 @@ let suites: [Tests] = [
         ],
         beside: [
             "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",
-            "desk_exports.py", "desk_notebook.py", "desk_package.py", "desk_tape.py",
+            "desk_exports.py", "desk_latest.py", "desk_notebook.py", "desk_package.py",
+            "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",

@@ -89,7 +89,8 @@ struct LatestTests {
     @Test(
         "where the head of a lane is",
         arguments: [
-            ("ibkr", ["md.ticks.3.ibkr", "md.wm.3.ibkr"]), ("operator", ["md.bars.3", "md.bars.3"]),
+            ("ibkr", ["md.ticks.3.ibkr", "md.wm.3.ibkr"]),
+            ("operator", ["md.bars.3", "md.bars.3"]),
             ("universe", ["md.all.universe", "md.all.universe"]),
         ])
     func places(source: String, subjects: [String]) throws {

@@ -7,7 +7,8 @@
 
 Measures the whole stack, and runs each benchmark program alone, the most important first. What does not
 fit into the budget any more is left out, and the page says so. The figures are printed as they come, and are
-in .local/bench: record.json, record.md, plots, and what the programs said. If the machine was quiet and
+in .local/bench: record.json (part.json of a part), record.md, plots, and what the programs said. If the machine was
+quiet and
 nothing failed, docs/performance.md and its plots are written again, and Benchmarks/record/history.jsonl has a
 row more; --anyway writes the page with rows marked. --from makes the page of a record that is there, with the
 parts that --only names measured again.
@@ -182,8 +183,9 @@ class Recorder:
 
 
 def write(record):
-    """Keeps the record, or what there is of it so far."""
-    (HOME / "record.json").write_text(json.dumps(record, indent=1) + "\n")
+    """Keeps the record, or what there is of it so far. A part does not replace the record that is there."""
+    name = "part.json" if record["only"] else "record.json"
+    (HOME / name).write_text(json.dumps(record, indent=1) + "\n")
 
 
 def save(record, page, folder, plots_folder):

@@ -69,11 +69,31 @@ struct Turn: Sendable {
         swap(&delayed.records, &out.delayed.records)
     }
 
+    /// How far the data of an outlet have come.
+    @inline(__always)
+    func floor(of outlet: Outlet.Kind) -> Timestamp {
+        switch outlet {
+        case .live: live.floor
+        case .delayed: delayed.floor
+        }
+    }
+
+    /// Whether a record is older than the floor of its outlet.
+    @inline(__always)
+    func isLate(_ header: TickHeader, at outlet: Outlet.Kind) -> Bool {
+        switch outlet {
+        case .live: live.isLate(header)
+        case .delayed: delayed.isLate(header)
+        }
+    }
+
+    /// To change an outlet. Reading goes by the functions above, because a subscript that yields
+    /// what it reads allocates.
     subscript(outlet: Outlet.Kind) -> Outlet {
-        @inline(__always) _read {
+        get {
             switch outlet {
-            case .live: yield live
-            case .delayed: yield delayed
+            case .live: live
+            case .delayed: delayed
             }
         }
         @inline(__always) _modify {

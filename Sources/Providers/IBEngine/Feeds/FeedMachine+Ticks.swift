@@ -168,7 +168,7 @@ extension FeedMachine {
             outlet == .delayed
                 || entries[route.place].handOver.isLevel1(tradeAt: trade.header.eventTime)
         else { return }
-        deliver(trade.withoutTime(below: turn[outlet].floor), route, in: &turn)
+        deliver(trade.withoutTime(below: turn.floor(of: outlet)), route, in: &turn)
     }
 
     // MARK: trades that are held back, as they may still be marked as unreported
@@ -272,7 +272,7 @@ extension FeedMachine {
     /// Counts a record that is older than the floor of its source. It is recorded all the same.
     @inline(__always)
     private func note(_ header: TickHeader, _ route: FeedRoute, in turn: inout Turn) {
-        if turn[self[route].outlet].isLate(header) { turn.counters.lateRecords &+= 1 }
+        if turn.isLate(header, at: self[route].outlet) { turn.counters.lateRecords &+= 1 }
     }
 
     // MARK: documents

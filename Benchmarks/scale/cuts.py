@@ -28,7 +28,7 @@ BOUNDS = {
     "rows of bars of one database": (
         105_118, "/s", "docs/performance.md, StoreBenchmark: bars, 5,000 a transaction"),
     "the core of one gateway": (1, "cores", "one thread reads, packs and publishes a source's ticks"),
-    "symbols of one Valkey": (180_000, "", "docs/sizing.md: a quote, a trade and two series in 256 MiB"),
+    "symbols of one Valkey": (150_000, "", "docs/sizing.md: a quote, a trade and two series in 256 MiB"),
     "partitions of one namespace": (
         1_024, "", "simulated with 100 workers (ScaleTests); 4,096 are accepted"),
     "workers of one group": (100, "", "simulated (ScaleTests); a member hears 512 others"),

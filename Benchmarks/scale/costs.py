@@ -23,8 +23,8 @@ BEND = 2.5
 SWEEPS = 5_000
 
 # The runs have up to 256 bars a second. Those cost PostgreSQL much each, because few share a statement. Of more,
-# the rest costs what a row costs among thousands: one session took 105,118 a second (docs/performance.md,
-# StoreBenchmark).
+# the rest costs what a row costs among thousands: one session took 105,118 a second on 24 November
+# (`StoreBenchmark bars`).
 FEW_BARS = 300
 BAR_ROW_SECONDS = 1 / 105_118
 # What each part's processor time depends on. What is not named here costs it nothing that was measured.

@@ -22,11 +22,11 @@ HEARTBEATS = 8
 # The bounds of one stack: what is bounded, how much was measured or is allowed, where that is from.
 BOUNDS = {
     "packets of one nats-server": (
-        10_712, "/s", "docs/performance.md, TapeBenchmark: an fsync for each, 16 ticks a packet"),
+        9_270, "/s", "docs/performance.md, TapeBenchmark: an fsync for each, 16 ticks a packet"),
     "rows of ticks of one database": (
-        112_907, "/s", "docs/performance.md: the highest rate of which every tick became a row"),
+        265_656, "/s", "docs/performance.md: the highest rate of which every tick became a row"),
     "rows of bars of one database": (
-        105_118, "/s", "docs/performance.md, StoreBenchmark: bars, 5,000 a transaction"),
+        105_118, "/s", "`StoreBenchmark bars` of 24 November: 5,000 a transaction"),
     "the core of one gateway": (1, "cores", "one thread reads, packs and publishes a source's ticks"),
     "symbols of one Valkey": (150_000, "", "docs/sizing.md: a quote, a trade and two series in 256 MiB"),
     "partitions of one namespace": (

@@ -95,10 +95,12 @@ struct FailoverTests {
         #expect(reason.contains("timeline 1, but was replaced"), "\(reason)")
         #expect(error?.category == .retryable)
         try scene.expect("SELECT count(*) FROM trades", "1")
-        #expect(throws: StoreError.self) { try scene.store.checkAlive() }
+        let refused = #expect(throws: StoreError.self) { try scene.store.checkAlive() }
+        #expect(refused?.ofDatabase != nil)
         // Nor is a new session opened with it.
         scene.store.close()
-        #expect(throws: StoreError.self) { try scene.store.open() }
+        let again = #expect(throws: StoreError.self) { try scene.store.open() }
+        #expect(again?.ofDatabase != nil)
         #expect(scene.service.metric("mds_store_refused_servers") == 1)
         #expect(scene.service.metric("mds_store_timeline") == 2)
     }
@@ -110,7 +112,7 @@ struct FailoverTests {
         let own = try #require(try DatabaseServerStore(scene.client).read().server)
         try Self.note(scene) { $0.system ^= 1 }
         let error = #expect(throws: StoreError.self) { try scene.store.open() }
-        #expect(error.map { "\($0)" }?.contains("tapeline database accept") == true)
+        #expect(error?.ofDatabase?.description.contains("tapeline database accept") == true)
         try Self.note(scene) { $0 = own }
         try scene.claim()
         #expect(scene.service.metric("mds_store_refused_servers") == 0)

@@ -250,7 +250,7 @@ class FailoverStack(Stack):
         """Up to where the tape may be purged, as the keeper has noted it."""
         found = {}
         for group in json.loads(self.run_program("tapeline", "groups", "list", "--json", user="tool"))["groups"]:
-            if group["group"] == "writer":
+            if group["group"] == "store":
                 for each in group["positions"]:
                     found[each["input"], int(each["partition"])] = int(each["durable"])
         return found

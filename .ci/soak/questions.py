@@ -285,7 +285,7 @@ def soak(stack: Any, options: argparse.Namespace) -> None:
         healthy = {
             "is_recorded": "^yes$", "is_missing": "^nothing$", "falls_over": "nothing is late",
             "changed": "^(none|.* has version)", "may_restart operator-worker-a": "^YES: ",
-            "may_restart store-writer": "(?s)^NO: .*nobody of writer can take over"}
+            "may_restart store-writer": "(?s)^NO: .*nobody of store can take over"}
         log.ask("nothing is wrong", healthy)
         stories = truths(stack)
         random.Random(options.seed).shuffle(stories)

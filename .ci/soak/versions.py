@@ -453,7 +453,7 @@ def after(stack: Stack, audit: Audit, latest: int) -> None:
     stack.tool("down")
     stack.up("--add-source", wait=False)
     eventually("the position is accepted", lambda: stack.tool(
-        "position", "accept", "--group", "writer", "--yes").returncode == 0)
+        "position", "accept", "--group", "store", "--yes").returncode == 0)
     accepted = int(time.time() * SECOND)
     eventually("everything works", lambda: reached(stack, latest))
     audit.ask("accepted", (Database, Desk, Command), may_raise=True)

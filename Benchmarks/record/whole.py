@@ -151,7 +151,7 @@ class Whole:
             text = page(stack.ports()["provider-gateway"], "/metrics")
             if text is not None:
                 present = [value for name, value in parse(text).items()
-                           if matches(name, "mds_group_lag_seconds", {"group": "writer"})]
+                           if matches(name, "mds_group_lag_seconds", {"group": "store"})]
                 most = max([most, *present])
             time.sleep(1)
         return most

@@ -192,7 +192,7 @@ import Testing
         func publish(_ payload: [UInt8], _ id: String) throws {
             let (outcomes, failure) = jetStream.publish(
                 [IdentifiedMessage(payload: payload, id: id)],
-                to: names.deadLetters(of: "store-writer"))
+                to: names.deadLetters(of: "store"))
             #expect(failure == nil && outcomes.count == 1)
         }
         for number in 1...3 as ClosedRange<UInt64> {

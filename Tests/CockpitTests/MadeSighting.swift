@@ -37,12 +37,12 @@ enum MadeSighting {
         sighting.groups = [
             Sighting.Group(name: "operator", reportedAt: time(seconds - 0.5), ticks: read),
             Sighting.Group(
-                name: "writer", reportedAt: time(seconds - 0.5), ticks: read, bars: read),
+                name: "store", reportedAt: time(seconds - 0.5), ticks: read, bars: read),
         ]
         sighting.members = [
             member("operator", "worker", held: [0, 1], at: seconds - 0.1),
             member("source-ib", "gateway", held: [0], at: seconds - 0.1),
-            member("writer", "writer", held: [0, 1], at: seconds - 0.1),
+            member("store", "writer", held: [0, 1], at: seconds - 0.1),
         ]
         sighting.streams = known(
             [.init(name: "MD_BARS", bytes: 10, limit: 100)], at: seconds - 0.5)

@@ -29,7 +29,7 @@ import Testing
         #expect(
             overview.edges.map { "\($0.from) > \($0.to)" } == [
                 "ib > tape: ticks", "tape: ticks > operator", "operator > tape: bars",
-                "tape > writer", "writer > database",
+                "tape > store", "store > database",
             ])
         #expect(overview.edges[0].rate == 60)
         #expect(overview.figures.count == 9)
@@ -108,7 +108,7 @@ import Testing
     }
 
     private static let all: Set<String> = [
-        "source:ib", "reader:operator", "bars", "reader:writer", "database",
+        "source:ib", "reader:operator", "bars", "reader:store", "database",
     ]
 
     static let cases: [Trouble] = [
@@ -135,9 +135,9 @@ import Testing
             lost: ["reader:operator", "bars"]
         ) { sighting in sighting.members.removeAll { $0.group == "operator" } },
         Trouble(
-            "the writer was killed", .bad, "NO WRITER IS READY: no rows are stored",
-            lost: ["reader:writer", "database"]
-        ) { sighting in sighting.members.removeAll { $0.group == "writer" } },
+            "the writer was killed", .bad, "NO STORE IS READY: no rows are stored",
+            lost: ["reader:store", "database"]
+        ) { sighting in sighting.members.removeAll { $0.group == "store" } },
         Trouble(
             "a worker lost a partition", .warning, "1 PARTITIONS OF OPERATOR HAVE NO LIVE OWNER"
         ) { sighting in
@@ -195,19 +195,19 @@ import Testing
         },
         Trouble(
             "a reader stands still, and is not far behind yet", .warning,
-            "writer is behind: 40 records behind", lost: ["reader:writer"]
+            "store is behind: 40 records behind", lost: ["reader:store"]
         ) { $0.groups[1].ticks = .init(records: 40, seconds: 6) },
         Trouble(
             "nobody says how far a group has read", .warning,
-            "2 PARTITIONS OF WRITER UNHEARD: nobody says how far they are read",
-            lost: ["reader:writer"]
+            "2 PARTITIONS OF STORE UNHEARD: nobody says how far they are read",
+            lost: ["reader:store"]
         ) { $0.groups[1].unheard = 2 },
         Trouble(
-            "a reader says nothing more", .warning, "tape to writer: no news for 4.0 s",
-            lost: ["reader:writer"]
+            "a reader says nothing more", .warning, "tape to store: no news for 4.0 s",
+            lost: ["reader:store"]
         ) { sighting in
             sighting.groups[1] = .init(
-                name: "writer", reportedAt: MadeSighting.time(8),
+                name: "store", reportedAt: MadeSighting.time(8),
                 ticks: .init(records: 0, seconds: 0))
         },
         Trouble("no tick comes", .quiet, "QUIET: no tick for 7 s; all parts answer", lost: all) {

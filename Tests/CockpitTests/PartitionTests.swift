@@ -14,7 +14,7 @@ import Testing
                 """
                 {"service":"operator-worker","ready":true,
                 "lag":{"operator":{"lag":120000,"lag_seconds":2.5,"drain_seconds":null},
-                "writer":null},
+                "store":null},
                 "membership":{"group":"\(group)","owners":[
                 {"partition":0,"owner":"\(owner)","epoch":\(epoch),"since":"2026-11-27T00:42:22Z",
                 "state":"held"},
@@ -38,7 +38,7 @@ import Testing
         ]
         var board = PartitionBoard()
         let look = board.make(sighting)
-        #expect(look.groups.map(\.name) == ["operator", "source-ib", "writer"])
+        #expect(look.groups.map(\.name) == ["operator", "source-ib", "store"])
         #expect(look.groups.map(\.partitions) == [2, 1, 2])
         let row = try #require(look.groups[0].rows.first)
         #expect(row.owners == ["worker"] && row.heardAt == MadeSighting.time(9.9))
@@ -70,7 +70,7 @@ import Testing
         func look(_ seconds: Double, _ owner: String, _ epoch: Int) throws -> String? {
             var sighting = MadeSighting.well(seconds)
             sighting.services.value = [
-                try Self.page(seconds, "writer", owner: owner, epoch: epoch)
+                try Self.page(seconds, "store", owner: owner, epoch: epoch)
             ]
             sighting.services.value?[0].ownership?.previous = [:]
             return board.make(sighting).groups[2].rows[0].previous

@@ -35,7 +35,7 @@ import Testing
         "database":{"problem":null,"bytes":{"trades":600,"other":300},
         "bytes_at":"2026-11-28T05:20:00.000000000Z",
         "profile":{"durable":false,"problems":["fsync is off"]}},
-        "membership":{"group":"writer","member":"writer","owners":[]}}
+        "membership":{"group":"store","member":"writer","owners":[]}}
         """
 
     /// A sighting with a writer that has so many rows and transactions by then.
@@ -141,7 +141,7 @@ import Testing
         var sighting = try Self.sighting(10)
         let at = MadeSighting.time(9.8)
         sighting.shares.lags = [
-            "writer": [
+            "store": [
                 0: .init(records: 3, seconds: 1, reportedAt: at),
                 1: .init(records: 4, seconds: 2, reportedAt: at),
                 2: .init(records: 900, seconds: 90, reportedAt: at),
@@ -152,7 +152,7 @@ import Testing
             board.make(sighting, time: 0).writers[0].unwritten
                 == .init(records: 7, seconds: 2, reportedAt: at))
         // An age that is not known makes the whole not known, and never 0.
-        sighting.shares.lags["writer"]?[0]?.seconds = nil
+        sighting.shares.lags["store"]?[0]?.seconds = nil
         #expect(board.make(sighting, time: 0).writers[0].unwritten?.seconds == nil)
         sighting.members = []
         #expect(board.make(sighting, time: 0).writers[0].unwritten == nil)

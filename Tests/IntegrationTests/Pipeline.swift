@@ -341,7 +341,7 @@ final class Pipeline: Sendable {
     func expectShared(
         _ role: Role, among count: Int, _ location: SourceLocation = #_sourceLocation
     ) throws {
-        let group = role.product == Role.writer.product ? "writer" : "operator"
+        let group = role.product == Role.writer.product ? "store" : "operator"
         var shares: [String: Int] = [:]
         let isShared = eventually {
             shares = [:]

@@ -39,7 +39,7 @@ extension IntegrationTests {
             try pipeline.start(.gateway(1))
             for role in [Pipeline.Role.gateway, .gateway(1)] {
                 let gateway = try pipeline.service(role)
-                for group in ["operator", "writer"] {
+                for group in ["operator", "store"] {
                     #expect(
                         try eventually { (try lag(gateway, group) ?? 0) > 500 },
                         "\(role) \(group)")
@@ -64,7 +64,7 @@ extension IntegrationTests {
                 try pipeline.service(.gateway), try pipeline.service(.writer)
             )
             #expect(
-                try eventually { (try lag(gateway, "writer") ?? .infinity) < 1_000 })
+                try eventually { (try lag(gateway, "store") ?? .infinity) < 1_000 })
             let unread = try lag(gateway, "operator") ?? 0
             #expect(unread > 1_000, "nobody reads for it")
             try expectOwner(writer)
@@ -82,15 +82,15 @@ extension IntegrationTests {
                 #expect(
                     page.contains {
                         $0.hasPrefix(
-                            "mds_partition_lag_ticks{group=\"writer\",input=\"ticks\",\(label)}")
+                            "mds_partition_lag_ticks{group=\"store\",input=\"ticks\",\(label)}")
                     })
                 #expect(
                     page.contains {
-                        $0.hasPrefix("mds_partition_owner_epoch{group=\"writer\",")
+                        $0.hasPrefix("mds_partition_owner_epoch{group=\"store\",")
                             && $0.contains(label)
                     })
             }
-            for queue in ["intake", "members.writer", "heads", "hot-state", "operations"] {
+            for queue in ["intake", "members.store", "heads", "hot-state", "operations"] {
                 #expect(
                     page.contains { $0.hasPrefix("mds_queue_depth{queue=\"\(queue)\"}") }
                         && page.contains { $0.hasPrefix("mds_queue_capacity{queue=\"\(queue)\"}") },
@@ -101,19 +101,19 @@ extension IntegrationTests {
         /// It shows no lag, not 0, and shows it again when it hears the source.
         private func expectNoLagWithoutSource(_ pipeline: Pipeline) throws {
             let gateway = try pipeline.service(.gateway)
-            #expect(try eventually { try lag(gateway, "writer") != nil })
+            #expect(try eventually { try lag(gateway, "store") != nil })
             pipeline.nats.pause()
             #expect(
                 try eventually {
-                    try lag(gateway, "writer") == nil && age(gateway, "writer") == nil
+                    try lag(gateway, "store") == nil && age(gateway, "store") == nil
                         && lag(gateway, "operator") == nil
                 })
-            #expect(try scale(gateway)["writer"] == .null)
+            #expect(try scale(gateway)["store"] == .null)
             #expect(try scale(gateway)["operator"] == .null)
             #expect(!(try gateway.get("/metrics").body.contains("mds_group_lag_ticks{")))
             #expect(try gateway.get("/healthz").status == 200)
             pipeline.nats.resume()
-            #expect(try eventually { try lag(gateway, "writer") != nil })
+            #expect(try eventually { try lag(gateway, "store") != nil })
         }
     }
 }

@@ -61,14 +61,14 @@ extension IntegrationTests {
             let isHeld = try eventually { try Self.slowedSeconds(gateway) > 1 }
             #expect(isHeld, "\(gateway.output.suffix(2_000))")
             let held = try gateway.status().at("gateway", "slowed")
-            #expect(held?["group"]?.string == "writer" && held?["lag"]?.int ?? 0 >= Self.lagMax)
+            #expect(held?["group"]?.string == "store" && held?["lag"]?.int ?? 0 >= Self.lagMax)
             // What it took in a tenth of a second is beyond the limit, and no more comes.
             let stopped = try onTape()
             #expect(stopped >= Self.lagMax && stopped < Self.ticks, "\(stopped)")
             let since = try Self.slowedSeconds(gateway)
             #expect(try eventually { try Self.slowedSeconds(gateway) > since + 1 })
             #expect(try onTape() == stopped)
-            #expect(gateway.event("gateway.slowed")?["group"]?.string == "writer")
+            #expect(gateway.event("gateway.slowed")?["group"]?.string == "store")
 
             try pipeline.start(.writer)
             let isStored = try eventually(within: 180) {

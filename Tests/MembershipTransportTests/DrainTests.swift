@@ -137,7 +137,7 @@ struct DrainTests {
             member: try #require(MemberName("a")),
             content: .asked(
                 DrainRequest(
-                    groups: [.writers],
+                    groups: [.store],
                     cause: DrainCause(reason: "", requester: "o", asked: now))),
             written: Timestamp(nanoseconds: now.nanoseconds - days * 86_400_000_000_000),
             revision: 1)

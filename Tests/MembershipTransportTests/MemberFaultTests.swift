@@ -208,16 +208,16 @@ struct MemberFaultTests {
         }
         let service = try rig.service(["MDS_MEMBER": "w-9", "MDS_LEASE": "2s"])
         let settings = try GroupMember.Settings(
-            service.context.configuration, group: .writers, partitions: 2, operationsPort: 8_502)
+            service.context.configuration, group: .store, partitions: 2, operationsPort: 8_502)
         #expect(settings.member.text == "w-9" && settings.lease == .seconds(2))
         let plain = try GroupMember.Settings(
-            try rig.service().context.configuration, group: .writers, partitions: 2,
+            try rig.service().context.configuration, group: .store, partitions: 2,
             operationsPort: 8_502)
         #expect(plain.member.text.hasSuffix("-8502") && plain.lease == .milliseconds(500))
         let wrong = try rig.service(["MDS_MEMBER": "a.b"])
         #expect(throws: SettingsError.self) {
             _ = try GroupMember.Settings(
-                wrong.context.configuration, group: .writers, partitions: 2, operationsPort: 1)
+                wrong.context.configuration, group: .store, partitions: 2, operationsPort: 1)
         }
     }
 
@@ -246,14 +246,14 @@ struct MemberFaultTests {
         }
         defer { news.unsubscribe() }
         let bucket = try #require(try tape.client.jetStream.bucketAsFound("md_owners"))
-        _ = try bucket.create("writer.0", newer)
+        _ = try bucket.create("store.0", newer)
         let told =
             "a newer release wrote it (it has version 2, this program knows 1): "
             + "upgrade this program to that release"
         #expect(
             try GroupDirectory(tape.client).refused == [
                 "member new of group operator is not listed: \(told)",
-                "the record of partition 0 of group writer: \(told)",
+                "the record of partition 0 of group store: \(told)",
             ])
         #expect(eventually { member.service.log.contains("a heartbeat was ignored: \(told)") })
         let own = try #require(try bucket.get("operator.0"))

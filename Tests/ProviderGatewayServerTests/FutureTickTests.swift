@@ -94,7 +94,7 @@ struct FutureTickTests {
         let onTape = try SourceOnTape(tape)
         #expect(onTape.problems.isEmpty && onTape.all == right)
         let found = try LettersOnTape(tape)
-        #expect(found.subjects == ["future1.dlq.provider-gateway"])
+        #expect(found.subjects == ["future1.dlq.gateway"])
         for letter in found.letters {
             #expect(letter.reason == .future && letter.symbol == "TSLA" && letter.count == 1)
             #expect(letter.eventTime > end && !letter.place.isOnTape)

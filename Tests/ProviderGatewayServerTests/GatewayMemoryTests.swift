@@ -74,7 +74,7 @@ struct GatewayMemoryTests {
 
     /// Returns a reader that has read all of the tape and reports it.
     private func reader(_ tape: TestTape, beyond extra: UInt64 = 0) throws -> PositionReporter {
-        let reporter = try PositionReporter(tape.client, group: "writer")
+        let reporter = try PositionReporter(tape.client, group: "store")
         let (held, source) = (try lastOrdinals(tape), try source())
         reporter.report(now: .at(0)) {
             held.filter { $0.value > 0 }.map { partition, last in

@@ -10,7 +10,7 @@ struct StorePressureTests {
     private static let second: Int64 = 1_000_000_000
 
     private static func backlog(
-        _ ticks: UInt64?, counted: UInt64? = 0, group: GroupName = .writers
+        _ ticks: UInt64?, counted: UInt64? = 0, group: GroupName = .store
     ) -> StoreBacklog {
         StoreBacklog(
             slowest: ticks.map { StoreBacklog.Slowest(group: group, ticks: $0) }, counted: counted)
@@ -109,7 +109,7 @@ struct StorePressureTests {
                 now: .at(seconds * Self.second), waited: &waited)
         }
         #expect(judge(0, at: 0) == nil)
-        let hold = StorePressure.Hold(group: .writers, ticks: 1_500, since: .at(Self.second))
+        let hold = StorePressure.Hold(group: .store, ticks: 1_500, since: .at(Self.second))
         #expect(judge(1_500, at: 1) == .slowed(hold))
         #expect(judge(900, at: 3) == nil && judge(400, at: 4) == nil && judge(2_000, at: 20) == nil)
         #expect(machine.hold?.since == .at(20 * Self.second))

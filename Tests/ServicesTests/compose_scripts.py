@@ -104,10 +104,10 @@ class Unknown(unittest.TestCase):
         self.assertEqual(scaler.decide(15, 3, [(5_000, EACH), (None, 1)]).wanted, 5)
 
     def test_only_a_number_is_a_value(self):
-        answer = {"operator": {"lag": 12, "text": "12", "yes": True, "below": -1}, "writer": None}
+        answer = {"operator": {"lag": 12, "text": "12", "yes": True, "below": -1}, "store": None}
         found = [autoscale.value_at(answer, path) for path in (
             "operator.lag", "operator.text", "operator.yes", "operator.below", "operator.none",
-            "writer.lag", "reader.lag", "operator")]
+            "store.lag", "reader.lag", "operator")]
         self.assertEqual(found, [12] + [None] * 7)
 
 

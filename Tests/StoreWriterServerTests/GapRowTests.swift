@@ -61,7 +61,9 @@ struct GapRowTests {
         behind.skip = 29
         WriterBench.fill(&behind, ticks: 10)
         try behind.publish(watermark: Self.time)
-        let running = try bench.start(["WRITER_SINKS": "trades,quotes,gaps,bars"])
+        let name = ["STORE_NAME": "store-b"]
+        let running = try bench.start(
+            name.merging(["WRITER_SINKS": "trades,quotes,gaps,bars"]) { $1 })
         try bench.database.expectSoon(
             "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
                 + "WHERE input = 'ticks' AND partition = 0", "39|38|1")
@@ -75,10 +77,10 @@ struct GapRowTests {
             columns,
             """
             26|5|BRK.B|quote|gateway_lost|filled|it's over|\(Self.time.nanoseconds)|\
-            1700000000123458789|||||1700000000.123456|t|store|ticks
-            27|5||any|disconnected|open||||3|9||||t|store|ticks
+            1700000000123458789|||||1700000000.123456|t|store-b|ticks
+            27|5||any|disconnected|open||||3|9||||t|store-b|ticks
             29|5||any|200|open||\(Self.time.nanoseconds)|\(Self.time.nanoseconds)|||||\
-            1700000000.123456|t|store|ticks
+            1700000000.123456|t|store-b|ticks
             """)
         #expect(try bench.missing() == "0")
         try Audit.expect(
@@ -86,7 +88,7 @@ struct GapRowTests {
         #expect(running.service.metric("sink_writes_total{sink=\"gaps\"}") == 3)
         #expect(try running.stop() == .success)
         // Another writer continues after them.
-        let next = try bench.start()
+        let next = try bench.start(name)
         WriterBench.fill(&behind, ticks: 5)
         try behind.publish(watermark: Self.time)
         try bench.database.expectSoon(

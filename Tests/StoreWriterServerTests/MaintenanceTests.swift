@@ -1,3 +1,4 @@
+import Membership
 import PostgresClient
 import Primitives
 import ServiceRuntime
@@ -112,7 +113,8 @@ struct MaintenanceTests {
             let settings = PostgresSettings(service.context.configuration)
             let report = DatabaseReport(retention: settings.retention)
             self.report = report
-            let fence = ServerFence(try bench.tape.connect(service), service.context.telemetry)
+            let fence = ServerFence(
+                try bench.tape.connect(service), of: .store, service.context.telemetry)
             self.service = try service.start { context in
                 Maintenance(
                     settings, fence, context: context, report: report,

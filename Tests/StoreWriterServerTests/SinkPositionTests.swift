@@ -84,7 +84,8 @@ struct SinkPositionTests {
         let place = SinkPlace(input: .bars, partition: Partition(3))
         func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
             let claim = SinkClaim(place: place, epoch: epoch, knownEpoch: knownEpoch)
-            let rows = try SinkPosition.claim([claim], owner: owner, on: writer, timeout: patience)
+            let rows = try SinkPosition.claim(
+                [claim], of: "store", owner: owner, on: writer, timeout: patience)
             return try #require(rows.first)
         }
         var position = try claim("me", epoch: 0).position
@@ -96,7 +97,8 @@ struct SinkPositionTests {
         json.array { position.write(into: &$0) }
         try writer.execute("SELECT advance_positions('store', $1::jsonb)", [.text(json.text)])
         let read = try #require(
-            SinkPosition.read([place], on: writer, timeout: patience).first?.position)
+            SinkPosition.read([place], of: "store", on: writer, timeout: patience).first?
+                .position)
         let claimed = try claim("you", epoch: 7).position
         #expect(read.ownerEpoch == 1 && claimed.ownerEpoch == 7 && claimed.owner == "you")
         // The same by the fenced owner, and by the present owner.
@@ -123,7 +125,8 @@ struct SinkPositionTests {
         let writer = try TestDatabase.migrated("position_none").connectWriter()
         let error = #expect(throws: StoreError.self) {
             try SinkPosition.read(
-                [SinkPlace(input: .ticks, partition: Partition(5))], on: writer, timeout: patience)
+                [SinkPlace(input: .ticks, partition: Partition(5))], of: "store", on: writer,
+                timeout: patience)
         }
         #expect(error?.description.contains("migrate") == true)
     }

@@ -164,7 +164,7 @@ final class StoreScene: StatementTarget {
         return try (info.firstSequence...info.lastSequence).compactMap { sequence in
             guard let message = try client.jetStream.message(stream: stream, sequence: sequence)
             else { return nil }
-            #expect(message.subject == "\(bench.tape.names.namespace).dlq.store-writer")
+            #expect(message.subject == "\(bench.tape.names.namespace).dlq.store")
             return try DeadLetter(json: message.payload)
         }
     }

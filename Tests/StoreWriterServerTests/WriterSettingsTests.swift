@@ -1,3 +1,4 @@
+import Membership
 import HotState
 import MarketModel
 import PostgresClient
@@ -32,7 +33,7 @@ struct WriterSettingsTests {
             settings.queue
                 == WorkerQueues.Settings(rows: 40_000, bytes: 8_388_608, overflow: .block)
         )
-        #expect(settings.kind.name == "postgres")
+        #expect(settings.kind.name == "postgres" && settings.store == .store)
         let database = try database([:])
         #expect(database.peer.contains("127.0.0.1"))
         #expect(database.user == "tapeline" && database.database == "market_data")
@@ -88,6 +89,15 @@ struct WriterSettingsTests {
         let valkey = settings.hotState?.valkey
         #expect(valkey?.user == "u" && valkey?.password == "p")
         #expect(settings.hotState?.symbolsMax == 99)
+    }
+
+    @Test(
+        "a store has a name that no other group has", arguments: ["archive", "operator", "store-"])
+    func otherName(name: String) throws {
+        #expect(try settings(["STORE_NAME": "store-b"]).store.text == "store-b")
+        #expect(
+            TestService.problems(Main.description, ["STORE_NAME": name])
+                == ["STORE_NAME is \(name): a store is called store or store-NAME"])
     }
 
     @Test("a program's own kind of store is named, and only the settings of the named kind count")

@@ -1,3 +1,4 @@
+import Membership
 import NatsTransport
 import Primitives
 import ServiceTestSupport
@@ -54,7 +55,7 @@ struct DatabaseServerTests {
     @Test("of two writers that note a server at the same time one wins")
     func compareAndSet() throws {
         let tape = try TestTape(NatsServer(), namespace: "md", streams: false)
-        let store = try DatabaseServerStore(tape.client)
+        let store = try DatabaseServerStore(tape.client, of: .store)
         let before = try store.read()
         #expect(before.server == nil && before.revision == 0)
         let first = try store.write(server(7, 1), after: before)

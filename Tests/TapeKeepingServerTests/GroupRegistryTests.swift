@@ -38,11 +38,11 @@ import Testing
     func register() throws {
         #expect(throws: TapeError.self) { try GroupRegistry.open(tape.client) }
         let registry = try GroupRegistry.make(tape.client)
-        #expect(try registry.register(.writers, reads: [.ticks, .bars]))
+        #expect(try registry.register(.store, reads: [.ticks, .bars]))
         let first = try #require(try registry.groups().first)
-        #expect(try !registry.register(.writers, reads: [.bars, .ticks]))
+        #expect(try !registry.register(.store, reads: [.bars, .ticks]))
         let revision = try registry.lastRevision()
-        #expect(try GroupRegistry.open(tape.client).register(.writers, reads: [.ticks]))
+        #expect(try GroupRegistry.open(tape.client).register(.store, reads: [.ticks]))
         #expect(try registry.lastRevision() > revision)
         let second = try #require(try registry.groups().first)
         #expect(first.registered == second.registered && second.reads == [.ticks])
@@ -53,20 +53,20 @@ import Testing
     func positions() throws {
         let registry = try GroupRegistry.make(tape.client)
         try registry.register(.operators, reads: [.ticks])
-        try registry.register(.writers, reads: [.ticks, .bars])
+        try registry.register(.store, reads: [.ticks, .bars])
         let all = try [position(0, 5), position(255, 1), position(256, 9), position(4_095, 2)]
         let bars = try position(3, 8, input: .bars)
         try registry.record(
-            (all + [bars]).reversed(), of: .writers, told: Timestamp(nanoseconds: 10))
-        try registry.record([position(256, 4)], of: .writers, told: Timestamp(nanoseconds: 11))
+            (all + [bars]).reversed(), of: .store, told: Timestamp(nanoseconds: 10))
+        try registry.record([position(256, 4)], of: .store, told: Timestamp(nanoseconds: 11))
         let groups = try registry.groups()
-        #expect(groups.map(\.group) == [.operators, .writers])
+        #expect(groups.map(\.group) == [.operators, .store])
         #expect(groups[0].positions.isEmpty)
         #expect(groups[1].positions == [bars, all[0], all[1], try position(256, 4), all[3]])
         #expect(groups[1].told == Timestamp(nanoseconds: 11))
-        #expect(try registry.remove(.writers) && !(try registry.remove(.writers)))
+        #expect(try registry.remove(.store) && !(try registry.remove(.store)))
         #expect(try registry.groups().map(\.group) == [.operators])
-        try registry.register(.writers, reads: [.ticks])
+        try registry.register(.store, reads: [.ticks])
         #expect(try registry.groups()[1].positions.isEmpty)
     }
 
@@ -108,11 +108,11 @@ import Testing
     @Test("a registration and positions have these bytes")
     func golden() throws {
         let time = Timestamp(nanoseconds: 5)
-        let group = RegisteredGroup(group: .writers, registered: time, reads: [.ticks, .bars])
+        let group = RegisteredGroup(group: .store, registered: time, reads: [.ticks, .bars])
         let text = String(decoding: group.json, as: UTF8.self)
         #expect(
             text == """
-                {"v":1,"group":"writer","registered":"1970-01-01T00:00:00.000000005Z",\
+                {"v":1,"group":"store","registered":"1970-01-01T00:00:00.000000005Z",\
                 "registered_ns":5,"reads":["bars","ticks"]}
                 """)
         let position = try position(3, 8)
@@ -137,11 +137,11 @@ import Testing
     func newer(text: String) throws {
         let registry = try GroupRegistry.make(tape.client)
         let stored = Array(text.utf8)
-        _ = try registry.bucket.create("group.writer", stored)
+        _ = try registry.bucket.create("group.store", stored)
         let group = try #require(try registry.groups().first)
         #expect(group.reads == [.ticks, .bars] && group.problem?.isNewer == true)
-        #expect(try !registry.register(.writers, reads: [.ticks]))
-        #expect(try registry.bucket.get("group.writer")?.value == stored)
+        #expect(try !registry.register(.store, reads: [.ticks]))
+        #expect(try registry.bucket.get("group.store")?.value == stored)
     }
 
     @Test("there can be too many groups")

@@ -23,7 +23,7 @@ import Testing
         _ reads: Set<ReaderPosition.Input> = [.ticks], positions: [ReaderPosition] = []
     ) -> RegisteredGroup {
         var group = RegisteredGroup(
-            group: .writers, registered: Timestamp(nanoseconds: 0), reads: reads)
+            group: .store, registered: Timestamp(nanoseconds: 0), reads: reads)
         group.positions = positions
         return group
     }
@@ -46,7 +46,7 @@ import Testing
 
     private func store(of positions: [ReaderPosition]) -> PositionStore {
         var store = PositionStore()
-        store.receive(PositionMessage(group: "writer", positions: positions), now: .at(0))
+        store.receive(PositionMessage(group: "store", positions: positions), now: .at(0))
         return store
     }
 
@@ -55,7 +55,7 @@ import Testing
         at now: Int64
     ) -> LagTable.Lag? {
         var table = LagTable()
-        return table.lags([group], told: told, heads: heads, now: .at(now * second))[.writers]
+        return table.lags([group], told: told, heads: heads, now: .at(now * second))[.store]
             ?? nil
     }
 
@@ -105,7 +105,7 @@ import Testing
         table.answer(question, storedAt: .at(42 * second))
         let lags = table.lags([group], told: PositionStore(), heads: heads, now: .at(103 * second))
         #expect(table.questions.isEmpty)
-        #expect(lags[.writers] == LagTable.Lag(ticks: 94, nanoseconds: 61 * second))
+        #expect(lags[.store] == LagTable.Lag(ticks: 94, nanoseconds: 61 * second))
         let moved = self.group(positions: [position(0, 8)])
         _ = table.lags([moved], told: PositionStore(), heads: heads, now: .at(103 * second))
         #expect(table.questions.count == 1, "another position")
@@ -115,7 +115,7 @@ import Testing
     func real() throws {
         let tape = try TestTape(NatsServer(), namespace: "md")
         let registry = try GroupRegistry.open(tape.client)
-        try registry.register(.writers, reads: [.ticks])
+        try registry.register(.store, reads: [.ticks])
         let watch = try LagWatch(tape.client)
         defer { watch.stop() }
         let reporter = HeadReporter(tape.client, source: source, input: .ticks)
@@ -135,10 +135,10 @@ import Testing
                 return try seen()?["lag"]?.int == 12
             })
         let page = { String(decoding: tape.client.telemetry.metrics.render(), as: UTF8.self) }
-        #expect(page().contains("mds_group_lag_ticks{group=\"writer\"} 12"))
+        #expect(page().contains("mds_group_lag_ticks{group=\"store\"} 12"))
         #expect(try seen()?["drain_seconds"] == .null)
         #expect(!page().contains("mds_group_drain_seconds{"))
-        #expect(try registry.remove(.writers))
+        #expect(try registry.remove(.store))
         #expect(try eventually { try seen() == nil })
         #expect(!page().contains("mds_group_lag_ticks{"))
     }

@@ -80,7 +80,7 @@ import Testing
     @Test("it acts when it owns, purges to what was told, and says who is in the way")
     func all() throws {
         let registry = try GroupRegistry.make(tape.client)
-        try registry.register(.writers, reads: [.ticks])
+        try registry.register(.store, reads: [.ticks])
         // Only partition 0 is in the stream, because the namespace has four.
         let packets = try fill(0, count: 1_000)
         let start = try info()
@@ -106,11 +106,11 @@ import Testing
                 keeper.port.takeAnswers(into: &news)
                 return news == [.opened(Partition(0), tenure: 1, epoch: 5)]
             })
-        #expect(try eventually { try seen()?["held_by_group"]?.string == "writer" })
+        #expect(try eventually { try seen()?["held_by_group"]?.string == "store" })
         #expect(try info().firstSequence == 1, "nothing was told yet")
         // The reader is in the middle, but may read again from an earlier position.
         try registry.record(
-            [try position(0, packets[middle + 10], durable: packets[middle].0)], of: .writers,
+            [try position(0, packets[middle + 10], durable: packets[middle].0)], of: .store,
             told: Timestamp(nanoseconds: 1))
         let goal = PurgeMarks(bytesMax: UInt64(Self.streamBytes)).goalBytes
         #expect(eventually { (try? info().bytes <= goal) == true })

@@ -9,7 +9,7 @@ import Testing
     private func drains(_ lags: [(at: Int64, ticks: UInt64)]) -> [Int64?] {
         var trend = LagTrend()
         return lags.map {
-            trend.drainNanoseconds(.writers, ticks: $0.ticks, now: .at($0.at * second))
+            trend.drainNanoseconds(.store, ticks: $0.ticks, now: .at($0.at * second))
         }
     }
 
@@ -32,10 +32,10 @@ import Testing
     @Test("a time beyond all limits is the longest, and groups are apart")
     func limits() {
         var trend = LagTrend()
-        _ = trend.drainNanoseconds(.writers, ticks: .max, now: .at(0))
+        _ = trend.drainNanoseconds(.store, ticks: .max, now: .at(0))
         _ = trend.drainNanoseconds(.operators, ticks: 10, now: .at(0))
         let writers = trend.drainNanoseconds(
-            .writers, ticks: .max - 1_000_000, now: .at(30 * second))
+            .store, ticks: .max - 1_000_000, now: .at(30 * second))
         #expect(writers == .max)
         let operators = trend.drainNanoseconds(.operators, ticks: 5, now: .at(10 * second))
         #expect(operators == 10 * second)
@@ -44,17 +44,17 @@ import Testing
     @Test("what was forgotten says nothing of what comes, and only so much is kept")
     func forgotten() {
         var trend = LagTrend()
-        _ = trend.drainNanoseconds(.writers, ticks: 1_000, now: .at(0))
-        trend.forget(.writers)
-        #expect(trend.drainNanoseconds(.writers, ticks: 500, now: .at(10 * second)) == nil)
+        _ = trend.drainNanoseconds(.store, ticks: 1_000, now: .at(0))
+        trend.forget(.store)
+        #expect(trend.drainNanoseconds(.store, ticks: 500, now: .at(10 * second)) == nil)
         trend.keep(only: [.operators])
-        #expect(trend.drainNanoseconds(.writers, ticks: 100, now: .at(20 * second)) == nil)
-        trend.forget(.writers)
+        #expect(trend.drainNanoseconds(.store, ticks: 100, now: .at(20 * second)) == nil)
+        trend.forget(.store)
         // Sampled a hundred times a second, it still looks back as far.
         var last: Int64?
         for step in Int64(0)...1_000 {
             last = trend.drainNanoseconds(
-                .writers, ticks: UInt64(2_000 - step), now: .at(60 * second + step * second / 100))
+                .store, ticks: UInt64(2_000 - step), now: .at(60 * second + step * second / 100))
         }
         #expect(last == 10 * second)
     }

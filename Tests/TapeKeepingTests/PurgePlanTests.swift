@@ -12,7 +12,7 @@ import Testing
     private typealias Subject = PurgeFacts.Subject
 
     private func floor(
-        _ sequence: UInt64, partition: Int = 0, _ group: GroupName = .writers
+        _ sequence: UInt64, partition: Int = 0, _ group: GroupName = .store
     ) -> PurgeFacts.Floor {
         Floor(group: group, partition: Partition(partition), sequence: sequence)
     }
@@ -95,7 +95,7 @@ import Testing
         of position: ReaderPosition?, created: Timestamp? = nil, standing: PacketIdentity?
     ) -> PurgeFacts.Floor {
         Floor(
-            group: .writers, partition: Partition(0), position: position,
+            group: .store, partition: Partition(0), position: position,
             streamCreated: created ?? self.created, standing: standing)
     }
 

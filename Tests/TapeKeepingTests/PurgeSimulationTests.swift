@@ -66,7 +66,7 @@ struct PurgeWorld {
     init(seed: UInt64) {
         random = SeededRandom(seed: seed)
         groups[.operators] = Array(repeating: Reader(), count: Self.partitions)
-        if chance(2) { groups[.writers] = Array(repeating: Reader(), count: Self.partitions) }
+        if chance(2) { groups[.store] = Array(repeating: Reader(), count: Self.partitions) }
     }
 
     var names: [GroupName] { groups.keys.sorted { $0.text < $1.text } }
@@ -95,9 +95,9 @@ struct PurgeWorld {
             let partition = Int.random(in: 0..<Self.partitions, using: &random)
             groups[group]?[partition].isSilent.toggle()
         }
-        if chance(80) { (groups[.writers], told[.writers]) = (nil, nil) }
-        if chance(60), groups[.writers] == nil {
-            groups[.writers] = Array(repeating: Reader(), count: Self.partitions)
+        if chance(80) { (groups[.store], told[.store]) = (nil, nil) }
+        if chance(60), groups[.store] == nil {
+            groups[.store] = Array(repeating: Reader(), count: Self.partitions)
         }
         if chance(90) { copy = (messages, last) }
         if chance(120) { putBack() }

@@ -16,17 +16,17 @@ struct StoreBacklogTests {
         let old = try #require(GroupName("old-archive"))
         #expect(StoreBacklog.slowest(of: [:]) == nil)
         #expect(
-            StoreBacklog.slowest(of: [.writers: Self.lag(7), .operators: Self.lag(9)])
+            StoreBacklog.slowest(of: [.store: Self.lag(7), .operators: Self.lag(9)])
                 == StoreBacklog.Slowest(group: .operators, ticks: 9))
         #expect(
-            StoreBacklog.slowest(of: [.writers: Self.lag(7), old: Self.unknown])
-                == StoreBacklog.Slowest(group: .writers, ticks: 7))
+            StoreBacklog.slowest(of: [.store: Self.lag(7), old: Self.unknown])
+                == StoreBacklog.Slowest(group: .store, ticks: 7))
         #expect(
-            StoreBacklog.slowest(of: [.writers: Self.unknown])
-                == StoreBacklog.Slowest(group: .writers, ticks: 0))
+            StoreBacklog.slowest(of: [.store: Self.unknown])
+                == StoreBacklog.Slowest(group: .store, ticks: 0))
         // Of two that are alike, always the same one.
         #expect(
-            StoreBacklog.slowest(of: [.writers: Self.lag(7), .operators: Self.lag(7)])?.group
+            StoreBacklog.slowest(of: [.store: Self.lag(7), .operators: Self.lag(7)])?.group
                 == .operators)
     }
 }

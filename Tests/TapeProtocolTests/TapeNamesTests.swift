@@ -21,7 +21,7 @@ import Testing
         #expect(names.watermarks(stream: 3) == "md.wm.3.*")
         #expect((0..<4).map(names.tickStream) == (0..<4).map { "MD_TICKS_\($0)" })
         #expect(names.tickStream(of: Partition(30)) == "MD_TICKS_2")
-        #expect(names.positions(group: "writer") == "md.pos.writer")
+        #expect(names.positions(group: "store") == "md.pos.store")
         #expect(names.positions == "md.pos.*" && names.positionsQuestion == "md.ask.positions")
         #expect(names.heads(source) == "md.head.synthetic" && names.heads == "md.head.*")
         #expect(names.groupBucket == "md_groups")

@@ -72,7 +72,7 @@ import Testing
         let clock = HandClock(second)
         let heads = try HeadListener(owner.client) { clock.now }
         try owner.client.connection.flush(timeout: patience)
-        let lag = OwnLag(owner.client, group: "writer", heads: heads)
+        let lag = OwnLag(owner.client, group: "store", heads: heads)
         let page = { owner.page }
         func scale() throws -> String {
             var json = JSONWriter(capacity: 64)
@@ -96,7 +96,7 @@ import Testing
             #expect(eventually { heads.store.entries.values.first?.head.lastOrdinal == last })
         }
         lag.report(now: .at(5 * second)) { shares }
-        let labels = #"{group="writer",input="ticks",partition="1"}"#
+        let labels = #"{group="store",input="ticks",partition="1"}"#
         #expect(page().contains("mds_partition_lag_ticks\(labels) 10\n"))
         #expect(page().contains("mds_partition_lag_seconds\(labels) 2\n"))
         #expect(try scale() == #"{"partitions":2,"lag":10,"lag_seconds":2.0}"#)

@@ -37,23 +37,23 @@ import Testing
     func roundTrip() throws {
         let many = try (0..<4_096).map { try position($0, UInt64($0), input: .ticks) }
         for positions in [[], [try position(7, 1, input: .bars)], many] {
-            let messages = PositionMessage.messages(group: "writer", positions)
+            let messages = PositionMessage.messages(group: "store", positions)
             #expect(messages.allSatisfy { $0.count <= PositionMessage.bytesMax + 64 })
             let told = try messages.map { try PositionMessage(json: $0) }
             #expect(told.flatMap(\.positions) == positions)
-            #expect(told.allSatisfy { $0.group == "writer" })
+            #expect(told.allSatisfy { $0.group == "store" })
         }
-        #expect(PositionMessage.messages(group: "writer", many).count > 5)
+        #expect(PositionMessage.messages(group: "store", many).count > 5)
     }
 
     @Test("a message has these bytes")
     func golden() throws {
         let position = try position(2, 5, input: .bars)
         let text = String(
-            decoding: PositionMessage.messages(group: "writer", [position])[0], as: UTF8.self)
+            decoding: PositionMessage.messages(group: "store", [position])[0], as: UTF8.self)
         #expect(
             text == """
-                {"v":1,"group":"writer","positions":[{"partition":2,"input":"bars","sequence":10,\
+                {"v":1,"group":"store","positions":[{"partition":2,"input":"bars","sequence":10,\
                 "durable":5,"stream_created_ns":1764000000123456789,"packet_epoch":1,\
                 "packet_ordinal":5,"packet_checksum":18446744073709551610,"sources":[\
                 {"source":"other","epoch":9,"last_ordinal":999999},\
@@ -131,7 +131,7 @@ import Testing
     func toldAndHeard() throws {
         let tape = try TapeServer()
         let (reader, other, gateway) = (try tape.rig(), try tape.rig(), try tape.rig())
-        let reporter = try PositionReporter(reader.client, group: "writer")
+        let reporter = try PositionReporter(reader.client, group: "store")
         let second = try PositionReporter(other.client, group: "operator")
         let asked = Mutex(0)
         let third = try position(3, 10, epoch: 4)
@@ -169,7 +169,7 @@ import Testing
     func trouble() throws {
         let tape = try TapeServer()
         let rig = try tape.rig()
-        let reporter = try PositionReporter(rig.client, group: "writer")
+        let reporter = try PositionReporter(rig.client, group: "store")
         let listener = try PositionListener(rig.client, source: source())
         try rig.publish("nonsense", to: tape.names.positions(group: "x"))
         #expect(eventually { rig.log.count("tape.positions.not_understood") == 1 })

@@ -430,7 +430,7 @@ def faults(browse, link, processes):
 
     stops = [
         ("provider-gateway", lambda: step("synthetic")),
-        ("store-writer", lambda: step("tape writer") or step("writer")),
+        ("store-writer", lambda: step("tape store") or step("store")),
         ("nats-server", lambda: step("synthetic") and step("operator")),
         ("postgres", lambda: step("database")),
         ("cockpit", lambda: step("synthetic") and step("database")),

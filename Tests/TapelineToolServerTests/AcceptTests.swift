@@ -1,3 +1,4 @@
+import Membership
 import Foundation
 import MarketModel
 import PostgresClient
@@ -53,7 +54,7 @@ struct AcceptTests {
             #expect(eventually { writer.isReady }, "\(writer.reasons)")
             try writer.stop()
             try bench.expectCleanAudit()
-            let verified = try bench.tapeline("position", "verify", "--group", "writer")
+            let verified = try bench.tapeline("position", "verify", "--group", "store")
             #expect(verified.code == .success, "\(verified.output)")
         }
     }
@@ -77,7 +78,7 @@ struct AcceptTests {
             $0["state"]?.string
         }
         #expect(states.contains("purged away"), "\(shown.output)")
-        #expect(try scene.bench.tapeline("position", "verify", "--group=writer").code == .failure)
+        #expect(try scene.bench.tapeline("position", "verify", "--group=store").code == .failure)
         if kind == .restarted { try scene.writer.stop() }
         let accepted = try scene.bench.tapeline("position", "accept", "--yes", "--json")
         #expect(try accepted.json()["destroyed"]?.int == 10, "\(accepted.output)")
@@ -199,8 +200,8 @@ struct AcceptTests {
         let verified = try scene.bench.tapeline("position", "verify", "--json")
         #expect(try verified.json()["holds"]?.bool == true)
         #expect(verified.code == .success)
-        let table = try scene.bench.tapeline("position", "show", "--group", "writer").output
-        #expect(table.contains("writer    ticks    0"))
+        let table = try scene.bench.tapeline("position", "show", "--group", "store").output
+        #expect(table.contains("store     ticks    0"))
         #expect(table.contains("last ordinals: test 50"))
         try scene.writer.stop()
     }
@@ -212,7 +213,7 @@ struct AcceptTests {
             TapeTarget(), environment: scene.bench.environment, executable: "/x"
         ).openDatabase()
         defer { database.close() }
-        let books = WriterPositions(database: database)
+        let books = StorePositions(.store, database)
         let seen = try #require(
             try books.positions().first { $0.input == .ticks && $0.partition.number == 0 })
         let plan = try Acceptance(

@@ -51,7 +51,7 @@ struct BackupTests {
         try writer.stop()
         #expect(try bench.gaps.isEmpty)
         try bench.expectCleanAudit()
-        #expect(try bench.tapeline("position", "verify", "--group", "writer").code == .success)
+        #expect(try bench.tapeline("position", "verify", "--group", "store").code == .success)
     }
 
     @Test("what the tape no longer holds is named, once a person has accepted it")

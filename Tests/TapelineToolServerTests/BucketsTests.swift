@@ -79,7 +79,7 @@ struct BucketsTests {
         loads.set(
             LoadRange([symbol], (time, Timestamp(nanoseconds: 9)), by: "a@b", at: time))
         _ = try store.write(loads, after: try store.read())
-        let servers = try DatabaseServerStore(client)
+        let servers = try DatabaseServerStore(client, of: .store)
         _ = try servers.write(
             DatabaseServer(system: UInt64.max, timeline: 3, peer: "db", noted: time),
             after: try servers.read())
@@ -164,7 +164,7 @@ struct BucketsTests {
         #expect(some.code == .incomplete && some.errors.contains("4 gaps are not put back"))
         #expect(some.errors.contains("a load of source test was running"))
         let kept = [
-            "group.archive", "load.test.ranges", "watchlist.test.wanted", "writer.database",
+            "group.archive", "load.test.ranges", "watchlist.test.wanted", "store.database",
         ]
         #expect(try values(bench) == before.filter { kept.contains($0.key) })
 

@@ -73,7 +73,7 @@ struct DlqReplayTests {
             symbol: "AAPL", eventTime: time, notedAt: time, payload: [1, 2, 3])
         let (outcomes, _) = client.jetStream.publish(
             [IdentifiedMessage(payload: letter.json, id: letter.messageID)],
-            to: bench.tape.names.deadLetters(of: "provider-gateway"))
+            to: bench.tape.names.deadLetters(of: "gateway"))
         try #require(outcomes.count == 1)
         let tools = DlqTools(environment: bench.environment)
         #expect(try tools.dlq("list").output.contains("future  trades  -      1        1"))

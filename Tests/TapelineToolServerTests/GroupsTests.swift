@@ -27,20 +27,20 @@ struct GroupsTests {
             try runGroups(bench, ["register", "archive", "--reads", "bars", "--reads", "ticks"])
                 .output.contains("already"))
         #expect(
-            try runGroups(bench, ["register", "writer", "--json"]).output
-                == "{\"group\":\"writer\",\"outcome\":\"registered\"}\n")
+            try runGroups(bench, ["register", "store", "--json"]).output
+                == "{\"group\":\"store\",\"outcome\":\"registered\"}\n")
         let lines = try runGroups(bench, ["list"]).output.split(separator: "\n")
         #expect(lines.count == 3 && lines[1].hasPrefix("archive  bars,ticks"))
         #expect(lines.allSatisfy { $0.count <= 100 })
         let json = try JSONValue.parse(try runGroups(bench, ["list", "--json"]).output)
         let groups = try #require(json["groups"]?.array)
-        #expect(groups.map { $0["group"]?.string } == ["archive", "writer"])
+        #expect(groups.map { $0["group"]?.string } == ["archive", "store"])
         #expect(groups[0]["told"] == .null && groups[1]["positions"]?.array?.count == 0)
         let removed = try runGroups(bench, ["remove", "archive", "--yes"])
         #expect(removed.code == .success && removed.output.contains("is removed"))
         #expect(
-            try runGroups(bench, ["remove", "writer", "--yes", "--json"]).output
-                == "{\"group\":\"writer\",\"outcome\":\"removed\"}\n")
+            try runGroups(bench, ["remove", "store", "--yes", "--json"]).output
+                == "{\"group\":\"store\",\"outcome\":\"removed\"}\n")
         #expect(throws: ToolError.self) { try runGroups(bench, ["remove", "archive", "--yes"]) }
     }
 

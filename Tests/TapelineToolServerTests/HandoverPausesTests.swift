@@ -51,7 +51,7 @@ import Testing
         // A packet without bars is no end of what was said.
         try lanes[1].publish(watermark: .undefined)
         let held = [0, 1, 3].map { Partition($0) }
-        var pauses = try HandoverPauses([.writers, .operators], { _ in held }, tape.client)
+        var pauses = try HandoverPauses([.store, .operators], { _ in held }, tape.client)
         func look() throws -> HandoverPauses.Answer {
             try pauses.look { false }
             #expect(pauses.answers.map(\.group) == [.operators])
@@ -105,7 +105,7 @@ import Testing
         let tape = try tape("pause_b")
         let name = try #require(SourceName("feed"))
         let group = GroupName.source(name)
-        #expect(group.source == name && GroupName.writers.source == nil)
+        #expect(group.source == name && GroupName.store.source == nil)
         var quiet = TestSource(tape, Partition(0), source: name)
         var busy = TestSource(tape, Partition(1), source: name)
         let symbol = SymbolDefinition(

@@ -17,14 +17,14 @@ struct MayITests {
         facts.members = [
             try MadeMembers.member("operator", "w-1", rank: 1, held: [0, 1]),
             try MadeMembers.member("operator", "w-2", rank: 1, held: [2, 3]),
-            try MadeMembers.member("writer", "s-1", held: [0, 1, 2, 3]),
-            try MadeMembers.member("writer", "s-2"),
+            try MadeMembers.member("store", "s-1", held: [0, 1, 2, 3]),
+            try MadeMembers.member("store", "s-2"),
             try MadeMembers.member("source-ib", "g-1", held: [0]),
             try MadeMembers.member("source-ib", "g-2"),
             try MadeMembers.member("keeper", "g-1"),
             try MadeMembers.member("keeper", "g-2", held: [0]),
         ]
-        facts.lags = ["operator": .init(records: 50_000), "writer": .init(records: 3)]
+        facts.lags = ["operator": .init(records: 50_000), "store": .init(records: 3)]
         facts.nats = "127.0.0.1:4222"
         facts.streams = 6
         facts.database = .answers("127.0.0.1:5432")
@@ -37,7 +37,7 @@ struct MayITests {
 
     @Test(
         "a member or a group may be started again where others are there",
-        arguments: ["w-1", "s-1", "s-2", "g-1", "g-2", "operator", "writer", "source-ib", "keeper"])
+        arguments: ["w-1", "s-1", "s-2", "g-1", "g-2", "operator", "store", "source-ib", "keeper"])
     func yes(subject: String) throws {
         let facts = try Self.well(subject)
         #expect(facts.isYes && Self.noes(facts).isEmpty, "\(facts.reasons)")
@@ -97,8 +97,8 @@ struct MayITests {
                 $0.members[1] = try MadeMembers.member("operator", "w-2", rank: 0)
             },
             Case(
-                subject: "writer",
-                no: "nobody of writer can take over from s-1: 0-3 would have no owner"
+                subject: "store",
+                no: "nobody of store can take over from s-1: 0-3 would have no owner"
             ) { $0.members.remove(at: 3) },
             Case(no: "w-3 of operator is drained") {
                 $0.members.append(
@@ -109,7 +109,7 @@ struct MayITests {
                     try MadeMembers.member("operator", "w-3", .joining, rank: 1))
             },
             Case(no: "no living owner of partitions 3 of operator") {
-                $0.silent = ["operator": [3], "writer": [1]]
+                $0.silent = ["operator": [3], "store": [1]]
             },
             Case(
                 no: "operator is 50001 records behind; up to 50000 are worked off by those that "
@@ -138,9 +138,9 @@ struct MayITests {
     @Test("what does not concern the member does not say no")
     func others() throws {
         var facts = try Self.well("w-1")
-        facts.members.append(try MadeMembers.member("writer", "s-3", .joining))
-        facts.silent = ["writer": [2]]
-        facts.lags["writer"] = .init(records: .max, unheard: 3)
+        facts.members.append(try MadeMembers.member("store", "s-3", .joining))
+        facts.silent = ["store": [2]]
+        facts.lags["store"] = .init(records: .max, unheard: 3)
         facts.members[0] = try MadeMembers.member("operator", "w-1", .drained, rank: 1)
         facts.replicated = 6
         #expect(facts.isYes, "\(facts.reasons)")
@@ -164,10 +164,10 @@ struct MayITests {
         func noes(_ subject: String, of release: [String: String] = [:]) throws -> Int {
             Self.noes(try facts(subject, of: release)).count
         }
-        #expect(try noes("writer") == 0 && noes("s-1") == 0)
+        #expect(try noes("store") == 0 && noes("s-1") == 0)
         let early = try facts("w-1", of: ["s-1": new])
         #expect(
-            Self.noes(early) == ["s-2 of writer comes before: it is of release 1.2.3"])
+            Self.noes(early) == ["s-2 of store comes before: it is of release 1.2.3"])
         #expect(try noes("w-1", of: ["s-1": new, "s-2": new]) == 0)
         #expect(try noes("keeper", of: ["s-1": new, "s-2": new]) == 2)
         #expect(try noes("keeper") == 4)
@@ -175,7 +175,7 @@ struct MayITests {
         #expect(try noes("source-ib", of: all) == 0 && noes("g-1", of: all) == 0)
         let third = ["s-1": "1.9.0"]
         #expect(
-            Self.noes(try facts("writer", of: third))
+            Self.noes(try facts("store", of: third))
                 == ["1.2.3 and 1.9.0 run already: finish that upgrade, or take it back"])
         let done = MayIAnswer(try facts("s-1", of: all))
         #expect(done.lines.first == "YES: s-1 may be started again as 2.0.0 (abc)")
@@ -185,11 +185,11 @@ struct MayITests {
         #expect(
             try facts("s-1", of: [:]).orderReasons == [.init(.yes, "nothing comes before s-1")])
         var lone = try facts("w-1", of: [:])
-        lone.members.removeAll { $0.group == .writers }
+        lone.members.removeAll { $0.group == .store }
         #expect(
             lone.orderReasons.last
                 == .init(
-                    .skipped, "nobody of writer is heard, who comes before w-1"))
+                    .skipped, "nobody of store is heard, who comes before w-1"))
         // A release without a revision is any build of it.
         var any = try facts("w-1", of: all)
         any.upgradeTo = Preflight.Release(new, "")

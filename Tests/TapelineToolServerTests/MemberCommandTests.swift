@@ -76,7 +76,7 @@ struct MemberCommandTests {
     @Test("waiting ends when it is done, when the time is over, and when a person ends it")
     func waiting() throws {
         let bench = try TailBench(NatsServer.shared(), namespace: "member_b")
-        let group = try ToolMembers(bench, .writers, ["a", "b"])
+        let group = try ToolMembers(bench, .store, ["a", "b"])
         defer { group.close() }
         #expect(eventually { group.held() == [2, 2] })
         // Nobody carries the orders out meanwhile.
@@ -88,7 +88,7 @@ struct MemberCommandTests {
         let shutdown = ShutdownSignal()
         shutdown.request("a person")
         let ended = try runMember(bench, ["release", "a", "--wait"], shutdown: shutdown)
-        #expect(ended.code == .interrupted || ended.output.contains("a is ready in writer"))
+        #expect(ended.code == .interrupted || ended.output.contains("a is ready in store"))
         #expect(eventually { group.held() == [2, 2] && group.members[0].state == .ready })
         // A member without partitions has nothing to hand over.
         try group.start("c")
@@ -98,7 +98,7 @@ struct MemberCommandTests {
         _ = try runMember(bench, ["drain", names[idle]])
         #expect(eventually { group.held()[idle] == 0 && group.members[idle].state == .drained })
         let done = try runMember(bench, ["release", names[idle], "--wait"])
-        #expect(done.code == .success && done.output.contains("\(names[idle]) is ready in writer"))
+        #expect(done.code == .success && done.output.contains("\(names[idle]) is ready in store"))
     }
 
     @Test("one that is not heard any more is released all the same")

@@ -177,7 +177,7 @@ struct NatsConsumerTests {
             "md.ticks.0.synthetic", "md.ticks.0.manual", "md.bars.0", "md.all.universe",
             "md.wm.0.synthetic", "md.live.trade.AAPL.ibkr", "md.live.bar.1m.AAPL.ibkr",
             "md.dlq.consumer",
-            "md.pos.writer", "md.hb.operator.a", "md.hb.consumer.a", "md.head.synthetic",
+            "md.pos.store", "md.hb.operator.a", "md.hb.consumer.a", "md.head.synthetic",
             "md.ask.positions", "md.ask.members", "$KV.md_owners.operator.7",
             "$KV.md_groups.group.consumer", "$SRV.PING", "_INBOX.x", "_INBOX_tool.x",
             "_INBOX_gateway.x", "_INBOX_consumer.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES",

@@ -1,3 +1,4 @@
+import Membership
 import NatsTransport
 import PostgresClient
 import ServiceRuntime
@@ -22,7 +23,7 @@ struct ServerRunTests {
         #expect(own.code == .success && own.output.contains("has the database"))
         #expect(try bench.tapeline("database", "accept").output.contains("nothing to accept"))
         // The record names another system now, as after a move.
-        let store = try DatabaseServerStore(bench.tape.client)
+        let store = try DatabaseServerStore(bench.tape.client, of: .store)
         let stored = try store.read()
         var other = try #require(stored.server)
         other.system ^= 1

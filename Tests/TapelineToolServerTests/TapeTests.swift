@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import NatsTransport
 import Primitives
@@ -106,7 +107,7 @@ struct TapeTests {
                 partition: Partition(0), source: $0, lastOrdinal: 100, epoch: 1,
                 watermark: .undefined, sequence: 9)
         }
-        var position = GroupPosition(group: .writer, input: .ticks, partition: Partition(0))
+        var position = GroupPosition(group: .store, input: .ticks, partition: Partition(0))
         #expect(TapeReport.lag(nil, behind: heads) == nil)
         #expect(TapeReport.lag(position, behind: heads) == nil)
         position.sources = [

@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import Primitives
 import Seeds
@@ -26,7 +27,7 @@ struct AcceptanceTests {
     private func position(
         at sequence: UInt64, _ sources: [(SourceName, last: UInt64, epoch: UInt64)]
     ) -> GroupPosition {
-        var position = GroupPosition(group: .writer, input: .ticks, partition: Partition(0))
+        var position = GroupPosition(group: .store, input: .ticks, partition: Partition(0))
         position.packet = GroupPosition.Packet(
             streamCreated: Timestamp(nanoseconds: 1), sequence: sequence,
             identity: PacketIdentity(epoch: 9, firstOrdinal: 9, checksum: 9))
@@ -221,7 +222,7 @@ struct AcceptanceTests {
 
         /// The position of a reader that read the first packets of the old tape.
         var position: GroupPosition {
-            var position = GroupPosition(group: .writer, input: .ticks, partition: Partition(0))
+            var position = GroupPosition(group: .store, input: .ticks, partition: Partition(0))
             let read = old.prefix(readCount).map(\.packet)
             guard let last = read.last else { return position }
             position.packet = GroupPosition.Packet(

@@ -31,7 +31,7 @@ struct BucketFileTests {
         (.sources, "watchlist.ibkr.wanted", #"{"v":1,"entries":[]}"#),
         (.groups, "group.archive", #"{"v":1,"registered_ns":5,"reads":["bars"]}"#),
         (
-            .groups, "writer.database",
+            .groups, "store.database",
             #"{"v":1,"system":7412345678901234567,"timeline":2,"peer":"db","noted_ns":5}"#
         ),
     ]
@@ -82,10 +82,10 @@ struct BucketFileTests {
         (.groups, "verified.MD_TICKS_0.nats.example", .madeAgain(.verification)),
         (.sources, "watchlist.ibkr.wanted", nil), (.sources, "load.past.ranges", nil),
         (.sources, "gateway.ibkr.gaps.3", nil), (.groups, "group.archive", nil),
-        (.groups, "writer.database", nil),
+        (.groups, "store.database", nil),
         (.sources, "gateway.ibkr.gaps.4", .unknown), (.sources, "gateway.ibkr.gaps.-1", .unknown),
         (.sources, "gateway.ibkr.gaps.03", .unknown), (.sources, "gateway.NO.record", .unknown),
-        (.sources, "gateway.ibkr.gaps", .unknown), (.sources, "writer.database", .unknown),
+        (.sources, "gateway.ibkr.gaps", .unknown), (.sources, "store.database", .unknown),
         (.sources, "watchlist.ibkr.ranges", .unknown), (.sources, "", .unknown),
         (.groups, "watchlist.ibkr.wanted", .unknown), (.groups, "group.A", .unknown),
         (.groups, "group", .unknown), (.groups, "group.archive.news.0", .unknown),
@@ -183,7 +183,7 @@ struct BucketFileTests {
         ),
         (
             { $0 + ($0.split(separator: "\n").last ?? "") + "\n" },
-            ["line 7: writer.database is in line 6, too", "it has 6 values"]
+            ["line 7: store.database is in line 6, too", "it has 6 values"]
         ),
         (
             { $0 + String(repeating: "x", count: BucketFile.lineBytesMax + 1) + "\n" },

@@ -286,7 +286,7 @@ extension ValkeyFacts: Facts {}
 
     @Test("services, Valkey and alerts") func others() throws {
         var facts = ServiceFacts()
-        facts.members = ["operator", "writer", "source-ib"].map {
+        facts.members = ["operator", "store", "source-ib"].map {
             .init(group: $0, name: "\($0)-1", state: "ready", release: "0.1.0 (a)")
         }
         facts.processes = [.init(name: "store-writer")]
@@ -299,21 +299,21 @@ extension ValkeyFacts: Facts {}
         }
         expect(facts, .wrong, "the group operator", "Services") { $0.members.removeFirst() }
         for (state, release, level, text, page) in [
-            ("aside", "a", .wrong, "w2 of writer is aside", "Members"),
-            ("drained", "a", .warning, "w2 of writer is drained", "Members"),
+            ("aside", "a", .wrong, "w2 of store is aside", "Members"),
+            ("drained", "a", .warning, "w2 of store is drained", "Members"),
             ("ready", "b", .warning, "several releases: 0.1.0 (a), 0.1.0 (b)", nil),
         ] as [(String, String, Level, String, String?)] {
             expect(facts, level, text, page) {
                 $0.members.append(
-                    .init(group: "writer", name: "w2", state: state, release: "0.1.0 (\(release))"))
+                    .init(group: "store", name: "w2", state: state, release: "0.1.0 (\(release))"))
                 let asked = $0.findings.first { $0.text.contains("drained") }
                 let isNamed = asked?.advice.contains("tapeline member release w2") == true
                 #expect(isNamed == (state == "drained"))
             }
         }
         let page = "Owners"
-        expect(facts, .wrong, "no live owner of partitions 1,2,7 of writer", page) {
-            $0.silent = [.init(group: "writer", partitions: [1, 2, 7])]
+        expect(facts, .wrong, "no live owner of partitions 1,2,7 of store", page) {
+            $0.silent = [.init(group: "store", partitions: [1, 2, 7])]
         }
 
         let valkey = ValkeyFacts(peer: "h:1", user: "reader", version: "8.1.1")

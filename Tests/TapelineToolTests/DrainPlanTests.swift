@@ -24,13 +24,13 @@ struct DrainPlanTests {
     ) throws -> DrainPlan {
         var members = [
             try MadeMembers.member("operator", "w-1", rank: 1),
-            try MadeMembers.member("writer", "s-1"), try MadeMembers.member("writer", "s-2"),
+            try MadeMembers.member("store", "s-1"), try MadeMembers.member("store", "s-2"),
             try MadeMembers.member("keeper", "g-1"), try MadeMembers.member("source-ib", "g-1"),
             try MadeMembers.member("source-ib-delayed", "g-1"),
             try MadeMembers.member("keeper", "g-2"), try MadeMembers.member("source-ib", "g-2"),
             try MadeMembers.member("source-ib-delayed", "g-2"),
             try MadeMembers.member("operator", "both", .joining),
-            try MadeMembers.member("writer", "both"),
+            try MadeMembers.member("store", "both"),
         ]
         for (group, name, state, rank) in more {
             members.append(try MadeMembers.member(group, name, state, rank: rank))
@@ -57,10 +57,10 @@ struct DrainPlanTests {
     @Test("a process is drained in all its groups, or in those that are named")
     func groups() throws {
         let plan = try Self.plan()
-        #expect(try Self.groups(plan, "s-1") == ["writer"])
+        #expect(try Self.groups(plan, "s-1") == ["store"])
         #expect(try Self.groups(plan, "g-1") == ["keeper", "source-ib", "source-ib-delayed"])
         #expect(try Self.groups(plan, "g-1", .init(groups: [.keepers])) == ["keeper"])
-        #expect(try Self.groups(plan, "both", .init(groups: [.writers])) == ["writer"])
+        #expect(try Self.groups(plan, "both", .init(groups: [.store])) == ["store"])
     }
 
     @Test("an unknown name, an unknown group, and a name of several processes are refused")
@@ -72,10 +72,10 @@ struct DrainPlanTests {
         #expect(try Self.refusal(plan, "s-11") == "no member s-11 is heard: did you mean s-1?")
         #expect(
             try Self.refusal(plan, "s-1", .init(groups: [.operators]))
-                == "s-1 is no member of operator; it is heard in writer")
+                == "s-1 is no member of operator; it is heard in store")
         #expect(
             try Self.refusal(plan, "both")
-                == "both is the name of several processes, in the groups operator, writer: say "
+                == "both is the name of several processes, in the groups operator, store: say "
                 + "with --group which one is meant")
     }
 
@@ -128,7 +128,7 @@ struct DrainPlanTests {
     @Test("a request of another group does not count, and a full book is refused")
     func limits() throws {
         var plan = try Self.plan()
-        for (group, isLast) in [(GroupName.operators, false), (.writers, true)] {
+        for (group, isLast) in [(GroupName.operators, false), (.store, true)] {
             let drains = [try Self.entry("both", group), try Self.entry("s-2", group)]
             plan = DrainPlan(members: plan.members, drains: drains)
             #expect(try Self.refusal(plan, "s-1").hasPrefix("s-1 is the last") == isLast)

@@ -338,7 +338,7 @@ struct LoadCommandTests {
     func slowed() throws {
         let status = try JSONValue.parse(
             #"""
-            {"gateway":{"role":"active","finished":false,"waiting":0,"slowed":{"group":"writer",
+            {"gateway":{"role":"active","finished":false,"waiting":0,"slowed":{"group":"store",
                 "lag":1234567,"lag_max":1000000,"since":"2026-11-02T00:00:00Z"},"providers":{
                 "binance-history":{"process":7,"state":"loading","problem":null,"records":12}}}}
             """#)

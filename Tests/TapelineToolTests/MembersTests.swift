@@ -57,7 +57,7 @@ enum MadeMembers {
                 try owner("operator", 4, "host-8501", epoch: 2, state: .free),
                 try owner("operator", 5, "host-8501", epoch: 5),
                 try owner("operator", 6, "x", isDamaged: true),
-                try owner("writer", 0, "silent"),
+                try owner("store", 0, "silent"),
             ])
     }
 }
@@ -89,7 +89,7 @@ struct MembersTests {
                   0.1.0 (99e8c18e)  all
                   no partition has an owner on record
 
-                writer
+                store
                   no member was heard
                   OWNER            EPOCH  SINCE                 PARTITIONS
                   silent (silent)      4  2026-01-05T14:30:04Z  0
@@ -104,7 +104,7 @@ struct MembersTests {
     func json() throws {
         let json = try JSONValue.parse(try MadeMembers.table().json())
         let groups = try #require(json["groups"]?.array)
-        #expect(groups.map { $0["group"]?.string } == ["operator", "source-ib", "writer"])
+        #expect(groups.map { $0["group"]?.string } == ["operator", "source-ib", "store"])
         let members = try #require(groups[0]["members"]?.array)
         #expect(members[1]["member"]?.string == "host-with-quite-a-long-name-8502")
         #expect(members[0]["held"]?.array?.compactMap(\.int) == [0, 1, 2, 5])

@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import Primitives
 import TapeCodec
@@ -13,7 +14,7 @@ struct PositionTextTests {
 
     private var position: GroupPosition {
         get throws {
-            var position = GroupPosition(group: .writer, input: .ticks, partition: Partition(7))
+            var position = GroupPosition(group: .store, input: .ticks, partition: Partition(7))
             position.packet = GroupPosition.Packet(
                 streamCreated: created, sequence: 20, identity: identity)
             position.sources = [
@@ -44,7 +45,7 @@ struct PositionTextTests {
         #expect(try state(found: nil) == .purgedAway(first: 1))
         #expect(try state(1, 19) == .behindTheEnd(last: 19))
         #expect(try state(created: 6, found: identity) == .streamMadeAnew(.init(nanoseconds: 6)))
-        var empty = GroupPosition(group: .writer, input: .bars, partition: Partition(0))
+        var empty = GroupPosition(group: .store, input: .bars, partition: Partition(0))
         #expect(try state(of: empty) == .nothingRead)
         // An accepted start knows its sources, and depends on no packet that could be lost.
         empty.sources = try position.sources
@@ -91,7 +92,7 @@ struct PositionTextTests {
             "accept", "--partition=3", "--partition", "4", "--input", "bars", "--yes",
         ])
         #expect(accept.partitions == [Partition(3), Partition(4)] && accept.input == .bars)
-        #expect(accept.group == .writer && accept.isConfirmed)
+        #expect(accept.group == nil && accept.isConfirmed)
         #expect(accept.wants(try position) == false)
         let show = try PositionCommand.parse(["show", "--json"])
         #expect(try show.asJSON && show.wants(position) && show.group == nil)
@@ -110,7 +111,7 @@ struct PositionTextTests {
         ]
         #expect(
             AcceptanceText.lines([plan]) == [
-                "writer, ticks of partition 7: from 20 to the start of the tape",
+                "store, ticks of partition 7: from 20 to the start of the tape",
                 "  ib: ordinals 31 to 40 were destroyed and are given up (10)",
                 "  ib: ordinals 21 to 30 are on the tape again, are stored, and will be left out "
                     + "(10)",
@@ -121,7 +122,7 @@ struct PositionTextTests {
         let change = json["accepted"]?.array?.first?["sources"]?.array?.first
         #expect(change?["destroyed"]?.array?.compactMap(\.int) == [31, 40])
         #expect(
-            WriterPositions.gaps(plan) == """
+            StorePositions.gaps(plan) == """
                 [{"source":"ib","first_ordinal":31,"last_ordinal":40,"reason":"tape_lost",\
                 "detail":"accepted by a person"}]
                 """)

@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import Primitives
 import TapeCodec
@@ -16,7 +17,7 @@ struct RaisePlanTests {
     private func position(
         _ input: TapeInput, _ partition: Int, _ sources: [(name: String, last: UInt64)]
     ) throws -> GroupPosition {
-        var position = GroupPosition(group: .writer, input: input, partition: Partition(partition))
+        var position = GroupPosition(group: .store, input: input, partition: Partition(partition))
         position.packet = GroupPosition.Packet(
             streamCreated: taken, sequence: 9,
             identity: PacketIdentity(epoch: 3, firstOrdinal: 1, checksum: 2))
@@ -84,11 +85,11 @@ struct RaisePlanTests {
             old, tapeSources: [], streamCreated: taken, lastSequence: 0
         ) { _, _ in nil }
         #expect(accepted.changes.map(\.epoch) == [0])
-        #expect(!WriterPositions.accepted(accepted).contains("is_restored"))
+        #expect(!StorePositions.accepted(accepted).contains("is_restored"))
         let restored = accepted.restored()
         #expect(restored.changes.map(\.epoch) == [3] && restored.isRestored)
         #expect(restored.lostCount == 0)
-        #expect(WriterPositions.accepted(restored).contains(#""is_restored":true"#))
+        #expect(StorePositions.accepted(restored).contains(#""is_restored":true"#))
     }
 
     @Test("a table that fits into 110 columns, and says what no database has")

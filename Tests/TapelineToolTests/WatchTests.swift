@@ -50,7 +50,7 @@ struct WatchTests {
         sample.positions.receive(
             message("operator", "\(position("ticks", 0, 9_000)),\(position("ticks", 1, 2_500))"))
         sample.positions.receive(
-            message("writer", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
+            message("store", "\(position("ticks", 0, 10_001)),\(position("bars", 0, 70))"))
         let table = try MadeMembers.table()
         sample.members = table.members
         sample.owners = table.owners
@@ -81,7 +81,7 @@ struct WatchTests {
                   host-with-quite-a-long-…     joining  -
                 source-ib                             -              -    0/1  0
                   gate-8500                    aside    -
-                writer                            0 + ?       7 ~0.2 s    0/0  1, 1 silent
+                store                             0 + ?       7 ~0.2 s    0/0  1, 1 silent
 
                 STREAM                            BYTES             OF   FREE
                 MD_TICKS_0                     12.3 MiB        1.0 GiB   98 %
@@ -99,7 +99,7 @@ struct WatchTests {
         }
         #expect(try lost("operator", 0, table) == [3, 4, 6])
         #expect(try lost("operator", 8, table) == [3, 4, 6, 7])
-        #expect(try lost("writer", 3, table) == [0, 1, 2])
+        #expect(try lost("store", 3, table) == [0, 1, 2])
         // A source that is retired has left its partitions free.
         let source = MembersTable(
             members: [],

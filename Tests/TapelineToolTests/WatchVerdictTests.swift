@@ -19,7 +19,7 @@ import Testing
         var sight = WatchSight()
         sight.now = MonotonicTime(nanoseconds: 1_000_000_000_000 + seconds * 1_000_000_000)
         sight.sources = [.init(name: "ib", watermarkSeconds: 0)]
-        sight.groups = [group("operator"), group("writer")]
+        sight.groups = [group("operator"), group("store")]
         (sight.ticksPerSecond, sight.barSeconds, sight.gaps.open) = (62.4, 0.42, 0)
         (sight.freeBytes, sight.storedBytes, sight.liveFeeds) = (1_000_000, 5_000, 4)
         return sight
@@ -58,24 +58,24 @@ import Testing
     }
 
     @Test("each trouble by itself has its line, its level and its page") func troubles() {
-        expect("NO WRITER IS READY: no rows are stored", .bad, "Services") {
-            $0.groups = [Self.group("operator"), Self.group("writer", ready: 0)]
+        expect("NO STORE IS READY: no rows are stored", .bad, "Services") {
+            $0.groups = [Self.group("operator"), Self.group("store", ready: 0)]
         }
         expect("NO OPERATOR IS READY: no bars are made", .bad, "Services") {
-            $0.groups = [Self.group("writer")]
+            $0.groups = [Self.group("store")]
         }
-        expect("3 PARTITIONS OF WRITER HAVE NO LIVE OWNER", .warning, "Owners") {
-            $0.groups[1] = Self.group("writer", silent: 3)
+        expect("3 PARTITIONS OF STORE HAVE NO LIVE OWNER", .warning, "Owners") {
+            $0.groups[1] = Self.group("store", silent: 3)
         }
         expect(
-            "2 PARTITIONS OF WRITER UNHEARD: nobody says how far they are read", .warning,
+            "2 PARTITIONS OF STORE UNHEARD: nobody says how far they are read", .warning,
             "Owners"
         ) {
-            $0.groups[1] = Self.group("writer", unheard: 2)
+            $0.groups[1] = Self.group("store", unheard: 2)
             $0.groups.append(Self.group("reader", unheard: 2))
         }
-        expect("WRITER IS FAR BEHIND: 100000 ticks", .warning, "GroupLag") {
-            $0.groups[1] = Self.group("writer", behind: 100_000)
+        expect("STORE IS FAR BEHIND: 100000 ticks", .warning, "GroupLag") {
+            $0.groups[1] = Self.group("store", behind: 100_000)
         }
         expect("GAPS NOT SEEN: permission denied; view", .warning, nil) {
             $0.gaps.problem = "permission denied\nview"
@@ -169,7 +169,7 @@ import Testing
             var verdict = WatchVerdict()
             return lags.enumerated().map { index, lag in
                 var sight = Self.sight(Int64(index))
-                sight.groups[1] = Self.group("writer", behind: lag)
+                sight.groups[1] = Self.group("store", behind: lag)
                 return verdict.judge(sight)[0].level
             }
         }

@@ -183,7 +183,7 @@ def scale_under_load(cluster):
     finally:
         watch.stop()
     cluster.scale("store-writer", 2)
-    eventually("two writers share the partitions", lambda: cluster.is_shared("writer", 2), 60)
+    eventually("two writers share the partitions", lambda: cluster.is_shared("store", 2), 60)
     report.line("two writers share the partitions, too")
 
 

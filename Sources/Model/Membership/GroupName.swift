@@ -5,7 +5,8 @@ package struct GroupName: Hashable, Sendable, CustomStringConvertible {
     package static let utf8CountMax = 64
 
     package static let operators = GroupName(checked: "operator")
-    package static let writers = GroupName(checked: "writer")
+    /// The store of a deployment that has one. Others are called `store-<name>`.
+    package static let store = GroupName(checked: "store")
     /// The processes of which one keeps the tape within its bounds.
     package static let keepers = GroupName(checked: "keeper")
 
@@ -20,6 +21,12 @@ package struct GroupName: Hashable, Sendable, CustomStringConvertible {
     package var source: SourceName? {
         text.hasPrefix(Self.sourcePrefix)
             ? SourceName(String(text.dropFirst(Self.sourcePrefix.utf8.count))) : nil
+    }
+
+    /// Whether its processes write a store.
+    package var isStore: Bool {
+        let prefix = "\(Self.store)-"
+        return self == .store || text.hasPrefix(prefix) && text != prefix
     }
 
     package let text: String

@@ -86,6 +86,7 @@ extension SinkCatalogue {
             precondition(header.tickCount == 1, "a letter is of one record")
             var isWritten = false
             var context = PacketContext(header)
+            context.store = letter.owner
             try context.walk(packet) { context, record, ordinal throws(PostgresError) in
                 guard index(of: record) == sink else { return }
                 isWritten = try sinks[sink].write(record, context, packet, ordinal, &row)

@@ -12,6 +12,8 @@ public import TapeCodec
 public struct PacketContext {
     /// The header of the present packet.
     public private(set) var header: PacketHeader
+    /// The store that gets the rows.
+    package var store = Sink.owner
     /// When the tape took the packet, never before a packet that was read before it; undefined
     /// when it is not known. Set it after `begin`.
     package var tapeTime = Timestamp.undefined

@@ -20,7 +20,7 @@ package struct SlowedView: Equatable, Sendable {
 
     /// What a person reads: `waits for the store: 1.2 million ticks behind`.
     package var text: String {
-        let who = group == "writer" ? "the store" : "group \(group)"
+        let who = group == "store" ? "the store" : "group \(group)"
         return "waits for \(who): \(Self.count(ticks)) ticks behind"
     }
 

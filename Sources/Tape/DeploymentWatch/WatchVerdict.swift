@@ -131,7 +131,7 @@ package struct WatchVerdict: Sendable {
     }
 
     /// The groups without which nothing comes out.
-    private static let groupsNeeded = ["operator", "writer"]
+    private static let groupsNeeded = ["operator", "store"]
 
     private static func groupLines(_ sight: WatchSight) -> [Line] {
         var lines: [Line] = []

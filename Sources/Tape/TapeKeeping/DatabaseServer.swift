@@ -1,6 +1,6 @@
 package import Primitives
 
-/// The server that has the database: the value of the key `writer.database` in the bucket of
+/// The server that has the database: the value of the key `<store>.database` in the bucket of
 /// groups.
 ///
 /// Writers store the highest timeline that any of them has seen, so that none of them writes to a

@@ -1,11 +1,11 @@
+package import Membership
 package import NatsTransport
 internal import Primitives
 package import TapeTransport
 
-/// Where the namespace's `DatabaseServer` is stored. Every call blocks. It is written by
+/// Where a store's `DatabaseServer` is stored. Every call blocks. It is written by
 /// compare-and-set, because several writers may see a promotion at the same time.
 package struct DatabaseServerStore: Sendable {
-    package static let key = "writer.database"
     private static let callTimeout = Duration.seconds(1)
 
     /// What is stored.
@@ -22,20 +22,25 @@ package struct DatabaseServerStore: Sendable {
     }
 
     private let bucket: KeyValueBucket
+    private let key: String
+
+    /// Returns the key in the bucket of groups.
+    package static func key(of store: GroupName) -> String { "\(store).database" }
 
     /// Opens the bucket. On a server without users it is made if it is missing.
-    package init(_ client: TapeClient) throws(TapeError) {
+    package init(_ client: TapeClient, of store: GroupName) throws(TapeError) {
+        key = Self.key(of: store)
         bucket = try client.jetStream.within(Self.callTimeout)
             .openOrMakeBucket(GroupRegistry.configuration(client.names))
     }
 
     /// Throws when what is stored cannot be read: then no server may be trusted.
     package func read() throws(TapeError) -> Stored {
-        guard let entry = try bucket.entry(Self.key) else { return Stored() }
+        guard let entry = try bucket.entry(key) else { return Stored() }
         do throws(VersionedJSON.Refusal) {
             return Stored(server: try DatabaseServer(json: entry.value), revision: entry.revision)
         } catch {
-            throw .jetStream(.malformed(operation: "read \(Self.key)", detail: "\(error)"))
+            throw .jetStream(.malformed(operation: "read \(key)", detail: "\(error)"))
         }
     }
 
@@ -43,6 +48,6 @@ package struct DatabaseServerStore: Sendable {
     package func write(
         _ server: DatabaseServer, after before: Stored
     ) throws(TapeError) -> KeyValueOutcome {
-        try bucket.store(Self.key, server.json, after: before.revision)
+        try bucket.store(key, server.json, after: before.revision)
     }
 }

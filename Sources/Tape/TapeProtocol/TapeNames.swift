@@ -194,11 +194,11 @@ package struct TapeNames: Hashable, Sendable {
     /// The stream of records that a service could not accept, for a person to check.
     package var deadLetterStream: String { "\(namespace.uppercased())_DLQ" }
 
-    /// A filter of the dead letters of all services.
+    /// A filter of all dead letters.
     package var deadLetters: String { "\(namespace).dlq.>" }
 
-    /// Returns the subject of a service's dead letters.
-    package func deadLetters(of service: String) -> String { "\(namespace).dlq.\(service)" }
+    /// Returns the subject of the dead letters of a store, or of the gateways.
+    package func deadLetters(of owner: String) -> String { "\(namespace).dlq.\(owner)" }
 
     // MARK: buckets
 

@@ -44,12 +44,12 @@ struct MadeDeployment {
             reportedAt: MadeSighting.time(seconds - 0.4),
             changedAt: MadeSighting.time(seconds - 0.6))
         sighting.members = members(seconds)
-        sighting.groups = ["operator", "writer"].map { name in
+        sighting.groups = ["operator", "store"].map { name in
             let waits = hasFault && name == "operator"
             let lag = Sighting.Lag(records: waits ? 39_412 : 0, seconds: waits ? 12.4 : 0)
             return Sighting.Group(
                 name: name, reportedAt: MadeSighting.time(seconds - 0.3), ticks: lag,
-                bars: name == "writer" ? Sighting.Lag(records: 0, seconds: 0) : nil)
+                bars: name == "store" ? Sighting.Lag(records: 0, seconds: 0) : nil)
         }
         sighting.streams = MadeSighting.known(
             (0..<4).map {
@@ -89,7 +89,7 @@ struct MadeDeployment {
     private var living: [String] { hasFault ? Self.operators.dropLast() : Self.operators }
 
     private func members(_ seconds: Double) -> [Sighting.Member] {
-        let groups = [("operator", living), ("writer", Self.writers)]
+        let groups = [("operator", living), ("store", Self.writers)]
         let workers = groups.flatMap { group, names in
             held(names).map { name, partitions in
                 MadeSighting.member(group, name, held: partitions, at: seconds - 0.1)
@@ -111,7 +111,7 @@ struct MadeDeployment {
             let records = waits ? rate * 12 : 0
             shares.lags["operator", default: [:]][partition] = .init(
                 records: records, seconds: waits ? 12.1 : 0, reportedAt: reported)
-            shares.lags["writer", default: [:]][partition] = .init(reportedAt: reported)
+            shares.lags["store", default: [:]][partition] = .init(reportedAt: reported)
         }
         return shares
     }
@@ -179,7 +179,7 @@ struct MadeDeployment {
         "role":"active","provider":"\(provider)","finished":false,"newest":\(newest(source)),
         "spool":{"ticks":0},"providers":{"\(provider)":{"state":"\(state)","instruments":[]}}},
         "lag":{"operator":{"lag":\(hasFault ? 39_412 : 0),"lag_seconds":\(hasFault ? 12.4 : 0)},
-        "writer":{"lag":0,"lag_seconds":0}}}
+        "store":{"lag":0,"lag_seconds":0}}}
         """
     }
 
@@ -187,7 +187,7 @@ struct MadeDeployment {
         let grown = UInt64(seconds * 210_000)
         return """
             {"service":"store-writer","ready":true,
-            "membership":{"group":"writer","member":"\(name)","instance":"\(name)","owners":[]},
+            "membership":{"group":"store","member":"\(name)","instance":"\(name)","owners":[]},
             "writer":{"queue":{"capacity_rows":200000,"lanes":[{"rows":412},{"rows":173}]},
             "workers":[{"state":"writing","last_error":null}]},
             "database":{"problem":null,"bytes":{"trades":\(48_318_382_080 + grown),

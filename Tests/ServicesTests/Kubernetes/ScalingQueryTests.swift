@@ -14,7 +14,7 @@ struct ScalingQueryTests {
         let rate: Double?
     }
 
-    private static let lag = #"mds_group_lag_ticks{group="writer",instance="g"}"#
+    private static let lag = #"mds_group_lag_ticks{group="store",instance="g"}"#
     private static let ticks = "mds_gateway_ticks_received_total{source=\"s\"}"
     /// 3,000 a second.
     private static let rising = "0+180000x10"
@@ -27,7 +27,7 @@ struct ScalingQueryTests {
     }
 
     private static let others = [
-        #"mds_group_lag_ticks{group="writer",instance="standby"}"#: "740000x10",
+        #"mds_group_lag_ticks{group="store",instance="standby"}"#: "740000x10",
         #"mds_group_lag_ticks{group="operator",instance="g"}"#: "9000000x10",
     ]
 
@@ -99,7 +99,7 @@ struct ScalingQueryTests {
                 [
                     #"mds_group_lag_ticks{group="operator",instance="a"}"#: "90000x10",
                     #"mds_group_lag_ticks{group="operator",instance="b"}"#: "120000x10",
-                    #"mds_group_lag_ticks{group="writer",instance="b"}"#: "700000x10",
+                    #"mds_group_lag_ticks{group="store",instance="b"}"#: "700000x10",
                     Self.ticks: Self.rising,
                     #"mds_gateway_ticks_received_total{source="t"}"#: Self.rising,
                 ], [(lag, 120_000), (rate, 6_000)]),

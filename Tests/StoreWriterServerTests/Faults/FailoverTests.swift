@@ -1,3 +1,4 @@
+import Membership
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -69,7 +70,7 @@ struct FailoverTests {
     private static func note(
         _ scene: StoreScene, _ change: (inout DatabaseServer) -> Void
     ) throws {
-        let store = try DatabaseServerStore(scene.client)
+        let store = try DatabaseServerStore(scene.client, of: .store)
         let stored = try store.read()
         var server = try #require(stored.server)
         change(&server)
@@ -109,7 +110,7 @@ struct FailoverTests {
     func foreign() throws {
         let scene = try StoreScene("writer_foreign")
         scene.store.close()
-        let own = try #require(try DatabaseServerStore(scene.client).read().server)
+        let own = try #require(try DatabaseServerStore(scene.client, of: .store).read().server)
         try Self.note(scene) { $0.system ^= 1 }
         let error = #expect(throws: StoreError.self) { try scene.store.open() }
         #expect(error?.ofDatabase?.description.contains("tapeline database accept") == true)

@@ -124,6 +124,7 @@ extension WriteBatch {
         guard let first = items.first else { return }
         // One context serves all packets, because it keeps its memory from packet to packet.
         var context = PacketContext(first.header)
+        context.store = store
         for index in items.indices {
             try items[index].walk(&context) { context, record, ordinal, packet throws(Failure) in
                 try visit(index, context, record, ordinal, packet)
@@ -140,6 +141,7 @@ extension WriteBatch {
         ) throws(Failure) -> Void
     ) throws(Failure) {
         var context = PacketContext(items[index].header)
+        context.store = store
         try items[index].walk(&context, visit)
     }
 }

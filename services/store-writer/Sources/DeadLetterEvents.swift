@@ -1,3 +1,4 @@
+import Membership
 import TapeTransport
 import ServiceRuntime
 import StoreSinks
@@ -27,7 +28,8 @@ extension WriterSettings {
     /// Returns the output for dead letters, which all workers share.
     func deadLetterOutput(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterOutput {
         DeadLetterOutput(
-            client: client, context: context, folder: deadLetterFolder, bytesMax: deadLetterBytes,
+            client: client, context: context, owner: store.text, folder: deadLetterFolder,
+            bytesMax: deadLetterBytes,
             folderKey: "WRITER_DEAD_LETTERS")
     }
 }

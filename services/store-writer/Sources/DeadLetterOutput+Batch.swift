@@ -20,7 +20,7 @@ extension DeadLetterOutput {
         let facts = TickFacts(payload, catalogue)
         return DeadLetter(
             service: service, namespace: names.namespace,
-            owner: WriterSettings.sink, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
+            owner: owner, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
             refusal: tick.refusal,
             place: DeadLetter.Place(
                 input: (isBars ? SinkInput.bars : .ticks).rawValue,

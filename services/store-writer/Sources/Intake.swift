@@ -77,7 +77,8 @@ final class Intake {
     private(set) var ending: ExitCode?
 
     init(
-        _ queues: WorkerQueues, _ hot: HotOutput?, mailbox: TapeMailbox, port: OwnershipPort,
+        _ store: GroupName, _ queues: WorkerQueues, _ hot: HotOutput?, mailbox: TapeMailbox,
+        port: OwnershipPort,
         gate: SteadyGate, client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
         sinks = queues.sinks
@@ -95,13 +96,13 @@ final class Intake {
         self.report = report
         workers = queues.all.map { IntakeWorker($0) }
         metrics = WriterMetrics(context.telemetry.metrics)
-        positions = try PositionReporter(client, group: "writer")
-        let lag = try OwnLag(client, group: "writer")
+        positions = try PositionReporter(client, group: store.text)
+        let lag = try OwnLag(client, group: store.text)
         self.lag = lag
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: "writer", mailbox: mailbox, takesDamaged: true)
+            client, group: store.text, mailbox: mailbox, takesDamaged: true)
         try mailbox.wakeByMessages(client)
         mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }

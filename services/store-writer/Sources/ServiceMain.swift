@@ -24,7 +24,7 @@ package enum Main {
             summary: "Writes ticks and bars to the database, and the hot state to Valkey.",
             keys: WriterSettings.keys(kinds),
             rules: kinds.flatMap(\.ownRules) + [
-                .tape, .member, WriterSettings.sinksRule, WriterSettings.marksRule,
+                .tape, .member, .storeName, WriterSettings.sinksRule, WriterSettings.marksRule,
                 WriterSettings.valkeyRule,
             ],
             subcommands: [
@@ -57,18 +57,23 @@ package enum Main {
         let tape = try TapeSettings(context.configuration)
         let report = WriterReport()
         context.operations.addStatusSection("writer") { report.write(into: &$0) }
+        context.telemetry.metrics.gauge(
+            "mds_store_info", "1, with the store that this process writes, and its kind",
+            by: "store, kind",
+            labels: [("store", settings.store.text), ("kind", settings.kind.name)]
+        ).set(1)
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in
             try client.requireStream(tape.names.barStream)
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
-            try GroupRegistry.open(client).register(.writers, reads: [.ticks, .bars])
+            try GroupRegistry.open(client).register(settings.store, reads: [.ticks, .bars])
         }
         guard let client else { return .success }
         defer { client.close() }
         let member = try GroupMember.Settings(
-            context.configuration, group: .writers, partitions: settings.partitions,
+            context.configuration, group: settings.store, partitions: settings.partitions,
             operationsPort: context.operations.port)
         let writer = try Writer(settings, client: client, context: context, report: report) {
             ports in

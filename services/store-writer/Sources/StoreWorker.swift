@@ -108,6 +108,8 @@ final class StoreWorker {
         let batches = parts.settings.batches
         batchWait = BatchWait(batches.aim, longest: batches.waitNanoseconds)
         session = parts.store.session(owner: assignment.owner, beat: beat)
+        batch.store = parts.settings.store.text
+        waitingForDays.store = batch.store
     }
 
     /// Returns a name of a worker: host, process, worker and a random number. No other worker has

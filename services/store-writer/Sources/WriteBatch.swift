@@ -1,6 +1,7 @@
 import MarketModel
 import NatsTransport
 import Primitives
+import StoreSinks
 import TapeCodec
 
 /// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
@@ -43,6 +44,8 @@ struct WriteBatch {
         let itemsBefore: Int
     }
 
+    /// The store that it is for, which names itself in rows of gaps.
+    var store = Sink.owner
     private(set) var items: [Item] = []
     private(set) var rowless: [Rowless] = []
     /// The number of records of all items that make a row.
@@ -96,7 +99,7 @@ struct WriteBatch {
 
     /// Removes all packets of these inputs, and returns them as a batch in the same order.
     mutating func split(off inputs: Set<Int>) -> WriteBatch {
-        var taken = WriteBatch()
+        var taken = WriteBatch(store: store)
         taken.append(self) { inputs.contains($0) }
         remove(inputs: inputs)
         return taken

@@ -171,7 +171,8 @@ struct Writer: Sendable {
         try ServiceThread(name: "intake") {
             do {
                 let intake = try Intake(
-                    queues, hot, mailbox: mailbox, port: parts.port, gate: parts.gate,
+                    settings.store, queues, hot, mailbox: mailbox, port: parts.port,
+                    gate: parts.gate,
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })
             } catch {

@@ -1,5 +1,7 @@
 import HotState
 import MarketModel
+import Membership
+import MembershipTransport
 import Primitives
 import ServiceRuntime
 import StoreSinks
@@ -16,6 +18,9 @@ struct StoreAttempts: Hashable, Sendable {
 
 /// The settings of the store writer, from its configuration.
 struct WriterSettings: Sendable {
+    /// The store: the group of its writers, and the key of its positions and gaps in the database,
+    /// the column `sink`.
+    let store: GroupName
     /// The kind of the store. It reads its own settings.
     var kind: StoreKind
     /// The number of the tape's partitions, which are divided among the writers.
@@ -41,9 +46,6 @@ struct WriterSettings: Sendable {
     /// The tables that are written (WRITER_SINKS).
     var sinks = SinkCatalogue()
 
-    /// The writer's name in the key of its positions and gaps in the database, the column `sink`.
-    /// It is the same for all writers of a namespace, and not the name of a table.
-    static let sink = Sink.owner
     /// The maximum size of a batch, in rows, bytes and packets, even when more wait. It bounds
     /// memory and the length of a transaction.
     static let batchRowsMax = 20_000
@@ -74,7 +76,7 @@ struct WriterSettings: Sendable {
         let kind = ConfigurationKey(
             "STORE_KIND", .choice(kinds.map(\.name)), default: StoreKind.postgres.name,
             group: "Writer", "Kind of the store; another program may have kinds of its own.")
-        return others + [kind] + own
+        return others + [.storeName, kind] + own
     }
 
     private static let own: [ConfigurationKey] = [
@@ -202,6 +204,11 @@ struct WriterSettings: Sendable {
             preconditionFailure("\(named) is a kind of store of another program")
         }
         self.kind = kind
+        do throws(SettingsError) {
+            store = try GroupName.storeNamed(configuration)
+        } catch {
+            preconditionFailure("it was not checked: \(error)")
+        }
         partitions = configuration.integer("MDS_PARTITIONS")
         threads = min(configuration.integer("WRITER_THREADS"), partitions)
         batches = Batches(

@@ -5,8 +5,8 @@ import TapeCodec
 /// The sink of `gaps`: a gap record of the tape becomes a row with an ordinal. Gaps that the writer
 /// itself notes in the table have no ordinal, and are written with the positions.
 extension Sink {
-    /// The value of the column `sink` in `gaps` and in the writer's positions: the reader of the
-    /// tape that the row is about. It is no table.
+    /// The value of the column `sink` in `gaps` and in a store's positions, unless the store has
+    /// another name: the reader of the tape that the row is about. It is no table.
     package static let owner = "store"
 
     static let gaps = Sink(
@@ -27,7 +27,7 @@ private enum GapRow: TableRow {
             let symbol = context.reference(gap.header.symbol)
         else { return false }
         try row.row(columns: 18)
-        row.text(Sink.owner)
+        row.text(context.store)
         row.text("ticks")
         row.int32(Int32(context.header.partition.number))
         row.text(context.header.source.text)

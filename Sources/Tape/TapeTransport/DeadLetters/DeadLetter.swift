@@ -79,7 +79,7 @@ package struct DeadLetter: Hashable, Sendable {
 
     package var service: String
     package var namespace: String
-    /// The service whose tables count the letter: the writer is `store`; the `gateway` has none.
+    /// Whose books count the letter: a store; the `gateway` has none.
     package var owner: String
     /// The table; empty when it is no longer known what the record was.
     package var sink: String

@@ -13,6 +13,8 @@ package final class DeadLetterOutput: Sendable {
 
     private let client: TapeClient
     package let context: ServiceContext
+    /// Who refuses the records: a store, or the gateway. Its subject has this name.
+    package let owner: String
     private let bytesMax: Int64
     private let folder: DeadLetterFolder?
     /// The configuration key of the folder.
@@ -30,11 +32,12 @@ package final class DeadLetterOutput: Sendable {
     /// `bytesMax` bounds the stream if the service makes it (see `ensureStream`). `folderKey` is
     /// the key that a person has to set when no folder is configured.
     package init(
-        client: TapeClient, context: ServiceContext, folder: String?, bytesMax: Int64,
-        folderKey: String
+        client: TapeClient, context: ServiceContext, owner: String, folder: String?,
+        bytesMax: Int64, folderKey: String
     ) {
         self.client = client
         self.context = context
+        self.owner = owner
         self.bytesMax = bytesMax
         self.folder = folder.map { DeadLetterFolder($0) }
         self.folderKey = folderKey
@@ -94,7 +97,7 @@ package final class DeadLetterOutput: Sendable {
     ) -> (left: [DeadLetter], reason: String) {
         let messages = letters.map { IdentifiedMessage(payload: $0.json, id: $0.messageID) }
         let (outcomes, failure) = jetStream.publish(
-            messages, to: names.deadLetters(of: service))
+            messages, to: names.deadLetters(of: owner))
         precondition(outcomes.count == letters.count, "a letter without an outcome would be lost")
         var left: [DeadLetter] = []
         var reason = failure.map { "\($0)" } ?? ""

@@ -93,7 +93,9 @@ enum BucketKey: Equatable, Sendable {
     }
 
     private static func ofGroup(_ tokens: [String]) -> BucketKey? {
-        if tokens == ["writer", "database"] { return .kept(.server) }
+        if tokens.count == 2, tokens[1] == "database", GroupName(tokens[0])?.isStore == true {
+            return .kept(.server)
+        }
         if tokens[0] == "verified", tokens.count > 2 { return .madeAgain(.verification) }
         guard tokens[0] == "group", tokens.count > 1, let group = GroupName(tokens[1]) else {
             return nil

@@ -17,7 +17,7 @@ struct ServerRun {
         let client = try deployment.openTape()
         defer { client.close() }
         do {
-            let store = try DatabaseServerStore(client)
+            let store = try DatabaseServerStore(client, of: deployment.store)
             let stored = try store.read()
             switch command.verb {
             case .show: return show(postgres, stored.server)

@@ -28,7 +28,7 @@ struct ServiceFacts: Sendable {
     var members: [Member] = []
     var silent: [Silent] = []
 
-    private static let groupsNeeded = ["operator", "writer"]
+    private static let groupsNeeded = ["operator", "store"]
 
     var findings: [Finding] {
         processFindings + groupFindings + releaseFindings

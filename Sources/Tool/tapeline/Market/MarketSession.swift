@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import PostgresClient
 import Primitives
 import ServiceRuntime
@@ -9,6 +10,8 @@ import TapeProtocol
 struct MarketSession: ~Copyable {
     private let connection: PostgresConnection
     let namespace: String
+    /// The store whose database it is.
+    let store: GroupName
     private let timeout: Duration
 
     init(
@@ -16,6 +19,7 @@ struct MarketSession: ~Copyable {
     ) throws(ToolError) {
         self.timeout = timeout
         namespace = deployment.names.namespace
+        store = deployment.store
         let schema = "\(namespace)_market"
         connection = try deployment.openDatabase { base in
             var own = base

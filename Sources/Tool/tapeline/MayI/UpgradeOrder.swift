@@ -37,7 +37,7 @@ extension Preflight {
     /// The groups in the order in which they are upgraded.
     private static func step(_ group: GroupName) -> Int {
         switch group {
-        case .writers: 0
+        case .store: 0
         case .operators: 1
         // Gateways, and the keepers, which are gateways, too.
         case _: 2
@@ -75,7 +75,7 @@ extension Preflight {
             ? "nothing comes before \(subject)"
             : "all that comes before \(subject) is of release \(upgradeTo)"
         let heard = Set(members.map { Self.step($0.group) })
-        let unheard = [(0, GroupName.writers), (1, GroupName.operators)].filter {
+        let unheard = [(0, GroupName.store), (1, GroupName.operators)].filter {
             $0.0 < step && !heard.contains($0.0)
         }
         return [

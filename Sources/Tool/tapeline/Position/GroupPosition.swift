@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import Primitives
 import TapeCodec
 import TapeProtocol
@@ -13,12 +14,6 @@ enum TapeInput: String, CaseIterable, Sendable {
     }
 }
 
-/// A group that reads the tape.
-enum ReaderGroup: String, CaseIterable, Sendable {
-    case writer
-    case `operator`
-}
-
 /// How far a group has read one input of one partition, as the group stores it.
 struct GroupPosition: Equatable, Sendable {
     struct Source: Equatable, Sendable {
@@ -31,7 +26,7 @@ struct GroupPosition: Equatable, Sendable {
         let epoch: UInt64
     }
 
-    let group: ReaderGroup
+    let group: GroupName
     let input: TapeInput
     let partition: Partition
     /// The packet at the position. `nil` if no packet has been read.

@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import NatsTransport
 import Primitives
@@ -23,7 +24,7 @@ struct OperatorPositions {
 
     func position(_ partition: Partition) throws -> GroupPosition {
         var position = GroupPosition(
-            group: .operator, input: partition == client.names.universe ? .bars : .ticks,
+            group: .operators, input: partition == client.names.universe ? .bars : .ticks,
             partition: partition)
         let stream = client.names.barStream
         let subject = client.names.output(partition)

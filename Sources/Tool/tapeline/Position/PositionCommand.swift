@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import ServiceRuntime
 import TapeProtocol
 
@@ -12,8 +13,8 @@ struct PositionCommand: ToolCommand {
     var partitions: [Partition] = []
     /// `nil` means both inputs.
     var input: TapeInput?
-    /// `nil` means all groups; for `accept` it means the writer.
-    var group: ReaderGroup?
+    /// `nil` means all groups; for `accept` it means the store.
+    var group: GroupName?
     var asJSON = false
     var isConfirmed = false
     /// `raise` reports what it would do, and changes nothing.
@@ -24,12 +25,12 @@ struct PositionCommand: ToolCommand {
         also: [.yes.of("accept", "raise"), .json],
         """
         position show|verify|accept
-            where writer and operators have read to; whether the packets there are still the same;
+            where stores and operators have read to; whether the packets there are still the same;
             go on after tape data were destroyed, saying exactly what is lost
         position raise
             after NATS lost its disk, before any service starts: gateways and workers continue after
             the ordinals and epochs that the database has; says what is lost
-        --input ticks|bars, --group writer|operator, --partition P
+        --input ticks|bars, --group STORE|operator, --partition P
             show, verify, accept: only these
         --dry-run
             raise: say what would be done
@@ -44,17 +45,22 @@ struct PositionCommand: ToolCommand {
             command.partitions.append(try given.partition(text))
         }
         command.input = try given.choice("--input")
-        command.group = try given.choice("--group")
+        if let word = try given.one("--group") {
+            let group = try given.group(word)
+            guard group.isStore || group == .operators else {
+                throw .usage("--group is operator or a store, not '\(group)'")
+            }
+            command.group = group
+        }
         command.asJSON = given.asJSON
         command.isConfirmed = given.isConfirmed
         command.isDryRun = given.isDryRun
         guard command.verb == .accept || command.verb == .raise else { return command }
-        if command.group == .operator {
+        if command.group == .operators {
             throw .usage(
                 "the position of an operator is not accepted, its partition is built anew: "
                     + "'tapeline partition rebuild PARTITION'")
         }
-        command.group = .writer
         try given.requireConsent()
         return command
     }

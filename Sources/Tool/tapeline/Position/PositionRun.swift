@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import PostgresClient
 import Primitives
@@ -16,6 +17,11 @@ struct PositionRun {
             throw .usage(
                 "partition \(partition) is not there: there are "
                     + "\(deployment.names.partitions), from 0 on")
+        }
+        if let group = command.group, group.isStore, group != deployment.store {
+            throw .usage(
+                "the database that is named is that of \(deployment.store): set STORE_NAME and "
+                    + "POSTGRES_* for \(group)")
         }
         let client = try deployment.openTape()
         defer { client.close() }
@@ -60,23 +66,23 @@ struct PositionRun {
             wrong.rows.isEmpty
                 ? "all of \(read) positions hold"
                 : "\(wrong.rows.count) of \(read) positions do not hold: 'tapeline position "
-                    + "accept' for the writer, 'tapeline partition rebuild' for an operator")
+                    + "accept' for a store, 'tapeline partition rebuild' for an operator")
     }
 
     private func positions(
         _ deployment: Deployment, _ client: TapeClient
     ) throws -> [GroupPosition] {
         var positions: [GroupPosition] = []
-        // Without a database the writer's positions cannot be read. That is an error only if they
+        // Without a database the store's positions cannot be read. That is an error only if they
         // were asked for.
-        if command.group == .writer || command.group == nil && deployment.postgres != nil {
+        if command.group?.isStore == true || command.group == nil && deployment.postgres != nil {
             let database = try deployment.openDatabase()
             defer { database.close() }
-            positions += try WriterPositions(database: database).positions()
+            positions += try StorePositions(deployment.store, database).positions()
         } else if command.group == nil {
-            terminal.problem("the writer's positions are left out: POSTGRES_HOST is not set")
+            terminal.problem("the store's positions are left out: POSTGRES_HOST is not set")
         }
-        if command.group != .writer {
+        if command.group?.isStore != true {
             positions += try OperatorPositions(client: client).positions()
         }
         return positions.filter(command.wants)
@@ -87,7 +93,7 @@ struct PositionRun {
     private func accept(_ deployment: Deployment, _ client: TapeClient) throws -> ExitCode {
         let database = try deployment.openDatabase()
         defer { database.close() }
-        let books = WriterPositions(database: database)
+        let books = StorePositions(deployment.store, database)
         let wanted = try books.positions().filter { command.wants($0) && $0.hasRead }
         // The streams are read last. Otherwise a position that moves meanwhile could seem to be
         // beyond their end.
@@ -125,7 +131,7 @@ enum AcceptanceText {
             let from = position.packet.map { "\($0.sequence)" } ?? "the start"
             let to = plan.packet.map { "\($0.sequence)" } ?? "the start of the tape"
             lines.append(
-                "\(position.group.rawValue), \(position.input) of partition "
+                "\(position.group.text), \(position.input) of partition "
                     + "\(position.partition): from \(from) to \(to)")
             for change in plan.changes {
                 if let lost = change.lost {
@@ -165,7 +171,7 @@ enum AcceptanceText {
     }
 
     private static func write(_ plan: Acceptance, _ writer: inout JSONWriter) {
-        writer.member("group", plan.position.group.rawValue)
+        writer.member("group", plan.position.group.text)
         writer.member("input", plan.position.input.rawValue)
         writer.member("partition", plan.position.partition.number)
         writer.member("from_sequence", plan.position.packet?.sequence ?? 0)

@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import Primitives
 import TapeCodec
@@ -27,7 +28,7 @@ struct PositionTable {
         let packet = position.packet
         let detail = row.state.detail.isEmpty ? "" : ": \(row.state.detail)"
         let first = Self.columns.line(
-            position.group.rawValue, position.input.rawValue, "\(position.partition)",
+            position.group.text, position.input.rawValue, "\(position.partition)",
             packet.map { "\($0.sequence)" } ?? "start",
             packet.map { "\($0.identity.epoch)" } ?? "-",
             packet.map { "\($0.identity.firstOrdinal)" } ?? "-", position.moved.age(at: now),
@@ -52,7 +53,7 @@ struct PositionTable {
 
     private func write(_ row: Row, _ writer: inout JSONWriter) {
         let position = row.position
-        writer.member("group", position.group.rawValue)
+        writer.member("group", position.group.text)
         writer.member("input", position.input.rawValue)
         writer.member("partition", position.partition.number)
         writer.member("sequence", position.packet?.sequence ?? 0)

@@ -10,7 +10,7 @@ import TapeProtocol
 import TapeTransport
 
 /// Carries out `tapeline position raise`: raises the records of gateways and workers to what the
-/// database has, and sets the writer's positions to the start of the tape.
+/// database has, and sets the store's positions to the start of the tape.
 struct RaiseRun {
     let command: PositionCommand
     let terminal: Terminal
@@ -19,7 +19,7 @@ struct RaiseRun {
         if !command.isDryRun { try refuseWhileServicesRun(client) }
         let database = try deployment.openDatabase()
         defer { database.close() }
-        let books = WriterPositions(database: database)
+        let books = StorePositions(deployment.store, database)
         let positions = try books.positions().filter(\.hasRead)
         // The streams are read last. Otherwise a position that moves meanwhile could seem to be
         // beyond their end.

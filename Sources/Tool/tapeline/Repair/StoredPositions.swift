@@ -1,3 +1,4 @@
+import Membership
 import MarketModel
 import PostgresClient
 import Primitives
@@ -48,7 +49,7 @@ final class StoredPositions {
                 SELECT input, stream_created_ns, sequence FROM "\(session.namespace)".sink_positions
                 WHERE sink = $1 AND partition = $2
                 """,
-                [.text(WriterPositions.sink), .integer(Int64(partition.number))])
+                [.text(session.store.text), .integer(Int64(partition.number))])
             if goal.isReached(by: rows) { return true }
             guard clock.remaining(until: deadline) > .zero else { return false }
             if shutdown.wait(timeout: turn) {

@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import NatsTransport
 import OperatorGraph
 import PostgresClient
@@ -13,6 +14,8 @@ struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
+    /// The store whose database that is.
+    var store = GroupName.store
     /// `nil` if the environment names none.
     let valkey: ValkeyConfiguration?
     let monitors: [TapeWatch.Monitor]
@@ -56,19 +59,24 @@ struct Deployment: Sendable {
         names = configuration.tape.names
         nats = configuration.tape.nats
         postgres = configuration.postgres
+        store = configuration.store
         valkey = configuration.valkey
         monitors = configuration.tape.monitors
         title = nats.peer
         home = nil
     }
 
-    /// MDS_NAMESPACE and MDS_PARTITIONS also apply to a local stack, because it may have been
-    /// started with them.
+    /// MDS_NAMESPACE, MDS_PARTITIONS and STORE_NAME also apply to a local stack, because it may have
+    /// been started with them.
     init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
         let access = try StackAccess(stack)
-        var settings = environment.filter { ["MDS_NAMESPACE", "MDS_PARTITIONS"].contains($0.key) }
+        var settings = environment.filter {
+            ["MDS_NAMESPACE", "MDS_PARTITIONS", "STORE_NAME"].contains($0.key)
+        }
         settings["NATS_URL"] = access.nats.urls[0]
-        names = try ToolConfiguration(settings, natsURL: nil).tape.names
+        let configuration = try ToolConfiguration(settings, natsURL: nil)
+        names = configuration.tape.names
+        store = configuration.store
         nats = access.nats
         var postgres = access.postgres
         postgres.settings = [("search_path", names.namespace)]

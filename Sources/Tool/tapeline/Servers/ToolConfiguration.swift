@@ -1,3 +1,5 @@
+import Membership
+import MembershipTransport
 import NatsTransport
 import PostgresClient
 import ServiceRuntime
@@ -8,6 +10,8 @@ import ValkeyClient
 /// The settings by which the tool reaches servers: the services' own keys.
 struct ToolConfiguration: Sendable {
     let tape: TapeSettings
+    /// The store whose database is named.
+    let store: GroupName
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
     /// `nil` if the environment names no Valkey.
@@ -16,8 +20,8 @@ struct ToolConfiguration: Sendable {
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
-            + ConfigurationKey.valkey,
-        rules: [.tape, .postgresTLS])
+            + ConfigurationKey.valkey + [ConfigurationKey.storeName],
+        rules: [.tape, .postgresTLS, .storeName])
 
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
@@ -26,6 +30,7 @@ struct ToolConfiguration: Sendable {
             given: natsURL.map { [GivenKey(option: "--nats", key: "NATS_URL", value: $0)] } ?? [])
         do throws(SettingsError) {
             tape = try TapeSettings(configuration)
+            store = try GroupName.storeNamed(configuration)
         } catch {
             throw .configuration([error.description])
         }

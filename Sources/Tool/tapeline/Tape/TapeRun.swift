@@ -115,7 +115,7 @@ struct TapeRun {
         do {
             let database = try deployment.openDatabase()
             defer { database.close() }
-            report.writer = try WriterPositions(database: database).positions()
+            report.writer = try StorePositions(deployment.store, database).positions()
         } catch {
             report.writerAbsence = "\(error)"
         }

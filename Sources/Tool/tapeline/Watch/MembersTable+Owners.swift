@@ -3,7 +3,7 @@ import Membership
 extension MembersTable {
     /// The groups that share all partitions. The partitions of a source, and those of other
     /// readers, are free after their end.
-    private static let sharing = [GroupName.operators, GroupName.writers]
+    private static let sharing = [GroupName.operators, GroupName.store]
 
     /// Returns the partitions of a group that have no live owner. Those are the ones whose owner
     /// sends no heartbeats and, in the groups of operators and writers, those that are free, whose

@@ -2,7 +2,7 @@
 
 import { prepared } from "./canvas.js";
 
-const columns = ["tape: ticks", "operator", "tape: bars", "writer", "database"];
+const columns = ["tape: ticks", "operator", "tape: bars", "store", "database"];
 const height = { box: 44, gap: 26, top: 16 };
 
 function place(name, sources, others, width) {

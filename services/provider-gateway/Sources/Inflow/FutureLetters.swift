@@ -57,7 +57,7 @@ final class FutureLetters: Sendable {
         source = settings.source
         self.context = context
         output = DeadLetterOutput(
-            client: client, context: context, folder: settings.deadLetterFolder,
+            client: client, context: context, owner: "gateway", folder: settings.deadLetterFolder,
             bytesMax: settings.deadLetterBytes, folderKey: "GATEWAY_DEAD_LETTERS")
         let metrics = context.telemetry.metrics
         var kept: [String: Counter] = [:]

@@ -23,7 +23,7 @@ struct PostgresStore: Store {
         settings = PostgresSettings(parts.service.configuration)
         context = parts.service
         letters = parts.letters
-        fence = ServerFence(parts.client, parts.service.telemetry)
+        fence = ServerFence(parts.client, of: writer.store, parts.service.telemetry)
     }
 
     func session(owner: String, beat: ThreadBeat) -> any StoreSession {

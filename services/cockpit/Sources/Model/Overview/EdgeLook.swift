@@ -77,7 +77,7 @@ struct EdgeLook {
     }
 
     var database: Overview.Edge {
-        var edge = Overview.Edge(id: "database", from: "writer", to: "database", unit: "rows/s")
+        var edge = Overview.Edge(id: "database", from: "store", to: "database", unit: "rows/s")
         edge.measuredAt = sighting.database.measuredAt
         guard let database = sighting.database.fresh(at: now) else {
             edge.state = .dead
@@ -90,7 +90,7 @@ struct EdgeLook {
             return edge
         }
         edge.newestAt = edge.measuredAt - Int64(min(max(0, age), 1e9) * 1e9)
-        guard sighting.isAlive("writer") == true else {
+        guard sighting.isAlive("store") == true else {
             edge.state = .dead
             edge.words = "no writer answers"
             return edge

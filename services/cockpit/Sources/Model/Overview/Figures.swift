@@ -34,8 +34,8 @@ struct Figures {
                 name: "Operators behind", value: Self.lag(alive(edge("reader:operator"))),
                 measuredAt: edge("reader:operator")?.measuredAt ?? .distantPast),
             .init(
-                name: "Writers behind", value: Self.lag(alive(edge("reader:writer"))),
-                measuredAt: edge("reader:writer")?.measuredAt ?? .distantPast),
+                name: "Writers behind", value: Self.lag(alive(edge("reader:store"))),
+                measuredAt: edge("reader:store")?.measuredAt ?? .distantPast),
             .init(
                 name: "Newest commit",
                 value: database?.writtenSeconds.map { "\(SpanText.short($0)) old" },

@@ -25,9 +25,9 @@ struct OverviewMaker: Sendable {
         }
         overview.edges.append(look.reader("operator", "bars are made", input: "tape: ticks"))
         overview.edges.append(look.bars(sighting.bars, sighting.bars.flatMap { rate("=bars", $0) }))
-        overview.edges.append(look.reader("writer", "rows are stored", input: "tape"))
+        overview.edges.append(look.reader("store", "rows are stored", input: "tape"))
         overview.edges.append(look.database)
-        let known = Set(["operator", "writer"])
+        let known = Set(["operator", "store"])
         for group in sighting.groups where !known.contains(group.name) {
             overview.edges.append(look.other(group))
         }
@@ -221,12 +221,12 @@ extension WatchSight {
                 watermarkSeconds: isOpen ? silence : max(silence, OverviewMaker.silentSeconds + 0.1)
             )
         }
-        let names = Set(sighting.groups.map(\.name) + ["operator", "writer"]).sorted()
+        let names = Set(sighting.groups.map(\.name) + ["operator", "store"]).sorted()
         groups = names.map { name in
             let group = sighting.groups.first { $0.name == name }
             let members = sighting.members.filter { $0.group == name && $0.isHeard(at: now) }
             let held = Set(members.flatMap(\.held))
-            let isSharing = ["operator", "writer"].contains(name)
+            let isSharing = ["operator", "store"].contains(name)
             return Group(
                 name: name, behind: group?.ticks?.records, ready: members.count(where: \.isReady),
                 silent: isSharing ? Set(0..<sighting.partitions).subtracting(held).count : 0,

@@ -116,7 +116,7 @@ struct PartitionBoard: Sendable {
     private var memory: [Key: Memory] = [:]
 
     mutating func make(_ sighting: Sighting) -> Look {
-        let names = Set(sighting.members.map(\.group) + ["operator", "writer"]).sorted()
+        let names = Set(sighting.members.map(\.group) + ["operator", "store"]).sorted()
         return Look(
             groups: names.map { group($0, sighting) }, shares: shares(sighting.shares.ticks))
     }
@@ -124,7 +124,7 @@ struct PartitionBoard: Sendable {
     // MARK: groups
 
     private mutating func group(_ name: String, _ sighting: Sighting) -> Group {
-        let isSharing = ["operator", "writer"].contains(name)
+        let isSharing = ["operator", "store"].contains(name)
         var group = Group(
             name: name, partitions: isSharing ? sighting.partitions : 1,
             members: sighting.members.filter { $0.group == name })

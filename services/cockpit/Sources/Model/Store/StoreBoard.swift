@@ -172,9 +172,9 @@ struct StoreBoard: Sendable {
 
     private static func unwritten(_ member: String, _ sighting: Sighting) -> PartitionShares.Lag? {
         let held = sighting.members.filter {
-            $0.group == "writer" && $0.name == member && $0.isHeard(at: sighting.now)
+            $0.group == "store" && $0.name == member && $0.isHeard(at: sighting.now)
         }.flatMap(\.held)
-        let lags = held.compactMap { sighting.shares.lags["writer"]?[$0] }
+        let lags = held.compactMap { sighting.shares.lags["store"]?[$0] }
         guard !lags.isEmpty else { return nil }
         return lags.reduce(into: PartitionShares.Lag()) { sum, lag in
             let (records, overflow) = sum.records.addingReportingOverflow(lag.records)

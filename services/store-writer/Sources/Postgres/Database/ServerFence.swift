@@ -1,3 +1,4 @@
+import Membership
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -34,6 +35,8 @@ final class ServerFence: Sendable {
     }
 
     private let client: TapeClient
+    /// The store whose servers these are.
+    private let name: GroupName
     private let telemetry: TelemetryHub
     private let clock = SystemClock()
     private let state = Mutex(State())
@@ -41,8 +44,9 @@ final class ServerFence: Sendable {
     private let refusedServers: Gauge
     private let failedReads: Counter
 
-    init(_ client: TapeClient, _ telemetry: TelemetryHub) {
+    init(_ client: TapeClient, of name: GroupName, _ telemetry: TelemetryHub) {
         self.client = client
+        self.name = name
         self.telemetry = telemetry
         timeline = telemetry.metrics.gauge(
             "mds_store_timeline",
@@ -140,7 +144,7 @@ final class ServerFence: Sendable {
 
     private func opened() throws(TapeError) -> DatabaseServerStore {
         if let store = state.withLock({ $0.store }) { return store }
-        let store = try DatabaseServerStore(client)
+        let store = try DatabaseServerStore(client, of: name)
         state.withLock { $0.store = store }
         return store
     }

@@ -1,3 +1,4 @@
+import Membership
 import HotState
 import MarketModel
 import PostgresClient
@@ -197,7 +198,7 @@ final class HotFiller {
         on database: PostgresConnection
     ) throws(PostgresError) -> Int64 {
         let result = try database.execute(
-            HotFillTable.sources, [.text(WriterSettings.sink)], timeout: Self.statementTimeout)
+            HotFillTable.sources, [.text(store.writer.store.text)], timeout: Self.statementTimeout)
         let sources = result.rowCount > 0 ? result.integer(0, 0) ?? 0 : 0
         return sources > 1 ? Self.rowsOfSources : Self.rowsOfOneSource
     }
@@ -216,7 +217,7 @@ final class HotFiller {
             table.newest,
             [
                 .textArray(symbols), .timestamp(from), .integer(Self.rows(table, progress)),
-                .text(WriterSettings.sink),
+                .text(store.writer.store.text),
             ], timeout: Self.statementTimeout)
         var builders: [Int: HotFillBuilder] = [:]
         for index in 0..<result.rowCount {

@@ -1,3 +1,4 @@
+import Membership
 import TapeTransport
 import MarketModel
 import PostgresClient
@@ -37,6 +38,8 @@ final class PostgresSession: StoreSession {
         refusals = RefusalLimits(deadLettersMax: store.writer.deadLettersMax)
     }
 
+    /// The store's name, the key of its positions.
+    private var sink: String { store.writer.store.text }
     var catalogue: SinkCatalogue { store.writer.sinks }
     private var fence: ServerFence { store.fence }
     private var letters: DeadLetterOutput { store.letters }
@@ -88,8 +91,23 @@ final class PostgresSession: StoreSession {
         for case let merge? in catalogue.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
         }
+        try refuseOtherStore(opened)
         session = opened
         server = found
+    }
+
+    /// Throws when the database has the rows of another store: two of them would store each record
+    /// twice.
+    private func refuseOtherStore(_ opened: PostgresConnection) throws(PostgresError) {
+        let other = try opened.execute(
+            "SELECT min(sink) FROM sink_positions WHERE sink <> $1", [.text(sink)],
+            timeout: Self.statementTimeout
+        ).scalar
+        guard let other else { return }
+        throw .refused(
+            peer: opened.peer,
+            reason: "the database is that of \(other), and STORE_NAME is \(sink): give each store "
+                + "a database of its own")
     }
 
     /// Returns the session. Throws when there is none, or when its server was replaced.
@@ -105,14 +123,14 @@ final class PostgresSession: StoreSession {
         let database = try StoreError.using(required)
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         let rows = try SinkPosition.claim(
-            claims, owner: owner, on: database, timeout: Self.statementTimeout)
+            claims, of: sink, owner: owner, on: database, timeout: Self.statementTimeout)
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         return rows
     }
 
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
         try SinkPosition.read(
-            places, on: try StoreError.using(required), timeout: Self.statementTimeout)
+            places, of: sink, on: try StoreError.using(required), timeout: Self.statementTimeout)
     }
 
     /// The positions are sent in one message with COMMIT, so a writer that is paused while it
@@ -257,7 +275,7 @@ final class PostgresSession: StoreSession {
         for merge in copied.merges { try last.append(merge.statement) }
         try last.append(
             "SELECT advance_positions($1, $2::jsonb)",
-            [.text(WriterSettings.sink), .text(json.text)])
+            [.text(sink), .text(json.text)])
         try last.append("COMMIT")
         var outcome = copied.work.outcome
         for merge in copied.merges { outcome.ignored[merge.sink] = outcome.rows[merge.sink] }

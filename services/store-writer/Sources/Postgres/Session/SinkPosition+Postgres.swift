@@ -48,21 +48,22 @@ extension SinkPosition {
     /// Claims rows in one round trip. Earlier owners are fenced from then on. Waits for a
     /// transaction of an earlier owner that is just being committed.
     static func claim(
-        _ claims: [SinkClaim], owner: String, on database: PostgresConnection, timeout: Duration
+        _ claims: [SinkClaim], of sink: String, owner: String, on database: PostgresConnection,
+        timeout: Duration
     ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * claims.count)
         json.array { json in for claim in claims { claim.write(into: &json) } }
         let result = try StoreError.using { () throws(PostgresError) in
             try database.execute(
                 "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
-                [.text(WriterSettings.sink), .text(json.text), .text(owner)], timeout: timeout)
+                [.text(sink), .text(json.text), .text(owner)], timeout: timeout)
         }
         return try rows(result, of: claims.map(\.place))
     }
 
     /// Reads rows without claiming them. Throws when one of the places has none.
     static func read(
-        _ places: [SinkPlace], on database: PostgresConnection, timeout: Duration
+        _ places: [SinkPlace], of sink: String, on database: PostgresConnection, timeout: Duration
     ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * places.count)
         json.array { json in
@@ -75,7 +76,7 @@ extension SinkPosition {
         }
         let result = try StoreError.using { () throws(PostgresError) in
             try database.execute(
-                standing, [.text(WriterSettings.sink), .text(json.text)], timeout: timeout)
+                standing, [.text(sink), .text(json.text)], timeout: timeout)
         }
         return try rows(result, of: places)
     }

@@ -1,15 +1,20 @@
 import MarketModel
+import Membership
 import PostgresClient
 import Primitives
 import TapeCodec
 
-/// The positions of the writer, as stored in its database.
-struct WriterPositions {
-    /// The name of the writer's sink in the books.
-    static let sink = "store"
+/// The positions of a store, as its database has them.
+struct StorePositions {
     private static let moved = SQLState(rawValue: "TL004")
 
-    let database: PostgresConnection
+    private let store: GroupName
+    private let database: PostgresConnection
+
+    init(_ store: GroupName, _ database: PostgresConnection) {
+        self.store = store
+        self.database = database
+    }
 
     private static let query = """
         SELECT p.input, p.partition, p.owner, p.stream_created_ns, p.sequence, p.packet_epoch,
@@ -26,21 +31,21 @@ struct WriterPositions {
 
     func positions() throws -> [GroupPosition] {
         let rows = try database.execute(
-            Self.query, [.text(Self.sink)], timeout: Deployment.statementTimeout)
-        return try (0..<rows.rowCount).map { try Self.position(rows, $0) }
+            Self.query, [.text(store.text)], timeout: Deployment.statementTimeout)
+        return try (0..<rows.rowCount).map { try position(rows, $0) }
     }
 
-    private static func position(_ rows: PostgresResult, _ row: Int) throws -> GroupPosition {
+    private func position(_ rows: PostgresResult, _ row: Int) throws -> GroupPosition {
         guard let input = rows[row, 0].flatMap(TapeInput.init), let number = rows.integer(row, 1),
             let sequence = rows.integer(row, 4).flatMap({ UInt64(exactly: $0) })
         else { throw ToolError.unreadable("sink_positions holds a row that is no position") }
         var position = GroupPosition(
-            group: .writer, input: input, partition: Partition(Int(number)))
+            group: store, input: input, partition: Partition(Int(number)))
         position.owner = rows[row, 2] ?? ""
         if let moved = rows.integer(row, 8) {
             position.moved = Timestamp(nanoseconds: moved.multipliedReportingOverflow(by: 1_000).0)
         }
-        position.sources = try sources(rows[row, 9] ?? "[]")
+        position.sources = try Self.sources(rows[row, 9] ?? "[]")
         if let time = rows.integer(row, 10) {
             position.tapeTime = Timestamp(nanoseconds: time)
         }
@@ -78,7 +83,7 @@ struct WriterPositions {
             try database.execute(
                 "SELECT accept_position($1, $2, $3::integer, $4::jsonb, $5::jsonb, $6::jsonb)",
                 [
-                    .text(Self.sink), .text(position.input.rawValue),
+                    .text(store.text), .text(position.input.rawValue),
                     .integer(Int64(position.partition.number)), .text(Self.seen(position)),
                     .text(Self.accepted(acceptance)), .text(Self.gaps(acceptance)),
                 ], timeout: Deployment.statementTimeout)

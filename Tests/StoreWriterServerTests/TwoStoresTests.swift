@@ -1,0 +1,89 @@
+import MarketModel
+import Membership
+import NatsTransport
+import Primitives
+import ServiceTestSupport
+import TapeKeeping
+import TapeTransport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+/// Two stores on one tape, each with a database, real programs and a keeper of the tape.
+@Suite struct TwoStoresTests {
+    private static let streamBytes: Int64 = 2 << 20
+
+    @Test("each stores everything by itself, and the tape keeps what one of them has not")
+    func all() throws {
+        let tape = try TestTape(NatsServer(), namespace: "wtwo", bytesMax: Self.streamBytes)
+        let benches = try ["writer_two_a", "writer_two_b"].map { name in
+            try WriterBench(tape, TestDatabase(name, schema: "wtwo"))
+        }
+        try benches[0].makeOwners()
+        let name = "store-b"
+        let first = try WriterProcess(benches[0], member: "a")
+        let second = try WriterProcess(benches[1], member: "b", ["STORE_NAME": name])
+        var load = try TestTicks(benches[0], partitions: 1)
+        try load.publish(packets: 4)
+        for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
+        let registry = try GroupRegistry.open(tape.client)
+        #expect(try registry.groups().map(\.group.text) == ["store", name])
+        let bucket = try #require(tape.client.jetStream.bucketAsFound(tape.names.ownersBucket))
+        let owners = try bucket.entries(matching: "*.*").entries.map { entry in
+            let owner = try OwnershipRecord(json: entry.value).owner
+            return "\(entry.key.prefix { $0 != "." }) \(owner)"
+        }
+        #expect(Set(owners) == ["store a", "store-b b"])
+        // The second one is away until the tape is nearly full.
+        #expect(second.stop() == 0)
+        let away = try info(tape).lastSequence
+        let marks = PurgeMarks(bytesMax: UInt64(Self.streamBytes))
+        while try info(tape).bytes <= marks.startBytes { try load.publish(packets: 10, of: 100) }
+        #expect(benches[0].isComplete([load.count]), "\(benches[0].shown)")
+        let keeper = try TapeKeeper(tape.client, keep: .zero)
+        defer { keeper.stop() }
+        keeper.port.steady(until: .never)
+        _ = keeper.port.send(
+            .take(Partition(0), Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false)))
+        let seen = { () throws -> JSONValue? in
+            var json = JSONWriter(capacity: 256)
+            json.object { keeper.write(into: &$0) }
+            return try JSONValue.parse(json.bytes)["streams"]?.array?.first {
+                $0["stream"]?.string == tape.names.tickStream(0)
+            }
+        }
+        #expect(try eventually { try seen()?["held_by_group"]?.string == name })
+        #expect(try info(tape).firstSequence <= away)
+        let back = try WriterProcess(benches[1], member: "b", ["STORE_NAME": name])
+        #expect(benches[1].isComplete([load.count]), "\(benches[1].shown)")
+        #expect(try eventually { try info(tape).bytes <= marks.goalBytes })
+        for (bench, sink) in zip(benches, ["store", name]) {
+            #expect(try bench.missing() == "0")
+            try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", sink)
+        }
+        #expect(first.stop() == 0 && back.stop() == 0)
+    }
+
+    @Test("a database that has the rows of another store is refused, with what to do")
+    func anothersDatabase() throws {
+        let bench = try WriterBench("writer_two_c")
+        var load = try TestTicks(bench, partitions: 1)
+        let running = try bench.start()
+        try load.store(packets: 1)
+        #expect(try running.stop() == .success)
+        let wrong = try bench.start(["STORE_NAME": "store-b"])
+        #expect(
+            eventually {
+                wrong.reasons.contains {
+                    $0.contains("the database is that of store, and STORE_NAME is store-b")
+                }
+            }, "\(wrong.reasons)")
+        #expect(try wrong.stop() == .success)
+        try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
+    }
+
+    private func info(_ tape: TestTape) throws -> StreamInfo {
+        try #require(try tape.client.jetStream.streamInfo(tape.names.tickStream(0)))
+    }
+}

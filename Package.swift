@@ -330,8 +330,10 @@ let suites: [Tests] = [
         ]),
     tests(
         of: "Cockpit",
-        uses: model + support
-            + ["DeadLetters", "DeploymentWatch", "ServiceRuntime", "StoredBars", "StreamCore"]),
+        uses: model + support + [
+            "DeadLetters", "DeploymentWatch", "Membership", "ServiceRuntime", "StoredBars",
+            "StreamCore",
+        ]),
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support
@@ -581,8 +583,8 @@ let package = Package(
             uses: model + [
                 "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "Membership",
                 "NatsTransport", "PageFiles", "PostgresClient", "ServiceRuntime", "StoredBars",
-                "StreamCore", "TapeCodec", "TapeListing", "TapeProtocol", "TapeTransport",
-                "YAMLFile",
+                "StreamCore", "TapeCodec", "TapeKeeping", "TapeListing", "TapeProtocol",
+                "TapeTransport", "YAMLFile",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import Membership
 import Primitives
 import TestSupport
 import Testing
@@ -34,6 +35,29 @@ import Testing
         #expect(overview.edges[0].rate == 60)
         #expect(overview.figures.count == 9)
         #expect(overview.figures[0].value == "60")
+    }
+
+    @Test("each store has a line; the database is that of the store which has it")
+    func stores() throws {
+        let other = try #require(GroupName("store-b"))
+        let overview = Self.overview { sighting in
+            sighting.needed = [.operators, other]
+            sighting.groups.append(
+                Sighting.Group(
+                    name: other.text, reportedAt: sighting.groups[1].reportedAt,
+                    ticks: Sighting.Lag(records: 90_000, seconds: 40)))
+            sighting.members.append(
+                MadeSighting.member(other.text, "b", held: [0, 1], at: 11.9))
+            sighting.database.value?.store = other.text
+        }
+        #expect(
+            overview.edges.dropFirst(3).map { "\($0.from) > \($0.to)" } == [
+                "tape > store", "tape > store-b", "store-b > database",
+            ])
+        #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90000)")
+        #expect(
+            Self.overview { $0.needed = [.operators, other] }.verdict.first
+                == .init(.bad, "NO STORE-B IS READY: no rows are stored", "Services"))
     }
 
     private static func gap(

@@ -119,6 +119,12 @@ struct WriterSettingsTests {
         }
         #expect(try kind([:]) == "postgres")
         #expect(try kind(["STORE_KIND": "own", "OWN_PATH": "/x"]) == "own")
+        func needed(_ kind: String, _ word: String) throws -> Bool {
+            let keys = ["STORE_KIND": kind, "STORE_NEEDED": word, "OWN_PATH": "/x"]
+            return WriterSettings(try TestService.configuration(description, keys), kinds).isNeeded
+        }
+        #expect(try needed("postgres", "kind") && !needed("own", "kind"))
+        #expect(try !needed("postgres", "false") && needed("own", "true"))
         let bad = ["WRITER_COMPRESS_AFTER": "1h"]
         #expect(
             TestService.problems(description, bad.merging(["STORE_KIND": "own"]) { $1 })

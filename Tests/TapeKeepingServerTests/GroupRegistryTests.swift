@@ -49,6 +49,24 @@ import Testing
         #expect(!second.told.isDefined && second.positions.isEmpty)
     }
 
+    @Test("what a store says of itself is kept, also when a person registers it again")
+    func stores() throws {
+        #expect(try GroupRegistry.registrations(tape.client).isEmpty, "there is no bucket")
+        let registry = try GroupRegistry.make(tape.client)
+        let (other, archive) = (try group("store-b"), try group("archive"))
+        for group in [archive, other, .operators] { try registry.register(group, reads: [.ticks]) }
+        #expect(try GroupRegistry.registrations(tape.client).essential == [.operators, other])
+        #expect(try registry.register(other, reads: [.ticks], kind: "lake", isNeeded: false))
+        #expect(try !registry.register(other, reads: [.ticks]))
+        #expect(try registry.register(other, reads: [.bars]))
+        try registry.record([position(1, 1)], of: other, told: Timestamp(nanoseconds: 1))
+        let all = try GroupRegistry.registrations(tape.client)
+        #expect(all.map(\.group) == [archive, .operators, other])
+        #expect(all[2].kind == "lake" && !all[2].isNeeded && all[2].positions.isEmpty)
+        #expect(all.essential == [.operators])
+        #expect(all.dropLast().essential == [.operators, .store], "no store is registered")
+    }
+
     @Test("positions are kept by partition, whoever registers again; removed, they are forgotten")
     func positions() throws {
         let registry = try GroupRegistry.make(tape.client)
@@ -113,7 +131,7 @@ import Testing
         #expect(
             text == """
                 {"v":1,"group":"store","registered":"1970-01-01T00:00:00.000000005Z",\
-                "registered_ns":5,"reads":["bars","ticks"]}
+                "registered_ns":5,"reads":["bars","ticks"],"role":"store","kind":"","needed":true}
                 """)
         let position = try position(3, 8)
         let block = String(

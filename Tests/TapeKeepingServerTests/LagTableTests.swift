@@ -122,9 +122,18 @@ import Testing
         let seen = { () throws -> JSONValue? in
             var json = JSONWriter(capacity: 64)
             json.object { watch.write(into: &$0) }
-            return try JSONValue.parse(json.bytes)["writer"]
+            return try JSONValue.parse(json.bytes)["store"]
         }
+        let page = { String(decoding: tape.client.telemetry.metrics.render(), as: UTF8.self) }
         #expect(try eventually { try seen() == .null })
+        #expect(
+            page().contains(
+                #"mds_group_registered{group="store",needed="true",role="store"} 1"#))
+        #expect(try eventually { watch.backlog(of: source)?.slowest?.group == .store })
+        // Nobody waits for a store that is not needed.
+        try registry.register(.store, reads: [.ticks], isNeeded: false)
+        #expect(eventually { watch.backlog(of: source)?.slowest == nil })
+        #expect(!page().contains(#"needed="true""#))
         var now = MonotonicTime(nanoseconds: 0)
         #expect(
             try eventually {
@@ -134,7 +143,6 @@ import Testing
                 }
                 return try seen()?["lag"]?.int == 12
             })
-        let page = { String(decoding: tape.client.telemetry.metrics.render(), as: UTF8.self) }
         #expect(page().contains("mds_group_lag_ticks{group=\"store\"} 12"))
         #expect(try seen()?["drain_seconds"] == .null)
         #expect(!page().contains("mds_group_drain_seconds{"))

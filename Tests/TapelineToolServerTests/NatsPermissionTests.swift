@@ -259,7 +259,8 @@ struct NatsPermissionTests {
         let plan = try testPlan(folder, settings: ["MDS_NAMESPACE=acme"])
         let shipped = try String(
             contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
-        #expect(plan.natsConfiguration(shipped: shipped).contains("PURGE.ACME_TICKS_3"))
+        let made = plan.natsConfiguration(shipped: shipped)
+        #expect(made.contains("PURGE.ACME_TICKS_3") && made.contains("MSG.GET.KV_acme_groups"))
         try plan.natsConfiguration(shipped: shipped)
             .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
         let unit = try #require(plan.units.first { $0.name == "nats-server" })

@@ -29,7 +29,10 @@ struct BucketFileTests {
         (.sources, "gateway.ibkr.gaps.1", ledger),
         (.sources, "load.past.ranges", #"{"v":1,"ranges":[]}"#),
         (.sources, "watchlist.ibkr.wanted", #"{"v":1,"entries":[]}"#),
-        (.groups, "group.archive", #"{"v":1,"registered_ns":5,"reads":["bars"]}"#),
+        (
+            .groups, "group.archive",
+            #"{"v":1,"registered_ns":5,"reads":["bars"],"kind":"","needed":true}"#
+        ),
         (
             .groups, "store.database",
             #"{"v":1,"system":7412345678901234567,"timeline":2,"peer":"db","noted_ns":5}"#

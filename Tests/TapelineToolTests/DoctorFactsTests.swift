@@ -1,3 +1,4 @@
+import Membership
 import Primitives
 import ServiceRuntime
 import StoreSinks
@@ -298,6 +299,9 @@ extension ValkeyFacts: Facts {}
             $0.processes[0].degraded = ["the hot state is off"]
         }
         expect(facts, .wrong, "the group operator", "Services") { $0.members.removeFirst() }
+        expect(facts, .wrong, "the group store-b", "Services") {
+            $0.needed.append(GroupName("store-b") ?? .keepers)
+        }
         for (state, release, level, text, page) in [
             ("aside", "a", .wrong, "w2 of store is aside", "Members"),
             ("drained", "a", .warning, "w2 of store is drained", "Members"),

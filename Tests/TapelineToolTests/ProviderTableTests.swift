@@ -103,6 +103,7 @@ struct ProviderTableTests {
         "a source that waits for its readers says so, in words and for programs",
         arguments: [
             ("store", 1_250_000, "waits for the store: 1.2 million ticks behind"),
+            ("store-b", 1_250_000, "waits for the store-b: 1.2 million ticks behind"),
             ("operator", 999_999, "waits for group operator: 999999 ticks behind"),
         ])
     func slowed(_ group: String, _ lag: Int, _ text: String) throws {

@@ -1,4 +1,5 @@
 import MarketModel
+import Membership
 import Primitives
 import TestSupport
 import Testing
@@ -64,6 +65,14 @@ import Testing
         expect("NO OPERATOR IS READY: no bars are made", .bad, "Services") {
             $0.groups = [Self.group("store")]
         }
+        expect("NO STORE-B IS READY: no rows are stored", .bad, "Services") {
+            $0.needed = [.operators, .store, GroupName("store-b") ?? .keepers]
+        }
+        // A store that is not needed may be away.
+        var verdict = WatchVerdict()
+        var sight = Self.sight()
+        sight.groups.append(Self.group("store-b", ready: 0, unheard: 2))
+        #expect(verdict.judge(sight).map(\.level) == [.good])
         expect("3 PARTITIONS OF STORE HAVE NO LIVE OWNER", .warning, "Owners") {
             $0.groups[1] = Self.group("store", silent: 3)
         }

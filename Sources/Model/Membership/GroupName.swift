@@ -1,5 +1,16 @@
 package import MarketModel
 
+/// What the processes of a group do.
+package enum GroupRole: String, Sendable {
+    case `operator`
+    case store
+    /// Gateways of one source.
+    case source
+    case keeper
+    /// Anything else that reads the tape.
+    case consumer
+}
+
 /// A set of processes that share partitions. Its name is a token of subjects and keys.
 package struct GroupName: Hashable, Sendable, CustomStringConvertible {
     package static let utf8CountMax = 64
@@ -23,11 +34,25 @@ package struct GroupName: Hashable, Sendable, CustomStringConvertible {
             ? SourceName(String(text.dropFirst(Self.sourcePrefix.utf8.count))) : nil
     }
 
+    package var role: GroupRole {
+        switch self {
+        case .operators: .operator
+        case .keepers: .keeper
+        case _ where isStore: .store
+        case _ where source != nil: .source
+        case _: .consumer
+        }
+    }
+
     /// Whether its processes write a store.
     package var isStore: Bool {
         let prefix = "\(Self.store)-"
         return self == .store || text.hasPrefix(prefix) && text != prefix
     }
+
+    /// Whether its members share all partitions of the tape. Those of a source, and those of other
+    /// readers, are free after their end.
+    package var sharesPartitions: Bool { self == .operators || isStore }
 
     package let text: String
 

@@ -1,3 +1,4 @@
+internal import Membership
 package import Primitives
 
 /// The group that a source waits for, because it is too far behind the tape, as the gateway reports
@@ -20,7 +21,8 @@ package struct SlowedView: Equatable, Sendable {
 
     /// What a person reads: `waits for the store: 1.2 million ticks behind`.
     package var text: String {
-        let who = group == "store" ? "the store" : "group \(group)"
+        let isStore = GroupName(group)?.isStore == true
+        let who = isStore ? "the \(group)" : "group \(group)"
         return "waits for \(who): \(Self.count(ticks)) ticks behind"
     }
 

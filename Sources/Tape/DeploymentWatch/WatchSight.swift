@@ -1,3 +1,4 @@
+package import Membership
 package import Primitives
 
 /// What one look says about the whole deployment.
@@ -50,6 +51,8 @@ package struct WatchSight: Sendable {
     package var databaseProblem: String?
     package var sources: [Source] = []
     package var groups: [Group] = []
+    /// The groups without which nothing comes out.
+    package var needed: [GroupName] = [.operators, .store]
     package var ticksPerSecond: Double?
     /// The age of the lowest watermark of the bars.
     package var barSeconds: Double?

@@ -1,3 +1,4 @@
+internal import Membership
 internal import Primitives
 internal import TapeTransport
 
@@ -130,17 +131,14 @@ package struct WatchVerdict: Sendable {
             "BreakerOpen")
     }
 
-    /// The groups without which nothing comes out.
-    private static let groupsNeeded = ["operator", "store"]
-
     private static func groupLines(_ sight: WatchSight) -> [Line] {
         var lines: [Line] = []
-        for group in groupsNeeded {
-            let ready = sight.groups.first { $0.name == group }?.ready ?? 0
+        for group in sight.needed {
+            let ready = sight.groups.first { $0.name == group.text }?.ready ?? 0
             guard ready == 0 else { continue }
-            let lost = group == "operator" ? "no bars are made" : "no rows are stored"
+            let lost = group.isStore ? "no rows are stored" : "no bars are made"
             lines.append(
-                Line(.bad, "NO \(group.uppercased()) IS READY: \(lost)", "Services"))
+                Line(.bad, "NO \(group.text.uppercased()) IS READY: \(lost)", "Services"))
         }
         for group in sight.groups where group.silent > 0 {
             lines.append(
@@ -150,7 +148,8 @@ package struct WatchVerdict: Sendable {
                         + "OWNER", "Owners"))
         }
         // Readers of other groups may read some partitions only.
-        for group in sight.groups where group.unheard > 0 && groupsNeeded.contains(group.name) {
+        let needed = Set(sight.needed.map(\.text))
+        for group in sight.groups where group.unheard > 0 && needed.contains(group.name) {
             lines.append(
                 Line(
                     .warning,

@@ -56,18 +56,24 @@ package struct GroupRegistry: Sendable {
     // MARK: registering
 
     /// Registers a group: from now on the tape keeps what it has not read. A group that is
-    /// registered already stays as it is, except for what it reads; one that a newer release
+    /// registered already stays as it is, except for what is said here; one that a newer release
     /// registered stays as it is in any case. Returns false when nothing was changed.
     @discardableResult
     package func register(
-        _ group: GroupName, reads: Set<ReaderPosition.Input>
+        _ group: GroupName, reads: Set<ReaderPosition.Input>, kind: String? = nil,
+        isNeeded: Bool? = nil
     ) throws(TapeError) -> Bool {
         for _ in 0..<Self.triesMax {
             let standing = try bucket.entry(Self.key(group))
             let known = standing.map {
                 RegisteredGroup(group, json: $0.value, written: $0.time)
             }
-            if let known, known.problem?.isNewer ?? (known.reads == reads) { return false }
+            if let known, known.problem?.isNewer == true { return false }
+            var next = RegisteredGroup(
+                group: group, registered: known?.registered ?? SystemClock().now(), reads: reads)
+            next.kind = kind ?? known?.kind ?? next.kind
+            next.isNeeded = isNeeded ?? known?.isNeeded ?? next.isNeeded
+            if known == next { return false }
             let count = try standing == nil ? self.groups().count : 0
             guard count < Self.groupsMax else {
                 throw .jetStream(
@@ -75,9 +81,6 @@ package struct GroupRegistry: Sendable {
                         operation: "register group \(group)",
                         detail: "\(Self.groupsMax) groups are the most; remove one"))
             }
-            var next = RegisteredGroup(
-                group: group, registered: SystemClock().now(), reads: reads)
-            if let known { next.registered = known.registered }
             if try put(Self.key(group), next.json, standing?.revision) { return true }
         }
         throw unsettled("register group \(group)")
@@ -122,6 +125,26 @@ package struct GroupRegistry: Sendable {
         } catch {
             throw .jetStream(error)
         }
+    }
+
+    /// Returns all registered groups without their positions; none before a group has registered.
+    package static func registrations(
+        _ client: TapeClient
+    ) throws(TapeError) -> [RegisteredGroup] {
+        let registry: GroupRegistry
+        do throws(TapeError) {
+            registry = try open(client)
+        } catch {
+            if case .missingStream = error { return [] }
+            throw error
+        }
+        return try TapeError.ofJetStream { () throws(JetStreamError) in
+            try registry.bucket.entries(matching: "group.*").entries.compactMap { entry in
+                GroupName(String(entry.key.dropFirst("group.".count))).map {
+                    RegisteredGroup($0, json: entry.value, written: entry.time)
+                }
+            }
+        }.sorted { $0.group.text < $1.group.text }
     }
 
     /// Returns the bucket's last revision. As long as it stays the same, nothing has changed.

@@ -113,6 +113,18 @@ struct LagLoop {
     private var revision: UInt64?
     private var groups: [RegisteredGroup] = []
     private var table = LagTable()
+    /// A group as the metrics show it.
+    private struct Registered: Hashable {
+        let name: GroupName
+        let isNeeded: Bool
+
+        init(_ group: RegisteredGroup) {
+            name = group.group
+            isNeeded = group.isNeeded
+        }
+    }
+
+    private var registered: Set<Registered> = []
     /// The groups whose lag is in the metrics.
     private var shown: Set<GroupName> = []
 
@@ -133,8 +145,10 @@ struct LagLoop {
         }
         let now = clock.monotonic()
         let heads = heads.store
+        let needed = Set(groups.filter(\.isNeeded).map(\.group))
         let lags = table.lags(groups, told: positions.store, heads: heads, now: now)
         show(lags)
+        showRegistered()
         for question in table.questions {
             do {
                 guard let age = try age(of: question) else { continue }
@@ -145,7 +159,8 @@ struct LagLoop {
             }
         }
         return Seen(
-            lags: lags, slowest: StoreBacklog.slowest(of: lags), heads: heads.ordinals(of: .ticks))
+            lags: lags, slowest: StoreBacklog.slowest(of: lags.filter { needed.contains($0.key) }),
+            heads: heads.ordinals(of: .ticks))
     }
 
     /// Reads the registered groups if they have changed.
@@ -197,6 +212,24 @@ struct LagLoop {
         ticks(group).remove()
         seconds(group).remove()
         drain(group).remove()
+    }
+
+    /// Shows which groups are registered, and what each one is.
+    private mutating func showRegistered() {
+        let present = Set(groups.map(Registered.init))
+        for gone in registered.subtracting(present) { gauge(gone).remove() }
+        for group in present { gauge(group).set(1) }
+        registered = present
+    }
+
+    private func gauge(_ group: Registered) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_group_registered", "1 for each group for which the tape is kept",
+            by: "group, role: operator, store, consumer; needed: true, false",
+            labels: [
+                ("group", group.name.text), ("role", group.name.role.rawValue),
+                ("needed", "\(group.isNeeded)"),
+            ])
     }
 
     private func ticks(_ group: GroupName) -> Gauge {

@@ -13,6 +13,11 @@ package struct RegisteredGroup: Equatable, Sendable {
     package var registered: Timestamp
     /// What its readers read.
     package var reads: Set<ReaderPosition.Input>
+    /// The kind of a store; empty for other groups, and as long as no process of the store ran.
+    package var kind = ""
+    /// Whether others wait for it, and whether its absence is told. A store can be one that is not
+    /// needed: only the tape is kept for it.
+    package var isNeeded = true
     /// Why what is stored of the group cannot be read, or only in part; `nil` if it can. If that is
     /// the registration, `reads` has every input: more is kept than the group needs, never less.
     package var problem: VersionedJSON.Refusal?
@@ -39,6 +44,9 @@ package struct RegisteredGroup: Equatable, Sendable {
             json.array("reads") { json in
                 for input in reads.map(\.rawValue).sorted() { json.value(input) }
             }
+            json.member("role", group.role.rawValue)
+            json.member("kind", kind)
+            json.member("needed", isNeeded)
         }
         return json.bytes
     }
@@ -70,7 +78,21 @@ package struct RegisteredGroup: Equatable, Sendable {
         guard known.count == entries.count else {
             throw .newer("the group reads an input that this program does not know")
         }
+        guard let kind = json["kind"]?.string, let isNeeded = json["needed"]?.bool else {
+            throw .damaged("it does not say the group's kind, and whether it is needed")
+        }
         reads = Set(known)
+        self.kind = kind
+        self.isNeeded = isNeeded
+    }
+}
+
+extension Collection<RegisteredGroup> {
+    /// The groups without which nothing comes out: operators, and each store that is needed. The
+    /// usual store is missing where none is registered.
+    package var essential: [GroupName] {
+        let stores = filter(\.group.isStore)
+        return [.operators] + (stores.isEmpty ? [.store] : stores.filter(\.isNeeded).map(\.group))
     }
 }
 

@@ -68,7 +68,9 @@ package enum Main {
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
-            try GroupRegistry.open(client).register(settings.store, reads: [.ticks, .bars])
+            try GroupRegistry.open(client).register(
+                settings.store, reads: [.ticks, .bars], kind: settings.kind.name,
+                isNeeded: settings.isNeeded)
         }
         guard let client else { return .success }
         defer { client.close() }

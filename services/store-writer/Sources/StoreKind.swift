@@ -16,6 +16,8 @@ struct StoreKind: Sendable {
     }
 
     let name: String
+    /// Whether a store of this kind is needed, unless STORE_NEEDED says otherwise.
+    var isNeeded = false
     /// The keys of the kind's own settings.
     var keys: [ConfigurationKey] = []
     /// The rules for these keys. They are checked when STORE_KIND names the kind.

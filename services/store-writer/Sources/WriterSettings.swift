@@ -23,6 +23,8 @@ struct WriterSettings: Sendable {
     let store: GroupName
     /// The kind of the store. It reads its own settings.
     var kind: StoreKind
+    /// Whether others wait for the store, and whether its absence is told (STORE_NEEDED).
+    let isNeeded: Bool
     /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int
     /// The number of workers.
@@ -76,7 +78,10 @@ struct WriterSettings: Sendable {
         let kind = ConfigurationKey(
             "STORE_KIND", .choice(kinds.map(\.name)), default: StoreKind.postgres.name,
             group: "Writer", "Kind of the store; another program may have kinds of its own.")
-        return others + [.storeName, kind] + own
+        let needed = ConfigurationKey(
+            "STORE_NEEDED", .choice(["kind", "true", "false"]), default: "kind", group: "Writer",
+            "Whether others wait for this store; kind: for postgres, and for no other one.")
+        return others + [.storeName, kind, needed] + own
     }
 
     private static let own: [ConfigurationKey] = [
@@ -204,6 +209,8 @@ struct WriterSettings: Sendable {
             preconditionFailure("\(named) is a kind of store of another program")
         }
         self.kind = kind
+        let needed = configuration.text("STORE_NEEDED")
+        isNeeded = needed == "kind" ? kind.isNeeded : needed == "true"
         do throws(SettingsError) {
             store = try GroupName.storeNamed(configuration)
         } catch {

@@ -6,6 +6,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
@@ -105,6 +106,7 @@ struct NatsLook {
         let directory = try GroupDirectory(client)
         let table = MembersTable(members: directory.members, owners: directory.owners)
         var facts = ServiceFacts()
+        facts.needed = try GroupRegistry.registrations(client).essential
         facts.members = directory.members.map { member in
             ServiceFacts.Member(
                 group: member.group.text, name: member.heartbeat.member.text,

@@ -1,3 +1,5 @@
+import Membership
+
 /// What the doctor knows of the services and of their groups.
 struct ServiceFacts: Sendable {
     /// A process whose operations page was asked.
@@ -28,7 +30,8 @@ struct ServiceFacts: Sendable {
     var members: [Member] = []
     var silent: [Silent] = []
 
-    private static let groupsNeeded = ["operator", "store"]
+    /// The groups without which nothing comes out.
+    var needed = [GroupName.operators, .store]
 
     var findings: [Finding] {
         processFindings + groupFindings + releaseFindings
@@ -65,7 +68,7 @@ struct ServiceFacts: Sendable {
     private var groupFindings: [Finding] {
         var found: [Finding] = []
         let groups = Set(members.map(\.group))
-        var missing = Self.groupsNeeded.filter { !groups.contains($0) }
+        var missing = needed.map(\.text).filter { !groups.contains($0) }
         if !groups.contains(where: { $0.hasPrefix("source-") }) { missing.append("source-<name>") }
         for group in missing {
             found.add(

@@ -18,6 +18,9 @@ struct GroupsTable {
             groups,
             [
                 ReportColumn("GROUP", "group") { .text($0.group.text) },
+                ReportColumn("ROLE", "role") { .text($0.group.role.rawValue) },
+                ReportColumn("", "kind") { .text($0.kind) },
+                ReportColumn("", "needed") { .flag($0.isNeeded) },
                 ReportColumn("READS", "reads") { .texts($0.reads.map(\.rawValue).sorted()) },
                 ReportColumn("", "problem") {
                     $0.problem.map { ReportValue.text("\($0)") } ?? .absent

@@ -170,8 +170,7 @@ extension GroupName {
 
     private func lag(_ facts: Preflight, remaining: Int) -> [Preflight.Reason] {
         guard let lag = facts.lags[text] else {
-            let isReader = [GroupName.operators, .store].contains(self)
-            return isReader
+            return sharesPartitions
                 ? [Preflight.Reason(.no, "nobody says how far \(self) has read")] : []
         }
         guard lag.unheard == 0 else {

@@ -36,11 +36,11 @@ extension Preflight {
 
     /// The groups in the order in which they are upgraded.
     private static func step(_ group: GroupName) -> Int {
-        switch group {
+        switch group.role {
         case .store: 0
-        case .operators: 1
-        // Gateways, and the keepers, which are gateways, too.
-        case _: 2
+        case .operator: 1
+        // Keepers are gateways, too.
+        case .source, .keeper, .consumer: 2
         }
     }
 

@@ -115,7 +115,11 @@ struct StackPlan: Equatable, Sendable {
     func natsConfiguration(shipped: String) -> String {
         let own = "\(settings.namespace.uppercased())_"
         return shipped.split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.contains("MD_") ? "\($0)\n\($0.replacing("MD_", with: own))" : "\($0)" }
+            .map { line in
+                let other = line.replacing("MD_", with: own)
+                    .replacing("KV_md_", with: "KV_\(settings.namespace)_")
+                return other == line ? "\(line)" : "\(line)\n\(other)"
+            }
             .joined(separator: "\n")
     }
 

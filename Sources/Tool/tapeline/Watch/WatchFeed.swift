@@ -6,6 +6,7 @@ import Primitives
 import ServiceRuntime
 import Synchronization
 import TapeCodec
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
@@ -136,6 +137,7 @@ final class WatchFeed {
             let directory = try GroupDirectory(client, listeningFor: Self.window)
             sample.members = directory.members
             sample.owners = directory.owners
+            sample.needed = try GroupRegistry.registrations(client).essential
         } catch {
             throw ToolError(error) { .unreachable("\($0)") }
         }

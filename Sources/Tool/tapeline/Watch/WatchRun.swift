@@ -135,6 +135,7 @@ extension WatchSight {
             let age = sent.map { Double(max(0, sample.now.nanoseconds(since: $0))) / 1e9 }
             return Source(name: source.name, watermarkSeconds: age)
         }
+        needed = sample.needed
         groups = view.groups.map {
             Group(
                 name: $0.name, behind: $0.ticks?.ordinals, ready: $0.ready, silent: $0.silent,

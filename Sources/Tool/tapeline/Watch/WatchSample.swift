@@ -1,5 +1,6 @@
 import DeploymentWatch
 import MarketModel
+import Membership
 import MembershipTransport
 import Primitives
 import TapeTransport
@@ -34,6 +35,8 @@ struct WatchSample: Sendable {
     var positions = WatchPositions()
     var members: [GroupDirectory.Member] = []
     var owners: [GroupDirectory.Owner] = []
+    /// The groups without which nothing comes out.
+    var needed = [GroupName.operators, .store]
     /// The number of gaps per source, from the database. `nil` if not known; `gapsAbsence` then
     /// gives the reason.
     var gaps: [String: UInt64]?

@@ -2,15 +2,18 @@
 
 import { prepared } from "./canvas.js";
 
-const columns = ["tape: ticks", "operator", "tape: bars", "store", "database"];
+const columns = ["tape: ticks", "operator", "tape: bars", "", "database"];
+const storeColumn = 3;
 const height = { box: 44, gap: 26, top: 16 };
 
-function place(name, sources, others, width) {
+function place(name, sources, stores, others, width) {
   const step = width / (columns.length + 1);
-  const column = columns.indexOf(name);
+  const store = stores.indexOf(name);
+  const column = store >= 0 ? storeColumn : columns.indexOf(name);
   const row = height.box + height.gap;
   const middle = height.top + (Math.max(1, sources.length) - 1) / 2 * row;
-  if (column >= 0) return { x: step * (column + 1), y: middle, w: step * 0.5 };
+  const down = Math.max(0, store) * row;
+  if (column >= 0) return { x: step * (column + 1), y: middle + down, w: step * 0.5 };
   const source = sources.indexOf(name);
   const number = source >= 0 ? source : sources.length + others.indexOf(name);
   const x = source >= 0 ? 0 : step * 2;
@@ -60,15 +63,18 @@ const start = { tape: "tape: bars" };
 export function drawGraph(canvas, edges, symbols, rate) {
   const sources = edges.filter((edge) => edge.id.startsWith("source:"))
     .map((edge) => edge.from);
+  const stores = edges.filter((edge) => /^reader:store(-|$)/.test(edge.id))
+    .map((edge) => edge.to);
   const others = edges.map((edge) => edge.to)
-    .filter((name) => !columns.includes(name));
-  const rows = Math.max(1, sources.length + others.length);
+    .filter((name) => !columns.includes(name) && !stores.includes(name));
+  const rows = Math.max(
+    1, sources.length + others.length, Math.ceil(sources.length / 2) + stores.length);
   const width = Math.max(320, canvas.clientWidth);
   const tall = height.top * 2 + rows * (height.box + height.gap);
   const { ink, color } = prepared(canvas, width, tall);
   const names = ["good", "warning", "muted", "panel", "line", "text"];
   const colors = Object.fromEntries(names.map((name) => [name, color(name)]));
-  const at = (name) => place(name, sources, others, width);
+  const at = (name) => place(name, sources, stores, others, width);
   for (const edge of edges) {
     const from = at(start[edge.from] || edge.from);
     const label = symbols[edge.state]
@@ -77,5 +83,7 @@ export function drawGraph(canvas, edges, symbols, rate) {
     const begin = others.includes(edge.to) ? at("tape: ticks") : from;
     arrow(ink, begin, at(edge.to), edge, label, colors);
   }
-  for (const name of [...sources, ...columns, ...others]) box(ink, name, at(name), colors);
+  for (const name of [...sources, ...columns, ...stores, ...others]) {
+    if (name) box(ink, name, at(name), colors);
+  }
 }

@@ -37,8 +37,10 @@ function showWriters(writers) {
       : breakers[writer.breaker] || ["? not known", "unknown"];
     const fails = writer.errors > 0 ? [`${number(writer.errors, " failures/s")}: ${
       writer.error || "no reason given"}`, "bad"] : writer.error || "–";
+    const name = ["", "store"].includes(writer.store)
+      ? writer.name : `${writer.name} of ${writer.store}`;
     return [
-      writer.name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
+      name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
       number(writer.rows_per_batch, ""), duration(writer.latency),
       writer.queue === undefined ? "–" : `${writer.queue} of ${writer.queue_max} rows`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),

@@ -62,12 +62,14 @@ extension Sighting.Database {
         let rows = try session.rows(
             """
             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-                extract(epoch FROM clock_timestamp() - max(advanced_at))::float8
+                extract(epoch FROM clock_timestamp() - max(advanced_at))::float8,
+                max(sink)
             FROM sink_positions
             """)
         let answered = clock.now()
         guard rows.rowCount == 1 else { return }
         writtenSeconds = rows[0, 1].flatMap { Double($0) }
+        store = rows[0, 2]
         self.clock = rows.integer(0, 0).flatMap {
             ClockOffset(asked: asked, answered: answered, microseconds: $0)
         }

@@ -12,6 +12,7 @@ struct HeardTape {
     let now: MonotonicTime
 
     func write(into sighting: inout Sighting) {
+        if let facts { sighting.needed = facts.needed }
         let retired = facts?.retired ?? []
         var sources: [SourceName: Sighting.Head] = [:]
         for (source, heads) in grouped(.ticks)
@@ -54,7 +55,7 @@ struct HeardTape {
             entry.head.lastOrdinal == 0 ? nil : entry.passed(entry.head.lastOrdinal - 1)
         }
         return Sighting.Head(
-            name: name, gateways: source?.gatewayGroup.text ?? "operator",
+            name: name, gateways: source?.gatewayGroup.text ?? GroupName.operators.text,
             ordinals: entries.reduce(0) { $0 &+ $1.head.lastOrdinal },
             reportedAt: entries.map(\.receivedAt).max() ?? .distantPast,
             changedAt: changes.max())

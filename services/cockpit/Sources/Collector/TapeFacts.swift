@@ -1,6 +1,8 @@
 import DeploymentWatch
 import MarketModel
+import Membership
 import NatsTransport
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
@@ -13,6 +15,8 @@ struct TapeFacts: Sendable {
     /// The sources that are not retired. Each has a gateway, or lacks one.
     var sources: [SourceName] = []
     var retired: Set<SourceName> = []
+    /// The groups without which nothing comes out.
+    var needed: [GroupName] = []
     /// Sources beyond the most that are looked at. Whether they are retired is not known.
     var unseen: Set<SourceName> = []
 
@@ -29,6 +33,7 @@ struct TapeFacts: Sendable {
                 Sighting.Stream(
                     name: name, bytes: info.bytes, limit: limit < 0 ? nil : UInt64(limit)))
         }
+        needed = try GroupRegistry.registrations(client).essential
         var found: Set<SourceName> = []
         for stream in 0..<TapeNames.tickStreams {
             let subjects = try jetStream.subjects(

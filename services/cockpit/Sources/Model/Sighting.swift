@@ -1,4 +1,5 @@
 import DeploymentWatch
+import Membership
 import Primitives
 
 /// What the collector knows at one moment. Each part says when it was measured.
@@ -68,6 +69,8 @@ struct Sighting: Sendable {
 
     /// What the database says of itself.
     struct Database: Equatable, Sendable {
+        /// The store whose database it is. `nil` while it has no position.
+        var store: String?
         /// The age of the newest position that a writer has advanced, by the database's clock.
         /// `nil` if there is none.
         var writtenSeconds: Double?
@@ -130,6 +133,8 @@ struct Sighting: Sendable {
     var sourcesHidden = 0
     var bars: Head?
     var groups: [Group] = []
+    /// The groups without which nothing comes out.
+    var needed: [GroupName] = [.operators, .store]
     var members: [Member] = []
     var streams = Known<[Stream]>()
     var database = Known<Database>()
@@ -137,6 +142,14 @@ struct Sighting: Sendable {
     var services = Known<[Service]>()
     /// Filled only while a page shows it.
     var shares = PartitionShares()
+
+    /// The stores that are needed, or that were heard.
+    var stores: [String] {
+        let heard = (groups.map(\.name) + members.map(\.group)).filter {
+            GroupName($0)?.isStore == true
+        }
+        return Set(needed.filter(\.isStore).map(\.text) + heard).sorted()
+    }
 
     /// The services that were asked a moment ago, whatever they answered.
     var freshServices: [Service] {

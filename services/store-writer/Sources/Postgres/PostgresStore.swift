@@ -4,7 +4,8 @@ import TapeTransport
 
 extension StoreKind {
     static let postgres = StoreKind(
-        name: "postgres", keys: PostgresSettings.keys, rules: PostgresSettings.rules,
+        name: "postgres", isNeeded: true, keys: PostgresSettings.keys,
+        rules: PostgresSettings.rules,
         migrate: { try MigrateCommand(context: $0).run() },
         make: { PostgresStore($0) })
 }

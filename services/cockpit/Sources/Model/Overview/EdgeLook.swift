@@ -1,8 +1,11 @@
 import DeploymentWatch
+import Membership
 import Primitives
 
 /// Judges each step of a tick's way by itself. Pure.
 struct EdgeLook {
+    private static let operators = GroupName.operators.text
+
     private let sighting: Sighting
     private var now: MonotonicTime { sighting.now }
 
@@ -52,10 +55,10 @@ struct EdgeLook {
     }
 
     func bars(_ head: Sighting.Head?, _ rate: Double?) -> Overview.Edge {
-        var edge = Overview.Edge(id: "bars", from: "operator", to: "tape: bars", unit: "bars/s")
+        var edge = Overview.Edge(id: "bars", from: Self.operators, to: "tape: bars", unit: "bars/s")
         guard let head else {
             // A new tape has no bar before the first window closes.
-            edge.state = sighting.isAlive("operator") == true ? .quiet : .dead
+            edge.state = sighting.isAlive(Self.operators) == true ? .quiet : .dead
             edge.words = "no bar yet"
             edge.measuredAt = now
             return withoutNews(edge)
@@ -63,7 +66,7 @@ struct EdgeLook {
         edge.rate = rate
         edge.newestAt = head.changedAt
         edge.measuredAt = head.reportedAt
-        if sighting.isAlive("operator") == true {
+        if sighting.isAlive(Self.operators) == true {
             judge(&edge, what: "bar", quietNanoseconds: 90_000_000_000)
             if edge.state == .quiet, let closed = sighting.allClosedWords {
                 edge.state = .closed
@@ -76,8 +79,10 @@ struct EdgeLook {
         return withoutNews(edge)
     }
 
+    /// From the store whose database the cockpit reads.
     var database: Overview.Edge {
-        var edge = Overview.Edge(id: "database", from: "store", to: "database", unit: "rows/s")
+        let store = sighting.database.fresh(at: now)?.store ?? GroupName.store.text
+        var edge = Overview.Edge(id: "database", from: store, to: "database", unit: "rows/s")
         edge.measuredAt = sighting.database.measuredAt
         guard let database = sighting.database.fresh(at: now) else {
             edge.state = .dead
@@ -90,7 +95,7 @@ struct EdgeLook {
             return edge
         }
         edge.newestAt = edge.measuredAt - Int64(min(max(0, age), 1e9) * 1e9)
-        guard sighting.isAlive("store") == true else {
+        guard sighting.isAlive(store) == true else {
             edge.state = .dead
             edge.words = "no writer answers"
             return edge

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import Membership
 import Primitives
 
 /// The nine numbers above the tables. A number that is not known now has no value.
@@ -16,6 +17,12 @@ struct Figures {
         func alive(_ edge: Overview.Edge?) -> Overview.Edge? {
             edge.flatMap { [.dead, .unknown].contains($0.state) ? nil : $0 }
         }
+        let operators = edge("reader:\(GroupName.operators)")
+        let stores = sighting.stores.compactMap { edge("reader:\($0)") }
+        let living = stores.compactMap { alive($0) }
+        let slowest = living.max {
+            ($0.lagSeconds ?? 0, $0.lagRecords ?? 0) < ($1.lagSeconds ?? 0, $1.lagRecords ?? 0)
+        }
         let flowing = sources.compactMap { alive($0) }
         let rates = flowing.compactMap(\.rate)
         let queue = services.compactMap(\.queue.rows).reduce(0, &+)
@@ -31,11 +38,12 @@ struct Figures {
                 name: "Bars per second", value: alive(edge("bars"))?.rate.map { RateText.of($0) },
                 measuredAt: edge("bars")?.measuredAt ?? .distantPast),
             .init(
-                name: "Operators behind", value: Self.lag(alive(edge("reader:operator"))),
-                measuredAt: edge("reader:operator")?.measuredAt ?? .distantPast),
+                name: "Operators behind", value: Self.lag(alive(operators)),
+                measuredAt: operators?.measuredAt ?? .distantPast),
             .init(
-                name: "Writers behind", value: Self.lag(alive(edge("reader:store"))),
-                measuredAt: edge("reader:store")?.measuredAt ?? .distantPast),
+                name: "Writers behind",
+                value: living.count < stores.count ? nil : Self.lag(slowest),
+                measuredAt: stores.map(\.measuredAt).min() ?? .distantPast),
             .init(
                 name: "Newest commit",
                 value: database?.writtenSeconds.map { "\(SpanText.short($0)) old" },

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import Membership
 import Primitives
 
 /// Makes overviews of sightings. It remembers rates, and since when something is wrong. Pure.
@@ -23,12 +24,14 @@ struct OverviewMaker: Sendable {
         overview.edges = sighting.sources.map { source in
             look.source(source, rate(source.name, source))
         }
-        overview.edges.append(look.reader("operator", "bars are made", input: "tape: ticks"))
+        overview.edges.append(
+            look.reader(GroupName.operators.text, "bars are made", input: "tape: ticks"))
         overview.edges.append(look.bars(sighting.bars, sighting.bars.flatMap { rate("=bars", $0) }))
-        overview.edges.append(look.reader("store", "rows are stored", input: "tape"))
+        overview.edges += sighting.stores.map {
+            look.reader($0, "rows are stored", input: "tape")
+        }
         overview.edges.append(look.database)
-        let known = Set(["operator", "store"])
-        for group in sighting.groups where !known.contains(group.name) {
+        for group in sighting.groups where GroupName(group.name)?.sharesPartitions != true {
             overview.edges.append(look.other(group))
         }
         overview.verdict = Self.besides(
@@ -221,12 +224,13 @@ extension WatchSight {
                 watermarkSeconds: isOpen ? silence : max(silence, OverviewMaker.silentSeconds + 0.1)
             )
         }
-        let names = Set(sighting.groups.map(\.name) + ["operator", "store"]).sorted()
-        groups = names.map { name in
+        needed = sighting.needed
+        let names = sighting.groups.map(\.name) + sighting.stores + needed.map(\.text)
+        groups = Set(names).sorted().map { name in
             let group = sighting.groups.first { $0.name == name }
             let members = sighting.members.filter { $0.group == name && $0.isHeard(at: now) }
             let held = Set(members.flatMap(\.held))
-            let isSharing = ["operator", "store"].contains(name)
+            let isSharing = GroupName(name)?.sharesPartitions == true
             return Group(
                 name: name, behind: group?.ticks?.records, ready: members.count(where: \.isReady),
                 silent: isSharing ? Set(0..<sighting.partitions).subtracting(held).count : 0,

@@ -1,4 +1,5 @@
 import DeploymentWatch
+import Membership
 import Primitives
 
 /// What the tape and its readers say of single partitions.
@@ -116,7 +117,8 @@ struct PartitionBoard: Sendable {
     private var memory: [Key: Memory] = [:]
 
     mutating func make(_ sighting: Sighting) -> Look {
-        let names = Set(sighting.members.map(\.group) + ["operator", "store"]).sorted()
+        let needed = sighting.needed.map(\.text)
+        let names = Set(sighting.members.map(\.group) + sighting.stores + needed).sorted()
         return Look(
             groups: names.map { group($0, sighting) }, shares: shares(sighting.shares.ticks))
     }
@@ -124,7 +126,7 @@ struct PartitionBoard: Sendable {
     // MARK: groups
 
     private mutating func group(_ name: String, _ sighting: Sighting) -> Group {
-        let isSharing = ["operator", "store"].contains(name)
+        let isSharing = GroupName(name)?.sharesPartitions == true
         var group = Group(
             name: name, partitions: isSharing ? sighting.partitions : 1,
             members: sighting.members.filter { $0.group == name })

@@ -126,11 +126,14 @@ struct StoreBoard: Sendable {
         return look
     }
 
-    /// Each writer measures the sizes of the same tables; those that were measured last count.
+    /// Each writer of a store measures the sizes of the same tables; those that were measured last
+    /// count. The page shows the store whose database the cockpit reads.
     private static func room(_ sighting: Sighting) -> Room {
         var room = Room()
+        let store = sighting.database.value?.store
         for service in sighting.freshServices {
-            guard let page = service.writer, !page.bytes.isEmpty else { continue }
+            guard let page = service.writer, !page.bytes.isEmpty, page.store == store ?? page.store
+            else { continue }
             room.measuredAt = max(room.measuredAt, service.measuredAt)
             let isNewer =
                 page.bytesAt.isDefined
@@ -149,7 +152,7 @@ struct StoreBoard: Sendable {
         _ service: Sighting.Service, _ page: WriterPage, _ sighting: Sighting
     ) -> Writer {
         var writer = Writer(service: service, page: page)
-        writer.unwritten = Self.unwritten(service.member, sighting)
+        writer.unwritten = Self.unwritten(service.member, of: page.store, sighting)
         let key = Key(address: service.address, instance: page.instance)
         guard let metrics = page.metrics, meters[key] != nil || meters.count < Self.writersMax
         else { return writer }
@@ -170,11 +173,13 @@ struct StoreBoard: Sendable {
         return writer
     }
 
-    private static func unwritten(_ member: String, _ sighting: Sighting) -> PartitionShares.Lag? {
+    private static func unwritten(
+        _ member: String, of store: String, _ sighting: Sighting
+    ) -> PartitionShares.Lag? {
         let held = sighting.members.filter {
-            $0.group == "store" && $0.name == member && $0.isHeard(at: sighting.now)
+            $0.group == store && $0.name == member && $0.isHeard(at: sighting.now)
         }.flatMap(\.held)
-        let lags = held.compactMap { sighting.shares.lags["store"]?[$0] }
+        let lags = held.compactMap { sighting.shares.lags[store]?[$0] }
         guard !lags.isEmpty else { return nil }
         return lags.reduce(into: PartitionShares.Lag()) { sum, lag in
             let (records, overflow) = sum.records.addingReportingOverflow(lag.records)

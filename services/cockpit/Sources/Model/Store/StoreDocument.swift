@@ -32,6 +32,7 @@ struct StoreDocument {
         let (service, page) = (writer.service, writer.page)
         json.object { json in
             json.member("name", service.shownName)
+            json.member("store", page.store)
             json.member("at", seconds: service.measuredAt)
             if let problem = service.problem { json.member("problem", OverviewMaker.line(problem)) }
             json.member("ready", service.isReady)

@@ -12,6 +12,8 @@ struct WriterPage: Equatable, Sendable {
 
     /// The process: one name may lead to several of them.
     var instance = ""
+    /// The store that it writes.
+    var store = ""
     var workers: [Worker] = []
     /// Bytes of the tables with their indexes.
     var bytes: [String: UInt64] = [:]
@@ -29,6 +31,7 @@ struct WriterPage: Equatable, Sendable {
     /// Reads the sections "writer" and "database" of `/status`. `nil` if it is no writer's.
     init?(_ status: JSONValue) {
         guard let writer = status["writer"] else { return nil }
+        store = status.at("membership", "group")?.string ?? ""
         instance = status.at("membership", "instance")?.string ?? ""
         workers = (writer["workers"]?.array ?? []).prefix(Self.itemsMax).map {
             Worker(state: $0["state"]?.string ?? "", lastError: $0["last_error"]?.string)

@@ -83,6 +83,37 @@ import Testing
         try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
     }
 
+    @Test(
+        "a stream of which a store takes nothing is not read",
+        arguments: [("trades", true, false), ("bars", false, true), ("indicators", true, true)])
+    func unread(tables: String, ticks: Bool, bars: Bool) throws {
+        let bench = try WriterBench("writer_two_\(tables)", nats: NatsServer(), partitions: 1)
+        let running = try bench.start(["WRITER_SINKS": tables])
+        func consumers(_ stream: String) throws -> Int {
+            let reply = try bench.tape.client.connection.request(
+                [], to: "$JS.API.STREAM.INFO.\(stream)", timeout: patience)
+            return try #require(
+                try JSONValue.parse(reply.payload).at("state", "consumer_count")?.int)
+        }
+        let names = bench.tape.names
+        let streams = [(names.tickStream(0), ticks), (names.barStream, bars)]
+        for (stream, isRead) in streams where isRead {
+            #expect(try eventually { try consumers(stream) > 0 }, "\(stream)")
+        }
+        #expect(eventually { running.isReady }, "\(running.reasons)")
+        for (stream, isRead) in streams where !isRead {
+            #expect(try consumers(stream) == 0, "\(stream)")
+        }
+        var load = try TestTicks(bench, partitions: 1)
+        try load.publish(packets: 1)
+        if ticks {
+            let taken = "SELECT max(last_ordinal) FROM sink_source_ordinals"
+            try bench.database.expectSoon(taken, "\(load.count)", "\(running.reasons)")
+        }
+        #expect(running.isReady, "\(running.reasons)")
+        #expect(try running.stop() == .success)
+    }
+
     private func info(_ tape: TestTape) throws -> StreamInfo {
         try #require(try tape.client.jetStream.streamInfo(tape.names.tickStream(0)))
     }

@@ -40,6 +40,15 @@ package struct SinkCatalogue: Sendable {
         }
     }
 
+    /// The kinds of packets that have records of its tables. Values come among ticks and with bars,
+    /// and events in every packet.
+    package var inputs: Set<PacketKind> {
+        sinks.reduce(into: []) { kinds, sink in
+            let isInBoth = [.indicators, .events].contains(sink.name)
+            kinds.formUnion(isInBoth ? [.ticks, .bars] : [sink.input])
+        }
+    }
+
     /// Returns the index in `sinks` of a record's table; `nil` when the record is damaged, or when
     /// its table is switched off. Call it for records only: a definition would count as an event.
     package func index(of record: Record) -> Int? {

@@ -144,7 +144,8 @@ extension Intake {
         guard !begun.isEmpty else { return }
         var places: [(reader: Int, position: TapePosition?)] = []
         for input in begun {
-            guard let stored = inputs[input].stored else { continue }
+            guard reads.contains(InputNumber.place(input).input), let stored = inputs[input].stored
+            else { continue }
             inputs[input].open(at: stored.tapeTime)
             inputs[input].feed = inputs[input].feed.reopened(clock.monotonic())
             places.append((reader: input, position: stored.position))

@@ -48,14 +48,14 @@ extension Intake {
     }
 
     /// Returns the position in the database, also while the reader is stopped or held; `nil` when
-    /// the input is not claimed. What was read and not committed does not count.
+    /// the input is not claimed, or not read. What was read and not committed does not count.
     private func reportedPosition(_ input: Int) -> ReaderPosition? {
-        guard let stored = inputs[input].stored else { return nil }
         let place = InputNumber.place(input)
+        guard reads.contains(place.input), let stored = inputs[input].stored else { return nil }
         let durable = inputs[input].durable.durable(
             stored.position, isOnStandby: stored.isOnStandby, now: clock.monotonic())
         return ReaderPosition(
-            partition: place.partition, input: place.input == .ticks ? .ticks : .bars,
+            partition: place.partition, input: place.input.reported,
             sequence: stored.position?.sequence ?? 0, durable: durable,
             sources: stored.sources.map { account in
                 SourceOrdinal(

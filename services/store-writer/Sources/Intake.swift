@@ -33,6 +33,8 @@ final class Intake {
     private let beat: ThreadBeat
     /// The tables that are switched on.
     private let sinks: SinkCatalogue
+    /// The inputs that are read. The others are claimed, so that no second owner has them.
+    let reads: Set<SinkInput>
     let queues: WorkerQueues
     /// Brings this thread its packets, and wakes of other threads.
     let mailbox: TapeMailbox
@@ -77,11 +79,12 @@ final class Intake {
     private(set) var ending: ExitCode?
 
     init(
-        _ store: GroupName, _ queues: WorkerQueues, _ hot: HotOutput?, mailbox: TapeMailbox,
+        _ settings: WriterSettings, _ queues: WorkerQueues, _ hot: HotOutput?, mailbox: TapeMailbox,
         port: OwnershipPort,
         gate: SteadyGate, client: TapeClient, context: ServiceContext, report: WriterReport
     ) throws {
         sinks = queues.sinks
+        reads = settings.inputs
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
@@ -96,13 +99,13 @@ final class Intake {
         self.report = report
         workers = queues.all.map { IntakeWorker($0) }
         metrics = WriterMetrics(context.telemetry.metrics)
-        positions = try PositionReporter(client, group: store.text)
-        let lag = try OwnLag(client, group: store.text)
+        positions = try PositionReporter(client, group: settings.store.text)
+        let lag = try OwnLag(client, group: settings.store.text)
         self.lag = lag
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         client.notify(mailbox)
         readers = try TapeReaders(
-            client, group: store.text, mailbox: mailbox, takesDamaged: true)
+            client, group: settings.store.text, mailbox: mailbox, takesDamaged: true)
         try mailbox.wakeByMessages(client)
         mailbox.show(in: context.telemetry.metrics, as: "intake")
         for partition in port.partitions.sorted() { add(partition) }

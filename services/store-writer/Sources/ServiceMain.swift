@@ -69,7 +69,8 @@ package enum Main {
                 try client.requireStream(tape.names.tickStream(stream))
             }
             try GroupRegistry.open(client).register(
-                settings.store, reads: [.ticks, .bars], kind: settings.kind.name,
+                settings.store, reads: Set(settings.inputs.map(\.reported)),
+                kind: settings.kind.name,
                 isNeeded: settings.isNeeded)
         }
         guard let client else { return .success }

@@ -12,7 +12,7 @@ extension SinkPosition {
     /// Adds a piece as if it were a packet. Only ordinals that were not stored before are skipped.
     private mutating func add(_ piece: RowlessRun.Piece, _ run: RowlessRun) {
         var header = PacketHeader(
-            kind: input == .ticks ? .ticks : .bars, partition: partition, source: piece.source,
+            kind: input.kind, partition: partition, source: piece.source,
             epoch: piece.epoch, firstOrdinal: piece.firstOrdinal, watermark: .undefined,
             sendTime: run.sentTime)
         header.tickCount = piece.tickCount

@@ -3,6 +3,7 @@ import Primitives
 import StoreSinks
 import TapeCodec
 import TapeProtocol
+import TapeTransport
 
 /// One of the two inputs of a partition. Each has a reader and a position of its own.
 enum SinkInput: String, Sendable, CaseIterable {
@@ -10,6 +11,11 @@ enum SinkInput: String, Sendable, CaseIterable {
     case ticks
     /// What operators publish: bars, late ticks and values.
     case bars
+
+    var kind: PacketKind { self == .ticks ? .ticks : .bars }
+
+    /// What it is called in reported positions.
+    var reported: ReaderPosition.Input { self == .ticks ? .ticks : .bars }
 }
 
 /// The position of one input of one partition, with counts and gaps, as it is

@@ -171,7 +171,7 @@ struct Writer: Sendable {
         try ServiceThread(name: "intake") {
             do {
                 let intake = try Intake(
-                    settings.store, queues, hot, mailbox: mailbox, port: parts.port,
+                    settings, queues, hot, mailbox: mailbox, port: parts.port,
                     gate: parts.gate,
                     client: client, context: context, report: report)
                 ending.note(intake.run { ending.isOver })

@@ -1,4 +1,5 @@
 import Foundation
+import Membership
 import ServiceRuntime
 import TestSupport
 import Testing
@@ -196,6 +197,60 @@ struct NatsPermissionTests {
         #expect(try stranger.request("md.ticks.0.a", "x").contains("Authorization Violation"))
     }
 
+    @Test("each of three stores writes what is its own, and neither that of others nor the gateway")
+    func stores() throws {
+        let folder = try TemporaryFolder()
+        let stores =
+            try [GroupName.store]
+            + ["store-b", "store-b-2"].map {
+                try #require(GroupName($0))
+            }
+        let shipped = try ShippedNats(folder, stores: Array(stores.dropFirst()))
+        for (name, subjects) in [("MD_DLQ", "md.dlq.>"), ("KV_md_owners", "$KV.md_owners.>")] {
+            let made = try shipped.client("tool").request(
+                "$JS.API.STREAM.CREATE.\(name)", Self.createStream(name, subjects))
+            #expect(!made.contains("error"), "\(made)")
+        }
+        let others = ["gateway", "operator", "cockpit", "actions", "consumer"]
+        for store in stores {
+            let own = StoreRights.user(of: store)
+            for user in stores.map({ StoreRights.user(of: $0) }) + others {
+                for subject in [
+                    "$KV.md_owners.\(store).3", "$KV.md_owners.\(store).database",
+                    "md.hb.\(store).a", "md.pos.\(store)", "md.dlq.\(store)",
+                ] {
+                    let answer = try shipped.client(user).request(subject, "x")
+                    let isDenied = answer.contains("Permissions Violation")
+                    #expect(isDenied == (user != own), "\(user) at \(subject): \(answer)")
+                    #expect(isDenied || answer.contains("MSG"), "\(user): \(answer)")
+                }
+                let inbox = try shipped.client(user, inbox: "_INBOX_\(own)")
+                    .request("$JS.API.STREAM.INFO.MD_DLQ", "")
+                #expect(
+                    inbox.contains("Permissions Violation for Subscription") == (user != own),
+                    "\(user) listens to \(own): \(inbox)")
+            }
+        }
+    }
+
+    @Test("the rights of further stores are printed for any deployment, or it says what is wrong")
+    func storesOfAnyDeployment() throws {
+        let file = "\(ServerPrograms.checkout)/deploy/nats/server.conf"
+        func said(_ arguments: String...) throws -> String {
+            try Said(["groups", "rights"] + arguments, [:]).output
+        }
+        let made = try said("store-b", "--file", file)
+        #expect(made.contains("user: writer-b\n") && made.contains("$NATS_WRITER_B_PASSWORD"))
+        #expect(
+            made.contains("\"$KV.*.store-b.>\", \"*.hb.store-b.*\"") && made.contains(" writer\n"))
+        for wrong in [["store", "--file", file], ["archive", "--file", file], ["store-b"]] {
+            #expect(throws: ToolError.self) { try Said(["groups", "rights"] + wrong, [:]) }
+        }
+        let folder = try TemporaryFolder()
+        let other = try folder.write("authorization {}\n", to: "other.conf")
+        #expect(throws: ToolError.self) { try said("store-b", "--file", other) }
+    }
+
     @Test("the gateway may move the leader of each stream of the tape")
     func leaders() throws {
         let folder = try TemporaryFolder()
@@ -259,10 +314,9 @@ struct NatsPermissionTests {
         let plan = try testPlan(folder, settings: ["MDS_NAMESPACE=acme"])
         let shipped = try String(
             contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
-        let made = plan.natsConfiguration(shipped: shipped)
+        let made = try plan.natsConfiguration(shipped: shipped)
         #expect(made.contains("PURGE.ACME_TICKS_3") && made.contains("MSG.GET.KV_acme_groups"))
-        try plan.natsConfiguration(shipped: shipped)
-            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
+        try made.write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
         let unit = try #require(plan.units.first { $0.name == "nats-server" })
         #expect(unit.arguments == ["--config", plan.home.natsConfiguration])
         let server = try ServerProcess(
@@ -283,8 +337,13 @@ final class ShippedNats {
     let plan: StackPlan
     private let server: ServerProcess
 
-    init(_ folder: TemporaryFolder) throws {
-        plan = try testPlan(folder)
+    init(_ folder: TemporaryFolder, stores: [GroupName] = []) throws {
+        plan = try testPlan(folder, stores: stores)
+        if !stores.isEmpty {
+            let shipped = plan.checkout.deploy("nats/server.conf")
+            try plan.natsConfiguration(shipped: String(contentsOfFile: shipped, encoding: .utf8))
+                .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
+        }
         let unit = try #require(plan.units.first { $0.name == "nats-server" })
         server = try ServerProcess(
             unit.executable, unit.arguments, environment: unit.environment,
@@ -307,7 +366,10 @@ final class ShippedNats {
     }
 
     private func password(_ user: String) throws -> String {
-        plan.secrets[try #require(StackSecrets.Name(rawValue: "nats-\(user)"))]
+        if let store = plan.stores.first(where: { StoreRights.user(of: $0) == user }) {
+            return plan.secrets[writerOf: store]
+        }
+        return plan.secrets[try #require(StackSecrets.Name(rawValue: "nats-\(user)"))]
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Membership
 import Primitives
 import TestSupport
 import Testing
@@ -8,7 +9,8 @@ import Testing
 /// Returns a plan in its own folder, with free ports and fresh secrets.
 func testPlan(
     _ folder: TemporaryFolder, settings: [String] = [], withServices: Bool = true,
-    withSimulator: Bool = false, further: [StackSource] = [], name: String = "default"
+    withSimulator: Bool = false, further: [StackSource] = [], stores: [GroupName] = [],
+    name: String = "default"
 ) throws -> StackPlan {
     let checkout = Checkout(root: ServerPrograms.checkout, programs: folder.file("bin"))
     let home = try testHome(folder.path, name: name)
@@ -17,9 +19,9 @@ func testPlan(
     return StackPlan(
         checkout: checkout, home: home,
         ports: try StackPorts.open(home, gatewaysOf: further.map(\.name)),
-        secrets: try StackSecrets.open(home), settings: chosen,
+        secrets: try StackSecrets.open(home, stores: stores), settings: chosen,
         sources: [StackSource(chosen, isSimulated: withSimulator)] + further,
-        withServices: withServices,
+        stores: stores, withServices: withServices,
         simulators: [StackSource(chosen, isSimulated: withSimulator)].flatMap(\.simulators))
 }
 

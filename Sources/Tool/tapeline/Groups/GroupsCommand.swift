@@ -8,6 +8,7 @@ struct GroupsCommand: ToolCommand {
         case list
         case register(GroupName, reads: Set<ReaderPosition.Input>)
         case remove(GroupName)
+        case rights(of: [GroupName], in: String)
     }
 
     let verb: Verb
@@ -26,6 +27,11 @@ struct GroupsCommand: ToolCommand {
             members runs or not
         groups remove GROUP
             keep nothing for it any more
+        groups rights STORE...
+            deploy/nats/server.conf with a user for each of these stores beside the usual one: print
+            it with their passwords as variables, NATS_WRITER_B_PASSWORD for store-b
+        --file FILE
+            rights: the configuration as shipped
         --reads ticks|bars
             register: what it reads, ticks if not given; may be repeated
         $ tapeline groups remove old-archive
@@ -37,6 +43,7 @@ struct GroupsCommand: ToolCommand {
             case "list": .list
             case "register":
                 .register(try given.group(given.words[0]), reads: try reads(given.all("--reads")))
+            case "rights": try rights(given)
             default: .remove(try given.group(given.words[0]))
             }
         if given.verb == "remove" { try given.requireConsent() }
@@ -45,8 +52,31 @@ struct GroupsCommand: ToolCommand {
             isConfirmed: given.isConfirmed)
     }
 
+    private static func rights(_ given: CommandArguments) throws(ToolError) -> Verb {
+        var stores: [GroupName] = []
+        for word in given.words {
+            let store = try given.group(word)
+            guard store.isStore, store != .store, !stores.contains(store) else {
+                throw .usage("name each further store once, as store-b, not '\(word)'")
+            }
+            stores.append(store)
+        }
+        guard let file = try given.one("--file") else {
+            throw .usage("--file names the configuration: deploy/nats/server.conf")
+        }
+        return .rights(of: stores, in: file)
+    }
+
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try GroupsRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
+        if case .rights(let stores, let file) = verb {
+            guard let bytes = try FileSystem.read(file) else {
+                throw .refused("\(file) is not there")
+            }
+            let shipped = String(decoding: bytes, as: UTF8.self)
+            tool.terminal.line(try StoreRights(further: stores).configuration(shipped: shipped))
+            return .success
+        }
+        return try GroupsRun(command: self, terminal: tool.terminal).run(tool.deployment(target))
     }
 
     private static func reads(

@@ -18,6 +18,7 @@ struct GroupsRun {
             case .list: try list(client)
             case .register(let group, let reads): try register(group, reads, client)
             case .remove(let group): try remove(group, client)
+            case .rights: preconditionFailure("it needs no tape")
             }
         }
     }

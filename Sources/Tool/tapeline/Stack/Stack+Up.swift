@@ -242,8 +242,8 @@ extension Stack {
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
         let valkey = plan.valkeyConfiguration(users: try shipped("valkey/users.conf"))
         try FileSystem.write(Array(valkey.utf8), to: home.valkeyConfiguration)
-        if !plan.isOfShippedNamespace {
-            let nats = plan.natsConfiguration(shipped: try shipped("nats/server.conf"))
+        if !plan.hasShippedRights {
+            let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
             try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
         }
         try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)

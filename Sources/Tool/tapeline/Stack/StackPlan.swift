@@ -1,3 +1,4 @@
+import Membership
 import ServiceRuntime
 import TapeProtocol
 
@@ -36,6 +37,8 @@ struct StackPlan: Equatable, Sendable {
     let settings: StackSettings
     /// The sources that have a gateway.
     let sources: [StackSource]
+    /// The stores beside the usual one.
+    var stores: [GroupName] = []
     /// False for only the servers, when the services are started by hand.
     var withServices = true
     /// The stack's copy of the graph's file, from which its workers start; `nil` before there is
@@ -84,7 +87,9 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_ACTIONS_PASSWORD": secrets[.natsActions],
                 "NATS_CONSUMER_PASSWORD": secrets[.natsConsumer],
                 "NATS_TOOL_PASSWORD": secrets[.natsTool],
-            ],
+            ].merging(
+                stores.map { (StoreRights.passwordVariable(of: $0), secrets[writerOf: $0]) }
+            ) { $1 },
             check: .http(port: monitor, path: "/healthz?js-enabled-only=true"),
             logPath: home.log("nats-server"), address: address(.nats))
     }
@@ -103,16 +108,20 @@ struct StackPlan: Equatable, Sendable {
         }
     }
 
-    /// The shipped configuration has permissions for the namespace `md` only.
-    var isOfShippedNamespace: Bool { settings.namespace == TapeNames.defaultNamespace }
-
-    private var natsConfigurationPath: String {
-        isOfShippedNamespace ? checkout.deploy("nats/server.conf") : home.natsConfiguration
+    /// The shipped configuration has permissions for the namespace `md` and for one store only.
+    var hasShippedRights: Bool {
+        settings.namespace == TapeNames.defaultNamespace && stores.isEmpty
     }
 
-    /// Adds the same permissions for the streams of this stack's namespace, as the file itself
-    /// instructs.
-    func natsConfiguration(shipped: String) -> String {
+    private var natsConfigurationPath: String {
+        hasShippedRights ? checkout.deploy("nats/server.conf") : home.natsConfiguration
+    }
+
+    /// Adds the users of further stores, and the same permissions for the streams of this stack's
+    /// namespace, as the file itself instructs.
+    func natsConfiguration(shipped: String) throws(ToolError) -> String {
+        let shipped = try StoreRights(further: stores).configuration(shipped: shipped)
+        guard settings.namespace != TapeNames.defaultNamespace else { return shipped }
         let own = "\(settings.namespace.uppercased())_"
         return shipped.split(separator: "\n", omittingEmptySubsequences: false)
             .map { line in

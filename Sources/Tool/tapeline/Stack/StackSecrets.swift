@@ -1,4 +1,5 @@
 internal import Glibc
+import Membership
 
 /// The passwords of one stack. They are made at its first start, only its user can read them, and
 /// they never appear on a command line.
@@ -27,23 +28,34 @@ struct StackSecrets: Equatable, Sendable {
     /// 24 bytes are 192 bits.
     static let randomBytes = 24
     private let values: [Name: String]
+    /// The passwords at NATS of the writers of further stores.
+    private let writers: [GroupName: String]
 
     subscript(name: Name) -> String { values[name] ?? "" }
 
-    /// Reads the secrets of the stack, and makes the missing ones.
-    static func open(_ home: StackHome) throws(ToolError) -> StackSecrets {
+    /// Returns the password at NATS of a store's writers.
+    subscript(writerOf store: GroupName) -> String { writers[store] ?? self[.natsWriter] }
+
+    /// The name of its file.
+    static func name(writerOf store: GroupName) -> String { "nats-\(StoreRights.user(of: store))" }
+
+    /// Reads the secrets of the stack, and makes the missing ones. `stores` are those beside the
+    /// usual one.
+    static func open(
+        _ home: StackHome, stores: [GroupName] = []
+    ) throws(ToolError) -> StackSecrets {
         var values: [Name: String] = [:]
-        for name in Name.allCases {
-            let path = home.secret(name.rawValue)
-            if let bytes = try FileSystem.read(path) {
-                values[name] = try parse(bytes, path)
-            } else {
-                let secret = try make()
-                try FileSystem.write(Array(secret.utf8), to: path)
-                values[name] = secret
-            }
-        }
-        return StackSecrets(values: values)
+        for name in Name.allCases { values[name] = try open(home.secret(name.rawValue)) }
+        var writers: [GroupName: String] = [:]
+        for store in stores { writers[store] = try open(home.secret(name(writerOf: store))) }
+        return StackSecrets(values: values, writers: writers)
+    }
+
+    private static func open(_ path: String) throws(ToolError) -> String {
+        if let bytes = try FileSystem.read(path) { return try parse(bytes, path) }
+        let secret = try make()
+        try FileSystem.write(Array(secret.utf8), to: path)
+        return secret
     }
 
     private static func parse(_ bytes: [UInt8], _ path: String) throws(ToolError) -> String {

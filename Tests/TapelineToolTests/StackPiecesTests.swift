@@ -161,6 +161,14 @@ struct StackArgumentTests {
         var simulated = Stack.UpOptions()
         simulated.withSimulator = true
         #expect(try UpCommand.parse(["--simulator"]) == UpCommand(options: simulated))
+        var stores = Stack.UpOptions()
+        try stores.add(store: "store-b")
+        #expect(try UpCommand.parse(["--store", "store-b"]) == UpCommand(options: stores))
+        #expect(stores.arguments == ["--store", "store-b"])
+        #expect(stores.arguments(missingFrom: ["--store", "store-c"]) == ["store-b"])
+        for wrong in ["store", "archive"] {
+            #expect(throws: ToolError.self) { try UpCommand.parse(["--store", wrong]) }
+        }
         #expect(try Commands.parse(["status", "--json"]) as? StatusCommand == .init(asJSON: true))
         #expect(try Commands.parse(["down"]) as? DownCommand == DownCommand())
         #expect(

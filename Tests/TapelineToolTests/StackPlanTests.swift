@@ -18,7 +18,7 @@ func testPlan(
     let chosen = try testSettings(settings)
     return StackPlan(
         checkout: checkout, home: home,
-        ports: try StackPorts.open(home, gatewaysOf: further.map(\.name)),
+        ports: try StackPorts.open(home, gatewaysOf: further.map(\.name), writersOf: stores),
         secrets: try StackSecrets.open(home, stores: stores), settings: chosen,
         sources: [StackSource(chosen, isSimulated: withSimulator)] + further,
         stores: stores, withServices: withServices,
@@ -103,6 +103,29 @@ struct StackPlanTests {
             ])
         let ports = units.compactMap { $0.environment["OPS_PORT"] }
         #expect(Set(ports).count == 5)
+    }
+
+    @Test("a further store has a database, a migration, a writer and a user of its own")
+    func stores() throws {
+        let other = try #require(GroupName("store-b"))
+        let plan = try testPlan(TemporaryFolder(), stores: [other])
+        let units = plan.units
+        #expect(Set(units.map(\.name)).isSuperset(of: ["database-b", "migrate-b"]))
+        let writers = units.filter { $0.name.hasPrefix("store-writer") }.map(\.environment)
+        let own = ["STORE_NAME", "POSTGRES_DB", "NATS_USER", "MDS_MEMBER", "WRITER_HOT_STATE"]
+        #expect(
+            writers.map { writer in own.map { writer[$0] ?? "" } } == [
+                ["", "tapeline", "writer", "store-writer", ""],
+                ["store-b", "tapeline-b", "writer-b", "store-writer-b", "false"],
+            ])
+        for key in ["OPS_PORT", "NATS_PASSWORD_FILE", "WRITER_DEAD_LETTERS"] {
+            #expect(Set(writers.compactMap { $0[key] }).count == 2, "\(key)")
+        }
+        let port = try #require(writers[1]["OPS_PORT"])
+        #expect(StackPorts.parse(plan.ports.json) == plan.ports && port != "0")
+        let cockpit = try #require(units.first { $0.name == StackPlan.cockpit })
+        #expect(cockpit.environment["COCKPIT_SERVICES"]?.hasSuffix(":\(port)") == true)
+        #expect(plan.secrets[writerOf: other] != plan.secrets[.natsWriter])
     }
 
     @Test(

@@ -12,6 +12,9 @@ SET client_min_messages = warning;
 \getenv writer_password TAPELINE_WRITER_PASSWORD
 \getenv reader_password TAPELINE_READER_PASSWORD
 \getenv cockpit_password TAPELINE_COCKPIT_PASSWORD
+-- Another store than the usual one has another database.
+\set database tapeline
+\getenv database TAPELINE_DATABASE
 
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
@@ -39,14 +42,14 @@ ALTER ROLE tapeline_cockpit SET statement_timeout = '5min';
 ALTER ROLE tapeline_cockpit SET idle_in_transaction_session_timeout = '5min';
 \endif
 
-SELECT 'CREATE DATABASE tapeline OWNER tapeline_migrator'
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'tapeline')
+SELECT format('CREATE DATABASE %I OWNER tapeline_migrator', :'database')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database')
 \gexec
-REVOKE ALL ON DATABASE tapeline FROM PUBLIC;
-GRANT CONNECT, TEMPORARY ON DATABASE tapeline TO tapeline_writer;
-GRANT CONNECT ON DATABASE tapeline TO tapeline_reader;
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE :"database" TO tapeline_writer;
+GRANT CONNECT ON DATABASE :"database" TO tapeline_reader;
 
-\connect tapeline
+\connect :"database"
 SET client_min_messages = warning;
 -- Plain PostgreSQL works as well: the migrations check whether the extension exists.
 SELECT 'CREATE EXTENSION IF NOT EXISTS timescaledb'

@@ -79,6 +79,7 @@ struct Deployment: Sendable {
         store = configuration.store
         nats = access.nats
         var postgres = access.postgres
+        postgres.database = StackPlan.database(of: store)
         postgres.settings = [("search_path", names.namespace)]
         self.postgres = postgres
         valkey = access.valkey

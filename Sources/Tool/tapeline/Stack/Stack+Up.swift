@@ -1,4 +1,5 @@
 internal import Glibc
+import Membership
 import Primitives
 import ServiceRuntime
 
@@ -11,6 +12,16 @@ extension Stack {
         var withSimulator = false
         /// True to add the source to those that the stack has.
         var addsSource = false
+        /// The stores beside the usual one.
+        var stores: [GroupName] = []
+
+        /// Adds a store that is not there yet.
+        mutating func add(store word: String) throws(ToolError) {
+            guard let store = GroupName(word), store.isStore, store != .store else {
+                throw .usage("--store is store-NAME, not '\(word.prefix(80))'")
+            }
+            if !stores.contains(store) { stores.append(store) }
+        }
     }
 
     /// Space for the servers' own files and the first data.
@@ -84,7 +95,8 @@ extension Stack {
         let sources = try sources(with: options)
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         var plan = try plan(
-            options, sources, ports: StackPorts.open(home, gatewaysOf: further))
+            options, sources,
+            ports: StackPorts.open(home, gatewaysOf: further, writersOf: options.stores))
         if home.hasData { plan.graph = try keptCopy(for: options.settings) }
         // Sources of before have simulators, too.
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
@@ -126,6 +138,8 @@ extension Stack {
         guard home.hasData, let known else { return options }
         var all = options
         all.settings = try options.settings.following(known.arguments)
+        for (option, word) in zip(known.arguments, known.arguments.dropFirst())
+        where option == "--store" { try all.add(store: word) }
         for (key, value) in all.settings.values where options.settings[key] == nil {
             terminal.line("as before: \(key)=\(value) (--set \(key)= takes it back)")
         }
@@ -143,7 +157,8 @@ extension Stack {
         for unit in plan.units where unit.kind == .service && unit.operationsPort != nil {
             // The workers have the same configuration. Each gateway has its own.
             let source = unit.environment["GATEWAY_SOURCE"] ?? ""
-            guard checked.insert("\(unit.executable) \(source)").inserted else { continue }
+            let store = unit.environment["STORE_NAME"] ?? ""
+            guard checked.insert("\(unit.executable) \(source) \(store)").inserted else { continue }
             problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
         }
         problems = ConfigurationCheck.joined(problems)
@@ -219,7 +234,9 @@ extension Stack {
         } catch {
             // A provider that does not exist, or lacks a setting, is the nearer reason.
             try checkConfigurations(
-                of: plan(options, StackSources([wanted]), ports: StackPorts.open(home)))
+                of: plan(
+                    options, StackSources([wanted]),
+                    ports: StackPorts.open(home, writersOf: options.stores)))
             throw error
         }
         return sources
@@ -231,8 +248,10 @@ extension Stack {
         let present =
             options.withServices ? sources.of(namespace: options.settings.namespace) : []
         return StackPlan(
-            checkout: checkout, home: home, ports: ports, secrets: try StackSecrets.open(home),
-            settings: options.settings, sources: present, withServices: options.withServices,
+            checkout: checkout, home: home, ports: ports,
+            secrets: try StackSecrets.open(home, stores: options.stores),
+            settings: options.settings, sources: present, stores: options.stores,
+            withServices: options.withServices,
             simulators: SimulatedVenue.allCases.filter { venue in
                 options.simulators.contains(venue)
                     || present.contains { $0.simulators.contains(venue) }
@@ -314,13 +333,13 @@ extension Stack.UpOptions {
     /// The options as the supervisor's arguments and as stored in the stack's state.
     var arguments: [String] {
         (withServices ? [] : ["--servers-only"]) + (withSimulator ? ["--simulator"] : [])
-            + settings.arguments
+            + stores.flatMap { ["--store", $0.text] } + settings.arguments
     }
 
     /// Returns the present arguments that a stack started with `known` lacks. Additional arguments
     /// of the stack are accepted.
     func arguments(missingFrom known: [String]) -> [String] {
-        arguments.filter { $0 != "--set" && !known.contains($0) }
+        arguments.filter { !["--set", "--store"].contains($0) && !known.contains($0) }
     }
 
     /// Refuses contradicting options. Otherwise they would only show as ticks that do not come.

@@ -1,3 +1,4 @@
+import Membership
 import ServiceRuntime
 
 /// `tapeline up`.
@@ -29,6 +30,9 @@ struct UpCommand: ToolCommand {
         --add-source
             a further gateway, whose source, provider and settings are those given here,
             beside those that the stack has: they start with their settings
+        --store STORE
+            a further store, store-NAME: a writer, and a database of its own on the same server;
+            stays with the stack; may be repeated
         --servers-only
             without the services, to run one of them by hand
         $ tapeline up PROVIDER=binance
@@ -54,6 +58,7 @@ extension Stack.UpOptions {
         withServices = !given.has("--servers-only")
         withSimulator = given.has("--simulator")
         addsSource = given.has("--add-source")
+        for word in given.all("--store") { try add(store: word) }
     }
 }
 
@@ -144,6 +149,7 @@ struct SuperviseCommand: ToolCommand {
         supervise
         --servers-only
         --simulator
+        --store STORE
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> SuperviseCommand {

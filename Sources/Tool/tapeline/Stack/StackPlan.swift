@@ -65,7 +65,8 @@ struct StackPlan: Equatable, Sendable {
             SimulatorPlan(venue: venue, ports: ports, settings: settings(of: venue))
                 .unit(checkout: checkout, home: home)
         }
-        return [nats, valkey] + venues + [clusterJob, postgres, setupJob, databaseJob]
+        return [nats, valkey] + venues + [clusterJob, postgres, setupJob]
+            + allStores.map(databaseJob)
     }
 
     private var nats: UnitPlan {
@@ -197,24 +198,6 @@ struct StackPlan: Equatable, Sendable {
             stopSignal: 2, logPath: home.log("postgres"), address: address(.postgres))
     }
 
-    /// Makes roles, database and extension. Safe to repeat.
-    private var databaseJob: UnitPlan {
-        UnitPlan(
-            name: "database", kind: .job, stage: 2, executable: checkout.databaseProgram("psql"),
-            arguments: [
-                "--no-psqlrc", "--quiet", "--no-password", "--host", StackPlan.loopback,
-                "--port", "\(ports[.postgres])", "--username", "postgres",
-                "--file", checkout.deploy("local/database.sql"), "postgres",
-            ],
-            environment: [
-                "PGPASSFILE": home.passwordFile,
-                "TAPELINE_MIGRATOR_PASSWORD": secrets[.postgresMigrator],
-                "TAPELINE_WRITER_PASSWORD": secrets[.postgresWriter],
-                "TAPELINE_READER_PASSWORD": secrets[.postgresReader],
-            ],
-            logPath: home.log("database"))
-    }
-
     /// libpq's password file.
     var passwordFile: String {
         passwordLine("postgres", .postgresOwner)
@@ -236,21 +219,20 @@ struct StackPlan: Equatable, Sendable {
         let operators = nats("operator", .natsOperator)
             .merging(settings.environment(for: .operators)) { $1 }
             .merging(graph.map { [ProofGraph.graphKey: $0] } ?? [:]) { $1 }
-        let writer = writerEnvironment.merging(settings.environment(for: .writer)) { $1 }
-        return [migrateJob] + gateways + [
+        let workers = [
             service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),
             service("\(Self.worker)-b", Self.worker, ports[.operatorB], operators),
-            service("store-writer", "store-writer", ports[.writer], writer),
-            actionsService,
-            service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment),
         ]
+        let pages = service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment)
+        return allStores.map(migrateJob) + gateways + workers + allStores.map(writerService)
+            + [actionsService, pages]
     }
 
     private var actionsService: UnitPlan {
         UnitPlan(
             name: Self.actions, kind: .service, stage: 4, executable: checkout.program("tapeline"),
             arguments: ["actions", "serve"],
-            environment: writerEnvironment.merging(nats("actions", .natsActions)) { $1 }
+            environment: writerEnvironment(of: .store).merging(nats("actions", .natsActions)) { $1 }
                 .merging(actionsKey) { $1 }
                 .merging(settings.environment(for: .writer)) { $1 },
             // An action that is under way is ended and noted.
@@ -271,7 +253,9 @@ struct StackPlan: Equatable, Sendable {
         let gateways = sources.enumerated().map {
             $0 == 0 ? ports[.gateway] : ports[gateway: $1.name]
         }
-        let services = gateways + [ports[.operatorA], ports[.operatorB], ports[.writer]]
+        let services =
+            gateways + [ports[.operatorA], ports[.operatorB], ports[.writer]]
+            + stores.map { ports[writerOf: $0] }
         return nats("cockpit", .natsCockpit).merging(actionsKey) { $1 }.merging([
             "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
             "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.reader,
@@ -327,22 +311,7 @@ struct StackPlan: Equatable, Sendable {
             .reduce(sources.isEmpty ? settings : StackSettings()) { $0.merging($1.settings) }
     }
 
-    private var migrateJob: UnitPlan {
-        let secret = home.secret(StackSecrets.Name.postgresMigrator.rawValue)
-        return UnitPlan(
-            name: "migrate", kind: .job, stage: 3, executable: checkout.program("store-writer"),
-            arguments: ["migrate"],
-            environment: writerEnvironment.merging([
-                "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
-                "POSTGRES_READER": StackPlan.reader,
-                "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
-                // The default is relative to the checkout; a person may be in another folder.
-                "WRITER_MIGRATIONS": checkout.deploy("postgres"),
-            ]) { $1 }.merging(settings.environment(for: .writer)) { $1 },
-            startLimit: .seconds(120), logPath: home.log("migrate"))
-    }
-
-    private func service(
+    func service(
         _ name: String, _ program: String, _ port: UInt16, _ environment: [String: String]
     ) -> UnitPlan {
         let own = [
@@ -358,28 +327,19 @@ struct StackPlan: Equatable, Sendable {
             operationsPort: port)
     }
 
-    private func nats(_ user: String, _ secret: StackSecrets.Name) -> [String: String] {
+    func nats(_ user: String, _ secret: StackSecrets.Name) -> [String: String] {
+        nats(user, file: secret.rawValue)
+    }
+
+    func nats(_ user: String, file: String) -> [String: String] {
         [
             "NATS_URL": "nats://\(address(.nats))", "NATS_USER": user,
             "NATS_MONITOR_URL": "http://\(address(.natsMonitor))",
-            "NATS_PASSWORD_FILE": home.secret(secret.rawValue),
+            "NATS_PASSWORD_FILE": home.secret(file),
         ]
     }
 
-    private var writerEnvironment: [String: String] {
-        nats("writer", .natsWriter).merging([
-            "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
-            "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.writer,
-            "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresWriter.rawValue),
-            "POSTGRES_SSLMODE": "disable",
-            "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
-            "VALKEY_USER": StackPlan.valkeyWriter,
-            "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkey.rawValue),
-            "WRITER_DEAD_LETTERS": home.deadLetters,
-        ]) { $1 }
-    }
-
-    private func address(_ port: StackPorts.Name) -> String {
+    func address(_ port: StackPorts.Name) -> String {
         "\(StackPlan.loopback):\(ports[port])"
     }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+import Membership
 import Primitives
 
 /// The ports of one stack on 127.0.0.1. They are chosen at its first start and kept, unless another
@@ -16,27 +17,39 @@ struct StackPorts: Equatable, Sendable {
     static let range: ClosedRange<UInt16> = 20_000...29_999
 
     private static let gatewaysName = "gateways"
+    private static let writersName = "writers"
 
     private var numbers: [Name: UInt16]
     /// The ports of further gateways, by their source.
     private var gateways: [String: UInt16]
+    /// The ports of the writers of further stores.
+    private var writers: [String: UInt16]
 
     subscript(name: Name) -> UInt16 { numbers[name] ?? 0 }
 
     /// Returns the port of a further gateway.
     subscript(gateway source: String) -> UInt16 { gateways[source] ?? 0 }
 
-    init(_ numbers: [Name: UInt16], gateways: [String: UInt16] = [:]) {
+    /// Returns the port of the writer of a further store.
+    subscript(writerOf store: GroupName) -> UInt16 { writers[store.text] ?? 0 }
+
+    init(
+        _ numbers: [Name: UInt16], gateways: [String: UInt16] = [:],
+        writers: [String: UInt16] = [:]
+    ) {
         self.numbers = numbers
         self.gateways = gateways
+        self.writers = writers
     }
 
-    private var all: [UInt16] { Array(numbers.values) + Array(gateways.values) }
+    private var all: [UInt16] {
+        Array(numbers.values) + Array(gateways.values) + Array(writers.values)
+    }
 
     /// Returns the ports of the file if all of them are free. Otherwise chooses new ones and writes
-    /// them to the file. `sources` are those that have a further gateway.
+    /// them to the file. `sources` are those that have a further gateway, `stores` the further ones.
     static func open(
-        _ home: StackHome, gatewaysOf sources: [String] = []
+        _ home: StackHome, gatewaysOf sources: [String] = [], writersOf stores: [GroupName] = []
     ) throws(ToolError) -> StackPorts {
         let known = try read(home)
         var ports = known ?? StackPorts([:])
@@ -46,6 +59,9 @@ struct StackPorts: Equatable, Sendable {
         }
         for source in sources where ports.gateways[source] == nil {
             ports.gateways[source] = try ports.another()
+        }
+        for store in stores where ports.writers[store.text] == nil {
+            ports.writers[store.text] = try ports.another()
         }
         if ports != known { try FileSystem.write(ports.json, to: home.ports) }
         return ports
@@ -74,25 +90,34 @@ struct StackPorts: Equatable, Sendable {
             else { return nil }
             numbers[name] = number
         }
-        var gateways: [String: UInt16] = [:]
-        for member in document[gatewaysName]?.members ?? [] {
+        guard let gateways = further(document[gatewaysName]),
+            let writers = further(document[writersName])
+        else { return nil }
+        let ports = StackPorts(numbers, gateways: gateways, writers: writers)
+        return Set(ports.all).count == ports.all.count ? ports : nil
+    }
+
+    private static func further(_ object: JSONValue?) -> [String: UInt16]? {
+        var ports: [String: UInt16] = [:]
+        for member in object?.members ?? [] {
             guard let number = member.value.int.flatMap(UInt16.init(exactly:)),
                 range.contains(number)
             else { return nil }
-            gateways[member.key] = number
+            ports[member.key] = number
         }
-        let ports = StackPorts(numbers, gateways: gateways)
-        return Set(ports.all).count == ports.all.count ? ports : nil
+        return ports
     }
 
     var json: [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in
             for name in Name.allCases { writer.member(name.rawValue, self[name]) }
-            guard !gateways.isEmpty else { return }
-            writer.object(Self.gatewaysName) { writer in
-                for (source, port) in gateways.sorted(by: { $0.key < $1.key }) {
-                    writer.member(source, port)
+            for (name, further) in [(Self.gatewaysName, gateways), (Self.writersName, writers)]
+            where !further.isEmpty {
+                writer.object(name) { writer in
+                    for (key, port) in further.sorted(by: { $0.key < $1.key }) {
+                        writer.member(key, port)
+                    }
                 }
             }
         }

@@ -13,14 +13,15 @@ struct StackSettings: Equatable, Sendable {
         ("BINANCE_", .gateway), ("ALPACA_", .gateway), ("MASSIVE_", .gateway),
         ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
         ("ALTERNATIVE_", .gateway),
-        ("OPERATOR_", .operators), ("WRITER_", .writer), ("COCKPIT_", .cockpit),
+        ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
+        ("COCKPIT_", .cockpit),
         ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "COCKPIT_SERVICES", "COCKPIT_STACK",
+        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
     ]
 
     private(set) var values: [(key: String, value: String)] = []

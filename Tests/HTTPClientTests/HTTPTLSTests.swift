@@ -30,6 +30,11 @@ struct HTTPTLSTests {
             let expected = reason.map { HTTPError.untrusted(peer: server.peer(), reason: $0) }
             #expect(result.error == expected, "\(file) \(authority)")
         }
+        // In place of the system's.
+        let server = try WebServer(certificates, "right")
+        var configuration = HTTPConfiguration()
+        configuration.authorities = certificates.certificate("authority")
+        #expect(try server.ask("echo", configuration).error == nil)
     }
 
     @Test("over TLS it is HTTP/2, and requests at the same time share a connection that is there")

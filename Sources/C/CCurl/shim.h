@@ -12,6 +12,8 @@ struct shim_request {
     const char *url;
     // `http://name:port`. Empty: none. NULL would have the library read the environment.
     const char *proxy;
+    // The system's certificates. Empty: where the library was built to look for them.
+    const char *authorities;
     // Of servers' certificates in addition to the system's; NULL: none. It has to outlive the
     // request.
     const char *ca_path;
@@ -52,6 +54,7 @@ static inline CURLcode shim_prepare(
 #define SHIM_SET(option, value) \
     if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value)
     SHIM_SET(CURLOPT_URL, request->url);
+    if (*request->authorities) SHIM_SET(CURLOPT_CAINFO, request->authorities);
     SHIM_SET(CURLOPT_HTTPGET, 1L);
     SHIM_SET(CURLOPT_HTTPHEADER, request->headers);
     SHIM_SET(CURLOPT_HEADERFUNCTION, head);

@@ -1,7 +1,12 @@
+internal import Glibc
 internal import Primitives
 
 /// The settings of a client.
 package struct HTTPConfiguration: Sendable {
+    /// The file of the system's certificates (PEM), as OpenSSL's variable names it; empty: where
+    /// the library was built to look for them. The library itself does not read the variable.
+    package var authorities =
+        unsafe getenv("SSL_CERT_FILE").map { unsafe String(cString: $0) } ?? ""
     /// A file of certificates (PEM) that servers may also be checked against; empty: those of the
     /// system alone.
     package var caPath = ""

@@ -61,20 +61,23 @@ final class HTTPTransfer {
         let proxy = configuration.proxy.isEmpty ? "" : "http://\(configuration.proxy)"
         return unsafe job.request.url.text.withCString { url in
             unsafe proxy.withCString { proxy in
-                var settings = unsafe shim_request()
-                unsafe settings.url = url
-                unsafe settings.proxy = proxy
-                unsafe settings.ca_path = UnsafePointer(caPath)
-                unsafe settings.headers = UnsafePointer(list)
-                unsafe settings.connect_milliseconds =
-                    configuration.connectTimeout.timeoutMilliseconds
-                unsafe settings.request_milliseconds = left.timeoutMilliseconds
-                unsafe settings.slow_bytes = configuration.slowBytesPerSecond
-                unsafe settings.slow_seconds = slowSeconds
-                unsafe settings.body_bytes = configuration.bodyBytesMax
-                // Safety: the library uses the pointer only as long as this object exists.
-                let owner = unsafe Unmanaged.passUnretained(self).toOpaque()
-                return unsafe shim_prepare(easy, &settings, onHead, onBody, owner)
+                unsafe configuration.authorities.withCString { authorities in
+                    var settings = unsafe shim_request()
+                    unsafe settings.url = url
+                    unsafe settings.proxy = proxy
+                    unsafe settings.authorities = authorities
+                    unsafe settings.ca_path = UnsafePointer(caPath)
+                    unsafe settings.headers = UnsafePointer(list)
+                    unsafe settings.connect_milliseconds =
+                        configuration.connectTimeout.timeoutMilliseconds
+                    unsafe settings.request_milliseconds = left.timeoutMilliseconds
+                    unsafe settings.slow_bytes = configuration.slowBytesPerSecond
+                    unsafe settings.slow_seconds = slowSeconds
+                    unsafe settings.body_bytes = configuration.bodyBytesMax
+                    // Safety: the library uses the pointer only as long as this object exists.
+                    let owner = unsafe Unmanaged.passUnretained(self).toOpaque()
+                    return unsafe shim_prepare(easy, &settings, onHead, onBody, owner)
+                }
             }
         }
     }

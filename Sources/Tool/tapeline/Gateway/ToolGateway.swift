@@ -28,7 +28,8 @@ struct ToolGateway {
 
     /// The server of the tape as settings of a gateway. In a local stack the gateway's user writes.
     var server: [String: String] {
-        var server = environment.filter { $0.key == Self.profileKey }
+        let inherited = [Self.profileKey, StackPlan.authoritiesKey]
+        var server = environment.filter { inherited.contains($0.key) }
         server["NATS_URL"] = deployment.nats.urls.joined(separator: ",")
         if let home = deployment.home {
             server["NATS_USER"] = "gateway"

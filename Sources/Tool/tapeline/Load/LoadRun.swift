@@ -45,7 +45,7 @@ struct LoadRun {
         ).find()
         guard !command.prints else { return printed(settings, instruments.list, deployment) }
         guard FileSystem.isExecutable(program) else {
-            throw .missing(path: program, verb: "build")
+            throw .missing(path: program, command: "make build")
         }
         let journal = LoadJournal(
             deployment: deployment, source: command.source,

@@ -43,7 +43,7 @@ struct ReplayRun {
             return .success
         }
         guard FileSystem.isExecutable(program) else {
-            throw .missing(path: program, verb: "build")
+            throw .missing(path: program, command: "make build")
         }
         if target.isNew { try setUp(target, deployment) }
         let run = GatewayRun(

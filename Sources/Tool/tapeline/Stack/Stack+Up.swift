@@ -255,7 +255,7 @@ extension Stack {
             simulators: SimulatedVenue.allCases.filter { venue in
                 options.simulators.contains(venue)
                     || present.contains { $0.simulators.contains(venue) }
-            })
+            }, authorities: try FileSystem.ownEnvironment()[StackPlan.authoritiesKey])
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
@@ -412,7 +412,8 @@ extension StackPlan {
 
     private var stopCommand: String {
         home.name == StackHome.defaultName
-            ? "make down" : "\(checkout.program("tapeline")) down --name \(home.name)"
+            ? checkout.told("make down", "tapeline down")
+            : "\(checkout.told(checkout.program("tapeline"), "tapeline")) down --name \(home.name)"
     }
 }
 
@@ -422,7 +423,8 @@ extension Checkout {
         let isKnown = path.split(separator: ":").contains {
             FileSystem.isExecutable("\($0)/tapeline")
         }
-        let folder = FileSystem.folder(of: program("tapeline"))
+        // Python's packages put their programs where nats-server is.
+        let folder = FileSystem.folder(of: told(program("tapeline"), natsServer))
         return isKnown ? nil : "tool:  export PATH=\"$PATH:\(folder)\""
     }
 }

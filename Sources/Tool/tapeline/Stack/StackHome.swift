@@ -13,7 +13,7 @@ struct StackHome: Equatable, Sendable {
                     + " at most \(StackHome.nameBytesMax))")
         }
         self.name = name
-        path = "\(checkout.root)/.local/stack/\(name)"
+        path = "\(checkout.stacks)/\(name)"
     }
 
     static func isName(_ text: String) -> Bool {

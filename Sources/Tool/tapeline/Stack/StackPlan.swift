@@ -5,9 +5,7 @@ import TapeProtocol
 /// The processes of a local stack, with their order, arguments and environment. Pure: the same
 /// inputs give the same plan.
 struct StackPlan: Equatable, Sendable {
-    static let databasePrograms = [
-        "initdb", "not-root", "pg_isready", "postgres", "psql", "valkey-cli", "valkey-server",
-    ]
+    static let databasePrograms = ["initdb", "pg_isready", "postgres", "psql"]
     static let gateway = "provider-gateway"
     static let worker = "operator-worker"
     static let cockpit = "cockpit"
@@ -29,6 +27,8 @@ struct StackPlan: Equatable, Sendable {
     /// The environment variable of every process of a stack that names the stack's folder. It
     /// identifies what a killed supervisor left running.
     static let marker = "TAPELINE_STACK"
+    /// OpenSSL's variable of the file of authorities.
+    static let authoritiesKey = "SSL_CERT_FILE"
 
     let checkout: Checkout
     let home: StackHome
@@ -46,6 +46,8 @@ struct StackPlan: Equatable, Sendable {
     var graph: String?
     /// The simulated venues that supply ticks, as processes of the stack.
     var simulators: [SimulatedVenue] = []
+    /// The file of certificate authorities, where it is not the system's own.
+    var authorities: String?
 
     /// The processes in the order of their stages.
     var units: [UnitPlan] {
@@ -53,6 +55,7 @@ struct StackPlan: Equatable, Sendable {
         return all.map { unit in
             var marked = unit
             marked.environment[StackPlan.marker] = home.path
+            marked.environment[StackPlan.authoritiesKey] = authorities
             marked.environment["PATH"] = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
             return marked
         }
@@ -146,15 +149,10 @@ struct StackPlan: Equatable, Sendable {
     private var valkey: UnitPlan {
         UnitPlan(
             name: "valkey", kind: .server, stage: 0,
-            executable: checkout.databaseProgram("valkey-server"),
-            arguments: [home.valkeyConfiguration],
-            environment: ["REDISCLI_AUTH": secrets[.valkeyReader]],
-            check: .command(
-                checkout.databaseProgram("valkey-cli"),
-                [
-                    "-e", "-h", StackPlan.loopback, "-p", "\(ports[.valkey])",
-                    "--user", StackPlan.valkeyReader, "ping",
-                ]),
+            executable: checkout.valkeyServer, arguments: [home.valkeyConfiguration],
+            check: .valkey(
+                port: ports[.valkey], user: StackPlan.valkeyReader,
+                password: secrets[.valkeyReader]),
             logPath: home.log("valkey"), address: address(.valkey))
     }
 
@@ -176,7 +174,7 @@ struct StackPlan: Equatable, Sendable {
             name: "postgres-files", kind: .job, stage: 0,
             executable: checkout.deploy("local/initdb.sh"),
             arguments: [
-                checkout.databaseProgram(""), home.postgresData,
+                checkout.databaseProgram("initdb"), home.postgresData,
                 home.secret(StackSecrets.Name.postgresOwner.rawValue),
             ],
             startLimit: .seconds(120), logPath: home.log("postgres-files"))
@@ -185,7 +183,7 @@ struct StackPlan: Equatable, Sendable {
     private var postgres: UnitPlan {
         UnitPlan(
             name: "postgres", kind: .server, stage: 1,
-            executable: checkout.databaseProgram("not-root"),
+            executable: checkout.notRoot,
             arguments: [
                 "-o", home.postgresData, checkout.databaseProgram("postgres"),
                 "-D", home.postgresData,

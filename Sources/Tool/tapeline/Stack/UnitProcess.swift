@@ -1,5 +1,6 @@
 import Primitives
 import ServiceRuntime
+import ValkeyClient
 
 /// The process of one unit. It answers whether the unit works and how it ended.
 struct UnitProcess {
@@ -55,6 +56,8 @@ extension UnitPlan {
         case .http(let port, let path):
             UnitPlan.problem(at: port, path: path, timeout: UnitProcess.checkTimeout)
         case .line(let port, let question): UnitPlan.problem(at: port, asked: question)
+        case .valkey(let port, let user, let password):
+            UnitPlan.problem(ofValkeyAt: port, user, password)
         case .command(let program, let arguments):
             succeeds(program, arguments) ? nil : Self.noAnswer
         }
@@ -102,6 +105,20 @@ extension UnitPlan {
                 host: StackPlan.loopback, port: port, line: question,
                 timeout: UnitProcess.checkTimeout)
             return answer.hasPrefix("ok") ? nil : "\(notReady): \(answer.prefix(reasonBytesMax))"
+        } catch {
+            return noAnswer
+        }
+    }
+
+    private static func problem(
+        ofValkeyAt port: UInt16, _ user: String, _ password: String
+    ) -> String? {
+        do throws(ValkeyError) {
+            let session = try ValkeyConnection(
+                ValkeyConfiguration(
+                    host: StackPlan.loopback, port: port, user: user, password: password))
+            defer { session.close() }
+            return try session.command(["PING"]).errorMessage.map { "\(notReady): \($0)" }
         } catch {
             return noAnswer
         }

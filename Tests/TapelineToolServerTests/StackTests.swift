@@ -157,6 +157,8 @@ struct StackTests {
         #expect(!last.isSupervised)
         #expect(Leftovers(home: test.home, state: nil).isEmpty)
         #expect(try test.stack.down() == .success)
+        #expect(try test.stack.down(removing: true) == .success)
+        #expect(!FileSystem.exists(test.checkout.stacks))
     }
 
     /// By the program, as a person calls it.

@@ -401,6 +401,21 @@ struct StackFileTests {
             complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"]) }
                 .hasPrefix("\(file) is damaged (it has the line 'natsserver=x')"))
     }
+
+    @Test("without a name, the only stack is meant, or the usual one")
+    func meantStack() throws {
+        let folder = try TemporaryFolder()
+        let checkout = Checkout(root: folder.path, programs: folder.path)
+        func meant(_ name: String) throws -> String? {
+            try testHome(folder.path, name: name).makeFolders()
+            return try Stack.meant(of: Stack.all(in: checkout, Terminal()), "are there")?.home.name
+        }
+        #expect(try meant("demo") == "demo")
+        #expect(
+            complaint { _ = try meant("other") }
+                == "several stacks are there (demo, other): name one with --name")
+        #expect(try meant("default") == "default")
+    }
 }
 
 /// Makes a folder look like this checkout, with its scripts and servers.

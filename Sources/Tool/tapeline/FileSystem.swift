@@ -131,6 +131,14 @@ enum FileSystem {
         guard unsafe rmdir(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
     }
 
+    /// Removes a folder in which nothing is.
+    static func removeEmptyFolder(_ path: String) throws(ToolError) {
+        let isGone = unsafe rmdir(path) == 0
+        guard isGone || [ENOENT, ENOTEMPTY, EEXIST].contains(errno) else {
+            throw failure("remove", path)
+        }
+    }
+
     private static func isLink(_ path: String) -> Bool {
         var target = [CChar](repeating: 0, count: 8)
         return unsafe readlink(path, &target, target.count) >= 0

@@ -2,31 +2,38 @@ internal import Glibc
 import Primitives
 import ServiceRuntime
 
-/// `tapeline down`: ends exactly the processes that `up` started.
+/// `tapeline down`: ends exactly the processes that `up` started, and removes a stack if asked.
 extension Stack {
     /// Longer than all limits of the supervision's stages together.
     static let supervisorGrace: Duration = .seconds(60)
 
-    func down() throws(ToolError) -> ExitCode {
+    func down(removing: Bool = false) throws(ToolError) -> ExitCode {
         guard FileSystem.isFolder(home.path) else {
             terminal.line("the stack \(home.name) is not up")
             return .success
         }
         return try locked { () throws(ToolError) in
-            let state = try StackState.read(home)
-            let isSupervised = state?.isSupervised ?? false
-            if !isSupervised, Leftovers(home: home, state: state).isEmpty {
-                terminal.line("the stack \(home.name) is not up")
-                return .success
-            }
-            let begin = SystemClock().monotonic()
-            terminal.line(
-                isSupervised ? "stopping the stack \(home.name)" : "its supervisor has died")
-            try end(state?.supervisor)
-            let passed = SystemClock().monotonic().duration(since: begin)
-            terminal.line("the stack \(home.name) is stopped (\(passed.shown)); its data stay")
+            try stop(removing ? "" : "; its data stay")
+            guard removing else { return .success }
+            try FileSystem.removeFolder(home.path)
+            try FileSystem.removeFile(home.commandLock)
+            try FileSystem.removeEmptyFolder(checkout.stacks)
+            terminal.line("the stack \(home.name) is removed, with its data")
             return .success
         }
+    }
+
+    private func stop(_ end: String) throws(ToolError) {
+        let state = try StackState.read(home)
+        let isSupervised = state?.isSupervised ?? false
+        if !isSupervised, Leftovers(home: home, state: state).isEmpty {
+            return terminal.line("the stack \(home.name) is not up")
+        }
+        let begin = SystemClock().monotonic()
+        terminal.line(isSupervised ? "stopping the stack \(home.name)" : "its supervisor has died")
+        try self.end(state?.supervisor)
+        let passed = SystemClock().monotonic().duration(since: begin)
+        terminal.line("the stack \(home.name) is stopped (\(passed.shown))\(end)")
     }
 
     /// Has the supervisor end its processes, then ends those that remain.

@@ -20,19 +20,29 @@ struct Stack: Sendable {
     /// Returns the stack that is meant when none is named: `default` if it is up, or the only one
     /// that is. `nil` if none is up.
     static func up(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> Stack? {
-        let folder = FileSystem.folder(
-            of: try StackHome(checkout: checkout, name: StackHome.defaultName).path)
         var found: [Stack] = []
-        for name in FileSystem.names(in: folder).sorted() where StackHome.isName(name) {
-            let stack = try Stack(checkout: checkout, name: name, terminal: terminal)
-            if try stack.isUp() { found.append(stack) }
+        for stack in try all(in: checkout, terminal) where try stack.isUp() { found.append(stack) }
+        return try meant(of: found, "are up")
+    }
+
+    /// Returns all stacks that have a folder.
+    static func all(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> [Stack] {
+        var found: [Stack] = []
+        for name in FileSystem.names(in: checkout.stacks).sorted()
+        where StackHome.isName(name) && FileSystem.isFolder("\(checkout.stacks)/\(name)") {
+            found.append(try Stack(checkout: checkout, name: name, terminal: terminal))
         }
-        if let usual = found.first(where: { $0.home.name == StackHome.defaultName }) {
+        return found
+    }
+
+    /// Returns the one that is meant without a name: `default`, or the only one.
+    static func meant(of stacks: [Stack], _ outcome: String) throws(ToolError) -> Stack? {
+        if let usual = stacks.first(where: { $0.home.name == StackHome.defaultName }) {
             return usual
         }
-        guard found.count > 1 else { return found.first }
-        let names = found.map(\.home.name).joined(separator: ", ")
-        throw .usage("several stacks are up (\(names)): name one with --name")
+        guard stacks.count > 1 else { return stacks.first }
+        let names = stacks.map(\.home.name).joined(separator: ", ")
+        throw .usage("several stacks \(outcome) (\(names)): name one with --name")
     }
 
     /// Returns true if at least one of its processes runs.

@@ -98,20 +98,44 @@ extension StackSettings {
 /// `tapeline down`.
 struct DownCommand: ToolCommand {
     var target = StackTarget()
+    var removes = false
+    var isConsented = false
 
     static let page = CommandPage(
         "down", .stack, "stop what 'up' started; the data stay", on: .stack,
         """
         down
             stop exactly what 'up' started; the data stay
+        --remove
+            and remove the stack with its data and logs. Without --name that is the stack
+            'default', or the only one that there is
+        --yes
+            remove without asking
         $ tapeline down --name tws
+        $ tapeline down --remove
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> DownCommand {
-        DownCommand(target: try StackTarget(given))
+        DownCommand(
+            target: try StackTarget(given), removes: given.has("--remove"),
+            isConsented: given.has("--yes"))
     }
 
-    func run(_ tool: Tool) throws(ToolError) -> ExitCode { try tool.stack(target).down() }
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        var stack = try tool.stack(target)
+        guard removes else { return try stack.down() }
+        if target.name == nil {
+            let all = try Stack.all(in: stack.checkout, tool.terminal)
+            stack = try Stack.meant(of: all, "are there") ?? stack
+        }
+        let question = "remove the stack \(stack.home.name) with all its data?"
+        if FileSystem.isFolder(stack.home.path),
+            try !Confirmation.ask(question, isGiven: isConsented, tool.terminal)
+        {
+            return .success
+        }
+        return try stack.down(removing: true)
+    }
 }
 
 /// `tapeline status`.

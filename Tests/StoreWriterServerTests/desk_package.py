@@ -383,6 +383,21 @@ def with_sessions(trades):
     equal(arrow.live(), 0)
 
 
+def without_libraries(desk, session):
+    """A database has the same frames where the package has no compiled part."""
+    from tapeline import arrow, copies
+
+    kept, arrow.is_there = arrow.is_there, lambda: False
+    copies.is_there = arrow.is_there
+    try:
+        values(desk, session)
+        path = f"{SITE}/bare.parquet"
+        bars = desk.bars("AAPL", "1m", *DAY, missing="mark")
+        check(bars.write_parquet(path) == len(bars.to_polars()) > 0)
+    finally:
+        arrow.is_there = copies.is_there = kept
+
+
 def database(url):
     import psycopg
     import tapeline
@@ -391,6 +406,7 @@ def database(url):
         session.execute("SET TimeZone = 'UTC'")
         desk = tapeline.connect(url)
         values(desk, session)
+        without_libraries(desk, session)
         copies.stored(url)
         holes(desk)
         books(desk)

@@ -4,9 +4,8 @@
 
 TAPELINE_DECODER_LIBRARY names the decoder that goes into it, libtapeline_decoder.so; without it the wheel
 reads databases only. TAPELINE_TRANSPORT_FOLDER names a folder with libtapeline_transport.so, the libraries
-that it brings along, and libtapeline_arrow.so; without it the wheel reads neither the tape nor ticks and bars
-of a database, and hands no frame to polars or pyarrow. TAPELINE_LICENCES names a folder of the licences of what these libraries
-contain."""
+that it brings along, and libtapeline_arrow.so; without it the wheel reads no tape, and databases by pyarrow
+and slower. TAPELINE_LICENCES names a folder of the licences of what these libraries contain."""
 
 from __future__ import annotations
 

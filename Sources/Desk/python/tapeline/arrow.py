@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from . import pure
 from .columns import Batch, Buffer, Column, Field, column
 from .errors import NotReachable
 
@@ -102,11 +103,21 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+def _path() -> str:
+    return os.environ.get("TAPELINE_ARROW") or str(pathlib.Path(__file__).with_name(NAME))
+
+
+@cache
+def is_there() -> bool:
+    """Whether there is a library. Without it `pure` does its work."""
+    return os.path.exists(_path())
+
+
 @cache
 def library() -> ctypes.CDLL:
     """Loads what owns the structures (`tapeline_arrow.h`), because none of its consumers may meet Python
     when it releases one. TAPELINE_ARROW names another file than the one beside this package."""
-    path = os.environ.get("TAPELINE_ARROW") or str(pathlib.Path(__file__).with_name(NAME))
+    path = _path()
     try:
         found = ctypes.CDLL(path)
     except OSError as error:
@@ -252,6 +263,8 @@ class Stream:
 
     def capsule(self) -> object:
         """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
+        if not is_there():
+            return pure.capsule(self)
         collect()
         capsule, place = stream_capsule()
         number = next(_numbers)

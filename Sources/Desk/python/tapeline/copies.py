@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from .arrow import library
+from .arrow import is_there, library
 from .columns import Batch, Column, Field
 from .errors import TapelineError
+from .pure import BYTE, FIXED, FLAG, ID, INTEGER, NANOSECONDS, SHORT, TEXT, TIME, TIME_REST, WIDE, Rows
 
 if TYPE_CHECKING:
     import psycopg
 
-NANOSECONDS, TIME, TIME_REST, INTEGER, SHORT, BYTE, ID, FIXED, WIDE, TEXT, FLAG = range(1, 12)
-"""How the server sends a column. `TIME_REST` is two columns of the query."""
+__all__ = [
+    "BYTE", "FIXED", "FLAG", "ID", "INTEGER", "KINDS", "NANOSECONDS", "SHORT", "TEXT", "TIME", "TIME_REST", "WIDE",
+    "Reader", "batches",
+]
 
 KINDS = {"l": INTEGER, "S": SHORT, "C": BYTE, "L": ID, "fixed": FIXED, "wide": WIDE, "dict": TEXT, "b": FLAG}
 """By the kind of a field, which is not a time."""
@@ -135,7 +138,7 @@ def batches(
     session: psycopg.Connection[Any], sql: str, fields: Sequence[Field], kinds: Sequence[int], rows: int
 ) -> Iterator[Batch]:
     """Yields the rows of a query, so many in a batch."""
-    reader = Reader(fields, kinds, rows)
+    reader: Reader | Rows = Reader(fields, kinds, rows) if is_there() else Rows(fields, kinds, rows)
     try:
         for piece in _pieces(session, sql, lambda: min(_PIECE_ROWS, rows - reader.count)):
             reader.read(piece)

@@ -1,7 +1,7 @@
 # The commands of this checkout. They fetch what the machine lacks, and write only under .build/ and
 # .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers build programs wheel demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
+.PHONY: help setup servers build programs wheel wheels demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
 .PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
 SHELL := /bin/bash
 
@@ -42,6 +42,10 @@ build: setup ## Build everything: services, tool, benchmarks (release)
 
 wheel: setup ## Make the wheel of the Python package (docs/python.md) in .build/wheel
 	@deploy/local/wheel.sh
+
+wheels: programs ## Make the packages of Python that a stack consists of, with its servers, in .build/wheel
+	@deploy/local/wheel.sh
+	@deploy/local/programs-wheel.py --servers
 
 demo: servers-meanwhile stack-programs servers ## Ticks of a made-up broker become bars, 30 s, then an audit of every row (KEEP=1: leave it)
 	@$(TOOL) demo $(if $(KEEP),--keep)

@@ -97,6 +97,8 @@ PARTS = [
     Part("upgrade", "an upgrade and the way back, and all mixes of two releases", "make upgrade-test", 60),
     Part("packages", "Debian packages in a bare Debian",
          "make packages && deploy/debian/install-test.py", 60, needs="docker"),
+    Part("wheels", "the packages of Python in bare Debians, as a person and as root",
+         "make wheels && deploy/local/wheels-test.py", 45, needs="debootstrap"),
     Part("cluster", "the compose cluster scales, is killed and audited",
          "make cluster-test && make autoscale-test", 60, needs="docker"),
     Part("bench", "the record of what all of it does on this machine", "make bench QUICK=1", 30),

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sys
 import threading
 
@@ -338,6 +339,12 @@ def stacks(url, folder):
     os.chdir("/")
     with raises(tapeline.NotReachable, "no stack 'default' in / or .*: give home=.*TAPELINE_HOME"):
         tapeline.connect(stack="default")
+    # Those of the packages of Python are the person's.
+    os.environ["HOME"] = str(pathlib.Path(folder) / "person")
+    shutil.copytree(pathlib.Path(folder) / ".local" / "stack", pathlib.Path(os.environ["HOME"]) / ".tapeline")
+    check(len(tapeline.connect().trades("AAPL", *DAY).to_polars()) > 3_000)
+    equal(tapeline.stack.find(None, None, None, None, {}).stack.home, None)
+    equal(tapeline.stack.find(None, None, folder, None, {}).stack.home, str(folder))
     os.chdir(here)
     database = tapeline.database.Database
     place = f"{given['dbname']} at {given['host']}:{given['port']}>"

@@ -257,6 +257,7 @@ class Release:
 
     def programs(self):
         run("make", "build", "wheel")
+        run(ROOT / "deploy/local/programs-wheel.py")
         shutil.copytree(ROOT / ".build/wheel", self.folder / "wheel", dirs_exist_ok=True)
 
     def packages(self):

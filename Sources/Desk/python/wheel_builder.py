@@ -47,9 +47,14 @@ def _metadata(licences: list[str]) -> str:
     ]
     for extra, packages in project["optional-dependencies"].items():
         lines.append(f"Provides-Extra: {extra}")
-        lines += [f"Requires-Dist: {package}; extra == '{extra}'" for package in packages]
+        lines += [f"Requires-Dist: {_pinned(package)}; extra == '{extra}'" for package in packages]
     lines.append("Description-Content-Type: text/markdown")
     return "\n".join(lines) + "\n\n" + (HERE / "README.md").read_text()
+
+
+def _pinned(package: str) -> str:
+    """Returns a package as a requirement: our own one of the same version."""
+    return f"{package}=={_version()}" if package.startswith("tapeline-") else package
 
 
 def _tag(is_compiled: bool) -> str:
@@ -71,6 +76,7 @@ def _files(
         for path in sorted((HERE / "tapeline").iterdir())
         if path.suffix == ".py" or path.name in DATA
     }
+    files["tapeline_launcher.py"] = (HERE / "tapeline_launcher.py").read_bytes()
     if library:
         files[f"tapeline/{DECODER}"] = library.read_bytes()
     if transport:
@@ -93,27 +99,39 @@ def build_wheel(wheel_directory: str, config_settings: object = None, metadata_d
     texts = {LICENCE.name: LICENCE.read_bytes()}
     texts |= {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder else {}
     files = _files(library, transport, folder)
-    is_compiled = bool(library or transport)
-    tag = _tag(is_compiled)
-    info = f"tapeline-{_version()}.dist-info"
-    for name, text in texts.items():
-        files[f"{info}/licenses/{name}"] = text
-    files[f"{info}/METADATA"] = _metadata(list(texts)).encode()
+    scripts = "".join(f"{name} = {place}\n" for name, place in _project()["scripts"].items())
+    return write(
+        pathlib.Path(wheel_directory), "tapeline", _version(), _tag(bool(library or transport)),
+        _metadata(list(texts)), files, texts, f"[console_scripts]\n{scripts}")
+
+
+def write(
+    folder: pathlib.Path, name: str, version: str, tag: str, metadata: str, files: dict[str, bytes],
+    texts: dict[str, bytes], entry_points: str = "",
+) -> str:
+    """Writes a wheel of these files and licences into a folder, and returns its name. What begins as programs,
+    libraries and scripts do can be run."""
+    info = f"{name}-{version}.dist-info"
+    files = files | {f"{info}/licenses/{path}": text for path, text in texts.items()}
+    files[f"{info}/METADATA"] = metadata.encode()
+    if entry_points:
+        files[f"{info}/entry_points.txt"] = entry_points.encode()
+    is_pure = str(tag.endswith("-any")).lower()
     files[f"{info}/WHEEL"] = (
-        f"Wheel-Version: 1.0\nGenerator: tapeline\nRoot-Is-Purelib: {str(not is_compiled).lower()}\nTag: {tag}\n"
+        f"Wheel-Version: 1.0\nGenerator: tapeline\nRoot-Is-Purelib: {is_pure}\nTag: {tag}\n"
     ).encode()
-    record = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
+    record = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in files.items()]
     files[f"{info}/RECORD"] = ("\n".join([*record, f"{info}/RECORD,,"]) + "\n").encode()
-    name = f"tapeline-{_version()}-{tag}.whl"
-    target = pathlib.Path(wheel_directory) / name
+    target = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(f"{target}.new", "w", zipfile.ZIP_DEFLATED) as wheel:
         for path, data in files.items():
             entry = zipfile.ZipInfo(path, TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o755 if ".so" in path else 0o644) << 16
-            wheel.writestr(entry, data)
+            # pip makes executable what is a regular file here.
+            entry.external_attr = (0o100755 if data.startswith((b"\x7fELF", b"#!")) else 0o100644) << 16
+            wheel.writestr(entry, data, compresslevel=9)
     os.replace(f"{target}.new", target)
-    return name
+    return target.name
 
 
 def build_sdist(sdist_directory: str, config_settings: object = None) -> str:

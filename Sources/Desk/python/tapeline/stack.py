@@ -21,9 +21,9 @@ _PARTITIONS = 8
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A stack that is up: its checkout, its name, and the program that keeps it up."""
+    """A stack that is up: its checkout, if it is one of a checkout; its name, and the program that keeps it up."""
 
-    home: str
+    home: str | None
     name: str
     program: str | None
 
@@ -211,25 +211,28 @@ def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace:
 
 def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Path:
     """Returns the folder of the local stack that is meant."""
-    folder = _stacks(home)
-    up = sorted(path.name for path in folder.iterdir() if _is_up(path)) if folder else []
-    names = [stack] if stack else up
-    if stack and not (folder and (folder / stack).is_dir()):
-        where = str(folder) if folder else f"{pathlib.Path.cwd()} or a folder around it"
+    folders = _stacks(home)
+    found = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_dir()]
+    if stack:
+        found = [path for path in found if path.name == stack]
+    if stack and not found:
+        where = " and ".join(map(str, folders)) or f"{pathlib.Path.cwd()} or a folder around it"
         raise NotReachable(
             f"there is no stack {stack!r} in {where}: give home=, the checkout in which it was started, or set"
             " TAPELINE_HOME"
         )
-    if stack and stack not in up:
+    up = [path for path in found if _is_up(path)]
+    if stack and not up:
         raise NotReachable(f"the stack {stack!r} is not up: start it with 'tapeline up --name {stack}'")
-    if not folder or not names:
+    if not up:
         raise NotReachable(
-            "no local stack is up, and no setting names a database or a tape: run 'make up', or give a URL"
-            " (tapeline.connect('postgresql://...') or TAPELINE_URL)"
+            "no local stack is up, and no setting names a database or a tape: run 'tapeline up' ('make up' in a"
+            " checkout), or give a URL (tapeline.connect('postgresql://...') or TAPELINE_URL)"
         )
-    if len(names) > 1:
+    if len(up) > 1:
+        names = [path.name for path in up]
         raise TapelineError(f"the stacks {' and '.join(names)} are up: name one, as in connect(stack={names[0]!r})")
-    return folder / names[0]
+    return up[0]
 
 
 def _of_service_file(folder: pathlib.Path, namespace: str | None) -> Address:
@@ -245,7 +248,8 @@ def _of_service_file(folder: pathlib.Path, namespace: str | None) -> Address:
     if len(service.sections()) != 1:
         raise NotReachable(f"{path} has {len(service.sections())} services, not one")
     parameters = dict(service.items(service.sections()[0]))
-    local = LocalStack(str(folder.parents[2]), folder.name, _supervisor(folder))
+    checkout = None if folder.parent == _own_stacks() else str(folder.parents[2])
+    local = LocalStack(checkout, folder.name, _supervisor(folder))
     return Address(parameters, namespace or _namespace(parameters.get("options", "")) or "md", local)
 
 
@@ -255,17 +259,19 @@ def _namespace(options: str) -> str | None:
     return found.group(1) if found else None
 
 
-def _stacks(home: str | os.PathLike[str] | None) -> pathlib.Path | None:
-    """The folder of the stacks: of this checkout, or of the one around the working folder."""
+def _own_stacks() -> pathlib.Path:
+    """The folder of the stacks that the person's `tapeline up` of tapeline-programs has started."""
+    return pathlib.Path("~/.tapeline").expanduser()
+
+
+def _stacks(home: str | os.PathLike[str] | None) -> list[pathlib.Path]:
+    """The folders of stacks: of this checkout alone, or of the one around the working folder and the person's."""
     folder = pathlib.Path(home).resolve() if home else pathlib.Path.cwd()
-    for _ in range(1 if home else _STEPS_MAX):
-        stacks = folder / ".local" / "stack"
-        if stacks.is_dir():
-            return stacks
-        folder = folder.parent
-    if home:
+    around = [folder, *([] if home else list(folder.parents)[:_STEPS_MAX])]
+    found = [place / ".local" / "stack" for place in around if (place / ".local" / "stack").is_dir()][:1]
+    if home and not found:
         raise NotReachable(f"{home} has no local stack: name the folder in which 'make up' ran")
-    return None
+    return found + [place for place in [_own_stacks()] if not home and place.is_dir()]
 
 
 def _supervisor(path: pathlib.Path) -> str | None:

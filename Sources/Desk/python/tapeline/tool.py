@@ -149,14 +149,16 @@ def _without(text: str, environment: Mapping[str, str]) -> str:
 def _program(origin: Database) -> str:
     """Returns the tool of the stack, or the one on the PATH."""
     place = origin.stack
-    own = [] if place is None else [place.program, os.path.join(place.home, ".build", "release", "tapeline")]
+    own = [] if place is None else [place.program]
+    if place is not None and place.home:
+        own.append(os.path.join(place.home, ".build", "release", "tapeline"))
     for path in [*own, shutil.which("tapeline")]:
         if path and os.access(path, os.X_OK) and os.path.isfile(path):
             return path
-    where = "the PATH" if place is None else f"{place.home}/.build/release or the PATH"
+    where = "the PATH" if place is None or not place.home else f"{place.home}/.build/release or the PATH"
     raise NotReachable(
         f"the program tapeline, which explains and proves bars, is not in {where}: run 'make build' in the"
-        " checkout, and put its .build/release on the PATH"
+        " checkout, and put its .build/release on the PATH, or install tapeline[stack]"
     )
 
 
@@ -165,7 +167,8 @@ def _target(origin: Database) -> tuple[list[str], dict[str, str]]:
     environment of the tool."""
     environment = {**os.environ, "MDS_NAMESPACE": origin.namespace}
     if origin.stack is not None:
-        return ["--home", origin.stack.home, "--name", origin.stack.name], environment
+        home = ["--home", origin.stack.home] if origin.stack.home else []
+        return [*home, "--name", origin.stack.name], environment
     if not environment.get("NATS_URL"):
         raise TapelineError(
             "explaining and proving bars needs the tape, too, and nothing names it: set NATS_URL (with"

@@ -396,10 +396,10 @@ struct StackFileTests {
         #expect(
             complaint { _ = try ServerPlaces.read(folder.path, environment: [:]) }
                 == "HOME is not set: stacks are kept in its folder .tapeline")
-        _ = try folder.write("natsserver=x\n", to: ServerPlaces.file)
+        _ = try folder.write("nats-server=x\n", to: ServerPlaces.file)
         #expect(
             complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"]) }
-                .hasPrefix("\(file) is damaged (it has the line 'natsserver=x')"))
+                .hasPrefix("\(file) is damaged (it does not name nats-server, "))
     }
 
     @Test("without a name, the only stack is meant, or the usual one")

@@ -22,19 +22,21 @@ struct ServerPlaces: Equatable, Sendable {
         guard let home = environment["HOME"], home.hasPrefix("/") else {
             throw .usage("HOME is not set: stacks are kept in its folder \(folder)")
         }
-        var places = ServerPlaces(stacks: "\(home)/\(folder)", isPackage: true)
-        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-        for line in lines {
+        var named: [Substring: String] = [:]
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
             let words = line.split(separator: "=", maxSplits: 1)
-            let place = words.count == 2 ? "\(root)/\(words[1])" : ""
-            let real = FileSystem.resolved(place) ?? place
-            switch words.first {
-            case "nats-server": places.natsServer = real
-            case "database": places.database = real
-            case "valkey-server": places.valkeyServer = real
-            default: throw .damaged(path: path, problem: "it has the line '\(line.prefix(80))'")
-            }
+            guard words.count == 2 else { continue }
+            let place = "\(root)/\(words[1])"
+            named[words[0]] = FileSystem.resolved(place) ?? place
         }
-        return places
+        guard let nats = named["nats-server"], let database = named["database"],
+            let valkey = named["valkey-server"]
+        else {
+            let problem = "it does not name nats-server, database and valkey-server"
+            throw .damaged(path: path, problem: problem)
+        }
+        return ServerPlaces(
+            natsServer: nats, database: database, valkeyServer: valkey,
+            stacks: "\(home)/\(folder)", isPackage: true)
     }
 }

@@ -51,7 +51,7 @@ def _address(url):
 
 def answers():
     """Answers are read exactly, whatever is in them."""
-    from tapeline.valkey import ValkeyError, parsed
+    from tapeline.valkey import Fields, ValkeyError, columns, parsed
 
     def written(value):
         if value is None:
@@ -68,6 +68,21 @@ def answers():
     found = parsed(b"*1\r\n$1\r\na\r\n-WRONGTYPE it\r\n:7\r\n+OK\r\n*-1\r\n")
     check(isinstance(found[1], ValkeyError) and str(found[1]) == "WRONGTYPE it", found)
     equal([found[0], *found[2:]], [[b"a"], b"7", b"OK", []])
+    # The same of keys with two fields, column by column.
+    none = "Valkey has none"
+    for values, expected in (
+        ([[b"1", b"a"], [b"2", b""]], Fields([[b"1", b"2"], [b"a", b""]], {})),
+        ([[None, None], [b"2", b"*"]], Fields([[b"", b"2"], [b"", b"*"]], {0: none})),
+        ([[b"1", None], [b"-2", b"b"]], Fields([[b"", b"-2"], [b"", b"b"]], {0: none})),
+        # A text that looks like the missing fields of the next key.
+        ([[b"1", b"*2\r\n$-1\r\n$-1\r\n"], [None, b"2"]],
+         Fields([[b"1", b""], [b"*2\r\n$-1\r\n$-1\r\n", b""]], {1: none})),
+    ):
+        equal(columns(b"".join(map(written, values)), len(values), 2), expected)
+    found = columns(b"-NOPERM it\r\n" + written([b"1\r\n2\r\n3", b"b\r\n*2"]), 2, 2)
+    equal(found, Fields([[b"", b"1\r\n2\r\n3"], [b"", b"b\r\n*2"]], {0: "NOPERM it"}))
+    with raises(OSError, "no answers"):
+        columns(written([b"1", b"2"]), 2, 2)
 
 
 def memory():
@@ -76,10 +91,12 @@ def memory():
 
     known = Memory(most=2)
     a, b, c = ("a",), ("b",), ("c",)
-    equal(known.admit([(a, 5), (b, 7)]), [None, None])
-    equal(known.admit([(a, 5), (a, 4), (a, 6), (b, 6)]), [None, 5, None, 7])
+    equal(known.admit([a, b], [5, 7]), {})
+    equal(known.admit([a, b], [4, 8]), {0: 5})
+    equal(known.admit([a, b], [5, 6]), {1: 8})
     # b was asked for last, so a goes.
-    equal(known.admit([(c, 1), (b, 1), (a, 1)]), [None, 7, None])
+    equal(known.admit([c, b], [1, 1]), {1: 8})
+    equal(known.admit([a], [1]), {})
     equal(len(known), 2)
 
 
@@ -115,17 +132,27 @@ class _Scripted:
     def __init__(self):
         from tapeline.valkey import ValkeyAddress
 
-        self.address, self.keys = ValkeyAddress("scripted", 1), {}
+        self.address, self.keys, self.after = ValkeyAddress("scripted", 1), {}, []
 
-    def ask(self, commands):
-        return list(map(self._answer, commands))
+    def ask(self, group):
+        return [[one.encode() for one in self.keys.get(key, [])] for key in group.keys]
+
+    def tables(self, groups):
+        from tapeline.valkey import Fields, columns
+
+        found = [
+            columns(b"".join(map(self._answer, map(one.write, one.keys))), len(one.keys), one.width)
+            if one.keys else Fields([[] for _ in range(one.width)], {}) for one in groups
+        ]
+        if self.after:
+            self.keys.update(self.after.pop(0))
+        return found
 
     def _answer(self, command):
-        name, key, *names = [word.decode() for word in command.split(b"\r\n")[2::2]]
-        if name == "ZRANGE":
-            return [one.encode() for one in self.keys.get(key, [])]
-        told = self.keys.get(key, {})
-        return [str(told[one]).encode() if one in told else None for one in names]
+        _, key, *names = command.split("\r\n")[2::2]
+        texts = [self.keys.get(key, {}).get(one) for one in names]
+        return b"*%d\r\n" % len(names) + b"".join(
+            b"$-1\r\n" if text is None else b"$%d\r\n%b\r\n" % (len(str(text)), str(text).encode()) for text in texts)
 
 
 def answer():
@@ -190,6 +217,7 @@ class _Known:
 
 def proofs(valkey, trade, now):
     """How far Valkey is behind is known of a value in the unbroken run of its lane alone."""
+    from tapeline import latest
     from tapeline.latest import HotState, Memory
 
     for ordinal, run, behind in [
@@ -200,6 +228,22 @@ def proofs(valkey, trade, now):
         valkey.keys = {"md:trade:A:ib": {**trade, "ordinal": ordinal}, "md:lane:3:ib": run}
         found = HotState(valkey, "md", _Known(), Memory()).latest(("A",), ("trade",), ("ib",), None, lambda: now)[0]
         equal((found.unknown, found.behind), (None, behind))
+    # The value is replaced after it was read: an answer of which nothing is behind has the newer one.
+    for many, asked in ((latest._MANY, 1), (0, 1), (0, 2)):
+        valkey.keys = {"md:trade:A:ib": {**trade, "ordinal": 70}, "md:lane:3:ib": {"from": 60, "ordinal": 70}}
+        newer = {"md:trade:A:ib": {**trade, "ordinal": 75}, "md:lane:3:ib": {"from": 60, "ordinal": 75}}
+        hot, latest._MANY = HotState(valkey, "md", _Known(), Memory()), many
+        try:
+            for left in range(asked, 0, -1):
+                valkey.after = [newer] if left == 1 else []
+                found = hot.latest(("A",), ("trade",), ("ib",), None, lambda: now)[0]
+        finally:
+            latest._MANY = 1_000
+        equal((found.ordinal, found.behind), (75, 0) if asked == 1 else (70, 5))
+    # What is missing of a symbol: of its own, and of all of its source.
+    gaps = {("A", "ib", "trade"): 2, (None, "ib", "trade"): 1, ("A", "ib", "quote"): 4, ("B", "ib", "trade"): 8}
+    equal([HotState(valkey, "md", _Known(), Memory()).latest(
+        ("A",), ("trade",), ("ib",), None, lambda: now, told)[0].gaps for told in (gaps, {}, None)], [3, 0, None])
 
 
 def _soon(desk, symbol, wanted):
@@ -215,7 +259,7 @@ def _soon(desk, symbol, wanted):
 def server(symbol):
     import tapeline
     from tapeline import latest
-    from tapeline.valkey import Valkey, encoded
+    from tapeline.valkey import Group, Valkey, command
 
     desk = tapeline.connect(tape=True, valkey=os.environ["TAPELINE_VALKEY"])
     valkey = Valkey(_address(os.environ["TAPELINE_VALKEY"]))
@@ -225,12 +269,11 @@ def server(symbol):
     check(one.feed.state in ("live", "silent") and one.age > 0, one)
     equal([found.unknown is None for found in desk.latest([symbol, "NOTHING"])], [True, False, False, False])
     # A writer keeps what it knows, also after a flush: never a lower ordinal, and soon the same one.
-    equal(valkey.ask([encoded([b"FLUSHALL"])]), [b"OK"])
+    equal(valkey.ask(Group([command("FLUSHALL")], str)), [b"OK"])
     for found in desk.latest(symbol, kinds="trade"):
         check(found.unknown is not None or found.ordinal == 2, found)
     equal(_soon(desk, symbol, lambda found: found.unknown is None).ordinal, 2)
-    key = f"{namespace}:trade:{symbol}:test".encode()
-    valkey.ask([encoded([b"HSET", key, b"ordinal", b"1"])])
+    valkey.ask(Group([command("HSET", f"{namespace}:trade:{symbol}:test", "ordinal", "1")], str))
     check("older one" in desk.latest(symbol, kinds="trade")[0].unknown)
     with raises(tapeline.Stale, "older one"):
         desk.latest(symbol, kinds="trade", fresh="1h")

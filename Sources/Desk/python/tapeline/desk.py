@@ -345,14 +345,15 @@ class Desk:
 
     def latest(
         self, symbols: Names, *, kinds: Names = ("trade", "quote"), source: Names = None,
-        fresh: str | float | datetime.timedelta | None = None,
+        fresh: str | float | datetime.timedelta | None = None, gaps: bool = False,
     ) -> Latest:
         """Returns the latest values of symbols, as the hot state in Valkey has them: of each source its last trade
         and quote. `kinds`: "trade", "quote", or "bar 1m" with the name of a series.
 
         Each `LatestValue` says its ordinal, its age, whether Valkey has it of the tape or of the database, what the
         tape says of its feed, and how many records of its lane are not in Valkey yet. What is not known is None, or
-        "unknown". With `fresh`, such as "5s", it raises Stale if a value is older, or unknown.
+        "unknown". With `fresh`, such as "5s", it raises Stale if a value is older, or unknown. With `gaps`, a desk of
+        a database asks it how many stretches of a symbol's data are missing now.
 
         Of one kind, symbol and source, no answer of a process has a lower ordinal than one before: then the value is
         unknown. `latest.KEYS_MAX` values are remembered; beyond it the one that was asked for the longest ago is
@@ -375,7 +376,8 @@ class Desk:
             if self._hot is None:
                 self._hot = self._find_hot()
         length = None if fresh is None else nanoseconds(fresh)
-        return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length)
+        missing = self.origin.open_gaps(named) if gaps and isinstance(self.origin, Database) else None
+        return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length, gaps=missing)
 
     def values(
         self, names: Names, symbols: Names = None, start: Time | None = None, end: Time | None = None, *,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 import gc
+import itertools
+import operator
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,11 +19,14 @@ from .columns import batch
 from .errors import Stale, TapelineError
 from .frames import Table
 from .heads import Heads, LaneHead
-from .valkey import Answer, Valkey, ValkeyError, encoded
+from .valkey import Answer, Fields, Group, Valkey, keyed
 
 KEYS_MAX = 262_144
 """Of how many values a process remembers the highest ordinal that it has answered. Beyond it, the value
 that was not asked for for the longest time is forgotten: its next answer is taken as the first one."""
+
+LANES_MAX = 4_096
+"""Of how many lanes a process remembers that it has answered values."""
 
 KINDS = ("trade", "quote", "bar")
 _FIELDS = {
@@ -39,25 +44,22 @@ class Memory:
     """The highest place that was answered of each value. A place is an ordinal, or the order of a bar."""
 
     def __init__(self, most: int = KEYS_MAX) -> None:
-        self._most, self._places = most, dict[tuple[str, ...], Any]()
+        self._most, self._places = most, dict[tuple[str | bytes, ...], Any]()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def admit(self, keyed: Iterable[tuple[tuple[str, ...], Any]]) -> list[Any]:
-        """Notes the places of values. Returns for each of them None, or the higher place that was answered
-        before."""
-        places, refused = self._places, list[Any]()
+    def admit(self, keys: Sequence[tuple[str | bytes, ...]], places: Sequence[Any]) -> dict[int, Any]:
+        """Notes the places of values, no two of the same key. Returns the higher places that were answered before, by
+        the values' numbers."""
+        known = self._places
         with self._lock:
-            for key, place in keyed:
-                before = places.pop(key, None)
-                is_lower = before is not None and before > place
-                places[key] = before if is_lower else place
-                refused.append(before if is_lower else None)
-                if len(places) > self._most:
-                    del places[next(iter(places))]
-        return refused
+            before = list(map(known.pop, keys, places))
+            known.update(zip(keys, map(max, before, places)))
+            while len(known) > self._most:
+                del known[next(iter(known))]
+        return {row: before[row] for row, is_lower in enumerate(map(operator.gt, before, places)) if is_lower}
 
 
 MEMORY = Memory()
@@ -85,7 +87,8 @@ class LatestValue:
     `values`: what the kind has (price, bid, close ...). (`lane`, `partition`, `ordinal`) is its place on the tape.
     `age`: seconds since it was received (of a bar: since its end). `is_stale`: older than the services take as
     new. `origin`: "tape", or "database" if Valkey had lost it. `behind`: how many records of its lane the tape has
-    that are not in Valkey; None: not known, also where a newer value may be missing."""
+    that are not in Valkey; None: not known, also where a newer value may be missing. `gaps`: how many stretches of
+    its data are missing and may still come; None: not asked, not known of bars, or the database does not answer."""
 
     symbol: str
     source: str | None
@@ -102,57 +105,62 @@ class LatestValue:
     origin: str | None = None
     feed: Feed = Feed()
     behind: int | None = None
+    gaps: int | None = None
 
 
-class _Found(NamedTuple):
-    """A value as Valkey has it."""
-
-    symbol: str
-    source: str | None
-    kind: str
-    texts: Sequence[bytes] | None
-    unknown: str | None
+_Pair = tuple[str, str | None]
+_Lanes = Mapping[tuple[str, int], tuple[Feed, _Run, int | None]]
+Gaps = Mapping[tuple[str | None, str | None, str], int]
+"""How many stretches are missing of a symbol (None: of all), a source and a kind of data."""
 
 
 class Latest(Sequence[LatestValue]):
     """The latest values of some symbols, in the order in which they were asked for: of each source its kinds."""
 
     def __init__(
-        self, found: Sequence[_Found], now: int, lanes: Mapping[tuple[str, int], tuple[Feed, _Run, int | None]]
+        self, pairs: Sequence[_Pair], kinds: Sequence[str], found: Sequence[Fields], now: int, lanes: _Lanes,
+        gaps: Gaps | None,
     ) -> None:
-        self._found, self._now, self._lanes = found, now, lanes
+        self._pairs, self._kinds, self._found = pairs, kinds, found
+        self._now, self._lanes, self._gaps = now, lanes, gaps
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._pairs) * len(self._kinds)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return [self._value(one) for one in self._found[place]]
-        return self._value(self._found[place])
+            return [self._value(one) for one in range(len(self))[place]]
+        return self._value(range(len(self))[place])
 
     def __iter__(self) -> Iterator[LatestValue]:
-        return map(self._value, self._found)
+        return map(self._value, range(len(self)))
 
     def of(self, symbol: str) -> list[LatestValue]:
         """Returns the values of a symbol."""
-        return [self._value(one) for one in self._found if one.symbol == symbol]
+        rows = [row for row, pair in enumerate(self._pairs) if pair[0] == symbol]
+        count = len(self._kinds)
+        return [self._value(one) for row in rows for one in range(row * count, (row + 1) * count)]
 
-    def _value(self, found: _Found) -> LatestValue:
-        if found.texts is None or found.unknown is not None:
-            return LatestValue(found.symbol, found.source, found.kind, found.unknown)
-        told = _told(found.kind, found.texts)
-        lane, partition = told["lane"].decode() or None, int(told["partition"])
+    def _value(self, place: int) -> LatestValue:
+        row, number = divmod(place, len(self._kinds))
+        (symbol, source), kind, found = self._pairs[row], self._kinds[number], self._found[number]
+        if row in found.without:
+            return LatestValue(symbol, source, kind, found.without[row])
+        name = kind.partition(" ")[0]
+        told = {field: texts[row] for field, texts in zip(_NAMES[name], found.texts)}
+        lane, partition, heard = told["lane"].decode() or None, int(told["partition"]), int(told[_HEARD[name]])
         feed, run, behind = self._lanes.get((lane or "", partition), (Feed(), None, None))
         ordinal = int(told["ordinal"]) if told["ordinal"] else None
         # Of before the run: a newer one may be missing.
         if run is None or ordinal is None or ordinal < run[0]:
             behind = None
+        gaps = None if self._gaps is None or name == "bar" else sum(
+            self._gaps.get((one, who, name), 0) for one in (symbol, None) for who in {source, lane})
         return LatestValue(
-            found.symbol, found.source, found.kind, None,
-            {name: _number(name, told[name]) for name in _FIELDS[found.kind.partition(" ")[0]]},
+            symbol, source, kind, None, {field: _number(field, told[field]) for field in _FIELDS[name]},
             lane, partition, ordinal, int(told["ts"]),
-            (self._now - int(told["heard"])) / 1e9, self._now - int(told["heard"]) > int(told["stale_after"]) * 10**6,
-            told["delayed"] == b"1", "database" if told["filled"] else "tape", feed, behind,
+            (self._now - heard) / 1e9, self._now - heard > int(told["stale_after"]) * 10**6,
+            told["delayed"] == b"1", "database" if told["filled"] else "tape", feed, behind, gaps,
         )
 
     def __repr__(self) -> str:
@@ -167,7 +175,7 @@ class Latest(Sequence[LatestValue]):
                 **(one.values or {}), "symbol": one.symbol, "source": one.source, "kind": one.kind,
                 "unknown": one.unknown, "event_time": one.event_time, "age": one.age, "lane": one.lane,
                 "partition": one.partition, "ordinal": one.ordinal, "origin": one.origin, "behind": one.behind,
-                "is_stale": one.is_stale, "feed": one.feed.state, "watermark": one.feed.watermark,
+                "gaps": one.gaps, "is_stale": one.is_stale, "feed": one.feed.state, "watermark": one.feed.watermark,
             }
             rows.append(tuple(told.get(name) for name in names))
         return Table(batch(schema.LATEST, rows, {}), tz)
@@ -178,9 +186,9 @@ def _line(one: LatestValue) -> str:
     if one.unknown is not None:
         return f"{who}: unknown ({one.unknown})"
     told = " ".join(f"{name} {value}" for name, value in (one.values or {}).items() if value not in (None, ""))
-    behind = "unknown" if one.behind is None else str(one.behind)
+    behind, gaps = ("unknown" if count is None else str(count) for count in (one.behind, one.gaps))
     return (f"{who}: {told}, ordinal {one.ordinal}, {one.age:.3f} s old, from Valkey ({one.origin}), feed"
-            f" {one.feed.state}, behind {behind}")
+            f" {one.feed.state}, behind {behind}, gaps {gaps}")
 
 
 def _number(name: str, text: bytes) -> float | str | None:
@@ -189,20 +197,13 @@ def _number(name: str, text: bytes) -> float | str | None:
     return float(text) if text else None
 
 
-def _names(kind: str) -> tuple[str, ...]:
-    """The fields of a key. What makes its age is the third one from the end."""
-    heard = "close_ts" if kind == "bar" else "receive_ts"
-    return (*_FIELDS[kind], "ts", "partition", "ordinal", "lane", "order", "delayed", heard, "stale_after", "filled")
-
-
-_NAMES = {kind: _names(kind) for kind in KINDS}
-_HEARD, _LANE, _ORDER, _ORDINAL, _PARTITION = -3, -6, -5, -7, -8
-
-
-def _told(kind: str, texts: Sequence[bytes]) -> dict[str, bytes]:
-    told = dict(zip(_NAMES[kind.partition(" ")[0]], texts))
-    told["heard"] = texts[_HEARD]
-    return told
+_SHARED = ("ts", "partition", "ordinal", "lane", "delayed", "stale_after", "filled")
+_HEARD = {"trade": "receive_ts", "quote": "receive_ts", "bar": "close_ts"}
+"""What makes the age of a kind."""
+_NAMES = {
+    kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], *(("order",) if kind == "bar" else ())) for kind in KINDS
+}
+"""The fields of a key."""
 
 
 def nanoseconds(fresh: str | float | datetime.timedelta) -> int:
@@ -224,70 +225,84 @@ class HotState:
 
     def __init__(self, valkey: Valkey, namespace: str, heads: Heads, memory: Memory = MEMORY) -> None:
         self._valkey, self._namespace, self._heads, self._memory = valkey, namespace, heads, memory
+        self._known = dict[tuple[str, int], None]()
 
     def latest(
         self, symbols: Sequence[str], kinds: Sequence[str], sources: Sequence[str], fresh: int | None,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] = time.time_ns, gaps: Gaps | None = None,
     ) -> Latest:
-        """Returns the latest values. With `fresh`, in nanoseconds, it raises Stale."""
+        """Returns the latest values. With `fresh`, in nanoseconds, it raises Stale. What is named twice is answered
+        once."""
+        symbols, kinds, sources = (list(dict.fromkeys(names)) for names in (symbols, kinds, sources))
         with _collected_later() if len(symbols) > _MANY else contextlib.nullcontext():
             pairs = self._pairs(symbols, sources, clock())
-            found = self._read(pairs, kinds)
+            found, runs = self._read(pairs, kinds)
+            self._admit(pairs, kinds, found)
             now = clock()
-            answer = Latest(found, now, self._lanes(found, now))
+            heads = self._heads.of(sorted(runs))
+            lanes = {lane: judged(run, heads.get(lane), now) for lane, run in runs.items()}
+            answer = Latest(pairs, kinds, found, now, lanes, gaps)
         if fresh is not None:
-            _require(found, now, fresh)
+            _require(answer, found, kinds, now, fresh)
         return answer
 
-    def _pairs(self, symbols: Sequence[str], sources: Sequence[str], now: int) -> list[tuple[str, str | None]]:
+    def _pairs(self, symbols: Sequence[str], sources: Sequence[str], now: int) -> list[_Pair]:
         """Each symbol with each of its sources; None: none is known."""
         if sources:
             return [(symbol, source) for symbol in symbols for source in sources]
-        tail = [b"%d" % (now // 1_000_000), b"+inf", b"BYSCORE"]
-        answers = self._valkey.ask([
-            encoded([b"ZRANGE", f"{self._namespace}:sources:{symbol}".encode(), *tail]) for symbol in symbols
-        ])
+        asking = keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE")
+        answers = self._valkey.ask(Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols], asking))
         return [
             (symbol, source)
             for symbol, answer in zip(symbols, answers)
             for source in ([one.decode() for one in sorted(_texts(answer))] or [None])
         ]
 
-    def _read(self, pairs: Sequence[tuple[str, str | None]], kinds: Sequence[str]) -> list[_Found]:
-        wanted = [(symbol, source, kind) for symbol, source in pairs for kind in kinds]
-        heads = {kind: _Command(self._namespace, kind) for kind in kinds}
-        answers = iter(self._valkey.ask([
-            heads[kind].of(symbol, source) for symbol, source, kind in wanted if source is not None
-        ]))
-        found = [
-            _Found(symbol, source, kind, *_whole(next(answers)))
-            if source is not None else _Found(symbol, None, kind, None, "Valkey has no source of it")
-            for symbol, source, kind in wanted
-        ]
-        # One that is older than what this process has answered is not answered.
-        peer = f"{self._valkey.address.host}:{self._valkey.address.port}/{self._namespace}"
-        known = [place for place, one in enumerate(found) if one.texts is not None]
-        refused = self._memory.admit(_keyed(peer, found[place]) for place in known)
-        for place, before in zip(known, refused):
-            if before is not None:
-                told = f" (ordinal {before})" if isinstance(before, int) else ""
-                found[place] = found[place]._replace(
-                    texts=None, unknown=f"Valkey has an older one than this process has answered{told}")
-        return found
+    def _read(
+        self, pairs: Sequence[_Pair], kinds: Sequence[str]
+    ) -> tuple[list[Fields], dict[tuple[str, int], _Run]]:
+        """Returns the values of each kind, and the runs of their lanes. A run is older than the values, or one of
+        them may have been replaced by a newer one of the run."""
+        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
+        asked = list(self._known) if len(pairs) * len(kinds) > _MANY else []
+        # A second answer may have a lane of which nothing is known.
+        for _ in range(2):
+            keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in asked]
+            runs, *found = self._valkey.tables([Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values])
+            told = {lane: _run(row, runs) for row, lane in enumerate(asked)}
+            lanes = _lanes(kinds, found)
+            if lanes <= told.keys():
+                break
+            asked = list(lanes)
+        known = dict.fromkeys([*self._known, *lanes])
+        self._known = known if len(known) <= LANES_MAX else dict.fromkeys(list(lanes)[:LANES_MAX])
+        for row, (_, source) in enumerate(pairs):
+            if source is None:
+                for one in found:
+                    one.without[row] = "Valkey has no source of it"
+        return found, {lane: told.get(lane) for lane in lanes}
 
-    def _lanes(self, found: Sequence[_Found], now: int) -> dict[tuple[str, int], tuple[Feed, _Run, int | None]]:
-        lanes = {(one.texts[_LANE], one.texts[_PARTITION]) for one in found if one.texts is not None}
-        ordered = sorted((lane.decode(), int(partition)) for lane, partition in lanes if lane)
-        answers = self._valkey.ask([
-            encoded([b"HMGET", f"{self._namespace}:lane:{partition}:{lane}".encode(), b"from", b"ordinal"])
-            for lane, partition in ordered
-        ])
-        runs = {lane: _run(answer) for lane, answer in zip(ordered, answers)}
-        heads = self._heads.of(ordered)
-        return {lane: judged(runs[lane], heads.get(lane), now) for lane in ordered}
+    def _admit(self, pairs: Sequence[_Pair], kinds: Sequence[str], found: Sequence[Fields]) -> None:
+        """One that is older than what this process has answered is not answered."""
+        peer = f"{self._valkey.address.host}:{self._valkey.address.port}/{self._namespace}"
+        symbols, sources = [symbol for symbol, _ in pairs], [source or "" for _, source in pairs]
+        for kind, one in zip(kinds, found):
+            told = dict(zip(_NAMES[_name(kind)], one.texts))
+            is_bar = "order" in told
+            lanes: Any = itertools.repeat("") if is_bar else told["lane"]
+            places: list[Any] = told["order"] if is_bar else [int(text or 0) for text in told["ordinal"]]
+            keys = list(zip(itertools.repeat(peer), itertools.repeat(kind), symbols, sources, lanes))
+            rows: Sequence[int] = range(len(keys))
+            if one.without:
+                rows = [row for row in rows if row not in one.without]
+                keys, places = [keys[row] for row in rows], [places[row] for row in rows]
+            for number, before in self._memory.admit(keys, places).items():
+                ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
+                one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
 
 
 _MANY = 1_000
+"""Values: of more of them the lanes that are known are asked for with them, of fewer the values twice."""
 
 
 @contextlib.contextmanager
@@ -317,54 +332,49 @@ def judged(run: _Run, head: LaneHead | None, now: int) -> tuple[Feed, _Run, int 
     return Feed(state, head.watermark, age), run, behind
 
 
-class _Command:
-    """The commands that read keys of one kind."""
+def _asking(namespace: str, kind: str, pairs: Sequence[_Pair]) -> Group:
+    """Returns the commands that read keys of a kind. No key ends without a source."""
+    name, _, series = kind.partition(" ")
+    before, middle = f"{namespace}:{name}:", f":{series}:" if series else ":"
+    keys = [f"{before}{symbol}{middle}{source or ''}" for symbol, source in pairs]
+    return Group(keys, keyed("HMGET", *_NAMES[name]), len(_NAMES[name]))
 
-    def __init__(self, namespace: str, kind: str) -> None:
-        name, _, series = kind.partition(" ")
-        names = _NAMES[name]
-        self._head = b"*%d\r\n$5\r\nHMGET\r\n" % (2 + len(names))
-        self._tail = b"".join(b"$%d\r\n%b\r\n" % (len(one), one.encode()) for one in names)
-        self._before, self._middle = f"{namespace}:{name}:", f":{series}:" if series else ":"
 
-    def of(self, symbol: str, source: str) -> bytes:
-        key = f"{self._before}{symbol}{self._middle}{source}".encode()
-        return b"%b$%d\r\n%b\r\n%b" % (self._head, len(key), key, self._tail)
+def _name(kind: str) -> str:
+    return kind.partition(" ")[0]
+
+
+def _lanes(kinds: Sequence[str], found: Sequence[Fields]) -> set[tuple[str, int]]:
+    texts = set[tuple[bytes, bytes]]()
+    for kind, one in zip(kinds, found):
+        names = _NAMES[_name(kind)]
+        texts.update(zip(one.texts[names.index("lane")], one.texts[names.index("partition")]))
+    return {(lane.decode(), int(partition)) for lane, partition in texts if lane}
 
 
 def _texts(answer: Answer) -> list[bytes]:
     if not isinstance(answer, list):
         raise TapelineError(f"Valkey does not answer as the hot state: {answer!r}")
-    return [one for one in answer if isinstance(one, bytes)]
+    return answer  # type: ignore[return-value]
 
 
-def _whole(answer: Answer) -> tuple[Sequence[bytes] | None, str | None]:
-    """Returns the fields of a key, or why there are none."""
-    if isinstance(answer, ValkeyError):
-        return None, str(answer)
-    texts: Any = answer
-    if not isinstance(texts, list) or None in texts:
-        return None, "Valkey has none"
-    return texts, None
+def _run(row: int, runs: Fields) -> _Run:
+    first, last = (texts[row] for texts in runs.texts)
+    return (int(first), int(last)) if first and last else None
 
 
-def _run(answer: Answer) -> _Run:
-    texts = [one for one in answer if isinstance(one, bytes) and one] if isinstance(answer, list) else []
-    return (int(texts[0]), int(texts[1])) if len(texts) == 2 else None
-
-
-def _keyed(peer: str, one: _Found) -> tuple[tuple[str, ...], Any]:
-    texts = one.texts or ()
-    if one.kind[:3] == "bar":
-        return (peer, one.kind, one.symbol, one.source or "", ""), texts[_ORDER]
-    return (peer, one.kind, one.symbol, one.source or "", texts[_LANE].decode()), int(texts[_ORDINAL] or 0)
-
-
-def _require(found: Sequence[_Found], now: int, fresh: int) -> None:
+def _require(
+    answer: Latest, found: Sequence[Fields], kinds: Sequence[str], now: int, fresh: int
+) -> None:
+    heard = [dict(zip(_NAMES[_name(kind)], one.texts))[_HEARD[_name(kind)]] for kind, one in zip(kinds, found)]
     late = [
-        (one.symbol, one.kind, one.source, one.unknown or f"{(now - int(one.texts[_HEARD])) / 1e9:.3f} s old")
-        for one in found
-        if one.texts is None or now - int(one.texts[_HEARD]) > fresh
+        row * len(kinds) + number
+        for number, (one, times) in enumerate(zip(found, heard))
+        for row, text in enumerate(times)
+        if row in one.without or now - int(text) > fresh
     ]
     if late:
-        raise Stale(fresh / 1e9, late)
+        raise Stale(fresh / 1e9, [
+            (one.symbol, one.kind, one.source, one.unknown or f"{one.age:.3f} s old")
+            for one in (answer[place] for place in sorted(late))
+        ])

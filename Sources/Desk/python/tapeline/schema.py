@@ -47,7 +47,7 @@ LATEST = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"
           *(Field(name, "dict") for name in ("exchange", "bid_exchange", "ask_exchange")),
           Field("event_time", "ts"), Field("age", "g"), Field("is_stale", "b"), Field("origin", "dict"),
           Field("lane", "dict"), Field("partition", "l"), Field("ordinal", "l"), Field("feed", "dict"),
-          Field("watermark", "ts"), Field("behind", "l"))
+          Field("watermark", "ts"), Field("behind", "l"), Field("gaps", "l"))
 
 KNOWN = Field("known_at", "ts")
 """When a tick of a database was known: where it is asked for, the last column."""

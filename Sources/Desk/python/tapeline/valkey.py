@@ -6,8 +6,9 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from .errors import NotReachable, TapelineError
 
@@ -22,6 +23,7 @@ ANSWER_BYTES = 64 * 1024 * 1024
 """The most bytes of the answers to one pipeline."""
 
 Answer = bytes | None | list["Answer"]
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,23 @@ class ValkeyError(Exception):
     """What Valkey answered instead of a value."""
 
 
-def encoded(words: Sequence[bytes]) -> bytes:
-    """Returns a command as the server reads it."""
-    parts = [b"*%d\r\n" % len(words)]
-    parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
-    return b"".join(parts)
+def command(*words: str) -> str:
+    """Returns a command as the server reads it, in UTF-8."""
+    return f"*{len(words)}\r\n" + "".join(map(_word, words))
+
+
+def _word(word: str) -> str:
+    return f"${len(word) if word.isascii() else len(word.encode())}\r\n{word}\r\n"
+
+
+def keyed(name: str, *words: str) -> Callable[[str], str]:
+    """Returns what writes a command of a key: its name, the key, the other words."""
+    head, tail = f"*{2 + len(words)}\r\n{_word(name)}", "".join(map(_word, words))
+
+    def write(key: str) -> str:
+        return f"{head}${len(key) if key.isascii() else len(key.encode())}\r\n{key}\r\n{tail}"
+
+    return write
 
 
 class Valkey:
@@ -53,28 +67,46 @@ class Valkey:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         # A value that no key has, so its answer ends those before it.
-        self._mark = secrets.token_hex(16).encode()
-        self._ping = encoded([b"PING", self._mark])
-        self._end = b"$%d\r\n%b\r\n" % (len(self._mark), self._mark)
+        mark = secrets.token_hex(16)
+        self._ping, self._end = command("PING", mark).encode(), _word(mark).encode()
         self._process = os.getpid()
 
-    def ask(self, commands: Sequence[bytes]) -> list[Answer]:
-        """Returns the answers to encoded commands. Any thread may call. A connection that was lost is made
-        again once."""
+    def ask(self, group: Group) -> list[Answer]:
+        """Returns the answers to commands. Any thread may call. A connection that was lost is made again once."""
+        blocks = self._exchange(list(_pieces(group)), _answers)
+        return [one for block in blocks for one in block]
+
+    def tables(self, groups: Sequence[Group]) -> list[Fields]:
+        """Returns the answers to groups of commands HMGET, in their order. As `ask`."""
+        blocks = iter(self._exchange([piece for group in groups for piece in _pieces(group)], columns))
+        found = []
+        for group in groups:
+            whole = Fields([[] for _ in range(group.width)], {})
+            for at in range(0, len(group.keys), PIPELINE):
+                part = next(blocks)
+                for texts, more in zip(whole.texts, part.texts):
+                    texts += more
+                whole.without.update((at + row, why) for row, why in part.without.items())
+            found.append(whole)
+        return found
+
+    def _exchange(
+        self, pieces: Sequence[Group], read: Callable[[bytes, int, int], _Read]
+    ) -> list[_Read]:
         if os.getpid() != self._process:
             raise TapelineError("this desk is of the process before the fork: make another one in this process")
-        if not commands:
+        if not pieces:
             return []
         with self._lock:
             was_open = self._socket is not None
             try:
-                return self._asked(commands)
+                return self._asked(pieces, read)
             except OSError as error:
                 self._close()
                 if not was_open:
                     raise self._away(error) from None
             try:
-                return self._asked(commands)
+                return self._asked(pieces, read)
             except OSError as error:
                 self._close()
                 raise self._away(error) from None
@@ -91,26 +123,24 @@ class Valkey:
     def _away(self, error: Exception) -> NotReachable:
         return NotReachable(f"Valkey at {self.address.host}:{self.address.port} does not answer: {error}")
 
-    def _asked(self, commands: Sequence[bytes]) -> list[Answer]:
+    def _asked(
+        self, pieces: Sequence[Group], read: Callable[[bytes, int, int], _Read]
+    ) -> list[_Read]:
         link = self._socket or self._connected()
         self._socket = link
-        pieces = [b"".join(commands[at : at + PIPELINE]) + self._ping for at in range(0, len(commands), PIPELINE)]
-        answers: list[Answer] = []
+        answers: list[_Read] = []
         rest = b""
         try:
-            link.sendall(pieces[0])
-            for number in range(len(pieces)):
+            link.sendall(pieces[0].written() + self._ping)
+            for number, piece in enumerate(pieces):
                 if number + 1 < len(pieces):
-                    link.sendall(pieces[number + 1])
+                    link.sendall(pieces[number + 1].written() + self._ping)
                 block, rest = self._block(link, rest)
-                answers += parsed(block)
+                answers.append(read(block, len(piece.keys), piece.width))
         except BaseException:
             # What is still to come would be taken for later answers.
             self._close()
             raise
-        if len(answers) != len(commands):
-            self._close()
-            raise self._away(ValueError("the answers are no answers of Valkey"))
         return answers
 
     def _block(self, link: socket.socket, rest: bytes) -> tuple[bytes, bytes]:
@@ -134,8 +164,8 @@ class Valkey:
         try:
             password = self.address.password
             if password is not None:
-                user = [] if self.address.user is None else [self.address.user.encode()]
-                link.sendall(encoded([b"AUTH", *user, password.encode()]))
+                user = [] if self.address.user is None else [self.address.user]
+                link.sendall(command("AUTH", *user, password).encode())
                 self._greet(link, b"+OK\r\n")
             link.sendall(self._ping)
             self._greet(link, self._end)
@@ -159,7 +189,76 @@ class Valkey:
             data += piece
 
 
+class Group(NamedTuple):
+    """Commands that `write` makes of keys, each of which wants `width` fields."""
+
+    keys: Sequence[str]
+    write: Callable[[str], str]
+    width: int = 0
+
+    def written(self) -> bytes:
+        return "".join(map(self.write, self.keys)).encode()
+
+
+def _pieces(group: Group) -> Iterable[Group]:
+    return (group._replace(keys=group.keys[at : at + PIPELINE])
+            for at in range(0, len(group.keys), PIPELINE))
+
+
+class Fields(NamedTuple):
+    """The fields of keys, a list per field; and why keys have none, by their number."""
+
+    texts: list[list[bytes]]
+    without: dict[int, str]
+
+
+_NONE = "Valkey has none"
+
+
+def columns(block: bytes, count: int, width: int) -> Fields:
+    """Returns `count` answers to HMGET with `width` fields each. The fields of a key that is missing are empty."""
+    nothing = b"*%d" % width + b"\r\n$-1" * width + b"\r\n"
+    lines = _lines(block.replace(nothing, b"*\r\n" + b"\r\n" * (2 * width)), count, width)
+    if lines:
+        heads = lines[:: 1 + 2 * width]
+        without = {row: _NONE for row, one in enumerate(heads) if one == b"*"} if b"*" in heads else {}
+        return Fields([lines[place :: 1 + 2 * width] for place in range(2, 1 + 2 * width, 2)], without)
+    empty, rows, without = [b""] * width, list[list[bytes]](), {}
+    for row, answer in enumerate(parsed(block)):
+        texts = [one for one in answer if isinstance(one, bytes)] if isinstance(answer, list) else []
+        if len(texts) != width:
+            without[row] = str(answer) if isinstance(answer, ValkeyError) else _NONE
+        rows.append(texts if len(texts) == width else empty)
+    if len(rows) != count:
+        raise OSError("the answers are no answers of Valkey")
+    return Fields([list(one) for one in zip(*rows)], without)
+
+
 _LENGTHS = {count: b"$%d" % count for count in range(1_024)}
+
+
+def _lines(block: bytes, count: int, width: int) -> list[bytes] | None:
+    """Returns the lines of `count` arrays, if each has `width` texts, or the head "*" and empty lines.
+
+    With as many lines as there have to be no text has an end of a line in it, if neither an error nor a missing text
+    makes up for its lines. A number below zero may be an error."""
+    lines, stride = block.split(b"\r\n"), 1 + 2 * width
+    heads = lines[:-1:stride]
+    if (
+        len(lines) == count * stride + 1 and heads.count(b"*%d" % width) + heads.count(b"*") == count
+        and b"\r\n-" not in block and b"\r\n$-1\r\n" not in block
+    ):
+        del lines[-1]
+        return lines
+    return None
+
+
+def _answers(block: bytes, count: int, _: int) -> list[Answer]:
+    lines = _lines(block, count, 1)
+    answers: list[Answer] = [[text] for text in lines[2::3]] if lines else parsed(block)
+    if len(answers) != count:
+        raise OSError("the answers are no answers of Valkey")
+    return answers
 
 
 def parsed(block: bytes) -> list[Answer]:

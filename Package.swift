@@ -182,12 +182,14 @@ func benchmark(
 }
 
 /// A benchmark that runs services on real servers.
-func serverBenchmark(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
+func serverBenchmark(
+    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
+) -> Target {
     .executableTarget(
         name: name,
         dependencies: tape + dependencies
             + ["BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport"],
-        path: "Benchmarks/\(name)", swiftSettings: strict)
+        path: "Benchmarks/\(name)", exclude: files, swiftSettings: strict)
 }
 
 /// A program: its target has a name of its own, because `tapeline` is no name for a module.
@@ -671,7 +673,7 @@ let package = Package(
             "HotStateBenchmark",
             uses: [
                 "CAllocationCounter", "CBareHot", "HotState", "ServiceTestSupport", "ValkeyClient",
-            ]),
+            ], beside: ["read_latest.py"]),
         serverBenchmark(
             "WorkersBenchmark", uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         benchmark(

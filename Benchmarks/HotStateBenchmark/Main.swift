@@ -16,7 +16,9 @@ import ValkeyClient
 /// it back after the server notified it of the change (client tracking), so nothing is polled. The
 /// time runs from the tape's acknowledgement.
 ///
-///     HotStateBenchmark [SECONDS [TURNS [RATE]]] | parts
+///     HotStateBenchmark [SECONDS [TURNS [RATE]]] | parts | latest
+///
+/// It ends with what `desk.latest` of the Python package reads, which is `latest` alone.
 @main
 struct HotStateBenchmark {
     static let symbols = 500
@@ -33,6 +35,10 @@ struct HotStateBenchmark {
                 print("failed: a tick allocates")
                 exit(1)
             }
+            return
+        }
+        if words == ["latest"] {
+            guard try LatestRun().run() else { late() }
             return
         }
         let numbers = words.compactMap { Int($0) }
@@ -68,6 +74,12 @@ struct HotStateBenchmark {
             print("failed: the 99th percentile is more than \(latencyMark) times that")
             exit(1)
         }
+        guard try LatestRun().run() else { late() }
+    }
+
+    private static func late() -> Never {
+        print("failed: the latest values come too late")
+        exit(1)
     }
 
     static func hundredths(_ value: Double) -> String { String(format: "%.2f", value) }

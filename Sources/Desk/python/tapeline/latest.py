@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import gc
 import itertools
 import operator
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import schema
-from .columns import batch
+from .columns import Batch, column
 from .errors import Stale, TapelineError
 from .frames import Table
 from .heads import Heads, LaneHead
@@ -34,6 +35,8 @@ _FIELDS = {
     "quote": ("bid", "bid_size", "ask", "ask_size", "bid_exchange", "ask_exchange"),
     "bar": ("open", "high", "low", "close", "volume", "vwap", "trades"),
 }
+_VALUE = ("symbol", "source", "kind", "unknown", "lane", "partition", "ordinal", "event_time", "age", "is_stale",
+          "is_delayed", "origin", "behind", "gaps")
 _TEXTS = ("exchange", "bid_exchange", "ask_exchange")
 _Run = tuple[int, int] | None
 """The first and the last ordinal of a lane whose values are all in Valkey, unless newer ones are."""
@@ -137,48 +140,86 @@ class Latest(Sequence[LatestValue]):
 
     def of(self, symbol: str) -> list[LatestValue]:
         """Returns the values of a symbol."""
-        rows = [row for row, pair in enumerate(self._pairs) if pair[0] == symbol]
-        count = len(self._kinds)
-        return [self._value(one) for row in rows for one in range(row * count, (row + 1) * count)]
+        return [self._value(place) for place, one in enumerate(self._cells["symbol"]) if one == symbol]
 
     def _value(self, place: int) -> LatestValue:
-        row, number = divmod(place, len(self._kinds))
-        (symbol, source), kind, found = self._pairs[row], self._kinds[number], self._found[number]
-        if row in found.without:
-            return LatestValue(symbol, source, kind, found.without[row])
-        name = kind.partition(" ")[0]
-        told = {field: texts[row] for field, texts in zip(_NAMES[name], found.texts)}
-        lane, partition, heard = told["lane"].decode() or None, int(told["partition"]), int(told[_HEARD[name]])
-        feed, run, behind = self._lanes.get((lane or "", partition), (Feed(), None, None))
-        ordinal = int(told["ordinal"]) if told["ordinal"] else None
+        cells = self._cells
+        told = {name: cells[name][place] for name in _VALUE}
+        if told["unknown"] is None:
+            fields = _FIELDS[_name(told["kind"])]
+            told["values"] = {name: cells[name][place] for name in fields}
+        return LatestValue(**told, feed=cells["feeds"][place] or Feed())
+
+    @functools.cached_property
+    def _cells(self) -> dict[str, list[Any]]:
+        """All values, column by column. They are made when the first one is looked at."""
+        names = {*_VALUE, "feed", "feeds", "watermark", *itertools.chain(*_FIELDS.values())}
+        cells = {name: [None] * len(self) for name in names}
+        for number, (kind, found) in enumerate(zip(self._kinds, self._found)):
+            for name, column in self._columns(kind, found).items():
+                cells[name][number :: len(self._kinds)] = column
+        return cells
+
+    def _columns(self, kind: str, found: Fields) -> dict[str, list[Any]]:
+        name = _name(kind)
+        told = dict(zip(_NAMES[name], found.texts))
+        made: dict[str, list[Any]] = {
+            "symbol": [symbol for symbol, _ in self._pairs], "source": [source for _, source in self._pairs],
+            "kind": [kind] * len(self._pairs), "unknown": [found.without.get(row) for row in range(len(self._pairs))],
+            "partition": _ints(told["partition"]), "ordinal": _ints(told["ordinal"]), "event_time": _ints(told["ts"]),
+        }
+        # What is not known has no partition.
+        is_known = [partition is not None for partition in made["partition"]]
+        for field in _FIELDS[name]:
+            texts = told[field]
+            made[field] = _texts_of(texts, is_known) if field in _TEXTS else [
+                float(text) if text else None for text in texts]
+        made["lane"] = [lane or None for lane in _texts_of(told["lane"], is_known)]
+        ages = [None if heard is None else self._now - heard for heard in _ints(told[_HEARD[name]])]
+        made["age"] = [None if age is None else age / 1e9 for age in ages]
+        made["is_stale"] = [
+            None if age is None else age > int(most) * 10**6 for age, most in zip(ages, told["stale_after"])]
+        made["is_delayed"] = [text == b"1" if known else None for text, known in zip(told["delayed"], is_known)]
+        made["origin"] = [
+            ("database" if text else "tape") if known else None for text, known in zip(told["filled"], is_known)]
+        nothing = (Feed(), None, None)
+        lanes = [self._lanes.get((lane or "", partition), nothing) if known else (None, None, None)
+                 for lane, partition, known in zip(made["lane"], made["partition"], is_known)]
+        made["feeds"] = [feed for feed, _, _ in lanes]
+        made["feed"] = [feed.state if feed else "unknown" for feed, _, _ in lanes]
+        made["watermark"] = [feed and feed.watermark for feed, _, _ in lanes]
         # Of before the run: a newer one may be missing.
-        if run is None or ordinal is None or ordinal < run[0]:
-            behind = None
-        gaps = None if self._gaps is None or name == "bar" else sum(
-            self._gaps.get((one, who, name), 0) for one in (symbol, None) for who in {source, lane})
-        return LatestValue(
-            symbol, source, kind, None, {field: _number(field, told[field]) for field in _FIELDS[name]},
-            lane, partition, ordinal, int(told["ts"]),
-            (self._now - heard) / 1e9, self._now - heard > int(told["stale_after"]) * 10**6,
-            told["delayed"] == b"1", "database" if told["filled"] else "tape", feed, behind, gaps,
-        )
+        made["behind"] = [
+            None if run is None or ordinal is None or ordinal < run[0] else behind
+            for (_, run, behind), ordinal in zip(lanes, made["ordinal"])
+        ]
+        if self._gaps is not None and name != "bar":
+            made["gaps"] = [
+                self._missing(symbol, {source, lane}, name) if known else None
+                for (symbol, source), lane, known in zip(self._pairs, made["lane"], is_known)
+            ]
+        return made
+
+    def _missing(self, symbol: str, sources: set[str | None], kind: str) -> int:
+        gaps = self._gaps or {}
+        return sum(gaps.get((one, source, kind), 0) for one in (symbol, None) for source in sources)
 
     def __repr__(self) -> str:
         return "\n".join(map(_line, self[:20])) + (f"\nand {len(self) - 20} more" if len(self) > 20 else "")
 
     def table(self, tz: str = "UTC") -> Table:
         """Returns them as a table, whose `to_polars()` and so on make frames: a row per value."""
-        names = [field.name for field in schema.LATEST]
-        rows = []
-        for one in self:
-            told: dict[str, Any] = {
-                **(one.values or {}), "symbol": one.symbol, "source": one.source, "kind": one.kind,
-                "unknown": one.unknown, "event_time": one.event_time, "age": one.age, "lane": one.lane,
-                "partition": one.partition, "ordinal": one.ordinal, "origin": one.origin, "behind": one.behind,
-                "gaps": one.gaps, "is_stale": one.is_stale, "feed": one.feed.state, "watermark": one.feed.watermark,
-            }
-            rows.append(tuple(told.get(name) for name in names))
-        return Table(batch(schema.LATEST, rows, {}), tz)
+        made = [column(field.kind, self._cells[field.name], texts={}) for field in schema.LATEST]
+        return Table(Batch(schema.LATEST, tuple(made)), tz)
+
+
+def _ints(texts: Sequence[bytes]) -> list[int | None]:
+    return [int(text) if text else None for text in texts]
+
+
+def _texts_of(texts: Sequence[bytes], is_known: Sequence[bool]) -> list[str | None]:
+    names = {text: text.decode(errors="replace") for text in set(texts)}
+    return [names[text] if known else None for text, known in zip(texts, is_known)]
 
 
 def _line(one: LatestValue) -> str:
@@ -189,12 +230,6 @@ def _line(one: LatestValue) -> str:
     behind, gaps = ("unknown" if count is None else str(count) for count in (one.behind, one.gaps))
     return (f"{who}: {told}, ordinal {one.ordinal}, {one.age:.3f} s old, from Valkey ({one.origin}), feed"
             f" {one.feed.state}, behind {behind}, gaps {gaps}")
-
-
-def _number(name: str, text: bytes) -> float | str | None:
-    if name in _TEXTS:
-        return text.decode(errors="replace")
-    return float(text) if text else None
 
 
 _SHARED = ("ts", "partition", "ordinal", "lane", "delayed", "stale_after", "filled")
@@ -299,6 +334,8 @@ class HotState:
             for number, before in self._memory.admit(keys, places).items():
                 ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
                 one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
+                for texts in one.texts:
+                    texts[rows[number]] = b""
 
 
 _MANY = 1_000

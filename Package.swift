@@ -27,7 +27,8 @@ let neverOptimised: Set = ["GraphLanguage", "YAMLFile"]
 /// What no simulation runs, and no test runs for long.
 let optimisedInRelease: Set = [
     "AlpacaProvider", "BinanceProvider", "Cockpit", "DeadLetters", "DeploymentWatch",
-    "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
+    "IBKRProvider", "LatestValues", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit",
+    "TapeListing",
 ]
 
 /// To optimise a module of tests takes three times what it takes to compile it. A night's worlds
@@ -339,13 +340,14 @@ let suites: [Tests] = [
     serverTests(
         of: "Cockpit",
         uses: frame + tape + support
-            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
+            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "LatestValues", "StoredBars"]
+            + ["ValkeyClient"],
         beside: ["pictures.py", "tables.py", "gzip_client.py"]),
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + [
-            "DeploymentWatch", "OperatorGraph", "ProviderKit", "StoreSinks", "StreamCore",
-            "TapeListing", "YAMLFile",
+            "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient", "ProviderKit",
+            "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
         ]),
     serverTests(
         of: "TapelineTool",
@@ -536,6 +538,10 @@ let package = Package(
         library(
             "DeadLetters", in: "Stores",
             uses: ["StoreSinks", "TapeTransport", "NatsTransport", "PostgresClient"] + tape),
+        // What the tool and the cockpit say of latest values.
+        library(
+            "LatestValues", in: "Stores",
+            uses: ["PostgresClient", "TapeTransport", "ValkeyClient"] + tape),
         library(
             "HotState", in: "Stores",
             uses: ["NatsTransport", "ServiceRuntime", "ValkeyClient"] + codec),
@@ -583,10 +589,10 @@ let package = Package(
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
-                "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "Membership",
-                "NatsTransport", "PageFiles", "PostgresClient", "ServiceRuntime", "StoredBars",
-                "StreamCore", "TapeCodec", "TapeKeeping", "TapeListing", "TapeProtocol",
-                "TapeTransport", "YAMLFile",
+                "DeadLetters", "DeploymentWatch", "GraphLanguage", "HTTPClient", "LatestValues",
+                "Membership", "NatsTransport", "PageFiles", "PostgresClient", "ServiceRuntime",
+                "StoredBars", "StreamCore", "TapeCodec", "TapeKeeping", "TapeListing",
+                "TapeProtocol", "TapeTransport", "ValkeyClient", "YAMLFile",
             ]),
         serviceProgram("provider-gateway", runs: "ProviderGateway"),
         serviceProgram("operator-worker", runs: "OperatorWorker"),
@@ -601,7 +607,7 @@ let package = Package(
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
                 "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
-                "IBSimulator", "ProviderKit", "Recordings", "StoredBars",
+                "IBSimulator", "LatestValues", "ProviderKit", "Recordings", "StoredBars",
             ]),
         program(
             "IBKRSimulator", at: "Equipment/ibkr-simulator",

@@ -6,19 +6,20 @@ import TapeProtocol
 import Testing
 import ValkeyClient
 
+@testable import LatestValues
 @testable import TapelineTool
 
 @Suite("tapeline latest: what is answered")
 struct LatestTests {
-    private func row(_ kind: String = "trade") throws -> LatestRow {
-        LatestRow(
+    private func row(_ kind: String = "trade") throws -> LatestValue {
+        LatestValue(
             symbol: try #require(Symbol("AAPL")), source: SourceName("ibkr"), kind: kind,
             unknown: "Valkey has none")
     }
 
-    private func taken(_ texts: [String?], _ kind: String = "trade") throws -> LatestRow {
+    private func taken(_ texts: [String?], _ kind: String = "trade") throws -> LatestValue {
         var row = try row(kind)
-        LatestRun.take(
+        LatestReader.take(
             .array(texts.map { $0.map { .string(Array($0.utf8)) } ?? .null }), into: &row)
         return row
     }
@@ -41,49 +42,94 @@ struct LatestTests {
 
     @Test("a value with its place, its age and how far Valkey is behind")
     func value() throws {
-        var row = try taken(["1.5", "", "Q", "3", "ibkr", "71", "", "90000000000", nil])
+        var row = try taken(["1.5", "", "Q", "3", "ibkr", "71", "", "90000000000", nil, "1"])
         row.kept = (from: 71, to: 72)
-        row.feed = LatestRun.feed(
+        row.feed = LatestValue.Feed(
             try header(sent: 95, watermark: time(80)),
             promise: try header(.watermark, sent: 98, watermark: time(97)))
         #expect(
-            row.line(time(100)) == [
+            LatestTable.line(row, time(100)) == [
                 "AAPL", "trade", "ibkr", "price 1.5 exchange Q", "71", "10.0 s", "Valkey (tape)",
-                "live", "\(time(97))", "2",
+                "live", "\(time(97))", "2", "unknown",
             ])
         #expect(row.feed?.state(time(104)) == "silent")
-        let json = try JSONValue.parse(row.json(time(100)))
+        let json = try JSONValue.parse(JSONWriter.objectText { row.write(into: &$0, time(100)) })
         #expect(json["value"]?["price"]?.string == "1.5" && json["behind"]?.int == 2)
         #expect(json["age_ns"]?.int == 10_000_000_000 && json["ordinal"]?.int == 71)
         // A newer value may lie in what the writer did not see.
         row.kept = (from: 72, to: 72)
-        #expect(row.behind == nil && row.line(time(100)).last == "unknown")
+        #expect(row.behind == nil && LatestTable.line(row, time(100))[9] == "unknown")
     }
 
     @Test("how far a lane is in Valkey: nothing is known of a key that is not whole")
     func kept() {
         func kept(_ texts: [String?]) -> (from: UInt64, to: UInt64)? {
-            LatestRun.kept(.array(texts.map { $0.map { .string(Array($0.utf8)) } ?? .null }))
+            LatestReader.kept(.array(texts.map { $0.map { .string(Array($0.utf8)) } ?? .null }))
         }
         #expect(kept(["5", "9"]).map { [$0.from, $0.to] } == [5, 9])
         #expect(kept([nil, "9"]) == nil && kept([nil, nil]) == nil && kept(["x", "9"]) == nil)
-        #expect(LatestRun.kept(.error("NOPERM no rights")) == nil)
+        #expect(LatestReader.kept(.error("NOPERM no rights")) == nil)
     }
 
     @Test("what is not known is unknown")
     func unknown() throws {
-        #expect(try taken(Array(repeating: nil, count: 9)).unknown == "Valkey has none")
+        #expect(try taken(Array(repeating: nil, count: 10)).unknown == "Valkey has none")
         var wrong = try row()
-        LatestRun.take(.error("WRONGTYPE no hash"), into: &wrong)
+        LatestReader.take(.error("WRONGTYPE no hash"), into: &wrong)
         #expect(wrong.unknown == "WRONGTYPE no hash" && wrong.age(time(1)) == nil)
-        #expect(wrong.line(time(1))[3] == "unknown: WRONGTYPE no hash")
+        #expect(LatestTable.line(wrong, time(1))[3] == "unknown: WRONGTYPE no hash")
         let bar = try taken(
-            ["1", "2", "1", "2", "3", "", "4", "3", "", "", "database", nil, "90000000000"],
+            ["1", "2", "1", "2", "3", "", "4", "3", "", "", "database", nil, "90000000000", "7"],
             "bar 1m")
         #expect(
-            bar.line(time(100)).suffix(6) == [
+            LatestTable.line(bar, time(100)).suffix(7) == [
                 "unknown", "10.0 s", "Valkey (database)", "unknown", "unknown", "unknown",
+                "unknown",
             ])
+    }
+
+    @Test("what is missing of a symbol: of its own, and of all of its source")
+    func gaps() throws {
+        let trade = try taken(["1", "", "", "3", "ibkr", "71", "", "90000000000", nil, "1"])
+        let bar = try taken(
+            ["1", "2", "1", "2", "3", "", "4", "3", "ibkr", "9", "", nil, "90000000000", "7"],
+            "bar 1m")
+        var values = [trade, bar, try row("quote")]
+        values.add([
+            OpenGap(symbol: "AAPL", source: "ibkr", kind: "trade", count: 2),
+            OpenGap(symbol: nil, source: "ibkr", kind: "trade", count: 1),
+            OpenGap(symbol: "AAPL", source: "ibkr", kind: "quote", count: 4),
+            OpenGap(symbol: "AAPL", source: "other", kind: "trade", count: 8),
+            OpenGap(symbol: "MSFT", source: "ibkr", kind: "trade", count: 16),
+        ])
+        #expect(values.map(\.gaps) == [3, nil, nil])
+        values = [trade]
+        values.add([])
+        #expect(values.map(\.gaps) == [0])
+    }
+
+    @Test("no answer is older than one before, whatever lane or kind comes between")
+    func memory() throws {
+        var memory = LatestMemory()
+        func admitted(_ ordinal: String, lane: String = "ibkr") throws -> String? {
+            var values = [
+                try taken(["1", "", "", "3", lane, ordinal, "", "90000000000", nil, "1"])
+            ]
+            memory.admit(&values)
+            return values[0].unknown ?? values[0].ordinal.map(String.init)
+        }
+        #expect(try admitted("71") == "71" && admitted("72") == "72" && admitted("72") == "72")
+        #expect(try admitted("1", lane: "manual") == "1")
+        #expect(try admitted("71") == "Valkey has an older one than was shown before")
+        func bar(_ order: String) throws -> String? {
+            var values = [
+                try taken(
+                    ["1", "2", "1", "2", "3", "", "4", "3", "", "", "", nil, "1", order], "bar 1m")
+            ]
+            memory.admit(&values)
+            return values[0].unknown
+        }
+        #expect(try bar("5") == nil && bar("6") == nil && bar("5") != nil)
     }
 
     @Test(
@@ -96,7 +142,7 @@ struct LatestTests {
     func places(source: String, subjects: [String]) throws {
         let names = try #require(TapeNames(namespace: "md", partitions: 8))
         let source = try #require(SourceName(source))
-        let places = LatestRun.places(of: source, Partition(3), names)
+        let places = LatestValue.Feed.places(of: source, Partition(3), names)
         #expect(places.map(\.subject) == subjects)
     }
 
@@ -105,19 +151,19 @@ struct LatestTests {
         let marker = Timestamp(nanoseconds: Int64.min)
         let end = try header(
             .watermark, sent: 99, watermark: marker, epoch: 3, flags: .retirement)
-        let gone = LatestRun.feed(try header(sent: 95, watermark: time(80)), promise: end)
+        let gone = LatestValue.Feed(try header(sent: 95, watermark: time(80)), promise: end)
         #expect(gone.state(time(100)) == "retired" && gone.watermark == time(80))
-        let again = LatestRun.feed(
+        let again = LatestValue.Feed(
             try header(sent: 99, watermark: time(98), epoch: 4), promise: end)
         #expect(again.state(time(100)) == "live")
-        #expect(LatestRun.feed(nil, promise: nil).state(time(1)) == "unknown")
+        #expect(LatestValue.Feed(nil, promise: nil).state(time(1)) == "unknown")
     }
 
     @Test("how it ends: a value that is older than asked for fails, one that is unknown is told")
     func outcome() throws {
-        let known = try taken(["1", "", "", "3", "ibkr", "71", "", "90000000000", nil])
+        let known = try taken(["1", "", "", "3", "ibkr", "71", "", "90000000000", nil, "1"])
         let missing = try row()
-        func end(_ rows: [LatestRow], _ fresh: Int64?) -> ExitCode {
+        func end(_ rows: [LatestValue], _ fresh: Int64?) -> ExitCode {
             LatestCommand.outcome(rows, fresh: fresh, now: time(100))
         }
         #expect(end([known], nil) == .success && end([known, missing], nil) == .incomplete)
@@ -126,12 +172,35 @@ struct LatestTests {
         #expect(end([known, missing], 10_000_000_000) == .failure)
     }
 
+    @Test("a series of which no bar is stored is named; one without a bar of this symbol is not")
+    func series() throws {
+        var values = [try row("bar 9z"), try row("bar 1m"), try row("trade")]
+        LatestCommand.name(&values, stored: ["1m", "1s"])
+        #expect(
+            values.map(\.unknown) == [
+                "no such series is stored: there are 1m, 1s", "Valkey has none", "Valkey has none",
+            ])
+    }
+
+    @Test("all that is wrong with its arguments is reported at once")
+    func problems() throws {
+        let error = #expect(throws: ToolError.self) {
+            try LatestCommand.parse([
+                "A,B", "--fresh", "5", "--series", "a:b", "--source", "Q", "--name", "x", "--nats",
+                "nats://h",
+            ])
+        }
+        let text = "\(try #require(error))"
+        for part in ["'A,B'", "'5'", "'a:b'", "'Q'", "--name"] { #expect(text.contains(part)) }
+    }
+
     @Test("its arguments")
     func arguments() throws {
         let command = try LatestCommand.parse([
-            "AAPL", "MSFT", "--fresh", "500ms", "--series=1m", "--json",
+            "AAPL", "MSFT", "--fresh", "500ms", "--series=1m,5m", "--series=1m", "--json",
         ])
         #expect(command.symbols.map(\.text) == ["AAPL", "MSFT"] && command.asJSON)
-        #expect(command.freshNanoseconds == 500_000_000 && command.series.map(\.text) == ["1m"])
+        #expect(
+            command.freshNanoseconds == 500_000_000 && command.series.map(\.text) == ["1m", "5m"])
     }
 }

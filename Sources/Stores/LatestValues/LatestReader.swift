@@ -1,13 +1,9 @@
-import MarketModel
-import Primitives
-import ServiceRuntime
-import TapeCodec
-import TapeProtocol
-import TapeTransport
-import ValkeyClient
+package import MarketModel
+package import Primitives
+package import ValkeyClient
 
-/// Reads the latest values from Valkey, and the heads of their lanes from the tape.
-final class LatestRun {
+/// Reads the latest values of symbols from Valkey.
+package struct LatestReader {
     /// The fields of a key that say what the value is, and those of every key.
     private static let fields = [
         "trade": ["price", "size", "exchange"],
@@ -15,63 +11,81 @@ final class LatestRun {
         "bar": ["open", "high", "low", "close", "volume", "vwap", "trades"],
     ]
     private static let shared = [
-        "partition", "lane", "ordinal", "filled", "receive_ts", "close_ts",
+        "partition", "lane", "ordinal", "filled", "receive_ts", "close_ts", "order",
     ]
 
-    private let command: LatestCommand
-    private let deployment: Deployment
-    /// Why the tape could not be asked; `nil` when it answered.
-    private(set) var tapeProblem: String?
+    /// What is asked for.
+    package struct Wanted: Hashable, Sendable {
+        package let symbols: [Symbol]
+        /// `nil`: all sources of a symbol.
+        package let source: SourceName?
+        /// Whose last bars are wanted, besides the last trade and quote.
+        package let series: [SeriesName]
 
-    init(_ command: LatestCommand, _ deployment: Deployment) {
-        self.command = command
-        self.deployment = deployment
-    }
-
-    func rows(_ valkey: ValkeyConfiguration) throws(ToolError) -> [LatestRow] {
-        var rows: [LatestRow]
-        do throws(ValkeyError) {
-            let session = try ValkeyConnection(valkey)
-            defer { session.close() }
-            rows = try known(session)
-            try read(&rows, session)
-            try readKept(&rows, session)
-        } catch {
-            throw .unreachable("\(error)")
+        package init(_ symbols: [Symbol], of source: SourceName?, _ series: [SeriesName]) {
+            (self.symbols, self.source, self.series) = (symbols, source, series)
         }
-        addFeeds(&rows)
-        return rows
     }
 
-    private var namespace: String { deployment.names.namespace }
+    private let namespace: String
+    private let session: ValkeyConnection
+
+    package init(namespace: String, _ session: ValkeyConnection) {
+        (self.namespace, self.session) = (namespace, session)
+    }
+
+    /// Returns a value per symbol, source and kind, in this order. `now` is the time by which
+    /// sources have expired. Blocks.
+    package func values(
+        _ wanted: Wanted, now: Timestamp
+    ) throws(ValkeyError) -> [LatestValue] {
+        let known = try known(wanted, now)
+        let asked = known.indices.filter { known[$0].source != nil }
+        for index in asked { ask(for: known[index]) }
+        var values = known
+        take(try session.replies(count: asked.count)[...], asked, into: &values)
+        let lanes = Array(Set(values.compactMap(\.place)))
+        guard !lanes.isEmpty else { return values }
+        // A lane is read before its values: one that was read earlier may have been replaced by
+        // what the lane counts.
+        for lane in lanes {
+            let key = "\(namespace):lane:\(lane.partition.number):\(lane.source.text)"
+            session.append(["HMGET", .text(key), "from", "ordinal"])
+        }
+        for index in asked { ask(for: known[index]) }
+        let replies = try session.replies(count: lanes.count + asked.count)
+        let kept = Dictionary(
+            zip(lanes, replies).map { ($0, Self.kept($1)) }, uniquingKeysWith: { $1 })
+        values = known
+        take(replies.dropFirst(lanes.count), asked, into: &values)
+        for index in asked { values[index].kept = values[index].place.flatMap { kept[$0] ?? nil } }
+        return values
+    }
 
     /// Returns a row per symbol, source and kind, without values.
-    private func known(_ session: ValkeyConnection) throws(ValkeyError) -> [LatestRow] {
-        let milliseconds = SystemClock().now().nanoseconds / 1_000_000
-        for symbol in command.symbols {
+    private func known(
+        _ wanted: Wanted, _ now: Timestamp
+    ) throws(ValkeyError) -> [LatestValue] {
+        for symbol in wanted.symbols {
             session.append([
-                "ZRANGE", .text("\(namespace):sources:\(symbol.text)"), .integer(milliseconds),
-                "+inf", "BYSCORE",
+                "ZRANGE", .text("\(namespace):sources:\(symbol.text)"),
+                .integer(now.nanoseconds / 1_000_000), "+inf", "BYSCORE",
             ])
         }
-        let kinds = ["trade", "quote"] + command.series.map { "bar \($0.text)" }
-        var rows: [LatestRow] = []
-        for (symbol, reply) in zip(
-            command.symbols, try session.replies(count: command.symbols.count))
-        {
-            let sources = command.source.map { [$0] } ?? Self.sources(reply)
-            for source in sources.isEmpty ? [nil] : sources.map(Optional.some) {
-                for kind in kinds {
-                    rows.append(
-                        LatestRow(
-                            symbol: symbol, source: source, kind: kind,
-                            unknown: source == nil
-                                ? reply.errorMessage ?? "Valkey has no source of it"
-                                : "Valkey has none"))
+        let kinds = ["trade", "quote"] + wanted.series.map { "bar \($0.text)" }
+        let replies = try session.replies(count: wanted.symbols.count)
+        return zip(wanted.symbols, replies).flatMap { symbol, reply in
+            let sources = wanted.source.map { [$0] } ?? Self.sources(reply)
+            return (sources.isEmpty ? [nil] : sources.map(Optional.some)).flatMap { source in
+                kinds.map { kind in
+                    LatestValue(
+                        symbol: symbol, source: source, kind: kind,
+                        unknown: source == nil
+                            ? reply.errorMessage ?? "Valkey has no source of it"
+                            : "Valkey has none")
                 }
             }
         }
-        return rows
     }
 
     private static func sources(_ reply: ValkeyReply) -> [SourceName] {
@@ -80,26 +94,23 @@ final class LatestRun {
             .sorted { $0.text < $1.text }
     }
 
-    private func read(
-        _ rows: inout [LatestRow], _ session: ValkeyConnection
-    ) throws(ValkeyError) {
-        let asked = rows.indices.filter { rows[$0].source != nil }
-        for index in asked {
-            let row = rows[index]
-            let parts = row.kind.split(separator: " ").map(String.init)
-            let key =
-                ([namespace, parts[0], row.symbol.text] + parts.dropFirst()
-                + [row.source?.text ?? ""]).joined(separator: ":")
-            let names = (Self.fields[parts[0]] ?? []) + Self.shared
-            session.append(["HMGET", .text(key)] + names.map { .text($0) })
-        }
-        for (index, reply) in zip(asked, try session.replies(count: asked.count)) {
-            Self.take(reply, into: &rows[index])
-        }
+    private func ask(for value: LatestValue) {
+        let parts = value.kind.split(separator: " ").map(String.init)
+        let key =
+            ([namespace, parts[0], value.symbol.text] + parts.dropFirst()
+            + [value.source?.text ?? ""]).joined(separator: ":")
+        let names = (Self.fields[parts[0]] ?? []) + Self.shared
+        session.append(["HMGET", .text(key)] + names.map { .text($0) })
+    }
+
+    private func take(
+        _ replies: ArraySlice<ValkeyReply>, _ asked: [Int], into values: inout [LatestValue]
+    ) {
+        for (index, reply) in zip(asked, replies) { Self.take(reply, into: &values[index]) }
     }
 
     /// Takes the fields of a key. One without a place on the tape is no value of the hot state.
-    static func take(_ reply: ValkeyReply, into row: inout LatestRow) {
+    static func take(_ reply: ValkeyReply, into row: inout LatestValue) {
         if let refusal = reply.errorMessage { row.unknown = refusal }
         let kind = row.kind.prefix { $0 != " " }
         let names = (fields[String(kind)] ?? []) + shared
@@ -118,26 +129,9 @@ final class LatestRun {
         row.lane = texts["lane"].flatMap { SourceName($0) }
         row.ordinal = texts["ordinal"].flatMap { UInt64($0) }
         row.isOfDatabase = texts["filled"] == "database"
+        row.order = texts["order"] ?? ""
         let heard = texts[kind == "bar" ? "close_ts" : "receive_ts"].flatMap { Int64($0) }
         row.heardAt = heard.map { Timestamp(nanoseconds: $0) } ?? .undefined
-    }
-
-    /// Reads how far the lanes are in Valkey.
-    private func readKept(
-        _ rows: inout [LatestRow], _ session: ValkeyConnection
-    ) throws(ValkeyError) {
-        let asked = rows.indices.filter { rows[$0].lane != nil && rows[$0].partition != nil }
-        for index in asked {
-            guard let lane = rows[index].lane, let partition = rows[index].partition else {
-                continue
-            }
-            session.append([
-                "HMGET", .text("\(namespace):lane:\(partition):\(lane.text)"), "from", "ordinal",
-            ])
-        }
-        for (index, reply) in zip(asked, try session.replies(count: asked.count)) {
-            rows[index].kept = Self.kept(reply)
-        }
     }
 
     /// Reads the key of a lane.
@@ -147,82 +141,5 @@ final class LatestRun {
             let to = replies[1].text.flatMap({ UInt64($0) })
         else { return nil }
         return (from, to)
-    }
-
-    // MARK: the tape
-
-    /// A lane whose head is asked for.
-    private struct Lane: Hashable {
-        let source: SourceName
-        let partition: Partition
-    }
-
-    private func addFeeds(_ rows: inout [LatestRow]) {
-        let lanes = Set(rows.compactMap { Self.lane(of: $0) })
-        guard !lanes.isEmpty else { return }
-        do {
-            let feeds = try heads(Array(lanes))
-            for index in rows.indices {
-                rows[index].feed = Self.lane(of: rows[index]).flatMap { feeds[$0] }
-            }
-        } catch {
-            tapeProblem = "\(error)"
-        }
-    }
-
-    private static func lane(of row: LatestRow) -> Lane? {
-        guard let source = row.lane, let partition = row.partition else { return nil }
-        return Lane(source: source, partition: partition)
-    }
-
-    /// Returns what the last packets of lanes and of their sources' watermarks say.
-    private func heads(_ lanes: [Lane]) throws -> [Lane: LatestRow.Feed] {
-        let client = try deployment.connect()
-        defer { client.close() }
-        let packets = try client.lastPacketOfEach(
-            lanes.flatMap { Self.places(of: $0.source, $0.partition, client.names) })
-        var feeds: [Lane: LatestRow.Feed] = [:]
-        for (index, lane) in lanes.enumerated() {
-            feeds[lane] = Self.feed(
-                packets[index * 2]?.header, promise: packets[index * 2 + 1]?.header)
-        }
-        return feeds
-    }
-
-    /// Returns where the last packets of a lane and of its source's watermarks are.
-    static func places(
-        of source: SourceName, _ partition: Partition, _ names: TapeNames
-    ) -> [(stream: String, subject: String)] {
-        if source == .operator || source == .universe {
-            let output = (stream: names.barStream, subject: names.derived(partition, source))
-            return [output, output]
-        }
-        let index = names.streamIndex(of: partition)
-        let stream = names.tickStream(index)
-        return [
-            (stream: stream, subject: names.ticks(partition, source)),
-            (stream: stream, subject: names.watermarks(stream: index, source)),
-        ]
-    }
-
-    static func feed(_ records: PacketHeader?, promise: PacketHeader?) -> LatestRow.Feed {
-        var feed = LatestRow.Feed()
-        for header in [records, promise].compactMap({ $0 }) {
-            // A marker promises nothing.
-            if header.watermark.isDefined, header.watermark.nanoseconds != Int64.min {
-                feed.watermark =
-                    feed.watermark.isDefined
-                    ? max(feed.watermark, header.watermark) : header.watermark
-            }
-            feed.sentAt =
-                feed.sentAt.isDefined ? max(feed.sentAt, header.sendTime) : header.sendTime
-        }
-        if let records {
-            feed.ordinal = records.firstOrdinal &+ UInt64(records.tickCount) &- 1
-        }
-        if let promise, promise.retiresSource, promise.epoch >= records?.epoch ?? 0 {
-            feed.isRetired = true
-        }
-        return feed
     }
 }

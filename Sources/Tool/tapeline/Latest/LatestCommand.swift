@@ -1,6 +1,10 @@
+import LatestValues
 import MarketModel
+import PostgresClient
 import Primitives
 import ServiceRuntime
+import TapeProtocol
+import TapeTransport
 import ValkeyClient
 
 /// `tapeline latest`: the latest values of symbols, as the hot state in Valkey has them.
@@ -19,8 +23,8 @@ struct LatestCommand: ToolCommand {
         """
         latest SYMBOL...
             the last trade and quote of each source, from Valkey: with ordinal and age, what the
-            tape says of the feed, and how many records of its lane are not in Valkey yet.
-            2: a value is unknown
+            tape says of the feed, how many records of its lane are not in Valkey yet, and how many
+            stretches of its data are missing, by the database. 2: a value is unknown
         --series NAME
             the last bar of this series, too; may be repeated
         --fresh LENGTH
@@ -31,20 +35,24 @@ struct LatestCommand: ToolCommand {
         $ tapeline latest AAPL MSFT --source ibkr --fresh 5s --json
         """)
 
+    /// All that is wrong is reported at once.
     static func read(_ given: CommandArguments) throws(ToolError) -> LatestCommand {
-        var command = LatestCommand(target: try TapeTarget(given))
-        command.symbols = try given.symbols()
-        command.source = try given.source()
-        for text in given.all("--series") {
-            guard let name = SeriesName(text) else {
-                throw .usage("'\(text.prefix(40))' is no series")
-            }
-            command.series.append(name)
+        var command = LatestCommand()
+        var problems: [String] = []
+        func take(_ read: () throws(ToolError) -> Void) {
+            do throws(ToolError) { try read() } catch { problems.append("\(error)") }
         }
-        command.freshNanoseconds = try given.one("--fresh").map { text throws(ToolError) in
-            try length(text)
+        take { () throws(ToolError) in command.target = try TapeTarget(given) }
+        take { () throws(ToolError) in command.symbols = try given.symbols() }
+        take { () throws(ToolError) in command.source = try given.source() }
+        take { () throws(ToolError) in command.series = try given.seriesList() }
+        take { () throws(ToolError) in
+            command.freshNanoseconds = try given.one("--fresh").map { text throws(ToolError) in
+                try length(text)
+            }
         }
         command.asJSON = given.asJSON
+        guard problems.isEmpty else { throw .usage(problems.joined(separator: "; ")) }
         return command
     }
 
@@ -64,34 +72,101 @@ struct LatestCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        let deployment = try tool.deployment(target)
+        let deployment = try deployment(tool)
         guard let valkey = deployment.valkey else {
-            throw .usage(
-                "no Valkey is named: set VALKEY_HOST, VALKEY_USER and VALKEY_PASSWORD (or "
-                    + "VALKEY_PASSWORD_FILE)")
+            throw .usage("no Valkey is named: \(Self.help)")
         }
-        let run = LatestRun(self, deployment)
-        let rows = try run.rows(valkey)
+        var values = try read(deployment, valkey)
+        addRest(to: &values, deployment, tool.terminal)
         let now = SystemClock().now()
         if asJSON {
-            for row in rows { tool.terminal.line(row.json(now)) }
+            for value in values {
+                tool.terminal.line(JSONWriter.objectText { value.write(into: &$0, now) })
+            }
         } else {
-            let lines = [LatestRow.head] + rows.map { $0.line(now) }
-            for line in TextTable.lines(lines, numbers: LatestRow.numbers) {
+            let lines = [LatestTable.head] + values.map { LatestTable.line($0, now) }
+            for line in TextTable.lines(lines, numbers: LatestTable.numbers) {
                 tool.terminal.line(line)
             }
         }
-        if let problem = run.tapeProblem {
-            tool.terminal.problem("the feeds are unknown: \(problem)")
-        }
-        return Self.outcome(rows, fresh: freshNanoseconds, now: now)
+        return Self.outcome(values, fresh: freshNanoseconds, now: now)
     }
 
-    /// Returns how the command ends.
-    static func outcome(_ rows: [LatestRow], fresh: Int64?, now: Timestamp) -> ExitCode {
-        if let fresh {
-            return rows.allSatisfy { ($0.age(now) ?? Int64.max) <= fresh } ? .success : .failure
+    private static let help =
+        "set VALKEY_HOST, VALKEY_USER and VALKEY_PASSWORD (or VALKEY_PASSWORD_FILE)"
+
+    private func deployment(_ tool: Tool) throws(ToolError) -> Deployment {
+        do throws(ToolError) {
+            return try tool.deployment(target)
+        } catch {
+            guard target == TapeTarget(), tool.environment["VALKEY_HOST"] == nil,
+                case .usage(let problem) = error
+            else { throw error }
+            throw .usage("\(problem); for a server of your own also \(Self.help)")
         }
-        return rows.allSatisfy { $0.unknown == nil } ? .success : .incomplete
+    }
+
+    private func read(
+        _ deployment: Deployment, _ valkey: ValkeyConfiguration
+    ) throws(ToolError) -> [LatestValue] {
+        do throws(ValkeyError) {
+            let session = try ValkeyConnection(valkey)
+            defer { session.close() }
+            return try LatestReader(namespace: deployment.names.namespace, session)
+                .values(.init(symbols, of: source, series), now: SystemClock().now())
+        } catch {
+            throw .unreachable("\(error)")
+        }
+    }
+
+    /// Adds what tape and database say. What they do not say is unknown, and why is reported.
+    private func addRest(
+        to values: inout [LatestValue], _ deployment: Deployment, _ terminal: Terminal
+    ) {
+        guard values.contains(where: { $0.unknown == nil }) else { return }
+        do {
+            let client = try deployment.connect()
+            defer { client.close() }
+            try values.addFeeds(client)
+        } catch {
+            terminal.problem("the feeds are unknown: \(error)")
+        }
+        guard deployment.postgres != nil else { return }
+        do {
+            let session = try deployment.openDatabase()
+            defer { session.close() }
+            let ask = { (sql: String, given: [PostgresValue]) throws(PostgresError) in
+                try session.execute(sql, given, timeout: Self.gapsTimeout)
+            }
+            try values.addGaps(deployment.names.namespace, ask)
+            let stored = try ask(
+                "SELECT series FROM \"\(deployment.names.namespace)\".bar_series ORDER BY 1", [])
+            Self.name(&values, stored: (0..<stored.rowCount).compactMap { stored[$0, 0] })
+        } catch {
+            terminal.problem("the gaps are unknown: \(error)")
+        }
+    }
+
+    /// Names a series of which no symbol has a bar: it is a typing error.
+    static func name(_ values: inout [LatestValue], stored: [String]) {
+        for index in values.indices where values[index].unknown != nil {
+            let kind = values[index].kind
+            guard kind.hasPrefix("bar "), !stored.contains(String(kind.dropFirst(4))) else {
+                continue
+            }
+            let known = stored.isEmpty ? "none" : stored.prefix(16).joined(separator: ", ")
+            values[index].unknown = "no such series is stored: there are \(known)"
+        }
+    }
+
+    /// How long the database may take.
+    private static let gapsTimeout = Duration.seconds(2)
+
+    /// Returns how the command ends.
+    static func outcome(_ values: [LatestValue], fresh: Int64?, now: Timestamp) -> ExitCode {
+        if let fresh {
+            return values.allSatisfy { ($0.age(now) ?? Int64.max) <= fresh } ? .success : .failure
+        }
+        return values.allSatisfy { $0.unknown == nil } ? .success : .incomplete
     }
 }

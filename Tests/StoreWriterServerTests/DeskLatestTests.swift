@@ -29,6 +29,13 @@ extension DeskPackageTests {
                     header: TickHeader(symbol: number, providerTime: now, receiveTime: now),
                     price: Price(raw: price * 1_000_000_000), size: Quantity(raw: 100_000_000)))
         }
+        source.append { builder in
+            builder.append(
+                GapRecord(
+                    header: TickHeader(symbol: number, providerTime: .undefined, receiveTime: now),
+                    from: now, to: .undefined, kind: .trade, reason: .disconnected, state: .open))
+                == .appended
+        }
         try source.publish(watermark: Timestamp(nanoseconds: 0))
         var environment = bench.environment()
         environment["TAPELINE_VALKEY"] =

@@ -2,7 +2,7 @@
 
     desk_latest.py rules           the rules of an answer, without a server
     desk_latest.py server SYMBOL   a trade of SYMBOL with the ordinal 2 in the Valkey of TAPELINE_VALKEY, which a
-                                   writer keeps, and on the tape of NATS_URL; this script changes that Valkey
+                                   writer keeps, and on the tape of NATS_URL; then a gap. This script changes that Valkey
 
 DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py), DESK_SITE an empty one."""
 
@@ -246,10 +246,10 @@ def proofs(valkey, trade, now):
         ("A",), ("trade",), ("ib",), None, lambda: now, told)[0].gaps for told in (gaps, {}, None)], [3, 0, None])
 
 
-def _soon(desk, symbol, wanted):
+def _soon(desk, symbol, wanted, **more):
     """Asks until an answer is as wanted. Returns it."""
     for _ in range(TRIES):
-        found = desk.latest(symbol, kinds="trade")[0]
+        found = desk.latest(symbol, kinds="trade", **more)[0]
         if wanted(found):
             return found
         time.sleep(POLL_SECONDS)
@@ -268,6 +268,11 @@ def server(symbol):
     equal((one.source, one.ordinal, one.values["price"], one.origin, one.unknown), ("test", 2, 2.0, "tape", None))
     check(one.feed.state in ("live", "silent") and one.age > 0, one)
     equal([found.unknown is None for found in desk.latest([symbol, "NOTHING"])], [True, False, False, False])
+    equal(one.gaps, None)
+    stored = tapeline.connect(valkey=os.environ["TAPELINE_VALKEY"])
+    found = _soon(stored, symbol, lambda found: found.gaps == 1, gaps=True)
+    equal((found.ordinal, found.feed.state in ("live", "silent")), (2, True))
+    equal(stored.latest(symbol, kinds="trade", gaps=True).table().to_polars()["gaps"].to_list(), [1])
     # A writer keeps what it knows, also after a flush: never a lower ordinal, and soon the same one.
     equal(valkey.ask(Group([command("FLUSHALL")], str)), [b"OK"])
     for found in desk.latest(symbol, kinds="trade"):

@@ -27,7 +27,7 @@ KEYS_MAX = 262_144
 that was not asked for for the longest time is forgotten: its next answer is taken as the first one."""
 
 LANES_MAX = 4_096
-"""Of how many lanes a process remembers that it has answered values."""
+"""Of how many lanes a desk remembers that it has answered values. Beyond it, only those of the last answer."""
 
 KINDS = ("trade", "quote", "bar")
 _FIELDS = {
@@ -156,8 +156,8 @@ class Latest(Sequence[LatestValue]):
         names = {*_VALUE, "feed", "feeds", "watermark", *itertools.chain(*_FIELDS.values())}
         cells = {name: [None] * len(self) for name in names}
         for number, (kind, found) in enumerate(zip(self._kinds, self._found)):
-            for name, column in self._columns(kind, found).items():
-                cells[name][number :: len(self._kinds)] = column
+            for name, made in self._columns(kind, found).items():
+                cells[name][number :: len(self._kinds)] = made
         return cells
 
     def _columns(self, kind: str, found: Fields) -> dict[str, list[Any]]:

@@ -20,6 +20,7 @@ PICTURES = [
     ("alerts", "faulty", "alerts", "ProviderNotConnected", "light"),
     ("feeds", "faulty", "feeds", "lost the broker", "light"),
     ("chart", "well", "chart?symbol=AAPL&source=ib&series=1m", "repair", "light"),
+    ("latest", "well", "latest?symbols=AAPL,BTCUSDT,XYZ&series=1m", "no source", "light"),
     ("dead", "well", "dead", "price_check", "light"),
     ("actions", "well", "actions?do=drain&member=worker-b", "worker-b", "light"),
 ]

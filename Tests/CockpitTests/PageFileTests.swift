@@ -63,6 +63,8 @@ import Testing
         let letters = WebFiles.text("dead.html").split(separator: "\n").joined()
         #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
         #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
+        let symbols = LatestQuestion.symbolsMax
+        #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax
         #expect(WebFiles.text("tape.html").contains("Packets (1 to \(most))"))
         #expect(WebFiles.text("tape.html").contains("min=\"1\" max=\"\(most)\""))

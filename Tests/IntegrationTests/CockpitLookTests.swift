@@ -9,6 +9,9 @@ extension IntegrationTests.LiveTests {
         private func cockpit(_ pipeline: Pipeline) throws -> ServiceProcess {
             var keys = pipeline.environment(of: "cockpit")
             keys["COCKPIT_PORT"] = "0"
+            keys["VALKEY_PORT"] = pipeline.environment(.writer)["VALKEY_PORT"]
+            keys["VALKEY_USER"] = "reader"
+            keys["VALKEY_PASSWORD"] = Pipeline.valkeyReaderPassword
             keys["COCKPIT_SERVICES"] = try Pipeline.Role.usual
                 .map { "127.0.0.1:\(try pipeline.service($0).port())" }.joined(separator: ",")
             return try ServiceProcess(
@@ -71,6 +74,7 @@ extension IntegrationTests.LiveTests {
             try expectWriter(port)
             try expectChart(port)
             try expectLettersAndPackets(port)
+            try expectLatest(port)
 
             try pipeline.service(.writer).kill()
             #expect(
@@ -157,6 +161,19 @@ extension IntegrationTests.LiveTests {
                         return packet?["header"]?.array?.isEmpty == false
                     }, "\(input): \(String(describing: found))")
             }
+        }
+
+        /// Valkey, tape and database each say what they know of it.
+        private func expectLatest(_ port: UInt16) throws {
+            var found: JSONValue?
+            #expect(
+                try eventually {
+                    found = try document("/latest.json?symbols=AAPL", port)?["value"]
+                    let trade = found?["items"]?.array?.first
+                    return found?["problems"]?.array?.isEmpty == true
+                        && trade?["feed"]?.string == "live" && trade?["ordinal"]?.int != nil
+                        && trade?["behind"]?.int != nil && trade?["gaps"]?.int != nil
+                }, "\(String(describing: found))")
         }
 
         private func expectWriter(_ port: UInt16) throws {

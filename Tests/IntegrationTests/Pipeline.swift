@@ -77,6 +77,7 @@ final class Pipeline: Sendable {
     }
 
     private static let valkeyPassword = "hot-secret-2c7"
+    static let valkeyReaderPassword = "reader-secret-77d"
 
     static let namespace = "md"
     /// The default of MDS_PARTITIONS.
@@ -92,6 +93,7 @@ final class Pipeline: Sendable {
     var secrets: [String] {
         Array(Self.natsPasswords.values)
             + [writerPassword, PostgresServer.password, Self.valkeyPassword]
+            + [Self.valkeyReaderPassword]
     }
 
     /// Starts the servers, migrates a fresh database and makes the streams, but starts no service.
@@ -163,7 +165,7 @@ final class Pipeline: Sendable {
         )
         .replacing("user default off\n", with: "")
         .replacing("$VALKEY_WRITER_PASSWORD", with: valkeyPassword)
-        .replacing("$VALKEY_READER_PASSWORD", with: "reader-secret-77d")
+        .replacing("$VALKEY_READER_PASSWORD", with: valkeyReaderPassword)
     }
 
     /// The name of the servers' certificate file.

@@ -153,6 +153,14 @@ def packets(page):
     return page.get_by_role("heading", name=re.compile("^Packet "))
 
 
+def latest(page):
+    """The last trade of a symbol is asked for by name."""
+    if not page.get_by_role("rowheader", name="META").count():
+        page.get_by_label("Symbols").fill("META")
+        page.get_by_role("button", name="Show").click()
+    return page.get_by_role("rowheader", name="META").first
+
+
 # What each page shows once it has news, by role.
 PAGES = {
     "Overview": lambda page: page.get_by_role("cell", name="flows"),
@@ -163,6 +171,7 @@ PAGES = {
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
     "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),
+    "Latest": latest,
     "Tape": packets,
     "Actions": lambda page: page.get_by_text("A process is there that carries actions out."),
 }

@@ -35,7 +35,7 @@ SECRETS = {
     "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
                      "valkey": "valkey"},
     "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader", "people": "cockpit-people",
-                "key": "actions-key"},
+                "key": "actions-key", "valkey": "valkey-reader"},
     "actions": {"nats": "nats-actions", "postgres": "postgres-writer", "key": "actions-key"},
     "tool": {"nats": "nats-tool", "postgres": "postgres-writer"},
 }
@@ -165,7 +165,8 @@ def configure(machine, stack):
                 POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/store-writer/migrator",
                 VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
     pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
-    machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres"), **database | {"POSTGRES_USER": "tapeline_reader"},
+    machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres", "valkey"),
+                **database | {"POSTGRES_USER": "tapeline_reader"}, VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="reader",
                 OPS_PORT=stack.ports["cockpit"], COCKPIT_PORT=stack.ports["cockpitPages"], COCKPIT_SERVICES=pages,
                 COCKPIT_ACTIONS="true", COCKPIT_PEOPLE=f"{secrets}/cockpit/people",
                 COCKPIT_ACTIONS_KEY_FILE=f"{secrets}/cockpit/key")

@@ -1,4 +1,5 @@
 import DeadLetters
+import LatestValues
 import MarketModel
 import Primitives
 import ServiceRuntime
@@ -30,6 +31,7 @@ extension MadeDeployment {
                 ChartDocument(page: try bars(), isLive: true).json, sighting.now),
             "/chart-choices.json": Self.answer(
                 ChoicesDocument(choices: choices).json, sighting.now),
+            "/latest.json": Self.answer(try latest.json, sighting.now),
             "/actions.json": actions.json,
             "/me.json": ActionAnswers.person(.person("alice"), isOn: true).json,
         ]
@@ -69,6 +71,49 @@ extension MadeDeployment {
             {"seconds":3600,"instruments":\(count(600, 3_600))}],
             "oldest":[\(oldest.joined(separator: ","))]}
             """
+    }
+
+    // MARK: latest values
+
+    private var latest: LatestDocument {
+        get throws {
+            let time = Self.wall(Double(PictureSite.seconds))
+            func value(
+                _ symbol: String, _ source: String, _ kind: String, _ ordinal: UInt64?,
+                _ values: [(String, String)]
+            ) throws -> LatestValue {
+                var value = LatestValue(
+                    symbol: try #require(Symbol(symbol)), source: SourceName(source), kind: kind)
+                value.values = values.map { (name: $0.0, text: $0.1) }
+                value.lane = SourceName(kind.hasPrefix("bar") ? "operator" : source)
+                value.partition = Partition(3)
+                value.ordinal = ordinal
+                value.heardAt = Timestamp(
+                    nanoseconds: time.nanoseconds - (kind.hasPrefix("bar") ? 21 : 1) * 400_000_000)
+                value.kept = (from: 1, to: 48_212)
+                value.gaps = kind.hasPrefix("bar") ? nil : 0
+                var feed = LatestValue.Feed()
+                feed.sentAt = time
+                feed.ordinal = 48_214
+                value.feed = feed
+                return value
+            }
+            let missing = try #require(Symbol("XYZ"))
+            let unknown = ["trade", "quote", "bar 1m"].map { kind in
+                LatestValue(
+                    symbol: missing, source: nil, kind: kind,
+                    unknown: "Valkey has no source of it")
+            }
+            return LatestDocument(
+                values: [
+                    try value(
+                        "AAPL", "ib", "trade", 48_209, [("price", "231.42"), ("size", "100")]),
+                    try value(
+                        "AAPL", "ib", "quote", 48_212, [("bid", "231.41"), ("ask", "231.43")]),
+                    try value("AAPL", "ib", "bar 1m", 7_120, [("close", "231.40")]),
+                    try value("BTCUSDT", "binance", "trade", 9_004, [("price", "97204.1")]),
+                ] + unknown, problems: [], time: time)
+        }
     }
 
     // MARK: dead letters

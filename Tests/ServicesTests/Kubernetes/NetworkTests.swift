@@ -27,7 +27,7 @@ struct NetworkTests {
                 }
             }
             for server in ["POSTGRES", "VALKEY", "IBKR"]
-            where server != "VALKEY" || workload.name == "store-writer" {
+            where server != "VALKEY" || ["store-writer", "cockpit"].contains(workload.name) {
                 add(environment["\(server)_HOST"], environment["\(server)_PORT"])
             }
             for service in environment["COCKPIT_SERVICES"]?.split(separator: ",") ?? [] {

@@ -64,6 +64,12 @@ static const struct page_file files[] = {
     {"icon.svg", (const unsigned char[]){
 #embed "files/icon.svg" suffix(, 0)
     }},
+    {"latest.html", (const unsigned char[]){
+#embed "files/latest.html" suffix(, 0)
+    }},
+    {"latest.js", (const unsigned char[]){
+#embed "files/latest.js" suffix(, 0)
+    }},
     {"live.js", (const unsigned char[]){
 #embed "files/live.js" suffix(, 0)
     }},

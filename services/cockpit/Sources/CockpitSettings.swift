@@ -3,6 +3,7 @@ import PostgresClient
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
+import ValkeyClient
 
 /// The address of a service's operations page.
 struct ServiceAddress: Equatable, Sendable {
@@ -40,6 +41,7 @@ struct CockpitSettings: Sendable {
     /// By which requests for actions are proven. `nil`: people can change nothing.
     let actions: ActionKey?
     let postgres: PostgresConfiguration
+    let valkey: ValkeyConfiguration
     let namespace: String
     /// The local stack that commands on pages name; empty: none.
     let stack: String
@@ -47,7 +49,8 @@ struct CockpitSettings: Sendable {
 
     static let keys: [ConfigurationKey] =
         ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
-        + ConfigurationKey.operations(port: 8_503) + ConfigurationKey.logging
+        + ConfigurationKey.valkey + ConfigurationKey.operations(port: 8_503)
+        + ConfigurationKey.logging
         + ConfigurationKey.actions
         + [
             ConfigurationKey(
@@ -108,6 +111,9 @@ struct CockpitSettings: Sendable {
         .of { _ = try gate($0) }, .of { _ = try services($0) }, .of { _ = try hosts($0) },
         .of { _ = try prometheus($0) }, .of { _ = try certificate($0) },
         .of { _ = try SourceCalendars($0.list("COCKPIT_CALENDARS")) },
+        .of {
+            try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
+        },
         .of { try actors($0) }, .of { _ = try actions($0) }, .of { _ = try people($0) },
         .of { _ = try personHeader($0) },
     ]
@@ -135,6 +141,11 @@ struct CockpitSettings: Sendable {
         try Self.actors(configuration)
         actions = try Self.actions(configuration)
         postgres = try Self.database(configuration)
+        valkey = ValkeyConfiguration(
+            host: configuration.text("VALKEY_HOST"),
+            port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+            user: configuration.optionalText("VALKEY_USER"),
+            password: configuration.secret("VALKEY_PASSWORD")?.revealed)
     }
 
     private static func gate(_ configuration: Configuration) throws(SettingsError) -> Gate.Settings

@@ -259,6 +259,9 @@ struct StackPlan: Equatable, Sendable {
             "POSTGRES_DB": StackPlan.database, "POSTGRES_USER": StackPlan.reader,
             "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresReader.rawValue),
             "POSTGRES_SSLMODE": "disable", "COCKPIT_PORT": "\(ports[.cockpitPages])",
+            "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
+            "VALKEY_USER": StackPlan.valkeyReader,
+            "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkeyReader.rawValue),
             "COCKPIT_STACK": home.name == StackHome.defaultName ? "" : home.name,
             "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": home.cockpitPeople,
             "COCKPIT_SERVICES": services.map { "\(StackPlan.loopback):\($0)" }

@@ -36,6 +36,7 @@ final class Collector: Sendable {
     struct Desks: Sendable {
         let chart = ChartDesk()
         let letters = LetterDesk()
+        let latest = LatestDesk()
         let tape: TapeDesk
         let actions: ActionDesk
 
@@ -44,6 +45,7 @@ final class Collector: Sendable {
             _ path: String, _ parameters: [String: String], at now: MonotonicTime
         ) -> PageAnswer? {
             chart.answer(path, parameters, at: now) ?? tape.answer(path, parameters, at: now)
+                ?? latest.answer(path, parameters, at: now)
         }
     }
 
@@ -84,6 +86,7 @@ final class Collector: Sendable {
             connect,
             try desks.chart.start(settings, context),
             try desks.tape.start(self),
+            try desks.latest.start(self),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
             },

@@ -18,6 +18,13 @@ struct QuestionRefusal: Error, Equatable, CustomStringConvertible {
         return symbol
     }
 
+    static func source(_ text: String) throws(QuestionRefusal) -> SourceName {
+        guard let source = SourceName(text) else {
+            throw QuestionRefusal("a source is a name of a-z, 0-9 and -, at most 24")
+        }
+        return source
+    }
+
     static func time(_ text: String) throws(QuestionRefusal) -> Timestamp {
         guard text.utf8.count <= textBytesMax, let time = ISOTime.parse(text) else {
             throw QuestionRefusal("a time is written as 2026-11-20T14:31:00Z, from 1678 to 2262")

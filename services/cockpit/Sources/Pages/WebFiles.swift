@@ -28,8 +28,8 @@ enum WebFiles {
     /// script of its name, `/` those of the overview.
     static let pages = [
         "/": "Overview", "/chart": "Chart", "/gaps": "Gaps", "/partitions": "Partitions",
-        "/store": "Store", "/feeds": "Feeds", "/tape": "Tape", "/dead": "Dead letters",
-        "/alerts": "Alerts", "/actions": "Actions",
+        "/store": "Store", "/feeds": "Feeds", "/latest": "Latest", "/tape": "Tape",
+        "/dead": "Dead letters", "/alerts": "Alerts", "/actions": "Actions",
     ]
 
     static func file(_ path: String) -> WebFile? { all[path] }

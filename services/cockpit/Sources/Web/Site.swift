@@ -14,7 +14,8 @@ final class Site: Sendable {
                 "x-forwarded-proto", "x-forwarded-for", "last-event-id", "if-none-match",
                 "accept-encoding", SignIn.keyHeader,
             ] + [personHeader].compactMap(\.self),
-            parameters: ChartQuestion.parameters + TapeQuestion.parameters,
+            parameters: ChartQuestion.parameters + TapeQuestion.parameters
+                + LatestQuestion.parameters,
             bodyBytesMax: CockpitLimits.bodyBytesMax,
             streamsMax: CockpitLimits.streamsMax)
     }

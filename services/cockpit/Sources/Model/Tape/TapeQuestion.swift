@@ -64,9 +64,7 @@ struct TapeQuestion: Choosable {
         _ text: String, of input: Input
     ) throws(QuestionRefusal) -> SourceName? {
         guard !text.isEmpty else { return nil }
-        guard let source = SourceName(text) else {
-            throw QuestionRefusal("a source is a name of a-z, 0-9 and -, at most 24")
-        }
+        let source = try QuestionRefusal.source(text)
         switch input {
         case .ticks: return source
         case .bars:

@@ -1,0 +1,31 @@
+import LatestValues
+import Primitives
+
+/// The latest values of some symbols for the page that shows them.
+struct LatestDocument {
+    /// The most values that are shown.
+    static let valuesMax = 256
+
+    let values: [LatestValue]
+    /// Why the feeds, or the gaps, are not known.
+    let problems: [String]
+    /// When they were read, by the wall clock.
+    let time: Timestamp
+
+    var json: [UInt8] {
+        var writer = JSONWriter(capacity: 16_384)
+        writer.object { writer in
+            writer.member("time", time.description)
+            writer.array("problems") { writer in
+                for problem in problems { writer.value(OverviewMaker.line(problem)) }
+            }
+            writer.array("items") { writer in
+                for value in values.prefix(Self.valuesMax) {
+                    writer.object { value.write(into: &$0, time) }
+                }
+            }
+            writer.member("more", max(0, values.count - Self.valuesMax))
+        }
+        return writer.bytes
+    }
+}

@@ -129,7 +129,7 @@ import Testing
         #expect(
             page().contains(
                 #"mds_group_registered{group="store",needed="true",role="store"} 1"#))
-        #expect(try eventually { watch.backlog(of: source)?.slowest?.group == .store })
+        #expect(eventually { watch.backlog(of: source)?.slowest?.group == .store })
         // Nobody waits for a store that is not needed.
         try registry.register(.store, reads: [.ticks], isNeeded: false)
         #expect(eventually { watch.backlog(of: source)?.slowest == nil })

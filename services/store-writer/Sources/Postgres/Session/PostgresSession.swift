@@ -85,20 +85,25 @@ final class PostgresSession: StoreSession {
             store.settings.connection, timeout: Self.connectTimeout,
             onWait: { [beat] in beat.beat() }
         ) { session throws(PostgresError) in
+            try refuseOtherStore(session)
             found = try fence.admit(session)
         }
         try SchemaCheck(opened, timeout: Self.statementTimeout).run(catalogue.sinks)
         for case let merge? in catalogue.sinks.map(\.merge) {
             try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
         }
-        try refuseOtherStore(opened)
         session = opened
         server = found
     }
 
-    /// Throws when the database has the rows of another store: two of them would store each record
-    /// twice.
+    /// Throws when the database has the positions of another store: two of them would store each
+    /// record twice. Asked before its server is noted as this store's, and after each claim: of two
+    /// stores that claim an empty database at once, at least one finds the other's.
     private func refuseOtherStore(_ opened: PostgresConnection) throws(PostgresError) {
+        let table = try opened.execute(
+            "SELECT to_regclass('sink_positions')::text", timeout: Self.statementTimeout)
+        // The check of the schema says what a database without it lacks.
+        guard table.scalar != nil else { return }
         let other = try opened.execute(
             "SELECT min(sink) FROM sink_positions WHERE sink <> $1", [.text(sink)],
             timeout: Self.statementTimeout
@@ -124,6 +129,7 @@ final class PostgresSession: StoreSession {
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         let rows = try SinkPosition.claim(
             claims, of: sink, owner: owner, on: database, timeout: Self.statementTimeout)
+        try StoreError.using { () throws(PostgresError) in try refuseOtherStore(database) }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         return rows
     }

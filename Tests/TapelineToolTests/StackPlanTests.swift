@@ -108,14 +108,16 @@ struct StackPlanTests {
     @Test("a further store has a database, a migration, a writer and a user of its own")
     func stores() throws {
         let other = try #require(GroupName("store-b"))
-        let plan = try testPlan(TemporaryFolder(), stores: [other])
+        // The hot state is of the usual store, whatever was set.
+        let plan = try testPlan(
+            TemporaryFolder(), settings: ["WRITER_HOT_STATE=true"], stores: [other])
         let units = plan.units
         #expect(Set(units.map(\.name)).isSuperset(of: ["database-b", "migrate-b"]))
         let writers = units.filter { $0.name.hasPrefix("store-writer") }.map(\.environment)
         let own = ["STORE_NAME", "POSTGRES_DB", "NATS_USER", "MDS_MEMBER", "WRITER_HOT_STATE"]
         #expect(
             writers.map { writer in own.map { writer[$0] ?? "" } } == [
-                ["", "tapeline", "writer", "store-writer", ""],
+                ["", "tapeline", "writer", "store-writer", "true"],
                 ["store-b", "tapeline-b", "writer-b", "store-writer-b", "false"],
             ])
         for key in ["OPS_PORT", "NATS_PASSWORD_FILE", "WRITER_DEAD_LETTERS"] {

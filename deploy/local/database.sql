@@ -16,6 +16,9 @@ SET client_min_messages = warning;
 \set database tapeline
 \getenv database TAPELINE_DATABASE
 
+-- The databases of several stores may be made at the same time. The roles are the same.
+DO $$ BEGIN PERFORM pg_advisory_lock(7361001); END $$;
+
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['tapeline_migrator', 'tapeline_writer']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)

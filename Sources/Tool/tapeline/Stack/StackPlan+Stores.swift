@@ -35,7 +35,8 @@ extension StackPlan {
         service(
             "store-writer\(Self.ending(store))", "store-writer",
             store == .store ? ports[.writer] : ports[writerOf: store],
-            writerEnvironment(of: store).merging(settings.environment(for: .writer)) { $1 })
+            writerEnvironment(of: store).merging(settings.environment(for: .writer)) { $1 }
+                .merging(store == .store ? [:] : ["WRITER_HOT_STATE": "false"]) { $1 })
     }
 
     func migrateJob(_ store: GroupName) -> UnitPlan {
@@ -56,8 +57,7 @@ extension StackPlan {
 
     /// The hot state is of the usual store alone.
     func writerEnvironment(of store: GroupName) -> [String: String] {
-        let own =
-            store == .store ? [:] : ["STORE_NAME": store.text, "WRITER_HOT_STATE": "false"]
+        let own = store == .store ? [:] : ["STORE_NAME": store.text]
         return nats(StoreRights.user(of: store), file: StackSecrets.name(writerOf: store)).merging(
             [
                 "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",

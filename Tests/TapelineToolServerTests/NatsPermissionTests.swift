@@ -249,6 +249,9 @@ struct NatsPermissionTests {
         let folder = try TemporaryFolder()
         let other = try folder.write("authorization {}\n", to: "other.conf")
         #expect(throws: ToolError.self) { try said("store-b", "--file", other) }
+        let twice = try folder.write(made, to: "twice.conf")
+        #expect(throws: ToolError.self) { try said("store-b", "--file", twice) }
+        #expect(throws: ToolError.self) { try said("--file", file) }
     }
 
     @Test("the gateway may move the leader of each stream of the tape")

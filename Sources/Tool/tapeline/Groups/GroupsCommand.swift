@@ -61,6 +61,7 @@ struct GroupsCommand: ToolCommand {
             }
             stores.append(store)
         }
+        guard !stores.isEmpty else { throw .usage("name the further stores, as store-b") }
         guard let file = try given.one("--file") else {
             throw .usage("--file names the configuration: deploy/nats/server.conf")
         }

@@ -39,6 +39,10 @@ struct StoreRights {
                 "the configuration of NATS has no user \(Self.shippedUser) and no denial to the "
                     + "gateway as the shipped one: the rights of \(further[0]) cannot be added")
         }
+        let known = further.first { store in
+            lines.contains { $0.hasSuffix(" user: \(Self.user(of: store))") }
+        }
+        if let known { throw .refused("the configuration of NATS has a user of \(known)") }
         let block = lines[start...end]
         lines.insert(
             contentsOf: further.flatMap { store in block.map { Self.line($0, of: store) } },

@@ -97,7 +97,7 @@ struct WriterSettingsTests {
         #expect(try settings(["STORE_NAME": "store-b"]).store.text == "store-b")
         #expect(
             TestService.problems(Main.description, ["STORE_NAME": name])
-                == ["STORE_NAME is \(name): a store is called store or store-NAME"])
+                == ["STORE_NAME is \(name): a store is called store or store-NAME, of a-z 0-9 -"])
     }
 
     @Test("a program's own kind of store is named, and only the settings of the named kind count")

@@ -214,6 +214,9 @@ struct AcceptTests {
         ).openDatabase()
         defer { database.close() }
         let books = StorePositions(.store, database)
+        let wrong = StorePositions(try #require(GroupName("store-b")), database)
+        let refusal = #expect(throws: ToolError.self) { try wrong.positions() }
+        #expect(refusal?.description.contains("is that of store, not of store-b") == true)
         let seen = try #require(
             try books.positions().first { $0.input == .ticks && $0.partition.number == 0 })
         let plan = try Acceptance(

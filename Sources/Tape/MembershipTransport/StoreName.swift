@@ -23,7 +23,9 @@ extension GroupName {
     ) throws(SettingsError) -> GroupName {
         let name = configuration.text("STORE_NAME")
         guard let group = GroupName(name), group.isStore else {
-            throw SettingsError("STORE_NAME is \(name): a store is called store or store-NAME")
+            throw SettingsError(
+                "STORE_NAME is \(name): a store is called store or store-NAME, of "
+                    + "a-z 0-9 -")
         }
         return group
     }

@@ -29,7 +29,16 @@ struct StorePositions {
         FROM sink_positions p WHERE p.sink = $1 ORDER BY p.input DESC, p.partition
         """
 
+    /// Throws when the database is that of another store.
     func positions() throws -> [GroupPosition] {
+        let other = try database.execute(
+            "SELECT min(sink) FROM sink_positions WHERE sink <> $1", [.text(store.text)],
+            timeout: Deployment.statementTimeout
+        ).scalar
+        if let other {
+            throw ToolError.refused(
+                "the database that is named is that of \(other), not of \(store): set STORE_NAME")
+        }
         let rows = try database.execute(
             Self.query, [.text(store.text)], timeout: Deployment.statementTimeout)
         return try (0..<rows.rowCount).map { try position(rows, $0) }

@@ -105,7 +105,7 @@ package final class OwnLag: Sendable {
             "mds_partition_lag_ticks",
             "ticks or bars of the partition that its owner has not read, shown by the owner; "
                 + "partition `all`: nodes over all partitions; absent when no head was heard for "
-                + "10 s; for operators and writers", "as `mds_partition_lag_seconds`",
+                + "10 s; for operators and stores", "as `mds_partition_lag_seconds`",
             by: "group, partition, input: ticks, bars", labels: labels(key))
     }
 
@@ -113,7 +113,7 @@ package final class OwnLag: Sendable {
         client.telemetry.metrics.gauge(
             "mds_partition_lag_seconds",
             "age of the oldest record of the partition that its owner has not read; absent when "
-                + "the record is older than the owner's listening; for operators and writers",
+                + "the record is older than the owner's listening; for operators and stores",
             "as `mds_group_lag_seconds`; only one partition: one of its symbols is busier than "
                 + "others", by: "group, partition, input: ticks, bars", labels: labels(key))
     }

@@ -46,7 +46,7 @@ struct EdgeLook {
         return withoutNews(edge)
     }
 
-    /// A reader besides operators and writers. It may have no members.
+    /// A reader besides operators and stores. It may have no members.
     func other(_ group: Sighting.Group) -> Overview.Edge {
         var edge = Overview.Edge(id: "reader:\(group.name)", from: "tape", to: group.name)
         note(group, &edge)

@@ -78,12 +78,9 @@ package struct RegisteredGroup: Equatable, Sendable {
         guard known.count == entries.count else {
             throw .newer("the group reads an input that this program does not know")
         }
-        guard let kind = json["kind"]?.string, let isNeeded = json["needed"]?.bool else {
-            throw .damaged("it does not say the group's kind, and whether it is needed")
-        }
         reads = Set(known)
-        self.kind = kind
-        self.isNeeded = isNeeded
+        kind = json["kind"]?.string ?? kind
+        isNeeded = json["needed"]?.bool ?? isNeeded
     }
 }
 

@@ -1,4 +1,5 @@
 import DeadLetters
+import Membership
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -51,7 +52,14 @@ struct DlqRun {
     // MARK: looking
 
     private func look(_ box: LetterBox) throws(ToolError) -> ExitCode {
-        let letters = try chosen(box).map(\.letter)
+        let chosen = try chosen(box).map(\.letter)
+        func isOther(_ letter: DeadLetter) -> Bool {
+            letter.owner != deployment.store.text && GroupName(letter.owner)?.isStore == true
+        }
+        for owner in Set(chosen.filter(isOther).map(\.owner)).sorted() {
+            terminal.problem("letters of \(owner) are left: set STORE_NAME and POSTGRES_* for it")
+        }
+        let letters = chosen.filter { !isOther($0) }
         switch command.verb {
         case .show:
             for (index, letter) in letters.enumerated() {
@@ -128,7 +136,14 @@ struct DlqRun {
             defer { client.close() }
             box = try Self.box(client)
         }
-        let letters = try chosen(box).map(\.letter)
+        let chosen = try chosen(box).map(\.letter)
+        func isOther(_ letter: DeadLetter) -> Bool {
+            letter.owner != deployment.store.text && GroupName(letter.owner)?.isStore == true
+        }
+        for owner in Set(chosen.filter(isOther).map(\.owner)).sorted() {
+            terminal.problem("letters of \(owner) are left: set STORE_NAME and POSTGRES_* for it")
+        }
+        let letters = chosen.filter { !isOther($0) }
         for letter in letters where letter.namespace != deployment.names.namespace {
             throw .usage(
                 "\(letter.id) is of the namespace \(letter.namespace), and this is "

@@ -2,6 +2,7 @@ import Foundation
 import Primitives
 import ServiceRuntime
 import TestSupport
+import TapeTransport
 import Testing
 
 @testable import TapelineTool
@@ -117,6 +118,10 @@ struct AuditTextTests {
         var right = AuditReport()
         Deployment.compare(heads, with: heads, &right)
         #expect(right.isClean && right.lines.map(\.found) == ["15", "7"])
+        // A store of bars alone.
+        var half = AuditReport()
+        Deployment.compare(heads, with: [heads[2]], reads: [.bars], &half)
+        #expect(half.isClean && half.lines.map(\.name) == ["bars_taken"])
         var wrong = AuditReport()
         // One is behind, and the tape has lost another, so the sums are equal.
         Deployment.compare(

@@ -34,8 +34,10 @@ struct RepairOutcomeTests {
     @Test("both the change and the bars have to be stored")
     func goal() {
         let goal = StoredPositions.Goal(
-            ticks: .init(streamCreated: Timestamp(nanoseconds: 7), sequence: 10),
-            bars: .init(streamCreated: Timestamp(nanoseconds: 8), sequence: 20))
+            ticks: StoredPositions.Goal.Packet(
+                streamCreated: Timestamp(nanoseconds: 7), sequence: 10),
+            bars: StoredPositions.Goal.Packet(
+                streamCreated: Timestamp(nanoseconds: 8), sequence: 20))
         func isReached(_ rows: (String, String, String)...) -> Bool {
             goal.isReached(by: rows.map { [$0.0, $0.1, $0.2] })
         }
@@ -43,6 +45,9 @@ struct RepairOutcomeTests {
         #expect(!isReached(("ticks", "7", "9"), ("bars", "8", "20")))
         #expect(!isReached(("ticks", "7", "10"), ("bars", "8", "19")))
         #expect(!isReached(("bars", "8", "20")) && !isReached())
+        var bars = goal
+        bars.ticks = nil
+        #expect(bars.isReached(by: [["bars", "8", "20"]]))
         // The position is still that of a stream that was there before.
         #expect(!isReached(("ticks", "6", "900"), ("bars", "8", "20")))
     }

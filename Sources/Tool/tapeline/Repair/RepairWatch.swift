@@ -1,8 +1,10 @@
 import MarketModel
+import Membership
 import NatsTransport
 import Primitives
 import ServiceRuntime
 import TapeCodec
+import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
@@ -46,6 +48,7 @@ final class RepairWatch {
     /// The refusals of the request. Packets are read only once the request's sequence is known.
     private(set) var refusals: [RefusedRepair] = []
     private var sequence: UInt64 = 0
+    private let registered: [RegisteredGroup]
     /// When the streams of the partition's ticks and of the bars were made.
     private let created: (ticks: Timestamp, bars: Timestamp)
     /// The input sequence up to which all output is published, and the sequence of the packet of
@@ -56,6 +59,7 @@ final class RepairWatch {
     init(_ subject: Subject, _ partition: Partition, _ client: TapeClient) throws {
         self.subject = subject
         reader = try RangeReader(client, group: "repair")
+        registered = try GroupRegistry.registrations(client)
         let names = client.names
         func created(_ stream: String) throws -> Timestamp {
             guard let info = try client.jetStream.streamInfo(stream) else {
@@ -83,10 +87,14 @@ final class RepairWatch {
         let deadline = clock.deadline(after: .seconds(seconds))
         guard try isPublished(until: deadline, shutdown) else { return outcome(.waiting) }
         guard let stored else { return outcome(.published) }
+        typealias Packet = StoredPositions.Goal.Packet
+        let reads = registered.first { $0.group == stored.store }?.reads ?? [.ticks, .bars]
+        let ticks = Packet(streamCreated: created.ticks, sequence: sequence)
+        let bars = Packet(streamCreated: created.bars, sequence: barSequence)
         let isStored = try stored.wait(
             for: StoredPositions.Goal(
-                ticks: .init(streamCreated: created.ticks, sequence: sequence),
-                bars: .init(streamCreated: created.bars, sequence: barSequence)),
+                ticks: reads.contains(.ticks) ? ticks : nil,
+                bars: reads.contains(.bars) ? bars : nil),
             until: deadline, turn: Self.turn, shutdown)
         return outcome(isStored ? .stored : .unstored)
     }

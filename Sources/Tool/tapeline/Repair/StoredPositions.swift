@@ -15,13 +15,15 @@ final class StoredPositions {
             let sequence: UInt64
         }
 
-        var ticks: Packet
-        var bars: Packet
+        /// `nil` for what the store does not read.
+        var ticks: Packet?
+        var bars: Packet?
 
         /// Returns whether rows of inputs, streams and sequences reach it.
         func isReached(by rows: [[String?]]) -> Bool {
-            func isReached(_ input: String, _ packet: Packet) -> Bool {
-                rows.contains {
+            func isReached(_ input: String, _ packet: Packet?) -> Bool {
+                guard let packet else { return true }
+                return rows.contains {
                     $0[0] == input && $0[1] == String(packet.streamCreated.nanoseconds)
                         && $0[2].flatMap { UInt64($0) } ?? 0 >= packet.sequence
                 }
@@ -29,6 +31,8 @@ final class StoredPositions {
             return isReached("ticks", ticks) && isReached("bars", bars)
         }
     }
+
+    var store: GroupName { session.store }
 
     private let session: MarketSession
     private let partition: Partition

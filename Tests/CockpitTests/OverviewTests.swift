@@ -41,7 +41,7 @@ import Testing
     func stores() throws {
         let other = try #require(GroupName("store-b"))
         let overview = Self.overview { sighting in
-            sighting.needed = [.operators, other]
+            sighting.needed = [.operators, .store, other]
             sighting.groups.append(
                 Sighting.Group(
                     name: other.text, reportedAt: sighting.groups[1].reportedAt,
@@ -55,6 +55,13 @@ import Testing
                 "tape > store", "tape > store-b", "store-b > database",
             ])
         #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90000)")
+        // A store that is not needed may be away.
+        let spare = Self.overview { sighting in
+            sighting.members.append(
+                MadeSighting.member(other.text, "b", held: [0, 1], at: 2))
+        }
+        #expect(spare.verdict.map(\.level) == [.good])
+        #expect(spare.edges.first { $0.to == other.text }?.state == .dead)
         #expect(
             Self.overview { $0.needed = [.operators, other] }.verdict.first
                 == .init(.bad, "NO STORE-B IS READY: no rows are stored", "Services"))

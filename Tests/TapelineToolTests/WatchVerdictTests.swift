@@ -71,7 +71,8 @@ import Testing
         // A store that is not needed may be away.
         var verdict = WatchVerdict()
         var sight = Self.sight()
-        sight.groups.append(Self.group("store-b", ready: 0, unheard: 2))
+        sight.groups.append(
+            Self.group("store-b", behind: 900_000, ready: 0, silent: 8, unheard: 2))
         #expect(verdict.judge(sight).map(\.level) == [.good])
         expect("3 PARTITIONS OF STORE HAVE NO LIVE OWNER", .warning, "Owners") {
             $0.groups[1] = Self.group("store", silent: 3)

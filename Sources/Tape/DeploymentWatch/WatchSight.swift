@@ -69,4 +69,9 @@ package struct WatchSight: Sendable {
     package var clock: ClockOffset?
 
     package init() {}
+
+    /// Whether what is wrong with a group is told: not of a store that is not needed.
+    func isMissed(_ group: String) -> Bool {
+        GroupName(group)?.isStore != true || needed.contains { $0.text == group }
+    }
 }

@@ -140,7 +140,7 @@ package struct WatchVerdict: Sendable {
             lines.append(
                 Line(.bad, "NO \(group.text.uppercased()) IS READY: \(lost)", "Services"))
         }
-        for group in sight.groups where group.silent > 0 {
+        for group in sight.groups where group.silent > 0 && sight.isMissed(group.name) {
             lines.append(
                 Line(
                     .warning,
@@ -198,7 +198,8 @@ package struct WatchVerdict: Sendable {
 
     private func lagLines(_ sight: WatchSight) -> [Line] {
         sight.groups.compactMap { group in
-            guard let lag = lags[group.name], group.behind != nil else { return nil }
+            guard let lag = lags[group.name], group.behind != nil, sight.isMissed(group.name)
+            else { return nil }
             let isGrowing = lag.growing >= Self.growingLooks && lag.last >= Self.lagMin
             guard isGrowing || lag.last >= Self.lagLarge else { return nil }
             let name = group.name.uppercased()

@@ -47,6 +47,15 @@ struct ScalingQueryTests {
             series: circuits(2, 1, 2).merging([lag: "740000x10", ticks: rising]) { $1 },
             lag: 150_000, rate: 21_000),
         Case(
+            name: "the writers of another store reach theirs, which changes nothing",
+            series: circuits(2, 2).merging([
+                #"mds_coord_circuit_state{instance="b"}"#: "0x10",
+                #"mds_store_info{instance="b",store="store-b"}"#: "1x10",
+                #"mds_store_info{instance="0",store="store"}"#: "1x10",
+                lag: "740000x10", ticks: rising,
+            ]) { $1 },
+            lag: 100_000, rate: 14_000),
+        Case(
             name: "no source was heard: nothing is known",
             series: circuits(0, 0), lag: nil, rate: nil),
         Case(

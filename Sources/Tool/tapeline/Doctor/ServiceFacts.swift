@@ -87,7 +87,11 @@ struct ServiceFacts: Sendable {
                     : "it takes no partitions until it is ready",
                 runbook: explained.contains(member.state) ? "Members" : nil)
         }
-        for group in silent {
+        let missed = silent.filter { silent in
+            GroupName(silent.group)?.isStore != true
+                || needed.contains { $0.text == silent.group }
+        }
+        for group in missed {
             found.add(
                 .wrong, .services,
                 "no live owner of partitions \(NumberRanges.text(group.partitions)) of "

@@ -18,7 +18,7 @@ struct Figures {
             edge.flatMap { [.dead, .unknown].contains($0.state) ? nil : $0 }
         }
         let operators = edge("reader:\(GroupName.operators)")
-        let stores = sighting.stores.compactMap { edge("reader:\($0)") }
+        let stores = sighting.needed.filter(\.isStore).compactMap { edge("reader:\($0)") }
         let living = stores.compactMap { alive($0) }
         let slowest = living.max {
             ($0.lagSeconds ?? 0, $0.lagRecords ?? 0) < ($1.lagSeconds ?? 0, $1.lagRecords ?? 0)

@@ -66,7 +66,10 @@ struct OverviewMaker: Sendable {
         let behind = Self.behind(edges, besides: troubles)
         guard troubles.isEmpty else { return Self.worstFirst(troubles + behind) }
         // Whatever is not alive here and has no line above keeps the verdict from being good.
-        let doubtful = edges.filter { $0.state == .dead || $0.state == .unknown }
+        let spare = Set(sighting.stores).subtracting(sighting.needed.map(\.text))
+        let doubtful = edges.filter {
+            ($0.state == .dead || $0.state == .unknown) && !spare.contains($0.to)
+        }
         guard doubtful.isEmpty else {
             return doubtful.map {
                 Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)")

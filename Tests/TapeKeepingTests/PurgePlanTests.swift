@@ -39,6 +39,12 @@ import Testing
     func nobody() {
         let none = plan([], [subject(0, 900)])
         #expect(none.clearBelow == 0 && none.beyond.isEmpty && none.holder == .nobodyRegistered)
+        // Of a stream that no store takes, what is old enough goes.
+        let unwanted = PurgePlan(
+            PurgeFacts(
+                firstSequence: 1, lastSequence: 1_000, agedBelow: 400,
+                subjects: [subject(0, 900)], floors: [], hasStore: true))
+        #expect(unwanted.clearBelow == 400 && unwanted.pins == [900] && unwanted.holder == .age)
         let silent = floor(0, partition: 4, .operators)
         let held = plan([floor(500), silent], [subject(0, 900), subject(4, 10)])
         #expect(held.clearBelow == 0 && held.holder == .group(silent))

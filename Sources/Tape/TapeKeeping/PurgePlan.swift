@@ -69,13 +69,15 @@ package struct PurgeFacts: Sendable {
     package var subjects: [Subject]
     /// One for each partition of the stream and each registered group that reads it.
     package var floors: [Floor]
+    /// Whether a store is registered. A stream that no group reads is then one that none wants.
+    package var hasStore = false
 }
 
 /// The parts of a stream that may be purged, and what prevents more. Pure.
 package struct PurgePlan: Sendable {
     /// The group or rule that decided how far a purge may go.
     package enum Holder: Hashable, Sendable {
-        /// No registered group reads the stream.
+        /// No registered group reads the stream, and no store is registered.
         case nobodyRegistered
         /// What is left is not old enough.
         case age
@@ -104,7 +106,8 @@ package struct PurgePlan: Sendable {
     package init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
         let floors = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
-        guard let lowest = floors.min(by: { $0.sequence < $1.sequence }) else {
+        let lowest = floors.min { $0.sequence < $1.sequence }
+        guard lowest != nil || facts.hasStore else {
             clearBelow = 0
             pins = []
             subjects = []
@@ -114,9 +117,9 @@ package struct PurgePlan: Sendable {
         }
         // A purge beyond the end would move the end.
         let end = min(facts.agedBelow, facts.lastSequence)
-        let clear = lowest.sequence
+        let clear = lowest?.sequence ?? end
         clearBelow = min(clear, end)
-        holder = clear < end ? .group(lowest) : .age
+        if let lowest, clear < end { holder = .group(lowest) } else { holder = .age }
         pins = facts.subjects.flatMap(\.pins).filter { $0 >= facts.firstSequence }.sorted()
         subjects = facts.subjects.compactMap { subject in
             // Without pins nothing is known about the subject.

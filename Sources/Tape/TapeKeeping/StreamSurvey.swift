@@ -1,4 +1,5 @@
 internal import MarketModel
+internal import Membership
 internal import NatsTransport
 internal import Primitives
 internal import TapeCodec
@@ -46,7 +47,8 @@ struct StreamSurvey {
             firstSequence: info.firstSequence, lastSequence: info.lastSequence,
             agedBelow: keep > .zero
                 ? try agedBelow(now.nanoseconds &- keep.clampedNanoseconds) : info.lastSequence + 1,
-            subjects: try subjects(readers), floors: floors)
+            subjects: try subjects(readers), floors: floors,
+            hasStore: groups.contains(where: \.group.isStore))
     }
 
     // MARK: groups

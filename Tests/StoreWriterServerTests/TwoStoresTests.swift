@@ -23,12 +23,14 @@ import Testing
         try benches[0].makeOwners()
         let name = "store-b"
         let first = try WriterProcess(benches[0], member: "a")
-        let second = try WriterProcess(benches[1], member: "b", ["STORE_NAME": name])
+        let takes = ["STORE_NAME": name, "WRITER_SINKS": "trades,quotes"]
+        let second = try WriterProcess(benches[1], member: "b", takes)
         var load = try TestTicks(benches[0], partitions: 1)
         try load.publish(packets: 4)
         for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
         let registry = try GroupRegistry.open(tape.client)
         #expect(try registry.groups().map(\.group.text) == ["store", name])
+        #expect(try registry.groups().map(\.reads) == [[.ticks, .bars], [.ticks]])
         let bucket = try #require(tape.client.jetStream.bucketAsFound(tape.names.ownersBucket))
         let owners = try bucket.entries(matching: "*.*").entries.map { entry in
             let owner = try OwnershipRecord(json: entry.value).owner
@@ -55,7 +57,7 @@ import Testing
         }
         #expect(try eventually { try seen()?["held_by_group"]?.string == name })
         #expect(try info(tape).firstSequence <= away)
-        let back = try WriterProcess(benches[1], member: "b", ["STORE_NAME": name])
+        let back = try WriterProcess(benches[1], member: "b", takes)
         #expect(benches[1].isComplete([load.count]), "\(benches[1].shown)")
         #expect(try eventually { try info(tape).bytes <= marks.goalBytes })
         for (bench, sink) in zip(benches, ["store", name]) {
@@ -88,6 +90,7 @@ import Testing
         arguments: [("trades", true, false), ("bars", false, true), ("indicators", true, true)])
     func unread(tables: String, ticks: Bool, bars: Bool) throws {
         let bench = try WriterBench("writer_two_\(tables)", nats: NatsServer(), partitions: 1)
+        let told = try GroupPositionListener(bench.tape.client)
         let running = try bench.start(["WRITER_SINKS": tables])
         func consumers(_ stream: String) throws -> Int {
             let reply = try bench.tape.client.connection.request(
@@ -104,6 +107,10 @@ import Testing
         for (stream, isRead) in streams where !isRead {
             #expect(try consumers(stream) == 0, "\(stream)")
         }
+        let positions = { told.store.groups["store"]?.positions ?? [:] }
+        #expect(eventually { !positions().isEmpty })
+        let inputs: Set<ReaderPosition.Input> = Set(positions().keys.map(\.input))
+        #expect(inputs.contains(.ticks) == ticks && inputs.contains(.bars) == bars)
         var load = try TestTicks(bench, partitions: 1)
         try load.publish(packets: 1)
         if ticks {

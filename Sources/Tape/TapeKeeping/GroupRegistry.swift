@@ -57,11 +57,12 @@ package struct GroupRegistry: Sendable {
 
     /// Registers a group: from now on the tape keeps what it has not read. A group that is
     /// registered already stays as it is, except for what is said here; one that a newer release
-    /// registered stays as it is in any case. Returns false when nothing was changed.
+    /// registered stays as it is in any case. With `widens` it reads what it read before, too.
+    /// Returns false when nothing was changed.
     @discardableResult
     package func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>, kind: String? = nil,
-        isNeeded: Bool? = nil
+        isNeeded: Bool? = nil, widens: Bool = false
     ) throws(TapeError) -> Bool {
         for _ in 0..<Self.triesMax {
             let standing = try bucket.entry(Self.key(group))
@@ -69,8 +70,10 @@ package struct GroupRegistry: Sendable {
                 RegisteredGroup(group, json: $0.value, written: $0.time)
             }
             if let known, known.problem?.isNewer == true { return false }
+            let before = widens && known?.problem == nil ? known?.reads ?? [] : []
             var next = RegisteredGroup(
-                group: group, registered: known?.registered ?? SystemClock().now(), reads: reads)
+                group: group, registered: known?.registered ?? SystemClock().now(),
+                reads: reads.union(before))
             next.kind = kind ?? known?.kind ?? next.kind
             next.isNeeded = isNeeded ?? known?.isNeeded ?? next.isNeeded
             if known == next { return false }

@@ -16,6 +16,15 @@ package enum Main {
         ServiceApplication.run(description(of: kinds)) { try run($0, kinds) }
     }
 
+    /// Says that the tape is kept for what this process does not read; `nil` when it is not.
+    private static func surplus(
+        _ inputs: Set<ReaderPosition.Input>, _ store: GroupName
+    ) -> String? {
+        guard let more = inputs.map(\.rawValue).min() else { return nil }
+        return "the tape is kept for \(more), which this process does not read: if no other one of "
+            + "\(store) does, register it anew ('tapeline groups register \(store) --reads ...')"
+    }
+
     static let description = description(of: StoreKind.ofThisProgram)
 
     static func description(of kinds: [StoreKind]) -> ServiceDescription {
@@ -68,10 +77,14 @@ package enum Main {
             for stream in 0..<TapeNames.tickStreams {
                 try client.requireStream(tape.names.tickStream(stream))
             }
+            // Other processes of the store may still read more.
+            let own = Set(settings.inputs.map(\.reported))
             try GroupRegistry.open(client).register(
-                settings.store, reads: Set(settings.inputs.map(\.reported)),
-                kind: settings.kind.name,
-                isNeeded: settings.isNeeded)
+                settings.store, reads: own, kind: settings.kind.name,
+                isNeeded: settings.isNeeded, widens: true)
+            let all = try GroupRegistry.registrations(client)
+            let kept = all.first { $0.group == settings.store }?.reads ?? own
+            context.readiness.degrade("inputs", Self.surplus(kept.subtracting(own), settings.store))
         }
         guard let client else { return .success }
         defer { client.close() }

@@ -1,9 +1,12 @@
 import MarketModel
 import Membership
+import MembershipTransport
 import NatsTransport
 import Primitives
+import ServiceRuntime
 import ServiceTestSupport
 import TapeKeeping
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -31,7 +34,8 @@ import Testing
         let registry = try GroupRegistry.open(tape.client)
         #expect(try registry.groups().map(\.group.text) == ["store", name])
         #expect(try registry.groups().map(\.reads) == [[.ticks, .bars], [.ticks]])
-        let bucket = try #require(tape.client.jetStream.bucketAsFound(tape.names.ownersBucket))
+        let found = try tape.client.jetStream.bucketAsFound(tape.names.ownersBucket)
+        let bucket = try #require(found)
         let owners = try bucket.entries(matching: "*.*").entries.map { entry in
             let owner = try OwnershipRecord(json: entry.value).owner
             return "\(entry.key.prefix { $0 != "." }) \(owner)"

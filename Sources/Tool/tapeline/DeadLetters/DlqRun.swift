@@ -52,14 +52,7 @@ struct DlqRun {
     // MARK: looking
 
     private func look(_ box: LetterBox) throws(ToolError) -> ExitCode {
-        let chosen = try chosen(box).map(\.letter)
-        func isOther(_ letter: DeadLetter) -> Bool {
-            letter.owner != deployment.store.text && GroupName(letter.owner)?.isStore == true
-        }
-        for owner in Set(chosen.filter(isOther).map(\.owner)).sorted() {
-            terminal.problem("letters of \(owner) are left: set STORE_NAME and POSTGRES_* for it")
-        }
-        let letters = chosen.filter { !isOther($0) }
+        let letters = try chosen(box).map(\.letter)
         switch command.verb {
         case .show:
             for (index, letter) in letters.enumerated() {

@@ -106,6 +106,21 @@ struct RaisePlanTests {
         #expect(json["lines"]?.array?.count == 6)
     }
 
+    @Test("of two stores the one that has more decides, in either order")
+    func stores() throws {
+        let (a, b) = (try #require(SourceName("a")), try #require(SourceName("b")))
+        func stored(_ last: UInt64, _ epoch: UInt64, _ ends: [(SourceName, UInt64)])
+            -> RebuildRequest.Stored
+        {
+            RebuildRequest.Stored(
+                lastOrdinal: last, epoch: epoch,
+                sources: ends.map { SourceOrdinal(source: $0.0, epoch: 1, lastOrdinal: $0.1) })
+        }
+        let (one, other) = (stored(900, 2, [(b, 5), (a, 7)]), stored(700, 3, [(a, 9)]))
+        #expect(one.joined(other) == stored(900, 3, [(a, 9), (b, 5)]))
+        #expect(one.joined(other) == other.joined(one))
+    }
+
     @Test("a program may give --dry-run in place of --yes")
     func arguments() throws {
         let command = try PositionCommand.parse(["raise", "--dry-run", "--json"])

@@ -23,6 +23,21 @@ package struct RebuildRequest: Equatable, Sendable {
             self.epoch = epoch
             self.sources = sources
         }
+
+        /// Returns the higher of both in each place: two stores may have come to different ones.
+        package func joined(_ other: Stored) -> Stored {
+            var known: [SourceName: SourceOrdinal] = [:]
+            for one in sources + other.sources {
+                let before = known[one.source] ?? one
+                known[one.source] = SourceOrdinal(
+                    source: one.source, epoch: max(before.epoch, one.epoch),
+                    lastOrdinal: max(before.lastOrdinal, one.lastOrdinal))
+            }
+            return Stored(
+                lastOrdinal: max(lastOrdinal, other.lastOrdinal),
+                epoch: max(epoch, other.epoch),
+                sources: known.values.sorted { $0.source < $1.source })
+        }
     }
 
     /// The most sources in a request. A partition has no more of them.

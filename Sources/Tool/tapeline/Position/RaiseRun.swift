@@ -97,7 +97,8 @@ struct RaiseRun {
         let bucket = try operatorBucket(client)
         for (share, wanted) in requests {
             guard let entry = try bucket.get(RebuildRequest.key(share)),
-                try RebuildRequest(json: entry.value).stored == wanted
+                let standing = try RebuildRequest(json: entry.value).stored,
+                standing.joined(wanted) == standing.joined(standing)
             else { return false }
         }
         return true
@@ -123,8 +124,11 @@ struct RaiseRun {
         let bucket = try operatorBucket(client)
         for (share, stored) in requests {
             let key = RebuildRequest.key(share)
-            let request = RebuildRequest(requested: now, stored: stored)
             let known = try bucket.get(key)
+            // Another store may have more.
+            let standing = try known.flatMap { try RebuildRequest(json: $0.value).stored }
+            let request = RebuildRequest(
+                requested: now, stored: standing?.joined(stored) ?? stored)
             let outcome = try bucket.put(key, request.json, after: known?.revision ?? 0)
             guard case .stored = outcome else {
                 throw ToolError.refused(

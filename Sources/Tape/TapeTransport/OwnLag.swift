@@ -43,17 +43,25 @@ package final class OwnLag: Sendable {
     private let client: TapeClient
     private let group: String
     private let heads: HeadListener
+    private let inputs: Set<ReaderPosition.Input>
     private let state = Mutex(State())
 
     /// `heads` must use the same clock as `now` of `report`.
-    package init(_ client: TapeClient, group: String, heads: HeadListener) {
+    package init(
+        _ client: TapeClient, group: String, heads: HeadListener,
+        inputs: Set<ReaderPosition.Input> = [.ticks, .bars]
+    ) {
         self.client = client
         self.group = group
         self.heads = heads
+        self.inputs = inputs
     }
 
-    package convenience init(_ client: TapeClient, group: String) throws(TapeError) {
-        self.init(client, group: group, heads: try HeadListener(client))
+    /// `inputs` are those that the group reads.
+    package convenience init(
+        _ client: TapeClient, group: String, inputs: Set<ReaderPosition.Input> = [.ticks, .bars]
+    ) throws(TapeError) {
+        self.init(client, group: group, heads: try HeadListener(client), inputs: inputs)
     }
 
     /// Call this often; it calls `owned` only when a report is due.
@@ -72,7 +80,7 @@ package final class OwnLag: Sendable {
                 present.lags[key] = present.lags[key].map { Self.sum($0, lag) } ?? lag
             }
         }
-        if shares.isEmpty { present.isReported = store.isReported([.ticks, .bars], now: now) }
+        if shares.isEmpty { present.isReported = store.isReported(inputs, now: now) }
         let before = state.withLock { state in
             defer { state = present }
             return state.lags

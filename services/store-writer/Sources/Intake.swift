@@ -100,7 +100,8 @@ final class Intake {
         workers = queues.all.map { IntakeWorker($0) }
         metrics = WriterMetrics(context.telemetry.metrics)
         positions = try PositionReporter(client, group: settings.store.text)
-        let lag = try OwnLag(client, group: settings.store.text)
+        let lag = try OwnLag(
+            client, group: settings.store.text, inputs: Set(reads.map(\.reported)))
         self.lag = lag
         context.operations.addEndpoint("/scale") { .json { lag.write(into: &$0) } }
         client.notify(mailbox)

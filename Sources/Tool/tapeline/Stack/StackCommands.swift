@@ -31,8 +31,9 @@ struct UpCommand: ToolCommand {
             a further gateway, whose source, provider and settings are those given here,
             beside those that the stack has: they start with their settings
         --store STORE
-            a further store, store-NAME: a writer, and a database of its own on the same server;
-            it stays with the stack, and settings of WRITER_ and STORE_ keys are for all stores
+            a further store, store-NAME: a writer, and a database of its own on the same
+            server; it stays with the stack, and settings of WRITER_ and STORE_ keys are
+            for all stores
         --servers-only
             without the services, to run one of them by hand
         $ tapeline up PROVIDER=binance

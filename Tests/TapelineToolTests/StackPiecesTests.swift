@@ -166,7 +166,7 @@ struct StackArgumentTests {
         #expect(try UpCommand.parse(["--store", "store-b"]) == UpCommand(options: stores))
         #expect(stores.arguments == ["--store", "store-b"])
         #expect(stores.arguments(missingFrom: ["--store", "store-c"]) == ["store-b"])
-        for wrong in ["store", "archive"] {
+        for wrong in ["store", "archive", "store-\(String(repeating: "a", count: 55))"] {
             #expect(throws: ToolError.self) { try UpCommand.parse(["--store", wrong]) }
         }
         #expect(try Commands.parse(["status", "--json"]) as? StatusCommand == .init(asJSON: true))

@@ -17,8 +17,11 @@ extension Stack {
 
         /// Adds a store that is not there yet.
         mutating func add(store word: String) throws(ToolError) {
-            guard let store = GroupName(word), store.isStore, store != .store else {
-                throw .usage("--store is store-NAME, not '\(word.prefix(80))'")
+            // PostgreSQL cuts a database's name after 63 bytes.
+            guard let store = GroupName(word), store.isStore, store != .store,
+                StackPlan.database(of: store).utf8.count < 64
+            else {
+                throw .usage("--store is store-NAME of at most 60 bytes, not '\(word.prefix(80))'")
             }
             if !stores.contains(store) { stores.append(store) }
         }

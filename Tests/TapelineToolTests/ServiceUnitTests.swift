@@ -10,8 +10,8 @@ struct ServiceUnitTests {
     func text() throws {
         let unit = ServiceUnit(
             stack: "coins", program: "/a b/tapeline",
-            arguments: ["--set", "LOG_X=5% \"$X\" \\"], home: "/home/a", isOfRoot: false)
-        #expect(unit.path == "/home/a/.config/systemd/user/tapeline-coins.service")
+            arguments: ["--set", "LOG_X=5% \"$X\" \\"], home: "/people/a", isOfRoot: false)
+        #expect(unit.path == "/people/a/.config/systemd/user/tapeline-coins.service")
         #expect(
             unit.text == """
                 [Unit]
@@ -21,7 +21,7 @@ struct ServiceUnitTests {
                 [Service]
                 Type=oneshot
                 RemainAfterExit=yes
-                Environment="HOME=/home/a"
+                Environment="HOME=/people/a"
                 ExecStart="/a b/tapeline" "up" "--set" "LOG_X=5%% \\"$$X\\" \\\\" "--name" "coins"
                 ExecStop="/a b/tapeline" "down" "--name" "coins"
                 TimeoutStartSec=660

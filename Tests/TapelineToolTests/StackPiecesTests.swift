@@ -391,14 +391,14 @@ struct StackFileTests {
         #expect(
             complaint { try found.requirePrograms(services: false) }.hasSuffix(
                 "is missing: run 'pip install --force-reinstall 'tapeline[stack]''"))
-        let places = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"])
-        #expect(places?.stacks == "/home/a/.tapeline")
+        let places = try ServerPlaces.read(folder.path, environment: ["HOME": "/people/a"])
+        #expect(places?.stacks == "/people/a/.tapeline")
         #expect(
             complaint { _ = try ServerPlaces.read(folder.path, environment: [:]) }
                 == "HOME is not set: stacks are kept in its folder .tapeline")
         _ = try folder.write("nats-server=x\n", to: ServerPlaces.file)
         #expect(
-            complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/home/a"]) }
+            complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/people/a"]) }
                 .hasPrefix("\(file) is damaged (it does not name nats-server, "))
     }
 

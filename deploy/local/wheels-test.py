@@ -33,7 +33,7 @@ mount -t tmpfs tmpfs "$over"
 mkdir "$over/upper" "$over/work" "$root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$over/upper,workdir=$over/work" "$root"
 ip link set lo up
-mkdir -p "$root/wheels" "$root/home/person"
+mkdir -p "$root/wheels" "$root/person"
 mount --bind "$2" "$root/wheels"
 mount -t proc proc "$root/proc"
 mkdir -p "$root/dev/shm"
@@ -42,9 +42,9 @@ for name in null zero random urandom full tty; do
     [ -e "$root/dev/$name" ] || touch "$root/dev/$name"
     mount --bind "/dev/$name" "$root/dev/$name"
 done
-echo "person:x:1000:1000::/home/person:/bin/sh" >>"$root/etc/passwd"
-chown 1000:1000 "$root/home/person"
-chmod 700 "$root/home/person" "$root/root"
+echo "person:x:1000:1000::/person:/bin/sh" >>"$root/etc/passwd"
+chown 1000:1000 "$root/person"
+chmod 700 "$root/person" "$root/root"
 printf '%s' "$STEPS" >"$root/steps"
 # Not chroot, in which nobody may make namespaces.
 mkdir "$root/old"
@@ -54,7 +54,7 @@ cd /
 umount --lazy /old
 home=/root enter=
 case $3 in
-    person) home=/home/person enter='setpriv --reuid=1000 --regid=1000 --clear-groups' ;;
+    person) home=/person enter='setpriv --reuid=1000 --regid=1000 --clear-groups' ;;
     container)
         # What Docker leaves to root: no namespaces, and these capabilities.
         ln -s /bin/false /usr/local/bin/unshare

@@ -56,6 +56,12 @@ struct LatestTests {
         let json = try JSONValue.parse(JSONWriter.objectText { row.write(into: &$0, time(100)) })
         #expect(json["value"]?["price"]?.string == "1.5" && json["behind"]?.int == 2)
         #expect(json["age_ns"]?.int == 10_000_000_000 && json["ordinal"]?.int == 71)
+        #expect(json["watermark_ns"]?.int == 97_000_000_000)
+        var silent = row
+        silent.feed = nil
+        let unknown = try JSONValue.parse(
+            JSONWriter.objectText { silent.write(into: &$0, time(100)) })
+        #expect(unknown["watermark"] == .null && unknown["feed"]?.string == "unknown")
         // A newer value may lie in what the writer did not see.
         row.kept = (from: 72, to: 72)
         #expect(row.behind == nil && LatestTable.line(row, time(100))[9] == "unknown")

@@ -91,7 +91,12 @@ package struct LatestValue: Sendable {
         if let age = age(now) { writer.value(age) } else { writer.null() }
         writer.member("from", isOfDatabase ? "valkey, of the database" : "valkey")
         writer.member("feed", feed?.state(now) ?? "unknown")
-        writer.member("watermark", time: feed?.watermark ?? .undefined)
+        if let watermark = feed?.watermark, watermark.isDefined {
+            writer.member("watermark", time: watermark)
+        } else {
+            writer.key("watermark")
+            writer.null()
+        }
         Self.write(behind, "behind", &writer)
         Self.write(gaps, "gaps", &writer)
     }

@@ -35,7 +35,7 @@ struct LatestCommand: ToolCommand {
         $ tapeline latest AAPL MSFT --source ibkr --fresh 5s --json
         """)
 
-    /// All that is wrong is reported at once.
+    /// Everything that is wrong is reported together.
     static func read(_ given: CommandArguments) throws(ToolError) -> LatestCommand {
         var command = LatestCommand()
         var problems: [String] = []

@@ -27,8 +27,7 @@ let neverOptimised: Set = ["GraphLanguage", "YAMLFile"]
 /// What no simulation runs, and no test runs for long.
 let optimisedInRelease: Set = [
     "AlpacaProvider", "BinanceProvider", "Cockpit", "DeadLetters", "DeploymentWatch",
-    "IBKRProvider", "LatestValues", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit",
-    "TapeListing",
+    "IBKRProvider", "MassiveProvider", "PolledProvider", "StoredBars", "StreamKit", "TapeListing",
 ]
 
 /// To optimise a module of tests takes three times what it takes to compile it. A night's worlds
@@ -183,14 +182,12 @@ func benchmark(
 }
 
 /// A benchmark that runs services on real servers.
-func serverBenchmark(
-    _ name: String, uses dependencies: [Target.Dependency] = [], beside files: [String] = []
-) -> Target {
+func serverBenchmark(_ name: String, uses dependencies: [Target.Dependency] = []) -> Target {
     .executableTarget(
         name: name,
         dependencies: tape + dependencies
             + ["BenchmarkRows", "NatsTransport", "ServiceRuntime", "TapeTransport", "TestSupport"],
-        path: "Benchmarks/\(name)", exclude: files, swiftSettings: strict)
+        path: "Benchmarks/\(name)", swiftSettings: strict)
 }
 
 /// A program: its target has a name of its own, because `tapeline` is no name for a module.
@@ -339,9 +336,8 @@ let suites: [Tests] = [
         ]),
     serverTests(
         of: "Cockpit",
-        uses: frame + tape + support
-            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "LatestValues", "StoredBars"]
-            + ["ValkeyClient"],
+        uses: frame + tape + support + ["LatestValues", "ValkeyClient"]
+            + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
         beside: ["pictures.py", "tables.py", "gzip_client.py"]),
     tests(
         of: "TapelineTool",
@@ -538,7 +534,6 @@ let package = Package(
         library(
             "DeadLetters", in: "Stores",
             uses: ["StoreSinks", "TapeTransport", "NatsTransport", "PostgresClient"] + tape),
-        // What the tool and the cockpit say of latest values.
         library(
             "LatestValues", in: "Stores",
             uses: ["PostgresClient", "TapeTransport", "ValkeyClient"] + tape),
@@ -679,7 +674,7 @@ let package = Package(
             "HotStateBenchmark",
             uses: [
                 "CAllocationCounter", "CBareHot", "HotState", "ServiceTestSupport", "ValkeyClient",
-            ], beside: ["read_latest.py"]),
+            ]),
         serverBenchmark(
             "WorkersBenchmark", uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         benchmark(

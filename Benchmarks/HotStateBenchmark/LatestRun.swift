@@ -1,5 +1,5 @@
 import BenchmarkRows
-import Foundation
+internal import Foundation
 import TestSupport
 
 /// Compares what `desk.latest` reads of Valkey with a bare socket that takes the same replies, in
@@ -12,7 +12,7 @@ struct LatestRun {
     func run() throws -> Bool {
         let valkey = try ValkeyServer()
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("read_latest.py").path
+            .appendingPathComponent("../latest/read_latest.py").path
         let lines = try TestSupport.run(
             "/usr/bin/env", ["python3", script, "\(valkey.port)", ValkeyServer.password],
             environment: ["PYTHONDONTWRITEBYTECODE": "1"]

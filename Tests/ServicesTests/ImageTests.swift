@@ -189,6 +189,8 @@ struct ImageTests {
             "      NATS_USER: cockpit", "      NATS_PASSWORD_FILE: /run/secrets/nats-cockpit",
             "      POSTGRES_USER: tapeline_cockpit",
             "      POSTGRES_PASSWORD_FILE: /run/secrets/postgres-cockpit",
+            "      VALKEY_USER: reader",
+            "      VALKEY_PASSWORD_FILE: /run/secrets/valkey-reader",
             "    secrets: [nats-cockpit, postgres-cockpit, valkey-reader, cockpit-token, "
                 + "cockpit-people, actions-key]",
             "    networks: [tape, store, observe, front]",

@@ -118,7 +118,7 @@ struct BucketFileTests {
                 == #"{"tapeline_buckets":1,"namespace":"md","partitions":4,"#
                 + #""exported":"2025-06-15T15:06:41.000000000Z","exported_ns":1750000001000000000,"#
                 + #""entries":5,"counts":{"watchlists":1,"loads":1,"gaps":1,"groups":1,"#
-                + #""database_server":1},"checksum":"8855af3736daa58c"}"#)
+                + #""database_server":1},"checksum":"35c1786836e64a88"}"#)
         #expect(
             lines[3]
                 == #"{"bucket":"sources","key":"watchlist.ibkr.wanted","#

@@ -33,7 +33,8 @@ extension DeskPackageTests {
             builder.append(
                 GapRecord(
                     header: TickHeader(symbol: number, providerTime: .undefined, receiveTime: now),
-                    from: now, to: .undefined, kind: .trade, reason: .disconnected, state: .open))
+                    from: now.advanced(byNanoseconds: -1_000_000_000), to: .undefined,
+                    kind: .trade, reason: .disconnected, state: .open))
                 == .appended
         }
         try source.publish(watermark: Timestamp(nanoseconds: 0))

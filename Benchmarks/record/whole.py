@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from histograms import matches, parse, quantile
+from histograms import Growth, matches, merge, parse, quantile
 from stack import Failure, Listener, Meter, Stack, page, symbols
 
 # By name, the service whose histogram it is, the histogram and its labels.
@@ -20,9 +20,9 @@ SYMBOLS = 96
 # A rate is kept up when this much of the ticks of a time are rows at its end.
 KEPT_UP = 0.98
 # What is killed in turn. A service that had run for 30 s is started again at once.
-VICTIMS = ("provider-gateway", "store-writer")
+VICTIMS = ("provider-gateway", "store-writer", "operator-worker-a")
 KILL_RATE = 10_000
-KILL_SECONDS = 17
+KILL_SECONDS = 11
 WATCH_SECONDS = 6
 LOOK_SECONDS = 0.02
 # Beside this many busy loops rows may be this much later than the tape.
@@ -113,15 +113,17 @@ class Whole:
     # --- kills
 
     def kills(self):
-        """The longest time without a new row in ms, for each kill of each victim."""
+        """What each kill of each victim held up, in ms (`held_up`)."""
         found = {victim: [] for victim in VICTIMS}
         with self.stack("kills", KILL_RATE) as stack:
-            time.sleep(self.times.warm)
+            # Each has to have run for a time before it is killed.
+            time.sleep(KILL_SECONDS * len(VICTIMS))
             for _ in range(self.times.kills):
-                for victim, pauses in found.items():
+                for victim, kills in found.items():
                     end = time.monotonic() + KILL_SECONDS
-                    pauses.append(1e3 * longest_pause(stack, victim))
-                    self.tell(f"{victim} is killed: no new row for {pauses[-1]:,.0f} ms")
+                    kills.append(held_up(stack, victim))
+                    self.tell(f"{victim} is killed: " + ", ".join(
+                        f"{what} {number:,.0f} ms" for what, number in kills[-1].items()))
                     time.sleep(max(0.0, end - time.monotonic()))
         return found
 
@@ -203,32 +205,76 @@ class Whole:
         yield self.growth("workers", (2, 3, 4, 6), prepare=workers)
 
 
-def longest_pause(stack, victim):
-    """Kills it. Returns the longest time in seconds between two looks at which the writer had a new row."""
-    port = next(port for name, port in stack.ports().items() if name.startswith("store-writer"))
-    rows, seen, longest = None, time.monotonic(), None
-    end = seen + WATCH_SECONDS
+def held_up(stack, victim):
+    """Kills it. Returns in ms the longest time between two looks at which the writer had a new row, and a new
+    value in Valkey, and the age of the latest bar, counted from its window's end."""
+    ports, now = stack.ports(), time.monotonic()
+    writer = next(port for name, port in ports.items() if name.startswith("store-writer"))
+    workers = {name: Growth() for name in ports if name.startswith("operator-worker")}
+    clocks = {"row": PauseClock(now), "value": PauseClock(now)}
+    look_at(stack, workers)
+    killed, end = False, now + WATCH_SECONDS
     while time.monotonic() < end:
-        text, now = page(port, "/metrics"), time.monotonic()
-        present = None if text is None else tick_rows(text)
-        # A writer that was started again begins at 0.
-        if present and present != rows:
-            if longest is not None:
-                longest = max(longest, now - seen)
-            elif rows is not None:
-                stack.kill(victim)
-                longest = 0.0
-            rows, seen = present, now
+        text, now = page(writer, "/metrics"), time.monotonic()
+        if text is not None:
+            clocks["row"].see(tick_rows(text), now)
+            clocks["value"].see(values(text), now)
+        if not killed and all(clock.is_running for clock in clocks.values()):
+            stack.kill(victim)
+            killed = True
         time.sleep(LOOK_SECONDS)
-    if longest is None or end - seen > 1:
-        raise Failure(f"no new row {WATCH_SECONDS} s after {victim} was killed")
-    return longest
+    for what, clock in clocks.items():
+        if not clock.is_running or end - clock.seen > 1:
+            raise Failure(f"no new {what} {WATCH_SECONDS} s after {victim} was killed")
+    look_at(stack, workers)
+    ages = merge(growth.buckets("mds_operator_bar_age_seconds") for growth in workers.values())
+    latest = quantile(ages, 1.0)
+    if latest is None or latest == math.inf:
+        raise Failure(f"no bar of known age came in {WATCH_SECONDS} s around the kill of {victim}")
+    return {**{what: 1e3 * clock.longest for what, clock in clocks.items()}, "bar": 1e3 * latest}
+
+
+def look_at(stack, workers):
+    """Adds what the workers' metrics are now."""
+    processes, ports = stack.processes(), stack.ports()
+    for name, growth in workers.items():
+        text = page(ports[name], "/metrics")
+        if text is not None:
+            growth.add(processes[name], parse(text))
+
+
+class PauseClock:
+    """The longest time between two looks at which a counter had changed. One that began again at 0 has not
+    changed yet."""
+
+    def __init__(self, now):
+        self.count, self.seen, self.longest = None, now, 0.0
+
+    @property
+    def is_running(self):
+        """Whether a change was seen, from which on times are counted."""
+        return self.count is not None
+
+    def see(self, count, now):
+        if not count or count == self.count:
+            return
+        if self.is_running:
+            self.longest = max(self.longest, now - self.seen)
+        self.count, self.seen = count, now
 
 
 def tick_rows(text):
     """The rows of trades and quotes of a page of a writer's metrics."""
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines()
-               if line.startswith(('sink_writes_total{sink="trades"', 'sink_writes_total{sink="quotes"')))
+    return total(text, 'sink_writes_total{sink="trades"', 'sink_writes_total{sink="quotes"')
+
+
+def values(text):
+    """The values that a writer put into Valkey, of a page of its metrics."""
+    return total(text, "mds_hot_state_writes_total")
+
+
+def total(text, *beginnings):
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(beginnings))
 
 
 def latencies(meter):

@@ -21,7 +21,7 @@ from goals import figures, goals  # noqa: E402
 from histograms import Growth, merge, parse, quantile  # noqa: E402
 from renewal import renewed  # noqa: E402
 from rows import Rows, limit, median, number, ratio, spread, verdict  # noqa: E402
-from whole import STAGES, tick_rows  # noqa: E402
+from whole import PauseClock, STAGES, tick_rows  # noqa: E402
 
 PAGE = """# HELP mds_a_seconds Text.
 mds_ticks_total 7
@@ -123,6 +123,10 @@ def measured(rate, load=0.0, **settings):
             "core_percent": 40.0}
 
 
+def held(row):
+    return {"row": row, "value": row, "bar": 2 * row}
+
+
 def record(**changes):
     made = {
         "mode": "full", "only": [], "problems": [], "missed": [], "left_out": [], "seconds": 1,
@@ -134,7 +138,7 @@ def record(**changes):
                   "latency": [measured(50_000), measured(100), measured(1)],
                   "frugal": [measured(1_000, GATEWAY_LATENCY="frugal")],
                   "quick_rows": [measured(1_000, WRITER_LATENCY="quick")],
-                  "kills": {"provider-gateway": [400.0, 1_200.0], "store-writer": [600.0]},
+                  "kills": {"provider-gateway": [held(400.0), held(1_200.0)], "store-writer": [held(600.0)]},
                   "curves": [{"name": "workers", "rate": 5_000, "points": [
                       {"value": 2, **measured(1)}, {"value": 4, **measured(2)}]}]},
         **changes}
@@ -239,8 +243,10 @@ class Goals(unittest.TestCase):
 
     def test_kills_are_judged_by_their_median(self):
         made = found(record())
-        name = "a provider-gateway is killed: longest time without a new row, median of 2"
+        name = "provider-gateway is killed: longest time without a new row, median of 2"
         self.assertEqual(made[name], (800.0, True))
+        self.assertEqual(made["store-writer is killed: the latest bar after its window's end, median of 1"],
+                         (1_200.0, False))
 
     def test_benchmarks_tell_the_rows_that_goals_name(self):
         for name, row in (
@@ -250,6 +256,12 @@ class Goals(unittest.TestCase):
                 ("Tape", "? 1_150 :"), ("Column", "tape to Arrow, "), ("Store", " into ")):
             files = (ROOT / f"Benchmarks/{name}Benchmark").glob("*.swift")
             self.assertTrue(any(row in file.read_text() for file in files), row)
+
+    def test_a_pause_ends_with_a_count_that_changed(self):
+        clock = PauseClock(0.0)
+        for now, count in ((1, 0), (2, 5), (3, 5), (6, 7), (7, 0), (9, 1), (10, 2)):
+            clock.see(count, now)
+        self.assertEqual((clock.longest, clock.seen), (4, 10))
 
     def test_rows_of_ticks_are_those_of_trades_and_quotes(self):
         pairs = (("bars", 9), ("trades", 2), ("quotes", 3))
@@ -306,13 +318,13 @@ class Renewal(unittest.TestCase):
         old = record(missed=["P: `P all` ended with 1", "Q: `Q` ended with 1"], left_out=["kills", "Q"],
                      problems=["kills: the stack did not start", "bars: no tick"])
         new = record(only=["P", "kills"], rows=[rows_of({"value": 9.0})], loads={"kills": 0.2},
-                     whole={"kills": {"store-writer": [7.0]}})
+                     whole={"kills": {"store-writer": [held(7.0)]}})
         made = renewed(old, new)
         self.assertEqual([row["values"] for row in made["rows"]], [[9.0]])
         self.assertEqual((made["missed"], made["problems"]), (["Q: `Q` ended with 1"], ["bars: no tick"]))
         self.assertEqual((made["only"], made["left_out"]), ([], ["Q"]))
         self.assertEqual(made["loads"], {"a line": 0.1, "kills": 0.2})
-        self.assertEqual(made["whole"], {**old["whole"], "kills": {"store-writer": [7.0]}})
+        self.assertEqual(made["whole"], {**old["whole"], "kills": {"store-writer": [held(7.0)]}})
         self.assertIn("Measured again: P (revision abc, 2026), kills (", report.markdown(made, "."))
         self.assertEqual(json.loads(json.dumps(made)), made)
 

@@ -27,7 +27,7 @@ enum MadeSighting {
     static func well(_ seconds: Double = 10) -> Sighting {
         var sighting = Sighting()
         sighting.now = time(seconds)
-        sighting.listeningSince = time(0)
+        sighting.listening.since = time(0)
         sighting.partitions = 2
         sighting.sources = [source(seconds)]
         sighting.bars = Sighting.Head(

@@ -217,7 +217,7 @@ import Testing
         Trouble(
             "there are more sources than are looked at", .warning,
             "3 SOURCES ARE NOT SHOWN: the cockpit looks at 64"
-        ) { $0.sourcesHidden = 3 },
+        ) { $0.listening.sourcesHidden = 3 },
         Trouble("a gap is open", .warning, "1 GAPS OPEN: 'tapeline gaps' lists them") {
             $0.gaps.value?.counts = ["open": 1, "abandoned": 7]
         },
@@ -257,7 +257,7 @@ import Testing
         },
         Trouble("the cockpit has just begun", .unknown, "LOOKING: not all parts have answered yet")
         {
-            $0.listeningSince = MadeSighting.time(11)
+            $0.listening.since = MadeSighting.time(11)
         },
     ]
 

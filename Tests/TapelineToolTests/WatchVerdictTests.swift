@@ -22,7 +22,7 @@ import Testing
         sight.sources = [.init(name: "ib", watermarkSeconds: 0)]
         sight.groups = [group("operator"), group("store")]
         (sight.ticksPerSecond, sight.barSeconds, sight.gaps.open) = (62.4, 0.42, 0)
-        (sight.freeBytes, sight.storedBytes, sight.liveFeeds) = (1_000_000, 5_000, 4)
+        (sight.freeBytes, sight.storedBytes, sight.feeds.live) = (1_000_000, 5_000, 4)
         return sight
     }
 
@@ -34,7 +34,7 @@ import Testing
                 "ALL GOOD  62 ticks/s  last bar 0.4 s ago  4 feeds live  no gap open"
             ])
         var bare = Self.sight()
-        (bare.ticksPerSecond, bare.barSeconds, bare.gaps.open, bare.liveFeeds) = (nil, nil, nil, 0)
+        (bare.ticksPerSecond, bare.barSeconds, bare.gaps.open, bare.feeds.live) = (nil, nil, nil, 0)
         #expect(verdict.judge(bare).map(\.shown) == ["ALL GOOD"])
         #expect(lines.map(\.level) == [.good])
     }
@@ -100,10 +100,10 @@ import Testing
             $0.sources = []
         }
         expect("FEEDS DO NOT DELIVER: A trade (refused)", .warning, "ProviderFeedsDown") {
-            $0.silentFeeds = ["A trade (refused)"]
+            $0.feeds.silent = ["A trade (refused)"]
         }
         expect("FEEDS DO NOT DELIVER: a, b, c and 2 more", .warning, "ProviderFeedsDown") {
-            $0.silentFeeds = ["a", "b", "c", "d", "e"]
+            $0.feeds.silent = ["a", "b", "c", "d", "e"]
         }
         expect("TAPE NEARLY FULL: 9 % free", .warning, "TapeRoom") { $0.freePercent = 9 }
         expect("SPOOL IN USE: 7 ticks wait for the tape", .warning, "Spool") {

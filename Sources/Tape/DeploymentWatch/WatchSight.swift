@@ -44,6 +44,14 @@ package struct WatchSight: Sendable {
         package var problem: String?
     }
 
+    /// What gateways on this machine report. Empty for other deployments.
+    package struct Feeds: Equatable, Sendable {
+        package var silent: [String] = []
+        package var live = 0
+
+        package init() {}
+    }
+
     package var now = MonotonicTime.distantPast
     /// Why NATS gave no sample. Then nothing else is known but the database.
     package var natsProblem: String?
@@ -61,9 +69,7 @@ package struct WatchSight: Sendable {
     package var freePercent: UInt64 = 100
     package var storedBytes: UInt64 = 0
     package var gaps = Gaps()
-    /// The reports of gateways on this machine. Empty for other deployments.
-    package var silentFeeds: [String] = []
-    package var liveFeeds = 0
+    package var feeds = Feeds()
     package var spooledTicks: UInt64 = 0
     /// The database's clock against this machine's.
     package var clock: ClockOffset?

@@ -173,9 +173,9 @@ package struct WatchVerdict: Sendable {
                         "SourceMissing") : nil
             }
         }
-        guard !sight.silentFeeds.isEmpty else { return silent }
-        let names = sight.silentFeeds.prefix(3).joined(separator: ", ")
-        let more = sight.silentFeeds.count > 3 ? " and \(sight.silentFeeds.count - 3) more" : ""
+        guard !sight.feeds.silent.isEmpty else { return silent }
+        let names = sight.feeds.silent.prefix(3).joined(separator: ", ")
+        let more = sight.feeds.silent.count > 3 ? " and \(sight.feeds.silent.count - 3) more" : ""
         return silent + [
             Line(.warning, "FEEDS DO NOT DELIVER: \(names)\(more)", "ProviderFeedsDown")
         ]
@@ -236,7 +236,7 @@ package struct WatchVerdict: Sendable {
         if let age = sight.barSeconds {
             parts.append("last bar \(SpanText.short(age)) ago")
         }
-        if sight.liveFeeds > 0 { parts.append("\(sight.liveFeeds) feeds live") }
+        if sight.feeds.live > 0 { parts.append("\(sight.feeds.live) feeds live") }
         if sight.gaps.open == 0 { parts.append("no gap open") }
         return Line(.good, parts.joined(separator: "  "))
     }

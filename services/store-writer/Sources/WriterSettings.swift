@@ -198,8 +198,8 @@ struct WriterSettings: Sendable {
         try ValkeyConfiguration.check(host: $0.text("VALKEY_HOST"), named: "VALKEY_HOST")
     }
 
-    /// The inputs that are read: those that have records of its tables, and both while the hot state
-    /// is kept.
+    /// The inputs that are read: those that have records of its tables, and both while the hot
+    /// state is kept.
     var inputs: Set<SinkInput> {
         guard hotState == nil else { return Set(SinkInput.allCases) }
         return Set(SinkInput.allCases.filter { sinks.inputs.contains($0.kind) })

@@ -66,8 +66,8 @@ struct Deployment: Sendable {
         home = nil
     }
 
-    /// MDS_NAMESPACE, MDS_PARTITIONS and STORE_NAME also apply to a local stack, because it may have
-    /// been started with them.
+    /// MDS_NAMESPACE, MDS_PARTITIONS and STORE_NAME also apply to a local stack, because it may
+    /// have been started with them.
     init(_ stack: Stack, _ environment: [String: String]) throws(ToolError) {
         let access = try StackAccess(stack)
         var settings = environment.filter {

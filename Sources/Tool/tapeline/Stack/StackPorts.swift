@@ -47,7 +47,8 @@ struct StackPorts: Equatable, Sendable {
     }
 
     /// Returns the ports of the file if all of them are free. Otherwise chooses new ones and writes
-    /// them to the file. `sources` are those that have a further gateway, `stores` the further ones.
+    /// them to the file. `sources` are those that have a further gateway, `stores` are the further
+    /// stores.
     static func open(
         _ home: StackHome, gatewaysOf sources: [String] = [], writersOf stores: [GroupName] = []
     ) throws(ToolError) -> StackPorts {

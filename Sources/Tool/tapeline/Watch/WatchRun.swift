@@ -152,8 +152,8 @@ extension WatchSight {
         storedBytes = sample.streams.reduce(0) { $0 &+ $1.bytes }
         gaps.open = sample.around.openGaps
         clock = sample.around.clock
-        silentFeeds = sample.around.gateways.silentFeeds
-        liveFeeds = sample.around.gateways.liveFeeds
+        feeds.silent = sample.around.gateways.silentFeeds
+        feeds.live = sample.around.gateways.liveFeeds
         spooledTicks = sample.around.gateways.spooledTicks
     }
 }

@@ -285,7 +285,7 @@ final class Collector: Sendable {
     ) -> Sighting {
         var sighting = Sighting()
         sighting.now = now
-        sighting.listeningSince = listeningSince
+        sighting.listening.since = listeningSince
         sighting.partitions = settings.partitions
         sighting.hours = settings.calendars.hours(at: context.clock.now())
         sighting.database = database.known

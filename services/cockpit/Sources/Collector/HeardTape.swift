@@ -25,7 +25,7 @@ struct HeardTape {
                 name: source.text, gateways: source.gatewayGroup.text, ordinals: 0,
                 reportedAt: .distantPast)
         }
-        sighting.sourcesHidden = facts?.unseen.count { sources[$0] == nil } ?? 0
+        sighting.listening.sourcesHidden = facts?.unseen.count { sources[$0] == nil } ?? 0
         sighting.sources = sources.sorted { $0.key < $1.key }.map(\.value)
         let bars = grouped(.bars).values.flatMap { $0 }
         sighting.bars = bars.isEmpty ? nil : head("bars", bars, gatewayOf: nil)

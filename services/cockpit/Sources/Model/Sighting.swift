@@ -119,9 +119,16 @@ struct Sighting: Sendable {
         }
     }
 
+    /// What the cockpit hears.
+    struct Listening: Equatable, Sendable {
+        /// Since when it has listened without a pause.
+        var since = MonotonicTime.never
+        /// Sources of the tape that are neither heard nor looked up, because there are too many.
+        var sourcesHidden = 0
+    }
+
     var now = MonotonicTime.distantPast
-    /// Since when the cockpit has listened without a pause.
-    var listeningSince = MonotonicTime.never
+    var listening = Listening()
     /// The number of partitions of the tape.
     var partitions = 0
     /// Why NATS cannot be heard. `nil` if it can.
@@ -129,8 +136,6 @@ struct Sighting: Sendable {
     var sources: [Head] = []
     /// By source, of those that have a calendar.
     var hours: [String: MarketHours] = [:]
-    /// Sources of the tape that are neither heard nor looked up, because there are too many.
-    var sourcesHidden = 0
     var bars: Head?
     var groups: [Group] = []
     /// The groups without which nothing comes out.

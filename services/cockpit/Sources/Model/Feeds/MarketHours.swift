@@ -91,7 +91,7 @@ extension Sighting {
     /// the cockpit listened. `nil` if it is not too long, or if no calendar says.
     func silenceInSession(_ source: Head) -> Double? {
         guard case .open(let open)? = hours[source.name]?.state else { return nil }
-        let silence = min(open, now - max(source.changedAt ?? .distantPast, listeningSince))
+        let silence = min(open, now - max(source.changedAt ?? .distantPast, listening.since))
         return silence > Self.silentInSessionNanoseconds ? Double(silence) / 1e9 : nil
     }
 

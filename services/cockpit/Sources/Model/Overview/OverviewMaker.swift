@@ -56,7 +56,7 @@ struct OverviewMaker: Sendable {
         let told = judge.judge(WatchSight(sighting, edges)).map(Overview.Line.init)
         let troubles = told.filter { $0.level != .good } + Self.absences(sighting)
         if sighting.natsProblem == nil,
-            sighting.now - sighting.listeningSince < Freshness.nanoseconds
+            sighting.now - sighting.listening.since < Freshness.nanoseconds
         {
             // What is not there yet is no trouble before it had the time to come.
             return [
@@ -129,11 +129,11 @@ struct OverviewMaker: Sendable {
             note("GAPS NOT SEEN", sighting.gaps.absence(at: now))
         }
         note("PAGES OF SERVICES NOT SEEN", sighting.services.absence(at: now))
-        if sighting.sourcesHidden > 0 {
+        if sighting.listening.sourcesHidden > 0 {
             lines.append(
                 Overview.Line(
                     .warning,
-                    "\(sighting.sourcesHidden) SOURCES ARE NOT SHOWN: "
+                    "\(sighting.listening.sourcesHidden) SOURCES ARE NOT SHOWN: "
                         + "the cockpit looks at \(TapeFacts.sourcesMax)"))
         }
         for service in sighting.services.fresh(at: now) ?? [] {
@@ -255,9 +255,9 @@ extension WatchSight {
     private mutating func add(_ service: Sighting.Service) {
         spooledTicks &+= service.spooledTicks
         for provider in service.providers {
-            if !provider.isConnected { silentFeeds.append(provider.name) }
-            liveFeeds += provider.feeds.count(where: \.isLive)
-            silentFeeds += provider.feeds.filter { !$0.isLive }.map {
+            if !provider.isConnected { feeds.silent.append(provider.name) }
+            feeds.live += provider.feeds.count(where: \.isLive)
+            feeds.silent += provider.feeds.filter { !$0.isLive }.map {
                 "\($0.symbol) \($0.feed) (\($0.state))"
             }
         }

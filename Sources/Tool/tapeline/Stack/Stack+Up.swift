@@ -426,7 +426,8 @@ extension Checkout {
         let isKnown = path.split(separator: ":").contains {
             FileSystem.isExecutable("\($0)/tapeline")
         }
-        let folder = FileSystem.folder(of: command)
+        // Python's packages put their programs where nats-server is.
+        let folder = FileSystem.folder(of: told(program("tapeline"), natsServer))
         return isKnown ? nil : "tool:  export PATH=\"$PATH:\(folder)\""
     }
 }

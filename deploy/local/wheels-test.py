@@ -74,7 +74,7 @@ d/bin/pip install --quiet --no-index --no-cache-dir --disable-pip-version-check 
 echo demo
 d/bin/tapeline demo $DEMO
 echo remove
-d/bin/tapeline down --remove --yes
+d/bin/tapeline down --name demo --remove --yes
 echo after; find "$HOME" -path "$HOME/d" -prune -o -print | sort
 echo processes; cat /proc/[0-9]*/cmdline | tr '\\0' ' '
 """

@@ -112,6 +112,10 @@ enum FileSystem {
         guard unsafe mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make", path) }
     }
 
+    static func move(_ path: String, to new: String) throws(ToolError) {
+        guard unsafe rename(path, new) == 0 else { throw failure("move", path) }
+    }
+
     /// A missing file is not an error.
     static func removeFile(_ path: String) throws(ToolError) {
         guard unsafe unlink(path) == 0 || errno == ENOENT else { throw failure("remove", path) }
@@ -139,7 +143,7 @@ enum FileSystem {
         }
     }
 
-    private static func isLink(_ path: String) -> Bool {
+    static func isLink(_ path: String) -> Bool {
         var target = [CChar](repeating: 0, count: 8)
         return unsafe readlink(path, &target, target.count) >= 0
     }

@@ -11,6 +11,8 @@ struct FileLock: ~Copyable {
         let clock = SystemClock()
         let deadline = clock.deadline(after: timeout)
         while true {
+            // Who held it may have removed the folder, too.
+            try FileSystem.makeFolder(FileSystem.folder(of: path))
             let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard file >= 0 else { throw FileSystem.failure("open", path) }
             let isLocked = flock(file, LOCK_EX | LOCK_NB) == 0

@@ -14,13 +14,29 @@ extension Stack {
         }
         return try locked { () throws(ToolError) in
             try stop(removing ? "" : "; its data stay")
-            guard removing else { return .success }
-            try FileSystem.removeFolder(home.path)
-            try FileSystem.removeFile(home.commandLock)
-            try FileSystem.removeEmptyFolder(checkout.stacks)
-            terminal.line("the stack \(home.name) is removed, with its data")
+            if removing { try removeAll() }
             return .success
         }
+    }
+
+    /// Removes the folder of a stack that is stopped.
+    private func removeAll() throws(ToolError) {
+        guard !FileSystem.isLink(home.path), FileSystem.exists(home.ports) else {
+            throw .refused("\(home.path) is no folder of a stack: remove by hand what it names")
+        }
+        // The supervisor may be a process of another container, which is not seen from here.
+        guard let lock = try FileLock(home.supervisorLock, timeout: .zero) else {
+            throw .refused("the stack \(home.name) is up in another container or machine")
+        }
+        // No part of it is taken for a stack when this ends in its middle.
+        let going = "\(home.path).removed"
+        try FileSystem.removeFolder(going)
+        try FileSystem.move(home.path, to: going)
+        withExtendedLifetime(lock) {}
+        try FileSystem.removeFolder(going)
+        try FileSystem.removeFile(home.commandLock)
+        try FileSystem.removeEmptyFolder(checkout.stacks)
+        terminal.line("the stack \(home.name) is removed, with its data")
     }
 
     private func stop(_ end: String) throws(ToolError) {

@@ -54,7 +54,6 @@ struct Stack: Sendable {
     func locked<Result>(
         _ body: () throws(ToolError) -> Result
     ) throws(ToolError) -> Result {
-        try FileSystem.makeFolder(FileSystem.folder(of: home.commandLock))
         if let lock = try FileLock(home.commandLock, timeout: .zero) {
             let result = try body()
             withExtendedLifetime(lock) {}

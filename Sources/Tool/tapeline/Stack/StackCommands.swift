@@ -108,12 +108,11 @@ struct DownCommand: ToolCommand {
         down
             stop exactly what 'up' started; the data stay
         --remove
-            and remove the stack with its data and logs. Without --name that is the stack
-            'default', or the only one that there is
+            and remove the stack with its data and logs; --name says which one
         --yes
             remove without asking
         $ tapeline down --name tws
-        $ tapeline down --remove
+        $ tapeline down --name demo --remove
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> DownCommand {
@@ -123,11 +122,12 @@ struct DownCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        var stack = try tool.stack(target)
+        let stack = try tool.stack(target)
         guard removes else { return try stack.down() }
-        if target.name == nil {
-            let all = try Stack.all(in: stack.checkout, tool.terminal)
-            stack = try Stack.meant(of: all, "are there") ?? stack
+        guard target.name != nil else {
+            let names = try Stack.all(in: stack.checkout, tool.terminal).map(\.home.name)
+            let known = names.isEmpty ? "none" : names.joined(separator: ", ")
+            throw .usage("name the stack that is removed with --name; there are: \(known)")
         }
         let question = "remove the stack \(stack.home.name) with all its data?"
         if FileSystem.isFolder(stack.home.path),

@@ -222,6 +222,8 @@ def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Pa
             " TAPELINE_HOME"
         )
     up = [path for path in found if _is_up(path)]
+    # A checkout around the working folder comes first.
+    up = [path for path in up if path.parent == up[0].parent]
     if stack and not up:
         raise NotReachable(f"the stack {stack!r} is not up: start it with 'tapeline up --name {stack}'")
     if not up:
@@ -261,7 +263,7 @@ def _namespace(options: str) -> str | None:
 
 def _own_stacks() -> pathlib.Path:
     """The folder of the stacks that the person's `tapeline up` of tapeline-programs has started."""
-    return pathlib.Path("~/.tapeline").expanduser()
+    return pathlib.Path(os.path.expanduser("~/.tapeline"))
 
 
 def _stacks(home: str | os.PathLike[str] | None) -> list[pathlib.Path]:

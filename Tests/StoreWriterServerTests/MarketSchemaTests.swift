@@ -117,7 +117,7 @@ struct MarketSchemaTests {
                     """
                     INSERT INTO gaps (sink, input, partition, source, reason, symbol, kind,
                         from_time, to_time, state, receive_time, epoch, ordinal)
-                    VALUES ('store', 'ticks', 0, 's', 'disconnected', 'S\(number)', '\(words[2])',
+                    VALUES ('store', 'ticks', 3, 's', 'disconnected', 'S\(number)', '\(words[2])',
                         \(time(words[0])), \(time(words[1])), '\(words[3])', to_timestamp(99), 1,
                         \(ordinal))
                     """)
@@ -127,7 +127,7 @@ struct MarketSchemaTests {
                 """
                 SELECT kind, extract(epoch FROM from_time)::int,
                     coalesce(extract(epoch FROM to_time)::int::text, '-'), state
-                FROM open_gaps WHERE symbol = 'S\(number)' ORDER BY kind, from_time
+                FROM open_gaps WHERE symbol = 'S\(number)' AND partition = 3 ORDER BY kind, from_time
                 """)
             let stretches = told.split(separator: "\n").map { $0.replacing("|", with: " ") }
             #expect(stretches.map { String($0) } == one.missing, "\(one.said)")

@@ -240,8 +240,9 @@ def proofs(valkey, trade, now):
         finally:
             latest._MANY = 1_000
         equal((found.ordinal, found.behind), (75, 0) if asked == 1 else (70, 5))
-    # What is missing of a symbol: of its own, and of all of its source.
-    gaps = {("A", "ib", "trade"): 2, (None, "ib", "trade"): 1, ("A", "ib", "quote"): 4, ("B", "ib", "trade"): 8}
+    # What is missing of a symbol: of its own, and of all of its source and partition.
+    gaps = {("A", "ib", "trade", 3): 2, (None, "ib", "trade", 3): 1, ("A", "ib", "quote", 3): 4,
+            ("B", "ib", "trade", 3): 8, (None, "ib", "trade", 7): 16}
     equal([HotState(valkey, "md", _Known(), Memory()).latest(
         ("A",), ("trade",), ("ib",), None, lambda: now, told)[0].gaps for told in (gaps, {}, None)], [3, 0, None])
 

@@ -94,7 +94,7 @@ struct LatestTests {
             ])
     }
 
-    @Test("what is missing of a symbol: of its own, and of all of its source")
+    @Test("what is missing of a symbol: of its own, and of all of its source and partition")
     func gaps() throws {
         let trade = try taken(["1", "", "", "3", "ibkr", "71", "", "90000000000", nil, "1"])
         let bar = try taken(
@@ -102,11 +102,12 @@ struct LatestTests {
             "bar 1m")
         var values = [trade, bar, try row("quote")]
         values.add([
-            OpenGap(symbol: "AAPL", source: "ibkr", kind: "trade", count: 2),
-            OpenGap(symbol: nil, source: "ibkr", kind: "trade", count: 1),
-            OpenGap(symbol: "AAPL", source: "ibkr", kind: "quote", count: 4),
-            OpenGap(symbol: "AAPL", source: "other", kind: "trade", count: 8),
-            OpenGap(symbol: "MSFT", source: "ibkr", kind: "trade", count: 16),
+            OpenGap(symbol: "AAPL", source: "ibkr", kind: "trade", partition: 3, count: 2),
+            OpenGap(symbol: nil, source: "ibkr", kind: "trade", partition: 3, count: 1),
+            OpenGap(symbol: "AAPL", source: "ibkr", kind: "quote", partition: 3, count: 4),
+            OpenGap(symbol: "AAPL", source: "other", kind: "trade", partition: 3, count: 8),
+            OpenGap(symbol: "MSFT", source: "ibkr", kind: "trade", partition: 3, count: 16),
+            OpenGap(symbol: nil, source: "ibkr", kind: "trade", partition: 7, count: 32),
         ])
         #expect(values.map(\.gaps) == [3, nil, nil])
         values = [trade]

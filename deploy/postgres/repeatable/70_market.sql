@@ -30,7 +30,8 @@ DECLARE
     missing_now CONSTANT text := $sql$
 SELECT said.source, said.symbol, said.kind, lower(piece.stretch) AS from_time,
     CASE WHEN NOT last.lasts THEN upper(piece.stretch) END AS to_time,
-    upper(piece.stretch) - lower(piece.stretch) AS missing, now_is.state, last.reason, last.detail, last.noted_at
+    upper(piece.stretch) - lower(piece.stretch) AS missing, now_is.state, last.reason, last.detail, last.noted_at,
+    said.partition
 FROM (
     SELECT g.source, g.partition, g.symbol, about.kind,
         missing_stretches(g.stretch, g.state = 'open' ORDER BY g.epoch, g.ordinal) AS open,

@@ -285,14 +285,15 @@ class Database:
                 check_as_of(own, wanted, "gaps")
             return gap_records(own, wanted)
 
-    def open_gaps(self, symbols: Sequence[str]) -> dict[tuple[str | None, str | None, str], int] | None:
-        """Returns how many stretches are missing of a symbol (None: of all), a source and a kind, and may still
-        come. None: the database does not answer."""
+    def open_gaps(self, symbols: Sequence[str]) -> dict[tuple[str | None, str | None, str, int], int] | None:
+        """Returns how many stretches are missing of a symbol (None: of all), a source, a kind and a partition, and
+        may still come. None: the database does not answer."""
         try:
             with self.snapshot() as own:
-                return {(symbol, source, kind): count for symbol, source, kind, count in own.rows(
-                    f"SELECT symbol, source, kind, count(*) FROM {own.market('open_gaps')} WHERE state <> 'abandoned'"
-                    " AND (symbol IS NULL OR symbol = ANY (%s)) GROUP BY 1, 2, 3", [list(symbols)])}
+                return {(symbol, source, kind, partition): count for symbol, source, kind, partition, count in own.rows(
+                    "SELECT symbol, source, kind, partition, count(*)"
+                    f" FROM {own.market('open_gaps')} WHERE state <> 'abandoned'"
+                    " AND (symbol IS NULL OR symbol = ANY (%s)) GROUP BY 1, 2, 3, 4", [list(symbols)])}
         except NotReachable:
             return None
 

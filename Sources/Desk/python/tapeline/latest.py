@@ -113,8 +113,8 @@ class LatestValue:
 
 _Pair = tuple[str, str | None]
 _Lanes = Mapping[tuple[str, int], tuple[Feed, _Run, int | None]]
-Gaps = Mapping[tuple[str | None, str | None, str], int]
-"""How many stretches are missing of a symbol (None: of all), a source and a kind of data."""
+Gaps = Mapping[tuple[str | None, str | None, str, int], int]
+"""How many stretches are missing of a symbol (None: of all), a source and a kind of data in a partition."""
 
 
 class Latest(Sequence[LatestValue]):
@@ -195,14 +195,14 @@ class Latest(Sequence[LatestValue]):
         ]
         if self._gaps is not None and name != "bar":
             made["gaps"] = [
-                self._missing(symbol, {source, lane}, name) if known else None
-                for (symbol, source), lane, known in zip(self._pairs, made["lane"], is_known)
+                None if partition is None else self._missing(symbol, {source, lane}, name, partition)
+                for (symbol, source), lane, partition in zip(self._pairs, made["lane"], made["partition"])
             ]
         return made
 
-    def _missing(self, symbol: str, sources: set[str | None], kind: str) -> int:
+    def _missing(self, symbol: str, sources: set[str | None], kind: str, partition: int) -> int:
         gaps = self._gaps or {}
-        return sum(gaps.get((one, source, kind), 0) for one in (symbol, None) for source in sources)
+        return sum(gaps.get((one, source, kind, partition), 0) for one in (symbol, None) for source in sources)
 
     def __repr__(self) -> str:
         return "\n".join(map(_line, self[:20])) + (f"\nand {len(self) - 20} more" if len(self) > 20 else "")

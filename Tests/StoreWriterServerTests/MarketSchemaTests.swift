@@ -127,7 +127,8 @@ struct MarketSchemaTests {
                 """
                 SELECT kind, extract(epoch FROM from_time)::int,
                     coalesce(extract(epoch FROM to_time)::int::text, '-'), state
-                FROM open_gaps WHERE symbol = 'S\(number)' AND partition = 3 ORDER BY kind, from_time
+                FROM open_gaps WHERE symbol = 'S\(number)' AND partition = 3
+                ORDER BY kind, from_time
                 """)
             let stretches = told.split(separator: "\n").map { $0.replacing("|", with: " ") }
             #expect(stretches.map { String($0) } == one.missing, "\(one.said)")

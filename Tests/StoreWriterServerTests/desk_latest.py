@@ -218,7 +218,8 @@ class _Known:
 def proofs(valkey, trade, now):
     """How far Valkey is behind is known of a value in the unbroken run of its lane alone."""
     from tapeline import latest
-    from tapeline.latest import HotState, Memory
+    from tapeline.heads import LaneHead
+    from tapeline.latest import HotState, Memory, OpenGaps
 
     for ordinal, run, behind in [
         (70, {"from": 70, "ordinal": 71}, 4), (70, {"from": 71, "ordinal": 71}, None),
@@ -243,8 +244,16 @@ def proofs(valkey, trade, now):
     # What is missing of a symbol: of its own, and of all of its source and partition.
     gaps = {("A", "ib", "trade", 3): 2, (None, "ib", "trade", 3): 1, ("A", "ib", "quote", 3): 4,
             ("B", "ib", "trade", 3): 8, (None, "ib", "trade", 7): 16}
-    equal([HotState(valkey, "md", _Known(), Memory()).latest(
-        ("A",), ("trade",), ("ib",), None, lambda: now, told)[0].gaps for told in (gaps, {}, None)], [3, 0, None])
+    for told, expected in [
+        (OpenGaps(gaps, {3: 1}), 3), (OpenGaps({}, {3: 1}), 0), (OpenGaps(gaps, {7: 1}), None), (None, None),
+    ]:
+        equal(HotState(valkey, "md", _Known(), Memory()).latest(
+            ("A",), ("trade",), ("ib",), None, lambda: now, lambda _: told)[0].gaps, expected)
+    # A store that stands still does not know what came since.
+    for stored, is_near in ((95, True), (90, True), (89, False)):
+        head = LaneHead(75, 99 * SECOND, None, False, 95 * SECOND)
+        equal(OpenGaps({}, {3: stored * SECOND}).is_near(head, 3), is_near)
+    check(not OpenGaps({}, {3: 1}).is_near(None, 3), "no head is known")
 
 
 def _soon(desk, symbol, wanted, **more):

@@ -100,19 +100,37 @@ struct LatestTests {
         let bar = try taken(
             ["1", "2", "1", "2", "3", "", "4", "3", "ibkr", "9", "", nil, "90000000000", "7"],
             "bar 1m")
+        var lane = LatestValue.Feed()
+        lane.recordsAt = time(95)
         var values = [trade, bar, try row("quote")]
-        values.add([
-            OpenGap(symbol: "AAPL", source: "ibkr", kind: "trade", partition: 3, count: 2),
-            OpenGap(symbol: nil, source: "ibkr", kind: "trade", partition: 3, count: 1),
-            OpenGap(symbol: "AAPL", source: "ibkr", kind: "quote", partition: 3, count: 4),
-            OpenGap(symbol: "AAPL", source: "other", kind: "trade", partition: 3, count: 8),
-            OpenGap(symbol: "MSFT", source: "ibkr", kind: "trade", partition: 3, count: 16),
-            OpenGap(symbol: nil, source: "ibkr", kind: "trade", partition: 7, count: 32),
-        ])
+        for index in values.indices { values[index].feed = lane }
+        var open = OpenGaps()
+        func add(_ symbol: String?, _ source: String, _ kind: String, _ partition: Int64) {
+            let key = OpenGaps.Key(
+                symbol: symbol, source: source, kind: kind, partition: partition)
+            // Each count is another bit.
+            open.counts[key] = 1 << UInt64(open.counts.count)
+        }
+        add("AAPL", "ibkr", "trade", 3)
+        add(nil, "ibkr", "trade", 3)
+        add("AAPL", "ibkr", "quote", 3)
+        add("AAPL", "other", "trade", 3)
+        add("MSFT", "ibkr", "trade", 3)
+        add(nil, "ibkr", "trade", 7)
+        open.storedAt = [3: time(95)]
+        values.add(open)
         #expect(values.map(\.gaps) == [3, nil, nil])
-        values = [trade]
-        values.add([])
-        #expect(values.map(\.gaps) == [0])
+        open.counts = [:]
+        values.add(open)
+        #expect(values.map(\.gaps) == [0, nil, nil])
+        // A store that stands still does not know what came since.
+        open.storedAt = [3: time(89), 7: time(95)]
+        values.add(open)
+        #expect(values[0].gaps == nil)
+        values[0].feed = nil
+        open.storedAt = [3: time(95)]
+        values.add(open)
+        #expect(values[0].gaps == nil)
     }
 
     @Test("no answer is older than one before, whatever lane or kind comes between")

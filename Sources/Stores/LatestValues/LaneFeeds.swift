@@ -64,6 +64,7 @@ extension LatestValue.Feed {
         }
         if let records {
             ordinal = records.firstOrdinal &+ UInt64(records.tickCount) &- 1
+            recordsAt = records.sendTime
         }
         if let promise, promise.retiresSource, promise.epoch >= records?.epoch ?? 0 {
             isRetired = true

@@ -12,6 +12,8 @@ package struct LatestValue: Sendable {
         package var isRetired = false
         /// When its last packet was sent.
         package var sentAt = Timestamp.undefined
+        /// When its last packet of records was sent.
+        package var recordsAt = Timestamp.undefined
         package var watermark = Timestamp.undefined
         /// The last ordinal on the tape; `nil` when there is none.
         package var ordinal: UInt64?
@@ -47,8 +49,8 @@ package struct LatestValue: Sendable {
     package var kept: (from: UInt64, to: UInt64)?
     /// `nil`: the tape was not asked, or did not answer.
     package var feed: Feed?
-    /// How many stretches of its data are missing, and may still come; `nil`: not known. A bar says
-    /// by itself what it lacks.
+    /// How many stretches of its data are missing, and may still come; `nil`: not known, as of a
+    /// store that is not near the end of the lane. A bar says by itself what it lacks.
     package var gaps: UInt64?
     /// The order of bars: a text that grows.
     package var order = ""

@@ -23,6 +23,8 @@ from .stack import LocalStack
 if TYPE_CHECKING:
     import psycopg
 
+    from .latest import OpenGaps
+
 _UNDEFINED = 2**63 - 1
 _MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint * 1000"
 _NARROW = {"trades": "trade_rows", "quotes": "quote_rows"}
@@ -285,15 +287,21 @@ class Database:
                 check_as_of(own, wanted, "gaps")
             return gap_records(own, wanted)
 
-    def open_gaps(self, symbols: Sequence[str]) -> dict[tuple[str | None, str | None, str, int], int] | None:
-        """Returns how many stretches are missing of a symbol (None: of all), a source, a kind and a partition, and
-        may still come. None: the database does not answer."""
+    def open_gaps(self, symbols: Sequence[str]) -> OpenGaps | None:
+        """Returns how many stretches of symbols are missing, and may still come. None: the database does not
+        answer."""
+        from .latest import OpenGaps
+
         try:
             with self.snapshot() as own:
-                return {(symbol, source, kind, partition): count for symbol, source, kind, partition, count in own.rows(
+                rows = own.rows(
                     "SELECT symbol, source, kind, partition, count(*)"
                     f" FROM {own.market('open_gaps')} WHERE state <> 'abandoned'"
-                    " AND (symbol IS NULL OR symbol = ANY (%s)) GROUP BY 1, 2, 3, 4", [list(symbols)])}
+                    " AND (symbol IS NULL OR symbol = ANY (%s)) GROUP BY 1, 2, 3, 4", [list(symbols)])
+                counts = {(symbol, source, kind, partition): count for symbol, source, kind, partition, count in rows}
+                return OpenGaps(counts, dict(own.rows(
+                    f"SELECT partition, max(sent_time_ns) FROM {own.table('sink_positions')}"
+                    " WHERE input = 'ticks' AND sent_time_ns IS NOT NULL GROUP BY 1")))
         except NotReachable:
             return None
 

@@ -376,7 +376,7 @@ class Desk:
             if self._hot is None:
                 self._hot = self._find_hot()
         length = None if fresh is None else nanoseconds(fresh)
-        missing = self.origin.open_gaps(named) if gaps and isinstance(self.origin, Database) else None
+        missing = self.origin.open_gaps if gaps and isinstance(self.origin, Database) else None
         return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length, gaps=missing)
 
     def values(

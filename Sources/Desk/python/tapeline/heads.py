@@ -20,12 +20,13 @@ _RETIREMENT = 2
 @dataclass(frozen=True)
 class LaneHead:
     """What the last packets of a source say in a partition: the last ordinal, when the last packet was sent,
-    the watermark, and whether the source is retired. None: not known."""
+    the watermark, whether the source is retired, and when the last packet of ticks was sent. None: not known."""
 
     ordinal: int | None
     sent_at: int | None
     watermark: int | None
     is_retired: bool
+    ticks_at: int | None = None
 
     @staticmethod
     def of(ticks: Lane | None, promise: Lane | None) -> LaneHead:
@@ -37,6 +38,7 @@ class LaneHead:
             None if ticks is None else ticks.next_ordinal - 1, max((one.sent_time for one in both), default=None),
             max(marks, default=None),
             promise is not None and bool(promise.flags & _RETIREMENT) and promise.epoch == newest,
+            None if ticks is None else ticks.sent_time,
         )
 
 

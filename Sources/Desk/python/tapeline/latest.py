@@ -11,7 +11,7 @@ import operator
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -91,7 +91,8 @@ class LatestValue:
     `age`: seconds since it was received (of a bar: since its end). `is_stale`: older than the services take as
     new. `origin`: "tape", or "database" if Valkey had lost it. `behind`: how many records of its lane the tape has
     that are not in Valkey; None: not known, also where a newer value may be missing. `gaps`: how many stretches of
-    its data are missing and may still come; None: not asked, not known of bars, or the database does not answer."""
+    its data are missing and may still come; None: not asked, not known of bars, or the database does not answer, or
+    is not known to be near the end of the lane."""
 
     symbol: str
     source: str | None
@@ -117,15 +118,31 @@ Gaps = Mapping[tuple[str | None, str | None, str, int], int]
 """How many stretches are missing of a symbol (None: of all), a source and a kind of data in a partition."""
 
 
+class OpenGaps(NamedTuple):
+    """What a database knows of gaps, and by partition when the newest packet that it has was sent."""
+
+    counts: Gaps
+    stored_at: Mapping[int, int]
+
+    NEAR_NS = 5 * 10**9
+
+    def is_near(self, head: LaneHead | None, partition: int) -> bool:
+        """False where it is not known that the database has the gaps of the lane up to its end, but for seconds."""
+        stored = self.stored_at.get(partition)
+        if head is None or stored is None:
+            return False
+        return head.ticks_at is None or head.ticks_at - stored <= self.NEAR_NS
+
+
 class Latest(Sequence[LatestValue]):
     """The latest values of some symbols, in the order in which they were asked for: of each source its kinds."""
 
     def __init__(
         self, pairs: Sequence[_Pair], kinds: Sequence[str], found: Sequence[Fields], now: int, lanes: _Lanes,
-        gaps: Gaps | None,
+        gaps: Gaps, near: Set[tuple[str | None, int | None]],
     ) -> None:
         self._pairs, self._kinds, self._found = pairs, kinds, found
-        self._now, self._lanes, self._gaps = now, lanes, gaps
+        self._now, self._lanes, self._gaps, self._near = now, lanes, gaps, near
 
     def __len__(self) -> int:
         return len(self._pairs) * len(self._kinds)
@@ -193,16 +210,15 @@ class Latest(Sequence[LatestValue]):
             None if run is None or ordinal is None or ordinal < run[0] else behind
             for (_, run, behind), ordinal in zip(lanes, made["ordinal"])
         ]
-        if self._gaps is not None and name != "bar":
+        if self._near and name != "bar":
             made["gaps"] = [
-                None if partition is None else self._missing(symbol, {source, lane}, name, partition)
+                self._missing(symbol, {source, lane}, name, partition) if (lane, partition) in self._near else None
                 for (symbol, source), lane, partition in zip(self._pairs, made["lane"], made["partition"])
             ]
         return made
 
     def _missing(self, symbol: str, sources: set[str | None], kind: str, partition: int) -> int:
-        gaps = self._gaps or {}
-        return sum(gaps.get((one, source, kind, partition), 0) for one in (symbol, None) for source in sources)
+        return sum(self._gaps.get((one, source, kind, partition), 0) for one in (symbol, None) for source in sources)
 
     def __repr__(self) -> str:
         return "\n".join(map(_line, self[:20])) + (f"\nand {len(self) - 20} more" if len(self) > 20 else "")
@@ -264,10 +280,10 @@ class HotState:
 
     def latest(
         self, symbols: Sequence[str], kinds: Sequence[str], sources: Sequence[str], fresh: int | None,
-        clock: Callable[[], int] = time.time_ns, gaps: Gaps | None = None,
+        clock: Callable[[], int] = time.time_ns, gaps: Callable[[Sequence[str]], OpenGaps | None] | None = None,
     ) -> Latest:
         """Returns the latest values. With `fresh`, in nanoseconds, it raises Stale. What is named twice is answered
-        once."""
+        once. `gaps` is asked last, so that none is missing beside newer values."""
         symbols, kinds, sources = (list(dict.fromkeys(names)) for names in (symbols, kinds, sources))
         with _collected_later() if len(symbols) > _MANY else contextlib.nullcontext():
             pairs = self._pairs(symbols, sources, clock())
@@ -276,7 +292,9 @@ class HotState:
             now = clock()
             heads = self._heads.of(sorted(runs))
             lanes = {lane: judged(run, heads.get(lane), now) for lane, run in runs.items()}
-            answer = Latest(pairs, kinds, found, now, lanes, gaps)
+            told = None if gaps is None else gaps(symbols)
+            near = {lane for lane in runs if told is not None and told.is_near(heads.get(lane), lane[1])}
+            answer = Latest(pairs, kinds, found, now, lanes, {} if told is None else told.counts, near)
         if fresh is not None:
             _require(answer, found, kinds, now, fresh)
         return answer

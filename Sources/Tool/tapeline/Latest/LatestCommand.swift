@@ -138,7 +138,7 @@ struct LatestCommand: ToolCommand {
             let ask = { (sql: String, given: [PostgresValue]) throws(PostgresError) in
                 try session.execute(sql, given, timeout: Self.gapsTimeout)
             }
-            try values.addGaps(deployment.names.namespace, ask)
+            values.add(try OpenGaps(deployment.names.namespace, of: symbols, ask))
             let stored = try ask(
                 "SELECT series FROM \"\(deployment.names.namespace)\".bar_series ORDER BY 1", [])
             Self.name(&values, stored: (0..<stored.rowCount).compactMap { stored[$0, 0] })

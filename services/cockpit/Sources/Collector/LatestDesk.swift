@@ -63,9 +63,10 @@ private final class LatestReading {
                 problems.append("the feeds: \(error)")
             }
             do {
-                try values.addGaps(collector.settings.namespace) {
-                    [database] sql, given throws(PostgresError) in try database.rows(sql, given)
-                }
+                let gaps = try OpenGaps(
+                    collector.settings.namespace, of: question.wanted.symbols
+                ) { [database] sql, given throws(PostgresError) in try database.rows(sql, given) }
+                values.add(gaps)
             } catch {
                 problems.append("the gaps: \(error)")
             }

@@ -158,6 +158,26 @@ struct LatestTests {
     }
 
     @Test(
+        "beyond the most that are remembered those go that were not asked for for the longest time")
+    func forgotten() throws {
+        var memory = LatestMemory(valuesMax: 2)
+        func isAdmitted(_ symbol: String, _ ordinal: UInt64) throws -> Bool {
+            var value = LatestValue(
+                symbol: try #require(Symbol(symbol)), source: SourceName("ibkr"), kind: "trade")
+            value.ordinal = ordinal
+            var values = [value]
+            memory.admit(&values)
+            return values[0].unknown == nil
+        }
+        for symbol in ["A", "B", "C"] { #expect(try isAdmitted(symbol, 5)) }
+        // A is asked for again, so B is forgotten before it.
+        #expect(try !isAdmitted("A", 4))
+        #expect(try isAdmitted("D", 5) && isAdmitted("E", 5))
+        #expect(try !isAdmitted("A", 4))
+        #expect(try isAdmitted("B", 4))
+    }
+
+    @Test(
         "where the head of a lane is",
         arguments: [
             ("ibkr", ["md.ticks.3.ibkr", "md.wm.3.ibkr"]),

@@ -3,8 +3,8 @@ internal import MarketModel
 /// The highest places that a process has answered, so that no later answer is older, as after a
 /// loss in Valkey.
 package struct LatestMemory {
-    /// The most values that are remembered. At one more all are forgotten: the next answer of each
-    /// is taken as its first one.
+    /// So many values that were asked for last are remembered, and at most twice as many. Of one
+    /// that is forgotten the next answer is taken as its first one.
     static let valuesMax = 65_536
 
     private struct Key: Hashable {
@@ -28,9 +28,14 @@ package struct LatestMemory {
         }
     }
 
+    private let valuesMax: Int
     private var places: [Key: Place] = [:]
+    /// Those of before `places`, which may be in it, too.
+    private var earlier: [Key: Place] = [:]
 
-    package init() {}
+    package init() { self.init(valuesMax: Self.valuesMax) }
+
+    init(valuesMax: Int) { self.valuesMax = valuesMax }
 
     /// Notes the values, and takes those away that are older than what was answered before.
     package mutating func admit(_ values: inout [LatestValue]) {
@@ -41,14 +46,23 @@ package struct LatestMemory {
                 symbol: value.symbol, source: value.source, kind: value.kind,
                 lane: isBar ? nil : value.lane)
             let place = isBar ? Place.order(value.order) : .ordinal(value.ordinal ?? 0)
-            if let before = places[key], place.isBefore(before) {
+            let before = places[key] ?? earlier[key]
+            if let before, place.isBefore(before) {
+                remember(key, before)
                 values[index] = LatestValue(
                     symbol: value.symbol, source: value.source, kind: value.kind,
                     unknown: "Valkey has an older one than was shown before")
                 continue
             }
-            if places[key] == nil, places.count >= Self.valuesMax { places.removeAll() }
-            places[key] = place
+            remember(key, place)
         }
+    }
+
+    private mutating func remember(_ key: Key, _ place: Place) {
+        if places[key] == nil, places.count >= valuesMax {
+            earlier = places
+            places = [:]
+        }
+        places[key] = place
     }
 }

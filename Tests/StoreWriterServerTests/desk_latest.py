@@ -204,6 +204,7 @@ def answer():
     valkey.keys["md:bar:A:1m:ib"] = {**bar, "order": "1"}
     check("older" in ask(kinds=("bar 1m",), sources=("ib",))[0].unknown)
     proofs(valkey, trade, now)
+    odd(trade, now)
 
 
 class _Known:
@@ -254,6 +255,27 @@ def proofs(valkey, trade, now):
         head = LaneHead(75, 99 * SECOND, None, False, 95 * SECOND)
         equal(OpenGaps({}, {3: stored * SECOND}).is_near(head, 3), is_near)
     check(not OpenGaps({}, {3: 1}).is_near(None, 3), "no head is known")
+
+
+def odd(trade, now):
+    """A value with an odd field is unknown, and the others are answered."""
+    from tapeline.heads import Heads
+    from tapeline.latest import HotState, Memory
+    from tapeline.valkey import ValkeyError
+
+    for field, text in [("partition", ""), ("partition", "x"), ("ordinal", "x"), ("receive_ts", ""),
+                        ("stale_after", ""), ("ts", "x"), ("price", "x")]:
+        valkey = _Scripted()
+        valkey.keys = {"md:trade:A:ib": {**trade, field: text}, "md:trade:B:ib": trade}
+        first, second = HotState(valkey, "md", Heads(None), Memory()).latest(
+            ("A", "B"), ("trade",), ("ib",), None, lambda: now)
+        equal((first.values, second.ordinal), (None, 70))
+        check(field in first.unknown and repr(text) in first.unknown, first)
+    valkey = _Scripted()
+    valkey.keys = {"md:trade:A:ib": trade, "md:lane:3:ib": {"from": "x", "ordinal": 71}}
+    valkey.ask = lambda group: [[b"ib"], ValkeyError("WRONGTYPE it")]
+    first, second = HotState(valkey, "md", Heads(None), Memory()).latest(("A", "B"), ("trade",), (), None, lambda: now)
+    equal((first.ordinal, first.behind, second.unknown), (70, None, "WRONGTYPE it"))
 
 
 def _soon(desk, symbol, wanted, **more):

@@ -179,6 +179,8 @@ class Latest(Sequence[LatestValue]):
 
     def _columns(self, kind: str, found: Fields) -> dict[str, list[Any]]:
         name = _name(kind)
+        _leave_out(kind, found, ("ts",), int)
+        _leave_out(kind, found, [field for field in _FIELDS[name] if field not in _TEXTS], float)
         told = dict(zip(_NAMES[name], found.texts))
         made: dict[str, list[Any]] = {
             "symbol": [symbol for symbol, _ in self._pairs], "source": [source for _, source in self._pairs],
@@ -233,6 +235,27 @@ def _ints(texts: Sequence[bytes]) -> list[int | None]:
     return [int(text) if text else None for text in texts]
 
 
+def _leave_out(kind: str, found: Fields, fields: Sequence[str], read: Callable[[bytes], Any]) -> None:
+    """Leaves the values out that have a field which is no number. Those of `_NEEDED` are never empty."""
+    for field, texts in zip(_NAMES[_name(kind)], found.texts):
+        if field not in fields:
+            continue
+        odd = {text for text in set(texts) if not (_is_read(text, read) if text else field not in _NEEDED)}
+        for row, text in enumerate(texts if odd else ()):
+            if text in odd and row not in found.without:
+                found.without[row] = f"Valkey has a value of it whose {field} is {text.decode(errors='replace')!r}"
+                for others in found.texts:
+                    others[row] = b""
+
+
+def _is_read(text: bytes, read: Callable[[bytes], Any]) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _texts_of(texts: Sequence[bytes], is_known: Sequence[bool]) -> list[str | None]:
     names = {text: text.decode(errors="replace") for text in set(texts)}
     return [names[text] if known else None for text, known in zip(texts, is_known)]
@@ -255,6 +278,9 @@ _NAMES = {
     kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], *(("order",) if kind == "bar" else ())) for kind in KINDS
 }
 """The fields of a key."""
+_NEEDED = ("partition", "stale_after", *_HEARD.values())
+_WHOLE = ("ordinal", *_NEEDED)
+"""What an answer reads of its values before one is looked at."""
 
 
 def nanoseconds(fresh: str | float | datetime.timedelta) -> int:
@@ -286,8 +312,8 @@ class HotState:
         once. `gaps` is asked last, so that none is missing beside newer values."""
         symbols, kinds, sources = (list(dict.fromkeys(names)) for names in (symbols, kinds, sources))
         with _collected_later() if len(symbols) > _MANY else contextlib.nullcontext():
-            pairs = self._pairs(symbols, sources, clock())
-            found, runs = self._read(pairs, kinds)
+            pairs, refusals = self._pairs(symbols, sources, clock())
+            found, runs = self._read(pairs, kinds, refusals)
             self._admit(pairs, kinds, found)
             now = clock()
             heads = self._heads.of(sorted(runs))
@@ -299,20 +325,23 @@ class HotState:
             _require(answer, found, kinds, now, fresh)
         return answer
 
-    def _pairs(self, symbols: Sequence[str], sources: Sequence[str], now: int) -> list[_Pair]:
-        """Each symbol with each of its sources; None: none is known."""
+    def _pairs(
+        self, symbols: Sequence[str], sources: Sequence[str], now: int
+    ) -> tuple[list[_Pair], dict[str, str]]:
+        """Each symbol with each of its sources (None: none is known); and of which symbols Valkey tells none."""
         if sources:
-            return [(symbol, source) for symbol in symbols for source in sources]
+            return [(symbol, source) for symbol in symbols for source in sources], {}
         asking = keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE")
         answers = self._valkey.ask(Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols], asking))
+        refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
         return [
             (symbol, source)
             for symbol, answer in zip(symbols, answers)
-            for source in ([one.decode() for one in sorted(_texts(answer))] or [None])
-        ]
+            for source in ([one.decode(errors="replace") for one in sorted(_texts(answer))] or [None])
+        ], refusals
 
     def _read(
-        self, pairs: Sequence[_Pair], kinds: Sequence[str]
+        self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str]
     ) -> tuple[list[Fields], dict[tuple[str, int], _Run]]:
         """Returns the values of each kind, and the runs of their lanes. A run is older than the values, or one of
         them may have been replaced by a newer one of the run."""
@@ -322,6 +351,8 @@ class HotState:
         for _ in range(2):
             keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in asked]
             runs, *found = self._valkey.tables([Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values])
+            for kind, one in zip(kinds, found):
+                _leave_out(kind, one, _WHOLE, int)
             told = {lane: _run(row, runs) for row, lane in enumerate(asked)}
             lanes = _lanes(kinds, found)
             if lanes <= told.keys():
@@ -329,10 +360,10 @@ class HotState:
             asked = list(lanes)
         known = dict.fromkeys([*self._known, *lanes])
         self._known = known if len(known) <= LANES_MAX else dict.fromkeys(list(lanes)[:LANES_MAX])
-        for row, (_, source) in enumerate(pairs):
+        for row, (symbol, source) in enumerate(pairs):
             if source is None:
                 for one in found:
-                    one.without[row] = "Valkey has no source of it"
+                    one.without[row] = refusals.get(symbol, "Valkey has no source of it")
         return found, {lane: told.get(lane) for lane in lanes}
 
     def _admit(self, pairs: Sequence[_Pair], kinds: Sequence[str], found: Sequence[Fields]) -> None:
@@ -404,18 +435,16 @@ def _lanes(kinds: Sequence[str], found: Sequence[Fields]) -> set[tuple[str, int]
     for kind, one in zip(kinds, found):
         names = _NAMES[_name(kind)]
         texts.update(zip(one.texts[names.index("lane")], one.texts[names.index("partition")]))
-    return {(lane.decode(), int(partition)) for lane, partition in texts if lane}
+    return {(lane.decode(errors="replace"), int(partition)) for lane, partition in texts if lane}
 
 
 def _texts(answer: Answer) -> list[bytes]:
-    if not isinstance(answer, list):
-        raise TapelineError(f"Valkey does not answer as the hot state: {answer!r}")
-    return answer  # type: ignore[return-value]
+    return [one for one in answer if isinstance(one, bytes)] if isinstance(answer, list) else []
 
 
 def _run(row: int, runs: Fields) -> _Run:
     first, last = (texts[row] for texts in runs.texts)
-    return (int(first), int(last)) if first and last else None
+    return (int(first), int(last)) if _is_read(first, int) and _is_read(last, int) else None
 
 
 def _require(

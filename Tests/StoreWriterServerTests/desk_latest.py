@@ -22,6 +22,7 @@ TRIES = 3_000
 
 def rules():
     import tapeline
+    from tapeline.database import Database
 
     answers()
     memory()
@@ -39,6 +40,8 @@ def rules():
     address = _address("valkey://reader:a%40b%2F@[::1]:7000")
     equal((address.host, address.port, address.user, address.password), ("::1", 7000, "reader", "a@b/"))
     check("a@b" not in repr(address), repr(address))
+    # A database that is away, or lacks what is asked, says nothing of gaps, and breaks no answer.
+    equal(Database({"host": "127.0.0.1", "port": "1"}, "md").open_gaps(["A"]), None)
     with raises(tapeline.TapelineError, "a recording has no latest values"):
         tapeline.demo().latest("AAPL")
 

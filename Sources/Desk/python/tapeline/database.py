@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import os
 import re
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ _MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint * 1000"
 _NARROW = {"trades": "trade_rows", "quotes": "quote_rows"}
 """The tables below views whose exact times cost the server more than the rows themselves."""
 _NARROW_TIMES = {"event_time": "ts, ts_rest_ns", "receive_time": "receive_time, receive_rest_ns"}
+
+
+_GAPS_RETRY_SECONDS = 5.0
+"""How long open gaps are not asked for after a failure, so that latest values do not wait for each."""
 
 
 @dataclass
@@ -225,6 +230,7 @@ class Database:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,15}", namespace):
             raise TapelineError(f"{namespace!r} is no namespace: it has letters a to z, digits and _")
         self.parameters, self.namespace, self.stack = parameters, namespace, stack
+        self._gaps_at = 0.0
 
     def __repr__(self) -> str:
         known = self.parameters
@@ -289,11 +295,15 @@ class Database:
 
     def open_gaps(self, symbols: Sequence[str]) -> OpenGaps | None:
         """Returns how many stretches of symbols are missing, and may still come. None: the database does not
-        answer."""
+        answer within seconds, or did not within the last ones."""
         from .latest import OpenGaps
 
+        if time.monotonic() < self._gaps_at:
+            return None
+        bounds = {"connect_timeout": "2", "tcp_user_timeout": "2000"}
         try:
-            with self.snapshot() as own:
+            with Snapshot({**self.parameters, **bounds}, self.namespace) as own:
+                own.rows("SELECT set_config('statement_timeout', '2s', true)")
                 rows = own.rows(
                     "SELECT symbol, source, kind, partition, count(*)"
                     f" FROM {own.market('open_gaps')} WHERE state <> 'abandoned'"
@@ -302,7 +312,8 @@ class Database:
                 return OpenGaps(counts, dict(own.rows(
                     f"SELECT partition, max(sent_time_ns) FROM {own.table('sink_positions')}"
                     " WHERE input = 'ticks' AND sent_time_ns IS NOT NULL GROUP BY 1")))
-        except NotReachable:
+        except TapelineError:
+            self._gaps_at = time.monotonic() + _GAPS_RETRY_SECONDS
             return None
 
     def values(self, wanted: Wanted, names: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -48,11 +48,12 @@ extension TapeClient {
     }
 
     /// Returns the last packets of several subjects, in their order. Many are requested at the same
-    /// time.
+    /// time. Each round of them is answered within `timeout`; `nil`: in the usual time.
     package func lastPacketOfEach(
-        _ places: [(stream: String, subject: String)]
+        _ places: [(stream: String, subject: String)], within timeout: Duration? = nil
     ) throws -> [StoredPacket?] {
-        try jetStream.lastMessages(places).map { message in
+        let asked = timeout.map { jetStream.within($0) } ?? jetStream
+        return try asked.lastMessages(places).map { message in
             try message.map { try StoredPacket($0) }
         }
     }

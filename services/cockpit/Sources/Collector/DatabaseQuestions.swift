@@ -10,19 +10,25 @@ final class DatabaseSession {
 
     private let configuration: PostgresConfiguration
     private let beat: ThreadBeat
+    private let timeout: Duration
     private var connection: PostgresConnection?
 
-    init(_ configuration: PostgresConfiguration, _ beat: ThreadBeat) {
+    /// It connects, and a statement is answered, within `timeout`.
+    init(
+        _ configuration: PostgresConfiguration, _ beat: ThreadBeat,
+        timeout: Duration = DatabaseSession.timeout
+    ) {
         var configuration = configuration
-        configuration.statementTimeout = Self.timeout
-        configuration.lockTimeout = Self.timeout
+        configuration.statementTimeout = timeout
+        configuration.lockTimeout = timeout
+        self.timeout = timeout
         self.configuration = configuration
         self.beat = beat
     }
 
     private func session() throws(PostgresError) -> PostgresConnection {
         if let connection { return connection }
-        let opened = try PostgresConnection.newest(of: configuration, timeout: Self.timeout)
+        let opened = try PostgresConnection.newest(of: configuration, timeout: timeout)
         connection = opened
         return opened
     }
@@ -32,7 +38,7 @@ final class DatabaseSession {
     ) throws(PostgresError) -> PostgresResult {
         do throws(PostgresError) {
             beat.beat(before: Self.timeout * 2)
-            return try session().execute(sql, parameters, timeout: Self.timeout)
+            return try session().execute(sql, parameters, timeout: timeout)
         } catch {
             connection?.close()
             connection = nil

@@ -34,6 +34,13 @@ final class LatestDesk: Sendable {
 private final class LatestReading {
     /// One request to Valkey waits at most so long.
     private static let valkeyTimeout = Duration.milliseconds(500)
+    /// A round of requests to the tape waits at most so long.
+    private static let tapeTimeout = Duration.milliseconds(400)
+    /// To connect to the database, and a statement, take at most so long. With the others it is
+    /// less than a page waits before it calls its values old.
+    private static let databaseTimeout = Duration.milliseconds(800)
+    /// The gaps are asked for once in this time, for all questions.
+    private static let gapsNanoseconds: Int64 = 1_000_000_000
 
     private let collector: Collector
     private let beat: ThreadBeat
@@ -41,11 +48,17 @@ private final class LatestReading {
     private let valkey: ValkeyConfiguration
     private var session: ValkeyConnection?
     private var memory = LatestMemory()
+    private var feeds = LaneFeeds()
+    private var tapePause = Pause()
+    private var gaps: OpenGaps?
+    private var gapsAt = MonotonicTime.distantPast
+    private var databasePause = Pause()
 
     init(_ collector: Collector, _ beat: ThreadBeat) {
         self.collector = collector
         self.beat = beat
-        database = DatabaseSession(collector.settings.postgres, beat)
+        database = DatabaseSession(
+            collector.settings.postgres, beat, timeout: Self.databaseTimeout)
         var valkey = collector.settings.valkey
         valkey.connectTimeout = Self.valkeyTimeout
         valkey.commandTimeout = Self.valkeyTimeout
@@ -57,22 +70,31 @@ private final class LatestReading {
         memory.admit(&values)
         var problems: [String] = []
         if values.contains(where: { $0.unknown == nil }) {
-            do {
-                try collector.withTape(beat) { client, _ in try values.addFeeds(client) }
-            } catch {
-                problems.append("the feeds: \(error)")
+            let clock = collector.context.clock
+            let silent = tapePause.ask(clock) {
+                try collector.withTape(beat) { client, _ in
+                    try feeds.add(to: &values, client, within: Self.tapeTimeout) {
+                        clock.monotonic()
+                    }
+                }
             }
-            do {
-                let gaps = try OpenGaps(
-                    collector.settings.namespace, of: question.wanted.symbols
-                ) { [database] sql, given throws(PostgresError) in try database.rows(sql, given) }
-                values.add(gaps)
-            } catch {
-                problems.append("the gaps: \(error)")
-            }
+            if let silent { problems.append("the feeds: \(silent)") }
+            let away = databasePause.ask(clock) { values.add(try openGaps(at: clock.monotonic())) }
+            if let away { problems.append("the gaps: \(away)") }
         }
         return LatestDocument(
             values: values, problems: problems, time: collector.context.clock.now())
+    }
+
+    /// Those of all symbols, at most a second old.
+    private func openGaps(at now: MonotonicTime) throws -> OpenGaps {
+        if let gaps, now - gapsAt < Self.gapsNanoseconds { return gaps }
+        let read = try OpenGaps(collector.settings.namespace, of: nil) {
+            [database] sql, given throws(PostgresError) in try database.rows(sql, given)
+        }
+        gaps = read
+        gapsAt = now
+        return read
     }
 
     private func read(_ question: LatestQuestion) throws -> [LatestValue] {
@@ -86,6 +108,28 @@ private final class LatestReading {
             session?.close()
             session = nil
             throw error
+        }
+    }
+}
+
+/// Leaves a server that has failed alone for a while, whatever question comes, so that one that
+/// hangs does not hold up all pages.
+private struct Pause {
+    private static let nanoseconds: Int64 = 5_000_000_000
+
+    private var end = MonotonicTime.distantPast
+    private var problem = ""
+
+    /// Returns why there is no answer; `nil` when there is one.
+    mutating func ask(_ clock: SystemClock, _ ask: () throws -> Void) -> String? {
+        guard clock.monotonic() >= end else { return problem }
+        do {
+            try ask()
+            return nil
+        } catch {
+            problem = "\(error)"
+            end = clock.monotonic() + Self.nanoseconds
+            return problem
         }
     }
 }

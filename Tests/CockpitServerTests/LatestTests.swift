@@ -92,6 +92,26 @@ import ValkeyClient
         #expect(value < lane, "\(said)")
     }
 
+    @Test("no more values are read than are shown, and many are sent in parts")
+    func many() throws {
+        let valkey = try ValkeyServer()
+        try put(valkey, ordinal: 70)
+        let session = try ValkeyConnection(
+            ValkeyConfiguration(
+                host: "127.0.0.1", port: valkey.port, password: ValkeyServer.password))
+        defer { session.close() }
+        let reader = LatestReader(namespace: "md", session)
+        let symbol = try #require(Symbol("AAPL"))
+        let first = try reader.first(1, of: .init([symbol], of: nil, []), now: SystemClock().now())
+        #expect(first.values.map(\.ordinal) == [70] && first.more == 1)
+        // One pipeline has at most 10,000 commands.
+        let symbols = (1...5_100).compactMap { Symbol("S\($0)") } + [symbol]
+        let values = try reader.values(
+            .init(symbols, of: SourceName("ib"), []), now: SystemClock().now())
+        #expect(values.count == 10_202 && values.filter { $0.unknown == nil }.count == 1)
+        #expect(values[10_200].ordinal == 70)
+    }
+
     private func put(_ valkey: ValkeyServer, ordinal: Int) throws {
         try valkey.cli([
             "HSET", "md:trade:AAPL:ib", "price", "1.5", "size", "", "exchange", "Q", "partition",

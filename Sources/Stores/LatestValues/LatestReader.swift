@@ -27,6 +27,9 @@ package struct LatestReader {
         }
     }
 
+    /// So many commands are sent together, and answered within the time of the connection.
+    private static let commandsMax = 1_000
+
     private let namespace: String
     private let session: ValkeyConnection
 
@@ -39,21 +42,33 @@ package struct LatestReader {
     package func values(
         _ wanted: Wanted, now: Timestamp
     ) throws(ValkeyError) -> [LatestValue] {
-        let known = try known(wanted, now)
+        try first(Int.max, of: wanted, now: now).values
+    }
+
+    /// Returns the first values, and how many more there are, which are not read. Blocks.
+    package func first(
+        _ most: Int, of wanted: Wanted, now: Timestamp
+    ) throws(ValkeyError) -> (values: [LatestValue], more: Int) {
+        let all = try known(wanted, now)
+        let asked = Array(all.prefix(most))
+        return (try read(asked), all.count - asked.count)
+    }
+
+    private func read(_ known: [LatestValue]) throws(ValkeyError) -> [LatestValue] {
         let asked = known.indices.filter { known[$0].source != nil }
-        for index in asked { ask(for: known[index]) }
         var values = known
-        take(try session.replies(count: asked.count)[...], asked, into: &values)
+        let first = try exchange(asked.count) { ask(for: known[asked[$0]]) }
+        take(first[...], asked, into: &values)
         let lanes = Array(Set(values.compactMap(\.place)))
         guard !lanes.isEmpty else { return values }
         // A lane is read before its values: one that was read earlier may have been replaced by
         // what the lane counts.
-        for lane in lanes {
+        let replies = try exchange(lanes.count + asked.count) { number in
+            guard number < lanes.count else { return ask(for: known[asked[number - lanes.count]]) }
+            let lane = lanes[number]
             let key = "\(namespace):lane:\(lane.partition.number):\(lane.source.text)"
             session.append(["HMGET", .text(key), "from", "ordinal"])
         }
-        for index in asked { ask(for: known[index]) }
-        let replies = try session.replies(count: lanes.count + asked.count)
         let kept = Dictionary(
             zip(lanes, replies).map { ($0, Self.kept($1)) }, uniquingKeysWith: { $1 })
         values = known
@@ -66,14 +81,13 @@ package struct LatestReader {
     private func known(
         _ wanted: Wanted, _ now: Timestamp
     ) throws(ValkeyError) -> [LatestValue] {
-        for symbol in wanted.symbols {
+        let replies = try exchange(wanted.symbols.count) { number in
             session.append([
-                "ZRANGE", .text("\(namespace):sources:\(symbol.text)"),
+                "ZRANGE", .text("\(namespace):sources:\(wanted.symbols[number].text)"),
                 .integer(now.nanoseconds / 1_000_000), "+inf", "BYSCORE",
             ])
         }
         let kinds = ["trade", "quote"] + wanted.series.map { "bar \($0.text)" }
-        let replies = try session.replies(count: wanted.symbols.count)
         return zip(wanted.symbols, replies).flatMap { symbol, reply in
             let sources = wanted.source.map { [$0] } ?? Self.sources(reply)
             return (sources.isEmpty ? [nil] : sources.map(Optional.some)).flatMap { source in
@@ -86,6 +100,19 @@ package struct LatestReader {
                 }
             }
         }
+    }
+
+    /// Returns the replies to so many commands, each of which `append` appends, in their order.
+    private func exchange(
+        _ count: Int, _ append: (Int) -> Void
+    ) throws(ValkeyError) -> [ValkeyReply] {
+        var replies: [ValkeyReply] = []
+        while replies.count < count {
+            let part = replies.count..<min(count, replies.count + Self.commandsMax)
+            for number in part { append(number) }
+            replies += try session.replies(count: part.count)
+        }
+        return replies
     }
 
     private static func sources(_ reply: ValkeyReply) -> [SourceName] {

@@ -66,7 +66,8 @@ private final class LatestReading {
     }
 
     func document(_ question: LatestQuestion) throws -> LatestDocument {
-        var values = try read(question)
+        let (found, more) = try read(question)
+        var values = found
         memory.admit(&values)
         var problems: [String] = []
         if values.contains(where: { $0.unknown == nil }) {
@@ -83,7 +84,8 @@ private final class LatestReading {
             if let away { problems.append("the gaps: \(away)") }
         }
         return LatestDocument(
-            values: values, problems: problems, time: collector.context.clock.now())
+            values: values, more: more, problems: problems,
+            time: collector.context.clock.now())
     }
 
     /// Those of all symbols, at most a second old.
@@ -97,13 +99,17 @@ private final class LatestReading {
         return read
     }
 
-    private func read(_ question: LatestQuestion) throws -> [LatestValue] {
+    private func read(
+        _ question: LatestQuestion
+    ) throws -> (values: [LatestValue], more: Int) {
         beat.beat(before: Self.valkeyTimeout * 4)
         do {
             let own = try session ?? ValkeyConnection(valkey)
             session = own
             return try LatestReader(namespace: collector.settings.namespace, own)
-                .values(question.wanted, now: collector.context.clock.now())
+                .first(
+                    LatestDocument.valuesMax, of: question.wanted,
+                    now: collector.context.clock.now())
         } catch {
             session?.close()
             session = nil

@@ -3,10 +3,12 @@ import Primitives
 
 /// The latest values of some symbols for the page that shows them.
 struct LatestDocument {
-    /// The most values that are shown.
+    /// The most values that are read and shown.
     static let valuesMax = 256
 
     let values: [LatestValue]
+    /// How many there are besides.
+    var more = 0
     /// Why the feeds, or the gaps, are not known.
     let problems: [String]
     /// When they were read, by the wall clock.
@@ -20,11 +22,11 @@ struct LatestDocument {
                 for problem in problems { writer.value(OverviewMaker.line(problem)) }
             }
             writer.array("items") { writer in
-                for value in values.prefix(Self.valuesMax) {
+                for value in values {
                     writer.object { value.write(into: &$0, time) }
                 }
             }
-            writer.member("more", max(0, values.count - Self.valuesMax))
+            writer.member("more", more)
         }
         return writer.bytes
     }

@@ -17,17 +17,27 @@ struct LatestQuestion: Choosable {
 
     init(_ parameters: [String: String]) throws(QuestionRefusal) {
         var symbols: [Symbol] = []
-        for text in (parameters["symbols"] ?? "").split(whereSeparator: { ", \t".contains($0) }) {
+        // A symbol may have blanks within, as "BRK B".
+        for part in (parameters["symbols"] ?? "").split(separator: ",") {
+            let text = Self.trimmed(part)
+            if text.isEmpty { continue }
             guard symbols.count < Self.symbolsMax else {
                 throw QuestionRefusal("at most \(Self.symbolsMax) symbols are shown")
             }
-            let symbol = try QuestionRefusal.symbol(String(text))
+            let symbol = try QuestionRefusal.symbol(text)
             if !symbols.contains(symbol) { symbols.append(symbol) }
         }
         guard !symbols.isEmpty else { throw QuestionRefusal("name a symbol") }
         wanted = LatestReader.Wanted(
             symbols, of: try Self.source(parameters["source"] ?? ""),
             try Self.series(parameters["series"] ?? ""))
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        let isBlank = { (letter: Character) in letter == " " || letter == "\t" }
+        var rest = text.drop(while: isBlank)
+        while let last = rest.last, isBlank(last) { rest.removeLast() }
+        return String(rest)
     }
 
     private static func source(_ text: String) throws(QuestionRefusal) -> SourceName? {

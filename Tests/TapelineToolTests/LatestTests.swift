@@ -219,11 +219,15 @@ struct LatestTests {
 
     @Test("a series of which no bar is stored is named; one without a bar of this symbol is not")
     func series() throws {
-        var values = [try row("bar 9z"), try row("bar 1m"), try row("trade")]
+        var values = [
+            try row("bar 9z"), try row("bar 1m"), try row("trade"), try row("bar 9z"),
+        ]
+        values[3].unknown = "NOPERM no rights"
         LatestCommand.name(&values, stored: ["1m", "1s"])
         #expect(
             values.map(\.unknown) == [
                 "no such series is stored: there are 1m, 1s", "Valkey has none", "Valkey has none",
+                "NOPERM no rights",
             ])
     }
 

@@ -95,8 +95,7 @@ package struct LatestReader {
                     LatestValue(
                         symbol: symbol, source: source, kind: kind,
                         unknown: source == nil
-                            ? reply.errorMessage ?? "Valkey has no source of it"
-                            : "Valkey has none")
+                            ? reply.errorMessage ?? LatestValue.noSource : LatestValue.noValue)
                 }
             }
         }

@@ -27,6 +27,15 @@ package struct LatestValue: Sendable {
         }
     }
 
+    /// Why there is no value where Valkey has answered.
+    static let noValue = "Valkey has none"
+    static let noSource = "Valkey has no source of it"
+
+    /// Whether this reason says that Valkey has no value, and not why it does not tell.
+    package static func isAbsent(_ reason: String) -> Bool {
+        reason == noValue || reason == noSource
+    }
+
     package let symbol: Symbol
     /// `nil`: Valkey has no source of the symbol.
     package let source: SourceName?

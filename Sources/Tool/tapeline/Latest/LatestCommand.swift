@@ -123,33 +123,41 @@ struct LatestCommand: ToolCommand {
     private func addRest(
         to values: inout [LatestValue], _ deployment: Deployment, _ terminal: Terminal
     ) {
-        guard values.contains(where: { $0.unknown == nil }) else { return }
-        do {
-            let client = try deployment.connect()
-            defer { client.close() }
-            try values.addFeeds(client)
-        } catch {
-            terminal.problem("the feeds are unknown: \(error)")
+        let isAnyKnown = values.contains { $0.unknown == nil }
+        if isAnyKnown {
+            do {
+                let client = try deployment.connect()
+                defer { client.close() }
+                try values.addFeeds(client)
+            } catch {
+                terminal.problem("the feeds are unknown: \(error)")
+            }
         }
-        guard deployment.postgres != nil else { return }
+        guard deployment.postgres != nil, isAnyKnown || !series.isEmpty else { return }
+        var lacking = isAnyKnown ? "the gaps are unknown" : "which series are stored is unknown"
         do {
             let session = try deployment.openDatabase()
             defer { session.close() }
             let ask = { (sql: String, given: [PostgresValue]) throws(PostgresError) in
                 try session.execute(sql, given, timeout: Self.gapsTimeout)
             }
-            values.add(try OpenGaps(deployment.names.namespace, of: symbols, ask))
-            let stored = try ask(
-                "SELECT series FROM \"\(deployment.names.namespace)\".bar_series ORDER BY 1", [])
+            let namespace = deployment.names.namespace
+            if isAnyKnown {
+                values.add(try OpenGaps(namespace, of: symbols, ask))
+                lacking = "which series are stored is unknown"
+            }
+            guard !series.isEmpty else { return }
+            let stored = try ask("SELECT series FROM \"\(namespace)\".bar_series ORDER BY 1", [])
             Self.name(&values, stored: (0..<stored.rowCount).compactMap { stored[$0, 0] })
         } catch {
-            terminal.problem("the gaps are unknown: \(error)")
+            terminal.problem("\(lacking): \(error)")
         }
     }
 
     /// Names a series of which no symbol has a bar: it is a typing error.
     static func name(_ values: inout [LatestValue], stored: [String]) {
-        for index in values.indices where values[index].unknown != nil {
+        for index in values.indices {
+            guard let why = values[index].unknown, LatestValue.isAbsent(why) else { continue }
             let kind = values[index].kind
             guard kind.hasPrefix("bar "), !stored.contains(String(kind.dropFirst(4))) else {
                 continue

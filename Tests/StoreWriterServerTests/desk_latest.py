@@ -8,6 +8,7 @@ DESK_PACKAGE names the folder in which the wheel is installed (desk/install.py),
 
 import datetime
 import os
+import socket
 import sys
 import time
 
@@ -84,8 +85,26 @@ def answers():
         equal(columns(b"".join(map(written, values)), len(values), 2), expected)
     found = columns(b"-NOPERM it\r\n" + written([b"1\r\n2\r\n3", b"b\r\n*2"]), 2, 2)
     equal(found, Fields([[b"", b"1\r\n2\r\n3"], [b"", b"b\r\n*2"]], {0: "NOPERM it"}))
+    for malformed in (b"*9999999999999\r\n$-1\r\n", b"*1\r\n", b"*x\r\n", b"*1\r\n" * 9_999, b"$5"):
+        check(_is_refused(malformed), malformed[:20])
     with raises(OSError, "no answers"):
         columns(written([b"1", b"2"]), 2, 2)
+
+
+def _is_refused(block):
+    """Returns whether a connection calls a block of answers none of Valkey."""
+    from tapeline.valkey import Group, Valkey, ValkeyAddress, columns
+
+    near, far = socket.socketpair()
+    with near, far:
+        link = Valkey(ValkeyAddress("127.0.0.1", 1))
+        link._socket = near
+        far.sendall(block + link._end)
+        try:
+            link._asked([Group(["A"], str, 2)], columns)
+        except OSError as error:
+            return "no answers of Valkey" in str(error)
+    return False
 
 
 def memory():

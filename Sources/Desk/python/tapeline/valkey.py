@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from .errors import NotReachable, TapelineError
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-"""How long the server may be silent."""
+"""How long the answers to one pipeline may take."""
 
 PIPELINE = 1_024
 """How many commands are sent together. The next ones are sent before these are answered."""
@@ -136,7 +137,10 @@ class Valkey:
                 if number + 1 < len(pieces):
                     link.sendall(pieces[number + 1].written() + self._ping)
                 block, rest = self._block(link, rest)
-                answers.append(read(block, len(piece.keys), piece.width))
+                try:
+                    answers.append(read(block, len(piece.keys), piece.width))
+                except (ValueError, IndexError, RecursionError) as error:
+                    raise OSError(f"the answers are no answers of Valkey ({error})") from None
         except BaseException:
             # What is still to come would be taken for later answers.
             self._close()
@@ -147,6 +151,7 @@ class Valkey:
         """Receives the answers up to the mark. Returns them, and what came after it."""
         data = bytearray(rest)
         sought = 0
+        end = time.monotonic() + ANSWER_SECONDS
         while (place := data.find(self._end, sought)) < 0:
             sought = max(0, len(data) - len(self._end))
             if len(data) > ANSWER_BYTES:
@@ -155,6 +160,8 @@ class Valkey:
             if not piece:
                 raise OSError("it has ended the connection")
             data += piece
+            if time.monotonic() > end:
+                raise TimeoutError("timed out")
         return bytes(data[:place]), bytes(data[place + len(self._end) :])
 
     def _connected(self) -> socket.socket:
@@ -274,7 +281,7 @@ def parsed(block: bytes) -> list[Answer]:
         if head[:1] != b"*":
             return _read_all(block)
         count = int(head[1:])
-        if count < 0:
+        if not 0 <= count <= len(lines):
             return _read_all(block)
         if count > 0 and lines[at + 1] == b"$-1":
             if lines[at + 1 : at + 1 + count] != [b"$-1"] * count:
@@ -305,6 +312,7 @@ def _read(block: bytes, at: int) -> tuple[Answer, int]:
     kind, head, at = block[at : at + 1], block[at + 1 : end], end + 2
     if kind == b"*":
         array: list[Answer] = []
+        # Beyond the end of the block there is no next line.
         for _ in range(int(head)):
             element, at = _read(block, at)
             array.append(element)

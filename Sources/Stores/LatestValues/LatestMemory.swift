@@ -1,7 +1,7 @@
 internal import MarketModel
 
-/// The highest places that a process has answered, so that no later answer is older, as after a
-/// loss in Valkey.
+/// The highest places that a process has answered, so that no later answer of the same lane is
+/// older, as after a loss in Valkey.
 package struct LatestMemory {
     /// So many values that were asked for last are remembered, and at most twice as many. Of one
     /// that is forgotten the next answer is taken as its first one.

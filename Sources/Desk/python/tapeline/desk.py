@@ -355,8 +355,8 @@ class Desk:
         "unknown". With `fresh`, such as "5s", it raises Stale if a value is older, or unknown. With `gaps`, a desk of
         a database asks it how many stretches of a symbol's data are missing now.
 
-        Of one kind, symbol and source, no answer of a process has a lower ordinal than one before: then the value is
-        unknown. `latest.KEYS_MAX` values are remembered; beyond it the one that was asked for the longest ago is
+        Of one kind, symbol, source and lane no answer of a process has a lower ordinal than one before: then the value
+        is unknown. `latest.KEYS_MAX` values are remembered; beyond it the one that was asked for the longest ago is
         forgotten.
 
             desk.latest(["AAPL", "MSFT"], fresh="5s")

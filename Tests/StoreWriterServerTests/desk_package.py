@@ -311,6 +311,8 @@ def stacks(url, folder):
     import psycopg.conninfo
     import tapeline
 
+    # Whoever runs this may have stacks of their own.
+    os.environ["HOME"] = str(pathlib.Path(folder) / "person")
     given = psycopg.conninfo.conninfo_to_dict(url)
     start = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     for name, time in (("default", start), ("gone", start + 1)):
@@ -340,7 +342,6 @@ def stacks(url, folder):
     with raises(tapeline.NotReachable, "no stack 'default' in / or .*: give home=.*TAPELINE_HOME"):
         tapeline.connect(stack="default")
     # Those of the packages of Python are the person's.
-    os.environ["HOME"] = str(pathlib.Path(folder) / "person")
     shutil.copytree(pathlib.Path(folder) / ".local" / "stack", pathlib.Path(os.environ["HOME"]) / ".tapeline")
     check(len(tapeline.connect().trades("AAPL", *DAY).to_polars()) > 3_000)
     equal(tapeline.stack.find(None, None, None, None, {}).stack.home, None)

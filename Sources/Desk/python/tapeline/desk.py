@@ -350,14 +350,12 @@ class Desk:
         """Returns the latest values of symbols, as the hot state in Valkey has them: of each source its last trade
         and quote. `kinds`: "trade", "quote", or "bar 1m" with the name of a series.
 
-        Each `LatestValue` says its ordinal, its age, whether Valkey has it of the tape or of the database, what the
-        tape says of its feed, and how many records of its lane are not in Valkey yet. What is not known is None, or
-        "unknown". With `fresh`, such as "5s", it raises Stale if a value is older, or unknown. With `gaps`, a desk of
-        a database asks it how many stretches of a symbol's data are missing now.
+        Each `LatestValue` says its ordinal, age, origin (tape or database), what the tape says of its feed, and how
+        many records of its lane are not in Valkey yet; None or "unknown" where that is not known. `fresh="5s"` raises
+        Stale if a value is older, or unknown. With `gaps`, a database says how many stretches of its data are missing.
 
-        Of one kind, symbol, source and lane no answer of a process has a lower ordinal than one before: then the value
-        is unknown. `latest.KEYS_MAX` values are remembered; beyond it the one that was asked for the longest ago is
-        forgotten.
+        Of one kind, symbol, source and lane no answer of a process has a lower ordinal than one before, but the value
+        is unknown; so for the `latest.KEYS_MAX` values that were asked for last.
 
             desk.latest(["AAPL", "MSFT"], fresh="5s")
         """
@@ -375,8 +373,8 @@ class Desk:
         with self._hot_lock:
             if self._hot is None:
                 self._hot = self._find_hot()
-        length = None if fresh is None else nanoseconds(fresh)
         missing = self.origin.open_gaps if gaps and isinstance(self.origin, Database) else None
+        length = None if fresh is None else nanoseconds(fresh)
         return self._hot.latest(named, wanted or ("trade", "quote"), _names(source, "source"), length, gaps=missing)
 
     def values(

@@ -317,10 +317,18 @@ struct StackFileTests {
         #expect(try isFree())
         _ = consume child
         #expect(throws: ToolError.self) {
-            if let lock = try FileLock(folder.file("no/lock"), timeout: .zero) {
+            if let lock = try FileLock(folder.file("lock/no"), timeout: .zero) {
                 withExtendedLifetime(lock) {}
             }
         }
+    }
+
+    @Test("a lock makes its folder again, which whoever held it may have removed")
+    func lockFolder() throws {
+        let folder = try TemporaryFolder()
+        let held = try taken(folder.file("stacks/lock"))
+        #expect(FileSystem.isFolder(folder.file("stacks")))
+        _ = consume held
     }
 
     @Test("files are written whole or not at all")

@@ -259,8 +259,8 @@ class Goals(unittest.TestCase):
 
     def test_a_pause_ends_with_a_count_that_changed(self):
         clock = PauseClock(0.0)
-        for now, count in ((1, 0), (2, 5), (3, 5), (6, 7), (7, 0), (9, 1), (10, 2)):
-            clock.see(count, now)
+        for moment, count in ((1, 0), (2, 5), (3, 5), (6, 7), (7, 0), (9, 1), (10, 2)):
+            clock.see(count, moment)
         self.assertEqual((clock.longest, clock.seen), (4, 10))
 
     def test_rows_of_ticks_are_those_of_trades_and_quotes(self):

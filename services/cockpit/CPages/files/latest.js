@@ -1,6 +1,8 @@
 // The page of the latest values, and of how far each may be relied on.
 
-import { start, documentAt, put, doubt, age, span, isStale, element as field } from "./live.js";
+import {
+  start, documentAt, put, doubt, age, span, isStale, question, element as field,
+} from "./live.js";
 import { fill } from "./table.js";
 
 const names = ["symbols", "source", "series"];
@@ -8,14 +10,7 @@ const shown = { path: "" };
 const news = documentAt(() => shown.path);
 
 function ask() {
-  const query = new URLSearchParams();
-  for (const name of names) {
-    const value = field(name).value.trim();
-    if (value) query.set(name, value);
-  }
-  // Others may be given the address.
-  history.replaceState(null, "", `?${query}`);
-  shown.path = `latest.json?${query}`;
+  shown.path = `latest.json?${question(names)}`;
 }
 
 const known = (value) => (value === null || value === undefined ? "unknown" : `${value}`);

@@ -181,6 +181,18 @@ export function element(id) {
   return /** @type {Field} */ (document.getElementById(id));
 }
 
+// The question in these fields, as a query, which the address of the page gets, too: others may be
+// given it.
+export function question(names) {
+  const query = new URLSearchParams();
+  for (const name of names) {
+    const value = element(name).value.trim();
+    if (value) query.set(name, value);
+  }
+  history.replaceState(null, "", `?${query}`);
+  return query;
+}
+
 // Ends a question that takes longer. The checker of types does not know it.
 export function within(milliseconds) {
   return /** @type {any} */ (AbortSignal).timeout(milliseconds);

@@ -1,6 +1,6 @@
 // The page of single packets of the tape: decoded, beside their bytes.
 
-import { start, documentAt, put, doubt, element as field } from "./live.js";
+import { start, documentAt, put, doubt, question, element as field } from "./live.js";
 import { list } from "./table.js";
 
 const names = ["input", "symbol", "partition", "source", "seek", "at", "count"];
@@ -9,14 +9,7 @@ const shown = { path: "", answer: null };
 const news = documentAt(() => (shown.answer ? "" : shown.path));
 
 function ask() {
-  const query = new URLSearchParams();
-  for (const name of names) {
-    const value = field(name).value.trim();
-    if (value) query.set(name, value);
-  }
-  // Others may be given the address.
-  history.replaceState(null, "", `?${query}`);
-  [shown.path, shown.answer] = [`tape.json?${query}`, null];
+  [shown.path, shown.answer] = [`tape.json?${question(names)}`, null];
   put(field("words"), "Asked: waiting for the answer.", "");
   draw(null);
 }

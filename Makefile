@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build programs wheel wheels demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
-.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release
+.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release release-check
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -91,6 +91,9 @@ packages: programs ## Make Debian packages of services and tool in .build/packag
 
 release: setup servers ## Make a release: make release VERSION=x.y.z [REGISTRY=host:port/prefix] (docs/release.md)
 	@deploy/release/release.py '$(VERSION)' $(if $(REGISTRY),--registry '$(REGISTRY)')
+
+release-check: setup ## Check the workflows, and run the scripts of the release's steps here (WORKFLOW=checks: another one; JOBS="build")
+	@deploy/release/check.py $(if $(WORKFLOW),--workflow '$(WORKFLOW)') $(JOBS)
 
 pictures: setup ## Draw the pictures of docs/cockpit.md from made data (builds the tests)
 	@TAPELINE_PICTURES=docs/pictures swift test --filter CockpitServerTests.PictureTests

@@ -5,8 +5,7 @@
   images.py --check     change nothing; exit code 1 and a line for each place that differs
   images.py --digests   first ask each image's registry for the digest of its version, and pin it in images.env
 
-A registry on this machine (127.0.0.1 or localhost) is asked by HTTP, every other one by HTTPS. Nothing is
-logged in: the images are public.
+A registry on this machine (127.0.0.1 or localhost) is asked by HTTP, every other one by HTTPS.
 """
 
 import argparse
@@ -15,14 +14,11 @@ import json
 import pathlib
 import re
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TIMEOUT_SECONDS = 30
-# A list of manifests has some kilobytes.
-MANIFEST_BYTES_MAX = 4 << 20
+sys.path.insert(0, str(ROOT / "deploy"))
+import registry  # noqa: E402
+
 KINDS = ", ".join([
     "application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
@@ -67,50 +63,18 @@ def users(root):
     return [root / "docker-compose.yml"] + sorted((root / "deploy/kubernetes").rglob("*.yaml"))
 
 
-def place(name):
-    """Splits an image's name into the registry's address and the name in that registry."""
-    first, _, rest = name.partition("/")
-    if rest and ("." in first or ":" in first or first == "localhost"):
-        scheme = "http" if first.split(":")[0] in ("127.0.0.1", "localhost") else "https"
-        return f"{scheme}://{first}", rest
-    return "https://registry-1.docker.io", name if "/" in name else f"library/{name}"
-
-
-def fetch(url, headers):
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as answer:
-        return answer.headers, answer.read(MANIFEST_BYTES_MAX)
-
-
-def token(challenge):
-    """Returns the anonymous token that a registry requires."""
-    parts = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    realm = parts.pop("realm", "")
-    if not challenge.startswith("Bearer ") or not realm.startswith("https://"):
-        raise Problem(f"the registry asks for something else than a token ({challenge})")
-    _, body = fetch(f"{realm}?{urllib.parse.urlencode(parts)}", {})
-    answer = json.loads(body)
-    return answer.get("token") or answer["access_token"]
-
-
 def digest(reference):
     """Returns the digest of the image in the registry, computed from its bytes."""
     name, tag, _ = parse(reference)
-    registry, path = place(name)
-    url = f"{registry}/v2/{path}/manifests/{tag}"
+    where, path = registry.address(name)
     try:
-        try:
-            headers, body = fetch(url, {"Accept": KINDS})
-        except urllib.error.HTTPError as error:
-            if error.code != 401:
-                raise
-            bearer = token(error.headers.get("WWW-Authenticate", ""))
-            headers, body = fetch(url, {"Accept": KINDS, "Authorization": f"Bearer {bearer}"})
+        headers, body = registry.ask("GET", f"{where}/v2/{path}/manifests/{tag}", headers={"Accept": KINDS})
     except (OSError, ValueError, KeyError) as error:
-        raise Problem(f"{reference}: {registry} does not say what it is ({error})") from error
+        raise Problem(f"{reference}: {where} does not say what it is ({error})") from error
     found = f"sha256:{hashlib.sha256(body).hexdigest()}"
     told = headers.get("Docker-Content-Digest", found)
     if told != found:
-        raise Problem(f"{reference}: {registry} says {told}, its bytes are {found}")
+        raise Problem(f"{reference}: {where} says {told}, its bytes are {found}")
     return found
 
 

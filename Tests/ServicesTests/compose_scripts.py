@@ -193,19 +193,6 @@ class Images(unittest.TestCase):
         for reference in ("nats", "nats:latest", "timescale/timescaledb:latest-pg17", "nats:2@sha256:1"):
             self.assertEqual(self.run_in(f"N={reference}\n", "", "--check")[0], 1, reference)
 
-    def test_each_image_has_its_registry(self):
-        for name, expected in (
-                ("nats", ("https://registry-1.docker.io", "library/nats")),
-                ("valkey/valkey", ("https://registry-1.docker.io", "valkey/valkey")),
-                ("ghcr.io/a/b", ("https://ghcr.io", "a/b")),
-                ("127.0.0.1:5000/nats", ("http://127.0.0.1:5000", "nats"))):
-            self.assertEqual(images.place(name), expected)
-
-    def test_a_token_is_taken_over_https_alone(self):
-        for challenge in ("", "Basic realm=\"x\"", "Bearer realm=\"http://a.example/token\""):
-            with self.assertRaises(images.Problem):
-                images.token(challenge)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,20 +1,25 @@
 """Tests of the scripts in deploy/release; ScriptTests runs it."""
 
 import contextlib
+import http.server
 import importlib.machinery
 import importlib.util
 import io
+import json
 import pathlib
 import re
 import shutil
 import sys
 import tarfile
 import tempfile
+import threading
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "deploy/release")]
+sys.path[:0] = [str(ROOT / "deploy/release"), str(ROOT / "deploy")]
+import registry  # noqa: E402
 import release  # noqa: E402
 import schema  # noqa: E402
 import version  # noqa: E402
@@ -283,6 +288,75 @@ class Release(Folder):
         with self.assertRaises(release.Problem):
             release.bundled(compose.replace(" 127.0.0.1:5000/tapeline/tapeline:1.2.3", " ") +
                             "    image: tapeline/other:${TAPELINE_VERSION:-latest}\n", "r", "1.2.3", self.DIGESTS)
+
+
+class AskingRegistry(http.server.BaseHTTPRequestHandler):
+    """A registry that gives a token for a password, and its images for the token."""
+
+    asked = []
+    challenge = 'Bearer realm="http://{}/token",service="s",scope="repository:a/b:pull"'
+
+    def log_message(self, *words):
+        pass
+
+    def do_GET(self):
+        known = self.headers.get("Authorization")
+        self.asked.append((self.path, known))
+        if self.path.startswith("/token"):
+            self.say(200 if known == "Basic bmU6cGFzcw==" else 403, b'{"token": "t"}')
+        elif known == "Bearer t":
+            self.say(200, b"here")
+        else:
+            self.say(401, b"", {"WWW-Authenticate": self.challenge.format(self.headers["Host"])})
+
+    def say(self, code, body, headers=None):
+        self.send_response(code)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Registries(Folder):
+    def setUp(self):
+        super().setUp()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), AskingRegistry)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.host = f"127.0.0.1:{self.server.server_port}"
+        self.url = f"http://{self.host}/v2/a/b/manifests/1"
+        changed = mock.patch.dict("os.environ", {"DOCKER_CONFIG": str(self.root)})
+        changed.start()
+        self.addCleanup(changed.stop)
+        AskingRegistry.asked.clear()
+
+    def test_the_password_of_docker_login_buys_the_token_that_the_registry_asks_for(self):
+        logins = {"auths": {self.host: {"auth": "bmU6cGFzcw=="}, "other.example": {"auth": "eDp5"}}}
+        self.root.joinpath("config.json").write_text(json.dumps(logins))
+        self.assertEqual(registry.ask("GET", self.url)[1], b"here")
+        token = "/token?service=s&scope=repository%3Aa%2Fb%3Apull"
+        self.assertEqual(AskingRegistry.asked, [
+            ("/v2/a/b/manifests/1", None), (token, "Basic bmU6cGFzcw=="), ("/v2/a/b/manifests/1", "Bearer t")])
+
+    def test_without_a_password_the_registry_says_why_not_in_one_line(self):
+        with self.assertRaisesRegex(registry.Refused, r"^GET http\S+: 403 .*$"):
+            registry.ask("GET", self.url)
+        self.assertEqual(AskingRegistry.asked[-1][1], None)
+
+    def test_a_password_leaves_the_machine_by_https_alone(self):
+        for challenge in ("", 'Basic realm="x"', 'Bearer realm="http://a.example/token"'):
+            with self.assertRaises(registry.Refused):
+                registry.authorization("https://a.example/v2/", challenge)
+
+    def test_each_image_has_its_registry(self):
+        for name, expected in (
+                ("nats", ("https://registry-1.docker.io", "library/nats")),
+                ("valkey/valkey", ("https://registry-1.docker.io", "valkey/valkey")),
+                ("ghcr.io/a/b", ("https://ghcr.io", "a/b")),
+                ("127.0.0.1:5000/nats", ("http://127.0.0.1:5000", "nats"))):
+            self.assertEqual(registry.address(name), expected)
 
 
 class Mixes(unittest.TestCase):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a release: programs, packages, wheel, images with their bills of materials, and a compose bundle.
 
-    deploy/release/release.py X.Y.Z [--registry HOST:PORT/PREFIX] [--steps A,B...]
+    deploy/release/release.py X.Y.Z [--registry HOST:PORT/PREFIX] [--steps A,B...|--list]
 
 It needs a checkout without changes, Docker with compose, and a changelog with entries. It commits the version, makes
 everything of that commit, and commits the digests of the images; nothing is pushed by git, and the images only to the
@@ -24,13 +24,13 @@ import subprocess
 import sys
 import tarfile
 import time
-import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy/release"), str(ROOT / "deploy")]
 import images as other_images  # noqa: E402
+import registry as registries  # noqa: E402
 import version as product  # noqa: E402
 
 UNRELEASED = "## Unreleased\n"
@@ -190,19 +190,14 @@ class Registry:
 
 
 class Repository:
-    """One image's name in a registry that asks for no password."""
+    """One image's name in a registry."""
 
     def __init__(self, name):
-        base, path = other_images.place(name)
+        base, path = registries.address(name)
         self.url = f"{base}/v2/{path}"
 
     def ask(self, method, url, data=None, kind="application/octet-stream"):
-        request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": kind})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            raise Problem(f"{method} {url}: {error.code} {error.read(500).decode(errors='replace')}") from error
+        return registries.ask(method, url, data, {"Content-Type": kind})
 
     def blob(self, data):
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -220,11 +215,9 @@ class Repository:
 
     def attach(self, image, document):
         """Attaches a bill of materials to an image by its digest, so that tools of OCI find it as a referrer of it."""
-        kind = other_images.KINDS
-        request = urllib.request.Request(f"{self.url}/manifests/{image}", headers={"Accept": kind})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            body = answer.read()
-            subject = {"mediaType": answer.headers["Content-Type"], "digest": image, "size": len(body)}
+        headers, body = registries.ask(
+            "GET", f"{self.url}/manifests/{image}", headers={"Accept": other_images.KINDS})
+        subject = {"mediaType": headers["Content-Type"], "digest": image, "size": len(body)}
         made = self.manifest(None, MANIFEST_KIND, {
             "artifactType": SBOM_KIND, "subject": subject,
             "config": {"mediaType": "application/vnd.oci.empty.v1+json", **self.blob(EMPTY)},
@@ -284,11 +277,20 @@ class Release:
             print(f"{image}@{digests[name]}", flush=True)
         self.note.write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n")
 
+    def bundle(self):
+        digests = json.loads(self.note.read_text())
+        bundle(ROOT, self.folder / f"tapeline-compose-{self.version}.tar.gz", self.version, self.registry, digests)
+
+    def list(self):
+        """Prints the images with their digests, as the workflow of releases reads them."""
+        images = [{"name": f"{self.registry}/{name}", "digest": digest}
+                  for name, digest in json.loads(self.note.read_text()).items()]
+        print(f"images={json.dumps(images)}")
+
     def pins(self):
         digests = json.loads(self.note.read_text())
         overlay = ROOT / OVERLAY
         overlay.write_text(pinned(overlay.read_text(), self.version, digests))
-        bundle(ROOT, self.folder / f"tapeline-compose-{self.version}.tar.gz", self.version, self.registry, digests)
         if output("git", "status", "--porcelain", OVERLAY):
             self.commit(f"Pin the images of {self.version}", OVERLAY)
         # 'git push --follow-tags' pushes annotated tags alone.
@@ -304,7 +306,7 @@ class Release:
 
 
 STEPS = {"number": Release.numbered, "programs": Release.programs, "packages": Release.packages,
-         "images": Release.images, "pins": Release.pins, "sums": Release.sums}
+         "images": Release.images, "bundle": Release.bundle, "pins": Release.pins, "sums": Release.sums}
 
 
 def main(arguments):
@@ -312,6 +314,7 @@ def main(arguments):
     parser.add_argument("version", metavar="X.Y.Z")
     parser.add_argument("--registry", metavar="HOST:PORT/PREFIX")
     parser.add_argument("--steps", default=",".join(STEPS), metavar="A,B", help=f"of {', '.join(STEPS)}")
+    parser.add_argument("--list", action="store_true", help="only print the images of the release, with their digests")
     options = parser.parse_args(arguments)
     registry = None
     try:
@@ -321,7 +324,10 @@ def main(arguments):
         if unknown:
             raise Problem(f"there is no step {unknown[0]}: {', '.join(STEPS)}")
         release = Release(options.version, options.registry)
-        if not options.registry and {"images", "pins"} & set(wanted):
+        if options.list:
+            release.list()
+            return 0
+        if not options.registry and {"images", "bundle"} & set(wanted):
             registry = Registry(release.folder / "registry")
             release.registry = f"{registry.address}/tapeline"
         for name in wanted:

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Checks the workflows of GitHub and the issue forms, then runs the scripts of a workflow's steps on this machine.
+
+    deploy/release/check.py [--only-read] [--workflow NAME] [JOB...]
+
+The workflow is `release` if not given, and of that all jobs are run that have scripts. They run in a clone of this
+checkout's commit in .build/release-check/clone, which stays, with the tag that GitHub would name. Steps that use an
+action of others (checkout, upload, attest, publish) are named and left out. Images are pushed to a registry on this
+machine (package docker-registry). Needs root, as the jobs' containers do, and for images Docker.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+WORK = ROOT / ".build/release-check"
+BIN = WORK / "venv/bin"
+WORKFLOWS = ".github/workflows"
+FORMS = ".github/ISSUE_TEMPLATE"
+# `${{ … }}` in a step's variables.
+EXPRESSION = re.compile(r"\$\{\{ *([^}]+?) *\}\}")
+OF_GITHUB = "ghcr.io/${{ github.repository }}"
+
+
+def fail(problem):
+    sys.exit(f"check.py: {problem}")
+
+
+def run(*words, **options):
+    done = subprocess.run([str(word) for word in words], cwd=options.pop("cwd", ROOT), check=False, **options)
+    if done.returncode != 0:
+        fail(f"{' '.join(str(word) for word in words)} ended with {done.returncode}")
+
+
+def prepare():
+    """Continues with the Python that has the packages for it."""
+    if pathlib.Path(sys.prefix) == WORK / "venv":
+        return
+    wanted = (HERE / "check.packages").read_text()
+    mark = WORK / "venv/packages"
+    if not mark.exists() or mark.read_text() != wanted:
+        run(sys.executable, "-m", "venv", "--clear", WORK / "venv")
+        run(BIN / "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", HERE / "check.packages")
+        mark.write_text(wanted)
+    os.execv(BIN / "python3", [str(BIN / "python3"), __file__, *sys.argv[1:]])
+
+
+def read_all():
+    """Runs the checkers over all files."""
+    files = {kind: sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("*.yml"))
+             for kind, folder in (("workflows", WORKFLOWS), ("forms", FORMS))}
+    forms = [name for name in files["forms"] if not name.endswith("/config.yml")]
+    schemas = [("github-workflows", files["workflows"]), ("github-issue-forms", forms),
+               ("github-issue-config", [f"{FORMS}/config.yml"])]
+    for schema, names in schemas:
+        run(BIN / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *names)
+    run(BIN / "actionlint", "-no-color", *files["workflows"])
+    run(BIN / "zizmor", "--offline", "--no-progress", "--color", "never", ".github")
+
+
+class Machine:
+    """Runs the scripts of steps as a job of GitHub would."""
+
+    def __init__(self, version, registry):
+        self.registry = registry
+        self.clone = WORK / "clone"
+        run("rm", "-rf", self.clone)
+        run("git", "clone", "--quiet", "--no-hardlinks", ROOT, self.clone)
+        self.environment = {
+            **os.environ, "CI": "true", "GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": str(WORK / "output")}
+
+    def variables(self, step):
+        """Returns the variables of a step. What a script gets of GitHub goes through them alone."""
+        values = {}
+        for name, value in (step.get("env") or {}).items():
+            values[name] = str(value).replace(OF_GITHUB, self.registry)
+            if EXPRESSION.search(values[name]):
+                fail(f"nothing here stands for {values[name]}, the variable {name}")
+        return values
+
+    def job(self, name, job):
+        for step in job["steps"]:
+            what = step.get("name") or step.get("uses") or step["run"]
+            if "run" not in step:
+                print(f"-- {name}: not here: {what.split('@')[0]}", flush=True)
+                continue
+            print(f"== {name}: {what}", flush=True)
+            (WORK / "output").write_text("")
+            begun = time.monotonic()
+            # As GitHub runs a script without a named shell.
+            run("bash", "-e", "-c", step["run"], cwd=self.clone, stdin=subprocess.DEVNULL,
+                env=self.environment | self.variables(step))
+            told = (WORK / "output").read_text().strip()
+            print(f"   {time.monotonic() - begun:.0f} s{'; it says ' + told if told else ''}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", metavar="JOB", nargs="*")
+    parser.add_argument("--workflow", default="release", metavar="NAME")
+    parser.add_argument("--only-read", action="store_true", help="run no script")
+    options = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    prepare()
+    read_all()
+    if options.only_read:
+        return
+    from ruamel.yaml import YAML
+    jobs = YAML(typ="safe").load(ROOT / WORKFLOWS / f"{options.workflow}.yml")["jobs"]
+    with_scripts = [name for name, job in jobs.items() if any("run" in step for step in job["steps"])]
+    unknown = set(options.jobs) - set(with_scripts)
+    if unknown:
+        fail(f"{options.workflow}.yml has no job with scripts named {min(unknown)}: {', '.join(with_scripts)}")
+    sys.path.insert(0, str(HERE))
+    import release
+    registry = release.Registry(WORK / "registry") if "images" in (options.jobs or with_scripts) else None
+    try:
+        machine = Machine((ROOT / "VERSION").read_text().strip(), f"{registry.address}/tapeline" if registry else "")
+        for name in options.jobs or with_scripts:
+            machine.job(name, jobs[name])
+    except release.Problem as problem:
+        fail(problem)
+    finally:
+        if registry:
+            registry.end()
+    print("each script of the workflow did what it has to do here")
+
+
+if __name__ == "__main__":
+    main()

@@ -97,6 +97,21 @@ struct StackSourcesTests {
                 """)
     }
 
+    @Test("without a word of a source, a stack goes on with the ticks that it has")
+    func goesOn() throws {
+        let tws = try stackSource(["GATEWAY_PROVIDER=ibkr", "IBKR_HOST=tws.example"])
+        let sources = StackSources([tws, try stackSource(["GATEWAY_SOURCE=b"], isSimulated: true)])
+        #expect(sources.meant(by: try testSettings(["LOG_LEVEL=debug"])) == tws)
+        // Its own ticks are named, those of another one are, or the tape is another one.
+        for settings in [
+            ["GATEWAY_PROVIDER=ibkr"], ["SYNTHETIC_RATE=7"], ["MDS_NAMESPACE=other"],
+        ] {
+            #expect(sources.meant(by: try testSettings(settings)) == nil, "\(settings)")
+        }
+        #expect(StackSources([try stackSource([])]).meant(by: StackSettings()) == nil)
+        #expect(StackSources().meant(by: StackSettings()) == nil)
+    }
+
     @Test("the file keeps all of them with their settings; a damaged one is named")
     func file() throws {
         let folder = try TemporaryFolder()

@@ -140,7 +140,14 @@ extension Stack {
     ) throws(ToolError) -> UpOptions {
         guard home.hasData, let known else { return options }
         var all = options
-        all.settings = try options.settings.following(known.arguments)
+        if options.withServices, !options.withSimulator, !options.addsSource,
+            let source = try StackSources.read(home).meant(by: options.settings)
+        {
+            all.settings = source.settings.merging(options.settings)
+            all.withSimulator = source.isSimulated
+            terminal.line("as before: ticks of \(source.title)")
+        }
+        all.settings = try all.settings.following(known.arguments)
         for (option, word) in zip(known.arguments, known.arguments.dropFirst())
         where option == "--store" { try all.add(store: word) }
         for (key, value) in all.settings.values where options.settings[key] == nil {

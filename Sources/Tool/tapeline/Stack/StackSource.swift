@@ -95,6 +95,17 @@ struct StackSources: Equatable, Sendable {
     /// Returns the sources of the tape of this namespace.
     func of(namespace: String) -> [StackSource] { all.filter { $0.namespace == namespace } }
 
+    /// Returns the first source if these settings say nothing of one, and the stack has none like
+    /// that: an `up` without words goes on with what the stack has.
+    func meant(by settings: StackSettings) -> StackSource? {
+        let wanted = StackSource(settings, isSimulated: false)
+        let present = of(namespace: wanted.namespace)
+        guard wanted.settings == StackSettings(),
+            !present.contains(where: { $0.hasSameTicks(as: wanted) })
+        else { return nil }
+        return present.first
+    }
+
     /// Takes in the source that a person asked for, with its present settings. Throws if the stack
     /// has ticks of another kind, unless it is to be added beside them.
     mutating func take(

@@ -229,7 +229,7 @@ struct StackArgumentTests {
     @Test("every message is one line and says what to do")
     func messages() {
         let errors: [ToolError] = [
-            .usage("x"), .noCheckout(lookedFrom: "/a"), .missing(path: "/a", command: "make build"),
+            .usage("x"), .noCheckout(lookedFrom: "/a"), .missing(path: "/a", remedy: "run b"),
             .file(operation: "write", path: "/a", SystemErrorCode(rawValue: 28)),
             .diskNearlyFull(path: "/a", freeMegabytes: 1, neededMegabytes: 2),
             .damaged(path: "/a", problem: "b"), .busy(stack: "a"), .noFreePort,
@@ -375,6 +375,13 @@ struct StackFileTests {
         #expect(
             complaint { try found.requirePrograms(services: true) }.hasSuffix(
                 "is missing: run 'make programs'"))
+        #expect(
+            complaint { try Checkout.require(found.program("provider-gateway")) }.hasSuffix(
+                "is missing: run 'make programs'"))
+        #expect(
+            complaint { try Checkout.require(folder.file("bin/provider-gateway")) }.hasSuffix(
+                "is missing: install the package 'tapeline-provider-gateway', "
+                    + "or copy the program there"))
         try FileManager.default.removeItem(atPath: folder.file(".local/servers"))
         #expect(
             complaint { try found.requirePrograms(services: false) }.hasSuffix(
@@ -398,12 +405,16 @@ struct StackFileTests {
         #expect(found.valkeyServer == "\(folder.path)/../valkey-server")
         #expect(
             complaint { try found.requirePrograms(services: false) }.hasSuffix(
-                "is missing: run 'pip install --force-reinstall 'tapeline[stack]''"))
+                "is missing: run pip install --force-reinstall 'tapeline[stack]'"))
+        #expect(
+            complaint { try Checkout.require(folder.file("bin/provider-gateway")) }.hasSuffix(
+                "is missing: run pip install --force-reinstall 'tapeline[stack]'"))
         let places = try ServerPlaces.read(folder.path, environment: ["HOME": "/people/a"])
         #expect(places?.stacks == "/people/a/.tapeline")
         #expect(
             complaint { _ = try ServerPlaces.read(folder.path, environment: [:]) }
-                == "HOME is not set: stacks are kept in its folder .tapeline")
+                == "HOME is not the path of a folder, and stacks are kept in its folder "
+                + ".tapeline: set it, as in 'env HOME=/root tapeline up'")
         _ = try folder.write("nats-server=x\n", to: ServerPlaces.file)
         #expect(
             complaint { _ = try ServerPlaces.read(folder.path, environment: ["HOME": "/people/a"]) }

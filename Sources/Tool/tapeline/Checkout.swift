@@ -91,8 +91,26 @@ struct Checkout: Equatable, Sendable {
 
     private func require(_ paths: [String], _ make: String) throws(ToolError) {
         for path in paths where !FileSystem.isExecutable(path) {
-            let package = "pip install --force-reinstall 'tapeline[stack]'"
-            throw .missing(path: path, command: told(make, package))
+            throw .missing(path: path, remedy: "run \(told("'\(make)'", Self.reinstall))")
         }
+    }
+
+    /// How to get what a package of Python lacks. It has quotes of its own.
+    private static let reinstall = "pip install --force-reinstall 'tapeline[stack]'"
+
+    /// Throws if a program that belongs beside this one is missing.
+    static func require(_ program: String) throws(ToolError) {
+        guard !FileSystem.isExecutable(program) else { return }
+        let root = FileSystem.folder(of: FileSystem.folder(of: program))
+        let name = program.split(separator: "/").last ?? ""
+        let remedy =
+            if FileSystem.exists("\(root)/\(ServerPlaces.file)") {
+                "run \(reinstall)"
+            } else if program.contains("/.build/") {
+                "run 'make programs'"
+            } else {
+                "install the package 'tapeline-\(name)', or copy the program there"
+            }
+        throw .missing(path: program, remedy: remedy)
     }
 }

@@ -20,7 +20,9 @@ struct ServerPlaces: Equatable, Sendable {
         let path = "\(root)/\(file)"
         guard let bytes = try FileSystem.read(path) else { return nil }
         guard let home = environment["HOME"], home.hasPrefix("/") else {
-            throw .usage("HOME is not set: stacks are kept in its folder \(folder)")
+            throw .usage(
+                "HOME is not the path of a folder, and stacks are kept in its folder \(folder): set "
+                    + "it, as in 'env HOME=/root tapeline up'")
         }
         var named: [Substring: String] = [:]
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

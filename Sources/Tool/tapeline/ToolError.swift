@@ -7,8 +7,8 @@ import TickSpool
 enum ToolError: Error, Equatable {
     case usage(String)
     case noCheckout(lookedFrom: String)
-    /// A program is missing that this command installs.
-    case missing(path: String, command: String)
+    /// A program is missing. The remedy is a clause.
+    case missing(path: String, remedy: String)
     case file(operation: String, path: String, SystemErrorCode)
     case diskNearlyFull(path: String, freeMegabytes: Int, neededMegabytes: Int)
     case damaged(path: String, problem: String)
@@ -63,7 +63,7 @@ extension ToolError: CustomStringConvertible {
         switch self {
         case .noCheckout(let folder):
             "no checkout of Tapeline around \(folder): name it with --home FOLDER"
-        case .missing(let path, let command): "\(path) is missing: run '\(command)'"
+        case .missing(let path, let remedy): "\(path) is missing: \(remedy)"
         case .file(let operation, let path, let code):
             "cannot \(operation) \(path): \(code)"
         case .diskNearlyFull(let path, let free, let needed):

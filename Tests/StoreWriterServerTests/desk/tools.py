@@ -47,7 +47,7 @@ def tools(desk, file, symbol, at):
     kept = dict(os.environ)
     try:
         os.environ["PATH"] = "/usr/bin:/bin"
-        with raises(tapeline.NotReachable, "tapeline, .* is not in the PATH: run 'make build'"):
+        with raises(tapeline.NotReachable, "tapeline, .* is not in the PATH: run 'pip install"):
             desk.explain(symbol, "1m", at)
         os.environ["PATH"] = os.environ["DESK_TOOLS"]
         with raises(tapeline.TapelineError, "on a database"):

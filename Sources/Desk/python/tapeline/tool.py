@@ -157,8 +157,8 @@ def _program(origin: Database) -> str:
             return path
     where = "the PATH" if place is None or not place.home else f"{place.home}/.build/release or the PATH"
     raise NotReachable(
-        f"the program tapeline, which explains and proves bars, is not in {where}: run 'make build' in the"
-        " checkout, and put its .build/release on the PATH, or install tapeline[stack]"
+        f"the program tapeline, which explains and proves bars, is not in {where}: run 'pip install"
+        " tapeline[stack]', or 'make programs' in a checkout, and put its .build/release on the PATH"
     )
 
 

@@ -28,9 +28,7 @@ struct GatewayQuestion {
 
     /// Returns the answer. Ends early after a request to stop.
     func ask(_ shutdown: ShutdownSignal?) throws(ToolError) -> Answer {
-        guard FileSystem.isExecutable(program) else {
-            throw .missing(path: program, command: "make build")
-        }
+        try Checkout.require(program)
         return try FileSystem.withTemporaryFolder(word, environment) { folder throws(ToolError) in
             try ask(in: folder, shutdown)
         }

@@ -44,9 +44,7 @@ struct LoadRun {
             command, usual: LoadInstruments.files(usual["GATEWAY_INSTRUMENTS"])
         ).find()
         guard !command.prints else { return printed(settings, instruments.list, deployment) }
-        guard FileSystem.isExecutable(program) else {
-            throw .missing(path: program, command: "make build")
-        }
+        try Checkout.require(program)
         let journal = LoadJournal(
             deployment: deployment, source: command.source,
             wanted: LoadRange(

@@ -42,9 +42,7 @@ struct ReplayRun {
             for line in ToolGateway.printed(settings, program) { terminal.line(line) }
             return .success
         }
-        guard FileSystem.isExecutable(program) else {
-            throw .missing(path: program, command: "make build")
-        }
+        try Checkout.require(program)
         if target.isNew { try setUp(target, deployment) }
         let run = GatewayRun(
             terminal: terminal, program: program, provider: "replay", title: "replay",

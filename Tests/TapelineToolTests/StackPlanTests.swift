@@ -54,6 +54,15 @@ struct StackPlanTests {
         #expect(nats.environment["NATS_STORE_BYTES_MAX"] == room)
     }
 
+    @Test("the cockpit is where its pages are, and not where its status is")
+    func cockpitAddress() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder, settings: ["COCKPIT_PORT=29999"])
+        let cockpit = try #require(plan.units.last)
+        #expect(cockpit.address == "http://127.0.0.1:29999/")
+        #expect(cockpit.address == plan.cockpitAddress && cockpit.operationsPort != 29_999)
+    }
+
     @Test("no secret stands on a command line")
     func secretsStayHidden() throws {
         let folder = try TemporaryFolder()

@@ -99,6 +99,38 @@ import Testing
         #expect(checkout.pathHint("/nowhere:\(folder.path)") == nil)
     }
 
+    @Test("the first look says what is up, and which commands follow from it")
+    func firstLook() throws {
+        func sight(_ name: String, _ verdict: String? = nil) throws -> StackSight {
+            let address = verdict.map { _ in "http://127.0.0.1:2/" }
+            return StackSight(
+                home: try testHome("/x", name: name), verdict: verdict, address: address)
+        }
+        let none = StackSight.lines([])
+        #expect(none.first == "no stack is up on this machine")
+        #expect(none.contains { $0.hasPrefix("  tapeline demo  ") })
+        let down = try StackSight.lines([sight("b"), sight("c")])
+        #expect(down.prefix(2).last == "down, with their data: b, c")
+        #expect(down.contains { $0.hasPrefix("  tapeline up --name b  ") })
+        let up = try StackSight.lines([sight("a", "everything works"), sight("b")])
+        #expect(up.first == "the stack a is up, http://127.0.0.1:2/: everything works")
+        #expect(up.contains { $0.hasPrefix("  tapeline psql --name a -c 'TABLE symbols'  ") })
+        #expect(!up.contains { $0.contains("demo") })
+        #expect(up.allSatisfy { $0.count <= 100 })
+    }
+
+    @Test("a browser is opened on a desktop alone")
+    func opener() throws {
+        let folder = try TemporaryFolder("desktop")
+        let program = try folder.write("", to: "xdg-open")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+        let path = "/nowhere:\(folder.path)"
+        #expect(OpenCommand.opener(["PATH": path, "DISPLAY": ":0"]) == program)
+        #expect(OpenCommand.opener(["PATH": path, "WAYLAND_DISPLAY": "w"]) == program)
+        #expect(OpenCommand.opener(["PATH": path, "DISPLAY": ""]) == nil)
+        #expect(OpenCommand.opener(["PATH": "/nowhere", "DISPLAY": ":0"]) == nil)
+    }
+
     @Test("a service that answers runs; that it works shows later")
     func progress() throws {
         func unit(_ name: String, _ kind: UnitPlan.Kind, _ state: String) -> StackState.Unit {

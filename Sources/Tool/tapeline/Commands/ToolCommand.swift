@@ -23,7 +23,7 @@ extension ToolCommand {
 enum Commands {
     static let all: [any ToolCommand.Type] = [
         DemoCommand.self, UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self,
-        GraphCommand.self,
+        OpenCommand.self, GraphCommand.self,
         LatestCommand.self, BarsCommand.self, TailCommand.self, GapsCommand.self,
         ExportCommand.self,
         PsqlCommand.self, URLCommand.self, EnvironmentCommand.self,
@@ -50,7 +50,7 @@ enum Commands {
     static func parse(
         _ arguments: [String], now: Timestamp = SystemClock().now()
     ) throws(ToolError) -> any ToolCommand {
-        guard let word = arguments.first else { return HelpCommand(word: nil) }
+        guard let word = arguments.first else { return StartCommand() }
         if arguments.contains("--help") || arguments.contains("-h") {
             guard !word.hasPrefix("-"), word != HelpCommand.page.word else {
                 return HelpCommand(word: nil)

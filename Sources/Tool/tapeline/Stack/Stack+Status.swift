@@ -32,13 +32,15 @@ extension Stack {
         return table.works ? .success : .failure
     }
 
-    /// Where its pages are; empty for a stack without them.
     private func lookHints(_ state: StackState) throws(ToolError) -> [String] {
-        guard state.units.contains(where: { $0.name == StackPlan.cockpit }) else { return [] }
+        try cockpitAddress(state).map { StackPlan.lookHints($0, home) } ?? []
+    }
+
+    /// Returns where its pages are; `nil` for a stack without them.
+    func cockpitAddress(_ state: StackState) throws(ToolError) -> String? {
+        guard state.units.contains(where: { $0.name == StackPlan.cockpit }) else { return nil }
         let settings = try StackSettings().following(state.arguments)
-        let address = StackPlan.cockpitAddress(
-            try StackPorts.present(home), settings["COCKPIT_PORT"])
-        return StackPlan.lookHints(address, home)
+        return StackPlan.cockpitAddress(try StackPorts.present(home), settings["COCKPIT_PORT"])
     }
 
     func show(_ table: StatusTable) {

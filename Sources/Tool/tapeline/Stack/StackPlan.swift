@@ -221,7 +221,8 @@ struct StackPlan: Equatable, Sendable {
             service("\(Self.worker)-a", Self.worker, ports[.operatorA], operators),
             service("\(Self.worker)-b", Self.worker, ports[.operatorB], operators),
         ]
-        let pages = service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment)
+        var pages = service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment)
+        pages.address = cockpitAddress
         return allStores.map(migrateJob) + gateways + workers + allStores.map(writerService)
             + [actionsService, pages]
     }

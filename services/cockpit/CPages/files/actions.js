@@ -6,7 +6,7 @@ import { watchCopies } from "./copy.js";
 import { keyHeader } from "./signin.js";
 
 const state = { person: "", on: false, armed: "", number: "", sentAt: 0, known: false,
-  doubt: "", stack: "" };
+  doubt: "", stack: "", place: $("said") };
 // Whoever signed out elsewhere, or whose cookie is over, is noticed within this time.
 const meEvery = 10000;
 // An action that has no outcome after this time was cut off.
@@ -125,12 +125,13 @@ function arm(text) {
 
 // MARK: sending
 
-async function send(list, reason) {
+async function send(list, reason, place = $("said")) {
+  state.place = place;
   if (!state.person) {
-    put($("said"), state.on ? "Sign in first." : "Actions are switched off.", "bad");
+    put(place, state.on ? "Sign in first." : "Actions are switched off.", "bad");
     return;
   }
-  put($("said"), "It is sent.", "warning");
+  put(place, "It is sent.", "warning");
   try {
     const answer = await fetch("act", {
       method: "POST", headers: { "Content-Type": "application/json", ...keyHeader() },
@@ -139,18 +140,18 @@ async function send(list, reason) {
     if (answer.status === 401) {
       state.person = "";
       showWho();
-      put($("said"), "Sign in first: nothing was carried out.", "bad");
+      put(place, "Sign in first: nothing was carried out.", "bad");
       return;
     }
     const news = await answer.json();
     if (news.refused) {
-      put($("said"), `Refused: ${news.refused}.`, "bad");
+      put(place, `Refused: ${news.refused}.`, "bad");
       return;
     }
     [state.number, state.sentAt] = [news.number, performance.now()];
-    put($("said"), "It is under way.", "warning");
+    put(place, "It is under way.", "warning");
   } catch {
-    put($("said"), "Nobody knows whether it was sent: look at the records below.", "bad");
+    put(place, "Nobody knows whether it was sent: look at the records below.", "bad");
   }
 }
 
@@ -158,7 +159,7 @@ $("may").addEventListener("submit", (event) => {
   event.preventDefault();
   const to = value("release-to");
   send(to ? ["may-i", "upgrade", value("subject"), "--to", to]
-    : ["may-i", "restart", value("subject")], "");
+    : ["may-i", "restart", value("subject")], "", $("may-said"));
 });
 $("try").addEventListener("click", () => {
   send([...words[$("verb").value](), "--dry-run"], value("reason"));
@@ -200,12 +201,12 @@ function showOwn(news) {
     // A cockpit that was started again knows nothing of it.
     if (performance.now() - state.sentAt < 10000) return;
     state.number = "";
-    put($("said"), "What came of it is not known: the cockpit was started again. Look at "
+    put(state.place, "What came of it is not known: the cockpit was started again. Look at "
       + "the records below.", "bad");
     return;
   }
   state.number = "";
-  put($("said"), `${stages[own.stage][0]}: ${own.lines.join(" ")}`, stages[own.stage][1]);
+  put(state.place, `${stages[own.stage][0]}: ${own.lines.join("\n")}`, stages[own.stage][1]);
 }
 
 function showCarrier(look, news) {
@@ -269,7 +270,7 @@ startWith("actions.json", (look, news) => {
   const isOld = !look || isStale(news);
   show($("sent"), (look && news.sent) || [], isOld, (item) => [
     short(item.time), item.person, item.command, item.reason || "–", stage(item, isOld, 0),
-    item.lines.join(" ") || "–",
+    item.lines.join("\n") || "–",
   ]);
   if (look) showOwn(news);
   showCarrier(look, news);

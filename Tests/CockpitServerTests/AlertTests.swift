@@ -60,6 +60,8 @@ import Testing
             atPath: "\(ServerPrograms.checkout)/docs/runbooks")
         let names = files.filter { $0 != "README.md" }.map { String($0.dropLast(3)) }
         #expect(ShippedRunbooks.byPage.values.flatMap { $0 }.sorted() == names.sorted())
+        #expect(
+            Set(WebFiles.runbooks.keys) == Set(names.map { "/runbook-\($0)" } + ["/runbooks"]))
         for page in ShippedRunbooks.byPage.keys {
             #expect(page == "./" || WebFiles.pages["/\(page)"] != nil)
         }

@@ -47,6 +47,57 @@ import Testing
         }
     }
 
+    @Test("a runbook is a page, whose links lead to pages, and names other documents")
+    func runbooks() throws {
+        let text = """
+            # Title
+
+            ## Meaning
+            - **One**: a `<b>` and
+              [two](Nats.md#x), [three](../security.md#tls).
+            - Four, [five](../../deploy/x), [six](README.md)
+
+                tapeline a | b
+
+                c
+            Text
+            goes on.
+
+            | a | b |
+            | --- | --- |
+            | [c](Gone.md) | "d" |
+            """
+        #expect(
+            RunbookText.html(text) { ["Nats", "README"].contains($0) } == """
+                <h2>Meaning</h2>
+                <ul>
+                <li><strong>One</strong>: a <code>&lt;b&gt;</code> and \
+                <a href="runbook-Nats">two</a>, three (docs/security.md).</li>
+                <li>Four, five (deploy/x), <a href="runbooks">six</a></li>
+                </ul>
+                <pre tabindex="0">tapeline a | b</pre>
+                <pre tabindex="0">c</pre>
+                <p>Text goes on.</p>
+                <div class="scroll" tabindex="0" role="region" aria-label="Meaning">
+                <table>
+                <tr><th scope="col">a</th><th scope="col">b</th></tr>
+                <tr><td>c (docs/runbooks/Gone.md)</td><td>&quot;d&quot;</td></tr>
+                </table>
+                </div>
+
+                """)
+        for (path, name) in WebFiles.runbooks {
+            let page = try #require(WebFiles.file(path))
+            let html = String(decoding: page.bytes, as: UTF8.self)
+            #expect(html.contains("<h1>Runbook"), "\(name)")
+            #expect(html.contains("<h2>Mitigation") == (name != "README"), "\(name)")
+            for match in html.matches(of: /href="(runbook[^"]*)"/) {
+                #expect(WebFiles.isPage("/\(match.1)"), "\(name) names \(match.1)")
+            }
+            #expect(!html.contains("**") && !html.contains("]("), "\(name)")
+        }
+    }
+
     @Test("the page that asks for the token says why nobody was let in")
     func token() {
         #expect(!TokenPage.text().contains("failed"))

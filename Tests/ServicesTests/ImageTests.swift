@@ -238,6 +238,8 @@ struct ImageTests {
         #expect(rules.first == "*")
         let deploy = rules.filter { $0.hasPrefix("!deploy") }
         #expect(deploy == ["!deploy", "!deploy/postgres"] && rules.contains("deploy/*"))
+        #expect(rules.filter { $0.hasPrefix("!docs") } == ["!docs", "!docs/runbooks"])
+        #expect(rules.contains("docs/*"))
         #expect(try CheckoutFiles.lines(".gitignore").contains("/deploy/compose/secrets/"))
     }
 }

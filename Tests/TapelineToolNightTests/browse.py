@@ -174,6 +174,7 @@ PAGES = {
     "Latest": latest,
     "Tape": packets,
     "Actions": lambda page: page.get_by_text("A process is there that carries actions out."),
+    "Runbooks": lambda page: page.get_by_role("link", name="NatsAway", exact=True),
 }
 
 

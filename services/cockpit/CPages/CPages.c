@@ -88,6 +88,9 @@ static const struct page_file files[] = {
     {"partitions.js", (const unsigned char[]){
 #embed "files/partitions.js" suffix(, 0)
     }},
+    {"runbook.js", (const unsigned char[]){
+#embed "files/runbook.js" suffix(, 0)
+    }},
     {"signin.js", (const unsigned char[]){
 #embed "files/signin.js" suffix(, 0)
     }},
@@ -120,6 +123,183 @@ static const struct page_file files[] = {
     }},
     {"worker.js", (const unsigned char[]){
 #embed "files/worker.js" suffix(, 0)
+    }},
+    {"runbook-ActionsNotTaken.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ActionsNotTaken.md" suffix(, 0)
+    }},
+    {"runbook-Backups.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Backups.md" suffix(, 0)
+    }},
+    {"runbook-BarsBehind.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/BarsBehind.md" suffix(, 0)
+    }},
+    {"runbook-BinanceOneConnection.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/BinanceOneConnection.md" suffix(, 0)
+    }},
+    {"runbook-BinanceTradesDiffer.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/BinanceTradesDiffer.md" suffix(, 0)
+    }},
+    {"runbook-BreakerOpen.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/BreakerOpen.md" suffix(, 0)
+    }},
+    {"runbook-Calendar.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Calendar.md" suffix(, 0)
+    }},
+    {"runbook-CheckpointsFailing.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/CheckpointsFailing.md" suffix(, 0)
+    }},
+    {"runbook-ClocksDisagree.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ClocksDisagree.md" suffix(, 0)
+    }},
+    {"runbook-ClusterBackups.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ClusterBackups.md" suffix(, 0)
+    }},
+    {"runbook-DatabaseNotDurable.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DatabaseNotDurable.md" suffix(, 0)
+    }},
+    {"runbook-DatabaseNotSynchronous.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DatabaseNotSynchronous.md" suffix(, 0)
+    }},
+    {"runbook-DatabaseRoom.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DatabaseRoom.md" suffix(, 0)
+    }},
+    {"runbook-DatabaseServerRefused.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DatabaseServerRefused.md" suffix(, 0)
+    }},
+    {"runbook-DatabaseUpkeepFailing.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DatabaseUpkeepFailing.md" suffix(, 0)
+    }},
+    {"runbook-DeadLetters.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/DeadLetters.md" suffix(, 0)
+    }},
+    {"runbook-Disk.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Disk.md" suffix(, 0)
+    }},
+    {"runbook-Gaps.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Gaps.md" suffix(, 0)
+    }},
+    {"runbook-GroupLag.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/GroupLag.md" suffix(, 0)
+    }},
+    {"runbook-IBKRChannelFull.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/IBKRChannelFull.md" suffix(, 0)
+    }},
+    {"runbook-IBKRClockSkewed.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/IBKRClockSkewed.md" suffix(, 0)
+    }},
+    {"runbook-IBKRSizesInLots.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/IBKRSizesInLots.md" suffix(, 0)
+    }},
+    {"runbook-IBKRWaitingForLines.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/IBKRWaitingForLines.md" suffix(, 0)
+    }},
+    {"runbook-LateTicks.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/LateTicks.md" suffix(, 0)
+    }},
+    {"runbook-LoadHeldUp.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/LoadHeldUp.md" suffix(, 0)
+    }},
+    {"runbook-LogLinesLost.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/LogLinesLost.md" suffix(, 0)
+    }},
+    {"runbook-MassiveNotReread.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/MassiveNotReread.md" suffix(, 0)
+    }},
+    {"runbook-Members.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Members.md" suffix(, 0)
+    }},
+    {"runbook-Nats.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Nats.md" suffix(, 0)
+    }},
+    {"runbook-NothingStored.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/NothingStored.md" suffix(, 0)
+    }},
+    {"runbook-Owners.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Owners.md" suffix(, 0)
+    }},
+    {"runbook-PartitionStopped.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/PartitionStopped.md" suffix(, 0)
+    }},
+    {"runbook-ProviderAccountInUse.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderAccountInUse.md" suffix(, 0)
+    }},
+    {"runbook-ProviderFeedsDown.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderFeedsDown.md" suffix(, 0)
+    }},
+    {"runbook-ProviderNotConnected.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderNotConnected.md" suffix(, 0)
+    }},
+    {"runbook-ProviderRefused.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderRefused.md" suffix(, 0)
+    }},
+    {"runbook-ProviderSilent.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderSilent.md" suffix(, 0)
+    }},
+    {"runbook-ProviderTradesLost.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ProviderTradesLost.md" suffix(, 0)
+    }},
+    {"runbook-README.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/README.md" suffix(, 0)
+    }},
+    {"runbook-RepairsRefused.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/RepairsRefused.md" suffix(, 0)
+    }},
+    {"runbook-RowsLate.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/RowsLate.md" suffix(, 0)
+    }},
+    {"runbook-Services.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Services.md" suffix(, 0)
+    }},
+    {"runbook-SourceMissing.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/SourceMissing.md" suffix(, 0)
+    }},
+    {"runbook-Spool.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Spool.md" suffix(, 0)
+    }},
+    {"runbook-TakeOverSlow.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TakeOverSlow.md" suffix(, 0)
+    }},
+    {"runbook-TapeCopies.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeCopies.md" suffix(, 0)
+    }},
+    {"runbook-TapeDurability.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeDurability.md" suffix(, 0)
+    }},
+    {"runbook-TapeKeeper.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeKeeper.md" suffix(, 0)
+    }},
+    {"runbook-TapeLostData.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeLostData.md" suffix(, 0)
+    }},
+    {"runbook-TapeReaderStopped.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeReaderStopped.md" suffix(, 0)
+    }},
+    {"runbook-TapeRoom.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeRoom.md" suffix(, 0)
+    }},
+    {"runbook-TapeSlow.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TapeSlow.md" suffix(, 0)
+    }},
+    {"runbook-ThreadHung.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/ThreadHung.md" suffix(, 0)
+    }},
+    {"runbook-TicksLeftOut.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TicksLeftOut.md" suffix(, 0)
+    }},
+    {"runbook-Valkey.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Valkey.md" suffix(, 0)
+    }},
+    {"runbook-Watchdog.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Watchdog.md" suffix(, 0)
+    }},
+    {"runbook-Watermark.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Watermark.md" suffix(, 0)
+    }},
+    {"runbook-WorkersDying.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/WorkersDying.md" suffix(, 0)
+    }},
+    {"runbook-WriterQueue.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/WriterQueue.md" suffix(, 0)
     }},
     {NULL, (const unsigned char[]){0}},
 };

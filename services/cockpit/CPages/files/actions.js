@@ -126,6 +126,8 @@ function arm(text) {
 // MARK: sending
 
 async function send(list, reason, place = $("said")) {
+  // An answer is read beside its own question.
+  if (state.place !== place) put(state.place, "", "");
   state.place = place;
   if (!state.person) {
     put(place, state.on ? "Sign in first." : "Actions are switched off.", "bad");

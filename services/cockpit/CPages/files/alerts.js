@@ -12,10 +12,10 @@ function since(time, now) {
   return Number.isFinite(begun) ? `${time.slice(0, 19)}Z, ${span(now - begun)} ago` : "–";
 }
 
+// Those of the people who look come before the shipped ones, which are pages here.
 function runbook(item) {
-  if (!item.runbook && !item.runbook_url) return "–";
-  const text = item.runbook ? `docs/runbooks/${item.runbook}.md` : "runbook";
-  return [text, "", item.runbook_url];
+  if (item.runbook_url) return [item.runbook || "runbook", "", item.runbook_url];
+  return item.runbook ? `docs/runbooks/${item.runbook}.md` : "–";
 }
 
 const page = (item) => (item.page ? [names[item.page], "", item.page] : "–");

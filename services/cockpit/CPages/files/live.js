@@ -207,8 +207,32 @@ export function resized(list, count, make = () => document.createElement("li")) 
 }
 
 export function put(element, text, kind) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent !== text) write(element, text);
   if (kind !== undefined && element.className !== kind) element.className = kind;
+}
+
+// The runbooks that a text names are links to their pages. A link stays while words around it
+// change, so that it can be pressed.
+function write(element, text) {
+  const parts = `${text}`.split(/docs\/runbooks\/([A-Za-z]+)\.md/);
+  const path = (name) => `docs/runbooks/${name}.md`;
+  if (parts.length === 1) { element.textContent = text; return; }
+  const nodes = element.childNodes;
+  const isSame = nodes.length === parts.length && parts.every((part, index) =>
+    index % 2 === 0 || nodes[index].textContent === path(part));
+  if (!isSame) {
+    element.replaceChildren(...parts.map((part, index) => {
+      if (index % 2 === 0) return document.createTextNode(part);
+      const anchor = document.createElement("a");
+      anchor.href = `runbook-${part}`;
+      anchor.textContent = path(part);
+      return anchor;
+    }));
+    return;
+  }
+  parts.forEach((part, index) => {
+    if (index % 2 === 0 && nodes[index].textContent !== part) nodes[index].textContent = part;
+  });
 }
 
 // A document of a page, which is as new as each event. One that does not come grows old as

@@ -2,6 +2,9 @@
 
 import { put } from "./live.js";
 
+// A time is not broken into two lines.
+const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
 // Each row is { cells: [text or [text, class, address]], kind: class of the row }. A text
 // with an address is a link.
 export function fill(table, rows) {
@@ -38,10 +41,11 @@ function fillRow(element, row) {
     element.append(head);
   }
   row.cells.forEach((cell, index) => {
-    const [text, kind, address] = Array.isArray(cell) ? cell : [cell, ""];
+    const [text, ownKind, address] = Array.isArray(cell) ? cell : [cell, ""];
+    const kind = isTime.test(text) ? `${ownKind || ""} time`.trim() : ownKind;
     if (address) return link(element.cells[index], text, kind, address);
-    const isLink = element.cells[index].firstElementChild;
-    if (isLink) element.cells[index].replaceChildren();
+    // A link of before; those to runbooks are of `put`.
+    if (element.cells[index].querySelector("a[rel]")) element.cells[index].replaceChildren();
     put(element.cells[index], text, kind);
   });
 }

@@ -32,6 +32,16 @@ enum WebFiles {
         "/dead": "Dead letters", "/alerts": "Alerts", "/actions": "Actions",
     ]
 
+    /// The runbooks by their paths, with their names.
+    static let runbooks: [String: String] = {
+        let names = PageFiles.texts.keys.filter { $0.hasPrefix("runbook-") }
+            .map { String($0.dropFirst("runbook-".count).dropLast(".md".count)) }
+        return Dictionary(uniqueKeysWithValues: names.map { ("/\(RunbookText.path($0))", $0) })
+    }()
+
+    /// Whether people open it.
+    static func isPage(_ path: String) -> Bool { pages[path] != nil || runbooks[path] != nil }
+
     static func file(_ path: String) -> WebFile? { all[path] }
 
     /// Returns what is in one of the files.
@@ -49,10 +59,20 @@ enum WebFiles {
             all["/\(name)"] = WebFile(type, text)
         }
         for (path, title) in pages {
-            all[path] = WebFile("text/html; charset=utf-8", page(path, title))
+            let name = path == "/" ? "overview" : String(path.dropFirst())
+            all[path] = WebFile(html, page(path, title, script: name, text("\(name).html")))
+        }
+        for (path, name) in runbooks {
+            let main = RunbookText.html(text("runbook-\(name).md")) {
+                PageFiles.texts["runbook-\($0).md"] != nil
+            }
+            let title = path == "/runbooks" ? "Runbooks" : "Runbook \(name)"
+            all[path] = WebFile(html, page(path, title, script: "runbook", main))
         }
         return all
     }()
+
+    private static let html = "text/html; charset=utf-8"
 
     /// `nil`: it is a part of pages, which nobody asks for.
     private static func contentType(_ name: String) -> String? {
@@ -65,12 +85,13 @@ enum WebFiles {
     }
 
     /// What all pages have is around a page's own.
-    private static func page(_ path: String, _ title: String) -> String {
-        let name = path == "/" ? "overview" : String(path.dropFirst())
-        let link = "<a href=\"\(path == "/" ? "./" : name)\""
+    private static func page(
+        _ path: String, _ title: String, script: String, _ main: String
+    ) -> String {
+        let link = "<a href=\"\(path == "/" ? "./" : String(path.dropFirst()))\""
         return text("frame.html").replacing("{title}", with: title)
-            .replacing("{script}", with: "\(name).js")
+            .replacing("{script}", with: "\(script).js")
             .replacing("\(link)>", with: "\(link) aria-current=\"page\">")
-            .replacing("{main}", with: text("\(name).html"))
+            .replacing("{main}", with: main)
     }
 }

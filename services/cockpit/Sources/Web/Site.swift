@@ -161,7 +161,7 @@ final class Site: Sendable {
         if request.method == "POST", path == "/session" { return open(request, at: now) }
         // Style and picture of the page that asks for the token.
         if WebFiles.open.contains(path) { return Self.file(path, request.headers["if-none-match"]) }
-        guard WebFiles.pages[path] != nil, request.method != "POST" else {
+        guard WebFiles.isPage(path), request.method != "POST" else {
             return Self.text("the token is needed: open the first page", status: 401)
         }
         return Self.page(TokenPage.text(), status: 401)

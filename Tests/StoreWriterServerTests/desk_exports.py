@@ -51,17 +51,16 @@ class Synthetic:
 
 def trade(ns, source="a", ordinal=1, symbol="AAPL", **changes):
     """A row of trades: a price of 100.5, a size of 7."""
-    row = {"event_time": ns, "receive_time": None if ns is None else ns + 5, "symbol": symbol,
-           "source": source, "provider": "test", "price": 100_500_000_000, "size": 700_000_000,
-           "exchange": "XNAS",
-           "conditions": "", "action": "new", "flags": 0, "time_resolution": 0, "provider_id": 0,
+    row = {"event_time": ns, "symbol": symbol, "price": 100_500_000_000, "size": 700_000_000,
+           "exchange": "XNAS", "conditions": "", "action": "new", "source": source, "provider": "test",
+           "receive_time": None if ns is None else ns + 5, "flags": 0, "time_resolution": 0, "provider_id": 0,
            "partition": 1, "epoch": 1, "ordinal": ordinal}
     assert row.keys() >= changes.keys()
     return tuple({**row, **changes}.values())
 
 
 def quote(ns, bid, bid_size, ask, ask_size):
-    return (ns, ns, "S", "a", "test", bid, bid_size, ask, ask_size, "", "", 0, 0, 0, 1, 1, 1)
+    return (ns, "S", bid, bid_size, ask, ask_size, "", "", "a", "test", ns, 0, 0, 0, 1, 1, 1)
 
 
 def bar(series, open_time, seconds, **changes):
@@ -274,7 +273,7 @@ def spool():
     os.mkdir(folder)
 
     def key(row):
-        return (row[0] is not None, row[0] or 0, row[3], row[13], row[15])
+        return (row[0] is not None, row[0] or 0, row[7], row[13], row[15])
 
     try:
         for spools.RUN_ROWS, spools.RUNS_MAX, spools.BLOCK_ROWS in ((20, 2, 7), (50, 3, 60), (5_000, 2, 500)):
@@ -649,9 +648,9 @@ def catalog_files():
     equal(left("limit"), [])
     for symbol in "AB":
         ticks = ParquetDataCatalog(f"{SITE}/small").trade_ticks([f"{symbol}.A"])
-        expected = sorted((row for row in rows if row[2] == symbol), key=lambda row: (row[1], row[0]))
+        expected = sorted((row for row in rows if row[1] == symbol), key=lambda row: (row[9], row[0]))
         equal([(tick.ts_init, tick.ts_event, tick.trade_id.value) for tick in ticks],
-              [(row[1], row[0], f"1-{row[15]}") for row in expected])
+              [(row[9], row[0], f"1-{row[15]}") for row in expected])
     sides = [quote(start, 4, 100, 5, 0), quote(start, None, 100, 5, 100), quote(start, 4, None, 5, 100),
              quote(start, 4, 100, 5, -1)]
     bars = [bar("5m", start, 300, volume=3), bar("5m", start, 299), bar("tick", start, 1),

@@ -124,6 +124,30 @@ def streams():
     equal((arrow.live(), origin.open_readings), (0, 0))
     elsewhere(origin)
     forgotten()
+    looks()
+
+
+def looks():
+    """The first rows are shown without the rest, and a reading that fails says why, also in a notebook."""
+    import tapeline
+    from desk.checks import check, equal, raises
+
+    origin = Failing()
+    trades = selected(origin)
+    head = trades.head(2)
+    equal((len(head), origin.open_readings), (2, 0))
+    equal(repr(head), "event_time                      symbol  price\n1970-01-01T00:00:00Z            AAPL    0\n"
+          "1970-01-01T00:00:00.000000001Z  MSFT    0.000000001")
+    equal(head.to_polars()["price"].to_list(), [0.0, 1e-9])
+    check("<td>MSFT</td><td>0.000000001</td></tr>" in trades._repr_html_())
+    check("and 900 more" in str(trades.head(1_000)) and repr(trades.head(1_000)).startswith("<1000 rows"))
+    with raises(tapeline.DamagedTape, "the second batch is damaged"):
+        trades.count()
+    none = selected(Failing(batches=0))
+    check(none._repr_html_().endswith("not read&gt;</p>the second batch is damaged"))
+    with raises(tapeline.TapelineError, "a number of rows from 1 to 65,536"):
+        trades.head(0)
+    equal(origin.open_readings, 0)
 
 
 def forgotten():

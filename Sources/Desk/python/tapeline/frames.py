@@ -6,11 +6,12 @@ import contextlib
 import decimal
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import shown
 from .arrow import Stream
-from .columns import Batch, Column, Field, PriceType, checked_price, unpacked
+from .columns import Batch, Column, Field, PriceType, batch, checked_price, unpacked
 from .errors import TapelineError
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Given(Protocol):
         """Frees what only the caller needs. A stream that was taken continues."""
 
 
+HEAD_ROWS_MAX = 65_536
+
+
 class Readable:
     """Rows that are read when they are asked for. Nothing is kept, so each use reads again.
 
@@ -80,6 +84,25 @@ class Readable:
         mode = self._mode(price)
         found = self.raw_batches()
         return (batch.priced(mode) for batch in found)
+
+    def count(self) -> int:
+        """Returns the number of rows. It reads all of them. `len` would have to do so as well, and Python asks for it
+        unseen, as in `list(…)`."""
+        return sum(map(len, self.raw_batches()))
+
+    def head(self, rows: int = 5) -> Table:
+        """Returns the first rows, to be looked at: it prints as a table, and has `to_polars()` and the like."""
+        if isinstance(rows, bool) or not isinstance(rows, int) or not 0 < rows <= HEAD_ROWS_MAX:
+            raise TapelineError(f"head({rows!r}): it is a number of rows from 1 to {HEAD_ROWS_MAX:,}")
+        found: list[tuple[Any, ...]] = []
+        with contextlib.closing(_closable(self.raw_batches())) as batches:
+            for one in batches:
+                found += zip(*(column.values()[: rows - len(found)] for column in one.columns))
+                if len(found) == rows:
+                    break
+        table = Table(batch(self.fields(), found, {}), self.tz)
+        table.price = self.price
+        return table
 
     def _mode(self, price: PriceType | None) -> PriceType:
         return checked_price(self.price if price is None else price)
@@ -176,6 +199,11 @@ class Readable:
             if os.path.exists(temporary):
                 os.unlink(temporary)
         return rows
+
+
+def _closable(batches: Iterator[Batch]) -> Generator[Batch, None, None]:
+    """Yields batches. Its end is that of the reading, also before the last one."""
+    yield from batches
 
 
 def synchronize(path: str) -> None:
@@ -305,5 +333,13 @@ class Table(Readable):
         columns: Sequence[list[Any]] = [column.values() for column in self._batch.columns]
         return [dict(zip(names, row)) for row in zip(*columns)]
 
+    def __str__(self) -> str:
+        return "\n".join(shown.lines(self._batch))
+
+    def _repr_html_(self) -> str:
+        return shown.page(self._batch)
+
     def __repr__(self) -> str:
+        if 0 < len(self) <= shown.SHORT:
+            return str(self)
         return f"<{len(self)} rows: {', '.join(field.name for field in self._batch.fields)}>"

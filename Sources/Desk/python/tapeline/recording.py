@@ -162,7 +162,7 @@ class Recording:
         for kind in schema.TICKS if wanted.kind in ("trades", "quotes") else ("depth",) * (wanted.kind == "depth"):
             if left:
                 reader = Reader(self.path, kind, sorted(left), None, None)
-                for batch in reader.batches(schema.TRADES[2:3]):
+                for batch in reader.batches([one for one in schema.TRADES if one.name == "symbol"]):
                     left.difference_update(batch["symbol"])
                     if not left:
                         break

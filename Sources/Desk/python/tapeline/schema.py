@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .columns import Field
 
-_HEAD = (Field("event_time", "ts"), Field("receive_time", "ts"), Field("symbol", "dict"),
-         Field("source", "dict"), Field("provider", "dict"))
-_TAIL = (Field("flags", "S"), Field("time_resolution", "C"), Field("provider_id", "L"),
-         Field("partition", "S"), Field("epoch", "l"), Field("ordinal", "l"))
+# A frame that is printed shows its first and its last columns.
+_HEAD = (Field("event_time", "ts"), Field("symbol", "dict"))
+_TAIL = (Field("source", "dict"), Field("provider", "dict"), Field("receive_time", "ts"), Field("flags", "S"),
+         Field("time_resolution", "C"), Field("provider_id", "L"), Field("partition", "S"), Field("epoch", "l"),
+         Field("ordinal", "l"))
 
 
 def _price(name: str) -> Field:

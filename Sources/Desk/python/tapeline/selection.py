@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -115,6 +116,14 @@ class Selection(Readable):
         return (
             f"<{wanted.kind} of {who} from {times.text(wanted.start)} to {times.text(wanted.end)}, not read>"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first rows, or why there are none."""
+        try:
+            rows = self.head()._repr_html_()
+        except TapelineError as error:
+            rows = html.escape(str(error))
+        return f"<p>{html.escape(repr(self))}</p>{rows}"
 
     def fields(self) -> tuple[Field, ...]:
         return self._wanted.fields

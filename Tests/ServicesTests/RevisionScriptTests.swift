@@ -43,6 +43,9 @@ struct RevisionScriptTests {
         let commit = try git(checkout, "rev-parse", "HEAD")
         let clean = try revision()
         #expect(clean.count >= 7 && commit.hasPrefix(clean))
+        // What a person keeps beside the sources, like an environment of Python, is not built.
+        try folder.write("", to: "outer/checkout/desk")
+        #expect(try revision() == clean)
         // A new file of sources is part of the build before git knows it.
         try folder.write("let a = 1\n", to: "outer/checkout/Sources/A.swift")
         #expect(try revision() == "\(clean)-dirty")

@@ -154,7 +154,8 @@ struct WatchTests {
         #expect(view.lines.last == "gaps are unknown: no database is named (POSTGRES_HOST)")
         let first = WatchView(title: "t", try Self.sample(), before: nil)
         #expect(first.sources.allSatisfy { $0.perSecond == nil })
-        #expect(RateText.of(3.14159) == "3.1" && RateText.of(1234.5) == "1235")
+        #expect(RateText.of(3.14159) == "3.1" && RateText.of(1234.5) == "1,235")
+        #expect(RateText.of(999) == "999" && RateText.of(1_234_567) == "1,234,567")
     }
 
     @Test("for a program one line with all of it")

@@ -22,9 +22,13 @@ package enum SpanText {
 
 /// A rate for people.
 package enum RateText {
-    /// Returns whole numbers, and below ten a digit after the point.
+    /// Returns whole numbers with their thousands apart, and below ten a digit after the point.
     package static func of(_ perSecond: Double) -> String {
-        perSecond < 10
-            ? "\((perSecond * 10).rounded() / 10)" : "\(Int(min(perSecond.rounded(), 1e15)))"
+        guard perSecond >= 10 else { return "\((perSecond * 10).rounded() / 10)" }
+        let digits = Array("\(Int(min(perSecond.rounded(), 1e15)))")
+        return digits.indices.reduce(into: "") { text, index in
+            if index > 0, (digits.count - index).isMultiple(of: 3) { text.append(",") }
+            text.append(digits[index])
+        }
     }
 }

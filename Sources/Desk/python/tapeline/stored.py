@@ -147,12 +147,19 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
             if first is None or series and _first(snapshot, one, ("bars",)) is None:
                 what = NO_DEPTH if wanted.kind == "depth" else "nothing of it is stored"
                 what += f" in the series {series}" if series else ""
-                yield Missing(wanted.start, wanted.end, what, symbol, source)
+                yield Missing(
+                    wanted.start, wanted.end, what, symbol, source, detail=_series(snapshot) if series else "")
                 continue
             known = [(first, "nothing from before is stored"), *limits]
             begin, cause = max((moment, text) for moment, text in known if moment is not None)
             if wanted.start is not None and begin > wanted.start:
                 yield Missing(wanted.start, begin, cause, symbol, source)
+
+
+def _series(snapshot: Snapshot) -> str:
+    """Returns which series are stored at all, for a person who named another one."""
+    rows = snapshot.rows(f"SELECT DISTINCT series FROM {snapshot.table('bar_series')} ORDER BY series LIMIT 20", [])
+    return f"stored are {', '.join(row[0] for row in rows)}" if rows else ""
 
 
 def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | None:

@@ -14,7 +14,8 @@ function stateOf(edge) {
 
 function rate(edge) {
   if (edge.rate === undefined) return "–";
-  const value = edge.rate < 10 ? edge.rate.toFixed(1) : Math.round(edge.rate);
+  const value = edge.rate < 10 ? edge.rate.toFixed(1)
+    : Math.round(edge.rate).toLocaleString("en");
   return `${value} ${edge.unit}`;
 }
 

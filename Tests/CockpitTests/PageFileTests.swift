@@ -52,6 +52,9 @@ import Testing
         let text = """
             # Title
 
+            ## Impact
+            None yet.
+
             ## Meaning
             - **One**: a `<b>` and
               [two](Nats.md#x), [three](../security.md#tls).
@@ -69,6 +72,8 @@ import Testing
             """
         #expect(
             RunbookText.html(text) { ["Nats", "README"].contains($0) } == """
+                <h2>Impact</h2>
+                <p>None yet.</p>
                 <h2>Meaning</h2>
                 <ul>
                 <li><strong>One</strong>: a <code>&lt;b&gt;</code> and \

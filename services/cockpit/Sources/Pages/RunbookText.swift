@@ -60,6 +60,7 @@ struct RunbookText {
             return
         } else if line.hasPrefix("## ") {
             begin(.heading, line.dropFirst(3))
+            endBlock()
         } else if line.hasPrefix("- ") {
             begin(.item, line.dropFirst(2))
         } else if line.hasPrefix("|") {
@@ -148,7 +149,7 @@ struct RunbookText {
             path.hasPrefix("../../")
             ? String(path.dropFirst(6))
             : path.hasPrefix("../") ? "docs/\(path.dropFirst(3))" : "docs/runbooks/\(path)"
-        return "\(words) (\(Self.escaped(place)))"
+        return words == place ? words : "\(words) (\(Self.escaped(place)))"
     }
 
     /// The path of a runbook below that of the pages. The one that lists them is called README.

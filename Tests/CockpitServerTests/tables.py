@@ -49,7 +49,7 @@ def edges(page, address):
         if "rate" not in edge:
             return "–"
         value = edge["rate"]
-        return f"{value:.1f} {edge['unit']}" if value < 10 else f"{int(value + 0.5)} {edge['unit']}"
+        return f"{value:.1f} {edge['unit']}" if value < 10 else f"{int(value + 0.5):,} {edge['unit']}"
 
     wanted = [[edge["from"], edge["to"], f"{SYMBOLS[edge['state']]} {edge['words']}", rate(edge),
                f"{edge['lag_records']} records" if "lag_records" in edge else "–"]

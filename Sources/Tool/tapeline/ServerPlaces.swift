@@ -21,8 +21,8 @@ struct ServerPlaces: Equatable, Sendable {
         guard let bytes = try FileSystem.read(path) else { return nil }
         guard let home = environment["HOME"], home.hasPrefix("/") else {
             throw .usage(
-                "HOME is not the path of a folder, and stacks are kept in its folder \(folder): set "
-                    + "it, as in 'env HOME=/root tapeline up'")
+                "HOME is not the path of a folder, and stacks are kept in its folder \(folder): "
+                    + "set it, as in 'env HOME=/root tapeline up'")
         }
         var named: [Substring: String] = [:]
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

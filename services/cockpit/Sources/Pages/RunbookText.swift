@@ -68,7 +68,7 @@ struct RunbookText {
         } else if line.hasPrefix("    "), lines.isEmpty || block == .code {
             if lines.isEmpty { block = .code }
             lines.append(line.dropFirst(4))
-        } else if lines.isEmpty {
+        } else if lines.isEmpty || block == .code || block == .row {
             begin(.paragraph, line)
         } else {
             lines.append(line.drop { $0 == " " })

@@ -130,6 +130,9 @@ struct StackTests {
         try expectSilentDatabase(test)
         try expectNotReady(test)
         let state = try test.state()
+        let address = try #require(try test.stack.cockpitAddress(state))
+        #expect(look == "look:  \(address)")
+        #expect(state.units.first { $0.name == StackPlan.cockpit }?.address == address)
         #expect(state.phase == .running)
         #expect(state.alive.count == 9)
 

@@ -48,7 +48,8 @@ struct StackSight {
             let names = down.map(\.home.name).joined(separator: ", ")
             lines.append("down, with their data: \(names)")
         }
-        let next = up.first.map { steps(of: $0.home) } ?? firstSteps(down.first?.home)
+        let known = down.first { $0.home.name == StackHome.defaultName } ?? down.first
+        let next = up.first.map { steps(of: $0.home) } ?? firstSteps(known?.home)
         let width = next.map { $0.command.count }.max() ?? 0
         lines += ["", "What you can do next:"]
         lines += next.map { "  \($0.command.padded(to: width))  \($0.meaning)" }
@@ -71,9 +72,11 @@ struct StackSight {
 
     private static func firstSteps(_ known: StackHome?) -> [Step] {
         let again: [Step] = known.map { [($0.command("up"), "start that stack again")] } ?? []
-        return again + [
+        let new: [Step] =
+            known?.name == StackHome.defaultName
+            ? [] : [("tapeline up", "a synthetic market, until 'tapeline down'")]
+        return again + new + [
             ("tapeline demo", "a simulated broker for half a minute, and an audit"),
-            ("tapeline up --name play", "a synthetic market, until 'tapeline down'"),
             (
                 "tapeline up --name binance PROVIDER=binance",
                 "trades of coins at Binance, without an account"

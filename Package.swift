@@ -70,7 +70,7 @@ let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
 let tape: [Target.Dependency] = ["TapeProtocol"] + codec
 let model: [Target.Dependency] = ["MarketModel", "Primitives"]
 
-/// What a service that is run inside a test needs.
+/// What a service of the tape needs, and a test that runs one.
 let frame: [Target.Dependency] = [
     "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
     "ServiceRuntime",
@@ -121,9 +121,20 @@ func service(_ name: String, in product: String, uses dependencies: [Target.Depe
         swiftSettings: strict + optimisation(of: name))
 }
 
-/// A simulated venue: a library, and a program that puts it on ports.
-func venue(_ name: String) -> [Target] {
+/// The services of the web, each with the script by which other people's code reads its simulator.
+let venues = [
+    ("Alpaca", "read_alpaca.py"), ("Binance", "read_clients.py"), ("Massive", "read_massive.py"),
+    ("Polled", "read_fred.py"),
+]
+
+/// The engine and the provider of such a service. Its simulator: a library, and a program that puts
+/// it on ports.
+func venue(_ name: String, _: String) -> [Target] {
     [
+        library("\(name)Engine", in: "Providers", uses: ["EngineKit"] + model),
+        library(
+            "\(name)Provider", in: "Providers",
+            uses: [.byName(name: "\(name)Engine")] + venueProvider),
         library("\(name)Simulator", in: "Equipment", uses: ["VenueWeb", "Primitives"]),
         program(
             "\(name)SimulatorProgram", at: "Equipment/\(name.lowercased())-simulator",
@@ -136,6 +147,13 @@ func serviceProgram(_ product: String, runs service: String) -> Target {
     .executableTarget(
         name: product, dependencies: [.byName(name: service)],
         path: "services/\(product)/Program", swiftSettings: strict)
+}
+
+/// A program of the sample package.
+func sample(_ name: String, uses dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: "Sample\(name)", dependencies: dependencies,
+        path: "Samples/tapeline-sample/Sources/sample-\(name.lowercased())", swiftSettings: strict)
 }
 
 /// Tests of one library or service. `isLong`: they have worlds from seeds, and a night optimises
@@ -199,7 +217,18 @@ func program(
         swiftSettings: strict + unoptimised)
 }
 
-let suites: [Tests] = [
+/// The tests of such an engine, and of its simulator.
+func venueTests(_ name: String, _ script: String) -> [Tests] {
+    [
+        tests(of: "\(name)Engine", uses: model + engineSupport, isLong: true),
+        tests(of: "\(name)Simulator", uses: venueSupport),
+        serverTests(
+            of: "\(name)Simulator", tier: .night,
+            uses: venueSupport + [.byName(name: "\(name)SimulatorProgram")], beside: [script]),
+    ]
+}
+
+let others: [Tests] = [
     tests(of: "Primitives"),
     tests(of: "MarketModel"),
     tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
@@ -222,22 +251,6 @@ let suites: [Tests] = [
     serverTests(
         of: "IBSimulator", tier: .night, uses: ["IBKRSimulator", "TestSupport"],
         beside: ["read_official.py", "read_ib_async.py", "recorded.py"]),
-    tests(of: "BinanceSimulator", uses: venueSupport),
-    serverTests(
-        of: "BinanceSimulator", tier: .night, uses: venueSupport + ["BinanceSimulatorProgram"],
-        beside: ["read_clients.py"]),
-    tests(of: "AlpacaSimulator", uses: venueSupport),
-    serverTests(
-        of: "AlpacaSimulator", tier: .night, uses: venueSupport + ["AlpacaSimulatorProgram"],
-        beside: ["read_alpaca.py"]),
-    tests(of: "MassiveSimulator", uses: venueSupport),
-    serverTests(
-        of: "MassiveSimulator", tier: .night, uses: venueSupport + ["MassiveSimulatorProgram"],
-        beside: ["read_massive.py"]),
-    tests(of: "PolledSimulator", uses: venueSupport),
-    serverTests(
-        of: "PolledSimulator", tier: .night, uses: venueSupport + ["PolledSimulatorProgram"],
-        beside: ["read_fred.py"]),
     tests(of: "VenueWeb", uses: ["VenueTestSupport", "TestSupport", "Primitives"]),
     tests(of: "SimulatorPorts", uses: ["IBKRSimulator", "PolledSimulatorProgram", "Primitives"]),
     tests(
@@ -251,13 +264,9 @@ let suites: [Tests] = [
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
         beside: ["web_server.py"]),
-    tests(of: "BinanceEngine", uses: model + engineSupport, isLong: true),
-    tests(of: "AlpacaEngine", uses: model + engineSupport, isLong: true),
-    tests(of: "MassiveEngine", uses: model + engineSupport, isLong: true),
     tests(
         of: "EngineKit",
         uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),
-    tests(of: "PolledEngine", uses: model + ["EngineKit"], isLong: true),
     tests(of: "Membership", uses: model, isLong: true),
     tests(of: "IBProtocol", uses: model),
     tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], isLong: true),
@@ -312,6 +321,7 @@ let suites: [Tests] = [
         of: "OperatorWorker",
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
     tests(of: "StoreIntents", uses: codec, isLong: true),
+    tests(of: "StoreKit", uses: ["Primitives"], isLong: true),
     tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
@@ -320,7 +330,7 @@ let suites: [Tests] = [
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "HotState", "OperatorGraph", "PostgresClient", "StoreSinks", "StoredBars",
+            "HotState", "OperatorGraph", "PostgresClient", "StoreKit", "StoreSinks", "StoredBars",
             "StreamCore", "ValkeyClient",
         ],
         beside: [
@@ -389,9 +399,13 @@ let suites: [Tests] = [
         uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
     jointTests("TidyTests"),
     jointTests(
-        "SampleTests", tier: .servers, uses: tape + support + ["SampleGateway", "SampleWorker"]),
+        "SampleTests", tier: .servers,
+        uses: tape + support
+            + ["SampleGateway", "SampleWorker", "SampleWriter", "SQLiteStore", "StoreKit"]),
     jointTests("ExampleTests", tier: .servers, uses: ["TestSupport"]),
 ]
+
+let suites = venues.flatMap(venueTests) + others
 
 let package = Package(
     name: "tapeline",
@@ -404,8 +418,7 @@ let package = Package(
         .executable(name: "alpaca-simulator", targets: ["AlpacaSimulatorProgram"]),
         .executable(name: "massive-simulator", targets: ["MassiveSimulatorProgram"]),
         .executable(name: "polled-simulator", targets: ["PolledSimulatorProgram"]),
-        // For other programs (`Samples/tapeline-sample`): a gateway with a provider of theirs, a
-        // worker with an operator of theirs.
+        // For programs of others (`Samples/tapeline-sample`): services with parts of theirs.
         .library(
             name: "TapelineProviders",
             targets: [
@@ -416,6 +429,9 @@ let package = Package(
             targets: [
                 "OperatorWorker", "OperatorGraph", "StreamCore", "MarketModel", "Primitives",
             ]),
+        .library(
+            name: "TapelineStores",
+            targets: ["StoreWriter", "StoreKit", "ServiceRuntime", "Primitives"]),
         // `deploy/local/decoder.sh` makes libtapeline_decoder.so of it.
         .library(name: "tapeline_decoder", type: .static, targets: ["DecoderLibrary"]),
     ],
@@ -510,14 +526,6 @@ let package = Package(
         library("EngineKit", in: "Providers", uses: model),
         // Thread, connections, requests and telemetry around the engine of a provider, or a load.
         library("StreamKit", in: "Providers", uses: venueShell),
-        library("AlpacaEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library("AlpacaProvider", in: "Providers", uses: ["AlpacaEngine"] + venueProvider),
-        library("BinanceEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library("BinanceProvider", in: "Providers", uses: ["BinanceEngine"] + venueProvider),
-        library("MassiveEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library("MassiveProvider", in: "Providers", uses: ["MassiveEngine"] + venueProvider),
-        library("PolledEngine", in: "Providers", uses: ["EngineKit"] + model),
-        library("PolledProvider", in: "Providers", uses: ["PolledEngine"] + venueProvider),
         // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
@@ -525,7 +533,8 @@ let package = Package(
                 + ["ServiceRuntime"] + tape),
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
-        library("StoreSinks", in: "Stores", uses: ["PostgresClient"] + codec),
+        library("StoreSinks", in: "Stores", uses: ["PostgresClient", "StoreKit"] + codec),
+        library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
         // What is inserted next into a store without transactions.
         library("StoreIntents", in: "Stores", uses: codec),
         // What the tool and the cockpit say of stored bars and their versions.
@@ -562,25 +571,17 @@ let package = Package(
             swiftSettings: strict),
         service(
             "ProviderGateway", in: "provider-gateway",
-            uses: tape + [
-                "TapeTransport", "AlpacaProvider", "BinanceProvider", "IBKRProvider",
-                "MassiveProvider", "PolledProvider", "ProviderKit", "Membership",
-                "MembershipTransport", "NatsTransport", "ReplayProvider", "TapeKeeping",
-                "TickSpool", "ServiceRuntime", "YAMLFile",
+            uses: tape + frame + [
+                "AlpacaProvider", "BinanceProvider", "IBKRProvider", "MassiveProvider",
+                "PolledProvider", "ProviderKit", "ReplayProvider", "TickSpool", "YAMLFile",
             ]),
         service(
             "OperatorWorker", in: "operator-worker",
-            uses: tape + [
-                "GraphLanguage", "Membership", "MembershipTransport", "TapeTransport",
-                "OperatorGraph", "StreamCore", "TapeKeeping", "NatsTransport", "ServiceRuntime",
-                "YAMLFile",
-            ]),
+            uses: tape + frame + ["GraphLanguage", "OperatorGraph", "StreamCore", "YAMLFile"]),
         service(
             "StoreWriter", in: "store-writer",
-            uses: tape + [
-                "TapeTransport", "HotState", "Membership", "MembershipTransport", "PostgresClient",
-                "StoreSinks", "TapeKeeping", "NatsTransport", "ServiceRuntime", "ValkeyClient",
-            ]),
+            uses: tape + frame
+                + ["HotState", "PostgresClient", "StoreKit", "StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
@@ -631,15 +632,14 @@ let package = Package(
             name: "SpoolFixture", dependencies: ["TickSpool"] + codec,
             path: "Tests/SpoolFixture", swiftSettings: strict),
 
-        // The programs of the sample package, built here, too, so that a test runs them.
-        .executableTarget(
-            name: "SampleGateway",
-            dependencies: ["ProviderGateway", "ProviderKit", "ServiceRuntime"] + model,
-            path: "Samples/tapeline-sample/Sources/sample-gateway", swiftSettings: strict),
-        .executableTarget(
-            name: "SampleWorker",
-            dependencies: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model,
-            path: "Samples/tapeline-sample/Sources/sample-worker", swiftSettings: strict),
+        // The sample package, built here, too, so that a test runs its programs.
+        sample("Gateway", uses: ["ProviderGateway", "ProviderKit", "ServiceRuntime"] + model),
+        sample("Worker", uses: ["OperatorWorker", "OperatorGraph", "StreamCore"] + model),
+        sample("Writer", uses: ["SQLiteStore", "StoreWriter"]),
+        .systemLibrary(name: "CSQLite", path: "Samples/tapeline-sample/Sources/CSQLite"),
+        .target(
+            name: "SQLiteStore", dependencies: ["CSQLite", "ServiceRuntime", "StoreKit"],
+            path: "Samples/tapeline-sample/Sources/SQLiteStore", swiftSettings: strict),
 
         // Benchmarks. They count allocations, too, and fail when there are some where none may be.
         .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
@@ -709,7 +709,7 @@ let package = Package(
     ]
 )
 
-package.targets += ["Alpaca", "Binance", "Massive", "Polled"].flatMap(venue) + suites.map(\.target)
+package.targets += venues.flatMap(venue) + suites.map(\.target)
 
 /// Removes all targets but these and those that they import.
 @MainActor func keep(_ names: [String]) {

@@ -10,8 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 package=(--package-path Samples/tapeline-sample --scratch-path .build/sample)
 
 build_sample() { swift build "${package[@]}"; }
+test_sample() { swift test --disable-xctest "${package[@]}"; }
 
 step 'Sample package' build-sample build_sample
+step "The sample's own test" test-sample test_sample
 step 'Build' build build_tests
 TAPELINE_SAMPLE_PROGRAMS=$(swift build "${package[@]}" --show-bin-path) \
     run_tests sample --only SampleTests

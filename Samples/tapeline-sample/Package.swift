@@ -1,6 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+let stores: Target.Dependency = .product(name: "TapelineStores", package: "tapeline")
+
 let package = Package(
     name: "tapeline-sample",
     dependencies: [.package(name: "tapeline", path: "../..")],
@@ -11,5 +13,9 @@ let package = Package(
         .executableTarget(
             name: "sample-worker",
             dependencies: [.product(name: "TapelineOperators", package: "tapeline")]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+        .target(name: "SQLiteStore", dependencies: ["CSQLite", stores]),
+        .executableTarget(name: "sample-writer", dependencies: ["SQLiteStore", stores]),
+        .testTarget(name: "SQLiteStoreTests", dependencies: ["SQLiteStore", stores]),
     ]
 )

@@ -85,18 +85,17 @@ final class SampleBench {
 
     /// `TAPELINE_SAMPLE_PROGRAMS` names the folder where the package was built by itself; else
     /// they are those that this package builds of the same sources.
-    private static func start(
+    static func start(
         _ role: String, _ tape: TestTape, _ folder: TemporaryFolder, _ settings: [String: String]
     ) throws -> ServerProcess {
         let built = ProcessInfo.processInfo.environment["TAPELINE_SAMPLE_PROGRAMS"]
         let product = "Sample\(role.capitalized)"
-        let environment = tape.environment.merging(settings) { $1 }
-            .merging(["OPS_PORT": "0", "MDS_MEMBER": role]) { $1 }.merging(
-                ProductPrograms.profile(product)
-            ) { $1 }
+        let member = settings["MDS_MEMBER"] ?? role
+        let environment = tape.environment.merging(["OPS_PORT": "0", "MDS_MEMBER": member]) { $1 }
+            .merging(settings) { $1 }.merging(ProductPrograms.profile(product)) { $1 }
         return try ServerProcess(
             try built.map { "\($0)/sample-\(role)" } ?? ProductPrograms.path(product), [],
-            environment: environment, logPath: folder.file("\(role).log"))
+            environment: environment, logPath: folder.file("\(member).log"))
     }
 
     var logs: String { gateway.log + worker.log }

@@ -1,9 +1,8 @@
-import HotState
 import MarketModel
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
-import StoreSinks
+import StoreKit
 import Synchronization
 import TapeCodec
 import TapeTransport
@@ -12,124 +11,93 @@ import Testing
 
 @testable import StoreWriter
 
-/// A store in memory, as another program may bring one. It outlives the writers of a test.
-private final class MemoryStore: Store {
+/// What a store in memory keeps. It outlives the writers of a test.
+final class OwnContent: Sendable {
     struct State {
-        var positions: [SinkPlace: SinkPosition] = [:]
-        /// The ordinals of the rows, by partition, in the order in which they were written.
-        var ordinals: [Int: [UInt64]] = [:]
-        /// The number of writes that fail next.
+        var marks: [String: String] = [:]
+        var tables: [StoreTable] = []
+        /// The number of transactions that fail next.
         var failures = 0
+        /// Whether an error of `settle` does not reach the caller.
+        var swallows = false
     }
 
     let state = Mutex(State())
 
-    func session(owner: String, beat: ThreadBeat) -> any StoreSession {
-        MemorySession(self, owner: owner)
+    /// Returns the values of a column of all rows of a table, as texts, in the order in which they
+    /// were written.
+    func values(_ column: String, of table: String) -> [String?] {
+        state.withLock { $0.tables }.filter { $0.name == table }.flatMap { table in
+            table.columns.first { $0.name == column }.map { column in
+                (0..<column.count).map { column.text($0) }
+            } ?? []
+        }
     }
-    func startUpkeep(_ threads: inout [ServiceThread]) {}
-    func startFilling(_ hot: HotOutput, life: Duration) -> ServiceThread? { nil }
 
-    func count(_ partition: Int) -> Int { state.withLock { $0.ordinals[partition]?.count ?? 0 } }
+    /// Returns the ordinals of trades and quotes of a partition, in order.
+    func ordinals(_ partition: Int) -> [Int] {
+        ["trades", "quotes"].flatMap { table in
+            zip(values("partition", of: table), values("ordinal", of: table)).compactMap {
+                $0 == String(partition) ? $1.flatMap { Int($0) } : nil
+            }
+        }.sorted()
+    }
+
+    /// A kind of store that keeps rows here.
+    var kind: RowStoreKind { RowStoreKind(name: "memory") { _ in OwnMemoryStore(self) } }
 }
 
-private final class MemorySession: StoreSession {
-    private struct Away: Error {}
+/// A store as another program may bring one. It takes no trade at 666.
+private final class OwnMemoryStore: RowStore {
+    struct Away: Error {}
+    struct Refused: Error, CustomStringConvertible { let description = "the price is 666" }
 
-    private let store: MemoryStore
-    private let owner: String
-    private(set) var isOpen = false
-    let serverText = "memory"
-    let isOnStandby = false
+    private let content: OwnContent
 
-    init(_ store: MemoryStore, owner: String) {
-        self.store = store
-        self.owner = owner
-    }
+    init(_ content: OwnContent) { self.content = content }
 
-    func open() { isOpen = true }
-    func close() { isOpen = false }
-    func checkAlive() {}
-
-    func claim(_ claims: [SinkClaim]) -> [SinkRow] {
-        store.state.withLock { state in
-            claims.map { claim in
-                var position = Self.position(claim.place, state)
-                if let known = claim.knownEpoch, position.ownerEpoch > known {
-                    return SinkRow(position: position, isClaimed: false)
-                }
-                position.ownerEpoch = max(Int64(clamping: claim.epoch), position.ownerEpoch + 1)
-                position.owner = owner
-                state.positions[claim.place] = position
-                return SinkRow(position: position, isClaimed: true)
+    func transact(
+        _ tables: [StoreTable], marks names: [String],
+        _ settle: ([String: String]) throws -> [String: String]
+    ) throws {
+        for table in tables {
+            let prices = table.columns.first { $0.name == "price" }
+            if let prices, (0..<prices.count).contains(where: { prices.text($0) == "666" }) {
+                throw Refused()
             }
         }
-    }
-
-    func read(_ places: [SinkPlace]) -> [SinkRow] {
-        store.state.withLock { state in
-            places.map { SinkRow(position: Self.position($0, state), isClaimed: true) }
+        let present = content.state.withLock { $0.marks.filter { names.contains($0.key) } }
+        let next: [String: String]
+        do {
+            next = try settle(present)
+        } catch {
+            if content.state.withLock({ $0.swallows }) { return }
+            throw error
         }
-    }
-
-    private static func position(_ place: SinkPlace, _ state: MemoryStore.State) -> SinkPosition {
-        state.positions[place]
-            ?? SinkPosition(input: place.input, partition: place.partition, ownerEpoch: 0)
-    }
-
-    func write(
-        _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
-    ) throws(StoreError) -> BatchOutcome {
-        let catalogue = SinkCatalogue()
-        var work = BatchWork(batch, catalogue)
-        var rows: [(partition: Int, ordinal: UInt64)] = []
-        batch.walk { item, context, record, ordinal, _ in
-            guard let index = catalogue.index(of: record) else { return }
-            work.outcome.counts[item].written += 1
-            work.outcome.rows[catalogue.sinks[index].name, default: 0] += 1
-            rows.append((context.header.partition.number, ordinal))
-        }
-        work.close(batch)
-        let settled = settle(work.outcome)
-        try store.state.withLock { state throws(StoreError) in
-            for position in settled {
-                let place = SinkPlace(input: position.input, partition: position.partition)
-                guard Self.position(place, state).ownerEpoch == position.ownerEpoch else {
-                    throw .failed(StoreError.Failure(category: .fenced, cause: Away()))
-                }
-            }
+        try content.state.withLock { state in
             if state.failures > 0 {
                 state.failures -= 1
-                throw .failed(StoreError.Failure(category: .retryable, cause: Away()))
+                throw Away()
             }
-            for row in rows { state.ordinals[row.partition, default: []].append(row.ordinal) }
-            for position in settled {
-                var position = position
-                position.forgetBatch()
-                position.owner = owner
-                let place = SinkPlace(input: position.input, partition: position.partition)
-                state.positions[place] = position
-            }
+            guard state.marks.filter({ names.contains($0.key) }) == present else { throw Away() }
+            state.marks.merge(next) { $1 }
+            state.tables += tables
         }
-        return work.outcome
     }
 
-    func missingDays(of batch: WriteBatch) -> [TableDay] { [] }
-    func makeDays(_ days: ArraySlice<TableDay>) {}
-    func inputs(of batch: WriteBatch, on days: Set<TableDay>) -> Set<Int> { [] }
+    func fault(of error: any Error) -> StoreFault { error is Refused ? .rows : .away }
 }
 
 @Suite("A kind of store that a program brings")
 struct OwnKindTests {
-    private let memory = MemoryStore()
+    private let content = OwnContent()
     private let tape: TestTape
     private let kinds: [StoreKind]
     private let records = HandRecords()
 
     init() throws {
         tape = try TestTape(NatsServer.shared(), namespace: "wownkind", partitions: 2)
-        kinds =
-            StoreKind.ofThisProgram + [StoreKind(name: "memory", make: { [memory] _ in memory })]
+        kinds = StoreKind.ofThisProgram + [StoreKind(content.kind)]
     }
 
     /// Starts a writer that takes both partitions.
@@ -152,7 +120,7 @@ struct OwnKindTests {
         }
     }
 
-    @Test("has each tick once, in order, after failed writes and another writer")
+    @Test("has each tick once, after failed writes and another writer")
     func exactOnce() throws {
         let name = try #require(SourceName("test"))
         var sources = try (0..<2).map { partition in
@@ -167,23 +135,20 @@ struct OwnKindTests {
             }
         }
         func areStored(_ count: Int) -> Bool {
-            eventually { (0..<2).allSatisfy { memory.count($0) == count } }
+            eventually { (0..<2).allSatisfy { content.ordinals($0).count == count } }
         }
         try publish()
         let first = try start()
         #expect(areStored(25))
-        memory.state.withLock { $0.failures = 3 }
+        content.state.withLock { $0.failures = 3 }
         try publish()
         #expect(areStored(50))
-        #expect(memory.state.withLock { $0.failures } == 0)
+        #expect(content.state.withLock { $0.failures } == 0)
         #expect(try first.stop() == .success)
         try publish()
         let second = try start()
         #expect(areStored(75))
         #expect(try second.stop() == .success)
-        for partition in 0..<2 {
-            let ordinals = memory.state.withLock { $0.ordinals[partition] }
-            #expect(ordinals == Array(1...75))
-        }
+        for partition in 0..<2 { #expect(content.ordinals(partition) == Array(1...75)) }
     }
 }

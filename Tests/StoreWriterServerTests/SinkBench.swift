@@ -1,6 +1,8 @@
 import MarketModel
 import Primitives
 import ServiceTestSupport
+import StoreKit
+import StoreSinks
 import TapeCodec
 import TestSupport
 import Testing
@@ -111,6 +113,7 @@ struct SinkBench {
     ) throws -> RunningService {
         let running = try bench.start()
         let database = bench.database
+        try expectColumns(table, expected.count, location)
         try database.expectSoon(
             "SELECT count(*) FROM \(table)", "\(expected.count)", "\(running.reasons)", location)
         try database.expect(
@@ -118,5 +121,29 @@ struct SinkBench {
             expected.map { $0.joined(separator: "|") }.joined(separator: "\n"), nil, location)
         try bench.stopAndAudit(running, location: location)
         return running
+    }
+
+    /// Expects that the records make as many rows as columns, for a store that takes these. Of bars
+    /// it has each version.
+    private func expectColumns(
+        _ table: String, _ count: Int, _ location: SourceLocation
+    ) throws {
+        let sinks = SinkCatalogue().sinks
+        guard let index = sinks.firstIndex(where: { $0.name.rawValue == table }) else { return }
+        var rows = ColumnWriter(sinks[index])
+        for packet in try bench.tape.tickPackets(Partition(1))
+            + bench.tape.barPackets(Partition(1))
+        {
+            var context = PacketContext(packet.header)
+            packet.payload.withRawSpan { bytes in
+                context.walk(bytes) { context, record, ordinal in
+                    guard SinkCatalogue().index(of: record) == index else { return }
+                    let isRow = sinks[index].writeColumns(record, context, bytes, ordinal, &rows)
+                    #expect(isRow, sourceLocation: location)
+                }
+            }
+        }
+        #expect(rows.table.rowCount >= count, sourceLocation: location)
+        #expect(rows.table.rowCount == rows.rowCount, sourceLocation: location)
     }
 }

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The server's report of a failure; empty fields are `nil`.
 public struct ServerError: Equatable, Sendable {
     public var sqlState: SQLState
@@ -150,12 +152,4 @@ extension ServerError {
         if let constraint { text += " [constraint \(constraint)]" }
         return text
     }
-}
-
-/// Joins the lines. Server and libpq messages have several lines with tabs; a log line has one.
-package func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline)
-        .map { $0.drop(while: \.isWhitespace) }
-        .filter { !$0.isEmpty }
-        .joined(separator: "; ")
 }

@@ -1,5 +1,6 @@
 internal import CPostgres
 internal import Glibc
+internal import Primitives
 
 /// The libpq handle of one `PostgresConnection`. It is non-blocking, and every wait is a `poll`
 /// with a deadline.

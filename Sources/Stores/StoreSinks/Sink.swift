@@ -18,6 +18,13 @@ package struct Sink: Sendable {
             _ ordinal: UInt64, _ row: inout BinaryCopyWriter
         ) throws(PostgresError) -> Bool
 
+    /// The same for a store that takes columns.
+    package typealias WriteColumns =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+            _ ordinal: UInt64, _ row: inout ColumnWriter
+        ) -> Bool
+
     /// Returns the time of a record's row, by which its table is divided into days; `nil` when the
     /// record does not belong to this table, or is damaged. It may be undefined: the row then has
     /// its `Timestamp.storable`.
@@ -67,6 +74,8 @@ package struct Sink: Sendable {
     package let merge: Merge?
     /// Makes a row of a record, for a COPY.
     package let write: Write
+    /// Makes a row of a record, for a store that takes columns.
+    package let writeColumns: WriteColumns
     /// Makes a row of a record, for any kind of store.
     package let row: any TableRow.Type
     /// Returns the time that `write` puts into the column `ts`; for a table without that column,
@@ -88,6 +97,9 @@ package struct Sink: Sendable {
         self.row = row
         write = { record, context, packet, ordinal, writer throws(PostgresError) in
             try Row.write(record, context, packet, ordinal, &writer)
+        }
+        writeColumns = { record, context, packet, ordinal, writer in
+            Row.write(record, context, packet, ordinal, &writer)
         }
     }
 

@@ -3,7 +3,9 @@
 /// module.
 private let publicModules: Set<String> = [
     "ServiceRuntime", "ProviderKit", "OperatorGraph", "provider-gateway", "operator-worker",
+    "store-writer",
     "Primitives", "MarketModel", "TapeCodec", "StreamCore", "PostgresClient", "StoreSinks",
+    "StoreKit",
 ]
 
 let accessRules = [
@@ -12,7 +14,7 @@ let accessRules = [
         fix: "write `package`, or list the module in AccessRules.swift",
         broken: [
             ["Sources/Tape/TickSpool/A.swift": "public struct A {}\n"],
-            ["services/store-writer/Sources/A.swift": "public import TapeCodec\n"],
+            ["services/cockpit/Sources/A.swift": "public import TapeCodec\n"],
             ["Sources/Tape/TickSpool/A.swift": "struct A {\n    @inlinable public init() {}\n}\n"],
             ["Tests/TestSupport/A.swift": "public func f() {}\n"],
         ],

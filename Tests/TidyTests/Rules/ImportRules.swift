@@ -285,10 +285,13 @@ private let cLibraryRule = Rule(
             "Sources/G/A/A.swift": "internal import CNats\n",
             "Sources/G/A/B.swift": "@preconcurrency internal import CNats\n",
             "Tests/ATests/A.swift": "import CNats\n",
+            "Samples/a/Sources/CMine/module.modulemap": "",
         ]
     ],
     check: { repository in
-        let declared = repository.paths.filter { $0.hasSuffix("/module.modulemap") }
+        // The packages of samples are their users'.
+        let declared = repository.paths
+            .filter { $0.hasSuffix("/module.modulemap") && !$0.hasPrefix("Samples/") }
             .compactMap { $0.split(separator: "/").dropLast().last.map(String.init) }
         var importers: [String: Set<String>] = [:]
         var violations: [Violation] = []
@@ -327,10 +330,12 @@ private let testingRule = Rule(
     kept: [
         ["Tests/ATests/B/A.swift": "import Testing\n"],
         ["Tests/XCTMain.swift": "internal import Testing\n"],
+        ["Samples/a/Tests/ATests/A.swift": "import Testing\n"],
     ],
     check: { repository in
         repository.swift.filter { file in
-            let folders = file.path.split(separator: "/").prefix(2)
+            let all = file.path.split(separator: "/")
+            let folders = (all.first == "Samples" ? all.dropFirst(2) : all[...]).prefix(2)
             return file.path != "Tests/XCTMain.swift"
                 && (folders.first != "Tests" || folders.last?.hasSuffix("Tests") != true)
         }.flatMap { file in

@@ -110,12 +110,22 @@ private let folderRule = Rule(
         }
     })
 
+/// Returns whether a call for several names makes the target: `tests(of: "\(name)Engine")`.
+private func isOneOfSeveral(_ module: String, _ call: String, _ code: String) -> Bool {
+    let head = "\(call)(of: \"\\(name)"
+    return code.ranges(of: head).contains { range in
+        let ending = code[range.upperBound...].prefix { $0 != "\"" }
+        return module.hasSuffix(ending) && code.contains("\"\(module.dropLast(ending.count))\"")
+    }
+}
+
 private let testTargetRule = Rule(
     name: "every folder of tests is a target",
     fix: "add tests(of: \"<Module>\") or serverTests to Package.swift, or they never run",
     broken: [
         ["Package.swift": "tests(of: \"A\")", "Tests/BTests/B.swift": ""],
         ["Package.swift": "tests(of: \"A\")", "Tests/AServerTests/A.swift": ""],
+        ["Package.swift": "\"B\", tests(of: \"\\(name)Kit\")", "Tests/AKitTests/A.swift": ""],
     ],
     kept: [
         [
@@ -124,7 +134,8 @@ private let testTargetRule = Rule(
             "Tests/ATests/A.swift": "", "Tests/CTests/Fixtures/C.swift": "",
             "Tests/AServerTests/A.swift": "",
             "Tests/TestSupport/D.swift": "",
-        ]
+        ],
+        ["Package.swift": "\"A\", tests(of: \"\\(name)Kit\")", "Tests/AKitTests/A.swift": ""],
     ],
     check: { repository in
         guard let package = repository.file("Package.swift") else { return [] }
@@ -137,8 +148,11 @@ private let testTargetRule = Rule(
         return folders.filter { $0.hasSuffix("Tests") }.sorted().compactMap { folder in
             let suffix = folder.hasSuffix("ServerTests") ? "ServerTests" : "Tests"
             let call = suffix == "Tests" ? " tests" : "serverTests"
-            let named = "\(call)(of: \"\(folder.dropLast(suffix.count))\""
-            let isTarget = " \(code)".contains(named) || code.contains("\"\(folder)\"")
+            let module = String(folder.dropLast(suffix.count))
+            let named = "\(call)(of: \"\(module)\""
+            let isTarget =
+                " \(code)".contains(named) || code.contains("\"\(folder)\"")
+                || isOneOfSeveral(module, call, code)
             return isTarget ? nil : Violation("Package.swift", 1, "Tests/\(folder) is no target.")
         }
     })

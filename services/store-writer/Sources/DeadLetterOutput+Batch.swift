@@ -7,6 +7,19 @@ import TapeCodec
 import TapeProtocol
 
 extension DeadLetterOutput {
+    /// Stores dead letters, in NATS or in files. Throws when neither accepts them. `peer` is the
+    /// store, for the message.
+    func keep(_ made: [DeadLetter], _ peer: String) throws(StoreError) {
+        do throws(DeadLetterOutput.Refused) {
+            try take(made)
+        } catch {
+            throw .withheld(
+                StoreError.Withheld(
+                    operation: "set rows aside", peer: peer, remedy: .waitForLetters,
+                    reason: oneLine(error.description)))
+        }
+    }
+
     /// Returns the dead letter of a refused record, with all that a person and `tapeline dlq
     /// replay` need.
     func letter(

@@ -1,18 +1,16 @@
 import Membership
 import MembershipTransport
 import ServiceRuntime
+public import StoreKit
 import TapeKeeping
 import TapeProtocol
 import TapeTransport
 
-/// The service as a function. The program in `services/store-writer/Program` calls it.
-package enum Main {
-    /// Runs the service until its end.
-    package static func run() -> Never { run(stores: []) }
-
+/// The entry point of the service, for the product's own program or one with more kinds of stores.
+public enum Main {
     /// Runs the service until its end. `stores` are kinds that are added to those of the product.
-    static func run(stores: [StoreKind]) -> Never {
-        let kinds = StoreKind.ofThisProgram + stores
+    public static func run(stores: [RowStoreKind] = []) -> Never {
+        let kinds = StoreKind.ofThisProgram + stores.map { StoreKind($0) }
         ServiceApplication.run(description(of: kinds)) { try run($0, kinds) }
     }
 

@@ -247,8 +247,7 @@ struct WriterSettings: Sendable {
             $0.isEmpty ? nil : $0
         }
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
-        sinks = SinkCatalogue(
-            Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
+        sinks = Self.catalogue(configuration)
         if configuration.flag("WRITER_HOT_STATE") {
             hotState = HotStateKeeper.Settings(
                 ValkeyConfiguration(
@@ -260,6 +259,12 @@ struct WriterSettings: Sendable {
             hotState?.life = configuration.duration("WRITER_HOT_TTL")
             hotState?.staleAfter = configuration.duration("WRITER_HOT_STALE_AFTER")
         }
+    }
+
+    /// The tables that are switched on.
+    static func catalogue(_ configuration: Configuration) -> SinkCatalogue {
+        SinkCatalogue(
+            Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
     }
 
     private static func durability(_ configuration: Configuration) -> DurabilityRule {

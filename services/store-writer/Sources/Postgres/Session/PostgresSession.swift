@@ -197,7 +197,11 @@ final class PostgresSession: StoreSession {
         // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
         // its letter, whatever happens. After a failed COMMIT the same letter may come again.
         let made = work.refused.map { letters.letter($0, of: batch, catalogue) }
-        if !made.isEmpty { try keepLetters(made, peer) }
+        if !made.isEmpty {
+            // This publishes, or writes to a disk.
+            beat.beat(before: ThreadWatch.systemTime)
+            try letters.keep(made, peer)
+        }
         let positions = settle(work.outcome)
         let outcome = try StoreError.using { () throws(PostgresError) in
             try finish(copied, positions, on: database)
@@ -223,20 +227,6 @@ final class PostgresSession: StoreSession {
         let transaction = PostgresTransaction(
             database: database, catalogue: catalogue, timeout: Self.statementTimeout)
         return try StoreError.using { () throws(PostgresError) in try transaction.copy(batch) }
-    }
-
-    /// Stores dead letters, in NATS or in files. Throws when neither accepts them.
-    private func keepLetters(_ made: [DeadLetter], _ peer: String) throws(StoreError) {
-        // This publishes, or writes to a disk.
-        beat.beat(before: ThreadWatch.systemTime)
-        do throws(DeadLetterOutput.Refused) {
-            try letters.take(made)
-        } catch {
-            throw .withheld(
-                StoreError.Withheld(
-                    operation: "set rows aside", peer: peer, remedy: .waitForLetters,
-                    reason: oneLine(error.description)))
-        }
     }
 
     /// Rolls the transaction back after a failure. Closes the session when that is not possible.

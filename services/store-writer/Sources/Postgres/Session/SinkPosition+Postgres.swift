@@ -170,7 +170,7 @@ extension SinkPosition {
 
 extension SinkPosition.SourceAccount {
     /// Reads a row of `sink_source_ordinals`; `nil` when one of its values cannot be read.
-    fileprivate init?(_ row: JSONValue) {
+    init?(_ row: JSONValue) {
         guard let source = row["source"]?.string.flatMap({ SourceName($0) }),
             let first = row["first_ordinal"]?.uint64, let last = row["last_ordinal"]?.uint64,
             let written = row["written"]?.uint64, let skipped = row["skipped"]?.uint64,

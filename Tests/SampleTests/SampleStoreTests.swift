@@ -1,0 +1,100 @@
+import Foundation
+import MarketModel
+import Primitives
+import SQLiteStore
+import Seeds
+import ServiceTestSupport
+import StoreKit
+import TapeCodec
+import TestSupport
+import Testing
+
+/// The store of `Samples/tapeline-sample`, by itself and in its writer.
+@Suite("The sample's store")
+struct SampleStoreTests {
+    private static let partitions = 2
+    private static let rounds = 6
+
+    @Test("keeps what a store promises")
+    func proof() throws {
+        for seed in Seeds(fixed: 1...20, weight: 0.1).all() {
+            let folder = try TemporaryFolder("sample-store")
+            let path = folder.file("a.sqlite")
+            try StoreProof(
+                seed: seed, connect: { try SQLiteStore(path) },
+                rows: { try SQLiteStore(path).rows(of: $0) }
+            ).run(steps: 60)
+        }
+    }
+
+    @Test("has each tick once, whatever writer is killed")
+    func kills() throws {
+        let folder = try TemporaryFolder("sample-writer")
+        let tape = try TestTape(
+            try NatsServer(), namespace: "samplestore", partitions: Self.partitions)
+        let path = folder.file("ticks.sqlite")
+        func start(_ member: String) throws -> ServerProcess {
+            try SampleBench.start(
+                "writer", tape, folder,
+                [
+                    "STORE_KIND": "sqlite", "SQLITE_FILE": path, "WRITER_HOT_STATE": "false",
+                    "WRITER_BATCH_WAIT": "5ms", "MDS_MEMBER": member,
+                ])
+        }
+        func stored() throws -> [[String?]] {
+            try ["trades", "quotes"].flatMap {
+                try SQLiteStore(path).rows(of: $0, "partition, ordinal")
+            }
+        }
+        var sources = try (0..<Self.partitions).map { partition in
+            let source = try #require(SourceName("test"))
+            return TestSource(tape, Partition(partition), source: source)
+        }
+        var members = [try start("a"), try start("b")]
+        for round in 0..<Self.rounds {
+            for index in sources.indices {
+                for _ in 0..<20 { try publish(&sources[index], ticks: 25) }
+            }
+            // It has begun with these, and is somewhere among them.
+            let before = round * Self.partitions * 20 * 25
+            try #require(try eventually { try stored().count > before })
+            let killed = round % members.count
+            members[killed].stop(SIGKILL)
+            members[killed] = try start(killed == 0 ? "a" : "b")
+        }
+        let count = Self.rounds * 20 * 25
+        let logs = { members.map(\.log).joined() }
+        #expect(
+            try eventually { try stored().count >= Self.partitions * count }, "\(logs())")
+        #expect(members.map { $0.stop() } == [0, 0], "\(logs())")
+        let expected = (0..<Self.partitions).flatMap { partition in
+            (1...count).map { ["\(partition)", "\($0)"] }
+        }
+        let found = try stored().map { $0.map { $0 ?? "" } }
+        #expect(found.count == expected.count)
+        #expect(Set(found) == Set(expected))
+    }
+
+    /// Publishes a packet of trades, and a quote.
+    private func publish(_ source: inout TestSource, ticks: Int) throws {
+        let symbol = try #require(Symbol("S\(source.partition.number)"))
+        let number = source.register(
+            SymbolDefinition(symbol: symbol, provider: "test", since: .undefined, source: nil))
+        for tick in 0..<ticks {
+            let time = Timestamp(
+                nanoseconds: 1_700_000_000_000_000_000 + Int64(source.nextOrdinal) * 1_000)
+            let header = TickHeader(
+                symbol: number, providerTime: time, receiveTime: time, providerID: 0)
+            let (price, size) = (Price(raw: Int64(tick)), Quantity(raw: 1))
+            if tick == 0 {
+                source.append(
+                    Quote(
+                        header: header, bidPrice: price, bidSize: size, askPrice: price,
+                        askSize: size))
+            } else {
+                source.append(Trade(header: header, price: price, size: size))
+            }
+        }
+        try source.publish(watermark: Timestamp(nanoseconds: 1_700_000_000_000_000_000))
+    }
+}

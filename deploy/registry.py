@@ -42,13 +42,18 @@ def ask(method, url, data=None, headers=None):
                 raise
             known = authorization(url, error.headers.get("WWW-Authenticate", ""))
             return send(method, url, data, headers | {"Authorization": known})
+    except (KeyError, ValueError) as error:
+        raise Refused(f"{method} {url}: the login or the token cannot be read ({error!r})") from error
     except urllib.error.HTTPError as error:
         said = " ".join(error.read(500).decode(errors="replace").split())
         raise Refused(f"{method} {url}: {error.code} {said}") from error
 
 
 def send(method, url, data, headers):
-    request = urllib.request.Request(url, data=data, method=method, headers=headers)
+    request = urllib.request.Request(url, data=data, method=method)
+    for name, value in headers.items():
+        # What a registry redirects to gets no password.
+        (request.add_unredirected_header if name == "Authorization" else request.add_header)(name, value)
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         return answer.headers, answer.read(ANSWER_BYTES_MAX)
 
@@ -65,8 +70,8 @@ def authorization(url, challenge):
         raise Refused(f"{url}: the registry asks for something else than a token ({challenge})")
     headers = {"Authorization": f"Basic {password}"} if password else {}
     _, body = send("GET", f"{realm.geturl()}?{urllib.parse.urlencode(parts)}", None, headers)
-    answer = json.loads(body)
-    return f"Bearer {answer.get('token') or answer['access_token']}"
+    token = json.loads(body)
+    return f"Bearer {token.get('token') or token['access_token']}"
 
 
 def stored(host):

@@ -74,7 +74,7 @@ class Machine:
         run("rm", "-rf", self.clone)
         run("git", "clone", "--quiet", "--no-hardlinks", ROOT, self.clone)
         self.environment = {
-            **os.environ, "CI": "true", "GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": str(WORK / "output")}
+            **os.environ, "CI": "true", "GIT_CONFIG_GLOBAL": str(WORK / "gitconfig"), "GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": str(WORK / "output")}
 
     def variables(self, step):
         """Returns the variables of a step. What a script gets of GitHub goes through them alone."""

@@ -248,6 +248,11 @@ class Release:
         run("git", "add", "--update")
         self.commit(f"Release {self.version}", "deploy/release")
 
+    def same(self):
+        """Refuses a checkout of another version, as a tag that was put on a wrong commit."""
+        if product.read(ROOT) != self.version:
+            raise Problem(f"the checkout is of version {product.read(ROOT)}, not {self.version}")
+
     def programs(self):
         run("make", "build", "wheel")
         run(ROOT / "deploy/local/programs-wheel.py")
@@ -305,7 +310,7 @@ class Release:
               f"commit of v{self.version} into deploy/local/previous.release when work on the next release begins")
 
 
-STEPS = {"number": Release.numbered, "programs": Release.programs, "packages": Release.packages,
+STEPS = {"number": Release.numbered, "same": Release.same, "programs": Release.programs, "packages": Release.packages,
          "images": Release.images, "bundle": Release.bundle, "pins": Release.pins, "sums": Release.sums}
 
 

@@ -405,6 +405,8 @@ def query(snapshot: Snapshot, wanted: Wanted, *, is_narrow: bool = True) -> Quer
         past = "source = live_source, " if wanted.history else ""
         exact = "nullif(ts_rest_ns, -1)" if is_narrow else f"nullif(event_time_ns, {_UNDEFINED})"
         sql += f' ORDER BY ts, {exact}, {past}source COLLATE "C", partition, ordinal'
+    if wanted.rows_max is not None:
+        sql += f" LIMIT {int(wanted.rows_max)}"
     return Query(wanted.fields, list(kinds), sql, values + more)
 
 

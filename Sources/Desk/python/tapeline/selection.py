@@ -11,7 +11,7 @@ from . import schema, times
 from .columns import Batch, Field, PriceType
 from .coverage import Coverage
 from .errors import TapeHole, TapelineError
-from .frames import Given, Readable
+from .frames import Given, Readable, Table
 from .past import Seam
 from .provenance import Provenance
 from .spool import Spool
@@ -38,6 +38,8 @@ class Wanted:
     """With the loaded past of each source before its live rows. `sources` are live ones then."""
     effective: bool = False
     """Trades as they count after cancels and corrections, of a database."""
+    rows_max: int | None = None
+    """A database sends no more rows than these."""
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -117,12 +119,19 @@ class Selection(Readable):
             f"<{wanted.kind} of {who} from {times.text(wanted.start)} to {times.text(wanted.end)}, not read>"
         )
 
+    def head(self, rows: int = 5) -> Table:
+        few = replace(self._wanted, rows_max=rows)
+        return Readable.head(Selection(self._origin, few, self.tz, self.price, self._missing), rows)
+
     def _repr_html_(self) -> str:
-        """What a notebook shows: the first rows, or why there are none."""
-        try:
-            rows = self.head()._repr_html_()
-        except TapelineError as error:
-            rows = html.escape(str(error))
+        """What a notebook shows: the first rows, or why there are none. Only a database finds them quickly."""
+        if not self._origin.sorts:
+            rows = "head() reads the first rows."
+        else:
+            try:
+                rows = self.head()._repr_html_()
+            except TapelineError as error:
+                rows = html.escape(str(error))
         return f"<p>{html.escape(repr(self))}</p>{rows}"
 
     def fields(self) -> tuple[Field, ...]:

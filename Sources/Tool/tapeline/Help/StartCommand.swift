@@ -16,12 +16,20 @@ struct StartCommand: ToolCommand {
         } catch {
             throw error
         }
-        let sights = try stacks.map { stack throws(ToolError) -> StackSight in
-            let state = try StackState.read(stack.home)
-            guard let state, !state.alive.isEmpty else { return StackSight(home: stack.home) }
-            return StackSight(
-                home: stack.home, verdict: try stack.table(state).verdict,
-                address: try stack.cockpitAddress(state))
+        let sights = stacks.map { stack in
+            do throws(ToolError) {
+                guard let state = try StackState.read(stack.home),
+                    state.isSupervised || !state.alive.isEmpty
+                else {
+                    return StackSight(home: stack.home)
+                }
+                return StackSight(
+                    home: stack.home, verdict: try stack.table(state).verdict,
+                    address: try stack.cockpitAddress(state))
+            } catch {
+                // The others are shown all the same.
+                return StackSight(home: stack.home, verdict: "\(error)")
+            }
         }
         for line in StackSight.lines(sights) { tool.terminal.line(line) }
         return .success

@@ -140,10 +140,13 @@ extension Stack {
     ) throws(ToolError) -> UpOptions {
         guard home.hasData, let known else { return options }
         var all = options
+        // Those of a source are changed with the source.
+        var ofSource = StackSettings()
         if options.withServices, !options.withSimulator, !options.addsSource,
             let source = try StackSources.read(home).meant(by: options.settings)
         {
-            all.settings = source.settings.merging(options.settings)
+            ofSource = source.settings
+            all.settings = ofSource.merging(options.settings)
             all.withSimulator = source.isSimulated
             terminal.line("as before: ticks of \(source.title)")
         }
@@ -151,7 +154,8 @@ extension Stack {
         for (option, word) in zip(known.arguments, known.arguments.dropFirst())
         where option == "--store" { try all.add(store: word) }
         for (key, value) in all.settings.values where options.settings[key] == nil {
-            terminal.line("as before: \(key)=\(value) (--set \(key)= takes it back)")
+            let remedy = ofSource[key] == nil ? " (--set \(key)= takes it back)" : ""
+            terminal.line("as before: \(key)=\(value)\(remedy)")
         }
         return all
     }

@@ -21,9 +21,28 @@ struct SampleStoreTests {
             let folder = try TemporaryFolder("sample-store")
             let path = folder.file("a.sqlite")
             try StoreProof(
-                seed: seed, connect: { try SQLiteStore(path) },
+                seed: seed, connect: { try SQLiteStore(path, timeoutMilliseconds: 500) },
                 rows: { try SQLiteStore(path).rows(of: $0) }
             ).run(steps: 60)
+        }
+    }
+
+    @Test("takes columns by their names, and says which errors need a person")
+    func columns() throws {
+        let folder = try TemporaryFolder("sample-columns")
+        let store = try SQLiteStore(folder.file("a.sqlite"))
+        func add(_ names: [String]) throws {
+            let columns = names.map { StoreColumn(name: $0, values: .text([$0])) }
+            try store.transact([StoreTable(name: "t", columns: columns)], marks: []) { _ in [:] }
+        }
+        try add(["a", "b"])
+        try add(["b", "a"])
+        #expect(try store.rows(of: "t", "a, b") == [["a", "b"], ["a", "b"]])
+        do {
+            try add(["a", "c"])
+            Issue.record("a column was made")
+        } catch {
+            #expect(store.fault(of: error) == .schema)
         }
     }
 
@@ -39,6 +58,7 @@ struct SampleStoreTests {
                 [
                     "STORE_KIND": "sqlite", "SQLITE_FILE": path, "WRITER_HOT_STATE": "false",
                     "WRITER_BATCH_WAIT": "5ms", "MDS_MEMBER": member,
+                    "STORE_NAME": "store-sqlite",
                 ])
         }
         func stored() throws -> [[String?]] {

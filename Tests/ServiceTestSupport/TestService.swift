@@ -8,8 +8,11 @@ package struct TestService: Sendable {
     package let context: ServiceContext
     package let log = CapturedLog()
 
-    package init(_ description: ServiceDescription, _ environment: [String: String]) throws {
-        let configuration = try Self.configuration(description, environment)
+    package init(
+        _ description: ServiceDescription, _ environment: [String: String],
+        arguments: [String] = []
+    ) throws {
+        let configuration = try Self.configuration(description, environment, arguments)
         let logger = Logger(
             service: description.name, level: .debug, format: .json, sink: log.sink)
         let readiness = Readiness()
@@ -27,10 +30,11 @@ package struct TestService: Sendable {
     /// Returns the configuration that the service would run with. Throws if the service would
     /// refuse it.
     package static func configuration(
-        _ description: ServiceDescription, _ environment: [String: String]
+        _ description: ServiceDescription, _ environment: [String: String],
+        _ arguments: [String] = []
     ) throws -> Configuration {
         let decision = ServiceCommandLine(description).decide(
-            arguments: [], environment: environment)
+            arguments: arguments, environment: environment)
         switch decision {
         case .run(let configuration): return configuration
         case .print(let text), .refuse(let text): throw ServiceRefused(description: text)

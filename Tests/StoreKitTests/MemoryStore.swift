@@ -23,9 +23,24 @@ final class MemoryStore: RowStore {
         case roundsDecimals
         /// The first transaction of a connection fails.
         case failsOnce
+        /// No names make a statement that the database refuses.
+        case needsNames
+        /// After an error of `settle` a connection is of no use.
+        case usedUpByErrors
+        /// It refuses rows at its commit.
+        case refusesLate
+        case takesAllRows
+        /// It does not say that rows are what it refuses.
+        case misjudgesRows
+        case cutsLongMarks
     }
 
     struct Failure: Error {}
+    struct Refused: Error {}
+
+    /// A row that it refuses.
+    static let refused = StoreTable(
+        name: "refused", columns: [StoreColumn(name: "a", values: .int64([1]))])
 
     /// What connections share.
     final class Content {
@@ -36,6 +51,7 @@ final class MemoryStore: RowStore {
     private let content: Content
     private let flaw: Flaw?
     private var calls = 0
+    private var isUsedUp = false
 
     init(_ content: Content, _ flaw: Flaw?) {
         self.content = content
@@ -47,7 +63,11 @@ final class MemoryStore: RowStore {
         _ settle: ([String: String]) throws -> [String: String]
     ) throws {
         calls += 1
-        if flaw == .failsOnce, calls == 1 { throw Failure() }
+        if flaw == .failsOnce && calls == 1 || flaw == .needsNames && names.isEmpty || isUsedUp {
+            throw Failure()
+        }
+        let isRefused = flaw != .takesAllRows && tables.contains { $0.name == "refused" }
+        if isRefused, flaw != .refusesLate { throw Refused() }
         let before = content.rows
         for table in tables { add(table) }
         let present = content.marks.filter { names.contains($0.key) }
@@ -58,13 +78,22 @@ final class MemoryStore: RowStore {
             let mayConflict = flaw == .takesBoth || flaw == .takesBothNew && isNew
             let isChanged = content.marks.filter { names.contains($0.key) } != present
             if isChanged, !mayConflict { throw Failure() }
-            if flaw != .forgetsMarks { content.marks.merge(next) { $1 } }
+            if isRefused { throw Refused() }
+            let length = flaw == .cutsLongMarks ? 255 : Int.max
+            if flaw != .forgetsMarks {
+                content.marks.merge(next.mapValues { String($0.prefix(length)) }) { $1 }
+            }
         } catch {
+            isUsedUp = flaw == .usedUpByErrors
             if flaw == .setsMarksEarly { content.marks.merge(names.map { ($0, "early") }) { $1 } }
             if flaw != .keepsRows { content.rows = before }
             if flaw == .swallowsErrors { return }
             throw flaw == .replacesErrors ? Failure() as any Error : error
         }
+    }
+
+    func fault(of error: any Error) -> StoreFault {
+        error is Refused && flaw != .misjudgesRows ? .rows : .away
     }
 
     private func add(_ table: StoreTable) {

@@ -10,7 +10,7 @@ struct StoreProofTests {
         do {
             try StoreProof(
                 seed: seed, connect: { MemoryStore(content, flaw) },
-                rows: { content.rows[$0] ?? [] }
+                rows: { content.rows[$0] ?? [] }, refused: MemoryStore.refused
             ).run(steps: steps)
             return nil
         } catch {

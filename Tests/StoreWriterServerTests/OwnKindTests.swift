@@ -1,10 +1,12 @@
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
 import StoreKit
 import Synchronization
 import TapeCodec
+import TapeKeeping
 import TapeTransport
 import TestSupport
 import Testing
@@ -20,6 +22,17 @@ final class OwnContent: Sendable {
         var failures = 0
         /// Whether an error of `settle` does not reach the caller.
         var swallows = false
+        /// Whether the next transaction is committed, and fails.
+        var losesAnswer = false
+        /// Called when rows are added, and at a commit; may throw.
+        var onRows: (@Sendable ([StoreTable]) throws -> Void)?
+        var onCommit: (@Sendable ([StoreTable]) throws -> Void)?
+    }
+
+    enum Failure: Error, CustomStringConvertible {
+        case away, refused, tooLarge
+
+        var description: String { self == .refused ? "the price is 666" : "no" }
     }
 
     let state = Mutex(State())
@@ -47,12 +60,13 @@ final class OwnContent: Sendable {
     var kind: RowStoreKind { RowStoreKind(name: "memory") { _ in OwnMemoryStore(self) } }
 }
 
-/// A store as another program may bring one. It takes no trade at 666.
+/// A store as another program may bring one. It takes no trade at 666. A connection is of no use
+/// after an error of its own.
 private final class OwnMemoryStore: RowStore {
-    struct Away: Error {}
-    struct Refused: Error, CustomStringConvertible { let description = "the price is 666" }
+    struct Spent: Error {}
 
     private let content: OwnContent
+    private var isSpent = false
 
     init(_ content: OwnContent) { self.content = content }
 
@@ -60,32 +74,58 @@ private final class OwnMemoryStore: RowStore {
         _ tables: [StoreTable], marks names: [String],
         _ settle: ([String: String]) throws -> [String: String]
     ) throws {
-        for table in tables {
-            let prices = table.columns.first { $0.name == "price" }
-            if let prices, (0..<prices.count).contains(where: { prices.text($0) == "666" }) {
-                throw Refused()
-            }
+        guard !isSpent else { throw Spent() }
+        isSpent = true
+        if names.isEmpty { throw OwnContent.Failure.away }
+        for table in tables where table.prices.contains("666") {
+            throw OwnContent.Failure.refused
         }
+        try content.state.withLock { $0.onRows }?(tables)
         let present = content.state.withLock { $0.marks.filter { names.contains($0.key) } }
         let next: [String: String]
         do {
             next = try settle(present)
         } catch {
+            isSpent = false
             if content.state.withLock({ $0.swallows }) { return }
             throw error
         }
+        try content.state.withLock { $0.onCommit }?(tables)
         try content.state.withLock { state in
             if state.failures > 0 {
                 state.failures -= 1
-                throw Away()
+                throw OwnContent.Failure.away
             }
-            guard state.marks.filter({ names.contains($0.key) }) == present else { throw Away() }
+            guard state.marks.filter({ names.contains($0.key) }) == present else {
+                throw OwnContent.Failure.away
+            }
             state.marks.merge(next) { $1 }
             state.tables += tables
+            if state.losesAnswer {
+                state.losesAnswer = false
+                throw OwnContent.Failure.away
+            }
         }
+        isSpent = false
     }
 
-    func fault(of error: any Error) -> StoreFault { error is Refused ? .rows : .away }
+    func fault(of error: any Error) -> StoreFault {
+        switch error as? OwnContent.Failure {
+        case .away: .away
+        case .refused: .rows
+        case .tooLarge: .tooLarge
+        case nil: .fatal
+        }
+    }
+}
+
+extension StoreTable {
+    /// The prices of its rows; none when it has no such column.
+    var prices: [String?] {
+        columns.first { $0.name == "price" }.map { prices in
+            (0..<prices.count).map { prices.text($0) }
+        } ?? []
+    }
 }
 
 @Suite("A kind of store that a program brings")
@@ -118,6 +158,41 @@ struct OwnKindTests {
                 return member
             }.run()
         }
+    }
+
+    @Test("a dry run of 'migrate' changes nothing, also where the kind cannot say what it would do")
+    func dryRun() throws {
+        let made = Mutex(0)
+        let kind = RowStoreKind(
+            name: "memory", migrate: { _, _ in made.withLock { $0 += 1 } },
+            connect: content.kind.connect)
+        let kinds = StoreKind.ofThisProgram + [StoreKind(kind)]
+        func migrate(_ flags: [String]) throws -> ExitCode {
+            let environment = tape.environment.merging(["STORE_KIND": "memory"]) { $1 }
+            let service = try TestService(
+                Main.description(of: kinds), environment, arguments: ["migrate"] + flags)
+            return try Main.run(service.context, kinds)
+        }
+        #expect(throws: SettingsError.self) { try migrate(["--dry-run"]) }
+        #expect(made.withLock { $0 } == 0)
+        #expect(try migrate([]) == .success)
+        #expect(made.withLock { $0 } == 1)
+    }
+
+    @Test("does not join the writers of another kind")
+    func otherKind() throws {
+        let registry = try GroupRegistry.make(tape.client)
+        try registry.register(.store, reads: [.ticks], kind: "postgres")
+        func run(_ name: String) throws -> ExitCode {
+            let environment = tape.environment.merging([
+                "STORE_KIND": "memory", "STORE_NAME": name, "WRITER_HOT_STATE": "false",
+            ]) { $1 }
+            let service = try TestService(Main.description(of: kinds), environment)
+            return try Main.run(service.context, kinds)
+        }
+        let error = #expect(throws: TapeError.self) { try run("store") }
+        #expect(error?.description.contains("name another STORE_NAME") == true)
+        #expect(try registry.groups().first?.kind == "postgres")
     }
 
     @Test("has each tick once, after failed writes and another writer")

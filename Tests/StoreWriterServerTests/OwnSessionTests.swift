@@ -25,7 +25,9 @@ struct OwnSessionTests {
     private let store: OwnStore
 
     init() throws {
-        tape = try TestTape(NatsServer.shared(), namespace: "wownsession")
+        // Each test counts the letters of its own namespace.
+        let number = String(UInt32.random(in: .min ... .max), radix: 36)
+        tape = try TestTape(NatsServer.shared(), namespace: "wown\(number)")
         let kinds = StoreKind.ofThisProgram + [StoreKind(content.kind)]
         let environment = tape.environment.merging([
             "STORE_KIND": "memory", "WRITER_HOT_STATE": "false",
@@ -180,12 +182,188 @@ struct OwnSessionTests {
         #expect(row == [["ticks"], ["1"], ["test"], ["2"], ["4"], ["hole"]])
     }
 
+    /// Returns what a write fails with.
+    private func failure(
+        _ batch: WriteBatch, after position: SinkPosition, _ session: OwnSession
+    ) throws -> StoreError.Failure? {
+        do throws(StoreError) {
+            try write(batch, after: position, session)
+            return nil
+        } catch {
+            let failure: StoreError.Failure = try #require(error.failure)
+            return failure
+        }
+    }
+
+    private func letters() throws -> UInt64 {
+        try #require(try client.jetStream.streamInfo(tape.names.deadLetterStream)).messages
+    }
+
+    @Test("a store that goes back under a living connection is claimed and read again")
+    func wentBack() throws {
+        let session = try session("first")
+        let first = try write(try batch([1]), after: try claim(session).position, session)
+        let backup = content.state.withLock { ($0.marks, $0.tables) }
+        let second = try write(try batch([2], from: 2, sequence: 2), after: first, session)
+        content.state.withLock { ($0.marks, $0.tables) = backup }
+        let third = try batch([3], from: 3, sequence: 3)
+        let error = try failure(third, after: second, session)
+        #expect(error?.category == .retryable)
+        #expect(
+            category { () throws(StoreError) in _ = try session.read([Self.place]) } == .retryable)
+        #expect(content.ordinals(1) == [1])
+        session.close()
+        try session.open()
+        let claimed = try claim(session, known: second.ownerEpoch)
+        #expect(claimed.isClaimed && claimed.position.position?.sequence == 1)
+        let again = try batch([2, 3], from: 2, sequence: 3)
+        try write(again, after: claimed.position, session)
+        #expect(content.ordinals(1) == [1, 2, 3])
+    }
+
+    @Test("a batch whose answer is lost is not written twice")
+    func lostAnswer() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        content.state.withLock { $0.losesAnswer = true }
+        let batch = try batch([1, 2])
+        let error = try failure(batch, after: position, session)
+        #expect(error?.category == .retryable)
+        let again = try failure(batch, after: position, session)
+        #expect(again?.category == .retryable, "the mark is not the one that is known")
+        session.close()
+        try session.open()
+        let claimed = try claim(session, known: 1)
+        #expect(claimed.position.position?.sequence == 1)
+        #expect(claimed.position.sources.map(\.written) == [2])
+        #expect(content.ordinals(1) == [1, 2])
+    }
+
+    @Test("no letter is stored before the rows of its batch are taken")
+    func lettersLast() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        let batch = try batch([1, 2, 666, 4, 5])
+        // The batch without the refused row; each trial has another number of rows.
+        content.state.withLock {
+            $0.onRows = { if $0.map(\.rowCount) == [4] { throw OwnContent.Failure.away } }
+        }
+        let error = try failure(batch, after: position, session)
+        #expect(error?.category == .retryable)
+        #expect(try letters() == 0)
+        content.state.withLock {
+            $0.onRows = nil
+            $0.failures = 1
+        }
+        let late = try failure(batch, after: position, session)
+        #expect(late?.category == .retryable)
+        #expect(try letters() == 1)
+        try write(batch, after: position, session)
+        #expect(try letters() == 1)
+        #expect(content.ordinals(1) == [1, 2, 4, 5])
+    }
+
+    @Test("rows that exclude each other are found together")
+    func exclusion() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        content.state.withLock {
+            $0.onRows = { tables in
+                let prices = tables.flatMap(\.prices).filter { $0 == "555" }
+                if prices.count > 1 { throw OwnContent.Failure.refused }
+            }
+        }
+        let prices: [Int64] = [1, 555, 3, 666, 555, 6, 555]
+        try write(try batch(prices), after: position, session)
+        #expect(content.ordinals(1) == [1, 2, 3, 6])
+        #expect(try letters() == 3)
+    }
+
+    @Test("a batch that is refused at its commit is divided, and a row that is alone set aside")
+    func lateRefusal() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        content.state.withLock {
+            $0.onCommit = { tables in
+                let isBad = tables.flatMap(\.prices).contains("7")
+                if isBad { throw OwnContent.Failure.refused }
+            }
+        }
+        var both = try batch([1])
+        for item in try batch([7], from: 2, sequence: 2).items { both.add(item) }
+        let error = try failure(both, after: position, session)
+        #expect(error?.category == .retryable && error?.isTooMuchAtOnce == true)
+        #expect(try letters() == 0)
+        let first = try write(try batch([1]), after: position, session)
+        let second = try write(try batch([7], from: 2, sequence: 2), after: first, session)
+        #expect(try letters() == 1)
+        let several = try batch([3, 7], from: 3, sequence: 3)
+        #expect(
+            category { () throws(StoreError) in try write(several, after: second, session) }
+                == .schema)
+        #expect(try letters() == 1)
+        #expect(content.ordinals(1) == [1])
+    }
+
+    @Test("refused rows of gaps are told, and nothing is set aside")
+    func refusedGaps() throws {
+        let session = try session("first")
+        let position = try write(try batch([1]), after: try claim(session).position, session)
+        content.state.withLock {
+            $0.onRows = { tables in
+                let hasGaps = tables.contains { $0.name == "ordinal_gaps" }
+                if hasGaps { throw OwnContent.Failure.refused }
+            }
+        }
+        let batch = try batch([1], from: 5, sequence: 2)
+        do throws(StoreError) {
+            try write(batch, after: position, session)
+            Issue.record("it was written")
+        } catch {
+            #expect(error.category == .schema && "\(error)".contains("rows of ordinal_gaps"))
+        }
+    }
+
+    @Test("batches become smaller when one is too large, or when writes fail again and again")
+    func tooLarge() throws {
+        let session = try session("first")
+        let position = try claim(session).position
+        content.state.withLock { $0.onRows = { _ in throw OwnContent.Failure.tooLarge } }
+        let batch = try batch([1, 2])
+        let error = try failure(batch, after: position, session)
+        #expect(error?.category == .retryable && error?.isTooMuchAtOnce == true)
+        content.state.withLock { $0.onRows = { _ in throw OwnContent.Failure.away } }
+        let faults = try (0..<3).map { _ in
+            try failure(batch, after: position, session)?.isTooMuchAtOnce
+        }
+        #expect(faults == [false, true, true])
+        content.state.withLock { $0.onRows = nil }
+        try write(batch, after: position, session)
+        content.state.withLock { $0.failures = 1 }
+        let later = try self.batch([3], from: 3, sequence: 2)
+        let last = try failure(later, after: position, session)
+        #expect(last?.isTooMuchAtOnce == false)
+    }
+
     @Test("marks of another store, and damaged ones, need a person")
     func foreignMarks() throws {
         let session = try session("first")
         let position = try claim(session).position
         let mark = Self.place.mark
-        for text in [position.mark(of: "other"), "{}", "[", "{\"version\":9}"] {
+        let own = MarkOwner(namespace: tape.names.namespace, name: "store")
+        var damaged = [
+            "{}", "[", "{\"v\":9}", position.mark(of: MarkOwner(namespace: "other", name: "store")),
+            position.mark(of: MarkOwner(namespace: own.namespace, name: "other")),
+        ]
+        for epoch in [0, -1, Int64.max] {
+            var position = position
+            position.ownerEpoch = epoch
+            damaged.append(position.mark(of: own))
+        }
+        let written = try write(try batch([1]), after: position, session)
+        damaged.append(
+            written.mark(of: own).replacing("\"sequence\":1,", with: "\"sequence\":0,"))
+        for text in damaged {
             content.state.withLock { $0.marks[mark] = text }
             #expect(
                 category { () throws(StoreError) in _ = try session.read([Self.place]) }

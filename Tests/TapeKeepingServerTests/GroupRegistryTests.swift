@@ -58,6 +58,13 @@ import Testing
         #expect(try GroupRegistry.registrations(tape.client).essential == [.operators, other])
         #expect(try registry.register(other, reads: [.ticks], kind: "lake", isNeeded: false))
         #expect(try !registry.register(other, reads: [.ticks]))
+        let error = #expect(throws: TapeError.self) {
+            try registry.register(other, reads: [.bars], kind: "postgres", isNeeded: true)
+        }
+        #expect(error?.isRetryable == false)
+        #expect(
+            error?.description.hasPrefix("group store-b is a store of the kind lake, and this")
+                == true)
         #expect(try registry.register(other, reads: [.bars]))
         #expect(try registry.register(other, reads: [.ticks], widens: true))
         #expect(try !registry.register(other, reads: [.bars], widens: true))

@@ -12,7 +12,8 @@ public struct RowStoreKind: Sendable {
     /// The rules for these keys. They are checked when STORE_KIND names the kind.
     public var rules: [ConfigurationRule]
     /// Makes the tables or brings them up to date, for `store-writer migrate`: all that are
-    /// switched on, here without rows. `nil`: there is nothing to do before a start.
+    /// switched on, here without rows. It is not called for `--dry-run`, which is refused. `nil`:
+    /// there is nothing to do before a start.
     public var migrate: (@Sendable (Configuration, [StoreTable]) throws -> Void)?
     /// Connects. The connection ends with the last reference to it.
     public var connect: @Sendable (Configuration) throws -> any RowStore

@@ -1,7 +1,7 @@
 internal import Primitives
 
-/// Rows of one table, column by column. Each row has the columns `source`, `partition` and
-/// `ordinal`, which together with the input (ticks or bars) identify the record.
+/// Rows of one table, column by column. Each row but those of `ordinal_gaps` has the columns
+/// `source`, `partition` and `ordinal`, which identify the record within its table.
 public struct StoreTable: Sendable, Equatable {
     /// Its name, as in WRITER_SINKS, or `ordinal_gaps`: ordinals that have no row anywhere.
     public let name: String

@@ -58,7 +58,8 @@ package struct GroupRegistry: Sendable {
     /// Registers a group: from now on the tape keeps what it has not read. A group that is
     /// registered already stays as it is, except for what is said here; one that a newer release
     /// registered stays as it is in any case. With `widens` it reads what it read before, too.
-    /// Returns false when nothing was changed.
+    /// Throws `.otherKind` when it is that of a store of another kind. Returns false when nothing
+    /// was changed.
     @discardableResult
     package func register(
         _ group: GroupName, reads: Set<ReaderPosition.Input>, kind: String? = nil,
@@ -70,6 +71,9 @@ package struct GroupRegistry: Sendable {
                 RegisteredGroup(group, json: $0.value, written: $0.time)
             }
             if let known, known.problem?.isNewer == true { return false }
+            if let known, let kind, !known.kind.isEmpty, known.kind != kind {
+                throw .otherKind(group: group.text, registered: known.kind, kind: kind)
+            }
             let before = widens && known?.problem == nil ? known?.reads ?? [] : []
             var next = RegisteredGroup(
                 group: group, registered: known?.registered ?? SystemClock().now(),

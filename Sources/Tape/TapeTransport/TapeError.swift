@@ -10,6 +10,8 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
     case missingStream(String)
     /// The stream lacks subjects: another release made it, which knew fewer.
     case olderStream(String, lacks: [String])
+    /// The group is that of a store of another kind: two databases would share its partitions.
+    case otherKind(group: String, registered: String, kind: String)
     /// The server must not be used. Another server of the cluster may be newer.
     case oldServer(String)
 
@@ -37,7 +39,7 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .nats(let error): error.isRetryable
         case .jetStream(let error): error.isRetryable
-        case .otherNamespace: false
+        case .otherNamespace, .otherKind: false
         case .missingStream, .olderStream, .oldServer: true
         }
     }
@@ -52,6 +54,10 @@ package enum TapeError: Error, Sendable, CustomStringConvertible {
             "stream \(stream) was made with other settings "
                 + "(\(differences.joined(separator: "; "))): "
                 + "set MDS_PARTITIONS as it was, or MDS_NAMESPACE anew"
+        case .otherKind(let group, let registered, let kind):
+            "group \(group) is a store of the kind \(registered), and this one is \(kind): name "
+                + "another STORE_NAME; if the old store is gone for good, 'tapeline groups remove "
+                + "\(group)' first"
         case .oldServer(let reason): "this nats-server is not used: \(reason)"
         case .missingStream(let stream):
             "stream \(stream) does not exist yet: 'tapeline setup' makes it"

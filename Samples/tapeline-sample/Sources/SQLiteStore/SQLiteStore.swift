@@ -12,8 +12,8 @@ public final class SQLiteStore: RowStore {
     }
     private let file: SQLiteFile
 
-    public init(_ path: String) throws {
-        file = try SQLiteFile(path, timeoutMilliseconds: 1_000)
+    public init(_ path: String, timeoutMilliseconds: Int32 = 10_000) throws {
+        file = try SQLiteFile(path, timeoutMilliseconds: timeoutMilliseconds)
         try file.run("PRAGMA journal_mode = WAL")
         try file.run("CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, mark TEXT)")
     }
@@ -40,7 +40,12 @@ public final class SQLiteStore: RowStore {
     }
 
     public func fault(of error: any Error) -> StoreFault {
-        (error as? SQLiteFile.Failure)?.code == SQLITE_CONSTRAINT ? .rows : .away
+        switch (error as? SQLiteFile.Failure)?.code {
+        case SQLITE_CONSTRAINT: .rows
+        // A table lacks a column, for example.
+        case SQLITE_ERROR, SQLITE_READONLY: .schema
+        case _: .away
+        }
     }
 
     private func add(_ table: StoreTable) throws {
@@ -50,10 +55,11 @@ public final class SQLiteStore: RowStore {
             case .decimal, .text, .bool, .json, .bytes: "\"\(column.name)\" TEXT"
             }
         }.joined(separator: ", ")
+        let names = table.columns.map { "\"\($0.name)\"" }.joined(separator: ", ")
         try file.run("CREATE TABLE IF NOT EXISTS \"\(table.name)\" (\(columns))")
         let places = table.columns.map { _ in "?" }.joined(separator: ", ")
         let rows = (0..<table.rowCount).map { row in table.columns.map { $0.text(row) } }
-        try file.run("INSERT INTO \"\(table.name)\" VALUES (\(places))", rows)
+        try file.run("INSERT INTO \"\(table.name)\" (\(names)) VALUES (\(places))", rows)
     }
 
     /// Returns these columns of all rows of a table; none when it has none yet.

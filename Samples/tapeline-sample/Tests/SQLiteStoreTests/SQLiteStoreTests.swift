@@ -10,7 +10,7 @@ func proof(seed: UInt64) throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let path = folder.appending(path: "a.sqlite").path
     try StoreProof(
-        seed: seed, connect: { try SQLiteStore(path) },
+        seed: seed, connect: { try SQLiteStore(path, timeoutMilliseconds: 500) },
         rows: { try SQLiteStore(path).rows(of: $0) }
     ).run()
 }

@@ -80,12 +80,14 @@ struct ProofWorld {
 
     /// Does one thing by chance.
     mutating func act() throws {
-        switch Int.random(in: 0..<20, using: &random) {
+        switch Int.random(in: 0..<22, using: &random) {
         case 0: try restart()
         case 1...4: try claim(try connect(), places())
         case 5 where newPlaces < StoreProof.meetingsMax:
             newPlaces += 1
             try run(try connect(), ["new/\(newPlaces)"], [], isClaim: true, .met)
+        case 6: try tryRows(connect())
+        case 7: if let refused = proof.refused { try tryRefused(refused, connect()) }
         case _:
             let owner = try owners.randomElement(using: &random) ?? connect()
             try write(owner)
@@ -102,7 +104,9 @@ struct ProofWorld {
             return [:]
         }
         guard found == expected else {
-            throw Self.broken("the marks are \(found ?? [:]) after a restart, not \(expected)")
+            throw Self.broken(
+                "the marks are \(Self.shown(found ?? [:])) after a restart, not "
+                    + Self.shown(expected))
         }
         for table in ProofRows.tables {
             try compare(table, try proof.rows(table).map { ProofRow($0) })
@@ -156,6 +160,51 @@ struct ProofWorld {
         }
     }
 
+    // MARK: trials
+
+    /// Adds rows without effect, and without marks, twice on one connection.
+    private mutating func tryRows(_ owner: Owner) throws {
+        let tables = maker.make(Int.random(in: 0...12, using: &random), &random)
+        for _ in 0..<2 {
+            var found: [String: String]?
+            do {
+                try owner.connection.transact(tables, marks: []) { present in
+                    found = present
+                    throw Stop.killed
+                }
+            } catch {
+                guard found == [:], error is Stop else {
+                    throw Self.broken(
+                        "a trial of rows without marks failed by itself: \(error)")
+                }
+                continue
+            }
+            throw Self.broken("'settle' threw in a trial of rows, and the transaction ended well")
+        }
+    }
+
+    /// Adds a row that the store has to refuse.
+    private mutating func tryRefused(_ table: StoreTable, _ owner: Owner) throws {
+        let good = maker.make(Int.random(in: 0...12, using: &random), &random)
+        var isSettled = false
+        do {
+            try owner.connection.transact(good + [table], marks: places()) { _ in
+                isSettled = true
+                throw Stop.killed
+            }
+        } catch {
+            guard !isSettled else {
+                throw Self.broken("'settle' was called after rows that the store has to refuse")
+            }
+            let fault = owner.connection.fault(of: error)
+            guard fault == .rows else {
+                throw Self.broken("the fault of refused rows is '\(fault)', not 'rows'")
+            }
+            return forget(owner)
+        }
+        throw Self.broken("rows were taken that the store has to refuse")
+    }
+
     // MARK: a transaction
 
     private mutating func run(
@@ -177,7 +226,8 @@ struct ProofWorld {
             try owner.connection.transact(tables, marks: names) { found in
                 calls += 1
                 if found != present {
-                    stop = .broken("'settle' got the marks \(found), not \(present)")
+                    stop = .broken(
+                        "'settle' got the marks \(Self.shown(found)), not \(Self.shown(present))")
                 } else if !isCurrent {
                     stop = .refused
                 } else if fate == .killed {
@@ -235,12 +285,18 @@ struct ProofWorld {
         if isHeard { change.owner.marks.merge(change.marks) { $1 } }
     }
 
-    /// Returns marks that were never set before.
+    /// Marks in a message: the long ones are shortened.
+    private static func shown(_ marks: [String: String]) -> String {
+        "\(marks.mapValues { "\($0.prefix(80)) (\($0.utf8.count) bytes)" })"
+    }
+
+    /// Returns marks that were never set before. Some are as long as a store has to take.
     private mutating func nextMarks(_ names: [String], _ owner: Owner) -> [String: String] {
         changes += 1
+        let rest = changes % 8 == 0 ? String(repeating: "x", count: 64 << 10) : ""
         return Dictionary(
             uniqueKeysWithValues: names.map {
-                ($0, "{\"owner\":\"\(owner.number)\",\"change\":\(changes)}")
+                ($0, "{\"owner\":\"\(owner.number)\",\"change\":\(changes)}\(rest)")
             })
     }
 }

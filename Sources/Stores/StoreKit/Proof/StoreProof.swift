@@ -4,8 +4,8 @@
 ///     try StoreProof(seed: 7, connect: { try MyStore(path) }, rows: { try allRows(of: $0) }).run()
 ///
 /// Owners write batches of rows with values of each type. They die within a transaction, lose its
-/// answer, repeat it, sleep while another one takes over, and change one mark together. After each
-/// restart the marks and all rows are compared with what they have to be. All of it follows
+/// answer, repeat it, try rows without effect, sleep while another one takes over, and change one
+/// mark together. After each restart the marks and all rows are compared with what they have to be. All of it follows
 /// from the seed.
 ///
 /// It calls the store on one thread. It cannot stop a process, or cut the power, between `settle`
@@ -20,17 +20,20 @@ public struct StoreProof {
     let seed: UInt64
     let connect: () throws -> any RowStore
     let rows: (_ table: String) throws -> [[String?]]
+    let refused: StoreTable?
 
     /// The store is empty at first. `connect` opens it; several connections are open together.
     /// `rows` returns all rows of a table of it in any order, each value as `StoreColumn.text` has
-    /// it, in the order of the columns; none for a table that it does not have.
+    /// it, in the order of the columns; none for a table that it does not have. `refused` is a
+    /// table with a row that the store refuses (`StoreFault.rows`), if it refuses any.
     public init(
         seed: UInt64, connect: @escaping () throws -> any RowStore,
-        rows: @escaping (_ table: String) throws -> [[String?]]
+        rows: @escaping (_ table: String) throws -> [[String?]], refused: StoreTable? = nil
     ) {
         self.seed = seed
         self.connect = connect
         self.rows = rows
+        self.refused = refused
     }
 
     /// Why a store is refused.

@@ -179,7 +179,7 @@ struct Deployment: Sendable {
     private static func failure(_ error: TapeError) -> ToolError {
         switch error {
         case .otherNamespace: .configuration([error.description])
-        case .missingStream, .olderStream, .oldServer: .refused(error.description)
+        case .missingStream, .olderStream, .oldServer, .otherKind: .refused(error.description)
         case .nats, .jetStream: .unreachable(error.description)
         }
     }

@@ -39,7 +39,24 @@ struct OwnRows: Sendable {
         }
     }
 
-    var tables: [StoreTable] { parts.map(\.table) }
+    var tables: [StoreTable] { parts.map(\.table).filter { $0.rowCount > 0 } }
+
+    /// Returns some rows of a part; with `together`, after all rows of the batch before them.
+    /// `refused` are rows of the part to leave out.
+    func tables(
+        _ range: Range<Int>, of index: Int, without refused: [Int], _ together: Bool
+    ) -> [StoreTable] {
+        let table = parts[index].table
+        guard together else { return [table.rows(range)] }
+        return parts[..<index].map(\.table).filter { $0.rowCount > 0 }
+            + [table.rows(0..<range.upperBound).without(Set(refused))]
+    }
+
+    /// The part of the batch's only row; `nil` when there are more, or none.
+    var only: Int? {
+        guard tables.map(\.rowCount) == [1] else { return nil }
+        return parts.firstIndex { $0.table.rowCount == 1 }
+    }
 
     /// Takes rows out, which the store refuses, each with its reason.
     mutating func refuse(_ rows: [(row: Int, reason: String)], of index: Int) {

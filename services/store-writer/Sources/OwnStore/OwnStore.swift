@@ -11,6 +11,11 @@ extension StoreKind {
             name: own.name, keys: own.keys, rules: own.rules, make: { OwnStore(own, $0) })
         guard let makeTables = own.migrate else { return }
         migrate = { context in
+            if context.configuration.subcommandFlags.contains(MigrateCommand.dryRun) {
+                throw SettingsError(
+                    "STORE_KIND is \(own.name), which cannot say what 'migrate' would change: run "
+                        + "it without \(MigrateCommand.dryRun); nothing was changed")
+            }
             let sinks = WriterSettings.catalogue(context.configuration).sinks
             try makeTables(
                 context.configuration,
@@ -50,16 +55,21 @@ struct OwnStore: Store {
 struct OwnStoreError: Error, CustomStringConvertible {
     let description: String
     let fault: StoreFault
+    /// Whether the same work may succeed in smaller batches.
+    var isTooMuchAtOnce = false
 
     /// As a worker handles it. Rows that are refused are dead letters before it comes to that.
     var asStoreError: StoreError {
         let category: StoreError.Category =
             switch fault {
-            case .away, .rows: .retryable
+            case .away, .rows, .tooLarge: .retryable
             case .schema: .schema
             case .fatal: .fatal
             }
-        return .failed(StoreError.Failure(category: category, cause: self))
+        return .failed(
+            StoreError.Failure(
+                category: category, isTooMuchAtOnce: isTooMuchAtOnce || fault == .tooLarge,
+                cause: self))
     }
 }
 

@@ -11,18 +11,36 @@ extension SinkPlace {
     var mark: String { "\(input.rawValue)/\(partition.number)" }
 }
 
+/// Whose marks they are. Two namespaces, or two stores, never share any.
+struct MarkOwner: Equatable, CustomStringConvertible {
+    let namespace: String
+    /// STORE_NAME.
+    let name: String
+
+    var description: String { "\(name) in MDS_NAMESPACE \(namespace)" }
+}
+
 extension SinkPosition {
     static let markVersion = 1
+    /// The highest owner epoch of a mark. A claim's own epoch counts up to half of it, so that
+    /// later ones have room.
+    private static let ownerEpochMax = Int64(1) << 62
+
+    /// Returns the epoch after this one, for a claim with an epoch of the membership.
+    static func nextOwnerEpoch(after epoch: Int64, _ claimed: UInt64) -> Int64 {
+        max(epoch + 1, min(Int64(clamping: claimed), ownerEpochMax / 2))
+    }
 
     var place: SinkPlace { SinkPlace(input: input, partition: partition) }
 
-    /// Returns the mark of the position, with its last owner. `store` is the store's name.
-    func mark(of store: String) -> String {
+    /// Returns the mark of the position, with its last owner.
+    func mark(of store: MarkOwner) -> String {
         var position = self
         position.forgetBatch()
         var json = JSONWriter(capacity: 512)
         json.object(version: Self.markVersion) { json in
-            json.member("store", store)
+            json.member("namespace", store.namespace)
+            json.member("store", store.name)
             json.member("owner", position.owner)
             json.member("owner_epoch", position.ownerEpoch)
             json.array("position") { json in position.write(into: &json) }
@@ -31,7 +49,7 @@ extension SinkPosition {
     }
 
     /// Reads a mark. Throws when it is not one of this store.
-    init(mark: String, of place: SinkPlace, store: String) throws(OwnStoreError) {
+    init(mark: String, of place: SinkPlace, store: MarkOwner) throws(OwnStoreError) {
         func unreadable(_ reason: String) -> OwnStoreError {
             OwnStoreError(description: "the mark \(place.mark) \(reason)", fault: .schema)
         }
@@ -41,15 +59,16 @@ extension SinkPosition {
         } catch {
             throw unreadable("cannot be read: \(error)")
         }
-        guard let name = json["store"]?.string, let owner = json["owner"]?.string,
-            let epoch = json["owner_epoch"]?.int, let positions = json["position"]?.array
+        guard let namespace = json["namespace"]?.string, let name = json["store"]?.string,
+            let owner = json["owner"]?.string,
+            let epoch = json["owner_epoch"]?.int.map({ Int64($0) }),
+            (1...Self.ownerEpochMax).contains(epoch), let positions = json["position"]?.array
         else { throw unreadable("is damaged: restore the store from a backup") }
-        guard name == store else {
-            throw unreadable(
-                "is that of the store \(name), and STORE_NAME is \(store): give each store a place "
-                    + "of its own")
+        let found = MarkOwner(namespace: namespace, name: name)
+        guard found == store else {
+            throw unreadable("is that of \(found), not of \(store): give each a place of its own")
         }
-        self.init(input: place.input, partition: place.partition, ownerEpoch: Int64(epoch))
+        self.init(input: place.input, partition: place.partition, ownerEpoch: epoch)
         self.owner = owner
         guard let stored = positions.first else { return }
         guard let position = TapePosition(mark: stored),
@@ -70,7 +89,8 @@ extension SinkPosition {
 extension TapePosition {
     /// Reads the place on the tape, without the sources.
     fileprivate init?(mark json: JSONValue) {
-        guard let created = json["stream_created_ns"]?.int, let sequence = json["sequence"]?.uint64,
+        guard let created = json["stream_created_ns"]?.int,
+            let sequence = json["sequence"]?.uint64, sequence > 0,
             let epoch = json["packet_epoch"]?.uint64, let ordinal = json["packet_ordinal"]?.uint64,
             let crc = json["packet_crc"]?.int
         else { return nil }

@@ -131,7 +131,7 @@ WITH stored AS (
 ), books AS (
     SELECT input, source, partition, sum(written + replayed) AS written,
         max(last_ordinal) AS last_ordinal
-    FROM sink_source_ordinals
+    FROM sink_audit
     WHERE input = 'ticks'
     GROUP BY input, source, partition
 ), retired AS (
@@ -193,7 +193,7 @@ WITH stored AS (
     GROUP BY partition
 ), books AS (
     SELECT partition, sum(written + replayed) AS written, bool_and(first_ordinal = 1) AS from_first
-    FROM sink_source_ordinals
+    FROM sink_audit
     WHERE input = 'bars'
     GROUP BY partition
 ), retired AS (
@@ -321,7 +321,7 @@ WITH inside AS MATERIALIZED (
 ), excused AS (
     SELECT source, partition, sum(skipped + dead_lettered - replayed) AS ordinals,
         max(last_ordinal) AS booked
-    FROM sink_source_ordinals
+    FROM sink_audit
     WHERE input = 'ticks'
     GROUP BY source, partition
 ), retired AS (

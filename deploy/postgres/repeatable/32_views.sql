@@ -11,12 +11,14 @@ $$;
 -- row. Ordinals that were lost with the tape are accounted for by rows of `gaps` that the books
 -- noted. Repeated ordinals are outside of the equation, because their first occurrence is in it.
 -- `replayed` counts the dead letters that were stored later: rows = written + replayed. A gap that
--- the tape itself reports has an ordinal like any tick, and is written.
+-- the tape itself reports has an ordinal like any tick, and is written. So is, here, what was copied from
+-- another store.
 CREATE OR REPLACE VIEW sink_audit AS
-SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal, o.written,
-    o.dead_lettered, o.skipped,
-    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped
-        - lost.ordinals AS missing,
+SELECT o.sink, o.input, o.partition, o.source,
+    coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
+    o.written + o.filled AS written, o.dead_lettered, o.skipped + o.filled_skipped AS skipped,
+    o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
+        - o.dead_lettered - o.skipped - o.filled_skipped - lost.ordinals AS missing,
     lost.ordinals AS gaps, o.given_twice, o.replayed
 FROM sink_source_ordinals o
 CROSS JOIN LATERAL (

@@ -8,6 +8,7 @@
 --   'settled'  it was read, and the writer will never write it: a row may be made
 --   'ahead'    the writer has not committed it: it will, or sets it aside once more
 --   'unknown'  nothing of this source was ever written here
+--   'missing'  it is in a gap that a copy from another store may fill, with a row of its own
 CREATE OR REPLACE FUNCTION replay_state(
     p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
 ) RETURNS text
@@ -15,7 +16,13 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT coalesce((
         SELECT CASE WHEN p_ordinal < o.first_ordinal THEN 'unknown'
-            WHEN p_ordinal > o.last_ordinal THEN 'ahead' ELSE 'settled' END
+            WHEN p_ordinal > o.last_ordinal THEN 'ahead'
+            WHEN EXISTS (SELECT FROM gaps g
+                WHERE (g.sink, g.input, g.partition, g.source)
+                    = (p_sink, p_input, p_partition, p_source)
+                    AND g.ordinal IS NULL AND g.reason IN ('hole', 'tape_lost')
+                    AND p_ordinal BETWEEN g.first_ordinal AND g.last_ordinal) THEN 'missing'
+            ELSE 'settled' END
         FROM sink_source_ordinals o
         WHERE (o.sink, o.input, o.partition, o.source)
             = (p_sink, p_input, p_partition, p_source)), 'unknown')

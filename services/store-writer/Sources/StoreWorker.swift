@@ -385,9 +385,10 @@ final class StoreWorker {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
         let outcome = try session.write(batch) { outcome in
-            settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
-                stored($0)
-            }
+            settled = batch.advanced(
+                by: outcome, keepsBars: parts.settings.sinks.versions != nil,
+                mayBeLetGo: !parts.settings.isNeeded
+            ) { stored($0) }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
         let ended = clock.monotonic()

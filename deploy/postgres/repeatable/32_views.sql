@@ -16,9 +16,9 @@ $$;
 CREATE OR REPLACE VIEW sink_audit AS
 SELECT o.sink, o.input, o.partition, o.source,
     coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
-    o.written + o.filled AS written, o.dead_lettered, o.skipped + o.filled_skipped AS skipped,
+    o.written + o.filled AS written, o.dead_lettered, o.skipped,
     o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
-        - o.dead_lettered - o.skipped - o.filled_skipped - lost.ordinals AS missing,
+        - o.dead_lettered - o.skipped - lost.ordinals AS missing,
     lost.ordinals AS gaps, o.given_twice, o.replayed
 FROM sink_source_ordinals o
 CROSS JOIN LATERAL (

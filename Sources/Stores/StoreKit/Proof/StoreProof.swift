@@ -5,8 +5,8 @@
 ///
 /// Owners write batches of rows with values of each type. They die within a transaction, lose its
 /// answer, repeat it, try rows without effect, sleep while another one takes over, and change one
-/// mark together. After each restart the marks and all rows are compared with what they have to be. All of it follows
-/// from the seed.
+/// mark together. After each restart the marks and all rows are compared with what they have to be.
+/// All of it follows from the seed.
 ///
 /// It calls the store on one thread. It cannot stop a process, or cut the power, between `settle`
 /// and the end of the commit: that is the store's own database to prove.

@@ -31,6 +31,8 @@ import Testing
     static let status = """
         {"service":"store-writer","ready":true,
         "writer":{"queue":{"capacity_rows":5000,"lanes":[{"rows":3},{"rows":4}]},
+        "groups_apart":[{"group":"ticks","table":"trades","reason":"no",
+        "since":"2026-11-28T05:20:00Z","behind_seconds":2.5,"inputs":["ticks of partition 0"]}],
         "workers":[{"state":"idle","last_error":null},{"state":"writing","last_error":"refused"}]},
         "database":{"problem":null,"bytes":{"trades":600,"other":300},
         "bytes_at":"2026-11-28T05:20:00.000000000Z",
@@ -100,6 +102,8 @@ import Testing
         #expect(page.bytesAt == ISOTime.parse("2026-11-28T05:20:00Z"))
         #expect(page.workers.map(\.state) == ["idle", "writing"])
         #expect(page.problems == ["fsync is off"] && page.isDurable == false)
+        #expect(page.apart.map(\.table) == ["trades"] && page.apart[0].reason == "no")
+        #expect(page.apart[0].behindSeconds == 2.5 && page.apart[0].since.isDefined)
         #expect(WriterPage(try JSONValue.parse("{\"operator\":{}}")) == nil)
     }
 

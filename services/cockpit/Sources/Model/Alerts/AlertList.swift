@@ -94,6 +94,7 @@ enum ShippedRunbooks {
         ],
         "store": [
             "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueue", "RowsLate",
+            "TableBlocked",
             "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous", "DatabaseRoom",
             "DatabaseUpkeepFailing", "Backups", "ClusterBackups", "Valkey",
         ],

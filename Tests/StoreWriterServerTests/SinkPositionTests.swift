@@ -133,7 +133,7 @@ struct SinkPositionTests {
 
     private let row = """
         {"source":"a","first_ordinal":11,"last_ordinal":14,"written":3,"skipped":1,\
-        "dead_lettered":0,"epoch":9,"tape_ordinal":null,"given_twice":0}
+        "dead_lettered":0,"epoch":9,"tape_ordinal":null,"given_twice":0,"apart":0}
         """
     private let place = SinkPlace(input: .ticks, partition: Partition(3))
 

@@ -42,7 +42,7 @@ private final class WorkerScene {
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
-            store: PostgresStore(settings.storeContext(client, context)))
+            store: PostgresStore(settings.storeContext(client, context)), groups: ApartBoard())
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
         assignment = StoreWorker.Assignment(

@@ -156,16 +156,16 @@ def books(desk):
     young = missing(minutes, bars=f"SELECT * FROM md.bars WHERE ts >= '{at('14:40')}'")
     equal([(one.end, one.cause) for one in young], [(start * 10**9, "no bar of 1m from before is stored")])
     # A writer that stands still, of the partition of AAPL.
-    still = row("sink_positions", input="ticks", partition=1, claimed_at=at("14:00"), advanced_at=at("15:00"))
+    still = row("reached_positions", input="ticks", partition=1, claimed_at=at("14:00"), advanced_at=at("15:00"))
     for who, count in (("AAPL", 1), ("SPY", 0)):
-        equal([one.cause for one in missing(desk.trades(who, DAY[0]), sink_positions=still)],
+        equal([one.cause for one in missing(desk.trades(who, DAY[0]), reached_positions=still)],
               ["not stored yet"] * count)
-    equal(missing(desk.trades("AAPL", DAY[0], "14:59"), sink_positions=still), [])
+    equal(missing(desk.trades("AAPL", DAY[0], "14:59"), reached_positions=still), [])
     # A partition that never had a packet does not advance. One of which something is stored does.
-    idle = row("sink_positions", input="ticks", partition=3, claimed_at=at("14:00"), sequence=0)
+    idle = row("reached_positions", input="ticks", partition=3, claimed_at=at("14:00"), sequence=0)
     known = row("sink_source_ordinals", input="ticks", partition=3, source="test")
     for places, count in (({}, 0), ({"sink_source_ordinals": known}, 1)):
-        found = missing(desk.trades(None, DAY[0]), sink_positions=idle, **places)
+        found = missing(desk.trades(None, DAY[0]), reached_positions=idle, **places)
         equal([one.cause for one in found].count("not stored yet"), count)
     # Lost ordinals of 14:54:58 to 14:56:38. What was backfilled for a time before has a higher one.
     lost = more("gaps", row("gaps", sink="store", input="ticks", partition=1, source="test", reason="hole",

@@ -123,7 +123,8 @@ package final class TapeReaders {
         consumerPrefix =
             "\(group)-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
         metrics = Metrics(client.telemetry.metrics)
-        metrics.problems.set(0)
+        // Another set of the process may have stopped readers.
+        metrics.problems.add(0)
     }
 
     /// Adds a reader and returns its index. `open` starts it.

@@ -536,8 +536,15 @@ COMMENT ON COLUMN sink_positions.tape_time_ns IS
 COMMENT ON COLUMN sink_positions.sent_time_ns IS
     'the highest time at which such a packet was sent, by the sender''s clock; NULL: not known';
 
+-- A group of tables that waits apart there, and what became of its records, by source (11_groups.sql).
+CREATE TABLE apart_groups (LIKE sink_positions INCLUDING DEFAULTS,
+    table_group text NOT NULL CHECK (table_group IN ('ticks', 'bars', 'rest')),
+    sources jsonb NOT NULL DEFAULT '[]', table_name text NOT NULL, reason text NOT NULL,
+    since_ns bigint NOT NULL, PRIMARY KEY (sink, input, partition, table_group),
+    FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE) WITH (fillfactor = 50);
+
 -- What became of every ordinal of every source: the audit is
--- written + dead_lettered + skipped + lost = last_ordinal - first_ordinal + 1.
+-- written + dead_lettered + skipped + waiting + lost = last_ordinal - first_ordinal + 1.
 --
 -- A tape that was put back may give ordinals out a second time. `last_ordinal` says how far the sink
 -- has stored; the reader, though, has to follow the ordinals as the tape holds them.
@@ -559,6 +566,7 @@ CREATE TABLE sink_source_ordinals (
     tape_ordinal  bigint,
     given_twice   bigint  NOT NULL DEFAULT 0,
     replayed      bigint  NOT NULL DEFAULT 0,
+    apart         bigint  NOT NULL DEFAULT 0,
     PRIMARY KEY (sink, input, partition, source),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE,
     CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered)

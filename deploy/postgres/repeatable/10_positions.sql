@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION claim_position(
     p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
 ) RETURNS TABLE (
     owner_epoch bigint, stream_created_ns bigint, sequence bigint, packet_epoch bigint,
-    packet_ordinal bigint, packet_crc bigint, sources jsonb, tape_time_ns bigint
+    packet_ordinal bigint, packet_crc bigint, sources jsonb, tape_time_ns bigint, apart jsonb
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -22,6 +22,11 @@ BEGIN
     SET owner = excluded.owner,
         owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),
         claimed_at = now();
+    -- Groups of tables that wait apart belong to the position's owner.
+    UPDATE apart_groups g SET owner_epoch = p.owner_epoch
+    FROM sink_positions p
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition)
+        AND (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition);
 
     RETURN QUERY
     SELECT p.owner_epoch, p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal,
@@ -31,10 +36,15 @@ BEGIN
                 'source', s.source, 'first_ordinal', s.first_ordinal,
                 'last_ordinal', s.last_ordinal, 'written', s.written,
                 'dead_lettered', s.dead_lettered, 'skipped', s.skipped, 'epoch', s.epoch,
-                'tape_ordinal', s.tape_ordinal, 'given_twice', s.given_twice) ORDER BY s.source)
+                'tape_ordinal', s.tape_ordinal, 'given_twice', s.given_twice,
+                'apart', s.apart) ORDER BY s.source)
              FROM sink_source_ordinals s
              WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-            '[]'::jsonb), p.tape_time_ns
+            '[]'::jsonb), p.tape_time_ns,
+        coalesce(
+            (SELECT jsonb_agg(to_jsonb(g)) FROM apart_groups g
+             WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition)),
+            '[]'::jsonb)
     FROM sink_positions p
     WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
 END
@@ -54,7 +64,7 @@ CREATE OR REPLACE FUNCTION claim_positions(
 ) RETURNS TABLE (
     input text, partition integer, is_claimed boolean, owner text, owner_epoch bigint,
     stream_created_ns bigint, sequence bigint, packet_epoch bigint, packet_ordinal bigint,
-    packet_crc bigint, sources jsonb, tape_time_ns bigint
+    packet_crc bigint, sources jsonb, tape_time_ns bigint, apart jsonb
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -77,13 +87,14 @@ BEGIN
                 AND present.owner <> p_owner THEN
                 RETURN QUERY SELECT wanted.input, wanted.partition, false, present.owner,
                     present.owner_epoch, NULL::bigint, 0::bigint, NULL::bigint, NULL::bigint,
-                    NULL::bigint, '[]'::jsonb, NULL::bigint;
+                    NULL::bigint, '[]'::jsonb, NULL::bigint, '[]'::jsonb;
                 CONTINUE;
             END IF;
         END IF;
         RETURN QUERY
         SELECT wanted.input, wanted.partition, true, p_owner, c.owner_epoch, c.stream_created_ns,
-            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources, c.tape_time_ns
+            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources, c.tape_time_ns,
+            c.apart
         FROM claim_position(
             p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner) c;
     END LOOP;
@@ -193,7 +204,8 @@ $$;
 --   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "left_out",
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
---   "given_twice"}, ...], "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
+--   "given_twice", "apart"}, ...], "apart": [groups of tables that are left here, as rows of
+--   apart_groups, ...], "joined": {table group: its sequence, ...}, "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
 --   "starts", "delays_us", "apart_ms"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...], "changes": as note_changes_by_id takes them, "groups": {source: group, ...}},
 --   ...].
@@ -211,9 +223,11 @@ $$;
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
 -- position that was not claimed at this epoch, and TL003 for one that would go backwards on the
--- same stream. On an error nothing is changed.
+-- same stream, and for a group that is not where it was said to be. On an error nothing is changed.
+--
+-- The limit on waits for locks is meant for the tables, not for the positions.
 CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = 0
 AS $$
 DECLARE
     fenced    jsonb;
@@ -277,6 +291,10 @@ BEGIN
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
 
+    IF jsonb_path_exists(p_positions, '$[*] ? (exists(@.apart) || exists(@.joined))') THEN
+        PERFORM move_groups(p_sink, p_positions);
+    END IF;
+
     SELECT coalesce(losses, '[]') || coalesce(b.purged, '[]') || coalesce(b.letters, '[]')
     INTO losses
     FROM (
@@ -313,21 +331,22 @@ BEGIN
     WHERE (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition);
 
     INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
-        last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice)
+        last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice, apart)
     SELECT p_sink, w.input, w.partition, s.source, s.first_ordinal,
         s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
         coalesce(s.skipped, 0), coalesce(s.epoch, 0), s.tape_ordinal,
-        coalesce(s.given_twice, 0)
+        coalesce(s.given_twice, 0), coalesce(s.apart, 0)
     FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
         jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
             source text, first_ordinal bigint, last_ordinal bigint, written bigint,
             dead_lettered bigint, skipped bigint, epoch bigint, tape_ordinal bigint,
-            given_twice bigint)
+            given_twice bigint, apart bigint)
     ON CONFLICT (sink, input, partition, source) DO UPDATE
     SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
         written = excluded.written, dead_lettered = excluded.dead_lettered,
         skipped = excluded.skipped, epoch = excluded.epoch,
-        tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+        tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice,
+        apart = excluded.apart;
     -- A replay locks in this order, too.
     IF losses <> '[]' THEN
         PERFORM note_lost_versions(losses);
@@ -440,6 +459,7 @@ BEGIN
             = (p_sink, p_input, p_partition, wanted.source);
     END LOOP;
     PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
+    PERFORM give_up_groups(p_sink, p_input, p_partition, p_accepted);
     -- What was lost was on the tape before now.
     IF jsonb_array_length(coalesce(p_gaps, '[]')) > 0
         OR coalesce((p_accepted->>'is_restored')::boolean, false) THEN
@@ -454,6 +474,8 @@ BEGIN
         packet_ordinal = (p_accepted->>'packet_ordinal')::bigint,
         packet_crc = (p_accepted->>'packet_crc')::bigint
     WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
+    UPDATE apart_groups g SET owner_epoch = present.owner_epoch + 1
+    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     RETURN present.owner_epoch + 1;
 END
 $$;

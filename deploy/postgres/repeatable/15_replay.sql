@@ -15,8 +15,11 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT coalesce((
         SELECT CASE WHEN p_ordinal < o.first_ordinal THEN 'unknown'
-            WHEN p_ordinal > o.last_ordinal THEN 'ahead' ELSE 'settled' END
+            WHEN p_ordinal > o.last_ordinal OR p_ordinal >= a.first_ordinal THEN 'ahead'
+            ELSE 'settled' END
         FROM sink_source_ordinals o
+        -- Since a group of tables waits apart, its books are not these.
+        LEFT JOIN apart_counts a USING (sink, input, partition, source)
         WHERE (o.sink, o.input, o.partition, o.source)
             = (p_sink, p_input, p_partition, p_source)), 'unknown')
 $$;

@@ -10,15 +10,19 @@ $$;
 -- The completeness of the data as an equation over the sinks' own books: `missing` is 0 in every
 -- row. Ordinals that were lost with the tape are accounted for by rows of `gaps` that the books
 -- noted. Repeated ordinals are outside of the equation, because their first occurrence is in it.
+-- `waiting` is left to a group of tables that waits apart, and will be written.
 -- `replayed` counts the dead letters that were stored later: rows = written + replayed. A gap that
 -- the tape itself reports has an ordinal like any tick, and is written.
 CREATE OR REPLACE VIEW sink_audit AS
-SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal, o.written,
-    o.dead_lettered, o.skipped,
-    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped
+SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal,
+    o.written + coalesce(a.written, 0) AS written,
+    o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered, o.skipped,
+    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped - o.apart
         - lost.ordinals AS missing,
-    lost.ordinals AS gaps, o.given_twice, o.replayed
+    lost.ordinals AS gaps, o.given_twice, o.replayed,
+    o.apart - coalesce(a.written + a.dead_lettered, 0) AS waiting
 FROM sink_source_ordinals o
+LEFT JOIN apart_counts a USING (sink, input, partition, source)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.last_ordinal - g.first_ordinal + 1), 0)::bigint AS ordinals
     FROM gaps g

@@ -75,6 +75,8 @@ final class Intake {
     var fedAt = MonotonicTime.distantPast
     /// Until when orders or views of workers are expected soon, so that waits are short.
     var busyUntil = MonotonicTime.distantPast
+    /// The groups of tables that waited apart at the last report.
+    var apart: Set<TableGroup> = []
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
 

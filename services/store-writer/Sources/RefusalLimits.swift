@@ -13,8 +13,9 @@ struct RefusalLimits: Sendable {
     /// Throws when too many records of a batch are refused. `peer` is the store, for the message.
     func check(_ work: BatchWork, _ peer: String) throws(StoreError) {
         guard work.refused.count > deadLettersMax else { return }
+        let tables = Set(work.refused.map(\.sink))
         throw withheld(
-            peer,
+            peer, tables.count == 1 ? tables.first ?? nil : nil,
             "\(work.refused.count) ticks of one batch cannot be read or stored, so nothing is set "
                 + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
     }
@@ -27,16 +28,17 @@ struct RefusalLimits: Sendable {
         for (sink, rows) in work.outcome.rows where rows > 0 { next.inARow[sink] = nil }
         if let (sink, count) = next.inARow.first(where: { $0.value > deadLettersMax }) {
             throw withheld(
-                peer,
+                peer, sink,
                 "\(count) rows of \(sink.rawValue) are refused and none between them is taken, so "
                     + "no more are set aside: mend the table, or raise WRITER_DEAD_LETTERS_MAX")
         }
         return next
     }
 
-    private func withheld(_ peer: String, _ reason: String) -> StoreError {
+    private func withheld(_ peer: String, _ table: SinkName?, _ reason: String) -> StoreError {
         .withheld(
             StoreError.Withheld(
-                operation: "write rows", peer: peer, remedy: .mendTable, reason: reason))
+                operation: "write rows", peer: peer, remedy: .mendTable, reason: reason,
+                table: table))
     }
 }

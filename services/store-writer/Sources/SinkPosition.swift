@@ -38,9 +38,7 @@ struct SinkPosition: Sendable {
     var changes: [ChangeByID] = []
     /// The group of each source that is a member of one, as the last packet of bars stated it;
     /// `nil` when none was read since the claim.
-    private(set) var groups: [SourceName: SourceName]?
-    /// Whether `groups` was not stored yet.
-    var hasNewGroups = false
+    private(set) var members = Members()
     /// When the tape took the packet of the position, or one before it: the highest time so far.
     /// Undefined when it is not known.
     var tapeTime = Timestamp.undefined
@@ -55,6 +53,14 @@ struct SinkPosition: Sendable {
     var isOnStandby = false
     /// The last owner of the row (`StoreWorker.newOwner`).
     var owner = ""
+    /// The groups of tables that wait apart.
+    var apart = ApartGroups()
+
+    struct Members: Sendable {
+        var groups: [SourceName: SourceName]?
+        /// Whether they were not stored yet.
+        var isNew = false
+    }
 
     /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.
     struct SourceAccount: Sendable {
@@ -77,6 +83,8 @@ struct SinkPosition: Sendable {
         var begun = Timestamp.undefined
         /// The number of records whose ordinals were stored before. They are left out.
         var givenTwice: UInt64 = 0
+        /// The number of records that were left to groups of tables that wait apart.
+        var apart: UInt64 = 0
         /// When the tape took its last packets. `nil` after a claim, and where that is not known.
         var stretch: StoredStretch?
     }
@@ -105,7 +113,8 @@ struct SinkPosition: Sendable {
                     source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
                     written: count.written, skipped: count.skipped,
                     deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
-                    begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined))
+                    begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined,
+                    apart: count.apart))
             note(sources.count - 1, header, from: header.firstOrdinal, takenAt)
             return
         }
@@ -121,8 +130,9 @@ struct SinkPosition: Sendable {
         sources[index].skipped += count.skipped
         sources[index].deadLettered += count.deadLettered
         sources[index].givenTwice += count.givenTwice
-        // A dead letter may become a row later.
-        guard count.written > 0 || count.deadLettered > 0 else { return }
+        sources[index].apart += count.apart
+        // A dead letter may become a row later, and so does what is left to a group.
+        guard count.written > 0 || count.deadLettered > 0 || count.apart > 0 else { return }
         note(index, header, from: max(header.firstOrdinal, known.lastOrdinal &+ 1), takenAt)
     }
 
@@ -145,17 +155,17 @@ struct SinkPosition: Sendable {
         gaps = []
         stretches = []
         changes = []
-        hasNewGroups = false
+        members.isNew = false
         hasLeftOut = false
+        apart.forgetBatch()
         for index in sources.indices { sources[index].stretch?.stored() }
     }
 
     /// Adds what the writing of an item said beside its counts.
     mutating func add(_ outcome: BatchOutcome, ofItem item: Int) {
         changes += outcome.changes[item] ?? []
-        guard let found = outcome.groups[item], found != groups else { return }
-        groups = found
-        hasNewGroups = true
+        guard let found = outcome.groups[item], found != members.groups else { return }
+        members = Members(groups: found, isNew: true)
     }
 
     /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.

@@ -25,6 +25,7 @@ extension StoreWorker {
 
     /// Shows a partition's view to the intake. `isOwn` is false when another writer owns it.
     func show(_ index: Int, isOwn: Bool = true) {
+        post(index)
         if let view = assignment.slots[index].view(isOwn: isOwn) { queue.show(view) }
     }
 
@@ -110,6 +111,8 @@ extension StoreWorker {
     /// Forgets a partition and its unwritten packets in the batches.
     private func forget(_ index: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
+        assignment.slots[index].sessionLost()
+        post(index)
         assignment.slots[index].forget()
     }
 
@@ -193,11 +196,13 @@ extension StoreWorker {
     /// new owner, or a person has accepted another position. Removes the packets of those
     /// partitions from the batch, and keeps the rest.
     func dropFenced(_ error: StoreError) {
-        let inputs = batch.inputs
-        checkPositions(inputs.sorted())
+        let readings = assignment.slots.map(\.reading)
+        // Beside the batch, positions with groups of tables are written that come or go.
+        checkPositions(
+            assignment.slots.filter { $0.stage == .held }.flatMap(\.inputs))
         // No position has a higher epoch, so the same batch would be refused again and again. It is
         // treated as a failure of the session.
-        if session.isOpen, !batch.isEmpty, batch.inputs == inputs { failed(error) }
+        if session.isOpen, assignment.slots.map(\.reading) == readings { failed(error) }
     }
 
     /// Reads the positions of these inputs from the database. A higher epoch than the known one has

@@ -56,6 +56,7 @@ final class StoreWorker {
         let report: WriterReport
         let metrics: WriterMetrics
         let store: any Store
+        let groups: ApartBoard
     }
 
     /// Why a life ended.
@@ -138,6 +139,7 @@ final class StoreWorker {
             checkAliveIfDue()
             connectIfDue()
             claimTaken()
+            takeProgress()
             if isDue { write() }
             endDoubt()
             returnPermission()
@@ -167,7 +169,7 @@ final class StoreWorker {
         if !session.isOpen { return until(max(retries.connectAt, attempt.waitUntil)) }
         guard isSteady else { return Self.idle }
         if attempt.waitUntil > now { return until(attempt.waitUntil) }
-        if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
+        if !batch.isEmpty || !waitingForDays.isEmpty || hasJoins { return .zero }
         let waiting = queue.waiting
         guard let due = due(waiting) else { return Self.idle }
         return isDue(waiting) ? .zero : until(due)
@@ -192,7 +194,7 @@ final class StoreWorker {
         guard session.isOpen, isSteady, clock.monotonic() >= attempt.waitUntil else {
             return false
         }
-        return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
+        return !batch.isEmpty || !waitingForDays.isEmpty || hasJoins || isDue(queue.waiting)
     }
 
     /// Returns whether the queue holds enough packets for a batch, or one that has waited long
@@ -341,14 +343,12 @@ final class StoreWorker {
     @discardableResult
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
-        guard !batch.isEmpty || !waitingForDays.isEmpty, mayTry() else { return false }
+        guard !batch.isEmpty || !waitingForDays.isEmpty || hasJoins, mayTry() else { return false }
         enter(.writing)
         defer { if session.isOpen { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
         do throws(StoreError) {
-            try makeSomeDays()
-            try prepareDays()
-            if !batch.isEmpty { try writeBatch() }
+            try writeWithoutBlocked()
             succeeded(isWrite: true)
             if isRetry { metrics.retries.succeeded.add() }
         } catch {
@@ -380,14 +380,17 @@ final class StoreWorker {
         }
     }
 
-    /// Writes the batch with the positions after it, and empties it.
-    private func writeBatch() throws(StoreError) {
+    /// Writes the batch with the positions after it, and empties it. `leaving` are the groups of
+    /// tables that are left where they are. Returns the number of rows.
+    func writeBatch(_ leaving: [TableGroup: ApartGroup.Reason]) throws(StoreError) -> UInt64 {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
+        let beside = movedBeside(batch.inputs, leaving)
         let outcome = try session.write(batch) { outcome in
             settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
-                stored($0)
+                stored($0).map { moved($0, leaving) }
             }
+            settled.merge(beside) { present, _ in present }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
         let ended = clock.monotonic()
@@ -399,6 +402,7 @@ final class StoreWorker {
         batch.removeAll()
         assignment.batchRowsMax = min(
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)
+        return outcome.counts.reduce(0) { $0 + $1.written }
     }
 
     /// Returns a position that was just committed, with how it was.

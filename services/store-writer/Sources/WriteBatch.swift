@@ -46,6 +46,10 @@ struct WriteBatch {
 
     /// The store that it is for, which names itself in rows of gaps.
     var store = Sink.owner
+    /// The group of tables for which alone it is; `nil`: for all but those in `apart`.
+    var group: TableGroup?
+    /// By input, the groups of tables that wait apart, and get nothing of it.
+    var apart: [Int: Set<TableGroup>] = [:]
     private(set) var items: [Item] = []
     private(set) var rowless: [Rowless] = []
     /// The number of records of all items that make a row.
@@ -60,6 +64,13 @@ struct WriteBatch {
     var isFull: Bool {
         rows >= WriterSettings.batchRowsMax || bytes >= WriterSettings.batchBytesMax
             || items.count >= WriterSettings.batchPacketsMax
+    }
+
+    /// Returns whether a table gets rows of this item.
+    @inline(__always)
+    func isFor(_ table: SinkName, item: Int) -> Bool {
+        if apart.isEmpty { return true }
+        return apart[items[item].input]?.contains(TableGroup(of: table)) != true
     }
 
     /// The inputs of all packets.

@@ -148,7 +148,8 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            report: report, metrics: metrics, store: store)
+            report: report, metrics: metrics, store: store, groups: ApartBoard())
+        report.attach(parts.groups)
         threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(
@@ -159,6 +160,12 @@ struct Writer: Sendable {
             threads.workers.append(
                 try ServiceThread(name: "writer-\(queue.number)") {
                     loop.run { ending.isOver }
+                })
+        }
+        for group in TableGroup.allCases where store.keepsGroups {
+            threads.others.append(
+                try ServiceThread(name: "apart-\(group.rawValue)") {
+                    ApartWriter(group, parts, client)?.run { ending.isOver }
                 })
         }
         return port

@@ -205,6 +205,10 @@ struct WriterSettings: Sendable {
         return Set(SinkInput.allCases.filter { sinks.inputs.contains($0.kind) })
     }
 
+    /// Whether groups of tables may wait apart. Where packets are dropped, no other position may
+    /// read them.
+    var mayLeaveGroups: Bool { queue.overflow != .drop }
+
     /// Returns the partitions that a worker serves when this process owns them.
     func partitions(ofThread number: Int) -> [Partition] {
         stride(from: number, to: partitions, by: threads).map { Partition($0) }

@@ -41,7 +41,7 @@ def books(snapshot: Snapshot) -> Books:
     found = Books()
     for row in snapshot.rows(
         "SELECT input, partition, sequence, packet_crc, packet_epoch, packet_ordinal, tape_time_ns"
-        f" FROM {snapshot.table('sink_positions')}"
+        f" FROM {snapshot.table('reached_positions')}"
     ):
         stream, partition, sequence, checksum, epoch, ordinal, taken = row
         has_packet = sequence > 0 and None not in (checksum, epoch, ordinal)
@@ -51,7 +51,7 @@ def books(snapshot: Snapshot) -> Books:
         if stream == "bars":
             found.times[partition] = taken or 0
     for stream, source, partition, last in snapshot.rows(
-        f"SELECT input, source, partition, last_ordinal FROM {snapshot.table('sink_source_ordinals')}"
+        f"SELECT input, source, partition, last_ordinal FROM {snapshot.table('reached_ordinals')}"
     ):
         found.lasts[stream, source, partition] = last
     return found

@@ -214,7 +214,7 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
     end = now if wanted.end is None else wanted.end
     advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")
     for partition, stored in snapshot.rows(
-        f"SELECT partition, min({advanced}) FROM {snapshot.table('sink_positions')}"
+        f"SELECT partition, min({advanced}) FROM {snapshot.table('reached_positions')}"
         # A position of which nothing was ever stored has no packet, and does not advance.
         f" WHERE input = %s AND (advanced_at IS NOT NULL OR (input, partition) IN ("
         f"SELECT input, partition FROM {snapshot.table('sink_source_ordinals')})) GROUP BY partition",

@@ -31,6 +31,12 @@ struct PostgresStore: Store {
         PostgresSession(self, owner: owner, beat: beat)
     }
 
+    var keepsGroups: Bool { true }
+
+    func session(of group: TableGroup, owner: String, beat: ThreadBeat) -> (any StoreSession)? {
+        PostgresSession(self, owner: owner, beat: beat, group: group)
+    }
+
     func startUpkeep(_ threads: inout [ServiceThread]) throws {
         threads.append(try Maintenance.start(settings, fence, context: context))
         threads.append(try ServerWatch.start(settings, fence, context: context))

@@ -47,6 +47,7 @@ extension WriteBatch {
                 lastItem = item
             }
             guard let sink = catalogue.index(of: record),
+                isFor(catalogue.sinks[sink].name, item: item),
                 let time = catalogue.sinks[sink].time(record, context, packet)?.storable
             else { return }
             let table = catalogue.table(sink, of: record, context, series)

@@ -20,6 +20,13 @@ struct BatchSalvage {
     let madeTables: Set<String>
     /// The maximum number of records that become dead letters. With more, the batch is not written.
     let refusedMax: Int
+    let waits: TableWaits
+    /// After how many refused rows of a table, and none that is taken, the table is at fault and
+    /// not its rows: then its group waits apart, and is searched there. `nil`: it is searched here.
+    let hopelessAfter: Int?
+
+    /// For a session whose groups may wait apart: so few that other rows hardly wait.
+    static let hopelessRows = 16
 
     private static let mark = "SAVEPOINT piece"
     private static let keep = "RELEASE SAVEPOINT piece"
@@ -28,7 +35,7 @@ struct BatchSalvage {
     /// Begins the transaction, writes all good rows, and returns the refused ones with the counts.
     func write(_ batch: WriteBatch) throws(StoreError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
-        try execute("BEGIN")
+        for statement in waits.opening { try execute(statement) }
         // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
         try execute("SET CONSTRAINTS ALL IMMEDIATE")
         for index in catalogue.sinks.indices where work.present[index] {
@@ -44,22 +51,27 @@ struct BatchSalvage {
         _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
     ) throws(StoreError) {
         var search = Bisection(count: rows.count)
+        var hasTaken = false
         while let range = search.next {
             try execute(Self.mark)
+            let table = catalogue.sinks[index].name
             var piece = Piece()
             do throws(PostgresError) {
                 try copy(range, rows, of: batch, sink: index, &piece)
                 try database.execute(Self.keep, timeout: timeout)
                 search.good()
+                hasTaken = true
                 piece.count(in: &work, catalogue.sinks[index].name)
             } catch {
-                guard isFaultOfRows(error) else { throw .database(error) }
+                guard isFaultOfRows(error) else { throw .database(error, of: table) }
                 try execute(Self.back)
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
-                guard work.refused.count < refusedMax else {
-                    throw Self.flood(refusedMax, error, PostgresSession.text(database))
+                let isHopeless = !hasTaken && search.found.count == hopelessAfter
+                guard work.refused.count < refusedMax, !isHopeless else {
+                    throw Self.flood(
+                        work.refused.count, table, error, PostgresSession.text(database))
                 }
                 if let tick = rows.refused(range.lowerBound, batch, catalogue, error) {
                     work.refused.append(tick)
@@ -84,13 +96,15 @@ struct BatchSalvage {
     }
 
     /// Returns the error for a batch with too many bad rows.
-    private static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> StoreError {
+    private static func flood(
+        _ max: Int, _ table: SinkName, _ last: PostgresError, _ peer: String
+    ) -> StoreError {
         .withheld(
             StoreError.Withheld(
                 operation: "write rows", peer: peer, remedy: .mendTable,
                 reason: "more than \(max) rows of one batch are refused, so nothing is set aside: "
                     + "mend the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
-                    + "\(last)"))
+                    + "\(last)", table: table))
     }
 
     /// Copies the rows of a range. For a table with a merge, also merges them immediately and
@@ -156,10 +170,12 @@ private struct SinkRows {
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, sink: Int) {
         self.sink = sink
+        let name = catalogue.sinks[sink].name
+        let isFor = batch.items.indices.map { batch.isFor(name, item: $0) }
         for index in batch.items.indices {
             var count = 0
             batch.walk(item: index) { _, record, _, _ in
-                if catalogue.index(of: record) == sink { count += 1 }
+                if catalogue.index(of: record) == sink, isFor[index] { count += 1 }
             }
             starts.append(starts[index] + count)
         }
@@ -175,7 +191,9 @@ private struct SinkRows {
         ) throws(Failure) -> Void
     ) throws(Failure) {
         for item in batch.items.indices
-        where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound {
+        where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound
+            && starts[item] < starts[item + 1]
+        {
             var number = starts[item]
             try batch.walk(item: item) {
                 context, record, ordinal, packet throws(Failure) in

@@ -66,8 +66,13 @@ extension PostgresSession {
         precondition(
             days.count <= TableDay.newDaysMax && days.allSatisfy { $0.table == table },
             "a transaction makes a few days of one table")
-        try StoreError.using { () throws(PostgresError) in
-            try required().execute(
+        let database = try StoreError.using(required)
+        do throws(PostgresError) {
+            // In a transaction, so that the limit on the wait for the table is its own.
+            for statement in ["BEGIN", waits.lockLimit] {
+                try database.execute(statement, timeout: Self.statementTimeout)
+            }
+            try database.execute(
                 """
                 SELECT make_time_partition($1,
                     '1970-01-01 00:00+00'::timestamptz + day * interval '24 hours')
@@ -77,6 +82,10 @@ extension PostgresSession {
                     .text(catalogue.tables[table]),
                     .integerArray(days.map(\.number)),
                 ], timeout: Self.statementTimeout)
+            try database.execute("COMMIT", timeout: Self.statementTimeout)
+        } catch {
+            rollBack(database)
+            throw .database(error, of: catalogue.name(ofTable: table))
         }
         knownDays.formUnion(days)
     }

@@ -24,6 +24,9 @@ final class PostgresSession: StoreSession {
     /// What the server said of that after the COMMIT before.
     private var wasSynchronous = false
     private var refusals: RefusalLimits
+    /// The group of tables that waits apart, and that it is for; `nil`: all tables.
+    private let group: TableGroup?
+    let catalogue: SinkCatalogue
     /// The connection; `nil` when there is none.
     private var session: PostgresConnection?
     /// Days that need not be made: they have a time partition or chunk, or can have none.
@@ -31,8 +34,14 @@ final class PostgresSession: StoreSession {
     /// The tables of the series that this session knows.
     var series = SeriesTables()
 
-    init(_ store: PostgresStore, owner: String, beat: ThreadBeat) {
+    init(
+        _ store: PostgresStore, owner: String, beat: ThreadBeat, group: TableGroup? = nil
+    ) {
         self.store = store
+        self.group = group
+        let all = store.writer.sinks
+        catalogue =
+            group.map { SinkCatalogue($0.tables.intersection(all.sinks.map(\.name))) } ?? all
         self.owner = owner
         self.beat = beat
         refusals = RefusalLimits(deadLettersMax: store.writer.deadLettersMax)
@@ -40,7 +49,6 @@ final class PostgresSession: StoreSession {
 
     /// The store's name, the key of its positions.
     private var sink: String { store.writer.store.text }
-    var catalogue: SinkCatalogue { store.writer.sinks }
     private var fence: ServerFence { store.fence }
     private var letters: DeadLetterOutput { store.letters }
     var isOpen: Bool { session?.isUsable ?? false }
@@ -134,7 +142,17 @@ final class PostgresSession: StoreSession {
         return rows
     }
 
+    /// A session for a group of tables reads the positions of the group.
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
+        if let group {
+            return try SinkPosition.read(
+                group, at: places, of: sink, on: try StoreError.using(required),
+                timeout: Self.statementTimeout)
+        }
+        return try readCommon(places)
+    }
+
+    private func readCommon(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
         try SinkPosition.read(
             places, of: sink, on: try StoreError.using(required), timeout: Self.statementTimeout)
     }
@@ -203,9 +221,7 @@ final class PostgresSession: StoreSession {
             try letters.keep(made, peer)
         }
         let positions = settle(work.outcome)
-        let outcome = try StoreError.using { () throws(PostgresError) in
-            try finish(copied, positions, on: database)
-        }
+        let outcome = try finish(copied, positions, on: database)
         if !made.isEmpty { letters.committed(made) }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         refusals = refusalsAfter
@@ -221,16 +237,25 @@ final class PostgresSession: StoreSession {
             return CopiedBatch(
                 work: try BatchSalvage(
                     database: database, catalogue: catalogue, timeout: Self.statementTimeout,
-                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax
+                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax, waits: waits,
+                    hopelessAfter: mayLeave ? BatchSalvage.hopelessRows : nil
                 ).write(batch))
         }
         let transaction = PostgresTransaction(
-            database: database, catalogue: catalogue, timeout: Self.statementTimeout)
-        return try StoreError.using { () throws(PostgresError) in try transaction.copy(batch) }
+            database: database, catalogue: catalogue, timeout: Self.statementTimeout, waits: waits)
+        return try transaction.copy(batch)
+    }
+
+    /// Whether a group whose table is blocked is left by the worker.
+    private var mayLeave: Bool { group == nil && store.writer.mayLeaveGroups }
+
+    var waits: TableWaits {
+        if group != nil { return .apart }
+        return mayLeave ? .common : .none
     }
 
     /// Rolls the transaction back after a failure. Closes the session when that is not possible.
-    private func rollBack(_ database: PostgresConnection) {
+    func rollBack(_ database: PostgresConnection) {
         guard database.isUsable else {
             close()
             return
@@ -263,22 +288,24 @@ final class PostgresSession: StoreSession {
     /// answers together. Returns the outcome with the numbers of ignored rows.
     private func finish(
         _ copied: CopiedBatch, _ positions: [SinkPosition], on database: PostgresConnection
-    ) throws(PostgresError) -> BatchOutcome {
-        try fence.check(server, peer: database.peer)
-        var json = JSONWriter(capacity: 1_024)
-        json.array { json in for position in positions { position.write(into: &json) } }
-        var last = PostgresPipeline()
-        for merge in copied.merges { try last.append(merge.statement) }
-        try last.append(
-            "SELECT advance_positions($1, $2::jsonb)",
-            [.text(sink), .text(json.text)])
-        try last.append("COMMIT")
+    ) throws(StoreError) -> BatchOutcome {
+        let answers = try StoreError.using { () throws(PostgresError) in
+            try fence.check(server, peer: database.peer)
+            var last = PostgresPipeline()
+            for merge in copied.merges { try last.append(merge.statement) }
+            // The limits are meant for the tables, not for the positions.
+            if waits.isLimited { try last.append("SET LOCAL statement_timeout = 0") }
+            try append(positions, to: &last)
+            try last.append("COMMIT")
+            return try database.run(last, timeout: Self.statementTimeout)
+        }
         var outcome = copied.work.outcome
         for merge in copied.merges { outcome.ignored[merge.sink] = outcome.rows[merge.sink] }
-        for (number, answer) in try database.run(last, timeout: Self.statementTimeout).enumerated()
-        {
+        for (number, answer) in answers.enumerated() {
             switch answer {
-            case .failed(let error): throw error
+            case .failed(let error):
+                let isMerge = number < copied.merges.count
+                throw .database(error, of: isMerge ? copied.merges[number].sink : nil)
             // A statement that follows a failed one, whose error was thrown.
             case .aborted: continue
             case .rows(let rows):
@@ -287,5 +314,28 @@ final class PostgresSession: StoreSession {
             }
         }
         return outcome
+    }
+
+    /// Appends the statement that advances positions.
+    private func append(
+        _ positions: [SinkPosition], to last: inout PostgresPipeline
+    ) throws(PostgresError) {
+        var json = JSONWriter(capacity: 1_024)
+        json.array { json in
+            for position in positions {
+                if group == nil {
+                    position.write(into: &json)
+                } else {
+                    position.write(after: position.apart.cameFrom, into: &json)
+                }
+            }
+        }
+        guard let group else {
+            return try last.append(
+                "SELECT advance_positions($1, $2::jsonb)", [.text(sink), .text(json.text)])
+        }
+        try last.append(
+            "SELECT advance_group($1, $2, $3::jsonb)",
+            [.text(sink), .text(group.rawValue), .text(json.text)])
     }
 }

@@ -1,0 +1,373 @@
+import Foundation
+import MarketModel
+import NatsTransport
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import Synchronization
+import TapeCodec
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+@testable import TapeTransport
+
+/// A bench whose packets have trades, quotes and records of gaps: tables of two groups.
+private final class ApartScene {
+    static let count = 10
+
+    let bench: WriterBench
+    private var sources: [TestSource]
+    /// The number of records on each partition.
+    private(set) var ordinals = 0
+    private let locker: PostgresConnection
+
+    init(_ name: String, partitions: Int = 2) throws {
+        let bench = try WriterBench(name)
+        self.bench = bench
+        sources = try (0..<partitions).map { try bench.source($0) }
+        locker = try bench.database.connect(
+            bench.database.migrator, searchPath: bench.database.schema.searchPath)
+    }
+
+    var database: TestDatabase { bench.database }
+    private var gaps: Int { sources.count * ordinals / (Self.count + 1) }
+    private var ticks: Int { sources.count * ordinals - gaps }
+
+    /// Puts packets onto each partition: `count` ticks and a gap each.
+    func publish(packets: Int) throws {
+        for _ in 0..<packets {
+            for index in sources.indices {
+                WriterBench.fill(&sources[index], ticks: Self.count)
+                sources[index].append { builder in
+                    builder.append(
+                        GapRecord(
+                            header: TickHeader(at: WriterBench.start, received: WriterBench.start),
+                            from: .undefined, to: .undefined, kind: .any, reason: .disconnected,
+                            state: .open)) == .appended
+                }
+                try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+            }
+        }
+        ordinals += packets * (Self.count + 1)
+    }
+
+    /// Makes a table refuse its rows, whatever they are.
+    func refuse(_ table: String, for each: String = "STATEMENT", code: String = "42501") throws {
+        try database.psql(
+            """
+            CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE EXCEPTION 'not now' USING ERRCODE = '\(code)'; END $$;
+            CREATE TRIGGER blocked BEFORE INSERT ON \(table)
+                FOR EACH \(each) EXECUTE FUNCTION refuse()
+            """)
+    }
+
+    func mend(_ table: String) throws {
+        try database.psql("DROP TRIGGER blocked ON \(table)")
+    }
+
+    func lock(_ table: String) throws {
+        try locker.execute("BEGIN", timeout: .seconds(10))
+        try locker.execute("LOCK TABLE \(table) IN EXCLUSIVE MODE", timeout: .seconds(10))
+    }
+
+    func unlock() throws { try locker.execute("ROLLBACK", timeout: .seconds(10)) }
+
+    // MARK: expectations
+
+    func expectGaps(_ location: SourceLocation = #_sourceLocation) throws {
+        try database.expectSoon(
+            "SELECT count(*) FROM gaps WHERE ordinal IS NOT NULL", "\(gaps)", "gaps", location)
+    }
+
+    func expectTicks(_ location: SourceLocation = #_sourceLocation) throws {
+        try database.expectSoon(
+            "SELECT (SELECT count(*) FROM trades) + (SELECT count(*) FROM quotes)", "\(ticks)",
+            "ticks", location)
+    }
+
+    /// Expects which groups wait apart, and that the books are balanced meanwhile.
+    func expectApart(_ groups: String, _ location: SourceLocation = #_sourceLocation) throws {
+        try database.expectSoon(
+            """
+            SELECT coalesce(string_agg(DISTINCT table_group, ','), '') FROM apart_groups
+            """, groups, "apart", location)
+        #expect(try bench.missing() == "0", sourceLocation: location)
+    }
+
+    /// Expects that everything is stored once, and that nothing waits.
+    func expectAll(
+        _ writer: RunningService? = nil, _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let isComplete = bench.isComplete([Int](repeating: ordinals, count: sources.count))
+        #expect(
+            isComplete,
+            "\(ordinals) each, not \(bench.shown) \(writer?.log.text.suffix(4_000) ?? "")",
+            sourceLocation: location)
+        try expectApart("", location)
+        try database.expect(
+            "SELECT sum(waiting), sum(abs(missing)), sum(dead_lettered) FROM sink_audit", "0|0|0",
+            nil, location)
+    }
+}
+
+/// What a writer tells gateways: up to where the tape may be purged, by partition of ticks.
+private final class Floor: Sendable {
+    private let told = Mutex<[Int: (sequence: UInt64, durable: UInt64)]>([:])
+    private let subscription = Mutex<NatsSubscription?>(nil)
+
+    init(_ client: TapeClient) throws {
+        let subscribed = try client.connection.subscribe(
+            client.names.positions(group: "store"), pendingMessagesMax: 64
+        ) { [weak self] message in
+            do {
+                let said = try PositionMessage(json: message.payload).positions
+                self?.told.withLock { told in
+                    for each in said where each.input == .ticks {
+                        told[each.partition.number] = (each.sequence, each.durable)
+                    }
+                }
+            } catch {
+                Issue.record("\(error)")
+            }
+        }
+        subscription.withLock { $0 = subscribed }
+    }
+
+    func of(_ partition: Int) -> (sequence: UInt64, durable: UInt64)? {
+        told.withLock { $0[partition] }
+    }
+}
+
+@Suite("A group of tables that is blocked waits alone")
+struct ApartGroupTests {
+    enum Block: String, CaseIterable { case refused, locked }
+
+    @Test(
+        "the rows of others go on, the books are right meanwhile, and it catches up",
+        arguments: Block.allCases)
+    func waits(block: Block) throws {
+        let scene = try ApartScene("writer_g\(block.rawValue)")
+        let floor = try Floor(scene.bench.tape.client)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 5)
+        try scene.expectAll(writer)
+        if block == .refused {
+            try scene.refuse("trade_rows")
+        } else {
+            try scene.lock("trade_rows")
+        }
+        try scene.publish(packets: 20)
+        try scene.expectGaps()
+        try scene.expectApart("ticks")
+        try scene.publish(packets: 20)
+        try scene.expectGaps()
+        let stored = try scene.database.psql("SELECT count(*) FROM trades")
+        #expect(Int(stored) ?? .max < scene.ordinals, "nothing of the blocked table is stored")
+        try scene.database.expect("SELECT DISTINCT table_name FROM apart_groups", "trades")
+        #expect(try scene.database.psql("SELECT sum(waiting) > 0 FROM sink_audit") == "t")
+        #expect(eventually { writer.degraded.contains { $0.contains("trades does not take") } })
+        #expect(writer.isReady, "\(writer.reasons)")
+        #expect((writer.service.metric("mds_store_group_apart{group=\"ticks\"}") ?? 0) > 0)
+        // The tape is kept from where the group is.
+        #expect(eventually { floor.of(0).map { $0.durable < $0.sequence } ?? false })
+        let kept = try scene.database.psql(
+            "SELECT sequence FROM apart_groups WHERE (input, partition) = ('ticks', 0)")
+        #expect(floor.of(0)?.durable == UInt64(kept))
+
+        if block == .refused { try scene.mend("trade_rows") } else { try scene.unlock() }
+        try scene.expectAll(writer)
+        let waited = writer.service.metric("mds_store_group_waits_total") ?? 0
+        #expect(block == .refused ? waited == 0 : waited > 0)
+        #expect(eventually { floor.of(0).map { $0.durable == $0.sequence } ?? false })
+        #expect(eventually { writer.degraded.isEmpty }, "\(writer.degraded)")
+        #expect(eventually { writer.log.contains("writer.group.joined") })
+        try scene.publish(packets: 3)
+        try scene.expectAll(writer)
+        try scene.bench.stopAndAudit(writer)
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+
+    @Test("a trigger that raises for each row: its rows are searched apart, and few become letters")
+    func raising() throws {
+        let scene = try ApartScene("writer_graise")
+        let writer = try scene.bench.start(["WRITER_DEAD_LETTERS_MAX": "20"])
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows", for: "ROW", code: "P0001")
+        try scene.publish(packets: 20)
+        try scene.expectGaps()
+        try scene.expectApart("ticks")
+        try scene.publish(packets: 20)
+        try scene.expectGaps()
+        try scene.mend("trade_rows")
+        try scene.expectApart("")
+        try scene.bench.stopAndAudit(writer)
+        try scene.database.expect(
+            "SELECT sum(waiting), sum(dead_lettered) <= 80 FROM sink_audit", "0|t")
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+
+    @Test("two groups wait apart at once, and come back one by one")
+    func two() throws {
+        let scene = try ApartScene("writer_gtwo")
+        let writer = try scene.bench.start(["WRITER_THREADS": "1"])
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("gaps")
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 10)
+        try scene.expectApart("rest,ticks")
+        try scene.mend("gaps")
+        try scene.expectGaps()
+        try scene.expectApart("ticks")
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        try scene.mend("trade_rows")
+        try scene.expectAll(writer)
+        try scene.bench.stopAndAudit(writer)
+    }
+
+    @Test("a writer that is started while a group waits apart goes on so")
+    func restart() throws {
+        let scene = try ApartScene("writer_grestart")
+        let first = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(first)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 10)
+        try scene.expectApart("ticks")
+        // As after a kill: nothing is handed over, and the sessions end.
+        let member = HandMembership(scene.bench.records, takes: [0, 1, 2, 3])
+        let second = try scene.bench.start(membership: member)
+        #expect(eventually { (0..<4).allSatisfy { member.hasOpened($0) } })
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        #expect(try first.stop() == .success)
+        try scene.expectApart("ticks")
+        try scene.database.terminate()
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        try scene.mend("trade_rows")
+        try scene.expectAll(second)
+        try scene.bench.stopAndAudit(second)
+        try Audit.expect("ticks_stored_once", "rows_as_booked", in: scene.database)
+    }
+
+    @Test("killed while a group waits apart, and again while it catches up")
+    func killed() throws {
+        let scene = try ApartScene("writer_gkill")
+        try scene.bench.makeOwners()
+        let first = try WriterProcess(scene.bench)
+        try scene.publish(packets: 2)
+        try scene.expectAll()
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 10)
+        try scene.expectApart("ticks")
+        first.kill()
+        try scene.publish(packets: 40)
+        let second = try WriterProcess(scene.bench)
+        try scene.expectGaps()
+        try scene.mend("trade_rows")
+        _ = eventually { second.count("writer.group.joined") > 0 }
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 40)
+        try scene.expectApart("ticks")
+        try scene.mend("trade_rows")
+        second.kill()
+        let third = try WriterProcess(scene.bench)
+        try scene.expectAll()
+        #expect(third.stop() == 0, "\(third.log)")
+        try Audit.expect("ticks_stored_once", "rows_as_booked", in: scene.database)
+    }
+
+    @Test("a partition is handed over, and back, while a group waits apart and catches up")
+    func handOver() throws {
+        let scene = try ApartScene("writer_ghand")
+        let members = [
+            HandMembership(scene.bench.records, takes: [0, 1, 2, 3]),
+            HandMembership(scene.bench.records),
+        ]
+        let writers = try members.map { try scene.bench.start(membership: $0) }
+        try scene.publish(packets: 2)
+        try scene.expectAll(writers[0])
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 10)
+        try scene.expectApart("ticks")
+        #expect(members[0].release(0))
+        members[1].take(0)
+        #expect(eventually { members[1].hasOpened(0) })
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        // Taken from an owner that does not know, while its group catches up.
+        try scene.mend("trade_rows")
+        members[0].take(0)
+        members[1].take(1)
+        try scene.publish(packets: 10)
+        #expect(eventually { members[0].hasOpened(0) && members[1].hasOpened(1) })
+        members[1].drop(0)
+        members[0].drop(1)
+        try scene.expectAll(writers[0])
+        try scene.bench.stopAndAudit(writers[0], writers[1])
+        try Audit.expect("ticks_stored_once", "rows_as_booked", in: scene.database)
+    }
+
+    @Test(
+        "an earlier owner cannot move a group, nor can a step that begins elsewhere or goes too far"
+    )
+    func fenced() throws {
+        let scene = try ApartScene("writer_gfence", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 5)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        try writer.stop()
+        let session = try scene.database.connectWriter()
+        func advance(epoch: Int, from: String, to: String) throws {
+            try session.execute(
+                """
+                SELECT advance_group('store', 'ticks', (
+                    SELECT jsonb_agg(to_jsonb(g) || jsonb_build_object('owner_epoch',
+                        g.owner_epoch + \(epoch), 'from_sequence', \(from), 'sequence', \(to)))
+                FROM apart_groups g WHERE (input, partition) = ('ticks', 0)))
+                """, timeout: .seconds(10))
+        }
+        for (epoch, from, to) in [
+            (-1, "g.sequence", "g.sequence + 1"), (1, "g.sequence", "g.sequence + 1"),
+            (0, "g.sequence - 1", "g.sequence + 1"), (0, "g.sequence", "1000000"),
+        ] {
+            #expect(throws: PostgresError.self, "\(epoch) \(from) \(to)") {
+                try advance(epoch: epoch, from: from, to: to)
+            }
+        }
+        try advance(epoch: 0, from: "g.sequence", to: "g.sequence + 1")
+        try scene.database.expect(
+            "SELECT DISTINCT g.owner_epoch = p.owner_epoch FROM apart_groups g "
+                + "JOIN sink_positions p USING (sink, input, partition)", "t")
+        try scene.database.psql("SELECT claim_position('store', 'ticks', 0, 50)")
+        try scene.database.expect(
+            "SELECT owner_epoch FROM apart_groups WHERE (input, partition) = ('ticks', 0)", "50")
+    }
+
+    @Test("where packets are dropped, all tables wait, as no other reader may read them")
+    func dropping() throws {
+        let scene = try ApartScene("writer_gdrop", partitions: 1)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 2)
+        let writer = try scene.bench.start(["WRITER_OVERFLOW": "drop"])
+        #expect(eventually { writer.reasons.contains { $0.contains("not now") } })
+        try scene.database.expect("SELECT count(*) FROM apart_groups", "0")
+        try scene.database.expect("SELECT count(*) FROM gaps", "0")
+        try scene.mend("trade_rows")
+        try scene.expectAll(writer)
+        try scene.bench.stopAndAudit(writer)
+    }
+}

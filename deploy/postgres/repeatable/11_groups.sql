@@ -1,0 +1,189 @@
+-- Groups of tables that wait apart at a position, because one of their tables was blocked: a row of
+-- apart_groups each. The row of sink_positions goes forward without the group; its counts say in
+-- "apart" how many records are left to groups. `sources` of the group has what became of these, as the
+-- columns of sink_source_ordinals say it. Where the two positions meet, the counts are added up there,
+-- and the row goes. The owner of a position and its epoch are also those of its groups.
+
+-- What became of the records that were left to groups of tables that wait apart, by source.
+CREATE OR REPLACE VIEW apart_counts AS
+SELECT g.sink, g.input, g.partition, s.source, sum(s.written)::bigint AS written,
+    sum(s.dead_lettered)::bigint AS dead_lettered, min(s.first_ordinal) AS first_ordinal
+FROM apart_groups g
+CROSS JOIN jsonb_to_recordset(g.sources) AS s(
+    source text, first_ordinal bigint, written bigint, dead_lettered bigint)
+GROUP BY g.sink, g.input, g.partition, s.source;
+
+-- Up to where all tables have what the tape says: where the last group of tables is that waits apart.
+CREATE OR REPLACE VIEW reached_positions AS
+SELECT p.sink, p.input, p.partition, p.claimed_at, low.*
+FROM sink_positions p
+CROSS JOIN LATERAL (
+    SELECT p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal, p.packet_crc,
+        p.tape_time_ns, p.sent_time_ns, p.advanced_at
+    UNION ALL
+    SELECT g.stream_created_ns, g.sequence, g.packet_epoch, g.packet_ordinal, g.packet_crc,
+        g.tape_time_ns, g.sent_time_ns, g.advanced_at
+    FROM apart_groups g
+    WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition)
+    ORDER BY 2, 8 DESC LIMIT 1
+) AS low;
+
+CREATE OR REPLACE VIEW reached_ordinals AS
+SELECT o.sink, o.input, o.partition, o.source, least(o.last_ordinal, (
+    SELECT min(coalesce(s.last_ordinal, o.first_ordinal - 1))
+    FROM apart_groups g
+    LEFT JOIN LATERAL jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint)
+        ON s.source = o.source
+    WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition))) AS last_ordinal
+FROM sink_source_ordinals o;
+
+-- Takes back the groups of tables that have caught up, and leaves those that are blocked, with a
+-- position of their own. Only advance_positions calls it.
+CREATE OR REPLACE FUNCTION move_groups(p_sink text, p_positions jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    wanted record;
+BEGIN
+    FOR wanted IN
+        SELECT w.input, w.partition, j.key AS table_group, j.value::bigint AS sequence
+        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, joined jsonb),
+            jsonb_each_text(w.joined) AS j
+        ORDER BY 1, 2, 3
+    LOOP
+        -- Its letters were noted as losses already.
+        UPDATE sink_source_ordinals o SET dead_lettered = o.dead_lettered + s.dead_lettered
+        FROM apart_groups g
+        CROSS JOIN jsonb_to_recordset(g.sources) AS s(source text, dead_lettered bigint)
+        WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
+                wanted.partition, wanted.table_group)
+            AND (o.sink, o.input, o.partition, o.source) = (g.sink, g.input, g.partition, s.source)
+            AND s.dead_lettered > 0;
+        DELETE FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition, g.table_group, g.sequence) = (p_sink, wanted.input,
+            wanted.partition, wanted.table_group, wanted.sequence);
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the tables of % at % of partition % are not at sequence %',
+                wanted.table_group, wanted.input, wanted.partition, wanted.sequence
+                USING ERRCODE = 'TL003';
+        END IF;
+    END LOOP;
+    INSERT INTO apart_groups (sink, input, partition, table_group, owner_epoch, stream_created_ns,
+        sequence, packet_epoch, packet_ordinal, packet_crc, tape_time_ns, sent_time_ns, sources,
+        table_name, reason, since_ns, advanced_at)
+    SELECT p_sink, w.input, w.partition, g.table_group, w.owner_epoch, g.stream_created_ns,
+        coalesce(g.sequence, 0), g.packet_epoch, g.packet_ordinal, g.packet_crc, g.tape_time_ns,
+        g.sent_time_ns, g.sources, g.table_name, g.reason, g.since_ns,
+        clock_timestamp()
+    FROM jsonb_to_recordset(p_positions) AS w(
+            input text, partition integer, owner_epoch bigint, apart jsonb),
+        jsonb_to_recordset(w.apart) AS g(table_group text, stream_created_ns bigint, sequence bigint,
+            packet_epoch bigint, packet_ordinal bigint, packet_crc bigint, tape_time_ns bigint,
+            sent_time_ns bigint, sources jsonb, table_name text, reason text, since_ns bigint)
+    WHERE w.apart IS NOT NULL;
+END
+$$;
+
+-- Advances a group of tables that waits apart, in the transaction that writes its rows.
+--
+-- p_positions: [{"input", "partition", "owner_epoch", "from_sequence", "stream_created_ns", "sequence",
+--   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "sources", "changes"},
+--   ...], as advance_positions takes them.
+--
+-- Raises TL001, and changes nothing, where the position has another owner's epoch, the group is not
+-- where it was ("from_sequence") or would pass the position. It locks no row of sink_positions, so that
+-- nothing else waits for it.
+CREATE OR REPLACE FUNCTION advance_group(p_sink text, p_group text, p_positions jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = 0
+AS $$
+DECLARE
+    refused text;
+    losses  jsonb;
+BEGIN
+    WITH wanted AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer,
+            owner_epoch bigint, from_sequence bigint, stream_created_ns bigint, sequence bigint,
+            tape_time_ns bigint, sent_time_ns bigint, sources jsonb)
+    ), present AS MATERIALIZED (
+        SELECT g.* FROM apart_groups g
+        WHERE (g.sink, g.table_group) = (p_sink, p_group) AND (g.input, g.partition) IN (
+            SELECT w.input, w.partition FROM wanted w)
+        ORDER BY g.input, g.partition
+        FOR UPDATE
+    ), letters AS (
+        SELECT w.*, p.tape_time_ns AS from_tape, p.sent_time_ns AS from_sent, s.source, s.last_ordinal,
+            coalesce(o.last_ordinal + 1, s.first_ordinal) AS first_ordinal,
+            s.dead_lettered - coalesce(o.dead_lettered, 0) AS letters
+        FROM wanted w JOIN present p USING (input, partition)
+        CROSS JOIN jsonb_to_recordset(w.sources) AS s(source text, first_ordinal bigint,
+            last_ordinal bigint, dead_lettered bigint)
+        LEFT JOIN LATERAL jsonb_to_recordset(p.sources) AS o(source text, last_ordinal bigint,
+            dead_lettered bigint) ON o.source = s.source
+    )
+    SELECT (
+        SELECT string_agg(format('%s of partition %s', w.input, w.partition), ', ')
+        FROM wanted w LEFT JOIN present p USING (input, partition)
+        WHERE p.owner_epoch IS DISTINCT FROM w.owner_epoch OR p.sequence <> w.from_sequence
+            OR w.sequence > (SELECT c.sequence FROM sink_positions c
+                WHERE (c.sink, c.input, c.partition) = (p_sink, w.input, w.partition))
+    ), (
+        SELECT jsonb_agg(jsonb_build_object('input', l.input, 'partition', l.partition,
+            'from_ns', least(l.from_tape, l.from_sent),
+            'to_ns', greatest(l.tape_time_ns, l.from_tape, l.sent_time_ns, l.from_sent),
+            'reason', 'set_aside', 'source', l.source, 'first_ordinal', l.first_ordinal,
+            'last_ordinal', l.last_ordinal, 'letters', l.letters))
+        FROM letters l WHERE l.letters > 0)
+    INTO refused, losses;
+    IF refused IS NOT NULL THEN
+        RAISE EXCEPTION 'fenced: the tables of % have another position or owner at %', p_group, refused
+            USING ERRCODE = 'TL001';
+    END IF;
+    UPDATE apart_groups g
+    SET stream_created_ns = w.stream_created_ns, sequence = w.sequence, packet_epoch = w.packet_epoch,
+        packet_ordinal = w.packet_ordinal, packet_crc = w.packet_crc,
+        tape_time_ns = greatest(g.tape_time_ns, w.tape_time_ns),
+        sent_time_ns = greatest(g.sent_time_ns, w.sent_time_ns), sources = w.sources,
+        advanced_at = clock_timestamp()
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, stream_created_ns bigint,
+        sequence bigint, packet_epoch bigint, packet_ordinal bigint, packet_crc bigint,
+        tape_time_ns bigint, sent_time_ns bigint, sources jsonb)
+    WHERE (g.sink, g.table_group, g.input, g.partition) = (p_sink, p_group, w.input, w.partition);
+    IF losses IS NOT NULL THEN
+        PERFORM note_lost_versions(losses);
+    END IF;
+    PERFORM note_changes_by_id(w.changes)
+    FROM jsonb_to_recordset(p_positions) AS w(changes jsonb)
+    WHERE w.changes IS NOT NULL;
+END
+$$;
+
+-- Gives up the groups of tables that wait apart where the accepted position is not after them on the same
+-- tape: what was left to them is lost, and counts as skipped. Only accept_position calls it.
+CREATE OR REPLACE FUNCTION give_up_groups(
+    p_sink text, p_input text, p_partition integer, p_accepted jsonb
+) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    from_ns bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
+            AND (coalesce((p_accepted->>'is_restored')::boolean, false)
+                OR g.sequence > (p_accepted->>'sequence')::bigint
+                OR g.stream_created_ns IS DISTINCT FROM (p_accepted->>'stream_created_ns')::bigint)) THEN
+        RETURN;
+    END IF;
+    SELECT min(least(g.tape_time_ns, g.sent_time_ns)) INTO from_ns FROM apart_groups g
+    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
+    UPDATE sink_source_ordinals o
+    SET written = o.written + a.written, dead_lettered = o.dead_lettered + a.dead_lettered,
+        skipped = o.skipped + o.apart - a.written - a.dead_lettered, apart = 0
+    FROM apart_counts a
+    WHERE (o.sink, o.input, o.partition) = (p_sink, p_input, p_partition)
+        AND (a.sink, a.input, a.partition, a.source) = (o.sink, o.input, o.partition, o.source);
+    DELETE FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
+    PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('input', p_input, 'partition',
+        p_partition, 'from_ns', from_ns, 'reason', 'tape_lost')));
+END
+$$;

@@ -162,9 +162,13 @@ FROM compared;
 -- check: books_balanced: of each range of ordinals every one was written, set aside, skipped or is a gap
 -- reads: books
 WITH faults AS (
-    SELECT format('%s %s/%s: %s', input, source, partition, missing) AS fault
-    FROM sink_audit
-    WHERE missing <> 0
+    SELECT format('%s %s/%s: %s', input, source, partition, missing)
+        || CASE WHEN waiting <> 0 THEN format(', and %s left to tables that wait apart', waiting)
+            ELSE '' END AS fault
+    FROM sink_audit a
+    -- What is left to tables that wait apart needs such tables.
+    WHERE missing <> 0 OR waiting < 0 OR waiting > 0 AND NOT EXISTS (SELECT FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition) = (a.sink, a.input, a.partition))
     ORDER BY input, source, partition
     LIMIT 5
 )

@@ -539,7 +539,8 @@ COMMENT ON COLUMN sink_positions.sent_time_ns IS
 -- A group of tables that waits apart there, and what became of its records, by source (11_groups.sql).
 CREATE TABLE apart_groups (LIKE sink_positions INCLUDING DEFAULTS,
     table_group text NOT NULL CHECK (table_group IN ('ticks', 'bars', 'rest')),
-    sources jsonb NOT NULL DEFAULT '[]', table_name text NOT NULL, reason text NOT NULL,
+    sources jsonb NOT NULL DEFAULT '[]', gaps jsonb NOT NULL DEFAULT '[]',
+    table_name text NOT NULL, reason text NOT NULL,
     since_ns bigint NOT NULL, PRIMARY KEY (sink, input, partition, table_group),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE) WITH (fillfactor = 50);
 

@@ -177,6 +177,8 @@ BEGIN
         FROM jsonb_to_recordset(p_losses) AS w(
             input text, partition integer, from_ns bigint, to_ns bigint, reason text, source text,
             first_ordinal bigint, last_ordinal bigint, letters bigint)
+        -- All writers lock in this order.
+        ORDER BY input, partition, reason, source, first_ordinal, from_ns
     LOOP
         UPDATE version_losses l
         SET to_at = greatest(l.to_at, loss.to_at), last_ordinal = loss.last_ordinal,
@@ -223,7 +225,8 @@ $$;
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
 -- position that was not claimed at this epoch, and TL003 for one that would go backwards on the
--- same stream, and for a group that is not where it was said to be. On an error nothing is changed.
+-- same stream, for a group that is not where it was said to be, and for records that are left to no
+-- group. On an error nothing is changed.
 --
 -- The limit on waits for locks is meant for the tables, not for the positions.
 CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RETURNS void
@@ -291,7 +294,8 @@ BEGIN
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
     END IF;
 
-    IF jsonb_path_exists(p_positions, '$[*] ? (exists(@.apart) || exists(@.joined))') THEN
+    IF jsonb_path_exists(p_positions, '$[*] ? (exists(@.apart) || exists(@.joined) || exists(@.gaps)
+            || @.sources[*].apart > 0)') THEN
         PERFORM move_groups(p_sink, p_positions);
     END IF;
 
@@ -388,7 +392,11 @@ BEGIN
         WHERE w.gaps IS NOT NULL
         ORDER BY w.input, w.partition
     LOOP
-        PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
+        IF NOT EXISTS (SELECT FROM apart_groups g
+            WHERE (g.sink, g.input, g.partition, g.table_group)
+                = (p_sink, wanted.input, wanted.partition, 'rest')) THEN
+            PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
+        END IF;
     END LOOP;
 END
 $$;

@@ -2,7 +2,8 @@
 -- apart_groups each. The row of sink_positions goes forward without the group; its counts say in
 -- "apart" how many records are left to groups. `sources` of the group has what became of these, as the
 -- columns of sink_source_ordinals say it. Where the two positions meet, the counts are added up there,
--- and the row goes. The owner of a position and its epoch are also those of its groups.
+-- and the row goes. The owner of a position and its epoch are also those of its groups. `gaps` of `rest`
+-- are notes for its table of that name, as note_gaps takes them.
 
 -- What became of the records that were left to groups of tables that wait apart, by source.
 CREATE OR REPLACE VIEW apart_counts AS
@@ -22,7 +23,9 @@ CROSS JOIN LATERAL (
         p.tape_time_ns, p.sent_time_ns, p.advanced_at
     UNION ALL
     SELECT g.stream_created_ns, g.sequence, g.packet_epoch, g.packet_ordinal, g.packet_crc,
-        g.tape_time_ns, g.sent_time_ns, g.advanced_at
+        g.tape_time_ns, g.sent_time_ns,
+        -- It may advance, and be far behind.
+        least(g.advanced_at, timestamptz 'epoch' + g.tape_time_ns / 1000 * interval '1 us')
     FROM apart_groups g
     WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition)
     ORDER BY 2, 8 DESC LIMIT 1
@@ -38,12 +41,14 @@ SELECT o.sink, o.input, o.partition, o.source, least(o.last_ordinal, (
 FROM sink_source_ordinals o;
 
 -- Takes back the groups of tables that have caught up, and leaves those that are blocked, with a
--- position of their own. Only advance_positions calls it.
+-- position of their own. Raises TL003 where records would be left to no group. Only advance_positions
+-- calls it.
 CREATE OR REPLACE FUNCTION move_groups(p_sink text, p_positions jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 DECLARE
-    wanted record;
+    wanted       record;
+    left_to_none jsonb;
 BEGIN
     FOR wanted IN
         SELECT w.input, w.partition, j.key AS table_group, j.value::bigint AS sequence
@@ -51,6 +56,9 @@ BEGIN
             jsonb_each_text(w.joined) AS j
         ORDER BY 1, 2, 3
     LOOP
+        PERFORM note_gaps(g.sink, g.input, g.partition, g.gaps) FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
+            wanted.partition, wanted.table_group) AND g.gaps <> '[]';
         -- Its letters were noted as losses already.
         UPDATE sink_source_ordinals o SET dead_lettered = o.dead_lettered + s.dead_lettered
         FROM apart_groups g
@@ -59,28 +67,50 @@ BEGIN
                 wanted.partition, wanted.table_group)
             AND (o.sink, o.input, o.partition, o.source) = (g.sink, g.input, g.partition, s.source)
             AND s.dead_lettered > 0;
-        DELETE FROM apart_groups g
+        DELETE FROM apart_groups g USING sink_positions p
         WHERE (g.sink, g.input, g.partition, g.table_group, g.sequence) = (p_sink, wanted.input,
-            wanted.partition, wanted.table_group, wanted.sequence);
+                wanted.partition, wanted.table_group, wanted.sequence)
+            AND (p.sink, p.input, p.partition, p.sequence) = (g.sink, g.input, g.partition, g.sequence)
+            AND p.stream_created_ns IS NOT DISTINCT FROM g.stream_created_ns;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the tables of % at % of partition % are not at sequence %',
                 wanted.table_group, wanted.input, wanted.partition, wanted.sequence
                 USING ERRCODE = 'TL003';
         END IF;
     END LOOP;
+    -- A group is left where the position is now, which advance_positions has locked.
     INSERT INTO apart_groups (sink, input, partition, table_group, owner_epoch, stream_created_ns,
         sequence, packet_epoch, packet_ordinal, packet_crc, tape_time_ns, sent_time_ns, sources,
         table_name, reason, since_ns, advanced_at)
-    SELECT p_sink, w.input, w.partition, g.table_group, w.owner_epoch, g.stream_created_ns,
-        coalesce(g.sequence, 0), g.packet_epoch, g.packet_ordinal, g.packet_crc, g.tape_time_ns,
-        g.sent_time_ns, g.sources, g.table_name, g.reason, g.since_ns,
-        clock_timestamp()
-    FROM jsonb_to_recordset(p_positions) AS w(
-            input text, partition integer, owner_epoch bigint, apart jsonb),
-        jsonb_to_recordset(w.apart) AS g(table_group text, stream_created_ns bigint, sequence bigint,
-            packet_epoch bigint, packet_ordinal bigint, packet_crc bigint, tape_time_ns bigint,
-            sent_time_ns bigint, sources jsonb, table_name text, reason text, since_ns bigint)
+    SELECT p.sink, p.input, p.partition, g.table_group, p.owner_epoch, p.stream_created_ns, p.sequence,
+        p.packet_epoch, p.packet_ordinal, p.packet_crc, p.tape_time_ns, p.sent_time_ns, g.sources,
+        g.table_name, g.reason, g.since_ns, clock_timestamp()
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, apart jsonb)
+    JOIN sink_positions p ON (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition)
+    CROSS JOIN jsonb_to_recordset(w.apart) AS g(table_group text, sources jsonb, table_name text,
+        reason text, since_ns bigint)
     WHERE w.apart IS NOT NULL;
+    SELECT jsonb_agg(DISTINCT jsonb_build_object('input', w.input, 'partition', w.partition,
+        'source', s.source)) INTO left_to_none
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
+        jsonb_to_recordset(w.sources) AS s(source text, apart bigint)
+    WHERE s.apart > 0 AND NOT EXISTS (SELECT FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition) = (p_sink, w.input, w.partition));
+    IF left_to_none IS NOT NULL THEN
+        RAISE EXCEPTION 'records of % sources are left to tables that do not wait',
+            jsonb_array_length(left_to_none) USING ERRCODE = 'TL003', DETAIL = left_to_none::text;
+    END IF;
+    -- Where the table of gaps may be the blocked one, they are noted later. A group's transaction locks in
+    -- this order, too.
+    FOR wanted IN
+        SELECT * FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, gaps jsonb)
+        WHERE w.gaps IS NOT NULL
+        ORDER BY w.input, w.partition
+    LOOP
+        UPDATE apart_groups g SET gaps = g.gaps || wanted.gaps
+        WHERE (g.sink, g.input, g.partition, g.table_group)
+            = (p_sink, wanted.input, wanted.partition, 'rest');
+    END LOOP;
 END
 $$;
 
@@ -91,7 +121,7 @@ $$;
 --   ...], as advance_positions takes them.
 --
 -- Raises TL001, and changes nothing, where the position has another owner's epoch, the group is not
--- where it was ("from_sequence") or would pass the position. It locks no row of sink_positions, so that
+-- where it was ("from_sequence"), would not go forward on the same stream or would pass the position. It locks no row of sink_positions, so that
 -- nothing else waits for it.
 CREATE OR REPLACE FUNCTION advance_group(p_sink text, p_group text, p_positions jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = 0
@@ -123,9 +153,13 @@ BEGIN
     SELECT (
         SELECT string_agg(format('%s of partition %s', w.input, w.partition), ', ')
         FROM wanted w LEFT JOIN present p USING (input, partition)
-        WHERE p.owner_epoch IS DISTINCT FROM w.owner_epoch OR p.sequence <> w.from_sequence
-            OR w.sequence > (SELECT c.sequence FROM sink_positions c
-                WHERE (c.sink, c.input, c.partition) = (p_sink, w.input, w.partition))
+        WHERE p.owner_epoch IS DISTINCT FROM w.owner_epoch
+            OR p.sequence IS DISTINCT FROM w.from_sequence OR (w.sequence > p.sequence) IS NOT TRUE
+            OR p.stream_created_ns <> w.stream_created_ns AND p.sequence > 0
+            OR NOT EXISTS (SELECT FROM sink_positions c
+                WHERE (c.sink, c.input, c.partition, c.stream_created_ns)
+                        = (p_sink, w.input, w.partition, w.stream_created_ns)
+                    AND c.sequence >= w.sequence)
     ), (
         SELECT jsonb_agg(jsonb_build_object('input', l.input, 'partition', l.partition,
             'from_ns', least(l.from_tape, l.from_sent),
@@ -158,7 +192,8 @@ END
 $$;
 
 -- Gives up the groups of tables that wait apart where the accepted position is not after them on the same
--- tape: what was left to them is lost, and counts as skipped. Only accept_position calls it.
+-- tape: what was left to them is lost, and counts as skipped. Where one of them is given up, all are,
+-- because the books do not say to which of them a record was left. Only the functions for people call it.
 CREATE OR REPLACE FUNCTION give_up_groups(
     p_sink text, p_input text, p_partition integer, p_accepted jsonb
 ) RETURNS void
@@ -167,6 +202,9 @@ AS $$
 DECLARE
     from_ns bigint;
 BEGIN
+    -- Their writers go on meanwhile.
+    PERFORM FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
+    ORDER BY g.table_group FOR UPDATE;
     IF NOT EXISTS (SELECT FROM apart_groups g
         WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
             AND (coalesce((p_accepted->>'is_restored')::boolean, false)
@@ -177,13 +215,39 @@ BEGIN
     SELECT min(least(g.tape_time_ns, g.sent_time_ns)) INTO from_ns FROM apart_groups g
     WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     UPDATE sink_source_ordinals o
-    SET written = o.written + a.written, dead_lettered = o.dead_lettered + a.dead_lettered,
-        skipped = o.skipped + o.apart - a.written - a.dead_lettered, apart = 0
-    FROM apart_counts a
+    SET written = o.written + coalesce(a.written, 0),
+        dead_lettered = o.dead_lettered + coalesce(a.dead_lettered, 0),
+        skipped = o.skipped + o.apart - coalesce(a.written + a.dead_lettered, 0), apart = 0
+    FROM sink_source_ordinals s
+    -- Of a source that began since they are there, they may have read nothing.
+    LEFT JOIN apart_counts a USING (sink, input, partition, source)
     WHERE (o.sink, o.input, o.partition) = (p_sink, p_input, p_partition)
-        AND (a.sink, a.input, a.partition, a.source) = (o.sink, o.input, o.partition, o.source);
+        AND (s.sink, s.input, s.partition, s.source) = (o.sink, o.input, o.partition, o.source);
+    PERFORM note_gaps(g.sink, g.input, g.partition, g.gaps) FROM apart_groups g
+    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition) AND g.gaps <> '[]';
     DELETE FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('input', p_input, 'partition',
         p_partition, 'from_ns', from_ns, 'reason', 'tape_lost')));
+END
+$$;
+
+-- Gives up the groups of tables that wait apart at a position, by a person's decision: their table will
+-- not be mended, or the tape behind the position cannot be read. The position stays where it is. Its
+-- owner notices the higher epoch, and claims it again. Returns the number of groups.
+CREATE OR REPLACE FUNCTION give_up_apart(p_sink text, p_input text, p_partition integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    given_up bigint;
+BEGIN
+    PERFORM FROM sink_positions p
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition)
+    FOR UPDATE;
+    SELECT count(*) INTO given_up FROM apart_groups g
+    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
+    PERFORM give_up_groups(p_sink, p_input, p_partition, '{"is_restored": true}');
+    UPDATE sink_positions p SET owner_epoch = p.owner_epoch + 1
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition) AND given_up > 0;
+    RETURN given_up;
 END
 $$;

@@ -15,7 +15,12 @@ LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT coalesce((
         SELECT CASE WHEN p_ordinal < o.first_ordinal THEN 'unknown'
-            WHEN p_ordinal > o.last_ordinal OR p_ordinal >= a.first_ordinal THEN 'ahead'
+            WHEN p_ordinal > o.last_ordinal OR p_ordinal >= a.first_ordinal
+                -- The source began since a group waits apart, which has read nothing of it.
+                OR EXISTS (SELECT FROM apart_groups g
+                    WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition)
+                        AND NOT g.sources @> jsonb_build_array(
+                            jsonb_build_object('source', o.source))) THEN 'ahead'
             ELSE 'settled' END
         FROM sink_source_ordinals o
         -- Since a group of tables waits apart, its books are not these.

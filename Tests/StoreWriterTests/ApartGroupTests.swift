@@ -141,7 +141,15 @@ struct ApartPositionTests {
         #expect(board.isBlocked(.ticks) && board.blockedTable(.ticks) == .trades)
         #expect(board.tasks(.ticks)[0]?.limit.sequence == 5 && board.tasks(.bars).isEmpty)
         #expect(board.lines.map(\.inputs) == [[0]])
-        board.unblocked(.ticks)
+        // It went apart after what its writer has seen: nothing is known.
+        #expect(!board.unblocked(.ticks, seen: Timestamp(nanoseconds: 0)))
+        #expect(board.isBlocked(.ticks) && board.lines[0].problem == nil)
+        #expect(board.unblocked(.ticks, seen: reason.since))
+        #expect(board.isReading(.ticks, 0))
+        board.problem(.ticks, 0, "gone")
+        #expect(!board.isBlocked(.ticks) && !board.isReading(.ticks, 0))
+        #expect(board.lines[0].problem == "ticks of partition 0: gone")
+        board.problem(.ticks, 0, nil)
         board.post(0, common)
         #expect(!board.isBlocked(.ticks))
         // Another input goes apart: it is blocked again.
@@ -161,5 +169,113 @@ struct ApartPositionTests {
         #expect(board.reached(.ticks, 0) == nil)
         board.post(0, nil)
         #expect(board.tasks(.ticks).keys.sorted() == [1])
+    }
+
+    @Test("what is decided for a try holds for its rows and for the positions after it")
+    func moves() throws {
+        let common = try stored()
+        var left = common
+        left.leave(.rest, reason)
+        left.forgetBatch()
+        var moves = GroupMoves(leaving: [.ticks: reason])
+        #expect(!moves.isEmpty && moves.apart(0, left) == [.ticks, .rest])
+        let after = moves.moved(0, left, isWhole: true)
+        #expect(after.apart.left == [.ticks] && Set(after.apart.groups) == [.ticks, .rest])
+        moves.joining[0] = [.rest]
+        #expect(moves.apart(0, left) == [.ticks] && moves.apart(1, left) == [.ticks, .rest])
+        #expect(moves.moved(0, left, isWhole: true).apart.joined == [.rest: 5])
+        #expect(moves.moved(1, left, isWhole: true).apart.joined.isEmpty)
+        #expect(GroupMoves().isEmpty && GroupMoves().apart(0, common).isEmpty)
+    }
+
+    @Test("how far a group is behind is counted in records of all sources")
+    func behind() throws {
+        var common = try stored()
+        #expect(common.records(ahead: .ticks) == nil)
+        common.leave(.ticks, reason)
+        #expect(common.records(ahead: .ticks) == 0)
+        common.add(try header(11, 10), TickCount(apart: 10))
+        var other = PacketHeader(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("b")), epoch: 1,
+            firstOrdinal: 5, watermark: .undefined, sendTime: .undefined)
+        other.tickCount = 3
+        common.add(other, TickCount(apart: 3))
+        #expect(common.records(ahead: .ticks) == 13)
+        common.apart[.ticks]?.position.position = place(9)
+        #expect(common.records(ahead: .ticks) == nil)
+    }
+
+    @Test("the tape may be purged up to the floor when each position of it was on a standby")
+    func standby() throws {
+        var common = try stored()
+        common.isOnStandby = true
+        #expect(common.isFloorOnStandby)
+        common.leave(.ticks, reason)
+        #expect(!common.isFloorOnStandby)
+        common.apart[.ticks]?.position.isOnStandby = true
+        #expect(common.isFloorOnStandby)
+    }
+}
+
+@Suite("When a group of tables comes back")
+struct ApartReturnTests {
+    private static let second: Int64 = 1_000_000_000
+
+    @Test("not before a second, three quick transactions or none to do; later each time")
+    func stays() {
+        var back = ApartReturn()
+        back.left(at: .at(0))
+        // It is level already: the stay alone counts.
+        #expect(!back.mayReturn(isLevel: true, at: .at(Self.second - 1)))
+        #expect(back.mayReturn(isLevel: true, at: .at(Self.second)))
+        #expect(!back.mayReturn(isLevel: false, at: .at(Self.second)))
+        for _ in 0..<ApartReturn.quickInARow { back.wrote(10, at: .at(Self.second)) }
+        #expect(back.mayReturn(isLevel: false, at: .at(Self.second)))
+        back.refused()
+        #expect(!back.mayReturn(isLevel: false, at: .at(Self.second)))
+        var now = Self.second
+        for stay in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] as [Int64] {
+            back.returned(at: .at(now))
+            back.left(at: .at(now))
+            // A second worker that leaves it changes nothing.
+            back.left(at: .at(now + 1))
+            now += stay * Self.second
+            #expect(!back.mayReturn(isLevel: true, at: .at(now - 1)), "\(stay)")
+            #expect(back.mayReturn(isLevel: true, at: .at(now)), "\(stay)")
+        }
+        back.returned(at: .at(now))
+        now += ApartReturn.settledNanoseconds
+        back.left(at: .at(now))
+        #expect(back.mayReturn(isLevel: true, at: .at(now + Self.second)))
+    }
+
+    @Test("a slow transaction keeps it apart until quick ones follow, or for a while without one")
+    func slow() {
+        var back = ApartReturn()
+        back.left(at: .at(0))
+        let now = 10 * Self.second
+        for _ in 0..<9 { back.wrote(1, at: .at(now)) }
+        back.wrote(ApartReturn.quickNanoseconds, at: .at(now))
+        #expect(!back.mayReturn(isLevel: false, at: .at(now + 100 * Self.second)))
+        #expect(!back.mayReturn(isLevel: true, at: .at(now + ApartReturn.quietNanoseconds - 1)))
+        #expect(back.mayReturn(isLevel: true, at: .at(now + ApartReturn.quietNanoseconds)))
+    }
+
+    @Test("a worker waits a moment for a group that is near, and not again for a while")
+    func meetings() {
+        var meetings = GroupMeetings()
+        func holds(_ input: Int, _ isNear: Bool, _ nanoseconds: Int64) -> Bool {
+            meetings.follow(input, isNear: isNear, now: .at(nanoseconds))
+            return meetings.held.contains(input)
+        }
+        let (hold, pause) = (GroupMeetings.holdNanoseconds, GroupMeetings.pauseNanoseconds)
+        #expect(!holds(0, false, 0))
+        #expect(holds(0, true, 0))
+        #expect(holds(0, true, hold - 1))
+        #expect(!holds(0, true, hold))
+        #expect(!holds(0, false, hold + 1))
+        #expect(!holds(0, true, pause - 1))
+        #expect(holds(1, true, pause - 1))
+        #expect(holds(0, true, pause))
     }
 }

@@ -29,6 +29,8 @@ final class ApartBoard: Sendable {
         let inputs: [Int]
         /// How far it is behind at most, by the times of the tape; undefined times count as 0.
         let behindNanoseconds: Int64
+        /// Why the tape cannot be read at one of the inputs; `nil` when it can.
+        let problem: String?
     }
 
     private struct State {
@@ -38,6 +40,8 @@ final class ApartBoard: Sendable {
         var reached: [TableGroup: [Int: SinkPosition]] = [:]
         /// Groups whose last try was refused, or that were not tried since they went apart.
         var blocked: [TableGroup: ApartGroup.Reason] = [:]
+        /// Why the groups' readers have stopped.
+        var problems: [TableGroup: [Int: String]] = [:]
     }
 
     private let state = Mutex(State())
@@ -53,6 +57,7 @@ final class ApartBoard: Sendable {
             for group in TableGroup.allCases {
                 guard let limit = position?.position, let own = position?.apart[group] else {
                     state.reached[group]?[input] = nil
+                    state.problems[group]?[input] = nil
                     if state.tasks[group]?.removeValue(forKey: input) != nil { woken.append(group) }
                     continue
                 }
@@ -81,6 +86,11 @@ final class ApartBoard: Sendable {
     /// Whether the group's tables are not known to take rows.
     func isBlocked(_ group: TableGroup) -> Bool { state.withLock { $0.blocked[group] != nil } }
 
+    /// Whether the group's tables are known to take rows, and its reader of an input reads.
+    func isReading(_ group: TableGroup, _ input: Int) -> Bool {
+        state.withLock { $0.blocked[group] == nil && $0.problems[group]?[input] == nil }
+    }
+
     // MARK: the group's writer
 
     func tasks(_ group: TableGroup) -> [Int: Task] { state.withLock { $0.tasks[group] ?? [:] } }
@@ -100,8 +110,21 @@ final class ApartBoard: Sendable {
         state.withLock { $0.blocked[group]?.table }
     }
 
-    /// Notes that the group's tables take rows.
-    func unblocked(_ group: TableGroup) { state.withLock { $0.blocked[group] = nil } }
+    /// Notes that the group's tables take rows, unless it went apart somewhere after `seen`: then
+    /// that is not known. Returns whether it was noted.
+    @discardableResult
+    func unblocked(_ group: TableGroup, seen: Timestamp) -> Bool {
+        state.withLock { state in
+            let isNew = state.tasks[group]?.values.contains { $0.reason.since > seen } ?? false
+            if !isNew { state.blocked[group] = nil }
+            return !isNew
+        }
+    }
+
+    /// Notes why the group's reader of an input has stopped; `nil` when it reads.
+    func problem(_ group: TableGroup, _ input: Int, _ text: String?) {
+        state.withLock { $0.problems[group, default: [:]][input] = text }
+    }
 
     /// Notes why a try of the group failed, and at which table, if that is known.
     func refused(_ group: TableGroup, _ text: String, by table: SinkName?) {
@@ -148,7 +171,10 @@ final class ApartBoard: Sendable {
                         ApartGroup.Reason(
                             table: $0.table, text: $0.text, since: first.reason.since)
                     } ?? first.reason,
-                    inputs: tasks.keys.sorted(), behindNanoseconds: behind.max() ?? 0)
+                    inputs: tasks.keys.sorted(), behindNanoseconds: behind.max() ?? 0,
+                    problem: state.problems[group]?.min { $0.key < $1.key }.map {
+                        "\(InputNumber.name($0.key)): \($0.value)"
+                    })
             }
         }
     }

@@ -101,6 +101,11 @@ extension SinkPosition {
         apart.joined[group] = own.position?.sequence
     }
 
+    /// Whether the COMMIT of the floor waited for a synchronous standby.
+    var isFloorOnStandby: Bool {
+        isOnStandby && apart.waiting.values.allSatisfy(\.position.isOnStandby)
+    }
+
     /// The lowest position of all groups: the tape is needed from there on.
     var floor: TapePosition? {
         var lowest = position

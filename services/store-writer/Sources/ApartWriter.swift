@@ -23,7 +23,7 @@ final class ApartWriter {
     private static let bytesMax = 8 * 1_024 * 1_024
     private static let packetsMax = 4_096
     /// The rows of a transaction: few, so that one that is refused costs little.
-    private static let batchRowsMax = 5_000
+    static let batchRowsMax = 5_000
     /// What a reader asks for at a time, and may keep while it is held.
     private static let pullBytes = 131_072
     private static let eventsPerTurn = 64
@@ -32,6 +32,8 @@ final class ApartWriter {
     private static let turn = Duration.milliseconds(20)
     private static let retryFirst = Duration.milliseconds(250)
     private static let retryMax = Duration.seconds(5)
+    /// When a reader that has stopped is opened again.
+    private static let reopenNanoseconds: Int64 = 10_000_000_000
 
     /// One input at which the group waits apart.
     private struct Input {
@@ -42,6 +44,8 @@ final class ApartWriter {
         var stored: SinkPosition
         /// When the tape took the last packet that was read.
         var tapeTime: Timestamp
+        /// Since when its reader has stopped.
+        var stoppedAt: MonotonicTime?
     }
 
     /// What was read and is not written, in the order of reading.
@@ -113,6 +117,9 @@ final class ApartWriter {
     private var queue = Queue()
     private var isHeld = false
     private var retries = Retries()
+    private var back = ApartReturn()
+    /// When the group went apart last, as far as it is known here.
+    private var lastLeft = Timestamp(nanoseconds: .min)
     private var events: [TapeEvent] = []
 
     /// `nil` when the store writes all tables together.
@@ -170,6 +177,10 @@ final class ApartWriter {
     /// Forgets inputs that are not to be written any more, and begins others at their positions in
     /// the store.
     private func follow(_ tasks: [Int: ApartBoard.Task]) {
+        if let newest = tasks.values.map(\.reason.since).max(), newest > lastLeft {
+            lastLeft = newest
+            back.left(at: clock.monotonic())
+        }
         for (input, state) in inputs {
             let task = tasks[input]
             if task?.epoch != state.epoch || task?.reason.since != state.since { forget(input) }
@@ -268,10 +279,27 @@ final class ApartWriter {
         events.removeAll(keepingCapacity: true)
         tape.readers.timePassed()
         release()
-        for reader in tape.inputOf.indices {
-            guard let problem = tape.readers.problem(reader) else { continue }
-            parts.groups.refused(
-                group, "\(InputNumber.name(tape.inputOf[reader])): \(problem)", by: nil)
+        noteStopped(tape)
+    }
+
+    /// Reports readers that have stopped, and opens them again after a while. The group goes on at
+    /// its other inputs.
+    private func noteStopped(_ tape: Tape) {
+        let now = clock.monotonic()
+        for (reader, input) in tape.inputOf.enumerated() where inputs[input] != nil {
+            guard let problem = tape.readers.problem(reader) else {
+                guard inputs[input]?.stoppedAt == nil, tape.readers.isReading(reader) else {
+                    continue
+                }
+                parts.groups.problem(group, input, nil)
+                continue
+            }
+            let since = inputs[input]?.stoppedAt ?? now
+            if inputs[input]?.stoppedAt == nil {
+                parts.groups.problem(group, input, "\(problem)")
+            }
+            inputs[input]?.stoppedAt = since
+            if now - since >= Self.reopenNanoseconds { forget(input) }
         }
     }
 
@@ -306,7 +334,7 @@ final class ApartWriter {
         let now = clock.monotonic()
         guard now >= retries.at, parts.gate.isOpen(now: now) else { return }
         let chosen = choose(tasks)
-        guard !chosen.isEmpty else { return noteLevel(tasks) }
+        guard !chosen.isEmpty else { return comeBack(tasks) }
         let batch = batch(chosen)
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
@@ -320,9 +348,16 @@ final class ApartWriter {
                 }
                 return settled.sorted { $0.key < $1.key }.map(\.value)
             }
-            let seconds = Double(clock.monotonic() - started) / 1e9
-            parts.metrics.written(batch, outcome, seconds: seconds, now: clock.now())
-            written(chosen, settled, outcome, tasks)
+            let time = clock.monotonic() - started
+            // The worker has counted what is not of the group.
+            var counted = outcome
+            counted.skipped = [:]
+            parts.metrics.written(batch, counted, seconds: Double(time) / 1e9, now: clock.now())
+            let table = parts.groups.blockedTable(group)
+            if table.map({ outcome.rows[$0, default: 0] > 0 }) ?? true {
+                back.wrote(time, at: clock.monotonic())
+            }
+            written(chosen, settled, tasks)
         } catch {
             parts.metrics.errors.add()
             if error.failure?.isTooMuchAtOnce == true { retries.halve(batch.rows) }
@@ -371,11 +406,11 @@ final class ApartWriter {
     }
 
     private func written(
-        _ chosen: [Int], _ settled: [Int: SinkPosition], _ outcome: BatchOutcome,
-        _ tasks: [Int: ApartBoard.Task]
+        _ chosen: [Int], _ settled: [Int: SinkPosition], _ tasks: [Int: ApartBoard.Task]
     ) {
         for (input, position) in settled {
             inputs[input]?.stored = position
+            inputs[input]?.stored.isOnStandby = session.isOnStandby
             inputs[input]?.stored.forgetBatch()
         }
         let done = Set(chosen)
@@ -383,23 +418,27 @@ final class ApartWriter {
         retries.succeeded()
         parts.groups.advanced(
             group, inputs.filter { settled[$0.key] != nil }.mapValues(\.stored))
-        // The table that was blocked takes rows again.
-        if parts.groups.blockedTable(group).map({ outcome.rows[$0, default: 0] > 0 }) == true {
-            parts.groups.unblocked(group)
-        }
-        noteLevel(tasks)
+        comeBack(tasks)
     }
 
-    /// Notes that all of the group is where the common positions are: what was refused is written.
-    private func noteLevel(_ tasks: [Int: ApartBoard.Task]) {
+    /// Lets the workers take the group back where it is at the common positions.
+    private func comeBack(_ tasks: [Int: ApartBoard.Task]) {
+        guard parts.groups.isBlocked(group) else { return }
+        // An input whose reader has stopped does not hold up the others.
         let isLevel = tasks.allSatisfy { input, task in
-            inputs[input]?.stored.position?.sequence == task.limit.sequence
+            inputs[input]?.stoppedAt != nil
+                || inputs[input]?.stored.position?.sequence == task.limit.sequence
         }
-        if isLevel { parts.groups.unblocked(group) }
+        let now = clock.monotonic()
+        guard back.mayReturn(isLevel: isLevel, at: now),
+            parts.groups.unblocked(group, seen: lastLeft)
+        else { return }
+        back.returned(at: now)
     }
 
     private func refused(_ text: String, _ table: SinkName?) {
         retries.failed(at: clock.monotonic())
+        back.refused()
         parts.groups.refused(group, text, by: table)
     }
 }

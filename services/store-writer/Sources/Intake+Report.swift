@@ -56,7 +56,7 @@ extension Intake {
         guard reads.contains(place.input), let stored = inputs[input].stored else { return nil }
         // The tape is needed from where the last group of tables is that waits apart.
         let durable = inputs[input].durable.durable(
-            stored.floor, isOnStandby: stored.isOnStandby, now: clock.monotonic())
+            stored.floor, isOnStandby: stored.isFloorOnStandby, now: clock.monotonic())
         return ReaderPosition(
             partition: place.partition, input: place.input.reported,
             sequence: stored.position?.sequence ?? 0,
@@ -81,9 +81,10 @@ extension Intake {
             }
             context.readiness.degrade(
                 "tables of \(group.rawValue)",
-                line.map {
-                    "\($0.reason.table.rawValue) does not take its rows, so its group waits apart: "
-                        + $0.reason.text
+                line.map { line in
+                    line.problem.map { "they wait apart, and cannot read their tape: \($0)" }
+                        ?? "\(line.reason.table.rawValue) does not take its rows, so its group "
+                        + "waits apart: \(line.reason.text)"
                 })
         }
         apart = Set(lines.map(\.group))

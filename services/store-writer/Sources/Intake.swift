@@ -220,7 +220,9 @@ final class Intake {
     /// `drop` also holds readers when too many packets without rows wait (`Limits.rowless`).
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
-        switch queue.offer(packet, now: clock.monotonic()) {
+        // A group of tables that waits apart will write its rows of each packet.
+        let mayDrop = inputs[packet.input].stored?.apart.isEmpty != false
+        switch queue.offer(packet, mayDrop: mayDrop, now: clock.monotonic()) {
         case .taken:
             metrics.submitted.add(UInt64(packet.rows))
             if queues.settings.overflow == .block, queue.isHigh { hold(index) }

@@ -30,6 +30,10 @@ enum StoreError: Error, CustomStringConvertible {
         var isOfTableAlone = false
         /// Whether it was waited for the table before it failed.
         var hasWaited = false
+        /// Whether a statement took too long, and not the wait for a lock.
+        var isSlow = false
+        /// The store's code of the fault; `nil` when it has none.
+        var code: String?
         /// The error of the store's client.
         let cause: any Error
     }

@@ -11,16 +11,7 @@ extension StoreWorker {
     }
 
     /// Whether a group has caught up, and can be taken back.
-    var hasJoins: Bool {
-        assignment.slots.indices.contains { index in
-            guard assignment.slots[index].hasApart, assignment.slots[index].stage == .held else {
-                return false
-            }
-            return assignment.slots[index].stored.contains { position in
-                position.map { !joins(of: $0, [:]).isEmpty } ?? false
-            }
-        }
-    }
+    var hasJoins: Bool { !joining([:]).isEmpty }
 
     /// Notes how far groups have come that wait apart, and shows it to the intake.
     func takeProgress() {
@@ -34,6 +25,25 @@ extension StoreWorker {
                 }
             }
             if hasMoved { show(index) }
+        }
+        hold()
+    }
+
+    /// Notes the inputs whose packets wait a moment for a group that is nearly there.
+    private func hold() {
+        let now = clock.monotonic()
+        assignment.meetings.held = []
+        for slot in assignment.slots where slot.hasApart && slot.stage == .held {
+            for input in slot.inputs {
+                guard let position = slot.stored(input) else { continue }
+                let isNear = position.apart.groups.contains { group in
+                    !position.isMet(by: group) && parts.groups.isReading(group, input)
+                        && position.records(ahead: group).map {
+                            $0 <= GroupMeetings.recordsMax
+                        } ?? false
+                }
+                assignment.meetings.follow(input, isNear: isNear, now: now)
+            }
         }
     }
 
@@ -52,23 +62,26 @@ extension StoreWorker {
     /// position. The loop ends: a group is left once.
     func writeWithoutBlocked() throws(StoreError) {
         var leaving: [TableGroup: ApartGroup.Reason] = [:]
+        var last: StoreError.Failure?
         var hasWaited = false
         while true {
-            batch.apart = apart(leaving)
+            let moves = GroupMoves(leaving: leaving, joining: joining(leaving))
+            batch.apart = apart(moves)
             do throws(StoreError) {
                 try makeSomeDays()
                 try prepareDays()
-                guard !batch.isEmpty || !leaving.isEmpty || hasJoins else { return }
-                let others = try writeBatch(leaving)
+                guard !batch.isEmpty || !moves.isEmpty else { return }
+                let others = try writeBatch(moves)
                 if hasWaited { metrics.waited(others) }
                 for (group, reason) in leaving {
                     context.telemetry.emit(.groupLeft(thread: number, group: group, reason))
                 }
                 return
             } catch {
-                guard mayLeave, session.isOpen, let table = error.blockedTable,
-                    leaving[TableGroup(of: table)] == nil
+                guard let table = error.blockedTable,
+                    canLeave(TableGroup(of: table), error, after: last, leaving)
                 else { throw error }
+                last = error.failure
                 if error.failure?.hasWaited == true { hasWaited = true }
                 leaving[TableGroup(of: table)] = ApartGroup.Reason(
                     table: table, text: "\(error)", since: clock.now())
@@ -80,60 +93,76 @@ extension StoreWorker {
         }
     }
 
+    /// Whether a group may be left after this error of its table. `last` is the error for which
+    /// another group was left just before.
+    private func canLeave(
+        _ group: TableGroup, _ error: StoreError, after last: StoreError.Failure?,
+        _ leaving: [TableGroup: ApartGroup.Reason]
+    ) -> Bool {
+        guard mayLeave, session.isOpen, leaving[group] == nil else { return false }
+        // Fewer rows may not take too long.
+        if error.failure?.isSlow == true, batch.rows > ApartWriter.batchRowsMax {
+            assignment.batchRowsMax = ApartWriter.batchRowsMax
+            return false
+        }
+        // What two groups refuse in the same way is no fault of their tables.
+        if let code = error.failure?.code, last?.code == code, last?.hasWaited == false {
+            return false
+        }
+        // Without any group, the common position would go forward, and nothing be stored with it.
+        var gone = Set(leaving.keys).union([group])
+        for slot in assignment.slots where slot.hasApart {
+            for position in slot.stored { gone.formUnion(position?.apart.groups ?? []) }
+        }
+        return !Set(parts.settings.sinks.sinks.map { TableGroup(of: $0.name) }).isSubset(of: gone)
+    }
+
     /// Returns by input the groups that get nothing of the next batch.
-    private func apart(_ leaving: [TableGroup: ApartGroup.Reason]) -> [Int: Set<TableGroup>] {
+    private func apart(_ moves: GroupMoves) -> [Int: Set<TableGroup>] {
         var apart: [Int: Set<TableGroup>] = [:]
-        for index in assignment.slots.indices
-        where assignment.slots[index].hasApart || !leaving.isEmpty {
-            let slot = assignment.slots[index]
+        for slot in assignment.slots where slot.hasApart || !moves.leaving.isEmpty {
             for input in slot.inputs where slot.stage == .held {
                 guard let position = slot.stored(input) else { continue }
-                let groups = Set(position.apart.groups).union(leaving.keys)
-                    .subtracting(joins(of: position, leaving))
+                let groups = moves.apart(input, position)
                 if !groups.isEmpty { apart[input] = groups }
             }
         }
         return apart
     }
 
-    /// Returns a position as it is before the next batch: with the groups that are left there, and
-    /// without those that are taken back.
-    func moved(
-        _ position: SinkPosition, _ leaving: [TableGroup: ApartGroup.Reason]
-    ) -> SinkPosition {
-        var position = position
-        for group in joins(of: position, leaving) {
-            let isWhole = group.tables.isSubset(of: parts.settings.sinks.sinks.map(\.name))
-            position.join(group, isWhole: isWhole)
-        }
-        for (group, reason) in leaving { position.leave(group, reason) }
-        return position
+    /// Returns a position as it is before the next batch.
+    func moved(_ input: Int, _ position: SinkPosition, _ moves: GroupMoves) -> SinkPosition {
+        moves.moved(
+            input, position,
+            isWhole: parts.settings.sinks.sinks.count == SinkName.allCases.count)
     }
 
     /// Returns the positions of held inputs without packets in the batch that are moved, too.
-    func movedBeside(
-        _ inputs: Set<Int>, _ leaving: [TableGroup: ApartGroup.Reason]
-    ) -> [Int: SinkPosition] {
+    func movedBeside(_ inputs: Set<Int>, _ moves: GroupMoves) -> [Int: SinkPosition] {
         var found: [Int: SinkPosition] = [:]
-        for index in assignment.slots.indices
-        where assignment.slots[index].hasApart || !leaving.isEmpty {
-            let slot = assignment.slots[index]
+        for slot in assignment.slots where slot.hasApart || !moves.leaving.isEmpty {
             for input in slot.inputs where slot.stage == .held && !inputs.contains(input) {
                 // Where nothing was stored yet, there is no position to leave.
                 guard let stored = slot.stored(input), stored.position != nil else { continue }
-                let position = moved(stored, leaving)
+                let position = moved(input, stored, moves)
                 if position.apart.hasMoved { found[input] = position }
             }
         }
         return found
     }
 
-    private func joins(
-        of position: SinkPosition, _ leaving: [TableGroup: ApartGroup.Reason]
-    ) -> [TableGroup] {
-        if position.apart.isEmpty { return [] }
-        return position.apart.groups.filter {
-            leaving[$0] == nil && position.isMet(by: $0) && !parts.groups.isBlocked($0)
+    /// Returns by input the groups that can be taken back now.
+    private func joining(_ leaving: [TableGroup: ApartGroup.Reason]) -> [Int: Set<TableGroup>] {
+        var found: [Int: Set<TableGroup>] = [:]
+        for slot in assignment.slots where slot.hasApart && slot.stage == .held {
+            for input in slot.inputs {
+                guard let position = slot.stored(input) else { continue }
+                let groups = position.apart.groups.filter {
+                    leaving[$0] == nil && position.isMet(by: $0) && !parts.groups.isBlocked($0)
+                }
+                if !groups.isEmpty { found[input] = Set(groups) }
+            }
         }
+        return found
     }
 }

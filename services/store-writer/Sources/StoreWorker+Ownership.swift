@@ -72,6 +72,7 @@ extension StoreWorker {
         // Packets that wait for their days are left to the next owner.
         inputs.subtract(waitingForDays.inputs)
         guard !inputs.isEmpty else { return }
+        assignment.meetings.held = []
         // Each turn either writes some of the finite number of packets, or ends the loop: a failed
         // write closes the session, and a turn without progress returns. Unwritten packets stay on
         // the tape for the next owner.
@@ -172,7 +173,10 @@ extension StoreWorker {
         }
         guard let claim = assignment.slots[index].claim else { return }
         for row in rows {
-            assignment.slots[index].store(noted(row.position), of: InputNumber.of(row.place))
+            // The claim's COMMIT comes after all that it found.
+            var position = row.position
+            position.apart.left = Set(position.apart.groups)
+            assignment.slots[index].store(noted(position), of: InputNumber.of(row.place))
         }
         assignment.reading += 1
         let nanoseconds = assignment.slots[index].opened(

@@ -39,6 +39,8 @@ final class StoreWorker {
         /// much for the database, and grows by an eighth after a success. A packet is never split,
         /// so one packet may have more.
         var batchRowsMax = WriterSettings.batchRowsMax
+        /// The inputs whose packets stay in the queue for a moment.
+        var meetings = GroupMeetings()
 
         init(_ partitions: [Partition], owner: String) {
             self.owner = owner
@@ -71,6 +73,8 @@ final class StoreWorker {
     private static let idle = Duration.milliseconds(250)
     /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
+    /// The wait while packets wait for a group of tables.
+    private static let meeting = Duration.milliseconds(5)
 
     let queue: WorkerQueue
     let parts: Parts
@@ -170,6 +174,7 @@ final class StoreWorker {
         guard isSteady else { return Self.idle }
         if attempt.waitUntil > now { return until(attempt.waitUntil) }
         if !batch.isEmpty || !waitingForDays.isEmpty || hasJoins { return .zero }
+        if !assignment.meetings.held.isEmpty { return Self.meeting }
         let waiting = queue.waiting
         guard let due = due(waiting) else { return Self.idle }
         return isDue(waiting) ? .zero : until(due)
@@ -301,7 +306,9 @@ final class StoreWorker {
         // A packet of an input that waits for its days waits, too. When `waitingForDays` is full,
         // the packet stays in the queue.
         let later = waitingForDays.inputs
-        queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
+        let kept =
+            waitingForDays.isFull ? later.union(assignment.meetings.held) : assignment.meetings.held
+        queue.take(portion, leaving: kept, into: &packets)
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
                 assignment.slots[slot].reading == packet.reading
@@ -380,15 +387,15 @@ final class StoreWorker {
         }
     }
 
-    /// Writes the batch with the positions after it, and empties it. `leaving` are the groups of
-    /// tables that are left where they are. Returns the number of rows.
-    func writeBatch(_ leaving: [TableGroup: ApartGroup.Reason]) throws(StoreError) -> UInt64 {
+    /// Writes the batch with the positions after it, and empties it. `moves` are the groups of
+    /// tables that are left where they are, or taken back. Returns the number of rows.
+    func writeBatch(_ moves: GroupMoves) throws(StoreError) -> UInt64 {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
-        let beside = movedBeside(batch.inputs, leaving)
+        let beside = movedBeside(batch.inputs, moves)
         let outcome = try session.write(batch) { outcome in
             settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
-                stored($0).map { moved($0, leaving) }
+                input in stored(input).map { moved(input, $0, moves) }
             }
             settled.merge(beside) { present, _ in present }
             return settled.sorted { $0.key < $1.key }.map(\.value)
@@ -409,6 +416,9 @@ final class StoreWorker {
     func noted(_ position: SinkPosition) -> SinkPosition {
         var position = position
         position.isOnStandby = session.isOnStandby
+        for group in position.apart.left {
+            position.apart[group]?.position.isOnStandby = session.isOnStandby
+        }
         return position
     }
 

@@ -5,6 +5,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import StoreSinks
+import TapeCodec
 
 /// A worker's session with PostgreSQL. Rows and positions are written in one transaction.
 final class PostgresSession: StoreSession {
@@ -33,6 +34,11 @@ final class PostgresSession: StoreSession {
     var knownDays: Set<TableDay> = []
     /// The tables of the series that this session knows.
     var series = SeriesTables()
+    /// Tables that are not as this version writes them, all of one group: it is left when rows
+    /// of them come.
+    private var faults: [SinkName: PostgresError] = [:]
+    /// The tables whose staging tables this session has.
+    private var staged: Set<SinkName> = []
 
     init(
         _ store: PostgresStore, owner: String, beat: ThreadBeat, group: TableGroup? = nil
@@ -77,6 +83,8 @@ final class PostgresSession: StoreSession {
         wasSynchronous = false
         knownDays.removeAll()
         series = SeriesTables()
+        faults = [:]
+        staged = []
     }
 
     func open() throws(StoreError) {
@@ -88,20 +96,35 @@ final class PostgresSession: StoreSession {
     private func connect() throws(PostgresError) {
         // The C library looks up the host's name first, without a deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
-        var found: ServerIdentity?
+        var identity: ServerIdentity?
         let opened = try PostgresConnection(
             store.settings.connection, timeout: Self.connectTimeout,
             onWait: { [beat] in beat.beat() }
         ) { session throws(PostgresError) in
             try refuseOtherStore(session)
-            found = try fence.admit(session)
+            identity = try fence.admit(session)
         }
-        try SchemaCheck(opened, timeout: Self.statementTimeout).run(catalogue.sinks)
-        for case let merge? in catalogue.sinks.map(\.merge) {
-            try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
+        let found = try SchemaCheck(opened, timeout: Self.statementTimeout).faults(catalogue.sinks)
+        if let fault = found.values.first {
+            guard try isOfOneGroup(found, opened) else { throw fault }
         }
+        faults = found
         session = opened
-        server = found
+        server = identity
+    }
+
+    /// Whether these are the faults of one group of tables, which can be left. Where nothing was
+    /// stored yet, the whole schema is waited for.
+    private func isOfOneGroup(
+        _ faults: [SinkName: PostgresError], _ opened: PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let all = Set(catalogue.sinks.map { TableGroup(of: $0.name) })
+        guard mayLeave, all.count > 1, Set(faults.keys.map { TableGroup(of: $0) }).count == 1
+        else { return false }
+        return try opened.execute(
+            "SELECT EXISTS (SELECT FROM sink_positions WHERE sink = $1 AND sequence > 0)",
+            [.text(sink)], timeout: Self.statementTimeout
+        ).scalar == "t"
     }
 
     /// Throws when the database has the positions of another store: two of them would store each
@@ -163,6 +186,7 @@ final class PostgresSession: StoreSession {
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(StoreError) -> BatchOutcome {
         let database = try StoreError.using(required)
+        try prepare(batch, database)
         // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
         // The tables whose days were made again because of a row of this batch.
@@ -226,6 +250,55 @@ final class PostgresSession: StoreSession {
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         refusals = refusalsAfter
         return outcome
+    }
+
+    /// Makes what the batch's tables need in this session. It waits for a table only as long as
+    /// the batch itself. Throws when one of them is not as this version writes it.
+    private func prepare(
+        _ batch: WriteBatch, _ database: PostgresConnection
+    ) throws(StoreError) {
+        // Only tables that bars fill have a staging table.
+        let isToStage =
+            catalogue.sinks.contains { $0.merge != nil && !staged.contains($0.name) }
+            && batch.items.contains { $0.header.kind == .bars }
+        guard isToStage || !faults.isEmpty else { return }
+        let present = BatchWork(batch, catalogue).present
+        for (index, sink) in catalogue.sinks.enumerated() where present[index] {
+            if faults[sink.name] != nil { try checkAgain(sink, database) }
+            guard let merge = sink.merge, !staged.contains(sink.name) else { continue }
+            try limited(database, of: sink.name) { () throws(PostgresError) in
+                try database.execute(merge.makeStaging, timeout: Self.statementTimeout)
+            }
+            staged.insert(sink.name)
+        }
+    }
+
+    /// Throws when a table is still not as this version writes it.
+    private func checkAgain(_ sink: Sink, _ database: PostgresConnection) throws(StoreError) {
+        try StoreError.using(of: sink.name) { () throws(PostgresError) in
+            try SchemaCheck(database, timeout: Self.statementTimeout).run([sink])
+        }
+        faults[sink.name] = nil
+    }
+
+    /// Does something with a table in a transaction of its own, which waits for the table only as
+    /// long as a batch does.
+    @discardableResult
+    func limited<Result>(
+        _ database: PostgresConnection, of table: SinkName,
+        _ body: () throws(PostgresError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(PostgresError) {
+            for statement in ["BEGIN", waits.lockLimit] {
+                try database.execute(statement, timeout: Self.statementTimeout)
+            }
+            let result = try body()
+            try database.execute("COMMIT", timeout: Self.statementTimeout)
+            return result
+        } catch {
+            rollBack(database)
+            throw .database(error, of: table)
+        }
     }
 
     /// Begins the transaction, and sends the rows of a batch.

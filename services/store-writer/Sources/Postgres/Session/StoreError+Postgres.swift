@@ -10,7 +10,8 @@ extension StoreError {
             Failure(
                 category: error.category.ofStore, isTooMuchAtOnce: error.mayBeTooMuchAtOnce,
                 table: table, isOfTableAlone: table != nil && (hasWaited || isOfTable),
-                hasWaited: hasWaited, cause: error))
+                hasWaited: hasWaited, isSlow: error.sqlState == .queryCanceled,
+                code: error.sqlState?.rawValue, cause: error))
     }
 
     /// The database has no row for some of these positions, or one that cannot be read.

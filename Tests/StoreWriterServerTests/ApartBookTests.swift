@@ -1,0 +1,173 @@
+import PostgresClient
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+
+@Suite("The books of a group of tables that waits apart")
+struct ApartBookTests {
+    @Test(
+        "an earlier owner cannot move a group, nor can a step that begins elsewhere or goes too far"
+    )
+    func fenced() throws {
+        let scene = try ApartScene("writer_gfence", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 5)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        try writer.stop()
+        let session = try scene.database.connectWriter()
+        func advance(epoch: Int, from: String, to: String) throws {
+            try session.execute(
+                """
+                SELECT advance_group('store', 'ticks', (
+                    SELECT jsonb_agg(to_jsonb(g) || jsonb_build_object('owner_epoch',
+                        g.owner_epoch + \(epoch), 'from_sequence', \(from), 'sequence', \(to)))
+                FROM apart_groups g WHERE (input, partition) = ('ticks', 0)))
+                """, timeout: .seconds(10))
+        }
+        for (epoch, from, to) in [
+            (-1, "g.sequence", "g.sequence + 1"), (1, "g.sequence", "g.sequence + 1"),
+            (0, "g.sequence - 1", "g.sequence + 1"), (0, "g.sequence", "1000000"),
+            (0, "g.sequence", "g.sequence"), (0, "g.sequence", "g.sequence - 1"),
+            (0, "null", "g.sequence + 1"), (0, "g.sequence", "null"),
+            (0, "g.sequence", "g.sequence + 1, 'stream_created_ns', 1"),
+        ] {
+            let error = #expect(throws: PostgresError.self, "\(epoch) \(from) \(to)") {
+                try advance(epoch: epoch, from: from, to: to)
+            }
+            #expect(
+                error?.sqlState == .fenced, "\(epoch) \(from) \(to) \(String(describing: error))")
+        }
+        try advance(epoch: 0, from: "g.sequence", to: "g.sequence + 1")
+        try scene.database.expect(
+            "SELECT DISTINCT g.owner_epoch = p.owner_epoch FROM apart_groups g "
+                + "JOIN sink_positions p USING (sink, input, partition)", "t")
+        // Nor is it taken back where it is not the position, whatever the owner says.
+        let error = #expect(throws: PostgresError.self) {
+            try session.execute(
+                """
+                SELECT advance_positions('store', (
+                    SELECT jsonb_agg(to_jsonb(p) - 'sources' || jsonb_build_object('joined',
+                        jsonb_build_object('ticks', g.sequence)))
+                    FROM apart_groups g JOIN sink_positions p USING (sink, input, partition)
+                    WHERE (input, partition) = ('ticks', 0)))
+                """, timeout: .seconds(10))
+        }
+        #expect(error?.sqlState == .backwards, "\(String(describing: error))")
+        try scene.database.psql("SELECT claim_position('store', 'ticks', 0, 50)")
+        try scene.database.expect(
+            "SELECT owner_epoch FROM apart_groups WHERE (input, partition) = ('ticks', 0)", "50")
+    }
+
+    @Test("records that are left to no group are a fault of the books, and are not committed")
+    func leftToNone() throws {
+        let scene = try ApartScene("writer_gnone", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 5)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        try writer.stop()
+        try Audit.expect("books_balanced", in: scene.database)
+        let forgotten = "DELETE FROM apart_groups"
+        let found = try Audit.check("books_balanced", in: scene.database, after: forgotten)
+        #expect(
+            found.contains("|f|") && found.contains("left to tables that wait apart"), "\(found)")
+        let more = "UPDATE sink_source_ordinals SET apart = apart - 1000, skipped = skipped + 1000"
+        #expect(try Audit.check("books_balanced", in: scene.database, after: more).contains("|f|"))
+        let session = try scene.database.connectWriter()
+        try scene.database.psql(forgotten)
+        let error = #expect(throws: PostgresError.self) {
+            try session.execute(
+                """
+                SELECT advance_positions('store', (
+                    SELECT jsonb_agg(to_jsonb(p) || jsonb_build_object('sources', (
+                        SELECT jsonb_agg(to_jsonb(o)) FROM sink_source_ordinals o
+                        WHERE (o.sink, o.input, o.partition) = (p.sink, p.input, p.partition))))
+                    FROM sink_positions p WHERE (input, partition) = ('ticks', 0)))
+                """, timeout: .seconds(10))
+        }
+        #expect(error?.sqlState == .backwards, "\(String(describing: error))")
+    }
+
+    @Test("a group that is given up is lost with a name, also what its writer has not read")
+    func givenUp() throws {
+        let scene = try ApartScene("writer_ggive")
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 5)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        // Of a source that began later, the group has no count.
+        try scene.database.psql(
+            """
+            UPDATE apart_groups SET sources = '[]' WHERE (input, partition) = ('ticks', 0)
+            """)
+        // Its writer is about to commit, and the giving up waits for it.
+        try scene.holdGroup()
+        let session = try scene.database.connect(
+            scene.database.migrator, searchPath: scene.database.schema.searchPath)
+        let error = #expect(throws: PostgresError.self) {
+            try session.execute("SET lock_timeout = '100ms'", timeout: .seconds(10))
+            try session.execute("SELECT give_up_apart('store', 'ticks', 0)", timeout: .seconds(10))
+        }
+        #expect(error?.sqlState == .lockNotAvailable)
+        try scene.unlock()
+        try scene.database.expect("SELECT give_up_apart('store', 'ticks', 0)", "1")
+        try scene.database.expect("SELECT give_up_apart('store', 'ticks', 0)", "0")
+        try scene.database.expect(
+            """
+            SELECT skipped > 0, waiting, missing FROM sink_audit
+            WHERE (input, partition) = ('ticks', 0)
+            """, "t|0|0")
+        try scene.database.expect(
+            "SELECT partition FROM version_losses WHERE (input, reason) = ('ticks', 'tape_lost')",
+            "0")
+        // The owner goes on, and the other partition has lost nothing.
+        try scene.publish(packets: 2)
+        try scene.mend("trade_rows")
+        try scene.expectApart("")
+        try scene.expectGaps()
+        try scene.bench.stopAndAudit(writer)
+        try scene.database.expect(
+            "SELECT sum(waiting), sum(skipped) FROM sink_audit WHERE partition = 1", "0|0")
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+
+    @Test("a hole on the tape is noted later, when the table of gaps is the blocked one")
+    func hole() throws {
+        let scene = try ApartScene("writer_ghole")
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("gaps")
+        try scene.publish(packets: 2)
+        try scene.expectApart("rest")
+        scene.skip(5)
+        try scene.publish(packets: 2)
+        try scene.expectTicks()
+        try scene.expectApart("rest")
+        let noted = "SELECT count(*) FROM gaps WHERE reason = 'hole' AND ordinal IS NULL"
+        try scene.database.expect(noted, "0")
+        #expect(writer.isReady, "\(writer.reasons)")
+        try scene.mend("gaps")
+        try scene.expectGaps()
+        try scene.database.expectSoon(noted, "2", "noted")
+        try scene.expectApart("")
+        try scene.bench.stopAndAudit(writer)
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+}

@@ -1,4 +1,4 @@
-package import MarketModel
+internal import MarketModel
 package import Primitives
 package import TapeCodec
 
@@ -63,6 +63,9 @@ package struct ReaderLane: Sendable {
     var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.
     package internal(set) var streamSequence: UInt64 = 0
+    /// Whether the tape may be purged before the lane has read it, because its group is not needed.
+    /// The lane then continues at the first packet that is left, and what it lacks is a hole.
+    package var mayBeLetGo = false
     /// How far the lane has read, as far as sharing a consumer needs it.
     var reach = Reach()
     private var failed = Failures()
@@ -87,21 +90,6 @@ package struct ReaderLane: Sendable {
         /// `opening` (a doubt, or the lane leaves).
         case shared
         /// Continuing would skip or double something, so a person has to check. Next: `closed`.
-        case stopped(ReaderProblem)
-    }
-
-    package enum Effect: Hashable, Sendable {
-        /// Request the stream's description. The answer is `streamRead` or `openFailed`.
-        case readStream
-        /// Make the consumer with this number. The answer is `consumerCreated` or `openFailed`.
-        case createConsumer(consumerNumber: UInt64, start: Start)
-        /// Open the pull with this number. The answers are packets and statuses.
-        case pull(consumerNumber: UInt64, number: UInt64)
-        /// Report that the consumer is made again.
-        case doubted(ReaderDoubt)
-        /// Report that the tape lacks these ordinals. Reading continues after them.
-        case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
-        /// Report that the reader has stopped.
         case stopped(ReaderProblem)
     }
 
@@ -232,7 +220,7 @@ package struct ReaderLane: Sendable {
             return .positionAboveEnd(sequence: sequence, last: stream.lastSequence)
         }
         // Without a packet there, or in a raw lane, nothing is proven.
-        if sequence > 0, sequence < stream.firstSequence, !isRaw {
+        if sequence > 0, sequence < stream.firstSequence, !isRaw, !mayBeLetGo {
             return .positionBelowStart(sequence: sequence, first: stream.firstSequence)
         }
         return nil
@@ -286,10 +274,7 @@ package struct ReaderLane: Sendable {
     ) -> Verdict {
         guard isNext(delivery, now: now, into: &effects) else { return .ignore }
         if isRaw { return .deliver }
-        if state == .verifying {
-            verify(header, delivery, into: &effects)
-            return .ignore
-        }
+        if state == .verifying, verify(header, delivery, into: &effects) { return .ignore }
         return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
     }
 
@@ -348,19 +333,29 @@ package struct ReaderLane: Sendable {
         }
     }
 
-    /// Checks that the packet of the position is still there.
+    /// Checks that the packet of the position is still there. Returns false when it was purged, the
+    /// lane may be let go, and this packet is the first one after it.
     private mutating func verify(
         _ header: PacketHeader, _ delivery: Delivery, into effects: inout [Effect]
-    ) {
-        guard let position else { return }
+    ) -> Bool {
+        guard let position else { return true }
+        if mayBeLetGo, delivery.sequence > position.sequence {
+            // The packet is met again after the doubt about the ordinals that are missing.
+            if suspect != delivery.sequence {
+                effects.append(.letGo(sequence: position.sequence, first: delivery.sequence))
+            }
+            state = .reading
+            return false
+        }
         guard delivery.sequence == position.sequence, header.identity == position.packet else {
             stop(
                 .otherPacket(
                     sequence: position.sequence, was: position.packet, is: header.identity),
                 into: &effects)
-            return
+            return true
         }
         state = .reading
+        return true
     }
 
     /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets

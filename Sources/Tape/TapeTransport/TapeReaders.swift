@@ -29,6 +29,8 @@ package final class TapeReaders {
         var isOverfull = false
         /// The state of a shared consumer; `nil` for a reader of the owner.
         var share: Share?
+        /// Whether its position was purged since it was opened.
+        var wasLetGo = false
         var silence = ServerSilence()
         /// Whether the stream did not exist when its description was last requested.
         var lacksStream = false
@@ -129,7 +131,9 @@ package final class TapeReaders {
 
     /// Adds a reader and returns its index. `open` starts it.
     package func add(_ input: Input) -> Int {
-        readers.append(Reader(input: input))
+        var reader = Reader(input: input)
+        reader.machine.mayBeLetGo = input.mayBeLetGo
+        readers.append(reader)
         return readers.count - 1
     }
 
@@ -149,6 +153,7 @@ package final class TapeReaders {
     package func close(_ reader: Int) {
         if problem(reader) != nil { metrics.problems.add(-1) }
         readers[reader].isHeld = false
+        readers[reader].wasLetGo = false
         dropWaiting(reader)
         readers[reader].machine.close()
     }
@@ -412,7 +417,13 @@ package final class TapeReaders {
             client.telemetry.emit(.readerDoubted(reader: name(reader), doubt: doubt))
         case .hole(let source, let ordinals):
             client.telemetry.emit(
-                .tapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
+                .tapeHole(
+                    reader: name(reader), source: source.text, ordinals: ordinals,
+                    isLetGo: readers[reader].wasLetGo))
+        case .letGo(let sequence, let first):
+            readers[reader].wasLetGo = true
+            client.telemetry.emit(
+                .readerLetGo(reader: name(reader), sequence: sequence, first: first))
         case .stopped(let problem):
             metrics.problems.add(1)
             client.telemetry.emit(.readerStopped(reader: name(reader), problem: problem))

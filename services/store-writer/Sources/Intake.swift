@@ -42,6 +42,8 @@ final class Intake {
     /// Opened here, so that workers write only while the process is steady.
     let gate: SteadyGate
     let readers: TapeReaders
+    /// Whether the tape may be purged of what is not read yet: the store is not needed.
+    let mayBeLetGo: Bool
     /// The packets for the hot state; `nil` when it is not kept.
     let hotQueue: HotQueue?
     /// Orders values of the database for the hot state; `nil` when it is not kept.
@@ -87,6 +89,7 @@ final class Intake {
     ) throws {
         sinks = queues.sinks
         reads = settings.inputs
+        mayBeLetGo = !settings.isNeeded
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
@@ -118,14 +121,15 @@ final class Intake {
     private func add(_ partition: Partition) {
         precondition(partition.number == slots.count, "the partitions are counted from 0")
         let names = client.names
-        let ticks = readers.add(
-            TapeReaders.Input(
-                partition: partition, stream: names.tickStream(of: partition),
-                filters: [names.ticks(partition)], sharesConsumer: true))
-        let bars = readers.add(
-            TapeReaders.Input(
-                partition: partition, stream: names.barStream, filters: names.derived(partition),
-                sharesConsumer: true))
+        var ticksInput = TapeReaders.Input(
+            partition: partition, stream: names.tickStream(of: partition),
+            filters: [names.ticks(partition)], sharesConsumer: true)
+        var barsInput = TapeReaders.Input(
+            partition: partition, stream: names.barStream, filters: names.derived(partition),
+            sharesConsumer: true)
+        ticksInput.mayBeLetGo = mayBeLetGo
+        barsInput.mayBeLetGo = mayBeLetGo
+        let (ticks, bars) = (readers.add(ticksInput), readers.add(barsInput))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
         inputs += InputNumber.both(of: partition).map { _ in
             IntakeInput(durable: DurableMark(queues.durability))

@@ -80,7 +80,7 @@ struct WriterSettings: Sendable {
             group: "Writer", "Kind of the store; another program may have kinds of its own.")
         let needed = ConfigurationKey(
             "STORE_NEEDED", .choice(["kind", "true", "false"]), default: "kind", group: "Writer",
-            "Whether others wait for this store; kind: for postgres, and for no other one.")
+            "Whether others wait for this store, and the tape; kind: for postgres, and no other.")
         return others + [.storeName, kind, needed] + own
     }
 

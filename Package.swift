@@ -360,7 +360,7 @@ let others: [Tests] = [
         uses: frame + tape + support + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
             "StoreWriter", "StreamCore", "TapeListing", "TickSpool",
-        ], beside: ["live_page.py"]),
+        ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,
         uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),

@@ -568,6 +568,9 @@ CREATE TABLE sink_source_ordinals (
     given_twice   bigint  NOT NULL DEFAULT 0,
     replayed      bigint  NOT NULL DEFAULT 0,
     apart         bigint  NOT NULL DEFAULT 0,
+    filled        bigint  NOT NULL DEFAULT 0 CHECK (filled >= 0),
+    filled_skipped bigint NOT NULL DEFAULT 0 CHECK (filled_skipped >= 0),
+    filled_first  bigint  CHECK (filled_first BETWEEN 1 AND first_ordinal - 1),
     PRIMARY KEY (sink, input, partition, source),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE,
     CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered)
@@ -586,6 +589,9 @@ COMMENT ON COLUMN sink_source_ordinals.given_twice IS
     'ticks under ordinals that were stored before: left out, named in gaps, not in the equation';
 COMMENT ON COLUMN sink_source_ordinals.replayed IS
     'of dead_lettered: stored later from their dead letters; only note_replayed changes it';
+COMMENT ON COLUMN sink_source_ordinals.filled IS 'beside written: rows copied by fill_ordinals';
+COMMENT ON COLUMN sink_source_ordinals.filled_skipped IS 'of which the other store has no row';
+COMMENT ON COLUMN sink_source_ordinals.filled_first IS 'below first_ordinal: filled from here on';
 
 -- When the tape took the packets of a source, by its clock or the sender's, whichever is later:
 -- `taken_at` (12_stretches.sql) finds it by source, partition and ordinal of a row. A column of its own

@@ -12,13 +12,16 @@ $$;
 -- noted. Repeated ordinals are outside of the equation, because their first occurrence is in it.
 -- `waiting` is left to a group of tables that waits apart, and will be written.
 -- `replayed` counts the dead letters that were stored later: rows = written + replayed. A gap that
--- the tape itself reports has an ordinal like any tick, and is written.
+-- the tape itself reports has an ordinal like any tick, and is written. So is, here, what was copied from
+-- another store.
 CREATE OR REPLACE VIEW sink_audit AS
-SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal,
-    o.written + coalesce(a.written, 0) AS written,
-    o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered, o.skipped,
-    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped - o.apart
-        - lost.ordinals AS missing,
+SELECT o.sink, o.input, o.partition, o.source,
+    coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
+    o.written + o.filled + coalesce(a.written, 0) AS written,
+    o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered,
+    o.skipped + o.filled_skipped AS skipped,
+    o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
+        - o.dead_lettered - o.skipped - o.filled_skipped - o.apart - lost.ordinals AS missing,
     lost.ordinals AS gaps, o.given_twice, o.replayed,
     o.apart - coalesce(a.written + a.dead_lettered, 0) AS waiting
 FROM sink_source_ordinals o

@@ -119,6 +119,11 @@ struct SinkPosition: Sendable {
             return
         }
         let known = sources[index]
+        // A stretch must not say of the ordinals of a hole when the tape took them: they may be
+        // filled from another store.
+        if header.firstOrdinal > max(known.lastOrdinal, known.tapeOrdinal) &+ 1 {
+            endStretch(index)
+        }
         note(.hole, header, max(known.lastOrdinal, known.tapeOrdinal) &+ 1, header.firstOrdinal)
         note(
             .givenTwice, header, header.firstOrdinal,
@@ -144,10 +149,16 @@ struct SinkPosition: Sendable {
         let ordinals = first...(header.nextOrdinal - 1)
         let moment = StoredStretch.Moment(taken: takenAt, sent: header.sendTime)
         if let moment, sources[index].stretch?.extend(ordinals, at: moment) == true { return }
-        if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
+        endStretch(index)
         sources[index].stretch = moment.map {
             StoredStretch(header.source, ordinals, at: $0)
         }
+    }
+
+    /// Ends the stretch of a source, which is stored with the next COMMIT.
+    private mutating func endStretch(_ index: Int) {
+        if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
+        sources[index].stretch = nil
     }
 
     /// Forgets what was said of the last batch, which is stored.

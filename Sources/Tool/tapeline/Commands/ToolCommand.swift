@@ -35,8 +35,8 @@ enum Commands {
         ReconcileCommand.self,
         RepairCommand.self, TradeCommand.self, DlqCommand.self, SpoolCommand.self,
         SetupCommand.self, MayICommand.self, MemberCommand.self, GroupsCommand.self,
-        PartitionCommand.self, PositionCommand.self, ServerCommand.self, BucketsCommand.self,
-        ActionsCommand.self,
+        PartitionCommand.self, PositionCommand.self, StoreCommand.self, ServerCommand.self,
+        BucketsCommand.self, ActionsCommand.self,
         CompletionsCommand.self, VersionCommand.self, HelpCommand.self,
         SuperviseCommand.self,
     ]

@@ -1,0 +1,124 @@
+import Membership
+import PostgresClient
+import Primitives
+
+/// What a store's database says of itself before rows are copied.
+struct FillBooks {
+    private static let timeout = Duration.seconds(600)
+
+    /// The server, the database and the schema. Two stores have no equal ones.
+    let place: [String?]
+    /// The stores whose rows the database has: one, unless it is empty.
+    let stores: [String]
+    /// When the streams were created that the store reads, by input and partition.
+    let streams: [String: String]
+    let lanes: [FillLane: FillAccount]
+    /// The columns of the tables, by name, as statements name them.
+    let columns: [String: [String]]
+
+    init(_ database: PostgresConnection, of store: String) throws {
+        func rows(_ sql: String, _ values: [PostgresValue] = []) throws -> [[String?]] {
+            let found = try database.execute(sql, values, timeout: Self.timeout)
+            return (0..<found.rowCount).map { row in
+                found.columns.indices.map { found[row, $0] }
+            }
+        }
+        let identity = try database.identity(timeout: Self.timeout)
+        place =
+            [identity.map { "\($0.system)" }]
+            + (try rows("SELECT current_database(), current_schema()").first ?? [])
+        stores = try rows("SELECT DISTINCT sink FROM sink_positions ORDER BY 1").compactMap(\.[0])
+        streams = try Dictionary(
+            rows(
+                "SELECT input || '.' || partition, stream_created_ns FROM sink_positions "
+                    + "WHERE sink = $1 AND stream_created_ns IS NOT NULL", [.text(store)]
+            ).map { ($0[0] ?? "", $0[1] ?? "") }
+        ) { $1 }
+        lanes = try Self.lanes(
+            rows(Self.accounts, [.text(store)]), gaps: rows(Self.gaps, [.text(store)]))
+        columns = try Dictionary(
+            rows(
+                """
+                SELECT c.relname, string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum)
+                FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY ($1)
+                    AND a.attnum > 0 AND NOT a.attisdropped
+                GROUP BY 1
+                """, [.textArray(FillTable.names)]
+            ).map { ($0[0] ?? "", ($0[1] ?? "").split(separator: ",").map(String.init)) }
+        ) { $1 }
+    }
+
+    private static let accounts = """
+        SELECT a.input, a.partition, a.source, a.first_ordinal, a.last_ordinal, a.skipped,
+            (SELECT coalesce(sum(r.rows + r.replaced), 0)::bigint FROM retired_rows r
+                WHERE (r.input, r.partition) = (a.input, a.partition)
+                    AND (r.source = a.source OR a.input = 'bars')),
+            a.dead_lettered - a.replayed
+        FROM sink_audit a WHERE a.sink = $1
+        """
+    private static let gaps = """
+        SELECT input, partition, source, first_ordinal, last_ordinal FROM gaps
+        WHERE sink = $1 AND ordinal IS NULL AND reason IN ('hole', 'tape_lost')
+        ORDER BY 1, 2, 3, 4
+        """
+
+    private static func lanes(
+        _ accounts: [[String?]], gaps: [[String?]]
+    ) throws -> [FillLane: FillAccount] {
+        func lane(_ row: [String?]) -> FillLane {
+            FillLane(
+                input: row[0] ?? "", partition: row[1].flatMap { Int64($0) } ?? -1,
+                source: row[2] ?? "")
+        }
+        func number(_ row: [String?], _ column: Int) throws -> Int64 {
+            guard let number = row[column].flatMap({ Int64($0) }), number >= 0 else {
+                throw ToolError.unreadable("the books of \(lane(row).source) hold no number")
+            }
+            return number
+        }
+        var lanes: [FillLane: FillAccount] = [:]
+        for row in accounts {
+            lanes[lane(row)] = FillAccount(
+                first: try number(row, 3), last: try number(row, 4),
+                unnamed: FillAccount.Unnamed(
+                    skipped: try number(row, 5), retired: try number(row, 6),
+                    letters: try number(row, 7)))
+        }
+        for row in gaps {
+            let (first, last) = (try number(row, 3), try number(row, 4))
+            guard first <= last else { continue }
+            lanes[lane(row)]?.gaps.append(first...last)
+        }
+        return lanes
+    }
+
+    /// Throws if rows of `other` must not be copied into this store.
+    func check(_ command: StoreCommand, _ other: FillBooks) throws(ToolError) {
+        for (books, store) in [(self, command.store), (other, command.other)] {
+            guard !books.stores.isEmpty else {
+                throw .refused("store \(store) has read nothing yet: start it first")
+            }
+            guard books.stores == [store.text] else {
+                throw .refused(
+                    "the database that is named for \(store) is that of "
+                        + books.stores.joined(separator: ", ")
+                        + ": POSTGRES_* names that of \(command.store), FROM_POSTGRES_* that of "
+                        + "\(command.other)")
+            }
+        }
+        guard place != other.place else {
+            throw .refused("\(command.store) and \(command.other) name one database")
+        }
+        let common = streams.filter { other.streams[$0.key] != nil }
+        guard common.isEmpty || common.contains(where: { other.streams[$0.key] == $0.value })
+        else {
+            throw .refused("\(command.store) and \(command.other) have read different tapes")
+        }
+        for (table, names) in columns where !Set(names).isSubset(of: other.columns[table] ?? []) {
+            throw .refused(
+                "the table \(table) of \(command.other) lacks columns: bring both databases to "
+                    + "the same release")
+        }
+    }
+}

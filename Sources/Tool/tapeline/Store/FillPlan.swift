@@ -1,0 +1,188 @@
+import Primitives
+
+/// The ordinals of one source in one partition of an input.
+struct FillLane: Hashable, Comparable, Sendable {
+    let input: String
+    let partition: Int64
+    let source: String
+
+    static func < (one: FillLane, other: FillLane) -> Bool {
+        (one.input, one.partition, one.source) < (other.input, other.partition, other.source)
+    }
+}
+
+/// What the books of a store say of a lane.
+struct FillAccount: Equatable, Sendable {
+    /// The first ordinal that the store has, or that one of its gaps names.
+    var first: Int64
+    var last: Int64
+    /// The ordinals without rows that its gaps name, ascending.
+    var gaps: [ClosedRange<Int64>] = []
+    /// Ordinals without rows that no gap names: skipped, dropped by retention, set aside.
+    var unnamed: Unnamed = .init()
+
+    struct Unnamed: Equatable, Sendable {
+        var skipped: Int64 = 0
+        var retired: Int64 = 0
+        var letters: Int64 = 0
+
+        var isNothing: Bool { self == Unnamed() }
+    }
+}
+
+/// How much is done at a time, in ordinals.
+struct FillSteps: Sendable {
+    /// The other store's tables are read once for so many.
+    var pass: Int64 = 1_000_000
+    /// One transaction accounts for so many.
+    var step: Int64 = 20_000
+}
+
+/// What is copied from one store into another. Pure.
+struct FillPlan: Equatable, Sendable {
+    /// A range of ordinals that is filled step by step.
+    struct Stretch: Equatable, Sendable {
+        let lane: FillLane
+        let ordinals: ClosedRange<Int64>
+        /// It ends right before the first ordinal of the store, and is filled from its end on.
+        let isBeginning: Bool
+        /// The ordinals of the stretch that the other store lacks, too. They become a named gap.
+        var lacking: [ClosedRange<Int64>] = []
+
+        /// The parts of at most so many ordinals, in the order in which they are filled.
+        func parts(of most: Int64) -> [Stretch] {
+            var parts: [Stretch] = []
+            var (low, high) = (ordinals.lowerBound, ordinals.upperBound)
+            while low <= high {
+                let part =
+                    isBeginning
+                    ? max(low, high - most + 1)...high : low...min(high, low + most - 1)
+                parts.append(
+                    Stretch(
+                        lane: lane, ordinals: part, isBeginning: isBeginning,
+                        lacking: lacking.compactMap { $0.common(part) }))
+                if isBeginning { high = part.lowerBound - 1 } else { low = part.upperBound + 1 }
+            }
+            return parts
+        }
+
+        /// Returns what is left of the stretch from a part of it on, in the order of filling.
+        func rest(from part: Stretch) -> Stretch {
+            let ordinals =
+                isBeginning
+                ? self.ordinals.lowerBound...part.ordinals.upperBound
+                : part.ordinals.lowerBound...self.ordinals.upperBound
+            return Stretch(
+                lane: lane, ordinals: ordinals, isBeginning: isBeginning,
+                lacking: lacking.compactMap { $0.common(ordinals) })
+        }
+
+        /// How many of its ordinals the other store has.
+        var wanted: Int64 { ordinals.size - lacking.reduce(0) { $0 + $1.size } }
+    }
+
+    /// What is missing in a lane.
+    struct Missing: Equatable, Sendable {
+        let lane: FillLane
+        /// The ordinals that gaps name, and those before the first one.
+        var ordinals: Int64
+        var stretches: [Stretch]
+    }
+
+    /// The lanes in which something is missing, in order.
+    private(set) var missing: [Missing] = []
+    /// The lanes that only the other store knows.
+    let unknown: [FillLane]
+
+    init(of store: [FillLane: FillAccount], from other: [FillLane: FillAccount]) {
+        // A store may read one input alone.
+        let inputs = Set(store.keys.map(\.input))
+        unknown = other.keys.filter { store[$0] == nil && inputs.contains($0.input) }.sorted()
+        for (lane, own) in store.sorted(by: { $0.key < $1.key }) {
+            let before = max(0, own.first - 1)
+            let ordinals = before + own.gaps.reduce(0) { $0 + $1.size }
+            guard ordinals > 0 else { continue }
+            var stretches: [Stretch] = []
+            if let account = other[lane] { stretches = Self.stretches(lane, own, account) }
+            missing.append(Missing(lane: lane, ordinals: ordinals, stretches: stretches))
+        }
+    }
+
+    private static func stretches(
+        _ lane: FillLane, _ own: FillAccount, _ other: FillAccount
+    ) -> [Stretch] {
+        guard other.first <= other.last else { return [] }
+        let present = other.first...other.last
+        var stretches: [Stretch] = []
+        // Where the other store ends before the first ordinal, a part between them would be in no
+        // books.
+        if own.first > 1, other.first < own.first, other.last >= own.first - 1 {
+            let range = other.first...(own.first - 1)
+            let lacking = other.gaps.compactMap { $0.common(range) }
+            stretches.append(
+                Stretch(lane: lane, ordinals: range, isBeginning: true, lacking: lacking))
+        }
+        for gap in own.gaps {
+            guard let common = gap.common(present) else { continue }
+            for range in common.without(other.gaps) {
+                stretches.append(Stretch(lane: lane, ordinals: range, isBeginning: false))
+            }
+        }
+        return stretches
+    }
+}
+
+extension ClosedRange<Int64> {
+    /// The number of ordinals. Those of a tape are far below the largest number.
+    var size: Int64 { upperBound - lowerBound + 1 }
+
+    func common(_ other: Self) -> Self? {
+        let (low, high) = (
+            Swift.max(lowerBound, other.lowerBound), Swift.min(upperBound, other.upperBound)
+        )
+        return low <= high ? low...high : nil
+    }
+
+    /// Returns the parts that are in none of `others`, which are ascending and apart.
+    func without(_ others: [Self]) -> [Self] {
+        var parts: [Self] = []
+        var low = lowerBound
+        for other in others.compactMap(common) {
+            if low < other.lowerBound { parts.append(low...(other.lowerBound - 1)) }
+            low = Swift.max(low, other.upperBound + 1)
+        }
+        if low <= upperBound { parts.append(low...upperBound) }
+        return parts
+    }
+}
+
+/// What became of the ordinals of a step.
+struct FillOutcome: Equatable, Sendable {
+    /// Ordinals that are rows now.
+    var filled: Int64 = 0
+    /// Ordinals of which the other store has no row, by its books.
+    var skipped: Int64 = 0
+    /// Ordinals that stay a gap, ascending.
+    var named: [ClosedRange<Int64>] = []
+
+    /// The step, of which the other store has rows with these ordinals, ascending. `nil` when its
+    /// rows are not what its books say.
+    init?(_ step: FillPlan.Stretch, rows: [Int64], _ unnamed: FillAccount.Unnamed) {
+        filled = Int64(rows.count)
+        let isAscending = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
+        let isInside = rows.allSatisfy { row in
+            step.ordinals.contains(row) && !step.lacking.contains { $0.contains(row) }
+        }
+        let without = step.wanted - filled
+        guard isAscending, isInside, without >= 0 else { return nil }
+        named = step.lacking
+        guard without > 0 else { return }
+        if unnamed.skipped + unnamed.retired > 0 {
+            skipped = without
+        } else if without <= unnamed.letters {
+            named = step.ordinals.without(rows.map { $0...$0 })
+        } else {
+            return nil
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Membership
+import Primitives
+
+/// What `tapeline store fill` found and did.
+struct FillReport {
+    private let command: StoreCommand
+    private let unknown: [FillLane]
+    private var lanes: [Lane]
+
+    private struct Lane {
+        let missing: FillPlan.Missing
+        var filled: Int64 = 0
+        var skipped: Int64 = 0
+
+        /// The ordinals that the other store has.
+        var wanted: Int64 { missing.stretches.reduce(0) { $0 + $1.wanted } }
+        var left: Int64 { missing.ordinals - filled - skipped }
+    }
+
+    init(_ command: StoreCommand, _ plan: FillPlan) {
+        self.command = command
+        unknown = plan.unknown
+        lanes = plan.missing.map { Lane(missing: $0) }
+    }
+
+    mutating func add(_ outcome: FillOutcome, to lane: FillLane) {
+        guard let index = lanes.firstIndex(where: { $0.missing.lane == lane }) else { return }
+        lanes[index].filled += outcome.filled
+        lanes[index].skipped += outcome.skipped
+    }
+
+    private func sum(_ count: (Lane) -> Int64) -> Int64 { lanes.reduce(0) { $0 + count($1) } }
+
+    /// How many ordinals are missing still.
+    var left: Int64 { sum(\.left) + Int64(unknown.count) }
+
+    func progress(_ lane: FillLane) -> String {
+        let done = UInt64(sum { $0.filled + $0.skipped })
+        return "\(done) of \(sum(\.wanted)) ordinals"
+            + ProgressLine.share(done, of: UInt64(sum(\.wanted)))
+            + ": \(lane.source), partition \(lane.partition)"
+    }
+
+    var lines: [String] {
+        var lines: [String] = []
+        for lane in lanes where command.isDryRun || lane.left > 0 {
+            let place = lane.missing.lane
+            lines.append(
+                "\(place.input) of \(place.source) in partition \(place.partition): "
+                    + "\(lane.left) ordinals are missing"
+                    + (command.isDryRun ? ", \(lane.wanted) of them are in \(command.other)" : ""))
+        }
+        for lane in unknown {
+            lines.append(
+                "\(lane.input) of \(lane.source) in partition \(lane.partition): \(command.store) "
+                    + "has read nothing of this source yet")
+        }
+        let missing = sum { $0.missing.ordinals }
+        if missing == 0 {
+            lines.append("nothing is missing in what \(command.store) has read")
+        } else if command.isDryRun {
+            lines.append(
+                "\(missing) ordinals are missing in \(command.store), and \(sum(\.wanted)) of them "
+                    + "would be copied from \(command.other)")
+        } else {
+            let skipped = sum(\.skipped)
+            lines.append(
+                "\(sum(\.filled)) rows were copied from \(command.other)"
+                    + (skipped > 0 ? ", which has no rows of \(skipped) more" : "")
+                    + "; \(sum(\.left)) ordinals stay missing in \(command.store)")
+        }
+        return lines
+    }
+
+    var json: String {
+        JSONWriter.objectText { json in
+            json.member("store", command.store.text)
+            json.member("from", command.other.text)
+            json.member("dry_run", command.isDryRun)
+            json.member("missing", sum { $0.missing.ordinals })
+            json.member("filled", sum(\.filled))
+            json.member("skipped", sum(\.skipped))
+            json.member("left", sum(\.left))
+            json.member("lanes", each: lanes) { lane, json in
+                Self.write(lane.missing.lane, into: &json)
+                json.member("missing", lane.missing.ordinals)
+                json.member("found", lane.wanted)
+                json.member("filled", lane.filled)
+                json.member("skipped", lane.skipped)
+                json.member("left", lane.left)
+            }
+            json.member("not_read", each: unknown) { lane, json in
+                Self.write(lane, into: &json)
+            }
+        }
+    }
+
+    private static func write(_ lane: FillLane, into json: inout JSONWriter) {
+        json.member("input", lane.input)
+        json.member("partition", lane.partition)
+        json.member("source", lane.source)
+    }
+}

@@ -1,0 +1,106 @@
+-- Copies of the rows of another store (`tapeline store fill`), in one transaction:
+--   INSERT of the rows;  SELECT fill_ordinals(...)
+-- It runs with the rights of the schema's owner, because no other role may change the books.
+
+-- Accounts for the ordinals p_first to p_last of a source, whose rows this transaction has inserted. They
+-- are a part of a gap of the books (a hole, or lost with the tape), or end right before the first ordinal
+-- of the source. p_filled of them are rows. Of p_skipped the other store has no row, by its books. p_named
+-- is [{"first_ordinal", "last_ordinal"}, ...]: the rest, which stays a gap. p_stretches are rows of
+-- stored_stretches of the other store, and p_replayed of its replayed_rows.
+--
+-- The owner of the position is not disturbed. It waits for this transaction's end if it commits
+-- meanwhile, and its totals stay what they are: what is filled has columns of its own.
+--
+-- Raises TL030 if these ordinals are not missing (any more), and TL031 if the counts do not add up. On an
+-- error nothing is changed.
+CREATE OR REPLACE FUNCTION fill_ordinals(
+    p_sink text, p_input text, p_partition integer, p_source text, p_first bigint, p_last bigint,
+    p_filled bigint, p_skipped bigint, p_named jsonb, p_stretches jsonb, p_replayed jsonb
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+AS $$
+DECLARE
+    account sink_source_ordinals;
+    gap     gaps;
+    named   bigint;
+BEGIN
+    -- In the order of advance_positions.
+    PERFORM FROM sink_positions p
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition)
+    FOR UPDATE;
+    SELECT * INTO account FROM sink_source_ordinals o
+    WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source)
+    FOR UPDATE;
+    SELECT coalesce(sum(n.last_ordinal - n.first_ordinal + 1), 0) INTO named
+    FROM jsonb_to_recordset(p_named) AS n(first_ordinal bigint, last_ordinal bigint)
+    WHERE n.first_ordinal BETWEEN p_first AND n.last_ordinal AND n.last_ordinal <= p_last;
+    IF p_filled < 0 OR p_skipped < 0 OR p_first < 1
+        OR p_filled + p_skipped + named IS DISTINCT FROM p_last - p_first + 1 THEN
+        RAISE EXCEPTION 'of ordinals % to % of source % % are rows, % are skipped and % stay missing',
+            p_first, p_last, p_source, p_filled, p_skipped, named USING ERRCODE = 'TL031';
+    END IF;
+    IF p_last = coalesce(account.filled_first, account.first_ordinal) - 1 THEN
+        UPDATE sink_source_ordinals o SET filled_first = p_first
+        WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source);
+    ELSE
+        SELECT * INTO gap FROM gaps g
+        WHERE (g.sink, g.input, g.partition, g.source) = (p_sink, p_input, p_partition, p_source)
+            AND g.ordinal IS NULL AND g.reason IN ('hole', 'tape_lost')
+            AND p_first >= g.first_ordinal AND p_last <= g.last_ordinal;
+        IF gap.id IS NULL THEN
+            RAISE EXCEPTION 'ordinals % to % of source % in partition % of % are no gap of store %',
+                p_first, p_last, p_source, p_partition, p_input, p_sink USING ERRCODE = 'TL030';
+        END IF;
+        -- The end keeps the row: a later gap may extend it.
+        IF p_last < gap.last_ordinal THEN
+            UPDATE gaps g SET first_ordinal = p_last + 1 WHERE g.id = gap.id;
+        ELSE
+            DELETE FROM gaps g WHERE g.id = gap.id;
+        END IF;
+        IF p_first > gap.first_ordinal THEN
+            INSERT INTO gaps (sink, input, partition, source, first_ordinal, last_ordinal, reason,
+                noted_at, detail)
+            VALUES (p_sink, p_input, p_partition, p_source, gap.first_ordinal, p_first - 1, gap.reason,
+                gap.noted_at, gap.detail);
+        END IF;
+    END IF;
+    INSERT INTO gaps (sink, input, partition, source, first_ordinal, last_ordinal, reason, noted_at,
+        detail)
+    SELECT p_sink, p_input, p_partition, p_source, n.first_ordinal, n.last_ordinal,
+        coalesce(gap.reason, 'hole'), coalesce(gap.noted_at, clock_timestamp()), coalesce(gap.detail, '')
+    FROM jsonb_to_recordset(p_named) AS n(first_ordinal bigint, last_ordinal bigint);
+    UPDATE sink_source_ordinals o
+    SET filled = o.filled + p_filled, filled_skipped = o.filled_skipped + p_skipped
+    WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source);
+    -- A stretch of the other store may go beyond these ordinals.
+    INSERT INTO stored_stretches (input, partition, source, first_ordinal, last_ordinal, taken_from,
+        starts, delays_us, apart_ms, has_replayed)
+    SELECT p_input, p_partition, p_source, cut.from_ordinal, cut.to_ordinal, k.taken_from,
+        ARRAY(SELECT greatest(k.starts[i] - cut.from_start, 0)
+            FROM generate_series(points.first_one, points.last_one) AS i ORDER BY i),
+        k.delays_us[points.first_one:points.last_one], k.apart_ms[points.first_one:points.last_one], k.has_replayed
+    FROM jsonb_populate_recordset(NULL::stored_stretches, p_stretches) AS k
+    CROSS JOIN LATERAL (SELECT greatest(k.first_ordinal, p_first) AS from_ordinal,
+        least(k.last_ordinal, p_last) AS to_ordinal,
+        (greatest(k.first_ordinal, p_first) - k.first_ordinal)::integer AS from_start,
+        (least(k.last_ordinal, p_last) - k.first_ordinal)::integer AS to_start) AS cut
+    CROSS JOIN LATERAL (SELECT width_bucket(cut.from_start, k.starts) AS first_one,
+        width_bucket(cut.to_start, k.starts) AS last_one) AS points
+    WHERE cut.from_ordinal <= cut.to_ordinal
+    ON CONFLICT (input, partition, source, first_ordinal) DO NOTHING;
+    INSERT INTO replayed_rows (input, partition, source, ordinal, replayed_at)
+    SELECT p_input, p_partition, p_source, r.ordinal, r.replayed_at
+    FROM jsonb_populate_recordset(NULL::replayed_rows, p_replayed) AS r
+    WHERE r.ordinal BETWEEN p_first AND p_last
+    ON CONFLICT DO NOTHING;
+    -- What was known at a time is certain again when all of the partition is there.
+    DELETE FROM version_losses l
+    USING (SELECT bool_or(a.gaps > 0) AS has_gaps, bool_or(a.first_ordinal > 1) AS begins_later,
+            bool_or(o.filled_skipped > 0) AS has_skipped
+        FROM sink_audit a JOIN sink_source_ordinals o USING (sink, input, partition, source)
+        WHERE (a.sink, a.input, a.partition) = (p_sink, p_input, p_partition)) AS books
+    WHERE (l.input, l.partition) = (p_input, p_partition) AND NOT books.has_skipped
+        AND (l.reason = 'hole' AND NOT books.has_gaps
+            OR l.reason = 'purged' AND NOT books.begins_later AND NOT books.has_gaps);
+END
+$$;

@@ -228,7 +228,9 @@ import Testing
             LettingGo(needed: [200], unneeded: [300], clearBelow: 200, letGoBelow: [200: 0]),
             LettingGo(needed: [800], unneeded: [0, 500], clearBelow: 800, letGoBelow: [400: 1]),
             LettingGo(needed: [0], unneeded: [900], clearBelow: 0, letGoBelow: [0: 0]),
-            LettingGo(needed: [], unneeded: [300], clearBelow: 1_000, letGoBelow: [700: 1]),
+            // Nobody else has what it has not read.
+            LettingGo(
+                needed: [], unneeded: [300, 900], clearBelow: 300, letGoBelow: [300: 0, 700: 0]),
         ])
     func lettingGo(_ given: LettingGo) {
         let plan = plan(
@@ -241,6 +243,34 @@ import Testing
         if let lowest = given.needed.min() {
             #expect(plan.holder == .group(floor(lowest)))
         }
+    }
+
+    @Test("a store is let go only of what a store that is needed has: no other group has its rows")
+    func onlyStore() {
+        let alone = plan([floor(800, .operators), unneeded(300)], [subject(0, 1_000)])
+        #expect(alone.clearBelow == 300 && alone.holder == .group(unneeded(300)))
+        #expect(alone.letGo(below: 1_000).isEmpty)
+        let beside = plan(
+            [floor(800, .operators), floor(600), unneeded(300)], [subject(0, 1_000)])
+        #expect(beside.clearBelow == 600)
+        #expect(beside.letGo(below: 600).map(\.floor) == [unneeded(300)])
+    }
+
+    @Test("of a partition without messages no group is let go, and of one at most of the newest")
+    func letGoOfQuiet() {
+        let plan = plan(
+            [floor(900), floor(900, partition: 4), unneeded(300), unneeded(0, partition: 4)],
+            [subject(0, 650)])
+        #expect(plan.letGo(below: 700) == [.init(floor: unneeded(300), below: 650)])
+        var table = LetGoTable()
+        #expect(table.add(plan.letGo(below: 700)) == [letGo: 1])
+        var group = RegisteredGroup(group: letGo, registered: .undefined, reads: [.ticks])
+        group.positions = [
+            ReaderPosition(
+                partition: Partition(0), input: .ticks, sequence: 650, durable: 650, sources: [])
+        ]
+        table.removeContinued([group], .ticks)
+        #expect(table.isEmpty, "it has read the newest message")
     }
 
     @Test("a purge lets go of a group only if the stream would stay above its goal without that")

@@ -140,6 +140,7 @@ final class KeeperLoop {
                 tenure: $0, leaders: LeaderKeeper(client, jetStream, names),
                 verification: VerificationWatch(metrics, jetStream, names))
         }
+        for (stream, kept) in streams { if let work = kept.work { noteLetGo(stream, work) } }
         // A predecessor may have written since.
         recorder.forget()
         streams = [:]
@@ -192,6 +193,7 @@ final class KeeperLoop {
         do {
             try body()
         } catch {
+            if let work = kept(stream).work { noteLetGo(stream, work) }
             streams[stream, default: KeptStream()].work = nil
             streams[stream]?.heldUntil = clock.monotonic() + Self.heldNanoseconds
             client.telemetry.emit(.purgeFailed(stream: stream, reason: "\(error)"))

@@ -79,7 +79,7 @@ package struct PurgeFacts: Sendable {
 }
 
 /// The parts of a stream that may be purged, and what prevents more. Groups that are not needed
-/// prevent nothing. Pure.
+/// prevent nothing, but stores do where none is needed. Pure.
 package struct PurgePlan: Sendable {
     /// The group or rule that decided how far a purge may go.
     package enum Holder: Hashable, Sendable {
@@ -108,16 +108,27 @@ package struct PurgePlan: Sendable {
     package let beyond: [SubjectPurge]
     /// Why no more may be purged.
     package let holder: Holder
-    /// The floors of groups that are not needed.
+    /// The floors of groups that may be let go.
     private let unneeded: [PurgeFacts.Floor]
     /// The partitions of the subjects that can be purged beyond `clearBelow`.
     private let partitions: [String: Partition]
+    /// The newest message of the subjects of each partition.
+    private let newest: [Partition: UInt64]
 
     package init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
         let all = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
-        let floors = all.filter(\.isNeeded)
-        unneeded = all.filter { !$0.isNeeded }
+        // A store is let go only of what one that is needed has: else nobody would have it.
+        let hasNeededStore = all.contains { $0.isNeeded && $0.group.isStore }
+        let isHeld = { (floor: PurgeFacts.Floor) in
+            floor.isNeeded || floor.group.isStore && !hasNeededStore
+        }
+        let floors = all.filter(isHeld)
+        unneeded = all.filter { !isHeld($0) }
+        newest = facts.subjects.reduce(into: [:]) { newest, subject in
+            guard let partition = subject.partition, let last = subject.pins.last else { return }
+            newest[partition] = max(newest[partition] ?? 0, last)
+        }
         partitions = facts.subjects.reduce(into: [:]) { $0[$1.name] = $1.partition }
         let lowest = floors.min { $0.sequence < $1.sequence }
         guard !all.isEmpty || facts.hasStore else {
@@ -148,7 +159,8 @@ package struct PurgePlan: Sendable {
         }
     }
 
-    /// A group that is not needed, and below which sequence its partition was purged.
+    /// A group that is not needed, and below which sequence its partition was purged: at most its
+    /// newest message, which stays.
     package struct LetGo: Hashable, Sendable {
         package var floor: PurgeFacts.Floor
         package var below: UInt64
@@ -160,7 +172,8 @@ package struct PurgePlan: Sendable {
     package func letGo(below end: UInt64, beyond: [SubjectPurge] = []) -> [LetGo] {
         unneeded.compactMap { floor in
             let own = beyond.filter { partitions[$0.subject] == floor.partition }.map(\.below)
-            let below = max(end > firstSequence ? end : 0, own.max() ?? 0)
+            let purged = max(end > firstSequence ? end : 0, own.max() ?? 0)
+            let below = min(purged, newest[floor.partition] ?? 0)
             return floor.sequence < below ? LetGo(floor: floor, below: below) : nil
         }
     }

@@ -11,8 +11,9 @@ extension ReaderLane {
         case pull(consumerNumber: UInt64, number: UInt64)
         /// Report that the consumer is made again.
         case doubted(ReaderDoubt)
-        /// Report that the tape lacks these ordinals. Reading continues after them.
-        case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
+        /// Report that the tape lacks these ordinals. Reading continues after them. `isLetGo`: the
+        /// tape may have been purged of them because the lane's group is not needed.
+        case hole(source: SourceName, ordinals: ClosedRange<UInt64>, isLetGo: Bool = false)
         /// Report that the packet of the position was purged, and that reading continues at the
         /// first one that is left.
         case letGo(sequence: UInt64, first: UInt64)

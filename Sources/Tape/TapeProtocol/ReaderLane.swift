@@ -66,13 +66,14 @@ package struct ReaderLane: Sendable {
     /// Whether the tape may be purged before the lane has read it, because its group is not needed.
     /// The lane then continues at the first packet that is left, and what it lacks is a hole.
     package var mayBeLetGo = false
+    var letGo = LettingGo()
     /// How far the lane has read, as far as sharing a consumer needs it.
     var reach = Reach()
-    private var failed = Failures()
+    var failed = Failures()
     private var endDoubt = EndDoubt()
     /// The sequence of a packet before which ordinals were missing. When it is met again through a
     /// new consumer at the position, the hole is on the tape itself.
-    private var suspect: UInt64?
+    var suspect: UInt64?
 
     package enum State: Hashable, Sendable {
         /// Next: `opening`.
@@ -149,6 +150,7 @@ package struct ReaderLane: Sendable {
     ) {
         guard state == .closed else { return }
         self.position = position
+        if mayBeLetGo { letGo = LettingGo(position) }
         self.isRaw = isRaw || start == .end
         beginning = start
         streamSequence = 0
@@ -174,6 +176,7 @@ package struct ReaderLane: Sendable {
             return
         }
         streamCreated = stream.created
+        letGo.isProven = position.map { $0.sequence < stream.firstSequence } ?? false
         endDoubt.end()
         consumerNumber += 1
         pulls = []
@@ -333,81 +336,6 @@ package struct ReaderLane: Sendable {
         }
     }
 
-    /// Checks that the packet of the position is still there. Returns false when it was purged, the
-    /// lane may be let go, and this packet is the first one after it.
-    private mutating func verify(
-        _ header: PacketHeader, _ delivery: Delivery, into effects: inout [Effect]
-    ) -> Bool {
-        guard let position else { return true }
-        if mayBeLetGo, delivery.sequence > position.sequence {
-            // The packet is met again after the doubt about the ordinals that are missing.
-            if suspect != delivery.sequence {
-                effects.append(.letGo(sequence: position.sequence, first: delivery.sequence))
-            }
-            state = .reading
-            return false
-        }
-        guard delivery.sequence == position.sequence, header.identity == position.packet else {
-            stop(
-                .otherPacket(
-                    sequence: position.sequence, was: position.packet, is: header.identity),
-                into: &effects)
-            return true
-        }
-        state = .reading
-        return true
-    }
-
-    /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets
-    /// of watermarks are not checked: a missing one does no harm.
-    mutating func take(
-        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
-        into effects: inout [Effect]
-    ) -> Bool {
-        if header.kind != .watermark,
-            !follows(header, delivery, now: now, into: &effects)
-        {
-            return false
-        }
-        suspect = nil
-        failed.doubts = 0
-        // The position is changed in place: copying the sources for each packet would allocate.
-        if position == nil {
-            position = TapePosition(
-                streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
-        }
-        position?.streamCreated = streamCreated
-        position?.sequence = delivery.sequence
-        position?.packet = header.identity
-        if header.kind != .watermark { position?.advance(by: header) }
-        return true
-    }
-
-    /// Returns whether the packet's ordinals follow the last ones read from its source.
-    private mutating func follows(
-        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
-        into effects: inout [Effect]
-    ) -> Bool {
-        guard let known = position?.source(header.source) else { return true }
-        let next = known.lastOrdinal &+ 1
-        if header.firstOrdinal == next, header.epoch >= known.epoch { return true }
-        if header.firstOrdinal < next || header.epoch < known.epoch {
-            stop(
-                .ordinalsGoBack(
-                    sequence: delivery.sequence, expected: next, found: header.firstOrdinal),
-                into: &effects)
-            return false
-        }
-        if suspect == delivery.sequence {
-            effects.append(.hole(source: header.source, ordinals: next...(header.firstOrdinal - 1)))
-            return true
-        }
-        suspect = delivery.sequence
-        doubt(
-            .missingOrdinals(expected: next, found: header.firstOrdinal), now: now, into: &effects)
-        return false
-    }
-
     // MARK: other messages of the server
 
     /// Handles a status message on the inbox of a pull.
@@ -467,7 +395,7 @@ package struct ReaderLane: Sendable {
 
     /// Gives up the consumer and opens again at the position. When doubts follow each other without
     /// a correct message between them, the wait grows.
-    private mutating func doubt(
+    mutating func doubt(
         _ doubt: ReaderDoubt, now: MonotonicTime, into effects: inout [Effect]
     ) {
         effects.append(.doubted(doubt))
@@ -487,7 +415,7 @@ package struct ReaderLane: Sendable {
     }
 
     /// Stops until the owner closes the lane: a person has to check the tape.
-    private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
+    mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
         state = .stopped(problem)
         effects.append(.stopped(problem))
     }

@@ -29,8 +29,6 @@ package final class TapeReaders {
         var isOverfull = false
         /// The state of a shared consumer; `nil` for a reader of the owner.
         var share: Share?
-        /// Whether its position was purged since it was opened.
-        var wasLetGo = false
         var silence = ServerSilence()
         /// Whether the stream did not exist when its description was last requested.
         var lacksStream = false
@@ -153,7 +151,6 @@ package final class TapeReaders {
     package func close(_ reader: Int) {
         if problem(reader) != nil { metrics.problems.add(-1) }
         readers[reader].isHeld = false
-        readers[reader].wasLetGo = false
         dropWaiting(reader)
         readers[reader].machine.close()
     }
@@ -415,13 +412,12 @@ package final class TapeReaders {
         case .pull(let consumerNumber, let number): pull(reader, consumerNumber, number)
         case .doubted(let doubt):
             client.telemetry.emit(.readerDoubted(reader: name(reader), doubt: doubt))
-        case .hole(let source, let ordinals):
+        case .hole(let source, let ordinals, let isLetGo):
             client.telemetry.emit(
                 .tapeHole(
                     reader: name(reader), source: source.text, ordinals: ordinals,
-                    isLetGo: readers[reader].wasLetGo))
+                    isLetGo: isLetGo))
         case .letGo(let sequence, let first):
-            readers[reader].wasLetGo = true
             client.telemetry.emit(
                 .readerLetGo(reader: name(reader), sequence: sequence, first: first))
         case .stopped(let problem):

@@ -132,7 +132,7 @@ extension ServiceEvent {
     static func readerLetGo(reader: String, sequence: UInt64, first: UInt64) -> Self {
         Self(
             .warning, "tape.reader.let_go",
-            "the tape was purged before this group had read it, because it is not needed: reading "
+            "the tape was purged before this group, which is not needed, had read it: reading "
                 + "continues at the first packet that is left",
             ("reader", .text(reader)), ("position", .unsigned(sequence)),
             ("first", .unsigned(first)))

@@ -265,19 +265,26 @@ BEGIN
                     AND w.stream_created_ns IS NOT DISTINCT FROM p.stream_created_ns
                     THEN 'backwards'
             END AS fault,
-            CASE WHEN w.left_out OR w.gaps IS NOT NULL THEN
-                jsonb_build_object('input', w.input, 'partition', w.partition,
+            CASE WHEN w.left_out OR w.gaps IS NOT NULL THEN (
+                -- One for each reason: that of a hole goes when the hole is filled.
+                SELECT jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition,
                     'from_ns', least(p.tape_time_ns, p.sent_time_ns),
                     'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns,
                         p.sent_time_ns),
-                    'reason', coalesce(w.gaps->0->>'reason', 'not_written')) END AS loss
+                    'reason', r.reason) ORDER BY r.reason)
+                FROM (SELECT DISTINCT reason
+                    FROM jsonb_to_recordset(coalesce(w.gaps, '[]')) AS g(reason text)
+                    UNION SELECT 'not_written' WHERE w.left_out AND NOT EXISTS (
+                        SELECT FROM jsonb_to_recordset(coalesce(w.gaps, '[]')) AS g(reason text)
+                        WHERE g.reason IN ('dropped', 'given_twice'))) AS r) END AS lost
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
     SELECT
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards'),
-        jsonb_agg(c.loss ORDER BY c.input, c.partition) FILTER (WHERE c.loss IS NOT NULL)
+        (SELECT jsonb_agg(loss ORDER BY c.input, c.partition)
+            FROM checked c, jsonb_array_elements(c.lost) AS loss)
     INTO fenced, unclaimed, backwards, losses
     FROM checked c;
 

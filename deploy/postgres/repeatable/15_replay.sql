@@ -8,6 +8,7 @@
 --   'settled'  it was read, and the writer will never write it: a row may be made
 --   'ahead'    the writer has not committed it: it will, or sets it aside once more
 --   'unknown'  nothing of this source was ever written here
+--   'missing'  it is in a gap that a copy from another store may fill, with a row of its own
 CREATE OR REPLACE FUNCTION replay_state(
     p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
 ) RETURNS text
@@ -21,6 +22,11 @@ AS $$
                     WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition)
                         AND NOT g.sources @> jsonb_build_array(
                             jsonb_build_object('source', o.source))) THEN 'ahead'
+            WHEN EXISTS (SELECT FROM gaps g
+                WHERE (g.sink, g.input, g.partition, g.source)
+                    = (p_sink, p_input, p_partition, p_source)
+                    AND g.ordinal IS NULL AND g.reason IN ('hole', 'tape_lost')
+                    AND p_ordinal BETWEEN g.first_ordinal AND g.last_ordinal) THEN 'missing'
             ELSE 'settled' END
         FROM sink_source_ordinals o
         -- Since a group of tables waits apart, its books are not these.

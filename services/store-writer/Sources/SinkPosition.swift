@@ -97,9 +97,11 @@ struct SinkPosition: Sendable {
     /// Adds a packet to the counts of its source, with the gaps that it reveals: ordinals that are
     /// missing before it, and ordinals that were stored before. The reader has proven that missing
     /// ordinals are missing on the tape itself. `takenAt` is when the tape took it; undefined when
-    /// that is not known, and for a packet without rows.
+    /// that is not known, and for a packet without rows. With `namesBeginnings`, a source that is
+    /// new begins with its ordinal 1, whatever the tape had lost of it.
     mutating func add(
-        _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined
+        _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined,
+        namesBeginnings: Bool = false
     ) {
         let last = header.nextOrdinal &- 1
         if header.sendTime.isDefined {
@@ -108,9 +110,11 @@ struct SinkPosition: Sendable {
         if count.givenTwice > 0 { hasLeftOut = true }
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
             guard header.tickCount > 0 else { return }
+            let first = namesBeginnings ? min(1, header.firstOrdinal) : header.firstOrdinal
+            note(.hole, header, first, header.firstOrdinal)
             sources.append(
                 SourceAccount(
-                    source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
+                    source: header.source, firstOrdinal: first, lastOrdinal: last,
                     written: count.written, skipped: count.skipped,
                     deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
                     begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined,

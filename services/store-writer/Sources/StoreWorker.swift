@@ -394,9 +394,10 @@ final class StoreWorker {
         var settled: [Int: SinkPosition] = [:]
         let beside = movedBeside(batch.inputs, moves)
         let outcome = try session.write(batch) { outcome in
-            settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
-                input in stored(input).map { moved(input, $0, moves) }
-            }
+            settled = batch.advanced(
+                by: outcome, keepsBars: parts.settings.sinks.versions != nil,
+                mayBeLetGo: !parts.settings.isNeeded
+            ) { input in stored(input).map { moved(input, $0, moves) } }
             settled.merge(beside) { present, _ in present }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }

@@ -3,6 +3,7 @@ import NatsTransport
 import Primitives
 import StoreSinks
 import TapeCodec
+import TapeProtocol
 
 /// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
 /// they came from the tape. Their rows are made while a COPY sends them, so the rows take no
@@ -138,32 +139,39 @@ struct WriteBatch {
 
     /// Returns the position of each input after the batch, with its counts and gaps. `stored`
     /// returns the position before it; `nil` for an input that is not claimed, which is left out.
-    /// `keepsBars` is false when the tables of bars are switched off.
+    /// `keepsBars` is false when the tables of bars are switched off. `mayBeLetGo`: the tape may
+    /// have been purged of what the store has not read. Of a source that is new where it had read
+    /// others before, that is then named, too.
     func advanced(
-        by outcome: BatchOutcome, keepsBars: Bool = true, from stored: (Int) -> SinkPosition?
+        by outcome: BatchOutcome, keepsBars: Bool = true, mayBeLetGo: Bool = false,
+        from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {
         var positions: [Int: SinkPosition] = [:]
         func advance(
             _ input: Int, to place: TapePosition, _ time: Timestamp,
-            _ add: (inout SinkPosition) -> Void
+            _ add: (inout SinkPosition, _ namesBeginnings: Bool) -> Void
         ) {
             guard var position = positions[input] ?? stored(input) else { return }
             position.position = place
             if time.isDefined { position.tapeTime = time }
             if position.input == .bars, !keepsBars { position.hasLeftOut = true }
-            add(&position)
+            add(&position, mayBeLetGo && stored(input)?.position?.hasPacket ?? false)
             positions[input] = position
         }
         var left = rowless[...]
         for index in 0...items.count {
             while let next = left.first, next.itemsBefore <= index {
                 left.removeFirst()
-                advance(next.input, to: next.position, next.tapeTime) { $0.add(next.run) }
+                advance(next.input, to: next.position, next.tapeTime) {
+                    $0.add(next.run, namesBeginnings: $1)
+                }
             }
             guard index < items.count else { break }
             let item = items[index]
             advance(item.input, to: item.position, item.tapeTime) {
-                $0.add(item.header, outcome.counts[index], takenAt: item.tapeTime)
+                $0.add(
+                    item.header, outcome.counts[index], takenAt: item.tapeTime,
+                    namesBeginnings: $1)
                 $0.add(outcome, ofItem: index)
             }
         }

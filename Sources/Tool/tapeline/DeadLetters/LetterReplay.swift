@@ -67,6 +67,7 @@ struct LetterReplay {
         switch try books(of: letter) {
         case "settled": break
         case "ahead": return try end(.ahead)
+        case "missing": return try end(.missing)
         default: return try end(.unknown)
         }
         if try isRetired(letter, sink, index) { return try end(.retired) }

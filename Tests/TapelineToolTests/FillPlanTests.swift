@@ -54,7 +54,9 @@ import Testing
 
     @Test("gaps and beginnings are filled as far as the other store goes", arguments: cases)
     func stretches(_ given: Case) {
-        let plan = FillPlan(of: [Self.lane: given.own], from: [Self.lane: given.other])
+        let plan = FillPlan(
+            of: [Self.lane: given.own], from: [Self.lane: given.other],
+            inputs: ["ticks"])
         let stretches = plan.missing.flatMap(\.stretches)
         #expect(stretches.map(\.ordinals) == given.filled, "\(given.name)")
         #expect(stretches.flatMap(\.lacking) == given.lacking, "\(given.name)")
@@ -65,11 +67,25 @@ import Testing
     func unknown() {
         let other = FillLane(input: "ticks", partition: 0, source: "test")
         let bars = FillLane(input: "bars", partition: 0, source: "operator")
-        let plan = FillPlan(
-            of: [Self.lane: Self.account(5...9)],
-            from: [other: Self.account(1...9), bars: Self.account(1...9)])
-        #expect(plan.unknown == [other])
-        #expect(plan.missing.map(\.ordinals) == [4] && plan.missing[0].stretches.isEmpty)
+        func plan(_ inputs: Set<String>) -> FillPlan {
+            FillPlan(
+                of: [Self.lane: Self.account(5...9)],
+                from: [other: Self.account(1...9), bars: Self.account(1...9)], inputs: inputs)
+        }
+        #expect(plan(["ticks"]).unknown == [other])
+        #expect(plan(["ticks", "bars"]).unknown == [bars, other], "it has read no bars yet")
+        let missing = plan(["ticks"]).missing
+        #expect(missing.map(\.ordinals) == [4] && missing[0].stretches.isEmpty)
+    }
+
+    @Test("ordinals are copied only where both have read the same stream")
+    func streams() {
+        func isShared(_ own: [String: String], _ other: [String: String]) -> Bool {
+            FillBooks.isShared(Self.lane, own, other)
+        }
+        #expect(isShared(["ticks.3": "7"], ["ticks.3": "7", "bars.3": "8"]))
+        #expect(!isShared(["ticks.3": "7", "bars.3": "8"], ["ticks.3": "9", "bars.3": "8"]))
+        #expect(!isShared([:], [:]))
     }
 
     @Test("a beginning is filled from its end on, a hole from its start on")
@@ -87,24 +103,52 @@ import Testing
         #expect(stretch.rest(from: stretch.parts(of: 12)[1]).ordinals == 11...28)
     }
 
-    @Test("what the other store has no row of is skipped, stays named, or is an error")
-    func outcomes() throws {
+    @Test("what the other store has no row of stays named, or is an error")
+    func outcomes() {
         let step = FillPlan.Stretch(
             lane: Self.lane, ordinals: 1...10, isBeginning: true, lacking: [4...5])
         let whole: [Int64] = [1, 2, 3, 6, 7, 8, 9, 10]
-        let none = FillAccount.Unnamed()
-        let all = try #require(FillOutcome(step, rows: whole, none))
-        #expect(all.filled == 8 && all.skipped == 0 && all.named == [4...5])
+        let all = FillOutcome(step, rows: whole)
+        #expect(all.filled == 8 && all.named == [4...5])
         let some: [Int64] = [1, 3, 6, 7, 8, 9]
-        #expect(FillOutcome(step, rows: some, none) == nil)
-        let skipped = FillOutcome(step, rows: some, FillAccount.Unnamed(skipped: 9, letters: 4))
-        #expect(skipped?.skipped == 2 && skipped?.named == [4...5])
-        let letters = FillOutcome(step, rows: some, FillAccount.Unnamed(letters: 2))
-        #expect(letters?.filled == 6 && letters?.named == [2...2, 4...5, 10...10])
-        #expect(FillOutcome(step, rows: some, FillAccount.Unnamed(letters: 1)) == nil)
-        for wrong in [[1, 2, 3, 4], [1, 1, 2], whole + [11]] as [[Int64]] {
-            #expect(FillOutcome(step, rows: wrong, FillAccount.Unnamed(skipped: 99)) == nil)
+        let others = FillOutcome(step, rows: some)
+        #expect(others.filled == 6 && others.named == [2...2, 4...5, 10...10])
+        #expect(FillOutcome(step, rows: []).named == [1...10])
+        func isExplained(_ rows: [Int64], _ unnamed: Int64) -> Bool {
+            FillOutcome.isExplained(step, rows: rows, unnamed)
         }
+        #expect(isExplained(whole, 0) && isExplained(some, 2) && isExplained(some, 9))
+        #expect(!isExplained(some, 1))
+        for wrong in [[1, 2, 3, 4], [1, 1, 2], whole + [11]] as [[Int64]] {
+            #expect(!isExplained(wrong, 99))
+        }
+    }
+
+    @Test("rows of times that retention has dropped are left out, of bars by series")
+    func retired() {
+        let day: Int64 = 86_400_000_000
+        func rows(_ table: FillTable, _ times: Int64...) -> FillRows {
+            FillRows(
+                table: table,
+                rows: times.map {
+                    FillRows.Row(
+                        ordinal: $0, time: $0 * day, received: 9 * day, series: "1m", text: "")
+                })
+        }
+        func kept(_ rows: FillRows, _ until: [String: FillRetired]) -> [Int64] {
+            rows.kept(until).rows.map(\.ordinal)
+        }
+        let until = FillRetired(until: 7 * day, receivedUntil: nil)
+        let trades = rows(FillTable(name: "trade_rows"), 0, 6, 7, 8)
+        #expect(kept(trades, ["quotes": until]) == [0, 6, 7, 8])
+        #expect(kept(trades, ["trades": until]) == [0, 7, 8])
+        let received = FillRetired(until: 1, receivedUntil: 10 * day)
+        #expect(kept(trades, ["trades": received]) == [6, 7, 8], "without a time of its own")
+        let bars = rows(FillTable(name: "bars_short", isOfBars: true), 6, 8)
+        #expect(kept(bars, ["series 1s": until]) == [6, 8])
+        #expect(kept(bars, ["series 1m": until]) == [8])
+        #expect(kept(bars, ["bars_short": until]) == [8])
+        #expect(trades.days == [0, 6, 7, 8])
     }
 
     @Test("the rows of every table of a store are copied")
@@ -116,13 +160,11 @@ import Testing
     func arguments() throws {
         let command = try StoreCommand.parse(["fill", "store-b", "--from", "store", "--dry-run"])
         #expect(command.store.text == "store-b" && command.other.text == "store")
-        #expect(command.isDryRun && !command.asJSON && command.tables.count == 13)
-        let some = ["fill", "store-b", "--from", "store", "--tables", "trades,provider_bars"]
-        #expect(try StoreCommand.parse(some).tables == [.trades, .providerBars])
+        #expect(command.isDryRun && !command.asJSON)
         for wrong in [
             ["fill", "store-b"], ["fill", "store", "--from", "store"],
             ["fill", "operator", "--from", "store"], ["fill", "--from", "store"],
-            ["fill", "store-b", "--from", "store", "--tables", "trade"],
+            ["fill", "store-b", "--from", "store", "--tables", "trades"],
         ] {
             #expect(throws: ToolError.self) { try StoreCommand.parse(wrong) }
         }

@@ -569,7 +569,6 @@ CREATE TABLE sink_source_ordinals (
     replayed      bigint  NOT NULL DEFAULT 0,
     apart         bigint  NOT NULL DEFAULT 0,
     filled        bigint  NOT NULL DEFAULT 0 CHECK (filled >= 0),
-    filled_skipped bigint NOT NULL DEFAULT 0 CHECK (filled_skipped >= 0),
     filled_first  bigint  CHECK (filled_first BETWEEN 1 AND first_ordinal - 1),
     PRIMARY KEY (sink, input, partition, source),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE,
@@ -590,7 +589,6 @@ COMMENT ON COLUMN sink_source_ordinals.given_twice IS
 COMMENT ON COLUMN sink_source_ordinals.replayed IS
     'of dead_lettered: stored later from their dead letters; only note_replayed changes it';
 COMMENT ON COLUMN sink_source_ordinals.filled IS 'beside written: rows copied by fill_ordinals';
-COMMENT ON COLUMN sink_source_ordinals.filled_skipped IS 'of which the other store has no row';
 COMMENT ON COLUMN sink_source_ordinals.filled_first IS 'below first_ordinal: filled from here on';
 
 -- When the tape took the packets of a source, by its clock or the sender's, whichever is later:

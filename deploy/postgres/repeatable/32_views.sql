@@ -19,9 +19,9 @@ SELECT o.sink, o.input, o.partition, o.source,
     coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
     o.written + o.filled + coalesce(a.written, 0) AS written,
     o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered,
-    o.skipped + o.filled_skipped AS skipped,
+    o.skipped,
     o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
-        - o.dead_lettered - o.skipped - o.filled_skipped - o.apart - lost.ordinals AS missing,
+        - o.dead_lettered - o.skipped - o.apart - lost.ordinals AS missing,
     lost.ordinals AS gaps, o.given_twice, o.replayed,
     o.apart - coalesce(a.written + a.dead_lettered, 0) AS waiting
 FROM sink_source_ordinals o

@@ -47,7 +47,8 @@ BEGIN
         replay_state(text, text, integer, text, bigint),
         begin_replay(text, text, integer, text, bigint),
         note_replayed(text, text, integer, text, bigint),
-        fill_ordinals(text, text, integer, text, bigint, bigint, bigint, bigint, jsonb, jsonb, jsonb),
+        fill_ordinals(text, text, integer, text, bigint, bigint, bigint, jsonb, jsonb, jsonb),
+        fill_times(text, integer, text, bigint, bigint, jsonb, jsonb),
         indicator_input(text), missing_step(tstzmultirange, tstzrange, boolean),
         missing_stretches(tstzrange, boolean), store_trade(), store_quote(),
         note_series(text[], boolean[]) FROM PUBLIC;
@@ -89,8 +90,7 @@ BEGIN
             replay_state(text, text, integer, text, bigint),
             begin_replay(text, text, integer, text, bigint),
             note_replayed(text, text, integer, text, bigint), note_changes_by_id(jsonb),
-            fill_ordinals(text, text, integer, text, bigint, bigint, bigint, bigint, jsonb, jsonb,
-                jsonb),
+            fill_ordinals(text, text, integer, text, bigint, bigint, bigint, jsonb, jsonb, jsonb),
             note_series(text[], boolean[]) TO %I',
         runtime_role);
 END

@@ -12,6 +12,10 @@ struct FillBooks {
     let stores: [String]
     /// When the streams were created that the store reads, by input and partition.
     let streams: [String: String]
+    /// The inputs that the store reads.
+    let inputs: Set<String>
+    /// How many ordinals its own writer dropped, which has a policy for that. They are not filled.
+    let dropped: Int64
     let lanes: [FillLane: FillAccount]
     /// The columns of the tables, by name, as statements name them.
     let columns: [String: [String]]
@@ -34,6 +38,14 @@ struct FillBooks {
                     + "WHERE sink = $1 AND stream_created_ns IS NOT NULL", [.text(store)]
             ).map { ($0[0] ?? "", $0[1] ?? "") }
         ) { $1 }
+        inputs = try Set(
+            rows("SELECT DISTINCT input FROM sink_positions WHERE sink = $1", [.text(store)])
+                .compactMap(\.[0]))
+        dropped =
+            try rows(
+                "SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0)::bigint FROM gaps "
+                    + "WHERE sink = $1 AND ordinal IS NULL AND reason = 'dropped'", [.text(store)]
+            ).first?[0].flatMap { Int64($0) } ?? 0
         lanes = try Self.lanes(
             rows(Self.accounts, [.text(store)]), gaps: rows(Self.gaps, [.text(store)]))
         columns = try Dictionary(
@@ -50,11 +62,11 @@ struct FillBooks {
     }
 
     private static let accounts = """
-        SELECT a.input, a.partition, a.source, a.first_ordinal, a.last_ordinal, a.skipped,
-            (SELECT coalesce(sum(r.rows + r.replaced), 0)::bigint FROM retired_rows r
-                WHERE (r.input, r.partition) = (a.input, a.partition)
-                    AND (r.source = a.source OR a.input = 'bars')),
-            a.dead_lettered - a.replayed
+        SELECT a.input, a.partition, a.source, a.first_ordinal, a.last_ordinal,
+            a.skipped + a.dead_lettered - a.replayed
+                + (SELECT coalesce(sum(r.rows + r.replaced), 0)::bigint FROM retired_rows r
+                    WHERE r.partition = a.partition
+                        AND (r.source = a.source OR a.input = 'bars'))
         FROM sink_audit a WHERE a.sink = $1
         """
     private static let gaps = """
@@ -81,9 +93,7 @@ struct FillBooks {
         for row in accounts {
             lanes[lane(row)] = FillAccount(
                 first: try number(row, 3), last: try number(row, 4),
-                unnamed: FillAccount.Unnamed(
-                    skipped: try number(row, 5), retired: try number(row, 6),
-                    letters: try number(row, 7)))
+                unnamed: try number(row, 5))
         }
         for row in gaps {
             let (first, last) = (try number(row, 3), try number(row, 4))
@@ -91,6 +101,21 @@ struct FillBooks {
             lanes[lane(row)]?.gaps.append(first...last)
         }
         return lanes
+    }
+
+    /// Returns the lanes of `other` whose ordinals are those of this store, too: both have read the
+    /// same stream. Of lanes that this store does not know it returns all.
+    func sharedLanes(of other: FillBooks) -> [FillLane: FillAccount] {
+        other.lanes.filter { lane, _ in
+            lanes[lane] == nil || Self.isShared(lane, streams, other.streams)
+        }
+    }
+
+    static func isShared(
+        _ lane: FillLane, _ own: [String: String], _ others: [String: String]
+    ) -> Bool {
+        let stream = "\(lane.input).\(lane.partition)"
+        return own[stream] != nil && own[stream] == others[stream]
     }
 
     /// Throws if rows of `other` must not be copied into this store.

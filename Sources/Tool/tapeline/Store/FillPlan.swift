@@ -18,22 +18,15 @@ struct FillAccount: Equatable, Sendable {
     var last: Int64
     /// The ordinals without rows that its gaps name, ascending.
     var gaps: [ClosedRange<Int64>] = []
-    /// Ordinals without rows that no gap names: skipped, dropped by retention, set aside.
-    var unnamed: Unnamed = .init()
-
-    struct Unnamed: Equatable, Sendable {
-        var skipped: Int64 = 0
-        var retired: Int64 = 0
-        var letters: Int64 = 0
-
-        var isNothing: Bool { self == Unnamed() }
-    }
+    /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, or set
+    /// aside as dead letters.
+    var unnamed: Int64 = 0
 }
 
 /// How much is done at a time, in ordinals.
 struct FillSteps: Sendable {
     /// The other store's tables are read once for so many.
-    var pass: Int64 = 1_000_000
+    var pass: Int64 = 500_000
     /// One transaction accounts for so many.
     var step: Int64 = 20_000
 }
@@ -94,9 +87,10 @@ struct FillPlan: Equatable, Sendable {
     /// The lanes that only the other store knows.
     let unknown: [FillLane]
 
-    init(of store: [FillLane: FillAccount], from other: [FillLane: FillAccount]) {
-        // A store may read one input alone.
-        let inputs = Set(store.keys.map(\.input))
+    /// `inputs` are those that the store reads: it may be one alone.
+    init(
+        of store: [FillLane: FillAccount], from other: [FillLane: FillAccount], inputs: Set<String>
+    ) {
         unknown = other.keys.filter { store[$0] == nil && inputs.contains($0.input) }.sorted()
         for (lane, own) in store.sorted(by: { $0.key < $1.key }) {
             let before = max(0, own.first - 1)
@@ -158,31 +152,30 @@ extension ClosedRange<Int64> {
 
 /// What became of the ordinals of a step.
 struct FillOutcome: Equatable, Sendable {
-    /// Ordinals that are rows now.
-    var filled: Int64 = 0
-    /// Ordinals of which the other store has no row, by its books.
-    var skipped: Int64 = 0
-    /// Ordinals that stay a gap, ascending.
-    var named: [ClosedRange<Int64>] = []
+    /// So many ranges of one step may stay missing. Each is a row of `gaps`.
+    static let namedMax = 1_000
 
-    /// The step, of which the other store has rows with these ordinals, ascending. `nil` when its
-    /// rows are not what its books say.
-    init?(_ step: FillPlan.Stretch, rows: [Int64], _ unnamed: FillAccount.Unnamed) {
+    /// Ordinals that are rows now.
+    let filled: Int64
+    /// Ordinals without a row. They stay a gap, or become one, whatever the reason is for which the
+    /// other store has no row. Ascending.
+    let named: [ClosedRange<Int64>]
+
+    /// The step, of which these ordinals become rows, ascending.
+    init(_ step: FillPlan.Stretch, rows: [Int64]) {
         filled = Int64(rows.count)
-        let isAscending = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
-        let isInside = rows.allSatisfy { row in
-            step.ordinals.contains(row) && !step.lacking.contains { $0.contains(row) }
-        }
-        let without = step.wanted - filled
-        guard isAscending, isInside, without >= 0 else { return nil }
-        named = step.lacking
-        guard without > 0 else { return }
-        if unnamed.skipped + unnamed.retired > 0 {
-            skipped = without
-        } else if without <= unnamed.letters {
-            named = step.ordinals.without(rows.map { $0...$0 })
-        } else {
-            return nil
-        }
+        named = step.ordinals.without(rows.map { $0...$0 })
+    }
+
+    /// Returns whether the rows that the other store has of a step are what its books say: each
+    /// ordinal at most once, none in a gap, and no more missing than they explain.
+    static func isExplained(
+        _ step: FillPlan.Stretch, rows: [Int64], _ unnamed: Int64
+    ) -> Bool {
+        let without = step.wanted - Int64(rows.count)
+        return zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 } && (0...unnamed).contains(without)
+            && rows.allSatisfy { row in
+                step.ordinals.contains(row) && !step.lacking.contains { $0.contains(row) }
+            }
     }
 }

@@ -1,24 +1,28 @@
 import Membership
 import Primitives
+import ServiceRuntime
 
 /// What `tapeline store fill` found and did.
 struct FillReport {
     private let command: StoreCommand
     private let unknown: [FillLane]
+    private let dropped: Int64
     private var lanes: [Lane]
+    /// How many ordinals the books name as missing at the end: holes may have come meanwhile.
+    var missingAtEnd: Int64?
 
     private struct Lane {
         let missing: FillPlan.Missing
         var filled: Int64 = 0
-        var skipped: Int64 = 0
 
         /// The ordinals that the other store has.
         var wanted: Int64 { missing.stretches.reduce(0) { $0 + $1.wanted } }
-        var left: Int64 { missing.ordinals - filled - skipped }
+        var left: Int64 { missing.ordinals - filled }
     }
 
-    init(_ command: StoreCommand, _ plan: FillPlan) {
+    init(_ command: StoreCommand, _ plan: FillPlan, dropped: Int64) {
         self.command = command
+        self.dropped = dropped
         unknown = plan.unknown
         lanes = plan.missing.map { Lane(missing: $0) }
     }
@@ -26,16 +30,21 @@ struct FillReport {
     mutating func add(_ outcome: FillOutcome, to lane: FillLane) {
         guard let index = lanes.firstIndex(where: { $0.missing.lane == lane }) else { return }
         lanes[index].filled += outcome.filled
-        lanes[index].skipped += outcome.skipped
     }
 
     private func sum(_ count: (Lane) -> Int64) -> Int64 { lanes.reduce(0) { $0 + count($1) } }
 
-    /// How many ordinals are missing still.
-    var left: Int64 { sum(\.left) + Int64(unknown.count) }
+    private var missing: Int64 { sum { $0.missing.ordinals } }
+    /// How many ordinals that gaps or a later beginning name are missing still.
+    private var left: Int64 { missingAtEnd ?? sum(\.left) }
+
+    var code: ExitCode {
+        if command.isDryRun, sum(\.wanted) > 0 { return .pending }
+        return left == 0 && unknown.isEmpty && dropped == 0 ? .success : .incomplete
+    }
 
     func progress(_ lane: FillLane) -> String {
-        let done = UInt64(sum { $0.filled + $0.skipped })
+        let done = UInt64(sum(\.filled))
         return "\(done) of \(sum(\.wanted)) ordinals"
             + ProgressLine.share(done, of: UInt64(sum(\.wanted)))
             + ": \(lane.source), partition \(lane.partition)"
@@ -53,21 +62,23 @@ struct FillReport {
         for lane in unknown {
             lines.append(
                 "\(lane.input) of \(lane.source) in partition \(lane.partition): \(command.store) "
-                    + "has read nothing of this source yet")
+                    + "has read nothing of this source yet, and is filled when it has")
         }
-        let missing = sum { $0.missing.ordinals }
-        if missing == 0 {
+        if dropped > 0 {
+            lines.append(
+                "\(dropped) ordinals are not filled: the queue of \(command.store) had no room, "
+                    + "and it dropped them")
+        }
+        if missing == 0, left == 0 {
             lines.append("nothing is missing in what \(command.store) has read")
         } else if command.isDryRun {
             lines.append(
                 "\(missing) ordinals are missing in \(command.store), and \(sum(\.wanted)) of them "
                     + "would be copied from \(command.other)")
         } else {
-            let skipped = sum(\.skipped)
             lines.append(
-                "\(sum(\.filled)) rows were copied from \(command.other)"
-                    + (skipped > 0 ? ", which has no rows of \(skipped) more" : "")
-                    + "; \(sum(\.left)) ordinals stay missing in \(command.store)")
+                "\(sum(\.filled)) rows were copied from \(command.other); \(left) ordinals stay "
+                    + "missing in \(command.store)")
         }
         return lines
     }
@@ -77,16 +88,15 @@ struct FillReport {
             json.member("store", command.store.text)
             json.member("from", command.other.text)
             json.member("dry_run", command.isDryRun)
-            json.member("missing", sum { $0.missing.ordinals })
+            json.member("missing", missing)
             json.member("filled", sum(\.filled))
-            json.member("skipped", sum(\.skipped))
-            json.member("left", sum(\.left))
+            json.member("left", left)
+            json.member("dropped", dropped)
             json.member("lanes", each: lanes) { lane, json in
                 Self.write(lane.missing.lane, into: &json)
                 json.member("missing", lane.missing.ordinals)
                 json.member("found", lane.wanted)
                 json.member("filled", lane.filled)
-                json.member("skipped", lane.skipped)
                 json.member("left", lane.left)
             }
             json.member("not_read", each: unknown) { lane, json in

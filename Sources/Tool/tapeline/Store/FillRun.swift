@@ -2,7 +2,6 @@ import Membership
 import PostgresClient
 import Primitives
 import ServiceRuntime
-import StoreSinks
 
 /// Carries out `tapeline store fill`.
 struct FillRun {
@@ -36,80 +35,100 @@ struct FillRun {
         guard try command.isDryRun || into.lock() else {
             throw ToolError.refused("\(command.store) is being filled by another command")
         }
-        let plan = FillPlan(of: books.lanes, from: others.lanes)
-        var report = FillReport(command, plan)
-        if !command.isDryRun {
-            let from = FillSource(
-                source, columns: books.columns, sink: command.store.text, sinks: command.tables)
+        let lanes = books.sharedLanes(of: others)
+        let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
+        var report = FillReport(command, plan, dropped: books.dropped)
+        guard !command.isDryRun else { return show(report) }
+        let from = FillSource(source, columns: books.columns, sink: command.store.text)
+        var isWhole = false
+        do {
             var line = ProgressLine(terminal, asJSON: command.asJSON)
             defer { line.end() }
-            try fill(plan, others, from, into) { lane, outcome in
+            isWhole = try fill(plan, lanes, from, into) { lane, outcome in
                 report.add(outcome, to: lane)
                 line.show { report.progress(lane) }
                 onStep()
             }
+        } catch {
+            // What was copied before stays.
+            _ = show(report)
+            throw error
         }
+        let now = try FillBooks(target, of: command.store.text)
+        report.missingAtEnd = FillPlan(of: now.lanes, from: lanes, inputs: now.inputs).missing
+            .reduce(0) { $0 + $1.ordinals }
+        let code = show(report)
+        guard isWhole else {
+            terminal.problem("interrupted: repeat it, and it continues")
+            return .interrupted
+        }
+        return code
+    }
+
+    private func show(_ report: FillReport) -> ExitCode {
         if command.asJSON {
             terminal.line(report.json)
         } else {
             for line in report.lines { terminal.line(line) }
         }
-        return report.left == 0 ? .success : .incomplete
+        return report.code
     }
 
+    /// Returns false if it was interrupted.
     private func fill(
-        _ plan: FillPlan, _ others: FillBooks, _ source: FillSource, _ target: FillTarget,
-        _ note: (FillLane, FillOutcome) -> Void
-    ) throws {
+        _ plan: FillPlan, _ lanes: [FillLane: FillAccount], _ source: FillSource,
+        _ target: FillTarget, _ note: (FillLane, FillOutcome) -> Void
+    ) throws -> Bool {
         if plan.missing.contains(where: { $0.lane.input == "bars" && !$0.stretches.isEmpty }) {
             try target.note(series: source.series())
         }
         for stretch in plan.missing.flatMap(\.stretches) {
-            var unnamed = others.lanes[stretch.lane]?.unnamed ?? FillAccount.Unnamed()
-            // What is not copied is skipped, as the store itself skips it.
-            if command.tables.count < SinkName.allCases.count { unnamed.skipped += 1 }
+            let unnamed = lanes[stretch.lane]?.unnamed ?? 0
             for pass in stretch.parts(of: self.steps.pass) {
-                try fill(pass, unnamed, source, target, note)
+                guard try fill(pass, unnamed, source, target, note) else { return false }
             }
         }
+        return true
     }
 
-    /// Fills a pass. First only rows of the usual times are read, unless rows are missing anyway.
+    /// Fills a pass. First only rows of the usual times are read. Returns false if it was
+    /// interrupted.
     private func fill(
-        _ pass: FillPlan.Stretch, _ unnamed: FillAccount.Unnamed, _ source: FillSource,
-        _ target: FillTarget, _ note: (FillLane, FillOutcome) -> Void
-    ) throws {
+        _ pass: FillPlan.Stretch, _ unnamed: Int64, _ source: FillSource, _ target: FillTarget,
+        _ note: (FillLane, FillOutcome) -> Void
+    ) throws -> Bool {
         var size = self.steps.step
         var steps = pass.parts(of: size)[...]
-        try source.begin(pass, isNarrow: unnamed.isNothing)
+        try source.begin(pass, .minutes)
         while let step = steps.first {
             guard !shutdown.isRequested else {
-                throw ToolError.refused("interrupted: repeat it, and it continues")
+                try source.end()
+                return false
             }
             let rows: [FillRows]
             switch try source.rows(of: step) {
             case .rows(let found): rows = found
             case .incomplete:
-                try source.begin(pass.rest(from: step), isNarrow: false)
+                try source.begin(pass.rest(from: step), source.readWindow.wider)
                 continue
             case .tooLarge:
                 size = max(1, size / 10)
                 steps = pass.rest(from: step).parts(of: size)[...]
-                try source.begin(pass.rest(from: step), isNarrow: unnamed.isNothing)
+                try source.begin(pass.rest(from: step), source.readWindow)
                 continue
             }
-            let ordinals = rows.filter(\.table.isCounted).flatMap(\.ordinals).sorted()
-            guard let outcome = FillOutcome(step, rows: ordinals, unnamed) else {
+            let ordinals = rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }
+            guard FillOutcome.isExplained(step, rows: ordinals.sorted(), unnamed) else {
                 throw ToolError.refused(
                     "the rows of \(command.other) are not what its books say of ordinals "
                         + "\(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
                         + "\(step.lane.source) in partition \(step.lane.partition): run 'tapeline "
                         + "audit --all' for it")
             }
-            try target.store(step, rows, outcome, source.times(of: step))
-            note(step.lane, outcome)
+            note(step.lane, try target.store(step, rows, source.times(of: step)))
             steps.removeFirst()
         }
         try source.end()
+        return true
     }
 }

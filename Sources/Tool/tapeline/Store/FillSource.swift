@@ -1,11 +1,12 @@
 import PostgresClient
 import Primitives
-import StoreSinks
 
 /// The store from which rows are copied. It is only read.
 final class FillSource {
     /// One statement may sort the rows of a pass.
     static let timeout = Duration.seconds(3_600)
+    /// The store is used by others: a filling that hangs must not keep what they drop.
+    private static let idleTimeout = Duration.seconds(60)
     /// The most bytes of the rows of a step, unless it has one ordinal.
     private static let stepBytesMax = 64 << 20
 
@@ -14,15 +15,24 @@ final class FillSource {
     private let columns: [String: [String]]
     /// The value of `gaps.sink` in the copies.
     private let sink: String
-    /// The tables that are copied.
-    private let sinks: Set<SinkName>
     private var cursors: [Cursor] = []
-    private var isNarrow = false
+    private var window = Window.all
+
+    /// The rows of which times are read, around those at which the tape took the pass: an index on
+    /// ordinals would cost each writer more.
+    enum Window: String {
+        case minutes = "10 minutes"
+        case day = "1 day"
+        case all
+
+        /// The next wider one.
+        var wider: Window { self == .minutes ? .day : .all }
+    }
 
     /// The rows of a step.
     enum Found {
         case rows([FillRows])
-        /// Rows may be missing, because only those of the usual times were read.
+        /// Rows may be missing, because only those of the window were read.
         case incomplete
         /// The step is too large to be one transaction.
         case tooLarge
@@ -32,36 +42,32 @@ final class FillSource {
         let name: String
         let table: FillTable
         /// What was fetched and not taken: the next row is the last one.
-        var waiting: [(ordinal: Int64, day: Int64?, row: String)] = []
+        var waiting: [FillRows.Row] = []
         var isAtEnd = false
     }
 
-    init(
-        _ database: PostgresConnection, columns: [String: [String]], sink: String,
-        sinks: Set<SinkName>
-    ) {
+    init(_ database: PostgresConnection, columns: [String: [String]], sink: String) {
         self.database = database
         self.columns = columns
         self.sink = sink
-        self.sinks = sinks
     }
 
     static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var own = base
         own.applicationName = "tapeline store fill"
         own.statementTimeout = timeout
-        own.idleInTransactionTimeout = timeout
+        own.idleInTransactionTimeout = idleTimeout
         return own
     }
 
     /// Begins to read the rows of a pass, as they are in the books at this moment.
-    func begin(_ pass: FillPlan.Stretch, isNarrow: Bool) throws {
+    func begin(_ pass: FillPlan.Stretch, _ window: Window) throws {
         try end()
         try database.script(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", timeout: Self.timeout)
-        let times = isNarrow ? try usualTimes(of: pass) : nil
-        self.isNarrow = times != nil
-        cursors = try FillTable.all(of: pass.lane, among: sinks).enumerated().map { index, table in
+        let times = window == .all ? nil : try usualTimes(of: pass, window)
+        self.window = times == nil ? .all : window
+        cursors = try FillTable.all(of: pass.lane).enumerated().map { index, table in
             let name = "fill_\(index)"
             try database.execute(
                 "DECLARE \(name) NO SCROLL CURSOR FOR \(query(table, pass, times))",
@@ -77,6 +83,9 @@ final class FillSource {
         try database.script("ROLLBACK", timeout: Self.timeout)
     }
 
+    /// The window of the present pass.
+    var readWindow: Window { window }
+
     /// Returns the rows of a step, which follows the one before in the pass.
     func rows(of step: FillPlan.Stretch) throws -> Found {
         var found: [FillRows] = []
@@ -87,7 +96,7 @@ final class FillSource {
             if !rows.rows.isEmpty { found.append(rows) }
         }
         let count = found.filter(\.table.isCounted).reduce(0) { $0 + $1.rows.count }
-        return isNarrow && Int64(count) < step.wanted ? .incomplete : .rows(found)
+        return window != .all && Int64(count) < step.wanted ? .incomplete : .rows(found)
     }
 
     /// `bytes` is reduced by the size of the rows.
@@ -101,12 +110,10 @@ final class FillSource {
                 break
             }
             cursor.waiting.removeLast()
-            rows.ordinals.append(next.ordinal)
-            if let day = next.day { rows.days.insert(day) }
-            rows.rows.append(next.row)
-            bytes -= next.row.utf8.count
+            rows.rows.append(next)
+            bytes -= next.text.utf8.count
         }
-        if step.isBeginning { rows.ordinals.reverse() }
+        if step.isBeginning { rows.rows.reverse() }
         return rows
     }
 
@@ -116,10 +123,12 @@ final class FillSource {
             timeout: Self.timeout)
         cursor.isAtEnd = found.rowCount < cursor.table.fetchRows
         cursor.waiting = try (0..<found.rowCount).reversed().map { row in
-            guard let ordinal = found.integer(row, 0), let text = found[row, 2] else {
+            guard let ordinal = found.integer(row, 0), let text = found[row, 4] else {
                 throw ToolError.unreadable("a row of \(cursor.table.name) has no ordinal")
             }
-            return (ordinal, found.integer(row, 1), text)
+            return FillRows.Row(
+                ordinal: ordinal, time: found.integer(row, 1), received: found.integer(row, 2),
+                series: found[row, 3], text: text)
         }
     }
 
@@ -140,11 +149,15 @@ final class FillSource {
         let values = names.map {
             table.name == "gaps" && $0 == "sink" ? "\(Self.literal(sink))::text AS sink" : $0
         }
-        let day =
-            table.hasTime ? "floor(extract(epoch FROM t.ts) / 86400)::bigint" : "NULL::bigint"
+        func time(_ column: String) -> String {
+            names.contains(column)
+                ? "(extract(epoch FROM t.\(column)) * 1000000)::bigint" : "NULL::bigint"
+        }
         return """
-            SELECT t.ordinal, \(day), row_to_json(t)::text
-            FROM (SELECT \(values.joined(separator: ", ")) FROM \(table.name)
+            SELECT t.ordinal, \(table.hasTime ? time("ts") : "NULL::bigint"),
+                \(time("receive_time")), \(table.isOfBars ? "t.series" : "NULL"),
+                row_to_json(t)::text
+            FROM (SELECT \(values.joined(separator: ", ")) FROM \(table.name) v
                 WHERE \(conditions.joined(separator: " AND "))) AS t
             ORDER BY t.ordinal\(pass.isBeginning ? " DESC" : "")
             """
@@ -152,13 +165,16 @@ final class FillSource {
 
     static func literal(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }
 
-    /// Returns between which times most rows of the pass are: a day around the times at which the
-    /// tape took them. `nil` if those are not known.
-    private func usualTimes(of pass: FillPlan.Stretch) throws -> (from: String, to: String)? {
+    /// Returns the times of the window around those at which the tape took the rows of the pass.
+    /// `nil` if those are not known.
+    private func usualTimes(
+        of pass: FillPlan.Stretch, _ window: Window
+    ) throws -> (from: String, to: String)? {
         let found = try database.execute(
             """
-            SELECT min(taken_from) - interval '1 day', max(taken_from
-                + delays_us[cardinality(delays_us)] * interval '1 us') + interval '1 day'
+            SELECT min(taken_from) - interval '\(window.rawValue)',
+                max(taken_from + delays_us[cardinality(delays_us)] * interval '1 us')
+                    + interval '\(window.rawValue)'
             FROM stored_stretches
             WHERE (input, partition, source) = ($1, $2::integer, $3)
                 AND first_ordinal <= $4::bigint AND last_ordinal >= $5::bigint

@@ -3,8 +3,6 @@ import StoreSinks
 /// A table of which rows are copied.
 struct FillTable: Sendable {
     let name: String
-    /// The name by which WRITER_SINKS has it.
-    let sink: SinkName
     /// The table whose columns the rows have, where another one takes them first.
     var shape: String { isOfBars ? Self.versions : name }
     /// Whether the table is cut by the column `ts`.
@@ -31,47 +29,97 @@ struct FillTable: Sendable {
         }
     }
 
-    /// Returns those of the tables that may have rows of a lane.
-    static func all(of lane: FillLane, among sinks: Set<SinkName>) -> [FillTable] {
-        let tables =
-            lane.input != "bars" ? ticks : lane.source == "operator" ? derived + bars : derived
-        return tables.filter { sinks.contains($0.sink) }
+    /// The name by which retention has it, but for bars, of which each series may have a rule.
+    var retained: String { name.hasSuffix("_rows") ? "\(name.dropLast(5))s" : name }
+
+    /// Returns the tables that may have rows of a lane.
+    static func all(of lane: FillLane) -> [FillTable] {
+        lane.input != "bars" ? ticks : lane.source == "operator" ? derived + bars : derived
     }
 
     /// The names of all tables.
     static let names = (ticks + derived + bars).map(\.name)
 
     private static let ticks = [
-        FillTable(name: "trade_rows", sink: .trades), FillTable(name: "quote_rows", sink: .quotes),
-        FillTable(name: "depth", sink: .depth), FillTable(name: "options", sink: .options),
-        FillTable(name: "news", sink: .news, fetchRows: 40),
-        FillTable(name: "fundamentals", sink: .fundamentals, fetchRows: 40),
-        FillTable(name: "indicators", sink: .indicators),
-        FillTable(name: "provider_bars", sink: .providerBars),
-        FillTable(name: "events", sink: .events, fetchRows: 40, condition: "input = 'ticks'"),
-        FillTable(name: "gaps", sink: .gaps, hasTime: false, condition: "ordinal IS NOT NULL"),
-        FillTable(name: "trade_changes", sink: .tradeChanges, hasTime: false),
-        FillTable(name: "changes_by_id", sink: .trades, hasTime: false, isCounted: false),
+        FillTable(name: "trade_rows"), FillTable(name: "quote_rows"),
+        FillTable(name: "depth"), FillTable(name: "options"),
+        FillTable(name: "news", fetchRows: 40),
+        FillTable(name: "fundamentals", fetchRows: 40),
+        FillTable(name: "indicators"),
+        FillTable(name: "provider_bars"),
+        FillTable(name: "events", fetchRows: 40, condition: "input = 'ticks'"),
+        FillTable(name: "gaps", hasTime: false, condition: "ordinal IS NOT NULL"),
+        FillTable(name: "trade_changes", hasTime: false),
+        FillTable(name: "changes_by_id", hasTime: false, isCounted: false),
     ]
 
     private static let derived = [
-        FillTable(name: "indicators", sink: .indicators),
-        FillTable(name: "late_ticks", sink: .lateTicks),
-        FillTable(name: "events", sink: .events, fetchRows: 40, condition: "input = 'bars'"),
+        FillTable(name: "indicators"),
+        FillTable(name: "late_ticks"),
+        FillTable(name: "events", fetchRows: 40, condition: "input = 'bars'"),
     ]
 
-    private static let bars = Sink.barTables.map {
-        FillTable(name: $0, sink: .bars, isOfBars: true)
+    /// A version is copied where the one that stands is there: else it would stand in the copy.
+    private static let bars = Sink.barTables.map { name -> FillTable in
+        let standing = Sink.barTables.filter { $0 != versions }.map {
+            "EXISTS (SELECT FROM \($0) s WHERE (s.symbol, s.series, s.ts, s.number, s.source) = "
+                + "(v.symbol, v.series, v.ts, v.number, v.source))"
+        }
+        return FillTable(
+            name: name, isOfBars: true,
+            condition: name == versions ? "(\(standing.joined(separator: " OR ")))" : "true")
     }
 }
 
-/// Rows of a table, as one statement inserts them.
+/// Rows of a table.
 struct FillRows: Sendable {
+    /// Times are in microseconds since 1970.
+    struct Row: Sendable {
+        let ordinal: Int64
+        let time: Int64?
+        let received: Int64?
+        /// The series of a bar.
+        let series: String?
+        /// A JSON object.
+        let text: String
+    }
+
     let table: FillTable
     /// Ascending.
-    var ordinals: [Int64] = []
+    var rows: [Row] = []
+
     /// The days of the rows, counted from 1970.
-    var days: Set<Int64> = []
-    /// A JSON object for each row.
-    var rows: [String] = []
+    var days: Set<Int64> {
+        let day: Int64 = 86_400_000_000
+        // Rounded down.
+        return Set(rows.compactMap(\.time).map { $0 / day - ($0 % day < 0 ? 1 : 0) })
+    }
+
+    /// Returns the rows of which retention has not dropped the time where they go. `until` says up
+    /// to when it has, by table.
+    func kept(_ until: [String: FillRetired]) -> FillRows {
+        guard table.hasTime, !until.isEmpty else { return self }
+        var kept = self
+        kept.rows = rows.filter { row in
+            let rules =
+                table.isOfBars
+                ? ["series \(row.series ?? "")", table.name] : [table.retained]
+            return !rules.contains { until[$0]?.covers(row) ?? false }
+        }
+        return kept
+    }
+}
+
+/// Up to when retention has dropped the rows of a table.
+struct FillRetired: Sendable {
+    let until: Int64
+    /// Up to which time of receipt rows without a time are gone.
+    let receivedUntil: Int64?
+
+    func covers(_ row: FillRows.Row) -> Bool {
+        guard let time = row.time else { return false }
+        // The first day of 1970 has the rows without a time.
+        guard time < 86_400_000_000 else { return time < until }
+        return receivedUntil.map { (row.received ?? .min) < $0 } ?? false
+    }
 }

@@ -21,13 +21,16 @@ struct FillTarget {
         var own = base
         own.applicationName = "tapeline store fill"
         own.statementTimeout = timeout
+        // A filling that hangs in the middle must not hold up the writer.
+        own.idleInTransactionTimeout = .seconds(10)
         return own
     }
 
     /// Keeps other fillings of the database away until the session ends. Returns false when there
     /// is one.
     func lock() throws -> Bool {
-        try database.execute(
+        try database.script("SET lock_timeout = '30s'", timeout: Self.timeout)
+        return try database.execute(
             "SELECT pg_try_advisory_lock(hashtextextended('tapeline.fill.' || current_schema, 0))",
             timeout: Self.timeout
         ).scalar == "t"
@@ -44,26 +47,62 @@ struct FillTarget {
             """, [.text(series)], timeout: Self.timeout)
     }
 
-    /// Stores the rows of a step and accounts for its ordinals, in one transaction.
+    /// Stores the rows of a step and accounts for its ordinals, in one transaction. Rows of times
+    /// that retention has dropped here are left out. Returns what became of the ordinals.
     func store(
-        _ step: FillPlan.Stretch, _ rows: [FillRows], _ outcome: FillOutcome,
-        _ times: (stretches: String, replayed: String)
-    ) throws {
-        // Not in the transaction, so that a writer that makes a day does not wait for it.
-        for rows in rows where rows.table.hasTime { try makeDays(rows) }
+        _ step: FillPlan.Stretch, _ all: [FillRows], _ times: (stretches: String, replayed: String)
+    ) throws -> FillOutcome {
         var tries = 0
         while true {
+            let retired = try self.retired()
+            let rows = all.map { $0.kept(retired) }
+            let counted = rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }
+            let outcome = FillOutcome(step, rows: counted.sorted())
+            // The gap stays as it is.
+            if outcome.filled == 0, !step.isBeginning { return outcome }
+            guard outcome.named.count <= FillOutcome.namedMax else {
+                throw ToolError.refused(
+                    "more than \(FillOutcome.namedMax) ranges of ordinals "
+                        + "\(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
+                        + "\(step.lane.source) in partition \(step.lane.partition) would stay "
+                        + "missing: fill \(store) from a store that takes all tables")
+            }
             do {
+                // Not in the transaction, so that a writer that makes a day does not wait for it.
+                for rows in rows where rows.table.hasTime { try makeDays(rows) }
                 try attempt(step, rows, outcome, times)
-                return
+                return outcome
             } catch {
                 tries += 1
+                // Retention may drop a day that has no row yet.
+                let problem = error as? PostgresError
                 let isInTheWay =
-                    error is Overtaken
-                    || (error as? PostgresError)?.sqlState?.errorClass == "40"
+                    error is Overtaken || problem?.sqlState?.errorClass == "40"
+                    || problem?.category == .missingPartition
                 guard isInTheWay, tries < Self.triesMax else { throw error }
             }
         }
+    }
+
+    /// Returns up to when retention has dropped rows here, by table, and of bars by series.
+    private func retired() throws -> [String: FillRetired] {
+        let found = try database.execute(
+            """
+            SELECT rule, (extract(epoch FROM max(until)) * 1000000)::bigint,
+                (extract(epoch FROM max(received_until)) * 1000000)::bigint
+            FROM (SELECT table_name AS rule, until, received_until FROM retired_rows
+                UNION ALL
+                SELECT 'series ' || s.series, r.until, r.received_until
+                FROM bar_series s JOIN retired_rows r ON r.table_name IN ('bars.' || s.series,
+                    CASE WHEN s.is_long THEN 'bars_long' ELSE 'bars_short' END)) AS dropped
+            GROUP BY 1
+            """, timeout: Self.timeout)
+        var retired: [String: FillRetired] = [:]
+        for row in 0..<found.rowCount {
+            guard let table = found[row, 0], let until = found.integer(row, 1) else { continue }
+            retired[table] = FillRetired(until: until, receivedUntil: found.integer(row, 2))
+        }
+        return retired
     }
 
     private func makeDays(_ rows: FillRows) throws {
@@ -93,7 +132,6 @@ struct FillTarget {
             for rows in rows where !rows.table.isOfBars { try insert(rows, into: rows.table.name) }
             if !bars.isEmpty { try merge(bars) }
             try account(step, outcome, times)
-            try database.script("COMMIT", timeout: Self.timeout)
         } catch {
             if database.isUsable, database.isInTransaction {
                 try database.script("ROLLBACK", timeout: Self.timeout)
@@ -114,7 +152,7 @@ struct FillTarget {
             var text = "["
             while next < rows.rows.count, text.utf8.count < Self.statementBytes {
                 if text.utf8.count > 1 { text += "," }
-                text += rows.rows[next]
+                text += rows.rows[next].text
                 next += 1
             }
             try database.execute(sql, [.text(text + "]")], timeout: Self.timeout)
@@ -135,6 +173,7 @@ struct FillTarget {
         guard placed == bars.reduce(0, { $0 + Int64($1.rows.count) }) else { throw Overtaken() }
     }
 
+    /// Accounts for the ordinals and commits, in one message: the books are locked no longer.
     private func account(
         _ step: FillPlan.Stretch, _ outcome: FillOutcome,
         _ times: (stretches: String, replayed: String)
@@ -148,17 +187,21 @@ struct FillTarget {
                 }
             }
         }
-        try database.execute(
+        var last = PostgresPipeline()
+        try last.append(
             """
             SELECT fill_ordinals($1, $2, $3::integer, $4, $5::bigint, $6::bigint, $7::bigint,
-                $8::bigint, $9::jsonb, $10::jsonb, $11::jsonb)
+                $8::jsonb, $9::jsonb, $10::jsonb)
             """,
             [
                 .text(store), .text(step.lane.input), .integer(step.lane.partition),
                 .text(step.lane.source), .integer(step.ordinals.lowerBound),
-                .integer(step.ordinals.upperBound), .integer(outcome.filled),
-                .integer(outcome.skipped), .text(named.text), .text(times.stretches),
-                .text(times.replayed),
-            ], timeout: Self.timeout)
+                .integer(step.ordinals.upperBound), .integer(outcome.filled), .text(named.text),
+                .text(times.stretches), .text(times.replayed),
+            ])
+        try last.append("COMMIT")
+        for answer in try database.run(last, timeout: Self.timeout) {
+            if case .failed(let error) = answer { throw error }
+        }
     }
 }

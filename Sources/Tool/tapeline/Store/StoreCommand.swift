@@ -1,13 +1,10 @@
 import Membership
 import ServiceRuntime
-import StoreSinks
 
 /// `tapeline store fill`.
 struct StoreCommand: ToolCommand {
     let store: GroupName
     let other: GroupName
-    /// The tables of which rows are copied.
-    var tables = Set(SinkName.allCases)
     var target = TapeTarget()
     var asJSON = false
     /// Reports what it would do, and changes nothing.
@@ -18,16 +15,15 @@ struct StoreCommand: ToolCommand {
         """
         store fill STORE
             copy what STORE lacks from another store, with the same identities: the ordinals that
-            its gaps name, and all before those with which it began. Both may run meanwhile. It may
-            be stopped and repeated at any time. 0: nothing is missing; 2: something stays missing,
-            because the other store does not have it
+            its gaps name, and all before those with which it began; also rows of tables that STORE
+            does not take itself. Both may run meanwhile. It may be stopped and repeated at any
+            time. 0: nothing is missing; 2: something stays missing, and named in its gaps: OTHER
+            does not have it, retention of STORE has dropped its time, or STORE itself dropped it;
+            3: a dry run found something to copy
         --from OTHER
             the store that has it. Where NATS_URL names servers, POSTGRES_* is the
             database of STORE, and FROM_POSTGRES_* that of OTHER; what is not set
             there is as in POSTGRES_*
-        --tables LIST
-            only these tables (trades,quotes): those in WRITER_SINKS of STORE, if it
-            does not take all
         --dry-run
             say what is missing, and copy nothing
         $ tapeline store fill store-b --from store
@@ -42,24 +38,13 @@ struct StoreCommand: ToolCommand {
         guard let from = try given.one("--from") else {
             throw .usage("--from names the store that has the rows")
         }
-        var command = StoreCommand(
+        let command = StoreCommand(
             store: try store(given.words[0]), other: try store(from),
             target: try TapeTarget(given), asJSON: given.asJSON, isDryRun: given.isDryRun)
-        let tables = given.all("--tables").flatMap { $0.split(separator: ",") }
-        if !tables.isEmpty { command.tables = try Set(tables.map(Self.table)) }
         guard command.store != command.other else {
             throw .usage("\(command.store) cannot be filled from itself")
         }
         return command
-    }
-
-    private static func table(_ word: Substring) throws(ToolError) -> SinkName {
-        guard let table = SinkName(rawValue: String(word)) else {
-            throw .usage(
-                "'\(word.prefix(32))' is no table: "
-                    + SinkName.allCases.map(\.rawValue).joined(separator: ", "))
-        }
-        return table
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {

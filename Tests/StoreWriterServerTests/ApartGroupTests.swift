@@ -113,6 +113,63 @@ struct ApartGroupTests {
             "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
     }
 
+    @Test("a handful of refused rows of a table become letters, and its group does not wait apart")
+    func handful() throws {
+        let scene = try ApartScene("writer_gfew", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows", for: "ROW", code: "23514")
+        // Seven trades each: fewer than would send the group apart.
+        try scene.publish(packets: 10)
+        try scene.database.expectSoon(
+            "SELECT sum(dead_lettered), sum(waiting), sum(missing) FROM sink_audit", "70|0|0",
+            "letters")
+        try scene.expectApart("")
+        #expect(!writer.log.contains("writer.group.left"))
+        try scene.mend("trade_rows")
+        try scene.bench.stopAndAudit(writer)
+    }
+
+    @Test("where no group may be left, refused rows become letters up to the limit")
+    func oneGroup() throws {
+        let scene = try ApartScene("writer_gone", partitions: 1)
+        try scene.refuse("trade_rows", for: "ROW", code: "23514")
+        // 140 trades: more than would send a group apart.
+        try scene.publish(packets: 20)
+        let writer = try scene.bench.start(["WRITER_SINKS": "trades,quotes"])
+        try scene.database.expectSoon(
+            "SELECT sum(dead_lettered), sum(waiting), sum(missing) FROM sink_audit", "140|0|0",
+            "\(writer.reasons)")
+        try scene.expectApart("")
+        try scene.mend("trade_rows")
+        try scene.bench.stopAndAudit(writer)
+    }
+
+    @Test("a second writer that waits goes on with a group that waits apart")
+    func successor() throws {
+        let scene = try ApartScene("writer_gnext", partitions: 1)
+        try scene.bench.makeOwners()
+        let first = try WriterProcess(scene.bench, member: "a")
+        try scene.publish(packets: 2)
+        try scene.expectAll()
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 10)
+        try scene.expectApart("ticks")
+        let second = try WriterProcess(scene.bench, member: "b")
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        first.kill()
+        try scene.publish(packets: 10)
+        try scene.expectGaps()
+        try scene.expectApart("ticks")
+        try scene.mend("trade_rows")
+        try scene.expectAll()
+        #expect(second.stop() == 0, "\(second.log)")
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+
     @Test("two groups wait apart at once, and come back one by one")
     func two() throws {
         let scene = try ApartScene("writer_gtwo")

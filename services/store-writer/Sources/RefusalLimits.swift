@@ -42,3 +42,22 @@ struct RefusalLimits: Sendable {
                 table: table))
     }
 }
+
+/// Counts by group of tables how many rows were refused in a row, over all batches of a session.
+/// After so many, the tables are at fault and not these rows. Pure.
+struct RefusedInARow: Sendable {
+    /// So few that the rows of other groups hardly wait for the search.
+    static let rowsMax = 128
+
+    private var rows: [TableGroup: Int] = [:]
+
+    /// Begins to count anew, because rows of a table were taken, or its group is left.
+    mutating func forget(_ table: SinkName) { rows[TableGroup(of: table)] = nil }
+
+    /// Notes that a row of a table was refused. Returns whether its group is at fault.
+    mutating func refused(_ table: SinkName) -> Bool {
+        let group = TableGroup(of: table)
+        rows[group, default: 0] += 1
+        return rows[group, default: 0] >= Self.rowsMax
+    }
+}

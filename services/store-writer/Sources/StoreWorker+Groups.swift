@@ -67,6 +67,7 @@ extension StoreWorker {
         while true {
             let moves = GroupMoves(leaving: leaving, joining: joining(leaving))
             batch.apart = apart(moves)
+            batch.leavable = leavable(leaving)
             do throws(StoreError) {
                 try makeSomeDays()
                 try prepareDays()
@@ -99,22 +100,27 @@ extension StoreWorker {
         _ group: TableGroup, _ error: StoreError, after last: StoreError.Failure?,
         _ leaving: [TableGroup: ApartGroup.Reason]
     ) -> Bool {
-        guard mayLeave, session.isOpen, leaving[group] == nil else { return false }
+        guard session.isOpen, leavable(leaving).contains(group) else { return false }
         // Fewer rows may not take too long.
         if error.failure?.isSlow == true, batch.rows > ApartWriter.batchRowsMax {
             assignment.batchRowsMax = ApartWriter.batchRowsMax
             return false
         }
         // What two groups refuse in the same way is no fault of their tables.
-        if let code = error.failure?.code, last?.code == code, last?.hasWaited == false {
-            return false
-        }
-        // Without any group, the common position would go forward, and nothing be stored with it.
-        var gone = Set(leaving.keys).union([group])
+        if let code = error.failure?.code, last?.code == code { return last?.hasWaited == true }
+        return true
+    }
+
+    /// Returns the groups that may be left beside `leaving`: not the last one, for without any
+    /// group the common position would go forward, and nothing be stored with it.
+    private func leavable(_ leaving: [TableGroup: ApartGroup.Reason]) -> Set<TableGroup> {
+        guard mayLeave else { return [] }
+        var gone = Set(leaving.keys)
         for slot in assignment.slots where slot.hasApart {
             for position in slot.stored { gone.formUnion(position?.apart.groups ?? []) }
         }
-        return !Set(parts.settings.sinks.sinks.map { TableGroup(of: $0.name) }).isSubset(of: gone)
+        let all = Set(parts.settings.sinks.sinks.map { TableGroup(of: $0.name) })
+        return all.filter { leaving[$0] == nil && !all.isSubset(of: gone.union([$0])) }
     }
 
     /// Returns by input the groups that get nothing of the next batch.

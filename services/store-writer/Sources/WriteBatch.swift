@@ -51,6 +51,8 @@ struct WriteBatch {
     var group: TableGroup?
     /// By input, the groups of tables that wait apart, and get nothing of it.
     var apart: [Int: Set<TableGroup>] = [:]
+    /// The groups of tables that may be left, if they do not take their rows.
+    var leavable: Set<TableGroup> = []
     private(set) var items: [Item] = []
     private(set) var rowless: [Rowless] = []
     /// The number of records of all items that make a row.

@@ -21,26 +21,21 @@ struct BatchSalvage {
     /// The maximum number of records that become dead letters. With more, the batch is not written.
     let refusedMax: Int
     let waits: TableWaits
-    /// After how many refused rows of a table, and none that is taken, the table is at fault and
-    /// not its rows: then its group waits apart, and is searched there. `nil`: it is searched here.
-    let hopelessAfter: Int?
-
-    /// For a session whose groups may wait apart: so few that other rows hardly wait.
-    static let hopelessRows = 16
-
     private static let mark = "SAVEPOINT piece"
     private static let keep = "RELEASE SAVEPOINT piece"
     private static let back = "ROLLBACK TO SAVEPOINT piece"
 
     /// Begins the transaction, writes all good rows, and returns the refused ones with the counts.
-    func write(_ batch: WriteBatch) throws(StoreError) -> BatchWork {
+    func write(
+        _ batch: WriteBatch, _ inARow: inout RefusedInARow
+    ) throws(StoreError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
         for statement in waits.opening { try execute(statement) }
         // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
         try execute("SET CONSTRAINTS ALL IMMEDIATE")
         for index in catalogue.sinks.indices where work.present[index] {
             let rows = SinkRows(batch, catalogue, sink: index)
-            try write(rows, of: batch, sink: index, &work)
+            try write(rows, of: batch, sink: index, &work, &inARow)
         }
         work.close(batch)
         return work
@@ -48,10 +43,10 @@ struct BatchSalvage {
 
     /// Writes one table's rows, piece by piece.
     private func write(
-        _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
+        _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork,
+        _ inARow: inout RefusedInARow
     ) throws(StoreError) {
         var search = Bisection(count: rows.count)
-        var hasTaken = false
         while let range = search.next {
             try execute(Self.mark)
             let table = catalogue.sinks[index].name
@@ -60,18 +55,23 @@ struct BatchSalvage {
                 try copy(range, rows, of: batch, sink: index, &piece)
                 try database.execute(Self.keep, timeout: timeout)
                 search.good()
-                hasTaken = true
-                piece.count(in: &work, catalogue.sinks[index].name)
+                if piece.copied > 0 { inARow.forget(table) }
+                piece.count(in: &work, table)
             } catch {
                 guard isFaultOfRows(error) else { throw .database(error, of: table) }
                 try execute(Self.back)
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
-                let isHopeless = !hasTaken && search.found.count == hopelessAfter
+                // A group that may be left is searched apart.
+                let isHopeless =
+                    inARow.refused(table) && batch.leavable.contains(TableGroup(of: table))
                 guard work.refused.count < refusedMax, !isHopeless else {
                     throw Self.flood(
-                        work.refused.count, table, error, PostgresSession.text(database))
+                        isHopeless
+                            ? "\(RefusedInARow.rowsMax) rows in a row"
+                            : "more than \(refusedMax) rows of one batch", table, error,
+                        PostgresSession.text(database))
                 }
                 if let tick = rows.refused(range.lowerBound, batch, catalogue, error) {
                     work.refused.append(tick)
@@ -97,12 +97,12 @@ struct BatchSalvage {
 
     /// Returns the error for a batch with too many bad rows.
     private static func flood(
-        _ max: Int, _ table: SinkName, _ last: PostgresError, _ peer: String
+        _ rows: String, _ table: SinkName, _ last: PostgresError, _ peer: String
     ) -> StoreError {
         .withheld(
             StoreError.Withheld(
                 operation: "write rows", peer: peer, remedy: .mendTable,
-                reason: "more than \(max) rows of one batch are refused, so nothing is set aside: "
+                reason: "\(rows) are refused, so nothing is set aside: "
                     + "mend the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
                     + "\(last)", table: table))
     }

@@ -25,6 +25,7 @@ final class PostgresSession: StoreSession {
     /// What the server said of that after the COMMIT before.
     private var wasSynchronous = false
     private var refusals: RefusalLimits
+    private var inARow = RefusedInARow()
     /// The group of tables that waits apart, and that it is for; `nil`: all tables.
     private let group: TableGroup?
     let catalogue: SinkCatalogue
@@ -249,6 +250,7 @@ final class PostgresSession: StoreSession {
         if !made.isEmpty { letters.committed(made) }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         refusals = refusalsAfter
+        inARow = copied.inARow
         return outcome
     }
 
@@ -307,16 +309,26 @@ final class PostgresSession: StoreSession {
         _ madeTables: Set<String>
     ) throws(StoreError) -> CopiedBatch {
         if salvaging {
-            return CopiedBatch(
-                work: try BatchSalvage(
+            var counted = inARow
+            do throws(StoreError) {
+                let work = try BatchSalvage(
                     database: database, catalogue: catalogue, timeout: Self.statementTimeout,
-                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax, waits: waits,
-                    hopelessAfter: mayLeave ? BatchSalvage.hopelessRows : nil
-                ).write(batch))
+                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax, waits: waits
+                ).write(batch, &counted)
+                return CopiedBatch(work: work, inARow: counted)
+            } catch {
+                if let table = error.blockedTable { inARow.forget(table) }
+                throw error
+            }
         }
         let transaction = PostgresTransaction(
             database: database, catalogue: catalogue, timeout: Self.statementTimeout, waits: waits)
-        return try transaction.copy(batch)
+        var copied = try transaction.copy(batch)
+        copied.inARow = inARow
+        for (table, rows) in copied.work.outcome.rows where rows > 0 {
+            copied.inARow.forget(table)
+        }
+        return copied
     }
 
     /// Whether a group whose table is blocked is left by the worker.

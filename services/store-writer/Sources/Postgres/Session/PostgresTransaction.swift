@@ -16,6 +16,8 @@ struct CopiedBatch {
     var work: BatchWork
     /// The merges to run in one message with COMMIT.
     var merges: [Merge] = []
+    /// The rows that are refused in a row up to the end of the batch.
+    var inARow = RefusedInARow()
 }
 
 /// The first part of one batch's transaction: BEGIN, and its rows, table by table. The session

@@ -261,21 +261,62 @@ struct ApartReturnTests {
         #expect(back.mayReturn(isLevel: true, at: .at(now + ApartReturn.quietNanoseconds)))
     }
 
-    @Test("a worker waits a moment for a group that is near, and not again for a while")
+    @Test("a worker waits a moment for a group that is near, and after each miss twice as long")
     func meetings() {
         var meetings = GroupMeetings()
         func holds(_ input: Int, _ isNear: Bool, _ nanoseconds: Int64) -> Bool {
             meetings.follow(input, isNear: isNear, now: .at(nanoseconds))
             return meetings.held.contains(input)
         }
-        let (hold, pause) = (GroupMeetings.holdNanoseconds, GroupMeetings.pauseNanoseconds)
-        #expect(!holds(0, false, 0))
-        #expect(holds(0, true, 0))
-        #expect(holds(0, true, hold - 1))
-        #expect(!holds(0, true, hold))
-        #expect(!holds(0, false, hold + 1))
-        #expect(!holds(0, true, pause - 1))
-        #expect(holds(1, true, pause - 1))
-        #expect(holds(0, true, pause))
+        let (hold, first) = (GroupMeetings.holdNanoseconds, GroupMeetings.pauseFirst)
+        #expect(!holds(0, false, 0) && meetings.isEmpty)
+        var now: Int64 = 0
+        for pause in [2, 4, 8, 16, 32, 64, 64] as [Int64] {
+            #expect(holds(0, true, now))
+            #expect(holds(0, true, now + hold - 1))
+            #expect(!holds(0, true, now + hold))
+            #expect(!holds(0, false, now + hold + 1))
+            now += pause * 1_000_000_000
+            #expect(!holds(0, true, now - 1), "\(pause)")
+        }
+        #expect(holds(1, true, now - 1))
+        // One that is kept, or cannot be waited for, is no miss, and pauses for no longer.
+        #expect(holds(0, true, now))
+        #expect(!holds(0, false, now + hold / 2))
+        #expect(!holds(0, true, now + first - 1))
+        #expect(holds(0, true, now + first))
+        #expect(!holds(0, true, now + first + hold))
+        #expect(!holds(0, true, now + first + GroupMeetings.pauseMax - 1))
+        // All of it is forgotten when no group waits there.
+        #expect(holds(1, true, now + first))
+        meetings.end(0)
+        meetings.end(1)
+        #expect(meetings.isEmpty && meetings.held.isEmpty)
+        now += first + hold + 1
+        #expect(holds(0, true, now) && !holds(0, true, now + hold))
+        #expect(holds(0, true, now + first))
+    }
+}
+
+@Suite("When a group of tables goes apart for refused rows")
+struct RefusedInARowTests {
+    @Test("not for a handful of rows, but for so many in a row of which none was taken")
+    func counts() {
+        var inARow = RefusedInARow()
+        func refuse(_ table: SinkName) -> Bool { inARow.refused(table) }
+        for count in 1..<RefusedInARow.rowsMax {
+            #expect(!refuse(count.isMultiple(of: 2) ? .trades : .quotes))
+        }
+        // Another group's rows say nothing of it.
+        inARow.forget(.gaps)
+        #expect(!refuse(.bars))
+        let before = inARow
+        #expect(refuse(.depth))
+        #expect(refuse(.trades))
+        inARow = before
+        inARow.forget(.quotes)
+        for _ in 1..<RefusedInARow.rowsMax { #expect(!refuse(.trades)) }
+        #expect(refuse(.trades))
+        #expect(RefusedInARow.rowsMax == 128)
     }
 }

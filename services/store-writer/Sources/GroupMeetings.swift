@@ -6,23 +6,60 @@ import Primitives
 struct GroupMeetings: Sendable {
     /// How long an input waits at most.
     static let holdNanoseconds: Int64 = 200_000_000
-    /// When it may wait again at the earliest, counted from when it began to wait.
-    static let pauseNanoseconds: Int64 = 2_000_000_000
+    /// When it may wait again at the earliest, counted from when it began to wait. Each time that
+    /// the group does not come, this doubles.
+    static let pauseFirst: Int64 = 2_000_000_000
+    static let pauseMax: Int64 = 64_000_000_000
     /// How far behind a group may be, in records: about a batch.
     static let recordsMax = UInt64(WriterSettings.batchRowsMax)
 
+    private struct Meeting {
+        var begun: MonotonicTime
+        /// Counted from `begun`.
+        var pause = GroupMeetings.pauseFirst
+        /// The pause after the next one that is missed.
+        var next = GroupMeetings.pauseFirst
+        var isOpen = true
+    }
+
     /// The inputs at which the worker waits.
     var held: Set<Int> = []
-    private var begun: [Int: MonotonicTime] = [:]
+    private var meetings: [Int: Meeting] = [:]
 
-    /// Decides for an input, at which a group is near or not.
+    var isEmpty: Bool { meetings.isEmpty }
+
+    /// Decides for an input at which a group waits apart, and is near or not.
     mutating func follow(_ input: Int, isNear: Bool, now: MonotonicTime) {
         held.remove(input)
-        if let at = begun[input], now - at < Self.pauseNanoseconds {
-            if isNear, now - at < Self.holdNanoseconds { held.insert(input) }
+        guard var meeting = meetings[input] else {
+            if isNear { begin(input, Meeting(begun: now)) }
             return
         }
-        begun[input] = isNear ? now : nil
-        if isNear { held.insert(input) }
+        if meeting.isOpen {
+            if isNear, now - meeting.begun < Self.holdNanoseconds {
+                held.insert(input)
+                return
+            }
+            meeting.isOpen = false
+            // It came, or cannot be waited for now: that is no miss.
+            meeting.pause = isNear ? meeting.next : Self.pauseFirst
+            if isNear { meeting.next = min(meeting.next * 2, Self.pauseMax) }
+            meetings[input] = meeting
+        }
+        guard isNear, now - meeting.begun >= meeting.pause else { return }
+        meeting.begun = now
+        meeting.isOpen = true
+        begin(input, meeting)
+    }
+
+    private mutating func begin(_ input: Int, _ meeting: Meeting) {
+        meetings[input] = meeting
+        held.insert(input)
+    }
+
+    /// Notes that no group waits apart at an input.
+    mutating func end(_ input: Int) {
+        held.remove(input)
+        meetings[input] = nil
     }
 }

@@ -33,9 +33,14 @@ extension StoreWorker {
     private func hold() {
         let now = clock.monotonic()
         assignment.meetings.held = []
-        for slot in assignment.slots where slot.hasApart && slot.stage == .held {
+        for slot in assignment.slots where slot.hasApart || !assignment.meetings.isEmpty {
             for input in slot.inputs {
-                guard let position = slot.stored(input) else { continue }
+                guard slot.stage == .held, let position = slot.stored(input),
+                    !position.apart.isEmpty
+                else {
+                    assignment.meetings.end(input)
+                    continue
+                }
                 let isNear = position.apart.groups.contains { group in
                     !position.isMet(by: group) && parts.groups.isReading(group, input)
                         && position.records(ahead: group).map {

@@ -256,6 +256,9 @@ static const struct page_file files[] = {
     {"runbook-Spool.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Spool.md" suffix(, 0)
     }},
+    {"runbook-TableBlocked.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TableBlocked.md" suffix(, 0)
+    }},
     {"runbook-TakeOverSlow.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TakeOverSlow.md" suffix(, 0)
     }},

@@ -2,6 +2,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import NatsTransport
+import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -146,6 +147,32 @@ import Testing
                 }
             }, "\(wrong.reasons)")
         #expect(try wrong.stop() == .success)
+        try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
+    }
+
+    @Test("of two stores that claim an empty database at once, the second one is refused")
+    func atOnce() throws {
+        let bench = try WriterBench("writer_two_d")
+        let sessions = try (0..<2).map { _ in try bench.database.connectWriter() }
+        func run(_ session: Int, _ statement: String) throws {
+            try sessions[session].execute(statement, timeout: .seconds(10))
+        }
+        func claim(_ session: Int, _ store: String, _ partition: Int = 0) throws {
+            try run(session, "SELECT claim_position('\(store)', 'ticks', \(partition), 1)")
+        }
+        try run(0, "BEGIN")
+        try claim(0, "store")
+        try run(1, "SET lock_timeout = '100ms'")
+        let waited = #expect(throws: PostgresError.self) { try claim(1, "store-b") }
+        #expect(waited?.sqlState == .lockNotAvailable)
+        try run(0, "COMMIT")
+        let refused = #expect(throws: PostgresError.self) { try claim(1, "store-b") }
+        #expect(refused?.sqlState == .takenByOther)
+        // Workers of the store that has it do not wait for each other.
+        try run(0, "BEGIN")
+        try claim(0, "store", 1)
+        try claim(1, "store", 2)
+        try run(0, "COMMIT")
         try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
     }
 

@@ -2,6 +2,25 @@
 -- so no role can get past the fence with its own UPDATE. `SET search_path FROM CURRENT` fixes the
 -- namespace that the migrator has set, so that no role can substitute other tables.
 
+-- Takes the database for a store: two of them would store each record twice. Of two that begin in an
+-- empty one at the same moment, the one that asks first has it. Raises TL006 for the other one.
+CREATE OR REPLACE FUNCTION take_database(p_sink text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    other text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM sink_positions p WHERE p.sink = p_sink) THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(
+            format('%s of tapeline', 'sink_positions'::regclass::oid), 0));
+    END IF;
+    SELECT min(p.sink) INTO other FROM sink_positions p WHERE p.sink <> p_sink;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'the database is that of %, and not of %', other, p_sink USING ERRCODE = 'TL006';
+    END IF;
+END
+$$;
+
 -- Claims (sink, input, partition): raises the owner epoch above all earlier ones, at least to the
 -- requested epoch, and returns the current position. The previous owner is fenced from here on. The
 -- function waits for a predecessor's transaction that is about to commit, so that it returns the
@@ -16,6 +35,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM take_database(p_sink);
     INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch)
     VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1))
     ON CONFLICT (sink, input, partition) DO UPDATE

@@ -30,7 +30,7 @@ BEGIN
         claim_positions(text, jsonb, text),
         advance_positions(text, jsonb), move_groups(text, jsonb),
         advance_group(text, text, jsonb), give_up_groups(text, text, integer, jsonb),
-        give_up_apart(text, text, integer),
+        give_up_apart(text, text, integer), take_database(text),
         accept_position(text, text, integer, jsonb, jsonb, jsonb),
         note_gaps(text, text, integer, jsonb), note_lost_versions(jsonb), note_changes_by_id(jsonb),
         note_backup(text, timestamptz, bigint, text), note_export(timestamptz, bigint, text),

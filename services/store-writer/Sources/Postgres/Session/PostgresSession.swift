@@ -129,8 +129,8 @@ final class PostgresSession: StoreSession {
     }
 
     /// Throws when the database has the positions of another store: two of them would store each
-    /// record twice. Asked before its server is noted as this store's, and after each claim: of two
-    /// stores that claim an empty database at once, at least one finds the other's.
+    /// record twice. Asked before its server is noted as this store's; a claim asks it, too, where
+    /// of two stores that begin at once the first one has the database (`take_database`).
     private func refuseOtherStore(_ opened: PostgresConnection) throws(PostgresError) {
         let table = try opened.execute(
             "SELECT to_regclass('sink_positions')::text", timeout: Self.statementTimeout)
@@ -159,9 +159,17 @@ final class PostgresSession: StoreSession {
     func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow] {
         let database = try StoreError.using(required)
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
-        let rows = try SinkPosition.claim(
-            claims, of: sink, owner: owner, on: database, timeout: Self.statementTimeout)
-        try StoreError.using { () throws(PostgresError) in try refuseOtherStore(database) }
+        let rows: [SinkRow]
+        do throws(StoreError) {
+            rows = try SinkPosition.claim(
+                claims, of: sink, owner: owner, on: database, timeout: Self.statementTimeout)
+        } catch {
+            // Then that says what to do.
+            try StoreError.using { () throws(PostgresError) in
+                if error.ofDatabase?.sqlState == .takenByOther { try refuseOtherStore(database) }
+            }
+            throw error
+        }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         return rows
     }

@@ -120,12 +120,23 @@ struct ApartBookTests {
             scene.database.migrator, searchPath: scene.database.schema.searchPath)
         let error = #expect(throws: PostgresError.self) {
             try session.execute("SET lock_timeout = '100ms'", timeout: .seconds(10))
-            try session.execute("SELECT give_up_apart('store', 'ticks', 0)", timeout: .seconds(10))
+            try giveUp(["ticks"], session)
         }
         #expect(error?.sqlState == .lockNotAvailable)
         try scene.unlock()
-        try scene.database.expect("SELECT give_up_apart('store', 'ticks', 0)", "1")
-        try scene.database.expect("SELECT give_up_apart('store', 'ticks', 0)", "0")
+        // Others wait than a person has seen: among them none.
+        let last = try scene.database.psql(
+            "SELECT last_ordinal FROM sink_audit WHERE (input, partition) = ('ticks', 0)")
+        for seen in [[], ["rest"], ["rest", "ticks"]] {
+            let refused = #expect(throws: PostgresError.self) { try giveUp(seen, session) }
+            #expect(refused?.sqlState == SQLState(rawValue: "TL004"), "\(seen)")
+        }
+        try giveUp(["ticks"], session)
+        let gone = #expect(throws: PostgresError.self) { try giveUp(["ticks"], session) }
+        #expect(gone?.sqlState == SQLState(rawValue: "TL004"))
+        try scene.database.expect(
+            "SELECT first_ordinal, last_ordinal, detail FROM gaps WHERE reason = 'group_hole'",
+            "1|\(last)|ticks")
         try scene.database.expect(
             """
             SELECT skipped > 0, waiting, missing FROM sink_audit
@@ -144,6 +155,51 @@ struct ApartBookTests {
             "SELECT sum(waiting), sum(skipped) FROM sink_audit WHERE partition = 1", "0|0")
         try Audit.expect(
             "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
+    }
+
+    private func giveUp(_ seen: [String], _ session: PostgresConnection) throws {
+        let groups = seen.map { "\"\($0)\"" }.joined(separator: ", ")
+        try session.execute(
+            "SELECT give_up_apart('store', 'ticks', 0, '[\(groups)]')", timeout: .seconds(10))
+    }
+
+    @Test("a hole is noted at once where the tables of gaps come back as others are left")
+    func holeOfReturn() throws {
+        let scene = try ApartScene("writer_gback", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try writer.stop()
+        let place = "WHERE (p.input, p.partition) = ('ticks', 0)"
+        try scene.database.psql(
+            """
+            INSERT INTO apart_groups (sink, input, partition, owner, owner_epoch,
+                stream_created_ns, sequence, packet_epoch, packet_ordinal, packet_crc,
+                table_group, table_name, reason, since_ns, gaps)
+            SELECT sink, input, partition, owner, owner_epoch, stream_created_ns, sequence,
+                packet_epoch, packet_ordinal, packet_crc, 'rest', 'gaps', 'no', 5,
+                '[{"source": "test", "first_ordinal": 90, "last_ordinal": 91, "reason": "hole"}]'
+            FROM sink_positions p \(place)
+            """)
+        let session = try scene.database.connectWriter()
+        try session.execute(
+            """
+            SELECT advance_positions('store', (
+                SELECT jsonb_agg(to_jsonb(p) || jsonb_build_object(
+                    'joined', jsonb_build_object('rest', p.sequence),
+                    'apart', jsonb_build_array(jsonb_build_object('table_group', 'ticks',
+                        'sources', jsonb_build_array(), 'table_name', 'trades', 'reason', 'no',
+                        'since_ns', 6)),
+                    'gaps', jsonb_build_array(jsonb_build_object('source', 'test',
+                        'first_ordinal', 95, 'last_ordinal', 97, 'reason', 'hole'))))
+                FROM sink_positions p \(place)))
+            """, timeout: .seconds(10))
+        try scene.database.expect("SELECT table_group, gaps FROM apart_groups", "ticks|[]")
+        try scene.database.expect(
+            """
+            SELECT string_agg(first_ordinal || '-' || last_ordinal, ' ' ORDER BY first_ordinal)
+            FROM gaps WHERE reason = 'hole' AND ordinal IS NULL
+            """, "90-91 95-97")
     }
 
     @Test("a hole on the tape is noted later, when the table of gaps is the blocked one")

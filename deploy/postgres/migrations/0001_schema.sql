@@ -668,7 +668,8 @@ CREATE TABLE gaps (
     CHECK (first_ordinal <= last_ordinal),
     CONSTRAINT gaps_of_books CHECK (ordinal IS NOT NULL OR (
         first_ordinal IS NOT NULL AND last_ordinal IS NOT NULL
-        AND reason IN ('tape_lost', 'given_twice', 'hole', 'dropped'))),
+        AND (reason IN ('tape_lost', 'given_twice', 'hole', 'dropped')
+            OR reason = 'group_hole' AND detail IN ('ticks', 'bars', 'rest')))),
     CONSTRAINT gaps_of_tape CHECK (ordinal IS NULL OR (
         first_ordinal IS NULL AND last_ordinal IS NULL AND kind IS NOT NULL AND state IS NOT NULL
         AND epoch IS NOT NULL))
@@ -683,7 +684,8 @@ COMMENT ON COLUMN gaps.ordinal IS 'of the tape''s gap record; NULL: noted by the
 COMMENT ON COLUMN gaps.reason IS
     'of the books: tape_lost: destroyed, and a person accepted it; hole: missing on the tape between '
     'two packets that were read; given_twice: came again under stored ordinals, and was left out; '
-    'dropped: the writer''s queue had no room, and its policy is to drop: counted as skipped. '
+    'dropped: the writer''s queue had no room, and its policy is to drop: counted as skipped; '
+    'group_hole: the group of tables in detail has lost what it has of them, counted as skipped. '
     'Of the tape: disconnected, gateway_lost, provider_loss, dropped, tape_lost, maintenance, ...';
 COMMENT ON COLUMN gaps.symbol IS 'NULL: all symbols of the source in this partition';
 COMMENT ON COLUMN gaps.kind IS 'any, trade, quote, ...';

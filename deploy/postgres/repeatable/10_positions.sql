@@ -440,11 +440,14 @@ $$;
 --   of the tape. With "is_restored", the tape was made again after a restore, and what it took after
 --   the position is lost. TL005 if the ordinals between a source's last one and the new one are not exactly
 --   one gap of p_gaps.
+-- p_apart: ["ticks", ...], the groups of tables that wait apart there, and are given up with the position.
+--   TL004 if others wait by now.
 --
 -- The owner stays, but its epoch rises: the ticks it holds belong to the old tape and can no longer
 -- be written. It notices that it is still the owner, and claims the position again.
 CREATE OR REPLACE FUNCTION accept_position(
-    p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb
+    p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb,
+    p_apart jsonb DEFAULT '[]'
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -470,6 +473,7 @@ BEGIN
         RAISE EXCEPTION 'the position of % % in partition % has moved meanwhile',
             p_sink, p_input, p_partition USING ERRCODE = 'TL004';
     END IF;
+    PERFORM give_up_groups(p_sink, p_input, p_partition, p_apart);
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_accepted->'sources') AS s(
             source text, last_ordinal bigint, epoch bigint, tape_ordinal bigint)
@@ -494,7 +498,6 @@ BEGIN
             = (p_sink, p_input, p_partition, wanted.source);
     END LOOP;
     PERFORM note_gaps(p_sink, p_input, p_partition, p_gaps);
-    PERFORM give_up_groups(p_sink, p_input, p_partition, p_accepted);
     -- What was lost was on the tape before now.
     IF jsonb_array_length(coalesce(p_gaps, '[]')) > 0
         OR coalesce((p_accepted->>'is_restored')::boolean, false) THEN
@@ -509,8 +512,6 @@ BEGIN
         packet_ordinal = (p_accepted->>'packet_ordinal')::bigint,
         packet_crc = (p_accepted->>'packet_crc')::bigint
     WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
-    UPDATE apart_groups g SET owner_epoch = present.owner_epoch + 1
-    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     RETURN present.owner_epoch + 1;
 END
 $$;

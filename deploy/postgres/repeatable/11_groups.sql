@@ -191,28 +191,48 @@ BEGIN
 END
 $$;
 
--- Gives up the groups of tables that wait apart where the accepted position is not after them on the same
--- tape: what was left to them is lost, and counts as skipped. Where one of them is given up, all are,
--- because the books do not say to which of them a record was left. Only the functions for people call it.
+-- Gives up the groups of tables that wait apart at a position, which the caller has locked: what was left
+-- to them is lost, counts as skipped, and is named for each group. All are given up, because the books do
+-- not say to which of them a record was left. p_seen: ["ticks", ...], those that a person has seen; TL004
+-- if others wait by now. Only the functions for people call it.
 CREATE OR REPLACE FUNCTION give_up_groups(
-    p_sink text, p_input text, p_partition integer, p_accepted jsonb
+    p_sink text, p_input text, p_partition integer, p_seen jsonb
 ) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 DECLARE
+    present text;
+    seen    text;
     from_ns bigint;
+    notes   jsonb;
 BEGIN
     -- Their writers go on meanwhile.
     PERFORM FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
     ORDER BY g.table_group FOR UPDATE;
-    IF NOT EXISTS (SELECT FROM apart_groups g
-        WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
-            AND (coalesce((p_accepted->>'is_restored')::boolean, false)
-                OR g.sequence > (p_accepted->>'sequence')::bigint
-                OR g.stream_created_ns IS DISTINCT FROM (p_accepted->>'stream_created_ns')::bigint)) THEN
+    SELECT string_agg(g.table_group, ', ' ORDER BY g.table_group),
+        min(least(g.tape_time_ns, g.sent_time_ns)) INTO present, from_ns
+    FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
+    SELECT string_agg(s, ', ' ORDER BY s) INTO seen FROM jsonb_array_elements_text(p_seen) AS s;
+    IF present IS DISTINCT FROM seen THEN
+        RAISE EXCEPTION 'at % of partition % tables of % wait apart by now, not of %', p_input,
+            p_partition, coalesce(present, 'no group'), coalesce(seen, 'no group')
+            USING ERRCODE = 'TL004';
+    END IF;
+    IF present IS NULL THEN
         RETURN;
     END IF;
-    SELECT min(least(g.tape_time_ns, g.sent_time_ns)) INTO from_ns FROM apart_groups g
+    SELECT jsonb_agg(n.note) INTO notes
+    FROM apart_groups g
+    CROSS JOIN LATERAL (
+        SELECT jsonb_array_elements(g.gaps) AS note
+        UNION ALL
+        SELECT jsonb_build_object('source', a.source, 'first_ordinal', least(a.last_ordinal,
+                coalesce(s.last_ordinal + 1, a.first_ordinal)), 'last_ordinal', a.last_ordinal,
+            'reason', 'group_hole', 'detail', g.table_group)
+        FROM sink_audit a
+        LEFT JOIN jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint) USING (source)
+        WHERE (a.sink, a.input, a.partition) = (g.sink, g.input, g.partition) AND a.waiting > 0
+    ) AS n
     WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     UPDATE sink_source_ordinals o
     SET written = o.written + coalesce(a.written, 0),
@@ -223,31 +243,24 @@ BEGIN
     LEFT JOIN apart_counts a USING (sink, input, partition, source)
     WHERE (o.sink, o.input, o.partition) = (p_sink, p_input, p_partition)
         AND (s.sink, s.input, s.partition, s.source) = (o.sink, o.input, o.partition, o.source);
-    PERFORM note_gaps(g.sink, g.input, g.partition, g.gaps) FROM apart_groups g
-    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition) AND g.gaps <> '[]';
+    PERFORM note_gaps(p_sink, p_input, p_partition, notes);
     DELETE FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('input', p_input, 'partition',
         p_partition, 'from_ns', from_ns, 'reason', 'tape_lost')));
 END
 $$;
 
--- Gives up the groups of tables that wait apart at a position, by a person's decision: their table will
--- not be mended, or the tape behind the position cannot be read. The position stays where it is. Its
--- owner notices the higher epoch, and claims it again. Returns the number of groups.
-CREATE OR REPLACE FUNCTION give_up_apart(p_sink text, p_input text, p_partition integer) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT
+-- Gives up the groups of tables that wait apart at a position, by a person's decision (`tapeline position
+-- accept --apart`): their table will not be mended, or the tape behind the position cannot be read. The
+-- position stays where it is. Its owner notices the higher epoch, and claims it again.
+CREATE OR REPLACE FUNCTION give_up_apart(
+    p_sink text, p_input text, p_partition integer, p_seen jsonb
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
-DECLARE
-    given_up bigint;
 BEGIN
-    PERFORM FROM sink_positions p
-    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition)
-    FOR UPDATE;
-    SELECT count(*) INTO given_up FROM apart_groups g
-    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
-    PERFORM give_up_groups(p_sink, p_input, p_partition, '{"is_restored": true}');
     UPDATE sink_positions p SET owner_epoch = p.owner_epoch + 1
-    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition) AND given_up > 0;
-    RETURN given_up;
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
+    PERFORM give_up_groups(p_sink, p_input, p_partition, p_seen);
 END
 $$;

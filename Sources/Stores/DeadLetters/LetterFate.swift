@@ -15,13 +15,16 @@ package enum LetterFate: Equatable, Sendable {
     case undecodable
     /// Refused before the tape, so the books have no position for it.
     case untaped
+    /// Its store is of another kind than PostgreSQL.
+    case elsewhere
     case refused(String)
 
     /// Whether the row is, or would be, in the database.
     package var isFine: Bool {
         switch self {
         case .stored, .storable, .present: true
-        case .retired, .ahead, .unknown, .missing, .undecodable, .untaped, .refused: false
+        case .retired, .ahead, .unknown, .missing, .undecodable, .untaped, .elsewhere, .refused:
+            false
         }
     }
 
@@ -37,6 +40,7 @@ package enum LetterFate: Equatable, Sendable {
         case .missing: "missing"
         case .undecodable: "undecodable"
         case .untaped: "untaped"
+        case .elsewhere: "elsewhere"
         case .refused: "refused"
         }
     }
@@ -55,6 +59,7 @@ package enum LetterFate: Equatable, Sendable {
         case .untaped:
             "never was on the tape, so it has no place in the books: set the clock right and "
                 + "let the provider's history fill its time"
+        case .elsewhere: "is of a store of another kind: letters of PostgreSQL alone are replayed"
         case .refused(let reason): "refused again: \(reason)"
         }
     }

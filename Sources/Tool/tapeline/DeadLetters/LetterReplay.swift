@@ -33,6 +33,7 @@ struct LetterReplay {
     /// stored.
     mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> LetterFate {
         guard letter.place.isOnTape else { return .untaped }
+        if letter.isOfOtherKind { return .elsewhere }
         guard let index = catalogue.sink(of: letter) else { return .undecodable }
         let sink = catalogue.sinks[index]
         var hasMadePartition = false

@@ -99,6 +99,49 @@ struct ApartBookTests {
         #expect(error?.sqlState == .backwards, "\(String(describing: error))")
     }
 
+    @Test("what a group has lost without a name is a fault, and is not committed")
+    func lostUnnamed() throws {
+        let scene = try ApartScene("writer_glost", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 5)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        try writer.stop()
+        let session = try scene.database.connectWriter()
+        // The group says that it has read all, and has written nothing.
+        try scene.database.psql(
+            """
+            UPDATE apart_groups g SET sequence = p.sequence, sources = (
+                SELECT jsonb_agg(to_jsonb(o) || '{"written": 0, "dead_lettered": 0}')
+                FROM sink_source_ordinals o
+                WHERE (o.sink, o.input, o.partition) = (p.sink, p.input, p.partition))
+            FROM sink_positions p
+            WHERE (p.sink, p.input, p.partition) = (g.sink, g.input, g.partition)
+            """)
+        func join(_ more: String) throws {
+            try session.execute(
+                """
+                SELECT advance_positions('store', (
+                    SELECT jsonb_agg(to_jsonb(p) || jsonb_build_object('joined',
+                        jsonb_build_object('ticks', p.sequence), 'sources', (
+                            SELECT jsonb_agg(to_jsonb(o) || jsonb_build_object('apart', 0,
+                                'skipped', o.skipped + o.apart))
+                            FROM sink_source_ordinals o
+                            WHERE (o.sink, o.input, o.partition)
+                                = (p.sink, p.input, p.partition))) \(more))
+                    FROM sink_positions p WHERE (input, partition) = ('ticks', 0)))
+                """, timeout: .seconds(10))
+        }
+        let error = #expect(throws: PostgresError.self) { try join("") }
+        #expect(error?.sqlState == .backwards, "\(String(describing: error))")
+        // Where not all tables are switched on, the rest may be theirs.
+        try join("|| '{\"joined_partly\": true}'")
+        try scene.database.expect("SELECT count(*) FROM apart_groups", "0")
+    }
+
     @Test("a group that is given up is lost with a name, also what its writer has not read")
     func givenUp() throws {
         let scene = try ApartScene("writer_ggive")
@@ -143,8 +186,12 @@ struct ApartBookTests {
             WHERE (input, partition) = ('ticks', 0)
             """, "t|0|0")
         try scene.database.expect(
-            "SELECT partition FROM version_losses WHERE (input, reason) = ('ticks', 'tape_lost')",
-            "0")
+            "SELECT partition FROM version_losses WHERE (input, reason) = ('ticks', 'hole')", "0")
+        try scene.database.expect(
+            """
+            SELECT DISTINCT partition, table_group, is_waiting FROM book_gaps
+            WHERE reason = 'group_hole'
+            """, "0|ticks|f")
         // The owner goes on, and the other partition has lost nothing.
         try scene.publish(packets: 2)
         try scene.mend("trade_rows")

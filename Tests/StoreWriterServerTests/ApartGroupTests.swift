@@ -5,6 +5,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
 import Synchronization
 import TapeCodec
 import TapeProtocol

@@ -67,6 +67,43 @@ struct ApartPositionTests {
         common.sources[0].apart = 4
         common.join(.rest, isWhole: false)
         #expect(common.sources[0].apart == 0 && common.sources[0].skipped == 4)
+        #expect(common.apart.isJoinedPartly)
+
+        // What the last group has lost. The store checks that it is named.
+        common.forgetBatch()
+        for group in [TableGroup.rest, .bars] { common.leave(group, reason) }
+        common.sources[0].apart = 5
+        common.join(.rest)
+        #expect(common.sources[0].apart == 5 && common.sources[0].skipped == 4)
+        common.join(.bars)
+        #expect(common.sources[0].apart == 0 && common.sources[0].skipped == 9)
+        #expect(!common.apart.isJoinedPartly)
+    }
+
+    @Test("what a group that waits apart finds missing is told, also before the first of a source")
+    func holes() throws {
+        var own = SinkPosition(input: .ticks, partition: Partition(0), ownerEpoch: 3)
+        own.position = place(5)
+        own.add(try header(1, 10), TickCount(written: 10))
+        own.add(try header(16, 5), TickCount(written: 5))
+        own.add(try header(16, 5), TickCount(givenTwice: 5))
+        var json = JSONWriter()
+        own.write(after: 4, into: &json)
+        let gaps = try JSONValue.parse(json.text)["gaps"]?.array ?? []
+        #expect(gaps.map { $0["first_ordinal"]?.int } == [11] && gaps[0]["last_ordinal"]?.int == 15)
+        var batch = WriteBatch(group: .ticks)
+        batch.add(
+            WriteBatch.Item(
+                input: 0, header: try header(8, 3),
+                message: try NatsMessage(subject: "x", payload: []), position: place(6)))
+        let outcome = BatchOutcome(counts: [TickCount(written: 3)])
+        let begun = SinkPosition(input: .ticks, partition: Partition(0), ownerEpoch: 3)
+        for (group, first) in [(TableGroup.ticks, 1), (nil, 8)] as [(TableGroup?, UInt64)] {
+            batch.group = group
+            let found = try #require(batch.advanced(by: outcome) { _ in begun }[0])
+            #expect(found.sources[0].firstOrdinal == first)
+            #expect(found.gaps.map(\.ordinals) == (first == 1 ? [1...7] : []))
+        }
     }
 
     @Test("a group on another tape, or further back, is not met, and the tape is needed from there")

@@ -82,7 +82,8 @@ extension Sink {
     /// some of them are not used by every sink.
     fileprivate func review(symbol: String) -> String {
         """
-        SELECT replay_state($1::text, $2::text, $4::bigint::integer, $3::text, $5::bigint),
+        SELECT replay_state($1::text, $2::text, $4::bigint::integer, $3::text, $5::bigint,
+                '\(TableGroup(of: name).rawValue)'),
             is_retired(\(retiredTable), $6::timestamptz, $7::timestamptz),
             \(presentTables.map { isThere($0, symbol) }.joined(separator: " OR "))
         """

@@ -570,15 +570,19 @@ CREATE TABLE sink_source_ordinals (
     apart         bigint  NOT NULL DEFAULT 0,
     filled        bigint  NOT NULL DEFAULT 0 CHECK (filled >= 0),
     filled_first  bigint  CHECK (filled_first BETWEEN 1 AND first_ordinal - 1),
+    filled_skipped bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (sink, input, partition, source),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE,
-    CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered)
+    CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered),
+    CONSTRAINT sink_source_ordinals_filled
+        CHECK (filled_skipped BETWEEN 0 AND skipped AND filled_skipped <= filled)
 ) WITH (fillfactor = 50);
 
 COMMENT ON COLUMN sink_source_ordinals.dead_lettered IS
     'ticks of which there is no row, because none could be made or the database refused it; each is '
     'in a dead letter';
-COMMENT ON COLUMN sink_source_ordinals.skipped IS 'ticks of kinds that this sink does not store';
+COMMENT ON COLUMN sink_source_ordinals.skipped IS
+    'ticks of kinds that this sink does not store, and what groups of tables have lost that waited apart';
 COMMENT ON COLUMN sink_source_ordinals.epoch IS
     'of the source''s last packet that was read; 0: not known';
 COMMENT ON COLUMN sink_source_ordinals.tape_ordinal IS
@@ -590,6 +594,8 @@ COMMENT ON COLUMN sink_source_ordinals.replayed IS
     'of dead_lettered: stored later from their dead letters; only note_replayed changes it';
 COMMENT ON COLUMN sink_source_ordinals.filled IS 'beside written: rows copied by fill_ordinals';
 COMMENT ON COLUMN sink_source_ordinals.filled_first IS 'below first_ordinal: filled from here on';
+COMMENT ON COLUMN sink_source_ordinals.filled_skipped IS
+    'of skipped: lost by a group of tables and copied later; these are in filled, too';
 
 -- When the tape took the packets of a source, by its clock or the sender's, whichever is later:
 -- `taken_at` (12_stretches.sql) finds it by source, partition and ordinal of a row. A column of its own

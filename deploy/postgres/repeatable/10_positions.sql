@@ -121,14 +121,15 @@ BEGIN
 END
 $$;
 
--- Only the functions below may call this; no other role has rights on it.
+-- Only functions may call this. An error names the table, which may be locked: its group can be left then.
 CREATE OR REPLACE FUNCTION note_gaps(
     p_sink text, p_input text, p_partition integer, p_gaps jsonb
 ) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT
+LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '1s'
 AS $$
 DECLARE
-    gap record;
+    gap  record;
+    said text;
 BEGIN
     FOR gap IN
         SELECT * FROM jsonb_to_recordset(coalesce(p_gaps, '[]')) AS g(
@@ -150,6 +151,9 @@ BEGIN
                 gap.last_ordinal, gap.reason, coalesce(gap.detail, ''));
         END IF;
     END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = said, TABLE = 'gaps';
 END
 $$;
 
@@ -227,7 +231,7 @@ $$;
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
 --   "given_twice", "apart"}, ...], "apart": [groups of tables that are left here, as rows of
---   apart_groups, ...], "joined": {table group: its sequence, ...}, "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
+--   apart_groups, ...], "joined": {table group: its sequence, ...}, "joined_partly", "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
 --   "starts", "delays_us", "apart_ms"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...], "changes": as note_changes_by_id takes them, "groups": {source: group, ...}},
 --   ...].
@@ -323,7 +327,7 @@ BEGIN
 
     IF jsonb_path_exists(p_positions, '$[*] ? (exists(@.apart) || exists(@.joined) || exists(@.gaps)
             || @.sources[*].apart > 0)') THEN
-        PERFORM move_groups(p_sink, p_positions);
+        losses := coalesce(losses, '[]') || move_groups(p_sink, p_positions);
     END IF;
 
     SELECT coalesce(losses, '[]') || coalesce(b.purged, '[]') || coalesce(b.letters, '[]')

@@ -40,25 +40,115 @@ SELECT o.sink, o.input, o.partition, o.source, least(o.last_ordinal, (
     WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition))) AS last_ordinal
 FROM sink_source_ordinals o;
 
+-- The ranges of ordinals that the books name, and why, as `gaps` has them; also those that are noted there
+-- when a group of tables comes back. `table_group`: of these ordinals only rows of this group are missing,
+-- and they are not in the equation of sink_audit a second time. NULL: no table has a row.
+CREATE OR REPLACE VIEW book_gaps AS
+SELECT sink, input, partition, source, first_ordinal, last_ordinal, reason, detail, noted_at,
+    CASE WHEN reason = 'group_hole' THEN detail END AS table_group, false AS is_waiting
+FROM gaps WHERE ordinal IS NULL
+UNION ALL
+SELECT g.sink, g.input, g.partition, n.source, n.first_ordinal, n.last_ordinal, n.reason,
+    coalesce(n.detail, ''), g.advanced_at, CASE WHEN n.reason = 'group_hole' THEN n.detail END, true
+FROM apart_groups g
+CROSS JOIN jsonb_to_recordset(g.gaps) AS n(
+    source text, first_ordinal bigint, last_ordinal bigint, reason text, detail text);
+
+-- Returns, as note_gaps takes it, what a group of tables has lost of these ordinals: p_holes is [{"source",
+-- "first_ordinal", "last_ordinal"}, ...]. What the books have lost as a whole is not among it, nor are
+-- sources of which nothing was left to groups.
+CREATE OR REPLACE FUNCTION group_holes(
+    p_sink text, p_input text, p_partition integer, p_group text, p_holes jsonb
+) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('source', o.source, 'first_ordinal', lower(part),
+        'last_ordinal', upper(part) - 1, 'reason', 'group_hole', 'detail', p_group)
+        ORDER BY o.source, lower(part)), '[]')
+    FROM jsonb_to_recordset(p_holes) AS h(source text, first_ordinal bigint, last_ordinal bigint)
+    JOIN sink_source_ordinals o ON (o.sink, o.input, o.partition, o.source)
+        = (p_sink, p_input, p_partition, h.source)
+    LEFT JOIN apart_counts a ON (a.sink, a.input, a.partition, a.source)
+        = (o.sink, o.input, o.partition, o.source)
+    CROSS JOIN LATERAL (
+        SELECT greatest(h.first_ordinal, o.first_ordinal) AS low,
+            least(h.last_ordinal, o.last_ordinal) AS high
+    ) AS own
+    CROSS JOIN LATERAL unnest(
+        int8multirange(CASE WHEN own.low <= own.high THEN int8range(own.low, own.high, '[]')
+            ELSE 'empty' END)
+        - coalesce((SELECT range_agg(int8range(b.first_ordinal, b.last_ordinal, '[]')) FROM book_gaps b
+            WHERE (b.sink, b.input, b.partition, b.source) = (o.sink, o.input, o.partition, o.source)
+                AND b.reason IN ('tape_lost', 'hole')), '{}')) AS part
+    WHERE o.apart > coalesce(a.written + a.dead_lettered, 0)
+$$;
+
+-- Returns the ordinals that a group of tables has not read which waits apart, up to the end of the books.
+CREATE OR REPLACE FUNCTION group_tails(p_sink text, p_input text, p_partition integer, p_group text)
+RETURNS jsonb
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('source', o.source,
+        'first_ordinal', coalesce(s.last_ordinal + 1, o.first_ordinal),
+        'last_ordinal', o.last_ordinal)), '[]')
+    FROM apart_groups g
+    JOIN sink_source_ordinals o USING (sink, input, partition)
+    LEFT JOIN LATERAL jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint)
+        ON s.source = o.source
+    WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, p_input, p_partition, p_group)
+        AND coalesce(s.last_ordinal + 1, o.first_ordinal) <= o.last_ordinal
+$$;
+
 -- Takes back the groups of tables that have caught up, and leaves those that are blocked, with a
--- position of their own. Raises TL003 where records would be left to no group. Only advance_positions
--- calls it.
-CREATE OR REPLACE FUNCTION move_groups(p_sink text, p_positions jsonb) RETURNS void
+-- position of their own. Raises TL003 where records would be left to no group, and where a group has lost
+-- some that no gap names. Returns what they have lost, as note_lost_versions takes it. Only
+-- advance_positions calls it.
+CREATE OR REPLACE FUNCTION move_groups(p_sink text, p_positions jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path FROM CURRENT
 AS $$
 DECLARE
     wanted       record;
     left_to_none jsonb;
+    notes        jsonb;
+    lost         jsonb;
+    losses       jsonb := '[]';
 BEGIN
+    -- Where the last group comes back, what is left over is lost.
+    SELECT jsonb_agg(jsonb_build_object('input', o.input, 'partition', o.partition,
+        'source', o.source)) INTO lost
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, joined jsonb,
+        joined_partly boolean)
+    JOIN sink_source_ordinals o ON (o.sink, o.input, o.partition) = (p_sink, w.input, w.partition)
+    LEFT JOIN apart_counts a ON (a.sink, a.input, a.partition, a.source)
+        = (o.sink, o.input, o.partition, o.source)
+    WHERE w.joined IS NOT NULL AND w.joined_partly IS NOT TRUE
+        AND o.apart > coalesce(a.written + a.dead_lettered, 0)
+        AND NOT EXISTS (SELECT FROM apart_groups g
+            WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition)
+                AND NOT w.joined ? g.table_group);
     FOR wanted IN
         SELECT w.input, w.partition, j.key AS table_group, j.value::bigint AS sequence
         FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, joined jsonb),
             jsonb_each_text(w.joined) AS j
         ORDER BY 1, 2, 3
     LOOP
-        PERFORM note_gaps(g.sink, g.input, g.partition, g.gaps) FROM apart_groups g
+        -- What it has not read by now is not on the tape any more.
+        SELECT g.gaps || t.holes, losses || CASE WHEN t.holes = '[]' THEN '[]' ELSE jsonb_build_array(
+                jsonb_build_object('input', g.input, 'partition', g.partition, 'reason', 'hole',
+                    'from_ns', least(g.tape_time_ns, g.sent_time_ns))) END
+        INTO notes, losses
+        FROM apart_groups g
+        CROSS JOIN LATERAL group_holes(g.sink, g.input, g.partition, g.table_group,
+            group_tails(g.sink, g.input, g.partition, g.table_group)) AS t(holes)
         WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
-            wanted.partition, wanted.table_group) AND g.gaps <> '[]';
+            wanted.partition, wanted.table_group);
+        -- While the table of gaps may be blocked, they wait with its group.
+        UPDATE apart_groups g SET gaps = g.gaps || notes
+        WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
+            wanted.partition, 'rest') AND wanted.table_group <> 'rest' AND notes <> '[]';
+        IF NOT FOUND THEN
+            PERFORM note_gaps(p_sink, wanted.input, wanted.partition, notes);
+        END IF;
         -- Its letters were noted as losses already.
         UPDATE sink_source_ordinals o SET dead_lettered = o.dead_lettered + s.dead_lettered
         FROM apart_groups g
@@ -78,6 +168,15 @@ BEGIN
                 USING ERRCODE = 'TL003';
         END IF;
     END LOOP;
+    SELECT jsonb_agg(l.place) INTO left_to_none
+    FROM jsonb_array_elements(lost) AS l(place)
+    WHERE NOT EXISTS (SELECT FROM book_gaps b
+        WHERE (b.sink, b.input, b.partition, b.source, b.reason) = (p_sink, l.place->>'input',
+            (l.place->>'partition')::integer, l.place->>'source', 'group_hole'));
+    IF left_to_none IS NOT NULL THEN
+        RAISE EXCEPTION 'records of % sources were left to tables that have neither written nor lost them',
+            jsonb_array_length(left_to_none) USING ERRCODE = 'TL003', DETAIL = left_to_none::text;
+    END IF;
     -- A group is left where the position is now, which advance_positions has locked.
     INSERT INTO apart_groups (sink, input, partition, table_group, owner_epoch, stream_created_ns,
         sequence, packet_epoch, packet_ordinal, packet_crc, tape_time_ns, sent_time_ns, sources,
@@ -111,14 +210,15 @@ BEGIN
         WHERE (g.sink, g.input, g.partition, g.table_group)
             = (p_sink, wanted.input, wanted.partition, 'rest');
     END LOOP;
+    RETURN losses;
 END
 $$;
 
 -- Advances a group of tables that waits apart, in the transaction that writes its rows.
 --
 -- p_positions: [{"input", "partition", "owner_epoch", "from_sequence", "stream_created_ns", "sequence",
---   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "sources", "changes"},
---   ...], as advance_positions takes them.
+--   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "sources", "gaps",
+--   "changes"}, ...], as advance_positions takes them. Gaps become holes of the group.
 --
 -- Raises TL001, and changes nothing, where the position has another owner's epoch, the group is not
 -- where it was ("from_sequence"), would not go forward on the same stream or would pass the position. It locks no row of sink_positions, so that
@@ -129,11 +229,14 @@ AS $$
 DECLARE
     refused text;
     losses  jsonb;
+    -- Where packets were missing, with the times before them.
+    missed  jsonb;
+    hole    record;
 BEGIN
     WITH wanted AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer,
             owner_epoch bigint, from_sequence bigint, stream_created_ns bigint, sequence bigint,
-            tape_time_ns bigint, sent_time_ns bigint, sources jsonb)
+            tape_time_ns bigint, sent_time_ns bigint, sources jsonb, gaps jsonb)
     ), present AS MATERIALIZED (
         SELECT g.* FROM apart_groups g
         WHERE (g.sink, g.table_group) = (p_sink, p_group) AND (g.input, g.partition) IN (
@@ -166,8 +269,11 @@ BEGIN
             'to_ns', greatest(l.tape_time_ns, l.from_tape, l.sent_time_ns, l.from_sent),
             'reason', 'set_aside', 'source', l.source, 'first_ordinal', l.first_ordinal,
             'last_ordinal', l.last_ordinal, 'letters', l.letters))
-        FROM letters l WHERE l.letters > 0)
-    INTO refused, losses;
+        FROM letters l WHERE l.letters > 0), (
+        SELECT jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition, 'gaps', w.gaps,
+            'from_tape_ns', p.tape_time_ns, 'from_sent_ns', p.sent_time_ns))
+        FROM wanted w JOIN present p USING (input, partition) WHERE w.gaps IS NOT NULL)
+    INTO refused, losses, missed;
     IF refused IS NOT NULL THEN
         RAISE EXCEPTION 'fenced: the tables of % have another position or owner at %', p_group, refused
             USING ERRCODE = 'TL001';
@@ -182,6 +288,22 @@ BEGIN
         sequence bigint, packet_epoch bigint, packet_ordinal bigint, packet_crc bigint,
         tape_time_ns bigint, sent_time_ns bigint, sources jsonb)
     WHERE (g.sink, g.table_group, g.input, g.partition) = (p_sink, p_group, w.input, w.partition);
+    FOR hole IN
+        SELECT g.input, g.partition, h.notes, jsonb_build_object('input', g.input, 'partition', g.partition,
+            'from_ns', least(w.from_tape_ns, w.from_sent_ns),
+            'to_ns', greatest(g.tape_time_ns, g.sent_time_ns), 'reason', 'hole') AS loss
+        FROM jsonb_to_recordset(missed) AS w(input text, partition integer, gaps jsonb,
+            from_tape_ns bigint, from_sent_ns bigint)
+        JOIN apart_groups g ON (g.sink, g.table_group, g.input, g.partition)
+            = (p_sink, p_group, w.input, w.partition)
+        CROSS JOIN LATERAL group_holes(p_sink, g.input, g.partition, p_group, w.gaps) AS h(notes)
+        WHERE h.notes <> '[]'
+    LOOP
+        UPDATE apart_groups g SET gaps = g.gaps || hole.notes
+        WHERE (g.sink, g.table_group, g.input, g.partition)
+            = (p_sink, p_group, hole.input, hole.partition);
+        losses := coalesce(losses, '[]') || hole.loss;
+    END LOOP;
     IF losses IS NOT NULL THEN
         PERFORM note_lost_versions(losses);
     END IF;
@@ -191,10 +313,10 @@ BEGIN
 END
 $$;
 
--- Gives up the groups of tables that wait apart at a position, which the caller has locked: what was left
--- to them is lost, counts as skipped, and is named for each group. All are given up, because the books do
--- not say to which of them a record was left. p_seen: ["ticks", ...], those that a person has seen; TL004
--- if others wait by now. Only the functions for people call it.
+-- Gives up the groups of tables that wait apart where the accepted position is not after them on the same
+-- tape: what was left to them is lost, counts as skipped, and is named for each group. Where one of them is
+-- given up, all are, because the books do not say to which of them a record was left. Only the functions
+-- for people call it.
 CREATE OR REPLACE FUNCTION give_up_groups(
     p_sink text, p_input text, p_partition integer, p_seen jsonb
 ) RETURNS void
@@ -234,6 +356,11 @@ BEGIN
         WHERE (a.sink, a.input, a.partition) = (g.sink, g.input, g.partition) AND a.waiting > 0
     ) AS n
     WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
+    SELECT jsonb_agg(n.note) INTO notes
+    FROM apart_groups g
+    CROSS JOIN LATERAL jsonb_array_elements(g.gaps || group_holes(g.sink, g.input, g.partition,
+        g.table_group, group_tails(g.sink, g.input, g.partition, g.table_group))) AS n(note)
+    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     UPDATE sink_source_ordinals o
     SET written = o.written + coalesce(a.written, 0),
         dead_lettered = o.dead_lettered + coalesce(a.dead_lettered, 0),
@@ -246,7 +373,7 @@ BEGIN
     PERFORM note_gaps(p_sink, p_input, p_partition, notes);
     DELETE FROM apart_groups g WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     PERFORM note_lost_versions(jsonb_build_array(jsonb_build_object('input', p_input, 'partition',
-        p_partition, 'from_ns', from_ns, 'reason', 'tape_lost')));
+        p_partition, 'from_ns', from_ns, 'reason', 'hole')));
 END
 $$;
 

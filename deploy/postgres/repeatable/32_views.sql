@@ -19,24 +19,18 @@ SELECT o.sink, o.input, o.partition, o.source,
     coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
     o.written + o.filled + coalesce(a.written, 0) AS written,
     o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered,
-    o.skipped,
+    o.skipped - o.filled_skipped AS skipped,
     o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
-        - o.dead_lettered - o.skipped - o.apart - lost.ordinals AS missing,
+        - o.dead_lettered - (o.skipped - o.filled_skipped) - o.apart - lost.ordinals AS missing,
     lost.ordinals AS gaps, o.given_twice, o.replayed,
     o.apart - coalesce(a.written + a.dead_lettered, 0) AS waiting
 FROM sink_source_ordinals o
 LEFT JOIN apart_counts a USING (sink, input, partition, source)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.last_ordinal - g.first_ordinal + 1), 0)::bigint AS ordinals
-    FROM (
-        SELECT g.source, g.first_ordinal, g.last_ordinal, g.reason FROM gaps g
-        WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition) AND g.ordinal IS NULL
-        UNION ALL
-        SELECT n.* FROM apart_groups w CROSS JOIN jsonb_to_recordset(w.gaps) AS n(
-            source text, first_ordinal bigint, last_ordinal bigint, reason text)
-        WHERE (w.sink, w.input, w.partition) = (o.sink, o.input, o.partition)
-    ) AS g
-    WHERE g.source = o.source AND g.reason IN ('tape_lost', 'hole')
+    FROM book_gaps g
+    WHERE (g.sink, g.input, g.partition, g.source) = (o.sink, o.input, o.partition, o.source)
+        AND g.reason IN ('tape_lost', 'hole')
 ) AS lost;
 
 -- Every ordinal that has a row, with the stream that assigned it. This is the one place that names

@@ -30,6 +30,8 @@ struct ApartGroups: Sendable {
     var left: Set<TableGroup> = []
     /// The groups that came back since then, with the sequence at which they did.
     var joined: [TableGroup: UInt64] = [:]
+    /// Whether a group came back since then of whose tables not all are switched on.
+    var isJoinedPartly = false
     /// For the position of a group: the sequence at which it was before the batch.
     var cameFrom: UInt64 = 0
 
@@ -46,6 +48,7 @@ struct ApartGroups: Sendable {
     mutating func forgetBatch() {
         left = []
         joined = [:]
+        isJoinedPartly = false
     }
 }
 
@@ -78,8 +81,9 @@ extension SinkPosition {
         return own.streamCreated == position.streamCreated && own.sequence == position.sequence
     }
 
-    /// Takes a group back that is where this position is, with its counts. When not all of its
-    /// tables are switched on (any more), the rest of what was left to groups is skipped.
+    /// Takes a group back that is where this position is, with its counts. With the last one, the
+    /// rest of what was left to groups is skipped: they have lost it with a name, which the store
+    /// checks, or not all of their tables are switched on (any more): `isWhole` is false.
     mutating func join(_ group: TableGroup, isWhole: Bool = true) {
         guard isMet(by: group), let own = apart.waiting.removeValue(forKey: group)?.position
         else { return }
@@ -92,7 +96,8 @@ extension SinkPosition {
             sources[index].apart -= min(
                 sources[index].apart, account.written + account.deadLettered)
         }
-        if !isWhole, apart.isEmpty {
+        if !isWhole { apart.isJoinedPartly = true }
+        if apart.isEmpty {
             for index in sources.indices {
                 sources[index].skipped += sources[index].apart
                 sources[index].apart = 0

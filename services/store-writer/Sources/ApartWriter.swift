@@ -245,6 +245,7 @@ final class ApartWriter {
                 partition: place.partition, stream: names.barStream,
                 filters: names.derived(place.partition))
         source.role = "of the tables of \(group.rawValue)"
+        source.mayBeLetGo = !parts.settings.isNeeded
         let reader = tape.readers.add(source)
         tape.readerOf[input] = reader
         tape.inputOf.append(input)

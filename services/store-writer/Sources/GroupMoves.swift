@@ -1,3 +1,4 @@
+import StoreSinks
 import TapeCodec
 
 /// Which groups of tables one try to write leaves where they are, and which it takes back. It is

@@ -1,5 +1,6 @@
 import HotState
 import ServiceRuntime
+import StoreSinks
 
 /// The store of this process: what the sessions of all its workers share. Any thread may call it.
 protocol Store: Sendable {

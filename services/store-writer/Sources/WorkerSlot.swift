@@ -1,6 +1,7 @@
 import MarketModel
 import Membership
 import Primitives
+import StoreSinks
 import TapeCodec
 
 /// The state of a partition in its worker. By an order of the membership this process becomes the

@@ -143,7 +143,8 @@ struct WriteBatch {
     /// returns the position before it; `nil` for an input that is not claimed, which is left out.
     /// `keepsBars` is false when the tables of bars are switched off. `mayBeLetGo`: the tape may
     /// have been purged of what the store has not read. Of a source that is new where it had read
-    /// others before, that is then named, too.
+    /// others before, that is then named, too. For a group that waits apart it is always named: the
+    /// store knows what the group was left.
     func advanced(
         by outcome: BatchOutcome, keepsBars: Bool = true, mayBeLetGo: Bool = false,
         from stored: (Int) -> SinkPosition?
@@ -157,7 +158,9 @@ struct WriteBatch {
             position.position = place
             if time.isDefined { position.tapeTime = time }
             if position.input == .bars, !keepsBars { position.hasLeftOut = true }
-            add(&position, mayBeLetGo && stored(input)?.position?.hasPacket ?? false)
+            add(
+                &position,
+                group != nil || mayBeLetGo && stored(input)?.position?.hasPacket ?? false)
             positions[input] = position
         }
         var left = rowless[...]

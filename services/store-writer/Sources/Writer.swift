@@ -1,11 +1,12 @@
-import TapeTransport
 import HotState
 import MarketModel
 import MembershipTransport
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import Synchronization
 import TapeProtocol
+import TapeTransport
 
 /// The complete writer, which starts and ends its threads: the intake that reads the tape, the
 /// workers that write, the courier of dead letters, the hot state and the maintenance. The

@@ -1,5 +1,6 @@
 import HotState
 import ServiceRuntime
+import StoreSinks
 import TapeTransport
 
 extension StoreKind {

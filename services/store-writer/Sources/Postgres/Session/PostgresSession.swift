@@ -397,8 +397,12 @@ final class PostgresSession: StoreSession {
         for (number, answer) in answers.enumerated() {
             switch answer {
             case .failed(let error):
-                let isMerge = number < copied.merges.count
-                throw .database(error, of: isMerge ? copied.merges[number].sink : nil)
+                guard number < copied.merges.count else {
+                    // The positions note gaps.
+                    let isOfGaps = error.serverError?.table == SinkName.gaps.rawValue
+                    throw .database(error, of: isOfGaps ? .gaps : nil)
+                }
+                throw .database(error, of: copied.merges[number].sink)
             // A statement that follows a failed one, whose error was thrown.
             case .aborted: continue
             case .rows(let rows):

@@ -22,6 +22,7 @@ extension SinkPosition {
                 json.object("joined") { json in
                     for (group, sequence) in apart.joined { json.member(group.rawValue, sequence) }
                 }
+                if apart.isJoinedPartly { json.member("joined_partly", true) }
             }
             if tapeTime.isDefined { json.member("tape_time_ns", tapeTime.nanoseconds) }
             if sentTime.isDefined { json.member("sent_time_ns", sentTime.nanoseconds) }
@@ -91,6 +92,9 @@ extension SinkPosition {
                 json.array("changes") { json in for change in changes { change.write(into: &json) }
                 }
             }
+            let holes = gaps.filter { $0.reason == .hole }
+            guard !holes.isEmpty else { return }
+            json.array("gaps") { json in for hole in holes { hole.write(into: &json) } }
         }
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import StoreSinks
 import TapeCodec
 import TapeProtocol
 

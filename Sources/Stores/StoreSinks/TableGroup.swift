@@ -1,9 +1,7 @@
-import StoreSinks
-
 /// A group of tables whose rows can wait apart. While all tables take their rows, all groups have
 /// one position per input of a partition. When a table is blocked, its group alone stops there, and
-/// has a position of its own until it has caught up (`ApartGroup`).
-enum TableGroup: String, Sendable, CaseIterable {
+/// has a position of its own until it has caught up.
+package enum TableGroup: String, Sendable, CaseIterable {
     /// What happens at a venue, and people's changes of it.
     case ticks
     /// What operators derive.
@@ -11,7 +9,7 @@ enum TableGroup: String, Sendable, CaseIterable {
     /// What providers and gateways say beside that.
     case rest
 
-    init(of table: SinkName) {
+    package init(of table: SinkName) {
         self =
             switch table {
             case .trades, .quotes, .depth, .options, .tradeChanges: .ticks
@@ -21,13 +19,7 @@ enum TableGroup: String, Sendable, CaseIterable {
     }
 
     /// Its tables.
-    var tables: Set<SinkName> { Set(SinkName.allCases.filter { TableGroup(of: $0) == self }) }
-}
-
-extension SinkCatalogue {
-    /// Returns the name of the sink that fills a table of `tables`.
-    func name(ofTable table: Int) -> SinkName {
-        // Bars are the one sink with further tables.
-        table < sinks.count ? sinks[table].name : .bars
+    package var tables: Set<SinkName> {
+        Set(SinkName.allCases.filter { TableGroup(of: $0) == self })
     }
 }

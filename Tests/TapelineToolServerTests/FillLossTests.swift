@@ -45,7 +45,10 @@ import Testing
         }
         // A letter of its own of such an ordinal would be stored beside the copy.
         let states =
-            "SELECT replay_state('store-b', 'ticks', 0, 'test', n) FROM (VALUES (60), (73)) v(n)"
+            """
+            SELECT replay_state('store-b', 'ticks', 0, 'test', n, 'ticks')
+            FROM (VALUES (60), (73)) v(n)
+            """
         #expect(try second.query(states) == "settled\nmissing")
         _ = try first.query("ALTER TABLE trade_rows DROP CONSTRAINT no_poison")
         let replayed = try DlqTools(environment: first.environment).dlq("replay", "--all", "--json")

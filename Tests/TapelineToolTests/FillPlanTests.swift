@@ -78,6 +78,25 @@ import Testing
         #expect(missing.map(\.ordinals) == [4] && missing[0].stretches.isEmpty)
     }
 
+    @Test("what a group of tables has lost is filled for it alone, and later what cannot be yet")
+    func holes() {
+        var own = Self.account(1...100, 80...89)
+        own.holes = [.ticks: [20...50, 60...60], .rest: [45...55]]
+        own.waiting = 7
+        var other = Self.account(1...120, 20...24)
+        other.unnoted = [48...49]
+        let plan = FillPlan(of: [Self.lane: own], from: [Self.lane: other], inputs: ["ticks"])
+        let stretches = plan.missing.flatMap(\.stretches)
+        #expect(
+            stretches.map(\.ordinals) == [80...89, 45...47, 50...55, 25...47, 50...50, 60...60])
+        #expect(stretches.map(\.group) == [nil, .rest, .rest, .ticks, .ticks, .ticks])
+        #expect(plan.missing.map(\.ordinals) == [60] && plan.missing.map(\.waiting) == [7])
+        #expect(stretches[3].parts(of: 9).map(\.group) == [.ticks, .ticks, .ticks])
+        #expect(stretches[3].rest(from: stretches[3].parts(of: 9)[1]).group == .ticks)
+        let step = FillOutcome(stretches[2], rows: [50, 53], others: [51])
+        #expect(step.filled == 2 && step.settled == 3 && step.named == [52...52, 54...55])
+    }
+
     @Test("ordinals are copied only where both have read the same stream")
     func streams() {
         func isShared(_ own: [String: String], _ other: [String: String]) -> Bool {
@@ -139,12 +158,12 @@ import Testing
             rows.kept(until).rows.map(\.ordinal)
         }
         let until = FillRetired(until: 7 * day, receivedUntil: nil)
-        let trades = rows(FillTable(name: "trade_rows"), 0, 6, 7, 8)
+        let trades = rows(FillTable(name: "trade_rows", group: .ticks), 0, 6, 7, 8)
         #expect(kept(trades, ["quotes": until]) == [0, 6, 7, 8])
         #expect(kept(trades, ["trades": until]) == [0, 7, 8])
         let received = FillRetired(until: 1, receivedUntil: 10 * day)
         #expect(kept(trades, ["trades": received]) == [6, 7, 8], "without a time of its own")
-        let bars = rows(FillTable(name: "bars_short", isOfBars: true), 6, 8)
+        let bars = rows(FillTable(name: "bars_short", group: .bars, isOfBars: true), 6, 8)
         #expect(kept(bars, ["series 1s": until]) == [6, 8])
         #expect(kept(bars, ["series 1m": until]) == [8])
         #expect(kept(bars, ["bars_short": until]) == [8])
@@ -154,6 +173,17 @@ import Testing
     @Test("the rows of every table of a store are copied")
     func tables() {
         #expect(Set(SinkCatalogue.all.flatMap(\.tables)).isSubset(of: FillTable.names))
+        for table in FillTable.all {
+            guard let name = SinkName(rawValue: table.retained) else { continue }
+            #expect(table.group == TableGroup(of: name), "\(name)")
+        }
+        let groups = FillTable.all.filter { SinkName(rawValue: $0.retained) == nil }.map {
+            "\($0.name) \($0.group)"
+        }
+        #expect(
+            Set(groups) == [
+                "changes_by_id ticks", "bars_short bars", "bars_long bars", "bar_versions bars",
+            ])
     }
 
     @Test("the arguments name two stores; the other one's database is FROM_POSTGRES_*")

@@ -51,17 +51,18 @@ $$;
 -- Accounts for the ordinals p_first to p_last of a source, whose rows this transaction has inserted. They
 -- are a part of a gap of the books (a hole, or lost with the tape), or end right before the first ordinal
 -- of the source. p_filled of them are rows. p_named is [{"first_ordinal", "last_ordinal"}, ...]: the rest,
--- which stays a gap. p_stretches are rows of stored_stretches of the other store, and p_replayed of its
+-- which stays a gap. With p_group, they are a part of a hole of that group of tables, which counts as
+-- skipped; the rest is of p_named and of what other groups have. p_stretches are rows of stored_stretches of the other store, and p_replayed of its
 -- replayed_rows.
 --
 -- The owner of the position is not disturbed. It waits for this transaction's end if it commits
 -- meanwhile, and its totals stay what they are: what is filled has columns of its own.
 --
--- Raises TL030 if these ordinals are not missing (any more), and TL031 if the counts do not add up. On an
--- error nothing is changed.
+-- Raises TL030 if these ordinals are not missing (any more), or a group waits apart that counts them, and
+-- TL031 if the counts do not add up. On an error nothing is changed.
 CREATE OR REPLACE FUNCTION fill_ordinals(
     p_sink text, p_input text, p_partition integer, p_source text, p_first bigint, p_last bigint,
-    p_filled bigint, p_named jsonb, p_stretches jsonb, p_replayed jsonb
+    p_filled bigint, p_named jsonb, p_stretches jsonb, p_replayed jsonb, p_group text DEFAULT NULL
 ) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -85,20 +86,24 @@ BEGIN
     WHERE n.first_ordinal BETWEEN p_first AND n.last_ordinal AND n.last_ordinal <= p_last;
     SELECT coalesce(sum(n.last_ordinal - n.first_ordinal + 1), 0) INTO missing
     FROM jsonb_to_recordset(p_named) AS n(first_ordinal bigint, last_ordinal bigint);
-    IF p_filled < 0 OR p_first < 1 OR p_filled + missing IS DISTINCT FROM p_last - p_first + 1
+    IF p_filled < 0 OR p_first < 1 OR p_filled + missing > p_last - p_first + 1
+        OR p_group IS NULL AND p_filled + missing <> p_last - p_first + 1
+        OR p_filled > account.skipped - account.filled_skipped AND p_group IS NOT NULL
         OR missing <> (SELECT coalesce(sum(upper(n) - lower(n)), 0) FROM unnest(named) AS n) THEN
         RAISE EXCEPTION 'of ordinals % to % of source % % are rows and % stay missing', p_first, p_last,
             p_source, p_filled, missing USING ERRCODE = 'TL031';
     END IF;
-    IF p_last = coalesce(account.filled_first, account.first_ordinal) - 1 THEN
+    IF p_group IS NULL AND p_last = coalesce(account.filled_first, account.first_ordinal) - 1 THEN
         UPDATE sink_source_ordinals o SET filled_first = p_first
         WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source);
     ELSE
         SELECT * INTO gap FROM gaps g
         WHERE (g.sink, g.input, g.partition, g.source) = (p_sink, p_input, p_partition, p_source)
-            AND g.ordinal IS NULL AND g.reason IN ('hole', 'tape_lost')
-            AND p_first >= g.first_ordinal AND p_last <= g.last_ordinal;
-        IF gap.id IS NULL THEN
+            AND g.ordinal IS NULL AND p_first >= g.first_ordinal AND p_last <= g.last_ordinal
+            AND CASE WHEN p_group IS NULL THEN g.reason IN ('hole', 'tape_lost')
+                ELSE g.reason = 'group_hole' AND g.detail = p_group END;
+        IF gap.id IS NULL OR p_group IS NOT NULL AND EXISTS (SELECT FROM apart_groups g
+            WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)) THEN
             RAISE EXCEPTION 'ordinals % to % of source % in partition % of % are no gap of store %',
                 p_first, p_last, p_source, p_partition, p_input, p_sink USING ERRCODE = 'TL030';
         END IF;
@@ -129,13 +134,17 @@ BEGIN
         coalesce(gap.reason, 'hole'), coalesce(gap.noted_at, clock_timestamp()), coalesce(gap.detail, '')
     FROM unnest(named) AS n
     WHERE NOT (is_extended AND upper(n) = p_last + 1);
-    UPDATE sink_source_ordinals o SET filled = o.filled + p_filled
+    UPDATE sink_source_ordinals o SET filled = o.filled + p_filled,
+        filled_skipped = o.filled_skipped + CASE WHEN p_group IS NULL THEN 0 ELSE p_filled END
     WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source);
     PERFORM fill_times(p_input, p_partition, p_source, p_first, p_last, p_stretches, p_replayed)
     WHERE p_filled > 0;
     -- What was known at a time is certain again when all of the partition is there.
     DELETE FROM version_losses l
-    USING (SELECT bool_or(a.gaps > 0) AS has_gaps, bool_or(a.first_ordinal > 1) AS begins_later
+    USING (SELECT bool_or(a.gaps > 0 OR EXISTS (SELECT FROM book_gaps b
+                WHERE (b.sink, b.input, b.partition, b.reason)
+                    = (a.sink, a.input, a.partition, 'group_hole'))) AS has_gaps,
+            bool_or(a.first_ordinal > 1) AS begins_later
         FROM sink_audit a
         WHERE (a.sink, a.input, a.partition) = (p_sink, p_input, p_partition)) AS books
     WHERE (l.input, l.partition) = (p_input, p_partition) AND NOT books.has_gaps

@@ -1,6 +1,7 @@
 import Membership
 import PostgresClient
 import Primitives
+import StoreSinks
 
 /// What a store's database says of itself before rows are copied.
 struct FillBooks {
@@ -17,6 +18,8 @@ struct FillBooks {
     /// How many ordinals its own writer dropped, which has a policy for that. They are not filled.
     let dropped: Int64
     let lanes: [FillLane: FillAccount]
+    /// Why the table of gaps takes no rows; `nil` when that is not known.
+    let blocked: String?
     /// The columns of the tables, by name, as statements name them.
     let columns: [String: [String]]
 
@@ -46,6 +49,10 @@ struct FillBooks {
                 "SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0)::bigint FROM gaps "
                     + "WHERE sink = $1 AND ordinal IS NULL AND reason = 'dropped'", [.text(store)]
             ).first?[0].flatMap { Int64($0) } ?? 0
+        blocked = try rows(
+            "SELECT reason FROM apart_groups WHERE sink = $1 AND table_name = 'gaps' LIMIT 1",
+            [.text(store)]
+        ).first?[0]
         lanes = try Self.lanes(
             rows(Self.accounts, [.text(store)]), gaps: rows(Self.gaps, [.text(store)]))
         columns = try Dictionary(
@@ -63,15 +70,18 @@ struct FillBooks {
 
     private static let accounts = """
         SELECT a.input, a.partition, a.source, a.first_ordinal, a.last_ordinal,
-            a.skipped + a.dead_lettered - a.replayed
+            a.skipped + a.dead_lettered - a.replayed + a.waiting
                 + (SELECT coalesce(sum(r.rows + r.replaced), 0)::bigint FROM retired_rows r
                     WHERE r.partition = a.partition
                         AND (r.source = a.source OR a.input = 'bars'))
         FROM sink_audit a WHERE a.sink = $1
         """
     private static let gaps = """
-        SELECT input, partition, source, first_ordinal, last_ordinal FROM gaps
-        WHERE sink = $1 AND ordinal IS NULL AND reason IN ('hole', 'tape_lost')
+        SELECT b.input, b.partition, b.source, b.first_ordinal, b.last_ordinal, b.table_group,
+            b.is_waiting OR b.table_group IS NOT NULL AND EXISTS (SELECT FROM apart_groups g
+                WHERE (g.sink, g.input, g.partition) = (b.sink, b.input, b.partition))
+        FROM book_gaps b
+        WHERE b.sink = $1 AND b.reason IN ('hole', 'tape_lost', 'group_hole')
         ORDER BY 1, 2, 3, 4
         """
 
@@ -98,7 +108,15 @@ struct FillBooks {
         for row in gaps {
             let (first, last) = (try number(row, 3), try number(row, 4))
             guard first <= last else { continue }
-            lanes[lane(row)]?.gaps.append(first...last)
+            let group = row[5].flatMap { TableGroup(rawValue: $0) }
+            if row[6] == "t" {
+                lanes[lane(row)]?.waiting += (first...last).size
+                if group == nil { lanes[lane(row)]?.unnoted.append(first...last) }
+            } else if let group {
+                lanes[lane(row)]?.holes[group, default: []].append(first...last)
+            } else {
+                lanes[lane(row)]?.gaps.append(first...last)
+            }
         }
         return lanes
     }
@@ -131,6 +149,11 @@ struct FillBooks {
                         + ": POSTGRES_* names that of \(command.store), FROM_POSTGRES_* that of "
                         + "\(command.other)")
             }
+        }
+        if let blocked {
+            throw .refused(
+                "\(command.store) cannot be filled while its table gaps, which names what it lacks, "
+                    + "takes no rows: mend that first (runbook TableBlocked): \(blocked)")
         }
         guard place != other.place else {
             throw .refused("\(command.store) and \(command.other) name one database")

@@ -1,4 +1,5 @@
 import Primitives
+import StoreSinks
 
 /// The ordinals of one source in one partition of an input.
 struct FillLane: Hashable, Comparable, Sendable {
@@ -18,9 +19,20 @@ struct FillAccount: Equatable, Sendable {
     var last: Int64
     /// The ordinals without rows that its gaps name, ascending.
     var gaps: [ClosedRange<Int64>] = []
-    /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, or set
-    /// aside as dead letters.
+    /// The ordinals of which a group of tables has lost its rows, ascending.
+    var holes: [TableGroup: [ClosedRange<Int64>]] = [:]
+    /// Gaps that are noted when a group of tables comes back which waits apart.
+    var unnoted: [ClosedRange<Int64>] = []
+    /// How many ordinals cannot be filled yet, because a group waits apart.
+    var waiting: Int64 = 0
+    /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, set aside
+    /// as dead letters, or left to a group of tables that waits apart.
     var unnamed: Int64 = 0
+
+    /// The ordinals of which no table has a row, ascending.
+    var lost: [ClosedRange<Int64>] {
+        unnoted.isEmpty ? gaps : (gaps + unnoted).sorted { $0.lowerBound < $1.lowerBound }
+    }
 }
 
 /// How much is done at a time, in ordinals.
@@ -39,6 +51,8 @@ struct FillPlan: Equatable, Sendable {
         let ordinals: ClosedRange<Int64>
         /// It ends right before the first ordinal of the store, and is filled from its end on.
         let isBeginning: Bool
+        /// The group of tables of which alone rows are missing; `nil`: rows of all.
+        var group: TableGroup?
         /// The ordinals of the stretch that the other store lacks, too. They become a named gap.
         var lacking: [ClosedRange<Int64>] = []
 
@@ -52,7 +66,7 @@ struct FillPlan: Equatable, Sendable {
                     ? max(low, high - most + 1)...high : low...min(high, low + most - 1)
                 parts.append(
                     Stretch(
-                        lane: lane, ordinals: part, isBeginning: isBeginning,
+                        lane: lane, ordinals: part, isBeginning: isBeginning, group: group,
                         lacking: lacking.compactMap { $0.common(part) }))
                 if isBeginning { high = part.lowerBound - 1 } else { low = part.upperBound + 1 }
             }
@@ -66,7 +80,7 @@ struct FillPlan: Equatable, Sendable {
                 ? self.ordinals.lowerBound...part.ordinals.upperBound
                 : part.ordinals.lowerBound...self.ordinals.upperBound
             return Stretch(
-                lane: lane, ordinals: ordinals, isBeginning: isBeginning,
+                lane: lane, ordinals: ordinals, isBeginning: isBeginning, group: group,
                 lacking: lacking.compactMap { $0.common(ordinals) })
         }
 
@@ -79,6 +93,8 @@ struct FillPlan: Equatable, Sendable {
         let lane: FillLane
         /// The ordinals that gaps name, and those before the first one.
         var ordinals: Int64
+        /// How many of them cannot be filled yet.
+        var waiting: Int64 = 0
         var stretches: [Stretch]
     }
 
@@ -94,11 +110,14 @@ struct FillPlan: Equatable, Sendable {
         unknown = other.keys.filter { store[$0] == nil && inputs.contains($0.input) }.sorted()
         for (lane, own) in store.sorted(by: { $0.key < $1.key }) {
             let before = max(0, own.first - 1)
-            let ordinals = before + own.gaps.reduce(0) { $0 + $1.size }
+            let named = own.gaps + own.holes.values.joined()
+            let ordinals = before + own.waiting + named.reduce(0) { $0 + $1.size }
             guard ordinals > 0 else { continue }
             var stretches: [Stretch] = []
             if let account = other[lane] { stretches = Self.stretches(lane, own, account) }
-            missing.append(Missing(lane: lane, ordinals: ordinals, stretches: stretches))
+            missing.append(
+                Missing(
+                    lane: lane, ordinals: ordinals, waiting: own.waiting, stretches: stretches))
         }
     }
 
@@ -112,14 +131,22 @@ struct FillPlan: Equatable, Sendable {
         // books.
         if own.first > 1, other.first < own.first, other.last >= own.first - 1 {
             let range = other.first...(own.first - 1)
-            let lacking = other.gaps.compactMap { $0.common(range) }
+            let lacking = other.lost.compactMap { $0.common(range) }
             stretches.append(
                 Stretch(lane: lane, ordinals: range, isBeginning: true, lacking: lacking))
         }
         for gap in own.gaps {
             guard let common = gap.common(present) else { continue }
-            for range in common.without(other.gaps) {
+            for range in common.without(other.lost) {
                 stretches.append(Stretch(lane: lane, ordinals: range, isBeginning: false))
+            }
+        }
+        for (group, holes) in own.holes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            for range in holes.compactMap({ $0.common(present) }).flatMap({
+                $0.without(other.lost)
+            }) {
+                stretches.append(
+                    Stretch(lane: lane, ordinals: range, isBeginning: false, group: group))
             }
         }
         return stretches
@@ -155,16 +182,22 @@ struct FillOutcome: Equatable, Sendable {
     /// So many ranges of one step may stay missing. Each is a row of `gaps`.
     static let namedMax = 1_000
 
-    /// Ordinals that are rows now.
+    /// Ordinals that are rows now, and were none before.
     let filled: Int64
+    /// Ordinals that are named no longer. Of the hole of a group of tables also those that are rows
+    /// of other groups.
+    let settled: Int64
     /// Ordinals without a row. They stay a gap, or become one, whatever the reason is for which the
     /// other store has no row. Ascending.
     let named: [ClosedRange<Int64>]
 
-    /// The step, of which these ordinals become rows, ascending.
-    init(_ step: FillPlan.Stretch, rows: [Int64]) {
+    /// The step, of which these ordinals become rows, ascending, and `others` are rows of groups of
+    /// tables that have not lost them, ascending.
+    init(_ step: FillPlan.Stretch, rows: [Int64], others: [Int64] = []) {
         filled = Int64(rows.count)
-        named = step.ordinals.without(rows.map { $0...$0 })
+        settled = filled + Int64(others.count)
+        let all = others.isEmpty ? rows : (rows + others).sorted()
+        named = step.ordinals.without(all.map { $0...$0 })
     }
 
     /// Returns whether the rows that the other store has of a step are what its books say: each

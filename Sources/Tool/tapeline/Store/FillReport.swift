@@ -14,10 +14,11 @@ struct FillReport {
     private struct Lane {
         let missing: FillPlan.Missing
         var filled: Int64 = 0
+        var settled: Int64 = 0
 
         /// The ordinals that the other store has.
         var wanted: Int64 { missing.stretches.reduce(0) { $0 + $1.wanted } }
-        var left: Int64 { missing.ordinals - filled }
+        var left: Int64 { missing.ordinals - settled }
     }
 
     init(_ command: StoreCommand, _ plan: FillPlan, dropped: Int64) {
@@ -30,11 +31,13 @@ struct FillReport {
     mutating func add(_ outcome: FillOutcome, to lane: FillLane) {
         guard let index = lanes.firstIndex(where: { $0.missing.lane == lane }) else { return }
         lanes[index].filled += outcome.filled
+        lanes[index].settled += outcome.settled
     }
 
     private func sum(_ count: (Lane) -> Int64) -> Int64 { lanes.reduce(0) { $0 + count($1) } }
 
     private var missing: Int64 { sum { $0.missing.ordinals } }
+    private var waiting: Int64 { sum(\.missing.waiting) }
     /// How many ordinals that gaps or a later beginning name are missing still.
     private var left: Int64 { missingAtEnd ?? sum(\.left) }
 
@@ -44,7 +47,7 @@ struct FillReport {
     }
 
     func progress(_ lane: FillLane) -> String {
-        let done = UInt64(sum(\.filled))
+        let done = UInt64(sum(\.settled))
         return "\(done) of \(sum(\.wanted)) ordinals"
             + ProgressLine.share(done, of: UInt64(sum(\.wanted)))
             + ": \(lane.source), partition \(lane.partition)"
@@ -63,6 +66,11 @@ struct FillReport {
             lines.append(
                 "\(lane.input) of \(lane.source) in partition \(lane.partition): \(command.store) "
                     + "has read nothing of this source yet, and is filled when it has")
+        }
+        if waiting > 0 {
+            lines.append(
+                "\(waiting) of these ordinals are filled later, because tables of "
+                    + "\(command.store) wait apart: repeat it when they have come back")
         }
         if dropped > 0 {
             lines.append(
@@ -91,6 +99,7 @@ struct FillReport {
             json.member("missing", missing)
             json.member("filled", sum(\.filled))
             json.member("left", left)
+            json.member("waiting", waiting)
             json.member("dropped", dropped)
             json.member("lanes", each: lanes) { lane, json in
                 Self.write(lane.missing.lane, into: &json)

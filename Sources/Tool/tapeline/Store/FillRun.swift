@@ -125,7 +125,7 @@ struct FillRun {
                         + "\(step.lane.source) in partition \(step.lane.partition): run 'tapeline "
                         + "audit --all' for it")
             }
-            note(step.lane, try target.store(step, rows, source.times(of: step)))
+            note(step.lane, try target.store(step, rows, source.times(of: step, rows)))
             steps.removeFirst()
         }
         try source.end()

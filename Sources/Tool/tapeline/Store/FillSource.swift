@@ -198,8 +198,14 @@ final class FillSource {
     }
 
     /// Returns rows of `stored_stretches` and of `replayed_rows` about the ordinals of a step, as
-    /// JSON.
-    func times(of step: FillPlan.Stretch) throws -> (stretches: String, replayed: String) {
+    /// JSON. When rows of one group of tables are copied, only of these was it a replay that made
+    /// them.
+    func times(
+        of step: FillPlan.Stretch, _ rows: [FillRows]
+    ) throws -> (stretches: String, replayed: String) {
+        let copied = rows.filter { $0.table.group == step.group }.flatMap {
+            $0.rows.map(\.ordinal)
+        }
         let found = try database.execute(
             """
             SELECT (SELECT coalesce(json_agg(k), '[]') FROM stored_stretches k
@@ -207,8 +213,11 @@ final class FillSource {
                     AND k.first_ordinal <= $4::bigint AND k.last_ordinal >= $5::bigint),
                 (SELECT coalesce(json_agg(r), '[]') FROM replayed_rows r
                 WHERE (r.input, r.partition, r.source) = ($1, $2::integer, $3)
-                    AND r.ordinal BETWEEN $5::bigint AND $4::bigint)
-            """, Self.parameters(step), timeout: Self.timeout)
+                    AND r.ordinal BETWEEN $5::bigint AND $4::bigint
+                    AND ($6::boolean OR r.ordinal = ANY ($7::bigint[])))
+            """,
+            Self.parameters(step) + [.bool(step.group == nil), .integerArray(copied)],
+            timeout: Self.timeout)
         return (found[0, 0] ?? "[]", found[0, 1] ?? "[]")
     }
 }

@@ -3,6 +3,7 @@ import StoreSinks
 /// A table of which rows are copied.
 struct FillTable: Sendable {
     let name: String
+    let group: TableGroup
     /// The table whose columns the rows have, where another one takes them first.
     var shape: String { isOfBars ? Self.versions : name }
     /// Whether the table is cut by the column `ts`.
@@ -37,26 +38,28 @@ struct FillTable: Sendable {
         lane.input != "bars" ? ticks : lane.source == "operator" ? derived + bars : derived
     }
 
+    static let all = ticks + derived + bars
     /// The names of all tables.
-    static let names = (ticks + derived + bars).map(\.name)
+    static let names = all.map(\.name)
 
     private static let ticks = [
-        FillTable(name: "trade_rows"), FillTable(name: "quote_rows"),
-        FillTable(name: "depth"), FillTable(name: "options"),
-        FillTable(name: "news", fetchRows: 40),
-        FillTable(name: "fundamentals", fetchRows: 40),
-        FillTable(name: "indicators"),
-        FillTable(name: "provider_bars"),
-        FillTable(name: "events", fetchRows: 40, condition: "input = 'ticks'"),
-        FillTable(name: "gaps", hasTime: false, condition: "ordinal IS NOT NULL"),
-        FillTable(name: "trade_changes", hasTime: false),
-        FillTable(name: "changes_by_id", hasTime: false, isCounted: false),
+        FillTable(name: "trade_rows", group: .ticks), FillTable(name: "quote_rows", group: .ticks),
+        FillTable(name: "depth", group: .ticks), FillTable(name: "options", group: .ticks),
+        FillTable(name: "news", group: .rest, fetchRows: 40),
+        FillTable(name: "fundamentals", group: .rest, fetchRows: 40),
+        FillTable(name: "indicators", group: .bars),
+        FillTable(name: "provider_bars", group: .rest),
+        FillTable(name: "events", group: .rest, fetchRows: 40, condition: "input = 'ticks'"),
+        FillTable(
+            name: "gaps", group: .rest, hasTime: false, condition: "ordinal IS NOT NULL"),
+        FillTable(name: "trade_changes", group: .ticks, hasTime: false),
+        FillTable(name: "changes_by_id", group: .ticks, hasTime: false, isCounted: false),
     ]
 
     private static let derived = [
-        FillTable(name: "indicators"),
-        FillTable(name: "late_ticks"),
-        FillTable(name: "events", fetchRows: 40, condition: "input = 'bars'"),
+        FillTable(name: "indicators", group: .bars),
+        FillTable(name: "late_ticks", group: .bars),
+        FillTable(name: "events", group: .rest, fetchRows: 40, condition: "input = 'bars'"),
     ]
 
     /// A version is copied where the one that stands is there: else it would stand in the copy.
@@ -66,7 +69,7 @@ struct FillTable: Sendable {
                 + "(v.symbol, v.series, v.ts, v.number, v.source))"
         }
         return FillTable(
-            name: name, isOfBars: true,
+            name: name, group: .bars, isOfBars: true,
             condition: name == versions ? "(\(standing.joined(separator: " OR ")))" : "true")
     }
 }

@@ -55,11 +55,14 @@ struct FillTarget {
         var tries = 0
         while true {
             let retired = try self.retired()
-            let rows = all.map { $0.kept(retired) }
-            let counted = rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }
-            let outcome = FillOutcome(step, rows: counted.sorted())
+            let isWanted = { (rows: FillRows) in
+                step.group == nil || rows.table.group == step.group
+            }
+            let rows = all.filter(isWanted).map { $0.kept(retired) }
+            let outcome = FillOutcome(
+                step, rows: Self.counted(rows), others: Self.counted(all.filter { !isWanted($0) }))
             // The gap stays as it is.
-            if outcome.filled == 0, !step.isBeginning { return outcome }
+            if outcome.settled == 0, !step.isBeginning { return outcome }
             guard outcome.named.count <= FillOutcome.namedMax else {
                 throw ToolError.refused(
                     "more than \(FillOutcome.namedMax) ranges of ordinals "
@@ -79,9 +82,26 @@ struct FillTarget {
                 let isInTheWay =
                     error is Overtaken || problem?.sqlState?.errorClass == "40"
                     || problem?.category == .missingPartition
-                guard isInTheWay, tries < Self.triesMax else { throw error }
+                guard isInTheWay, tries < Self.triesMax else { throw refusal(step, error) }
             }
         }
+    }
+
+    /// Returns the error of a step, with what to do where the database refuses it.
+    private func refusal(_ step: FillPlan.Stretch, _ error: any Error) -> any Error {
+        guard let problem = error as? PostgresError, problem.serverError != nil else {
+            return error
+        }
+        return ToolError.refused(
+            "\(store) takes no copies of ordinals \(step.ordinals.lowerBound) to "
+                + "\(step.ordinals.upperBound) of \(step.lane.source) in partition "
+                + "\(step.lane.partition), or its table gaps cannot be changed: mend what refuses "
+                + "them, and repeat it: \(problem)")
+    }
+
+    /// Returns the ordinals for which rows account, ascending.
+    private static func counted(_ rows: [FillRows]) -> [Int64] {
+        rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }.sorted()
     }
 
     /// Returns up to when retention has dropped rows here, by table, and of bars by series.
@@ -191,13 +211,14 @@ struct FillTarget {
         try last.append(
             """
             SELECT fill_ordinals($1, $2, $3::integer, $4, $5::bigint, $6::bigint, $7::bigint,
-                $8::jsonb, $9::jsonb, $10::jsonb)
+                $8::jsonb, $9::jsonb, $10::jsonb, $11)
             """,
             [
                 .text(store), .text(step.lane.input), .integer(step.lane.partition),
                 .text(step.lane.source), .integer(step.ordinals.lowerBound),
                 .integer(step.ordinals.upperBound), .integer(outcome.filled), .text(named.text),
                 .text(times.stretches), .text(times.replayed),
+                step.group.map { .text($0.rawValue) } ?? .null,
             ])
         try last.append("COMMIT")
         for answer in try database.run(last, timeout: Self.timeout) {

@@ -6,7 +6,7 @@ import { drawTimeline } from "./timeline.js";
 
 const range = element("range");
 const symbol = element("symbol");
-const marks = { lasts: "▶", waits: "▲", filling: "◌", never: "✕" };
+const marks = { lasts: "▶", waits: "▲", filling: "◌", never: "✕", elsewhere: "⇄" };
 let newest = null;
 // The list is fetched when its version changes.
 const list = { version: null, items: [], asked: null, differsSince: null };
@@ -58,8 +58,10 @@ function summary(look, shown) {
   const counts = look.gap_counts;
   const open = (counts.open || 0) + (counts.filling || 0);
   const lost = counts.abandoned || 0;
-  if (!open && !lost) return ["Nothing is missing.", "good"];
-  const text = `${open} may still be filled, ${lost} never will be; `
+  const books = counts.books || 0;
+  if (!open && !lost && !books) return ["Nothing is missing.", "good"];
+  const named = books ? `${books} are ordinals that the store lacks; ` : "";
+  const text = `${open} may still be filled, ${lost} never will be; ${named}`
     + `${shown.length} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
   return [text, open ? "warning" : "bad"];
 }

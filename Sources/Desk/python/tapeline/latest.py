@@ -118,20 +118,21 @@ Gaps = Mapping[tuple[str | None, str | None, str, int], int]
 """How many stretches are missing of a symbol (None: of all), a source and a kind of data in a partition."""
 
 
+_NEAR_NS = 5 * 10**9
+
+
 class OpenGaps(NamedTuple):
     """What a database knows of gaps, and by partition when the newest packet that it has was sent."""
 
     counts: Gaps
     stored_at: Mapping[int, int]
 
-    NEAR_NS = 5 * 10**9
-
     def is_near(self, head: LaneHead | None, partition: int) -> bool:
         """False where it is not known that the database has the gaps of the lane up to its end, but for seconds."""
         stored = self.stored_at.get(partition)
         if head is None or stored is None:
             return False
-        return head.ticks_at is None or head.ticks_at - stored <= self.NEAR_NS
+        return head.ticks_at is None or head.ticks_at - stored <= _NEAR_NS
 
 
 class Latest(Sequence[LatestValue]):
@@ -334,11 +335,11 @@ class HotState:
         asking = keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE")
         answers = self._valkey.ask(Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols], asking))
         refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
-        return [
-            (symbol, source)
-            for symbol, answer in zip(symbols, answers)
-            for source in ([one.decode(errors="replace") for one in sorted(_texts(answer))] or [None])
-        ], refusals
+        pairs = list[_Pair]()
+        for symbol, answer in zip(symbols, answers):
+            known = [(symbol, one.decode(errors="replace")) for one in sorted(_texts(answer))]
+            pairs += known or [(symbol, None)]
+        return pairs, refusals
 
     def _read(
         self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str]

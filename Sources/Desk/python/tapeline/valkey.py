@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .errors import NotReachable, TapelineError
 
@@ -273,7 +273,7 @@ def parsed(block: bytes) -> list[Answer]:
 
     Most answers are arrays of texts, or of nothing. They are cut out of the lines of the block, and their
     lengths are compared. What does not fit is read byte by byte."""
-    lines = block.split(b"\r\n")
+    lines: list[Any] = block.split(b"\r\n")
     found: list[Answer] = []
     at, end = 0, len(lines) - 1
     while at < end:

@@ -119,6 +119,17 @@ def memory():
     # b was asked for last, so a goes.
     equal(known.admit([c, b], [1, 1]), {1: 8})
     equal(known.admit([a], [1]), {})
+    # What the database had hides nothing that came after it on a tape that was made again.
+    known = Memory(most=2)
+    equal(known.admit([a, b], [1000, 3], [b"20", b"1"], [b"database", b""]), {})
+    equal(known.admit([a, b], [5, 4], [b"20", b"2"], [b"", b""]), {0: 1000})
+    equal(known.admit([a], [900], [b"30"], [b"database"]), {0: 1000})
+    equal(known.admit([a], [5], [b"21"], [b""]), {})
+    equal(known.admit([a], [6], [b"22"], [b""]), {})
+    equal(known.admit([a], [5], [b"23"], [b""]), {0: 6})
+    equal(known.admit([a], [7], [b"24"], [b""]), {})
+    equal(known.admit([b], [3], [b"3"], [b""]), {0: 4})
+    equal(len(known), 2)
     equal(len(known), 2)
 
 

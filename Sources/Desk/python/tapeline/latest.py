@@ -38,31 +38,58 @@ _FIELDS = {
 _VALUE = ("symbol", "source", "kind", "unknown", "lane", "partition", "ordinal", "event_time", "age", "is_stale",
           "is_delayed", "origin", "behind", "gaps")
 _TEXTS = ("exchange", "bid_exchange", "ask_exchange")
+_Key = tuple[str | bytes, ...]
 _Run = tuple[int, int] | None
 """The first and the last ordinal of a lane whose values are all in Valkey, unless newer ones are."""
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
 
 
 class Memory:
-    """The highest place that was answered of each value. A place is an ordinal, or the order of a bar."""
+    """The highest place that was answered of each value. A place is an ordinal, or the order of a bar. After a tape
+    was made again, ordinals begin lower: what the database had before gives way to what came on the tape after it."""
 
     def __init__(self, most: int = KEYS_MAX) -> None:
-        self._most, self._places = most, dict[tuple[str | bytes, ...], Any]()
+        self._most, self._places = most, dict[_Key, Any]()
+        self._orders = dict[_Key, bytes]()
+        """Of places that came from the database: up to where it had the tape."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def admit(self, keys: Sequence[tuple[str | bytes, ...]], places: Sequence[Any]) -> dict[int, Any]:
-        """Notes the places of values, no two of the same key. Returns the higher places that were answered before, by
-        the values' numbers."""
+    def admit(
+        self, keys: Sequence[_Key], places: Sequence[Any], orders: Sequence[bytes] = (),
+        filled: Sequence[bytes] = (),
+    ) -> dict[int, Any]:
+        """Notes the places of values, no two of the same key, with their orders on the tape, and which are `filled`
+        from the database. Returns the higher places that were answered before, by the values' numbers."""
         known = self._places
         with self._lock:
             before = list(map(known.pop, keys, places))
             known.update(zip(keys, map(max, before, places)))
+            lower = {row: before[row] for row, is_lower in enumerate(map(operator.gt, before, places)) if is_lower}
+            if self._orders or any(filled):
+                self._follow(keys, places, orders, filled, lower)
             while len(known) > self._most:
-                del known[next(iter(known))]
-        return {row: before[row] for row, is_lower in enumerate(map(operator.gt, before, places)) if is_lower}
+                gone = next(iter(known))
+                del known[gone]
+                self._orders.pop(gone, None)
+        return lower
+
+    def _follow(
+        self, keys: Sequence[_Key], places: Sequence[Any], orders: Sequence[bytes], filled: Sequence[bytes],
+        lower: dict[int, Any],
+    ) -> None:
+        for row, (key, order, is_filled) in enumerate(zip(keys, orders, filled)):
+            if row in lower:
+                if is_filled or key not in self._orders or order <= self._orders[key]:
+                    continue
+                del lower[row]
+                self._places[key] = places[row]
+            if is_filled:
+                self._orders[key] = order
+            else:
+                self._orders.pop(key, None)
 
 
 MEMORY = Memory()
@@ -276,7 +303,7 @@ _SHARED = ("ts", "partition", "ordinal", "lane", "delayed", "stale_after", "fill
 _HEARD = {"trade": "receive_ts", "quote": "receive_ts", "bar": "close_ts"}
 """What makes the age of a kind."""
 _NAMES = {
-    kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], *(("order",) if kind == "bar" else ())) for kind in KINDS
+    kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], "order") for kind in KINDS
 }
 """The fields of a key."""
 _NEEDED = ("partition", "stale_after", *_HEARD.values())
@@ -373,7 +400,7 @@ class HotState:
         symbols, sources = [symbol for symbol, _ in pairs], [source or "" for _, source in pairs]
         for kind, one in zip(kinds, found):
             told = dict(zip(_NAMES[_name(kind)], one.texts))
-            is_bar = "order" in told
+            is_bar = _name(kind) == "bar"
             lanes: Any = itertools.repeat("") if is_bar else told["lane"]
             places: list[Any] = told["order"] if is_bar else [int(text or 0) for text in told["ordinal"]]
             keys = list(zip(itertools.repeat(peer), itertools.repeat(kind), symbols, sources, lanes))
@@ -381,7 +408,9 @@ class HotState:
             if one.without:
                 rows = [row for row in rows if row not in one.without]
                 keys, places = [keys[row] for row in rows], [places[row] for row in rows]
-            for number, before in self._memory.admit(keys, places).items():
+            orders, filled = ([told[name][row] for row in rows] if one.without else told[name]
+                              for name in ("order", "filled"))
+            for number, before in self._memory.admit(keys, places, orders, filled).items():
                 ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
                 one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
                 for texts in one.texts:

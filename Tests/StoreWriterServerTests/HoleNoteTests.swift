@@ -1,3 +1,4 @@
+import PostgresClient
 import Primitives
 import ServiceTestSupport
 import TestSupport

@@ -130,7 +130,6 @@ def memory():
     equal(known.admit([a], [7], [b"24"], [b""]), {})
     equal(known.admit([b], [3], [b"3"], [b""]), {0: 4})
     equal(len(known), 2)
-    equal(len(known), 2)
 
 
 def feeds():
@@ -165,13 +164,18 @@ class _Scripted:
     def __init__(self):
         from tapeline.valkey import ValkeyAddress
 
-        self.address, self.keys, self.after = ValkeyAddress("scripted", 1), {}, []
+        self.address, self.keys, self.after, self.rounds = ValkeyAddress("scripted", 1), {}, [], 0
 
     def ask(self, group):
         return [[one.encode() for one in self.keys.get(key, [])] for key in group.keys]
 
+    def both(self, group, groups):
+        return self.ask(group), self.tables(groups)
+
     def tables(self, groups):
         from tapeline.valkey import Fields, columns
+
+        self.rounds += 1
 
         found = [
             columns(b"".join(map(self._answer, map(one.write, one.keys))), len(one.keys), one.width)
@@ -275,6 +279,20 @@ def proofs(valkey, trade, now):
         finally:
             latest._MANY = 1_000
         equal((found.ordinal, found.behind), (75, 0) if asked == 1 else (70, 5))
+    # Of many the values of the sources that were there last are asked for with the sources. Others are asked for then.
+    first, second = {**trade, "ordinal": 70}, {**trade, "ordinal": 71}
+    valkey.keys = {"md:sources:A": ["ib"], "md:trade:A:ib": first, "md:trade:A:b": second,
+                   "md:lane:3:ib": {"from": 60, "ordinal": 75}}
+    hot, latest._MANY = HotState(valkey, "md", _Known(), Memory()), 0
+    try:
+        for sources, rounds in ((["ib"], 2), (["ib"], 1), (["b", "ib"], 2), (["b", "ib"], 1), ([], 2), (["ib"], 2)):
+            valkey.keys["md:sources:A"], valkey.rounds = sources, 0
+            found = hot.latest(("A",), ("trade",), (), None, lambda: now)
+            equal([(one.source, one.ordinal) for one in found],
+                  [(one, {"ib": 70, "b": 71}[one]) for one in sources] or [(None, None)])
+            equal(valkey.rounds, rounds, sources)
+    finally:
+        latest._MANY = 1_000
     # What is missing of a symbol: of its own, and of all of its source and partition.
     gaps = {("A", "ib", "trade", 3): 2, (None, "ib", "trade", 3): 1, ("A", "ib", "quote", 3): 4,
             ("B", "ib", "trade", 3): 8, (None, "ib", "trade", 7): 16}

@@ -39,6 +39,7 @@ _VALUE = ("symbol", "source", "kind", "unknown", "lane", "partition", "ordinal",
           "is_delayed", "origin", "behind", "gaps")
 _TEXTS = ("exchange", "bid_exchange", "ask_exchange")
 _Key = tuple[str | bytes, ...]
+_Early = tuple[list[tuple[str, int]], list[Fields]] | None
 _Run = tuple[int, int] | None
 """The first and the last ordinal of a lane whose values are all in Valkey, unless newer ones are."""
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
@@ -331,6 +332,8 @@ class HotState:
     def __init__(self, valkey: Valkey, namespace: str, heads: Heads, memory: Memory = MEMORY) -> None:
         self._valkey, self._namespace, self._heads, self._memory = valkey, namespace, heads, memory
         self._known = dict[tuple[str, int], None]()
+        self._last: tuple[list[str], list[_Pair]] = [], []
+        """The symbols of the last answer about many, and the pairs that they had."""
 
     def latest(
         self, symbols: Sequence[str], kinds: Sequence[str], sources: Sequence[str], fresh: int | None,
@@ -340,8 +343,8 @@ class HotState:
         once. `gaps` is asked last, so that none is missing beside newer values."""
         symbols, kinds, sources = (list(dict.fromkeys(names)) for names in (symbols, kinds, sources))
         with _collected_later() if len(symbols) > _MANY else contextlib.nullcontext():
-            pairs, refusals = self._pairs(symbols, sources, clock())
-            found, runs = self._read(pairs, kinds, refusals)
+            pairs, refusals, early = self._pairs(symbols, sources, kinds, clock())
+            found, runs = self._read(pairs, kinds, refusals, early)
             self._admit(pairs, kinds, found)
             now = clock()
             heads = self._heads.of(sorted(runs))
@@ -354,31 +357,50 @@ class HotState:
         return answer
 
     def _pairs(
-        self, symbols: Sequence[str], sources: Sequence[str], now: int
-    ) -> tuple[list[_Pair], dict[str, str]]:
-        """Each symbol with each of its sources (None: none is known); and of which symbols Valkey tells none."""
+        self, symbols: list[str], sources: Sequence[str], kinds: Sequence[str], now: int
+    ) -> tuple[list[_Pair], dict[str, str], _Early]:
+        """Each symbol with each of its sources (None: none is known); of which symbols Valkey tells none; and the first
+        tables of `_read`, where the pairs are those of the last answer."""
         if sources:
-            return [(symbol, source) for symbol in symbols for source in sources], {}
-        asking = keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE")
-        answers = self._valkey.ask(Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols], asking))
+            return [(symbol, source) for symbol in symbols for source in sources], {}, None
+        asking = Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols],
+                       keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE"))
+        early: _Early = None
+        if len(symbols) * len(kinds) > _MANY and symbols == self._last[0]:
+            asked = list(self._known)
+            answers, tables = self._valkey.both(asking, self._tables(asked, kinds, self._last[1]))
+            early = asked, tables
+        else:
+            answers = self._valkey.ask(asking)
         refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
         pairs = list[_Pair]()
         for symbol, answer in zip(symbols, answers):
             known = [(symbol, one.decode(errors="replace")) for one in sorted(_texts(answer))]
             pairs += known or [(symbol, None)]
-        return pairs, refusals
+        if early and pairs != self._last[1]:
+            early = None
+        if _MANY < len(symbols) * len(kinds) and len(pairs) <= KEYS_MAX:
+            self._last = symbols, pairs
+        return pairs, refusals, early
+
+    def _tables(
+        self, lanes: Sequence[tuple[str, int]], kinds: Sequence[str], pairs: Sequence[_Pair]
+    ) -> list[Group]:
+        """The runs of lanes, and after them the values."""
+        keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in lanes]
+        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
+        return [Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values]
 
     def _read(
-        self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str]
+        self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str], early: _Early
     ) -> tuple[list[Fields], dict[tuple[str, int], _Run]]:
         """Returns the values of each kind, and the runs of their lanes. A run is older than the values, or one of
         them may have been replaced by a newer one of the run."""
-        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
-        asked = list(self._known) if len(pairs) * len(kinds) > _MANY else []
+        asked = early[0] if early else list(self._known) if len(pairs) * len(kinds) > _MANY else []
         # A second answer may have a lane of which nothing is known.
         for _ in range(2):
-            keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in asked]
-            runs, *found = self._valkey.tables([Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values])
+            runs, *found = early[1] if early else self._valkey.tables(self._tables(asked, kinds, pairs))
+            early = None
             for kind, one in zip(kinds, found):
                 _leave_out(kind, one, _WHOLE, int)
             told = {lane: _run(row, runs) for row, lane in enumerate(asked)}

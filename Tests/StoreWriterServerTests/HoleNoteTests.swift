@@ -49,6 +49,12 @@ import Testing
         let holes = "SELECT first_ordinal, last_ordinal, reason, is_waiting FROM book_gaps"
         try bench.database.expect(holes, "11|15|hole|t")
         #expect(try bench.missing() == "0")
+        // It is tried again, each time later, and not with each batch.
+        for _ in 0..<20 {
+            try publish()
+            try expectRows()
+        }
+        #expect(writer.log.text.split(separator: "writer.group.apart").count <= 6)
         if isLocked {
             try locker.script("ROLLBACK", timeout: .seconds(10))
         } else {

@@ -183,6 +183,14 @@ struct ApartPositionTests {
         #expect(board.isBlocked(.ticks) && board.lines[0].problem == nil)
         #expect(board.unblocked(.ticks, seen: reason.since))
         #expect(board.isReading(.ticks, 0))
+        // It could not be taken back.
+        #expect(board.lastLeft(.ticks) == reason.since && board.lastLeft(.bars) == nil)
+        let later = ApartGroup.Reason(
+            table: .quotes, text: "no", since: Timestamp(nanoseconds: 2))
+        board.rejected(.ticks, later)
+        #expect(board.blockedTable(.ticks) == .quotes && board.lastLeft(.ticks) == later.since)
+        #expect(!board.unblocked(.ticks, seen: reason.since))
+        #expect(board.unblocked(.ticks, seen: later.since))
         board.problem(.ticks, 0, "gone")
         #expect(!board.isBlocked(.ticks) && !board.isReading(.ticks, 0))
         #expect(board.lines[0].problem == "ticks of partition 0: gone")

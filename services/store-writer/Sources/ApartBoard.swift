@@ -40,6 +40,8 @@ final class ApartBoard: Sendable {
         var reached: [TableGroup: [Int: SinkPosition]] = [:]
         /// Groups whose last try was refused, or that were not tried since they went apart.
         var blocked: [TableGroup: ApartGroup.Reason] = [:]
+        /// When the groups could not be taken back, the last time.
+        var rejected: [TableGroup: Timestamp] = [:]
         /// Why the groups' readers have stopped.
         var problems: [TableGroup: [Int: String]] = [:]
     }
@@ -91,7 +93,26 @@ final class ApartBoard: Sendable {
         state.withLock { $0.blocked[group] == nil && $0.problems[group]?[input] == nil }
     }
 
+    /// Notes that a group could not be taken back: its tables are blocked once more.
+    func rejected(_ group: TableGroup, _ reason: ApartGroup.Reason) {
+        state.withLock { state in
+            guard state.tasks[group]?.isEmpty == false else { return }
+            state.blocked[group] = reason
+            state.rejected[group] = reason.since
+        }
+    }
+
     // MARK: the group's writer
+
+    /// When the group went apart somewhere or could not be taken back, the last time; `nil` when
+    /// it has no task.
+    func lastLeft(_ group: TableGroup) -> Timestamp? {
+        state.withLock { state in
+            state.tasks[group]?.values.map(\.reason.since).max().map {
+                max($0, state.rejected[group] ?? $0)
+            }
+        }
+    }
 
     func tasks(_ group: TableGroup) -> [Int: Task] { state.withLock { $0.tasks[group] ?? [:] } }
 
@@ -115,7 +136,9 @@ final class ApartBoard: Sendable {
     @discardableResult
     func unblocked(_ group: TableGroup, seen: Timestamp) -> Bool {
         state.withLock { state in
-            let isNew = state.tasks[group]?.values.contains { $0.reason.since > seen } ?? false
+            let isNew =
+                state.tasks[group]?.values.contains { $0.reason.since > seen } ?? false
+                || state.rejected[group].map { $0 > seen } ?? false
             if !isNew { state.blocked[group] = nil }
             return !isNew
         }

@@ -177,7 +177,7 @@ final class ApartWriter {
     /// Forgets inputs that are not to be written any more, and begins others at their positions in
     /// the store.
     private func follow(_ tasks: [Int: ApartBoard.Task]) {
-        if let newest = tasks.values.map(\.reason.since).max(), newest > lastLeft {
+        if let newest = parts.groups.lastLeft(group), newest > lastLeft {
             lastLeft = newest
             back.left(at: clock.monotonic())
         }

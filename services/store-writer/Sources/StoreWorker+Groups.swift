@@ -69,8 +69,10 @@ extension StoreWorker {
         var leaving: [TableGroup: ApartGroup.Reason] = [:]
         var last: StoreError.Failure?
         var hasWaited = false
+        var returning: Set<TableGroup> = []
         while true {
             let moves = GroupMoves(leaving: leaving, joining: joining(leaving))
+            returning.formUnion(moves.joining.values.joined())
             batch.apart = apart(moves)
             batch.leavable = leavable(leaving)
             do throws(StoreError) {
@@ -81,6 +83,8 @@ extension StoreWorker {
                 if hasWaited { metrics.waited(others) }
                 for (group, reason) in leaving {
                     context.telemetry.emit(.groupLeft(thread: number, group: group, reason))
+                    // Else it would be taken back with each batch, where its writer has no rows.
+                    if returning.contains(group) { parts.groups.rejected(group, reason) }
                 }
                 return
             } catch {

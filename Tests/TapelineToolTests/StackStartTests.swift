@@ -27,6 +27,32 @@ import Testing
         #expect(try settings("OPERATOR_GRAPH=a").following([]) == settings("OPERATOR_GRAPH=a"))
     }
 
+    @Test("what a local stack lacks is refused in one line, and what Python's packages lack")
+    func lacking() throws {
+        for key in ["NATS_TLS_CA", "POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT"] {
+            #expect(
+                complaint { try settings("\(key)=x") }
+                    == "--set cannot change '\(key)': the servers of a local stack are on this "
+                    + "machine alone, without TLS; a cluster has it (docs/cluster.md)")
+        }
+        for isPackage in [true, false] {
+            #expect(
+                complaint { try settings("MDS_REPLICAS=3").check(isPackage: isPackage) }
+                    == "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a "
+                    + "cluster has three (docs/copies.md)")
+            try settings("MDS_REPLICAS=1", "WRITER_DAILY_BARS=false", "WRITER_COMPRESS_AFTER=0s")
+                .check(isPackage: isPackage)
+        }
+        for (key, value) in [("WRITER_COMPRESS_AFTER", "7d"), ("WRITER_DAILY_BARS", "true")] {
+            let wanted = try settings("\(key)=\(value)")
+            #expect(
+                complaint { try wanted.check(isPackage: true) }
+                    == "\(key) wants TimescaleDB, and PostgreSQL of Python's packages has none: "
+                    + "leave it out, or use a database of a cluster (docs/cluster.md)")
+            try wanted.check(isPackage: false)
+        }
+    }
+
     @Test("a reason that many partitions have comes once")
     func reasons() {
         let reason = "its bars are made by another definition than this worker's"

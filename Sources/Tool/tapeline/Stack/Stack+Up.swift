@@ -42,6 +42,7 @@ extension Stack {
         try checkout.requirePrograms(
             services: options.withServices, simulators: options.simulators)
         try options.check()
+        try options.settings.check(isPackage: checkout.places.isPackage)
         return try locked { () throws(ToolError) in
             let isNew = !FileSystem.exists(home.path)
             try home.makeFolders()

@@ -60,11 +60,33 @@ struct StackSettings: Equatable, Sendable {
 
     private static func refused(_ key: String) -> ToolError {
         let names = KeyCatalogue.product.names
+        let isOfServer = ["NATS_", "POSTGRES_"].contains { key.hasPrefix($0) }
+        if isOfServer, key.contains("_TLS_") || key.contains("_SSL") {
+            return .usage(
+                "--set cannot change '\(key)': the servers of a local stack are on this machine "
+                    + "alone, without TLS; a cluster has it (docs/cluster.md)")
+        }
         if names.contains(key) {
             return .usage("--set cannot change '\(key)' of a local stack: it sets that itself")
         }
         let near = NearestName.of(key, in: names).map { ": did you mean \($0)?" } ?? ""
         return .usage("--set: '\(key.prefix(80))' is no setting of a service\(near)")
+    }
+
+    /// Refuses what no local stack has, and what Python's packages lack.
+    func check(isPackage: Bool) throws(ToolError) {
+        if self["MDS_REPLICAS"] == "3" {
+            throw .usage(
+                "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a cluster "
+                    + "has three (docs/copies.md)")
+        }
+        let isWanted = ["WRITER_COMPRESS_AFTER", "WRITER_DAILY_BARS"].first {
+            !["", "0s", "false", nil].contains(self[$0])
+        }
+        guard isPackage, let key = isWanted else { return }
+        throw .usage(
+            "\(key) wants TimescaleDB, and PostgreSQL of Python's packages has none: leave it out, "
+                + "or use a database of a cluster (docs/cluster.md)")
     }
 
     func environment(for receiver: Receiver) -> [String: String] {

@@ -66,6 +66,11 @@ struct Checkout: Equatable, Sendable {
 
     func program(_ name: String) -> String { "\(programs)/\(name)" }
 
+    /// The tool as people call it. Python's packages put their programs where nats-server is.
+    var command: String {
+        told(program("tapeline"), "\(FileSystem.folder(of: natsServer))/tapeline")
+    }
+
     func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
 
     /// The script that runs PostgreSQL's programs, which refuse root.

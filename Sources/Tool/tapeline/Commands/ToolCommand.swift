@@ -23,7 +23,7 @@ extension ToolCommand {
 enum Commands {
     static let all: [any ToolCommand.Type] = [
         DemoCommand.self, UpCommand.self, DownCommand.self, StatusCommand.self, LogsCommand.self,
-        OpenCommand.self, GraphCommand.self,
+        OpenCommand.self, ServiceCommand.self, GraphCommand.self,
         LatestCommand.self, BarsCommand.self, TailCommand.self, GapsCommand.self,
         ExportCommand.self,
         PsqlCommand.self, URLCommand.self, EnvironmentCommand.self,

@@ -438,8 +438,7 @@ extension Checkout {
         let isKnown = path.split(separator: ":").contains {
             FileSystem.isExecutable("\($0)/tapeline")
         }
-        // Python's packages put their programs where nats-server is.
-        let folder = FileSystem.folder(of: told(program("tapeline"), natsServer))
+        let folder = FileSystem.folder(of: command)
         return isKnown ? nil : "tool:  export PATH=\"$PATH:\(folder)\""
     }
 }

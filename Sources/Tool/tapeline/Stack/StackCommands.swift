@@ -5,6 +5,7 @@ import ServiceRuntime
 struct UpCommand: ToolCommand {
     var target = StackTarget()
     var options = Stack.UpOptions()
+    var staysInForeground = false
 
     static let page = CommandPage(
         "up", .stack, "start a stack, and leave it running", on: .stack, also: [.set],
@@ -36,6 +37,9 @@ struct UpCommand: ToolCommand {
             for all stores
         --servers-only
             without the services, to run one of them by hand
+        --foreground
+            stay with the stack, and stop it at Ctrl-C or SIGTERM: for what starts it
+            ('tapeline service')
         $ tapeline up PROVIDER=binance
         $ tapeline up PROVIDER=binance --simulator
         $ tapeline up --set SYNTHETIC_RATE=5000
@@ -45,11 +49,16 @@ struct UpCommand: ToolCommand {
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> UpCommand {
-        UpCommand(target: try StackTarget(given), options: try Stack.UpOptions(given))
+        UpCommand(
+            target: try StackTarget(given), options: try Stack.UpOptions(given),
+            staysInForeground: given.has("--foreground"))
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try tool.stack(target).up(options, shutdown: tool.signals())
+        let stack = try tool.stack(target)
+        return staysInForeground
+            ? try stack.upInForeground(options, shutdown: tool.signals())
+            : try stack.up(options, shutdown: tool.signals())
     }
 }
 

@@ -61,8 +61,8 @@ import Testing
     func name() throws {
         var service = MadeSighting.service(12, "a:1")
         service.read(try JSONValue.parse(Self.status))
-        #expect(service.member == "writer" && service.shownName == "writer (store-writer)")
-        service.member = "store-writer-b"
+        #expect(service.process.member == "writer" && service.shownName == "writer (store-writer)")
+        service.process.member = "store-writer-b"
         #expect(service.shownName == "store-writer-b")
         service.problem = "refused"
         #expect(service.shownName == "store-writer (last: store-writer-b)")

@@ -93,7 +93,8 @@ function drawBar(pen, bar, isChosen) {
   ink.textAlign = "left";
 }
 
-// A rising candle is an outline, a falling one is full; one that did not move is a line.
+// A rising candle is an outline, a falling one is full; one that did not move is a line. The
+// colours say the same again.
 function drawCandle(pen, x, bar) {
   if (!bar.shape || bar.withdrawn) return;
   const { ink, color } = pen;
@@ -101,8 +102,9 @@ function drawCandle(pen, x, bar) {
   const half = Math.max(0.5, pen.slot * 0.3);
   const top = Math.min(open, close);
   const tall = Math.max(1, Math.abs(open - close));
-  ink.strokeStyle = color(pen.isOld ? "muted" : "text");
-  ink.fillStyle = color(close < open ? "ground" : pen.isOld ? "muted" : "text");
+  const own = pen.isOld ? "muted" : close < open ? "good" : close > open ? "bad" : "text";
+  ink.strokeStyle = color(own);
+  ink.fillStyle = color(close < open ? "ground" : own);
   ink.lineWidth = 1.2;
   ink.beginPath();
   ink.moveTo(x, high);

@@ -152,7 +152,7 @@ struct StoreBoard: Sendable {
         _ service: Sighting.Service, _ page: WriterPage, _ sighting: Sighting
     ) -> Writer {
         var writer = Writer(service: service, page: page)
-        writer.unwritten = Self.unwritten(service.member, of: page.store, sighting)
+        writer.unwritten = Self.unwritten(service.process.member, of: page.store, sighting)
         let key = Key(address: service.address, instance: page.instance)
         guard let metrics = page.metrics, meters[key] != nil || meters.count < Self.writersMax
         else { return writer }

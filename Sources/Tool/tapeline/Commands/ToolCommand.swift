@@ -30,7 +30,7 @@ enum Commands {
         FeedCommand.self, WatchlistCommand.self, SourceCommand.self, LoadCommand.self,
         RecordCommand.self, ReplayCommand.self,
         DoctorCommand.self, WatchCommand.self, TapeCommand.self, MembersCommand.self,
-        BundleCommand.self,
+        PageCommand.self, BundleCommand.self,
         AuditCommand.self, ProveCommand.self, ExplainCommand.self, QualityCommand.self,
         ReconcileCommand.self,
         RepairCommand.self, TradeCommand.self, DlqCommand.self, SpoolCommand.self,

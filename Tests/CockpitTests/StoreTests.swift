@@ -178,9 +178,9 @@ import Testing
         #expect(abs((look.room.growthPerSecond ?? 0) - 10) < 0.001)
         #expect(look.room.used == 112_000 && look.room.free == 888_000)
         #expect(abs((look.room.fullSeconds ?? 0) - 88_800) < 1)
-        #expect(look.room.trouble?.runbook == "DatabaseRoom")
+        #expect(look.room.trouble?.runbook == "Disk")
         look.room.tables = ["trades": 900_001]
-        #expect(look.room.trouble?.runbook == "DatabaseRoom")
+        #expect(look.room.trouble?.runbook == "Disk")
         look.room.growthPerSecond = -1
         look.room.tables = ["trades": 1]
         #expect(look.room.fullSeconds == nil && look.room.trouble == nil)

@@ -340,7 +340,7 @@ final class KeeperLoop {
             "mds_keeper_let_go",
             "partitions of the stream in which this group, which is not needed, was let go and has "
                 + "not continued since",
-            "start the group, then `tapeline store fill`: [GroupLetGo](runbooks/TapeRoom.md)",
+            "start the group, then `tapeline store fill`: [TapePurgeHeld](runbooks/TapeRoom.md)",
             labels: [("stream", stream), ("group", group.text)])
     }
 

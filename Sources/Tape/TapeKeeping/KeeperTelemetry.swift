@@ -47,7 +47,7 @@ extension ServiceEvent {
         ).counting(
             "mds_keeper_failures_total",
             "a purge, or a record of positions, that failed and is tried again",
-            "often: check the server and its rights: [KeeperFailing](runbooks/TapeKeeper.md)")
+            "often: check the server and its rights: [TapeWithoutKeeper](runbooks/TapeKeeper.md)")
     }
 
     static func keeperChanged(isKeeper: Bool) -> Self {

@@ -29,7 +29,7 @@ extension ServiceEvent {
             "a link to NATS that could not be restored although a server was there, because of "
                 + "TLS",
             "read the log line: usually a certificate has changed or expired: "
-                + "[NatsRefused](runbooks/Nats.md)")
+                + "[NatsAway](runbooks/Nats.md)")
     }
 
     static func serverLeaving() -> Self {
@@ -52,7 +52,7 @@ extension MetricRegistry {
         counter(
             "mds_nats_errors_total",
             "an error that NATS reported without a request, including missing permissions",
-            "read the log line: usually a right is missing: [NatsErrors](runbooks/Nats.md)"
+            "read the log line: usually a right is missing: [NatsUnsteady](runbooks/Nats.md)"
         ).add()
     }
 }

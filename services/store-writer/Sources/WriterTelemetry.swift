@@ -200,7 +200,7 @@ struct WriterMetrics: Sendable {
             "mds_store_synchronous",
             "with `WRITER_PURGE_AFTER=standby`: 1 when a COMMIT waits until a standby has "
                 + "flushed it, else 0",
-            "0: [DatabaseNotSynchronous](runbooks/DatabaseNotSynchronous.md)"
+            "0: [DatabaseNotDurable](runbooks/DatabaseNotDurable.md)"
         ).set(isSynchronous ? 1 : 0)
     }
 

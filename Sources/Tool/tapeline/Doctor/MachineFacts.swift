@@ -108,7 +108,7 @@ struct MachineFacts: Equatable, Sendable {
         return Finding(
             percent < diskWrongPercent ? .wrong : .warning, .machine, text,
             "make room there, keep rows for a shorter time (WRITER_RETENTION), or add disk",
-            runbook: "DatabaseRoom")
+            runbook: "Disk")
     }
 }
 

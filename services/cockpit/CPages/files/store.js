@@ -74,7 +74,7 @@ function showWords(news, writers) {
     && !(writer.unwritten.seconds <= 5)).length;
   if (late) {
     return put(line, `${late} writers have rows that are late `
-      + "(docs/runbooks/RowsLate.md).", "warning");
+      + "(docs/runbooks/Objectives.md).", "warning");
   }
   put(line, `${alive.length} of ${writers.length} writers answer, and nothing is late.`,
     alive.length === writers.length ? "good" : "warning");

@@ -224,6 +224,45 @@ struct ImageTests {
         #expect(Set(named.map { String($0.1) }) == made && made.contains("cockpit-token"))
     }
 
+    @Test("settings of alerts reach Alertmanager, and their secrets as files")
+    func alerts() throws {
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
+        let part = lines.drop { $0 != "  alertmanager:" }.dropFirst().prefix {
+            $0.hasPrefix("    ")
+        }
+        for line in [
+            "      ALERTS_WEBHOOK: ${ALERTS_WEBHOOK:-}",
+            "      ALERTS_WATCHDOG: ${ALERTS_WATCHDOG:-}",
+            #"    profiles: [observability]"#, "    networks: [observe, front]",
+        ] {
+            #expect(part.contains(line), "\(line)")
+        }
+        let script = try CheckoutFiles.text("deploy/alertmanager/start.sh")
+        for (key, inside) in [
+            ("ALERTS_WEBHOOK_FILE", "webhook"), ("ALERTS_WATCHDOG_FILE", "watchdog"),
+            ("ALERTS_RECEIVER", "receiver.yml"),
+        ] {
+            let place = "/run/alerts/\(inside)"
+            #expect(part.contains("      \(key): \(place)"), "\(key)")
+            #expect(
+                part.contains {
+                    $0.contains(
+                        "source: \"${\(key):-/dev/null}\", target: \(place), read_only: true")
+                }, "\(key)")
+            #expect(script.contains(key.hasSuffix("_FILE") ? String(key.dropLast(5)) : key))
+        }
+        let password =
+            "source: \"${ALERTS_PASSWORD_FILE:-/dev/null}\", target: /run/alerts/password"
+        #expect(part.contains { $0.contains(password) })
+        for example in ["mail", "chat"] {
+            let text = try CheckoutFiles.text("deploy/alertmanager/\(example).yml")
+            #expect(text.contains("_file: /run/alerts/password\n"), "\(example)")
+        }
+        // Prometheus sends to it.
+        let prometheus = try CheckoutFiles.text("deploy/prometheus/prometheus.yml")
+        #expect(prometheus.components(separatedBy: "[\"alertmanager:9093\"]").count == 3)
+    }
+
     @Test("a password is a file in every compose file", arguments: composeFiles)
     func secrets(path: String) throws {
         for (name, value) in try Self.variables(path)

@@ -26,6 +26,11 @@ package enum ServerPrograms {
         "\(root)/prometheus/bin/\(program)"
     }
 
+    /// `alertmanager`, `amtool`.
+    package static func alertmanager(_ program: String) -> String {
+        "\(root)/alertmanager/bin/\(program)"
+    }
+
     /// Not a server: it renders the manifests of `deploy/kubernetes`.
     package static var kustomize: String { "\(root)/kustomize/bin/kustomize" }
 

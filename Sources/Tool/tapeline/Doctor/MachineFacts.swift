@@ -21,7 +21,7 @@ struct MachineFacts: Equatable, Sendable {
     var memoryBytes: UInt64 = 0
     var memoryFreeBytes: UInt64 = 0
     var disks: [Disk] = []
-    /// How its clock is kept. `nil` if nobody says it.
+    /// How its clock is kept. `nil` if it is not known.
     var clock: KernelClock?
     /// The files of the libraries that this program has loaded.
     var libraries: [String] = []

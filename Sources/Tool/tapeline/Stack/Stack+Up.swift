@@ -104,6 +104,7 @@ extension Stack {
         if home.hasData { plan.graph = try keptCopy(for: options.settings) }
         // Sources of before have simulators, too.
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
+        if plan.sendsAlerts { try checkout.requireServers(checkout.alertPrograms) }
         try checkConfigurations(of: plan)
         try checkFeeds(of: plan)
         try writeFiles(of: plan)
@@ -169,7 +170,10 @@ extension Stack {
         var problems: [String] = []
         var checked: Set<String> = []
         // The tool itself takes no settings but those of the servers.
-        for unit in plan.units where unit.kind == .service && unit.operationsPort != nil {
+        for unit in plan.units
+        where unit.kind == .service
+            && (unit.operationsPort != nil || unit.name == StackPlan.alertmanager)
+        {
             // The workers have the same configuration. Each gateway has its own.
             let source = unit.environment["GATEWAY_SOURCE"] ?? ""
             let store = unit.environment["STORE_NAME"] ?? ""
@@ -279,6 +283,11 @@ extension Stack {
         if !plan.hasShippedRights {
             let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
             try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
+        }
+        if plan.sendsAlerts {
+            for folder in [home.alertmanager, home.metrics] { try FileSystem.makeFolder(folder) }
+            let prometheus = plan.prometheusConfiguration(of: plan.units)
+            try FileSystem.write(Array(prometheus.utf8), to: home.prometheusConfiguration)
         }
         try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)
         try FileSystem.write(Array(plan.readerPasswordFile.utf8), to: home.readerPasswordFile)

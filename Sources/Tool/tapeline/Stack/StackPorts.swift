@@ -7,7 +7,7 @@ import Primitives
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
-        case cockpit, cockpitPages
+        case cockpit, cockpitPages, prometheus, alertmanager
         case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
         case alpacaSimulator, alpacaSimulatorControl, massiveSimulator, massiveSimulatorControl
     }

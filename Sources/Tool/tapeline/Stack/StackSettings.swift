@@ -4,7 +4,7 @@ import ServiceRuntime
 /// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which
 /// services get it; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
-    enum Receiver { case all, gateway, operators, writer, cockpit, simulator }
+    enum Receiver { case all, gateway, operators, writer, cockpit, alerts, simulator }
 
     static let countMax = 64
     static let bytesMax = 4_096
@@ -15,13 +15,18 @@ struct StackSettings: Equatable, Sendable {
         ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
         ("COCKPIT_", .cockpit),
-        ("SIMULATOR_", .simulator),
+        ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
         "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
+    ]
+
+    /// The keys of alerts. Their URLs are secrets, and so in files.
+    private static let alertKeys: Set<String> = [
+        "ALERTS_WEBHOOK_FILE", "ALERTS_WATCHDOG_FILE", "ALERTS_RECEIVER",
     ]
 
     private(set) var values: [(key: String, value: String)] = []
@@ -46,6 +51,12 @@ struct StackSettings: Equatable, Sendable {
         let key = String(text[..<equals])
         guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
             throw Self.refused(key)
+        }
+        if key.hasPrefix("ALERTS_"), !Self.alertKeys.contains(key) {
+            guard Self.alertKeys.contains("\(key)_FILE") else { throw Self.refused(key) }
+            throw .usage(
+                "\(key) would show in the list of processes: write it into a file of its own and "
+                    + "name that: \(key)_FILE=…")
         }
         if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
             let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")
@@ -119,7 +130,7 @@ struct StackSettings: Equatable, Sendable {
 
     /// Their settings stay with a stack until others are given: its data are made with them. Those
     /// of a gateway stay with its source.
-    private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit]
+    private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit, .alerts]
 
     /// Returns these settings with what a stack had at its start before, by the arguments of that.
     /// An empty value takes a setting of before back.

@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+
+/// Prometheus and Alertmanager of a local stack.
+@Suite("Alerts of a stack") struct StackAlertsTests {
+    @Test("without a setting there is neither, and status says what to set")
+    func none() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder)
+        #expect(!plan.sendsAlerts && plan.alertUnits.isEmpty)
+        let hint = StackPlan.alertHint(false, plan.home)
+        #expect(
+            hint == "alerts: reach nobody: 'tapeline up --set ALERTS_WEBHOOK_FILE=FILE' sends them")
+        // An empty value takes a setting back.
+        #expect(try !testPlan(folder, settings: ["ALERTS_RECEIVER="]).sendsAlerts)
+        let servers = try testPlan(
+            folder, settings: ["ALERTS_RECEIVER=/m.yml"], withServices: false)
+        #expect(!servers.sendsAlerts)
+    }
+
+    @Test("with one both start, and each process is scraped under its name")
+    func both() throws {
+        let folder = try TemporaryFolder()
+        let plan = try testPlan(folder, settings: ["ALERTS_WEBHOOK_FILE=/hook"])
+        let units = plan.units
+        #expect(units.suffix(2).map(\.name) == ["alertmanager", "prometheus"])
+        let sender = try #require(units.first { $0.name == StackPlan.alertmanager })
+        #expect(sender.environment["ALERTS_WEBHOOK_FILE"] == "/hook")
+        let configuration = sender.environment["ALERTS_CONFIGURATION"] ?? ""
+        #expect(configuration.hasPrefix(plan.home.secrets + "/"))
+        #expect(!sender.arguments.joined().contains("hook"))
+        let cockpit = units.first { $0.name == StackPlan.cockpit }
+        let address = "http://127.0.0.1:\(plan.ports[.prometheus])"
+        #expect(cockpit?.environment["COCKPIT_PROMETHEUS"] == address)
+        let text = plan.prometheusConfiguration(of: units)
+        for unit in units where unit.operationsPort != nil {
+            let port = unit.operationsPort ?? 0
+            #expect(text.contains("- targets: [\"127.0.0.1:\(port)\"]"), "\(unit.name)")
+            #expect(text.contains("instance: \"\(unit.name)\"}"), "\(unit.name)")
+        }
+        #expect(
+            text.contains("labels: {job: \"operator-worker\", instance: \"operator-worker-b\"}"))
+        let path = try folder.write(text, to: "prometheus.yml")
+        let checked = try Promtool.run(["check", "config", path])
+        #expect(checked.status == 0, "\(checked.said)")
+    }
+
+    @Test("the URLs are in files, and what is no setting of alerts is refused")
+    func refused() {
+        for (setting, words) in [
+            ("ALERTS_WEBHOOK=https://x/secret", "would show in the list of processes"),
+            ("ALERTS_WATCHDOG=https://x/secret", "ALERTS_WATCHDOG_FILE="),
+            ("ALERTS_RECEVIER=/x", "no setting of a service"),
+        ] {
+            do throws(ToolError) {
+                var settings = StackSettings()
+                try settings.add(setting)
+                Issue.record("\(setting) was taken")
+            } catch {
+                #expect("\(error)".contains(words), "\(error)")
+                #expect(!"\(error)".contains("secret"), "\(error)")
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@ internal import MarketModel
 internal import Membership
 internal import TapeTransport
 
-/// Where groups that are not needed were let go on a stream, and have not continued since. Pure. It
+/// Where groups that are not needed lost a part of a stream, and have not continued since. Pure. It
 /// is bounded by the registered groups and the partitions.
 struct LetGoTable: Sendable {
     private struct Place: Hashable {

@@ -118,7 +118,7 @@ package struct PurgePlan: Sendable {
     package init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
         let all = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
-        // A store is let go only of what one that is needed has: else nobody would have it.
+        // A store is let go only of what one that is needed has: else no store would have it.
         let hasNeededStore = all.contains { $0.isNeeded && $0.group.isStore }
         let isHeld = { (floor: PurgeFacts.Floor) in
             floor.isNeeded || floor.group.isStore && !hasNeededStore

@@ -17,7 +17,7 @@ extension ReaderLane {
                 effects.append(.letGo(sequence: position.sequence, first: delivery.sequence))
             }
             // The stream's description says it, too. A second look would be at another packet while
-            // the purge goes on.
+            // the purge continues.
             if letGo.isProven { suspect = delivery.sequence }
             state = .reading
             return false

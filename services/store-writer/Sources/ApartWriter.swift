@@ -283,7 +283,7 @@ final class ApartWriter {
         noteStopped(tape)
     }
 
-    /// Reports readers that have stopped, and opens them again after a while. The group goes on at
+    /// Reports readers that have stopped, and opens them again after a while. The group continues at
     /// its other inputs.
     private func noteStopped(_ tape: Tape) {
         let now = clock.monotonic()

@@ -51,7 +51,7 @@ struct RefusedInARow: Sendable {
 
     private var rows: [TableGroup: Int] = [:]
 
-    /// Begins to count anew, because rows of a table were taken, or its group is left.
+    /// Begins the count again, because rows of a table were taken, or its group is left.
     mutating func forget(_ table: SinkName) { rows[TableGroup(of: table)] = nil }
 
     /// Notes that a row of a table was refused. Returns whether its group is at fault.

@@ -247,7 +247,7 @@ final class StoreWorker {
         parts.report.isAlive(true, thread: number)
         do throws(StoreError) {
             try session.open()
-            // If partitions have to be claimed, the try goes on with the claim, whose result is
+            // If partitions have to be claimed, the try continues with the claim, whose result is
             // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }

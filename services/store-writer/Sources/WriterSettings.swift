@@ -23,7 +23,7 @@ struct WriterSettings: Sendable {
     let store: GroupName
     /// The kind of the store. It reads its own settings.
     var kind: StoreKind
-    /// Whether others wait for the store, and whether its absence is told (STORE_NEEDED).
+    /// Whether others wait for the store, and whether its absence is reported (STORE_NEEDED).
     let isNeeded: Bool
     /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int

@@ -130,7 +130,7 @@ final class PostgresSession: StoreSession {
 
     /// Throws when the database has the positions of another store: two of them would store each
     /// record twice. Asked before its server is noted as this store's; a claim asks it, too, where
-    /// of two stores that begin at once the first one has the database (`take_database`).
+    /// of two stores that begin together the first one has the database (`take_database`).
     private func refuseOtherStore(_ opened: PostgresConnection) throws(PostgresError) {
         let table = try opened.execute(
             "SELECT to_regclass('sink_positions')::text", timeout: Self.statementTimeout)
@@ -200,7 +200,7 @@ final class PostgresSession: StoreSession {
         var isSalvaging = false
         // The tables whose days were made again because of a row of this batch.
         var madeTables: Set<String> = []
-        // The loop ends: after a failure it goes on at most once for each table, whose days are
+        // The loop ends: after a failure it continues at most once for each table, whose days are
         // then made, and once to begin the salvage.
         while true {
             do throws(StoreError) {

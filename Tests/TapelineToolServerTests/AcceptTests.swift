@@ -214,8 +214,8 @@ struct AcceptTests {
             #expect(try accept().json()["given_up"]?.array?.isEmpty == true)
         }
         #expect(try scene.bench.gaps.isEmpty)
-        _ = try scene.bench.query("DROP TRIGGER blocked ON trade_rows")
         let accepted = try accept(["--apart"])
+        _ = try scene.bench.query("DROP TRIGGER blocked ON trade_rows")
         let given = try #require(try accepted.json()["given_up"]?.array)
         #expect(given.count == 1 && given[0]["tables"]?.array?.first?.string == "ticks")
         #expect(try accepted.json()["destroyed"]?.int == 0, "\(accepted.output)")

@@ -206,6 +206,64 @@ import Testing
         try scene.end()
     }
 
+    @Test("versions of bars that the group of bars has lost are copied, each once")
+    func bars() throws {
+        var scene = try BustedRowsTests.Scene("fill_group")
+        let second = try AcceptBench("fill_b_group_bars", beside: scene.bench)
+        var writer = try second.startWriter(FillTests.Scene.own)
+        func expectBars(_ bench: AcceptBench, _ wanted: String) throws {
+            try bench.expect(wanted) {
+                try bench.query(
+                    """
+                    SELECT string_agg(concat_ws(' ', trades, reason, replaced), ', ' ORDER BY ts)
+                    FROM bars_short WHERE series = '1s'
+                    """)
+            }
+        }
+        for place in 0..<9 as Range<Int64> { scene.trade(place) }
+        try scene.publish(reached: 60)
+        try expectBars(second, "4 closed 0, 4 closed 0, 1 closed 0")
+        let locker = try second.connectOwner()
+        try locker.execute("BEGIN", timeout: .seconds(10))
+        try locker.execute("LOCK TABLE bars_short IN EXCLUSIVE MODE", timeout: .seconds(10))
+        scene.trade(3, .cancel)
+        try scene.publish(reached: 61)
+        scene.trade(300)
+        scene.trade(5, .cancel)
+        try scene.publish(reached: 200)
+        scene.trade(2, .cancel)
+        try scene.publish(reached: 201)
+        try expectBars(scene.bench, "2 bust 2, 3 bust 1, 1 closed 0, 1 closed 0")
+        let heads = """
+            SELECT string_agg(last_ordinal::text, ' ' ORDER BY input, partition, source)
+            FROM sink_source_ordinals
+            """
+        try second.expect(try scene.bench.query(heads)) { try second.query(heads) }
+        let groups = """
+            SELECT coalesce(string_agg(DISTINCT table_group, ','), '') FROM apart_groups
+            """
+        #expect(try second.query(groups) == "bars")
+        try writer.stop()
+        let names = scene.bench.tape.names
+        let partition = names.partition(of: try #require(Symbol("AAPL")))
+        try FillTests.purge(scene.bench, names.barStream, names.bars(partition))
+        writer = try second.startWriter(FillTests.Scene.own)
+        try locker.execute("ROLLBACK", timeout: .seconds(10))
+        try second.expect("", log: "\(writer.reasons)") { try second.query(groups) }
+        #expect(
+            try second.query("SELECT DISTINCT reason, table_group FROM book_gaps")
+                == "group_hole|bars")
+        let said = try Said(
+            ["store", "fill", "store-b", "--from", "store"],
+            FillTests.environment(scene.bench, second))
+        #expect(said.code == .success, "\(said.output) \(said.errors)")
+        try expectBars(second, "2 bust 2, 3 bust 1, 1 closed 0, 1 closed 0")
+        #expect(try writer.stop() == .success)
+        #expect(try scene.writer.stop() == .success)
+        scene.worker.stop()
+        try FillTests.expectEqual(scene.bench, second)
+    }
+
     @Test("a table of gaps that cannot be changed is said in one line")
     func gapsRefuse() throws {
         var stores = try FillTests.Scene("group_refuse")

@@ -152,8 +152,8 @@ struct FillBooks {
         }
         if let blocked {
             throw .refused(
-                "\(command.store) cannot be filled while its table gaps, which names what it lacks, "
-                    + "takes no rows: mend that first (runbook TableBlocked): \(blocked)")
+                "\(command.store) cannot be filled while its table gaps, which names what it lacks,"
+                    + " takes no rows: mend that first (runbook TableBlocked): \(blocked)")
         }
         guard place != other.place else {
             throw .refused("\(command.store) and \(command.other) name one database")

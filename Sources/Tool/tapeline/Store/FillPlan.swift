@@ -25,8 +25,8 @@ struct FillAccount: Equatable, Sendable {
     var unnoted: [ClosedRange<Int64>] = []
     /// How many ordinals cannot be filled yet, because a group waits apart.
     var waiting: Int64 = 0
-    /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, set aside
-    /// as dead letters, or left to a group of tables that waits apart.
+    /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, set
+    /// aside as dead letters, or left to a group of tables that waits apart.
     var unnamed: Int64 = 0
 
     /// The ordinals of which no table has a row, ascending.

@@ -93,7 +93,7 @@ def answers():
 
 def _is_refused(block):
     """Returns whether a connection calls a block of answers none of Valkey."""
-    from tapeline.valkey import Group, Valkey, ValkeyAddress, columns
+    from tapeline.valkey import Group, Valkey, ValkeyAddress
 
     near, far = socket.socketpair()
     with near, far:
@@ -101,7 +101,7 @@ def _is_refused(block):
         link._socket = near
         far.sendall(block + link._end)
         try:
-            link._asked([Group(["A"], str, 2)], columns)
+            link._asked([Group(["A"], str, 2)])
         except OSError as error:
             return "no answers of Valkey" in str(error)
     return False

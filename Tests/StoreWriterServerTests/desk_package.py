@@ -139,7 +139,9 @@ def books(desk):
         def snapshot():
             found = desk.origin.snapshot()
             own = found.table
-            found.table = lambda name: f"({gaps}) AS {name}" if name == "book_gaps" else own(name)
+            places = {"book_gaps": gaps, "reached_ordinals": row(
+                "reached_ordinals", input="ticks", partition=1, source="test", last_ordinal=1600)}
+            found.table = lambda name: f"({places[name]}) AS {name}" if name in places else own(name)
             return found
 
         hole = decoder.Hole(source="test", partition=1, first=1510, last=1520)
@@ -182,7 +184,7 @@ def books(desk):
     # Lost ordinals of 14:54:58 to 14:56:38. What was backfilled for a time before has a higher one.
     def named(reason, group=None, stream="ticks"):
         return row("book_gaps", sink="store", input=stream, partition=1, source="test", reason=reason,
-                   table_group=group, first_ordinal=1500, last_ordinal=1600)
+                   table_group=group, first_ordinal=1500 if stream == "ticks" else 1, last_ordinal=1600)
 
     lost = named("hole")
     equal(missing(desk.trades("AAPL", "2026-03-02 15:10", "15:20"), book_gaps=lost), [])

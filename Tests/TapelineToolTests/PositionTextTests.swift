@@ -151,7 +151,8 @@ struct PositionTextTests {
         let said = AcceptanceText(givenUp: [waits])
         #expect(
             said.lines == [
-                "store, ticks of partition 7: what is left to the tables of bars, ticks is given up",
+                "store, ticks of partition 7: what is left to the tables of bars, ticks is given "
+                    + "up",
                 "in all: 0 ordinals destroyed, 0 given twice",
             ])
         let entry = try JSONValue.parse(said.json)["given_up"]?.array?.first

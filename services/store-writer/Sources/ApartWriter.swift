@@ -283,8 +283,8 @@ final class ApartWriter {
         noteStopped(tape)
     }
 
-    /// Reports readers that have stopped, and opens them again after a while. The group continues at
-    /// its other inputs.
+    /// Reports readers that have stopped, and opens them again after a while. The group continues
+    /// at its other inputs.
     private func noteStopped(_ tape: Tape) {
         let now = clock.monotonic()
         for (reader, input) in tape.inputOf.enumerated() where inputs[input] != nil {

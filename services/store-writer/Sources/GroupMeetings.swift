@@ -41,7 +41,7 @@ struct GroupMeetings: Sendable {
                 return
             }
             meeting.isOpen = false
-            // It came, or cannot be waited for now: that is no miss.
+            // It came, or its table is blocked again: that is no miss.
             meeting.pause = isNear ? meeting.next : Self.pauseFirst
             if isNear { meeting.next = min(meeting.next * 2, Self.pauseMax) }
             meetings[input] = meeting

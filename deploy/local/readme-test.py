@@ -63,10 +63,12 @@ def fail(problem):
 
 def commands(text):
     """Returns the commands of all blocks without a language, in their order."""
-    found = []
-    for block in re.findall(r"(?ms)^```\n(.*?)^```$", text):
-        joined = block.replace("\\\n", " ")
-        found += [line for line in joined.splitlines() if line.strip()]
+    found, language = [], None
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("```"):
+            language = line[3:] if language is None else None
+        elif language == "" and line.strip():
+            found.append(line)
     return found
 
 

@@ -11,6 +11,7 @@ cgroup of its own, where none runs. Run it as root.
 import argparse
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,14 +30,16 @@ mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run/systemd
 mkdir -p /run/systemd/system
-groups=/sys/fs/cgroup
-[ ! -d $groups/systemd ] || groups=$groups/systemd
-mkdir -p "$groups/tapeline-service-test"
-echo $$ >"$groups/tapeline-service-test/cgroup.procs"
-chown -R "$2" "$groups/tapeline-service-test"
+for groups in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    [ -e "$groups/cgroup.procs" ] || continue
+    mkdir -p "$groups/tapeline-service-test"
+    echo $$ >"$groups/tapeline-service-test/cgroup.procs"
+    chown -R "$2" "$groups/tapeline-service-test"
+done
 cd "$1"
 exec setpriv --reuid="$2" --regid="$2" --clear-groups \\
     env -i HOME="$1" XDG_RUNTIME_DIR="$1/run" PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 \\
+    SYSTEMD_IGNORE_CHROOT=1 \\
     /usr/bin/python3 "$3" --inside "$1"
 """
 
@@ -90,7 +93,7 @@ def inside(home):
         if "first" not in run(tool, "service", "remove", "--name", "desk", code=1):
             fail("a unit that is switched on was removed")
         supervisor = supervisor_of(home)
-        os.kill(supervisor, 9)
+        os.kill(supervisor, signal.SIGKILL)
         until("systemd has started it again after its supervisor was killed",
               lambda: works() and supervisor_of(home) not in (0, supervisor))
         if shown("NRestarts") != "1":

@@ -26,13 +26,28 @@ SHIPPED = CHECKOUT / "deploy/alertmanager"
 PATIENCE = 60
 SECRET = "s3cret-of-the-address"
 # A label's value that each pattern of routes.yml takes.
-SAMPLES = {"store(-.+)?": "store-b", "source-.+": "source-a"}
+SAMPLES = {"store(-.+)?": "store-b", "source-.+": "source-a", "rows|bars": "rows", "away|refused": "away"}
+# What says something of its own, although there is a rule for something near it.
+UNRELATED = (
+    # One process without NATS explains nothing of the others.
+    ({"alertname": "NatsAway", "what": "away", "instance": "a"}, {"alertname": "GroupLagHigh", "group": "operator"}),
+    ({"alertname": "NatsAway", "what": "refused", "instance": "a"}, {"alertname": "BarsBehind", "source": "s"}),
+    ({"alertname": "NatsAway", "what": "away", "instance": "a"}, {"alertname": "MemberPaused", "instance": "b"}),
+    ({"alertname": "NatsAway", "what": "away", "instance": "a"}, {"alertname": "ObjectiveMissed", "slo": "rows"}),
+    ({"alertname": "NatsAway", "what": "all"}, {"alertname": "ObjectiveMissed", "slo": "ordinals"}),
+    ({"alertname": "TicksLeftOut", "what": "tape"}, {"alertname": "ObjectiveMissed", "slo": "ordinals"}),
+    # The database of one store explains nothing of another store.
+    ({"alertname": "BreakerOpen", "group": "store-b"}, {"alertname": "GroupLagHigh", "group": "store"}),
+    ({"alertname": "BreakerOpen", "group": "store"}, {"alertname": "TapePurgeHeld", "group": "store-b"}),
+    ({"alertname": "BreakerOpen", "group": "store"}, {"alertname": "ObjectiveMissed", "slo": "rows", "group": "store-b"}),
+    ({"alertname": "GroupLagHigh", "group": "store"},
+     {"alertname": "ObjectiveMissed", "slo": "rows", "group": "store-b"}))
 
 
 class Posts:
     """A web server on a free port that keeps what is posted to it."""
 
-    def __init__(self):
+    def __init__(self, status=200):
         self.taken = queue.Queue()
         owner = self
 
@@ -40,7 +55,7 @@ class Posts:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 owner.taken.put((self.path, json.loads(body)))
-                self.send_response(200)
+                self.send_response(status)
                 self.end_headers()
                 self.wfile.write(b"ok")
 
@@ -110,7 +125,7 @@ class Sender:
             routes = (copy / "routes.yml").read_text()
             for name in ("group_wait", "group_interval"):
                 routes = re.sub(rf"{name}: \S+", f"{name}: 1s", routes)
-            (copy / "routes.yml").write_text(routes.replace("repeat_interval: 1m", "repeat_interval: 1s"))
+            (copy / "routes.yml").write_text(routes.replace("repeat_interval: 50s", "repeat_interval: 1s"))
         self.log = folder / "log"
         for _ in range(3):
             # Another process may take the port in between.
@@ -222,8 +237,16 @@ class Settings(Case):
         self.assertIn("inhibit_rules", text)
         whole = self.write("whole.yml", "route: {receiver: a}\nreceivers: [{name: a}]\n")
         self.assertEqual(self.made(ALERTS_RECEIVER=whole)[2], whole.read_text())
-        flat = self.write("flat.yml", "receivers:\n- name: people\n")
-        self.assertIn("\n- name: watchdog\n", self.made(ALERTS_RECEIVER=flat, ALERTS_WATCHDOG=self.URL)[2])
+        # With what follows, without the end of the last line, and with other keys in front.
+        for text in (
+                "receivers:\n- name: people\n", "receivers:\n- name: people", "receivers:\n    - name: people",
+                "receivers: # mine\n\n  # one\n  - name: people\n    webhook_configs: [{url: 'http://x/'}]\ntemplates: []",
+                "templates: []\nreceivers:\n  - name: people\ntime_intervals: []\n"):
+            own = self.write("own.yml", text)
+            code, said, made = self.made(ALERTS_RECEIVER=own, ALERTS_WATCHDOG=self.URL)
+            self.assertEqual((code, said), (0, f"alerts: they go where {own} says\n"), text)
+            self.assertIn("- name: watchdog\n", made)
+            self.assertEqual(made.count("- name: people"), 1)
 
     def test_mistakes_are_one_line_without_the_secret(self):
         empty = self.write("empty", "")
@@ -245,11 +268,28 @@ class Settings(Case):
             self.assertEqual((code, said.count("\n")), (64, 1), said)
             self.assertIn(words, said)
 
+    def test_what_amtool_refuses_is_told_without_the_secret(self):
+        for text, words in (
+                ("receivers:\n  - name: people\n    webhook_confs: []\n", "webhook_confs not found"),
+                (f"receivers:\n  - name: people\n    webhook_configs: [{{url: 'ftp://{SECRET}'}}]\n", "unsupported scheme"),
+                (f"receivers:\n  - name: people\n    webhook_configs: http://{SECRET}\n", "cannot unmarshal")):
+            own = self.write("own.yml", text)
+            code, said, made = self.made(ALERTS_RECEIVER=own, ALERTMANAGER=PROGRAMS / "alertmanager")
+            self.assertEqual((code, said.count("\n"), made), (64, 1, None), said)
+            self.assertIn(words, said)
+
+    def test_a_program_whose_log_has_urls_is_refused(self):
+        for version, code in (("0.25.0", 64), ("0.9.1", 64), ("0.26.0", 0), ("0.28.1+ds", 0), ("1.0.0", 0)):
+            program = self.write("old", f"#!/bin/sh\necho 'alertmanager, version {version} (branch: x)'\n", 0o700)
+            found, said, _ = self.made(ALERTS_WEBHOOK=self.URL, ALERTMANAGER=program)
+            self.assertEqual(found, code, said)
+            self.assertEqual("0.26 or newer is needed" in said, code == 64, said)
+
     def test_a_secret_that_everybody_may_read_is_told(self):
         open_file = self.write("open", self.URL, 0o644)
         code, said, _ = self.made(ALERTS_WEBHOOK_FILE=open_file)
         self.assertEqual(code, 0)
-        self.assertIn("every user may read", said)
+        self.assertIn("alerts: warning: ALERTS_WEBHOOK_FILE: every user may read", said)
 
 
 class Delivery(Case):
@@ -259,10 +299,10 @@ class Delivery(Case):
         one, two = ({"cluster": "c", "namespace": name, "severity": "critical"} for name in ("one", "two"))
         sender.post(
             {"alertname": "Watchdog", "severity": "none"},
-            {"alertname": "BreakerOpen", **one}, {"alertname": "SpoolFilling", **one},
+            {"alertname": "BreakerOpen", "group": "store", **one}, {"alertname": "SpoolFilling", **one},
             # It follows from the first.
             {"alertname": "GroupLagHigh", "group": "store", **one},
-            {"alertname": "NatsAway", **two})
+            {"alertname": "NatsAway", "what": "all", **two})
         got, pings = {}, 0
         while len(got) < 2 or pings < 2:
             path, body = posts.next()
@@ -274,6 +314,21 @@ class Delivery(Case):
                 got[body["groupLabels"]["namespace"]] = names
         self.assertEqual(got, {"one": {"BreakerOpen", "SpoolFilling"}, "two": {"NatsAway"}})
         self.assertNotIn(posts.url, sender.log.read_text())
+
+    def test_the_log_has_no_address_of_a_receiver_that_refuses(self):
+        refusing = Posts(400)
+        gone = f"http://127.0.0.1:{free_port()}/{SECRET}"
+        sender = self.sender(ALERTS_WEBHOOK=f"{refusing.url}/{SECRET}", ALERTS_WATCHDOG=gone)
+        sender.post(
+            {"alertname": "Watchdog", "severity": "none"},
+            {"alertname": "BreakerOpen", "namespace": "one", "severity": "critical"})
+        refusing.next()
+        end = time.monotonic() + PATIENCE
+        while (log := sender.log.read_text()).count("refused") + log.count("400") < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertIn("400", log)
+        self.assertIn("watchdog", log)
+        self.assertNotIn(SECRET, log)
 
     def test_mail(self):
         mails = Mails()
@@ -323,7 +378,7 @@ def pairs():
     for source, target, equal in rules:
         causes, cause = matched(source)
         consequences, consequence = matched(target)
-        shared = {name: "shared" for name in equal.split(", ")[2:] if name not in cause | consequence}
+        shared = {name: (cause | consequence).get(name, "shared") for name in equal.split(", ")[2:]}
         for one in causes:
             for other in consequences:
                 first, second = {"alertname": one, **cause}, {"alertname": other, **consequence}
@@ -346,22 +401,32 @@ class Inhibition(Case):
                 # In another deployment, or about something else, it says something new.
                 {**consequence, "namespace": f"alone-{number}"}, {**cause, "namespace": f"other-{number}"},
                 {**consequence, "namespace": f"else-{number}"}, {**cause, "namespace": f"else-{number}", "cluster": "c"}]
+        for number, (cause, other) in enumerate(UNRELATED):
+            self.assertLessEqual({cause["alertname"], other["alertname"]}, known)
+            alerts += [{**one, "namespace": f"near-{number}"} for one in (cause, other)]
         sender.post(*alerts)
-        end = time.monotonic() + PATIENCE
-        while True:
-            found = {(a["labels"]["namespace"], json.dumps(a["labels"], sort_keys=True)): a["status"]["state"]
-                     for a in sender.states()}
-            if "unprocessed" not in found.values() and len(found) == len(alerts) or time.monotonic() > end:
-                break
-            time.sleep(0.1)
+        wanted = {}
         for number, (cause, consequence, _) in enumerate(every):
             for place, one, state in (
                     ("both", cause, "active"), ("both", consequence, "suppressed"),
                     ("alone", consequence, "active"), ("else", consequence, "active")):
-                labels = {**one, "namespace": f"{place}-{number}"}
-                self.assertEqual(
-                    found.get((labels["namespace"], json.dumps(labels, sort_keys=True))), state,
-                    f"{cause} over {consequence}: {place}")
+                wanted[shown({**one, "namespace": f"{place}-{number}"})] = state
+        for number, pair in enumerate(UNRELATED):
+            wanted |= {shown({**one, "namespace": f"near-{number}"}): "active" for one in pair}
+        # Alertmanager learns causes and consequences one after the other.
+        end = time.monotonic() + PATIENCE
+        while True:
+            found = {shown(one["labels"]): one["status"]["state"] for one in sender.states()}
+            wrong = {name: found.get(name) for name, state in wanted.items() if found.get(name) != state}
+            if not wrong or time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        self.assertEqual(wrong, {})
+        self.assertEqual(len(found), len(alerts))
+
+
+def shown(labels):
+    return json.dumps(labels, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@
 #   ALERTS_FOLDER     a folder whose files `webhook`, `watchdog` and `receiver.yml` count where they exist
 #   ALERTS_STATE      the folder of silences, and of what was sent
 #   ALERTS_ADDRESS    where Alertmanager listens
-#   ALERTMANAGER      the program
+#   ALERTMANAGER      the program, 0.26 or newer; where amtool is beside it, it checks the configuration
 #
 # URLs hold secrets. They are in a file that only this user may read, and in no argument and no line
 # of a log. A device in place of a file (/dev/null) means that there is none.
@@ -20,6 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 state=${ALERTS_STATE:-/alertmanager}
 configuration=${ALERTS_CONFIGURATION:-/tmp/alertmanager.yml}
 folder=${ALERTS_FOLDER:-}
+program=${ALERTMANAGER:-alertmanager}
 
 fail() {
     printf 'alerts: %s\n' "$1" >&2
@@ -31,7 +32,7 @@ readable() {
     [ -f "$2" ] || fail "$1: there is no file $2"
     [ -r "$2" ] || fail "$1: user $(id -u) may not read $2: give it to a group of that user, mode 640"
     [ -z "$(find -L "$2" -perm -004)" ] ||
-        printf 'alerts: %s: every user may read %s, which may hold a secret: chmod 640\n' "$1" "$2" >&2
+        printf 'alerts: warning: %s: every user may read %s, which may hold a secret: chmod 640\n' "$1" "$2" >&2
 }
 
 # address NAME FILE: prints the URL that the setting NAME, NAME_FILE or the file FILE of the folder
@@ -53,6 +54,12 @@ address() {
         *) fail "$1 is no URL: it has to begin with https:// or http://" ;;
     esac
 }
+
+# One before 0.26 writes the URL of a receiver that refuses into its log.
+version=$("$program" --version 2>&1 | sed -n 's/.*version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1) || version=
+case $version in
+    0.[0-9] | 0.1[0-9] | 0.2[0-5]) fail "$program is version $version: 0.26 or newer is needed, whose log has no URLs" ;;
+esac
 
 webhook=$(address ALERTS_WEBHOOK webhook)
 watchdog=$(address ALERTS_WATCHDOG watchdog)
@@ -80,8 +87,12 @@ made() {
         grep -q '^receivers:' "$receiver" || fail "ALERTS_RECEIVER: $receiver has no line 'receivers:'"
         grep -Eq '^ *- *name: *"?people"? *$' "$receiver" ||
             fail "ALERTS_RECEIVER: $receiver has no receiver with the line '- name: people'"
-        cat "$here/routes.yml" "$receiver"
+        # The watchdog is the first of the list: after it the file may have other keys, or end
+        # without the end of a line.
+        cat "$here/routes.yml"
+        sed '/^receivers:/q' "$receiver"
         watched "$(sed -n '/^receivers:/,$s/^\( *\)- .*/\1/p' "$receiver" | head -n 1)"
+        sed -n '/^receivers:/,$p' "$receiver" | sed 1d
     else
         cat "$here/routes.yml"
         printf 'receivers:\n  - name: people\n'
@@ -91,11 +102,18 @@ made() {
 }
 
 made >"$configuration.new"
+# What is quoted in its words may be a secret.
+checker=$(dirname "$(command -v "$program" || echo none)")/amtool
+if [ -x "$checker" ] && ! found=$("$checker" check-config "$configuration.new" 2>&1); then
+    said=$(printf '%s\n' "$found" | sed -e 's/.*FAILED: *//' -e '/^amtool: /d' \
+        -e 's/`[^`]*`/…/g' -e 's/"[^"]*"/…/g' -e 's#[^ ]*://[^ ]*#…#g' | tr -s ' \n' ' ')
+    fail "${receiver:-routes.yml}: amtool does not take $configuration.new, which has it: $said"
+fi
 mv "$configuration.new" "$configuration"
 if [ -n "$receiver" ]; then echo "alerts: they go where $receiver says"
 elif [ -n "$webhook" ]; then echo 'alerts: they go to the webhook'
 else echo 'alerts: they reach nobody: set ALERTS_WEBHOOK to the URL of a webhook (docs/operate.md)'
 fi
 [ "${1:-}" != --check-config ] || exit 0
-exec "${ALERTMANAGER:-alertmanager}" --config.file="$configuration" --storage.path="$state" \
+exec "$program" --config.file="$configuration" --storage.path="$state" \
     --web.listen-address="${ALERTS_ADDRESS:-:9093}" --cluster.listen-address= --log.level=warn

@@ -11,9 +11,13 @@ import Testing
         let folder = try TemporaryFolder()
         let plan = try testPlan(folder)
         #expect(!plan.sendsAlerts && plan.alertUnits.isEmpty)
-        let hint = StackPlan.alertHint(false, plan.home)
+        let hint = StackPlan.alertHint(false, plan.home, isPackage: false)
         #expect(
             hint == "alerts: reach nobody: 'tapeline up --set ALERTS_WEBHOOK_FILE=FILE' sends them")
+        #expect(
+            StackPlan.alertHint(false, plan.home, isPackage: true)
+                == "alerts: reach nobody: Python's packages send none, a checkout does "
+                + "(docs/operate.md)")
         // An empty value takes a setting back.
         #expect(try !testPlan(folder, settings: ["ALERTS_RECEIVER="]).sendsAlerts)
         let servers = try testPlan(
@@ -46,6 +50,28 @@ import Testing
         let path = try folder.write(text, to: "prometheus.yml")
         let checked = try Promtool.run(["check", "config", path])
         #expect(checked.status == 0, "\(checked.said)")
+    }
+
+    @Test("a file of a URL that everybody may read is told before the stack starts")
+    func warned() throws {
+        let folder = try TemporaryFolder()
+        let hook = try folder.write("https://hooks.example.com/s3cret", to: "hook")
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: hook)
+        let sender = UnitPlan(
+            name: StackPlan.alertmanager, kind: .service, stage: 4,
+            executable: "\(ServerPrograms.checkout)/deploy/alertmanager/start.sh",
+            environment: [
+                "PATH": "/usr/bin:/bin", "ALERTS_WEBHOOK_FILE": hook,
+                "ALERTS_CONFIGURATION": folder.file("alertmanager.yml"),
+                "ALERTMANAGER": folder.file("none"),
+            ], check: .http(port: 1, path: "/"), logPath: folder.file("log"), address: "")
+        let outcome = try ConfigurationCheck(sender, logPath: folder.file("check")).outcome()
+        #expect(outcome.problems.isEmpty)
+        #expect(outcome.warnings.count == 1, "\(outcome.warnings)")
+        #expect(outcome.warnings.first?.contains("every user may read \(hook)") == true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: hook)
+        let quiet = try ConfigurationCheck(sender, logPath: folder.file("check")).outcome()
+        #expect(quiet.problems.isEmpty && quiet.warnings.isEmpty)
     }
 
     @Test("the URLs are in files, and what is no setting of alerts is refused")

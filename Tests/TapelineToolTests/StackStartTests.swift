@@ -51,6 +51,14 @@ import Testing
                     + "leave it out, or use a database of a cluster (docs/cluster.md)")
             try wanted.check(isPackage: false)
         }
+        for key in ["ALERTS_WEBHOOK_FILE", "ALERTS_WATCHDOG_FILE", "ALERTS_RECEIVER"] {
+            #expect(
+                complaint { try settings("\(key)=/x").check(isPackage: true) }
+                    == "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a "
+                    + "stack of a checkout sends alerts (docs/operate.md)")
+            try settings("\(key)=/x").check(isPackage: false)
+            try settings("\(key)=").check(isPackage: true)
+        }
     }
 
     @Test("a reason that many partitions have comes once")

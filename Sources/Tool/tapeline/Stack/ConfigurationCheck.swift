@@ -16,8 +16,9 @@ struct ConfigurationCheck {
         self.logPath = logPath
     }
 
-    /// Returns one line per problem, in the service's words.
-    func problems() throws(ToolError) -> [String] {
+    /// Returns one line per problem, in the service's words, and what a service that takes its
+    /// configuration warns of.
+    func outcome() throws(ToolError) -> (problems: [String], warnings: [String]) {
         try FileSystem.write([], to: logPath)
         let status: ChildProcess.ExitStatus?
         do throws(ServiceError) {
@@ -30,12 +31,23 @@ struct ConfigurationCheck {
             throw .runtime(error)
         }
         guard let status else {
-            return ["\(unit.name): --check-config had no end within \(Self.timeout.shown)"]
+            return (["\(unit.name): --check-config had no end within \(Self.timeout.shown)"], [])
         }
-        if status.isSuccess { return [] }
-        let said = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
-        return Self.problems(in: String(decoding: said, as: UTF8.self), of: unit)
-            ?? ["\(unit.name): --check-config ended with \(status)"]
+        let tail = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
+        let said = String(decoding: tail, as: UTF8.self)
+        if status.isSuccess { return ([], Self.warnings(in: said)) }
+        return (
+            Self.problems(in: said, of: unit) ?? [
+                "\(unit.name): --check-config ended with \(status)"
+            ],
+            []
+        )
+    }
+
+    /// The warnings of `deploy/alertmanager/start.sh`, which begin so. The services have none.
+    static func warnings(in said: String) -> [String] {
+        said.split(whereSeparator: \.isNewline).map(String.init)
+            .filter { $0.hasPrefix("alerts: warning: ") }
     }
 
     /// Returns the lines of several services, each problem once, with the names of all that have

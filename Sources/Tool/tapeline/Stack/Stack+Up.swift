@@ -178,7 +178,9 @@ extension Stack {
             let source = unit.environment["GATEWAY_SOURCE"] ?? ""
             let store = unit.environment["STORE_NAME"] ?? ""
             guard checked.insert("\(unit.executable) \(source) \(store)").inserted else { continue }
-            problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
+            let outcome = try ConfigurationCheck(unit, logPath: home.log("configuration")).outcome()
+            problems += outcome.problems
+            for warning in outcome.warnings { terminal.problem(warning) }
         }
         problems = ConfigurationCheck.joined(problems)
         guard !problems.isEmpty else { return }

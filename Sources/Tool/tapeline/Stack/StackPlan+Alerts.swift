@@ -81,9 +81,10 @@ extension StackPlan {
     }
 
     /// Where alerts go, for a person.
-    static func alertHint(_ isSent: Bool, _ home: StackHome) -> String {
-        isSent
-            ? "alerts: sent; \(home.log(alertmanager)) begins with where to"
+    static func alertHint(_ isSent: Bool, _ home: StackHome, isPackage: Bool) -> String {
+        if isSent { return "alerts: sent; \(home.log(alertmanager)) begins with where to" }
+        return isPackage
+            ? "alerts: reach nobody: Python's packages send none, a checkout does (docs/operate.md)"
             : "alerts: reach nobody: '\(home.command("up")) --set ALERTS_WEBHOOK_FILE=FILE' "
                 + "sends them"
     }

@@ -91,6 +91,12 @@ struct StackSettings: Equatable, Sendable {
                 "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a cluster "
                     + "has three (docs/copies.md)")
         }
+        let alerting = Self.alertKeys.sorted().first { !["", nil].contains(self[$0]) }
+        if isPackage, let key = alerting {
+            throw .usage(
+                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack of "
+                    + "a checkout sends alerts (docs/operate.md)")
+        }
         let isWanted = ["WRITER_COMPRESS_AFTER", "WRITER_DAILY_BARS"].first {
             !["", "0s", "false", nil].contains(self[$0])
         }

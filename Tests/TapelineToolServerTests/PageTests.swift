@@ -85,6 +85,13 @@ struct PageTests {
             complaint {
                 try Said(["page", "w", "--nats", "nats://127.0.0.1:\(freePort())"], environment)
             }.contains("ask it itself, with 'docker compose exec' or 'kubectl exec'"))
+        // The host of that name is not there either.
+        #expect(
+            complaint {
+                try Said(
+                    ["page", "store-writer", "--nats", "nats://127.0.0.1:\(freePort())"],
+                    environment)
+            }.contains("NATS does not say where store-writer is"))
         let nobody = try Bench("page_c")
         #expect(complaint { try nobody.page(["w"]) }.contains("no process answers"))
     }

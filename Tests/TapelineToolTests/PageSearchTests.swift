@@ -58,6 +58,23 @@ import Testing
         #expect(PageSearch.known(Array("[]".utf8), names) == nil)
     }
 
+    @Test("without NATS a service's name is its host, at the port of its settings and of compose")
+    func withoutNats() throws {
+        let compose = try CheckoutFiles.text("docker-compose.yml")
+        for (name, port) in PageSearch.usualPorts {
+            let found = try PageSearch(name: name).withoutNats("it is away")
+            #expect(found.host == name && found.port == port)
+            #expect(found.advice?.contains("(it is away): ask it itself") == true)
+            #expect(compose.contains("\n  \(name):\n"), "\(name)")
+            let service = name.replacing("-standby", with: "")
+            let defaults = try CheckoutFiles.text("services/\(service)/default.env")
+            #expect(defaults.contains("\nOPS_PORT=\(port)\n"), "\(name)")
+        }
+        #expect(throws: ToolError.self) {
+            try PageSearch(name: "store-writer-1").withoutNats("it is away")
+        }
+    }
+
     @Test("a page begins with a slash")
     func path() throws {
         #expect(try PageCommand.parse(["w"]).path == "/status")

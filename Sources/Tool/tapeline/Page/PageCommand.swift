@@ -17,7 +17,7 @@ struct PageCommand: ToolCommand {
             /readyz, /healthz or /metrics. MEMBER is its name in 'tapeline members' or 'tapeline
             status', or that of its service, where only one process of it runs. It fails (1) if the
             page's status is not 200, and (69) if the process does not answer for 5 s. On another
-            machine NATS knows where the page is
+            machine NATS knows where the page is; without NATS, a service's name is its host
         $ tapeline page operator-worker-a
         $ tapeline page store-writer /readyz
         """)
@@ -36,12 +36,15 @@ struct PageCommand: ToolCommand {
         do throws(ServiceError) {
             let answer = try HTTPProbe.get(
                 host: page.host, port: page.port, path: path, timeout: timeout)
+            if page.advice != nil {
+                tool.terminal.problem("NATS is away: this is one process of \(page.service)")
+            }
             var text = String(decoding: answer.body, as: UTF8.self)
             if text.hasSuffix("\n") { text.removeLast() }
             tool.terminal.line(text)
             return answer.status == 200 ? .success : .failure
         } catch {
-            throw .unreachable("\(page.name) does not answer: \(error)")
+            throw .unreachable(page.advice ?? "\(page.name) does not answer: \(error)")
         }
     }
 }

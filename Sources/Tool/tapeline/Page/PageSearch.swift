@@ -19,12 +19,23 @@ struct PageSearch {
         let service: String
         let host: String
         let port: UInt16
+        /// What to do if it does not answer, where its host is only likely.
+        var advice: String?
     }
 
     let name: String
 
     func page(of deployment: Deployment) throws(ToolError) -> Known {
-        guard let home = deployment.home else { return try chosen(try announced(deployment)) }
+        guard let home = deployment.home else {
+            let client: TapeClient
+            do throws(ToolError) {
+                client = try deployment.connect()
+            } catch {
+                return try withoutNats("\(error)")
+            }
+            defer { client.close() }
+            return try chosen(try announced(client))
+        }
         let units = try StackState.read(home)?.alive ?? []
         return try chosen(
             units.compactMap { unit in
@@ -61,16 +72,22 @@ struct PageSearch {
 
     // MARK: NATS
 
-    private func announced(_ deployment: Deployment) throws(ToolError) -> [Known] {
-        let client: TapeClient
-        do throws(ToolError) {
-            client = try deployment.connect()
-        } catch {
-            throw .unreachable(
-                "NATS does not say where \(name.prefix(64)) is (\(error)): ask it itself, with "
-                    + "'docker compose exec' or 'kubectl exec' and '--probe-ready' of its program")
-        }
-        defer { client.close() }
+    /// The ports of the services' pages where no setting says otherwise.
+    static let usualPorts: [String: UInt16] = [
+        "provider-gateway": 8_500, "provider-gateway-standby": 8_500, "operator-worker": 8_501,
+        "store-writer": 8_502, "cockpit": 8_503,
+    ]
+
+    /// In a cluster the name of a service is that of its host, which leads to one of its processes.
+    func withoutNats(_ problem: String) throws(ToolError) -> Known {
+        let advice =
+            "NATS does not say where \(name.prefix(64)) is (\(problem)): ask it itself, with "
+            + "'docker compose exec' or 'kubectl exec' and '--probe-ready' of its program"
+        guard let port = Self.usualPorts[name] else { throw .unreachable(advice) }
+        return Known(name: name, service: name, host: name, port: port, advice: advice)
+    }
+
+    private func announced(_ client: TapeClient) throws(ToolError) -> [Known] {
         let heard = Mailbox<[UInt8]>(capacity: Self.answersMax)
         do throws(NatsError) {
             // Services may answer there alone.

@@ -142,7 +142,7 @@ struct ImageTests {
         #expect(!text.contains("//nats:8222"))
         let members = text.matches(of: /networks: \[([a-z, ]+)\]/).map { String($0.1) }
             .filter { $0.contains("monitor") }
-        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store"])
+        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store, observe"])
     }
 
     @Test("the tool proves the bars that workers are told to make")
@@ -195,6 +195,7 @@ struct ImageTests {
                 + "cockpit-people, actions-key]",
             "    networks: [tape, store, observe, front]",
             #"      test: ["CMD", "cockpit", "--probe-ready"]"#,
+            "      COCKPIT_PROMETHEUS: ${COCKPIT_PROMETHEUS:-}",
         ] {
             #expect(part.contains(line), "\(line)")
         }
@@ -258,6 +259,17 @@ struct ImageTests {
             let text = try CheckoutFiles.text("deploy/alertmanager/\(example).yml")
             #expect(text.contains("_file: /run/alerts/password\n"), "\(example)")
         }
+        // What is set without the profile starts nothing: the example says so where both are.
+        let example = try CheckoutFiles.text(".env.example")
+        let monitoring = example.components(separatedBy: "\n# --- ")
+            .first { $0.hasPrefix("monitoring") }
+        for words in [
+            "COCKPIT_PROMETHEUS=http://prometheus:9090\n", "only with --profile observability",
+            "deploy/compose/secrets/mail-password",
+        ] {
+            #expect(monitoring?.contains(words) == true, "\(words)")
+        }
+        #expect(lines.contains("    networks: [tape, monitor, store, observe]"))
         // Prometheus sends to it.
         let prometheus = try CheckoutFiles.text("deploy/prometheus/prometheus.yml")
         #expect(prometheus.components(separatedBy: "[\"alertmanager:9093\"]").count == 3)

@@ -35,6 +35,23 @@ struct AlertmanagerTests {
         }
     }
 
+    @Test("the cockpit asks the Prometheus of the example, and a policy lets it")
+    func cockpit() throws {
+        let rendered = try Variant.withAlerts()
+        let cockpit = try #require(rendered.manifest("Deployment", "cockpit"))
+        let place = "http://prometheus.monitoring.svc:9090"
+        #expect(try rendered.environment(of: cockpit)["COCKPIT_PROMETHEUS"] == place)
+        let policy = try #require(rendered.manifest("NetworkPolicy", "to-prometheus"))
+        #expect(policy.node["spec", "podSelector"]?.selects(cockpit.podLabels) == true)
+        let rule = policy.node["spec", "egress"]?.sequence?.first
+        #expect(rule?["ports"]?.sequence?.first?["port"]?.text == "9090")
+        let space = rule?["to"]?.sequence?.first?["namespaceSelector", "matchExpressions"]
+        #expect(space?.sequence?.first?["values"]?.list == ["monitoring"])
+        // KEDA asks the same one.
+        let scaler = try CheckoutFiles.text("deploy/keda/prometheus/store-writer.yaml")
+        #expect(scaler.contains("serverAddress: \(place)\n"))
+    }
+
     @Test("the image is that of images.env")
     func image() throws {
         let rendered = try Variant.withAlerts()

@@ -40,10 +40,16 @@ import Testing
                 complaint { try settings("MDS_REPLICAS=3").check(isPackage: isPackage) }
                     == "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a "
                     + "cluster has three (docs/copies.md)")
-            try settings("MDS_REPLICAS=1", "WRITER_DAILY_BARS=false", "WRITER_COMPRESS_AFTER=0s")
-                .check(isPackage: isPackage)
+            try settings("MDS_REPLICAS=1", "WRITER_DAILY_BARS=false").check(isPackage: isPackage)
+            // Never, and the default. What is no time the writer refuses.
+            for age in ["0s", "0m", "0h", "7d", "168h", "soon", ""] {
+                try settings("WRITER_COMPRESS_AFTER=\(age)").check(isPackage: isPackage)
+            }
         }
-        for (key, value) in [("WRITER_COMPRESS_AFTER", "7d"), ("WRITER_DAILY_BARS", "true")] {
+        for (key, value) in [
+            ("WRITER_COMPRESS_AFTER", "8d"), ("WRITER_DAILY_BARS", "true"),
+            ("WRITER_DAILY_BARS", "on"),
+        ] {
             let wanted = try settings("\(key)=\(value)")
             #expect(
                 complaint { try wanted.check(isPackage: true) }

@@ -24,6 +24,9 @@ struct StackSettings: Equatable, Sendable {
         "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
     ]
 
+    /// The default of `WRITER_COMPRESS_AFTER`.
+    private static let compressAfter: Duration = .seconds(7 * 86_400)
+
     /// The keys of alerts. Their URLs are secrets, and so in files.
     private static let alertKeys: Set<String> = [
         "ALERTS_WEBHOOK_FILE", "ALERTS_WATCHDOG_FILE", "ALERTS_RECEIVER",
@@ -91,18 +94,14 @@ struct StackSettings: Equatable, Sendable {
                 "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a cluster "
                     + "has three (docs/copies.md)")
         }
-        let alerting = Self.alertKeys.sorted().first { !["", nil].contains(self[$0]) }
-        if isPackage, let key = alerting {
-            throw .usage(
-                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack of "
-                    + "a checkout sends alerts (docs/operate.md)")
-        }
-        let isWanted = ["WRITER_COMPRESS_AFTER", "WRITER_DAILY_BARS"].first {
-            !["", "0s", "false", nil].contains(self[$0])
-        }
-        guard isPackage, let key = isWanted else { return }
+        // The default, and what stands for never, want nothing.
+        let age = self["WRITER_COMPRESS_AFTER"].flatMap(DurationText.parse) ?? .zero
+        let compresses = ![.zero, Self.compressAfter].contains(age)
+        let isDaily = !["", "false", "no", "off", "0"]
+            .contains(self["WRITER_DAILY_BARS"]?.lowercased() ?? "")
+        guard isPackage, compresses || isDaily else { return }
         throw .usage(
-            "\(key) wants TimescaleDB, and PostgreSQL of Python's packages has none: leave it out, "
+            "\(compresses ? "WRITER_COMPRESS_AFTER" : "WRITER_DAILY_BARS") wants TimescaleDB, and PostgreSQL of Python's packages has none: leave it out, "
                 + "or use a database of a cluster (docs/cluster.md)")
     }
 

@@ -25,6 +25,36 @@ import Testing
         #expect(
             try settings("OPERATOR_GRAPH=").following(before) == settings("OPERATOR_GENERATION=2"))
         #expect(try settings("OPERATOR_GRAPH=a").following([]) == settings("OPERATOR_GRAPH=a"))
+        // Without a person nobody names it.
+        #expect(
+            try settings("OPERATOR_GENERATION=3").following(before, all: true)
+                == settings("OPERATOR_GRAPH=my.yaml", "MDS_NAMESPACE=x", "OPERATOR_GENERATION=3"))
+    }
+
+    @Test("a service that gives no verdict on its configuration may give one at the next try")
+    func verdicts() throws {
+        let folder = try TemporaryFolder("verdicts")
+        func problems(_ script: String, timeout: Duration = ConfigurationCheck.timeout) throws
+            -> [String]
+        {
+            let path = try folder.write("#!/bin/sh\n\(script)\n", to: "service")
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            let unit = UnitPlan(
+                name: "w", kind: .service, stage: 0, executable: path, logPath: folder.file("w"))
+            return try ConfigurationCheck(unit, logPath: folder.file("log"), timeout: timeout)
+                .problems()
+        }
+        #expect(try problems("exit 0") == [])
+        #expect(try problems("echo 'w: no' >&2; exit 64") == ["w: no"])
+        for (script, timeout, end) in [
+            ("kill -9 $$", ConfigurationCheck.timeout, "ended with killed by SIGKILL"),
+            ("exit 127", ConfigurationCheck.timeout, "ended with exit code 127"),
+            ("exec sleep 600", .milliseconds(20), "had no end within "),
+        ] as [(String, Duration, String)] {
+            let error = #expect(throws: ToolError.self) { try problems(script, timeout: timeout) }
+            #expect(error?.exitCode == .temporary, "\(script)")
+            #expect(error?.description.hasPrefix("w: --check-config \(end)") == true, "\(script)")
+        }
     }
 
     @Test("what a local stack lacks is refused in one line, and what Python's packages lack")

@@ -12,6 +12,10 @@ struct ForegroundTests {
     private static let stays = "in the foreground: Ctrl-C or SIGTERM stops the stack\n"
 
     private func started(_ test: StackUnderTest, _ words: String...) throws -> ServerProcess {
+        try started(test, words)
+    }
+
+    private func started(_ test: StackUnderTest, _ words: [String]) throws -> ServerProcess {
         try ServerProcess(
             test.checkout.program("tapeline"),
             ["up", "--foreground", "--home", test.folder.path, "--name", "default"] + words,
@@ -65,9 +69,15 @@ struct ForegroundTests {
     @Test("a failed start is a failure, wrong settings are not tried again, and a mended one works")
     func failedStart() throws {
         let test = try StackUnderTest()
-        let wrong = try started(test, "--set", "SYNTHETIC_RATE=wrong")
-        // The unit's RestartPreventExitStatus.
+        // The unit's RestartPreventExitStatus. A stack that was removed does not come again.
+        let removed = try started(test)
+        #expect(removed.waitUntilExit() == ExitCode.usage.rawValue)
+        #expect(removed.log.contains("has no source of ticks to go on with"), "\(removed.log)")
+        #expect(!FileSystem.exists(test.home.path))
+        let made = "PROVIDER=synthetic"
+        let wrong = try started(test, made, "--set", "SYNTHETIC_RATE=wrong")
         #expect(wrong.waitUntilExit() == ExitCode.usage.rawValue)
+        #expect(wrong.log.contains("1 problem in the configuration"), "\(wrong.log)")
         try test.replace(
             "store-writer",
             by: """
@@ -77,7 +87,7 @@ struct ForegroundTests {
                 exit 1
 
                 """)
-        let failed = try started(test)
+        let failed = try started(test, made)
         #expect(failed.waitUntilExit() == ExitCode.failure.rawValue)
         #expect(failed.log.contains("did not start and was stopped: migrate"), "\(failed.log)")
         #expect(isEmpty(test))
@@ -86,6 +96,26 @@ struct ForegroundTests {
         #expect(eventually { mended.log.hasSuffix(Self.stays) }, "\(mended.log)")
         #expect(mended.stop(SIGTERM) == 0)
         #expect(isEmpty(test))
+    }
+
+    @Test("a stack with data goes on with the settings of its last start, network or not")
+    func resumes() throws {
+        let test = try StackUnderTest()
+        #expect(try test.up("--servers-only", "--set", "LOG_LEVEL=debug") == .success)
+        #expect(try test.stack.down() == .success)
+        // A stand-in does not answer what 'up' asks about an exchange.
+        let source = try stackSource(["GATEWAY_PROVIDER=binance", "BINANCE_SYMBOLS=BTCUSDT"])
+        try StackSources([source]).write(test.home)
+        for words in [[], ["PROVIDER=binance"]] {
+            let process = try started(test, words)
+            #expect(eventually { process.log.hasSuffix(Self.stays) }, "\(process.log)")
+            for line in ["ticks of binance", "LOG_LEVEL=debug", "BINANCE_SYMBOLS=BTCUSDT"] {
+                #expect(process.log.contains("as before: \(line)"), "\(process.log)")
+            }
+            #expect(process.stop(SIGTERM) == 0, "\(process.log)")
+        }
+        let sources = try StackSources.read(test.home).all
+        #expect(sources.map { $0.settings["BINANCE_SYMBOLS"] } == ["BTCUSDT"])
     }
 
     @Test("a stack in which not everything works stays, so that it can be mended")
@@ -101,7 +131,7 @@ struct ForegroundTests {
                             seen.append(1)
                     """
             ).replacing("red = ", with: "seen = []\nred = "))
-        let process = try started(test)
+        let process = try started(test, "PROVIDER=synthetic")
         #expect(eventually { process.log.hasSuffix(Self.stays) }, "\(process.log)")
         #expect(process.log.contains("runs, and not everything in it works"), "\(process.log)")
         #expect(process.isRunning)

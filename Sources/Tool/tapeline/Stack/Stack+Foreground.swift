@@ -6,7 +6,8 @@ extension Stack {
 
     /// Returns success when the stack was stopped by a signal or by `down`. A start that failed for
     /// good, and a supervisor that died, are errors: then nothing is left running. A stack in which
-    /// not everything works stays as it is, so that it can be mended.
+    /// not everything works stays as it is, so that it can be mended. It goes on with the settings
+    /// of the last start.
     func upInForeground(
         _ options: UpOptions, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
@@ -15,6 +16,9 @@ extension Stack {
                 "the stack \(home.name) is already up: run '\(home.command("down"))' first, then "
                     + "this again")
         }
+        try requireProvider(options)
+        var options = options
+        options.resumes = true
         let code = try up(options, shutdown: shutdown)
         if code == .interrupted { return .success }
         guard let supervisor = try StackState.read(home)?.supervisor else {

@@ -14,6 +14,9 @@ extension Stack {
         var addsSource = false
         /// The stores beside the usual one.
         var stores: [GroupName] = []
+        /// True for a start without a person: all settings of the last start stay, and nothing has
+        /// to be reached that may be away at the start of a machine.
+        var resumes = false
 
         /// Adds a store that is not there yet.
         mutating func add(store word: String) throws(ToolError) {
@@ -106,7 +109,8 @@ extension Stack {
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
         if plan.sendsAlerts { try checkout.requireServers(checkout.alertPrograms) }
         try checkConfigurations(of: plan)
-        try checkFeeds(of: plan)
+        // The gateway of a stack that has data goes on trying by itself.
+        if !options.resumes || !home.hasData { try checkFeeds(of: plan) }
         try writeFiles(of: plan)
         try sources.write(home)
         if options.withServices { try keepGraph(of: options.settings, hasBars: home.hasData) }
@@ -134,32 +138,6 @@ extension Stack {
             terminal.problem("\(table.verdict); everything runs, so that it can be mended")
         }
         return table.works ? .success : .failure
-    }
-
-    /// Returns the options with the settings that the stack's data were made with.
-    private func following(
-        _ known: StackState?, _ options: UpOptions
-    ) throws(ToolError) -> UpOptions {
-        guard home.hasData, let known else { return options }
-        var all = options
-        // Those of a source are changed with the source.
-        var ofSource = StackSettings()
-        if options.withServices, !options.withSimulator, !options.addsSource,
-            let source = try StackSources.read(home).meant(by: options.settings)
-        {
-            ofSource = source.settings
-            all.settings = ofSource.merging(options.settings)
-            all.withSimulator = source.isSimulated
-            terminal.line("as before: ticks of \(source.title)")
-        }
-        all.settings = try all.settings.following(known.arguments)
-        for (option, word) in zip(known.arguments, known.arguments.dropFirst())
-        where option == "--store" { try all.add(store: word) }
-        for (key, value) in all.settings.values where options.settings[key] == nil {
-            let remedy = ofSource[key] == nil ? " (--set \(key)= takes it back)" : ""
-            terminal.line("as before: \(key)=\(value)\(remedy)")
-        }
-        return all
     }
 
     /// Reports what the services would refuse, in their own words, before anything is started.

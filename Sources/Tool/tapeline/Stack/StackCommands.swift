@@ -39,7 +39,7 @@ struct UpCommand: ToolCommand {
             without the services, to run one of them by hand
         --foreground
             stay with the stack, and stop it at Ctrl-C or SIGTERM: for what starts it
-            ('tapeline service')
+            ('tapeline service'). It goes on with all settings of the last start
         $ tapeline up PROVIDER=binance
         $ tapeline up PROVIDER=binance --simulator
         $ tapeline up --set SYNTHETIC_RATE=5000

@@ -138,9 +138,13 @@ struct StackSettings: Equatable, Sendable {
     private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit, .alerts]
 
     /// Returns these settings with what a stack had at its start before, by the arguments of that.
-    /// An empty value takes a setting of before back.
-    func following(_ arguments: [String]) throws(ToolError) -> StackSettings {
-        let before = try StackSettings(of: arguments).limited(to: Self.remembering)
+    /// An empty value takes a setting of before back. `all` is for a start without a person, who
+    /// otherwise names what all services get.
+    func following(_ arguments: [String], all takesAll: Bool = false) throws(ToolError)
+        -> StackSettings
+    {
+        let before = try StackSettings(of: arguments)
+            .limited(to: takesAll ? Self.remembering.union([.all]) : Self.remembering)
         var all = before.merging(self)
         all.values.removeAll { before[$0.key] != nil && $0.value.isEmpty }
         return all

@@ -138,6 +138,13 @@ struct DownCommand: ToolCommand {
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")
             throw .usage("name the stack that is removed with --name; there are: \(known)")
         }
+        let home = tool.environment["HOME"]
+        if let unit = try ServiceUnit.written(for: stack.home, home: home) {
+            throw .refused(
+                "systemd would make the stack \(stack.home.name) again: run "
+                    + "'\(unit.systemctl("disable --now \(unit.name)"))' and "
+                    + "'\(stack.home.command("service remove"))' first, then this again")
+        }
         let question = "remove the stack \(stack.home.name) with all its data?"
         if FileSystem.isFolder(stack.home.path),
             try !Confirmation.ask(question, isGiven: isConsented, tool.terminal)

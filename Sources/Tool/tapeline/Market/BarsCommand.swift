@@ -214,23 +214,33 @@ struct NewestBars: Equatable, Sendable {
             SELECT DISTINCT series, source FROM candles
             WHERE symbol = $1 AND ts > now() - interval '7 days' ORDER BY 1, 2
             """, [.text(symbol.text)])
-        let own = rows.filter { source == nil || $0[1] == source?.text }
+        let ticks = try market.rows(
+            "SELECT source FROM symbols WHERE symbol = $1", [.text(symbol.text)])
+        return .refused(
+            sentence(
+                stored: rows, ticksOf: ticks.compactMap { $0[0] }, among: try market.known(),
+                width: Self.width(of: series, deployment), now: SystemClock().now()))
+    }
+
+    /// Says what there is instead of bars that are not stored. `stored` are series and source of
+    /// other bars of the symbol, `sources` those of its ticks, and `width` is that of a series that
+    /// is made.
+    func sentence(
+        stored: [[String?]], ticksOf sources: [String], among known: [String], width: Int64?,
+        now: Timestamp
+    ) -> String {
+        let own = stored.filter { source == nil || $0[1] == source?.text }
         let named = source.map { " from \($0)" } ?? ""
         let what = "no bar of \(symbol) \(series)\(named) is stored"
-        let known = try market.known()
-        let isComing = !own.isEmpty || rows.isEmpty && known.contains(symbol.text)
-        if isComing, let width = Self.width(of: series, deployment) {
-            let now = SystemClock().now()
-            return .refused("\(what) yet: \(Self.next(width: width, after: now))")
+        let comes = sources.contains { source == nil || $0 == source?.text }
+        if comes || !own.isEmpty, let width {
+            return "\(what) yet: \(Self.next(width: width, after: now))"
         }
-        if !own.isEmpty { return .refused("\(what): its series are \(Self.list(own, 0))") }
-        if !rows.isEmpty { return .refused("\(what): its sources are \(Self.list(rows, 1))") }
-        let near =
-            NearestName.of(symbol.text, in: known.filter { $0 != symbol.text })
-            .map { "; did you mean \($0)?" } ?? ""
-        return .refused(
-            "\(what): of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
-                + "symbols\"' lists those that came\(near)")
+        if !own.isEmpty { return "\(what): its series are \(Self.list(own, 0))" }
+        if !stored.isEmpty { return "\(what): its sources are \(Self.list(stored, 1))" }
+        let near = NearestName.of(symbol.text, in: known).map { "; did you mean \($0)?" } ?? ""
+        return "\(what): of that symbol none of the last seven days either; 'tapeline psql -c "
+            + "\"TABLE symbols\"' lists those that came\(near)"
     }
 
     /// Returns the width of a series that the operators of a local stack make; `nil` if they do not

@@ -90,6 +90,7 @@ class Machine:
 
     def __init__(self, version, registry, is_fresh):
         self.registry = registry
+        self.is_fresh = is_fresh
         self.clone = clone("clone", is_fresh)
         self.times = []
         self.environment = {
@@ -129,7 +130,7 @@ class Machine:
         what = "the Python package again, in a second clone"
         print(f"== {what}", flush=True)
         begun = time.monotonic()
-        again = clone("again", is_fresh=False)
+        again = clone("again", self.is_fresh)
         run("deploy/local/wheel.sh", cwd=again, stdin=subprocess.DEVNULL, env=self.environment)
         made = sorted((again / ".build/wheel").glob("tapeline-*.whl"))
         first = self.clone / ".build/wheel" / made[0].name

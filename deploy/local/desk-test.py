@@ -29,7 +29,8 @@ quiet='--quiet --no-index --no-cache-dir --disable-pip-version-check'
 python3 -m venv d
 d/bin/pip install $quiet --find-links /wheels 'tapeline[stack]'
 python3 -m venv p
-p/bin/pip install $quiet --find-links /wheels/pure --find-links /wheels tapeline polars pyarrow 'psycopg[binary]'
+p/bin/pip install $quiet --find-links /wheels/pure tapeline
+p/bin/pip install $quiet --find-links /wheels polars pyarrow 'psycopg[binary]'
 [ -z "$(find p/lib/python3*/site-packages/tapeline -name '*.so*')" ]
 d/bin/tapeline up
 p/bin/python - <<'END'

@@ -28,7 +28,7 @@ WORDS_MAX = 1_000
 # Lines of a clone or of containers, which no bare Debian can run: their make and compose know them.
 OF_CLONE = re.compile(r"(make|docker compose|cp \.env\.example) ?")
 # What is shown until a person stops it.
-ENDLESS = ("tapeline watch", "tapeline logs -f")
+ENDLESS = re.compile(r"tapeline (watch|logs -f)( |$)")
 ENDLESS_SECONDS = 4
 # A bare Debian without network, TWS and systemd refuses these with this status and in one line that says what is
 # missing. Lines are known by how they begin.
@@ -94,7 +94,7 @@ def script(lines):
     steps = [HEAD]
     for number, line in enumerate(lines):
         steps.append(f'echo "@@ {number}"')
-        if line.startswith(ENDLESS):
+        if ENDLESS.match(line):
             line = f"timeout -s INT {ENDLESS_SECONDS} {line}"
         steps.append(f'{line}\necho "@@ ended $?"')
     return "\n".join([*steps, TAIL])
@@ -103,7 +103,7 @@ def script(lines):
 def judge(line, said, code):
     """Returns why a line did not do what the README says; empty: it did."""
     last = said[-1] if said else "it says nothing"
-    if line.startswith(ENDLESS):
+    if ENDLESS.match(line):
         return "" if code in (0, 124, 130) and said else f"it ended with {code}: {last}"
     for start, (status, words) in REFUSED.items():
         if line.startswith(start):

@@ -217,6 +217,37 @@ struct ApartBookTests {
         try scene.publish(packets: 2)
         try scene.expectAll(writer)
         try writer.stop()
+        try exchange(scene, "rest", noting: "hole", for: "ticks")
+        try scene.database.expect("SELECT table_group, gaps FROM apart_groups", "ticks|[]")
+        try scene.database.expect(
+            """
+            SELECT string_agg(first_ordinal || '-' || last_ordinal, ' ' ORDER BY first_ordinal)
+            FROM gaps WHERE reason = 'hole' AND ordinal IS NULL
+            """, "90-91 95-97")
+    }
+
+    @Test("holes of a group that comes back are noted later where that of gaps is left just then")
+    func holeOfLeaving() throws {
+        let scene = try ApartScene("writer_gaway", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        try writer.stop()
+        try scene.refuse("gaps")
+        try exchange(scene, "ticks", noting: "group_hole", for: "rest")
+        try scene.database.expect("SELECT table_group, table_name FROM apart_groups", "rest|gaps")
+        try scene.database.expect(
+            """
+            SELECT string_agg(concat_ws(' ', first_ordinal, last_ordinal, table_group), ', '
+                ORDER BY first_ordinal) FROM book_gaps WHERE is_waiting
+            """, "90 91 ticks, 95 97")
+    }
+
+    /// Takes back a group that has a hole to note, and leaves another one, in one transaction that
+    /// has a hole of the tape.
+    private func exchange(
+        _ scene: ApartScene, _ back: String, noting reason: String, for left: String
+    ) throws {
         let place = "WHERE (p.input, p.partition) = ('ticks', 0)"
         try scene.database.psql(
             """
@@ -224,29 +255,23 @@ struct ApartBookTests {
                 stream_created_ns, sequence, packet_epoch, packet_ordinal, packet_crc,
                 table_group, table_name, reason, since_ns, gaps)
             SELECT sink, input, partition, owner, owner_epoch, stream_created_ns, sequence,
-                packet_epoch, packet_ordinal, packet_crc, 'rest', 'gaps', 'no', 5,
-                '[{"source": "test", "first_ordinal": 90, "last_ordinal": 91, "reason": "hole"}]'
+                packet_epoch, packet_ordinal, packet_crc, '\(back)', 'gaps', 'no', 5,
+                '[{"source": "test", "first_ordinal": 90, "last_ordinal": 91,
+                    "reason": "\(reason)", "detail": "\(reason == "hole" ? "" : back)"}]'
             FROM sink_positions p \(place)
             """)
-        let session = try scene.database.connectWriter()
-        try session.execute(
+        try scene.database.connectWriter().execute(
             """
             SELECT advance_positions('store', (
                 SELECT jsonb_agg(to_jsonb(p) || jsonb_build_object(
-                    'joined', jsonb_build_object('rest', p.sequence),
-                    'apart', jsonb_build_array(jsonb_build_object('table_group', 'ticks',
-                        'sources', jsonb_build_array(), 'table_name', 'trades', 'reason', 'no',
+                    'joined', jsonb_build_object('\(back)', p.sequence),
+                    'apart', jsonb_build_array(jsonb_build_object('table_group', '\(left)',
+                        'sources', jsonb_build_array(), 'table_name', 'gaps', 'reason', 'no',
                         'since_ns', 6)),
                     'gaps', jsonb_build_array(jsonb_build_object('source', 'test',
                         'first_ordinal', 95, 'last_ordinal', 97, 'reason', 'hole'))))
                 FROM sink_positions p \(place)))
             """, timeout: .seconds(10))
-        try scene.database.expect("SELECT table_group, gaps FROM apart_groups", "ticks|[]")
-        try scene.database.expect(
-            """
-            SELECT string_agg(first_ordinal || '-' || last_ordinal, ' ' ORDER BY first_ordinal)
-            FROM gaps WHERE reason = 'hole' AND ordinal IS NULL
-            """, "90-91 95-97")
     }
 
     @Test("a hole on the tape is noted later, when the table of gaps is the blocked one")

@@ -138,4 +138,41 @@ struct ApartMoveTests {
         try Audit.expect(
             "ticks_stored_once", "rows_as_booked", "books_balanced", in: database)
     }
+
+    @Test("a group that the books do not let come back is tried again later, each time later")
+    func refused() throws {
+        let scene = try WorkerScene("worker_gm3", ["WRITER_BATCH_WAIT": "1ms"])
+        let board = scene.parts.groups
+        var step = 0
+        try scene.live { worker in
+            switch step {
+            case 0 where scene.answers.count == 1:
+                try scene.bring(worker)
+                step = 1
+            case 1 where scene.batches == 1:
+                try leave(scene, worker)
+                // It has read all, and says of one record nothing.
+                try scene.bench.database.psql(
+                    """
+                    UPDATE apart_groups SET sources = '[{"source": "test", "first_ordinal": 5,
+                        "last_ordinal": 4, "written": 0, "skipped": 0, "dead_lettered": 0,
+                        "epoch": 1, "tape_ordinal": 4, "given_twice": 0, "apart": 0}]';
+                    UPDATE sink_source_ordinals SET apart = 1, written = written - 1
+                    """)
+                board.unblocked(.ticks, seen: Self.reason.since)
+                step = 2
+            // The session ended with it, and the position was claimed again.
+            case 2 where scene.answers.count == 2:
+                try scene.bring(worker)
+                step = 3
+            case 3 where scene.batches == 2: return true
+            default: break
+            }
+            return false
+        }
+        #expect(step == 3 && scene.batches == 2, "\(scene.reasons)")
+        #expect(board.isBlocked(.ticks))
+        let left = try #require(board.lastLeft(.ticks))
+        #expect(left > Self.reason.since)
+    }
 }

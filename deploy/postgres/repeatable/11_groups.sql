@@ -59,6 +59,20 @@ BEGIN
 END
 $$;
 
+-- Whether a group of tables waits apart that has not read an ordinal of a source. It finds later whether
+-- its rows are lost, and asks the books which ordinals are lost as a whole.
+CREATE OR REPLACE FUNCTION apart_before(
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
+) RETURNS boolean
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT EXISTS (SELECT FROM apart_groups g
+        WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)
+            AND coalesce((SELECT max(s.last_ordinal)
+                FROM jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint)
+                WHERE s.source = p_source), 0) < p_ordinal)
+$$;
+
 -- Takes back the groups of tables that have caught up, and leaves those that are blocked, with a
 -- position of their own. Raises TL003 where records would be left to no group, and where a group has lost
 -- some that no gap names. Returns what they have lost, as note_lost_versions takes it. Only
@@ -72,6 +86,8 @@ DECLARE
     notes        jsonb;
     lost         jsonb;
     losses       jsonb := '[]';
+    -- By position, what is noted when the group of the table of gaps comes back, which is left now.
+    later        jsonb := '[]';
 BEGIN
     -- Where the last group comes back, what is left over is lost.
     SELECT jsonb_agg(jsonb_build_object('input', o.input, 'partition', o.partition,
@@ -87,8 +103,10 @@ BEGIN
             WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition)
                 AND NOT w.joined ? g.table_group);
     FOR wanted IN
-        SELECT w.input, w.partition, j.key AS table_group, j.value::bigint AS sequence
-        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, joined jsonb),
+        SELECT w.input, w.partition, j.key AS table_group, j.value::bigint AS sequence,
+            coalesce(w.apart @> '[{"table_group": "rest"}]', false) AS leaves_rest
+        FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, joined jsonb,
+                apart jsonb),
             jsonb_each_text(w.joined) AS j
         ORDER BY 1, 2, 3
     LOOP
@@ -102,11 +120,14 @@ BEGIN
             group_tails(g.sink, g.input, g.partition, g.table_group)) AS t(holes)
         WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
             wanted.partition, wanted.table_group);
-        -- While the table of gaps may be blocked, they wait with its group.
+        -- While the table of gaps may be blocked, they wait with its group, also where that is left now.
         UPDATE apart_groups g SET gaps = g.gaps || notes
         WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, wanted.input,
             wanted.partition, 'rest') AND wanted.table_group <> 'rest' AND notes <> '[]';
-        IF NOT FOUND THEN
+        IF NOT FOUND AND wanted.leaves_rest THEN
+            later := later || jsonb_build_array(jsonb_build_object('input', wanted.input,
+                'partition', wanted.partition, 'notes', notes));
+        ELSIF NOT FOUND THEN
             PERFORM note_gaps(p_sink, wanted.input, wanted.partition, notes);
         END IF;
         -- Its letters were noted as losses already.
@@ -128,6 +149,21 @@ BEGIN
                 USING ERRCODE = 'TL003';
         END IF;
     END LOOP;
+    -- A group is left where the position is now, which advance_positions has locked.
+    INSERT INTO apart_groups (sink, input, partition, table_group, owner_epoch, stream_created_ns,
+        sequence, packet_epoch, packet_ordinal, packet_crc, tape_time_ns, sent_time_ns, sources, gaps,
+        table_name, reason, since_ns, advanced_at)
+    SELECT p.sink, p.input, p.partition, g.table_group, p.owner_epoch, p.stream_created_ns, p.sequence,
+        p.packet_epoch, p.packet_ordinal, p.packet_crc, p.tape_time_ns, p.sent_time_ns, g.sources,
+        coalesce((SELECT jsonb_agg(n) FROM jsonb_to_recordset(later) AS l(input text, partition integer,
+                notes jsonb), jsonb_array_elements(l.notes) AS n
+            WHERE g.table_group = 'rest' AND (l.input, l.partition) = (w.input, w.partition)), '[]'),
+        g.table_name, g.reason, g.since_ns, clock_timestamp()
+    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, apart jsonb)
+    JOIN sink_positions p ON (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition)
+    CROSS JOIN jsonb_to_recordset(w.apart) AS g(table_group text, sources jsonb, table_name text,
+        reason text, since_ns bigint)
+    WHERE w.apart IS NOT NULL;
     SELECT jsonb_agg(l.place) INTO left_to_none
     FROM jsonb_array_elements(lost) AS l(place)
     WHERE NOT EXISTS (SELECT FROM book_gaps b
@@ -137,18 +173,6 @@ BEGIN
         RAISE EXCEPTION 'records of % sources were left to tables that have neither written nor lost them',
             jsonb_array_length(left_to_none) USING ERRCODE = 'TL003', DETAIL = left_to_none::text;
     END IF;
-    -- A group is left where the position is now, which advance_positions has locked.
-    INSERT INTO apart_groups (sink, input, partition, table_group, owner_epoch, stream_created_ns,
-        sequence, packet_epoch, packet_ordinal, packet_crc, tape_time_ns, sent_time_ns, sources,
-        table_name, reason, since_ns, advanced_at)
-    SELECT p.sink, p.input, p.partition, g.table_group, p.owner_epoch, p.stream_created_ns, p.sequence,
-        p.packet_epoch, p.packet_ordinal, p.packet_crc, p.tape_time_ns, p.sent_time_ns, g.sources,
-        g.table_name, g.reason, g.since_ns, clock_timestamp()
-    FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, apart jsonb)
-    JOIN sink_positions p ON (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition)
-    CROSS JOIN jsonb_to_recordset(w.apart) AS g(table_group text, sources jsonb, table_name text,
-        reason text, since_ns bigint)
-    WHERE w.apart IS NOT NULL;
     SELECT jsonb_agg(DISTINCT jsonb_build_object('input', w.input, 'partition', w.partition,
         'source', s.source)) INTO left_to_none
     FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),

@@ -102,6 +102,13 @@ final class ApartBoard: Sendable {
         }
     }
 
+    /// Notes that a group could not be taken back, though not for one of its tables.
+    func rejected(_ group: TableGroup, _ text: String, at time: Timestamp) {
+        guard let known = tasks(group).values.map(\.reason).max(by: { $0.since < $1.since })
+        else { return }
+        rejected(group, ApartGroup.Reason(table: known.table, text: text, since: time))
+    }
+
     // MARK: the group's writer
 
     /// When the group went apart somewhere or could not be taken back, the last time; `nil` when

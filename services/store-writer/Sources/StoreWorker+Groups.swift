@@ -90,7 +90,10 @@ extension StoreWorker {
             } catch {
                 guard let table = error.blockedTable,
                     canLeave(TableGroup(of: table), error, after: last, leaving)
-                else { throw error }
+                else {
+                    reject(returning, error)
+                    throw error
+                }
                 last = error.failure
                 if error.failure?.hasWaited == true { hasWaited = true }
                 leaving[TableGroup(of: table)] = ApartGroup.Reason(
@@ -101,6 +104,13 @@ extension StoreWorker {
                 }
             }
         }
+    }
+
+    /// Lets groups that may be why a try failed wait on: else each session would end with them. They
+    /// come back later, each time later.
+    private func reject(_ groups: Set<TableGroup>, _ error: StoreError) {
+        guard error.category != .fenced else { return }
+        for group in groups { parts.groups.rejected(group, "\(error)", at: clock.now()) }
     }
 
     /// Whether a group may be left after this error of its table. `last` is the error for which

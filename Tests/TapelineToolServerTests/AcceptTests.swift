@@ -221,6 +221,11 @@ struct AcceptTests {
         #expect(try accepted.json()["destroyed"]?.int == 0, "\(accepted.output)")
         let last = isNeeded ? 60 : 70
         #expect(try scene.bench.gaps == "test/0 51-\(last) group_hole")
+        // The writer notices it without a packet.
+        let apart = "mds_store_group_apart{group=\"ticks\"}"
+        #expect(
+            eventually { scene.writer.service.metric(apart) == 0 },
+            "\(String(describing: scene.writer.service.metric(apart)))")
         // The group of the other partition has lost nothing.
         try AcceptBench.publish(&scene.zero, packets: 2)
         try AcceptBench.publish(&scene.one, packets: 1)

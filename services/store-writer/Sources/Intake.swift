@@ -156,7 +156,7 @@ final class Intake {
             handle(&events)
             readers.timePassed()
             releaseLanes()
-            checkStoppedReaders()
+            checkWaiting()
             feedHotState()
             reportState()
             if let ending {

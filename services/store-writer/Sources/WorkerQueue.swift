@@ -153,9 +153,8 @@ final class WorkerQueue: Sendable {
         wake()
     }
 
-    /// Lets the worker check the positions in the database of inputs whose readers have stopped: a
-    /// person may have changed the positions. The list replaces the last one, because each call
-    /// names all stopped inputs.
+    /// Lets the worker check the positions in the database of inputs that wait for a person, who
+    /// may have changed them. The list replaces the last one, because each call names all of them.
     func checkPositions(of inputs: [Int]) {
         state.withLock { $0.inputsToCheck = inputs }
         wake()

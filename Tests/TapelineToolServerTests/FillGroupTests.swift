@@ -165,14 +165,17 @@ import Testing
     @Test("what a person gives up for a group is named, and copied")
     func givenUp() throws {
         var scene = try Scene("given")
-        #expect(try scene.second.query("SELECT give_up_apart('store-b', 'ticks', 0)") == "1")
+        let said = try Said(
+            ["position", "accept", "--group", "store-b", "--partition", "0", "--apart", "--yes"],
+            scene.second.environment)
+        #expect(said.code == .success, "\(said.output) \(said.errors)")
         #expect(try scene.holes.hasPrefix("test 51-60 group_hole ticks"))
         try scene.unlock()
         try scene.publish()
         try scene.second.expect("65", log: scene.writer.reasons.description) { try scene.groups }
-        let said = try scene.stores.fill()
-        #expect(said.code == .success, "\(said.output) \(said.errors)")
-        #expect(said.output.contains("8 rows were copied"), "\(said.output)")
+        let filled = try scene.stores.fill()
+        #expect(filled.code == .success, "\(filled.output) \(filled.errors)")
+        #expect(filled.output.contains("8 rows were copied"), "\(filled.output)")
         try scene.end()
     }
 

@@ -271,17 +271,22 @@ import Testing
     func gapsRefuse() throws {
         var stores = try FillTests.Scene("group_refuse")
         let writer = try stores.makeHole()
-        _ = try stores.second.query(
-            """
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                RAISE EXCEPTION 'not now' USING ERRCODE = '42501'; END $$;
-            CREATE TRIGGER blocked BEFORE INSERT OR UPDATE OR DELETE ON gaps
-                FOR EACH STATEMENT EXECUTE FUNCTION refuse()
-            """)
-        let refused = complaint { try stores.fill() }
-        #expect(refused.contains("store-b takes no copies of ordinals 51 to 95"), "\(refused)")
-        #expect(refused.contains("not now") && !refused.contains("\n"), "\(refused)")
-        _ = try stores.second.query("DROP TRIGGER blocked ON gaps")
+        for (each, wanted) in [
+            ("STATEMENT", "store-b cannot be filled while its table gaps"),
+            ("ROW", "store-b takes no copies of ordinals 51 to 95"),
+        ] {
+            _ = try stores.second.query(
+                """
+                CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    RAISE EXCEPTION 'not now' USING ERRCODE = '42501'; END $$;
+                CREATE TRIGGER blocked BEFORE INSERT OR UPDATE OR DELETE ON gaps
+                    FOR EACH \(each) EXECUTE FUNCTION refuse()
+                """)
+            let refused = complaint { try stores.fill() }
+            #expect(refused.contains(wanted), "\(refused)")
+            #expect(refused.contains("not now") && !refused.contains("\n"), "\(refused)")
+            _ = try stores.second.query("DROP TRIGGER blocked ON gaps")
+        }
         #expect(try stores.fill().code == .success)
         try stores.end(writer)
     }

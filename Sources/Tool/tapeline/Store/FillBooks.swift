@@ -18,8 +18,6 @@ struct FillBooks {
     /// How many ordinals its own writer dropped, which has a policy for that. They are not filled.
     let dropped: Int64
     let lanes: [FillLane: FillAccount]
-    /// Why the table of gaps takes no rows; `nil` when that is not known.
-    let blocked: String?
     /// The columns of the tables, by name, as statements name them.
     let columns: [String: [String]]
 
@@ -49,10 +47,6 @@ struct FillBooks {
                 "SELECT coalesce(sum(last_ordinal - first_ordinal + 1), 0)::bigint FROM gaps "
                     + "WHERE sink = $1 AND ordinal IS NULL AND reason = 'dropped'", [.text(store)]
             ).first?[0].flatMap { Int64($0) } ?? 0
-        blocked = try rows(
-            "SELECT reason FROM apart_groups WHERE sink = $1 AND table_name = 'gaps' LIMIT 1",
-            [.text(store)]
-        ).first?[0]
         lanes = try Self.lanes(
             rows(Self.accounts, [.text(store)]), gaps: rows(Self.gaps, [.text(store)]))
         columns = try Dictionary(
@@ -149,11 +143,6 @@ struct FillBooks {
                         + ": POSTGRES_* names that of \(command.store), FROM_POSTGRES_* that of "
                         + "\(command.other)")
             }
-        }
-        if let blocked {
-            throw .refused(
-                "\(command.store) cannot be filled while its table gaps, which names what it lacks,"
-                    + " takes no rows: mend that first (runbook TableBlocked): \(blocked)")
         }
         guard place != other.place else {
             throw .refused("\(command.store) and \(command.other) name one database")

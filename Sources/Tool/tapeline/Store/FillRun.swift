@@ -35,6 +35,7 @@ struct FillRun {
         guard try command.isDryRun || into.lock() else {
             throw ToolError.refused("\(command.store) is being filled by another command")
         }
+        if !command.isDryRun { try into.checkGaps() }
         let lanes = books.sharedLanes(of: others)
         let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
         var report = FillReport(command, plan, dropped: books.dropped)

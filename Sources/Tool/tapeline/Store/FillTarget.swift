@@ -40,6 +40,25 @@ struct FillTarget {
     func note(series: String) throws {
         try database.execute(
             """
+    /// Throws when the table of gaps takes no rows.
+    func checkGaps() throws {
+        func end() throws {
+            guard database.isUsable, database.isInTransaction else { return }
+            try database.script("ROLLBACK", timeout: Self.timeout)
+        }
+        do {
+            try database.script(
+                "BEGIN; SET LOCAL lock_timeout = '1s'; "
+                    + "INSERT INTO gaps (sink) SELECT '' WHERE false", timeout: Self.timeout)
+            try end()
+        } catch let problem as PostgresError where problem.serverError != nil {
+            try end()
+            throw ToolError.refused(
+                "\(store) cannot be filled while its table gaps, which names what it lacks, takes "
+                    + "no rows: mend that first (runbook TableBlocked): \(problem)")
+        }
+    }
+
             SELECT count(*) FROM (
                 SELECT note_series(array_agg(s.series), array_agg(s.is_long))
                 FROM json_to_recordset($1::json) AS s (series text, is_long boolean)

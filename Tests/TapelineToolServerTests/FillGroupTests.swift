@@ -291,28 +291,87 @@ import Testing
         try stores.end(writer)
     }
 
-    @Test("while the group waits apart, its hole is named and not copied")
+    @Test("while the group waits apart, its hole and one that it has not read are not copied")
     func waiting() throws {
         var scene = try Scene("waiting")
         try scene.stop()
+        for _ in 0..<2 { try scene.publish() }
+        try scene.stores.first.expectRows(0, "1-54 56-59 61-64 66-69")
         try scene.stores.purge()
         try scene.restart()
+        try scene.second.expect("ticks 70", log: "\(scene.writer.reasons)") { try scene.groups }
+        #expect(try scene.holes == "test 61-65 hole")
         _ = try scene.second.query(
             """
             UPDATE apart_groups SET gaps = '[{"source": "test", "first_ordinal": 51,
                 "last_ordinal": 52, "reason": "group_hole", "detail": "ticks"}]'
             """)
-        #expect(try scene.holes == "test 51-52 group_hole ticks")
+        #expect(try scene.holes == "test 51-52 group_hole ticks, test 61-65 hole")
         let said = try scene.stores.fill()
         #expect(said.code == .incomplete, "\(said.output) \(said.errors)")
-        #expect(said.output.contains("2 of these ordinals are filled later"), "\(said.output)")
+        #expect(said.output.contains("7 of these ordinals are filled later"), "\(said.output)")
+        let locker = try scene.second.connectOwner()
+        let early = #expect(throws: PostgresError.self) {
+            try locker.execute(
+                """
+                SELECT fill_ordinals('store-b', 'ticks', 0, 'test', 61, 65, 0,
+                    '[{"first_ordinal": 61, "last_ordinal": 65}]', '[]', '[]')
+                """, timeout: .seconds(10))
+        }
+        #expect(early?.sqlState == SQLState(rawValue: "TL030"))
+        // What counts is whether the table takes rows now, not for which one the group was left.
         _ = try scene.second.query("UPDATE apart_groups SET gaps = '[]', table_name = 'gaps'")
+        #expect(try scene.stores.fill().code == .incomplete)
+        _ = try scene.second.query("UPDATE apart_groups SET table_name = 'trades'")
+        try locker.execute("BEGIN", timeout: .seconds(10))
+        try locker.execute("LOCK TABLE gaps IN EXCLUSIVE MODE", timeout: .seconds(10))
         let refused = complaint { try scene.stores.fill() }
         #expect(refused.contains("its table gaps"), "\(refused)")
-        _ = try scene.second.query("UPDATE apart_groups SET table_name = 'trades'")
+        try locker.execute("ROLLBACK", timeout: .seconds(10))
+        try scene.unlock()
+        try scene.second.expect("70", log: scene.writer.reasons.description) { try scene.groups }
+        #expect(try scene.holes == "test 51-60 group_hole ticks, test 61-65 hole")
+        let filled = try scene.stores.fill()
+        #expect(filled.code == .success, "\(filled.output) \(filled.errors)")
+        #expect(filled.output.contains("13 rows were copied"), "\(filled.output)")
+        try scene.end()
+    }
+
+    @Test("what cannot be filled because a group goes apart meanwhile is filled later")
+    func apartMeanwhile() throws {
+        var scene = try Scene("meanwhile")
+        try scene.stop()
+        try scene.stores.purge()
+        try scene.restart()
         try scene.unlock()
         try scene.second.expect("60", log: scene.writer.reasons.description) { try scene.groups }
+        #expect(try scene.holes == "test 51-55 group_hole ticks")
+        try scene.stop()
+        let command = try StoreCommand.parse(["fill", "store-b", "--from", "store"])
+        let said = try Said { [scene] terminal in
+            let tool = Tool(
+                terminal: terminal, environment: scene.stores.environment,
+                shutdown: ShutdownSignal())
+            return try command.run(tool, steps: FillSteps(pass: 20, step: 2)) {
+                do {
+                    _ = try scene.second.query(
+                        """
+                        INSERT INTO apart_groups (sink, input, partition, owner_epoch, sequence,
+                            table_group, table_name, reason, since_ns)
+                        SELECT sink, input, partition, owner_epoch, sequence, 'rest', 'events',
+                            'no', 5 FROM sink_positions
+                        """)
+                } catch {
+                    Issue.record("\(error)")
+                }
+            }
+        }
+        #expect(said.code == .incomplete, "\(said.output) \(said.errors)")
+        #expect(said.output.contains("3 of these ordinals are filled later"), "\(said.output)")
+        #expect(try scene.holes == "test 53-55 group_hole ticks")
+        _ = try scene.second.query("DELETE FROM apart_groups")
         #expect(try scene.stores.fill().code == .success)
+        try scene.restart()
         try scene.end()
     }
 }

@@ -84,7 +84,7 @@ import Testing
         own.holes = [.ticks: [20...50, 60...60], .rest: [45...55]]
         own.waiting = 7
         var other = Self.account(1...120, 20...24)
-        other.unnoted = [48...49]
+        other.unready = [48...49]
         let plan = FillPlan(of: [Self.lane: own], from: [Self.lane: other], inputs: ["ticks"])
         let stretches = plan.missing.flatMap(\.stretches)
         #expect(
@@ -95,6 +95,14 @@ import Testing
         #expect(stretches[3].rest(from: stretches[3].parts(of: 9)[1]).group == .ticks)
         let step = FillOutcome(stretches[2], rows: [50, 53], others: [51])
         #expect(step.filled == 2 && step.settled == 3 && step.named == [52...52, 54...55])
+        #expect(stretches.allSatisfy { own.isReady(for: $0) })
+        own.gaps = [81...89]
+        own.holes[.ticks] = [20...50]
+        #expect(
+            stretches.map { own.isReady(for: $0) } == [false, true, true, true, true, false])
+        let beginning = FillPlan.Stretch(lane: Self.lane, ordinals: 1...4, isBeginning: true)
+        #expect(Self.account(5...9).isReady(for: beginning))
+        #expect(!Self.account(3...9).isReady(for: beginning))
     }
 
     @Test("ordinals are copied only where both have read the same stream")

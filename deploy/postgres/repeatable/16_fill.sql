@@ -58,8 +58,9 @@ $$;
 -- The owner of the position is not disturbed. It waits for this transaction's end if it commits
 -- meanwhile, and its totals stay what they are: what is filled has columns of its own.
 --
--- Raises TL030 if these ordinals are not missing (any more), or a group waits apart that counts them, and
--- TL031 if the counts do not add up. On an error nothing is changed.
+-- Raises TL030 if these ordinals are not missing (any more), or a group waits apart that counts them or has
+-- not read past them: it would take them for lost a second time. TL031 if the counts do not add up. On an
+-- error nothing is changed.
 CREATE OR REPLACE FUNCTION fill_ordinals(
     p_sink text, p_input text, p_partition integer, p_source text, p_first bigint, p_last bigint,
     p_filled bigint, p_named jsonb, p_stretches jsonb, p_replayed jsonb, p_group text DEFAULT NULL
@@ -103,7 +104,8 @@ BEGIN
             AND CASE WHEN p_group IS NULL THEN g.reason IN ('hole', 'tape_lost')
                 ELSE g.reason = 'group_hole' AND g.detail = p_group END;
         IF gap.id IS NULL OR p_group IS NOT NULL AND EXISTS (SELECT FROM apart_groups g
-            WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition)) THEN
+                WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition))
+            OR apart_before(p_sink, p_input, p_partition, p_source, p_last) THEN
             RAISE EXCEPTION 'ordinals % to % of source % in partition % of % are no gap of store %',
                 p_first, p_last, p_source, p_partition, p_input, p_sink USING ERRCODE = 'TL030';
         END IF;

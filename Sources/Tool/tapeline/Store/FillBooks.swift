@@ -70,10 +70,14 @@ struct FillBooks {
                         AND (r.source = a.source OR a.input = 'bars'))
         FROM sink_audit a WHERE a.sink = $1
         """
+    /// What all tables lack waits for groups that have not read past it, as in `fill_ordinals`.
     private static let gaps = """
         SELECT b.input, b.partition, b.source, b.first_ordinal, b.last_ordinal, b.table_group,
-            b.is_waiting OR b.table_group IS NOT NULL AND EXISTS (SELECT FROM apart_groups g
-                WHERE (g.sink, g.input, g.partition) = (b.sink, b.input, b.partition))
+            b.is_waiting OR EXISTS (SELECT FROM apart_groups g
+                WHERE (g.sink, g.input, g.partition) = (b.sink, b.input, b.partition)
+                    AND (b.table_group IS NOT NULL OR coalesce((SELECT max(s.last_ordinal)
+                        FROM jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint)
+                        WHERE s.source = b.source), 0) < b.last_ordinal))
         FROM book_gaps b
         WHERE b.sink = $1 AND b.reason IN ('hole', 'tape_lost', 'group_hole')
         ORDER BY 1, 2, 3, 4
@@ -105,7 +109,7 @@ struct FillBooks {
             let group = row[5].flatMap { TableGroup(rawValue: $0) }
             if row[6] == "t" {
                 lanes[lane(row)]?.waiting += (first...last).size
-                if group == nil { lanes[lane(row)]?.unnoted.append(first...last) }
+                if group == nil { lanes[lane(row)]?.unready.append(first...last) }
             } else if let group {
                 lanes[lane(row)]?.holes[group, default: []].append(first...last)
             } else {

@@ -21,8 +21,8 @@ struct FillAccount: Equatable, Sendable {
     var gaps: [ClosedRange<Int64>] = []
     /// The ordinals of which a group of tables has lost its rows, ascending.
     var holes: [TableGroup: [ClosedRange<Int64>]] = [:]
-    /// Gaps that are noted when a group of tables comes back which waits apart.
-    var unnoted: [ClosedRange<Int64>] = []
+    /// Gaps that cannot be filled yet, because a group of tables waits apart.
+    var unready: [ClosedRange<Int64>] = []
     /// How many ordinals cannot be filled yet, because a group waits apart.
     var waiting: Int64 = 0
     /// How many ordinals may be without rows and in no gap: skipped, dropped by retention, set
@@ -31,7 +31,15 @@ struct FillAccount: Equatable, Sendable {
 
     /// The ordinals of which no table has a row, ascending.
     var lost: [ClosedRange<Int64>] {
-        unnoted.isEmpty ? gaps : (gaps + unnoted).sorted { $0.lowerBound < $1.lowerBound }
+        unready.isEmpty ? gaps : (gaps + unready).sorted { $0.lowerBound < $1.lowerBound }
+    }
+
+    /// Whether the ordinals of a part of a stretch can be filled now.
+    func isReady(for part: FillPlan.Stretch) -> Bool {
+        if part.isBeginning { return part.ordinals.upperBound == first - 1 }
+        return (part.group.map { holes[$0] ?? [] } ?? gaps).contains {
+            $0.common(part.ordinals) == part.ordinals
+        }
     }
 }
 

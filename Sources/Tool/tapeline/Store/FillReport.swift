@@ -10,6 +10,8 @@ struct FillReport {
     private var lanes: [Lane]
     /// How many ordinals the books name as missing at the end: holes may have come meanwhile.
     var missingAtEnd: Int64?
+    /// How many ordinals could not be filled, because a group of tables went apart meanwhile.
+    private var postponed: Int64 = 0
 
     private struct Lane {
         let missing: FillPlan.Missing
@@ -34,10 +36,12 @@ struct FillReport {
         lanes[index].settled += outcome.settled
     }
 
+    mutating func postpone(_ ordinals: Int64) { postponed += ordinals }
+
     private func sum(_ count: (Lane) -> Int64) -> Int64 { lanes.reduce(0) { $0 + count($1) } }
 
     private var missing: Int64 { sum { $0.missing.ordinals } }
-    private var waiting: Int64 { sum(\.missing.waiting) }
+    private var waiting: Int64 { sum(\.missing.waiting) + postponed }
     /// How many ordinals that gaps or a later beginning name are missing still.
     private var left: Int64 { missingAtEnd ?? sum(\.left) }
 

@@ -45,10 +45,14 @@ struct FillRun {
         do {
             var line = ProgressLine(terminal, asJSON: command.asJSON)
             defer { line.end() }
-            isWhole = try fill(plan, lanes, from, into) { lane, outcome in
-                report.add(outcome, to: lane)
-                line.show { report.progress(lane) }
-                onStep()
+            isWhole = try fill(plan, lanes, from, into) { lane, event in
+                switch event {
+                case .stored(let outcome):
+                    report.add(outcome, to: lane)
+                    line.show { report.progress(lane) }
+                    onStep()
+                case .postponed(let ordinals): report.postpone(ordinals)
+                }
             }
         } catch {
             // What was copied before stays.
@@ -75,18 +79,30 @@ struct FillRun {
         return report.code
     }
 
+    /// What became of ordinals.
+    private enum Event {
+        case stored(FillOutcome)
+        /// So many are filled by a later command.
+        case postponed(Int64)
+    }
+
     /// Returns false if it was interrupted.
     private func fill(
         _ plan: FillPlan, _ lanes: [FillLane: FillAccount], _ source: FillSource,
-        _ target: FillTarget, _ note: (FillLane, FillOutcome) -> Void
+        _ target: FillTarget, _ note: (FillLane, Event) -> Void
     ) throws -> Bool {
         if plan.missing.contains(where: { $0.lane.input == "bars" && !$0.stretches.isEmpty }) {
             try target.note(series: source.series())
         }
         for stretch in plan.missing.flatMap(\.stretches) {
             let unnamed = lanes[stretch.lane]?.unnamed ?? 0
-            for pass in stretch.parts(of: self.steps.pass) {
-                guard try fill(pass, unnamed, source, target, note) else { return false }
+            do {
+                for pass in stretch.parts(of: self.steps.pass) {
+                    guard try fill(pass, unnamed, source, target, note) else { return false }
+                }
+            } catch let postponed as FillTarget.Postponed {
+                try source.end()
+                note(stretch.lane, .postponed(stretch.rest(from: postponed.step).ordinals.size))
             }
         }
         return true
@@ -96,7 +112,7 @@ struct FillRun {
     /// interrupted.
     private func fill(
         _ pass: FillPlan.Stretch, _ unnamed: Int64, _ source: FillSource, _ target: FillTarget,
-        _ note: (FillLane, FillOutcome) -> Void
+        _ note: (FillLane, Event) -> Void
     ) throws -> Bool {
         var size = self.steps.step
         var steps = pass.parts(of: size)[...]
@@ -126,7 +142,8 @@ struct FillRun {
                         + "\(step.lane.source) in partition \(step.lane.partition): run 'tapeline "
                         + "audit --all' for it")
             }
-            note(step.lane, try target.store(step, rows, source.times(of: step, rows)))
+            let outcome = try target.store(step, rows, source.times(of: step, rows))
+            note(step.lane, .stored(outcome))
             steps.removeFirst()
         }
         try source.end()

@@ -17,6 +17,10 @@ struct FillTarget {
     /// The rows were stored in another way than a transaction saw at its beginning.
     private struct Overtaken: Error {}
 
+    /// The ordinals of a step cannot be filled yet, or are not missing any more: since the books
+    /// were read, a group of tables went apart, or came back.
+    struct Postponed: Error { let step: FillPlan.Stretch }
+
     static func configuration(_ base: PostgresConfiguration) -> PostgresConfiguration {
         var own = base
         own.applicationName = "tapeline store fill"
@@ -36,10 +40,6 @@ struct FillTarget {
         ).scalar == "t"
     }
 
-    /// Notes the series of the other store's bars. What is decided here stays.
-    func note(series: String) throws {
-        try database.execute(
-            """
     /// Throws when the table of gaps takes no rows.
     func checkGaps() throws {
         func end() throws {
@@ -59,6 +59,10 @@ struct FillTarget {
         }
     }
 
+    /// Notes the series of the other store's bars. What is decided here stays.
+    func note(series: String) throws {
+        try database.execute(
+            """
             SELECT count(*) FROM (
                 SELECT note_series(array_agg(s.series), array_agg(s.is_long))
                 FROM json_to_recordset($1::json) AS s (series text, is_long boolean)
@@ -98,12 +102,19 @@ struct FillTarget {
                 tries += 1
                 // Retention may drop a day that has no row yet.
                 let problem = error as? PostgresError
+                let isNoGap = problem?.sqlState == SQLState(rawValue: "TL030")
+                if isNoGap, try !isReady(for: step) { throw Postponed(step: step) }
                 let isInTheWay =
                     error is Overtaken || problem?.sqlState?.errorClass == "40"
-                    || problem?.category == .missingPartition
+                    || problem?.category == .missingPartition || isNoGap
                 guard isInTheWay, tries < Self.triesMax else { throw refusal(step, error) }
             }
         }
+    }
+
+    /// Reads in the books whether the ordinals of a step can be filled now.
+    private func isReady(for step: FillPlan.Stretch) throws -> Bool {
+        try FillBooks(database, of: store).lanes[step.lane]?.isReady(for: step) ?? false
     }
 
     /// Returns the error of a step, with what to do where the database refuses it.

@@ -2,6 +2,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreSinks
 import TestSupport
 import Testing
 
@@ -272,6 +273,42 @@ struct ApartBookTests {
                         'first_ordinal', 95, 'last_ordinal', 97, 'reason', 'hole'))))
                 FROM sink_positions p \(place)))
             """, timeout: .seconds(10))
+    }
+
+    @Test("no table is switched on while others wait apart, because its records were skipped")
+    func switchedOn() throws {
+        let scene = try ApartScene("writer_gwide", partitions: 1)
+        let tables = SinkName.allCases.filter { $0 != .quotes }
+        let narrow = ["WRITER_SINKS": tables.map(\.rawValue).joined(separator: ",")]
+        let first = try scene.bench.start(narrow)
+        try scene.publish(packets: 2)
+        try scene.expectGaps()
+        try scene.refuse("trade_rows")
+        try scene.publish(packets: 2)
+        try scene.expectApart("ticks")
+        try scene.expectGaps()
+        try first.stop()
+        let wide = try scene.bench.start()
+        #expect(
+            eventually {
+                wide.reasons.contains { $0.contains("WRITER_SINKS has quotes more than before") }
+            }, "\(wide.reasons)")
+        try wide.stop()
+        try scene.mend("trade_rows")
+        let back = try scene.bench.start(narrow)
+        try scene.publish(packets: 1)
+        try scene.expectGaps()
+        try scene.expectApart("")
+        let quotes = "SELECT count(*) > 0 FROM quotes"
+        try scene.database.expect(quotes, "f")
+        try back.stop()
+        let again = try scene.bench.start()
+        try scene.publish(packets: 1)
+        try scene.expectGaps()
+        try scene.database.expect(quotes, "t")
+        try scene.bench.stopAndAudit(again)
+        try Audit.expect(
+            "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
     }
 
     @Test("a hole on the tape is noted later, when the table of gaps is the blocked one")

@@ -295,8 +295,7 @@ COMMENT ON COLUMN late_ticks.reason IS 'window_closed, window_limit or duplicate
 COMMENT ON COLUMN late_ticks.kind IS 'trade or quote';
 COMMENT ON COLUMN late_ticks.price IS 'of a trade, or a quote''s bid; so are size and exchange';
 COMMENT ON COLUMN late_ticks.conditions IS 'of a trade, or the exchange of a quote''s ask';
-COMMENT ON COLUMN late_ticks.open_time IS
-    'the window into which it would have gone: [open_time, close_time)';
+COMMENT ON COLUMN late_ticks.open_time IS 'the window into which it would have gone: [open_time, close_time)';
 COMMENT ON COLUMN late_ticks.of_ordinal IS 'of the tick: (of_source, partition, of_ordinal)';
 
 -- People cancel, correct and restore single trades, each named by its address on the tape: source,
@@ -522,6 +521,7 @@ CREATE TABLE sink_positions (
     advanced_at       timestamptz,
     tape_time_ns      bigint,
     sent_time_ns      bigint,
+    tables            text[]  NOT NULL DEFAULT '{}',
     PRIMARY KEY (sink, input, partition)
 ) WITH (fillfactor = 50);
 
@@ -532,13 +532,13 @@ COMMENT ON COLUMN sink_positions.tape_time_ns IS
     'the highest time at which the tape took a packet up to the position; NULL: not known';
 COMMENT ON COLUMN sink_positions.sent_time_ns IS
     'the highest time at which such a packet was sent, by the sender''s clock; NULL: not known';
+COMMENT ON COLUMN sink_positions.tables IS 'the tables that its owner writes (WRITER_SINKS)';
 
 -- A group of tables that waits apart there, and what became of its records, by source (11_groups.sql).
 CREATE TABLE apart_groups (LIKE sink_positions INCLUDING DEFAULTS,
-    table_group text NOT NULL CHECK (table_group IN ('ticks', 'bars', 'rest')),
-    sources jsonb NOT NULL DEFAULT '[]', gaps jsonb NOT NULL DEFAULT '[]',
-    table_name text NOT NULL, reason text NOT NULL, since_ns bigint NOT NULL,
-    PRIMARY KEY (sink, input, partition, table_group),
+    table_group text NOT NULL CHECK (table_group IN ('ticks', 'bars', 'rest')), table_name text NOT NULL,
+    sources jsonb NOT NULL DEFAULT '[]', gaps jsonb NOT NULL DEFAULT '[]', reason text NOT NULL,
+    since_ns bigint NOT NULL, PRIMARY KEY (sink, input, partition, table_group),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE) WITH (fillfactor = 50);
 
 -- What became of every ordinal of every source: the audit is

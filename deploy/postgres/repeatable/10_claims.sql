@@ -20,12 +20,39 @@ BEGIN
 END
 $$;
 
+-- Notes which tables the owner of a position writes. None may be switched on there while groups of tables
+-- wait apart: of its records, those before now were skipped, and its group would write them, too. Raises
+-- TL007 then.
+CREATE OR REPLACE FUNCTION note_tables(
+    p_sink text, p_input text, p_partition integer, p_tables text[]
+) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT
+AS $$
+DECLARE
+    added text;
+BEGIN
+    SELECT string_agg(t, ', ' ORDER BY t) INTO added
+    FROM sink_positions p CROSS JOIN unnest(p_tables) AS t
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition) AND t <> ALL (p.tables)
+        AND EXISTS (SELECT FROM apart_groups g
+            WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition));
+    IF added IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TL007', MESSAGE = format('WRITER_SINKS has %s more than before '
+            || 'while tables wait apart at %s of partition %s: take that out until these have come back '
+            || '(runbook TableBlocked)', added, p_input, p_partition);
+    END IF;
+    UPDATE sink_positions p SET tables = p_tables
+    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition) AND p.tables <> p_tables;
+END
+$$;
+
 -- Claims (sink, input, partition): raises the owner epoch above all earlier ones, at least to the
 -- requested epoch, and returns the current position. The previous owner is fenced from here on. The
 -- function waits for a predecessor's transaction that is about to commit, so that it returns the
--- last position.
+-- last position. p_tables are the tables that the owner writes; NULL: as before.
 CREATE OR REPLACE FUNCTION claim_position(
-    p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
+    p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT '',
+    p_tables text[] DEFAULT NULL
 ) RETURNS TABLE (
     owner_epoch bigint, stream_created_ns bigint, sequence bigint, packet_epoch bigint,
     packet_ordinal bigint, packet_crc bigint, sources jsonb, tape_time_ns bigint, apart jsonb
@@ -41,6 +68,7 @@ BEGIN
     SET owner = excluded.owner,
         owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),
         claimed_at = now();
+    PERFORM note_tables(p_sink, p_input, p_partition, p_tables);
     -- Groups of tables that wait apart belong to the position's owner.
     UPDATE apart_groups g SET owner_epoch = p.owner_epoch
     FROM sink_positions p
@@ -79,7 +107,7 @@ $$;
 -- this server was promoted without it. The claim is made again, because the record in NATS has the
 -- higher epoch.
 CREATE OR REPLACE FUNCTION claim_positions(
-    p_sink text, p_wanted jsonb, p_owner text
+    p_sink text, p_wanted jsonb, p_owner text, p_tables text[] DEFAULT NULL
 ) RETURNS TABLE (
     input text, partition integer, is_claimed boolean, owner text, owner_epoch bigint,
     stream_created_ns bigint, sequence bigint, packet_epoch bigint, packet_ordinal bigint,
@@ -115,7 +143,7 @@ BEGIN
             c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources, c.tape_time_ns,
             c.apart
         FROM claim_position(
-            p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner) c;
+            p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner, p_tables) c;
     END LOOP;
 END
 $$;

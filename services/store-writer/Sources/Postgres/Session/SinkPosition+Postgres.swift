@@ -47,17 +47,21 @@ struct SinkRow: Sendable {
 
 extension SinkPosition {
     /// Claims rows in one round trip. Earlier owners are fenced from then on. Waits for a
-    /// transaction of an earlier owner that is just being committed.
+    /// transaction of an earlier owner that is just being committed. `tables` are those that the
+    /// owner writes; `nil`: as before.
     static func claim(
-        _ claims: [SinkClaim], of sink: String, owner: String, on database: PostgresConnection,
-        timeout: Duration
+        _ claims: [SinkClaim], of sink: String, owner: String, tables: [SinkName]? = nil,
+        on database: PostgresConnection, timeout: Duration
     ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * claims.count)
         json.array { json in for claim in claims { claim.write(into: &json) } }
         let result = try StoreError.using { () throws(PostgresError) in
             try database.execute(
-                "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
-                [.text(sink), .text(json.text), .text(owner)], timeout: timeout)
+                "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3, $4)",
+                [
+                    .text(sink), .text(json.text), .text(owner),
+                    tables.map { .textArray($0.map(\.rawValue)) } ?? .null,
+                ], timeout: timeout)
         }
         return try rows(result, of: claims.map(\.place))
     }

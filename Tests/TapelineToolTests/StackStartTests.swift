@@ -42,7 +42,7 @@ import Testing
             let unit = UnitPlan(
                 name: "w", kind: .service, stage: 0, executable: path, logPath: folder.file("w"))
             return try ConfigurationCheck(unit, logPath: folder.file("log"), timeout: timeout)
-                .problems()
+                .outcome().problems
         }
         #expect(try problems("exit 0") == [])
         #expect(try problems("echo 'w: no' >&2; exit 64") == ["w: no"])

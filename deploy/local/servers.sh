@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
+# servers.sh [--tests] [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
 # pgBackRest, Valkey, Prometheus, Alertmanager and kustomize into FOLDER (.local/servers of the
 # checkout), without root and without installing anything.
 #
@@ -383,14 +383,14 @@ programs_stamp() { echo "$made_by: $(sha256sum "$here/$1.packages" | cut -c 1-16
 # ---------------------------------------------------------------- in order
 
 main() {
-    local nats database prometheus alertmanager kustomize parts
+    local nats packaged database prometheus alertmanager kustomize parts
     nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
     packaged=$(packaged_state)
     database=$(part_state "$target/database" "$database_stamp" bin/postgres)
     prometheus=$(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool)
     alertmanager=$(part_state "$target/alertmanager" "$(programs_stamp alertmanager)" bin/alertmanager)
     kustomize=$(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize)
-    parts=$nats$database$prometheus$alertmanager$kustomize
+    parts=$nats$packaged$database$prometheus$alertmanager$kustomize
     if [[ $parts != *@(absent|outdated)* ]]; then
         if [[ $parts == *foreign* ]]; then say "using what is in $target"
         else say "all there"; fi
@@ -403,7 +403,7 @@ main() {
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"
     fi
-    trap 'rm -rf "$target"/{nats,database,prometheus,alertmanager,kustomize}.new' EXIT
+    trap 'rm -rf "$target"/{nats,packaged,database,prometheus,alertmanager,kustomize}.new' EXIT
     trap 'exit 130' INT TERM HUP
     # The other run may have made it meanwhile.
     case $(part_state "$target/bin" "$nats_stamp" nats-server) in

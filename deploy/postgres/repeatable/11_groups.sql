@@ -40,23 +40,63 @@ SELECT o.sink, o.input, o.partition, o.source, least(o.last_ordinal, (
     WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition))) AS last_ordinal
 FROM sink_source_ordinals o;
 
--- Takes the database for a store: two of them would store each record twice. Of two that begin in an
--- empty one at the same moment, the one that asks first has it. Raises TL006 for the other one.
-CREATE OR REPLACE FUNCTION take_database(p_sink text) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT
+-- The ranges of ordinals that the books name, and why, as `gaps` has them; also those that are noted there
+-- when a group of tables comes back. `table_group`: of these ordinals only rows of this group are missing,
+-- and they are not in the equation of sink_audit a second time. NULL: no table has a row.
+CREATE OR REPLACE VIEW book_gaps AS
+SELECT sink, input, partition, source, first_ordinal, last_ordinal, reason, detail, noted_at,
+    CASE WHEN reason = 'group_hole' THEN detail END AS table_group, false AS is_waiting
+FROM gaps WHERE ordinal IS NULL
+UNION ALL
+SELECT g.sink, g.input, g.partition, n.source, n.first_ordinal, n.last_ordinal, n.reason,
+    coalesce(n.detail, ''), g.advanced_at, CASE WHEN n.reason = 'group_hole' THEN n.detail END, true
+FROM apart_groups g
+CROSS JOIN jsonb_to_recordset(g.gaps) AS n(
+    source text, first_ordinal bigint, last_ordinal bigint, reason text, detail text);
+
+-- Returns, as note_gaps takes it, what a group of tables has lost of these ordinals: p_holes is [{"source",
+-- "first_ordinal", "last_ordinal"}, ...]. What the books have lost as a whole is not among it, nor are
+-- sources of which nothing was left to groups.
+CREATE OR REPLACE FUNCTION group_holes(
+    p_sink text, p_input text, p_partition integer, p_group text, p_holes jsonb
+) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-DECLARE
-    other text;
-BEGIN
-    IF NOT EXISTS (SELECT FROM sink_positions p WHERE p.sink = p_sink) THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended(
-            format('%s of tapeline', 'sink_positions'::regclass::oid), 0));
-    END IF;
-    SELECT min(p.sink) INTO other FROM sink_positions p WHERE p.sink <> p_sink;
-    IF other IS NOT NULL THEN
-        RAISE EXCEPTION 'the database is that of %, and not of %', other, p_sink USING ERRCODE = 'TL006';
-    END IF;
-END
+    SELECT coalesce(jsonb_agg(jsonb_build_object('source', o.source, 'first_ordinal', lower(part),
+        'last_ordinal', upper(part) - 1, 'reason', 'group_hole', 'detail', p_group)
+        ORDER BY o.source, lower(part)), '[]')
+    FROM jsonb_to_recordset(p_holes) AS h(source text, first_ordinal bigint, last_ordinal bigint)
+    JOIN sink_source_ordinals o ON (o.sink, o.input, o.partition, o.source)
+        = (p_sink, p_input, p_partition, h.source)
+    LEFT JOIN apart_counts a ON (a.sink, a.input, a.partition, a.source)
+        = (o.sink, o.input, o.partition, o.source)
+    CROSS JOIN LATERAL (
+        SELECT greatest(h.first_ordinal, o.first_ordinal) AS low,
+            least(h.last_ordinal, o.last_ordinal) AS high
+    ) AS own
+    CROSS JOIN LATERAL unnest(
+        int8multirange(CASE WHEN own.low <= own.high THEN int8range(own.low, own.high, '[]')
+            ELSE 'empty' END)
+        - coalesce((SELECT range_agg(int8range(b.first_ordinal, b.last_ordinal, '[]')) FROM book_gaps b
+            WHERE (b.sink, b.input, b.partition, b.source) = (o.sink, o.input, o.partition, o.source)
+                AND b.reason IN ('tape_lost', 'hole')), '{}')) AS part
+    WHERE o.apart > coalesce(a.written + a.dead_lettered, 0)
+$$;
+
+-- Returns the ordinals that a group of tables has not read which waits apart, up to the end of the books.
+CREATE OR REPLACE FUNCTION group_tails(p_sink text, p_input text, p_partition integer, p_group text)
+RETURNS jsonb
+LANGUAGE sql STABLE SET search_path FROM CURRENT
+AS $$
+    SELECT coalesce(jsonb_agg(jsonb_build_object('source', o.source,
+        'first_ordinal', coalesce(s.last_ordinal + 1, o.first_ordinal),
+        'last_ordinal', o.last_ordinal)), '[]')
+    FROM apart_groups g
+    JOIN sink_source_ordinals o USING (sink, input, partition)
+    LEFT JOIN LATERAL jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint)
+        ON s.source = o.source
+    WHERE (g.sink, g.input, g.partition, g.table_group) = (p_sink, p_input, p_partition, p_group)
+        AND coalesce(s.last_ordinal + 1, o.first_ordinal) <= o.last_ordinal
 $$;
 
 -- Whether a group of tables waits apart that has not read an ordinal of a source. It finds later whether
@@ -297,10 +337,10 @@ BEGIN
 END
 $$;
 
--- Gives up the groups of tables that wait apart where the accepted position is not after them on the same
--- tape: what was left to them is lost, counts as skipped, and is named for each group. Where one of them is
--- given up, all are, because the books do not say to which of them a record was left. Only the functions
--- for people call it.
+-- Gives up the groups of tables that wait apart at a position, which the caller has locked: what was left
+-- to them is lost, counts as skipped, and is named for each group. All are given up, because the books do
+-- not say to which of them a record was left. p_seen: ["ticks", ...], those that a person has seen; TL004
+-- if others wait by now. Only the functions for people call it.
 CREATE OR REPLACE FUNCTION give_up_groups(
     p_sink text, p_input text, p_partition integer, p_seen jsonb
 ) RETURNS void
@@ -327,19 +367,6 @@ BEGIN
     IF present IS NULL THEN
         RETURN;
     END IF;
-    SELECT jsonb_agg(n.note) INTO notes
-    FROM apart_groups g
-    CROSS JOIN LATERAL (
-        SELECT jsonb_array_elements(g.gaps) AS note
-        UNION ALL
-        SELECT jsonb_build_object('source', a.source, 'first_ordinal', least(a.last_ordinal,
-                coalesce(s.last_ordinal + 1, a.first_ordinal)), 'last_ordinal', a.last_ordinal,
-            'reason', 'group_hole', 'detail', g.table_group)
-        FROM sink_audit a
-        LEFT JOIN jsonb_to_recordset(g.sources) AS s(source text, last_ordinal bigint) USING (source)
-        WHERE (a.sink, a.input, a.partition) = (g.sink, g.input, g.partition) AND a.waiting > 0
-    ) AS n
-    WHERE (g.sink, g.input, g.partition) = (p_sink, p_input, p_partition);
     SELECT jsonb_agg(n.note) INTO notes
     FROM apart_groups g
     CROSS JOIN LATERAL jsonb_array_elements(g.gaps || group_holes(g.sink, g.input, g.partition,

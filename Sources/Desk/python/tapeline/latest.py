@@ -315,11 +315,23 @@ class HotState:
         else:
             answers = self._valkey.ask(asking)
         refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
-        return [
-            (symbol, source)
-            for symbol, answer in zip(symbols, answers)
-            for source in _sources(answer)
-        ], refusals
+        pairs = list[_Pair]()
+        for symbol, answer in zip(symbols, answers):
+            known = [(symbol, one.decode(errors="replace")) for one in sorted(_texts(answer))]
+            pairs += known or [(symbol, None)]
+        if early and pairs != self._last[1]:
+            early = None
+        if _MANY < len(symbols) * len(kinds) and len(pairs) <= KEYS_MAX:
+            self._last = symbols, pairs
+        return pairs, refusals, early
+
+    def _tables(
+        self, lanes: Sequence[tuple[str, int]], kinds: Sequence[str], pairs: Sequence[_Pair]
+    ) -> list[Group]:
+        """The runs of lanes, and after them the values."""
+        keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in lanes]
+        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
+        return [Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values]
 
     def _read(
         self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str], early: _Early
@@ -418,11 +430,6 @@ def _lanes(kinds: Sequence[str], found: Sequence[Fields]) -> set[tuple[str, int]
         names = _NAMES[_name(kind)]
         texts.update(zip(one.texts[names.index("lane")], one.texts[names.index("partition")]))
     return {(lane.decode(errors="replace"), int(partition)) for lane, partition in texts if lane}
-
-
-def _sources(answer: Answer) -> list[str | None]:
-    """The sources of a symbol; one that is None if none is known."""
-    return [*(one.decode(errors="replace") for one in sorted(_texts(answer)))] or [None]
 
 
 def _texts(answer: Answer) -> list[bytes]:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
 from .errors import NotReachable, TapelineError
 
@@ -294,7 +294,7 @@ def parsed(block: bytes) -> list[Answer]:
         lengths = lines[at + 1 : at + 1 + 2 * count : 2]
         if lengths != list(map(_LENGTHS.get, map(len, texts))):
             return _read_all(block)
-        found.append(cast("list[Answer]", texts))
+        found.append(texts)
         at += 1 + 2 * count
     return found
 

@@ -18,9 +18,10 @@ struct ConfigurationCheck {
         self.timeout = timeout
     }
 
-    /// Returns one line per problem, in the service's words. Throws if the service gave no verdict:
-    /// that says nothing about its configuration.
-    func problems() throws(ToolError) -> [String] {
+    /// Returns one line per problem, in the service's words, and what a service that takes its
+    /// configuration warns of. Throws if the service gave no verdict: that says nothing about its
+    /// configuration.
+    func outcome() throws(ToolError) -> (problems: [String], warnings: [String]) {
         try FileSystem.write([], to: logPath)
         let status: ChildProcess.ExitStatus?
         do throws(ServiceError) {
@@ -35,13 +36,24 @@ struct ConfigurationCheck {
         guard let status else {
             throw unanswered("had no end within \(timeout.shown)", "is this machine overloaded?")
         }
-        if status.isSuccess { return [] }
+        let tail = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
+        let said = String(decoding: tail, as: UTF8.self)
+        if status.isSuccess { return ([], Self.warnings(in: said)) }
         guard status == .exited(ExitCode.usage.rawValue) else {
             throw unanswered("ended with \(status)", "see \(logPath)")
         }
-        let said = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
-        return Self.problems(in: String(decoding: said, as: UTF8.self), of: unit)
-            ?? ["\(unit.name): --check-config ended with \(status)"]
+        return (
+            Self.problems(in: said, of: unit) ?? [
+                "\(unit.name): --check-config ended with \(status)"
+            ],
+            []
+        )
+    }
+
+    /// The warnings of `deploy/alertmanager/start.sh`, which begin so. The services have none.
+    static func warnings(in said: String) -> [String] {
+        said.split(whereSeparator: \.isNewline).map(String.init)
+            .filter { $0.hasPrefix("alerts: warning: ") }
     }
 
     private func unanswered(_ end: String, _ remedy: String) -> ToolError {

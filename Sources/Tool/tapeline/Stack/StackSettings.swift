@@ -94,6 +94,12 @@ struct StackSettings: Equatable, Sendable {
                 "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a cluster "
                     + "has three (docs/copies.md)")
         }
+        let alerting = Self.alertKeys.sorted().first { !["", nil].contains(self[$0]) }
+        if isPackage, let key = alerting {
+            throw .usage(
+                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack of "
+                    + "a checkout sends alerts (docs/operate.md)")
+        }
         // The default, and what stands for never, want nothing.
         let age = self["WRITER_COMPRESS_AFTER"].flatMap(DurationText.parse) ?? .zero
         let compresses = ![.zero, Self.compressAfter].contains(age)
@@ -101,7 +107,8 @@ struct StackSettings: Equatable, Sendable {
             .contains(self["WRITER_DAILY_BARS"]?.lowercased() ?? "")
         guard isPackage, compresses || isDaily else { return }
         throw .usage(
-            "\(compresses ? "WRITER_COMPRESS_AFTER" : "WRITER_DAILY_BARS") wants TimescaleDB, and PostgreSQL of Python's packages has none: leave it out, "
+            "\(compresses ? "WRITER_COMPRESS_AFTER" : "WRITER_DAILY_BARS") wants TimescaleDB, and "
+                + "PostgreSQL of Python's packages has none: leave it out, "
                 + "or use a database of a cluster (docs/cluster.md)")
     }
 

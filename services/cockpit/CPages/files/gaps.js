@@ -92,9 +92,11 @@ function summary(look, shown) {
   const counts = look.gap_counts;
   const open = (counts.open || 0) + (counts.filling || 0);
   const lost = counts.abandoned || 0;
-  if (!open && !lost) return ["Nothing is missing.", "good"];
+  const books = counts.books || 0;
+  if (!open && !lost && !books) return ["Nothing is missing.", "good"];
   const count = shown.reduce((sum, row) => sum + row.count, 0);
-  const text = `${open} may still be filled, ${lost} never will be; `
+  const named = books ? `${books} are ordinals that the store lacks; ` : "";
+  const text = `${open} may still be filled, ${lost} never will be; ${named}`
     + `${count} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
   return [text, open ? "warning" : "bad"];
 }

@@ -97,8 +97,8 @@ struct StackSettings: Equatable, Sendable {
         let alerting = Self.alertKeys.sorted().first { !["", nil].contains(self[$0]) }
         if isPackage, let key = alerting {
             throw .usage(
-                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack of "
-                    + "a checkout sends alerts (docs/operate.md)")
+                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack "
+                    + "of a checkout sends alerts (docs/operate.md)")
         }
         // The default, and what stands for never, want nothing.
         let age = self["WRITER_COMPRESS_AFTER"].flatMap(DurationText.parse) ?? .zero

@@ -166,8 +166,8 @@ import Testing
     func givenUp() throws {
         var scene = try Scene("given")
         let said = try Said(
-            ["position", "accept", "--group", "store-b", "--partition", "0", "--apart", "--yes"],
-            scene.second.environment)
+            ["position", "accept", "--partition", "0", "--apart", "--yes"],
+            scene.second.environment.merging(["STORE_NAME": "store-b"]) { $1 })
         #expect(said.code == .success, "\(said.output) \(said.errors)")
         #expect(try scene.holes.hasPrefix("test 51-60 group_hole ticks"))
         try scene.unlock()

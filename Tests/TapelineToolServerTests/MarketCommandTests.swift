@@ -37,7 +37,8 @@ import Testing
             try newestBars(words).sentence(
                 stored: [], ticksOf: sources, among: known, width: width, now: now)
         }
-        let yet = "no bar of AAPL 1s is stored yet: one ends at 1970-01-01T00:00:02Z, in 1 s"
+        let end = Timestamp(nanoseconds: 2_000_000_000)
+        let yet = "no bar of AAPL 1s is stored yet: one ends at \(end), in 1 s"
         #expect(try said(["AAPL", "1s"], ticksOf: ["s"]) == yet)
         // A name is not offered for itself.
         let never = try said(["AAPL", "1h"], ticksOf: ["s"], width: nil)

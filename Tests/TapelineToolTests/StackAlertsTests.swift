@@ -18,6 +18,9 @@ import Testing
             StackPlan.alertHint(false, plan.home, isPackage: true)
                 == "alerts: reach nobody: Python's packages send none, a checkout does "
                 + "(docs/operate.md)")
+        // What all services get says nothing of alerts.
+        #expect(
+            try !testPlan(folder, settings: ["LOG_LEVEL=debug", "MDS_NAMESPACE=x"]).sendsAlerts)
         // An empty value takes a setting back.
         #expect(try !testPlan(folder, settings: ["ALERTS_RECEIVER="]).sendsAlerts)
         let servers = try testPlan(

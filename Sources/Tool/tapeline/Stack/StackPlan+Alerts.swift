@@ -7,9 +7,10 @@ extension StackPlan {
     /// What is kept of the metrics.
     private static let metricsKept = ["7d", "2GB"]
 
-    /// The settings that say where alerts go. They are empty where nothing is set.
+    /// The settings that say where alerts go. They are empty where nothing is set: those of all
+    /// services say nothing of that.
     var alertSettings: [String: String] {
-        settings.environment(for: .alerts).filter { !$0.value.isEmpty }
+        settings.limited(to: [.alerts]).environment(for: .alerts).filter { !$0.value.isEmpty }
     }
 
     var sendsAlerts: Bool { withServices && !alertSettings.isEmpty }

@@ -8,8 +8,8 @@ import TapeTransport
 
 // Which partitions this process owns, and from where they are read.
 extension Intake {
-    /// The interval of `checkWaiting`: a person may have accepted another position, or given up what
-    /// was left to groups of tables (`tapeline position accept`).
+    /// The interval of `checkWaiting`: a person may have accepted another position, or given up
+    /// what was left to groups of tables (`tapeline position accept`).
     private static let checkNanoseconds: Int64 = 1_000_000_000
     /// How long the waits of the loop are short: after an order, so that the worker's view is taken
     /// soon, and at the beginning, so that the first order is.

@@ -106,8 +106,8 @@ extension StoreWorker {
         }
     }
 
-    /// Lets groups that may be why a try failed wait on: else each session would end with them. They
-    /// come back later, each time later.
+    /// Lets groups that may be why a try failed wait on: else each session would end with them.
+    /// They come back later, each time later.
     private func reject(_ groups: Set<TableGroup>, _ error: StoreError) {
         guard error.category != .fenced else { return }
         for group in groups { parts.groups.rejected(group, "\(error)", at: clock.now()) }

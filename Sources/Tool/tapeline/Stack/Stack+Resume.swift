@@ -48,8 +48,8 @@ extension Stack {
         let namespace = try options.settings.following(before, all: true).namespace
         guard home.hasData, try !StackSources.read(home).of(namespace: namespace).isEmpty else {
             throw .usage(
-                "the stack \(home.name) has no source of ticks to go on with: name its provider, as "
-                    + "in PROVIDER=binance (synthetic makes ticks up)")
+                "the stack \(home.name) has no source of ticks to go on with: name its provider, "
+                    + "as in PROVIDER=binance (synthetic makes ticks up)")
         }
     }
 }

@@ -118,7 +118,7 @@ struct FaultBench {
     func hold(_ moment: Moment) throws -> PostgresConnection {
         try database.psql(
             """
-            CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+            CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
             BEGIN
                 PERFORM pg_advisory_xact_lock_shared(\(Self.holdKey));
                 RETURN NULL;

@@ -44,6 +44,9 @@ struct StackTests {
             complaint { try test.up("--set", "OPERATOR_SERIES=7s") }
                 == "the stack default is already up without OPERATOR_SERIES=7s: nothing was "
                 + "changed; run 'tapeline down' first, then this again")
+        let ports = try FileSystem.read(test.home.ports)
+        #expect(complaint { try test.up("PROVIDER=replay") }.contains("nothing was changed"))
+        #expect(try FileSystem.read(test.home.ports) == ports)
         _ = try test.printed()
         #expect(try test.process("nats-server") == state.units[0].process)
         try expectGraph(test)

@@ -235,7 +235,7 @@ extension Stack {
             try checkConfigurations(
                 of: plan(
                     options, StackSources([wanted]),
-                    ports: StackPorts.open(home, writersOf: options.stores)))
+                    ports: StackPorts.planned(home, writersOf: options.stores)))
             throw error
         }
         return sources

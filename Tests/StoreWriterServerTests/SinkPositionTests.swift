@@ -85,7 +85,7 @@ struct SinkPositionTests {
         func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
             let claim = SinkClaim(place: place, epoch: epoch, knownEpoch: knownEpoch)
             let rows = try SinkPosition.claim(
-                [claim], of: "store", owner: owner, on: writer, timeout: patience)
+                [claim], of: "store", by: SinkOwner(name: owner), on: writer, timeout: patience)
             return try #require(rows.first)
         }
         var position = try claim("me", epoch: 0).position

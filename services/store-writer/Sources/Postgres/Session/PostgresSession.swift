@@ -162,7 +162,8 @@ final class PostgresSession: StoreSession {
         let rows: [SinkRow]
         do throws(StoreError) {
             rows = try SinkPosition.claim(
-                claims, of: sink, owner: owner, tables: catalogue.sinks.map(\.name), on: database,
+                claims, of: sink,
+                by: SinkOwner(name: owner, tables: catalogue.sinks.map(\.name)), on: database,
                 timeout: Self.statementTimeout)
         } catch {
             // Then that says what to do.

@@ -45,12 +45,18 @@ struct SinkRow: Sendable {
     var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
 }
 
+/// Who claims positions.
+struct SinkOwner: Sendable {
+    var name: String
+    /// The tables that it writes; `nil`: as before.
+    var tables: [SinkName]?
+}
+
 extension SinkPosition {
     /// Claims rows in one round trip. Earlier owners are fenced from then on. Waits for a
-    /// transaction of an earlier owner that is just being committed. `tables` are those that the
-    /// owner writes; `nil`: as before.
+    /// transaction of an earlier owner that is just being committed.
     static func claim(
-        _ claims: [SinkClaim], of sink: String, owner: String, tables: [SinkName]? = nil,
+        _ claims: [SinkClaim], of sink: String, by owner: SinkOwner,
         on database: PostgresConnection, timeout: Duration
     ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * claims.count)
@@ -59,8 +65,8 @@ extension SinkPosition {
             try database.execute(
                 "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3, $4)",
                 [
-                    .text(sink), .text(json.text), .text(owner),
-                    tables.map { .textArray($0.map(\.rawValue)) } ?? .null,
+                    .text(sink), .text(json.text), .text(owner.name),
+                    owner.tables.map { .textArray($0.map(\.rawValue)) } ?? .null,
                 ], timeout: timeout)
         }
         return try rows(result, of: claims.map(\.place))

@@ -34,7 +34,7 @@ servers-meanwhile: setup
 setup: ## Install what the build needs (as root, or by sudo)
 	@deploy/local/prerequisites.sh
 
-servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Prometheus and kustomize into .local/servers
+servers: setup ## Fetch nats-server, PostgreSQL with TimescaleDB, Valkey, Prometheus, Alertmanager and kustomize into .local/servers
 	@deploy/local/servers.sh
 
 build: setup ## Build everything: services, tool, benchmarks (release)

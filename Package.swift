@@ -36,7 +36,6 @@ let optimisedTests: Set = ["TapeProtocolTests", "TidyTests"]
 let isNight = Context.environment["TAPELINE_TIER"] == "night"
 
 let unoptimised: [SwiftSetting] = [.unsafeFlags(["-Onone"], .when(configuration: .release))]
-
 func optimisation(of name: String) -> [SwiftSetting] {
     if neverOptimised.contains(name) { return unoptimised }
     return optimisedInRelease.contains(name) ? [] : quickTests
@@ -360,10 +359,11 @@ let others: [Tests] = [
         uses: frame + tape + support + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
             "StoreWriter", "StreamCore", "TapeListing", "TickSpool",
-        ], beside: ["live_page.py"]),
+        ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,
-        uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"]),
+        uses: ["TapelineTool", "ServiceRuntime", "YAMLFile", "TestSupport"],
+        beside: ["alert_delivery.py"]),
     jointTests(
         "ServicesTests", tier: .servers,
         uses: [

@@ -97,7 +97,7 @@ hold_to_floor() {
     TAPELINE_COVERAGE_JSON=$PWD/$coverage_json LLVM_PROFILE_FILE=/dev/null run_tests house-rules --only TidyTests
 }
 
-step 'Servers' servers deploy/local/servers.sh
+step 'Servers' servers deploy/local/servers.sh --tests
 step 'Build' build build_tests
 echo 'Tests …'
 profiled_tests

@@ -9,6 +9,6 @@ case ${1:-} in thread | address) ;; *) die "name the sanitizer: thread or addres
 # The tests with servers of the edges have threads and C libraries; services run as processes beside them.
 export TAPELINE_TESTS=pure,servers SWIFT_BACKTRACE=enable=no TAPELINE_TIER=check
 build_flags=(--scratch-path ".build/$1" --disable-index-store --sanitize "$1")
-step 'Servers' servers deploy/local/servers.sh
+step 'Servers' servers deploy/local/servers.sh --tests
 step "Build ($1)" "build-$1" build_tests
 run_tests "$1" --skip TidyTests

@@ -12,7 +12,7 @@ export TAPELINE_TESTS=pure,servers,stacks
 begin_steps test
 [ ! -e "$scratch" ] || partial_step=Build
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
-step 'Servers' servers deploy/local/servers.sh
+step 'Servers' servers deploy/local/servers.sh --tests
 step 'Format' format check_format
 step 'Build' build build_tests
 no_warnings || die "the build has warnings"

@@ -10,6 +10,6 @@ TAPELINE_TESTS=$(IFS=, && echo "$*")
 export TAPELINE_TESTS
 
 step 'Debian packages' prerequisites deploy/local/prerequisites.sh --tests
-step 'Servers' servers deploy/local/servers.sh
+step 'Servers' servers deploy/local/servers.sh --tests
 step 'Build' build build_tests
 run_tests "tests-${TAPELINE_TESTS//,/-}"

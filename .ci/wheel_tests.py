@@ -4,11 +4,13 @@
 import importlib.util
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 import zipfile
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DESK = ROOT / "Sources/Desk/python"
@@ -42,8 +44,33 @@ class Wheels(unittest.TestCase):
         place.mkdir()
         return place / wheel_builder.build_wheel(str(place))
 
-    def test_two_builds_are_the_same_bytes(self):
-        self.assertEqual(self.made("one").read_bytes(), self.made("two").read_bytes())
+    def test_builds_in_two_folders_are_the_same_bytes(self):
+        wheels = []
+        for name in ("one", "two"):
+            folder = self.folder / name / "Sources/Desk"
+            shutil.copytree(DESK, folder / "python", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copyfile(ROOT / "LICENSE", self.folder / name / "LICENSE")
+            if name == "two":
+                # Another checkout has other times and modes, and its folders another order.
+                for path in sorted(folder.rglob("*"), reverse=True):
+                    os.utime(path, (1, 1))
+                    path.chmod(0o700)
+            done = subprocess.run(
+                [sys.executable, folder / "python/wheel_builder.py", self.folder / f"{name}.out"],
+                capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]})
+            wheels.append(pathlib.Path(done.stdout.strip()).read_bytes())
+        self.assertEqual(*wheels)
+
+    def test_a_tag_says_the_c_library_that_is_needed(self):
+        program = pathlib.Path("/bin/sh").resolve()
+        machine = os.uname().machine
+        self.assertEqual(wheel_builder.tag([]), "py3-none-any")
+        with mock.patch.object(wheel_builder, "LIBC", (2, 99)):
+            self.assertEqual(wheel_builder.tag([program]), f"py3-none-manylinux_2_99_{machine}")
+        with mock.patch.object(wheel_builder, "LIBC", (2, 1)), self.assertRaises(SystemExit) as refused:
+            wheel_builder.tag([program])
+        self.assertRegex(str(refused.exception), rf"^wheel_builder.py: {program.name} needs \w+ of GLIBC_2\.\d+, and "
+                                                 r"the wheel is for 2\.1: build it on an older system, or raise LIBC$")
 
     def test_programs_can_be_run_and_others_cannot(self):
         files = {"p/bin/a": b"\x7fELF", "p/b.sh": b"#!/bin/sh\n", "p/c": b"text"}

@@ -11,8 +11,8 @@ import Testing
 @Suite("The alerts") struct AlertTests {
     private static let answer = #"""
         {"status":"success","data":{"alerts":[
-        {"labels":{"alertname":"RowsLate","severity":"warning","instance":"w:1"},
-        "annotations":{"summary":"ticks take 12s","runbook_url":"javascript:/RowsLate.md"},
+        {"labels":{"alertname":"TableBlocked","severity":"warning","instance":"w:1"},
+        "annotations":{"summary":"ticks take 12s","runbook_url":"javascript:/TableBlocked.md"},
         "state":"firing","activeAt":"2026-11-27T00:40:00.5Z","value":"1e+00"},
         {"labels":{"alertname":"BreakerOpen","severity":"critical"},
         "annotations":{"summary":"away","runbook_url":"https://books/BreakerOpen.md"},
@@ -31,7 +31,7 @@ import Testing
     @Test("those that fire come first, the worst of them at the top, and the watchdog is none")
     func order() throws {
         let list = try Self.list()
-        #expect(list.alerts.map(\.name) == ["Ours", "RowsLate", "BreakerOpen"])
+        #expect(list.alerts.map(\.name) == ["Ours", "TableBlocked", "BreakerOpen"])
         #expect(list.alerts.map(\.isFiring) == [true, true, false])
         #expect(list.total == 3 && list.hasWatchdog)
         #expect(list.alerts[1].labels == ["instance=w:1"])
@@ -89,7 +89,7 @@ import Testing
         #expect(asked.at("prometheus", "absence") == nil)
         let items = try #require(asked.at("prometheus", "items")?.array)
         #expect(items.map { $0["page"]?.string } == [nil, "store", "store"])
-        #expect(items.map { $0["runbook"]?.string } == [nil, "RowsLate", "BreakerOpen"])
+        #expect(items.map { $0["runbook"]?.string } == [nil, "TableBlocked", "BreakerOpen"])
         let old = try json("http://a", MadeSighting.known(try Self.list(), at: 7))
         #expect(old.at("prometheus", "absence")?.string == "the last answer is 3 s old")
     }

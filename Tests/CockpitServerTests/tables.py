@@ -64,9 +64,14 @@ def gaps(page, address):
         return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     page.get_by_label("Time").first.select_option("0")
-    wanted = [[gap.get("symbol") or "(all)", gap["kind"], gap["source"], time(gap["from"]),
-               time(gap["to"]) if "to" in gap else "lasts", gap["reason"]]
-              for gap in document(address, "gaps")["items"]]
+    # One outage is one row.
+    outages = {}
+    for gap in document(address, "gaps")["items"]:
+        end = time(gap["to"]) if "to" in gap else "lasts"
+        symbols, kinds = outages.setdefault(
+            (gap["source"], time(gap["from"]), end, gap["reason"], gap["words"]), ({}, {}))
+        symbols[gap.get("symbol") or "(all)"] = kinds[gap["kind"]] = True
+    wanted = [[", ".join(symbols), ", ".join(kinds), *key[:4]] for key, (symbols, kinds) in outages.items()]
     return wanted, [row[:5] + [row[6]] for row in rows(page, "gaps")]
 
 

@@ -293,6 +293,9 @@ import Testing
     func document() throws {
         var sighting = MadeSighting.well()
         sighting.members[0].drain = "by ops@host: a disk"
+        var service = MadeSighting.service(10)
+        service.read(try JSONValue.parse(#"{"service":"cockpit","uptimeSeconds":7.5}"#))
+        sighting.services = MadeSighting.known([service], at: 9.5)
         var maker = OverviewMaker()
         let bytes = LookDocument(
             sighting: sighting, overview: maker.make(sighting),
@@ -305,6 +308,8 @@ import Testing
         #expect(edges.allSatisfy { $0["at"]?.double == 1_009.5 && $0["limit"] == nil })
         #expect(json.at("gaps", "at")?.double == 1_009.5)
         #expect(json["gaps_version"]?.string == "v1")
+        let services = json.at("services", "items")?.array
+        #expect(services?.first?["uptime"]?.double == 7.5)
         let members = try #require(json["members"]?.array)
         #expect(members[0]["limit"]?.double == 1.5)
         #expect(members[0]["drain"]?.string == "by ops@host: a disk")

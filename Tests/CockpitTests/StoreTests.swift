@@ -31,6 +31,8 @@ import Testing
     static let status = """
         {"service":"store-writer","ready":true,
         "writer":{"queue":{"capacity_rows":5000,"lanes":[{"rows":3},{"rows":4}]},
+        "groups_apart":[{"group":"ticks","table":"trades","reason":"no",
+        "since":"2026-11-28T05:20:00Z","behind_seconds":2.5,"inputs":["ticks of partition 0"]}],
         "workers":[{"state":"idle","last_error":null},{"state":"writing","last_error":"refused"}]},
         "database":{"problem":null,"bytes":{"trades":600,"other":300},
         "bytes_at":"2026-11-28T05:20:00.000000000Z",
@@ -59,8 +61,8 @@ import Testing
     func name() throws {
         var service = MadeSighting.service(12, "a:1")
         service.read(try JSONValue.parse(Self.status))
-        #expect(service.member == "writer" && service.shownName == "writer (store-writer)")
-        service.member = "store-writer-b"
+        #expect(service.process.member == "writer" && service.shownName == "writer (store-writer)")
+        service.process.member = "store-writer-b"
         #expect(service.shownName == "store-writer-b")
         service.problem = "refused"
         #expect(service.shownName == "store-writer (last: store-writer-b)")
@@ -100,6 +102,8 @@ import Testing
         #expect(page.bytesAt == ISOTime.parse("2026-11-28T05:20:00Z"))
         #expect(page.workers.map(\.state) == ["idle", "writing"])
         #expect(page.problems == ["fsync is off"] && page.isDurable == false)
+        #expect(page.apart.map(\.table) == ["trades"] && page.apart[0].reason == "no")
+        #expect(page.apart[0].behindSeconds == 2.5 && page.apart[0].since.isDefined)
         #expect(WriterPage(try JSONValue.parse("{\"operator\":{}}")) == nil)
     }
 
@@ -174,9 +178,9 @@ import Testing
         #expect(abs((look.room.growthPerSecond ?? 0) - 10) < 0.001)
         #expect(look.room.used == 112_000 && look.room.free == 888_000)
         #expect(abs((look.room.fullSeconds ?? 0) - 88_800) < 1)
-        #expect(look.room.trouble?.runbook == "DatabaseRoom")
+        #expect(look.room.trouble?.runbook == "Disk")
         look.room.tables = ["trades": 900_001]
-        #expect(look.room.trouble?.runbook == "DatabaseRoom")
+        #expect(look.room.trouble?.runbook == "Disk")
         look.room.growthPerSecond = -1
         look.room.tables = ["trades": 1]
         #expect(look.room.fullSeconds == nil && look.room.trouble == nil)

@@ -22,9 +22,11 @@ struct KeeperFaultTests {
         #expect(try scene.running.stop() == .success)
     }
 
-    @Test("killed and restarted empty: all that was told is written again")
-    func restarted() throws {
-        let scene = try KeeperScene(["A", "B", "C"])
+    @Test(
+        "killed and restarted empty: all that was told is written again",
+        arguments: ValkeyServer.Edition.allCases)
+    func restarted(edition: ValkeyServer.Edition) throws {
+        let scene = try KeeperScene(["A", "B", "C"], edition: edition)
         try scene.publish(("A", 1), ("B", 2))
         scene.expectPrices(("A", 1), ("B", 2))
         scene.server.kill()
@@ -37,9 +39,11 @@ struct KeeperFaultTests {
         #expect(scene.metric("hot_state_rebuilds_total") >= 2)
     }
 
-    @Test("flushed, or without its scripts: all that was told is there again")
-    func flushed() throws {
-        let scene = try KeeperScene(["A", "B"])
+    @Test(
+        "flushed, or without its scripts: all that was told is there again",
+        arguments: ValkeyServer.Edition.allCases)
+    func flushed(edition: ValkeyServer.Edition) throws {
+        let scene = try KeeperScene(["A", "B"], edition: edition)
         try scene.publish(("A", 1), ("B", 2))
         scene.expectPrices(("A", 1), ("B", 2))
         try scene.server.cli("FLUSHALL")

@@ -26,9 +26,10 @@ final class KeeperScene {
     /// Starts a keeper that listens. `prepare` is called before.
     init(
         _ symbols: [String], symbolsMax: Int = 65_536, valkey: ValkeyConfiguration? = nil,
+        edition: ValkeyServer.Edition = .usual,
         prepare: (ValkeyServer) throws -> Void = { _ in }
     ) throws {
-        server = try ValkeyServer()
+        server = try ValkeyServer(edition: edition)
         try prepare(server)
         tape = try TestTape(
             NatsServer.shared(), namespace: "h\(UInt32.random(in: 0 ... .max))")

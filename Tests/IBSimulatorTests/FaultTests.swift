@@ -161,10 +161,12 @@ struct FaultTests {
         #expect(bench.order("lots NOBODY on").hasPrefix("error: no instrument"))
     }
 
-    @Test("a nightly reset closes everybody and lets nobody in for its time")
-    func nightlyReset() {
+    @Test(
+        "a nightly reset closes everybody and lets nobody in for its time",
+        arguments: ["nightly-reset", "down"])
+    func nightlyReset(command: String) {
         var bench = streaming()
-        #expect(bench.order("nightly-reset 10") == "ok")
+        #expect(bench.order("\(command) 10") == "ok")
         #expect(bench.codes() == ["1100"])
         #expect(bench.isOver)
         let isLetIn = bench.simulator.opened(2, now: bench.now)

@@ -107,7 +107,7 @@ extension IntegrationTests.LiveTests {
 
         /// What stands on a stack that works: the alert that always fires, and those that say what
         /// nobody has set here (the room of the database, the monitor of NATS).
-        private static let standing = ["Watchdog", "DatabaseRoomUnknown", "TapeDurabilityUnknown"]
+        private static let standing = ["Watchdog", "DatabaseRoomUnknown", "TapeNotDurable"]
 
         private func expectQuiet(_ prometheus: PrometheusServer) throws {
             var standing: [Alert] = []

@@ -24,7 +24,7 @@ import YAMLFile
         let tests = try CheckoutFiles.names(in: RuleFiles.folder, ending: ".rules.test.yml")
         let played = try Promtool.run(["test", "rules"] + tests.map { "\(Self.folder)/\($0)" })
         #expect(played.status == 0, "\(played.said)")
-        #expect(rules.names.count >= 7 && tests.count >= 6)
+        #expect(rules.names.count >= 7 && tests.count >= 8)
     }
 
     @Test("every alert is played, silent and firing, and each of its rules for each provider")
@@ -56,7 +56,8 @@ import YAMLFile
         let places = Set(rules.alerts.map { "\($0.file) \($0.name)" })
         #expect(names.count == places.count, "a name stands in two files")
         #expect(Set(fires.keys) == names && quiet == names.subtracting(["Watchdog"]))
-        #expect(names.count >= 60)
+        // More than that is read by nobody. A cause is a label of the alert of the same first step.
+        #expect((50...60).contains(rules.alerts.count), "\(rules.alerts.count)")
     }
 
     @Test("alerts and recorded series look at metrics, labels and values that are exported")

@@ -20,7 +20,7 @@ import Testing
         "mds_massive_unfilled_gaps_total": "mds_gateway_gaps: GapsOpen, while they wait",
         "mds_nats_servers_refused_total": "mds_nats_connected is 0 meanwhile: NatsAway",
         "mds_operator_checkpoints_total": "mds_operator_checkpoint_age_seconds has a panel",
-        "mds_tape_readers_stopped_total": "mds_tape_stopped_readers: TapeReaderStopped",
+        "mds_tape_readers_stopped_total": "mds_tape_stopped_readers: TapeLostData",
         "mds_tape_unavailable_total": "mds_nats_connected is 0 meanwhile: NatsAway",
         "mds_writer_servers_refused_total": "mds_store_refused_servers: DatabaseServerRefused",
     ]

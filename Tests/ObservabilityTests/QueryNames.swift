@@ -14,6 +14,8 @@ struct QueryNames {
 
     private(set) var selectors: [Selector] = []
     private(set) var groupLabels: Set<String> = []
+    /// The labels that `label_replace` makes.
+    let madeLabels: Set<String>
 
     private enum Token: Hashable {
         case word(String)
@@ -29,6 +31,10 @@ struct QueryNames {
     ]
 
     init(_ expression: String) {
+        madeLabels = Set(
+            expression.matches(of: /"([a-z_]+)", "[^"]*", "[^"]*", "[^"]*"\)/).map {
+                String($0.output.1)
+            })
         let tokens = Self.tokens(of: expression)
         var index = 0
         while index < tokens.count {

@@ -21,17 +21,20 @@ struct RuleFiles {
             return String(file.dropLast(3))
         }
 
-        /// The labels that its tests have to expect: once for each provider that the expression
-        /// names.
+        /// The labels that its tests have to expect: once for each provider and each cause that the
+        /// expression names.
         var expectedLabels: [[String: String]] {
-            let named = expression.matches(of: /"provider", "([a-z]+)"/).map { String($0.output.1) }
-            return named.isEmpty ? [labels] : named.map { labels.merging(["provider": $0]) { $1 } }
+            let named = expression.matches(of: /"(provider|what)", "([a-z-]+)"/).map {
+                labels.merging([String($0.output.1): String($0.output.2)]) { $1 }
+            }
+            return named.isEmpty ? [labels] : named
         }
     }
 
     struct Record {
         let name: String
         let expression: String
+        var labels: [String: String] = [:]
     }
 
     private(set) var alerts: [Alert] = []
@@ -56,7 +59,8 @@ struct RuleFiles {
                     labels: Self.texts(rule["labels"]), annotations: Self.texts(rule["annotations"])
                 ))
         } else if let name = rule["record"]?.text {
-            records.append(Record(name: name, expression: expression))
+            records.append(
+                Record(name: name, expression: expression, labels: Self.texts(rule["labels"])))
         }
     }
 
@@ -68,19 +72,29 @@ struct RuleFiles {
 /// Finds metrics, labels and values in an expression that no program exports.
 struct ExpressionCheck {
     let catalogue: MetricCatalogue
-    /// The recording rules by name.
-    let records: [String: QueryNames]
+    /// The labels of the recording rules by their names.
+    private let records: [String: Set<String>]
 
     init(_ catalogue: MetricCatalogue, _ records: [RuleFiles.Record]) {
         self.catalogue = catalogue
-        self.records = Dictionary(
-            records.map { ($0.name, QueryNames($0.expression)) }, uniquingKeysWith: { $1 })
+        var known: [String: Set<String>] = [:]
+        for record in records {
+            let query = QueryNames(record.expression)
+            // What is made of other recorded series has their labels.
+            let inherited = query.selectors.compactMap { known[$0.metric] }.reduce(into: Set()) {
+                $0.formUnion($1)
+            }
+            known[record.name, default: []].formUnion(
+                query.groupLabels.union(query.madeLabels).union(record.labels.keys).union(inherited)
+            )
+        }
+        self.records = known
     }
 
     func problems(_ expression: String) -> [String] {
         let query = QueryNames(expression)
         var problems: [String] = []
-        var known = MetricCatalogue.targetLabels
+        var known = MetricCatalogue.targetLabels.union(query.madeLabels)
         for selector in query.selectors {
             guard let labels = labels(of: selector.metric) else {
                 problems.append("nothing exports \(selector.metric)")
@@ -109,7 +123,7 @@ struct ExpressionCheck {
 
     private func labels(of name: String) -> [String: Set<String>?]? {
         if let record = records[name] {
-            return Dictionary(uniqueKeysWithValues: record.groupLabels.map { ($0, nil) })
+            return Dictionary(uniqueKeysWithValues: record.map { ($0, nil) })
         }
         return catalogue.metric(name)?.labels
     }

@@ -29,7 +29,7 @@ import Testing
             #expect(rules.allSatisfy { $0.runbook == page }, "\(name)")
             let others = Set(alerts.lazy.filter { $0.runbook == page }.map(\.name))
             let meaning = runbooks.first { $0.name == page }?.body(of: "Meaning") ?? ""
-            #expect(others.count == 1 || meaning.contains("- **\(name)**: "), "\(name)")
+            #expect(others.count == 1 || meaning.contains("- **\(name)**"), "\(name)")
         }
         #expect(index.split(separator: "\n").count { $0.hasPrefix("| [") } == byName.count)
     }
@@ -46,6 +46,33 @@ import Testing
             let diagnosis = runbook.body(of: "Diagnosis").split(separator: "\n")
             #expect(diagnosis.contains { $0.hasPrefix("    ") }, "\(runbook.name)")
             #expect(runbook.body(of: "Mitigation").hasPrefix("- "), "\(runbook.name)")
+        }
+    }
+
+    @Test("each says when it is over and how much time there is, and begins at a process")
+    func time() throws {
+        for runbook in runbooks {
+            for words in ["\n**Over when** ", "\n**Time you have**: "] {
+                #expect(runbook.body(of: "Impact").contains(words), "\(runbook.name)")
+            }
+            // It is about Prometheus, which has no such page.
+            guard runbook.name != "Watchdog" else { continue }
+            let first = try #require(
+                runbook.body(of: "Diagnosis").split(separator: "\n")
+                    .first { $0.hasPrefix("    ") })
+            // Without NATS each process is asked itself.
+            let beginning =
+                runbook.name == "Nats"
+                ? "exec store-writer store-writer --probe-ready" : "run --rm tapeline page "
+            #expect(first.hasPrefix("    docker compose \(beginning)"), "\(runbook.name)")
+        }
+    }
+
+    @Test("a name of a service in such a command is that of a service")
+    func pages() {
+        let services = ["cockpit", "operator-worker", "provider-gateway", "store-writer"]
+        for (runbook, words) in commands(beginning: "tapeline") where words.first == "page" {
+            #expect(services.contains(words.dropFirst().first ?? ""), "\(runbook): \(words)")
         }
     }
 

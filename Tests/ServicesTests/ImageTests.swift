@@ -142,7 +142,7 @@ struct ImageTests {
         #expect(!text.contains("//nats:8222"))
         let members = text.matches(of: /networks: \[([a-z, ]+)\]/).map { String($0.1) }
             .filter { $0.contains("monitor") }
-        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store"])
+        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store, observe"])
     }
 
     @Test("the tool proves the bars that workers are told to make")
@@ -195,6 +195,7 @@ struct ImageTests {
                 + "cockpit-people, actions-key]",
             "    networks: [tape, store, observe, front]",
             #"      test: ["CMD", "cockpit", "--probe-ready"]"#,
+            "      COCKPIT_PROMETHEUS: ${COCKPIT_PROMETHEUS:-}",
         ] {
             #expect(part.contains(line), "\(line)")
         }
@@ -222,6 +223,56 @@ struct ImageTests {
         }
         #expect(named.allSatisfy { $0.1 == $0.2 })
         #expect(Set(named.map { String($0.1) }) == made && made.contains("cockpit-token"))
+    }
+
+    @Test("settings of alerts reach Alertmanager, and their secrets as files")
+    func alerts() throws {
+        let lines = try CheckoutFiles.lines("docker-compose.yml")
+        let part = lines.drop { $0 != "  alertmanager:" }.dropFirst().prefix {
+            $0.hasPrefix("    ")
+        }
+        for line in [
+            "      ALERTS_WEBHOOK: ${ALERTS_WEBHOOK:-}",
+            "      ALERTS_WATCHDOG: ${ALERTS_WATCHDOG:-}",
+            #"    profiles: [observability]"#, "    networks: [observe, front]",
+        ] {
+            #expect(part.contains(line), "\(line)")
+        }
+        let script = try CheckoutFiles.text("deploy/alertmanager/start.sh")
+        for (key, inside) in [
+            ("ALERTS_WEBHOOK_FILE", "webhook"), ("ALERTS_WATCHDOG_FILE", "watchdog"),
+            ("ALERTS_RECEIVER", "receiver.yml"),
+        ] {
+            let place = "/run/alerts/\(inside)"
+            #expect(part.contains("      \(key): \(place)"), "\(key)")
+            #expect(
+                part.contains {
+                    $0.contains(
+                        "source: \"${\(key):-/dev/null}\", target: \(place), read_only: true")
+                }, "\(key)")
+            #expect(script.contains(key.hasSuffix("_FILE") ? String(key.dropLast(5)) : key))
+        }
+        let password =
+            "source: \"${ALERTS_PASSWORD_FILE:-/dev/null}\", target: /run/alerts/password"
+        #expect(part.contains { $0.contains(password) })
+        for example in ["mail", "chat"] {
+            let text = try CheckoutFiles.text("deploy/alertmanager/\(example).yml")
+            #expect(text.contains("_file: /run/alerts/password\n"), "\(example)")
+        }
+        // What is set without the profile starts nothing: the example says so where both are.
+        let example = try CheckoutFiles.text(".env.example")
+        let monitoring = example.components(separatedBy: "\n# --- ")
+            .first { $0.hasPrefix("monitoring") }
+        for words in [
+            "COCKPIT_PROMETHEUS=http://prometheus:9090\n", "only with --profile observability",
+            "deploy/compose/secrets/mail-password",
+        ] {
+            #expect(monitoring?.contains(words) == true, "\(words)")
+        }
+        #expect(lines.contains("    networks: [tape, monitor, store, observe]"))
+        // Prometheus sends to it.
+        let prometheus = try CheckoutFiles.text("deploy/prometheus/prometheus.yml")
+        #expect(prometheus.components(separatedBy: "[\"alertmanager:9093\"]").count == 3)
     }
 
     @Test("a password is a file in every compose file", arguments: composeFiles)

@@ -107,8 +107,8 @@ struct DeadLetterDeskTests {
         let other = try scene.bench.database.connectWriter()
         // A successor claims the partition during the batch.
         _ = try SinkPosition.claim(
-            [SinkClaim(place: scene.place, epoch: 9, knownEpoch: nil)], of: "store", owner: "other",
-            on: other, timeout: patience)
+            [SinkClaim(place: scene.place, epoch: 9, knownEpoch: nil)], of: "store",
+            by: SinkOwner(name: "other"), on: other, timeout: patience)
         #expect(try #require(scene.failure(batch)).category == .fenced)
         #expect(try scene.letters().count == 1)
         try scene.expect("SELECT count(*) FROM trades", "0")

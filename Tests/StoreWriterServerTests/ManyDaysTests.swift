@@ -46,7 +46,7 @@ struct ManyDaysTests {
 
     /// Returns the partitions or chunks of `provider_bars`, each with the transaction that made it.
     private func days(_ mode: DatabaseMode) -> String {
-        mode == .plain
+        mode.isPlain
             ? "SELECT oid AS id, xmin AS made_by FROM pg_class "
                 + "WHERE relname LIKE 'provider_bars_p2%' AND relkind = 'r'"
             : "SELECT id, xmin AS made_by FROM _timescaledb_catalog.chunk"

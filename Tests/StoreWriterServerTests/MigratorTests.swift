@@ -290,7 +290,7 @@ struct MigratorTests {
             """, "t")
     }
 
-    @Test("a dry run says what is left to do, and changes nothing", arguments: DatabaseMode.here)
+    @Test("a dry run says what is left to do, and changes nothing", arguments: DatabaseMode.all)
     func dryRun(mode: DatabaseMode) throws {
         let database = try TestDatabase("migrate_dry", mode: mode)
         let shipped = try TestDatabase.shipped()

@@ -167,7 +167,7 @@ struct OwnSessionTests {
         #expect(info.messages == 3)
         let message = try client.jetStream.message(stream: stream, sequence: info.firstSequence)
         let letter = try DeadLetter(json: try #require(message).payload)
-        #expect(letter.place.ordinal == 3)
+        #expect(letter.place.ordinal == 3 && letter.storeKind == "memory")
         #expect(letter.refusal.message == "the store memory: the price is 666")
     }
 

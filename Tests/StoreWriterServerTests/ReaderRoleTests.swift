@@ -34,7 +34,7 @@ struct ReaderRoleTests {
         try reader.expect("SELECT count(*) FROM trades", "3")
         try reader.expect("SELECT mode FROM store_mode()", mode.name)
         for question in [
-            "SELECT replay_state('store', 'ticks', 1, 's', 1)",
+            "SELECT replay_state('store', 'ticks', 1, 's', 1, 'ticks')",
             "SELECT is_retired('trade_rows', now(), now())",
         ] {
             #expect(try reader.execute(question).rowCount == 1, "\(question)")
@@ -56,7 +56,7 @@ struct ReaderRoleTests {
             "SELECT make_time_partition('trades', now())", "SELECT make_coming_partitions(7)",
             "SELECT apply_retention('trades', interval '1 day', 1)",
             "SELECT note_replayed('store', 'ticks', 1, 's', 1)",
-            "SELECT begin_replay('store', 'ticks', 1, 's', 1)",
+            "SELECT begin_replay('store', 'ticks', 1, 's', 1, 'ticks')",
         ] {
             reader.refusal(of: forbidden, .insufficientPrivilege)
         }

@@ -21,7 +21,7 @@ struct SchemaCheckTests {
     }
 
     @Test(
-        "the migrated schema is as expected, in all three databases", arguments: DatabaseMode.here)
+        "the migrated schema is as expected, in all databases", arguments: DatabaseMode.all)
     func migrated(mode: DatabaseMode) throws {
         let database = try TestDatabase("check_migrated", mode: mode)
         try database.migrate()

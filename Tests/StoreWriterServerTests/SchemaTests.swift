@@ -42,7 +42,7 @@ struct SchemaTests {
         #expect(
             fresh.columns == [
                 "owner_epoch", "stream_created_ns", "sequence", "packet_epoch", "packet_ordinal",
-                "packet_crc", "sources", "tape_time_ns",
+                "packet_crc", "sources", "tape_time_ns", "apart",
             ])
         #expect((0..<7).map { fresh[0, $0] } == ["1", nil, "0", nil, nil, nil, "[]"])
         #expect(try claim(writer, 7).integer(0, 0) == 2)

@@ -85,7 +85,7 @@ struct SinkPositionTests {
         func claim(_ owner: String, epoch: UInt64, knownEpoch: Int64? = nil) throws -> SinkRow {
             let claim = SinkClaim(place: place, epoch: epoch, knownEpoch: knownEpoch)
             let rows = try SinkPosition.claim(
-                [claim], of: "store", owner: owner, on: writer, timeout: patience)
+                [claim], of: "store", by: SinkOwner(name: owner), on: writer, timeout: patience)
             return try #require(rows.first)
         }
         var position = try claim("me", epoch: 0).position
@@ -133,7 +133,7 @@ struct SinkPositionTests {
 
     private let row = """
         {"source":"a","first_ordinal":11,"last_ordinal":14,"written":3,"skipped":1,\
-        "dead_lettered":0,"epoch":9,"tape_ordinal":null,"given_twice":0}
+        "dead_lettered":0,"epoch":9,"tape_ordinal":null,"given_twice":0,"apart":0}
         """
     private let place = SinkPlace(input: .ticks, partition: Partition(3))
 

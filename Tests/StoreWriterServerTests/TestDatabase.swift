@@ -172,7 +172,7 @@ struct TestDatabase: StatementTarget {
 extension TestDatabase {
     init(_ name: String, schema: String = "md", mode: DatabaseMode) throws {
         try self.init(
-            "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
+            "\(name)_\(mode)", schema: schema, timescale: !mode.isPlain, server: mode.server())
     }
 
     /// Makes a database that is as if it had been migrated, in less time: a copy. It is for tests
@@ -192,7 +192,7 @@ extension TestDatabase {
         _ name: String, schema: String = "md", mode: DatabaseMode
     ) throws -> TestDatabase {
         try migrated(
-            "\(name)_\(mode)", schema: schema, timescale: mode != .plain, server: mode.server())
+            "\(name)_\(mode)", schema: schema, timescale: !mode.isPlain, server: mode.server())
     }
 
     /// Inserts trades a second apart from `start`. They were received then, or at `received`.

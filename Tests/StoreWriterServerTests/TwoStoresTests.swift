@@ -2,6 +2,7 @@ import MarketModel
 import Membership
 import MembershipTransport
 import NatsTransport
+import PostgresClient
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
@@ -71,6 +72,66 @@ import Testing
         #expect(first.stop() == 0 && back.stop() == 0)
     }
 
+    @Test("one that is not needed is let go when the tape is full, and goes on behind a named hole")
+    func letGo() throws {
+        let tape = try TestTape(NatsServer(), namespace: "wletgo", bytesMax: Self.streamBytes)
+        let benches = try ["writer_let_go_a", "writer_let_go_b"].map { name in
+            try WriterBench(tape, TestDatabase(name, schema: "wletgo"))
+        }
+        try benches[0].makeOwners()
+        let name = "store-b"
+        let own = ["STORE_NAME": name, "STORE_NEEDED": "false", "WRITER_SINKS": "trades,quotes"]
+        let first = try WriterProcess(benches[0], member: "a")
+        let second = try WriterProcess(benches[1], member: "b", own)
+        var load = try TestTicks(benches[0], partitions: 1)
+        try load.publish(packets: 4)
+        for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
+        #expect(second.stop() == 0)
+        let before = load.count
+        let marks = PurgeMarks(bytesMax: UInt64(Self.streamBytes))
+        while try info(tape).bytes <= marks.startBytes { try load.publish(packets: 10, of: 100) }
+        #expect(benches[0].isComplete([load.count]), "\(benches[0].shown)")
+        let keeper = try TapeKeeper(tape.client, keep: .zero)
+        defer { keeper.stop() }
+        keeper.port.steady(until: .never)
+        _ = keeper.port.send(
+            .take(Partition(0), Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false)))
+        // The tape does not wait for it, and is purged of no more than has to go.
+        #expect(try eventually { try info(tape).bytes <= marks.goalBytes })
+        let pieces = UInt64(Self.streamBytes) / 40 * 2
+        #expect(try info(tape).bytes >= marks.goalBytes - pieces)
+        let seen = { () throws -> JSONValue? in
+            var json = JSONWriter(capacity: 256)
+            json.object { keeper.write(into: &$0) }
+            return try JSONValue.parse(json.bytes)["streams"]?.array?.first {
+                $0["stream"]?.string == tape.names.tickStream(0)
+            }
+        }
+        #expect(
+            try eventually {
+                try seen()?["let_go"]?.array?.compactMap(\.string) == [name]
+                    && seen()?["held_by_group"] == nil
+            })
+        try load.publish(packets: 1)
+        let back = try WriterProcess(benches[1], member: "b", own)
+        let database = benches[1].database
+        try database.expectSoon(
+            "SELECT max(last_ordinal) FROM sink_source_ordinals", "\(load.count)", "\(back.log)")
+        try database.expect(
+            """
+            SELECT concat_ws(' ', reason, first_ordinal, (SELECT min(ordinal) - 1
+                FROM stored_ordinals WHERE ordinal > \(before)) = last_ordinal)
+            FROM gaps
+            """, "hole \(before + 1) t")
+        #expect(try benches[1].missing() == "0")
+        #expect(benches[0].isComplete([load.count]), "\(benches[0].shown)")
+        #expect(back.count("tape.reader.let_go") > 0 && back.count("tape.reader.stopped") == 0)
+        // Its reported position is after what was purged.
+        #expect(
+            try eventually { try seen()?["let_go"]?.array?.isEmpty == true }, "\(back.log)")
+        #expect(first.stop() == 0 && back.stop() == 0)
+    }
+
     @Test("a database that has the rows of another store is refused, with what to do")
     func anothersDatabase() throws {
         let bench = try WriterBench("writer_two_c")
@@ -86,6 +147,32 @@ import Testing
                 }
             }, "\(wrong.reasons)")
         #expect(try wrong.stop() == .success)
+        try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
+    }
+
+    @Test("of two stores that claim an empty database at once, the second one is refused")
+    func atOnce() throws {
+        let bench = try WriterBench("writer_two_d")
+        let sessions = try (0..<2).map { _ in try bench.database.connectWriter() }
+        func run(_ session: Int, _ statement: String) throws {
+            try sessions[session].execute(statement, timeout: .seconds(10))
+        }
+        func claim(_ session: Int, _ store: String, _ partition: Int = 0) throws {
+            try run(session, "SELECT claim_position('\(store)', 'ticks', \(partition), 1)")
+        }
+        try run(0, "BEGIN")
+        try claim(0, "store")
+        try run(1, "SET lock_timeout = '100ms'")
+        let waited = #expect(throws: PostgresError.self) { try claim(1, "store-b") }
+        #expect(waited?.sqlState == .lockNotAvailable)
+        try run(0, "COMMIT")
+        let refused = #expect(throws: PostgresError.self) { try claim(1, "store-b") }
+        #expect(refused?.sqlState == .takenByOther)
+        // Workers of the store that has it do not wait for each other.
+        try run(0, "BEGIN")
+        try claim(0, "store", 1)
+        try claim(1, "store", 2)
+        try run(0, "COMMIT")
         try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", "store")
     }
 

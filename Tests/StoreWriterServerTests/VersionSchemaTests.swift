@@ -291,4 +291,23 @@ struct VersionSchemaTests {
             FROM version_losses; SELECT tape_time_ns FROM sink_positions
             """, "t|t|tape_lost\n1709632800000000500")
     }
+
+    @Test("what a batch left out and what the tape lacked are losses of their own")
+    func lossOfEachReason() throws {
+        let database = try database("versions_reasons")
+        try database.psql(
+            """
+            SELECT claim_position('store', 'bars', 0, 1, 'me');
+            SELECT advance_positions('store', '[{"input": "bars", "partition": 0, "owner_epoch": 1,
+                "stream_created_ns": 1, "sequence": 5, "packet_epoch": 1, "packet_ordinal": 1,
+                "packet_crc": 1, "left_out": true, "gaps": [
+                {"source": "operator", "first_ordinal": 2, "last_ordinal": 3, "reason": "hole"},
+                {"source": "operator", "first_ordinal": 6, "last_ordinal": 6, "reason": "hole"}],
+                "sources": [{"source": "operator", "first_ordinal": 1, "last_ordinal": 7,
+                "written": 3, "skipped": 1, "epoch": 1}]}]')
+            """)
+        try database.expect(
+            "SELECT string_agg(reason, ',' ORDER BY reason) FROM version_losses",
+            "hole,not_written")
+    }
 }

@@ -16,19 +16,22 @@ import Testing
 
 /// The worker of partition 0 on the test's own thread, with a real database. The test acts between
 /// the turns of its loop.
-private final class WorkerScene {
+final class WorkerScene {
     let bench: WriterBench
     let service: TestService
     let queue: WorkerQueue
     let rival: PostgresConnection
     private let port = OwnershipPort(partitions: [Partition(0)]) {}
-    private let parts: StoreWorker.Parts
+    let parts: StoreWorker.Parts
     private let beat: ThreadBeat
     private var assignment: StoreWorker.Assignment
     private var source: TestSource
     private(set) var answers: [OwnershipAnswer] = []
 
-    init(_ name: String, _ changes: [String: String] = [:]) throws {
+    init(
+        _ name: String, _ changes: [String: String] = [:],
+        _ wrap: (PostgresStore) -> any Store = { $0 }
+    ) throws {
         bench = try WriterBench(name)
         let environment = bench.environment().merging(["WRITER_THREADS": "1"]) { $1 }
         service = try TestService(Main.description, environment.merging(changes) { $1 })
@@ -42,7 +45,8 @@ private final class WorkerScene {
             settings: settings, context: context, port: port, gate: gate,
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
             report: WriterReport(), metrics: WriterMetrics(context.telemetry.metrics),
-            store: PostgresStore(settings.storeContext(client, context)))
+            store: wrap(PostgresStore(settings.storeContext(client, context))),
+            groups: ApartBoard())
         beat = context.threads.thread("test")
         queue = try #require(WorkerQueues(settings) { _, _ in }.all.first)
         assignment = StoreWorker.Assignment(

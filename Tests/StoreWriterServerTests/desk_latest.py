@@ -93,7 +93,7 @@ def answers():
 
 def _is_refused(block):
     """Returns whether a connection calls a block of answers none of Valkey."""
-    from tapeline.valkey import Group, Valkey, ValkeyAddress, columns
+    from tapeline.valkey import Group, Valkey, ValkeyAddress
 
     near, far = socket.socketpair()
     with near, far:
@@ -101,7 +101,7 @@ def _is_refused(block):
         link._socket = near
         far.sendall(block + link._end)
         try:
-            link._asked([Group(["A"], str, 2)], columns)
+            link._asked([Group(["A"], str, 2)])
         except OSError as error:
             return "no answers of Valkey" in str(error)
     return False
@@ -119,6 +119,16 @@ def memory():
     # b was asked for last, so a goes.
     equal(known.admit([c, b], [1, 1]), {1: 8})
     equal(known.admit([a], [1]), {})
+    # What the database had hides nothing that came after it on a tape that was made again.
+    known = Memory(most=2)
+    equal(known.admit([a, b], [1000, 3], [b"20", b"1"], [b"database", b""]), {})
+    equal(known.admit([a, b], [5, 4], [b"20", b"2"], [b"", b""]), {0: 1000})
+    equal(known.admit([a], [900], [b"30"], [b"database"]), {0: 1000})
+    equal(known.admit([a], [5], [b"21"], [b""]), {})
+    equal(known.admit([a], [6], [b"22"], [b""]), {})
+    equal(known.admit([a], [5], [b"23"], [b""]), {0: 6})
+    equal(known.admit([a], [7], [b"24"], [b""]), {})
+    equal(known.admit([b], [3], [b"3"], [b""]), {0: 4})
     equal(len(known), 2)
 
 
@@ -154,13 +164,18 @@ class _Scripted:
     def __init__(self):
         from tapeline.valkey import ValkeyAddress
 
-        self.address, self.keys, self.after = ValkeyAddress("scripted", 1), {}, []
+        self.address, self.keys, self.after, self.rounds = ValkeyAddress("scripted", 1), {}, [], 0
 
     def ask(self, group):
         return [[one.encode() for one in self.keys.get(key, [])] for key in group.keys]
 
+    def both(self, group, groups):
+        return self.ask(group), self.tables(groups)
+
     def tables(self, groups):
         from tapeline.valkey import Fields, columns
+
+        self.rounds += 1
 
         found = [
             columns(b"".join(map(self._answer, map(one.write, one.keys))), len(one.keys), one.width)
@@ -264,6 +279,20 @@ def proofs(valkey, trade, now):
         finally:
             latest._MANY = 1_000
         equal((found.ordinal, found.behind), (75, 0) if asked == 1 else (70, 5))
+    # Of many the values of the sources that were there last are asked for with the sources. Others are asked for then.
+    first, second = {**trade, "ordinal": 70}, {**trade, "ordinal": 71}
+    valkey.keys = {"md:sources:A": ["ib"], "md:trade:A:ib": first, "md:trade:A:b": second,
+                   "md:lane:3:ib": {"from": 60, "ordinal": 75}}
+    hot, latest._MANY = HotState(valkey, "md", _Known(), Memory()), 0
+    try:
+        for sources, rounds in ((["ib"], 2), (["ib"], 1), (["b", "ib"], 2), (["b", "ib"], 1), ([], 2), (["ib"], 2)):
+            valkey.keys["md:sources:A"], valkey.rounds = sources, 0
+            found = hot.latest(("A",), ("trade",), (), None, lambda: now)
+            equal([(one.source, one.ordinal) for one in found],
+                  [(one, {"ib": 70, "b": 71}[one]) for one in sources] or [(None, None)])
+            equal(valkey.rounds, rounds, sources)
+    finally:
+        latest._MANY = 1_000
     # What is missing of a symbol: of its own, and of all of its source and partition.
     gaps = {("A", "ib", "trade", 3): 2, (None, "ib", "trade", 3): 1, ("A", "ib", "quote", 3): 4,
             ("B", "ib", "trade", 3): 8, (None, "ib", "trade", 7): 16}

@@ -123,7 +123,7 @@ def holes(desk):
 def books(desk):
     """Coverage goes by what retention, the writers and the tape have noted: here rows that only its queries
     see."""
-    from tapeline import stored
+    from tapeline import decoder, history, stored
 
     def missing(selection, **places):
         with desk.origin.snapshot() as snapshot:
@@ -133,6 +133,20 @@ def books(desk):
 
     def row(table, **values):
         return f"SELECT * FROM jsonb_populate_record(NULL::md.{table}, '{json.dumps(values)}')"
+
+    def is_filled(gaps):
+        """Whether ordinals that the tape does not have any more come from the database."""
+        def snapshot():
+            found = desk.origin.snapshot()
+            own = found.table
+            places = {"book_gaps": gaps, "reached_ordinals": row(
+                "reached_ordinals", input="ticks", partition=1, source="test", last_ordinal=1600)}
+            found.table = lambda name: f"({places[name]}) AS {name}" if name in places else own(name)
+            return found
+
+        hole = decoder.Hole(source="test", partition=1, first=1510, last=1520)
+        filling = history.Filling(types.SimpleNamespace(snapshot=snapshot), [trades._wanted], hole)
+        return bool(filling._check())
 
     def more(table, *rows):
         return " UNION ALL ".join([f"SELECT * FROM md.{table}", *rows])
@@ -156,27 +170,40 @@ def books(desk):
     young = missing(minutes, bars=f"SELECT * FROM md.bars WHERE ts >= '{at('14:40')}'")
     equal([(one.end, one.cause) for one in young], [(start * 10**9, "no bar of 1m from before is stored")])
     # A writer that stands still, of the partition of AAPL.
-    still = row("sink_positions", input="ticks", partition=1, claimed_at=at("14:00"), advanced_at=at("15:00"))
+    still = row("reached_positions", input="ticks", partition=1, claimed_at=at("14:00"), advanced_at=at("15:00"))
     for who, count in (("AAPL", 1), ("SPY", 0)):
-        equal([one.cause for one in missing(desk.trades(who, DAY[0]), sink_positions=still)],
+        equal([one.cause for one in missing(desk.trades(who, DAY[0]), reached_positions=still)],
               ["not stored yet"] * count)
-    equal(missing(desk.trades("AAPL", DAY[0], "14:59"), sink_positions=still), [])
+    equal(missing(desk.trades("AAPL", DAY[0], "14:59"), reached_positions=still), [])
     # A partition that never had a packet does not advance. One of which something is stored does.
-    idle = row("sink_positions", input="ticks", partition=3, claimed_at=at("14:00"), sequence=0)
+    idle = row("reached_positions", input="ticks", partition=3, claimed_at=at("14:00"), sequence=0)
     known = row("sink_source_ordinals", input="ticks", partition=3, source="test")
     for places, count in (({}, 0), ({"sink_source_ordinals": known}, 1)):
-        found = missing(desk.trades(None, DAY[0]), sink_positions=idle, **places)
+        found = missing(desk.trades(None, DAY[0]), reached_positions=idle, **places)
         equal([one.cause for one in found].count("not stored yet"), count)
     # Lost ordinals of 14:54:58 to 14:56:38. What was backfilled for a time before has a higher one.
-    lost = more("gaps", row("gaps", sink="store", input="ticks", partition=1, source="test", reason="hole",
-                            first_ordinal=1500, last_ordinal=1600))
-    equal(missing(desk.trades("AAPL", "2026-03-02 15:10", "15:20"), gaps=lost), [])
+    def named(reason, group=None, stream="ticks"):
+        return row("book_gaps", sink="store", input=stream, partition=1, source="test", reason=reason,
+                   table_group=group, first_ordinal=1500 if stream == "ticks" else 1, last_ordinal=1600)
+
+    lost = named("hole")
+    equal(missing(desk.trades("AAPL", "2026-03-02 15:10", "15:20"), book_gaps=lost), [])
     late = more("trades", *[
         row("trades", ts=at("14:45:00.2"), symbol="AAPL", source="test", partition=1, ordinal=9500, **how)
         for how in ({"flags": 4, "action": 0}, {"flags": 0, "action": 2})])
     for places in ({}, {"trades": late}):
-        found = missing(desk.trades("AAPL", "2026-03-02 14:45:00.5", "15:20"), gaps=lost, **places)
+        found = missing(desk.trades("AAPL", "2026-03-02 14:45:00.5", "15:20"), book_gaps=lost, **places)
         equal([one.cause for one in found], ["hole"])
+    # What a group of tables has lost is none of those who read another one. `rest` has the gaps of ticks.
+    for group, count in (("ticks", 1), ("bars", 0), ("rest", 1)):
+        hole = named("group_hole", group)
+        found = missing(desk.trades("AAPL", "2026-03-02 14:45:00.5", "15:20"), book_gaps=hole)
+        equal([one.cause for one in found], ["group_hole"] * count, group)
+        check(all(group in one.detail for one in found), found)
+        equal(is_filled(hole), not count, group)
+        found = missing(minutes, book_gaps=named("group_hole", group, "bars"))
+        equal([one.cause for one in found], ["group_hole"] * (group != "ticks"), group)
+    equal([is_filled(lost), is_filled(named("given_twice"))], [False, True])
     # The gap of the source is one of the group's bars, and none of another source's.
     def of(source):
         named = json.dumps({"source": source})

@@ -200,6 +200,137 @@ import Testing
         #expect(untold.clearBelow == 0, "it may be about to read what is written there now")
     }
 
+    // MARK: groups that are not needed
+
+    private func unneeded(
+        _ sequence: UInt64, partition: Int = 0
+    ) -> PurgeFacts.Floor {
+        Floor(
+            group: letGo, partition: Partition(partition), sequence: sequence, isNeeded: false)
+    }
+
+    private let letGo = GroupName("store-b") ?? .store
+
+    /// What the floors are, how far a purge may go, and whom a purge to there lets go.
+    struct LettingGo: Sendable {
+        let needed: [UInt64]
+        let unneeded: [UInt64]
+        let clearBelow: UInt64
+        let letGoBelow: [UInt64: Int]
+    }
+
+    @Test(
+        "a group that is not needed holds nothing back, and is let go where a purge passes it",
+        arguments: [
+            LettingGo(
+                needed: [800], unneeded: [300], clearBelow: 800,
+                letGoBelow: [1: 0, 300: 0, 301: 1, 800: 1]),
+            LettingGo(needed: [200], unneeded: [300], clearBelow: 200, letGoBelow: [200: 0]),
+            LettingGo(needed: [800], unneeded: [0, 500], clearBelow: 800, letGoBelow: [400: 1]),
+            LettingGo(needed: [0], unneeded: [900], clearBelow: 0, letGoBelow: [0: 0]),
+            // Nobody else has what it has not read.
+            LettingGo(
+                needed: [], unneeded: [300, 900], clearBelow: 300, letGoBelow: [300: 0, 700: 0]),
+        ])
+    func lettingGo(_ given: LettingGo) {
+        let plan = plan(
+            given.needed.map { floor($0) } + given.unneeded.map { unneeded($0) },
+            [subject(0, 1_000)])
+        #expect(plan.clearBelow == given.clearBelow)
+        for (below, count) in given.letGoBelow {
+            #expect(plan.letGo(below: below).count == count, "below \(below)")
+        }
+        if let lowest = given.needed.min() {
+            #expect(plan.holder == .group(floor(lowest)))
+        }
+    }
+
+    @Test("a store is let go only of what a store that is needed has: no other group has its rows")
+    func onlyStore() {
+        let alone = plan([floor(800, .operators), unneeded(300)], [subject(0, 1_000)])
+        #expect(alone.clearBelow == 300 && alone.holder == .group(unneeded(300)))
+        #expect(alone.letGo(below: 1_000).isEmpty)
+        let beside = plan(
+            [floor(800, .operators), floor(600), unneeded(300)], [subject(0, 1_000)])
+        #expect(beside.clearBelow == 600)
+        #expect(beside.letGo(below: 600).map(\.floor) == [unneeded(300)])
+    }
+
+    @Test("of a partition without messages no group is let go, and of one at most of the newest")
+    func letGoOfQuiet() {
+        let plan = plan(
+            [floor(900), floor(900, partition: 4), unneeded(300), unneeded(0, partition: 4)],
+            [subject(0, 650)])
+        #expect(plan.letGo(below: 700) == [.init(floor: unneeded(300), below: 650)])
+        var table = LetGoTable()
+        #expect(table.add(plan.letGo(below: 700)) == [letGo: 1])
+        var group = RegisteredGroup(group: letGo, registered: .undefined, reads: [.ticks])
+        group.positions = [
+            ReaderPosition(
+                partition: Partition(0), input: .ticks, sequence: 650, durable: 650, sources: [])
+        ]
+        table.removeContinued([group], .ticks)
+        #expect(table.isEmpty, "it has read the newest message")
+    }
+
+    @Test("a purge lets go of a group only if the stream would stay above its goal without that")
+    func letGoOnlyIfNecessary() {
+        for (position, isLetGo) in [(UInt64(300), true), (700, false)] {
+            let plan = plan([floor(900), unneeded(position)], [subject(0, 1_000)])
+            var pass = PurgePass(
+                plan, marks: PurgeMarks(bytesMax: 1_000), bytes: 1_000, messages: 1_000)
+            var steps = 0
+            while steps < 1_000 {
+                steps += 1
+                let step = pass.next()
+                if step == .measure { pass.measured(bytes: 1_001 - pass.cursor) }
+                if case .done(let outcome) = step {
+                    #expect(outcome == .reached)
+                    break
+                }
+            }
+            #expect((300...330).contains(pass.cursor), "\(pass.cursor)")
+            #expect(plan.letGo(below: pass.cursor).isEmpty != isLetGo)
+        }
+    }
+
+    @Test("a purge of one subject lets go who has not read its partition")
+    func letGoOfSubject() {
+        let plan = plan(
+            [floor(100), floor(900, partition: 4), unneeded(500), unneeded(500, partition: 4)],
+            [subject(0, 990), subject(4, 950)])
+        #expect(plan.beyond == [.init(subject: "md.ticks.4.s", below: 900)])
+        #expect(plan.letGo(below: 100).isEmpty)
+        #expect(
+            plan.letGo(below: 100, beyond: plan.beyond)
+                == [.init(floor: unneeded(500, partition: 4), below: 900)])
+    }
+
+    @Test("a group that was let go counts as such until its position is after what was purged")
+    func letGoTable() {
+        var table = LetGoTable()
+        func purged(_ below: UInt64) -> [PurgePlan.LetGo] {
+            [unneeded(5), unneeded(7, partition: 4)].map { .init(floor: $0, below: below) }
+        }
+        #expect(table.add(purged(100)) == [letGo: 2])
+        #expect(table.add(purged(200)) == [:])
+        #expect(table.partitions == [letGo: 2])
+        var group = RegisteredGroup(
+            group: letGo, registered: .undefined, reads: [.ticks, .bars])
+        group.positions = [
+            ReaderPosition(
+                partition: Partition(0), input: .ticks, sequence: 200, durable: 200, sources: []),
+            ReaderPosition(
+                partition: Partition(4), input: .ticks, sequence: 300, durable: 199, sources: []),
+            ReaderPosition(
+                partition: Partition(4), input: .bars, sequence: 900, durable: 900, sources: []),
+        ]
+        table.removeContinued([group], .ticks)
+        #expect(table.partitions == [letGo: 1])
+        table.removeContinued([], .ticks)
+        #expect(table.isEmpty)
+    }
+
     @Test("it ends when the stream is small enough, after few steps too many")
     func goal() {
         let plan = plan([floor(1_000)], [subject(0, 1_000)])

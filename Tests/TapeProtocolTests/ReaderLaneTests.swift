@@ -80,6 +80,68 @@ import Testing
         }
     }
 
+    @Test("a lane that may be let go continues behind what was purged, with a hole")
+    func letGo() throws {
+        let rig = try ReaderRig()
+        rig.lane.mayBeLetGo = true
+        _ = rig.open(at: rig.position(1, at: 20))
+        rig.bounds.firstSequence = 30
+        #expect(
+            rig.streamRead() == [.createConsumer(consumerNumber: 1, start: .sequence(20))])
+        _ = rig.created(1)
+        #expect(rig.deliver(91, at: 31, consumer: 1) == .deliver)
+        #expect(
+            rig.effects == [
+                .letGo(sequence: 20, first: 31),
+                .hole(source: rig.source, ordinals: 11...90, isLetGo: true),
+            ])
+        #expect(rig.lane.position == rig.position(91, at: 31))
+        // What is missing later is no longer what it was let go of.
+        #expect(rig.deliver(151, at: 32, consumer: 2) == .ignore)
+        _ = rig.streamRead()
+        _ = rig.created(rig.lane.consumerNumber)
+        let again = rig.lane.consumerNumber
+        #expect(rig.deliver(91, at: 31, consumer: 1, consumerNumber: again) == .ignore)
+        #expect(rig.deliver(151, at: 32, consumer: 2, consumerNumber: again) == .deliver)
+        #expect(rig.effects == [.hole(source: rig.source, ordinals: 101...150)])
+    }
+
+    @Test("it does not look twice for a packet while the purge goes on")
+    func letGoWhilePurged() throws {
+        let rig = try ReaderRig()
+        rig.lane.mayBeLetGo = true
+        _ = rig.open(at: rig.position(1, at: 20))
+        _ = rig.streamRead()
+        _ = rig.created(1)
+        // The stream had the position when it was described.
+        #expect(rig.deliver(91, at: 31, consumer: 1) == .ignore)
+        #expect(
+            rig.effects == [
+                .letGo(sequence: 20, first: 31),
+                .doubted(.missingOrdinals(expected: 11, found: 91)), .readStream,
+            ])
+        rig.bounds.firstSequence = 40
+        _ = rig.streamRead()
+        _ = rig.created(rig.lane.consumerNumber)
+        let again = rig.lane.consumerNumber
+        #expect(rig.deliver(191, at: 41, consumer: 1, consumerNumber: again) == .deliver)
+        #expect(rig.lane.position == rig.position(191, at: 41))
+    }
+
+    @Test("a lane that may be let go stops as others do where another packet has its sequence")
+    func notLetGo() throws {
+        let rig = try ReaderRig()
+        rig.lane.mayBeLetGo = true
+        _ = rig.open(at: rig.position(1, at: 20))
+        _ = rig.streamRead()
+        _ = rig.created(1)
+        #expect(rig.deliver(5, at: 20, consumer: 1) == .ignore)
+        guard case .stopped(.otherPacket)? = rig.effects.last else {
+            Issue.record("\(rig.effects)")
+            return
+        }
+    }
+
     @Test("a position on the first, the last and the only message holds")
     func streamEdges() throws {
         for (first, last) in [(UInt64(20), UInt64(90)), (1, 20), (20, 20)] {

@@ -239,7 +239,8 @@ struct SimulatedReader {
                 consumers[consumer].pulls.append(
                     (number, ReaderLane.pullMessages, step + 300, beat))
             case .doubted(let doubt): doubts[doubt.label, default: 0] += 1
-            case .hole(_, let ordinals): holes.append(ordinals)
+            case .hole(_, let ordinals, _): holes.append(ordinals)
+            case .letGo: preconditionFailure("no lane here may be let go")
             case .stopped(let problem): self.problem = problem
             }
         }

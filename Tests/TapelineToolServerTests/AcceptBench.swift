@@ -26,10 +26,11 @@ final class AcceptBench {
 
     private let timescale: Bool
 
-    init(_ name: String, timescale: Bool = false) throws {
+    /// With `other`, it is another database at the same tape.
+    init(_ name: String, timescale: Bool = false, beside other: AcceptBench? = nil) throws {
         self.timescale = timescale
-        nats = try NatsServer()
-        tape = try TestTape(nats, namespace: "md")
+        nats = try other?.nats ?? NatsServer()
+        tape = try other?.tape ?? TestTape(nats, namespace: "md")
         postgres = try PostgresServer.shared()
         folder = try TemporaryFolder("accept")
         database = "accept_\(name)"
@@ -59,12 +60,12 @@ final class AcceptBench {
     }
 
     /// Starts a writer in this process, which takes all partitions.
-    func startWriter() throws -> RunningService {
+    func startWriter(_ changes: [String: String] = [:]) throws -> RunningService {
         let service = try TestService(
             StoreWriter.Main.description,
             environment.merging([
                 "WRITER_BATCH_WAIT": "20ms", "WRITER_HOT_STATE": "false",
-            ]) { $1 })
+            ]) { $1 }.merging(changes) { $1 })
         let settings = WriterSettings(service.context.configuration)
         let client = try tape.connect(service)
         let all = HandMembership(records, takes: [0, 1, 2, 3])

@@ -179,6 +179,64 @@ struct AcceptTests {
         try scene.expectEnd()
     }
 
+    @Test(
+        "the tape is purged while tables wait apart: they are given up when that is asked for",
+        arguments: [true, false])
+    func apart(isNeeded: Bool) throws {
+        var scene = try Scene("apart_\(isNeeded)")
+        let needed = ["STORE_NEEDED": "\(isNeeded)"]
+        _ = try scene.bench.query(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE EXCEPTION 'not now' USING ERRCODE = '42501'; END $$;
+            CREATE TRIGGER blocked BEFORE INSERT ON trade_rows
+                FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+            """)
+        try AcceptBench.publish(&scene.zero, packets: 2)
+        let reached = "SELECT max(last_ordinal) FROM sink_source_ordinals WHERE partition = 0"
+        try scene.bench.expect("60") { try scene.bench.query(reached) }
+        try scene.writer.stop()
+        try scene.bench.api("STREAM.PURGE.\(scene.bench.tape.names.tickStream(0))")
+        scene.zero.epoch = 2
+        try AcceptBench.publish(&scene.zero, packets: 2)
+        scene.writer = try scene.bench.startWriter(needed)
+        func accept(_ more: [String] = []) throws -> Said {
+            try Said(
+                ["position", "accept", "--partition", "0", "--yes", "--json"] + more,
+                scene.bench.environment)
+        }
+        if isNeeded {
+            scene.expectStopped("was purged")
+            #expect(complaint { try accept() }.contains("the tables of ticks wait apart at ticks"))
+        } else {
+            // It reads on by itself, and so that is nothing to accept.
+            try scene.bench.expect("70") { try scene.bench.query(reached) }
+            #expect(try accept().json()["given_up"]?.array?.isEmpty == true)
+        }
+        #expect(try scene.bench.gaps.isEmpty)
+        let accepted = try accept(["--apart"])
+        _ = try scene.bench.query("DROP TRIGGER blocked ON trade_rows")
+        let given = try #require(try accepted.json()["given_up"]?.array)
+        #expect(given.count == 1 && given[0]["tables"]?.array?.first?.string == "ticks")
+        #expect(try accepted.json()["destroyed"]?.int == 0, "\(accepted.output)")
+        let last = isNeeded ? 60 : 70
+        #expect(try scene.bench.gaps == "test/0 51-\(last) group_hole")
+        // The writer notices it without a packet.
+        let apart = "mds_store_group_apart{group=\"ticks\"}"
+        #expect(
+            eventually { scene.writer.service.metric(apart) == 0 },
+            "\(String(describing: scene.writer.service.metric(apart)))")
+        // The group of the other partition has lost nothing.
+        try AcceptBench.publish(&scene.zero, packets: 2)
+        try AcceptBench.publish(&scene.one, packets: 1)
+        try scene.bench.expectRows(0, isNeeded ? "1-50 61-80" : "1-50 71-80")
+        try scene.bench.expectRows(1, "1-30")
+        try scene.bench.expect("0") {
+            try scene.bench.query("SELECT count(*) FROM apart_groups")
+        }
+        try scene.expectEnd()
+    }
+
     @Test("a hole on the tape is a row of gaps beside the packet behind it")
     func hole() throws {
         var scene = try Scene("hole")

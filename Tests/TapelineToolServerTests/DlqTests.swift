@@ -243,6 +243,8 @@ struct DlqTests {
         #expect(try fate(try changed(scene, "b") { $0.sink = "bars" }) == "undecodable")
         #expect(try fate(try changed(scene, "c") { $0.sink = "" }) == "undecodable")
         #expect(try fate(try changed(scene, "d") { $0.owner = "other" }) == "unknown")
+        // Books that this database has not, whatever the name of their store.
+        #expect(try fate(try changed(scene, "k") { $0.storeKind = "own" }) == "elsewhere")
         // As if the writer had not reached it.
         let whole = try changed(scene, "e") { _ in }
         _ = try scene.bench.query("UPDATE sink_source_ordinals SET last_ordinal = 5")

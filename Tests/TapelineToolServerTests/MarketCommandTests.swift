@@ -27,6 +27,30 @@ import Testing
         #expect(gaps.symbols.map(\.text) == ["AAPL", "SPY"])
     }
 
+    @Test("of a symbol whose ticks came, the first bar is still to come")
+    func yet() throws {
+        let now = Timestamp(nanoseconds: 1_500_000_000)
+        func said(
+            _ words: [String], ticksOf sources: [String], known: [String] = ["AAPL"],
+            width: Int64? = 1_000_000_000
+        ) throws -> String {
+            try newestBars(words).sentence(
+                stored: [], ticksOf: sources, among: known, width: width, now: now)
+        }
+        let end = Timestamp(nanoseconds: 2_000_000_000)
+        let yet = "no bar of AAPL 1s is stored yet: one ends at \(end), in 1 s"
+        #expect(try said(["AAPL", "1s"], ticksOf: ["s"]) == yet)
+        // A name is not offered for itself.
+        let never = try said(["AAPL", "1h"], ticksOf: ["s"], width: nil)
+        #expect(never.hasSuffix("lists those that came"), "\(never)")
+        #expect(
+            try said(["AAPL", "1s", "--source", "t"], ticksOf: ["s"]).hasPrefix(
+                "no bar of AAPL 1s from t is stored: of that symbol none"))
+        #expect(
+            try said(["APPL", "1s"], ticksOf: [], known: ["AAPL", "MSFT"])
+                .hasSuffix("; did you mean AAPL?"))
+    }
+
     private static func candle(_ prices: String, _ minute: Int, isWhole: Bool = true) -> Candle {
         let words = prices.split(separator: " ").map(String.init)
         var candle = Candle()

@@ -1,4 +1,5 @@
 import Glibc
+import Membership
 import TestSupport
 import Testing
 
@@ -16,6 +17,11 @@ struct StackPortTests {
         #expect(Set(names.map { first[$0] }).count == names.count)
         #expect(try StackPorts.read(home) == first)
         let listener = try Listener(port: first[.postgres])
+        // A stack that is up keeps its ports, whatever is planned beside it.
+        let store = try #require(GroupName("store-b"))
+        let planned = try StackPorts.planned(home, writersOf: [store])
+        #expect(names.map { planned[$0] } == names.map { first[$0] })
+        #expect(try StackPorts.read(home) == first)
         let second = try withExtendedLifetime(listener) { try StackPorts.open(home) }
         #expect(second[.postgres] != first[.postgres])
         try FileSystem.write(Array("{\"nats\":20000}".utf8), to: home.ports)

@@ -69,7 +69,7 @@ extension ValkeyFacts: Facts {}
         }
         expect(Self.machine, .warning, "100 MiB of 8.0 GiB") { $0.memoryFreeBytes = 100 << 20 }
         for (free, level) in [(14, Level.warning), (4, .wrong), (0, .wrong)] {
-            expect(Self.machine, level, "\(free) % of the disk of /data", "DatabaseRoom") {
+            expect(Self.machine, level, "\(free) % of the disk of /data", "Disk") {
                 $0.disks = [
                     .init(
                         path: "/data", freeBytes: UInt64(free) << 30, totalBytes: 100 << 30,
@@ -222,11 +222,11 @@ extension ValkeyFacts: Facts {}
         expect(.warning, "may remove rows") { $0.rights.mayDelete = true }
         expect(.warning, "and anything else") { $0.rights.isSuperuser = true }
         expect(.skipped, "how much it may have is not known") { $0.freeBytes = nil }
-        expect(.warning, "8 % of its room are free", "DatabaseRoom") {
+        expect(.warning, "8 % of its room are free", "Disk") {
             $0.freeBytes = 100 << 20
         }
         let full = "at the average rate so far, after which writers wait and the tape keeps all"
-        expect(.wrong, full, "DatabaseRoom") {
+        expect(.wrong, full, "Disk") {
             ($0.freeBytes, $0.bytesPerSecond) = (1 << 20, 1_024)
         }
         expect(.warning, "90 of 100 sessions") {

@@ -157,6 +157,31 @@ struct LatestTests {
         #expect(try bar("5") == nil && bar("6") == nil && bar("5") != nil)
     }
 
+    @Test("what the database had hides nothing that came after it on a tape that was made again")
+    func filled() throws {
+        func admitted(
+            _ memory: inout LatestMemory, _ ordinal: String, _ order: String, filled: Bool = false
+        ) throws -> String? {
+            var values = [
+                try taken([
+                    "1", "", "", "3", "ibkr", ordinal, filled ? "database" : "", "90000000000", nil,
+                    order,
+                ])
+            ]
+            memory.admit(&values)
+            return values[0].unknown ?? values[0].ordinal.map(String.init)
+        }
+        let older = "Valkey has an older one than was shown before"
+        var memory = LatestMemory()
+        #expect(try admitted(&memory, "1000", "20", filled: true) == "1000")
+        // It came before what the database had, so it is older.
+        #expect(try admitted(&memory, "5", "20") == older && admitted(&memory, "5", "19") == older)
+        #expect(try admitted(&memory, "900", "30", filled: true) == older)
+        #expect(try admitted(&memory, "5", "21") == "5" && admitted(&memory, "6", "22") == "6")
+        #expect(try admitted(&memory, "5", "23") == older)
+        #expect(try admitted(&memory, "7", "24") == "7")
+    }
+
     @Test(
         "beyond the most that are remembered those go that were not asked for for the longest time")
     func forgotten() throws {

@@ -110,14 +110,14 @@ struct PositionTextTests {
                 lastOrdinal: 40, tapeOrdinal: 20, epoch: 3)
         ]
         #expect(
-            AcceptanceText.lines([plan]) == [
+            AcceptanceText(plans: [plan]).lines == [
                 "store, ticks of partition 7: from 20 to the start of the tape",
                 "  ib: ordinals 31 to 40 were destroyed and are given up (10)",
                 "  ib: ordinals 21 to 30 are on the tape again, are stored, and will be left out "
                     + "(10)",
                 "in all: 10 ordinals destroyed, 10 given twice",
             ])
-        let json = try JSONValue.parse(AcceptanceText.json([plan]))
+        let json = try JSONValue.parse(AcceptanceText(plans: [plan]).json)
         #expect(json["destroyed"]?.int == 10 && json["given_twice"]?.int == 10)
         let change = json["accepted"]?.array?.first?["sources"]?.array?.first
         #expect(change?["destroyed"]?.array?.compactMap(\.int) == [31, 40])
@@ -126,5 +126,37 @@ struct PositionTextTests {
                 [{"source":"ib","first_ordinal":31,"last_ordinal":40,"reason":"tape_lost",\
                 "detail":"accepted by a person"}]
                 """)
+    }
+
+    @Test("tables that wait apart are given up only where that is asked for")
+    func apart() throws {
+        var waits = try position
+        waits.apart = [
+            GroupPosition.TablesApart(group: "bars", table: "bars", reason: "locked"),
+            GroupPosition.TablesApart(group: "ticks", table: "trades", reason: "not\nnow"),
+        ]
+        let others = [try position, waits]
+        let careful = try PositionCommand.parse(["accept", "--yes"])
+        #expect(try careful.givenUp(others, accepting: []).isEmpty)
+        #expect(try careful.givenUp(others, accepting: [try position]).isEmpty)
+        let refusal = #expect(throws: ToolError.self) {
+            try careful.givenUp(others, accepting: [waits])
+        }
+        let text = refusal?.description ?? ""
+        #expect(text.contains("the tables of bars wait apart at ticks of partition 7 (bars: lock"))
+        #expect(text.contains("'tapeline position accept --apart'") && !text.contains("\n"))
+        let given = try PositionCommand.parse(["accept", "--yes", "--apart"])
+        #expect(try given.givenUp(others, accepting: []) == [waits])
+        #expect(try given.givenUp(others, accepting: [waits]) == [waits])
+        let said = AcceptanceText(givenUp: [waits])
+        #expect(
+            said.lines == [
+                "store, ticks of partition 7: what is left to the tables of bars, ticks is given "
+                    + "up",
+                "in all: 0 ordinals destroyed, 0 given twice",
+            ])
+        let entry = try JSONValue.parse(said.json)["given_up"]?.array?.first
+        #expect(entry?["tables"]?.array?.compactMap(\.string) == ["bars", "ticks"])
+        #expect(!said.isNothing && AcceptanceText().isNothing)
     }
 }

@@ -102,6 +102,13 @@ struct StackSourcesTests {
         let tws = try stackSource(["GATEWAY_PROVIDER=ibkr", "IBKR_HOST=tws.example"])
         let sources = StackSources([tws, try stackSource(["GATEWAY_SOURCE=b"], isSimulated: true)])
         #expect(sources.meant(by: try testSettings(["LOG_LEVEL=debug"])) == tws)
+        #expect(sources.resumed(by: try testSettings([]), isSimulated: false) == tws)
+        #expect(
+            sources.resumed(by: try testSettings(["GATEWAY_PROVIDER=ibkr"]), isSimulated: false)
+                == tws)
+        let made = StackSources([try stackSource(["SYNTHETIC_RATE=7"])])
+        #expect(made.resumed(by: try testSettings([]), isSimulated: false) == made.all.first)
+        #expect(made.resumed(by: try testSettings([]), isSimulated: true) == nil)
         // Its own ticks are named, those of another one are, or the tape is another one.
         for settings in [
             ["GATEWAY_PROVIDER=ibkr"], ["SYNTHETIC_RATE=7"], ["MDS_NAMESPACE=other"],

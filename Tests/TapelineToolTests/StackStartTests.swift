@@ -25,6 +25,76 @@ import Testing
         #expect(
             try settings("OPERATOR_GRAPH=").following(before) == settings("OPERATOR_GENERATION=2"))
         #expect(try settings("OPERATOR_GRAPH=a").following([]) == settings("OPERATOR_GRAPH=a"))
+        // Without a person nobody names it.
+        #expect(
+            try settings("OPERATOR_GENERATION=3").following(before, all: true)
+                == settings("OPERATOR_GRAPH=my.yaml", "MDS_NAMESPACE=x", "OPERATOR_GENERATION=3"))
+    }
+
+    @Test("a service that gives no verdict on its configuration may give one at the next try")
+    func verdicts() throws {
+        let folder = try TemporaryFolder("verdicts")
+        func problems(_ script: String, timeout: Duration = ConfigurationCheck.timeout) throws
+            -> [String]
+        {
+            let path = try folder.write("#!/bin/sh\n\(script)\n", to: "service")
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            let unit = UnitPlan(
+                name: "w", kind: .service, stage: 0, executable: path, logPath: folder.file("w"))
+            return try ConfigurationCheck(unit, logPath: folder.file("log"), timeout: timeout)
+                .outcome().problems
+        }
+        #expect(try problems("exit 0") == [])
+        #expect(try problems("echo 'w: no' >&2; exit 64") == ["w: no"])
+        for (script, timeout, end) in [
+            ("kill -9 $$", ConfigurationCheck.timeout, "ended with killed by SIGKILL"),
+            ("exit 127", ConfigurationCheck.timeout, "ended with exit code 127"),
+            ("exec sleep 600", .milliseconds(20), "had no end within "),
+        ] as [(String, Duration, String)] {
+            let error = #expect(throws: ToolError.self) { try problems(script, timeout: timeout) }
+            #expect(error?.exitCode == .temporary, "\(script)")
+            #expect(error?.description.hasPrefix("w: --check-config \(end)") == true, "\(script)")
+        }
+    }
+
+    @Test("what a local stack lacks is refused in one line, and what Python's packages lack")
+    func lacking() throws {
+        for key in ["NATS_TLS_CA", "POSTGRES_SSLMODE", "POSTGRES_SSLROOTCERT"] {
+            #expect(
+                complaint { try settings("\(key)=x") }
+                    == "--set cannot change '\(key)': the servers of a local stack are on this "
+                    + "machine alone, without TLS; a cluster has it (docs/cluster.md)")
+        }
+        for isPackage in [true, false] {
+            #expect(
+                complaint { try settings("MDS_REPLICAS=3").check(isPackage: isPackage) }
+                    == "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a "
+                    + "cluster has three (docs/copies.md)")
+            try settings("MDS_REPLICAS=1", "WRITER_DAILY_BARS=false").check(isPackage: isPackage)
+            // Never, and the default. What is no time the writer refuses.
+            for age in ["0s", "0m", "0h", "7d", "168h", "soon", ""] {
+                try settings("WRITER_COMPRESS_AFTER=\(age)").check(isPackage: isPackage)
+            }
+        }
+        for (key, value) in [
+            ("WRITER_COMPRESS_AFTER", "8d"), ("WRITER_DAILY_BARS", "true"),
+            ("WRITER_DAILY_BARS", "on"),
+        ] {
+            let wanted = try settings("\(key)=\(value)")
+            #expect(
+                complaint { try wanted.check(isPackage: true) }
+                    == "\(key) wants TimescaleDB, and PostgreSQL of Python's packages has none: "
+                    + "leave it out, or use a database of a cluster (docs/cluster.md)")
+            try wanted.check(isPackage: false)
+        }
+        for key in ["ALERTS_WEBHOOK_FILE", "ALERTS_WATCHDOG_FILE", "ALERTS_RECEIVER"] {
+            #expect(
+                complaint { try settings("\(key)=/x").check(isPackage: true) }
+                    == "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a "
+                    + "stack of a checkout sends alerts (docs/operate.md)")
+            try settings("\(key)=/x").check(isPackage: false)
+            try settings("\(key)=").check(isPackage: true)
+        }
     }
 
     @Test("a reason that many partitions have comes once")

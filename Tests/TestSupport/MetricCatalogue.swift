@@ -26,6 +26,12 @@ package struct MetricCatalogue {
         "process_open_fds": Metric(kind: "gauge", labels: [:]),
         "process_max_fds": Metric(kind: "gauge", labels: [:]),
         "process_start_time_seconds": Metric(kind: "gauge", labels: [:]),
+        "prometheus_notifications_alertmanagers_discovered": Metric(kind: "gauge", labels: [:]),
+        "prometheus_notifications_errors_total": Metric(
+            kind: "counter", labels: ["alertmanager": nil]),
+        "alertmanager_integrations": Metric(kind: "gauge", labels: [:]),
+        "alertmanager_notifications_failed_total": Metric(
+            kind: "counter", labels: ["integration": nil, "reason": nil]),
         // Of CloudNativePG and of its plugin for backups, whose documentation names them.
         "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp": Metric(
             kind: "gauge", labels: [:]),

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// The PostgreSQL 17 with TimescaleDB of one test: loopback, a free port, passwords (SCRAM), no
-/// fsync. It ends with the value.
+/// The PostgreSQL of one test, 17 with TimescaleDB if it asks for no other: loopback, a free port,
+/// passwords (SCRAM), no fsync. It ends with the value.
 package final class PostgresServer: Sendable {
     package static let user = "postgres"
     package static let password = "open sesame"
@@ -19,23 +19,40 @@ package final class PostgresServer: Sendable {
     package enum Edition: Sendable {
         case apache
         case community
+        /// PostgreSQL 18 of the packages of Python, without TimescaleDB.
+        case packaged
 
         /// True if it is available here: `ServerPrograms.community`.
         package static let hasCommunity = ServerPrograms.community != nil
 
         fileprivate var settings: [String] {
             switch self {
-            case .apache: []
+            case .apache, .packaged: []
             case .community: ["timescaledb.license=timescale"]
             }
         }
 
-        fileprivate func program(_ name: String) throws -> String {
+        package func program(_ name: String) throws -> String {
             switch self {
             case .apache: try ServerPrograms.require(ServerPrograms.database(name))
             case .community:
                 try ServerPrograms.require("\(ServerPrograms.community ?? "")/bin/\(name)")
+            case .packaged: try ServerPrograms.require(ServerPrograms.packaged(name))
             }
+        }
+
+        /// What a cluster of its own is made with. Those of TimescaleDB are the same.
+        fileprivate var template: (name: String, settings: String) {
+            self == .packaged
+                ? ("postgres-packaged", "")
+                : (
+                    "postgres",
+                    """
+                    shared_preload_libraries = 'timescaledb'
+                    timescaledb.telemetry_level = off
+
+                    """
+                )
         }
     }
 
@@ -45,6 +62,7 @@ package final class PostgresServer: Sendable {
         switch edition {
         case .apache: try sharedServer.get()
         case .community: try sharedCommunityServer.get()
+        case .packaged: try sharedPackagedServer.get()
         }
     }
 
@@ -62,7 +80,7 @@ package final class PostgresServer: Sendable {
             settings + edition.settings
             + (primary.map { [Self.link(to: $0), "max_connections=100"] } ?? [])
         self.edition = edition
-        try run("/bin/cp", ["-a", try PostgresTemplate.path(), folder.file("data")])
+        try run("/bin/cp", ["-a", try PostgresTemplate.path(edition), folder.file("data")])
         for (name, path) in files {
             try run("/usr/bin/install", ["-m", "600", path, folder.file("data/\(name)")])
         }
@@ -217,11 +235,16 @@ extension PostgresServer {
     }
 }
 
-/// The cluster that `initdb` makes once for a run.
+/// The clusters that `initdb` makes once for a run.
 private enum PostgresTemplate {
-    static func path() throws -> String { try RunFolder.made("postgres", by: make) + "/data" }
+    static func path(_ edition: PostgresServer.Edition) throws -> String {
+        try RunFolder.made(edition.template.name) { try make(edition, in: $0) } + "/data"
+    }
 
-    private static func make(in folder: String) throws {
+    private static func make(_ edition: PostgresServer.Edition, in folder: String) throws {
+        let initdb =
+            edition == .packaged
+            ? ServerPrograms.packaged("initdb") : ServerPrograms.database("initdb")
         let data = "\(folder)/data"
         let secret = "\(folder)/password"
         try "\(PostgresServer.password)\n".write(
@@ -230,28 +253,29 @@ private enum PostgresTemplate {
         let hashes = ["-c", "scram_iterations=16"]
         try run(
             ServerPrograms.database("not-root"),
-            ["-o", data, try ServerPrograms.require(ServerPrograms.database("initdb")), "-D", data]
+            ["-o", data, try ServerPrograms.require(initdb), "-D", data]
                 + ["-U", PostgresServer.user, "--pwfile=\(secret)", "--auth=scram-sha-256"]
                 + ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"] + hashes)
         let configuration = """
 
             listen_addresses = '127.0.0.1'
             unix_socket_directories = ''
-            shared_preload_libraries = 'timescaledb'
-            timescaledb.telemetry_level = off
             fsync = off
             shared_buffers = '32MB'
             max_connections = 60
             max_wal_size = '256MB'
             """
         let path = "\(data)/postgresql.conf"
-        let text = try String(contentsOfFile: path, encoding: .utf8) + configuration
+        let text =
+            try String(contentsOfFile: path, encoding: .utf8) + edition.template.settings
+            + configuration
         try text.write(toFile: path, atomically: false, encoding: .utf8)
     }
 }
 
 private let sharedServer = Result { try lasting(.apache) }
 private let sharedCommunityServer = Result { try lasting(.community) }
+private let sharedPackagedServer = Result { try lasting(.packaged) }
 
 private func lasting(_ edition: PostgresServer.Edition) throws -> PostgresServer {
     let server = try PostgresServer(edition: edition)

@@ -14,9 +14,21 @@ package enum ServerPrograms {
     /// `initdb`, `pg_ctl`, `postgres`, `psql`, `not-root`, `valkey-server`, `valkey-cli`.
     package static func database(_ program: String) -> String { "\(root)/database/bin/\(program)" }
 
+    /// The same programs of PostgreSQL, without extensions, as the packages of Python have them.
+    package static func packaged(_ program: String) -> String {
+        "\(root)/packaged/bin/\(program)"
+    }
+
+    package static var packagedValkey: String { "\(root)/packaged/valkey-server" }
+
     /// `prometheus`, `promtool`.
     package static func prometheus(_ program: String) -> String {
         "\(root)/prometheus/bin/\(program)"
+    }
+
+    /// `alertmanager`, `amtool`.
+    package static func alertmanager(_ program: String) -> String {
+        "\(root)/alertmanager/bin/\(program)"
     }
 
     /// Not a server: it renders the manifests of `deploy/kubernetes`.

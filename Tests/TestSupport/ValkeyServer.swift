@@ -10,15 +10,31 @@ package final class ValkeyServer: Sendable {
     private let folder: TemporaryFolder
     private let process: Mutex<ServerProcess>
     private let arguments: [String]
+    private let edition: Edition
+
+    package enum Edition: CaseIterable, Sendable {
+        /// Debian's, which a checkout has.
+        case usual
+        /// That of the packages of Python.
+        case packaged
+
+        fileprivate var program: String {
+            self == .usual
+                ? ServerPrograms.database("valkey-server") : ServerPrograms.packagedValkey
+        }
+    }
 
     /// `users` are lines of its configuration file, in addition to the user of `cli`.
-    package init(arguments: [String] = [], users: String = "") throws {
+    package init(
+        arguments: [String] = [], users: String = "", edition: Edition = .usual
+    ) throws {
         folder = try TemporaryFolder("valkey")
+        self.edition = edition
         self.arguments = [try folder.write(users, to: "users.conf")] + arguments
         var attempt = 1
         while true {
             let candidate = freePort()
-            let started = try Self.start(folder, candidate, self.arguments)
+            let started = try Self.start(folder, candidate, self.arguments, edition)
             do {
                 try Self.waitUntilReady(started)
                 port = candidate
@@ -51,7 +67,7 @@ package final class ValkeyServer: Sendable {
     package func restart() throws {
         try process.withLock {
             $0.stop(SIGKILL)
-            $0 = try Self.start(folder, port, arguments)
+            $0 = try Self.start(folder, port, arguments, edition)
             try Self.waitUntilReady($0)
         }
     }
@@ -66,10 +82,10 @@ package final class ValkeyServer: Sendable {
     package func untilExit() { folder.untilExit() }
 
     private static func start(
-        _ folder: TemporaryFolder, _ port: UInt16, _ arguments: [String]
+        _ folder: TemporaryFolder, _ port: UInt16, _ arguments: [String], _ edition: Edition
     ) throws -> ServerProcess {
         try ServerProcess(
-            ServerPrograms.database("valkey-server"),
+            edition.program,
             // The configuration file is the first argument.
             arguments.prefix(1)
                 + ["--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--appendonly", "no"]

@@ -63,6 +63,7 @@ EVENTS = {
     "mds_ibkr_outages_total",
     "mds_keeper_held",
     "mds_keeper_leader_moves_total",
+    "mds_keeper_let_go",
     "mds_keeper_purged_messages_total",
     "mds_live_interruptions_total",
     "mds_member_heartbeats_not_understood_total",

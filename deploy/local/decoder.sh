@@ -40,6 +40,8 @@ objects=$(mktemp -d "${TMPDIR:-/tmp}/tapeline-decoder.XXXXXX")
 trap 'rm -rf "$objects" "$file.new"' EXIT
 [ -z "$(ar t "$archive" | sort | uniq -d)" ] || die "two files of the library have the same name"
 ar x --output "$objects" "$archive"
+# The compiler's hashes of how it was called: with them the same sources give other bytes in another folder.
+for object in "$objects"/*.o; do objcopy --remove-section .swift_modhash "$object"; done
 swiftc "${link[@]}" -o "$file.new" "$objects"/*.o \
     -Xlinker "--version-script=Sources/Desk/DecoderLibrary/exports.map" \
     -Xlinker -soname=libtapeline_decoder.so

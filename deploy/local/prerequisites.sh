@@ -18,9 +18,9 @@ packages=(
     # For the Makefile, for fetching the servers, for the Python package, and for PostgreSQL's time zones.
     ca-certificates make python3 python3-pip python3-venv tzdata
 )
-# For tests: a browser, the clock of a gateway, counting instructions, making and judging packages, bare Debians, the
-# sample's store, types of the cockpit's scripts.
-if [ "${1:-}" = --tests ]; then packages+=(chromium-headless-shell chrpath debootstrap dpkg-dev libfaketime libsqlite3-dev lintian node-typescript systemd valgrind); fi
+# For tests: a browser, the clock of a gateway, counting instructions, making and judging packages, bare Debians and
+# their loopback, the sample's store, types of the cockpit's scripts.
+if [ "${1:-}" = --tests ]; then packages+=(chromium-headless-shell chrpath debootstrap dpkg-dev iproute2 libfaketime libsqlite3-dev lintian node-typescript systemd valgrind); fi
 
 missing_packages() {
     local name

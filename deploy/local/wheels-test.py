@@ -64,6 +64,13 @@ case $3 in
 esac
 exec $enter env -i HOME=$home PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 DEMO="$DEMO" sh /steps
 """
+# Prints a line per process. Some end meanwhile.
+PROCESSES = """\
+for line in /proc/[0-9]*/cmdline; do { tr '\\0' ' ' <"$line"; } 2>/dev/null && echo; done
+true
+"""
+# What the programs of a stack have in their command lines.
+OF_STACK = re.compile("tapeline|postgres|nats-server|valkey")
 STEPS = """\
 set -e
 cd "$HOME"
@@ -76,8 +83,8 @@ d/bin/tapeline demo $DEMO
 echo remove
 d/bin/tapeline down --name demo --remove --yes
 echo after; find "$HOME" -path "$HOME/d" -prune -o -print | sort
-echo processes; cat /proc/[0-9]*/cmdline | tr '\\0' ' '
-"""
+echo processes
+""" + PROCESSES
 
 
 def fail(problem):
@@ -101,38 +108,58 @@ def bare(suite, folder):
     return place
 
 
+def fetch(folder, place, packages):
+    """Fetches packages of others for the Python of a bare Debian into a folder."""
+    python = max((place / "usr/bin").glob("python3.*"), key=lambda path: int(path.name.split(".")[1])).name
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
+         "--python-version", python.removeprefix("python"), "--dest", folder, *packages],
+        capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        fail(f"pip download {' '.join(packages)}: {done.stderr.strip().splitlines()[-1:]}")
+
+
+def enter(place, wheels, case, steps, demo="", see=lambda line: None):
+    """Runs steps in a copy of a bare Debian, and returns what they said. The last line has the status of failed ones."""
+    lines = []
+    words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "sh", "-c", ENTER, "sh"]
+    with subprocess.Popen(
+            [*words, place, wheels, case],
+            env={**os.environ, "STEPS": steps, "DEMO": demo}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True) as process:
+        for line in process.stdout:
+            see(line.strip())
+            lines.append(line.rstrip())
+    if process.returncode != 0:
+        lines.append(f"status {process.returncode}")
+    return lines
+
+
 def run(suite, case, place, wheels, demo):
     """Runs one case. Returns a line about it."""
     log = ROOT / ".build/logs" / f"wheels-{suite}-{case}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    marks, lines = {}, []
-    words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "sh", "-c", ENTER, "sh"]
-    with subprocess.Popen(
-            [*words, place, wheels, case],
-            env={**os.environ, "STEPS": STEPS, "DEMO": demo}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True) as process:
-        for line in process.stdout:
-            marks.setdefault(line.strip(), (time.monotonic(), len(lines)))
-            lines.append(line.rstrip())
+    marks = {}
+    lines = enter(place, wheels, case, STEPS, demo, lambda line: marks.setdefault(line, time.monotonic()))
     log.write_text("\n".join(lines) + "\n")
     name = f"{suite} as {case}"
-    if process.returncode != 0:
-        fail(f"{name}: {lines[-1:]} (log: {log})")
+    if lines[-1].startswith("status "):
+        fail(f"{name}: {lines[-2:]} (log: {log})")
     text = "\n".join(lines)
     first = re.search(r"the first bar was there after ([0-9.]+) s", text)
     if "the audit is clean" not in text or not first:
         fail(f"{name}: the demo has no clean audit (log: {log})")
-    parts = {word: marks[word][1] for word in ("before", "pip", "after", "processes")}
+    parts = {word: lines.index(word) for word in ("before", "pip", "after", "processes")}
     before, after = (lines[parts[word] + 1:parts[end]] for word, end in
                      (("before", "pip"), ("after", "processes")))
     if before != after:
         fail(f"{name}: left behind: {sorted(set(after) - set(before))}")
-    left = [line for line in lines[parts["processes"] + 1:] if "tapeline" in line or "postgres" in line]
+    left = [line for line in lines[parts["processes"] + 1:] if OF_STACK.search(line)]
     if left:
         fail(f"{name}: processes are left: {left}")
     if float(first[1]) > SECONDS_MAX:
         fail(f"{name}: the first bar came after {first[1]} s")
-    took = {word: marks[end][0] - marks[word][0] for word, end in (("pip", "demo"), ("demo", "remove"))}
+    took = {word: marks[end] - marks[word] for word, end in (("pip", "demo"), ("demo", "remove"))}
     return f"{name}: pip {took['pip']:.1f} s, first bar {first[1]} s, the whole demo {took['demo']:.1f} s"
 
 

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Checks the workflows of GitHub and the issue forms, then runs the scripts of a workflow's steps on this machine.
 
-    deploy/release/check.py [--only-read] [--workflow NAME] [JOB...]
+    deploy/release/check.py [--only-read] [--fresh] [--workflow NAME] [JOB...]
 
 The workflow is `release` if not given, and of that all jobs are run that have scripts. They run in a clone of this
-checkout's commit in .build/release-check/clone, which stays, with the tag that GitHub would name. Steps that use an
-action of others (checkout, upload, attest, publish) are named and left out. Images are pushed to a registry on this
-machine (package docker-registry). Needs root, as the jobs' containers do, and for images Docker.
+checkout's commit in .build/release-check/clone, with the tag that GitHub would name; what was built there before is
+kept unless --fresh is given. Steps that use an action of others (checkout, upload, attest, publish) are named and left
+out. Then the wheel of the Python package is made again in a second clone, and has to be the same bytes. Images are
+pushed to a registry on this machine (package docker-registry); without Docker their job is left out, which the last
+line says. Needs root, as the jobs' containers do.
 """
 
 import argparse
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -65,16 +68,34 @@ def read_all():
     run(BIN / "zizmor", "--offline", "--no-progress", "--color", "never", ".github")
 
 
+def clone(name, is_fresh):
+    """Returns a clone of this checkout's commit. What was built in it before stays."""
+    place = WORK / name
+    if is_fresh or not (place / ".git").is_dir():
+        run("rm", "-rf", place)
+        run("git", "clone", "--quiet", "--no-hardlinks", ROOT, place)
+    run("git", "fetch", "--quiet", ROOT, "HEAD", cwd=place)
+    run("git", "checkout", "--quiet", "--force", "--detach", "FETCH_HEAD", cwd=place)
+    run("git", "clean", "-fdq", cwd=place)
+    return place
+
+
+def has_docker():
+    return shutil.which("docker") is not None and subprocess.run(
+        ["docker", "info"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 class Machine:
     """Runs the scripts of steps as a job of GitHub would."""
 
-    def __init__(self, version, registry):
+    def __init__(self, version, registry, is_fresh):
         self.registry = registry
-        self.clone = WORK / "clone"
-        run("rm", "-rf", self.clone)
-        run("git", "clone", "--quiet", "--no-hardlinks", ROOT, self.clone)
+        self.is_fresh = is_fresh
+        self.clone = clone("clone", is_fresh)
+        self.times = []
         self.environment = {
-            **os.environ, "CI": "true", "GIT_CONFIG_GLOBAL": str(WORK / "gitconfig"), "GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": str(WORK / "output")}
+            **os.environ, "CI": "true", "GIT_CONFIG_GLOBAL": str(WORK / "gitconfig"),
+            "GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": str(WORK / "output")}
 
     def variables(self, step):
         """Returns the variables of a step. What a script gets of GitHub goes through them alone."""
@@ -98,7 +119,24 @@ class Machine:
             run("bash", "-e", "-c", step["run"], cwd=self.clone, stdin=subprocess.DEVNULL,
                 env=self.environment | self.variables(step))
             told = (WORK / "output").read_text().strip()
-            print(f"   {time.monotonic() - begun:.0f} s{'; it says ' + told if told else ''}", flush=True)
+            self.note(f"{name}: {what}", begun, f"; it says {told}" if told else "")
+
+    def note(self, what, begun, more=""):
+        self.times.append((what, time.monotonic() - begun))
+        print(f"   {self.times[-1][1]:.0f} s{more}", flush=True)
+
+    def same_wheel(self):
+        """Fails unless another clone makes the Python package's wheel of the same bytes."""
+        what = "the Python package again, in a second clone"
+        print(f"== {what}", flush=True)
+        begun = time.monotonic()
+        again = clone("again", self.is_fresh)
+        run("deploy/local/wheel.sh", cwd=again, stdin=subprocess.DEVNULL, env=self.environment)
+        made = sorted((again / ".build/wheel").glob("tapeline-*.whl"))
+        first = self.clone / ".build/wheel" / made[0].name
+        if made[0].read_bytes() != first.read_bytes():
+            fail(f"{made[0]} and {first} differ: what they contain differs by folder or time")
+        self.note(what, begun, f"; {first.name} is the same bytes")
 
 
 def main():
@@ -106,6 +144,7 @@ def main():
     parser.add_argument("jobs", metavar="JOB", nargs="*")
     parser.add_argument("--workflow", default="release", metavar="NAME")
     parser.add_argument("--only-read", action="store_true", help="run no script")
+    parser.add_argument("--fresh", action="store_true", help="keep nothing that was built before")
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     prepare()
@@ -120,17 +159,29 @@ def main():
         fail(f"{options.workflow}.yml has no job with scripts named {min(unknown)}: {', '.join(with_scripts)}")
     sys.path.insert(0, str(HERE))
     import release
-    registry = release.Registry(WORK / "registry") if "images" in (options.jobs or with_scripts) else None
+    wanted = options.jobs or with_scripts
+    left_out = []
+    if "images" in wanted and not options.jobs and not has_docker():
+        left_out = ["images (Docker does not answer on this machine)"]
+        wanted = [name for name in wanted if name != "images"]
+    registry = None
     try:
-        machine = Machine((ROOT / "VERSION").read_text().strip(), f"{registry.address}/tapeline" if registry else "")
-        for name in options.jobs or with_scripts:
+        registry = release.Registry(WORK / "registry") if "images" in wanted else None
+        version = (ROOT / "VERSION").read_text().strip()
+        machine = Machine(version, f"{registry.address}/tapeline" if registry else "", options.fresh)
+        for name in wanted:
             machine.job(name, jobs[name])
+        if options.workflow == "release" and "build" in wanted:
+            machine.same_wheel()
     except release.Problem as problem:
         fail(problem)
     finally:
         if registry:
             registry.end()
-    print("each script of the workflow did what it has to do here")
+    for what, seconds in machine.times:
+        print(f"{seconds:6.0f} s  {what}")
+    print("each script of the workflow did what it has to do here"
+          + (f"; not run: {', '.join(left_out)}" if left_out else ""))
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ class Release:
 
     def programs(self):
         run("make", "build", "wheel")
-        run(ROOT / "deploy/local/programs-wheel.py")
+        run(ROOT / "deploy/local/programs-wheel.py", "--audit")
         shutil.copytree(ROOT / ".build/wheel", self.folder / "wheel", dirs_exist_ok=True)
 
     def packages(self):

@@ -40,7 +40,8 @@ package enum ControlCommand: Equatable, Sendable {
     package static let usage =
         "close | close-after BYTES | half-frame | byte-at-a-time on|off | stall SECONDS | "
         + "garbage BYTES | notice CODE TEXT | lost | restored keep|lose | "
-        + "farm market|history down|up | nightly-reset [SECONDS] | competing SYMBOL|all on|off | "
+        + "farm market|history down|up | nightly-reset [SECONDS] | down [SECONDS] | "
+        + "competing SYMBOL|all on|off | "
         + "lots SYMBOL|all on|off | "
         + "refuse-client-id on|off | pacing-error [N] | late N | duplicate N | reorder N | "
         + "halt-depth | reset-depth | bulletin TEXT | rate N | stop SYMBOL | start SYMBOL | "
@@ -65,6 +66,7 @@ package enum ControlCommand: Equatable, Sendable {
             "close": .close, "half-frame": .halfFrame, "lost": .lost, "halt-depth": .haltDepth,
             "reset-depth": .resetDepth, "status": .status, "quit": .quit, "crash": .crash,
             "pacing-error": .pacingError(1), "nightly-reset": .nightlyReset(seconds: 20),
+            "down": .nightlyReset(seconds: 5),
         ]
         return rest.isEmpty ? plain[name] : nil
     }
@@ -77,7 +79,7 @@ package enum ControlCommand: Equatable, Sendable {
         case "close-after": return .closeAfter(bytes: count)
         case "stall": return .stall(seconds: Int64(min(count, 86_400)))
         case "garbage": return count <= 1 << 20 ? .garbage(count) : nil
-        case "nightly-reset": return .nightlyReset(seconds: Int64(min(count, 86_400)))
+        case "nightly-reset", "down": return .nightlyReset(seconds: Int64(min(count, 86_400)))
         case "pacing-error": return .pacingError(count)
         case "late": return .late(count)
         case "duplicate": return .duplicate(count)

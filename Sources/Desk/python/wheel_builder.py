@@ -14,6 +14,8 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
+import subprocess
 import sys
 import tomllib
 import zipfile
@@ -23,6 +25,10 @@ LICENCE = HERE.parents[2] / "LICENSE"
 DECODER = "libtapeline_decoder.so"
 TRANSPORT = ("libtapeline_arrow.so", "libtapeline_transport.so")
 DATA = ("py.typed", "demo.tape")
+# The C library that compiled parts need at most, as their wheels' tags say.
+LIBC = (2, 35)
+# Of an undefined symbol in what objdump says: "(GLIBC_2.35) hypotf".
+NEEDED = re.compile(r"\*UND\*.*\bGLIBC_(\d+)\.(\d+)\)?\s+(\S+)")
 # Two builds of the same files are the same bytes.
 TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -57,15 +63,20 @@ def _pinned(package: str) -> str:
     return f"{package}=={_version()}" if package.startswith("tapeline-") else package
 
 
-def _tag(is_compiled: bool) -> str:
-    if not is_compiled:
+def tag(compiled: list[pathlib.Path]) -> str:
+    """Returns the tag of a wheel with these programs and libraries, which need no newer C library than it says."""
+    if not compiled:
         return "py3-none-any"
-    # A library runs with the C library that it was built with, or a newer one.
-    name, version = platform.libc_ver()
-    if name != "glibc":
-        raise SystemExit(f"wheel_builder.py: the C library is {name or 'not known'}; it must be glibc")
-    major, minor = version.split(".")[:2]
-    return f"py3-none-manylinux_{major}_{minor}_{platform.machine()}"
+    for path in compiled:
+        told = subprocess.run(["objdump", "-T", path], capture_output=True, text=True, check=False)
+        if told.returncode != 0:
+            raise SystemExit(f"wheel_builder.py: objdump -T {path}: {told.stderr.strip()}")
+        for major, minor, symbol in NEEDED.findall(told.stdout):
+            if (int(major), int(minor)) > LIBC:
+                raise SystemExit(
+                    f"wheel_builder.py: {path.name} needs {symbol} of GLIBC_{major}.{minor}, and the wheel is for"
+                    f" {LIBC[0]}.{LIBC[1]}: build it on an older system, or raise LIBC")
+    return f"py3-none-manylinux_{LIBC[0]}_{LIBC[1]}_{platform.machine()}"
 
 
 def _files(
@@ -90,6 +101,10 @@ def _files(
     return files
 
 
+def _compiled(library: pathlib.Path | None, transport: pathlib.Path | None) -> list[pathlib.Path]:
+    return [*([library] if library else []), *(sorted(transport.glob("*.so*")) if transport else [])]
+
+
 def build_wheel(wheel_directory: str, config_settings: object = None, metadata_directory: object = None) -> str:
     """Writes the wheel into a folder, and returns its name."""
     library, transport, folder = (
@@ -101,7 +116,7 @@ def build_wheel(wheel_directory: str, config_settings: object = None, metadata_d
     files = _files(library, transport, folder)
     scripts = "".join(f"{name} = {place}\n" for name, place in _project()["scripts"].items())
     return write(
-        pathlib.Path(wheel_directory), "tapeline", _version(), _tag(bool(library or transport)),
+        pathlib.Path(wheel_directory), "tapeline", _version(), tag(_compiled(library, transport)),
         _metadata(list(texts)), files, texts, f"[console_scripts]\n{scripts}")
 
 

@@ -7,6 +7,10 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
 
     /// Functions of our own schema raise it when the position has a higher owner's epoch.
     public static let fenced = SQLState(rawValue: "TL001")
+    /// The database is that of another store.
+    public static let takenByOther = SQLState(rawValue: "TL006")
+    /// A table was switched on while groups of tables wait apart.
+    public static let switchedOn = SQLState(rawValue: "TL007")
     /// Functions of our own schema raise these two when the position was not claimed with this
     /// epoch, and when it would go backwards.
     public static let unclaimed = SQLState(rawValue: "TL002")
@@ -63,10 +67,10 @@ extension SQLState {
         switch self {
         case .fenced: .fenced
         // The row is another than the one that was claimed: a new claim begins with what is stored.
-        case .unclaimed, .backwards: .retryable
+        case .unclaimed, .backwards, .takenByOther: .retryable
         case .checkViolation: constraint == nil && table != nil ? .missingPartition : .data
         case .readOnlyTransaction, .idleInTransaction: .retryable
-        case .databaseDropped: .schema
+        case .databaseDropped, .switchedOn: .schema
         // An error in the binary format, which we write: a column has another type, or there is one
         // more. It affects all rows in the same way.
         case .invalidBinary, .badCopyFormat: .schema

@@ -1,12 +1,12 @@
 /// Finds the known name that was probably meant by a mistyped one.
 public enum NearestName {
     /// Returns the nearest of `names`, if it is near enough to be suggested: one typing mistake per
-    /// four letters, at most three.
+    /// four letters, at most three. The same name is none: it was meant.
     public static func of(_ wrong: String, in names: some Sequence<String>) -> String? {
         let limit = min(3, max(1, wrong.count / 4))
         let letters = Array(wrong.uppercased())
         var best: (name: String, distance: Int)?
-        for name in names.sorted() {
+        for name in names.sorted() where name != wrong {
             let distance = distance(letters, Array(name.uppercased()), limit: limit)
             if distance <= limit, distance < best?.distance ?? Int.max { best = (name, distance) }
         }

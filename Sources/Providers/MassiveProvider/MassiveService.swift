@@ -135,7 +135,7 @@ extension MassiveSetup {
             "mds_massive_unreadable_changes_total",
             "a cancel or a correction with a number that does not fit the tape, or without a "
                 + "field",
-            "above 0: bars keep such a trade: [MassiveNotReread](runbooks/MassiveNotReread.md)",
+            "above 0: bars keep such a trade: [ProviderTradesLost](runbooks/ProviderTradesLost.md)",
             \.past.unreadable
         ),
         ("mds_massive_requests_total", "a request for past trades", "", \.past.requests),
@@ -148,7 +148,8 @@ extension MassiveSetup {
             "mds_massive_left_out_spans_total",
             "a time of a symbol whose trades were not read again, because no try was answered",
             "above 0: nobody knows whether trades of it were cancelled; the event "
-                + "`massive.trouble` names it: [MassiveNotReread](runbooks/MassiveNotReread.md)",
+                + "`massive.trouble` names it: "
+                + "[ProviderTradesLost](runbooks/ProviderTradesLost.md)",
             \.past.leftOut
         ),
         (
@@ -198,7 +199,7 @@ extension MassiveSetup {
         (
             "mds_massive_reread_behind_seconds",
             "how much later than planned the second reading of trades is; 0: it is not late",
-            "an hour and more: cancels are not seen, see the alert `MassiveNotReread`",
+            "an hour and more: cancels are not seen, see the alert `ProviderTradesLost`",
             { Double($0.reread.behind) / 1e9 }
         ),
         (

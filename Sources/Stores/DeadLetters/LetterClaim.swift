@@ -20,6 +20,7 @@ package struct LetterClaim: Equatable, Sendable {
 
     package let messageID: String
     let owner: String
+    let isOfOtherKind: Bool
     let place: DeadLetter.Place
     let symbol: String
     /// `nil`: no row is made, whatever the database says.
@@ -31,6 +32,7 @@ package struct LetterClaim: Equatable, Sendable {
     package init(_ letter: DeadLetter) {
         messageID = letter.messageID
         owner = letter.owner
+        isOfOtherKind = letter.isOfOtherKind
         place = letter.place
         symbol = letter.symbol
         row = letter.place.isOnTape ? Self.row(of: letter) : nil
@@ -48,6 +50,12 @@ package struct LetterClaim: Equatable, Sendable {
     /// What is known without the database; `nil` when it has to be asked.
     package var decided: LetterFate? {
         guard place.isOnTape else { return .untaped }
+        if isOfOtherKind { return .elsewhere }
         return row == nil ? .undecodable : nil
     }
+}
+
+extension DeadLetter {
+    /// Whether the books of its store are not in a PostgreSQL database.
+    package var isOfOtherKind: Bool { !storeKind.isEmpty && storeKind != "postgres" }
 }

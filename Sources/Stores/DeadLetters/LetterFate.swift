@@ -10,16 +10,21 @@ package enum LetterFate: Equatable, Sendable {
     /// The writer has not reached the tick, or has not committed it.
     case ahead
     case unknown
+    /// The writer never read it: the tape lacked it, and a gap of the books names it.
+    case missing
     case undecodable
     /// Refused before the tape, so the books have no position for it.
     case untaped
+    /// Its store is of another kind than PostgreSQL.
+    case elsewhere
     case refused(String)
 
     /// Whether the row is, or would be, in the database.
     package var isFine: Bool {
         switch self {
         case .stored, .storable, .present: true
-        case .retired, .ahead, .unknown, .undecodable, .untaped, .refused: false
+        case .retired, .ahead, .unknown, .missing, .undecodable, .untaped, .elsewhere, .refused:
+            false
         }
     }
 
@@ -32,8 +37,10 @@ package enum LetterFate: Equatable, Sendable {
         case .retired: "retired"
         case .ahead: "ahead"
         case .unknown: "unknown"
+        case .missing: "missing"
         case .undecodable: "undecodable"
         case .untaped: "untaped"
+        case .elsewhere: "elsewhere"
         case .refused: "refused"
         }
     }
@@ -47,10 +54,12 @@ package enum LetterFate: Equatable, Sendable {
         case .retired: "is of a time that retention has dropped, and is not stored again"
         case .ahead: "not yet settled by the writer: try again when it has no lag"
         case .unknown: "nothing of its source is in the books of this database"
+        case .missing: "is in a gap of the books, which 'tapeline store fill' closes"
         case .undecodable: "no row can be made of it"
         case .untaped:
             "never was on the tape, so it has no place in the books: set the clock right and "
                 + "let the provider's history fill its time"
+        case .elsewhere: "is of a store of another kind: letters of PostgreSQL alone are replayed"
         case .refused(let reason): "refused again: \(reason)"
         }
     }

@@ -35,6 +35,8 @@ package struct LetterReview {
     package typealias Ask = (String, [PostgresValue]) throws(PostgresError) -> PostgresResult
 
     private let ask: Ask
+    /// The fates of letters in states of the books in which no row may be made.
+    private static let unsettled: [String: LetterFate] = ["ahead": .ahead, "missing": .missing]
 
     /// `ask` is called for each letter that is not decided without the database.
     package init(_ ask: @escaping Ask) { self.ask = ask }
@@ -47,7 +49,7 @@ package struct LetterReview {
         let found = try ask(sink.review(symbol: claim.symbol), parameters(claim, row, sink))
         guard found.rowCount == 1 else { return .certain(.unknown) }
         guard found[0, 0] == "settled" else {
-            return .certain(found[0, 0] == "ahead" ? .ahead : .unknown)
+            return .certain(Self.unsettled[found[0, 0] ?? ""] ?? .unknown)
         }
         if found[0, 1] == "t" { return .certain(.retired) }
         return found[0, 2] == "t" ? .certain(.present) : .tried
@@ -80,7 +82,8 @@ extension Sink {
     /// some of them are not used by every sink.
     fileprivate func review(symbol: String) -> String {
         """
-        SELECT replay_state($1::text, $2::text, $4::bigint::integer, $3::text, $5::bigint),
+        SELECT replay_state($1::text, $2::text, $4::bigint::integer, $3::text, $5::bigint,
+                '\(TableGroup(of: name).rawValue)'),
             is_retired(\(retiredTable), $6::timestamptz, $7::timestamptz),
             \(presentTables.map { isThere($0, symbol) }.joined(separator: " OR "))
         """

@@ -15,16 +15,19 @@ package struct LatestMemory {
         let lane: SourceName?
     }
 
-    private enum Place {
-        case ordinal(UInt64)
-        case order(String)
+    private struct Place {
+        /// `nil`: of a bar.
+        let ordinal: UInt64?
+        /// On the tape; of what the database had, up to where it had the tape.
+        let order: String
+        let isOfDatabase: Bool
 
         func isBefore(_ other: Place) -> Bool {
-            switch (self, other) {
-            case (.ordinal(let own), .ordinal(let other)): own < other
-            case (.order(let own), .order(let other)): own < other
-            case (.ordinal, .order), (.order, .ordinal): false
-            }
+            guard let ordinal, let others = other.ordinal else { return order < other.order }
+            // After a tape was made again, ordinals begin lower. What the database had before gives
+            // way to what came on the tape after it.
+            let isAfter = other.isOfDatabase && !isOfDatabase && order > other.order
+            return ordinal < others && !isAfter
         }
     }
 
@@ -45,7 +48,9 @@ package struct LatestMemory {
             let key = Key(
                 symbol: value.symbol, source: value.source, kind: value.kind,
                 lane: isBar ? nil : value.lane)
-            let place = isBar ? Place.order(value.order) : .ordinal(value.ordinal ?? 0)
+            let place = Place(
+                ordinal: isBar ? nil : value.ordinal ?? 0, order: value.order,
+                isOfDatabase: value.isOfDatabase)
             let before = places[key] ?? earlier[key]
             if let before, place.isBefore(before) {
                 remember(key, before)

@@ -35,7 +35,7 @@ package struct OpenGaps: Sendable {
             GROUP BY symbol, source, kind, partition
             UNION ALL
             SELECT NULL, NULL, NULL, partition, max(sent_time_ns)
-            FROM "\(namespace)".sink_positions WHERE input = 'ticks' GROUP BY partition
+            FROM "\(namespace)".reached_positions WHERE input = 'ticks' GROUP BY partition
             """, [symbols.map { PostgresValue.textArray(Set($0.map(\.text)).sorted()) } ?? .null])
         for row in 0..<rows.rowCount {
             guard let partition = rows.integer(row, 3), let number = rows.integer(row, 4) else {

@@ -177,7 +177,7 @@ extension GroupMember.Settings {
         let given = try Self.given(configuration)
         self.init(
             group: group,
-            member: given ?? MemberName(host: Self.host, suffix: String(operationsPort)),
+            member: given ?? MemberName(host: HostName.own, suffix: String(operationsPort)),
             lease: configuration.duration("MDS_LEASE"),
             partitions: partitions, rank: rank)
         place = configuration.optionalText("MDS_PLACE") ?? ""
@@ -193,16 +193,6 @@ extension GroupMember.Settings {
                 "MDS_MEMBER: \(text) is not 1 to \(MemberName.utf8CountMax) of A-Z a-z 0-9 _ -")
         }
         return name
-    }
-
-    private static var host: String {
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let isKnown = unsafe bytes.withUnsafeMutableBytes { buffer in
-            let start = unsafe buffer.baseAddress?.assumingMemoryBound(to: CChar.self)
-            guard let start = unsafe start else { return false }
-            return unsafe gethostname(start, buffer.count - 1) == 0
-        }
-        return isKnown ? String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) : "host"
     }
 }
 

@@ -56,6 +56,8 @@ final class KeeperLoop {
         var work: PurgeWork?
         /// The purge that reached its goal. Its plan may allow more.
         var finished: PurgeWork?
+        /// The places of groups that were let go, and have not continued since.
+        var letGo = LetGoTable()
     }
 
     /// What only the keeper has.
@@ -138,6 +140,7 @@ final class KeeperLoop {
                 tenure: $0, leaders: LeaderKeeper(client, jetStream, names),
                 verification: VerificationWatch(metrics, jetStream, names))
         }
+        for (stream, kept) in streams { if let work = kept.work { noteLetGo(stream, work) } }
         // A predecessor may have written since.
         recorder.forget()
         streams = [:]
@@ -149,7 +152,12 @@ final class KeeperLoop {
             "mds_keeper_active", "1 in the process that purges the tape, else 0",
             "the sum over all gateways is 1"
         ).set(isKeeper ? 1 : 0)
-        if !isKeeper { for stream in client.names.allStreams { show(nil, of: stream) } }
+        if !isKeeper {
+            for stream in client.names.allStreams {
+                show(nil, of: stream)
+                showLetGo(stream)
+            }
+        }
         client.telemetry.emit(.keeperChanged(isKeeper: isKeeper))
     }
 
@@ -169,6 +177,7 @@ final class KeeperLoop {
         } catch {
             failed("\(error)")
         }
+        for stream in client.names.allStreams { noteContinued(stream) }
         for stream in client.names.allStreams where isKeeper && kept(stream).work == nil {
             guard clock.monotonic() >= kept(stream).checkAt else { continue }
             streams[stream, default: KeptStream()].checkAt =
@@ -184,6 +193,7 @@ final class KeeperLoop {
         do {
             try body()
         } catch {
+            if let work = kept(stream).work { noteLetGo(stream, work) }
             streams[stream, default: KeptStream()].work = nil
             streams[stream]?.heldUntil = clock.monotonic() + Self.heldNanoseconds
             client.telemetry.emit(.purgeFailed(stream: stream, reason: "\(error)"))
@@ -254,6 +264,7 @@ final class KeeperLoop {
         }
         client.telemetry.emit(
             .streamPurged(stream: stream, messages: work.purged, outcome: outcome))
+        noteLetGo(stream, work)
         if outcome == .reached { streams[stream]?.finished = work }
         let isHeld = outcome == .held && work.bytes > work.marks.startBytes
         // Everything that could be purged is purged, and meanwhile readers may have read further.
@@ -291,6 +302,47 @@ final class KeeperLoop {
 
     /// The label of the gauge that shows a stream's holder, by stream.
     private var shown: [String: String] = [:]
+    /// The groups with a gauge that says that they were let go, by stream.
+    private var shownLetGo: [String: Set<GroupName>] = [:]
+
+    /// Notes and reports the groups that the purge let go.
+    private func noteLetGo(_ stream: String, _ work: PurgeWork) {
+        let new = streams[stream, default: KeptStream()].letGo.add(
+            work.plan.letGo(below: work.pass.cursor, beyond: work.pass.begunBeyond))
+        for (group, partitions) in new.sorted(by: { $0.key.text < $1.key.text }) {
+            client.telemetry.emit(
+                .groupLetGo(stream: stream, group: group.text, partitions: partitions))
+        }
+        showLetGo(stream)
+    }
+
+    /// Forgets those that were let go and have continued.
+    private func noteContinued(_ stream: String) {
+        guard streams[stream]?.letGo.isEmpty == false else { return }
+        let input = StreamSurvey.Readers(client.names, stream: stream).input
+        streams[stream]?.letGo.removeContinued(recorder.groups, input)
+        showLetGo(stream)
+    }
+
+    private func showLetGo(_ stream: String) {
+        let present = kept(stream).letGo.partitions
+        for group in shownLetGo[stream] ?? [] where present[group] == nil {
+            letGoGauge(stream, group).remove()
+        }
+        for (group, count) in present { letGoGauge(stream, group).set(Double(count)) }
+        shownLetGo[stream] = Set(present.keys)
+        let groups = present.keys.sorted { $0.text < $1.text }
+        shared.report.withLock { $0.streams[stream]?.letGo = groups }
+    }
+
+    private func letGoGauge(_ stream: String, _ group: GroupName) -> Gauge {
+        client.telemetry.metrics.gauge(
+            "mds_keeper_let_go",
+            "partitions of the stream in which this group, which is not needed, was let go and has "
+                + "not continued since",
+            "start the group, then `tapeline store fill`: [TapePurgeHeld](runbooks/TapeRoom.md)",
+            labels: [("stream", stream), ("group", group.text)])
+    }
 
     private func show(_ holder: PurgePlan.Holder?, of stream: String) {
         if let label = shown[stream] { gauge(stream, label).remove() }

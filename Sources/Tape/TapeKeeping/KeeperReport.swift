@@ -13,6 +13,8 @@ struct KeeperReport: Sendable {
         /// The group or rule that prevents a purge; `nil` when there is none, or when the stream is
         /// small enough.
         var holder: PurgePlan.Holder?
+        /// The groups that were let go here and have not continued since, in order.
+        var letGo: [GroupName] = []
         var problem: String?
     }
 
@@ -46,6 +48,9 @@ extension KeeperReport.Stream {
         if case .group(let floor)? = holder {
             json.member("held_by_group", floor.group.text)
             json.member("held_by_partition", floor.partition.number)
+        }
+        json.array("let_go") { json in
+            for group in letGo { json.value(group.text) }
         }
         json.key("problem")
         if let problem { json.value(problem) } else { json.null() }

@@ -3,14 +3,15 @@ internal import ServiceRuntime
 extension ServiceEvent {
     static func streamPurged(stream: String, messages: UInt64, outcome: PurgePass.Outcome) -> Self {
         Self(
-            .debug, "keeper.purged", "took what everybody has read off the stream",
+            .debug, "keeper.purged", "took what all needed groups have read off the stream",
             ("stream", .text(stream)), ("messages", .unsigned(messages)),
             ("outcome", .text(outcome.rawValue))
         ) { metrics in
             let labels = [("stream", stream)]
             metrics.counter(
                 "mds_keeper_purged_messages_total",
-                "a message that was removed from the stream, because all groups had read it",
+                "a message that was removed from the stream, because all groups that are needed "
+                    + "had read it",
                 labels: labels
             ).add(messages)
             metrics.counter(
@@ -29,6 +30,16 @@ extension ServiceEvent {
             ("stream", .text(stream)))
     }
 
+    /// A group's position on partitions of a stream was purged.
+    static func groupLetGo(stream: String, group: String, partitions: Int) -> Self {
+        Self(
+            .warning, "keeper.let_go",
+            "a group that is not needed was let go, because the stream was nearly full: it will "
+                + "continue with a named hole",
+            ("stream", .text(stream)), ("group", .text(group)),
+            ("partitions", .integer(Int64(partitions))))
+    }
+
     static func purgeFailed(stream: String, reason: String) -> Self {
         Self(
             .warning, "keeper.failed", "a purge was not finished; it will be tried again",
@@ -36,7 +47,7 @@ extension ServiceEvent {
         ).counting(
             "mds_keeper_failures_total",
             "a purge, or a record of positions, that failed and is tried again",
-            "often: check the server and its rights: [KeeperFailing](runbooks/TapeKeeper.md)")
+            "often: check the server and its rights: [TapeWithoutKeeper](runbooks/TapeKeeper.md)")
     }
 
     static func keeperChanged(isKeeper: Bool) -> Self {

@@ -2,7 +2,10 @@
 package struct PurgeMarks: Hashable, Sendable {
     /// The marks in percent of the stream's limit.
     package static let startPercent: UInt64 = 75
-    package static let goalPercent: UInt64 = 70
+    package static let goalPercent = 100 - headroomPercentMin
+    /// The share of its limit that a stream has free after a purge. A group that is not needed is
+    /// let go while there is less.
+    package static let headroomPercentMin: UInt64 = 30
     /// From here on, delaying publishers is better than refusing them.
     package static let urgentPercent: UInt64 = 90
 
@@ -81,7 +84,7 @@ package struct PurgePass: Sendable {
     /// The stream's size when it was last requested.
     private var bytes: UInt64
     /// Everything below this sequence is purged, or will be when `pieces` is empty.
-    private var cursor: UInt64
+    package private(set) var cursor: UInt64
     /// How many pins the cursor has passed.
     private var pin = 0
     /// Whether the cursor is after a pin at an unknown distance from the next message.
@@ -92,6 +95,8 @@ package struct PurgePass: Sendable {
     private var pieces: [PurgePlan.SubjectPurge] = []
     /// The remaining purges beyond the plan's end; the last is the next.
     private var beyond: [PurgePlan.SubjectPurge]
+    /// The purges beyond the plan's end that were begun.
+    package private(set) var begunBeyond: [PurgePlan.SubjectPurge] = []
 
     /// `bytes` and `messages` are the stream's present size.
     package init(_ plan: PurgePlan, marks: PurgeMarks, bytes: UInt64, messages: UInt64) {
@@ -125,6 +130,7 @@ package struct PurgePass: Sendable {
         // Each of these purges may free much, so the stream's bytes are requested before the next
         // one.
         passed = pieceMessages
+        begunBeyond.append(purge)
         return .subject(purge)
     }
 

@@ -25,14 +25,19 @@ package struct PurgeFacts: Sendable {
         package var sequence: UInt64
         /// Why `sequence` is 0; `nil` otherwise.
         package var reason: String?
+        /// Whether the tape waits for the group. A group that is not needed is let go where the
+        /// stream would otherwise stay above its goal.
+        package var isNeeded: Bool
 
         package init(
-            group: GroupName, partition: Partition, sequence: UInt64, reason: String? = nil
+            group: GroupName, partition: Partition, sequence: UInt64, reason: String? = nil,
+            isNeeded: Bool = true
         ) {
             self.group = group
             self.partition = partition
             self.sequence = sequence
             self.reason = reason
+            self.isNeeded = isNeeded
         }
 
         /// `standing` is the packet that the stream holds at the position's sequence. Without proof
@@ -73,7 +78,8 @@ package struct PurgeFacts: Sendable {
     package var hasStore = false
 }
 
-/// The parts of a stream that may be purged, and what prevents more. Pure.
+/// The parts of a stream that may be purged, and what prevents more. Groups that are not needed
+/// prevent nothing, but stores do where none is needed. Pure.
 package struct PurgePlan: Sendable {
     /// The group or rule that decided how far a purge may go.
     package enum Holder: Hashable, Sendable {
@@ -102,12 +108,30 @@ package struct PurgePlan: Sendable {
     package let beyond: [SubjectPurge]
     /// Why no more may be purged.
     package let holder: Holder
+    /// The floors of groups that may be let go.
+    private let unneeded: [PurgeFacts.Floor]
+    /// The partitions of the subjects that can be purged beyond `clearBelow`.
+    private let partitions: [String: Partition]
+    /// The newest message of the subjects of each partition.
+    private let newest: [Partition: UInt64]
 
     package init(_ facts: PurgeFacts) {
         firstSequence = facts.firstSequence
-        let floors = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
+        let all = facts.floors.map { Self.caughtUp(Self.credible($0, facts), facts) }
+        // A store is let go only of what one that is needed has: else no store would have it.
+        let hasNeededStore = all.contains { $0.isNeeded && $0.group.isStore }
+        let isHeld = { (floor: PurgeFacts.Floor) in
+            floor.isNeeded || floor.group.isStore && !hasNeededStore
+        }
+        let floors = all.filter(isHeld)
+        unneeded = all.filter { !isHeld($0) }
+        newest = facts.subjects.reduce(into: [:]) { newest, subject in
+            guard let partition = subject.partition, let last = subject.pins.last else { return }
+            newest[partition] = max(newest[partition] ?? 0, last)
+        }
+        partitions = facts.subjects.reduce(into: [:]) { $0[$1.name] = $1.partition }
         let lowest = floors.min { $0.sequence < $1.sequence }
-        guard lowest != nil || facts.hasStore else {
+        guard !all.isEmpty || facts.hasStore else {
             clearBelow = 0
             pins = []
             subjects = []
@@ -132,6 +156,25 @@ package struct PurgePlan: Sendable {
             let below = min(need, end, pin)
             return below > min(clear, end)
                 ? SubjectPurge(subject: subject.name, below: below) : nil
+        }
+    }
+
+    /// A group that is not needed, and below which sequence its partition was purged: at most its
+    /// newest message, which stays.
+    package struct LetGo: Hashable, Sendable {
+        package var floor: PurgeFacts.Floor
+        package var below: UInt64
+    }
+
+    /// Returns whom a purge lets go that has removed everything below `end`, and of single subjects
+    /// what `beyond` says. A purge takes the oldest messages first and ends at its goal. So it lets
+    /// go only of groups without which the stream would stay above its goal.
+    package func letGo(below end: UInt64, beyond: [SubjectPurge] = []) -> [LetGo] {
+        unneeded.compactMap { floor in
+            let own = beyond.filter { partitions[$0.subject] == floor.partition }.map(\.below)
+            let purged = max(end > firstSequence ? end : 0, own.max() ?? 0)
+            let below = min(purged, newest[floor.partition] ?? 0)
+            return floor.sequence < below ? LetGo(floor: floor, below: below) : nil
         }
     }
 

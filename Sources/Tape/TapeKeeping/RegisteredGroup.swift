@@ -15,8 +15,8 @@ package struct RegisteredGroup: Equatable, Sendable {
     package var reads: Set<ReaderPosition.Input>
     /// The kind of a store; empty for other groups, and as long as no process of the store ran.
     package var kind = ""
-    /// Whether others wait for it, and whether its absence is told. A store can be one that is not
-    /// needed: only the tape is kept for it.
+    /// Whether others wait for it, and whether its absence is reported. A store can be one that is
+    /// not needed: only the tape is kept for it.
     package var isNeeded = true
     /// Why what is stored of the group cannot be read, or only in part; `nil` if it can. If that is
     /// the registration, `reads` has every input: more is kept than the group needs, never less.

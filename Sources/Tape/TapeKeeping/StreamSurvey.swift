@@ -66,6 +66,7 @@ struct StreamSurvey {
             group: group.group, partition: partition, position: position,
             streamCreated: info.created, standing: standing)
         if position == nil, let problem = group.problem { floor.reason = "\(problem)" }
+        floor.isNeeded = group.isNeeded
         return floor
     }
 

@@ -1,4 +1,4 @@
-package import MarketModel
+internal import MarketModel
 package import Primitives
 package import TapeCodec
 
@@ -63,13 +63,17 @@ package struct ReaderLane: Sendable {
     var lastReceived = MonotonicTime.distantPast
     /// The sequence of the last message that a raw lane took; 0 for none.
     package internal(set) var streamSequence: UInt64 = 0
+    /// Whether the tape may be purged before the lane has read it, because its group is not needed.
+    /// The lane then continues at the first packet that is left, and what it lacks is a hole.
+    package var mayBeLetGo = false
+    var letGo = LettingGo()
     /// How far the lane has read, as far as sharing a consumer needs it.
     var reach = Reach()
-    private var failed = Failures()
+    var failed = Failures()
     private var endDoubt = EndDoubt()
     /// The sequence of a packet before which ordinals were missing. When it is met again through a
     /// new consumer at the position, the hole is on the tape itself.
-    private var suspect: UInt64?
+    var suspect: UInt64?
 
     package enum State: Hashable, Sendable {
         /// Next: `opening`.
@@ -87,21 +91,6 @@ package struct ReaderLane: Sendable {
         /// `opening` (a doubt, or the lane leaves).
         case shared
         /// Continuing would skip or double something, so a person has to check. Next: `closed`.
-        case stopped(ReaderProblem)
-    }
-
-    package enum Effect: Hashable, Sendable {
-        /// Request the stream's description. The answer is `streamRead` or `openFailed`.
-        case readStream
-        /// Make the consumer with this number. The answer is `consumerCreated` or `openFailed`.
-        case createConsumer(consumerNumber: UInt64, start: Start)
-        /// Open the pull with this number. The answers are packets and statuses.
-        case pull(consumerNumber: UInt64, number: UInt64)
-        /// Report that the consumer is made again.
-        case doubted(ReaderDoubt)
-        /// Report that the tape lacks these ordinals. Reading continues after them.
-        case hole(source: SourceName, ordinals: ClosedRange<UInt64>)
-        /// Report that the reader has stopped.
         case stopped(ReaderProblem)
     }
 
@@ -161,6 +150,7 @@ package struct ReaderLane: Sendable {
     ) {
         guard state == .closed else { return }
         self.position = position
+        if mayBeLetGo { letGo = LettingGo(position) }
         self.isRaw = isRaw || start == .end
         beginning = start
         streamSequence = 0
@@ -186,6 +176,7 @@ package struct ReaderLane: Sendable {
             return
         }
         streamCreated = stream.created
+        letGo.isProven = position.map { $0.sequence < stream.firstSequence } ?? false
         endDoubt.end()
         consumerNumber += 1
         pulls = []
@@ -232,7 +223,7 @@ package struct ReaderLane: Sendable {
             return .positionAboveEnd(sequence: sequence, last: stream.lastSequence)
         }
         // Without a packet there, or in a raw lane, nothing is proven.
-        if sequence > 0, sequence < stream.firstSequence, !isRaw {
+        if sequence > 0, sequence < stream.firstSequence, !isRaw, !mayBeLetGo {
             return .positionBelowStart(sequence: sequence, first: stream.firstSequence)
         }
         return nil
@@ -286,10 +277,7 @@ package struct ReaderLane: Sendable {
     ) -> Verdict {
         guard isNext(delivery, now: now, into: &effects) else { return .ignore }
         if isRaw { return .deliver }
-        if state == .verifying {
-            verify(header, delivery, into: &effects)
-            return .ignore
-        }
+        if state == .verifying, verify(header, delivery, into: &effects) { return .ignore }
         return take(header, delivery, now: now, into: &effects) ? .deliver : .ignore
     }
 
@@ -346,71 +334,6 @@ package struct ReaderLane: Sendable {
             pulls.remove(at: first)
             fillPulls(into: &effects)
         }
-    }
-
-    /// Checks that the packet of the position is still there.
-    private mutating func verify(
-        _ header: PacketHeader, _ delivery: Delivery, into effects: inout [Effect]
-    ) {
-        guard let position else { return }
-        guard delivery.sequence == position.sequence, header.identity == position.packet else {
-            stop(
-                .otherPacket(
-                    sequence: position.sequence, was: position.packet, is: header.identity),
-                into: &effects)
-            return
-        }
-        state = .reading
-    }
-
-    /// Moves the position onto the packet, if its ordinals follow. Returns whether they do. Packets
-    /// of watermarks are not checked: a missing one does no harm.
-    mutating func take(
-        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
-        into effects: inout [Effect]
-    ) -> Bool {
-        if header.kind != .watermark,
-            !follows(header, delivery, now: now, into: &effects)
-        {
-            return false
-        }
-        suspect = nil
-        failed.doubts = 0
-        // The position is changed in place: copying the sources for each packet would allocate.
-        if position == nil {
-            position = TapePosition(
-                streamCreated: streamCreated, sequence: 0, packet: header.identity, sources: [])
-        }
-        position?.streamCreated = streamCreated
-        position?.sequence = delivery.sequence
-        position?.packet = header.identity
-        if header.kind != .watermark { position?.advance(by: header) }
-        return true
-    }
-
-    /// Returns whether the packet's ordinals follow the last ones read from its source.
-    private mutating func follows(
-        _ header: PacketHeader, _ delivery: Delivery, now: MonotonicTime,
-        into effects: inout [Effect]
-    ) -> Bool {
-        guard let known = position?.source(header.source) else { return true }
-        let next = known.lastOrdinal &+ 1
-        if header.firstOrdinal == next, header.epoch >= known.epoch { return true }
-        if header.firstOrdinal < next || header.epoch < known.epoch {
-            stop(
-                .ordinalsGoBack(
-                    sequence: delivery.sequence, expected: next, found: header.firstOrdinal),
-                into: &effects)
-            return false
-        }
-        if suspect == delivery.sequence {
-            effects.append(.hole(source: header.source, ordinals: next...(header.firstOrdinal - 1)))
-            return true
-        }
-        suspect = delivery.sequence
-        doubt(
-            .missingOrdinals(expected: next, found: header.firstOrdinal), now: now, into: &effects)
-        return false
     }
 
     // MARK: other messages of the server
@@ -472,7 +395,7 @@ package struct ReaderLane: Sendable {
 
     /// Gives up the consumer and opens again at the position. When doubts follow each other without
     /// a correct message between them, the wait grows.
-    private mutating func doubt(
+    mutating func doubt(
         _ doubt: ReaderDoubt, now: MonotonicTime, into effects: inout [Effect]
     ) {
         effects.append(.doubted(doubt))
@@ -492,7 +415,7 @@ package struct ReaderLane: Sendable {
     }
 
     /// Stops until the owner closes the lane: a person has to check the tape.
-    private mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
+    mutating func stop(_ problem: ReaderProblem, into effects: inout [Effect]) {
         state = .stopped(problem)
         effects.append(.stopped(problem))
     }

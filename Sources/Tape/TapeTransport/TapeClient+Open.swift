@@ -24,7 +24,6 @@ extension TapeClient {
             "mds_nats_connected", "1 while NATS can be used, else 0",
             "0: `/readyz` has the reason"
         ) { readiness.works(ReadinessPart.nats) ? 1 : 0 }
-        let announcement = announcement(settings, context)
         while !context.shutdown.isRequested {
             var connected: TapeClient?
             do throws(TapeError) {
@@ -34,7 +33,7 @@ extension TapeClient {
                 connected = client
                 try prepare(client)
                 try client.admitServer()
-                try client.announce(announcement)
+                try client.announce(announcement(settings, context, client))
                 readiness.set(ReadinessPart.nats, nil)
                 return client
             } catch {
@@ -50,14 +49,24 @@ extension TapeClient {
 
     /// Returns what the tools that list NATS services show about this one.
     private static func announcement(
-        _ settings: TapeSettings, _ context: ServiceContext
+        _ settings: TapeSettings, _ context: ServiceContext, _ client: TapeClient
     ) -> ServiceAnnouncement {
-        ServiceAnnouncement(
+        var address = context.operations.address
+        // What listens on all addresses is reached where it reaches NATS from.
+        if ["0.0.0.0", "::"].contains(address) {
+            address = client.connection.localAddress ?? address
+        }
+        // Who is in no group has no such key.
+        let hasName = context.service.keys.contains { $0.name == "MDS_MEMBER" }
+        let member = hasName ? context.configuration.optionalText("MDS_MEMBER") : nil
+        return ServiceAnnouncement(
             name: context.service.name, version: context.service.version,
             summary: context.service.summary,
             metadata: [
                 "namespace": settings.names.namespace,
-                "operations": "\(context.operations.address):\(context.operations.port)",
+                "operations": "\(address):\(context.operations.port)",
+                "host": HostName.own,
+                "member": member ?? "",
                 "revision": context.service.revision,
             ], started: context.clock.now())
     }

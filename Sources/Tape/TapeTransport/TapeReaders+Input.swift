@@ -17,6 +17,9 @@ extension TapeReaders {
         /// The reader shares a consumer with others of its stream when it has read all that is
         /// stored. Its filters overlap with those of other such readers only where they are equal.
         package let sharesConsumer: Bool
+        /// The tape may be purged before the reader has read it, because its group is not needed.
+        /// It then continues at the first packet that is left, and what it lacks is a hole.
+        package var mayBeLetGo = false
         /// What the reader is among those of its partition, for events; `nil` for the usual one.
         package var role: String?
         private let patterns: [SubjectFilter]

@@ -222,7 +222,7 @@ extension ReaderLane.Effect {
     var isTrouble: Bool {
         switch self {
         case .doubted, .stopped: true
-        case .readStream, .createConsumer, .pull, .hole: false
+        case .readStream, .createConsumer, .pull, .hole, .letGo: false
         }
     }
 }

@@ -123,12 +123,15 @@ package final class TapeReaders {
         consumerPrefix =
             "\(group)-\(String(repeating: "0", count: 16 - digits.count))\(digits)"
         metrics = Metrics(client.telemetry.metrics)
-        metrics.problems.set(0)
+        // Another set of the process may have stopped readers.
+        metrics.problems.add(0)
     }
 
     /// Adds a reader and returns its index. `open` starts it.
     package func add(_ input: Input) -> Int {
-        readers.append(Reader(input: input))
+        var reader = Reader(input: input)
+        reader.machine.mayBeLetGo = input.mayBeLetGo
+        readers.append(reader)
         return readers.count - 1
     }
 
@@ -409,9 +412,14 @@ package final class TapeReaders {
         case .pull(let consumerNumber, let number): pull(reader, consumerNumber, number)
         case .doubted(let doubt):
             client.telemetry.emit(.readerDoubted(reader: name(reader), doubt: doubt))
-        case .hole(let source, let ordinals):
+        case .hole(let source, let ordinals, let isLetGo):
             client.telemetry.emit(
-                .tapeHole(reader: name(reader), source: source.text, ordinals: ordinals))
+                .tapeHole(
+                    reader: name(reader), source: source.text, ordinals: ordinals,
+                    isLetGo: isLetGo))
+        case .letGo(let sequence, let first):
+            client.telemetry.emit(
+                .readerLetGo(reader: name(reader), sequence: sequence, first: first))
         case .stopped(let problem):
             metrics.problems.add(1)
             client.telemetry.emit(.readerStopped(reader: name(reader), problem: problem))

@@ -29,7 +29,7 @@ extension ServiceEvent {
             "a link to NATS that could not be restored although a server was there, because of "
                 + "TLS",
             "read the log line: usually a certificate has changed or expired: "
-                + "[NatsRefused](runbooks/Nats.md)")
+                + "[NatsAway](runbooks/Nats.md)")
     }
 
     static func serverLeaving() -> Self {
@@ -52,7 +52,7 @@ extension MetricRegistry {
         counter(
             "mds_nats_errors_total",
             "an error that NATS reported without a request, including missing permissions",
-            "read the log line: usually a right is missing: [NatsErrors](runbooks/Nats.md)"
+            "read the log line: usually a right is missing: [NatsUnsteady](runbooks/Nats.md)"
         ).add()
     }
 }
@@ -128,13 +128,31 @@ extension ServiceEvent {
                 + "ends_early", labels: [("reason", doubt.label)])
     }
 
-    /// Reports that the tape lacks ordinals of a source.
-    static func tapeHole(reader: String, source: String, ordinals: ClosedRange<UInt64>) -> Self {
+    /// Reports that the tape was purged before a reader of a group that is not needed had read it.
+    static func readerLetGo(reader: String, sequence: UInt64, first: UInt64) -> Self {
         Self(
-            .error, "tape.hole", "ordinals are missing on the tape itself",
+            .warning, "tape.reader.let_go",
+            "the tape was purged before this group, which is not needed, had read it: reading "
+                + "continues at the first packet that is left",
+            ("reader", .text(reader)), ("position", .unsigned(sequence)),
+            ("first", .unsigned(first)))
+    }
+
+    /// Reports that the tape lacks ordinals of a source. What was purged before a reader that was
+    /// let go is not lost: other groups have read it.
+    static func tapeHole(
+        reader: String, source: String, ordinals: ClosedRange<UInt64>, isLetGo: Bool
+    ) -> Self {
+        Self(
+            isLetGo ? .warning : .error, "tape.hole",
+            isLetGo
+                ? "ordinals were purged before this group had read them"
+                : "ordinals are missing on the tape itself",
             ("reader", .text(reader)), ("source", .text(source)),
             ("first", .unsigned(ordinals.lowerBound)), ("last", .unsigned(ordinals.upperBound))
         ) {
+            // The store counts it as a gap.
+            guard !isLetGo else { return }
             $0.counter(
                 "mds_tape_missing_ticks_total", "an ordinal that the tape itself does not hold",
                 "find out how it was purged or lost"

@@ -66,6 +66,11 @@ struct Checkout: Equatable, Sendable {
 
     func program(_ name: String) -> String { "\(programs)/\(name)" }
 
+    /// The tool as people call it. Python's packages put their programs where nats-server is.
+    var command: String {
+        told(program("tapeline"), "\(FileSystem.folder(of: natsServer))/tapeline")
+    }
+
     func deploy(_ path: String) -> String { "\(root)/deploy/\(path)" }
 
     /// The script that runs PostgreSQL's programs, which refuse root.
@@ -83,11 +88,13 @@ struct Checkout: Equatable, Sendable {
     func requirePrograms(services: Bool, simulators: [SimulatedVenue] = []) throws(ToolError) {
         let servers =
             [natsServer, valkeyServer] + StackPlan.databasePrograms.map { databaseProgram($0) }
-        try require(servers, "make servers")
+        try requireServers(servers)
         let built =
             (services ? StackPlan.servicePrograms : []) + simulators.map(\.program)
         try require(built.map { program($0) }, "make programs")
     }
+
+    func requireServers(_ paths: [String]) throws(ToolError) { try require(paths, "make servers") }
 
     private func require(_ paths: [String], _ make: String) throws(ToolError) {
         for path in paths where !FileSystem.isExecutable(path) {

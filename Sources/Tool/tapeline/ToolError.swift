@@ -21,6 +21,8 @@ enum ToolError: Error, Equatable {
     /// The environment is wrong, or the tape that it leads to is not the intended one.
     case configuration([String])
     case unreachable(String)
+    /// It may work at the next try.
+    case temporary(String)
     case refused(String)
     /// The data is damaged or not understood.
     case unreadable(String)
@@ -35,7 +37,7 @@ enum ToolError: Error, Equatable {
         case .spool(.inUse): .temporary
         case .spool(.otherSource), .spool(.unknownVersion), .spool(.tooLarge): .dataError
         case .damaged, .unreadable: .dataError
-        case .busy, .noFreePort: .temporary
+        case .busy, .noFreePort, .temporary: .temporary
         case .startFailed, .stillRunning, .runtime, .audit, .refused: .failure
         }
     }
@@ -79,7 +81,7 @@ extension ToolError: CustomStringConvertible {
         case .runtime(let error): error.description
         case .spool(let error): error.description
         case .usage(let problem), .audit(let problem), .unreachable(let problem),
-            .refused(let problem), .unreadable(let problem):
+            .temporary(let problem), .refused(let problem), .unreadable(let problem):
             problem
         case .configuration(let problems): problems.joined(separator: "; ")
         }

@@ -155,6 +155,24 @@ struct NetworkTests {
         }
     }
 
+    @Test("`tapeline page` reaches the pages of all services")
+    func pages() throws {
+        for (rendered, service, workload) in try Rendered.each() {
+            guard let tool = rendered.workloads.first(where: { $0.name == "tapeline" }) else {
+                continue
+            }
+            let port = try #require(service.port.flatMap(Int.init))
+            for (direction, from, peers, peer) in [
+                ("egress", tool, "to", workload), ("ingress", workload, "from", tool),
+            ] {
+                #expect(
+                    rules(direction, for: from, in: rendered).contains {
+                        hasPort($0, port, of: workload) && isPeer(peer, of: $0[peers])
+                    }, "\(rendered.overlay): \(direction) of \(from) for \(workload)")
+            }
+        }
+    }
+
     @Test("Prometheus may look at every service's port of operations, KEDA at what it scales by")
     func operations() throws {
         for (rendered, service, workload) in try Rendered.each() {

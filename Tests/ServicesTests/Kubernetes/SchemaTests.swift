@@ -38,7 +38,7 @@ struct SchemaTests {
         let all =
             try Rendered.all() + [
                 try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
-                try Variant.withActions("production"),
+                try Variant.withActions("production"), try Variant.withAlerts(),
             ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })

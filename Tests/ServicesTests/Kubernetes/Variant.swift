@@ -11,7 +11,7 @@ struct Variant {
         let services = try files.contentsOfDirectory(atPath: "\(ServerPrograms.checkout)/services")
             .map { "services/\($0)" }
         let read =
-            ["deploy/kubernetes", "deploy/keda"]
+            ["deploy/kubernetes", "deploy/keda", "deploy/alertmanager"]
             + services.flatMap { ["\($0)/kustomization.yaml", "\($0)/default.env"] }
         for path in read {
             let source = "\(ServerPrograms.checkout)/\(path)", copy = folder.file(path)
@@ -78,6 +78,16 @@ struct Variant {
             by: "  - ../../components/tool\n  - ../../components/actions\n",
             in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
         return try variant.render(overlay)
+    }
+
+    /// Renders an overlay with an Alertmanager of its own.
+    static func withAlerts() throws -> Rendered {
+        let variant = try Variant()
+        try variant.replace(
+            "  - ../../components/tool\n",
+            by: "  - ../../components/tool\n  - ../../components/alerts\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        return try variant.render("production")
     }
 
     /// Renders production with a database by CloudNativePG, as README.md instructs.

@@ -65,6 +65,44 @@ struct FailoverTests {
         try copy.expect("SELECT sum(abs(missing)) FROM sink_audit", "0")
     }
 
+    @Test("a group of tables that waits apart catches up at the promoted server")
+    func apart() throws {
+        let primary = try PostgresServer()
+        let standby = try PostgresServer(standbyOf: primary)
+        try primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        try primary.psql("SELECT pg_reload_conf()")
+        var faults = try FaultBench("failapart", server: primary)
+        let writer = try WriterProcess(faults.bench, Self.hosts([primary, standby]))
+        try faults.publish()
+        try #require(faults.isComplete(), "\(writer.log)")
+        try faults.database.psql(
+            """
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                RAISE EXCEPTION 'not now' USING ERRCODE = '42501'; END $$;
+            CREATE TRIGGER blocked BEFORE INSERT ON trade_rows
+                FOR EACH STATEMENT EXECUTE FUNCTION refuse()
+            """)
+        try faults.publish()
+        let apart = "SELECT coalesce(string_agg(DISTINCT table_group, ','), '') FROM apart_groups"
+        try faults.database.expectSoon(apart, "ticks", "\(writer.log)")
+        primary.stopImmediately()
+        try standby.promote()
+        try faults.publish()
+        let copy = try TestDatabase(
+            existing: faults.database.name, faults.database.schema.text, standby)
+        let all = 4 * faults.published
+        try copy.expectSoon(
+            "SELECT sum(waiting) > 0, sum(last_ordinal) FROM sink_audit WHERE input = 'ticks'",
+            "t|\(all)", "\(writer.log)")
+        try copy.expect(apart, "ticks")
+        try copy.psql("DROP TRIGGER blocked ON trade_rows")
+        try copy.expectSoon(
+            "SELECT sum(rows), sum(ordinals) FROM stored_ticks", "\(all)|\(all)", "\(writer.log)")
+        try copy.expectSoon(apart, "", "\(writer.log)")
+        #expect(writer.stop() == 0, "\(writer.log)")
+        try copy.expect("SELECT sum(abs(missing)), sum(waiting) FROM sink_audit", "0|0")
+    }
+
     // MARK: one session
 
     private static func note(

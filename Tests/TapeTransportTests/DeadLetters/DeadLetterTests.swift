@@ -11,8 +11,8 @@ enum Letters {
         ordinal: UInt64 = 17, payload: [UInt8] = [0, 1, 254, 255], message: String = "no \"good\""
     ) throws -> DeadLetter {
         DeadLetter(
-            service: "store-writer", namespace: "md", owner: "store", sink: "trades",
-            reason: .data,
+            service: "store-writer", namespace: "md", owner: "store", storeKind: "postgres",
+            sink: "trades", reason: .data,
             refusal: DeadLetter.Refusal(
                 sqlState: "23514", message: message, constraint: "price_check", column: "price"),
             place: DeadLetter.Place(

@@ -210,8 +210,7 @@ CREATE TABLE indicators (
 
 COMMENT ON TABLE indicators IS 'values of economic series, each for one period';
 COMMENT ON COLUMN indicators.ts IS 'when it was published';
-COMMENT ON COLUMN indicators.period_start IS
-    'what the value is about: [period_start, period_end)';
+COMMENT ON COLUMN indicators.period_start IS 'what the value is about: [period_start, period_end)';
 COMMENT ON COLUMN indicators.revision IS '0 for the first publication, then counting';
 COMMENT ON COLUMN indicators.of_source IS
     'of an operator''s value: whose ticks it is made of; empty: of no one source';
@@ -296,8 +295,7 @@ COMMENT ON COLUMN late_ticks.reason IS 'window_closed, window_limit or duplicate
 COMMENT ON COLUMN late_ticks.kind IS 'trade or quote';
 COMMENT ON COLUMN late_ticks.price IS 'of a trade, or a quote''s bid; so are size and exchange';
 COMMENT ON COLUMN late_ticks.conditions IS 'of a trade, or the exchange of a quote''s ask';
-COMMENT ON COLUMN late_ticks.open_time IS
-    'the window into which it would have gone: [open_time, close_time)';
+COMMENT ON COLUMN late_ticks.open_time IS 'the window into which it would have gone: [open_time, close_time)';
 COMMENT ON COLUMN late_ticks.of_ordinal IS 'of the tick: (of_source, partition, of_ordinal)';
 
 -- People cancel, correct and restore single trades, each named by its address on the tape: source,
@@ -424,8 +422,7 @@ COMMENT ON TABLE bar_versions IS
     'versions of bars that a later one replaced; the tables of bars have the version that stands';
 COMMENT ON COLUMN bar_versions.ts IS 'open time';
 COMMENT ON COLUMN bar_versions.number IS '0 for time bars; counts for the others';
-COMMENT ON COLUMN bar_versions.notional IS
-    'sum of price times size: a vwap over several bars is exact';
+COMMENT ON COLUMN bar_versions.notional IS 'sum of price times size: a vwap over several bars is exact';
 COMMENT ON COLUMN bar_versions.excluded IS
     'ticks of the window that a rule left out; by reason beside it';
 COMMENT ON COLUMN bar_versions.revision IS 'the output ordinal on the tape: the higher one wins';
@@ -435,8 +432,7 @@ COMMENT ON COLUMN bar_versions.source IS
     'whose ticks it is made of: a gateway''s name on the tape, or that of a group of them';
 COMMENT ON COLUMN bar_versions.withdrawn IS
     'it is void, and nothing replaces it: its trades were cancelled or moved';
-COMMENT ON COLUMN bar_versions.filled IS
-    'a window without trades: its prices are the close before it';
+COMMENT ON COLUMN bar_versions.filled IS 'a window without trades: its prices are the close before it';
 COMMENT ON COLUMN bar_versions.lateness_ns IS
     'how long after its end the window took ticks; NULL: not known';
 COMMENT ON COLUMN bar_versions.sent_at IS 'when the operator sent this version; NULL: not known';
@@ -525,6 +521,7 @@ CREATE TABLE sink_positions (
     advanced_at       timestamptz,
     tape_time_ns      bigint,
     sent_time_ns      bigint,
+    tables            text[]  NOT NULL DEFAULT '{}',
     PRIMARY KEY (sink, input, partition)
 ) WITH (fillfactor = 50);
 
@@ -535,16 +532,21 @@ COMMENT ON COLUMN sink_positions.tape_time_ns IS
     'the highest time at which the tape took a packet up to the position; NULL: not known';
 COMMENT ON COLUMN sink_positions.sent_time_ns IS
     'the highest time at which such a packet was sent, by the sender''s clock; NULL: not known';
+COMMENT ON COLUMN sink_positions.tables IS 'the tables that its owner writes (WRITER_SINKS)';
+
+-- A group of tables that waits apart there, and what became of its records, by source (11_groups.sql).
+CREATE TABLE apart_groups (LIKE sink_positions INCLUDING DEFAULTS,
+    table_group text NOT NULL CHECK (table_group IN ('ticks', 'bars', 'rest')), table_name text NOT NULL,
+    sources jsonb NOT NULL DEFAULT '[]', gaps jsonb NOT NULL DEFAULT '[]', reason text NOT NULL,
+    since_ns bigint NOT NULL, PRIMARY KEY (sink, input, partition, table_group),
+    FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE) WITH (fillfactor = 50);
 
 -- What became of every ordinal of every source: the audit is
--- written + dead_lettered + skipped + lost = last_ordinal - first_ordinal + 1.
---
+-- written + dead_lettered + skipped + waiting + lost = last_ordinal - first_ordinal + 1.
 -- A tape that was put back may give ordinals out a second time. `last_ordinal` says how far the sink
 -- has stored; the reader, though, has to follow the ordinals as the tape holds them.
---
--- What was set aside as a dead letter and stored later, by a person's hand (`tapeline dlq replay`),
--- stays in `dead_lettered`: the equation is about what became of an ordinal when it was read; the
--- rows are those that were written then, and those that were replayed.
+-- What was set aside as a dead letter and stored later (`tapeline dlq replay`) stays in `dead_lettered`:
+-- the rows are those that were written, and those that were replayed.
 CREATE TABLE sink_source_ordinals (
     sink          text    NOT NULL,
     input         text    NOT NULL,
@@ -559,17 +561,21 @@ CREATE TABLE sink_source_ordinals (
     tape_ordinal  bigint,
     given_twice   bigint  NOT NULL DEFAULT 0,
     replayed      bigint  NOT NULL DEFAULT 0,
+    apart         bigint  NOT NULL DEFAULT 0,
+    filled        bigint  NOT NULL DEFAULT 0 CHECK (filled >= 0),
+    filled_first  bigint  CHECK (filled_first BETWEEN 1 AND first_ordinal - 1),
+    filled_skipped bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (sink, input, partition, source),
     FOREIGN KEY (sink, input, partition) REFERENCES sink_positions ON DELETE CASCADE,
-    CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered)
+    CONSTRAINT sink_source_ordinals_replayed CHECK (replayed BETWEEN 0 AND dead_lettered),
+    CONSTRAINT sink_source_ordinals_filled CHECK (filled_skipped BETWEEN 0 AND least(skipped, filled))
 ) WITH (fillfactor = 50);
 
 COMMENT ON COLUMN sink_source_ordinals.dead_lettered IS
-    'ticks of which there is no row, because none could be made or the database refused it; each is '
-    'in a dead letter';
-COMMENT ON COLUMN sink_source_ordinals.skipped IS 'ticks of kinds that this sink does not store';
-COMMENT ON COLUMN sink_source_ordinals.epoch IS
-    'of the source''s last packet that was read; 0: not known';
+    'without a row, because none could be made or the database refused it: each is in a dead letter';
+COMMENT ON COLUMN sink_source_ordinals.skipped IS
+    'of kinds that this sink does not store, dropped, or lost by a group of tables that waited apart';
+COMMENT ON COLUMN sink_source_ordinals.epoch IS 'of the source''s last packet that was read; 0: not known';
 COMMENT ON COLUMN sink_source_ordinals.tape_ordinal IS
     'the source''s last ordinal on the tape at the position; below last_ordinal while the tape '
     'gives ordinals out again; NULL: last_ordinal';
@@ -577,6 +583,9 @@ COMMENT ON COLUMN sink_source_ordinals.given_twice IS
     'ticks under ordinals that were stored before: left out, named in gaps, not in the equation';
 COMMENT ON COLUMN sink_source_ordinals.replayed IS
     'of dead_lettered: stored later from their dead letters; only note_replayed changes it';
+COMMENT ON COLUMN sink_source_ordinals.filled IS 'beside written: rows copied by fill_ordinals';
+COMMENT ON COLUMN sink_source_ordinals.filled_first IS 'below first_ordinal: filled from here on';
+COMMENT ON COLUMN sink_source_ordinals.filled_skipped IS 'of skipped: lost by a group, and filled later';
 
 -- When the tape took the packets of a source, by its clock or the sender's, whichever is later:
 -- `taken_at` (12_stretches.sql) finds it by source, partition and ordinal of a row. A column of its own
@@ -655,7 +664,8 @@ CREATE TABLE gaps (
     CHECK (first_ordinal <= last_ordinal),
     CONSTRAINT gaps_of_books CHECK (ordinal IS NOT NULL OR (
         first_ordinal IS NOT NULL AND last_ordinal IS NOT NULL
-        AND reason IN ('tape_lost', 'given_twice', 'hole', 'dropped'))),
+        AND (reason IN ('tape_lost', 'given_twice', 'hole', 'dropped')
+            OR reason = 'group_hole' AND detail IN ('ticks', 'bars', 'rest')))),
     CONSTRAINT gaps_of_tape CHECK (ordinal IS NULL OR (
         first_ordinal IS NULL AND last_ordinal IS NULL AND kind IS NOT NULL AND state IS NOT NULL
         AND epoch IS NOT NULL))
@@ -664,13 +674,12 @@ CREATE TABLE gaps (
 CREATE INDEX gaps_place ON gaps (sink, input, partition, source, first_ordinal);
 CREATE INDEX gaps_symbol_time ON gaps (symbol, from_time) WHERE ordinal IS NOT NULL;
 
-COMMENT ON TABLE gaps IS
-    'missing data: ordinals without rows (of the books), and what the tape says (with an ordinal)';
+COMMENT ON TABLE gaps IS 'missing: ordinals without rows (of the books), and what the tape says';
 COMMENT ON COLUMN gaps.ordinal IS 'of the tape''s gap record; NULL: noted by the books';
 COMMENT ON COLUMN gaps.reason IS
     'of the books: tape_lost: destroyed, and a person accepted it; hole: missing on the tape between '
-    'two packets that were read; given_twice: came again under stored ordinals, and was left out; '
-    'dropped: the writer''s queue had no room, and its policy is to drop: counted as skipped. '
+    'two packets that were read; given_twice: came again under stored ordinals, and was left out. '
+    'Counted as skipped: dropped: the queue had no room; group_hole: lost by the tables in detail. '
     'Of the tape: disconnected, gateway_lost, provider_loss, dropped, tape_lost, maintenance, ...';
 COMMENT ON COLUMN gaps.symbol IS 'NULL: all symbols of the source in this partition';
 COMMENT ON COLUMN gaps.kind IS 'any, trade, quote, ...';

@@ -2,102 +2,15 @@
 -- so no role can get past the fence with its own UPDATE. `SET search_path FROM CURRENT` fixes the
 -- namespace that the migrator has set, so that no role can substitute other tables.
 
--- Claims (sink, input, partition): raises the owner epoch above all earlier ones, at least to the
--- requested epoch, and returns the current position. The previous owner is fenced from here on. The
--- function waits for a predecessor's transaction that is about to commit, so that it returns the
--- last position.
-CREATE OR REPLACE FUNCTION claim_position(
-    p_sink text, p_input text, p_partition integer, p_epoch bigint, p_owner text DEFAULT ''
-) RETURNS TABLE (
-    owner_epoch bigint, stream_created_ns bigint, sequence bigint, packet_epoch bigint,
-    packet_ordinal bigint, packet_crc bigint, sources jsonb, tape_time_ns bigint
-)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-AS $$
-#variable_conflict use_column
-BEGIN
-    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch)
-    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1))
-    ON CONFLICT (sink, input, partition) DO UPDATE
-    SET owner = excluded.owner,
-        owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),
-        claimed_at = now();
-
-    RETURN QUERY
-    SELECT p.owner_epoch, p.stream_created_ns, p.sequence, p.packet_epoch, p.packet_ordinal,
-        p.packet_crc,
-        coalesce(
-            (SELECT jsonb_agg(jsonb_build_object(
-                'source', s.source, 'first_ordinal', s.first_ordinal,
-                'last_ordinal', s.last_ordinal, 'written', s.written,
-                'dead_lettered', s.dead_lettered, 'skipped', s.skipped, 'epoch', s.epoch,
-                'tape_ordinal', s.tape_ordinal, 'given_twice', s.given_twice) ORDER BY s.source)
-             FROM sink_source_ordinals s
-             WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-            '[]'::jsonb), p.tape_time_ns
-    FROM sink_positions p
-    WHERE (p.sink, p.input, p.partition) = (p_sink, p_input, p_partition);
-END
-$$;
-
--- Claims several positions in one call, in the order of the key, so that two claimers cannot
--- deadlock. A take-over is then one round trip.
---
--- p_wanted: [{"input", "partition", "epoch", "known_epoch"}, ...]. With a known epoch it is a
--- repeated claim, after a lost session. It is refused (`is_claimed` is false, and nothing changes)
--- if another owner has claimed meanwhile. Without one it is a new owner's claim, which is never
--- refused. A row of an earlier owner with a lower epoch than the known one has lost the claim:
--- this server was promoted without it. The claim is made again, because the record in NATS has the
--- higher epoch.
-CREATE OR REPLACE FUNCTION claim_positions(
-    p_sink text, p_wanted jsonb, p_owner text
-) RETURNS TABLE (
-    input text, partition integer, is_claimed boolean, owner text, owner_epoch bigint,
-    stream_created_ns bigint, sequence bigint, packet_epoch bigint, packet_ordinal bigint,
-    packet_crc bigint, sources jsonb, tape_time_ns bigint
-)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
-AS $$
-#variable_conflict use_column
-DECLARE
-    wanted  record;
-    present sink_positions;
-BEGIN
-    FOR wanted IN
-        SELECT w.input, w.partition, w.epoch, w.known_epoch
-        FROM jsonb_to_recordset(p_wanted) AS w(
-            input text, partition integer, epoch bigint, known_epoch bigint)
-        ORDER BY w.input, w.partition
-    LOOP
-        IF wanted.known_epoch IS NOT NULL THEN
-            SELECT * INTO present FROM sink_positions p
-            WHERE (p.sink, p.input, p.partition) = (p_sink, wanted.input, wanted.partition)
-            FOR UPDATE;
-            IF FOUND AND present.owner_epoch >= wanted.known_epoch
-                AND present.owner <> p_owner THEN
-                RETURN QUERY SELECT wanted.input, wanted.partition, false, present.owner,
-                    present.owner_epoch, NULL::bigint, 0::bigint, NULL::bigint, NULL::bigint,
-                    NULL::bigint, '[]'::jsonb, NULL::bigint;
-                CONTINUE;
-            END IF;
-        END IF;
-        RETURN QUERY
-        SELECT wanted.input, wanted.partition, true, p_owner, c.owner_epoch, c.stream_created_ns,
-            c.sequence, c.packet_epoch, c.packet_ordinal, c.packet_crc, c.sources, c.tape_time_ns
-        FROM claim_position(
-            p_sink, wanted.input, wanted.partition, wanted.epoch, p_owner) c;
-    END LOOP;
-END
-$$;
-
--- Only the functions below may call this; no other role has rights on it.
+-- Only functions may call this. An error names the table, which may be locked: its group can be left then.
 CREATE OR REPLACE FUNCTION note_gaps(
     p_sink text, p_input text, p_partition integer, p_gaps jsonb
 ) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT
+LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '1s'
 AS $$
 DECLARE
-    gap record;
+    gap  record;
+    said text;
 BEGIN
     FOR gap IN
         SELECT * FROM jsonb_to_recordset(coalesce(p_gaps, '[]')) AS g(
@@ -119,6 +32,9 @@ BEGIN
                 gap.last_ordinal, gap.reason, coalesce(gap.detail, ''));
         END IF;
     END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = said, TABLE = 'gaps';
 END
 $$;
 
@@ -166,6 +82,8 @@ BEGIN
         FROM jsonb_to_recordset(p_losses) AS w(
             input text, partition integer, from_ns bigint, to_ns bigint, reason text, source text,
             first_ordinal bigint, last_ordinal bigint, letters bigint)
+        -- All writers lock in this order.
+        ORDER BY input, partition, reason, source, first_ordinal, from_ns
     LOOP
         UPDATE version_losses l
         SET to_at = greatest(l.to_at, loss.to_at), last_ordinal = loss.last_ordinal,
@@ -193,7 +111,8 @@ $$;
 --   "packet_epoch", "packet_ordinal", "packet_crc", "tape_time_ns", "sent_time_ns", "left_out",
 --   "sources": [{"source", "first_ordinal",
 --   "last_ordinal", "written", "dead_lettered", "skipped", "epoch", "tape_ordinal", "begun_ns",
---   "given_twice"}, ...], "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
+--   "given_twice", "apart"}, ...], "apart": [groups of tables that are left here, as rows of
+--   apart_groups, ...], "joined": {table group: its sequence, ...}, "joined_partly", "stretches": [{"source", "first_ordinal", "last_ordinal", "from_us",
 --   "starts", "delays_us", "apart_ms"}, ...], "gaps": [{"source", "first_ordinal", "last_ordinal", "reason",
 --   "detail"}, ...], "changes": as note_changes_by_id takes them, "groups": {source: group, ...}},
 --   ...].
@@ -211,9 +130,12 @@ $$;
 -- Raises TL001 if a higher epoch owns one of the positions. The detail is a JSON list of all such
 -- positions, so that the writer can drop them immediately and write the rest. Raises TL002 for a
 -- position that was not claimed at this epoch, and TL003 for one that would go backwards on the
--- same stream. On an error nothing is changed.
+-- same stream, for a group that is not where it was said to be, and for records that are left to no
+-- group. On an error nothing is changed.
+--
+-- The limit on waits for locks is meant for the tables, not for the positions.
 CREATE OR REPLACE FUNCTION advance_positions(p_sink text, p_positions jsonb) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = 0
 AS $$
 DECLARE
     fenced    jsonb;
@@ -248,19 +170,26 @@ BEGIN
                     AND w.stream_created_ns IS NOT DISTINCT FROM p.stream_created_ns
                     THEN 'backwards'
             END AS fault,
-            CASE WHEN w.left_out OR w.gaps IS NOT NULL THEN
-                jsonb_build_object('input', w.input, 'partition', w.partition,
+            CASE WHEN w.left_out OR w.gaps IS NOT NULL THEN (
+                -- One for each reason: that of a hole goes when the hole is filled.
+                SELECT jsonb_agg(jsonb_build_object('input', w.input, 'partition', w.partition,
                     'from_ns', least(p.tape_time_ns, p.sent_time_ns),
                     'to_ns', greatest(w.tape_time_ns, p.tape_time_ns, w.sent_time_ns,
                         p.sent_time_ns),
-                    'reason', coalesce(w.gaps->0->>'reason', 'not_written')) END AS loss
+                    'reason', r.reason) ORDER BY r.reason)
+                FROM (SELECT DISTINCT reason
+                    FROM jsonb_to_recordset(coalesce(w.gaps, '[]')) AS g(reason text)
+                    UNION SELECT 'not_written' WHERE w.left_out AND NOT EXISTS (
+                        SELECT FROM jsonb_to_recordset(coalesce(w.gaps, '[]')) AS g(reason text)
+                        WHERE g.reason IN ('dropped', 'given_twice'))) AS r) END AS lost
         FROM wanted w LEFT JOIN present p USING (input, partition)
     )
     SELECT
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'fenced'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'unclaimed'),
         jsonb_agg(c.place ORDER BY c.input, c.partition) FILTER (WHERE c.fault = 'backwards'),
-        jsonb_agg(c.loss ORDER BY c.input, c.partition) FILTER (WHERE c.loss IS NOT NULL)
+        (SELECT jsonb_agg(loss ORDER BY c.input, c.partition)
+            FROM checked c, jsonb_array_elements(c.lost) AS loss)
     INTO fenced, unclaimed, backwards, losses
     FROM checked c;
 
@@ -275,6 +204,11 @@ BEGIN
     IF backwards IS NOT NULL THEN
         RAISE EXCEPTION '% of the positions of sink % would go backwards',
             jsonb_array_length(backwards), p_sink USING ERRCODE = 'TL003', DETAIL = backwards::text;
+    END IF;
+
+    IF jsonb_path_exists(p_positions, '$[*] ? (exists(@.apart) || exists(@.joined) || exists(@.gaps)
+            || @.sources[*].apart > 0)') THEN
+        losses := coalesce(losses, '[]') || move_groups(p_sink, p_positions);
     END IF;
 
     SELECT coalesce(losses, '[]') || coalesce(b.purged, '[]') || coalesce(b.letters, '[]')
@@ -313,21 +247,22 @@ BEGIN
     WHERE (p.sink, p.input, p.partition) = (p_sink, w.input, w.partition);
 
     INSERT INTO sink_source_ordinals AS o (sink, input, partition, source, first_ordinal,
-        last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice)
+        last_ordinal, written, dead_lettered, skipped, epoch, tape_ordinal, given_twice, apart)
     SELECT p_sink, w.input, w.partition, s.source, s.first_ordinal,
         s.last_ordinal, coalesce(s.written, 0), coalesce(s.dead_lettered, 0),
         coalesce(s.skipped, 0), coalesce(s.epoch, 0), s.tape_ordinal,
-        coalesce(s.given_twice, 0)
+        coalesce(s.given_twice, 0), coalesce(s.apart, 0)
     FROM jsonb_to_recordset(p_positions) AS w(input text, partition integer, sources jsonb),
         jsonb_to_recordset(coalesce(w.sources, '[]')) AS s(
             source text, first_ordinal bigint, last_ordinal bigint, written bigint,
             dead_lettered bigint, skipped bigint, epoch bigint, tape_ordinal bigint,
-            given_twice bigint)
+            given_twice bigint, apart bigint)
     ON CONFLICT (sink, input, partition, source) DO UPDATE
     SET first_ordinal = excluded.first_ordinal, last_ordinal = excluded.last_ordinal,
         written = excluded.written, dead_lettered = excluded.dead_lettered,
         skipped = excluded.skipped, epoch = excluded.epoch,
-        tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice;
+        tape_ordinal = excluded.tape_ordinal, given_twice = excluded.given_twice,
+        apart = excluded.apart;
     -- A replay locks in this order, too.
     IF losses <> '[]' THEN
         PERFORM note_lost_versions(losses);
@@ -369,7 +304,11 @@ BEGIN
         WHERE w.gaps IS NOT NULL
         ORDER BY w.input, w.partition
     LOOP
-        PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
+        IF NOT EXISTS (SELECT FROM apart_groups g
+            WHERE (g.sink, g.input, g.partition, g.table_group)
+                = (p_sink, wanted.input, wanted.partition, 'rest')) THEN
+            PERFORM note_gaps(p_sink, wanted.input, wanted.partition, wanted.gaps);
+        END IF;
     END LOOP;
 END
 $$;
@@ -386,11 +325,14 @@ $$;
 --   of the tape. With "is_restored", the tape was made again after a restore, and what it took after
 --   the position is lost. TL005 if the ordinals between a source's last one and the new one are not exactly
 --   one gap of p_gaps.
+-- p_apart: ["ticks", ...], the groups of tables that wait apart there, and are given up with the position.
+--   TL004 if others wait by now.
 --
 -- The owner stays, but its epoch rises: the ticks it holds belong to the old tape and can no longer
 -- be written. It notices that it is still the owner, and claims the position again.
 CREATE OR REPLACE FUNCTION accept_position(
-    p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb
+    p_sink text, p_input text, p_partition integer, p_seen jsonb, p_accepted jsonb, p_gaps jsonb,
+    p_apart jsonb DEFAULT '[]'
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -416,6 +358,7 @@ BEGIN
         RAISE EXCEPTION 'the position of % % in partition % has moved meanwhile',
             p_sink, p_input, p_partition USING ERRCODE = 'TL004';
     END IF;
+    PERFORM give_up_groups(p_sink, p_input, p_partition, p_apart);
     FOR wanted IN
         SELECT * FROM jsonb_to_recordset(p_accepted->'sources') AS s(
             source text, last_ordinal bigint, epoch bigint, tape_ordinal bigint)

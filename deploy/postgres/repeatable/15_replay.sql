@@ -8,15 +8,30 @@
 --   'settled'  it was read, and the writer will never write it: a row may be made
 --   'ahead'    the writer has not committed it: it will, or sets it aside once more
 --   'unknown'  nothing of this source was ever written here
+--   'missing'  it is in a gap that a copy from another store may fill, with a row of its own
+-- p_group is the group of tables of the row.
 CREATE OR REPLACE FUNCTION replay_state(
-    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint, p_group text
 ) RETURNS text
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
     SELECT coalesce((
         SELECT CASE WHEN p_ordinal < o.first_ordinal THEN 'unknown'
-            WHEN p_ordinal > o.last_ordinal THEN 'ahead' ELSE 'settled' END
+            WHEN p_ordinal > o.last_ordinal OR p_ordinal >= a.first_ordinal
+                -- The source began since a group waits apart, which has read nothing of it.
+                OR EXISTS (SELECT FROM apart_groups g
+                    WHERE (g.sink, g.input, g.partition) = (o.sink, o.input, o.partition)
+                        AND NOT g.sources @> jsonb_build_array(
+                            jsonb_build_object('source', o.source))) THEN 'ahead'
+            WHEN EXISTS (SELECT FROM book_gaps g
+                WHERE (g.sink, g.input, g.partition, g.source)
+                    = (p_sink, p_input, p_partition, p_source)
+                    AND (g.reason IN ('hole', 'tape_lost') OR g.table_group = p_group)
+                    AND p_ordinal BETWEEN g.first_ordinal AND g.last_ordinal) THEN 'missing'
+            ELSE 'settled' END
         FROM sink_source_ordinals o
+        -- Since a group of tables waits apart, its books are not these.
+        LEFT JOIN apart_counts a USING (sink, input, partition, source)
         WHERE (o.sink, o.input, o.partition, o.source)
             = (p_sink, p_input, p_partition, p_source)), 'unknown')
 $$;
@@ -24,7 +39,7 @@ $$;
 -- Locks the source's row of the books until the transaction ends. So two replays of one letter take
 -- turns, and the second one finds the row. Returns the state of the ordinal, as replay_state does.
 CREATE OR REPLACE FUNCTION begin_replay(
-    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint
+    p_sink text, p_input text, p_partition integer, p_source text, p_ordinal bigint, p_group text
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 AS $$
@@ -32,7 +47,7 @@ BEGIN
     PERFORM FROM sink_source_ordinals o
     WHERE (o.sink, o.input, o.partition, o.source) = (p_sink, p_input, p_partition, p_source)
     FOR UPDATE;
-    RETURN replay_state(p_sink, p_input, p_partition, p_source, p_ordinal);
+    RETURN replay_state(p_sink, p_input, p_partition, p_source, p_ordinal, p_group);
 END
 $$;
 

@@ -10,20 +10,27 @@ $$;
 -- The completeness of the data as an equation over the sinks' own books: `missing` is 0 in every
 -- row. Ordinals that were lost with the tape are accounted for by rows of `gaps` that the books
 -- noted. Repeated ordinals are outside of the equation, because their first occurrence is in it.
+-- `waiting` is left to a group of tables that waits apart, and will be written.
 -- `replayed` counts the dead letters that were stored later: rows = written + replayed. A gap that
--- the tape itself reports has an ordinal like any tick, and is written.
+-- the tape itself reports has an ordinal like any tick, and is written. So is, here, what was copied from
+-- another store.
 CREATE OR REPLACE VIEW sink_audit AS
-SELECT o.sink, o.input, o.partition, o.source, o.first_ordinal, o.last_ordinal, o.written,
-    o.dead_lettered, o.skipped,
-    o.last_ordinal - o.first_ordinal + 1 - o.written - o.dead_lettered - o.skipped
-        - lost.ordinals AS missing,
-    lost.ordinals AS gaps, o.given_twice, o.replayed
+SELECT o.sink, o.input, o.partition, o.source,
+    coalesce(o.filled_first, o.first_ordinal) AS first_ordinal, o.last_ordinal,
+    o.written + o.filled + coalesce(a.written, 0) AS written,
+    o.dead_lettered + coalesce(a.dead_lettered, 0) AS dead_lettered,
+    o.skipped - o.filled_skipped AS skipped,
+    o.last_ordinal - coalesce(o.filled_first, o.first_ordinal) + 1 - o.written - o.filled
+        - o.dead_lettered - (o.skipped - o.filled_skipped) - o.apart - lost.ordinals AS missing,
+    lost.ordinals AS gaps, o.given_twice, o.replayed,
+    o.apart - coalesce(a.written + a.dead_lettered, 0) AS waiting
 FROM sink_source_ordinals o
+LEFT JOIN apart_counts a USING (sink, input, partition, source)
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(g.last_ordinal - g.first_ordinal + 1), 0)::bigint AS ordinals
-    FROM gaps g
+    FROM book_gaps g
     WHERE (g.sink, g.input, g.partition, g.source) = (o.sink, o.input, o.partition, o.source)
-        AND g.reason IN ('tape_lost', 'hole') AND g.ordinal IS NULL
+        AND g.reason IN ('tape_lost', 'hole')
 ) AS lost;
 
 -- Every ordinal that has a row, with the stream that assigned it. This is the one place that names

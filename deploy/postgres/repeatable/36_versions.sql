@@ -9,9 +9,16 @@ CREATE OR REPLACE FUNCTION tape_reached(p_input text, p_at timestamptz)
 RETURNS TABLE (partition integer, reached_at timestamptz)
 LANGUAGE sql STABLE SET search_path FROM CURRENT
 AS $$
-    SELECT p.partition, min(tape_time(least(p.tape_time_ns, p.sent_time_ns))) FROM sink_positions p
-    WHERE p.input = p_input AND p.tape_time_ns IS NOT NULL
-        AND tape_time(least(p.tape_time_ns, p.sent_time_ns)) <= least(p_at, now() - interval '1 min')
+    SELECT p.partition, min(p.reached_at)
+    FROM (
+        SELECT partition, tape_time(least(tape_time_ns, sent_time_ns)) AS reached_at
+        FROM sink_positions WHERE input = p_input AND tape_time_ns IS NOT NULL
+        UNION ALL
+        -- A group of tables that waits apart is behind.
+        SELECT partition, coalesce(tape_time(least(tape_time_ns, sent_time_ns)), '-infinity')
+        FROM apart_groups WHERE input = p_input
+    ) AS p
+    WHERE p.reached_at <= least(p_at, now() - interval '1 min')
     GROUP BY p.partition
 $$;
 

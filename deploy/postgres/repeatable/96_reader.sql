@@ -19,7 +19,7 @@ BEGIN
         changes_as_of_doubt(timestamptz, text[], timestamptz, timestamptz),
         rows_as_of_doubt(timestamptz, text, text[], text[], timestamptz, timestamptz),
         check_as_of(text, timestamptz, text, text[], text[], timestamptz, timestamptz, boolean),
-        replay_state(text, text, integer, text, bigint),
+        replay_state(text, text, integer, text, bigint, text),
         is_retired(text, timestamptz, timestamptz), known_as(text),
         versions_as_of(timestamptz, text[], text, timestamptz, timestamptz),
         bars_as_of_doubt(timestamptz, text[], text, timestamptz, timestamptz) TO %I', reader_role);

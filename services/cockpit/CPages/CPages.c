@@ -133,12 +133,6 @@ static const struct page_file files[] = {
     {"runbook-BarsBehind.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/BarsBehind.md" suffix(, 0)
     }},
-    {"runbook-BinanceOneConnection.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/BinanceOneConnection.md" suffix(, 0)
-    }},
-    {"runbook-BinanceTradesDiffer.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/BinanceTradesDiffer.md" suffix(, 0)
-    }},
     {"runbook-BreakerOpen.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/BreakerOpen.md" suffix(, 0)
     }},
@@ -151,17 +145,8 @@ static const struct page_file files[] = {
     {"runbook-ClocksDisagree.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/ClocksDisagree.md" suffix(, 0)
     }},
-    {"runbook-ClusterBackups.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/ClusterBackups.md" suffix(, 0)
-    }},
     {"runbook-DatabaseNotDurable.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/DatabaseNotDurable.md" suffix(, 0)
-    }},
-    {"runbook-DatabaseNotSynchronous.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/DatabaseNotSynchronous.md" suffix(, 0)
-    }},
-    {"runbook-DatabaseRoom.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/DatabaseRoom.md" suffix(, 0)
     }},
     {"runbook-DatabaseServerRefused.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/DatabaseServerRefused.md" suffix(, 0)
@@ -181,17 +166,8 @@ static const struct page_file files[] = {
     {"runbook-GroupLag.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/GroupLag.md" suffix(, 0)
     }},
-    {"runbook-IBKRChannelFull.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/IBKRChannelFull.md" suffix(, 0)
-    }},
-    {"runbook-IBKRClockSkewed.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/IBKRClockSkewed.md" suffix(, 0)
-    }},
     {"runbook-IBKRSizesInLots.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/IBKRSizesInLots.md" suffix(, 0)
-    }},
-    {"runbook-IBKRWaitingForLines.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/IBKRWaitingForLines.md" suffix(, 0)
     }},
     {"runbook-LateTicks.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/LateTicks.md" suffix(, 0)
@@ -199,20 +175,14 @@ static const struct page_file files[] = {
     {"runbook-LoadHeldUp.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/LoadHeldUp.md" suffix(, 0)
     }},
-    {"runbook-LogLinesLost.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/LogLinesLost.md" suffix(, 0)
-    }},
-    {"runbook-MassiveNotReread.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/MassiveNotReread.md" suffix(, 0)
-    }},
     {"runbook-Members.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Members.md" suffix(, 0)
     }},
     {"runbook-Nats.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Nats.md" suffix(, 0)
     }},
-    {"runbook-NothingStored.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/NothingStored.md" suffix(, 0)
+    {"runbook-Objectives.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Objectives.md" suffix(, 0)
     }},
     {"runbook-Owners.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Owners.md" suffix(, 0)
@@ -244,9 +214,6 @@ static const struct page_file files[] = {
     {"runbook-RepairsRefused.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/RepairsRefused.md" suffix(, 0)
     }},
-    {"runbook-RowsLate.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/RowsLate.md" suffix(, 0)
-    }},
     {"runbook-Services.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Services.md" suffix(, 0)
     }},
@@ -256,8 +223,8 @@ static const struct page_file files[] = {
     {"runbook-Spool.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Spool.md" suffix(, 0)
     }},
-    {"runbook-TakeOverSlow.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/TakeOverSlow.md" suffix(, 0)
+    {"runbook-TableBlocked.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/TableBlocked.md" suffix(, 0)
     }},
     {"runbook-TapeCopies.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TapeCopies.md" suffix(, 0)
@@ -271,17 +238,14 @@ static const struct page_file files[] = {
     {"runbook-TapeLostData.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TapeLostData.md" suffix(, 0)
     }},
-    {"runbook-TapeReaderStopped.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/TapeReaderStopped.md" suffix(, 0)
-    }},
     {"runbook-TapeRoom.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TapeRoom.md" suffix(, 0)
     }},
     {"runbook-TapeSlow.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TapeSlow.md" suffix(, 0)
     }},
-    {"runbook-ThreadHung.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/ThreadHung.md" suffix(, 0)
+    {"runbook-Threads.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Threads.md" suffix(, 0)
     }},
     {"runbook-TicksLeftOut.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/TicksLeftOut.md" suffix(, 0)
@@ -294,12 +258,6 @@ static const struct page_file files[] = {
     }},
     {"runbook-Watermark.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Watermark.md" suffix(, 0)
-    }},
-    {"runbook-WorkersDying.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/WorkersDying.md" suffix(, 0)
-    }},
-    {"runbook-WriterQueue.md", (const unsigned char[]){
-#embed "../../../docs/runbooks/WriterQueue.md" suffix(, 0)
     }},
     {NULL, (const unsigned char[]){0}},
 };

@@ -14,12 +14,14 @@ struct TickCount: Hashable, Sendable {
     var deadLettered: UInt64 = 0
     /// Records whose ordinals were stored before, with other records. They are left out.
     var givenTwice: UInt64 = 0
+    /// Records that were left to groups of tables that wait apart.
+    var apart: UInt64 = 0
 
     static func + (left: TickCount, right: TickCount) -> TickCount {
         TickCount(
             written: left.written + right.written, skipped: left.skipped + right.skipped,
             deadLettered: left.deadLettered + right.deadLettered,
-            givenTwice: left.givenTwice + right.givenTwice)
+            givenTwice: left.givenTwice + right.givenTwice, apart: left.apart + right.apart)
     }
 }
 

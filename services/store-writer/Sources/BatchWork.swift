@@ -44,6 +44,10 @@ struct BatchWork: Sendable {
         ) { item, context, record, ordinal, _ in
             met[item] += 1
             if let sink = catalogue.index(of: record) {
+                guard batch.isFor(catalogue.sinks[sink].name, item: item) else {
+                    outcome.counts[item].apart += 1
+                    return
+                }
                 present[sink] = true
                 noteChange(record, context, ordinal, of: item, batch.items[item].position)
             } else {
@@ -90,7 +94,10 @@ struct BatchWork: Sendable {
         for (index, item) in batch.items.enumerated() {
             outcome.counts[index].givenTwice = item.givenTwice
             let expected = UInt64(item.header.tickCount) - item.givenTwice
-            if met[index] < expected { refuseRest(index, item, expected - met[index]) }
+            // What cannot be read is counted with the common position, not with a group's.
+            if met[index] < expected, batch.group == nil {
+                refuseRest(index, item, expected - met[index])
+            }
         }
         for tick in refused {
             outcome.counts[tick.item].deadLettered += tick.count

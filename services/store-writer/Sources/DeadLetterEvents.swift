@@ -28,9 +28,8 @@ extension WriterSettings {
     /// Returns the output for dead letters, which all workers share.
     func deadLetterOutput(_ client: TapeClient, _ context: ServiceContext) -> DeadLetterOutput {
         DeadLetterOutput(
-            client: client, context: context, owner: store.text, folder: deadLetterFolder,
-            bytesMax: deadLetterBytes,
-            folderKey: "WRITER_DEAD_LETTERS")
+            client: client, context: context, owner: store.text, storeKind: kind.name,
+            folder: deadLetterFolder, bytesMax: deadLetterBytes, folderKey: "WRITER_DEAD_LETTERS")
     }
 }
 

@@ -33,8 +33,8 @@ extension DeadLetterOutput {
         let facts = TickFacts(payload, catalogue)
         return DeadLetter(
             service: service, namespace: names.namespace,
-            owner: owner, sink: tick.sink?.rawValue ?? "", reason: tick.reason,
-            refusal: tick.refusal,
+            owner: owner, storeKind: storeKind, sink: tick.sink?.rawValue ?? "",
+            reason: tick.reason, refusal: tick.refusal,
             place: DeadLetter.Place(
                 input: (isBars ? SinkInput.bars : .ticks).rawValue,
                 partition: item.header.partition, source: item.header.source,

@@ -78,7 +78,8 @@ extension Intake {
                 HotFillGate.Input(
                     isAtEnd: inputs[input].feed == .rows,
                     read: readers.position(input)?.sequence ?? 0,
-                    stored: stored.position?.sequence ?? 0)
+                    // What is filled is what all tables have.
+                    stored: stored.floor?.sequence ?? 0)
             }
         }
         guard progress.count == 2, slots[number].fill.follow(progress) else { return }

@@ -8,8 +8,8 @@ import TapeTransport
 
 // Which partitions this process owns, and from where they are read.
 extension Intake {
-    /// The interval at which the positions of stopped readers are checked in the database: a person
-    /// may have accepted another position (`tapeline position accept`).
+    /// The interval of `checkWaiting`: a person may have accepted another position, or given up
+    /// what was left to groups of tables (`tapeline position accept`).
     private static let checkNanoseconds: Int64 = 1_000_000_000
     /// How long the waits of the loop are short: after an order, so that the worker's view is taken
     /// soon, and at the beginning, so that the first order is.
@@ -156,19 +156,21 @@ extension Intake {
         }
     }
 
-    /// Lets workers check in the database the positions of stopped readers, once a second. A reader
-    /// stops when the tape does not match its position, and waits for a person.
-    func checkStoppedReaders() {
+    /// Lets workers check in the database, once a second, the positions that a person may have to
+    /// change: those of stopped readers, which wait where the tape does not match the position, and
+    /// those where groups of tables wait apart.
+    func checkWaiting() {
         let now = clock.monotonic()
         guard isSteady, now >= checkedAt + Self.checkNanoseconds else {
             return
         }
         checkedAt = now
         for index in workers.indices {
-            let stopped = workers[index].inputs.filter {
-                inputs[$0].isOpen && readers.problem($0) != nil
+            let waiting = workers[index].inputs.filter { input in
+                inputs[input].isOpen && readers.problem(input) != nil
+                    || inputs[input].stored?.apart.isEmpty == false
             }
-            if !stopped.isEmpty { queues.all[index].checkPositions(of: stopped) }
+            if !waiting.isEmpty { queues.all[index].checkPositions(of: waiting) }
         }
     }
 }

@@ -1,5 +1,6 @@
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import TapeCodec
 import TapeProtocol
 import TapeTransport
@@ -44,6 +45,7 @@ extension Intake {
             metrics.delayed(delays[place].farthest(now: now), of: input)
         }
         metrics.alive(report.alive)
+        reportGroups()
         for index in workers.indices { reportQueue(index, now) }
     }
 
@@ -52,17 +54,40 @@ extension Intake {
     private func reportedPosition(_ input: Int) -> ReaderPosition? {
         let place = InputNumber.place(input)
         guard reads.contains(place.input), let stored = inputs[input].stored else { return nil }
+        // The tape is needed from where the last group of tables is that waits apart.
         let durable = inputs[input].durable.durable(
-            stored.position, isOnStandby: stored.isOnStandby, now: clock.monotonic())
+            stored.floor, isOnStandby: stored.isFloorOnStandby, now: clock.monotonic())
         return ReaderPosition(
             partition: place.partition, input: place.input.reported,
-            sequence: stored.position?.sequence ?? 0, durable: durable,
+            sequence: stored.position?.sequence ?? 0,
+            durable: min(durable, stored.position?.sequence ?? 0),
             sources: stored.sources.map { account in
                 SourceOrdinal(
                     source: account.source,
                     epoch: stored.position?.source(account.source)?.epoch ?? 0,
                     lastOrdinal: account.lastOrdinal)
             }, proof: stored.position.map { ReaderPosition.Proof($0) })
+    }
+
+    /// Reports the groups of tables that wait apart. The store takes the rows of the others, so the
+    /// writer is ready.
+    private func reportGroups() {
+        let lines = report.groups
+        for group in TableGroup.allCases {
+            let line = lines.first { $0.group == group }
+            metrics.apart(group, line)
+            if line == nil, apart.contains(group) {
+                context.telemetry.emit(.groupJoined(group: group))
+            }
+            context.readiness.degrade(
+                "tables of \(group.rawValue)",
+                line.map { line in
+                    line.problem.map { "they wait apart, and cannot read their tape: \($0)" }
+                        ?? "\(line.reason.table.rawValue) does not take its rows, so its group "
+                        + "waits apart: \(line.reason.text)"
+                })
+        }
+        apart = Set(lines.map(\.group))
     }
 
     /// Reports how many readers have not proven their positions yet. A reader first compares the

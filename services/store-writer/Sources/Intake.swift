@@ -42,6 +42,8 @@ final class Intake {
     /// Opened here, so that workers write only while the process is steady.
     let gate: SteadyGate
     let readers: TapeReaders
+    /// Whether the tape may be purged of what is not read yet: the store is not needed.
+    let mayBeLetGo: Bool
     /// The packets for the hot state; `nil` when it is not kept.
     let hotQueue: HotQueue?
     /// Orders values of the database for the hot state; `nil` when it is not kept.
@@ -75,6 +77,8 @@ final class Intake {
     var fedAt = MonotonicTime.distantPast
     /// Until when orders or views of workers are expected soon, so that waits are short.
     var busyUntil = MonotonicTime.distantPast
+    /// The groups of tables that waited apart at the last report.
+    var apart: Set<TableGroup> = []
     /// Why the service ends; `nil` while it may continue to read.
     private(set) var ending: ExitCode?
 
@@ -85,6 +89,7 @@ final class Intake {
     ) throws {
         sinks = queues.sinks
         reads = settings.inputs
+        mayBeLetGo = !settings.isNeeded
         let beat = context.threads.thread("intake")
         self.beat = beat
         let client = client.calling(beat)
@@ -116,14 +121,15 @@ final class Intake {
     private func add(_ partition: Partition) {
         precondition(partition.number == slots.count, "the partitions are counted from 0")
         let names = client.names
-        let ticks = readers.add(
-            TapeReaders.Input(
-                partition: partition, stream: names.tickStream(of: partition),
-                filters: [names.ticks(partition)], sharesConsumer: true))
-        let bars = readers.add(
-            TapeReaders.Input(
-                partition: partition, stream: names.barStream, filters: names.derived(partition),
-                sharesConsumer: true))
+        var ticksInput = TapeReaders.Input(
+            partition: partition, stream: names.tickStream(of: partition),
+            filters: [names.ticks(partition)], sharesConsumer: true)
+        var barsInput = TapeReaders.Input(
+            partition: partition, stream: names.barStream, filters: names.derived(partition),
+            sharesConsumer: true)
+        ticksInput.mayBeLetGo = mayBeLetGo
+        barsInput.mayBeLetGo = mayBeLetGo
+        let (ticks, bars) = (readers.add(ticksInput), readers.add(barsInput))
         precondition([ticks, bars] == InputNumber.both(of: partition), "readers are inputs")
         inputs += InputNumber.both(of: partition).map { _ in
             IntakeInput(durable: DurableMark(queues.durability))
@@ -150,7 +156,7 @@ final class Intake {
             handle(&events)
             readers.timePassed()
             releaseLanes()
-            checkStoppedReaders()
+            checkWaiting()
             feedHotState()
             reportState()
             if let ending {
@@ -218,7 +224,9 @@ final class Intake {
     /// `drop` also holds readers when too many packets without rows wait (`Limits.rowless`).
     private func offer(_ packet: QueuedPacket, to index: Int) {
         let queue = queues.all[index]
-        switch queue.offer(packet, now: clock.monotonic()) {
+        // A group of tables that waits apart will write its rows of each packet.
+        let mayDrop = inputs[packet.input].stored?.apart.isEmpty != false
+        switch queue.offer(packet, mayDrop: mayDrop, now: clock.monotonic()) {
         case .taken:
             metrics.submitted.add(UInt64(packet.rows))
             if queues.settings.overflow == .block, queue.isHigh { hold(index) }

@@ -13,8 +13,9 @@ struct RefusalLimits: Sendable {
     /// Throws when too many records of a batch are refused. `peer` is the store, for the message.
     func check(_ work: BatchWork, _ peer: String) throws(StoreError) {
         guard work.refused.count > deadLettersMax else { return }
+        let tables = Set(work.refused.map(\.sink))
         throw withheld(
-            peer,
+            peer, tables.count == 1 ? tables.first ?? nil : nil,
             "\(work.refused.count) ticks of one batch cannot be read or stored, so nothing is set "
                 + "aside: look at what writes the tape, or raise WRITER_DEAD_LETTERS_MAX")
     }
@@ -27,16 +28,36 @@ struct RefusalLimits: Sendable {
         for (sink, rows) in work.outcome.rows where rows > 0 { next.inARow[sink] = nil }
         if let (sink, count) = next.inARow.first(where: { $0.value > deadLettersMax }) {
             throw withheld(
-                peer,
+                peer, sink,
                 "\(count) rows of \(sink.rawValue) are refused and none between them is taken, so "
                     + "no more are set aside: mend the table, or raise WRITER_DEAD_LETTERS_MAX")
         }
         return next
     }
 
-    private func withheld(_ peer: String, _ reason: String) -> StoreError {
+    private func withheld(_ peer: String, _ table: SinkName?, _ reason: String) -> StoreError {
         .withheld(
             StoreError.Withheld(
-                operation: "write rows", peer: peer, remedy: .mendTable, reason: reason))
+                operation: "write rows", peer: peer, remedy: .mendTable, reason: reason,
+                table: table))
+    }
+}
+
+/// Counts by group of tables how many rows were refused in a row, over all batches of a session.
+/// After so many, the tables are at fault and not these rows. Pure.
+struct RefusedInARow: Sendable {
+    /// So few that the rows of other groups hardly wait for the search.
+    static let rowsMax = 128
+
+    private var rows: [TableGroup: Int] = [:]
+
+    /// Begins the count again, because rows of a table were taken, or its group is left.
+    mutating func forget(_ table: SinkName) { rows[TableGroup(of: table)] = nil }
+
+    /// Notes that a row of a table was refused. Returns whether its group is at fault.
+    mutating func refused(_ table: SinkName) -> Bool {
+        let group = TableGroup(of: table)
+        rows[group, default: 0] += 1
+        return rows[group, default: 0] >= Self.rowsMax
     }
 }

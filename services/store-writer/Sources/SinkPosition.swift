@@ -38,9 +38,7 @@ struct SinkPosition: Sendable {
     var changes: [ChangeByID] = []
     /// The group of each source that is a member of one, as the last packet of bars stated it;
     /// `nil` when none was read since the claim.
-    private(set) var groups: [SourceName: SourceName]?
-    /// Whether `groups` was not stored yet.
-    var hasNewGroups = false
+    private(set) var members = Members()
     /// When the tape took the packet of the position, or one before it: the highest time so far.
     /// Undefined when it is not known.
     var tapeTime = Timestamp.undefined
@@ -55,6 +53,14 @@ struct SinkPosition: Sendable {
     var isOnStandby = false
     /// The last owner of the row (`StoreWorker.newOwner`).
     var owner = ""
+    /// The groups of tables that wait apart.
+    var apart = ApartGroups()
+
+    struct Members: Sendable {
+        var groups: [SourceName: SourceName]?
+        /// Whether they were not stored yet.
+        var isNew = false
+    }
 
     /// What became of each ordinal of one source, from `firstOrdinal` to `lastOrdinal`.
     struct SourceAccount: Sendable {
@@ -77,6 +83,8 @@ struct SinkPosition: Sendable {
         var begun = Timestamp.undefined
         /// The number of records whose ordinals were stored before. They are left out.
         var givenTwice: UInt64 = 0
+        /// The number of records that were left to groups of tables that wait apart.
+        var apart: UInt64 = 0
         /// When the tape took its last packets. `nil` after a claim, and where that is not known.
         var stretch: StoredStretch?
     }
@@ -89,9 +97,11 @@ struct SinkPosition: Sendable {
     /// Adds a packet to the counts of its source, with the gaps that it reveals: ordinals that are
     /// missing before it, and ordinals that were stored before. The reader has proven that missing
     /// ordinals are missing on the tape itself. `takenAt` is when the tape took it; undefined when
-    /// that is not known, and for a packet without rows.
+    /// that is not known, and for a packet without rows. With `namesBeginnings`, a source that is
+    /// new begins with its ordinal 1, whatever the tape had lost of it.
     mutating func add(
-        _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined
+        _ header: PacketHeader, _ count: TickCount, takenAt: Timestamp = .undefined,
+        namesBeginnings: Bool = false
     ) {
         let last = header.nextOrdinal &- 1
         if header.sendTime.isDefined {
@@ -100,16 +110,24 @@ struct SinkPosition: Sendable {
         if count.givenTwice > 0 { hasLeftOut = true }
         guard let index = sources.firstIndex(where: { $0.source == header.source }) else {
             guard header.tickCount > 0 else { return }
+            let first = namesBeginnings ? min(1, header.firstOrdinal) : header.firstOrdinal
+            note(.hole, header, first, header.firstOrdinal)
             sources.append(
                 SourceAccount(
-                    source: header.source, firstOrdinal: header.firstOrdinal, lastOrdinal: last,
+                    source: header.source, firstOrdinal: first, lastOrdinal: last,
                     written: count.written, skipped: count.skipped,
                     deadLettered: count.deadLettered, epoch: header.epoch, tapeOrdinal: last,
-                    begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined))
+                    begun: [tapeTime, sentTime].filter(\.isDefined).max() ?? .undefined,
+                    apart: count.apart))
             note(sources.count - 1, header, from: header.firstOrdinal, takenAt)
             return
         }
         let known = sources[index]
+        // A stretch must not say of the ordinals of a hole when the tape took them: they may be
+        // filled from another store.
+        if header.firstOrdinal > max(known.lastOrdinal, known.tapeOrdinal) &+ 1 {
+            endStretch(index)
+        }
         note(.hole, header, max(known.lastOrdinal, known.tapeOrdinal) &+ 1, header.firstOrdinal)
         note(
             .givenTwice, header, header.firstOrdinal,
@@ -121,8 +139,9 @@ struct SinkPosition: Sendable {
         sources[index].skipped += count.skipped
         sources[index].deadLettered += count.deadLettered
         sources[index].givenTwice += count.givenTwice
-        // A dead letter may become a row later.
-        guard count.written > 0 || count.deadLettered > 0 else { return }
+        sources[index].apart += count.apart
+        // A dead letter may become a row later, and so does what is left to a group.
+        guard count.written > 0 || count.deadLettered > 0 || count.apart > 0 else { return }
         note(index, header, from: max(header.firstOrdinal, known.lastOrdinal &+ 1), takenAt)
     }
 
@@ -134,10 +153,16 @@ struct SinkPosition: Sendable {
         let ordinals = first...(header.nextOrdinal - 1)
         let moment = StoredStretch.Moment(taken: takenAt, sent: header.sendTime)
         if let moment, sources[index].stretch?.extend(ordinals, at: moment) == true { return }
-        if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
+        endStretch(index)
         sources[index].stretch = moment.map {
             StoredStretch(header.source, ordinals, at: $0)
         }
+    }
+
+    /// Ends the stretch of a source, which is stored with the next COMMIT.
+    private mutating func endStretch(_ index: Int) {
+        if let ended = sources[index].stretch, ended.isChanged { stretches.append(ended) }
+        sources[index].stretch = nil
     }
 
     /// Forgets what was said of the last batch, which is stored.
@@ -145,17 +170,17 @@ struct SinkPosition: Sendable {
         gaps = []
         stretches = []
         changes = []
-        hasNewGroups = false
+        members.isNew = false
         hasLeftOut = false
+        apart.forgetBatch()
         for index in sources.indices { sources[index].stretch?.stored() }
     }
 
     /// Adds what the writing of an item said beside its counts.
     mutating func add(_ outcome: BatchOutcome, ofItem item: Int) {
         changes += outcome.changes[item] ?? []
-        guard let found = outcome.groups[item], found != groups else { return }
-        groups = found
-        hasNewGroups = true
+        guard let found = outcome.groups[item], found != members.groups else { return }
+        members = Members(groups: found, isNew: true)
     }
 
     /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.

@@ -1,3 +1,5 @@
+import StoreSinks
+
 /// Why a worker could not read or write its store, or would not.
 enum StoreError: Error, CustomStringConvertible {
     /// The store failed, as its kind judges it.
@@ -22,6 +24,16 @@ enum StoreError: Error, CustomStringConvertible {
         let category: Category
         /// Whether the same work may succeed in smaller batches.
         var isTooMuchAtOnce = false
+        /// The table whose rows or days were being written; `nil` when the failure is of none.
+        var table: SinkName?
+        /// Whether the store works, and only that table does not take its rows now.
+        var isOfTableAlone = false
+        /// Whether it was waited for the table before it failed.
+        var hasWaited = false
+        /// Whether a statement took too long, and not the wait for a lock.
+        var isSlow = false
+        /// The store's code of the fault; `nil` when it has none.
+        var code: String?
         /// The error of the store's client.
         let cause: any Error
     }
@@ -34,6 +46,8 @@ enum StoreError: Error, CustomStringConvertible {
         let remedy: Remedy
         /// One line.
         let reason: String
+        /// The table that refuses its rows; `nil` when it is not one table.
+        var table: SinkName?
     }
 
     /// What has to happen before a withheld batch can be written.
@@ -53,6 +67,14 @@ enum StoreError: Error, CustomStringConvertible {
             case .mendTable: .schema
             case .waitForLetters: .retryable
             }
+        }
+    }
+
+    /// The table that alone is at fault, so that the others can be written without it.
+    var blockedTable: SinkName? {
+        switch self {
+        case .failed(let failure): failure.isOfTableAlone ? failure.table : nil
+        case .withheld(let batch): batch.remedy == .mendTable ? batch.table : nil
         }
     }
 

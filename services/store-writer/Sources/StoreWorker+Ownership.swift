@@ -25,6 +25,7 @@ extension StoreWorker {
 
     /// Shows a partition's view to the intake. `isOwn` is false when another writer owns it.
     func show(_ index: Int, isOwn: Bool = true) {
+        post(index)
         if let view = assignment.slots[index].view(isOwn: isOwn) { queue.show(view) }
     }
 
@@ -71,6 +72,7 @@ extension StoreWorker {
         // Packets that wait for their days are left to the next owner.
         inputs.subtract(waitingForDays.inputs)
         guard !inputs.isEmpty else { return }
+        assignment.meetings.held = []
         // Each turn either writes some of the finite number of packets, or ends the loop: a failed
         // write closes the session, and a turn without progress returns. Unwritten packets stay on
         // the tape for the next owner.
@@ -110,6 +112,8 @@ extension StoreWorker {
     /// Forgets a partition and its unwritten packets in the batches.
     private func forget(_ index: Int) {
         removeFromBatches(Set(assignment.slots[index].inputs))
+        assignment.slots[index].sessionLost()
+        post(index)
         assignment.slots[index].forget()
     }
 
@@ -169,7 +173,10 @@ extension StoreWorker {
         }
         guard let claim = assignment.slots[index].claim else { return }
         for row in rows {
-            assignment.slots[index].store(noted(row.position), of: InputNumber.of(row.place))
+            // The claim's COMMIT comes after all that it found.
+            var position = row.position
+            position.apart.left = Set(position.apart.groups)
+            assignment.slots[index].store(noted(position), of: InputNumber.of(row.place))
         }
         assignment.reading += 1
         let nanoseconds = assignment.slots[index].opened(
@@ -193,11 +200,13 @@ extension StoreWorker {
     /// new owner, or a person has accepted another position. Removes the packets of those
     /// partitions from the batch, and keeps the rest.
     func dropFenced(_ error: StoreError) {
-        let inputs = batch.inputs
-        checkPositions(inputs.sorted())
+        let readings = assignment.slots.map(\.reading)
+        // Beside the batch, positions with groups of tables are written that come or go.
+        checkPositions(
+            assignment.slots.filter { $0.stage == .held }.flatMap(\.inputs))
         // No position has a higher epoch, so the same batch would be refused again and again. It is
         // treated as a failure of the session.
-        if session.isOpen, !batch.isEmpty, batch.inputs == inputs { failed(error) }
+        if session.isOpen, assignment.slots.map(\.reading) == readings { failed(error) }
     }
 
     /// Reads the positions of these inputs from the database. A higher epoch than the known one has

@@ -39,6 +39,8 @@ final class StoreWorker {
         /// much for the database, and grows by an eighth after a success. A packet is never split,
         /// so one packet may have more.
         var batchRowsMax = WriterSettings.batchRowsMax
+        /// The inputs whose packets stay in the queue for a moment.
+        var meetings = GroupMeetings()
 
         init(_ partitions: [Partition], owner: String) {
             self.owner = owner
@@ -56,6 +58,7 @@ final class StoreWorker {
         let report: WriterReport
         let metrics: WriterMetrics
         let store: any Store
+        let groups: ApartBoard
     }
 
     /// Why a life ended.
@@ -70,6 +73,8 @@ final class StoreWorker {
     private static let idle = Duration.milliseconds(250)
     /// The wait when answers have to be sent again.
     private static let soon = Duration.milliseconds(20)
+    /// The wait while packets wait for a group of tables.
+    private static let meeting = Duration.milliseconds(5)
 
     let queue: WorkerQueue
     let parts: Parts
@@ -138,6 +143,7 @@ final class StoreWorker {
             checkAliveIfDue()
             connectIfDue()
             claimTaken()
+            takeProgress()
             if isDue { write() }
             endDoubt()
             returnPermission()
@@ -167,7 +173,8 @@ final class StoreWorker {
         if !session.isOpen { return until(max(retries.connectAt, attempt.waitUntil)) }
         guard isSteady else { return Self.idle }
         if attempt.waitUntil > now { return until(attempt.waitUntil) }
-        if !batch.isEmpty || !waitingForDays.isEmpty { return .zero }
+        if !batch.isEmpty || !waitingForDays.isEmpty || hasJoins { return .zero }
+        if !assignment.meetings.held.isEmpty { return Self.meeting }
         let waiting = queue.waiting
         guard let due = due(waiting) else { return Self.idle }
         return isDue(waiting) ? .zero : until(due)
@@ -192,7 +199,7 @@ final class StoreWorker {
         guard session.isOpen, isSteady, clock.monotonic() >= attempt.waitUntil else {
             return false
         }
-        return !batch.isEmpty || !waitingForDays.isEmpty || isDue(queue.waiting)
+        return !batch.isEmpty || !waitingForDays.isEmpty || hasJoins || isDue(queue.waiting)
     }
 
     /// Returns whether the queue holds enough packets for a batch, or one that has waited long
@@ -240,7 +247,7 @@ final class StoreWorker {
         parts.report.isAlive(true, thread: number)
         do throws(StoreError) {
             try session.open()
-            // If partitions have to be claimed, the try goes on with the claim, whose result is
+            // If partitions have to be claimed, the try continues with the claim, whose result is
             // reported. Connecting alone does not prove that the database works.
             if !isSteady || !hasTaken { succeeded(isWrite: false) }
             if !assignment.isWriteInDoubt { context.readiness.set(Self.readinessPart(number), nil) }
@@ -299,7 +306,9 @@ final class StoreWorker {
         // A packet of an input that waits for its days waits, too. When `waitingForDays` is full,
         // the packet stays in the queue.
         let later = waitingForDays.inputs
-        queue.take(portion, leaving: waitingForDays.isFull ? later : [], into: &packets)
+        let kept =
+            waitingForDays.isFull ? later.union(assignment.meetings.held) : assignment.meetings.held
+        queue.take(portion, leaving: kept, into: &packets)
         for packet in packets {
             guard let slot = slot(ofInput: packet.input),
                 assignment.slots[slot].reading == packet.reading
@@ -341,14 +350,12 @@ final class StoreWorker {
     @discardableResult
     func write() -> Bool {
         if batch.isEmpty { takeNext() }
-        guard !batch.isEmpty || !waitingForDays.isEmpty, mayTry() else { return false }
+        guard !batch.isEmpty || !waitingForDays.isEmpty || hasJoins, mayTry() else { return false }
         enter(.writing)
         defer { if session.isOpen { enter(.idle) } }
         let isRetry = assignment.isWriteInDoubt
         do throws(StoreError) {
-            try makeSomeDays()
-            try prepareDays()
-            if !batch.isEmpty { try writeBatch() }
+            try writeWithoutBlocked()
             succeeded(isWrite: true)
             if isRetry { metrics.retries.succeeded.add() }
         } catch {
@@ -380,14 +387,18 @@ final class StoreWorker {
         }
     }
 
-    /// Writes the batch with the positions after it, and empties it.
-    private func writeBatch() throws(StoreError) {
+    /// Writes the batch with the positions after it, and empties it. `moves` are the groups of
+    /// tables that are left where they are, or taken back. Returns the number of rows.
+    func writeBatch(_ moves: GroupMoves) throws(StoreError) -> UInt64 {
         let started = clock.monotonic()
         var settled: [Int: SinkPosition] = [:]
+        let beside = movedBeside(batch.inputs, moves)
         let outcome = try session.write(batch) { outcome in
-            settled = batch.advanced(by: outcome, keepsBars: parts.settings.sinks.versions != nil) {
-                stored($0)
-            }
+            settled = batch.advanced(
+                by: outcome, keepsBars: parts.settings.sinks.versions != nil,
+                mayBeLetGo: !parts.settings.isNeeded
+            ) { input in stored(input).map { moved(input, $0, moves) } }
+            settled.merge(beside) { present, _ in present }
             return settled.sorted { $0.key < $1.key }.map(\.value)
         }
         let ended = clock.monotonic()
@@ -399,12 +410,16 @@ final class StoreWorker {
         batch.removeAll()
         assignment.batchRowsMax = min(
             assignment.batchRowsMax + assignment.batchRowsMax / 8 + 1, WriterSettings.batchRowsMax)
+        return outcome.counts.reduce(0) { $0 + $1.written }
     }
 
     /// Returns a position that was just committed, with how it was.
     func noted(_ position: SinkPosition) -> SinkPosition {
         var position = position
         position.isOnStandby = session.isOnStandby
+        for group in position.apart.left {
+            position.apart[group]?.position.isOnStandby = session.isOnStandby
+        }
         return position
     }
 

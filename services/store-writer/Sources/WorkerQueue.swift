@@ -121,9 +121,11 @@ final class WorkerQueue: Sendable {
     // MARK: the intake
 
     /// Adds a packet, if the queue has room. Without room it is dropped or refused, as the policy
-    /// says. `now` is when it came.
-    func offer(_ packet: QueuedPacket, now: MonotonicTime) -> Packets.Admission {
-        let drops = overflow == .drop
+    /// says; without `mayDrop` it is not dropped. `now` is when it came.
+    func offer(
+        _ packet: QueuedPacket, mayDrop: Bool = true, now: MonotonicTime
+    ) -> Packets.Admission {
+        let drops = overflow == .drop && mayDrop
         let change = change { $0.packets.offer(packet, drops: drops, now: now) }
         // The worker wakes up for the first packet with rows, for a full batch, and when the queue
         // becomes high or has no room: then it writes what waits, however little that is.
@@ -151,9 +153,8 @@ final class WorkerQueue: Sendable {
         wake()
     }
 
-    /// Lets the worker check the positions in the database of inputs whose readers have stopped: a
-    /// person may have changed the positions. The list replaces the last one, because each call
-    /// names all stopped inputs.
+    /// Lets the worker check the positions in the database of inputs that wait for a person, who
+    /// may have changed them. The list replaces the last one, because each call names all of them.
     func checkPositions(of inputs: [Int]) {
         state.withLock { $0.inputsToCheck = inputs }
         wake()

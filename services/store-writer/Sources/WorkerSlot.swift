@@ -1,6 +1,8 @@
 import MarketModel
 import Membership
 import Primitives
+import StoreSinks
+import TapeCodec
 
 /// The state of a partition in its worker. By an order of the membership this process becomes the
 /// owner. The worker then claims the partition in the database, which fences earlier owners.
@@ -25,7 +27,13 @@ struct WorkerSlot {
     private(set) var claim: Claim?
     /// The positions of its inputs in the database, in the same order, as of the last COMMIT; `nil`
     /// when not claimed in this tenure. They outlive a session.
-    private(set) var stored: [SinkPosition?] = [nil, nil]
+    private(set) var stored: [SinkPosition?] = [nil, nil] {
+        didSet { hasApart = stored.contains { $0?.apart.isEmpty == false } }
+    }
+    /// Whether groups of tables wait apart at its inputs.
+    private(set) var hasApart = false
+    /// Whether the groups' writers were told of them.
+    var isPosted = false
     /// The number of the reading (`WorkerQueue`) while the partition is claimed, else `nil`.
     /// Packets of another number were read before the last claim.
     private(set) var reading: UInt64?
@@ -48,6 +56,16 @@ struct WorkerSlot {
         guard let index = inputs.firstIndex(of: input) else { return }
         stored[index] = position
         stored[index]?.forgetBatch()
+    }
+
+    /// Notes how far a group of tables has come that waits apart. Returns whether that is new.
+    mutating func note(_ own: SinkPosition, of group: TableGroup, _ input: Int) -> Bool {
+        guard let index = inputs.firstIndex(of: input),
+            let known = stored[index]?.apart[group]?.position, known.ownerEpoch == own.ownerEpoch,
+            known.position?.sequence ?? 0 < own.position?.sequence ?? 0
+        else { return false }
+        stored[index]?.apart[group]?.position = own
+        return true
     }
 
     /// Notes the order to own the partition.

@@ -3,6 +3,7 @@ import NatsTransport
 import Primitives
 import StoreSinks
 import TapeCodec
+import TapeProtocol
 
 /// The packets that a worker writes in one transaction, in the order of the queue. They are kept as
 /// they came from the tape. Their rows are made while a COPY sends them, so the rows take no
@@ -46,6 +47,12 @@ struct WriteBatch {
 
     /// The store that it is for, which names itself in rows of gaps.
     var store = Sink.owner
+    /// The group of tables for which alone it is; `nil`: for all but those in `apart`.
+    var group: TableGroup?
+    /// By input, the groups of tables that wait apart, and get nothing of it.
+    var apart: [Int: Set<TableGroup>] = [:]
+    /// The groups of tables that may be left, if they do not take their rows.
+    var leavable: Set<TableGroup> = []
     private(set) var items: [Item] = []
     private(set) var rowless: [Rowless] = []
     /// The number of records of all items that make a row.
@@ -60,6 +67,13 @@ struct WriteBatch {
     var isFull: Bool {
         rows >= WriterSettings.batchRowsMax || bytes >= WriterSettings.batchBytesMax
             || items.count >= WriterSettings.batchPacketsMax
+    }
+
+    /// Returns whether a table gets rows of this item.
+    @inline(__always)
+    func isFor(_ table: SinkName, item: Int) -> Bool {
+        if apart.isEmpty { return true }
+        return apart[items[item].input]?.contains(TableGroup(of: table)) != true
     }
 
     /// The inputs of all packets.
@@ -127,32 +141,42 @@ struct WriteBatch {
 
     /// Returns the position of each input after the batch, with its counts and gaps. `stored`
     /// returns the position before it; `nil` for an input that is not claimed, which is left out.
-    /// `keepsBars` is false when the tables of bars are switched off.
+    /// `keepsBars` is false when the tables of bars are switched off. `mayBeLetGo`: the tape may
+    /// have been purged of what the store has not read. Of a source that is new where it had read
+    /// others before, that is then named, too. For a group that waits apart it is always named: the
+    /// store knows what the group was left.
     func advanced(
-        by outcome: BatchOutcome, keepsBars: Bool = true, from stored: (Int) -> SinkPosition?
+        by outcome: BatchOutcome, keepsBars: Bool = true, mayBeLetGo: Bool = false,
+        from stored: (Int) -> SinkPosition?
     ) -> [Int: SinkPosition] {
         var positions: [Int: SinkPosition] = [:]
         func advance(
             _ input: Int, to place: TapePosition, _ time: Timestamp,
-            _ add: (inout SinkPosition) -> Void
+            _ add: (inout SinkPosition, _ namesBeginnings: Bool) -> Void
         ) {
             guard var position = positions[input] ?? stored(input) else { return }
             position.position = place
             if time.isDefined { position.tapeTime = time }
             if position.input == .bars, !keepsBars { position.hasLeftOut = true }
-            add(&position)
+            add(
+                &position,
+                group != nil || mayBeLetGo && stored(input)?.position?.hasPacket ?? false)
             positions[input] = position
         }
         var left = rowless[...]
         for index in 0...items.count {
             while let next = left.first, next.itemsBefore <= index {
                 left.removeFirst()
-                advance(next.input, to: next.position, next.tapeTime) { $0.add(next.run) }
+                advance(next.input, to: next.position, next.tapeTime) {
+                    $0.add(next.run, namesBeginnings: $1)
+                }
             }
             guard index < items.count else { break }
             let item = items[index]
             advance(item.input, to: item.position, item.tapeTime) {
-                $0.add(item.header, outcome.counts[index], takenAt: item.tapeTime)
+                $0.add(
+                    item.header, outcome.counts[index], takenAt: item.tapeTime,
+                    namesBeginnings: $1)
                 $0.add(outcome, ofItem: index)
             }
         }

@@ -1,11 +1,12 @@
-import TapeTransport
 import HotState
 import MarketModel
 import MembershipTransport
 import Primitives
 import ServiceRuntime
+import StoreSinks
 import Synchronization
 import TapeProtocol
+import TapeTransport
 
 /// The complete writer, which starts and ends its threads: the intake that reads the tape, the
 /// workers that write, the courier of dead letters, the hot state and the maintenance. The
@@ -148,7 +149,8 @@ struct Writer: Sendable {
         let parts = StoreWorker.Parts(
             settings: settings, context: context, port: port, gate: SteadyGate(port),
             breaker: StoreBreaker(settings.attempts.breaker, context.telemetry),
-            report: report, metrics: metrics, store: store)
+            report: report, metrics: metrics, store: store, groups: ApartBoard())
+        report.attach(parts.groups)
         threads.intake = try startIntake(queues, hot, mailbox, parts, ending)
         for queue in queues.all {
             context.readiness.set(
@@ -159,6 +161,12 @@ struct Writer: Sendable {
             threads.workers.append(
                 try ServiceThread(name: "writer-\(queue.number)") {
                     loop.run { ending.isOver }
+                })
+        }
+        for group in TableGroup.allCases where store.keepsGroups {
+            threads.others.append(
+                try ServiceThread(name: "apart-\(group.rawValue)") {
+                    ApartWriter(group, parts, client)?.run { ending.isOver }
                 })
         }
         return port

@@ -1,5 +1,6 @@
 import MarketModel
 import Primitives
+import StoreSinks
 import Synchronization
 import TapeCodec
 
@@ -52,6 +53,7 @@ final class WriterReport: Sendable {
         var lines: [Line] = []
         var workers: [Int: Worker] = [:]
         var queues: WorkerQueues?
+        var groups: ApartBoard?
     }
 
     private let state = Mutex(State())
@@ -60,6 +62,9 @@ final class WriterReport: Sendable {
 
     /// Sets the queues to report on.
     func attach(_ queues: WorkerQueues) { state.withLock { $0.queues = queues } }
+
+    /// Sets the groups of tables to report on.
+    func attach(_ groups: ApartBoard) { state.withLock { $0.groups = groups } }
 
     /// Replaces the lines of all inputs.
     func update(_ lines: [Line]) { state.withLock { $0.lines = lines } }
@@ -81,6 +86,9 @@ final class WriterReport: Sendable {
     /// Removes a worker that ended with the service.
     func ended(thread: Int) { state.withLock { $0.workers[thread] = nil } }
 
+    /// The groups of tables that wait apart.
+    var groups: [ApartBoard.Line] { state.withLock { $0.groups }?.lines ?? [] }
+
     /// The number of workers that are alive.
     var alive: Int { state.withLock { $0.workers.values.count { $0.isAlive } } }
 
@@ -91,8 +99,13 @@ final class WriterReport: Sendable {
     // MARK: the status page
 
     func write(into json: inout JSONWriter) {
-        let (lines, workers, queues) = state.withLock { ($0.lines, $0.workers, $0.queues) }
+        let (lines, workers, queues, groups) = state.withLock {
+            ($0.lines, $0.workers, $0.queues, $0.groups)
+        }
         json.object("queue") { json in queues?.write(into: &json) }
+        json.array("groups_apart") { json in
+            for line in groups?.lines ?? [] { write(line, into: &json) }
+        }
         json.array("workers") { json in
             for (thread, worker) in workers.sorted(by: { $0.key < $1.key }) {
                 write(thread, worker, into: &json)
@@ -103,6 +116,19 @@ final class WriterReport: Sendable {
                 ($0.partition, $0.input.rawValue) < ($1.partition, $1.input.rawValue)
             }
             for line in present { write(line, into: &json) }
+        }
+    }
+
+    private func write(_ line: ApartBoard.Line, into json: inout JSONWriter) {
+        json.object { json in
+            json.member("group", line.group.rawValue)
+            json.member("table", line.reason.table.rawValue)
+            json.member("reason", line.reason.text)
+            json.member("since", line.reason.since.description)
+            json.member("behind_seconds", Double(line.behindNanoseconds) / 1e9)
+            json.array("inputs") { json in
+                for input in line.inputs { json.value(InputNumber.name(input)) }
+            }
         }
     }
 

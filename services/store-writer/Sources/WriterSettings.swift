@@ -23,7 +23,7 @@ struct WriterSettings: Sendable {
     let store: GroupName
     /// The kind of the store. It reads its own settings.
     var kind: StoreKind
-    /// Whether others wait for the store, and whether its absence is told (STORE_NEEDED).
+    /// Whether others wait for the store, and whether its absence is reported (STORE_NEEDED).
     let isNeeded: Bool
     /// The number of the tape's partitions, which are divided among the writers.
     var partitions: Int
@@ -80,7 +80,7 @@ struct WriterSettings: Sendable {
             group: "Writer", "Kind of the store; another program may have kinds of its own.")
         let needed = ConfigurationKey(
             "STORE_NEEDED", .choice(["kind", "true", "false"]), default: "kind", group: "Writer",
-            "Whether others wait for this store; kind: for postgres, and for no other one.")
+            "Whether others wait for this store, and the tape; kind: for postgres, and no other.")
         return others + [.storeName, kind, needed] + own
     }
 
@@ -204,6 +204,10 @@ struct WriterSettings: Sendable {
         guard hotState == nil else { return Set(SinkInput.allCases) }
         return Set(SinkInput.allCases.filter { sinks.inputs.contains($0.kind) })
     }
+
+    /// Whether groups of tables may wait apart. Where packets are dropped, no other position may
+    /// read them.
+    var mayLeaveGroups: Bool { queue.overflow != .drop }
 
     /// Returns the partitions that a worker serves when this process owns them.
     func partitions(ofThread number: Int) -> [Partition] {

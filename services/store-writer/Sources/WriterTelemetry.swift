@@ -78,6 +78,16 @@ struct WriterMetrics: Sendable {
             "mds_writer_tick_age_seconds",
             "from the receipt of a batch's oldest tick to its COMMIT, in seconds",
             "rises: the writer is too slow")
+        waited(0)
+    }
+
+    /// Counts rows that waited for a table of another group.
+    func waited(_ rows: UInt64) {
+        metrics.counter(
+            "mds_store_group_waits_total",
+            "a row of another table group that waited for a table: for its lock, or for a slow "
+                + "statement; once that group waits apart, none does"
+        ).add(rows)
     }
 
     /// The counters of a worker's transactions after a failed one. The share that succeeded shows
@@ -160,6 +170,22 @@ struct WriterMetrics: Sendable {
         if let nanoseconds { gauge.set(Double(nanoseconds) / 1e9) } else { gauge.remove() }
     }
 
+    /// Shows how a group of tables waits apart; `nil`: it does not.
+    func apart(_ group: TableGroup, _ line: ApartBoard.Line?) {
+        metrics.gauge(
+            "mds_store_group_apart",
+            "inputs (ticks or bars of a partition) at which a group of tables waits apart, because "
+                + "one of its tables was blocked; the others are written",
+            "above 0 for long: [TableBlocked](runbooks/TableBlocked.md)",
+            labels: [("group", group.rawValue)]
+        ).set(Double(line?.inputs.count ?? 0))
+        metrics.gauge(
+            "mds_store_group_behind_seconds",
+            "how far a group of tables that waits apart is behind the others, in seconds",
+            "as `mds_store_group_apart`", labels: [("group", group.rawValue)]
+        ).set(Double(line?.behindNanoseconds ?? 0) / 1e9)
+    }
+
     /// Shows the number of workers that write or try to, and are not dead.
     func alive(_ workers: Int) {
         metrics.gauge(
@@ -174,7 +200,7 @@ struct WriterMetrics: Sendable {
             "mds_store_synchronous",
             "with `WRITER_PURGE_AFTER=standby`: 1 when a COMMIT waits until a standby has "
                 + "flushed it, else 0",
-            "0: [DatabaseNotSynchronous](runbooks/DatabaseNotSynchronous.md)"
+            "0: [DatabaseNotDurable](runbooks/DatabaseNotDurable.md)"
         ).set(isSynchronous ? 1 : 0)
     }
 
@@ -209,6 +235,28 @@ extension ServiceEvent {
         ).counting(
             "mds_writer_database_failures_total", "a session that was given up",
             "rises for long: `/status` has the reason")
+    }
+
+    /// A table does not take its rows, so its group waits apart from now on.
+    static func groupLeft(
+        thread: Int, group: TableGroup, _ reason: ApartGroup.Reason
+    ) -> Self {
+        Self(
+            .warning, "writer.group.apart",
+            "the table \(reason.table.rawValue) does not take its rows; its group waits apart, and "
+                + "the others are written: \(reason.text)",
+            ("thread", .integer(Int64(thread))), ("group", .text(group.rawValue)),
+            ("table", .text(reason.table.rawValue))
+        ).counting(
+            "mds_store_groups_left_total", "a time that a group of tables was left to wait apart")
+    }
+
+    /// A group of tables that waited apart is written with the others again.
+    static func groupJoined(group: TableGroup) -> Self {
+        Self(
+            .info, "writer.group.joined",
+            "the tables of this group have caught up, and are written with the others again",
+            ("group", .text(group.rawValue)))
     }
 
     /// The database shows another writer as the owner of a partition, so this process gives it up.

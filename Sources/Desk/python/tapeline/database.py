@@ -310,7 +310,7 @@ class Database:
                     " AND (symbol IS NULL OR symbol = ANY (%s)) GROUP BY 1, 2, 3, 4", [list(symbols)])
                 counts = {(symbol, source, kind, partition): count for symbol, source, kind, partition, count in rows}
                 return OpenGaps(counts, dict(own.rows(
-                    f"SELECT partition, max(sent_time_ns) FROM {own.table('sink_positions')}"
+                    f"SELECT partition, max(sent_time_ns) FROM {own.table('reached_positions')}"
                     " WHERE input = 'ticks' AND sent_time_ns IS NOT NULL GROUP BY 1")))
         except TapelineError:
             self._gaps_at = time.monotonic() + _GAPS_RETRY_SECONDS

@@ -350,7 +350,7 @@ class Reader:
     ) -> None:
         error = _Error()
         self._stream = ForeignStream()
-        self._handle = _opened(path, kind, (symbols, sources), (start, end), None)
+        self._handle: int | None = _opened(path, kind, (symbols, sources), (start, end), None)
         if library().tapeline_reader_stream(self._handle, self._stream.address, ctypes.byref(error)):
             raise error.exception()
 

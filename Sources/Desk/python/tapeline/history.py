@@ -15,7 +15,7 @@ from .database import _UNDEFINED, Database, Rows, Snapshot, criteria, query
 from .decoder import Hole
 from .reading import Position
 from .selection import Wanted
-from .stored import gap_records
+from .stored import gap_records, lost_place
 from .versions import KEPT_MAX, BarKey, check_count
 
 LaneKey = tuple[str, str, int]
@@ -41,7 +41,7 @@ def books(snapshot: Snapshot) -> Books:
     found = Books()
     for row in snapshot.rows(
         "SELECT input, partition, sequence, packet_crc, packet_epoch, packet_ordinal, tape_time_ns"
-        f" FROM {snapshot.table('sink_positions')}"
+        f" FROM {snapshot.table('reached_positions')}"
     ):
         stream, partition, sequence, checksum, epoch, ordinal, taken = row
         has_packet = sequence > 0 and None not in (checksum, epoch, ordinal)
@@ -51,7 +51,7 @@ def books(snapshot: Snapshot) -> Books:
         if stream == "bars":
             found.times[partition] = taken or 0
     for stream, source, partition, last in snapshot.rows(
-        f"SELECT input, source, partition, last_ordinal FROM {snapshot.table('sink_source_ordinals')}"
+        f"SELECT input, source, partition, last_ordinal FROM {snapshot.table('reached_ordinals')}"
     ):
         found.lasts[stream, source, partition] = last
     return found
@@ -159,8 +159,9 @@ class Filling:
         with self._database.snapshot() as snapshot:
             stored = books(snapshot).lasts.get(("ticks", hole.source, hole.partition), 0)
             lost = snapshot.rows(
-                f"SELECT 1 FROM {snapshot.table('gaps')} WHERE ordinal IS NULL AND input = 'ticks'"
-                " AND reason IN ('tape_lost', 'hole', 'dropped') AND source = %s AND partition = %s"
+                # A group of tables that has lost none of the ticks or their gaps does not matter.
+                f"SELECT 1 FROM {lost_place(snapshot)} AND input = 'ticks'"
+                " AND table_group IS DISTINCT FROM 'bars' AND source = %s AND partition = %s"
                 " AND first_ordinal <= %s AND last_ordinal >= %s LIMIT 1",
                 [hole.source, hole.partition, hole.last, hole.first],
             )

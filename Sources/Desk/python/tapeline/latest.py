@@ -7,24 +7,19 @@ import datetime
 import functools
 import gc
 import itertools
-import operator
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import schema
+from .answered import KEYS_MAX, MEMORY, Memory
 from .columns import Batch, column
 from .errors import Stale, TapelineError
 from .frames import Table
 from .heads import Heads, LaneHead
 from .valkey import Answer, Fields, Group, Valkey, keyed
-
-KEYS_MAX = 262_144
-"""Of how many values a process remembers the highest ordinal that it has answered. Beyond it, the value
-that was not asked for for the longest time is forgotten: its next answer is taken as the first one."""
 
 LANES_MAX = 4_096
 """Of how many lanes a desk remembers that it has answered values. Beyond it, only those of the last answer."""
@@ -38,35 +33,10 @@ _FIELDS = {
 _VALUE = ("symbol", "source", "kind", "unknown", "lane", "partition", "ordinal", "event_time", "age", "is_stale",
           "is_delayed", "origin", "behind", "gaps")
 _TEXTS = ("exchange", "bid_exchange", "ask_exchange")
+_Early = tuple[list[tuple[str, int]], list[Fields]] | None
 _Run = tuple[int, int] | None
 """The first and the last ordinal of a lane whose values are all in Valkey, unless newer ones are."""
 _UNITS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
-
-
-class Memory:
-    """The highest place that was answered of each value. A place is an ordinal, or the order of a bar."""
-
-    def __init__(self, most: int = KEYS_MAX) -> None:
-        self._most, self._places = most, dict[tuple[str | bytes, ...], Any]()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def admit(self, keys: Sequence[tuple[str | bytes, ...]], places: Sequence[Any]) -> dict[int, Any]:
-        """Notes the places of values, no two of the same key. Returns the higher places that were answered before, by
-        the values' numbers."""
-        known = self._places
-        with self._lock:
-            before = list(map(known.pop, keys, places))
-            known.update(zip(keys, map(max, before, places)))
-            while len(known) > self._most:
-                del known[next(iter(known))]
-        return {row: before[row] for row, is_lower in enumerate(map(operator.gt, before, places)) if is_lower}
-
-
-MEMORY = Memory()
-"""What this process has answered, whatever desk was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +88,21 @@ Gaps = Mapping[tuple[str | None, str | None, str, int], int]
 """How many stretches are missing of a symbol (None: of all), a source and a kind of data in a partition."""
 
 
+_NEAR_NS = 5 * 10**9
+
+
 class OpenGaps(NamedTuple):
     """What a database knows of gaps, and by partition when the newest packet that it has was sent."""
 
     counts: Gaps
     stored_at: Mapping[int, int]
 
-    NEAR_NS = 5 * 10**9
-
     def is_near(self, head: LaneHead | None, partition: int) -> bool:
         """False where it is not known that the database has the gaps of the lane up to its end, but for seconds."""
         stored = self.stored_at.get(partition)
         if head is None or stored is None:
             return False
-        return head.ticks_at is None or head.ticks_at - stored <= self.NEAR_NS
+        return head.ticks_at is None or head.ticks_at - stored <= _NEAR_NS
 
 
 class Latest(Sequence[LatestValue]):
@@ -275,7 +246,7 @@ _SHARED = ("ts", "partition", "ordinal", "lane", "delayed", "stale_after", "fill
 _HEARD = {"trade": "receive_ts", "quote": "receive_ts", "bar": "close_ts"}
 """What makes the age of a kind."""
 _NAMES = {
-    kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], *(("order",) if kind == "bar" else ())) for kind in KINDS
+    kind: (*_FIELDS[kind], *_SHARED, _HEARD[kind], "order") for kind in KINDS
 }
 """The fields of a key."""
 _NEEDED = ("partition", "stale_after", *_HEARD.values())
@@ -303,6 +274,8 @@ class HotState:
     def __init__(self, valkey: Valkey, namespace: str, heads: Heads, memory: Memory = MEMORY) -> None:
         self._valkey, self._namespace, self._heads, self._memory = valkey, namespace, heads, memory
         self._known = dict[tuple[str, int], None]()
+        self._last: tuple[list[str], list[_Pair]] = [], []
+        """The symbols of the last answer about many, and the pairs that they had."""
 
     def latest(
         self, symbols: Sequence[str], kinds: Sequence[str], sources: Sequence[str], fresh: int | None,
@@ -312,8 +285,8 @@ class HotState:
         once. `gaps` is asked last, so that none is missing beside newer values."""
         symbols, kinds, sources = (list(dict.fromkeys(names)) for names in (symbols, kinds, sources))
         with _collected_later() if len(symbols) > _MANY else contextlib.nullcontext():
-            pairs, refusals = self._pairs(symbols, sources, clock())
-            found, runs = self._read(pairs, kinds, refusals)
+            pairs, refusals, early = self._pairs(symbols, sources, kinds, clock())
+            found, runs = self._read(pairs, kinds, refusals, early)
             self._admit(pairs, kinds, found)
             now = clock()
             heads = self._heads.of(sorted(runs))
@@ -326,31 +299,50 @@ class HotState:
         return answer
 
     def _pairs(
-        self, symbols: Sequence[str], sources: Sequence[str], now: int
-    ) -> tuple[list[_Pair], dict[str, str]]:
-        """Each symbol with each of its sources (None: none is known); and of which symbols Valkey tells none."""
+        self, symbols: list[str], sources: Sequence[str], kinds: Sequence[str], now: int
+    ) -> tuple[list[_Pair], dict[str, str], _Early]:
+        """Each symbol with each of its sources (None: none is known); of which symbols Valkey tells none; and the first
+        tables of `_read`, where the pairs are those of the last answer."""
         if sources:
-            return [(symbol, source) for symbol in symbols for source in sources], {}
-        asking = keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE")
-        answers = self._valkey.ask(Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols], asking))
+            return [(symbol, source) for symbol in symbols for source in sources], {}, None
+        asking = Group([f"{self._namespace}:sources:{symbol}" for symbol in symbols],
+                       keyed("ZRANGE", str(now // 1_000_000), "+inf", "BYSCORE"))
+        early: _Early = None
+        if len(symbols) * len(kinds) > _MANY and symbols == self._last[0]:
+            asked = list(self._known)
+            answers, tables = self._valkey.both(asking, self._tables(asked, kinds, self._last[1]))
+            early = asked, tables
+        else:
+            answers = self._valkey.ask(asking)
         refusals = {symbol: str(answer) for symbol, answer in zip(symbols, answers) if not isinstance(answer, list)}
-        return [
-            (symbol, source)
-            for symbol, answer in zip(symbols, answers)
-            for source in ([one.decode(errors="replace") for one in sorted(_texts(answer))] or [None])
-        ], refusals
+        pairs = list[_Pair]()
+        for symbol, answer in zip(symbols, answers):
+            known = [(symbol, one.decode(errors="replace")) for one in sorted(_texts(answer))]
+            pairs += known or [(symbol, None)]
+        if early and pairs != self._last[1]:
+            early = None
+        if _MANY < len(symbols) * len(kinds) and len(pairs) <= KEYS_MAX:
+            self._last = symbols, pairs
+        return pairs, refusals, early
+
+    def _tables(
+        self, lanes: Sequence[tuple[str, int]], kinds: Sequence[str], pairs: Sequence[_Pair]
+    ) -> list[Group]:
+        """The runs of lanes, and after them the values."""
+        keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in lanes]
+        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
+        return [Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values]
 
     def _read(
-        self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str]
+        self, pairs: Sequence[_Pair], kinds: Sequence[str], refusals: Mapping[str, str], early: _Early
     ) -> tuple[list[Fields], dict[tuple[str, int], _Run]]:
         """Returns the values of each kind, and the runs of their lanes. A run is older than the values, or one of
         them may have been replaced by a newer one of the run."""
-        values = [_asking(self._namespace, kind, pairs) for kind in kinds]
-        asked = list(self._known) if len(pairs) * len(kinds) > _MANY else []
+        asked = early[0] if early else list(self._known) if len(pairs) * len(kinds) > _MANY else []
         # A second answer may have a lane of which nothing is known.
         for _ in range(2):
-            keys = [f"{self._namespace}:lane:{partition}:{lane}" for lane, partition in asked]
-            runs, *found = self._valkey.tables([Group(keys, keyed("HMGET", "from", "ordinal"), 2), *values])
+            runs, *found = early[1] if early else self._valkey.tables(self._tables(asked, kinds, pairs))
+            early = None
             for kind, one in zip(kinds, found):
                 _leave_out(kind, one, _WHOLE, int)
             told = {lane: _run(row, runs) for row, lane in enumerate(asked)}
@@ -372,7 +364,7 @@ class HotState:
         symbols, sources = [symbol for symbol, _ in pairs], [source or "" for _, source in pairs]
         for kind, one in zip(kinds, found):
             told = dict(zip(_NAMES[_name(kind)], one.texts))
-            is_bar = "order" in told
+            is_bar = _name(kind) == "bar"
             lanes: Any = itertools.repeat("") if is_bar else told["lane"]
             places: list[Any] = told["order"] if is_bar else [int(text or 0) for text in told["ordinal"]]
             keys = list(zip(itertools.repeat(peer), itertools.repeat(kind), symbols, sources, lanes))
@@ -380,7 +372,9 @@ class HotState:
             if one.without:
                 rows = [row for row in rows if row not in one.without]
                 keys, places = [keys[row] for row in rows], [places[row] for row in rows]
-            for number, before in self._memory.admit(keys, places).items():
+            orders, filled = ([told[name][row] for row in rows] if one.without else told[name]
+                              for name in ("order", "filled"))
+            for number, before in self._memory.admit(keys, places, orders, filled).items():
                 ordinal = f" (ordinal {before})" if isinstance(before, int) else ""
                 one.without[rows[number]] = f"Valkey has an older one than this process has answered{ordinal}"
                 for texts in one.texts:

@@ -214,7 +214,7 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
     end = now if wanted.end is None else wanted.end
     advanced = _MICROSECONDS.format("coalesce(advanced_at, claimed_at)")
     for partition, stored in snapshot.rows(
-        f"SELECT partition, min({advanced}) FROM {snapshot.table('sink_positions')}"
+        f"SELECT partition, min({advanced}) FROM {snapshot.table('reached_positions')}"
         # A position of which nothing was ever stored has no packet, and does not advance.
         f" WHERE input = %s AND (advanced_at IS NOT NULL OR (input, partition) IN ("
         f"SELECT input, partition FROM {snapshot.table('sink_source_ordinals')})) GROUP BY partition",
@@ -227,19 +227,26 @@ def _end(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iter
             )
 
 
+def lost_place(snapshot: Snapshot) -> str:
+    """Returns where the ordinals are that the books name as lost, of all tables or of one group of them."""
+    return f"{snapshot.table('book_gaps')} WHERE reason IN ('tape_lost', 'hole', 'dropped', 'group_hole')"
+
+
 def _lost(snapshot: Snapshot, wanted: Wanted, partitions: dict[str, int]) -> Iterator[Missing]:
     """Ordinals that the books name as lost. They have no time: a symbol's rows before and after the
     selection tell whether they are of its time."""
     is_bars = wanted.kind == "bars"
     lost = snapshot.rows(
-        f"SELECT source, partition, first_ordinal, last_ordinal, reason FROM {snapshot.table('gaps')}"
-        " WHERE ordinal IS NULL AND input = %s AND reason IN ('tape_lost', 'hole', 'dropped')",
-        ["bars" if is_bars else "ticks"],
+        f"SELECT source, partition, first_ordinal, last_ordinal, reason, table_group FROM {lost_place(snapshot)}"
+        " AND input = %s AND table_group IS DISTINCT FROM %s",
+        ["bars" if is_bars else "ticks", "ticks" if is_bars else "bars"],
     )
-    for source, partition, first, last, reason in lost:
+    for source, partition, first, last, reason, group in lost:
         if wanted.sources and not is_bars and source not in wanted.sources:
             continue
         told = f"ordinals {first} to {last} of partition {partition}"
+        if group:
+            told += f", of which the tables of {group} have lost their rows"
         if not wanted.symbols:
             yield Missing(None, None, reason, None, source, detail=told)
         for symbol in wanted.symbols:

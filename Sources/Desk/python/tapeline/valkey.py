@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from .errors import NotReachable, TapelineError
 
@@ -24,7 +24,6 @@ ANSWER_BYTES = 64 * 1024 * 1024
 """The most bytes of the answers to one pipeline."""
 
 Answer = bytes | None | list["Answer"]
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,17 @@ class Valkey:
 
     def ask(self, group: Group) -> list[Answer]:
         """Returns the answers to commands. Any thread may call. A connection that was lost is made again once."""
-        blocks = self._exchange(list(_pieces(group)), _answers)
-        return [one for block in blocks for one in block]
+        return self.both(group, ())[0]
 
     def tables(self, groups: Sequence[Group]) -> list[Fields]:
         """Returns the answers to groups of commands HMGET, in their order. As `ask`."""
-        blocks = iter(self._exchange([piece for group in groups for piece in _pieces(group)], columns))
+        return self.both(Group((), str), groups)[1]
+
+    def both(self, group: Group, groups: Sequence[Group]) -> tuple[list[Answer], list[Fields]]:
+        """Returns the answers of `ask`, and after them those of `tables`, in one exchange."""
+        first = list(_pieces(group))
+        blocks = iter(self._exchange([*first, *(piece for one in groups for piece in _pieces(one))]))
+        answers = [one for _ in first for one in next(blocks)]
         found = []
         for group in groups:
             whole = Fields([[] for _ in range(group.width)], {})
@@ -89,11 +93,9 @@ class Valkey:
                     texts += more
                 whole.without.update((at + row, why) for row, why in part.without.items())
             found.append(whole)
-        return found
+        return answers, found
 
-    def _exchange(
-        self, pieces: Sequence[Group], read: Callable[[bytes, int, int], _Read]
-    ) -> list[_Read]:
+    def _exchange(self, pieces: Sequence[Group]) -> list[Any]:
         if os.getpid() != self._process:
             raise TapelineError("this desk is of the process before the fork: make another one in this process")
         if not pieces:
@@ -101,13 +103,13 @@ class Valkey:
         with self._lock:
             was_open = self._socket is not None
             try:
-                return self._asked(pieces, read)
+                return self._asked(pieces)
             except OSError as error:
                 self._close()
                 if not was_open:
                     raise self._away(error) from None
             try:
-                return self._asked(pieces, read)
+                return self._asked(pieces)
             except OSError as error:
                 self._close()
                 raise self._away(error) from None
@@ -124,12 +126,10 @@ class Valkey:
     def _away(self, error: Exception) -> NotReachable:
         return NotReachable(f"Valkey at {self.address.host}:{self.address.port} does not answer: {error}")
 
-    def _asked(
-        self, pieces: Sequence[Group], read: Callable[[bytes, int, int], _Read]
-    ) -> list[_Read]:
+    def _asked(self, pieces: Sequence[Group]) -> list[Any]:
         link = self._socket or self._connected()
         self._socket = link
-        answers: list[_Read] = []
+        answers: list[Any] = []
         rest = b""
         try:
             link.sendall(pieces[0].written() + self._ping)
@@ -138,6 +138,7 @@ class Valkey:
                     link.sendall(pieces[number + 1].written() + self._ping)
                 block, rest = self._block(link, rest)
                 try:
+                    read: Callable[[bytes, int, int], Any] = columns if piece.width else _answers
                     answers.append(read(block, len(piece.keys), piece.width))
                 except (ValueError, IndexError, RecursionError) as error:
                     raise OSError(f"the answers are no answers of Valkey ({error})") from None
@@ -273,7 +274,7 @@ def parsed(block: bytes) -> list[Answer]:
 
     Most answers are arrays of texts, or of nothing. They are cut out of the lines of the block, and their
     lengths are compared. What does not fit is read byte by byte."""
-    lines = block.split(b"\r\n")
+    lines: list[Any] = block.split(b"\r\n")
     found: list[Answer] = []
     at, end = 0, len(lines) - 1
     while at < end:

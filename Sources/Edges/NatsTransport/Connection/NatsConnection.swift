@@ -76,6 +76,16 @@ package final class NatsConnection: Sendable {
         guard status == NATS_OK else { throw error(status, "flush") }
     }
 
+    /// The address of this machine on the link to the server. `nil` while there is no link.
+    package var localAddress: String? {
+        var text: UnsafeMutablePointer<CChar>?
+        var port: Int32 = 0
+        let status = unsafe natsConnection_GetLocalIPAndPort(handle, &text, &port)
+        guard status == NATS_OK, let text = unsafe text else { return nil }
+        defer { unsafe free(text) }
+        return unsafe String(cString: text)
+    }
+
     /// Returns a unique subject prefix. Append ".<token>" for a reply subject, and subscribe to
     /// "<prefix>.>".
     package func newInbox() -> String { Self.randomInbox(below: inboxPrefix) }

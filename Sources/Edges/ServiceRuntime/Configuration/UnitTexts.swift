@@ -1,5 +1,5 @@
 /// Durations as people write them: a whole number and its unit.
-enum DurationText {
+package enum DurationText {
     /// The units. Days are read, but written as hours.
     private static let units: [(name: String, nanoseconds: Int64)] = [
         ("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000),
@@ -9,7 +9,7 @@ enum DurationText {
 
     /// Returns `nil` when there is no number or no unit, or when 64 bits of nanoseconds cannot hold
     /// it.
-    static func parse(_ text: String) -> Duration? {
+    package static func parse(_ text: String) -> Duration? {
         guard let (number, unit) = UnitText.split(text),
             let scale = units.first(where: { $0.name == unit })?.nanoseconds
         else { return nil }

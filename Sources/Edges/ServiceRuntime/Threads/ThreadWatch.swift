@@ -118,7 +118,7 @@ public final class ThreadWatch: Sendable {
             "mds_threads_hung",
             "watched threads that give no sign of life for longer than their limit (5 s; for "
                 + "threads that ask servers 45 s); the process gives its partitions away and "
-                + "ends 30 s later", "above 0: runbook ThreadHung"
+                + "ends 30 s later", "above 0: [ThreadFailed](runbooks/Threads.md)"
         ) {
             [weak self] in
             self.map { watch in Double(watch.state.withLock { $0.hung.count }) }

@@ -13,6 +13,7 @@ extension DeadLetter {
             json.member("service", service)
             json.member("namespace", namespace)
             json.member("owner", owner)
+            json.member("store_kind", storeKind)
             json.member("sink", sink)
             json.member("reason", reason.rawValue)
             json.member("sqlstate", refusal.sqlState)
@@ -69,7 +70,8 @@ extension DeadLetter {
         else { throw Unreadable(problem: "its payload is not base64, or too large") }
         self.init(
             service: try fields.text("service"), namespace: try fields.text("namespace"),
-            owner: try fields.text("owner"), sink: try fields.text("sink"), reason: reason,
+            owner: try fields.text("owner"), storeKind: try fields.text("store_kind"),
+            sink: try fields.text("sink"), reason: reason,
             refusal: Refusal(
                 sqlState: try fields.text("sqlstate"), message: try fields.text("message"),
                 constraint: try fields.text("constraint"), column: try fields.text("column")),

@@ -81,6 +81,8 @@ package struct DeadLetter: Hashable, Sendable {
     package var namespace: String
     /// Whose books count the letter: a store; the `gateway` has none.
     package var owner: String
+    /// The kind of that store; empty for a letter of the gateway.
+    package var storeKind: String
     /// The table; empty when it is no longer known what the record was.
     package var sink: String
     package var reason: Reason
@@ -100,13 +102,14 @@ package struct DeadLetter: Hashable, Sendable {
     package private(set) var isTruncated: Bool
 
     package init(
-        service: String, namespace: String, owner: String, sink: String, reason: Reason,
-        refusal: Refusal, place: Place, count: UInt64 = 1, symbol: String, eventTime: Timestamp,
-        notedAt: Timestamp, payload: [UInt8], isTruncated: Bool = false
+        service: String, namespace: String, owner: String, storeKind: String = "", sink: String,
+        reason: Reason, refusal: Refusal, place: Place, count: UInt64 = 1, symbol: String,
+        eventTime: Timestamp, notedAt: Timestamp, payload: [UInt8], isTruncated: Bool = false
     ) {
         self.service = service
         self.namespace = namespace
         self.owner = owner
+        self.storeKind = storeKind
         self.sink = sink
         self.reason = reason
         self.refusal = refusal

@@ -15,6 +15,8 @@ package final class DeadLetterOutput: Sendable {
     package let context: ServiceContext
     /// Who refuses the records: a store, or the gateway. Its subject has this name.
     package let owner: String
+    /// The kind of that store; empty for the gateway.
+    package let storeKind: String
     private let bytesMax: Int64
     private let folder: DeadLetterFolder?
     /// The configuration key of the folder.
@@ -32,12 +34,13 @@ package final class DeadLetterOutput: Sendable {
     /// `bytesMax` bounds the stream if the service makes it (see `ensureStream`). `folderKey` is
     /// the key that a person has to set when no folder is configured.
     package init(
-        client: TapeClient, context: ServiceContext, owner: String, folder: String?,
-        bytesMax: Int64, folderKey: String
+        client: TapeClient, context: ServiceContext, owner: String, storeKind: String = "",
+        folder: String?, bytesMax: Int64, folderKey: String
     ) {
         self.client = client
         self.context = context
         self.owner = owner
+        self.storeKind = storeKind
         self.bytesMax = bytesMax
         self.folder = folder.map { DeadLetterFolder($0) }
         self.folderKey = folderKey

@@ -17,7 +17,8 @@ struct AuditCommand: ToolCommand {
             trades, and gaps and versions of bars as the tape still has them. It says what it did
             not check; 2: NATS, or a packet, could not be read, or no row of that time is stored.
             OPERATOR_GRAPH says what comes before a series, if anything does; a local stack knows
-            it. Where NATS_URL names servers: theirs, after all gateways have stopped
+            it. Where NATS_URL names servers: theirs, after all gateways have stopped. Of several
+            stores it audits that of STORE_NAME
         --day DAY
             the rows of a day in UTC: 2026-11-20, today, yesterday
         --from TIME, --to TIME

@@ -92,7 +92,7 @@ extension Deployment {
         // The stream derived over all partitions has its own lane, with a number above all
         // partitions.
         let result = try database.execute(
-            "SELECT input, source, partition, max(last_ordinal) FROM sink_source_ordinals "
+            "SELECT input, source, partition, max(last_ordinal) FROM reached_ordinals "
                 + "WHERE partition < \(names.partitions) GROUP BY 1, 2, 3",
             timeout: DatabaseAudit.checkTimeout)
         return (0..<result.rowCount).compactMap { row in

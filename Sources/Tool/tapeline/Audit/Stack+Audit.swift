@@ -46,7 +46,7 @@ extension Stack {
                 "SELECT count(*) FROM stored_ordinals WHERE input = 'ticks' AND source = $1",
                 [.text(source.text)], timeout: DatabaseAudit.checkTimeout)
             let bars = try database.execute(
-                "SELECT coalesce(sum(last_ordinal), 0) FROM sink_source_ordinals "
+                "SELECT coalesce(sum(last_ordinal), 0) FROM reached_ordinals "
                     + "WHERE input = 'bars'", timeout: DatabaseAudit.checkTimeout)
             let found = (
                 ticks: UInt64(rows.scalar ?? "") ?? 0, bars: UInt64(bars.scalar ?? "") ?? 0

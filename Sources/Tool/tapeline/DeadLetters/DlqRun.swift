@@ -131,7 +131,8 @@ struct DlqRun {
         }
         let chosen = try chosen(box).map(\.letter)
         func isOther(_ letter: DeadLetter) -> Bool {
-            letter.owner != deployment.store.text && GroupName(letter.owner)?.isStore == true
+            letter.owner != deployment.store.text && !letter.isOfOtherKind
+                && GroupName(letter.owner)?.isStore == true
         }
         for owner in Set(chosen.filter(isOther).map(\.owner)).sorted() {
             terminal.problem("letters of \(owner) are left: set STORE_NAME and POSTGRES_* for it")

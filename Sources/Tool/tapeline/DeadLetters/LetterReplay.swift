@@ -33,6 +33,7 @@ struct LetterReplay {
     /// stored.
     mutating func replay(_ letter: DeadLetter) throws(PostgresError) -> LetterFate {
         guard letter.place.isOnTape else { return .untaped }
+        if letter.isOfOtherKind { return .elsewhere }
         guard let index = catalogue.sink(of: letter) else { return .undecodable }
         let sink = catalogue.sinks[index]
         var hasMadePartition = false
@@ -64,9 +65,10 @@ struct LetterReplay {
         if makesPartition, let reason = try makePartition(letter, index) {
             return try end(.refused(reason))
         }
-        switch try books(of: letter) {
+        switch try books(of: letter, TableGroup(of: sink.name)) {
         case "settled": break
         case "ahead": return try end(.ahead)
+        case "missing": return try end(.missing)
         default: return try end(.unknown)
         }
         if try isRetired(letter, sink, index) { return try end(.retired) }
@@ -104,10 +106,12 @@ struct LetterReplay {
         return fate
     }
 
-    private func books(of letter: DeadLetter) throws(PostgresError) -> String {
+    private func books(
+        of letter: DeadLetter, _ group: TableGroup
+    ) throws(PostgresError) -> String {
         let result = try database.execute(
-            "SELECT begin_replay($1, $2, $3::integer, $4, $5)", Self.tick(letter),
-            timeout: Self.timeout)
+            "SELECT begin_replay($1, $2, $3::integer, $4, $5, $6)",
+            Self.tick(letter) + [.text(group.rawValue)], timeout: Self.timeout)
         return result.scalar ?? ""
     }
 

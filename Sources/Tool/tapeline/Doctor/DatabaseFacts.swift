@@ -199,10 +199,10 @@ struct DatabaseFacts: Sendable {
                 then: "writers wait and the tape keeps all")
         let advice = "keep rows for a shorter time (WRITER_RETENTION), or give it a larger disk"
         if percent < MachineFacts.diskWrongPercent {
-            return [Finding(.wrong, .database, room, advice, runbook: "DatabaseRoom")]
+            return [Finding(.wrong, .database, room, advice, runbook: "Disk")]
         }
         if percent < MachineFacts.diskWarningPercent {
-            return [Finding(.warning, .database, room, advice, runbook: "DatabaseRoom")]
+            return [Finding(.warning, .database, room, advice, runbook: "Disk")]
         }
         return [Finding(.fine, .database, room)]
     }

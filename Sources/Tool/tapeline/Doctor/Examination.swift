@@ -23,11 +23,18 @@ struct Examination {
     ) throws(ToolError) {
         self.deployment = deployment
         self.environment = environment
-        prometheus = pages.prometheus
         let state = try deployment.home.flatMap { home throws(ToolError) in
             try StackState.read(home)
         }
-        units = state?.alive ?? []
+        let units = state?.alive ?? []
+        self.units = units
+        let ownPrometheus = try deployment.home.flatMap { home throws(ToolError) in
+            units.contains { $0.name == StackPlan.prometheus }
+                ? TapeWatch.Monitor(
+                    host: StackPlan.loopback, port: try StackPorts.present(home)[.prometheus])
+                : nil
+        }
+        prometheus = pages.prometheus ?? ownPrometheus
         stack = state.map { StackFacts($0) }
         let own = units.compactMap { unit in
             unit.operationsPort.map {
@@ -178,7 +185,8 @@ struct Examination {
         guard let prometheus else {
             return [
                 Finding(
-                    .skipped, .alerts, "no Prometheus is named", "give --prometheus HOST:PORT")
+                    .skipped, .alerts, "no Prometheus is named: without one alerts reach nobody",
+                    "give --prometheus HOST:PORT, or 'tapeline up' ALERTS_WEBHOOK_FILE")
             ]
         }
         let peer = "\(prometheus.host):\(prometheus.port)"

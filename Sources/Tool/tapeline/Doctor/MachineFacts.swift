@@ -21,7 +21,7 @@ struct MachineFacts: Equatable, Sendable {
     var memoryBytes: UInt64 = 0
     var memoryFreeBytes: UInt64 = 0
     var disks: [Disk] = []
-    /// How its clock is kept. `nil` if nobody says it.
+    /// How its clock is kept. `nil` if it is not known.
     var clock: KernelClock?
     /// The files of the libraries that this program has loaded.
     var libraries: [String] = []
@@ -108,7 +108,7 @@ struct MachineFacts: Equatable, Sendable {
         return Finding(
             percent < diskWrongPercent ? .wrong : .warning, .machine, text,
             "make room there, keep rows for a shorter time (WRITER_RETENTION), or add disk",
-            runbook: "DatabaseRoom")
+            runbook: "Disk")
     }
 }
 

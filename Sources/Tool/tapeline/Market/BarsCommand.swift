@@ -28,7 +28,8 @@ enum BarsCommand: ToolCommand {
         --uncertain
             bars: with --as-of: mark such bars instead
         --chart
-            bars: draw candles, of one source
+            bars: draw candles, of one source; where a local stack has no bar of the
+            series yet, wait up to 75 s for it
         --from TIME, --to TIME
             --rewritten: windows that begin in this time
         --json
@@ -68,6 +69,9 @@ struct NewestBars: Equatable, Sendable {
     let asJSON: Bool
 
     static let lastRange = 1...10_000
+    /// How long `--chart` waits for the first bar: of a minute, with the time until it is stored.
+    private static let firstTimeout: Duration = .seconds(75)
+    private static let firstEvery: Duration = .milliseconds(500)
 
     init(_ given: CommandArguments) throws(ToolError) {
         target = try TapeTarget(given)
@@ -99,7 +103,11 @@ struct NewestBars: Equatable, Sendable {
             "version", "reason", "is_whole", "is_mixed", "source",
             asOf == nil ? "false" : "is_uncertain",
         ]
-        let candles = try newest(columns.joined(separator: ", "), market).rows.map(Candle.init)
+        let selected = columns.joined(separator: ", ")
+        var candles = try newest(selected, market).rows.map(Candle.init)
+        if candles.isEmpty, asChart {
+            candles = try first(selected, market, deployment, terminal)
+        }
         guard !candles.isEmpty else { throw try nothing(market, deployment) }
         let sources = Set(candles.map(\.source)).sorted()
         if asChart, sources.count > 1 {
@@ -120,6 +128,29 @@ struct NewestBars: Equatable, Sendable {
             : Candle.table(candles, withSource: source == nil)
         for line in [title] + lines { terminal.line(line) }
         return .success
+    }
+
+    /// Waits for the first bar of a series that a local stack makes. Returns none if no trade or
+    /// quote of the symbol came.
+    private func first(
+        _ columns: String, _ market: borrowing MarketSession, _ deployment: Deployment,
+        _ terminal: Terminal
+    ) throws(ToolError) -> [Candle] {
+        guard asOf == nil, source == nil, let width = Self.width(of: series, deployment),
+            try market.known().contains(symbol.text)
+        else { return [] }
+        let clock = SystemClock()
+        let next = Self.next(width: width, after: clock.now())
+        terminal.problem("no bar of \(symbol) \(series) is stored yet: \(next): waiting for it")
+        let deadline = clock.deadline(after: Self.firstTimeout)
+        // A signal ends this process as usual.
+        let pause = ShutdownSignal()
+        while clock.remaining(until: deadline) > .zero {
+            let candles = try newest(columns, market).rows.map(Candle.init)
+            if !candles.isEmpty { return candles }
+            _ = pause.wait(timeout: Self.firstEvery)
+        }
+        return []
     }
 
     /// Returns the newest bars, oldest first.
@@ -183,21 +214,33 @@ struct NewestBars: Equatable, Sendable {
             SELECT DISTINCT series, source FROM candles
             WHERE symbol = $1 AND ts > now() - interval '7 days' ORDER BY 1, 2
             """, [.text(symbol.text)])
-        let own = rows.filter { source == nil || $0[1] == source?.text }
+        let ticks = try market.rows(
+            "SELECT source FROM symbols WHERE symbol = $1", [.text(symbol.text)])
+        return .refused(
+            sentence(
+                stored: rows, ticksOf: ticks.compactMap { $0[0] }, among: try market.known(),
+                width: Self.width(of: series, deployment), now: SystemClock().now()))
+    }
+
+    /// Says what there is instead of bars that are not stored. `stored` are series and source of
+    /// other bars of the symbol, `sources` those of its ticks, and `width` is that of a series that
+    /// is made.
+    func sentence(
+        stored: [[String?]], ticksOf sources: [String], among known: [String], width: Int64?,
+        now: Timestamp
+    ) -> String {
+        let own = stored.filter { source == nil || $0[1] == source?.text }
         let named = source.map { " from \($0)" } ?? ""
         let what = "no bar of \(symbol) \(series)\(named) is stored"
-        if !own.isEmpty, let width = Self.width(of: series, deployment) {
-            let now = SystemClock().now()
-            return .refused("\(what) yet: \(Self.next(width: width, after: now))")
+        let comes = sources.contains { source == nil || $0 == source?.text }
+        if comes || !own.isEmpty, let width {
+            return "\(what) yet: \(Self.next(width: width, after: now))"
         }
-        if !own.isEmpty { return .refused("\(what): its series are \(Self.list(own, 0))") }
-        if !rows.isEmpty { return .refused("\(what): its sources are \(Self.list(rows, 1))") }
-        let near =
-            NearestName.of(symbol.text, in: try market.known()).map { "; did you mean \($0)?" }
-            ?? ""
-        return .refused(
-            "\(what): of that symbol none of the last seven days either; 'tapeline psql -c \"TABLE "
-                + "symbols\"' lists those that came\(near)")
+        if !own.isEmpty { return "\(what): its series are \(Self.list(own, 0))" }
+        if !stored.isEmpty { return "\(what): its sources are \(Self.list(stored, 1))" }
+        let near = NearestName.of(symbol.text, in: known).map { "; did you mean \($0)?" } ?? ""
+        return "\(what): of that symbol none of the last seven days either; 'tapeline psql -c "
+            + "\"TABLE symbols\"' lists those that came\(near)"
     }
 
     /// Returns the width of a series that the operators of a local stack make; `nil` if they do not

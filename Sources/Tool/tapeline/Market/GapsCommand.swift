@@ -59,8 +59,28 @@ struct GapsCommand: ToolCommand {
             for line in TextTable.lines([head] + shown, numbers: [4]) { tool.terminal.line(line) }
             if rows.count == last { tool.terminal.line("the newest \(last): --last shows more") }
         }
-        for line in try beginnings(market) { tool.terminal.line(line) }
+        for line in try lost(market) + beginnings(market) { tool.terminal.line(line) }
         return .success
+    }
+
+    /// Returns a line for what the store lacks of each source: ordinals without a row, or without
+    /// those of a group of tables. They have no time and no symbol.
+    private func lost(_ market: borrowing MarketSession) throws(ToolError) -> [String] {
+        try market.rows(
+            """
+            SELECT source, input, partition, sum(last_ordinal - first_ordinal + 1), table_group,
+                reason
+            FROM "\(market.namespace)".book_gaps
+            WHERE reason IN ('tape_lost', 'hole', 'group_hole')
+                AND (cardinality($1::text[]) >= 0 AND $2::text IS NULL OR source = $2)
+            GROUP BY 1, 2, 3, 5, 6 ORDER BY 1, 2, 3, 5, 6
+            """, filters
+        ).map { row in
+            "\(row[1] ?? "-") of \(row[0] ?? "-") in partition \(row[2] ?? "-"): "
+                + "\(row[3] ?? "-") ordinals without rows"
+                + (row[4].map { " in the tables of \($0)" } ?? "") + " (\(row[5] ?? "-")), which "
+                + "'tapeline store fill' copies from another store that has them"
+        }
     }
 
     /// Returns a line for each source whose feeds began lately. Of what was before, nobody knows

@@ -38,6 +38,8 @@ struct GroupPosition: Equatable, Sendable {
     var tapeTime = Timestamp.undefined
     /// The owner of the partition. Empty if not known.
     var owner = ""
+    /// The groups of tables of a store that wait apart there, by name.
+    var apart: [TablesApart] = []
 
     /// The packet at the position.
     struct Packet: Equatable, Sendable {
@@ -46,7 +48,18 @@ struct GroupPosition: Equatable, Sendable {
         let identity: PacketIdentity
     }
 
+    /// A group of tables that waits apart, because one of them was blocked.
+    struct TablesApart: Equatable, Sendable {
+        let group: String
+        /// The table that was blocked, and why.
+        let table: String
+        let reason: String
+    }
+
     var hasRead: Bool { packet != nil || !sources.isEmpty }
+
+    /// Its place, for messages.
+    var place: String { "\(input) of partition \(partition)" }
 }
 
 /// Whether the packet of a position is still stored where it was.

@@ -17,6 +17,8 @@ struct PositionCommand: ToolCommand {
     var group: GroupName?
     var asJSON = false
     var isConfirmed = false
+    /// Whether groups of tables that wait apart are given up.
+    var givesUpApart = false
     /// `raise` reports what it would do, and changes nothing.
     var isDryRun = false
 
@@ -32,6 +34,8 @@ struct PositionCommand: ToolCommand {
             the ordinals and epochs that the database has; says what is lost
         --input ticks|bars, --group STORE|operator, --partition P
             show, verify, accept: only these
+        --apart
+            accept, raise: give up what is left to tables that wait apart
         --dry-run
             raise: say what would be done
         $ tapeline position verify || tapeline position accept
@@ -55,6 +59,7 @@ struct PositionCommand: ToolCommand {
         command.asJSON = given.asJSON
         command.isConfirmed = given.isConfirmed
         command.isDryRun = given.isDryRun
+        command.givesUpApart = given.has("--apart")
         guard command.verb == .accept || command.verb == .raise else { return command }
         if command.group == .operators {
             throw .usage(

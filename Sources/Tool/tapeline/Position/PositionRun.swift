@@ -99,102 +99,45 @@ struct PositionRun {
         // beyond their end.
         let look = try PositionCheck(client, deployment.allStreams)
         let plans = try wanted.map { try look.acceptance($0) }.filter { !$0.isNothing }
-        guard !plans.isEmpty else {
+        let text = AcceptanceText(
+            plans: plans, givenUp: try command.givenUp(wanted, accepting: plans.map(\.position)))
+        guard !text.isNothing else {
             terminal.line(
                 command.asJSON
-                    ? AcceptanceText.json([])
+                    ? text.json
                     : "nothing to accept: all of \(wanted.count) positions hold")
             return .success
         }
         if !command.asJSON {
-            for line in AcceptanceText.lines(plans) { terminal.line(line) }
+            for line in text.lines { terminal.line(line) }
             guard
                 try Confirmation.ask(
                     "Accept this?", isGiven: command.isConfirmed, terminal)
             else { return .failure }
         }
         for plan in plans { try books.accept(plan) }
+        for position in text.givenUp where !plans.contains(where: { $0.position == position }) {
+            try books.giveUpApart(at: position)
+        }
         terminal.line(
-            command.asJSON
-                ? AcceptanceText.json(plans)
-                : "accepted; a writer that runs goes on within a second")
+            command.asJSON ? text.json : "accepted; a writer that runs goes on within a second")
         return .success
     }
 }
 
-/// Describes the effect of accepting, for a person and for a program.
-enum AcceptanceText {
-    static func lines(_ plans: [Acceptance]) -> [String] {
-        var lines: [String] = []
-        for plan in plans {
-            let position = plan.position
-            let from = position.packet.map { "\($0.sequence)" } ?? "the start"
-            let to = plan.packet.map { "\($0.sequence)" } ?? "the start of the tape"
-            lines.append(
-                "\(position.group.text), \(position.input) of partition "
-                    + "\(position.partition): from \(from) to \(to)")
-            for change in plan.changes {
-                if let lost = change.lost {
-                    lines.append(
-                        "  \(change.source): ordinals \(lost.lowerBound) to \(lost.upperBound) "
-                            + "were destroyed and are given up (\(count(lost)))")
-                }
-                if let twice = change.givenTwice {
-                    lines.append(
-                        "  \(change.source): ordinals \(twice.lowerBound) to \(twice.upperBound) "
-                            + "are on the tape again, are stored, and will be left out "
-                            + "(\(count(twice)))")
-                }
-                if change.lost == nil, change.givenTwice == nil {
-                    lines.append(
-                        "  \(change.source): nothing is lost; reading goes on behind "
-                            + "\(change.tapeOrdinal)")
-                }
-            }
-        }
-        let lost = plans.reduce(0) { $0 &+ $1.lostCount }
-        let twice = plans.reduce(0) { $0 &+ $1.givenTwiceCount }
-        lines.append("in all: \(lost) ordinals destroyed, \(twice) given twice")
-        return lines
-    }
-
-    private static func count(_ range: ClosedRange<UInt64>) -> UInt64 {
-        range.upperBound &- range.lowerBound &+ 1
-    }
-
-    static func json(_ plans: [Acceptance]) -> String {
-        JSONWriter.objectText { writer in
-            writer.member("destroyed", plans.reduce(0) { $0 &+ $1.lostCount })
-            writer.member("given_twice", plans.reduce(0) { $0 &+ $1.givenTwiceCount })
-            writer.member("accepted", each: plans, write)
-        }
-    }
-
-    private static func write(_ plan: Acceptance, _ writer: inout JSONWriter) {
-        writer.member("group", plan.position.group.text)
-        writer.member("input", plan.position.input.rawValue)
-        writer.member("partition", plan.position.partition.number)
-        writer.member("from_sequence", plan.position.packet?.sequence ?? 0)
-        writer.member("to_sequence", plan.packet?.sequence ?? 0)
-        writer.member("sources", each: plan.changes) { change, writer in
-            writer.member("source", change.source.text)
-            writer.member("stored_ordinal", change.storedOrdinal)
-            write("destroyed", change.lost, &writer)
-            write("given_twice", change.givenTwice, &writer)
-        }
-    }
-
-    private static func write(
-        _ name: String, _ range: ClosedRange<UInt64>?, _ writer: inout JSONWriter
-    ) {
-        writer.key(name)
-        guard let range else {
-            writer.null()
-            return
-        }
-        writer.array { writer in
-            writer.value(range.lowerBound)
-            writer.value(range.upperBound)
-        }
+extension PositionCommand {
+    /// Returns the positions whose groups of tables that wait apart are given up. Where a position
+    /// is accepted at which some wait, this has to be asked for.
+    func givenUp(
+        _ wanted: [GroupPosition], accepting accepted: [GroupPosition]
+    ) throws(ToolError) -> [GroupPosition] {
+        if givesUpApart { return wanted.filter { !$0.apart.isEmpty } }
+        guard let position = accepted.first(where: { !$0.apart.isEmpty }),
+            let tables = position.apart.first
+        else { return [] }
+        throw .refused(
+            "the tables of \(tables.group) wait apart at \(position.place) (\(tables.table): "
+                + "\(oneLine(tables.reason))): mend that table and wait until they have caught up, "
+                + "or give up what is left to them with 'tapeline position \(verb) --apart'")
     }
 }

@@ -29,8 +29,12 @@ struct RaiseRun {
         }
         let accepted = try positions.map { try look.acceptance($0).restored() }
             .filter { !$0.isNothing }
+        // Only what is accepted gives its groups up: elsewhere they may read on.
+        let givenUp = try command.givenUp(
+            accepted.map(\.position), accepting: accepted.map(\.position))
         let raised = try raisedAlready(plan, client)
-        let text = RaiseText(plan: plan, accepted: accepted, isRaised: raised)
+        let text = RaiseText(
+            plan: plan, accepted: accepted, givenUp: givenUp, isRaised: raised)
         guard !command.isDryRun, !(raised && accepted.isEmpty) else {
             show(text, isDone: false)
             return .success

@@ -5,6 +5,7 @@ import Primitives
 struct RaiseText {
     let plan: RaisePlan
     let accepted: [Acceptance]
+    var givenUp: [GroupPosition] = []
     /// Records and requests have these numbers already.
     let isRaised: Bool
 
@@ -20,7 +21,8 @@ struct RaiseText {
     private static let columns = FixedColumns(5, -4, 20, -12, -6, -12, 0)
 
     var lines: [String] {
-        guard !plan.isNothing || !accepted.isEmpty else {
+        let acceptance = AcceptanceText(plans: accepted, givenUp: givenUp)
+        guard !plan.isNothing || !acceptance.isNothing else {
             return ["nothing to raise: the tape has all that the database has"]
         }
         var lines = [
@@ -29,7 +31,7 @@ struct RaiseText {
         ]
         lines += plan.lines.filter(\.isNeeded).map(line)
         if isRaised, !plan.isNothing { lines.append("all of this is raised already") }
-        if !accepted.isEmpty { lines += AcceptanceText.lines(accepted) }
+        if !acceptance.isNothing { lines += acceptance.lines }
         lines.append("lost, unless it was put back:")
         lines += Self.buckets.map { "  \($0)" }
         return lines
@@ -49,6 +51,7 @@ struct RaiseText {
             writer.member("destroyed", accepted.reduce(0) { $0 &+ $1.lostCount })
             writer.member("given_twice", accepted.reduce(0) { $0 &+ $1.givenTwiceCount })
             writer.member("positions", accepted.count)
+            writer.member("given_up", givenUp.count)
             writer.member("lines", each: plan.lines.filter { $0.isNeeded }, write)
             writer.member("lost", values: Self.buckets)
         }

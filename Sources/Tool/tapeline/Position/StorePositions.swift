@@ -25,7 +25,11 @@ struct StorePositions {
                     ORDER BY s.source)
                 FROM sink_source_ordinals s
                 WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)), '[]'),
-            p.tape_time_ns
+            p.tape_time_ns,
+            (SELECT jsonb_agg(jsonb_build_object('group', g.table_group, 'table', g.table_name,
+                    'reason', g.reason) ORDER BY g.table_group)
+                FROM apart_groups g
+                WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition))
         FROM sink_positions p WHERE p.sink = $1 ORDER BY p.input DESC, p.partition
         """
 
@@ -58,6 +62,7 @@ struct StorePositions {
         if let time = rows.integer(row, 10) {
             position.tapeTime = Timestamp(nanoseconds: time)
         }
+        position.apart = try Self.apart(rows[row, 11] ?? "[]")
         if sequence > 0, let created = rows.integer(row, 3), let epoch = rows.integer(row, 5),
             let ordinal = rows.integer(row, 6), let checksum = rows.integer(row, 7)
         {
@@ -82,25 +87,54 @@ struct StorePositions {
         }
     }
 
+    private static func apart(_ text: String) throws -> [GroupPosition.TablesApart] {
+        try (JSONValue.parse(text).array ?? []).map { entry in
+            guard let group = entry["group"]?.string, let table = entry["table"]?.string,
+                let reason = entry["reason"]?.string
+            else { throw ToolError.unreadable("apart_groups holds a row that is no group") }
+            return GroupPosition.TablesApart(group: group, table: table, reason: reason)
+        }
+    }
+
     // MARK: accepting
 
     /// Stores the new position in one transaction, and only if the old one is still the one that
-    /// was read.
+    /// was read. Groups of tables that wait apart there are given up.
     func accept(_ acceptance: Acceptance) throws(ToolError) {
-        let position = acceptance.position
+        try change(
+            acceptance.position,
+            "SELECT accept_position($1, $2, $3::integer, $5::jsonb, $6::jsonb, $7::jsonb, "
+                + "p_apart => $4::jsonb)",
+            [
+                .text(Self.seen(acceptance.position)), .text(Self.accepted(acceptance)),
+                .text(Self.gaps(acceptance)),
+            ])
+    }
+
+    /// Gives up the groups of tables that wait apart at a position, if they are still those that
+    /// were read. The position stays.
+    func giveUpApart(at position: GroupPosition) throws(ToolError) {
+        try change(position, "SELECT give_up_apart($1, $2, $3::integer, $4::jsonb)", [])
+    }
+
+    private func change(
+        _ position: GroupPosition, _ statement: String, _ values: [PostgresValue]
+    ) throws(ToolError) {
+        var groups = JSONWriter()
+        groups.array { json in for tables in position.apart { json.value(tables.group) } }
         do throws(PostgresError) {
             try database.execute(
-                "SELECT accept_position($1, $2, $3::integer, $4::jsonb, $5::jsonb, $6::jsonb)",
+                statement,
                 [
                     .text(store.text), .text(position.input.rawValue),
-                    .integer(Int64(position.partition.number)), .text(Self.seen(position)),
-                    .text(Self.accepted(acceptance)), .text(Self.gaps(acceptance)),
-                ], timeout: Deployment.statementTimeout)
+                    .integer(Int64(position.partition.number)), .text(groups.text),
+                ] + values, timeout: Deployment.statementTimeout)
         } catch {
             if error.serverError?.sqlState == Self.moved {
                 throw .refused(
-                    "the position of \(position.input) in partition \(position.partition) moved "
-                        + "while this was asked: nothing was changed there; run it again")
+                    "the position of \(position.input) in partition \(position.partition) moved, "
+                        + "or other tables wait apart there, since this was asked: nothing was "
+                        + "changed there; run it again")
             }
             throw .refused("the position was not changed: \(error)")
         }

@@ -50,7 +50,8 @@ final class StoredPositions {
         while true {
             let rows = try session.rows(
                 """
-                SELECT input, stream_created_ns, sequence FROM "\(session.namespace)".sink_positions
+                SELECT input, stream_created_ns, sequence
+                FROM "\(session.namespace)".reached_positions
                 WHERE sink = $1 AND partition = $2
                 """,
                 [.text(session.store.text), .integer(Int64(partition.number))])

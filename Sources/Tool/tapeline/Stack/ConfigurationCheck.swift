@@ -4,38 +4,60 @@ import ServiceRuntime
 
 /// Asks a service whether it accepts its configuration, without starting it.
 struct ConfigurationCheck {
-    private static let timeout: Duration = .seconds(10)
+    static let timeout: Duration = .seconds(10)
     private static let outputBytesMax = 65_536
 
     private let unit: UnitPlan
     private let logPath: String
+    private let timeout: Duration
 
     /// The output of the service is written to `logPath`.
-    init(_ unit: UnitPlan, logPath: String) {
+    init(_ unit: UnitPlan, logPath: String, timeout: Duration = timeout) {
         self.unit = unit
         self.logPath = logPath
+        self.timeout = timeout
     }
 
-    /// Returns one line per problem, in the service's words.
-    func problems() throws(ToolError) -> [String] {
+    /// Returns one line per problem, in the service's words, and what a service that takes its
+    /// configuration warns of. Throws if the service gave no verdict: that says nothing about its
+    /// configuration.
+    func outcome() throws(ToolError) -> (problems: [String], warnings: [String]) {
         try FileSystem.write([], to: logPath)
         let status: ChildProcess.ExitStatus?
         do throws(ServiceError) {
             let process = try ChildProcess(
                 executable: unit.executable, arguments: ["--check-config"],
                 environment: unit.environment, logPath: logPath)
-            status = process.wait(timeout: Self.timeout)
+            status = process.wait(timeout: timeout)
             if status == nil { process.stop(SIGKILL, grace: Self.timeout) }
         } catch {
             throw .runtime(error)
         }
         guard let status else {
-            return ["\(unit.name): --check-config had no end within \(Self.timeout.shown)"]
+            throw unanswered("had no end within \(timeout.shown)", "is this machine overloaded?")
         }
-        if status.isSuccess { return [] }
-        let said = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
-        return Self.problems(in: String(decoding: said, as: UTF8.self), of: unit)
-            ?? ["\(unit.name): --check-config ended with \(status)"]
+        let tail = FileSystem.tail(of: logPath, bytesMax: Self.outputBytesMax)
+        let said = String(decoding: tail, as: UTF8.self)
+        if status.isSuccess { return ([], Self.warnings(in: said)) }
+        guard status == .exited(ExitCode.usage.rawValue) else {
+            throw unanswered("ended with \(status)", "see \(logPath)")
+        }
+        return (
+            Self.problems(in: said, of: unit) ?? [
+                "\(unit.name): --check-config ended with \(status)"
+            ],
+            []
+        )
+    }
+
+    /// The warnings of `deploy/alertmanager/start.sh`, which begin so. The services have none.
+    static func warnings(in said: String) -> [String] {
+        said.split(whereSeparator: \.isNewline).map(String.init)
+            .filter { $0.hasPrefix("alerts: warning: ") }
+    }
+
+    private func unanswered(_ end: String, _ remedy: String) -> ToolError {
+        .temporary("\(unit.name): --check-config \(end): nothing was started; \(remedy)")
     }
 
     /// Returns the lines of several services, each problem once, with the names of all that have

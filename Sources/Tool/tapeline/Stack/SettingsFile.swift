@@ -6,7 +6,8 @@ enum SettingsFile {
     /// The keys whose values are paths, or lists of paths between commas. They are relative to the
     /// file, because a stack that is started again may be started from another folder.
     private static let paths: Set<String> = [
-        "COCKPIT_PEOPLE", "GATEWAY_INSTRUMENTS", "OPERATOR_GRAPH", "SIMULATOR_TRUTH",
+        "ALERTS_RECEIVER", "COCKPIT_PEOPLE", "GATEWAY_INSTRUMENTS", "OPERATOR_GRAPH",
+        "SIMULATOR_TRUTH",
         "WRITER_MIGRATIONS",
     ]
     private static let pathEndings = ["_FILE", "_TLS_CA", "_TLS_CERTIFICATE", "_TLS_KEY"]

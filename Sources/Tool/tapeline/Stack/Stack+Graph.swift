@@ -114,7 +114,7 @@ extension Stack {
     }
 
     /// Returns the copy of the graph's file for workers of a stack with bars; `nil` if they are to
-    /// read the file itself. The copies are written anew, because a stack may have moved.
+    /// read the file itself. The copies are written again, because a stack may have moved.
     func keptCopy(for settings: StackSettings) throws(ToolError) -> String? {
         if let kept = try KeptGraph.read(home, settings.namespace),
             kept.generation == KeptGraph.generation(of: settings), kept.isNamed(by: settings)

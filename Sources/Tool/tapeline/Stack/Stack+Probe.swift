@@ -57,7 +57,7 @@ extension Stack {
             uniquingKeysWith: { first, _ in first })
     }
 
-    /// Returns whether a worker makes bars anew.
+    /// Returns whether a worker makes its bars again.
     func makesBarsAnew(_ state: StackState) -> Bool {
         let workers = state.alive.filter { $0.name.hasPrefix(StackPlan.worker) }
         return workers.compactMap(\.operationsPort).contains { port in

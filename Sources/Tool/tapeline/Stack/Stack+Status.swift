@@ -27,6 +27,9 @@ extension Stack {
             }
             terminal.line()
             for line in try lookHints(state) { terminal.line(line) }
+            let isSent = state.units.contains { $0.name == StackPlan.alertmanager }
+            terminal.line(
+                StackPlan.alertHint(isSent, home, isPackage: checkout.places.isPackage))
             terminal.line(table.verdict)
         }
         return table.works ? .success : .failure

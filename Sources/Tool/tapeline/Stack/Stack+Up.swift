@@ -14,6 +14,9 @@ extension Stack {
         var addsSource = false
         /// The stores beside the usual one.
         var stores: [GroupName] = []
+        /// True for a start without a person: all settings of the last start stay, and nothing has
+        /// to be reached that may be away at the start of a machine.
+        var resumes = false
 
         /// Adds a store that is not there yet.
         mutating func add(store word: String) throws(ToolError) {
@@ -42,6 +45,7 @@ extension Stack {
         try checkout.requirePrograms(
             services: options.withServices, simulators: options.simulators)
         try options.check()
+        try options.settings.check(isPackage: checkout.places.isPackage)
         return try locked { () throws(ToolError) in
             let isNew = !FileSystem.exists(home.path)
             try home.makeFolders()
@@ -103,8 +107,10 @@ extension Stack {
         if home.hasData { plan.graph = try keptCopy(for: options.settings) }
         // Sources of before have simulators, too.
         try checkout.requirePrograms(services: options.withServices, simulators: plan.simulators)
+        if plan.sendsAlerts { try checkout.requireServers(checkout.alertPrograms) }
         try checkConfigurations(of: plan)
-        try checkFeeds(of: plan)
+        // The gateway of a stack that has data goes on trying by itself.
+        if !options.resumes || !home.hasData { try checkFeeds(of: plan) }
         try writeFiles(of: plan)
         try sources.write(home)
         if options.withServices { try keepGraph(of: options.settings, hasBars: home.hasData) }
@@ -134,32 +140,6 @@ extension Stack {
         return table.works ? .success : .failure
     }
 
-    /// Returns the options with the settings that the stack's data were made with.
-    private func following(
-        _ known: StackState?, _ options: UpOptions
-    ) throws(ToolError) -> UpOptions {
-        guard home.hasData, let known else { return options }
-        var all = options
-        // Those of a source are changed with the source.
-        var ofSource = StackSettings()
-        if options.withServices, !options.withSimulator, !options.addsSource,
-            let source = try StackSources.read(home).meant(by: options.settings)
-        {
-            ofSource = source.settings
-            all.settings = ofSource.merging(options.settings)
-            all.withSimulator = source.isSimulated
-            terminal.line("as before: ticks of \(source.title)")
-        }
-        all.settings = try all.settings.following(known.arguments)
-        for (option, word) in zip(known.arguments, known.arguments.dropFirst())
-        where option == "--store" { try all.add(store: word) }
-        for (key, value) in all.settings.values where options.settings[key] == nil {
-            let remedy = ofSource[key] == nil ? " (--set \(key)= takes it back)" : ""
-            terminal.line("as before: \(key)=\(value)\(remedy)")
-        }
-        return all
-    }
-
     /// Reports what the services would refuse, in their own words, before anything is started.
     private func checkConfigurations(of plan: StackPlan) throws(ToolError) {
         // The cockpit looks whether it can be read.
@@ -168,12 +148,17 @@ extension Stack {
         var problems: [String] = []
         var checked: Set<String> = []
         // The tool itself takes no settings but those of the servers.
-        for unit in plan.units where unit.kind == .service && unit.operationsPort != nil {
+        for unit in plan.units
+        where unit.kind == .service
+            && (unit.operationsPort != nil || unit.name == StackPlan.alertmanager)
+        {
             // The workers have the same configuration. Each gateway has its own.
             let source = unit.environment["GATEWAY_SOURCE"] ?? ""
             let store = unit.environment["STORE_NAME"] ?? ""
             guard checked.insert("\(unit.executable) \(source) \(store)").inserted else { continue }
-            problems += try ConfigurationCheck(unit, logPath: home.log("configuration")).problems()
+            let outcome = try ConfigurationCheck(unit, logPath: home.log("configuration")).outcome()
+            problems += outcome.problems
+            for warning in outcome.warnings { terminal.problem(warning) }
         }
         problems = ConfigurationCheck.joined(problems)
         guard !problems.isEmpty else { return }
@@ -250,7 +235,7 @@ extension Stack {
             try checkConfigurations(
                 of: plan(
                     options, StackSources([wanted]),
-                    ports: StackPorts.open(home, writersOf: options.stores)))
+                    ports: StackPorts.planned(home, writersOf: options.stores)))
             throw error
         }
         return sources
@@ -278,6 +263,11 @@ extension Stack {
         if !plan.hasShippedRights {
             let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
             try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
+        }
+        if plan.sendsAlerts {
+            for folder in [home.alertmanager, home.metrics] { try FileSystem.makeFolder(folder) }
+            let prometheus = plan.prometheusConfiguration(of: plan.units)
+            try FileSystem.write(Array(prometheus.utf8), to: home.prometheusConfiguration)
         }
         try FileSystem.write(Array(plan.passwordFile.utf8), to: home.passwordFile)
         try FileSystem.write(Array(plan.readerPasswordFile.utf8), to: home.readerPasswordFile)
@@ -437,8 +427,7 @@ extension Checkout {
         let isKnown = path.split(separator: ":").contains {
             FileSystem.isExecutable("\($0)/tapeline")
         }
-        // Python's packages put their programs where nats-server is.
-        let folder = FileSystem.folder(of: told(program("tapeline"), natsServer))
+        let folder = FileSystem.folder(of: command)
         return isKnown ? nil : "tool:  export PATH=\"$PATH:\(folder)\""
     }
 }

@@ -5,18 +5,19 @@ import ServiceRuntime
 struct UpCommand: ToolCommand {
     var target = StackTarget()
     var options = Stack.UpOptions()
+    var staysInForeground = false
 
     static let page = CommandPage(
         "up", .stack, "start a stack, and leave it running", on: .stack, also: [.set],
         """
         up [PROVIDER=NAME]
-            check the configuration of all services; start NATS, PostgreSQL with TimescaleDB, Valkey
-            and the services; wait until all of them work, and leave them running. It fails (1) if a
-            service does not work in time, or no feed of a broker delivers: then they are left
-            running, too, so that it can be mended ('tapeline status'). A stack whose ticks are of
-            another provider or source is not started: made-up ticks never get among real ones.
-            PROVIDER=binance needs no account; PROVIDER=NAME is short for --set
-            GATEWAY_PROVIDER=NAME
+            check the configuration of all services; start NATS, PostgreSQL (of a checkout with
+            TimescaleDB), Valkey and the services; wait until all of them work, and leave them
+            running. It fails (1) if a service does not work in time, or no feed of a broker
+            delivers: then they are left running, too, so that it can be mended ('tapeline status').
+            A stack whose ticks are of another provider or source is not started: made-up ticks
+            never get among real ones. PROVIDER=binance needs no account; PROVIDER=NAME is short for
+            --set GATEWAY_PROVIDER=NAME
         --settings FILE
             such keys from a file, a KEY=VALUE per line as in default.env. Its
             paths are relative to the file. Of two values of a key the later one
@@ -36,6 +37,9 @@ struct UpCommand: ToolCommand {
             for all stores
         --servers-only
             without the services, to run one of them by hand
+        --foreground
+            stay with the stack, and stop it at Ctrl-C or SIGTERM: for what starts it
+            ('tapeline service'). It goes on with all settings of the last start
         $ tapeline up PROVIDER=binance
         $ tapeline up PROVIDER=binance --simulator
         $ tapeline up --set SYNTHETIC_RATE=5000
@@ -45,11 +49,16 @@ struct UpCommand: ToolCommand {
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> UpCommand {
-        UpCommand(target: try StackTarget(given), options: try Stack.UpOptions(given))
+        UpCommand(
+            target: try StackTarget(given), options: try Stack.UpOptions(given),
+            staysInForeground: given.has("--foreground"))
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try tool.stack(target).up(options, shutdown: tool.signals())
+        let stack = try tool.stack(target)
+        return staysInForeground
+            ? try stack.upInForeground(options, shutdown: tool.signals())
+            : try stack.up(options, shutdown: tool.signals())
     }
 }
 
@@ -128,6 +137,13 @@ struct DownCommand: ToolCommand {
             let names = try Stack.all(in: stack.checkout, tool.terminal).map(\.home.name)
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")
             throw .usage("name the stack that is removed with --name; there are: \(known)")
+        }
+        let home = tool.environment["HOME"]
+        if let unit = try ServiceUnit.written(for: stack.home, home: home) {
+            throw .refused(
+                "systemd would make the stack \(stack.home.name) again: run "
+                    + "'\(unit.systemctl("disable --now \(unit.name)"))' and "
+                    + "'\(stack.home.command("service remove"))' first, then this again")
         }
         let question = "remove the stack \(stack.home.name) with all its data?"
         if FileSystem.isFolder(stack.home.path),

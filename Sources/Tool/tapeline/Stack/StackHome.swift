@@ -64,6 +64,11 @@ struct StackHome: Equatable, Sendable {
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
     /// Who may act in the cockpit.
     var cockpitPeople: String { "\(secrets)/cockpit-people" }
+    /// What Alertmanager knows of silences, and of what it sent.
+    var alertmanager: String { "\(path)/alertmanager" }
+    var prometheusConfiguration: String { "\(path)/prometheus.yml" }
+    /// The data of Prometheus.
+    var metrics: String { "\(path)/metrics" }
     /// libpq's password file, for psql.
     var passwordFile: String { "\(secrets)/pgpass" }
     /// The same with the reader's password alone, for programs of people.

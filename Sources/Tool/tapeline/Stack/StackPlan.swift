@@ -224,7 +224,7 @@ struct StackPlan: Equatable, Sendable {
         var pages = service(Self.cockpit, Self.cockpit, ports[.cockpit], cockpitEnvironment)
         pages.address = cockpitAddress
         return allStores.map(migrateJob) + gateways + workers + allStores.map(writerService)
-            + [actionsService, pages]
+            + [actionsService, pages] + alertUnits
     }
 
     private var actionsService: UnitPlan {
@@ -267,6 +267,7 @@ struct StackPlan: Equatable, Sendable {
             "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": home.cockpitPeople,
             "COCKPIT_SERVICES": services.map { "\(StackPlan.loopback):\($0)" }
                 .joined(separator: ","),
+            "COCKPIT_PROMETHEUS": sendsAlerts ? "http://\(address(.prometheus))" : "",
         ]) { $1 }.merging(settings.environment(for: .cockpit)) { $1 }
     }
 

@@ -7,7 +7,7 @@ import Primitives
 struct StackPorts: Equatable, Sendable {
     enum Name: String, CaseIterable {
         case nats, natsMonitor, postgres, valkey, gateway, operatorA, operatorB, writer
-        case cockpit, cockpitPages
+        case cockpit, cockpitPages, prometheus, alertmanager
         case simulator, simulatorControl, binanceSimulator, binanceSimulatorControl
         case alpacaSimulator, alpacaSimulatorControl, massiveSimulator, massiveSimulatorControl
     }
@@ -55,17 +55,31 @@ struct StackPorts: Equatable, Sendable {
         let known = try read(home)
         var ports = known ?? StackPorts([:])
         if !ports.all.allSatisfy(isFree) { ports = StackPorts([:]) }
-        for name in Name.allCases where ports.numbers[name] == nil {
-            ports.numbers[name] = try ports.another()
-        }
-        for source in sources where ports.gateways[source] == nil {
-            ports.gateways[source] = try ports.another()
-        }
-        for store in stores where ports.writers[store.text] == nil {
-            ports.writers[store.text] = try ports.another()
-        }
+        try ports.complete(gatewaysOf: sources, writersOf: stores)
         if ports != known { try FileSystem.write(ports.json, to: home.ports) }
         return ports
+    }
+
+    /// Returns the ports of the file, and others where it lacks some. Nothing is written, because
+    /// the stack may be up, with these ports.
+    static func planned(
+        _ home: StackHome, writersOf stores: [GroupName]
+    ) throws(ToolError) -> StackPorts {
+        var ports = try read(home) ?? StackPorts([:])
+        try ports.complete(gatewaysOf: [], writersOf: stores)
+        return ports
+    }
+
+    private mutating func complete(
+        gatewaysOf sources: [String], writersOf stores: [GroupName]
+    ) throws(ToolError) {
+        for name in Name.allCases where numbers[name] == nil { numbers[name] = try another() }
+        for source in sources where gateways[source] == nil {
+            gateways[source] = try another()
+        }
+        for store in stores where writers[store.text] == nil {
+            writers[store.text] = try another()
+        }
     }
 
     /// Returns `nil` before the first start, or if the file is damaged. It is then replaced.

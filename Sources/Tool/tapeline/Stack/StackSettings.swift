@@ -4,7 +4,7 @@ import ServiceRuntime
 /// The settings from `--set KEY=VALUE` and `--settings FILE`. The prefix of a key determines which
 /// services get it; the services themselves check key and value.
 struct StackSettings: Equatable, Sendable {
-    enum Receiver { case all, gateway, operators, writer, cockpit, simulator }
+    enum Receiver { case all, gateway, operators, writer, cockpit, alerts, simulator }
 
     static let countMax = 64
     static let bytesMax = 4_096
@@ -15,13 +15,21 @@ struct StackSettings: Equatable, Sendable {
         ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
         ("COCKPIT_", .cockpit),
-        ("SIMULATOR_", .simulator),
+        ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
     ]
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
         "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
+    ]
+
+    /// The default of `WRITER_COMPRESS_AFTER`.
+    private static let compressAfter: Duration = .seconds(7 * 86_400)
+
+    /// The keys of alerts. Their URLs are secrets, and so in files.
+    private static let alertKeys: Set<String> = [
+        "ALERTS_WEBHOOK_FILE", "ALERTS_WATCHDOG_FILE", "ALERTS_RECEIVER",
     ]
 
     private(set) var values: [(key: String, value: String)] = []
@@ -47,6 +55,12 @@ struct StackSettings: Equatable, Sendable {
         guard StackSettings.receiver(of: key) != nil, !StackSettings.fixed.contains(key) else {
             throw Self.refused(key)
         }
+        if key.hasPrefix("ALERTS_"), !Self.alertKeys.contains(key) {
+            guard Self.alertKeys.contains("\(key)_FILE") else { throw Self.refused(key) }
+            throw .usage(
+                "\(key) would show in the list of processes: write it into a file of its own and "
+                    + "name that: \(key)_FILE=…")
+        }
         if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
             let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")
             throw .usage("--set knows of the simulator's keys only \(known)")
@@ -60,11 +74,42 @@ struct StackSettings: Equatable, Sendable {
 
     private static func refused(_ key: String) -> ToolError {
         let names = KeyCatalogue.product.names
+        let isOfServer = ["NATS_", "POSTGRES_"].contains { key.hasPrefix($0) }
+        if isOfServer, key.contains("_TLS_") || key.contains("_SSL") {
+            return .usage(
+                "--set cannot change '\(key)': the servers of a local stack are on this machine "
+                    + "alone, without TLS; a cluster has it (docs/cluster.md)")
+        }
         if names.contains(key) {
             return .usage("--set cannot change '\(key)' of a local stack: it sets that itself")
         }
         let near = NearestName.of(key, in: names).map { ": did you mean \($0)?" } ?? ""
         return .usage("--set: '\(key.prefix(80))' is no setting of a service\(near)")
+    }
+
+    /// Refuses what no local stack has, and what Python's packages lack.
+    func check(isPackage: Bool) throws(ToolError) {
+        if self["MDS_REPLICAS"] == "3" {
+            throw .usage(
+                "MDS_REPLICAS=3 wants three servers of NATS, and a local stack has one: a cluster "
+                    + "has three (docs/copies.md)")
+        }
+        let alerting = Self.alertKeys.sorted().first { !["", nil].contains(self[$0]) }
+        if isPackage, let key = alerting {
+            throw .usage(
+                "\(key) wants Prometheus and Alertmanager, which Python's packages lack: a stack "
+                    + "of a checkout sends alerts (docs/operate.md)")
+        }
+        // The default, and what stands for never, want nothing.
+        let age = self["WRITER_COMPRESS_AFTER"].flatMap(DurationText.parse) ?? .zero
+        let compresses = ![.zero, Self.compressAfter].contains(age)
+        let isDaily = !["", "false", "no", "off", "0"]
+            .contains(self["WRITER_DAILY_BARS"]?.lowercased() ?? "")
+        guard isPackage, compresses || isDaily else { return }
+        throw .usage(
+            "\(compresses ? "WRITER_COMPRESS_AFTER" : "WRITER_DAILY_BARS") wants TimescaleDB, and "
+                + "PostgreSQL of Python's packages has none: leave it out, "
+                + "or use a database of a cluster (docs/cluster.md)")
     }
 
     func environment(for receiver: Receiver) -> [String: String] {
@@ -97,12 +142,16 @@ struct StackSettings: Equatable, Sendable {
 
     /// Their settings stay with a stack until others are given: its data are made with them. Those
     /// of a gateway stay with its source.
-    private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit]
+    private static let remembering: Set<Receiver> = [.operators, .writer, .cockpit, .alerts]
 
     /// Returns these settings with what a stack had at its start before, by the arguments of that.
-    /// An empty value takes a setting of before back.
-    func following(_ arguments: [String]) throws(ToolError) -> StackSettings {
-        let before = try StackSettings(of: arguments).limited(to: Self.remembering)
+    /// An empty value takes a setting of before back. `all` is for a start without a person, who
+    /// otherwise names what all services get.
+    func following(_ arguments: [String], all takesAll: Bool = false) throws(ToolError)
+        -> StackSettings
+    {
+        let before = try StackSettings(of: arguments)
+            .limited(to: takesAll ? Self.remembering.union([.all]) : Self.remembering)
         var all = before.merging(self)
         all.values.removeAll { before[$0.key] != nil && $0.value.isEmpty }
         return all

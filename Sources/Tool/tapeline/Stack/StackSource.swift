@@ -106,6 +106,15 @@ struct StackSources: Equatable, Sendable {
         return present.first
     }
 
+    /// Returns the source that a start without a person goes on with: the one with these ticks, or
+    /// the first one if these settings say nothing of one.
+    func resumed(by settings: StackSettings, isSimulated: Bool) -> StackSource? {
+        let wanted = StackSource(settings, isSimulated: isSimulated)
+        let present = of(namespace: wanted.namespace)
+        guard isSimulated || wanted.settings != StackSettings() else { return present.first }
+        return present.first { $0.hasSameTicks(as: wanted) }
+    }
+
     /// Takes in the source that a person asked for, with its present settings. Throws if the stack
     /// has ticks of another kind, unless it is to be added beside them.
     mutating func take(

@@ -11,9 +11,12 @@ const foot = 24;
 
 const wideOf = (canvas) => Math.max(280, canvas.clientWidth) - axis;
 
+// The newest bars are at the right edge, also where they are few.
+const emptyOf = (chart) => (chart.live ? Math.max(0, chart.slots - chart.bars.length) : 0);
+
 // The bar at this place of the canvas.
 export function barAt(canvas, chart, x) {
-  return chart.bars[Math.floor(x / wideOf(canvas) * chart.slots)];
+  return chart.bars[Math.floor(x / wideOf(canvas) * chart.slots) - emptyOf(chart)];
 }
 
 export function drawCandles(canvas, chart, chosen, isOld) {
@@ -22,7 +25,8 @@ export function drawCandles(canvas, chart, chosen, isOld) {
   const { ink, color } = prepared(canvas, wide + axis, tall);
   const pen = {
     ink, color, isOld, slot: wide / chart.slots,
-    x: (place) => place * wide, y: (height) => head + (1 - height) * prices,
+    x: (place) => (place + emptyOf(chart) / chart.slots) * wide,
+    y: (height) => head + (1 - height) * prices,
   };
   drawAxes(pen, chart, wide);
   for (const side of ["bid_at", "ask_at"]) drawQuotes(pen, chart.bars, side);
@@ -93,7 +97,8 @@ function drawBar(pen, bar, isChosen) {
   ink.textAlign = "left";
 }
 
-// A rising candle is an outline, a falling one is full; one that did not move is a line.
+// A rising candle is an outline, a falling one is full; one that did not move is a line. The
+// colours say the same again.
 function drawCandle(pen, x, bar) {
   if (!bar.shape || bar.withdrawn) return;
   const { ink, color } = pen;
@@ -101,8 +106,9 @@ function drawCandle(pen, x, bar) {
   const half = Math.max(0.5, pen.slot * 0.3);
   const top = Math.min(open, close);
   const tall = Math.max(1, Math.abs(open - close));
-  ink.strokeStyle = color(pen.isOld ? "muted" : "text");
-  ink.fillStyle = color(close < open ? "ground" : pen.isOld ? "muted" : "text");
+  const own = pen.isOld ? "muted" : close < open ? "good" : close > open ? "bad" : "text";
+  ink.strokeStyle = color(own);
+  ink.fillStyle = color(close < open ? "ground" : own);
   ink.lineWidth = 1.2;
   ink.beginPath();
   ink.moveTo(x, high);

@@ -9,7 +9,7 @@ const [dry, real] = ["dry", "real"].map(element);
 const inputs = { dry, real };
 const kinds = {
   tried: "warning", present: "good", retired: "", ahead: "warning", unknown: "bad",
-  undecodable: "bad", untaped: "bad",
+  undecodable: "bad", untaped: "bad", elsewhere: "bad",
 };
 let commands = { all: "", dry: "" };
 

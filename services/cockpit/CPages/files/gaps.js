@@ -6,19 +6,53 @@ import { drawTimeline } from "./timeline.js";
 
 const range = element("range");
 const symbol = element("symbol");
-const marks = { lasts: "▶", waits: "▲", filling: "◌", never: "✕" };
+const marks = { lasts: "▶", waits: "▲", filling: "◌", never: "✕", elsewhere: "⇄" };
 let newest = null;
+const day = 86400;
+// More names than a row has room for are counted.
+const shownMax = 8;
 // The list is fetched when its version changes.
 const list = { version: null, items: [], asked: null, differsSince: null };
 
 const time = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
 
+// Those of the last day are shown if nothing is chosen, and if there are none, all.
 function chosen(look) {
   const now = Date.parse(look.time) / 1000;
-  const from = Number(range.value) ? now - Number(range.value) : -Infinity;
   const wanted = symbol.value.trim().toUpperCase();
-  return list.items.filter((gap) => (gap.to === undefined || gap.to >= from)
-    && (gap.symbol || "").toUpperCase().startsWith(wanted));
+  const own = list.items.filter((gap) => (gap.symbol || "").toUpperCase().startsWith(wanted));
+  const since = (from) => own.filter((gap) => gap.to === undefined || gap.to >= from);
+  const isFree = range.value === "fit";
+  const found = since(isFree ? now - day : Number(range.value) ? now - Number(range.value) : 0);
+  return joined(isFree && !found.length ? own : found);
+}
+
+// One outage is one row, whatever symbols and kinds it has.
+function joined(gaps) {
+  const rows = new Map();
+  for (const gap of gaps) {
+    const end = gap.to === undefined ? "" : Math.floor(gap.to);
+    const key = [gap.source, Math.floor(gap.from), end, gap.reason, gap.words].join("\n");
+    const row = rows.get(key) || { ...gap, symbols: new Set(), kinds: new Set(), count: 0 };
+    row.symbols.add(gap.symbol || "(all)");
+    row.kinds.add(gap.kind);
+    row.count += 1;
+    rows.set(key, row);
+  }
+  return [...rows.values()];
+}
+
+function names(set) {
+  const all = [...set];
+  const rest = all.length - shownMax;
+  return all.slice(0, shownMax).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+// An outage of seconds is to be seen, so the picture begins shortly before the first gap.
+function begin(gaps, now) {
+  if (Number(range.value)) return now - Number(range.value);
+  const first = Math.min(now - 60, ...gaps.map((gap) => gap.from));
+  return first - (now - first) / 20;
 }
 
 async function fetchList(version) {
@@ -58,9 +92,12 @@ function summary(look, shown) {
   const counts = look.gap_counts;
   const open = (counts.open || 0) + (counts.filling || 0);
   const lost = counts.abandoned || 0;
-  if (!open && !lost) return ["Nothing is missing.", "good"];
-  const text = `${open} may still be filled, ${lost} never will be; `
-    + `${shown.length} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
+  const books = counts.books || 0;
+  if (!open && !lost && !books) return ["Nothing is missing.", "good"];
+  const count = shown.reduce((sum, row) => sum + row.count, 0);
+  const named = books ? `${books} are ordinals that the store lacks; ` : "";
+  const text = `${open} may still be filled, ${lost} never will be; ${named}`
+    + `${count} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
   return [text, open ? "warning" : "bad"];
 }
 
@@ -79,11 +116,9 @@ function show(look) {
   const [text, kind] = summary(look, gaps);
   const isOld = isOldList(look);
   put(element("summary"), text, kind);
-  const first = Math.min(now - 60, ...gaps.map((gap) => gap.from));
-  const from = Number(range.value) ? now - Number(range.value) : first;
-  drawTimeline(canvas, gaps, from, now, isOld);
+  drawTimeline(canvas, gaps, begin(gaps, now), now, isOld);
   fill(table, gaps, isOld, (gap) => [
-    gap.symbol || "(all)", gap.kind, gap.source, time(gap.from),
+    names(gap.symbols), names(gap.kinds), gap.source, time(gap.from),
     gap.to === undefined ? "lasts" : time(gap.to),
     span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
     [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],

@@ -68,6 +68,11 @@ function showMembers(members) {
   });
 }
 
+// A process that was started again runs for less time than the others.
+function runsFor(service) {
+  return service.uptime === undefined ? "–" : span(service.uptime + age(service.at));
+}
+
 function showServices(services) {
   const isOldRound = isStale(services);
   const words = element("services-words");
@@ -86,8 +91,8 @@ function showServices(services) {
       + (one.feeds ? `, ${one.feeds}` : ""));
     return {
       kind: isGood ? "" : isOld ? "stale" : "",
-      cells: [service.address, service.name || "–", [text, kind], service.words || "–",
-        feeds.join("; ") || "–", ago(service.at)],
+      cells: [service.address, service.name || "–", [text, kind], runsFor(service),
+        service.words || "–", feeds.join("; ") || "–", ago(service.at)],
     };
   }));
 }

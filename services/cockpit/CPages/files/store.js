@@ -63,11 +63,18 @@ function showWords(news, writers) {
     return put(line, `${open} writers do not reach the database, or it takes nothing `
       + "(docs/runbooks/BreakerOpen.md).", "bad");
   }
+  const apart = alive.flatMap((writer) => writer.apart);
+  if (apart.length) {
+    const first = apart[0];
+    return put(line, `The table ${first.table} does not take its rows since ${
+      first.since || "?"}, so its group waits apart, ${span(first.behind)} behind; the others are `
+      + `written (docs/runbooks/TableBlocked.md): ${first.reason}`, "bad");
+  }
   const late = alive.filter((writer) => writer.unwritten && writer.unwritten.records
     && !(writer.unwritten.seconds <= 5)).length;
   if (late) {
     return put(line, `${late} writers have rows that are late `
-      + "(docs/runbooks/RowsLate.md).", "warning");
+      + "(docs/runbooks/Objectives.md).", "warning");
   }
   put(line, `${alive.length} of ${writers.length} writers answer, and nothing is late.`,
     alive.length === writers.length ? "good" : "warning");

@@ -10,9 +10,11 @@ const names = 220;
 export function drawTimeline(canvas, gaps, from, to, isOld) {
   const rows = new Map();
   for (const gap of gaps) {
-    const name = `${gap.symbol || "(all)"} ${gap.source}: ${gap.reason}`;
-    if (!rows.has(name)) rows.set(name, []);
-    rows.get(name).push(gap);
+    for (const symbol of gap.symbols) {
+      const name = `${symbol} ${gap.source}: ${gap.reason}`;
+      if (!rows.has(name)) rows.set(name, []);
+      rows.get(name).push(gap);
+    }
   }
   const shown = [...rows.keys()].sort().slice(0, rowsMax);
   const width = Math.max(320, canvas.clientWidth);

@@ -112,6 +112,30 @@ extension GapList {
                     to: rows[row, 7].flatMap { Double($0) },
                     notedAt: rows[row, 8].flatMap { Double($0) }))
         }
+        try addLost(session)
+    }
+
+    /// Adds the ordinals that the books name. They have no time but that of noting.
+    private mutating func addLost(_ session: DatabaseSession) throws {
+        let rows = try session.rows(
+            """
+            SELECT source, reason, first_ordinal, last_ordinal, partition, table_group,
+                extract(epoch FROM noted_at)::float8, count(*) OVER ()
+            FROM book_gaps WHERE reason IN ('tape_lost', 'hole', 'group_hole')
+            ORDER BY noted_at DESC LIMIT \(Self.rowsOfStateMax)
+            """)
+        for row in 0..<rows.rowCount {
+            counts[Self.books] = rows.integer(row, 7).map { UInt64(clamping: $0) }
+            let noted = rows[row, 6].flatMap { Double($0) } ?? 0
+            gaps.append(
+                Gap(
+                    symbol: nil, kind: rows[row, 5].map { "tables of \($0)" } ?? "all tables",
+                    source: rows[row, 0] ?? "", state: Self.books, reason: rows[row, 1] ?? "",
+                    detail: "ordinals \(rows[row, 2] ?? "-") to \(rows[row, 3] ?? "-") of "
+                        + "partition \(rows[row, 4] ?? "-")",
+                    from: noted, to: noted, notedAt: noted))
+        }
+        gaps.sort { $0.from > $1.from }
     }
 }
 

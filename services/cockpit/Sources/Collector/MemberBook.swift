@@ -8,7 +8,7 @@ import TapeProtocol
 import TapeTransport
 
 /// The processes of all groups, by the heartbeats that they send anyway. It listens only while
-/// somebody looks.
+/// a person looks.
 final class MemberBook: Sendable {
     /// The most processes that are kept. Further ones are ignored until others are forgotten.
     static let membersMax = 1_024

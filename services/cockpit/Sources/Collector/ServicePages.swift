@@ -49,7 +49,7 @@ final class ServicePages: Sendable {
     ) -> Sighting.Service {
         var service = Sighting.Service(
             address: address.text, measuredAt: clock.monotonic(), name: before.name,
-            member: before.member)
+            process: Sighting.Service.Process(member: before.process.member))
         let end = clock.deadline(after: timeout)
         do {
             let status = try JSONValue.parse(try body(address, "/status", until: end))
@@ -110,8 +110,9 @@ extension Sighting.Service {
 
     mutating func read(_ status: JSONValue) {
         name = status["service"]?.string ?? ""
-        member = status.at("membership", "member")?.string ?? ""
+        process.member = status.at("membership", "member")?.string ?? ""
         isReady = status["ready"]?.bool ?? false
+        process.uptimeSeconds = status["uptimeSeconds"]?.double
         let said = (status["reasons"]?.array ?? []) + (status["degraded"]?.array ?? [])
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)
         source = status.at("gateway", "source")?.string ?? ""

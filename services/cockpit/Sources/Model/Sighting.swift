@@ -86,12 +86,19 @@ struct Sighting: Sendable {
 
     /// The page of a service.
     struct Service: Equatable, Sendable {
+        struct Process: Equatable, Sendable {
+            /// Its name in its group.
+            var member = ""
+            /// How long it ran when it was asked. `nil` if it did not say.
+            var uptimeSeconds: Double?
+        }
+
         let address: String
         /// When it was last asked.
         var measuredAt = MonotonicTime.distantPast
         var name = ""
-        /// Its name in its group.
-        var member = ""
+        /// The process that answered last.
+        var process = Process()
         var isReady = false
         /// Why it is not ready, or what is degraded.
         var reasons: [String] = []
@@ -113,6 +120,7 @@ struct Sighting: Sendable {
         /// silent than the one that answered last.
         var shownName: String {
             if name.isEmpty { return address }
+            let member = process.member
             if member.isEmpty { return name }
             if problem != nil { return "\(name) (last: \(member))" }
             return member.hasPrefix(name) ? member : "\(member) (\(name))"

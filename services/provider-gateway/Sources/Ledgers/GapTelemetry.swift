@@ -94,6 +94,6 @@ extension ServiceEvent {
             "a write of the source's gaps into the bucket of sources that failed; it is tried "
                 + "again",
             "rises: check NATS; the log has the reason: "
-                + "[GapsNotStored](runbooks/Gaps.md)", labels: [("source", source.text)])
+                + "[GapsNotRecorded](runbooks/Gaps.md)", labels: [("source", source.text)])
     }
 }

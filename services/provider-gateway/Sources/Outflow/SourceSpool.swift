@@ -213,6 +213,6 @@ extension ServiceEvent {
         ).counting(
             "mds_gateway_spool_failures_total",
             "a call to the spool's disk that failed; it is tried again a second later",
-            "[SpoolFailing](runbooks/Spool.md)", labels: [("source", source.text)])
+            "[SpoolFilling](runbooks/Spool.md)", labels: [("source", source.text)])
     }
 }

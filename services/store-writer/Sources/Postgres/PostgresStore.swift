@@ -1,5 +1,6 @@
 import HotState
 import ServiceRuntime
+import StoreSinks
 import TapeTransport
 
 extension StoreKind {
@@ -29,6 +30,12 @@ struct PostgresStore: Store {
 
     func session(owner: String, beat: ThreadBeat) -> any StoreSession {
         PostgresSession(self, owner: owner, beat: beat)
+    }
+
+    var keepsGroups: Bool { true }
+
+    func session(of group: TableGroup, owner: String, beat: ThreadBeat) -> (any StoreSession)? {
+        PostgresSession(self, owner: owner, beat: beat, group: group)
     }
 
     func startUpkeep(_ threads: inout [ServiceThread]) throws {

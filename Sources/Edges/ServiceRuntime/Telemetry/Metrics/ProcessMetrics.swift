@@ -45,7 +45,7 @@ extension MetricRegistry {
         ) { Double(logger.suppressedCount) }
         countReading(
             "mds_log_dropped_lines_total", "a log line lost because its reader did not read",
-            "check the process that reads the log: [LogLinesLost](runbooks/LogLinesLost.md)"
+            "check the process that reads the log, and whether it is stopped"
         ) { Double(logger.droppedCount) }
     }
 }

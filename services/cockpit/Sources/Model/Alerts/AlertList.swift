@@ -89,28 +89,23 @@ extension AlertList.Alert {
 enum ShippedRunbooks {
     static let byPage: [String: Set<String>] = [
         "partitions": [
-            "Owners", "Members", "TakeOverSlow", "GroupLag", "BarsBehind", "PartitionStopped",
-            "CheckpointsFailing", "RepairsRefused", "TapeKeeper", "TapeReaderStopped",
+            "Owners", "Members", "GroupLag", "BarsBehind", "PartitionStopped",
+            "CheckpointsFailing", "RepairsRefused", "TapeKeeper",
         ],
         "store": [
-            "BreakerOpen", "NothingStored", "WorkersDying", "WriterQueue", "RowsLate",
-            "DatabaseNotDurable", "DatabaseServerRefused", "DatabaseNotSynchronous", "DatabaseRoom",
-            "DatabaseUpkeepFailing", "Backups", "ClusterBackups", "Valkey",
+            "BreakerOpen", "TableBlocked", "DatabaseNotDurable", "DatabaseServerRefused",
+            "DatabaseUpkeepFailing", "Backups", "Valkey",
         ],
-        "gaps": [
-            "Gaps", "LoadHeldUp", "TicksLeftOut", "ProviderTradesLost", "BinanceTradesDiffer",
-            "MassiveNotReread", "TapeLostData",
-        ],
+        "gaps": ["Gaps", "LoadHeldUp", "TicksLeftOut", "ProviderTradesLost", "TapeLostData"],
         "dead": ["DeadLetters"],
         "feeds": [
             "ProviderNotConnected", "ProviderRefused", "ProviderAccountInUse", "ProviderSilent",
-            "ProviderFeedsDown", "BinanceOneConnection", "IBKRWaitingForLines", "IBKRChannelFull",
-            "IBKRSizesInLots", "IBKRClockSkewed",
+            "ProviderFeedsDown", "IBKRSizesInLots",
         ],
         "actions": ["ActionsNotTaken"],
         "./": [
-            "Watermark", "SourceMissing", "Spool", "Disk", "Watchdog", "Services", "ThreadHung",
-            "Nats", "LogLinesLost", "Calendar", "LateTicks", "TapeRoom", "TapeDurability",
+            "Objectives", "Watermark", "SourceMissing", "Spool", "Disk", "Watchdog", "Services",
+            "Threads", "Nats", "Calendar", "LateTicks", "TapeRoom", "TapeDurability",
             "TapeCopies", "TapeSlow", "ClocksDisagree",
         ],
     ]

@@ -5,7 +5,7 @@ import StoredBars
 /// Where candles, volumes and marks are in the picture: heights from 0 (bottom) to 1 (top), places
 /// from 0 (left) to 1 (right). Pure.
 struct ChartBoard: Equatable {
-    /// Fewer bars leave room at the right, so that none is wider than people expect.
+    /// Fewer bars leave room, so that none is wider than people expect.
     static let slotsMin = 20
     /// About so many marks are at an axis.
     private static let marks: Int128 = 8

@@ -4,13 +4,15 @@ import DeploymentWatch
 struct GapList: Equatable, Sendable {
     /// The most that are read of each state: the newest.
     static let rowsOfStateMax = 250
+    /// The state of ordinals that the books name as missing.
+    static let books = "books"
 
     struct Gap: Equatable, Sendable {
         /// `nil`: all symbols of the source in one partition.
         let symbol: String?
         let kind: String
         let source: String
-        /// `open`, `filling` or `abandoned`.
+        /// `open`, `filling`, `abandoned` or `books`.
         let state: String
         let reason: String
         let detail: String
@@ -61,11 +63,14 @@ enum GapOutlook: String, Sendable {
     case waits
     case filling
     case never
+    /// Another store may have it.
+    case elsewhere
 
     init(_ gap: GapList.Gap) {
         switch gap.state {
         case "abandoned": self = .never
         case "filling": self = .filling
+        case GapList.books: self = .elsewhere
         // An unknown state is one of a later release: nothing is known to come.
         case "open": self = gap.to == nil ? .lasts : .waits
         case _: self = .never
@@ -84,6 +89,8 @@ enum GapOutlook: String, Sendable {
             let until = wait.until.map { ", not before \(TimeText.short($0))" } ?? ""
             return "will be filled from history\(until): \(wait.waiting) requests wait"
         case .filling: return "is being filled from history now"
+        case .elsewhere:
+            return "\(gap.detail): 'tapeline store fill' copies what another store has"
         case .never:
             return "never: " + (gap.detail.isEmpty ? "no provider has it" : gap.detail)
         }

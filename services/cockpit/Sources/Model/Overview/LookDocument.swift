@@ -101,6 +101,7 @@ struct LookDocument {
             writer.member("address", service.address)
             writer.member("name", service.name.isEmpty ? "" : service.shownName)
             writer.member("ready", service.isReady)
+            if let uptime = service.process.uptimeSeconds { writer.member("uptime", uptime) }
             writer.member("at", seconds: service.measuredAt)
             writer.member(
                 "words",

@@ -2,7 +2,7 @@ import Primitives
 
 /// What the writers do, and how much room the database has. It remembers rates and growth. Pure.
 struct StoreBoard: Sendable {
-    /// Limits of the shipped alerts DatabaseFilling, DatabaseNearlyFull, BackupTooOld and
+    /// Limits of the shipped alerts DiskFilling, DiskNearlyFull, BackupTooOld and
     /// BackupLogStalled.
     static let fullSecondsMin = 259_200.0
     static let usedMax = 0.9
@@ -53,10 +53,10 @@ struct StoreBoard: Sendable {
         /// What is wrong with the room, with its runbook.
         var trouble: (words: String, runbook: String)? {
             if let capacity, Double(used) > Double(capacity) * usedMax {
-                return ("more than 90 % of the room is used", "DatabaseRoom")
+                return ("more than 90 % of the room is used", "Disk")
             }
             if let fullSeconds, fullSeconds < fullSecondsMin {
-                return ("it is full in less than three days", "DatabaseRoom")
+                return ("it is full in less than three days", "Disk")
             }
             return nil
         }
@@ -152,7 +152,7 @@ struct StoreBoard: Sendable {
         _ service: Sighting.Service, _ page: WriterPage, _ sighting: Sighting
     ) -> Writer {
         var writer = Writer(service: service, page: page)
-        writer.unwritten = Self.unwritten(service.member, of: page.store, sighting)
+        writer.unwritten = Self.unwritten(service.process.member, of: page.store, sighting)
         let key = Key(address: service.address, instance: page.instance)
         guard let metrics = page.metrics, meters[key] != nil || meters.count < Self.writersMax
         else { return writer }

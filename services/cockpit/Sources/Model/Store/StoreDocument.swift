@@ -46,6 +46,16 @@ struct StoreDocument {
             if let rows = service.queue.rows { json.member("queue", rows) }
             if let rows = service.queue.rowsMax { json.member("queue_max", rows) }
             if let lag = writer.unwritten { json.member("unwritten", lag) }
+            json.array("apart") { json in
+                for each in page.apart {
+                    json.object { json in
+                        json.member("table", each.table)
+                        json.member("reason", OverviewMaker.line(each.reason))
+                        json.member("behind", each.behindSeconds)
+                        if each.since.isDefined { json.member("since", each.since.description) }
+                    }
+                }
+            }
             json.array("threads") { for worker in page.workers { $0.value(worker.state) } }
             let error = page.workers.compactMap(\.lastError).first
             if let error { json.member("error", OverviewMaker.line(error)) }

@@ -7,6 +7,14 @@ struct WriterPage: Equatable, Sendable {
         let lastError: String?
     }
 
+    /// A group of tables that waits apart.
+    struct Apart: Equatable, Sendable {
+        let table: String
+        let reason: String
+        let since: Timestamp
+        let behindSeconds: Double
+    }
+
     /// The most workers, tables and problems of one page that are read.
     static let itemsMax = 256
 
@@ -15,6 +23,7 @@ struct WriterPage: Equatable, Sendable {
     /// The store that it writes.
     var store = ""
     var workers: [Worker] = []
+    var apart: [Apart] = []
     /// Bytes of the tables with their indexes.
     var bytes: [String: UInt64] = [:]
     /// When the writer measured them, by its wall clock; undefined if it has not.
@@ -35,6 +44,12 @@ struct WriterPage: Equatable, Sendable {
         instance = status.at("membership", "instance")?.string ?? ""
         workers = (writer["workers"]?.array ?? []).prefix(Self.itemsMax).map {
             Worker(state: $0["state"]?.string ?? "", lastError: $0["last_error"]?.string)
+        }
+        apart = (writer["groups_apart"]?.array ?? []).prefix(Self.itemsMax).map {
+            Apart(
+                table: $0["table"]?.string ?? "", reason: $0["reason"]?.string ?? "",
+                since: $0["since"]?.string.flatMap { ISOTime.parse($0) } ?? .undefined,
+                behindSeconds: $0["behind_seconds"]?.double ?? 0)
         }
         let database = status["database"]
         for table in (database?["bytes"]?.members ?? []).prefix(Self.itemsMax) {

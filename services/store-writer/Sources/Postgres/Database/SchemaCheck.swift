@@ -19,6 +19,15 @@ struct SchemaCheck {
 
     /// Throws an error of category `.schema` for the first difference.
     func run(_ sinks: [Sink]) throws(PostgresError) {
+        let faults = try faults(sinks)
+        for sink in sinks {
+            if let fault = faults[sink.name] { throw fault }
+        }
+    }
+
+    /// Returns the first difference of each sink that has one.
+    func faults(_ sinks: [Sink]) throws(PostgresError) -> [SinkName: PostgresError] {
+        var faults: [SinkName: PostgresError] = [:]
         var present: [String: [String: StoredColumn]] = [:]
         let columns = try database.execute(
             Self.query, [.textArray(sinks.flatMap(\.tables))], timeout: timeout)
@@ -30,13 +39,15 @@ struct SchemaCheck {
                 type: type, mustBeGiven: columns[row, 3] == "t")
         }
         for (sink, table) in sinks.flatMap({ sink in sink.tables.map { (sink, $0) } }) {
-            if let difference = Self.difference(
-                sink, table, present[table], expecting: ColumnTypes.of(sink.name))
+            if faults[sink.name] == nil,
+                let difference = Self.difference(
+                    sink, table, present[table], expecting: ColumnTypes.of(sink.name))
             {
-                throw .server(
+                faults[sink.name] = .server(
                     operation: Self.operation, peer: database.peer, difference)
             }
         }
+        return faults
     }
 
     /// A column as the database has it.

@@ -185,7 +185,7 @@ enum HotFillTable: CaseIterable {
                     \(condition)
                 ORDER BY \(choice.order(of: "t")) LIMIT $3) AS r
             ORDER BY \(choice.one), \(choice.order(of: "r"))) AS n
-        JOIN sink_positions p ON (p.sink, p.input, p.partition)
+        JOIN reached_positions p ON (p.sink, p.input, p.partition)
             = ($4, '\(kind == .bars ? "bars" : "ticks")', n.partition)
         WHERE p.sequence > 0
         """

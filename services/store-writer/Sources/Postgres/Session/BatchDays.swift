@@ -24,7 +24,8 @@ extension WriteBatch {
     /// Returns the series of its bars that are not known yet.
     func unknownSeries(_ series: SeriesTables) -> Set<SeriesTables.Candidate> {
         var found: Set<SeriesTables.Candidate> = []
-        for index in items.indices where items[index].header.kind == .bars {
+        for index in items.indices
+        where items[index].header.kind == .bars && isFor(.bars, item: index) {
             walk(item: index) { context, record, _, _ in
                 if let candidate = series.unknown(record, context) { found.insert(candidate) }
             }
@@ -47,6 +48,7 @@ extension WriteBatch {
                 lastItem = item
             }
             guard let sink = catalogue.index(of: record),
+                isFor(catalogue.sinks[sink].name, item: item),
                 let time = catalogue.sinks[sink].time(record, context, packet)?.storable
             else { return }
             let table = catalogue.table(sink, of: record, context, series)

@@ -20,20 +20,22 @@ struct BatchSalvage {
     let madeTables: Set<String>
     /// The maximum number of records that become dead letters. With more, the batch is not written.
     let refusedMax: Int
-
+    let waits: TableWaits
     private static let mark = "SAVEPOINT piece"
     private static let keep = "RELEASE SAVEPOINT piece"
     private static let back = "ROLLBACK TO SAVEPOINT piece"
 
     /// Begins the transaction, writes all good rows, and returns the refused ones with the counts.
-    func write(_ batch: WriteBatch) throws(StoreError) -> BatchWork {
+    func write(
+        _ batch: WriteBatch, _ inARow: inout RefusedInARow
+    ) throws(StoreError) -> BatchWork {
         var work = BatchWork(batch, catalogue)
-        try execute("BEGIN")
+        for statement in waits.opening { try execute(statement) }
         // Deferred constraints are checked with each statement: at COMMIT no piece would be known.
         try execute("SET CONSTRAINTS ALL IMMEDIATE")
         for index in catalogue.sinks.indices where work.present[index] {
             let rows = SinkRows(batch, catalogue, sink: index)
-            try write(rows, of: batch, sink: index, &work)
+            try write(rows, of: batch, sink: index, &work, &inARow)
         }
         work.close(batch)
         return work
@@ -41,25 +43,35 @@ struct BatchSalvage {
 
     /// Writes one table's rows, piece by piece.
     private func write(
-        _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork
+        _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork,
+        _ inARow: inout RefusedInARow
     ) throws(StoreError) {
         var search = Bisection(count: rows.count)
         while let range = search.next {
             try execute(Self.mark)
+            let table = catalogue.sinks[index].name
             var piece = Piece()
             do throws(PostgresError) {
                 try copy(range, rows, of: batch, sink: index, &piece)
                 try database.execute(Self.keep, timeout: timeout)
                 search.good()
-                piece.count(in: &work, catalogue.sinks[index].name)
+                if piece.copied > 0 { inARow.forget(table) }
+                piece.count(in: &work, table)
             } catch {
-                guard isFaultOfRows(error) else { throw .database(error) }
+                guard isFaultOfRows(error) else { throw .database(error, of: table) }
                 try execute(Self.back)
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
-                guard work.refused.count < refusedMax else {
-                    throw Self.flood(refusedMax, error, PostgresSession.text(database))
+                // A group that may be left is searched apart.
+                let isHopeless =
+                    inARow.refused(table) && batch.leavable.contains(TableGroup(of: table))
+                guard work.refused.count < refusedMax, !isHopeless else {
+                    throw Self.flood(
+                        isHopeless
+                            ? "\(RefusedInARow.rowsMax) rows in a row"
+                            : "more than \(refusedMax) rows of one batch", table, error,
+                        PostgresSession.text(database))
                 }
                 if let tick = rows.refused(range.lowerBound, batch, catalogue, error) {
                     work.refused.append(tick)
@@ -84,13 +96,15 @@ struct BatchSalvage {
     }
 
     /// Returns the error for a batch with too many bad rows.
-    private static func flood(_ max: Int, _ last: PostgresError, _ peer: String) -> StoreError {
+    private static func flood(
+        _ rows: String, _ table: SinkName, _ last: PostgresError, _ peer: String
+    ) -> StoreError {
         .withheld(
             StoreError.Withheld(
                 operation: "write rows", peer: peer, remedy: .mendTable,
-                reason: "more than \(max) rows of one batch are refused, so nothing is set aside: "
+                reason: "\(rows) are refused, so nothing is set aside: "
                     + "mend the table, or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
-                    + "\(last)"))
+                    + "\(last)", table: table))
     }
 
     /// Copies the rows of a range. For a table with a merge, also merges them immediately and
@@ -156,10 +170,12 @@ private struct SinkRows {
 
     init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, sink: Int) {
         self.sink = sink
+        let name = catalogue.sinks[sink].name
+        let isFor = batch.items.indices.map { batch.isFor(name, item: $0) }
         for index in batch.items.indices {
             var count = 0
             batch.walk(item: index) { _, record, _, _ in
-                if catalogue.index(of: record) == sink { count += 1 }
+                if catalogue.index(of: record) == sink, isFor[index] { count += 1 }
             }
             starts.append(starts[index] + count)
         }
@@ -175,7 +191,9 @@ private struct SinkRows {
         ) throws(Failure) -> Void
     ) throws(Failure) {
         for item in batch.items.indices
-        where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound {
+        where starts[item] < range.upperBound && starts[item + 1] > range.lowerBound
+            && starts[item] < starts[item + 1]
+        {
             var number = starts[item]
             try batch.walk(item: item) {
                 context, record, ordinal, packet throws(Failure) in

@@ -14,10 +14,8 @@ extension PostgresSession {
     /// It queries the database for days that are not in `knownDays`. Days for which the database
     /// allows no partition are left out: it refuses their rows, which become dead letters.
     func missingDays(of batch: WriteBatch) throws(StoreError) -> [TableDay] {
-        try StoreError.using { () throws(PostgresError) in
-            try noteSeries(of: batch)
-            return try missing(batch.days(catalogue, series))
-        }
+        try noteSeries(of: batch)
+        return try missing(batch.days(catalogue, series))
     }
 
     func inputs(of batch: WriteBatch, on days: Set<TableDay>) -> Set<Int> {
@@ -25,21 +23,24 @@ extension PostgresSession {
     }
 
     /// Does the same for these days.
-    private func missing(_ wanted: Set<TableDay>) throws(PostgresError) -> [TableDay] {
+    private func missing(_ wanted: Set<TableDay>) throws(StoreError) -> [TableDay] {
         let days = wanted.subtracting(knownDays)
         guard !days.isEmpty else { return [] }
-        let database = try required()
+        let database = try StoreError.using(required)
         var missing: [TableDay] = []
         for (table, days) in Dictionary(grouping: days, by: \.table) {
-            let found = try database.execute(
-                """
-                SELECT (extract(epoch FROM day) / 86400)::bigint
-                FROM missing_partitions($1, $2) AS day
-                """,
-                [
-                    .text(catalogue.tables[table]),
-                    .integerArray(days.map(\.number).sorted()),
-                ], timeout: Self.statementTimeout)
+            let name = catalogue.name(ofTable: table)
+            let found = try limited(database, of: name) { () throws(PostgresError) in
+                try database.execute(
+                    """
+                    SELECT (extract(epoch FROM day) / 86400)::bigint
+                    FROM missing_partitions($1, $2) AS day
+                    """,
+                    [
+                        .text(catalogue.tables[table]),
+                        .integerArray(days.map(\.number).sorted()),
+                    ], timeout: Self.statementTimeout)
+            }
             missing += (0..<found.rowCount).compactMap { row in
                 found.integer(row, 0).map { TableDay(table: table, number: $0) }
             }
@@ -51,13 +52,16 @@ extension PostgresSession {
 
     /// Has the database decide in which table the bars of new series are, before their days are
     /// made: a partition that is made then tells the planner which series it cannot have.
-    private func noteSeries(of batch: WriteBatch) throws(PostgresError) {
+    private func noteSeries(of batch: WriteBatch) throws(StoreError) {
         let unknown = batch.unknownSeries(series)
         guard !unknown.isEmpty else { return }
+        let database = try StoreError.using(required)
         series.take(
-            try required().execute(
-                SeriesTables.noting, SeriesTables.parameters(unknown),
-                timeout: Self.statementTimeout))
+            try limited(database, of: .bars) { () throws(PostgresError) in
+                try database.execute(
+                    SeriesTables.noting, SeriesTables.parameters(unknown),
+                    timeout: Self.statementTimeout)
+            })
     }
 
     /// Makes days of one table in a separate transaction.
@@ -66,8 +70,9 @@ extension PostgresSession {
         precondition(
             days.count <= TableDay.newDaysMax && days.allSatisfy { $0.table == table },
             "a transaction makes a few days of one table")
-        try StoreError.using { () throws(PostgresError) in
-            try required().execute(
+        let database = try StoreError.using(required)
+        try limited(database, of: catalogue.name(ofTable: table)) { () throws(PostgresError) in
+            _ = try database.execute(
                 """
                 SELECT make_time_partition($1,
                     '1970-01-01 00:00+00'::timestamptz + day * interval '24 hours')
@@ -92,7 +97,6 @@ extension PostgresSession {
         let days = batch.days(catalogue, series)
             .filter { catalogue.isOfBars($0.table) }
             .map { TableDay(table: versions, number: $0.number) }
-        try makeAll(
-            try StoreError.using { () throws(PostgresError) in try missing(Set(days)) })
+        try makeAll(try missing(Set(days)))
     }
 }

@@ -5,6 +5,7 @@ import PostgresClient
 import Primitives
 import ServiceRuntime
 import StoreSinks
+import TapeCodec
 
 /// A worker's session with PostgreSQL. Rows and positions are written in one transaction.
 final class PostgresSession: StoreSession {
@@ -24,15 +25,30 @@ final class PostgresSession: StoreSession {
     /// What the server said of that after the COMMIT before.
     private var wasSynchronous = false
     private var refusals: RefusalLimits
+    private var inARow = RefusedInARow()
+    /// The group of tables that waits apart, and that it is for; `nil`: all tables.
+    private let group: TableGroup?
+    let catalogue: SinkCatalogue
     /// The connection; `nil` when there is none.
     private var session: PostgresConnection?
     /// Days that need not be made: they have a time partition or chunk, or can have none.
     var knownDays: Set<TableDay> = []
     /// The tables of the series that this session knows.
     var series = SeriesTables()
+    /// Tables that are not as this version writes them, all of one group: it is left when rows
+    /// of them come.
+    private var faults: [SinkName: PostgresError] = [:]
+    /// The tables whose staging tables this session has.
+    private var staged: Set<SinkName> = []
 
-    init(_ store: PostgresStore, owner: String, beat: ThreadBeat) {
+    init(
+        _ store: PostgresStore, owner: String, beat: ThreadBeat, group: TableGroup? = nil
+    ) {
         self.store = store
+        self.group = group
+        let all = store.writer.sinks
+        catalogue =
+            group.map { SinkCatalogue($0.tables.intersection(all.sinks.map(\.name))) } ?? all
         self.owner = owner
         self.beat = beat
         refusals = RefusalLimits(deadLettersMax: store.writer.deadLettersMax)
@@ -40,7 +56,6 @@ final class PostgresSession: StoreSession {
 
     /// The store's name, the key of its positions.
     private var sink: String { store.writer.store.text }
-    var catalogue: SinkCatalogue { store.writer.sinks }
     private var fence: ServerFence { store.fence }
     private var letters: DeadLetterOutput { store.letters }
     var isOpen: Bool { session?.isUsable ?? false }
@@ -69,6 +84,8 @@ final class PostgresSession: StoreSession {
         wasSynchronous = false
         knownDays.removeAll()
         series = SeriesTables()
+        faults = [:]
+        staged = []
     }
 
     func open() throws(StoreError) {
@@ -80,25 +97,40 @@ final class PostgresSession: StoreSession {
     private func connect() throws(PostgresError) {
         // The C library looks up the host's name first, without a deadline of ours.
         beat.beat(before: ThreadWatch.systemTime)
-        var found: ServerIdentity?
+        var identity: ServerIdentity?
         let opened = try PostgresConnection(
             store.settings.connection, timeout: Self.connectTimeout,
             onWait: { [beat] in beat.beat() }
         ) { session throws(PostgresError) in
             try refuseOtherStore(session)
-            found = try fence.admit(session)
+            identity = try fence.admit(session)
         }
-        try SchemaCheck(opened, timeout: Self.statementTimeout).run(catalogue.sinks)
-        for case let merge? in catalogue.sinks.map(\.merge) {
-            try opened.execute(merge.makeStaging, timeout: Self.statementTimeout)
+        let found = try SchemaCheck(opened, timeout: Self.statementTimeout).faults(catalogue.sinks)
+        if let fault = found.values.first {
+            guard try isOfOneGroup(found, opened) else { throw fault }
         }
+        faults = found
         session = opened
-        server = found
+        server = identity
+    }
+
+    /// Whether these are the faults of one group of tables, which can be left. Where nothing was
+    /// stored yet, the whole schema is waited for.
+    private func isOfOneGroup(
+        _ faults: [SinkName: PostgresError], _ opened: PostgresConnection
+    ) throws(PostgresError) -> Bool {
+        let all = Set(catalogue.sinks.map { TableGroup(of: $0.name) })
+        guard mayLeave, all.count > 1, Set(faults.keys.map { TableGroup(of: $0) }).count == 1
+        else { return false }
+        return try opened.execute(
+            "SELECT EXISTS (SELECT FROM sink_positions WHERE sink = $1 AND sequence > 0)",
+            [.text(sink)], timeout: Self.statementTimeout
+        ).scalar == "t"
     }
 
     /// Throws when the database has the positions of another store: two of them would store each
-    /// record twice. Asked before its server is noted as this store's, and after each claim: of two
-    /// stores that claim an empty database at once, at least one finds the other's.
+    /// record twice. Asked before its server is noted as this store's; a claim asks it, too, where
+    /// of two stores that begin together the first one has the database (`take_database`).
     private func refuseOtherStore(_ opened: PostgresConnection) throws(PostgresError) {
         let table = try opened.execute(
             "SELECT to_regclass('sink_positions')::text", timeout: Self.statementTimeout)
@@ -127,14 +159,34 @@ final class PostgresSession: StoreSession {
     func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow] {
         let database = try StoreError.using(required)
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
-        let rows = try SinkPosition.claim(
-            claims, of: sink, owner: owner, on: database, timeout: Self.statementTimeout)
-        try StoreError.using { () throws(PostgresError) in try refuseOtherStore(database) }
+        let rows: [SinkRow]
+        do throws(StoreError) {
+            rows = try SinkPosition.claim(
+                claims, of: sink,
+                by: SinkOwner(name: owner, tables: catalogue.sinks.map(\.name)), on: database,
+                timeout: Self.statementTimeout)
+        } catch {
+            // Then that says what to do.
+            try StoreError.using { () throws(PostgresError) in
+                if error.ofDatabase?.sqlState == .takenByOther { try refuseOtherStore(database) }
+            }
+            throw error
+        }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         return rows
     }
 
+    /// A session for a group of tables reads the positions of the group.
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
+        if let group {
+            return try SinkPosition.read(
+                group, at: places, of: sink, on: try StoreError.using(required),
+                timeout: Self.statementTimeout)
+        }
+        return try readCommon(places)
+    }
+
+    private func readCommon(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
         try SinkPosition.read(
             places, of: sink, on: try StoreError.using(required), timeout: Self.statementTimeout)
     }
@@ -145,11 +197,12 @@ final class PostgresSession: StoreSession {
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(StoreError) -> BatchOutcome {
         let database = try StoreError.using(required)
+        try prepare(batch, database)
         // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
         // The tables whose days were made again because of a row of this batch.
         var madeTables: Set<String> = []
-        // The loop ends: after a failure it goes on at most once for each table, whose days are
+        // The loop ends: after a failure it continues at most once for each table, whose days are
         // then made, and once to begin the salvage.
         while true {
             do throws(StoreError) {
@@ -203,13 +256,61 @@ final class PostgresSession: StoreSession {
             try letters.keep(made, peer)
         }
         let positions = settle(work.outcome)
-        let outcome = try StoreError.using { () throws(PostgresError) in
-            try finish(copied, positions, on: database)
-        }
+        let outcome = try finish(copied, positions, on: database)
         if !made.isEmpty { letters.committed(made) }
         try StoreError.using { () throws(PostgresError) in try askForStandby(database) }
         refusals = refusalsAfter
+        inARow = copied.inARow
         return outcome
+    }
+
+    /// Makes what the batch's tables need in this session. It waits for a table only as long as
+    /// the batch itself. Throws when one of them is not as this version writes it.
+    private func prepare(
+        _ batch: WriteBatch, _ database: PostgresConnection
+    ) throws(StoreError) {
+        // Only tables that bars fill have a staging table.
+        let isToStage =
+            catalogue.sinks.contains { $0.merge != nil && !staged.contains($0.name) }
+            && batch.items.contains { $0.header.kind == .bars }
+        guard isToStage || !faults.isEmpty else { return }
+        let present = BatchWork(batch, catalogue).present
+        for (index, sink) in catalogue.sinks.enumerated() where present[index] {
+            if faults[sink.name] != nil { try checkAgain(sink, database) }
+            guard let merge = sink.merge, !staged.contains(sink.name) else { continue }
+            try limited(database, of: sink.name) { () throws(PostgresError) in
+                try database.execute(merge.makeStaging, timeout: Self.statementTimeout)
+            }
+            staged.insert(sink.name)
+        }
+    }
+
+    /// Throws when a table is still not as this version writes it.
+    private func checkAgain(_ sink: Sink, _ database: PostgresConnection) throws(StoreError) {
+        try StoreError.using(of: sink.name) { () throws(PostgresError) in
+            try SchemaCheck(database, timeout: Self.statementTimeout).run([sink])
+        }
+        faults[sink.name] = nil
+    }
+
+    /// Does something with a table in a transaction of its own, which waits for the table only as
+    /// long as a batch does.
+    @discardableResult
+    func limited<Result>(
+        _ database: PostgresConnection, of table: SinkName,
+        _ body: () throws(PostgresError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(PostgresError) {
+            for statement in ["BEGIN", waits.lockLimit] {
+                try database.execute(statement, timeout: Self.statementTimeout)
+            }
+            let result = try body()
+            try database.execute("COMMIT", timeout: Self.statementTimeout)
+            return result
+        } catch {
+            rollBack(database)
+            throw .database(error, of: table)
+        }
     }
 
     /// Begins the transaction, and sends the rows of a batch.
@@ -218,19 +319,38 @@ final class PostgresSession: StoreSession {
         _ madeTables: Set<String>
     ) throws(StoreError) -> CopiedBatch {
         if salvaging {
-            return CopiedBatch(
-                work: try BatchSalvage(
+            var counted = inARow
+            do throws(StoreError) {
+                let work = try BatchSalvage(
                     database: database, catalogue: catalogue, timeout: Self.statementTimeout,
-                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax
-                ).write(batch))
+                    madeTables: madeTables, refusedMax: store.writer.deadLettersMax, waits: waits
+                ).write(batch, &counted)
+                return CopiedBatch(work: work, inARow: counted)
+            } catch {
+                if let table = error.blockedTable { inARow.forget(table) }
+                throw error
+            }
         }
         let transaction = PostgresTransaction(
-            database: database, catalogue: catalogue, timeout: Self.statementTimeout)
-        return try StoreError.using { () throws(PostgresError) in try transaction.copy(batch) }
+            database: database, catalogue: catalogue, timeout: Self.statementTimeout, waits: waits)
+        var copied = try transaction.copy(batch)
+        copied.inARow = inARow
+        for (table, rows) in copied.work.outcome.rows where rows > 0 {
+            copied.inARow.forget(table)
+        }
+        return copied
+    }
+
+    /// Whether a group whose table is blocked is left by the worker.
+    private var mayLeave: Bool { group == nil && store.writer.mayLeaveGroups }
+
+    var waits: TableWaits {
+        if group != nil { return .apart }
+        return mayLeave ? .common : .none
     }
 
     /// Rolls the transaction back after a failure. Closes the session when that is not possible.
-    private func rollBack(_ database: PostgresConnection) {
+    func rollBack(_ database: PostgresConnection) {
         guard database.isUsable else {
             close()
             return
@@ -263,22 +383,28 @@ final class PostgresSession: StoreSession {
     /// answers together. Returns the outcome with the numbers of ignored rows.
     private func finish(
         _ copied: CopiedBatch, _ positions: [SinkPosition], on database: PostgresConnection
-    ) throws(PostgresError) -> BatchOutcome {
-        try fence.check(server, peer: database.peer)
-        var json = JSONWriter(capacity: 1_024)
-        json.array { json in for position in positions { position.write(into: &json) } }
-        var last = PostgresPipeline()
-        for merge in copied.merges { try last.append(merge.statement) }
-        try last.append(
-            "SELECT advance_positions($1, $2::jsonb)",
-            [.text(sink), .text(json.text)])
-        try last.append("COMMIT")
+    ) throws(StoreError) -> BatchOutcome {
+        let answers = try StoreError.using { () throws(PostgresError) in
+            try fence.check(server, peer: database.peer)
+            var last = PostgresPipeline()
+            for merge in copied.merges { try last.append(merge.statement) }
+            // The limits are meant for the tables, not for the positions.
+            if waits.isLimited { try last.append("SET LOCAL statement_timeout = 0") }
+            try append(positions, to: &last)
+            try last.append("COMMIT")
+            return try database.run(last, timeout: Self.statementTimeout)
+        }
         var outcome = copied.work.outcome
         for merge in copied.merges { outcome.ignored[merge.sink] = outcome.rows[merge.sink] }
-        for (number, answer) in try database.run(last, timeout: Self.statementTimeout).enumerated()
-        {
+        for (number, answer) in answers.enumerated() {
             switch answer {
-            case .failed(let error): throw error
+            case .failed(let error):
+                guard number < copied.merges.count else {
+                    // The positions note gaps.
+                    let isOfGaps = error.serverError?.table == SinkName.gaps.rawValue
+                    throw .database(error, of: isOfGaps ? .gaps : nil)
+                }
+                throw .database(error, of: copied.merges[number].sink)
             // A statement that follows a failed one, whose error was thrown.
             case .aborted: continue
             case .rows(let rows):
@@ -287,5 +413,28 @@ final class PostgresSession: StoreSession {
             }
         }
         return outcome
+    }
+
+    /// Appends the statement that advances positions.
+    private func append(
+        _ positions: [SinkPosition], to last: inout PostgresPipeline
+    ) throws(PostgresError) {
+        var json = JSONWriter(capacity: 1_024)
+        json.array { json in
+            for position in positions {
+                if group == nil {
+                    position.write(into: &json)
+                } else {
+                    position.write(after: position.apart.cameFrom, into: &json)
+                }
+            }
+        }
+        guard let group else {
+            return try last.append(
+                "SELECT advance_positions($1, $2::jsonb)", [.text(sink), .text(json.text)])
+        }
+        try last.append(
+            "SELECT advance_group($1, $2, $3::jsonb)",
+            [.text(sink), .text(group.rawValue), .text(json.text)])
     }
 }

@@ -16,6 +16,8 @@ struct CopiedBatch {
     var work: BatchWork
     /// The merges to run in one message with COMMIT.
     var merges: [Merge] = []
+    /// The rows that are refused in a row up to the end of the batch.
+    var inARow = RefusedInARow()
 }
 
 /// The first part of one batch's transaction: BEGIN, and its rows, table by table. The session
@@ -24,30 +26,47 @@ struct PostgresTransaction {
     let database: PostgresConnection
     let catalogue: SinkCatalogue
     let timeout: Duration
+    let waits: TableWaits
 
     /// Begins the transaction, and copies all rows of each table in one COPY. Throws the server's
     /// error about any of them. The rows of tables with a merge are then in their staging tables
     /// only.
-    func copy(_ batch: WriteBatch) throws(PostgresError) -> CopiedBatch {
+    func copy(_ batch: WriteBatch) throws(StoreError) -> CopiedBatch {
         var copied = CopiedBatch(work: BatchWork(batch, catalogue))
         // BEGIN is sent in one message with the first COPY.
-        var opening: String? = "BEGIN"
+        var opening: String? = waits.opening.joined(separator: "; ")
         for index in catalogue.sinks.indices where copied.work.present[index] {
-            let sink = catalogue.sinks[index]
-            if let merge = sink.merge {
-                try copyKeyed(batch, sink: index, merge, after: opening, &copied)
-            } else {
-                copied.work.outcome.rows[sink.name] = try database.copyIn(
-                    sink.copy, after: opening, timeout: timeout
-                ) { row throws(PostgresError) in
-                    try write(batch, sink: index, to: &row, &copied.work) { _, _ in }
-                }
+            do throws(PostgresError) {
+                try copy(batch, sink: index, after: opening, &copied)
+            } catch {
+                throw .database(error, of: catalogue.sinks[index].name)
             }
             opening = nil
         }
-        if let opening { try database.execute(opening, timeout: timeout) }
+        if opening != nil {
+            try StoreError.using { () throws(PostgresError) in
+                for statement in waits.opening {
+                    try database.execute(statement, timeout: timeout)
+                }
+            }
+        }
         copied.work.close(batch)
         return copied
+    }
+
+    /// Copies the rows of one table.
+    private func copy(
+        _ batch: WriteBatch, sink index: Int, after opening: String?, _ copied: inout CopiedBatch
+    ) throws(PostgresError) {
+        let sink = catalogue.sinks[index]
+        if let merge = sink.merge {
+            return try copyKeyed(batch, sink: index, merge, after: opening, &copied)
+        }
+        copied.work.outcome.rows[sink.name] = try database.copyIn(
+            sink.copy, after: opening, timeout: timeout
+        ) { row throws(PostgresError) in
+            try write(batch, sink: index, to: &row, &copied.work) { _, _ in }
+        }
     }
 
     /// Copies rows into the staging table, which only this session sees. The merge that moves them
@@ -80,7 +99,9 @@ struct PostgresTransaction {
     ) throws(PostgresError) {
         let sink = catalogue.sinks[index]
         try batch.walk { item, context, record, ordinal, packet throws(PostgresError) in
-            guard catalogue.index(of: record) == index else { return }
+            guard catalogue.index(of: record) == index, batch.isFor(sink.name, item: item) else {
+                return
+            }
             guard try sink.write(record, context, packet, ordinal, &row) else {
                 work.refuse(item, ordinal, sink.name)
                 return

@@ -1,6 +1,7 @@
 import MarketModel
 import PostgresClient
 import Primitives
+import StoreSinks
 import TapeCodec
 import TapeProtocol
 
@@ -44,19 +45,29 @@ struct SinkRow: Sendable {
     var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
 }
 
+/// Who claims positions.
+struct SinkOwner: Sendable {
+    var name: String
+    /// The tables that it writes; `nil`: as before.
+    var tables: [SinkName]?
+}
+
 extension SinkPosition {
     /// Claims rows in one round trip. Earlier owners are fenced from then on. Waits for a
     /// transaction of an earlier owner that is just being committed.
     static func claim(
-        _ claims: [SinkClaim], of sink: String, owner: String, on database: PostgresConnection,
-        timeout: Duration
+        _ claims: [SinkClaim], of sink: String, by owner: SinkOwner,
+        on database: PostgresConnection, timeout: Duration
     ) throws(StoreError) -> [SinkRow] {
         var json = JSONWriter(capacity: 64 * claims.count)
         json.array { json in for claim in claims { claim.write(into: &json) } }
         let result = try StoreError.using { () throws(PostgresError) in
             try database.execute(
-                "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3)",
-                [.text(sink), .text(json.text), .text(owner)], timeout: timeout)
+                "SELECT \(columns) FROM claim_positions($1, $2::jsonb, $3, $4)",
+                [
+                    .text(sink), .text(json.text), .text(owner.name),
+                    owner.tables.map { .textArray($0.map(\.rawValue)) } ?? .null,
+                ], timeout: timeout)
         }
         return try rows(result, of: claims.map(\.place))
     }
@@ -83,7 +94,7 @@ extension SinkPosition {
 
     private static let columns = """
         input, partition, is_claimed, owner, owner_epoch, stream_created_ns, sequence, \
-        packet_epoch, packet_ordinal, packet_crc, sources, tape_time_ns
+        packet_epoch, packet_ordinal, packet_crc, sources, tape_time_ns, apart
         """
 
     /// Selects the rows of $2, a JSON list of inputs and partitions.
@@ -94,7 +105,7 @@ extension SinkPosition {
                 coalesce((SELECT jsonb_agg(to_jsonb(s) ORDER BY s.source)
                     FROM sink_source_ordinals s
                     WHERE (s.sink, s.input, s.partition) = (p.sink, p.input, p.partition)),
-                    '[]') AS sources, p.tape_time_ns
+                    '[]') AS sources, p.tape_time_ns, '[]'::jsonb AS apart
             FROM sink_positions p
             JOIN jsonb_to_recordset($2::jsonb) AS w(input text, partition integer)
                 USING (input, partition)
@@ -128,6 +139,7 @@ extension SinkPosition {
         var found = SinkPosition(input: input, partition: place.partition, ownerEpoch: epoch)
         found.sources = sources
         found.owner = result[row, 3] ?? ""
+        found.apart.waiting = try groups(result[row, 12] ?? "[]", of: place)
         if let time = result.integer(row, 11) { found.tapeTime = Timestamp(nanoseconds: time) }
         let ordinals = sources.map {
             SourceOrdinal(source: $0.source, epoch: $0.epoch, lastOrdinal: $0.tapeOrdinal)
@@ -151,19 +163,68 @@ extension SinkPosition {
         return answer()
     }
 
+    /// Reads the groups of tables that wait apart. Throws when one of them cannot be read.
+    private static func groups(
+        _ text: String, of place: SinkPlace
+    ) throws(StoreError) -> [TableGroup: ApartGroup] {
+        var groups: [TableGroup: ApartGroup] = [:]
+        for entry in try entries(text, of: place) {
+            guard let name = entry["table_group"]?.string.flatMap({ TableGroup(rawValue: $0) }),
+                let group = ApartGroup(entry, place)
+            else { throw .unreadable([place]) }
+            groups[name] = group
+        }
+        return groups
+    }
+
+    /// Returns the positions of a group of tables at those of the places where it waits apart.
+    static func read(
+        _ group: TableGroup, at places: [SinkPlace], of sink: String,
+        on database: PostgresConnection, timeout: Duration
+    ) throws(StoreError) -> [SinkRow] {
+        let result = try StoreError.using { () throws(PostgresError) in
+            try database.execute(
+                """
+                SELECT jsonb_agg(to_jsonb(g)) FROM apart_groups g
+                WHERE (g.sink, g.table_group) = ($1, $2)
+                """, [.text(sink), .text(group.rawValue)], timeout: timeout)
+        }
+        var rows: [SinkRow] = []
+        for entry in try entries(result.scalar ?? "[]", of: places.first) {
+            guard let input = entry["input"]?.string.flatMap({ SinkInput(rawValue: $0) }),
+                let number = entry["partition"]?.uint64.flatMap({ Int(exactly: $0) }),
+                (0..<Partition.countRange.upperBound).contains(number)
+            else { throw .unreadable(places) }
+            let place = SinkPlace(input: input, partition: Partition(number))
+            guard places.contains(place) else { continue }
+            guard let own = ApartGroup(entry, place) else { throw .unreadable([place]) }
+            rows.append(SinkRow(position: own.position, isClaimed: true))
+        }
+        return rows
+    }
+
+    /// Reads a list.
+    private static func entries(
+        _ text: String, of place: SinkPlace?
+    ) throws(StoreError) -> [JSONValue] {
+        let entries: [JSONValue]?
+        do throws(JSONError) {
+            entries = try JSONValue.parse(text).array
+        } catch {
+            entries = nil
+        }
+        guard let entries else { throw .unreadable(place.map { [$0] } ?? []) }
+        return entries
+    }
+
     /// Reads the sources of a position. Throws when one of them cannot be read, because the next
     /// COMMIT would replace its counts.
     static func accounts(
         _ text: String, of place: SinkPlace
     ) throws(StoreError) -> [SourceAccount] {
-        let entries: [JSONValue]?
-        do throws(JSONError) {
-            entries = try JSONValue.parse(text).array
-        } catch {
-            throw .unreadable([place])
-        }
-        let accounts = entries?.compactMap { SourceAccount($0) }
-        guard let accounts, accounts.count == entries?.count else { throw .unreadable([place]) }
+        let entries = try entries(text, of: place)
+        let accounts = entries.compactMap { SourceAccount($0) }
+        guard accounts.count == entries.count else { throw .unreadable([place]) }
         return accounts
     }
 }
@@ -175,13 +236,14 @@ extension SinkPosition.SourceAccount {
             let first = row["first_ordinal"]?.uint64, let last = row["last_ordinal"]?.uint64,
             let written = row["written"]?.uint64, let skipped = row["skipped"]?.uint64,
             let deadLettered = row["dead_lettered"]?.uint64, let epoch = row["epoch"]?.uint64,
-            let tapeOrdinal = row["tape_ordinal"], let givenTwice = row["given_twice"]?.uint64
+            let tapeOrdinal = row["tape_ordinal"], let givenTwice = row["given_twice"]?.uint64,
+            let apart = row["apart"]?.uint64
         else { return nil }
         // Without an ordinal of its own, the tape is where the store is.
         guard let tape = tapeOrdinal == .null ? last : tapeOrdinal.uint64 else { return nil }
         self.init(
             source: source, firstOrdinal: first, lastOrdinal: last, written: written,
             skipped: skipped, deadLettered: deadLettered, epoch: epoch, tapeOrdinal: tape,
-            givenTwice: givenTwice)
+            givenTwice: givenTwice, apart: apart)
     }
 }

@@ -1,12 +1,17 @@
 import PostgresClient
+import StoreSinks
 
 extension StoreError {
-    /// The session or a statement failed.
-    static func database(_ error: PostgresError) -> StoreError {
-        .failed(
+    /// The session or a statement failed. `table` is the one that the statement was about.
+    static func database(_ error: PostgresError, of table: SinkName? = nil) -> StoreError {
+        let hasWaited = error.sqlState == .lockNotAvailable || error.sqlState == .queryCanceled
+        let isOfTable = error.serverError != nil && [.schema, .fatal].contains(error.category)
+        return .failed(
             Failure(
                 category: error.category.ofStore, isTooMuchAtOnce: error.mayBeTooMuchAtOnce,
-                cause: error))
+                table: table, isOfTableAlone: table != nil && (hasWaited || isOfTable),
+                hasWaited: hasWaited, isSlow: error.sqlState == .queryCanceled,
+                code: error.sqlState?.rawValue, cause: error))
     }
 
     /// The database has no row for some of these positions, or one that cannot be read.
@@ -18,14 +23,15 @@ extension StoreError {
     var ofDatabase: PostgresError? { failure?.cause as? PostgresError }
 
     /// Uses the database, and returns the result of `body`.
+    /// `table` is the one that it is about.
     @discardableResult
     static func using<Result>(
-        _ body: () throws(PostgresError) -> Result
+        of table: SinkName? = nil, _ body: () throws(PostgresError) -> Result
     ) throws(StoreError) -> Result {
         do throws(PostgresError) {
             return try body()
         } catch {
-            throw .database(error)
+            throw .database(error, of: table)
         }
     }
 }

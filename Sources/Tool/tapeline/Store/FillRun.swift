@@ -1,0 +1,152 @@
+import Membership
+import PostgresClient
+import Primitives
+import ServiceRuntime
+
+/// Carries out `tapeline store fill`.
+struct FillRun {
+    let command: StoreCommand
+    let terminal: Terminal
+    let shutdown: ShutdownSignal
+    var steps = FillSteps()
+    /// Called after each transaction.
+    var onStep: () -> Void = {}
+
+    func run(_ store: Deployment, _ other: Deployment) throws(ToolError) -> ExitCode {
+        let target = try store.openDatabase(FillTarget.configuration)
+        defer { target.close() }
+        let source = try other.openDatabase(FillSource.configuration)
+        defer { source.close() }
+        do {
+            return try run(target, source)
+        } catch {
+            throw ToolError(error) { .unreachable("the store was not filled to the end: \($0)") }
+        }
+    }
+
+    private func run(
+        _ target: PostgresConnection, _ source: PostgresConnection
+    ) throws -> ExitCode {
+        let books = try FillBooks(target, of: command.store.text)
+        let others = try FillBooks(source, of: command.other.text)
+        try books.check(command, others)
+        let into = FillTarget(
+            database: target, columns: books.columns, store: command.store.text)
+        guard try command.isDryRun || into.lock() else {
+            throw ToolError.refused("\(command.store) is being filled by another command")
+        }
+        if !command.isDryRun { try into.checkGaps() }
+        let lanes = books.sharedLanes(of: others)
+        let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
+        var report = FillReport(command, plan, dropped: books.dropped)
+        guard !command.isDryRun else { return show(report) }
+        let from = FillSource(source, columns: books.columns, sink: command.store.text)
+        var isWhole = false
+        do {
+            var line = ProgressLine(terminal, asJSON: command.asJSON)
+            defer { line.end() }
+            isWhole = try fill(plan, lanes, from, into) { lane, event in
+                switch event {
+                case .stored(let outcome):
+                    report.add(outcome, to: lane)
+                    line.show { report.progress(lane) }
+                    onStep()
+                case .postponed(let ordinals): report.postpone(ordinals)
+                }
+            }
+        } catch {
+            // What was copied before stays.
+            _ = show(report)
+            throw error
+        }
+        let now = try FillBooks(target, of: command.store.text)
+        report.missingAtEnd = FillPlan(of: now.lanes, from: lanes, inputs: now.inputs).missing
+            .reduce(0) { $0 + $1.ordinals }
+        let code = show(report)
+        guard isWhole else {
+            terminal.problem("interrupted: repeat it, and it continues")
+            return .interrupted
+        }
+        return code
+    }
+
+    private func show(_ report: FillReport) -> ExitCode {
+        if command.asJSON {
+            terminal.line(report.json)
+        } else {
+            for line in report.lines { terminal.line(line) }
+        }
+        return report.code
+    }
+
+    /// What became of ordinals.
+    private enum Event {
+        case stored(FillOutcome)
+        /// So many are filled by a later command.
+        case postponed(Int64)
+    }
+
+    /// Returns false if it was interrupted.
+    private func fill(
+        _ plan: FillPlan, _ lanes: [FillLane: FillAccount], _ source: FillSource,
+        _ target: FillTarget, _ note: (FillLane, Event) -> Void
+    ) throws -> Bool {
+        if plan.missing.contains(where: { $0.lane.input == "bars" && !$0.stretches.isEmpty }) {
+            try target.note(series: source.series())
+        }
+        for stretch in plan.missing.flatMap(\.stretches) {
+            let unnamed = lanes[stretch.lane]?.unnamed ?? 0
+            do {
+                for pass in stretch.parts(of: self.steps.pass) {
+                    guard try fill(pass, unnamed, source, target, note) else { return false }
+                }
+            } catch let postponed as FillTarget.Postponed {
+                try source.end()
+                note(stretch.lane, .postponed(stretch.rest(from: postponed.step).ordinals.size))
+            }
+        }
+        return true
+    }
+
+    /// Fills a pass. First only rows of the usual times are read. Returns false if it was
+    /// interrupted.
+    private func fill(
+        _ pass: FillPlan.Stretch, _ unnamed: Int64, _ source: FillSource, _ target: FillTarget,
+        _ note: (FillLane, Event) -> Void
+    ) throws -> Bool {
+        var size = self.steps.step
+        var steps = pass.parts(of: size)[...]
+        try source.begin(pass, .minutes)
+        while let step = steps.first {
+            guard !shutdown.isRequested else {
+                try source.end()
+                return false
+            }
+            let rows: [FillRows]
+            switch try source.rows(of: step) {
+            case .rows(let found): rows = found
+            case .incomplete:
+                try source.begin(pass.rest(from: step), source.readWindow.wider)
+                continue
+            case .tooLarge:
+                size = max(1, size / 10)
+                steps = pass.rest(from: step).parts(of: size)[...]
+                try source.begin(pass.rest(from: step), source.readWindow)
+                continue
+            }
+            let ordinals = rows.filter(\.table.isCounted).flatMap { $0.rows.map(\.ordinal) }
+            guard FillOutcome.isExplained(step, rows: ordinals.sorted(), unnamed) else {
+                throw ToolError.refused(
+                    "the rows of \(command.other) are not what its books say of ordinals "
+                        + "\(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
+                        + "\(step.lane.source) in partition \(step.lane.partition): run 'tapeline "
+                        + "audit --all' for it")
+            }
+            let outcome = try target.store(step, rows, source.times(of: step, rows))
+            note(step.lane, .stored(outcome))
+            steps.removeFirst()
+        }
+        try source.end()
+        return true
+    }
+}

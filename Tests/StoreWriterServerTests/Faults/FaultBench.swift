@@ -104,10 +104,11 @@ struct FaultBench {
     /// A moment in a transaction of the writer at which a test can hold it.
     enum Moment: String {
         /// In the message of the COMMIT, before it.
-        case beforeCommit = "TRIGGER hold AFTER UPDATE ON sink_positions"
+        case beforeCommit = "TRIGGER hold AFTER UPDATE OF sequence ON sink_positions"
         /// During the COMMIT.
         case inCommit = """
-            CONSTRAINT TRIGGER hold AFTER UPDATE ON sink_positions DEFERRABLE INITIALLY DEFERRED
+            CONSTRAINT TRIGGER hold AFTER UPDATE OF sequence ON sink_positions
+            DEFERRABLE INITIALLY DEFERRED
             """
     }
 

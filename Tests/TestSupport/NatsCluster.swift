@@ -28,16 +28,13 @@ package final class NatsCluster: Sendable {
         while true {
             do {
                 (nodes, monitors, relays) = try Self.start(options, stores, canBeCut)
-                break
+                return
             } catch let error as NatsServer.StartFailed {
                 tries += 1
                 guard tries < Self.triesMax, error.log.contains("address already in use") else {
                     throw error
                 }
             }
-        }
-        guard eventually({ isWhole }) else {
-            throw NatsServer.StartFailed(log: nodes.map(\.log).joined(separator: "\n"))
         }
     }
 
@@ -70,6 +67,15 @@ package final class NatsCluster: Sendable {
                 """
             return try NatsServer(own)
         }
+        // A server opens the port of its routes after it says that it is ready.
+        var isWhole = false
+        _ = eventually {
+            isWhole = Self.isWhole(monitors)
+            return isWhole || nodes.contains { !$0.isRunning }
+        }
+        guard isWhole else {
+            throw NatsServer.StartFailed(log: nodes.map(\.log).joined(separator: "\n"))
+        }
         return (nodes, monitors, relays)
     }
 
@@ -80,12 +86,14 @@ package final class NatsCluster: Sendable {
     package static func number(_ name: String) -> Int? { name.last?.wholeNumberValue }
 
     /// Whether all servers belong to the cluster and have the same leader of JetStream.
-    package var isWhole: Bool {
-        let pages = monitors.map { Self.metaCluster(monitor: $0) }
+    package var isWhole: Bool { Self.isWhole(monitors) }
+
+    private static func isWhole(_ monitors: [UInt16]) -> Bool {
+        let pages = monitors.map { metaCluster(monitor: $0) }
         let leaders = Set(pages.map { $0?.leader ?? "" })
         return leaders.count == 1 && leaders.first?.isEmpty == false
-            && pages.allSatisfy { $0?.size == Self.size }
-            && pages.contains { $0?.followers == Self.size - 1 }
+            && pages.allSatisfy { $0?.size == size }
+            && pages.contains { $0?.followers == size - 1 }
     }
 
     private struct MetaCluster {

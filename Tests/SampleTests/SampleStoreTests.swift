@@ -86,6 +86,8 @@ struct SampleStoreTests {
         let logs = { members.map(\.log).joined() }
         #expect(
             try eventually { try stored().count >= Self.partitions * count }, "\(logs())")
+        // One that has only just begun would be ended by the signal's default.
+        #expect(eventually { members.allSatisfy { $0.log.contains("service.started") } })
         #expect(members.map { $0.stop() } == [0, 0], "\(logs())")
         let expected = (0..<Self.partitions).flatMap { partition in
             (1...count).map { ["\(partition)", "\($0)"] }

@@ -13,11 +13,17 @@ import Testing
         let (world, rig) = try ClusterRig.open(copies: 1)
         #expect(rig.publishPackets(20, lane: 0, ticks: 3))
         let other = try world.rig(copies: 3, source: "other")
-        try world.ensureStreams(other)
-        for stream in world.names.allStreams {
-            #expect(world.waitForCopies(other, stream), "\(stream)")
+        // The servers give no copy to one that they have hardly heard of.
+        let streams = world.names.allStreams
+        let areRaised = try eventually {
+            try world.ensureStreams(other)
+            return try streams.allSatisfy {
+                try other.client.jetStream.streamInfo($0)?.configuration.replicas == 3
+            }
         }
-        #expect(other.log.count("\"tape.stream.copies\"") == 5)
+        #expect(areRaised)
+        for stream in streams { #expect(world.waitForCopies(other, stream), "\(stream)") }
+        #expect(other.log.count("has 3 copies now") == 5)
         #expect(rig.publishPackets(50, lane: 0, ticks: 3))
         #expect(rig.publishPackets(20, lane: 0, ticks: 3))
         rig.expectTakenOnce(0)

@@ -116,7 +116,7 @@ package struct Sink: Sendable {
     }
 }
 
-/// A table of the store, by its name in the database and in WRITER_SINKS. `bars` is a view on two.
+/// A table of the store, by its name in the database and in STORE_TABLES. `bars` is a view on two.
 package enum SinkName: String, CaseIterable, Sendable {
     case trades
     case quotes

@@ -37,7 +37,7 @@ BEGIN
         AND EXISTS (SELECT FROM apart_groups g
             WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition));
     IF added IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'TL007', MESSAGE = format('WRITER_SINKS has %s more than before '
+        RAISE EXCEPTION USING ERRCODE = 'TL007', MESSAGE = format('STORE_TABLES has %s more than before '
             || 'while tables wait apart at %s of partition %s: take that out until these have come back '
             || '(runbook TableBlocked)', added, p_input, p_partition);
     END IF;

@@ -73,22 +73,39 @@ extension Stack {
             let isNew = try sources(with: options).all.count > StackSources.read(home).all.count
             if isNew, options.addsSource { missing.append("--add-source") }
         }
-        guard missing.isEmpty else {
-            throw .refused(
-                "the stack \(home.name) is already up without "
-                    + "\(missing.joined(separator: " ")): nothing was changed; run "
-                    + "'\(home.command("down"))' first, then this again"
-            )
-        }
+        guard missing.isEmpty else { throw try refusal(missing, options) }
         terminal.line("the stack \(home.name) is already up")
         terminal.line()
         return try status(asJSON: false)
     }
 
+    /// Returns why a stack that is up is not given these arguments. A bad graph is said at once, and
+    /// not after the stack was stopped for it.
+    private func refusal(_ missing: [String], _ options: UpOptions) throws(ToolError) -> ToolError {
+        let up = "the stack \(home.name) is already up without \(missing.joined(separator: " "))"
+        let key = "\(ProofGraph.graphKey)="
+        guard missing.contains(where: { $0.hasPrefix(key) }) else {
+            return .refused(
+                "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
+        }
+        _ = try readGraph(of: options.settings, "nothing was changed")
+        guard missing.count == 1, let path = options.settings[ProofGraph.graphKey] else {
+            return .refused(
+                "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
+        }
+        return .refused(
+            "\(up): nothing was changed; '\(home.command("graph apply \(path)"))' gives its "
+                + "workers that graph")
+    }
+
     private func start(
         _ options: UpOptions, after known: StackState?, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
+        let options = try following(known, options)
         let leftovers = Leftovers(home: home, state: known)
+        if options.withServices {
+            try requireSameGraph(options.settings, isStrict: !leftovers.isEmpty)
+        }
         if !leftovers.isEmpty {
             terminal.line("the supervisor has died; what it left running is stopped first")
             try leftovers.stop { terminal.line("  \($0)") }
@@ -98,7 +115,6 @@ extension Stack {
             throw .diskNearlyFull(
                 path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
         }
-        let options = try following(known, options)
         let sources = try sources(with: options)
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         var plan = try plan(
@@ -162,9 +178,7 @@ extension Stack {
         }
         problems = ConfigurationCheck.joined(problems)
         guard !problems.isEmpty else { return }
-        for problem in problems { terminal.problem(problem) }
-        let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"
-        throw .usage("\(count) in the configuration: nothing was started")
+        throw refusal(problems, "nothing was started")
     }
 
     /// The services whose answer `up` waits for: without internet nothing would come. Massive is

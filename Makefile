@@ -54,7 +54,7 @@ up: servers-meanwhile stack-programs servers ## Start servers and services and l
 	@$(TOOL) up $(NAMED) $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' with the same variables started
-	@if [ -x $(TOOL) ]; then $(TOOL) down $(NAMED); else echo "nothing is built, so nothing runs"; fi
+	@if [ -x $(TOOL) ]; then $(TOOL) down --name $(or $(STACK),default); else echo "nothing is built, so nothing runs"; fi
 
 status: ## What runs where
 	@if [ -x $(TOOL) ]; then $(TOOL) status $(NAMED); else echo "nothing is built, so nothing runs"; fi

@@ -369,6 +369,14 @@ def stacks(url, folder):
         tapeline.connect(home=folder, stack="gone")
     with raises(tapeline.NotReachable, f"no stack 'typo' in {folder}.*: give home=.*TAPELINE_HOME"):
         tapeline.connect(home=folder, stack="typo")
+    # Its supervisor is dead, and a process of it runs: that is up, as to the tool.
+    gone = pathlib.Path(folder) / ".local" / "stack" / "gone" / "state.json"
+    state = json.loads(gone.read_text())
+    unit = {"process": {"id": os.getpid(), "startTime": start}}
+    gone.write_text(json.dumps({**state, "units": [{"name": "migrate"}, unit]}))
+    with raises(tapeline.TapelineError, r"several stacks are up \(default, gone\): name one, as in connect\(stack="):
+        tapeline.connect(home=folder)
+    gone.write_text(json.dumps(state))
     os.chdir("/")
     with raises(tapeline.NotReachable, "no stack 'default' in / or .*: give home=.*TAPELINE_HOME"):
         tapeline.connect(stack="default")

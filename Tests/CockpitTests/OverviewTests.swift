@@ -90,7 +90,8 @@ import Testing
         #expect(
             lost == [
                 .init(.good, "ALL GOOD now  60 ticks/s  no gap open"),
-                .init(.warning, "LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill",
+                .init(
+                    .warning, "LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill",
                     "Gaps"),
             ])
         // What an indicator or a headline lacks is no tick and no bar.
@@ -106,7 +107,8 @@ import Testing
         #expect(kinds.last?.text.contains("2.0 s of quotes and provider bars of 1 symbol,") == true)
         // What began yesterday counts from midnight on.
         #expect(
-            lines(Self.gap("AAPL", 900, 1_004)).last?.text.contains("4.0 s of trades of 1 symbol,") == true)
+            lines(Self.gap("AAPL", 900, 1_004)).last?.text.contains("4.0 s of trades of 1 symbol,")
+                == true)
         #expect(
             lines(Self.gap(nil, 2_000, 2_002)).last?.text.contains(
                 "2.0 s of trades of whole partitions") == true)
@@ -114,6 +116,23 @@ import Testing
             lines(Self.gap("AAPL", 500, 600)) == [
                 .init(.good, "ALL GOOD  60 ticks/s  no gap open")
             ])
+    }
+
+    @Test("commands in the verdict and beside gaps name the stack, so that they can be pasted")
+    func namedCommands() throws {
+        var overview = Self.overview { $0.gaps.value?.counts = ["open": 1] }
+        overview.name("")
+        #expect(overview.verdict[0].text == "1 GAPS OPEN: 'tapeline gaps' lists them")
+        overview.name("demo")
+        #expect(overview.verdict[0].text == "1 GAPS OPEN: 'tapeline gaps --name demo' lists them")
+        let list = GapList(gaps: [Self.gap(nil, 1, 1, state: GapList.books)])
+        let json = try JSONValue.parse(GapsDocument(list, [], stack: "demo").json)
+        let words = json["items"]?.array?.first?["words"]?.string
+        #expect(words?.contains("'tapeline store fill --name demo' copies") == true)
+        #expect(
+            TapeCommand.named("it's 'tapeline open --name a' or 'tapeline up'", in: "b")
+                == "it's 'tapeline open --name a' or 'tapeline up --name b'")
+        #expect(TapeCommand.named("'tapeline ", in: "b") == "'tapeline ")
     }
 
     @Test("a reader that is behind has its line beside other troubles, and not twice")

@@ -334,6 +334,8 @@ def act(page, base, token, say):
 
     page.get_by_label("Name of a process or of a group").focus()
     page.keyboard.type("operator")
+    question = page.get_by_label("The command that asks the same").input_value()
+    say("the question can be pasted", question == "tapeline may-i restart operator --name browsed", question=question)
     page.keyboard.press("Enter")
     outcome("(YES|NO): ").wait_for(timeout=PATIENCE * 1000)
     say("it says whether a restart is safe", True, answer=outcome("(YES|NO): ").inner_text()[:200])

@@ -231,8 +231,8 @@ struct StackTests {
             try test.printed()
                 == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
         #expect(try StackState.read(test.home) == nil)
-        // A refusal leaves no folder of a stack behind.
-        #expect(!FileSystem.exists(test.home.path))
+        // A refusal leaves nothing of a stack behind.
+        #expect(!FileSystem.exists(test.checkout.stacks))
     }
 
     @Test("what is refused takes nothing away from the start that waited for it")

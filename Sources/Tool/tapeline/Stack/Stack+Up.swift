@@ -55,6 +55,7 @@ extension Stack {
                 // What was refused leaves nothing behind.
                 if isNew, try StackState.read(home) == nil {
                     try FileSystem.removeFolder(home.path)
+                    try removeLocks()
                 }
                 throw error
             }
@@ -79,8 +80,8 @@ extension Stack {
         return try status(asJSON: false)
     }
 
-    /// Returns why a stack that is up is not given these arguments. A bad graph is said at once, and
-    /// not after the stack was stopped for it.
+    /// Returns why a stack that is up is not given these arguments. A bad graph is said at once,
+    /// and not after the stack was stopped for it.
     private func refusal(_ missing: [String], _ options: UpOptions) throws(ToolError) -> ToolError {
         let up = "the stack \(home.name) is already up without \(missing.joined(separator: " "))"
         let key = "\(ProofGraph.graphKey)="

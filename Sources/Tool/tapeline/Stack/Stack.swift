@@ -7,6 +7,9 @@ struct Stack: Sendable {
     /// How long a command waits for another one that works on the same stack.
     static let lockTimeout: Duration = .seconds(120)
 
+    /// The end of the name of the file that is a stack's lock.
+    static let lockEnd = ".lock"
+
     let checkout: Checkout
     let home: StackHome
     let terminal: Terminal

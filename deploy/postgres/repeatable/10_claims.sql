@@ -20,7 +20,7 @@ BEGIN
 END
 $$;
 
--- Notes which tables the owner of a position writes. None may be switched on there while groups of tables
+-- Notes which tables the owner of a known position writes; a new one begins with them. None may be switched on there while groups of tables
 -- wait apart: of its records, those before now were skipped, and its group would write them, too. Raises
 -- TL007 then.
 CREATE OR REPLACE FUNCTION note_tables(
@@ -62,8 +62,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM take_database(p_sink);
-    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch)
-    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1))
+    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch, tables)
+    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1), coalesce(p_tables, '{}'))
+    -- The tables of a known position stay those of before: note_tables compares them.
     ON CONFLICT (sink, input, partition) DO UPDATE
     SET owner = excluded.owner,
         owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),

@@ -257,4 +257,25 @@ import Testing
                     path: "my.yaml", target: .init(home: nil, name: "mine"), isConfirmed: true)
         )
     }
+
+    @Test("a graph is drawn, or each of its mistakes has a line, without a stack")
+    func checked() throws {
+        let folder = try TemporaryFolder("checked-graph")
+        let good = try folder.write(
+            """
+            version: 1
+            name: desk
+            nodes:
+              bars: {operator: bars, input: trades, series: [1s]}
+
+            """, to: "good.yaml")
+        let drawn = try Said(["graph", "check", good], [:])
+        #expect(drawn.code == .success && drawn.output.hasPrefix("graph desk: 1 node\n"))
+        #expect(drawn.output.contains("bars: bars 1s"), "\(drawn.output) \(drawn.errors)")
+        #expect(drawn.output.contains("```mermaid\n"), "\(drawn.output)")
+        let bad = try folder.write("version: 1\nname: desk\nnodes: 7\n", to: "bad.yaml")
+        let refused = try Said(["graph", "check", bad], [:])
+        #expect(refused.code == .usage && refused.output.isEmpty)
+        #expect(refused.errors.hasPrefix("tapeline: OPERATOR_GRAPH: "), "\(refused.errors)")
+    }
 }

@@ -1,35 +1,57 @@
 internal import Glibc
+import GraphLanguage
 import OperatorGraph
 import Primitives
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
 
-/// `tapeline graph apply FILE`: gives the workers of a stack another graph.
+/// `tapeline graph check|apply FILE`: looks at a graph, or gives it to the workers of a stack.
 struct GraphCommand: ToolCommand {
+    enum Verb: String, CaseIterable { case check, apply }
+
     let path: String
     var target = StackTarget()
     var isConfirmed = false
+    var verb = Verb.apply
 
     static let page = CommandPage(
-        "graph", .choice, "give the workers of a stack another graph", on: .stack,
+        "graph", .choice, "check a graph, or give it to the workers of a stack", on: .stack,
         """
+        graph check FILE
+            print a graph as text and as Mermaid, or all that is wrong with it (64)
         graph apply FILE
             give the workers of a stack another graph: check it, say which series change, ask, raise
             OPERATOR_GENERATION by one, start the workers again, and end when they make bars by it.
             1: they do not, or nobody agreed
         --yes
-            do not ask
+            apply: do not ask
+        $ tapeline graph check my.yaml
         $ tapeline graph apply my.yaml --name mine
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> GraphCommand {
         GraphCommand(
-            path: given.words[0], target: try StackTarget(given), isConfirmed: given.isConfirmed)
+            path: given.words[0], target: try StackTarget(given), isConfirmed: given.isConfirmed,
+            verb: try given.verbCase())
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try tool.stackThatIsUp(target).apply(self, shutdown: tool.signals())
+        if verb == .check { return try check(tool.terminal) }
+        return try tool.stackThatIsUp(target).apply(self, shutdown: tool.signals())
+    }
+
+    /// As `operator-worker --check-graph` does, which knows the custom operators of its program.
+    private func check(_ terminal: Terminal) throws(ToolError) -> ExitCode {
+        do throws(ToolError) {
+            let drawing = GraphDrawing(try ProofGraph.program(path).definition)
+            terminal.line("\(drawing.text)\n```mermaid\n\(drawing.mermaid)```")
+            return .success
+        } catch {
+            guard case .configuration(let problems) = error else { throw error }
+            for problem in problems { terminal.problem(problem) }
+            return .usage
+        }
     }
 }
 
@@ -239,7 +261,7 @@ extension Stack {
         for worker in old { _ = worker.process?.signal(worker.stopSignal) }
         var deadline = clock.deadline(after: Self.workersTimeout)
         let last = clock.deadline(after: Stack.upTimeout)
-        var problems: [String]
+        var problems = old.map(\.name)
         var isTold = false
         while true {
             let now = try StackState.read(home) ?? state

@@ -25,6 +25,13 @@ package struct Sink: Sendable {
             _ ordinal: UInt64, _ row: inout ColumnWriter
         ) -> Bool
 
+    /// The same for blocks of ClickHouse.
+    package typealias WriteNative =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+            _ ordinal: UInt64, _ row: inout NativeRows
+        ) -> Bool
+
     /// Returns the time of a record's row, by which its table is divided into days; `nil` when the
     /// record does not belong to this table, or is damaged. It may be undefined: the row then has
     /// its `Timestamp.storable`.
@@ -76,6 +83,8 @@ package struct Sink: Sendable {
     package let write: Write
     /// Makes a row of a record, for a store that takes columns.
     package let writeColumns: WriteColumns
+    /// Makes a row of a record, for a block of ClickHouse.
+    package let writeNative: WriteNative
     /// Makes a row of a record, for any kind of store.
     package let row: any TableRow.Type
     /// Returns the time that `write` puts into the column `ts`; for a table without that column,
@@ -99,6 +108,9 @@ package struct Sink: Sendable {
             try Row.write(record, context, packet, ordinal, &writer)
         }
         writeColumns = { record, context, packet, ordinal, writer in
+            Row.write(record, context, packet, ordinal, &writer)
+        }
+        writeNative = { record, context, packet, ordinal, writer in
             Row.write(record, context, packet, ordinal, &writer)
         }
     }

@@ -233,6 +233,12 @@ struct WriterSettings: Sendable {
             rows: configuration.integer("WRITER_BATCH_ROWS"),
             waitNanoseconds: configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds,
             aim: BatchWait.Aim(rawValue: configuration.text("WRITER_LATENCY")) ?? .frugal)
+        if kind.batchWaitMin > .zero {
+            batches.waitNanoseconds = max(
+                batches.waitNanoseconds, kind.batchWaitMin.clampedNanoseconds)
+            batches.rows = Self.batchRowsMax
+            batches.mayBeEarly = false
+        }
         queue = WorkerQueues.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),

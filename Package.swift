@@ -283,7 +283,7 @@ let others: [Tests] = [
     tests(
         of: "PostgresClient", tier: .servers,
         uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
-    tests(of: "ValkeyClient", tier: .servers, uses: ["TestSupport"]),
+    tests(of: "ValkeyClient", tier: .servers, uses: ["Primitives", "TestSupport"]),
     tests(
         of: "TapeTransport", uses: tape + ["ServiceRuntime", "TestSupport"],
         beside: ["DeadLetters/Golden"]),
@@ -357,7 +357,7 @@ let others: [Tests] = [
         of: "TapelineTool",
         uses: frame + tape + support + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
-            "StoreWriter", "StreamCore", "TapeListing", "TickSpool",
+            "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,

@@ -259,13 +259,14 @@ struct WriterSettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         sinks = Self.catalogue(configuration)
         if configuration.flag("WRITER_HOT_STATE") {
+            var valkey = ValkeyConfiguration(
+                host: configuration.text("VALKEY_HOST"),
+                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+                user: configuration.optionalText("VALKEY_USER"),
+                password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+            valkey.renewable = configuration.renewable("VALKEY_PASSWORD")
             hotState = HotStateKeeper.Settings(
-                ValkeyConfiguration(
-                    host: configuration.text("VALKEY_HOST"),
-                    port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
-                    user: configuration.optionalText("VALKEY_USER"),
-                    password: configuration.secret("VALKEY_PASSWORD")?.revealed),
-                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
+                valkey, symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
             hotState?.life = configuration.duration("WRITER_HOT_TTL")
             hotState?.staleAfter = configuration.duration("WRITER_HOT_STALE_AFTER")
         }

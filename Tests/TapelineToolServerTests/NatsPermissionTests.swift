@@ -345,15 +345,12 @@ final class ShippedNats {
         _ folder: TemporaryFolder, stores: [GroupName] = [], change: ((String) -> String)? = nil
     ) throws {
         plan = try testPlan(folder, stores: stores)
-        var unit = try #require(plan.units.first { $0.name == "nats-server" })
-        if !stores.isEmpty || change != nil {
-            let shipped = try String(
-                contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
-            let made = try plan.natsConfiguration(shipped: shipped)
-            try (change?(made) ?? made)
-                .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
-            unit.arguments = ["--config", plan.home.natsConfiguration]
-        }
+        let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        let shipped = try String(
+            contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
+        let made = try plan.natsConfiguration(shipped: shipped)
+        try (change?(made) ?? made)
+            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
         server = try ServerProcess(
             unit.executable, unit.arguments, environment: unit.environment,
             logPath: folder.file("nats.log"))

@@ -275,10 +275,8 @@ extension Stack {
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
         let valkey = plan.valkeyConfiguration(users: try shipped("valkey/users.conf"))
         try FileSystem.write(Array(valkey.utf8), to: home.valkeyConfiguration)
-        if !plan.hasShippedRights {
-            let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
-            try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
-        }
+        let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
+        try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
         if plan.sendsAlerts {
             for folder in [home.alertmanager, home.metrics] { try FileSystem.makeFolder(folder) }
             let prometheus = plan.prometheusConfiguration(of: plan.units)

@@ -51,7 +51,7 @@ struct StackHome: Equatable, Sendable {
     /// The lock that the supervisor holds as long as it lives.
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
-    /// The NATS configuration of a stack whose namespace differs from the shipped one.
+    /// The shipped configuration of NATS with the stack's passwords and streams.
     var natsConfiguration: String { "\(path)/nats.conf" }
     var natsStore: String { "\(path)/nats" }
     var valkeyFolder: String { "\(path)/valkey" }

@@ -22,8 +22,8 @@ package struct SlowedView: Equatable, Sendable {
         quoteMilliseconds = slowed["quote_interval_ms"]?.uint64
     }
 
-    /// What a person reads: `waits for the store: 1.2 million ticks behind`, or `takes one quote per
-    /// symbol and 250 ms: the store is 1.2 million ticks behind`.
+    /// What a person reads: `waits for the store: 1.2 million ticks behind`, or `takes one quote
+    /// per symbol and 250 ms: the store is 1.2 million ticks behind`.
     package var text: String {
         let isStore = GroupName(group)?.isStore == true
         let who = isStore ? "the \(group)" : "group \(group)"

@@ -32,7 +32,7 @@ struct BacklogSteps: Sendable {
         while step + 1 < Self.intervals.count, behind >= ticks(of: step + 1) { step += 1 }
         if step == before, step > 0, behind <= ticks(of: step) / 2 { step -= 1 }
         if before == 0 { since = now }
-        if step != before { slowest = backlog.slowest }
+        if step != before, let present = backlog.slowest { slowest = present }
         return step != before
     }
 

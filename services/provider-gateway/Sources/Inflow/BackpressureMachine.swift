@@ -99,6 +99,13 @@ struct BackpressureMachine: Sendable {
 
     var isPressed: Bool { !causes.isEmpty }
 
+    /// The shortest time between two quotes of a symbol that are taken while quotes are conflated.
+    var quoteInterval: Int64 {
+        let isByPolicy = causes.letPoliciesAct && policies.quotes == .conflate
+        return isByPolicy || !causes.contains(.backlog)
+            ? Self.conflateNanoseconds : backlogNanoseconds
+    }
+
     /// Sets how far quotes are conflated because of a group that is far behind; 0: not at all.
     /// Returns what `set` does.
     mutating func conflate(every nanoseconds: Int64) -> Causes? {
@@ -125,9 +132,10 @@ struct BackpressureMachine: Sendable {
         isOver: Bool = true
     ) -> Action {
         guard isPressed else { return .take }
-        let policy = effectivePolicy(kind)
+        let isWithin = causes.subtracting(.backlog) == .ceiling && !isOver
+        let policy = effectivePolicy(kind, isWithin: isWithin)
         let isConflated = policy == .conflate && kind == .quote
-        if causes.subtracting(.backlog) == .ceiling, !isOver, !isConflated { return .take }
+        if isWithin, !isConflated { return .take }
         switch policy {
         case .block: return .take
         case .drop: return .leaveOut
@@ -140,10 +148,9 @@ struct BackpressureMachine: Sendable {
             let last = quoteTaken[symbol]
             // Times may jump back, as after a switch of the provider. Such a quote is taken:
             // otherwise all quotes would be held until their times have reached `last` again.
-            let interval =
-                causes.letPoliciesAct && policies.quotes == .conflate
-                ? Self.conflateNanoseconds : backlogNanoseconds
-            guard time < last || time.nanoseconds(since: last) >= interval else { return .hold }
+            guard time < last || time.nanoseconds(since: last) >= quoteInterval else {
+                return .hold
+            }
             quoteTaken[symbol] = time
             return .take
         }
@@ -168,10 +175,14 @@ struct BackpressureMachine: Sendable {
     }
 
     /// Returns what is done with a kind now. A group that is far behind has quotes conflated,
-    /// unless a policy that acts demands more.
-    private func effectivePolicy(_ kind: DataKind) -> BackpressurePolicy {
+    /// unless a policy that acts demands more. Ticks within the ceiling (`isWithin`) fall under no
+    /// policy but that.
+    private func effectivePolicy(
+        _ kind: DataKind, isWithin: Bool = false
+    ) -> BackpressurePolicy {
         let policy = causes.letPoliciesAct ? policy(kind) : .block
-        return kind == .quote && policy == .block && causes.contains(.backlog) ? .conflate : policy
+        let isFree = policy == .block || isWithin
+        return kind == .quote && isFree && causes.contains(.backlog) ? .conflate : policy
     }
 
     /// Returns the policy of a kind. There are two policies, for trades and for quotes. Data that

@@ -302,12 +302,16 @@ struct StackTests {
     private func expectWatched(_ test: StackUnderTest, _ words: String) throws {
         let feed = try WatchFeed(Deployment(test.stack, [:]))
         defer { feed.close() }
-        let view = WatchView(title: "", try feed.sample(), before: nil)
-        var judge = WatchVerdict()
-        let told = judge.judge(WatchSight(view)).map(\.text)
-        for name in ["provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer"] {
-            #expect(told.contains("\(name) \(words)"), "\(told)")
+        var told: [String] = []
+        let areTold = try eventually {
+            let view = WatchView(title: "", try feed.sample(), before: nil)
+            var judge = WatchVerdict()
+            told = judge.judge(WatchSight(view)).map(\.text)
+            return [
+                "provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer",
+            ].allSatisfy { told.contains("\($0) \(words)") }
         }
+        #expect(areTold, "\(told)")
     }
 
     @Test("down and up find what a killed supervisor left running")

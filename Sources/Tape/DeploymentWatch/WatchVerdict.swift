@@ -82,7 +82,8 @@ package struct WatchVerdict: Sendable {
         lines += Self.groupLines(sight) + sight.processes.compactMap(Self.line)
         lines += sourceLines(sight) + Self.roomLines(sight)
         lines += lagLines(sight) + Self.dataLines(sight)
-        return lines.isEmpty ? [Self.good(sight)] : lines
+        guard !lines.isEmpty else { return [Self.good(sight)] }
+        return lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }
     }
 
     // MARK: memory

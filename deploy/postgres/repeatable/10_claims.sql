@@ -20,9 +20,9 @@ BEGIN
 END
 $$;
 
--- Notes which tables the owner of a known position writes; a new one begins with them. None may be switched on there while groups of tables
--- wait apart: of its records, those before now were skipped, and its group would write them, too. Raises
--- TL007 then.
+-- Notes which tables the owner of a known position writes; a new one begins with them. None may be
+-- switched on there while groups of tables wait apart: of its records, those before now were skipped,
+-- and its group would write them, too. Raises TL007 then.
 CREATE OR REPLACE FUNCTION note_tables(
     p_sink text, p_input text, p_partition integer, p_tables text[]
 ) RETURNS void

@@ -78,7 +78,13 @@ extension Stack {
             let isSame = before.hash == after.hash
             if isSame, kept.isWhatRuns(by: settings) {
                 terminal.line("the graph makes the same as the one that runs: nothing was changed")
-                return .success
+                let problems = WorkerReport.problems(
+                    workers(state).map(Self.report),
+                    WorkerReport.Wanted(
+                        graph: before.hash, generation: kept.generation,
+                        partitions: try partitions(of: settings)))
+                for problem in problems { terminal.problem(problem) }
+                return problems.isEmpty ? .success : .failure
             }
             let present = max(kept.generation, KeptGraph.generation(of: settings))
             let generation =
@@ -165,6 +171,12 @@ extension Stack {
     func requireSameGraph(
         _ settings: StackSettings, isStrict: Bool = false
     ) throws(ToolError) {
+        // Workers start from the kept copy, whatever became of the files.
+        if home.hasData, let kept = try KeptGraph.read(home, settings.namespace),
+            kept.isWhatRuns(by: settings), KeptGraph.copy(home, for: settings) != nil
+        {
+            return
+        }
         let graph: KeptGraph
         do throws(ToolError) {
             graph = try KeptGraph(of: settings)
@@ -283,18 +295,27 @@ extension Stack {
         return problems.isEmpty ? .success : .failure
     }
 
-    /// Asks the successors of these processes.
+    /// Asks the successors of these processes, and the workers beside them.
     private func reports(
         of old: [StackState.Unit], in state: StackState
     ) -> [WorkerReport] {
-        old.map { before in
+        let names = Set(old.map(\.name))
+        // One that was down comes back with the change, and owns its share.
+        let others = workers(state).filter { !names.contains($0.name) }
+        return old.map { before in
             guard let now = state.units.first(where: { $0.name == before.name }),
-                now.process?.isAlive == true, now.process != before.process,
-                let port = now.operationsPort
+                now.process?.isAlive == true, now.process != before.process
             else { return WorkerReport(name: before.name, problem: "it has not started again") }
-            return WorkerReport(
-                name: before.name, OperationsPage.status(port, timeout: Self.pageTimeout))
+            return Self.report(now)
+        } + others.map(Self.report)
+    }
+
+    private static func report(_ worker: StackState.Unit) -> WorkerReport {
+        guard let port = worker.operationsPort else {
+            return WorkerReport(name: worker.name, problem: "it has no page yet")
         }
+        return WorkerReport(
+            name: worker.name, OperationsPage.status(port, timeout: pageTimeout))
     }
 
     private static let pageTimeout: Duration = .seconds(1)

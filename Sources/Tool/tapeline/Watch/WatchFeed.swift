@@ -64,7 +64,13 @@ final class WatchFeed {
                 continue
             }
             let left = min(Self.pageTimeout, clock.remaining(until: end))
-            let page = left > .zero ? OperationsPage.status(port, timeout: left) : nil
+            guard left > .zero else {
+                around.processes.append(
+                    WatchSight.Process(
+                        name: unit.name, silence: "it was not asked: others did not answer"))
+                continue
+            }
+            let page = OperationsPage.status(port, timeout: left)
             around.processes.append(WatchSight.Process(unit.name, page))
             if let page, unit.name.hasPrefix(StackPlan.gateway) { around.gateways.add(page) }
         }

@@ -46,6 +46,12 @@ configure() {
     [ ! -e "$shipped/tls.conf" ] || cat "$shipped/tls.conf"
 }
 
+# Streams of before people's programs had an account of their own: this server would not see them.
+if [ -n "$(ls -A "${NATS_STORE_DIR:-/data}/jetstream/\$G/streams" 2>/dev/null)" ]; then
+    echo "nats.sh: $NATS_STORE_DIR has the tape of an earlier revision, which has no accounts:" \
+        "run that one, or begin with an empty volume" >&2
+    exit 78
+fi
 configure >"$configuration" || exit 1
 (
     # After the exec below, the number of this shell is that of nats-server.

@@ -30,6 +30,7 @@ if [ "${1:-}" = --rotate ]; then
     file=$folder/$name
     next=$folder/person/$name.next
     compose=${COMPOSE:-docker compose}
+    cd "$folder/../../.."
     case $name in *[!a-z-]*) file= ;; esac
     [ -n "$name" ] && [ -f "$file" ] || {
         echo "secrets.sh: there is no secret '$name' in deploy/compose/secrets" >&2

@@ -29,7 +29,7 @@ struct SecretsCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        let stack = try tool.stack(target)
+        let stack = try tool.stackThatIsUp(target)
         let stores = FileSystem.names(in: stack.home.secrets)
             .filter { $0.hasPrefix("nats-writer-") && !$0.hasSuffix(StackSecret.nextSuffix) }
         let known = StackSecrets.Name.allCases.map(\.rawValue) + stores.sorted()

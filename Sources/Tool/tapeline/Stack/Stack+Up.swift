@@ -90,7 +90,8 @@ extension Stack {
                 "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
         }
         _ = try readGraph(of: options.settings, "nothing was changed")
-        guard missing.count == 1, let path = options.settings[ProofGraph.graphKey] else {
+        guard missing.count == 1, let path = options.settings[ProofGraph.graphKey], !path.isEmpty
+        else {
             return .refused(
                 "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
         }
@@ -110,6 +111,11 @@ extension Stack {
         if !leftovers.isEmpty {
             terminal.line("the supervisor has died; what it left running is stopped first")
             try leftovers.stop { terminal.line("  \($0)") }
+        }
+        guard FileSystem.names(in: "\(home.natsStore)/jetstream/$G/streams").isEmpty else {
+            throw .refused(
+                "the stack \(home.name) has the tape of an earlier revision, which this one cannot "
+                    + "read: run that one, or begin anew after '\(home.command("down")) --remove'")
         }
         let free = try FileSystem.freeMegabytes(at: home.path)
         guard free >= Stack.freeMegabytesMin else {

@@ -124,7 +124,10 @@ package final class ClickHouseClient {
 
     private static let common: [Parameter] = [
         // What goes wrong in the middle of an answer is its status, too.
-        ("wait_end_of_query", "1")
+        ("wait_end_of_query", "1"),
+        // A part of an answer, or an old one, is no answer.
+        ("use_query_cache", "0"), ("timeout_overflow_mode", "throw"),
+        ("read_overflow_mode", "throw"), ("result_overflow_mode", "throw"),
     ]
 
     /// What makes an insert one block that is stored when it is answered, and is dropped when it is

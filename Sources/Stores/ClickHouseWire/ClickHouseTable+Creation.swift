@@ -6,7 +6,7 @@ extension ClickHouseTable {
     /// be on its way.
     package static let windowBlocks = 10_000
     /// A table with a smaller window is refused.
-    package static let windowBlocksMin = 1_000
+    package static let windowBlocksMin = 5_000
 
     /// The settings without which a block might be there twice, or be gone after a power cut.
     package static let settings = [

@@ -55,8 +55,8 @@ struct NativeColumn: Sendable {
         unsafe bytes.withUnsafeBytes { unsafe values.append(contentsOf: $0) }
     }
 
-    /// Adds a text of up to eight characters: the bytes of a word, the first in the lowest byte. One
-    /// that is not printable ASCII becomes `?`.
+    /// Adds a text of up to eight characters: the bytes of a word, the first in the lowest byte.
+    /// One that is not printable ASCII becomes `?`.
     @inline(__always)
     mutating func add(packed word: UInt64) {
         begin(column.width == nil)

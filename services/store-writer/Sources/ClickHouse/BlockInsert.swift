@@ -81,6 +81,8 @@ struct BlockInsert {
 
     /// Sends some rows. Returns the error when the server refuses one of them.
     private func send(_ range: Range<Int>) throws(StoreError) -> ClickHouseError? {
+        let isWhole = range.count == part.block.rowCount
+        let block = part.block.rows(range)
         guard frame.now() < until else {
             throw .failed(
                 StoreError.Failure(
@@ -89,14 +91,16 @@ struct BlockInsert {
                         description: "the process was paused or slow before an insert at "
                             + "\(frame.server.peer), so it claims again")))
         }
-        let isWhole = range.count == part.block.rowCount
         do throws(ClickHouseError) {
             try frame.server.insert(
-                part.block.rows(range),
+                block,
                 token: isWhole ? token : "\(token)/\(range.lowerBound)-\(range.upperBound)")
             return nil
         } catch {
-            guard error.fault == .rows else { throw error.asStoreError }
+            // One that is too large is divided, too.
+            guard error.fault == .rows || error.fault == .tooLarge && range.count > 1 else {
+                throw error.asStoreError
+            }
             return error
         }
     }
@@ -114,7 +118,8 @@ struct BlockInsert {
                     reason: part.sink == nil
                         ? "it refuses rows of \(name), mend that: \(error)"
                         : "more than \(frame.lettersMax) rows of one batch are refused: mend "
-                            + "\(name), or raise WRITER_DEAD_LETTERS_MAX; the last refusal: \(error)",
+                            + "\(name), or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
+                            + "\(error)",
                     table: part.sink))
         }
         let origin = part.origins[range.lowerBound]

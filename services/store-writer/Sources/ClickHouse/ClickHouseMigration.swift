@@ -2,9 +2,9 @@ import ClickHouseWire
 import ServiceRuntime
 import StoreSinks
 
-/// The command `store-writer migrate` for ClickHouse: it makes what is missing, and gives tables the
-/// settings that they lack. It changes no column. The writer itself then needs no more rights than
-/// to insert and to read.
+/// The command `store-writer migrate` for ClickHouse: it makes what is missing, and gives tables
+/// the settings that they lack. It changes no column. The writer itself then needs no more rights
+/// than to insert and to read.
 struct ClickHouseMigration {
     private let context: ServiceContext
 

@@ -85,7 +85,7 @@ final class ClickHouseServer: BlockServer {
         _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
     ) throws(ClickHouseError) -> [SourceOrdinal] {
         var found: [SourceOrdinal] = []
-        let parts = tables.compactMap { question(known, place, $0) }
+        let parts = tables.flatMap { questions(known, place, $0) }
         guard !parts.isEmpty else { return [] }
         var answer = try client.ask(
             "SELECT toString(source), toInt64(max(ordinal)) FROM ("
@@ -124,27 +124,23 @@ final class ClickHouseServer: BlockServer {
             + "WHERE \(partition) AND t.\(own)"
     }
 
-    /// Returns the question for rows of the place beyond these ordinals; `nil`: the table has none
-    /// of the place.
-    private func question(
+    /// Returns the questions for rows of the place beyond these ordinals, one for each source and
+    /// one for others: so the server passes over what its indexes exclude. Empty: the table has no
+    /// rows of the place.
+    private func questions(
         _ known: [SourceOrdinal], _ place: SinkPlace, _ table: ClickHouseTable
-    ) -> String? {
-        guard let all = all(of: place, in: table) else { return nil }
+    ) -> [String] {
+        guard let all = all(of: place, in: table) else { return [] }
         if table.name == ClickHouseTable.barVersions {
             let last = known.first { $0.source == .operator }?.lastOrdinal ?? 0
-            return "\(all) AND ordinal > \(last)"
+            return ["\(all) AND ordinal > \(last)"]
         }
-        let beyond = known.map {
-            "t.source = \(ClickHouseClient.quoted($0.source.text)) AND ordinal > \($0.lastOrdinal)"
+        guard !known.isEmpty else { return [all] }
+        let names = known.map { ClickHouseClient.quoted($0.source.text) }
+        let beyond = zip(known, names).map {
+            "\(all) AND t.source = \($1) AND ordinal > \($0.lastOrdinal)"
         }
-        let others =
-            known.isEmpty
-            ? "1"
-            : "t.source NOT IN ("
-                + known.map { ClickHouseClient.quoted($0.source.text) }.joined(separator: ", ")
-                + ")"
-        return "\(all) AND ("
-            + (beyond.map { "(\($0))" } + [others]).joined(separator: " OR ") + ")"
+        return beyond + ["\(all) AND t.source NOT IN (\(names.joined(separator: ", ")))"]
     }
 }
 
@@ -186,7 +182,11 @@ struct TableCheck {
 
     /// Returns which settings a table lacks.
     private func lack(_ name: String, _ engine: String) -> String? {
-        guard engine.contains("MergeTree") else { return "\(name) is no MergeTree" }
+        // Others take rows for the same, or away.
+        guard Self.engines.contains(String(engine.prefix { $0.isLetter })) else {
+            return "\(name) is no MergeTree"
+        }
+        guard !engine.contains(" TTL ") else { return "\(name) has a TTL, which removes rows" }
         // Those with copies remember tokens unless that is switched off.
         let isCopied = engine.hasPrefix("Replicated") || engine.hasPrefix("Shared")
         let key =
@@ -200,6 +200,8 @@ struct TableCheck {
         }
         return nil
     }
+
+    private static let engines = ["MergeTree", "ReplicatedMergeTree", "SharedMergeTree"]
 
     private static func setting(_ name: String, _ engine: String) -> Int? {
         guard let settings = engine.firstRange(of: " SETTINGS ") else { return nil }

@@ -105,6 +105,9 @@ final class ClickHouseSession: StoreSession {
             return SinkRow(position: present, isClaimed: false)
         }
         let epoch = SinkPosition.nextOwnerEpoch(after: present?.ownerEpoch ?? 0, claim.epoch)
+        guard UInt64(clamping: epoch) <= IntentRecord.numberMax else {
+            throw failure(claim.place, "has an owner's epoch that no record may have", .schema)
+        }
         let tenure = IntentTenure(
             IntentTenure.Frame(
                 place: claim.place, epoch: UInt64(clamping: epoch), owner: parts.owner,
@@ -126,6 +129,7 @@ final class ClickHouseSession: StoreSession {
             refuse: { refused throws(StoreError) in
                 guard let made = work else { preconditionFailure("nothing was made again") }
                 made.refuse(refused)
+                try self.requireFew(made, server.peer)
                 try self.keepLetters(of: made)
                 return try made.position(input)
             })
@@ -198,9 +202,7 @@ final class ClickHouseSession: StoreSession {
 
     private func write(_ work: BlockWork) throws(StoreError) -> BatchOutcome {
         let peer = try opened().peer
-        let counted = work.counted
-        try refusals.check(counted, peer)
-        _ = try refusals.after(counted, peer)
+        try requireFew(work, peer)
         let places = work.positions.map(\.place)
         for position in work.positions { try check(position) }
         try keepLetters(of: work)
@@ -214,7 +216,7 @@ final class ClickHouseSession: StoreSession {
             do throws(StoreError) {
                 try tenure.store(batch) { refused throws(StoreError) in
                     work.refuse(refused)
-                    try self.refusals.check(work.counted, peer)
+                    try self.requireFew(work, peer)
                     try self.keepLetters(of: work)
                     return try work.position(input)
                 }
@@ -229,6 +231,12 @@ final class ClickHouseSession: StoreSession {
         refusals = try refusals.after(outcome, peer)
         finish(work)
         return outcome.outcome
+    }
+
+    /// Throws before letters are kept of more rows than may be refused, here and in a row.
+    private func requireFew(_ work: BlockWork, _ peer: String) throws(StoreError) {
+        try refusals.check(work.counted, peer)
+        _ = try refusals.after(work.counted, peer)
     }
 
     /// Refuses a position that is not this session's, or would go back.

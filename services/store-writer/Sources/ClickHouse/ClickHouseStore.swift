@@ -100,7 +100,7 @@ struct ClickHouseStore: Store {
                 settings: writer, owner: owner,
                 store: MarkOwner(namespace: client.names.namespace, name: writer.store.text),
                 tables: tables, keeper: IntentBucket(client, of: writer.store),
-                packets: DeclaredRange(client, beat),
+                packets: DeclaredRange(client, beat, mayBeLetGo: !writer.isNeeded),
                 letters: LetterOutput(
                     keep: { refused, batch throws(StoreError) in
                         let made = refused.map { letters.letter($0, of: batch, sinks) }

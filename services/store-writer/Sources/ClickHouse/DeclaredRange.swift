@@ -17,12 +17,16 @@ final class DeclaredRange: DeclaredPackets {
 
     private let client: TapeClient
     private let beat: ThreadBeat
+    /// Whether the packet of the position may be gone, as for the intake of a store that is not
+    /// needed.
+    private let mayBeLetGo: Bool
     private let clock = SystemClock()
 
     /// `client` is that of the thread which calls it.
-    init(_ client: TapeClient, _ beat: ThreadBeat) {
+    init(_ client: TapeClient, _ beat: ThreadBeat, mayBeLetGo: Bool) {
         self.client = client
         self.beat = beat
+        self.mayBeLetGo = mayBeLetGo
     }
 
     func batch(
@@ -46,12 +50,15 @@ final class DeclaredRange: DeclaredPackets {
 
     private func input(_ place: SinkPlace) -> TapeReaders.Input {
         let (names, partition) = (client.names, place.partition)
-        return place.input == .ticks
+        var input =
+            place.input == .ticks
             ? TapeReaders.Input(
                 partition: partition, stream: names.tickStream(of: partition),
                 filters: [names.ticks(partition)])
             : TapeReaders.Input(
                 partition: partition, stream: names.barStream, filters: names.derived(partition))
+        input.mayBeLetGo = mayBeLetGo
+        return input
     }
 
     private func read(

@@ -36,7 +36,7 @@ struct IntentBatch {
     ) -> [OrdinalRange] {
         after.sources.compactMap { account in
             let known = before.account(account.source)?.lastOrdinal
-            let first = known.map { $0 + 1 } ?? max(1, account.firstOrdinal)
+            let first = known.map { $0 &+ 1 } ?? max(1, account.firstOrdinal)
             guard first <= account.lastOrdinal else { return nil }
             return OrdinalRange(
                 source: account.source, epoch: account.epoch, first: first,
@@ -99,7 +99,7 @@ final class IntentTenure {
 
     /// Stores a batch. The position is then the one after it.
     func store(_ batch: IntentBatch, refuse: Refuse) throws(StoreError) {
-        guard machine.canTake, outcome == nil else {
+        guard case .standing = machine.state, machine.canTake, outcome == nil else {
             throw failure("has an unfinished batch, so it is claimed again", .retryable)
         }
         guard batch.intent.follows(record?.reach) else {

@@ -189,8 +189,8 @@ extension IntentWorld {
             processes[process].pausedUntil = now
             queue.add(.wakes(process), at: now)
         }
-        // An owner with nothing to write does not notice that its record was restored: its successor
-        // does.
+        // An owner with nothing to write does not notice that its record was restored: its
+        // successor does.
         for place in damaged.sorted() {
             if let owner = owners[place] { queue.add(.told(owner, .drain), at: now) }
         }

@@ -104,10 +104,10 @@ struct FaultBench {
     /// A moment in a transaction of the writer at which a test can hold it.
     enum Moment: String {
         /// In the message of the COMMIT, before it.
-        case beforeCommit = "TRIGGER hold AFTER UPDATE OF sequence ON sink_positions"
+        case beforeCommit = "TRIGGER hold AFTER INSERT OR UPDATE ON sink_source_ordinals"
         /// During the COMMIT.
         case inCommit = """
-            CONSTRAINT TRIGGER hold AFTER UPDATE OF sequence ON sink_positions
+            CONSTRAINT TRIGGER hold AFTER INSERT OR UPDATE ON sink_source_ordinals
             DEFERRABLE INITIALLY DEFERRED
             """
     }
@@ -115,7 +115,7 @@ struct FaultBench {
     /// Of the advisory lock of `hold`.
     private static let holdKey = 4_711
 
-    /// Makes the writer's transactions wait at that moment, until the session is closed.
+    /// Makes the writer's transactions with rows wait at that moment, until the session is closed.
     func hold(_ moment: Moment) throws -> PostgresConnection {
         try database.psql(
             """
@@ -125,7 +125,8 @@ struct FaultBench {
                 RETURN NULL;
             END
             $$;
-            CREATE \(moment.rawValue) FOR EACH ROW EXECUTE FUNCTION hold();
+            CREATE \(moment.rawValue)
+                FOR EACH ROW WHEN (new.written > 0) EXECUTE FUNCTION hold();
             """)
         let holder = try rival()
         try holder.script("SELECT pg_advisory_lock(\(Self.holdKey))")

@@ -11,8 +11,8 @@ struct RefusalLimits: Sendable {
     init(deadLettersMax: Int) { self.deadLettersMax = deadLettersMax }
 
     /// Throws when too many records of a batch are refused. `peer` is the store, for the message.
-    /// Of `blocked`, for which its group waits apart, nothing is set aside until it takes a row: its
-    /// batches may be small, and each would become letters.
+    /// The group waits apart for the table `blocked`. Its rows are not set aside until it takes
+    /// one: the batches may be small, and each would become letters.
     func check(
         _ work: BatchWork, _ peer: String, blocked: SinkName? = nil
     ) throws(StoreError) {

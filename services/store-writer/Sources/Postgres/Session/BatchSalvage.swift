@@ -46,6 +46,9 @@ struct BatchSalvage {
         _ rows: SinkRows, of batch: WriteBatch, sink index: Int, _ work: inout BatchWork,
         _ inARow: inout RefusedInARow
     ) throws(StoreError) {
+        if batch.blocked == catalogue.sinks[index].name, rows.count > 1 {
+            try probe(rows, of: batch, sink: index)
+        }
         var search = Bisection(count: rows.count)
         while let range = search.next {
             try execute(Self.mark)
@@ -63,10 +66,9 @@ struct BatchSalvage {
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
-                // A group that may be left is searched apart, and there no further.
+                // A group that may be left is searched apart.
                 let isHopeless =
-                    inARow.refused(table)
-                    && (batch.leavable.contains(TableGroup(of: table)) || batch.blocked == table)
+                    inARow.refused(table) && batch.leavable.contains(TableGroup(of: table))
                 guard work.refused.count < refusedMax, !isHopeless else {
                     throw Self.flood(
                         isHopeless
@@ -79,6 +81,27 @@ struct BatchSalvage {
                 }
             }
         }
+    }
+
+    /// Throws when a blocked table does not take its newest row of the batch. The search is left
+    /// out then: it asks for every row, and would come again until the table is mended.
+    private func probe(_ rows: SinkRows, of batch: WriteBatch, sink index: Int) throws(StoreError) {
+        let table = catalogue.sinks[index].name
+        var piece = Piece()
+        try execute(Self.mark)
+        do throws(PostgresError) {
+            let last = rows.count - 1
+            try copy(last..<rows.count, rows, of: batch, sink: index, &piece)
+        } catch {
+            guard isFaultOfRows(error) else { throw .database(error, of: table) }
+            throw .withheld(
+                StoreError.Withheld(
+                    operation: "write rows", peer: PostgresSession.text(database),
+                    remedy: .mendTable,
+                    reason: "\(table.rawValue) still refuses its rows, the newest one too, so none "
+                        + "is set aside: mend the table; the refusal: \(error)", table: table))
+        }
+        try execute(Self.back)
     }
 
     private func execute(_ statement: String) throws(StoreError) {

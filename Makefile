@@ -2,7 +2,7 @@
 # .local/.
 .DEFAULT_GOAL := help
 .PHONY: help setup servers build programs wheel wheels demo up down status check test night soak sample bench bench-full coverage budget pages format lint clean
-.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test sbom decoder packages release release-check
+.PHONY: pictures images cluster-up cluster-down cluster-test autoscale-test upgrade-test try-clickhouse sbom decoder packages release release-check
 SHELL := /bin/bash
 
 # All commands use the same flags, because other flags would rebuild everything.
@@ -54,7 +54,7 @@ up: servers-meanwhile stack-programs servers ## Start servers and services and l
 	@$(TOOL) up $(NAMED) $(if $(PROVIDER),PROVIDER=$(PROVIDER)) $(if $(SIMULATOR),--simulator)
 
 down: ## Stop what 'make up' with the same variables started
-	@if [ -x $(TOOL) ]; then $(TOOL) down $(NAMED); else echo "nothing is built, so nothing runs"; fi
+	@if [ -x $(TOOL) ]; then $(TOOL) down --name $(or $(STACK),default); else echo "nothing is built, so nothing runs"; fi
 
 status: ## What runs where
 	@if [ -x $(TOOL) ]; then $(TOOL) status $(NAMED); else echo "nothing is built, so nothing runs"; fi
@@ -79,6 +79,9 @@ upgrade-test: programs servers ## Have the next release take over a local stack,
 	@deploy/local/previous.sh
 	@deploy/local/upgrade-test.py
 	@deploy/local/upgrade-mixes.py
+
+try-clickhouse: ## Judge a server of ClickHouse as a store, in a database of its own: make try-clickhouse URL=http://host:8123 (USER_NAME=default; CLICKHOUSE_PASSWORD; REPORT=file)
+	@deploy/clickhouse/try.py '$(URL)' $(if $(USER_NAME),--user '$(USER_NAME)') $(if $(REPORT),--report '$(REPORT)')
 
 images: ## Pin the images of others to the digests of their versions (asks their registries; deploy/images.env)
 	@deploy/images.py --digests

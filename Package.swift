@@ -228,8 +228,7 @@ func venueTests(_ name: String, _ script: String) -> [Tests] {
 }
 
 let others: [Tests] = [
-    tests(of: "Primitives"),
-    tests(of: "MarketModel"),
+    tests(of: "Primitives"), tests(of: "MarketModel"),
     tests(of: "TapeCodec", uses: model, beside: ["Golden", "decode_packet.py"]),
     serverTests(of: "TapeCodec", uses: model, beside: ["second_release.py"]),
     tests(of: "TapeProtocol", uses: codec),
@@ -266,8 +265,7 @@ let others: [Tests] = [
     tests(
         of: "EngineKit",
         uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),
-    tests(of: "Membership", uses: model, isLong: true),
-    tests(of: "IBProtocol", uses: model),
+    tests(of: "Membership", uses: model, isLong: true), tests(of: "IBProtocol", uses: model),
     tests(of: "IBEngine", uses: model + ["EngineKit", "IBProtocol", "IBSimulator"], isLong: true),
     tests(of: "ArrowColumns", uses: codec),
     tests(
@@ -285,7 +283,7 @@ let others: [Tests] = [
     tests(
         of: "PostgresClient", tier: .servers,
         uses: ["Primitives", "ServiceRuntime", "TestSupport"]),
-    tests(of: "ValkeyClient", tier: .servers, uses: ["TestSupport"]),
+    tests(of: "ValkeyClient", tier: .servers, uses: ["Primitives", "TestSupport"]),
     tests(
         of: "TapeTransport", uses: tape + ["ServiceRuntime", "TestSupport"],
         beside: ["DeadLetters/Golden"]),
@@ -325,17 +323,18 @@ let others: [Tests] = [
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
         of: "StoreWriter",
-        uses: frame + tape + support + ["HotState", "PostgresClient", "StoreSinks"]),
+        uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
+            + ["StoreIntents", "StoreSinks"], isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "HotState", "OperatorGraph", "PostgresClient", "StoreKit", "StoreSinks", "StoredBars",
-            "StreamCore", "ValkeyClient",
+            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "StoreIntents",
+            "StoreKit", "StoreSinks", "StoredBars", "StreamCore", "ValkeyClient",
         ],
         beside: [
-            "Faults/object_store.py", "SecondRelease", "data_page.py", "data_page.sql", "desk",
-            "desk_exports.py", "desk_latest.py", "desk_notebook.py", "desk_package.py",
-            "desk_tape.py",
+            "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
+            "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_latest.py",
+            "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),
     tests(
         of: "Cockpit",
@@ -358,7 +357,7 @@ let others: [Tests] = [
         of: "TapelineTool",
         uses: frame + tape + support + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
-            "StoreWriter", "StreamCore", "TapeListing", "TickSpool",
+            "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,
@@ -444,16 +443,14 @@ let package = Package(
         .target(
             name: "CRevision", path: "Sources/C/CRevision", publicHeadersPath: ".",
             cSettings: [.define("TAPELINE_REVISION", to: "\"\(revision ?? "unknown")\"")]),
-        clibrary("CNats", apt: "libnats-dev"),
-        clibrary("CPostgres", apt: "libpq-dev"),
+        clibrary("CNats", apt: "libnats-dev"), clibrary("CPostgres", apt: "libpq-dev"),
         // What the two above bring with them. It works before `main`, and ServiceRuntime calls it.
         .target(
             name: "COpenSSL", path: "Sources/C/COpenSSL", publicHeadersPath: ".",
             linkerSettings: [.linkedLibrary("crypto")]),
         clibrary("CHiredis", apt: "libhiredis-dev"),
         clibrary("CMicroHTTP", apt: "libmicrohttpd-dev"),
-        clibrary("CYAML", apt: "libyaml-dev"),
-        clibrary("CZlib", apt: "zlib1g-dev"),
+        clibrary("CYAML", apt: "libyaml-dev"), clibrary("CZlib", apt: "zlib1g-dev"),
         clibrary("CWebSockets", apt: "libwebsockets-dev"),
         clibrary("CCurl", apt: "libcurl4-openssl-dev"),
         // Headers alone: what a program of another language calls.
@@ -537,6 +534,8 @@ let package = Package(
         library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
         // What is inserted next into a store without transactions.
         library("StoreIntents", in: "Stores", uses: codec),
+        library(
+            "ClickHouseWire", in: "Stores", uses: ["HTTPClient", "ServiceRuntime", "StoreSinks"]),
         // What the tool and the cockpit say of stored bars and their versions.
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
         // What the tool and the cockpit say of records that were refused.
@@ -581,7 +580,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: tape + frame
-                + ["HotState", "PostgresClient", "StoreKit", "StoreSinks", "ValkeyClient"]),
+                + ["ClickHouseWire", "HotState", "PostgresClient", "StoreIntents", "StoreKit"]
+                + ["StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [

@@ -96,7 +96,7 @@ class Whole:
         """Ticks per second that become bars while the gateway sends as fast as it can, with the shipped
         settings but no rows of ticks, and room on the tape for a minute. The gateway's ticks count as far as
         workers kept up with them. With `is_heard` a listener hears all live data."""
-        full = {"SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "400000000", "WRITER_SINKS": "bars",
+        full = {"SYNTHETIC_PACE": "full", "SYNTHETIC_TICKS": "400000000", "STORE_TABLES": "bars",
                 "MDS_STREAM_BYTES": "4GiB"}
         with self.stack("bars", 200_000, full) as stack:
             if not is_heard:

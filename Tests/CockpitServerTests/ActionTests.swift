@@ -325,6 +325,18 @@ import Testing
         #expect(try cockpit.get("/me.json", cookie).json()["on"]?.bool == false)
     }
 
+    @Test("commands in an answer name the stack, so that they can be pasted")
+    func namedCommands() throws {
+        let answer = ActionAnswer(.done, "NO: x\n'tapeline member release w' first")
+        let document = ActionsDocument(
+            isOn: true, carrier: Known(),
+            sent: [.init(request: ActionRequest(), time: .undefined, answer: answer)],
+            history: Known(), now: .distantPast, stack: "demo")
+        let sent = try JSONValue.parse(document.json)["sent"]?.array?.first
+        #expect(
+            sent?["lines"]?.array?.last?.string == "'tapeline member release w --name demo' first")
+    }
+
     @Test("at most so many actions wait, and the oldest outcomes are forgotten")
     func limits() throws {
         let desk = ActionDesk(key: ActionKey(Self.secret))

@@ -68,10 +68,11 @@ import Testing
     }
 
     private static func gap(
-        _ symbol: String?, _ from: Double, _ to: Double?, state: String = "abandoned"
+        _ symbol: String?, _ from: Double, _ to: Double?, state: String = "abandoned",
+        kind: String = "trade"
     ) -> GapList.Gap {
         GapList.Gap(
-            symbol: symbol, kind: "trade", source: "ib", state: state, reason: "disconnected",
+            symbol: symbol, kind: kind, source: "ib", state: state, reason: "disconnected",
             detail: "", from: from, to: to, notedAt: to)
     }
 
@@ -89,18 +90,49 @@ import Testing
         #expect(
             lost == [
                 .init(.good, "ALL GOOD now  60 ticks/s  no gap open"),
-                .init(.warning, "LOST TODAY: 26 s of 3 symbols, which nothing will fill", "Gaps"),
+                .init(
+                    .warning, "LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill",
+                    "Gaps"),
             ])
+        // What an indicator or a headline lacks is no tick and no bar.
+        for kind in ["indicator", "news", "other", "option_computation", "fundamental"] {
+            #expect(
+                lines(Self.gap("AAPL", 2_000, 2_026, kind: kind)) == [
+                    .init(.good, "ALL GOOD  60 ticks/s  no gap open")
+                ])
+        }
+        let kinds = lines(
+            Self.gap("AAPL", 2_000, 2_001, kind: "provider_bar"),
+            Self.gap("AAPL", 2_000, 2_002, kind: "quote"))
+        #expect(kinds.last?.text.contains("2.0 s of quotes and provider bars of 1 symbol,") == true)
         // What began yesterday counts from midnight on.
         #expect(
-            lines(Self.gap("AAPL", 900, 1_004)).last?.text.contains("4.0 s of 1 symbol,") == true)
-        #expect(
-            lines(Self.gap(nil, 2_000, 2_002)).last?.text.contains("2.0 s of whole partitions")
+            lines(Self.gap("AAPL", 900, 1_004)).last?.text.contains("4.0 s of trades of 1 symbol,")
                 == true)
+        #expect(
+            lines(Self.gap(nil, 2_000, 2_002)).last?.text.contains(
+                "2.0 s of trades of whole partitions") == true)
         #expect(
             lines(Self.gap("AAPL", 500, 600)) == [
                 .init(.good, "ALL GOOD  60 ticks/s  no gap open")
             ])
+    }
+
+    @Test("commands in the verdict and beside gaps name the stack, so that they can be pasted")
+    func namedCommands() throws {
+        var overview = Self.overview { $0.gaps.value?.counts = ["open": 1] }
+        overview.name("")
+        #expect(overview.verdict[0].text == "1 GAPS OPEN: 'tapeline gaps' lists them")
+        overview.name("demo")
+        #expect(overview.verdict[0].text == "1 GAPS OPEN: 'tapeline gaps --name demo' lists them")
+        let list = GapList(gaps: [Self.gap(nil, 1, 1, state: GapList.books)])
+        let json = try JSONValue.parse(GapsDocument(list, [], stack: "demo").json)
+        let words = json["items"]?.array?.first?["words"]?.string
+        #expect(words?.contains("'tapeline store fill --name demo' copies") == true)
+        #expect(
+            TapeCommand.named("it's 'tapeline open --name a' or 'tapeline up'", in: "b")
+                == "it's 'tapeline open --name a' or 'tapeline up --name b'")
+        #expect(TapeCommand.named("'tapeline ", in: "b") == "'tapeline ")
     }
 
     @Test("a reader that is behind has its line beside other troubles, and not twice")

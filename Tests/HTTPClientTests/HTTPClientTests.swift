@@ -48,6 +48,25 @@ struct HTTPClientTests {
         #expect(chunked.text.hasPrefix("000102") && chunked.body.count == 200)
     }
 
+    @Test("a body is sent whole, by POST and without asking first", arguments: [0, 3, 5_000_000])
+    func post(count: Int) throws {
+        struct Posted: Decodable {
+            let method: String
+            let bytes: Int
+            let sum: Int
+            let headers: [String]
+        }
+        let body = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        let client = try HTTPClient(HTTPConfiguration()) {}
+        let request = HTTPRequest(try WebServer().url("posted"), body: body)
+        for _ in 0..<2 {
+            let posted: Posted = try client.answer(request).get().decoded()
+            #expect(posted.method == "POST" && posted.bytes == count)
+            #expect(posted.sum == body.reduce(0) { $0 + Int($1) })
+            #expect(Set(posted.headers).isDisjoint(with: ["expect", "content-type"]))
+        }
+    }
+
     @Test("requests one after the other use one connection")
     func reuse() throws {
         let client = try HTTPClient(HTTPConfiguration()) {}

@@ -61,6 +61,15 @@ import Testing
         #expect(throws: HTTPError.self) { try request.check() }
     }
 
+    @Test("a request with a body is a POST, and a body has a limit")
+    func bodies() throws {
+        let url = try #require(HTTPURL("http://a"))
+        #expect("\(HTTPRequest(url, body: [1, 2]))" == "POST http://a")
+        let most = [UInt8](repeating: 0, count: HTTPRequest.bodyBytesMax)
+        try HTTPRequest(url, body: most).check()
+        #expect(throws: HTTPError.self) { try HTTPRequest(url, body: most + [0]).check() }
+    }
+
     @Test("headers have a limit together")
     func headerBytes() throws {
         let url = try #require(HTTPURL("http://a"))

@@ -40,6 +40,17 @@ async def app(scope, receive, send):
             }
             weight = [("X-MBX-Used-Weight-1M", "17"), ("x-many", "a"), ("X-Many", "b")]
             await answer(200, json.dumps(seen).encode(), weight)
+        case "posted":
+            body, more = b"", True
+            while more:
+                part = await receive()
+                body += part.get("body", b"")
+                more = part.get("more_body", False)
+            seen = {
+                "method": scope["method"], "bytes": len(body), "sum": sum(body),
+                "headers": sorted(key.decode() for key, _ in scope["headers"]),
+            }
+            await answer(200, json.dumps(seen).encode())
         case "gzip":
             body = gzip.compress(b"squeezed " * 10_000)
             await answer(200, body, [("content-encoding", "gzip")])

@@ -85,5 +85,60 @@ extension IntegrationTests {
                 })
             pipeline.stopAll()
         }
+
+        @Test("a live feed's quotes are conflated for a stopped writer, in steps, and no trade")
+        func conflates() throws {
+            let pipeline = try Pipeline(Pipeline.Load(ticks: 24_000, rate: 2_000))
+            try pipeline.start(.writer)
+            #expect(try pipeline.service(.writer).becomesReady())
+            #expect(try pipeline.end(.writer) == 0)
+            pipeline.replace(
+                .gateway,
+                by: try pipeline.makeProcess(.gateway, ["GATEWAY_LAG_CONFLATE": "1000"]))
+            let gateway = try pipeline.service(.gateway)
+            func slowed() throws -> JSONValue? { try gateway.status().at("gateway", "slowed") }
+            var steps: Set<Int> = []
+            let isWhole = try eventually(within: 60) {
+                let interval = try slowed()?["quote_interval_ms"]?.int
+                if let interval { steps.insert(interval) }
+                return interval == 1_000
+            }
+            #expect(isWhole, "\(steps)")
+            #expect(try slowed()?["group"]?.string == "store")
+            #expect(gateway.event("gateway.conflated")?["group"]?.string == "store")
+            let isDone = try eventually(within: 60) {
+                let status = try gateway.status()
+                return status.at("gateway", "finished")?.bool == true
+                    && status.at("gateway", "waiting")?.int == 0
+            }
+            #expect(isDone, "\(gateway.output.suffix(2_000))")
+            func leftOut(_ kind: String) throws -> Int {
+                Int(
+                    try gateway.metric(
+                        "mds_gateway_left_out_ticks_total{kind=\"\(kind)\",source=\"synthetic\"}")
+                        ?? 0)
+            }
+            func onTape() throws -> Int {
+                try pipeline.lastOrdinals().reduce(0) { $0 + Int($1.lastOrdinal) }
+            }
+            // The last quote of each symbol is held for a while.
+            let isAccounted = try eventually(within: 60) {
+                try onTape() + leftOut("quote") == pipeline.load.ticks
+            }
+            #expect(isAccounted, "\(gateway.output.suffix(2_000))")
+            #expect(try leftOut("quote") > 0)
+            #expect(try leftOut("trade") == 0)
+
+            try pipeline.start(.writer)
+            #expect(try eventually { try slowed() == .null })
+            let isStored = try eventually(within: 60) {
+                try pipeline.number(
+                    "SELECT (SELECT count(*) FROM trades) + (SELECT count(*) FROM quotes)")
+                    == onTape()
+            }
+            #expect(isStored, "\(gateway.output.suffix(2_000))")
+            #expect(try pipeline.number("SELECT count(*) FROM gaps WHERE kind = 'quote'") > 0)
+            pipeline.stopAll()
+        }
     }
 }

@@ -15,8 +15,13 @@ struct ClusterPullTests {
             cluster = try NatsCluster()
             connection = try cluster.nodes[0].connect()
             jetStream = JetStream(connection, timeout: patience)
-            _ = try jetStream.createStream(
-                StreamConfiguration(name: "S", subjects: ["s.>"], replicas: 3))
+            // The servers give no copy to one that they have hardly heard of.
+            let streams = jetStream
+            let isMade = eventually {
+                let wanted = StreamConfiguration(name: "S", subjects: ["s.>"], replicas: 3)
+                return (try? streams.createStream(wanted)) != nil
+            }
+            try #require(isMade, "\(cluster.nodes.map(\.log))")
             for number in 0..<messages {
                 _ = try connection.request(Array("\(number)".utf8), to: "s.a", timeout: patience)
             }

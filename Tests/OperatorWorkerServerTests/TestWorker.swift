@@ -39,7 +39,7 @@ struct TestWorker {
     let tape: TestTape
     let service: TestService
     let settings: OperatorSettings
-    let report = OperatorReport()
+    let report: OperatorReport
     let member: TestMember
 
     /// `takes` are the partitions it takes immediately; `nil` means all of the ticks. `graph`
@@ -56,6 +56,7 @@ struct TestWorker {
         if let graph { settings.program = GraphProgram(graph) }
         settings.sourcePatienceNanoseconds = sourcePatience
         self.settings = settings
+        report = OperatorReport(settings)
     }
 
     /// Runs the worker on a client that the test may close. For the worker that is like a kill.

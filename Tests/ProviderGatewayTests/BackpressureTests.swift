@@ -62,6 +62,56 @@ struct BackpressureTests {
         #expect(changes == [[], nil] && !machine.isPressed)
     }
 
+    @Test(
+        "a group that is far behind conflates quotes alone, whatever the policies",
+        arguments: [
+            BackpressurePolicy.block, .drop, .error, .conflate,
+        ])
+    func backlog(policy: BackpressurePolicy) {
+        var machine = machine(policy == .conflate ? .block : policy, policy)
+        #expect(machine.conflate(every: 250_000_000) == .backlog)
+        #expect(machine.conflate(every: 500_000_000) == nil)
+        #expect(machine.isPressed && !machine.causes.letPoliciesAct)
+        var taken: [Int64] = []
+        for now in stride(from: Int64(0), to: 2_000, by: 100) {
+            let action = machine.action(kind: .quote, symbol: 0, time: time(now))
+            if action == .take { taken.append(now) } else { #expect(action == .hold) }
+            for kind in [DataKind.trade, .depth, .optionComputation, .news] {
+                let other = machine.action(kind: kind, symbol: 0, time: time(now))
+                #expect(other == .take)
+            }
+        }
+        #expect(taken == [0, 500, 1_000, 1_500])
+        #expect(machine.holds(kind: .quote, symbol: 0, isBackfilled: false))
+        #expect(!machine.holds(kind: .depth, symbol: 0, isBackfilled: false))
+        #expect(machine.conflate(every: 0) == [] && !machine.isPressed)
+        let action = machine.action(kind: .quote, symbol: 0, time: time(1_501))
+        #expect(action == .take)
+    }
+
+    @Test("beside another cause the policies act, and block still conflates quotes")
+    func backlogAndHeadroom() {
+        let expected: [(BackpressurePolicy, BackpressureMachine.Action)] = [
+            (.block, .hold), (.conflate, .hold), (.drop, .leaveOut), (.error, .end),
+        ]
+        for (policy, second) in expected {
+            var machine = machine(.drop, policy)
+            _ = machine.conflate(every: 250_000_000)
+            _ = machine.set(.headroom, true)
+            _ = machine.action(kind: .quote, symbol: 0, time: time(0))
+            let quote = machine.action(kind: .quote, symbol: 0, time: time(200))
+            let trade = machine.action(kind: .trade, symbol: 0, time: time(200))
+            #expect(quote == second && trade == .leaveOut, "\(policy)")
+        }
+        // The policy's own second is longer than the step's.
+        var machine = machine(.block, .conflate)
+        _ = machine.conflate(every: 250_000_000)
+        _ = machine.set(.headroom, true)
+        _ = machine.action(kind: .quote, symbol: 0, time: time(0))
+        let quote = machine.action(kind: .quote, symbol: 0, time: time(600))
+        #expect(quote == .hold)
+    }
+
     @Test("conflated quotes: one per symbol and second, the others are held, trades untouched")
     func conflate() {
         var machine = machine(.block, .conflate)

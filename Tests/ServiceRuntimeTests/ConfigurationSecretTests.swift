@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 import ServiceRuntime
 import TestSupport
 import Testing
@@ -142,6 +143,33 @@ import Testing
         #expect(ConfigurationFiles.read(folder.file("pipe"), 9) == .failure(.notAFile))
         #expect(
             ConfigurationFiles.read(folder.file("none"), 9) == .failure(.cannotOpen(code: ENOENT)))
+    }
+
+    @Test("a secret's file is read again after a refusal alone; what is no secret changes nothing")
+    func renewable() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("first\n", to: "p")
+        let keys = ["NATS_URL": "nats://127.0.0.1:4222", "POSTGRES_PASSWORD_FILE": path]
+        let decision = ServiceCommandLine(Fixture.service).decide(
+            arguments: [], environment: keys)
+        guard case .run(let configuration) = decision else {
+            Issue.record("\(decision)")
+            return
+        }
+        let secret = try #require(configuration.renewable("POSTGRES_PASSWORD"))
+        #expect(secret.value == "first" && !secret.renew(refused: "first"))
+        for wrong in ["", "\n", "two\nlines", "first"] {
+            try folder.write(wrong, to: "p")
+            #expect(!secret.renew(refused: "first") && secret.value == "first")
+        }
+        try folder.write("second\n", to: "p")
+        #expect(secret.value == "first")
+        #expect(secret.renew(refused: "first") && secret.value == "second")
+        // Another thread was refused with the one before.
+        #expect(secret.renew(refused: "first") && !secret.renew(refused: "second"))
+        let direct = try Fixture(environment: ["POSTGRES_PASSWORD": "direct"]).configuration()
+        #expect(direct.renewable("POSTGRES_PASSWORD") == nil)
+        #expect(try Fixture().configuration().renewable("POSTGRES_PASSWORD") == nil)
     }
 
     @Test("the process' environment is read")

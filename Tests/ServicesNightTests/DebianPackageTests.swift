@@ -56,7 +56,10 @@ struct DebianPackageTests {
         var placed: Set<String> = []
         for service in Service.all {
             let path = "etc/tapeline/\(service.description.name).env"
-            #expect(try made.script("conffiles", of: Packages.name(service)) == "/\(path)")
+            let isWriter = service.description.name == "store-writer"
+            #expect(
+                try made.script("conffiles", of: Packages.name(service))
+                    == "/\(path)" + (isWriter ? "\n/etc/tapeline/migrator.env" : ""))
             let given = Self.settings(try made.text(path))
             var expected = Self.settings(try service.text(of: "default.env"))
             for (key, value) in places where expected[key] != nil {
@@ -74,7 +77,7 @@ struct DebianPackageTests {
             try made.script("conffiles", of: "tapeline")
                 == own.map { "/\($0)" }.joined(separator: "\n"))
         let catalogue = KeyCatalogue.product
-        for path in own {
+        for path in own + ["etc/tapeline/migrator.env"] {
             for key in Self.settings(try made.text(path)).keys {
                 #expect(catalogue.names.contains(key), "\(path): \(key)")
             }
@@ -102,7 +105,7 @@ struct DebianPackageTests {
                 "/usr/bin/systemd-analyze",
                 ["security", "--offline=true", "--threshold=15", root, "\(unit).service"])
             // A user of its own, which tapeline-common makes, and a folder for passwords.
-            let user = unit == "tapeline-migrate" ? "tapeline-store-writer" : unit
+            let user = unit == "tapeline-migrate" ? "tapeline-migrator" : unit
             #expect(
                 try made.text("usr/lib/systemd/system/\(unit).service").contains("User=\(user)\n"))
             #expect(try made.text("usr/lib/sysusers.d/tapeline.conf").contains("u \(user) -"))
@@ -124,6 +127,14 @@ struct DebianPackageTests {
         let once = try made.text("usr/lib/systemd/system/tapeline-migrate.service")
         #expect(once.contains("Type=oneshot\n") && once.contains("store-writer migrate\n"))
         #expect(!once.contains("Restart") && !once.contains("[Install]"))
+        // It has the writer's settings, and of both passwords its own alone.
+        #expect(once.contains("EnvironmentFile=/etc/tapeline/migrator.env\n"))
+        #expect(once.contains("UnsetEnvironment=NATS_PASSWORD NATS_PASSWORD_FILE POSTGRES_PASS"))
+        #expect(!once.contains("StateDirectory"))
+        for service in services {
+            let unit = try made.text("usr/lib/systemd/system/\(service).service")
+            #expect(!unit.contains("migrator"), "\(service)")
+        }
     }
 
     @Test("what settings name is there, where it is in a checkout")

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import ServiceRuntime
+@testable import StoreWriter
 
 @Suite("What stands beside the services")
 struct DocumentTests {
@@ -65,6 +66,11 @@ struct DocumentTests {
         try MadePages.check("Sources/Edges/ServiceRuntime/Configuration/KeyCatalogue.swift") {
             try MadePages.filled($0, with: MadePages.catalogue(names.sorted()))
         }
+    }
+
+    @Test("the tables of ClickHouse are those that 'migrate' makes")
+    func clickHouse() throws {
+        try MadePages.check("deploy/clickhouse/schema.sql") { _ in ClickHouseMigration.script }
     }
 
     @Test("a service takes the whole environment of the others without complaint")

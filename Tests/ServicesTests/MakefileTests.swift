@@ -15,7 +15,9 @@ import Testing
             let told = try run(
                 "/usr/bin/make",
                 ["--dry-run", "--directory", ServerPrograms.checkout, verb] + variables)
-            let command = ".build/release/tapeline \(verb)\(name)"
+            // Without a name 'tapeline down' means the only stack that is up.
+            let own = verb == "down" && name.isEmpty ? " --name default" : name
+            let command = ".build/release/tapeline \(verb)\(own)"
             #expect(told.contains("\(command) ") || told.contains("\(command);"), "\(told)")
         }
     }

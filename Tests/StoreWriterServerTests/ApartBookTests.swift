@@ -279,7 +279,7 @@ struct ApartBookTests {
     func switchedOn() throws {
         let scene = try ApartScene("writer_gwide", partitions: 1)
         let tables = SinkName.allCases.filter { $0 != .quotes }
-        let narrow = ["WRITER_SINKS": tables.map(\.rawValue).joined(separator: ",")]
+        let narrow = ["STORE_TABLES": tables.map(\.rawValue).joined(separator: ",")]
         let first = try scene.bench.start(narrow)
         try scene.publish(packets: 2)
         try scene.expectGaps()
@@ -291,7 +291,7 @@ struct ApartBookTests {
         let wide = try scene.bench.start()
         #expect(
             eventually {
-                wide.reasons.contains { $0.contains("WRITER_SINKS has quotes more than before") }
+                wide.reasons.contains { $0.contains("STORE_TABLES has quotes more than before") }
             }, "\(wide.reasons)")
         try wide.stop()
         try scene.mend("trade_rows")

@@ -138,7 +138,7 @@ struct ApartGroupTests {
         try scene.refuse("trade_rows", for: "ROW", code: "23514")
         // 140 trades: more than would send a group apart.
         try scene.publish(packets: 20)
-        let writer = try scene.bench.start(["WRITER_SINKS": "trades,quotes"])
+        let writer = try scene.bench.start(["STORE_TABLES": "trades,quotes"])
         try scene.database.expectSoon(
             "SELECT sum(dead_lettered), sum(waiting), sum(missing) FROM sink_audit", "140|0|0",
             "\(writer.reasons)")
@@ -316,7 +316,7 @@ struct ApartGroupTests {
     @Test("the last group is not left: without it nothing would be stored")
     func lastGroup() throws {
         let scene = try ApartScene("writer_glast", partitions: 1)
-        let writer = try scene.bench.start(["WRITER_SINKS": "trades,quotes,gaps"])
+        let writer = try scene.bench.start(["STORE_TABLES": "trades,quotes,gaps"])
         try scene.publish(packets: 2)
         try scene.expectAll(writer)
         try scene.refuse("gaps")

@@ -230,7 +230,7 @@ struct BarVersionTests {
         try oracle.publish()
         try bench.database.expectSoon(reasons, "hole,set_aside", "\(running.reasons)")
         try running.stop()
-        running = try bench.start(["WRITER_SINKS": "trades,late_ticks"])
+        running = try bench.start(["STORE_TABLES": "trades,late_ticks"])
         oracle.append(0, isWithdrawn: false)
         try oracle.publish()
         oracle.append(0, isWithdrawn: false)

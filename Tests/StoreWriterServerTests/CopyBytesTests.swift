@@ -57,7 +57,8 @@ struct CopyBytesTests {
 
     private static let symbols = ["A", "BRK.B", "日経 225 with a name that is longer than 32 bytes"]
 
-    private func packets(_ seed: UInt64) throws -> [SealedPacket] {
+    /// Packets of six kinds of ticks with random values.
+    func packets(_ seed: UInt64) throws -> [SealedPacket] {
         var values = Values(random: SeededRandom(seed: seed))
         var builder = PacketBuilder(
             kind: .ticks, partition: Partition(4_095), source: try #require(SourceName("desk-1")))

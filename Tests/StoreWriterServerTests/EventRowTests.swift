@@ -157,7 +157,7 @@ struct EventRowTests {
             source.append { $0.append(DepthReset(header: Row.header(0), reason: .reset)) }
         }
         try source.publish(watermark: watermark)
-        let running = try rows.bench.start(["WRITER_SINKS": "trades,quotes,bars"])
+        let running = try rows.bench.start(["STORE_TABLES": "trades,quotes,bars"])
         try rows.bench.database.expectSoon(
             "SELECT written, skipped, missing FROM sink_audit WHERE input = 'ticks'", "3|6|0")
         try rows.bench.database.expect(
@@ -172,19 +172,19 @@ struct EventRowTests {
         try running.stop()
     }
 
-    @Test("the tables of WRITER_SINKS exist, each once; every problem is told")
+    @Test("the tables of STORE_TABLES exist, each once; every problem is told")
     func sinkNames() {
         let problems = TestService.problems(
-            Main.description, ["WRITER_SINKS": "trades,quots,bars,Depth", "WRITER_THREADS": "0"])
+            Main.description, ["STORE_TABLES": "trades,quots,bars,Depth", "WRITER_THREADS": "0"])
         #expect(problems.contains { $0.hasPrefix("WRITER_THREADS") }, "\(problems)")
         let names = TestService.problems(
-            Main.description, ["WRITER_SINKS": "trades,quots,bars,Depth"])
+            Main.description, ["STORE_TABLES": "trades,quots,bars,Depth"])
         #expect(names.count == 1)
-        #expect(names.first?.hasPrefix("WRITER_SINKS names quots, Depth: the tables are ") == true)
+        #expect(names.first?.hasPrefix("STORE_TABLES names quots, Depth: the tables are ") == true)
         #expect(
-            TestService.problems(Main.description, ["WRITER_SINKS": "bars,trades,bars"])
-                == ["WRITER_SINKS names bars more than once"])
-        #expect(TestService.problems(Main.description, ["WRITER_SINKS": "trades"]).isEmpty)
+            TestService.problems(Main.description, ["STORE_TABLES": "bars,trades,bars"])
+                == ["STORE_TABLES names bars more than once"])
+        #expect(TestService.problems(Main.description, ["STORE_TABLES": "trades"]).isEmpty)
     }
 
     @Test("a NUL in a text is a data error of its row and leaves the session whole")

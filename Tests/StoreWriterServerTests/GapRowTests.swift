@@ -63,7 +63,7 @@ struct GapRowTests {
         try behind.publish(watermark: Self.time)
         let name = ["STORE_NAME": "store-b"]
         let running = try bench.start(
-            name.merging(["WRITER_SINKS": "trades,quotes,gaps,bars"]) { $1 })
+            name.merging(["STORE_TABLES": "trades,quotes,gaps,bars"]) { $1 })
         try bench.database.expectSoon(
             "SELECT last_ordinal, written, skipped FROM sink_source_ordinals "
                 + "WHERE input = 'ticks' AND partition = 0", "39|38|1")

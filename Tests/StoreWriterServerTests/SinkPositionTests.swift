@@ -120,6 +120,26 @@ struct SinkPositionTests {
         }
     }
 
+    @Test("the first claim of a position writes its row once, with the tables of its owner")
+    func firstClaim() throws {
+        let database = try TestDatabase.migrated("position_first")
+        let writer = try database.connectWriter()
+        func claim(_ tables: [String]) throws {
+            try writer.execute(
+                "SELECT * FROM claim_position('store', 'ticks', 3, 1, 'me', $1)",
+                [.textArray(tables)])
+        }
+        // A row that is written again stands elsewhere on its page.
+        func row() throws -> String { try database.psql("SELECT ctid, tables FROM sink_positions") }
+        try claim(["quotes", "trades"])
+        #expect(try row() == "(0,1)|{quotes,trades}")
+        // A later claim changes the row, and then its tables if they are others.
+        try claim(["quotes", "trades"])
+        #expect(try row() == "(0,2)|{quotes,trades}")
+        try claim(["trades"])
+        #expect(try row().hasSuffix("|{trades}"))
+    }
+
     @Test("a position that was never claimed cannot be read")
     func unreadable() throws {
         let writer = try TestDatabase.migrated("position_none").connectWriter()

@@ -27,7 +27,7 @@ import Testing
         try benches[0].makeOwners()
         let name = "store-b"
         let first = try WriterProcess(benches[0], member: "a")
-        let takes = ["STORE_NAME": name, "WRITER_SINKS": "trades,quotes"]
+        let takes = ["STORE_NAME": name, "STORE_TABLES": "trades,quotes"]
         let second = try WriterProcess(benches[1], member: "b", takes)
         var load = try TestTicks(benches[0], partitions: 1)
         try load.publish(packets: 4)
@@ -80,7 +80,7 @@ import Testing
         }
         try benches[0].makeOwners()
         let name = "store-b"
-        let own = ["STORE_NAME": name, "STORE_NEEDED": "false", "WRITER_SINKS": "trades,quotes"]
+        let own = ["STORE_NAME": name, "STORE_NEEDED": "false", "STORE_TABLES": "trades,quotes"]
         let first = try WriterProcess(benches[0], member: "a")
         let second = try WriterProcess(benches[1], member: "b", own)
         var load = try TestTicks(benches[0], partitions: 1)
@@ -182,7 +182,7 @@ import Testing
     func unread(tables: String, ticks: Bool, bars: Bool) throws {
         let bench = try WriterBench("writer_two_\(tables)", nats: NatsServer(), partitions: 1)
         let told = try GroupPositionListener(bench.tape.client)
-        let running = try bench.start(["WRITER_SINKS": tables])
+        let running = try bench.start(["STORE_TABLES": tables])
         func consumers(_ stream: String) throws -> Int {
             let reply = try bench.tape.client.connection.request(
                 [], to: "$JS.API.STREAM.INFO.\(stream)", timeout: patience)

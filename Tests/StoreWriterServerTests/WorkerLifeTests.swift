@@ -175,7 +175,7 @@ struct WorkerLifeTests {
     @Test("100,000 ticks of a table that is switched off cost no transaction, and are in the books")
     func skippedTicks() throws {
         let scene = try WorkerScene(
-            "worker_l3", ["WRITER_SINKS": "trades", "WRITER_BATCH_WAIT": "60s"])
+            "worker_l3", ["STORE_TABLES": "trades", "WRITER_BATCH_WAIT": "60s"])
         var turns = 0
         try scene.live { worker in
             guard scene.answers.count == 1 else { return false }

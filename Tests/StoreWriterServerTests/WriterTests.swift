@@ -155,7 +155,7 @@ struct WriterTests {
         source.skip = 5
         WriterBench.fill(&source, ticks: 4)
         try source.publish(watermark: Timestamp(nanoseconds: 0))
-        let running = try bench.start(["WRITER_SINKS": "trades,quotes,bars"])
+        let running = try bench.start(["STORE_TABLES": "trades,quotes,bars"])
         try bench.database.expectSoon(
             """
             SELECT source, partition, first_ordinal, last_ordinal, written, skipped,

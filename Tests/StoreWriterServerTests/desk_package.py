@@ -104,12 +104,15 @@ def holes(desk):
         with raises(tapeline.TapeHole, "nothing of it is stored in the series 7m"):
             desk.bars(who, ["1m", "7m"], *when).to_polars()
     known = types.SimpleNamespace(table=str, rows=lambda sql, values: [("1m",), ("1s",)] if "bar_series" in sql else [])
-    equal(stored._series(known), "stored are 1m, 1s")
+    equal(stored._series(known), ["1m", "1s"])
+    # A series that others have is not named as what there is instead, and of nothing there is nothing to read.
+    with raises(tapeline.TapeHole, r"^data of this selection are missing: NONE \(nothing of it is stored\)$"):
+        desk.bars("NONE", "1m").to_polars()
     with raises(tapeline.TapeHole, "NONE of test from .*nothing of it is stored"):
         desk.trades("NONE", *DAY, source="test").to_polars()
     # Trades of it are there; its book was never subscribed.
     for when in ((), DAY):
-        with raises(tapeline.TapeHole, "MSFT from .*no depth of it is stored"):
+        with raises(tapeline.TapeHole, "MSFT .*no depth of it is stored"):
             desk.depth("MSFT", *when).to_polars()
     with raises(tapeline.TapeHole, "AAPL from .* to 2026-03-02T14:40:00Z .*nothing from before is stored"):
         desk.depth("AAPL", *DAY).to_polars()
@@ -369,6 +372,14 @@ def stacks(url, folder):
         tapeline.connect(home=folder, stack="gone")
     with raises(tapeline.NotReachable, f"no stack 'typo' in {folder}.*: give home=.*TAPELINE_HOME"):
         tapeline.connect(home=folder, stack="typo")
+    # Its supervisor is dead, and a process of it runs: that is up, as to the tool.
+    gone = pathlib.Path(folder) / ".local" / "stack" / "gone" / "state.json"
+    state = json.loads(gone.read_text())
+    unit = {"process": {"id": os.getpid(), "startTime": start}}
+    gone.write_text(json.dumps({**state, "units": [{"name": "migrate"}, unit]}))
+    with raises(tapeline.TapelineError, r"several stacks are up \(default, gone\): name one, as in connect\(stack="):
+        tapeline.connect(home=folder)
+    gone.write_text(json.dumps(state))
     os.chdir("/")
     with raises(tapeline.NotReachable, "no stack 'default' in / or .*: give home=.*TAPELINE_HOME"):
         tapeline.connect(stack="default")

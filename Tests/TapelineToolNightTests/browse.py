@@ -269,6 +269,12 @@ def chart(page, base, say):
         page.get_by_role("button", name=way).focus()
         page.keyboard.press("Enter")
     page.get_by_text(re.compile("the newest; the last one ended")).wait_for(timeout=PATIENCE * 1000)
+    # An address need not name all: what it names is shown, or why it is not.
+    page.goto(base + "chart?series=1s")
+    page.get_by_text(re.compile("^[A-Z.]+ 1s of synthetic: ")).wait_for(timeout=PATIENCE * 1000)
+    page.goto(base + "chart?symbol=AAPL&series=9h")
+    page.get_by_text("No bar of AAPL 9h was found.").wait_for(timeout=PATIENCE * 1000)
+    say("a series without a source is shown, or the page says that there is none", "series=9h" not in page.url)
     page.goto(base)
 
 
@@ -328,6 +334,8 @@ def act(page, base, token, say):
 
     page.get_by_label("Name of a process or of a group").focus()
     page.keyboard.type("operator")
+    question = page.get_by_label("The command that asks the same").input_value()
+    say("the question can be pasted", question == "tapeline may-i restart operator --name browsed", question=question)
     page.keyboard.press("Enter")
     outcome("(YES|NO): ").wait_for(timeout=PATIENCE * 1000)
     say("it says whether a restart is safe", True, answer=outcome("(YES|NO): ").inner_text()[:200])

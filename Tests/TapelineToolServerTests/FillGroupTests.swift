@@ -123,6 +123,11 @@ import Testing
         #expect(
             shown.output.contains("5 ordinals without rows in the tables of ticks (group_hole)"),
             "\(shown.output) \(shown.errors)")
+        // Programs get the same rows.
+        let rows = try Said(["gaps", "--json"], scene.stores.environment).output
+            .split(separator: "\n").map { try JSONValue.parse(String($0)) }
+        let lost = try #require(rows.first { $0["state"]?.string == "books" }, "\(rows)")
+        #expect(lost["table_group"]?.string == "ticks" && lost["ordinals"]?.int == 5)
         let dry = try scene.stores.fill("--dry-run", "--json")
         #expect(try dry.code == .pending && dry.json()["missing"]?.int == 5)
         let said = try scene.stores.fill()

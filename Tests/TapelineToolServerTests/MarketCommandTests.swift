@@ -369,6 +369,11 @@ import Testing
                 ["export", "trades", "--from", "-1h", "-o", folder.file("none/x")],
                 "No such file or directory"
             ),
+            (
+                ["export", "bars", "NOPE", "--from", "2026-03-02", "-o", folder.file("nope.csv")],
+                "nothing of NOPE is stored, so nothing can be said of it"
+            ),
+            (["export", "bars", "AAPL", "NOPE", "--from", "2026-03-02"], "nothing of NOPE is"),
         ] { scene.expectRefusal(words, told) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["bars.csv"])
     }

@@ -10,10 +10,10 @@ import Testing
 /// The user `consumer` of the shipped NATS configuration, on a real server.
 @Suite("deploy/nats/server.conf: people's programs")
 struct NatsConsumerTests {
-    private static let tape = ["MD_TICKS_0", "MD_TICKS_1", "MD_TICKS_2", "MD_TICKS_3", "MD_BARS"]
-    private static let others = ["MD_DLQ", "KV_md_owners", "KV_md_sources"]
+    static let tape = ["MD_TICKS_0", "MD_TICKS_1", "MD_TICKS_2", "MD_TICKS_3", "MD_BARS"]
+    static let others = ["MD_DLQ", "KV_md_owners", "KV_md_sources"]
 
-    private static func consumer(_ stream: String, _ name: String, _ more: String) -> String {
+    static func consumer(_ stream: String, _ name: String, _ more: String) -> String {
         """
         {"stream_name":"\(stream)","config":{"name":"\(name)","ack_policy":"none",\
         "mem_storage":true,"inactive_threshold":60000000000\(more)}}
@@ -30,18 +30,18 @@ struct NatsConsumerTests {
     }
 
     /// Makes the streams with a message each.
-    private func filled(_ shipped: ShippedNats) throws {
+    static func fill(_ shipped: ShippedNats) throws {
         let tool = try shipped.client("tool")
-        for name in Self.tape + Self.others {
+        for name in tape + others {
             let stream = """
-                {"name":"\(name)","subjects":["\(Self.subject(of: name))"],"storage":"file",\
+                {"name":"\(name)","subjects":["\(subject(of: name))"],"storage":"file",\
                 "num_replicas":1}
                 """
             #expect(try !tool.request("$JS.API.STREAM.CREATE.\(name)", stream).contains("error"))
         }
-        for name in Self.tape {
+        for name in tape {
             let user = name == "MD_BARS" ? "operator" : "gateway"
-            let answer = try shipped.client(user).request(Self.subject(of: name), "packet")
+            let answer = try shipped.client(user).request(subject(of: name), "packet")
             #expect(answer.contains("\"seq\":1"), "\(answer)")
         }
     }
@@ -50,7 +50,7 @@ struct NatsConsumerTests {
     func reads() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        try filled(shipped)
+        try Self.fill(shipped)
         for stream in Self.tape {
             let filter = Self.subject(of: stream)
             for (name, path, more) in [
@@ -98,7 +98,7 @@ struct NatsConsumerTests {
     func unboundAnswers() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        try filled(shipped)
+        try Self.fill(shipped)
         // docs/security.md says so of every user. A server that refuses it is reported here.
         for user in ["consumer", "writer"] {
             let client = try shipped.client(user)
@@ -137,7 +137,7 @@ struct NatsConsumerTests {
     func documented() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        try filled(shipped)
+        try Self.fill(shipped)
         let root = ServerPrograms.checkout
         let access = ConsumerAccess(
             port: shipped.plan.ports[.nats], passwordFile: "",
@@ -210,7 +210,7 @@ struct NatsConsumerTests {
     func refused() throws {
         let folder = try TemporaryFolder()
         let shipped = try ShippedNats(folder)
-        try filled(shipped)
+        try Self.fill(shipped)
         for subject in Self.refused {
             let answer = try shipped.client("consumer").request(subject, "{}")
             #expect(

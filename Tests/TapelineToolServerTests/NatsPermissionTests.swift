@@ -340,14 +340,17 @@ final class ShippedNats {
     let plan: StackPlan
     private let server: ServerProcess
 
-    init(_ folder: TemporaryFolder, stores: [GroupName] = []) throws {
+    /// `change` makes another configuration of the shipped one.
+    init(
+        _ folder: TemporaryFolder, stores: [GroupName] = [], change: ((String) -> String)? = nil
+    ) throws {
         plan = try testPlan(folder, stores: stores)
-        if !stores.isEmpty {
-            let shipped = plan.checkout.deploy("nats/server.conf")
-            try plan.natsConfiguration(shipped: String(contentsOfFile: shipped, encoding: .utf8))
-                .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
-        }
         let unit = try #require(plan.units.first { $0.name == "nats-server" })
+        let shipped = try String(
+            contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
+        let made = try plan.natsConfiguration(shipped: shipped)
+        try (change?(made) ?? made)
+            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
         server = try ServerProcess(
             unit.executable, unit.arguments, environment: unit.environment,
             logPath: folder.file("nats.log"))
@@ -355,9 +358,12 @@ final class ShippedNats {
         #expect(eventually { unit.problem == nil }, "\(log)")
     }
 
-    func client(_ user: String, inbox: String? = nil) throws -> NatsLineClient {
+    func client(
+        _ user: String, inbox: String? = nil, lines: String = ""
+    ) throws -> NatsLineClient {
         try NatsLineClient(
-            port: plan.ports[.nats], user: user, password: password(user), inbox: inbox)
+            port: plan.ports[.nats], user: user, password: password(user), inbox: inbox,
+            lines: lines)
     }
 
     /// The environment in which the tool works as this user.
@@ -383,8 +389,10 @@ final class NatsLineClient {
     private static let answerBytesMax = 1 << 20
 
     /// `inbox` is the prefix of the subjects on which answers come. `nil` means one on which no
-    /// other user may listen.
-    init(port: UInt16, user: String, password: String, inbox: String? = nil) throws {
+    /// other user may listen. `lines` are sent together with the greeting.
+    init(
+        port: UInt16, user: String, password: String, inbox: String? = nil, lines: String = ""
+    ) throws {
         let inbox = inbox ?? "_INBOX_\(user)"
         let topic = inbox == ">" ? inbox : "\(inbox).>"
         replyTo = inbox == ">" ? "_INBOX.t" : "\(inbox).t"
@@ -406,7 +414,7 @@ final class NatsLineClient {
         try send(
             """
             CONNECT {"user":"\(user)","pass":"\(password)","verbose":false,"pedantic":false,\
-            "headers":true,"no_responders":true}\r\nSUB \(topic) 1\r\n
+            "headers":true,"no_responders":true}\r\nSUB \(topic) 1\r\n\(lines)
             """)
     }
 
@@ -433,11 +441,27 @@ final class NatsLineClient {
         return read { $0.contains("PONG") }
     }
 
+    /// Publishes with a header, as publishers of the tape do, and returns the answer.
+    func request(_ subject: String, _ payload: String, header: String) throws -> String {
+        let head = "NATS/1.0\r\n\(header)\r\n\r\n"
+        let (bytes, all) = (head.utf8.count, head.utf8.count + payload.utf8.count)
+        try send("HPUB \(subject) \(replyTo) \(bytes) \(all)\r\n\(head)\(payload)\r\n")
+        return read { lines in
+            guard let start = lines.firstIndex(where: { $0.contains("MSG _INBOX") }) else {
+                return false
+            }
+            return lines.count > start + 2
+        }
+    }
+
     /// Waits until the server has taken the subscription.
     func settle() throws {
         try send("PING\r\n")
-        _ = read { $0.contains("PONG") }
+        _ = settled()
     }
+
+    /// Returns what the server says up to its answer to a PING that was sent before.
+    func settled() -> String { read { $0.contains("PONG") } }
 
     /// Returns what came on the subscription, up to a message of this content.
     func heard(_ payload: String) -> String { read { $0.contains(payload) } }

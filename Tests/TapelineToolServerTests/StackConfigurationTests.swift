@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -10,6 +11,10 @@ struct StackConfigurationTests {
     func blanks() throws {
         let folder = try TemporaryFolder("blanks and \"quotes\"")
         let plan = try testPlan(folder)
+        let shipped = try String(
+            contentsOfFile: plan.checkout.deploy("nats/server.conf"), encoding: .utf8)
+        try plan.natsConfiguration(shipped: shipped)
+            .write(toFile: plan.home.natsConfiguration, atomically: true, encoding: .utf8)
         let nats = try #require(plan.units.first { $0.name == "nats-server" })
         let log = folder.file("nats.log")
         let server = try ServerProcess(

@@ -1,10 +1,12 @@
 import Foundation
+import OperatorGraph
 import Primitives
 import ServiceRuntime
 import Synchronization
 import TestSupport
 import Testing
 
+@testable import DeploymentWatch
 @testable import TapelineTool
 @testable import TapelineToolTests
 
@@ -149,10 +151,12 @@ struct StackTests {
         let path = try test.folder.write(text, to: "g.yaml")
         let before = try test.state()
         let command = GraphCommand(path: path, isConfirmed: true)
+        try expectRefused(test, path, before)
+        try runs(path, test)
         #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
         let told = try test.printed()
         #expect(told.contains("\n  new        5m\n  gone       1m\n  as before  1s\n"), "\(told)")
-        #expect(told.contains("the workers are ready with it ("), "\(told)")
+        #expect(told.contains("the workers make bars by it ("), "\(told)")
         let after = try test.state()
         let restarted = zip(before.units, after.units).filter { $0.process != $1.process }
         #expect(restarted.map(\.0.name) == ["operator-worker-a", "operator-worker-b"])
@@ -173,11 +177,48 @@ struct StackTests {
 
         // The same file, edited in place, is another graph than the one that runs.
         try test.folder.write(text.replacing("5m", with: "10m"), to: "g.yaml")
+        try runs(path, test)
         #expect(try test.stack.apply(command, shutdown: ShutdownSignal()) == .success)
         let edited = try test.printed()
         #expect(edited.contains("\n  new        10m\n  gone       5m\n"), "\(edited)")
         #expect(
             try StackSettings().following(test.state().arguments)["OPERATOR_GENERATION"] == "3")
+    }
+
+    /// Has workers that start from now on say that they make bars by this file.
+    private func runs(_ path: String, _ test: StackUnderTest) throws {
+        let hash = try ProofGraph.find([ProofGraph.graphKey: path]).hash
+        try test.folder.write(String(hash, radix: 16), to: "bin/graph")
+    }
+
+    /// A bad file is refused before anything is stopped, by each command that names one.
+    private func expectRefused(
+        _ test: StackUnderTest, _ good: String, _ before: StackState
+    ) throws {
+        let bad = try test.folder.write("version: 1\nname: desk\nnodes: 7\n", to: "bad.yaml")
+        let command = GraphCommand(path: bad, isConfirmed: true)
+        let setting = "OPERATOR_GRAPH=\(bad)"
+        let attempts: [() throws -> Void] = [
+            { _ = try test.stack.apply(command, shutdown: ShutdownSignal()) },
+            { _ = try test.up("--set", setting) },
+        ]
+        for attempt in attempts {
+            let said = complaint(attempt)
+            #expect(said.hasSuffix("in the configuration: nothing was changed"), "\(said)")
+            let told = try test.printed()
+            #expect(told.contains("tapeline: OPERATOR_GRAPH: "), "\(told)")
+        }
+        let said = complaint { try test.up("--set", "OPERATOR_GRAPH=\(good)") }
+        #expect(said.hasSuffix("'tapeline graph apply \(good)' gives its workers that graph"))
+        // A worker has the last word.
+        try test.folder.write("", to: "bin/refuses")
+        let refused = GraphCommand(path: good, isConfirmed: true)
+        #expect(
+            complaint { _ = try test.stack.apply(refused, shutdown: ShutdownSignal()) }
+                == "1 problem in the configuration: nothing was changed")
+        #expect(try test.printed() == "tapeline: operator-worker: OPERATOR_GRAPH: no\n")
+        try FileManager.default.removeItem(atPath: test.folder.file("bin/refuses"))
+        #expect(try test.state() == before)
     }
 
     @Test("what a service would refuse is said in its words before anything is started")
@@ -190,8 +231,8 @@ struct StackTests {
             try test.printed()
                 == "tapeline: provider-gateway: SYNTHETIC_RATE: 'wrong' is no number\n")
         #expect(try StackState.read(test.home) == nil)
-        // A refusal leaves no folder of a stack behind.
-        #expect(!FileSystem.exists(test.home.path))
+        // A refusal leaves nothing of a stack behind.
+        #expect(!FileSystem.exists(test.checkout.stacks))
     }
 
     @Test("what is refused takes nothing away from the start that waited for it")
@@ -248,12 +289,29 @@ struct StackTests {
         try test.folder.write("", to: "bin/red")
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("not ready: no database"))
+        try expectWatched(test, "IS NOT READY: no database")
         let paused = try test.process("provider-gateway")
         #expect(paused.signal(SIGSTOP))
         #expect(try test.stack.status(asJSON: false) == .failure)
         #expect(try test.printed().contains("provider-gateway is silent"))
         #expect(paused.signal(SIGCONT))
         try FileManager.default.removeItem(atPath: test.folder.file("bin/red"))
+    }
+
+    /// The verdict of `watch` sees the pages, as status does.
+    private func expectWatched(_ test: StackUnderTest, _ words: String) throws {
+        let feed = try WatchFeed(Deployment(test.stack, [:]))
+        defer { feed.close() }
+        var told: [String] = []
+        let areTold = try eventually {
+            let view = WatchView(title: "", try feed.sample(), before: nil)
+            var judge = WatchVerdict()
+            told = judge.judge(WatchSight(view)).map(\.text)
+            return [
+                "provider-gateway", "operator-worker-a", "operator-worker-b", "store-writer",
+            ].allSatisfy { told.contains("\($0) \(words)") }
+        }
+        #expect(areTold, "\(told)")
     }
 
     @Test("down and up find what a killed supervisor left running")

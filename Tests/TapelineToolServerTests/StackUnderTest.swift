@@ -31,10 +31,11 @@ final class StackUnderTest {
         for name in StackPlan.servicePrograms { try replace(name, by: StackUnderTest.standIn) }
     }
 
-    /// Ready as long as the file `red` does not exist. `migrate` ends immediately.
+    /// Ready as long as the file `red` does not exist. `migrate` ends immediately. The file `graph`
+    /// has the hash by which workers say that they make bars.
     static let standIn = """
         #!/usr/bin/python3
-        import http.server, os, signal, sys
+        import http.server, json, os, signal, sys
         if sys.argv[1:] == ["--check-config"]:
             hold = os.path.dirname(os.path.abspath(__file__)) + "/hold"
             # A pipe: the test says when the answer comes.
@@ -43,16 +44,35 @@ final class StackUnderTest {
                 print("provider-gateway: SYNTHETIC_RATE: 'wrong' is no number", file=sys.stderr)
                 print("x: 1 problem: nothing was started, see x --help", file=sys.stderr)
                 sys.exit(64)
+            if os.environ["MDS_MEMBER"].startswith("operator-worker") and os.path.exists(
+                    os.path.dirname(hold) + "/refuses"):
+                print("operator-worker: OPERATOR_GRAPH: no", file=sys.stderr)
+                sys.exit(64)
             sys.exit(0)
         if sys.argv[1:] == ["migrate"]:
             open(os.environ["POSTGRES_MIGRATOR_PASSWORD_FILE"]).read()
             sys.exit(0)
-        red = os.path.dirname(os.path.abspath(__file__)) + "/red"
+        folder = os.path.dirname(os.path.abspath(__file__))
+        red, graph = folder + "/red", folder + "/graph"
+        # Of the two workers each has half of the partitions, and the graph that the test says.
+        half = range(4) if os.environ["MDS_MEMBER"].endswith("-a") else range(4, 8)
+        made_by = open(graph).read() if os.path.exists(graph) else ""
         class Handler(http.server.BaseHTTPRequestHandler):
+            def status(self):
+                return {
+                    "ready": not os.path.exists(red), "reasons": ["no database"],
+                    "operator": {
+                        "graph": made_by,
+                        "generation": int(os.environ.get("OPERATOR_GENERATION", "1")),
+                        "partitions": [{"partition": one, "problem": None} for one in half]}}
             def do_GET(self):
-                self.send_response(503 if os.path.exists(red) else 200)
+                if self.path == "/status":
+                    code, body = 200, json.dumps(self.status()).encode()
+                else:
+                    code, body = 503 if os.path.exists(red) else 200, b"no database\\n"
+                self.send_response(code)
                 self.end_headers()
-                self.wfile.write(b"no database\\n")
+                self.wfile.write(body)
             def log_message(self, *arguments): pass
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         port = int(os.environ["OPS_PORT"])

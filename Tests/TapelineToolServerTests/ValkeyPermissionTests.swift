@@ -58,6 +58,29 @@ struct ValkeyPermissionTests {
         ("reader", ["subscribe", "a"], false),
     ]
 
+    @Test(
+        "the doctor sees the version of each kind of server, as a user who may only read",
+        arguments: ValkeyServer.Edition.allCases)
+    func version(_ edition: ValkeyServer.Edition) throws {
+        let shipped = try String(
+            contentsOfFile: "\(ServerPrograms.checkout)/deploy/valkey/users.conf", encoding: .utf8)
+        let reader = try #require(
+            shipped.split(separator: "\n").first { $0.hasPrefix("user reader ") })
+        let users = reader.replacing("$VALKEY_READER_PASSWORD", with: "of-readers")
+        let server = try ValkeyServer(users: "\(users)\n", edition: edition)
+        let deployment = try Deployment.find(
+            TapeTarget(),
+            environment: [
+                "NATS_URL": "nats://127.0.0.1:1", "VALKEY_HOST": "127.0.0.1",
+                "VALKEY_PORT": "\(server.port)", "VALKEY_USER": "reader",
+                "VALKEY_PASSWORD": "of-readers",
+            ], executable: "/x")
+        let facts = try ValkeyLook.facts(try #require(deployment.valkey), namespace: "md")
+        let version = try #require(facts.version)
+        #expect(try server.cli("info", "server").contains("_version:\(version)"), "\(facts)")
+        #expect(facts.findings.allSatisfy { $0.level == .fine }, "\(facts)")
+    }
+
     @Test("each user may do what it is for, and nothing more; nobody else gets in")
     func permissions() throws {
         let folder = try TemporaryFolder()

@@ -196,6 +196,21 @@ struct AuditTextTests {
             report(["AAPL", "SPY"], [row]).lines.contains(
                 "no tick and no bar of SPY of that day is stored"))
         #expect(report([], []).lines.last == "no tick and no bar of that day is stored")
+        // A feed began within a bar: nothing is to be done. Time in a gap is missing.
+        var partial = row
+        (partial[7], partial[8]) = ("56", "2")
+        #expect(report([], [partial]).exitCode == .success)
+        #expect(report([], [partial]).lines.contains { $0.contains("2 (3.5 %)") })
+        partial[10] = "1.5"
+        #expect(report([], [partial]).exitCode == .failure)
+    }
+
+    @Test("a share is in percent, as people read it")
+    func shares() {
+        for (rate, text) in [
+            (1, "< 0.01 %"), (100, "0.01 %"), (2_487, "0.24 %"), (35_714, "3.5 %"),
+            (30_000, "3 %"), (999_999, "99 %"), (1_000_000, "100 %"),
+        ] { #expect(QualityReport.percent(rate) == text) }
     }
 
     @Test("the script lies around the program, in a checkout as in an image")

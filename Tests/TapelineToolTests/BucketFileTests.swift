@@ -81,6 +81,8 @@ struct BucketFileTests {
         (.sources, "gateway.ibkr.watchlist", .madeAgain(.report)),
         (.groups, "group.archive.ticks.0", .madeAgain(.positions)),
         (.groups, "group.archive.bars.3", .madeAgain(.positions)),
+        (.groups, "store-b.intents.ticks.3", .madeAgain(.positions)),
+        (.groups, "store.intents.news.3", .unknown),
         (.groups, "verified.MD_TICKS_0.nats-1", .madeAgain(.verification)),
         (.groups, "verified.MD_TICKS_0.nats.example", .madeAgain(.verification)),
         (.sources, "watchlist.ibkr.wanted", nil), (.sources, "load.past.ranges", nil),

@@ -98,6 +98,16 @@ struct CommandPageTests {
         }
     }
 
+    @Test("who records symbols is told that their partitions come whole")
+    func recordedSymbols() throws {
+        func remark(_ words: String...) throws -> String? {
+            try RecordCommand.parse(["-o", "x.tape"] + words).remark
+        }
+        #expect(try remark() == nil)
+        let all = "it has all that is in the partitions of AAPL, SPY"
+        #expect(try remark("AAPL", "SPY")?.hasPrefix(all) == true)
+    }
+
     @Test("what is offered is taken")
     func taken() {
         for page in Commands.pages {

@@ -328,8 +328,11 @@ extension ValkeyFacts: Facts {}
         #expect(bad(valkey.findings).isEmpty)
         expect(valkey, .warning, "without a password") { $0.isOpen = true }
         expect(valkey, .wrong, "cannot read the hot state: NOPERM") { $0.readingRefused = "NOPERM" }
-        #expect(ValkeyLook.version("art\n\nRedis ver. 7.0.15\n") == "7.0.15")
-        #expect(ValkeyLook.version("ver. 1") == nil && ValkeyLook.version("x ver.") == nil)
+        func version(_ words: String...) -> String? { ValkeyLook.version(words) }
+        #expect(version("server", "valkey", "version", "9.1.2", "proto", "2") == "9.1.2")
+        #expect(version("version", "server", "x") == "server")
+        #expect(version("server", "version") == nil && version("version") == nil)
+        #expect(version() == nil)
     }
 
     @Test("a local stack: a dead supervisor, dead processes, failed jobs") func stack() {

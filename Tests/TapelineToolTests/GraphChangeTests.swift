@@ -141,6 +141,76 @@ import Testing
         #expect(try ProofGraph.find([ProofGraph.graphKey: other]).hash != hash)
     }
 
+    @Test("another graph of the same generation is refused before a stack with bars is started")
+    func otherGraph() throws {
+        let folder = try TemporaryFolder("other-graph")
+        let home = try madeHome(folder)
+        let output = try OpenFile(folder.file("output"))
+        let stack = try Stack(
+            checkout: Checkout(root: folder.path, programs: folder.file("bin")), name: home.name,
+            terminal: Terminal(output: output.descriptor, errors: output.descriptor))
+        let other = try testSettings(["OPERATOR_SERIES=5s"])
+        try stack.keepGraph(of: StackSettings(), hasBars: false)
+        try stack.requireSameGraph(other)
+        try folder.write("", to: "\(home.natsStore.dropFirst(folder.path.count + 1))/x")
+        let said = complaint { try stack.requireSameGraph(other) }
+        #expect(said.contains("as generation 1, which workers would refuse to mix: nothing was"))
+        #expect(said.contains("'--set OPERATOR_GENERATION=2' beside it"), "\(said)")
+        for fine in [
+            [], ["OPERATOR_SERIES=1s,1m"], ["OPERATOR_SERIES=5s", "OPERATOR_GENERATION=2"],
+            ["OPERATOR_SERIES=nothing"],
+        ] {
+            try stack.requireSameGraph(testSettings(fine))
+        }
+        // What a dead supervisor left running is not stopped for a file that is wrong.
+        let wrong = try testSettings(["OPERATOR_SERIES=nothing"])
+        #expect(
+            complaint { try stack.requireSameGraph(wrong, isStrict: true) }
+                == "1 problem in the configuration: nothing was changed")
+        #expect(output.text.contains("tapeline: OPERATOR_SERIES: "), "\(output.text)")
+        // Workers that were started with another one do not run the kept one.
+        let kept = try #require(try KeptGraph.read(home, "md"))
+        #expect(kept.isWhatRuns(by: StackSettings()) && !kept.isWhatRuns(by: other))
+        #expect(try !kept.isWhatRuns(by: testSettings(["OPERATOR_GENERATION=2"])))
+    }
+
+    @Test("workers make bars by a graph when all partitions have one that says so")
+    func reports() throws {
+        let wanted = WorkerReport.Wanted(graph: 0xab, generation: 2, partitions: 2)
+        func problems(_ pages: String?...) throws -> [String] {
+            let reports = try pages.enumerated().map { index, page in
+                WorkerReport(name: "w\(index)", try page.map { try JSONValue.parse($0) })
+            }
+            return WorkerReport.problems(reports, wanted)
+        }
+        func page(
+            _ partitions: String, ready: Bool = true, graph: String = "ab", generation: Int = 2
+        ) -> String {
+            #"{"ready":\#(ready),"reasons":["no tape"],"operator":{"graph":"\#(graph)","#
+                + #""generation":\#(generation),"partitions":[\#(partitions)]}}"#
+        }
+        func one(_ number: Int, _ problem: String = "null") -> String {
+            #"{"partition":\#(number),"scope":"partition","problem":\#(problem)}"#
+        }
+        let all = #"{"partition":2,"scope":"all","problem":null}"#
+        #expect(try problems(page("\(one(0)),\(all)"), page(one(1))) == [])
+        // A worker is ready before it has a partition, and before it has looked at one.
+        #expect(
+            try problems(page(all), page(one(1))) == [
+                "1 of 2 partitions have no worker that makes their bars"
+            ])
+        #expect(
+            try problems(page(one(0)), page(one(1, #""another definition""#))) == [
+                "w1: partition 1: another definition"
+            ])
+        #expect(
+            try problems(page(one(0), graph: "ac"), page(one(1), generation: 1)) == [
+                "w0 runs another graph", "w1 runs another graph",
+            ])
+        #expect(
+            try problems(page(one(0), ready: false), nil) == ["w0: no tape", "w1: no answer"])
+    }
+
     @Test("a change is for workers alone, and they do not start while it cannot be read")
     func change() throws {
         let folder = try TemporaryFolder("changed-stack")
@@ -186,5 +256,26 @@ import Testing
                 == GraphCommand(
                     path: "my.yaml", target: .init(home: nil, name: "mine"), isConfirmed: true)
         )
+    }
+
+    @Test("a graph is drawn, or each of its mistakes has a line, without a stack")
+    func checked() throws {
+        let folder = try TemporaryFolder("checked-graph")
+        let good = try folder.write(
+            """
+            version: 1
+            name: desk
+            nodes:
+              bars: {operator: bars, input: trades, series: [1s]}
+
+            """, to: "good.yaml")
+        let drawn = try Said(["graph", "check", good], [:])
+        #expect(drawn.code == .success && drawn.output.hasPrefix("graph desk: 1 node\n"))
+        #expect(drawn.output.contains("bars: bars of trades\n    - 1s: "), "\(drawn.output) \(drawn.errors)")
+        #expect(drawn.output.contains("```mermaid\n"), "\(drawn.output)")
+        let bad = try folder.write("version: 1\nname: desk\nnodes: 7\n", to: "bad.yaml")
+        let refused = try Said(["graph", "check", bad], [:])
+        #expect(refused.code == .usage && refused.output.isEmpty)
+        #expect(refused.errors.hasPrefix("tapeline: OPERATOR_GRAPH: "), "\(refused.errors)")
     }
 }

@@ -60,20 +60,28 @@ struct PositionTextTests {
             identity: PacketIdentity(
                 epoch: 999_999, firstOrdinal: 99_999_999_999, checksum: UInt64.max))
         large.moved = Timestamp(nanoseconds: 0)
+        var waits = try position
+        waits.apart = [.init(group: "rest", table: "md.news", reason: "canceled\non lock timeout")]
         let table = PositionTable(
             rows: [
-                .init(position: try position, state: .holds),
+                .init(position: waits, state: .holds),
                 .init(position: large, state: .behindTheEnd(last: 5)),
             ], now: Timestamp(nanoseconds: 90_000_000_000))
         #expect(table.lines.allSatisfy { $0.count <= 100 }, "\(table.lines)")
         #expect(table.lines[1].hasSuffix("20      3          11       -  holds"))
         #expect(table.lines[2].contains("checksum 00000000000000ab; last ordinals: ib 30"))
-        #expect(table.lines[3].hasSuffix("90 s  behind the end: the tape ends at 5"))
+        let apart = "the tables of rest wait apart: md.news: canceled; on lock timeout"
+        #expect(table.lines[3].hasSuffix(apart), "\(table.lines)")
+        #expect(table.lines[4].hasSuffix("90 s  behind the end: the tape ends at 5"))
         #expect(!table.isFine)
         let json = try JSONValue.parse(table.json())
         #expect(json["holds"]?.bool == false)
         #expect(json["positions"]?.array?.first?["checksum"]?.string == "00000000000000ab")
         #expect(json["positions"]?.array?.last?["state"]?.string == "behind the end")
+        let groups = json["positions"]?.array?.map {
+            $0["apart"]?.array?.map { $0["group"]?.string }
+        }
+        #expect(groups == [["rest"], []])
     }
 
     @Test("how long ago")

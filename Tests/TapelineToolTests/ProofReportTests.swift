@@ -98,6 +98,51 @@ import Testing
         #expect(json?["provider"]?.string == "x" && json?["source"]?.string == "ib")
     }
 
+    @Test("of many ticks those that say most are shown, in the order of time, and all if asked for")
+    func bounded() throws {
+        var report = ExplainReport(
+            bar: ExplainedBar(key: try key(0), closeTime: 60_000_000_000), stored: nil, row: nil,
+            partition: Partition(1))
+        let symbol = try key(0).symbol
+        let exchange = try #require(ShortText("N"))
+        func tick(_ ordinal: Int) -> ProofTick {
+            let time = Timestamp(nanoseconds: Int64(ordinal))
+            var tick = ProofTick(
+                symbol: symbol, provider: "x", source: symbol.source, ordinal: UInt64(ordinal))
+            tick.trade = Trade(
+                header: TickHeader(
+                    symbol: 0, providerTime: time, receiveTime: time,
+                    providerID: UInt64(ordinal)),
+                price: Price(raw: 1), size: Quantity(raw: 1), exchange: exchange)
+            return tick
+        }
+        let most = ExplainReport.ticksShownMax
+        report.ticks = (1...300).map { number in
+            let isOut = (200..<205).contains(number)
+            var one = ExplainedTick(
+                tick: tick(number), taken: tick(number),
+                verdict: isOut ? .out(.undefined) : .counts)
+            if number == 300 { one.roles = [.close] }
+            return one
+        }
+        func shown(_ lines: [String]) -> [Int] {
+            lines.compactMap { line in
+                line.firstMatch(of: /ib\/1\/(\d+)/).flatMap { Int($0.1) }
+            }
+        }
+        #expect(shown(report.lines) == Array(1...(most - 6)) + Array(200..<205) + [300])
+        #expect(report.lines.contains("  and \(300 - most) more: --all shows them"))
+        #expect(report.lines.contains { $0.hasPrefix("TICKS of its window: 295 in, 5 out") })
+        report.onlyInTables = (301...350).map(tick)
+        #expect(report.lines.contains("  and \(350 - 2 * most) more: --all shows them"))
+        let all = report.lines(ticksMax: nil)
+        #expect(shown(all) == Array(1...350))
+        #expect(!all.contains { $0.contains("--all") })
+        #expect(try JSONValue.parse(report.json())["ticks"]?.array?.count == 300)
+        let asked = try Commands.parse(["explain", "AAPL", "1m", "-1m", "--all"])
+        #expect((asked as? ExplainCommand)?.showsAll == true)
+    }
+
     @Test("a version has its number, counted from the bar's first one, beside its ordinal")
     func versions() throws {
         var report = ExplainReport(

@@ -122,6 +122,23 @@ struct ProviderTableTests {
         #expect(ProviderView.all(try JSONValue.parse(#"{"gateway":{"slowed":null}}"#)).isEmpty)
     }
 
+    @Test("a source whose quotes are conflated says for whom, and how far")
+    func conflated() throws {
+        let views = ProviderView.all(
+            try JSONValue.parse(
+                """
+                {"gateway":{"slowed":{"group":"store","lag":70000,"quote_interval_ms":500,
+                "since":"2026-11-21T12:03:20.5Z"},"providers":{"binance":{"state":"reading"}}}}
+                """))
+        let text = "takes one quote per symbol and 500 ms: the store is 70000 ticks behind"
+        #expect(
+            ProviderTable(providers: views).lines == [
+                "binance: state reading", "  \(text) since 2026-11-21T12:03:20Z",
+            ])
+        let slowed = try json(views)?.array?.first?["slowed"]
+        #expect(slowed?["quoteIntervalMs"]?.int == 500)
+    }
+
     @Test("programs get the limits, also of a provider without a connection")
     func limitsAsJSON() throws {
         let providers = try #require(try json(views(limited))?.array)

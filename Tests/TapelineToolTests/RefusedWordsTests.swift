@@ -58,6 +58,7 @@ struct RefusedWordsTests {
         ("repair", ["A B --from -2h --to -1h", "A --source X --from -2h --to -1h"]),
         ("repair", ["A --reason late --from -2h --to -1h", "A --note LONG --from -2h --to -1h"]),
         ("repair", ["A --from seq:4 --to now", "A --from -40d --to now"]),
+        ("secrets", ["", "show", "list x", "rotate", "rotate a b", "rotate a --yes"]),
         ("setup", ["all", "--stream-bytes", "--yes", "--json=1"]),
         ("source", ["", "kill a", "retire", "retire A", "retire a b", "retire manual", "list a"]),
         ("source", ["retire a --json"]),

@@ -421,19 +421,54 @@ struct StackFileTests {
                 .hasPrefix("\(file) is damaged (it does not name nats-server, "))
     }
 
-    @Test("without a name, the only stack is meant, or the usual one")
+    @Test("with the last stack its folder goes, and the locks of stacks that are gone")
+    func lastStack() throws {
+        let folder = try TemporaryFolder()
+        let checkout = Checkout(root: folder.path, programs: folder.path)
+        let output = try OpenFile(folder.file("output"))
+        func remove(_ name: String) throws {
+            let stack = try Stack(
+                checkout: checkout, name: name,
+                terminal: Terminal(output: output.descriptor, errors: output.descriptor))
+            try stack.home.makeFolders()
+            _ = try StackPorts.open(stack.home)
+            #expect(try stack.down(removing: true) == .success)
+        }
+        let other = try testHome(folder.path, name: "other")
+        try other.makeFolders()
+        for lock in [other.commandLock, "\(checkout.stacks)/gone.lock"] {
+            try FileSystem.write([], to: lock)
+        }
+        try remove("demo")
+        let left = FileSystem.names(in: checkout.stacks).filter { !$0.hasPrefix(".") }
+        #expect(left.sorted() == ["other", "other.lock"])
+        try FileSystem.removeFolder(other.path)
+        try remove("demo")
+        #expect(!FileSystem.exists(checkout.stacks))
+    }
+
+    @Test("without a name, the only stack that is up is meant, whatever it is called")
     func meantStack() throws {
         let folder = try TemporaryFolder()
         let checkout = Checkout(root: folder.path, programs: folder.path)
-        func meant(_ name: String) throws -> String? {
-            try testHome(folder.path, name: name).makeFolders()
-            return try Stack.meant(of: Stack.all(in: checkout, Terminal()), "are there")?.home.name
+        let me = try #require(ProcessIdentity.current)
+        func meant(_ name: String, isUp: Bool = true) throws -> String? {
+            let home = try testHome(folder.path, name: name)
+            try home.makeFolders()
+            let supervisor =
+                isUp ? me : ProcessIdentity(id: me.id, startTime: me.startTime + 1)
+            let state = StackState(
+                phase: .running, supervisor: supervisor, started: Timestamp(nanoseconds: 1),
+                units: [])
+            try FileSystem.write(state.json, to: home.state)
+            return try Stack.up(in: checkout, Terminal())?.home.name
         }
+        #expect(try meant("default", isUp: false) == nil)
         #expect(try meant("demo") == "demo")
         #expect(
-            complaint { _ = try meant("other") }
-                == "several stacks are there (demo, other): name one with --name")
-        #expect(try meant("default") == "default")
+            complaint { _ = try meant("default") }
+                == "several stacks are up (default, demo): name one with --name")
+        #expect(try meant("demo", isUp: false) == "default")
     }
 }
 

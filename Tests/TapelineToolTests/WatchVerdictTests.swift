@@ -74,6 +74,17 @@ import Testing
         sight.groups.append(
             Self.group("store-b", behind: 900_000, ready: 0, silent: 8, unheard: 2))
         #expect(verdict.judge(sight).map(\.level) == [.good])
+        expect(
+            "operator-worker-a IS NOT READY: partition 3: another definition", .warning, "Services"
+        ) {
+            $0.processes = [
+                .init(name: "operator-worker-a", unready: "partition 3: another definition"),
+                .init(name: "operator-worker-b"),
+            ]
+        }
+        expect("store-writer DOES NOT ANSWER: no answer", .warning, "Services") {
+            $0.processes = [.init(name: "store-writer", silence: "no answer")]
+        }
         expect("3 PARTITIONS OF STORE HAVE NO LIVE OWNER", .warning, "Owners") {
             $0.groups[1] = Self.group("store", silent: 3)
         }
@@ -107,7 +118,7 @@ import Testing
         }
         expect("TAPE NEARLY FULL: 9 % free", .warning, "TapeRoom") { $0.freePercent = 9 }
         expect("SPOOL IN USE: 7 ticks wait for the tape", .warning, "Spool") {
-            $0.spooledTicks = 7
+            $0.feeds.spooledTicks = 7
         }
         expect("2 GAPS OPEN: 'tapeline gaps' lists them", .warning, "Gaps") {
             $0.gaps.open = 2
@@ -219,5 +230,13 @@ import Testing
         #expect(gateways.silentFeeds == ["A quotes (refused)"])
         gateways.add(try JSONValue.parse("{}"))
         #expect(gateways.spooledTicks == 7)
+        let pages = [
+            #"{"ready":true}"#, #"{"ready":false,"reasons":["no tape","x"]}"#, #"{"ready":false}"#,
+        ]
+        #expect(
+            try pages.map { WatchSight.Process("w", try JSONValue.parse($0)).unready } == [
+                nil, "no tape", "it does not say why",
+            ])
+        #expect(WatchSight.Process("w", nil).silence == UnitPlan.noAnswer)
     }
 }

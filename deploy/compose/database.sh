@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes roles, database and extension, or gives the roles the passwords of the secrets. After a
-# secret was changed, run this again. Passwords reach psql only by files and its standard input.
+# Makes roles, database and extension, or gives the roles the passwords of the secrets. It logs in
+# with the owner's, which counts from the making of the volume on: 'secrets.sh --rotate' changes that
+# one at the server first. Passwords reach psql only by files and its standard input.
 set -eu
 umask 077
 # Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.

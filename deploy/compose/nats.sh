@@ -2,33 +2,65 @@
 # Starts nats-server with the shipped configuration. The passwords come before it as the
 # configuration's own variables, in a file in memory. So they appear in no environment and no
 # argument.
+#
+# A changed password counts within seconds: nats-server reads the configuration again, and closes
+# the connections of that user. They come back with the new password.
 set -eu
 umask 077
-configuration=/tmp/server.conf
+configuration=${NATS_CONFIGURATION:-/tmp/server.conf}
+shipped=${NATS_FOLDER:-/etc/nats}
 # Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 secrets=${SECRETS_FOLDER:-/run/secrets}
-{
+
+# An empty password would open the server to everybody.
+secret() {
+    text=$(cat "$secrets/$1") && [ -n "$text" ] && printf '%s' "$text" && return
+    echo "nats.sh: $secrets/$1 is missing or empty" >&2
+    return 1
+}
+
+# In a condition the shell does not end by itself after a failure.
+configure() {
     for user in gateway operator writer cockpit actions consumer tool; do
         name=NATS_$(echo "$user" | tr a-z A-Z)_PASSWORD
-        printf '%s: "%s"\n' "$name" "$(cat "$secrets/nats-$user")"
+        password=$(secret "nats-$user") || return 1
+        printf '%s: "%s"\n' "$name" "$password"
     done
     # Exists only with deploy/compose/nats-cluster.yml: servers of one cluster know one another by a
     # password.
-    if [ -e /etc/nats/cluster.conf ]; then
-        password=$(cat "$secrets/nats-cluster")
+    if [ -e "$shipped/cluster.conf" ]; then
+        password=$(secret nats-cluster) || return 1
         printf 'NATS_CLUSTER_USER: "tapeline"\nNATS_CLUSTER_PASSWORD: "%s"\n' "$password"
         number=0
         for server in $NATS_CLUSTER_SERVERS; do
             printf 'NATS_ROUTE_%s: "nats://tapeline:%s@%s:%s"\n' "$number" "$password" "$server" "$NATS_CLUSTER_PORT"
             number=$((number + 1))
         done
-        cat /etc/nats/cluster.conf
+        cat "$shipped/cluster.conf" || return 1
     fi
-    cat /etc/nats/tapeline.conf
+    cat "$shipped/tapeline.conf" || return 1
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
     # networks.
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"
     # Exists only with deploy/compose/tls.yml.
-    [ ! -e /etc/nats/tls.conf ] || cat /etc/nats/tls.conf
-} >"$configuration"
+    [ ! -e "$shipped/tls.conf" ] || cat "$shipped/tls.conf"
+}
+
+# Streams of before people's programs had an account of their own: this server would not see them.
+if [ -n "$(ls -A "${NATS_STORE_DIR:-/data}/jetstream/\$G/streams" 2>/dev/null)" ]; then
+    echo "nats.sh: $NATS_STORE_DIR has the tape of an earlier revision, which has no accounts:" \
+        "run that one, or begin with an empty volume" >&2
+    exit 78
+fi
+configure >"$configuration" || exit 1
+(
+    # After the exec below, the number of this shell is that of nats-server.
+    while sleep "${NATS_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
+        configure >"$configuration.new" || continue
+        cmp -s "$configuration" "$configuration.new" && continue
+        mv "$configuration.new" "$configuration"
+        echo "nats.sh: a password has changed, nats-server reads its configuration again" >&2
+        kill -HUP $$ || break
+    done
+) &
 exec nats-server --config "$configuration"

@@ -32,8 +32,8 @@ UNITS = [f"tapeline-{user}.service" for user in USERS]
 SECRETS = {
     "provider-gateway": {"nats": "nats-gateway"},
     "operator-worker": {"nats": "nats-operator"},
-    "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "migrator": "postgres-migrator",
-                     "valkey": "valkey"},
+    "store-writer": {"nats": "nats-writer", "postgres": "postgres-writer", "valkey": "valkey"},
+    "migrator": {"postgres": "postgres-migrator"},
     "cockpit": {"nats": "nats-cockpit", "postgres": "postgres-reader", "people": "cockpit-people",
                 "key": "actions-key", "valkey": "valkey-reader"},
     "actions": {"nats": "nats-actions", "postgres": "postgres-writer", "key": "actions-key"},
@@ -160,10 +160,10 @@ def configure(machine, stack):
                 SYNTHETIC_RATE=RATE, GATEWAY_TAPE_DURABLE="false")
     machine.set("operator-worker", **nats, **lease, **user("operator", "operator-worker"), OPS_PORT=stack.ports["operatorA"])
     machine.set("store-writer", **nats, **lease, **database, OPS_PORT=stack.ports["writer"],
-                **user("writer", "store-writer", "postgres", "valkey"), POSTGRES_MIGRATOR_USER="tapeline_migrator",
-                POSTGRES_READER="tapeline_reader",
-                POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/store-writer/migrator",
+                **user("writer", "store-writer", "postgres", "valkey"), POSTGRES_READER="tapeline_reader",
                 VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="writer")
+    machine.set("migrator", POSTGRES_MIGRATOR_USER="tapeline_migrator",
+                POSTGRES_MIGRATOR_PASSWORD_FILE=f"{secrets}/migrator/postgres")
     pages = ",".join(f"127.0.0.1:{stack.ports[name]}" for name in ("gateway", "operatorA", "writer"))
     machine.set("cockpit", **nats, **user("cockpit", "cockpit", "postgres", "valkey"),
                 **database | {"POSTGRES_USER": "tapeline_reader"}, VALKEY_PORT=stack.ports["valkey"], VALKEY_USER="reader",
@@ -246,11 +246,13 @@ def acted(stack):
 
 def strangers(machine):
     """Expects that each service reads its own passwords and none of another one."""
-    for service in USERS:
+    for service in (*USERS, "migrator"):
         found = machine(f"runuser -u tapeline-{service} -- sh -c 'for file in /etc/tapeline/secrets/*/*; do "
                         "test -r $file && echo $file; done; true'")
         readers = {pathlib.Path(line).parent.name for line in found.split()}
         expect(readers == {service}, f"{service} reads passwords of {', '.join(readers) or 'nobody'}")
+    writer = machine("tr '\\0' '\\n' < /proc/" + machine.process("tapeline-store-writer.service") + "/environ")
+    expect("MIGRATOR_PASSWORD_FILE=/" not in writer, "the writer is told where the migrator's password is")
 
 
 def upgrade(machine):

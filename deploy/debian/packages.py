@@ -32,6 +32,10 @@ FILES_OF_OTHERS = {"provider-gateway": ["ca-certificates"], "cockpit": ["ca-cert
 TOOL = "tapeline"
 # The service that the tool is besides: its user, its settings and its unit have this name.
 ACTIONS = "actions"
+# The user who owns the tables: its settings have this name.
+MIGRATOR = "migrator"
+WRITERS_OWN = " ".join(f"{server}_PASSWORD{kind}" for server in ("NATS", "POSTGRES", "VALKEY")
+                       for kind in ("", "_FILE"))
 COMMON = "tapeline-common"
 # What every one of them reads, where its place in a checkout is.
 SHARED = ["deploy/postgres/migrations", "deploy/postgres/repeatable", "deploy/postgres/audit.sql",
@@ -96,10 +100,18 @@ def units(program):
                    instance=f"EnvironmentFile=/etc/tapeline/{program}-%i.env")
     found = {f"tapeline-{program}.service": one, f"tapeline-{program}@.service": more}
     if program == "store-writer":
-        once = re.sub(r"(?m)^(Restart.*|StartLimit.*|#.*(?:start|end).*|WantedBy.*|\[Install\])\n", "", one)
+        once = re.sub(r"(?m)^(Restart.*|StartLimit.*|StateDirectory.*|#.*(?:start|end).*|WantedBy.*|\[Install\])\n",
+                      "", one)
+        own = f"EnvironmentFile=/etc/tapeline/{program}.env\n"
         for this, that in (("Type=exec", "Type=oneshot"), (f"/usr/bin/{program}\n", f"/usr/bin/{program} migrate\n"),
                            ("TimeoutStopSec=15s", "TimeoutStartSec=infinity"),
+                           (f"=tapeline-{program}\n", f"=tapeline-{MIGRATOR}\n"),
+                           # The writer's settings, and not what it alone may read.
+                           (own, f"{own}EnvironmentFile=/etc/tapeline/{MIGRATOR}.env\n"
+                                 f"UnsetEnvironment={WRITERS_OWN}\n"),
                            (SERVICES[program], "makes the tables of the database")):
+            if this not in once:
+                raise Problem(f"service.unit has no {this.strip()!r} any more")
             once = once.replace(this, that)
         found["tapeline-migrate.service"] = once.rstrip() + "\n"
     return found
@@ -286,6 +298,8 @@ def service(maker, program):
     package.program(program, SERVICES[program])
     package.depends += [f"{COMMON} (= {maker.version})", "tzdata", *FILES_OF_OTHERS.get(program, [])]
     package.conffile(f"etc/tapeline/{program}.env", settings(program))
+    if program == "store-writer":
+        package.conffile(f"etc/tapeline/{MIGRATOR}.env", text_of(f"{MIGRATOR}.env"))
     for name, text in units(program).items():
         package.put(f"usr/lib/systemd/system/{name}", text)
     for kind in ("postinst", "prerm", "postrm"):

@@ -19,6 +19,9 @@ struct shim_request {
     const char *ca_path;
     // Has to outlive the request.
     const struct curl_slist *headers;
+    // What POST sends. Has to outlive the request. NULL: it is a GET.
+    const void *sent;
+    curl_off_t sent_bytes;
     long connect_milliseconds;
     long request_milliseconds;
     long slow_bytes;
@@ -47,7 +50,7 @@ static inline int shim_has_certificates(const char *path) {
 
 static inline CURLcode shim_start_library(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }
 
-// Returns the first failure. The library copies all texts but the two that are marked above.
+// Returns the first failure. The library copies all texts but those that are marked above.
 static inline CURLcode shim_prepare(
     CURL *easy, const struct shim_request *request, shim_take head, shim_take body, void *owner) {
     CURLcode code = CURLE_OK;
@@ -55,7 +58,13 @@ static inline CURLcode shim_prepare(
     if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value)
     SHIM_SET(CURLOPT_URL, request->url);
     if (*request->authorities) SHIM_SET(CURLOPT_CAINFO, request->authorities);
-    SHIM_SET(CURLOPT_HTTPGET, 1L);
+    if (request->sent) {
+        SHIM_SET(CURLOPT_POST, 1L);
+        SHIM_SET(CURLOPT_POSTFIELDSIZE_LARGE, request->sent_bytes);
+        SHIM_SET(CURLOPT_POSTFIELDS, request->sent);
+    } else {
+        SHIM_SET(CURLOPT_HTTPGET, 1L);
+    }
     SHIM_SET(CURLOPT_HTTPHEADER, request->headers);
     SHIM_SET(CURLOPT_HEADERFUNCTION, head);
     SHIM_SET(CURLOPT_HEADERDATA, owner);

@@ -1,8 +1,8 @@
 internal import CCurl
 internal import Glibc
 
-/// Requests by GET to servers of HTTP, on libcurl. A thread of its own makes them, so that no call
-/// blocks. Any thread may call it.
+/// Requests by GET and POST to servers of HTTP, on libcurl. A thread of its own makes them, so that
+/// no call blocks. Any thread may call it.
 ///
 /// `onOutcome` is called on that thread when there is something to take, and must return soon. When
 /// the client has ended, nothing calls back: its end waits for that thread, unless it is the

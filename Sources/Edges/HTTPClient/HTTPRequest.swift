@@ -1,25 +1,30 @@
 internal import Primitives
 
-/// A request by GET.
+/// A request by GET, or by POST where it has a body.
 package struct HTTPRequest: Sendable {
     /// Together, names and values of headers take at most so many bytes.
     package static let headerBytesMax = 16_384
+    /// A larger body is not sent.
+    package static let bodyBytesMax = 64 << 20
 
     /// What is asked for.
     package var url: HTTPURL
     /// Headers that are sent in addition to those of the client.
     package var headers: [HTTPHeader]
+    /// What a POST sends; `nil`: it is a GET.
+    package var body: [UInt8]?
     /// The names of headers of the answer whose values are wanted.
     package var wantedHeaders: [String]
     /// The most time from `request` to the end of the answer; `nil`: that of the configuration.
     package var timeout: Duration?
 
     package init(
-        _ url: HTTPURL, headers: [HTTPHeader] = [], wantedHeaders: [String] = [],
-        timeout: Duration? = nil
+        _ url: HTTPURL, headers: [HTTPHeader] = [], body: [UInt8]? = nil,
+        wantedHeaders: [String] = [], timeout: Duration? = nil
     ) {
         self.url = url
         self.headers = headers
+        self.body = body
         self.wantedHeaders = wantedHeaders
         self.timeout = timeout
     }
@@ -44,6 +49,9 @@ package struct HTTPRequest: Sendable {
             guard !Self.ownNames.contains(header.name.lowercased()) else {
                 throw .invalid("the client itself writes the header \(header.name)")
             }
+        }
+        guard body?.count ?? 0 <= Self.bodyBytesMax else {
+            throw .invalid("its body has more than \(Self.bodyBytesMax) bytes")
         }
         guard bytes <= Self.headerBytesMax else {
             throw .invalid("the headers have more than \(Self.headerBytesMax) bytes")
@@ -83,7 +91,7 @@ extension HTTPHeader: CustomStringConvertible, CustomDebugStringConvertible, Cus
 extension HTTPRequest: CustomStringConvertible {
     /// Shows neither a query nor a secret header.
     package var description: String {
-        "GET \(url)" + headers.map { " \($0)" }.joined(separator: ",")
+        "\(body == nil ? "GET" : "POST") \(url)" + headers.map { " \($0)" }.joined(separator: ",")
     }
 }
 

@@ -13,6 +13,8 @@ final class HTTPTransfer {
     private let configuration: HTTPConfiguration
     private var list: UnsafeMutablePointer<curl_slist>?
     private var caPath: UnsafeMutablePointer<CChar>?
+    /// A copy of what is sent; `nil` for a GET.
+    private var sent: UnsafeMutableRawBufferPointer?
 
     private var body: [UInt8] = []
     private var headerBytes = 0
@@ -40,15 +42,27 @@ final class HTTPTransfer {
         unsafe curl_easy_cleanup(easy)
         unsafe curl_slist_free_all(list)
         unsafe caPath?.deallocate()
+        unsafe sent?.deallocate()
     }
 
     private func prepare(_ job: HTTPJob) -> CURLcode {
         let own = HTTPHeader("User-Agent", configuration.userAgent)
-        for header in [own] + job.request.headers {
+        var lines = ([own] + job.request.headers).map { "\($0.name): \($0.value)" }
+        // The library would wait a second for a leave to send a large body.
+        if job.request.body != nil { lines += ["Expect:", "Content-Type:"] }
+        for line in lines {
             // The library copies the text. It leaves the list alone when it fails.
-            guard let longer = unsafe curl_slist_append(list, "\(header.name): \(header.value)")
-            else { return CURLE_OUT_OF_MEMORY }
+            guard let longer = unsafe curl_slist_append(list, line) else {
+                return CURLE_OUT_OF_MEMORY
+            }
             unsafe list = longer
+        }
+        if let body = job.request.body {
+            // An empty body needs a place, too.
+            let copy = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(1, body.count), alignment: 1)
+            unsafe copy.copyBytes(from: body)
+            unsafe sent = copy
         }
         if !configuration.caPath.isEmpty {
             let text = Array(configuration.caPath.utf8CString)
@@ -68,6 +82,11 @@ final class HTTPTransfer {
                     unsafe settings.authorities = authorities
                     unsafe settings.ca_path = UnsafePointer(caPath)
                     unsafe settings.headers = UnsafePointer(list)
+                    if let sent = unsafe sent {
+                        unsafe settings.sent = UnsafeRawPointer(sent.baseAddress)
+                        unsafe settings.sent_bytes =
+                            curl_off_t(job.request.body?.count ?? 0)
+                    }
                     unsafe settings.connect_milliseconds =
                         configuration.connectTimeout.timeoutMilliseconds
                     unsafe settings.request_milliseconds = left.timeoutMilliseconds

@@ -1,3 +1,5 @@
+package import Primitives
+
 /// The address of a database, the user, and the server's timeouts.
 ///
 /// libpq parameters that are not set have libpq's own defaults: without a password it reads
@@ -15,7 +17,10 @@ package struct PostgresConfiguration: Sendable {
     package var hosts: [PostgresHost]
     package var database: String
     package var user: String
-    package var password: String?
+    /// Another one has no successor: set `renewable` after it.
+    package var password: String? { didSet { renewable = nil } }
+    /// The password, where it may have a successor: it is read again when a server refuses it.
+    package var renewable: RenewableSecret?
     package var sslMode: SSLMode = .prefer
     /// The path of the PEM file with the certificates that may sign the server's certificate.
     package var rootCertificate: String?
@@ -87,7 +92,7 @@ extension PostgresConfiguration {
         [
             ("host", hosts[0].name), ("port", String(hosts[0].port)), ("dbname", database),
             ("user", user),
-            ("password", password), ("sslmode", sslMode.rawValue),
+            ("password", renewable?.value ?? password), ("sslmode", sslMode.rawValue),
             ("sslrootcert", rootCertificate), ("gssencmode", "disable"),
             ("application_name", applicationName), ("client_encoding", "UTF8"),
             ("target_session_attrs", "read-write"), ("options", options),

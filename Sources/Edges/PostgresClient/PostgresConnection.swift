@@ -1,4 +1,5 @@
 internal import CPostgres
+internal import Primitives
 
 /// One session with a PostgreSQL server.
 ///
@@ -26,8 +27,8 @@ package final class PostgresConnection {
         for (index, host) in configuration.hosts.enumerated() {
             do throws(PostgresError) {
                 let share = deadline.share(among: configuration.hosts.count - index)
-                let opened = try Session(
-                    configuration.on(host), onWait: onWait, onNotice: onNotice, deadline: share)
+                let opened = try Self.open(
+                    configuration.on(host), share, onWait: onWait, onNotice: onNotice)
                 let connection = PostgresConnection(opened)
                 try connection.settle(configuration.on(host), share, onWait: onWait)
                 try accept(connection)
@@ -42,6 +43,23 @@ package final class PostgresConnection {
     }
 
     init(_ session: Session) { self.session = session }
+
+    /// Opens a session. A password that the server refuses is read again, once.
+    private static func open(
+        _ configuration: PostgresConfiguration, _ deadline: Deadline,
+        onWait: @escaping () -> Void, onNotice: @escaping (String) -> Void
+    ) throws(PostgresError) -> Session {
+        let used = configuration.renewable?.value
+        do throws(PostgresError) {
+            return try Session(
+                configuration, onWait: onWait, onNotice: onNotice, deadline: deadline)
+        } catch {
+            guard error.category == .authentication, let used,
+                configuration.renewable?.renew(refused: used) == true
+            else { throw error }
+        }
+        return try Session(configuration, onWait: onWait, onNotice: onNotice, deadline: deadline)
+    }
 
     /// Whether the session is open, as far as it is known here.
     package var isUsable: Bool { session.isOpen }

@@ -1,10 +1,15 @@
+package import Primitives
+
 /// The address and the user of a Valkey (or Redis) server. Plain TCP only: hiredis 0.14 has no TLS.
 package struct ValkeyConfiguration: Sendable {
     package var host: String
     package var port: UInt16
     /// Without a user the password is the server's own (`requirepass`).
     package var user: String?
-    package var password: String?
+    /// Another one has no successor: set `renewable` after it.
+    package var password: String? { didSet { renewable = nil } }
+    /// The password, where it may have a successor: it is read again when the server refuses it.
+    package var renewable: RenewableSecret?
     package var database = 0
     /// The name that `CLIENT LIST` shows; no blanks.
     package var clientName: String?

@@ -1,5 +1,6 @@
 internal import CHiredis
 internal import Glibc
+internal import Primitives
 
 /// One session with a Valkey server: single commands, or a pipeline.
 ///
@@ -22,14 +23,24 @@ package final class ValkeyConnection {
     /// The deadline for the replies that `advance` waits for.
     private var advanceDeadline: Deadline?
 
-    /// Connects and authenticates. Blocks for at most the configured time.
+    /// Connects and authenticates. Blocks for at most the configured time. A password that the
+    /// server refuses is read again, once.
     package init(_ configuration: ValkeyConfiguration) throws(ValkeyError) {
         peer = configuration.peer
         commandTimeout = configuration.commandTimeout
         try ValkeyConfiguration.check(host: configuration.host)
         let deadline = Deadline(after: configuration.connectTimeout)
-        try connect(configuration, deadline)
-        try introduce(configuration, deadline)
+        let used = configuration.renewable?.value
+        do throws(ValkeyError) {
+            try connect(configuration, deadline)
+            try introduce(configuration, used ?? configuration.password, deadline)
+        } catch {
+            guard case .authentication = error, let used, let renewable = configuration.renewable,
+                renewable.renew(refused: used)
+            else { throw error }
+            try connect(configuration, deadline)
+            try introduce(configuration, renewable.value, deadline)
+        }
     }
 
     deinit { close() }
@@ -169,10 +180,10 @@ extension ValkeyConnection {
 
     /// Authenticates, and checks that the server accepts commands.
     private func introduce(
-        _ configuration: ValkeyConfiguration, _ deadline: Deadline
+        _ configuration: ValkeyConfiguration, _ password: String?, _ deadline: Deadline
     ) throws(ValkeyError) {
         var commands: [[ValkeyArgument]] = []
-        if let password = configuration.password {
+        if let password {
             let user = configuration.user.map { [ValkeyArgument.text($0)] } ?? []
             commands.append(["AUTH"] + user + [.text(password)])
         }

@@ -3,7 +3,7 @@ internal import Primitives
 /// Rows of one table, column by column. Each row but those of `ordinal_gaps` has the columns
 /// `source`, `partition` and `ordinal`, which identify the record within its table.
 public struct StoreTable: Sendable, Equatable {
-    /// Its name, as in WRITER_SINKS, or `ordinal_gaps`: ordinals that have no row anywhere.
+    /// Its name, as in STORE_TABLES, or `ordinal_gaps`: ordinals that have no row anywhere.
     public let name: String
     /// Of equal length. A table has the same columns in each batch.
     public let columns: [StoreColumn]

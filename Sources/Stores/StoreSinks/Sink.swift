@@ -25,6 +25,13 @@ package struct Sink: Sendable {
             _ ordinal: UInt64, _ row: inout ColumnWriter
         ) -> Bool
 
+    /// The same for blocks of ClickHouse.
+    package typealias WriteNative =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+            _ ordinal: UInt64, _ row: inout NativeRows
+        ) -> Bool
+
     /// Returns the time of a record's row, by which its table is divided into days; `nil` when the
     /// record does not belong to this table, or is damaged. It may be undefined: the row then has
     /// its `Timestamp.storable`.
@@ -76,6 +83,8 @@ package struct Sink: Sendable {
     package let write: Write
     /// Makes a row of a record, for a store that takes columns.
     package let writeColumns: WriteColumns
+    /// Makes a row of a record, for a block of ClickHouse.
+    package let writeNative: WriteNative
     /// Makes a row of a record, for any kind of store.
     package let row: any TableRow.Type
     /// Returns the time that `write` puts into the column `ts`; for a table without that column,
@@ -101,6 +110,9 @@ package struct Sink: Sendable {
         writeColumns = { record, context, packet, ordinal, writer in
             Row.write(record, context, packet, ordinal, &writer)
         }
+        writeNative = { record, context, packet, ordinal, writer in
+            Row.write(record, context, packet, ordinal, &writer)
+        }
     }
 
     /// A sink whose COPY fills these columns of a table: the one of its name, or the one behind the
@@ -116,7 +128,7 @@ package struct Sink: Sendable {
     }
 }
 
-/// A table of the store, by its name in the database and in WRITER_SINKS. `bars` is a view on two.
+/// A table of the store, by its name in the database and in STORE_TABLES. `bars` is a view on two.
 package enum SinkName: String, CaseIterable, Sendable {
     case trades
     case quotes

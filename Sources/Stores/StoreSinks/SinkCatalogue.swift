@@ -1,6 +1,6 @@
 package import TapeCodec
 
-/// The tables of the database that are switched on (WRITER_SINKS), and the table of each record.
+/// The tables of the database that are switched on (STORE_TABLES), and the table of each record.
 package struct SinkCatalogue: Sendable {
     /// All tables, switched on or off.
     package static let all: [Sink] = [

@@ -36,6 +36,21 @@ package struct WatchSight: Sendable {
         }
     }
 
+    /// A process of a service whose page was asked.
+    package struct Process: Equatable, Sendable {
+        package let name: String
+        /// Why it does not answer. `nil` if it does.
+        package var silence: String?
+        /// Why it answers and is not ready. `nil` if it is.
+        package var unready: String?
+
+        package init(name: String, silence: String? = nil, unready: String? = nil) {
+            self.name = name
+            self.silence = silence
+            self.unready = unready
+        }
+    }
+
     /// What the database says of gaps.
     package struct Gaps: Equatable, Sendable {
         /// `nil` if it did not say.
@@ -48,6 +63,7 @@ package struct WatchSight: Sendable {
     package struct Feeds: Equatable, Sendable {
         package var silent: [String] = []
         package var live = 0
+        package var spooledTicks: UInt64 = 0
 
         package init() {}
     }
@@ -59,6 +75,9 @@ package struct WatchSight: Sendable {
     package var databaseProblem: String?
     package var sources: [Source] = []
     package var groups: [Group] = []
+    /// Those whose pages were asked. A member that calls itself ready in its group may be unable
+    /// to work.
+    package var processes: [Process] = []
     /// The groups without which nothing comes out.
     package var needed: [GroupName] = [.operators, .store]
     package var ticksPerSecond: Double?
@@ -70,7 +89,6 @@ package struct WatchSight: Sendable {
     package var storedBytes: UInt64 = 0
     package var gaps = Gaps()
     package var feeds = Feeds()
-    package var spooledTicks: UInt64 = 0
     /// The database's clock against this machine's.
     package var clock: ClockOffset?
 

@@ -79,9 +79,11 @@ package struct WatchVerdict: Sendable {
         }
         noteLags(sight)
         var lines = database.map { [Self.away($0, sight)] } ?? []
-        lines += Self.groupLines(sight) + sourceLines(sight) + Self.roomLines(sight)
+        lines += Self.groupLines(sight) + sight.processes.compactMap(Self.line)
+        lines += sourceLines(sight) + Self.roomLines(sight)
         lines += lagLines(sight) + Self.dataLines(sight)
-        return lines.isEmpty ? [Self.good(sight)] : lines
+        guard !lines.isEmpty else { return [Self.good(sight)] }
+        return lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }
     }
 
     // MARK: memory
@@ -159,6 +161,21 @@ package struct WatchVerdict: Sendable {
         return lines
     }
 
+    private static func line(_ process: WatchSight.Process) -> Line? {
+        if let silence = process.silence {
+            return Line(.warning, "\(process.name) DOES NOT ANSWER: \(line(silence))", "Services")
+        }
+        return process.unready.map {
+            Line(.warning, "\(process.name) IS NOT READY: \(line($0))", "Services")
+        }
+    }
+
+    /// Returns a text of others in one line that is not too long.
+    package static func line(_ text: String) -> String {
+        let one = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return one.count <= 200 ? one : "\(one.prefix(200))…"
+    }
+
     private func sourceLines(_ sight: WatchSight) -> [Line] {
         if sight.sources.isEmpty {
             return [
@@ -187,10 +204,11 @@ package struct WatchVerdict: Sendable {
             lines.append(
                 Line(.warning, "TAPE NEARLY FULL: \(sight.freePercent) % free", "TapeRoom"))
         }
-        if sight.spooledTicks > 0 {
+        if sight.feeds.spooledTicks > 0 {
             lines.append(
                 Line(
-                    .warning, "SPOOL IN USE: \(sight.spooledTicks) ticks wait for the tape", "Spool"
+                    .warning, "SPOOL IN USE: \(sight.feeds.spooledTicks) ticks wait for the tape",
+                    "Spool"
                 ))
         }
         return lines

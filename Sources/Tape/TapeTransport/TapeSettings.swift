@@ -25,6 +25,7 @@ package struct TapeSettings: Sendable {
             urls: configuration.list("NATS_URL"), clientName: configuration.service)
         nats.user = configuration.optionalText("NATS_USER")
         nats.password = configuration.secret("NATS_PASSWORD")?.revealed
+        nats.renewable = configuration.renewable("NATS_PASSWORD")
         nats.keepAnswersPrivate()
         nats.replicas = Int(configuration.text("MDS_REPLICAS")) ?? 1
         nats.tls = try Self.tls(configuration, nats)

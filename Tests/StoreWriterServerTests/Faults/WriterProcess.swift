@@ -7,12 +7,20 @@ final class WriterProcess: Sendable {
     private let process: ServerProcess
     private let folder: TemporaryFolder
 
-    init(
+    convenience init(
         _ bench: WriterBench, member: String = "writer", _ changes: [String: String] = [:],
         program: String? = nil
     ) throws {
+        try self.init(
+            environment: bench.environment(), member: member, changes, program: program)
+    }
+
+    init(
+        environment: [String: String], member: String = "writer",
+        _ changes: [String: String] = [:], program: String? = nil
+    ) throws {
         folder = try TemporaryFolder("writer-process")
-        var environment = bench.environment()
+        var environment = environment
         environment["OPS_PORT"] = "0"
         environment["LOG_FORMAT"] = "json"
         environment["MDS_MEMBER"] = member

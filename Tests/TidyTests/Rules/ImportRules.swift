@@ -8,7 +8,9 @@ private let sights: [String: [String]] = [
     "Providers": [
         "Tape", "HTTPClient", "NatsTransport", "ServiceRuntime", "WebSocketClient", "YAMLFile",
     ],
-    "Stores": ["Tape", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient"],
+    "Stores": [
+        "Tape", "HTTPClient", "NatsTransport", "PostgresClient", "ServiceRuntime", "ValkeyClient",
+    ],
     "Desk": ["Recordings", "TapeCodec"],
     "Equipment": ["Operators", "ServiceRuntime", "TapeCodec"],
     "services": ["Edges", "Tape", "Operators", "Providers", "Stores"],

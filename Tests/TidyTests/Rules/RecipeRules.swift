@@ -1,4 +1,4 @@
-let recipeRules: [Rule] = [recipePathRule, recipeTestRule, recipeLengthRule]
+let recipeRules: [Rule] = [recipePathRule, recipeTestRule, recipeLengthRule, claimRule]
 
 private let page = "docs/HACKING.md"
 
@@ -65,16 +65,61 @@ private let recipeTestRule = Rule(
         let tests = repository.swift.filter(\.isTest)
         return codeSpans(in: file).flatMap { span -> [Violation] in
             guard let match = span.text.firstMatch(of: /--filter '?([\w\/|]+)'?/) else { return [] }
-            return match.output.1.split(separator: "|").filter { filter in
-                let parts = filter.split(separator: "/")
-                return !tests.contains { test in
-                    guard let code = test.swift?.code else { return false }
-                    let isSuite =
-                        test.path.hasPrefix("Tests/\(parts[0])/")
-                        || code.contains(" \(parts[0]) {")
-                    return isSuite && (parts.count == 1 || code.contains("func \(parts[1])("))
-                }
-            }.map { Violation(page, span.line, "there is no test \($0).") }
+            return match.output.1.split(separator: "|").filter { !isTest($0, of: tests) }
+                .map { Violation(page, span.line, "there is no test \($0).") }
+        }
+    })
+
+/// Returns whether a suite or target, or `Suite/function`, is one of these tests.
+private func isTest(_ name: Substring, of tests: [SourceFile]) -> Bool {
+    let parts = name.split(separator: "/")
+    return tests.contains { test in
+        guard let code = test.swift?.code else { return false }
+        let isSuite =
+            test.path.hasPrefix("Tests/\(parts[0])/") || code.contains(" \(parts[0]) {")
+        return isSuite && (parts.count == 1 || code.contains("func \(parts[1])("))
+    }
+}
+
+private let claims = "docs/security.md"
+private let claimHead = "## Claims and their tests\n\n| claim | test |\n| --- | --- |\n"
+
+/// What a page says of security is what a test shows.
+private let claimRule = Rule(
+    name: "each claim about security has its test",
+    fix: "write '| claim | `Suite/function` |' in the table under 'Claims and their tests'",
+    broken: [
+        [claims: "# Security\n"],
+        [claims: "\(claimHead)\n## Next\n| a | b |\n"],
+        [claims: "\(claimHead)| safe | surely |\n"],
+        [
+            claims: "\(claimHead)| safe | `ATests/one`, `ATests/two` |\n",
+            "Tests/ATests/A.swift": "@Suite struct ATests { @Test func one() {} }\n",
+        ],
+    ],
+    kept: [
+        [
+            claims: "\(claimHead)| safe | `ATests/one` |\n\n## Next\n| a | b |\n",
+            "Tests/ATests/A.swift": "@Suite struct ATests { @Test func one() {} }\n",
+        ],
+        [page: ""],
+    ],
+    check: { repository in
+        guard let file = repository.file(claims) else { return [] }
+        let tests = repository.swift.filter(\.isTest)
+        let lines = file.lines.enumerated().map { (number: $0.offset + 1, text: $0.element) }
+        let section = lines.drop { $0.text != "## Claims and their tests" }.dropFirst()
+            .prefix { !$0.text.hasPrefix("## ") }
+        // The first two rows are the table's head.
+        let rows = section.filter { $0.text.hasPrefix("|") }.dropFirst(2)
+        guard !rows.isEmpty else { return [Violation(claims, 1, "no claim names a test.")] }
+        return rows.flatMap { row -> [Violation] in
+            let names = row.text.matches(of: /`(\w+\/\w+)`/).map(\.output.1)
+            guard !names.isEmpty else {
+                return [Violation(claims, row.number, "the claim names no test.")]
+            }
+            return names.filter { !isTest($0, of: tests) }
+                .map { Violation(claims, row.number, "there is no test \($0).") }
         }
     })
 

@@ -532,7 +532,7 @@ COMMENT ON COLUMN sink_positions.tape_time_ns IS
     'the highest time at which the tape took a packet up to the position; NULL: not known';
 COMMENT ON COLUMN sink_positions.sent_time_ns IS
     'the highest time at which such a packet was sent, by the sender''s clock; NULL: not known';
-COMMENT ON COLUMN sink_positions.tables IS 'the tables that its owner writes (WRITER_SINKS)';
+COMMENT ON COLUMN sink_positions.tables IS 'the tables that its owner writes (STORE_TABLES)';
 
 -- A group of tables that waits apart there, and what became of its records, by source (11_groups.sql).
 CREATE TABLE apart_groups (LIKE sink_positions INCLUDING DEFAULTS,

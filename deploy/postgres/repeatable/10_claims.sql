@@ -20,9 +20,9 @@ BEGIN
 END
 $$;
 
--- Notes which tables the owner of a position writes. None may be switched on there while groups of tables
--- wait apart: of its records, those before now were skipped, and its group would write them, too. Raises
--- TL007 then.
+-- Notes which tables the owner of a known position writes; a new one begins with them. None may be
+-- switched on there while groups of tables wait apart: of its records, those before now were skipped,
+-- and its group would write them, too. Raises TL007 then.
 CREATE OR REPLACE FUNCTION note_tables(
     p_sink text, p_input text, p_partition integer, p_tables text[]
 ) RETURNS void
@@ -37,7 +37,7 @@ BEGIN
         AND EXISTS (SELECT FROM apart_groups g
             WHERE (g.sink, g.input, g.partition) = (p.sink, p.input, p.partition));
     IF added IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'TL007', MESSAGE = format('WRITER_SINKS has %s more than before '
+        RAISE EXCEPTION USING ERRCODE = 'TL007', MESSAGE = format('STORE_TABLES has %s more than before '
             || 'while tables wait apart at %s of partition %s: take that out until these have come back '
             || '(runbook TableBlocked)', added, p_input, p_partition);
     END IF;
@@ -62,8 +62,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM take_database(p_sink);
-    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch)
-    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1))
+    INSERT INTO sink_positions AS p (sink, input, partition, owner, owner_epoch, tables)
+    VALUES (p_sink, p_input, p_partition, p_owner, greatest(p_epoch, 1), coalesce(p_tables, '{}'))
+    -- The tables of a known position stay those of before: note_tables compares them.
     ON CONFLICT (sink, input, partition) DO UPDATE
     SET owner = excluded.owner,
         owner_epoch = greatest(p.owner_epoch + 1, excluded.owner_epoch),

@@ -141,11 +141,13 @@ struct CockpitSettings: Sendable {
         try Self.actors(configuration)
         actions = try Self.actions(configuration)
         postgres = try Self.database(configuration)
-        valkey = ValkeyConfiguration(
+        var valkey = ValkeyConfiguration(
             host: configuration.text("VALKEY_HOST"),
             port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
             user: configuration.optionalText("VALKEY_USER"),
             password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+        valkey.renewable = configuration.renewable("VALKEY_PASSWORD")
+        self.valkey = valkey
     }
 
     private static func gate(_ configuration: Configuration) throws(SettingsError) -> Gate.Settings
@@ -349,6 +351,7 @@ struct CockpitSettings: Sendable {
             hosts: try hosts(configuration), database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        postgres.renewable = configuration.renewable("POSTGRES_PASSWORD")
         let mode = configuration.text("POSTGRES_SSLMODE")
         postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
         postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")

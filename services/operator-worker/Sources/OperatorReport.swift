@@ -92,7 +92,15 @@ final class OperatorReport: Sendable {
         var sources: SourceWatch?
     }
 
+    /// The hash of the worker's graph, and the generation of its bars.
+    private let graph: UInt64
+    private let generation: UInt32
     private let reported = Mutex(Reported())
+
+    init(_ settings: OperatorSettings) {
+        graph = settings.definition
+        generation = settings.generation
+    }
 
     /// Replaces the report. The worker's thread calls it four times a second.
     func update(_ lines: [Line], _ calendars: CalendarWatch, _ sources: SourceWatch) {
@@ -102,6 +110,8 @@ final class OperatorReport: Sendable {
     /// Writes the section "operator" of /status. The operations port's thread calls it.
     func write(into json: inout JSONWriter) {
         let reported = reported.withLock { $0 }
+        json.member("graph", String(graph, radix: 16))
+        json.member("generation", generation)
         reported.calendars?.write(into: &json)
         reported.sources?.write(into: &json)
         json.array("partitions") { json in for line in reported.lines { write(line, into: &json) } }

@@ -39,7 +39,7 @@ public enum Main {
         let tape = try TapeSettings(context.configuration)
         let settings = try OperatorSettings(context.configuration, operators: operators)
         try settings.requireFit(tape.names)
-        let report = OperatorReport()
+        let report = OperatorReport(settings)
         context.operations.addStatusSection("operator") { report.write(into: &$0) }
         context.readiness.set(ReadinessPart.tape, "the tape is not open yet")
         let client = try TapeClient.open(tape, context: context) { client throws(TapeError) in

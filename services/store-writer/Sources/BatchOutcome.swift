@@ -7,7 +7,7 @@ import StoreSinks
 struct TickCount: Hashable, Sendable {
     /// Records that became rows.
     var written: UInt64 = 0
-    /// Records whose table is switched off (WRITER_SINKS), and records of dropped packets.
+    /// Records whose table is switched off (STORE_TABLES), and records of dropped packets.
     var skipped: UInt64 = 0
     /// Records of which no row can be made, or whose row the database refuses. They are kept in
     /// dead letters.

@@ -84,7 +84,7 @@ struct QueuedPacket: Sendable, QueueItem {
 struct RowlessRun: Hashable, Sendable {
     /// Why they make no rows.
     enum Cause: Hashable, Sendable {
-        /// The tables of all their records are switched off (WRITER_SINKS), or they have none.
+        /// The tables of all their records are switched off (STORE_TABLES), or they have none.
         case switchedOff
         /// The queue had no room for them, and its policy is to drop. The table `gaps` names them.
         case dropped

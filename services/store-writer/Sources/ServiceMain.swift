@@ -42,7 +42,10 @@ public enum Main {
                             MigrateCommand.dryRun,
                             "Say which files would be applied, and change nothing; exit code 3 if "
                                 + "any.")
-                    ])
+                    ]),
+                ServiceDescription.Subcommand(
+                    ClickHouseAudit.name,
+                    "Count the rows of ClickHouse by the positions, and stop; exit code 1 if not."),
             ],
             examples: [
                 ServiceDescription.Example(
@@ -60,6 +63,14 @@ public enum Main {
         let settings = WriterSettings(context.configuration, kinds)
         if context.configuration.subcommand == MigrateCommand.name {
             return try settings.kind.migrate?(context) ?? .success
+        }
+        if context.configuration.subcommand == ClickHouseAudit.name {
+            guard let audit = settings.kind.audit else {
+                throw SettingsError(
+                    "STORE_KIND is \(settings.kind.name), which has no audit of its own: for "
+                        + "postgres 'tapeline audit' is one")
+            }
+            return try audit(context)
         }
         let tape = try TapeSettings(context.configuration)
         let report = WriterReport()

@@ -22,13 +22,17 @@ struct StoreKind: Sendable {
     var keys: [ConfigurationKey] = []
     /// The rules for these keys. They are checked when STORE_KIND names the kind.
     var rules: [ConfigurationRule] = []
+    /// How long rows wait for others at least, in a store that wants large batches.
+    var batchWaitMin = Duration.zero
     /// Makes the tables or brings them up to date; `nil`: there is nothing to do before a start.
     var migrate: (@Sendable (ServiceContext) throws -> ExitCode)?
+    /// Says whether the rows are those that the positions count; `nil`: `tapeline audit` does it.
+    var audit: (@Sendable (ServiceContext) throws -> ExitCode)?
     /// Makes the store of a process. It connects to nothing before a session is opened.
     let make: @Sendable (Context) throws -> any Store
 
     /// The kinds of the product. Another program passes more of them to `Main.run`.
-    static let ofThisProgram: [StoreKind] = [.postgres]
+    static let ofThisProgram: [StoreKind] = [.postgres, .clickhouse]
 
     /// Returns its rules, which say nothing when another kind is used.
     var ownRules: [ConfigurationRule] {

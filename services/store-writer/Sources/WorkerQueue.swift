@@ -27,7 +27,7 @@ struct PartitionView: Sendable {
 /// database. An *input* is the ticks or the bars of a partition, by its number (`InputNumber`). A
 /// *reading* is the time in which a partition is read from one claim on; its number is unique in
 /// the worker, and packets of an earlier reading are ignored. The *rows* of a packet are its
-/// records whose tables are switched on (WRITER_SINKS): each one makes at most one row. A packet
+/// records whose tables are switched on (STORE_TABLES): each one makes at most one row. A packet
 /// without any is *rowless*, and only its position has to be written. That is worth no transaction
 /// of its own for a while, so it neither fills a batch nor wakes the worker.
 ///

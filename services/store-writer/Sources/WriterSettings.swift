@@ -45,7 +45,7 @@ struct WriterSettings: Sendable {
     var deadLetterBytes: Int64
     /// When committed positions count as durable, so that the tape may be purged before them.
     var durability = DurabilityRule.commit
-    /// The tables that are written (WRITER_SINKS).
+    /// The tables that are written (STORE_TABLES).
     var sinks = SinkCatalogue()
 
     /// The maximum size of a batch, in rows, bytes and packets, even when more wait. It bounds
@@ -85,6 +85,10 @@ struct WriterSettings: Sendable {
     }
 
     private static let own: [ConfigurationKey] = [
+        ConfigurationKey(
+            "STORE_TABLES", .list, default: WriterSettings.sinkNames.joined(separator: ","),
+            group: "Writer",
+            "Tables that are written, separated by commas; ticks of others are skipped."),
         ConfigurationKey(
             "WRITER_THREADS", .integer(1...64), default: "2", group: "Writer",
             "Workers, each with its share of the partitions and a connection of its own."),
@@ -142,10 +146,6 @@ struct WriterSettings: Sendable {
             group: "Writer",
             "Bytes that the stream of dead letters holds at most, if it is made here."),
         ConfigurationKey(
-            "WRITER_SINKS", .list, default: WriterSettings.sinkNames.joined(separator: ","),
-            group: "Writer",
-            "Tables that are written, separated by commas; ticks of others are skipped."),
-        ConfigurationKey(
             "WRITER_PURGE_AFTER", .durationOr(["commit", "standby"], DurabilityRule.margins),
             default: "commit", group: "Writer",
             "When the tape may be purged of what is stored: commit, standby or after a time."),
@@ -167,17 +167,17 @@ struct WriterSettings: Sendable {
 
     private static let sinkNames = SinkName.allCases.map(\.rawValue)
 
-    /// Checks that all names of WRITER_SINKS are tables, each named once.
-    static let sinksRule = ConfigurationRule(reads: ["WRITER_SINKS"]) { configuration in
-        let names = configuration.list("WRITER_SINKS")
+    /// Checks that all names of STORE_TABLES are tables, each named once.
+    static let sinksRule = ConfigurationRule(reads: ["STORE_TABLES"]) { configuration in
+        let names = configuration.list("STORE_TABLES")
         let unknown = names.filter { SinkName(rawValue: $0) == nil }
         guard unknown.isEmpty else {
-            return "WRITER_SINKS names \(unknown.joined(separator: ", ")): the tables are "
+            return "STORE_TABLES names \(unknown.joined(separator: ", ")): the tables are "
                 + sinkNames.joined(separator: ", ")
         }
         let twice = Set(names.filter { name in names.count { $0 == name } > 1 })
         guard twice.isEmpty else {
-            return "WRITER_SINKS names \(twice.sorted().joined(separator: ", ")) more than once"
+            return "STORE_TABLES names \(twice.sorted().joined(separator: ", ")) more than once"
         }
         return nil
     }
@@ -233,6 +233,12 @@ struct WriterSettings: Sendable {
             rows: configuration.integer("WRITER_BATCH_ROWS"),
             waitNanoseconds: configuration.duration("WRITER_BATCH_WAIT").clampedNanoseconds,
             aim: BatchWait.Aim(rawValue: configuration.text("WRITER_LATENCY")) ?? .frugal)
+        if kind.batchWaitMin > .zero {
+            batches.waitNanoseconds = max(
+                batches.waitNanoseconds, kind.batchWaitMin.clampedNanoseconds)
+            batches.rows = Self.batchRowsMax
+            batches.mayBeEarly = false
+        }
         queue = WorkerQueues.Settings(
             rows: configuration.integer("WRITER_QUEUE_ROWS"),
             bytes: configuration.integer("WRITER_QUEUE_BYTES"),
@@ -253,13 +259,14 @@ struct WriterSettings: Sendable {
         deadLetterBytes = Int64(configuration.integer("WRITER_DEAD_LETTERS_BYTES"))
         sinks = Self.catalogue(configuration)
         if configuration.flag("WRITER_HOT_STATE") {
+            var valkey = ValkeyConfiguration(
+                host: configuration.text("VALKEY_HOST"),
+                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+                user: configuration.optionalText("VALKEY_USER"),
+                password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+            valkey.renewable = configuration.renewable("VALKEY_PASSWORD")
             hotState = HotStateKeeper.Settings(
-                ValkeyConfiguration(
-                    host: configuration.text("VALKEY_HOST"),
-                    port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
-                    user: configuration.optionalText("VALKEY_USER"),
-                    password: configuration.secret("VALKEY_PASSWORD")?.revealed),
-                symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
+                valkey, symbolsMax: configuration.integer("WRITER_HOT_SYMBOLS"))
             hotState?.life = configuration.duration("WRITER_HOT_TTL")
             hotState?.staleAfter = configuration.duration("WRITER_HOT_STALE_AFTER")
         }
@@ -268,7 +275,7 @@ struct WriterSettings: Sendable {
     /// The tables that are switched on.
     static func catalogue(_ configuration: Configuration) -> SinkCatalogue {
         SinkCatalogue(
-            Set(configuration.list("WRITER_SINKS").compactMap { SinkName(rawValue: $0) }))
+            Set(configuration.list("STORE_TABLES").compactMap { SinkName(rawValue: $0) }))
     }
 
     private static func durability(_ configuration: Configuration) -> DurabilityRule {

@@ -66,7 +66,7 @@ struct WriterMetrics: Sendable {
         skipped = SinkName.allCases.map { name in
             let counter = metrics.counter(
                 "mds_writer_ticks_skipped_total",
-                "a tick of a table that `WRITER_SINKS` leaves out", by: "sink: a table",
+                "a tick of a table that `STORE_TABLES` leaves out", by: "sink: a table",
                 labels: [("sink", name.rawValue)])
             return (name, counter)
         }

@@ -34,7 +34,9 @@ class Missing:
         who = " of ".join(part for part in (self.symbol or "all symbols", self.source) if part)
         state = f", {self.state}" if self.state else ""
         detail = f": {self.detail}" if self.detail else ""
-        return f"{who} from {times.text(self.start)} to {times.text(self.end)} ({self.cause}{state}{detail})"
+        is_timed = self.start is not None or self.end is not None
+        when = f" from {times.text(self.start)} to {times.text(self.end)}" if is_timed else ""
+        return f"{who}{when} ({self.cause}{state}{detail})"
 
 
 class Coverage(Sequence[Missing]):

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .coverage import Missing
 
 
+NOTHING_STORED = "nothing of it is stored"
+
+
 class TapelineError(Exception):
     """Any error of this package. Its text is one line that says what to do."""
 
@@ -39,10 +42,12 @@ class TapeHole(TapelineError):
     def __str__(self) -> str:
         shown = "; ".join(str(one) for one in self.missing[: self.SHOWN])
         more = len(self.missing) - self.SHOWN
+        # Of what is not stored at all there is nothing to read.
+        is_all = all(one.cause == NOTHING_STORED for one in self.missing)
         return (
             f"data of this selection are missing: {shown}"
             + (f"; and {more} more stretches" if more > 0 else "")
-            + " (missing='mark' reads what there is, and lists the rest in .coverage)"
+            + ("" if is_all else " (missing='mark' reads what there is, and lists the rest in .coverage)")
         )
 
 

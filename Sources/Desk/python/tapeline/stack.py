@@ -10,6 +10,7 @@ import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .errors import NotReachable, TapelineError
 from .transport import TapeAddress
@@ -210,7 +211,8 @@ def _of_stack(stack: str | None, home: str | os.PathLike[str] | None, namespace:
 
 
 def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Path:
-    """Returns the folder of the local stack that is meant."""
+    """Returns the folder of the local stack that is meant: without a name the only one that is up, as in the tool
+    (`Stack.up`)."""
     folders = _stacks(home)
     found = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_dir()]
     if stack:
@@ -233,7 +235,8 @@ def _stack(stack: str | None, home: str | os.PathLike[str] | None) -> pathlib.Pa
         )
     if len(up) > 1:
         names = [path.name for path in up]
-        raise TapelineError(f"the stacks {' and '.join(names)} are up: name one, as in connect(stack={names[0]!r})")
+        raise TapelineError(
+            f"several stacks are up ({', '.join(names)}): name one, as in connect(stack={names[0]!r})")
     return up[0]
 
 
@@ -287,13 +290,21 @@ def _supervisor(path: pathlib.Path) -> str | None:
 
 
 def _is_up(path: pathlib.Path) -> bool:
-    """Whether the supervisor lives. The kernel confirms its start time, because numbers come again."""
+    """Whether its supervisor or one of its processes runs."""
     try:
         state = json.loads((path / "state.json").read_bytes())
-        supervisor = state["supervisor"]
-        stat = pathlib.Path(f"/proc/{int(supervisor['id'])}/stat").read_text()
+        processes = [state["supervisor"], *(unit.get("process") for unit in state.get("units", []))]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return any(_is_alive(process) for process in processes if process)
+
+
+def _is_alive(process: Mapping[str, Any]) -> bool:
+    """Whether a process runs. The kernel confirms its start time, because numbers come again."""
+    try:
+        stat = pathlib.Path(f"/proc/{int(process['id'])}/stat").read_text()
         # The name in parentheses may have spaces. After it, the 20th field is the start time.
         fields = stat[stat.rindex(")") + 2 :].split()
-        return fields[0] not in "ZX" and int(fields[19]) == int(supervisor["startTime"])
+        return fields[0] not in "ZX" and int(fields[19]) == int(process["startTime"])
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return False

@@ -10,6 +10,7 @@ from typing import Any
 from . import past, schema, times
 from .coverage import NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
 from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place
+from .errors import NOTHING_STORED
 from .selection import Wanted
 
 STALE_NS = 60 * times.SECOND
@@ -145,10 +146,8 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
             one = replace(own, symbols=(symbol,) if symbol else ())
             first = _first(snapshot, one, (*(["bars"] if series else []), *ticks))
             if first is None or series and _first(snapshot, one, ("bars",)) is None:
-                what = NO_DEPTH if wanted.kind == "depth" else "nothing of it is stored"
-                what += f" in the series {series}" if series else ""
-                yield Missing(
-                    wanted.start, wanted.end, what, symbol, source, detail=_series(snapshot) if series else "")
+                what, detail = _nothing(snapshot, own, symbol, series)
+                yield Missing(wanted.start, wanted.end, what, symbol, source, detail=detail)
                 continue
             known = [(first, "nothing from before is stored"), *limits]
             begin, cause = max((moment, text) for moment, text in known if moment is not None)
@@ -156,10 +155,23 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
                 yield Missing(wanted.start, begin, cause, symbol, source)
 
 
-def _series(snapshot: Snapshot) -> str:
-    """Returns which series are stored at all, for a person who named another one."""
+def _nothing(snapshot: Snapshot, wanted: Wanted, symbol: str | None, series: str | None) -> tuple[str, str]:
+    """Returns what is said of a symbol of which there is nothing, or nothing in this series; and beside it which
+    series there are, for a person who named one that there is not."""
+    if wanted.kind == "depth":
+        return NO_DEPTH, ""
+    of_all = replace(wanted, symbols=(symbol,) if symbol else (), series=(), start=None)
+    if not series or symbol and _first(snapshot, of_all, ("bars", *_TICKS)) is None:
+        return NOTHING_STORED, ""
+    known = _series(snapshot)
+    told = [] if series in known else known
+    return f"{NOTHING_STORED} in the series {series}", f"stored are {', '.join(told)}" if told else ""
+
+
+def _series(snapshot: Snapshot) -> list[str]:
+    """Returns which series are stored at all."""
     rows = snapshot.rows(f"SELECT DISTINCT series FROM {snapshot.table('bar_series')} ORDER BY series LIMIT 20", [])
-    return f"stored are {', '.join(row[0] for row in rows)}" if rows else ""
+    return [row[0] for row in rows]
 
 
 def _first(snapshot: Snapshot, wanted: Wanted, tables: Sequence[str]) -> int | None:

@@ -1,5 +1,6 @@
 internal import CNats
 import Glibc
+import Primitives
 
 /// The options of one connect. libnats copies them, so they are destroyed with this value.
 @safe
@@ -96,11 +97,10 @@ struct ConnectOptions: ~Copyable {
     }
 
     private func setSecurity(_ configuration: NatsConfiguration) throws(NatsError) {
-        if configuration.user != nil || configuration.password != nil {
+        let password = configuration.renewable?.value ?? configuration.password
+        if configuration.user != nil || password != nil {
             try check(
-                unsafe natsOptions_SetUserInfo(
-                    handle, configuration.user, configuration.password),
-                "NATS_USER")
+                unsafe natsOptions_SetUserInfo(handle, configuration.user, password), "NATS_USER")
         }
         guard configuration.wantsTLS else { return }
         guard let tls = configuration.tls else {

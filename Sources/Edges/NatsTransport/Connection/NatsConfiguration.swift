@@ -1,3 +1,5 @@
+package import Primitives
+
 /// The address and the credentials of a connection. Pings, retries and buffers are not
 /// configurable: see `NatsLimits`.
 package struct NatsConfiguration: Sendable {
@@ -32,7 +34,11 @@ package struct NatsConfiguration: Sendable {
     /// The name that the server's monitoring shows for this connection.
     package var clientName: String
     package var user: String?
-    package var password: String?
+    /// Another one has no successor: set `renewable` after it.
+    package var password: String? { didSet { renewable = nil } }
+    /// The password, where it may have a successor. It is read again when the server refuses it,
+    /// and the link is then replaced. Without it such a refusal ends the connection.
+    package var renewable: RenewableSecret?
     package var tls: TLS?
     /// The prefix of the subjects to which all answers come. See `keepAnswersPrivate`.
     package var inboxPrefix = "_INBOX"
@@ -90,8 +96,8 @@ package enum NatsLimits {
     /// limited.
     package static let reconnectWait = Duration.milliseconds(50)
     package static let reconnectJitter = Duration.milliseconds(200)
-    /// The wait when a server is reachable but TLS fails. A person has to fix that, and each try
-    /// costs both sides a handshake.
+    /// The wait when a server is reachable but TLS fails, or the password is refused. A person has
+    /// to fix that, and each try costs both sides a handshake.
     package static let refusedWait = Duration.seconds(2)
     /// If the kernel does not accept a write for this long, the link is closed and made again.
     package static let writeDeadline = Duration.seconds(2)

@@ -8,12 +8,14 @@ extension NatsConnection {
         _ payload: RawSpan, to subject: String, replyTo: String? = nil
     ) throws(NatsError) {
         let byteCount = try admitted(payload, to: subject, replyTo: replyTo)
+        let link = present
         let status = unsafe payload.withUnsafeBytes { bytes in
             guard let replyTo else {
-                return unsafe natsConnection_Publish(handle, subject, bytes.baseAddress, byteCount)
+                return unsafe natsConnection_Publish(
+                    link.handle, subject, bytes.baseAddress, byteCount)
             }
             return unsafe natsConnection_PublishRequest(
-                handle, subject, replyTo, bytes.baseAddress, byteCount)
+                link.handle, subject, replyTo, bytes.baseAddress, byteCount)
         }
         try finish(status, subject)
     }
@@ -43,7 +45,7 @@ extension NatsConnection {
         route.number(number)
         let message = try unsafe route.message(
             payload, expectedLastSubjectSequence: expectedLastSubjectSequence, peer: peer)
-        let status = unsafe natsConnection_PublishMsg(handle, message)
+        let status = unsafe natsConnection_PublishMsg(present.handle, message)
         unsafe natsMsg_Destroy(message)
         try finish(status, route.subject)
     }
@@ -56,7 +58,7 @@ extension NatsConnection {
         _ = try admitted(payload, to: subject, replyTo: replyTo, headerBytes: headerBytes)
         let message = try unsafe createMessage(
             payload, to: subject, replyTo: replyTo, headers: headers, peer: peer)
-        let status = unsafe natsConnection_PublishMsg(handle, message)
+        let status = unsafe natsConnection_PublishMsg(present.handle, message)
         unsafe natsMsg_Destroy(message)
         try finish(status, subject)
     }

@@ -16,38 +16,62 @@ extension NatsConnection {
             throw error(
                 NATS_INVALID_SUBJECT, "subscribe to \(subject.debugDescription)", detail: problem)
         }
-        // Safety: released in `deliveryEnded`, or here when libnats did not accept it.
-        let context = unsafe Unmanaged.passRetained(SubscriptionContext(onMessage))
-        var made: OpaquePointer?
-        let status =
-            if let queue {
-                unsafe natsConnection_QueueSubscribe(
-                    &made, handle, subject, queue, deliver, context.toOpaque())
-            } else {
-                unsafe natsConnection_Subscribe(
-                    &made, handle, subject, deliver, context.toOpaque())
+        let (peer, retired) = (peer, subscriptions.retired)
+        let limit = Int32(clamping: max(1, pendingMessagesMax))
+        let place = try open { link throws(NatsError) in
+            // Safety: released in `deliveryEnded`, or here when libnats did not accept it.
+            let context = unsafe Unmanaged.passRetained(SubscriptionContext(onMessage))
+            var made: OpaquePointer?
+            let status =
+                if let queue {
+                    unsafe natsConnection_QueueSubscribe(
+                        &made, link.handle, subject, queue, deliver, context.toOpaque())
+                } else {
+                    unsafe natsConnection_Subscribe(
+                        &made, link.handle, subject, deliver, context.toOpaque())
+                }
+            guard status == NATS_OK, let subscription = unsafe made else {
+                unsafe context.release()
+                throw NatsError(status, operation, peer: peer, detail: lastErrorText())
             }
-        guard status == NATS_OK, let subscription = unsafe made else {
-            unsafe context.release()
-            throw error(status, operation, detail: lastErrorText())
+            let owned = unsafe SubscriptionHandle(owning: subscription)
+            let completion = unsafe natsSubscription_SetOnCompleteCB(
+                subscription, deliveryEnded, context.toOpaque())
+            guard completion == NATS_OK else {
+                // The connection was closed a moment ago. It is unknown whether `deliver` runs
+                // right now, so the few bytes of the context stay allocated.
+                throw NatsError(NATS_CONNECTION_CLOSED, operation, peer: peer)
+            }
+            let limits = unsafe natsSubscription_SetPendingLimits(
+                subscription, limit, Int32(NatsLimits.pendingBytesMax))
+            guard limits == NATS_OK else {
+                owned.unsubscribe()
+                retired.add(owned)
+                throw NatsError(NATS_CONNECTION_CLOSED, operation, peer: peer)
+            }
+            return owned
         }
-        let owned = unsafe SubscriptionHandle(owning: subscription)
-        let completion = unsafe natsSubscription_SetOnCompleteCB(
-            subscription, deliveryEnded, context.toOpaque())
-        guard completion == NATS_OK else {
-            // The connection was closed a moment ago. It is unknown whether `deliver` runs right
-            // now, so the few bytes of the context stay allocated.
-            throw error(NATS_CONNECTION_CLOSED, operation)
+        return NatsSubscription(place, subject: subject, of: subscriptions)
+    }
+
+    /// Makes a subscription on the present link, and on each later one.
+    func open(_ make: @escaping SubscriptionPlace.Making) throws(NatsError) -> SubscriptionPlace {
+        do throws(NatsError) {
+            let link = present
+            let place = try SubscriptionPlace(on: link, events, make)
+            subscriptions.add(place)
+            // A renewal may have looked at the table before this one was in it.
+            let now = present
+            if now !== link {
+                do throws(NatsError) { try subscriptions.renew(place, on: now) } catch {
+                    subscriptions.end(place)
+                    throw error
+                }
+            }
+            return place
+        } catch {
+            throw ofPresent(error)
         }
-        let limits = unsafe natsSubscription_SetPendingLimits(
-            subscription, Int32(clamping: max(1, pendingMessagesMax)),
-            Int32(NatsLimits.pendingBytesMax))
-        guard limits == NATS_OK else {
-            owned.unsubscribe()
-            retired.add(owned)
-            throw error(NATS_CONNECTION_CLOSED, operation)
-        }
-        return NatsSubscription(owned, subject: subject, retired: retired)
     }
 
     /// Sends a request and waits for the answer. It blocks the calling thread up to `timeout`, so

@@ -5,11 +5,12 @@ import Synchronization
 ///
 /// It reconnects for ever by itself. While it is disconnected every call throws `.disconnected`,
 /// and nothing is kept to be sent later. It ends with `close()` or its last reference.
+// Safety: libnats locks a connection in every call; `NatsLink` owns and frees it.
 @safe
 package final class NatsConnection: Sendable {
     package let peer: String
-    // Safety: libnats locks the connection in every call; it is destroyed in deinit only.
-    nonisolated(unsafe) let handle: OpaquePointer
+    /// The present link, which is replaced when the server no longer takes its password.
+    let links: Monitor<LinkState>
     /// The wanted number of copies of streams and buckets, for those who make them.
     package let replicas: Int
     let events: ConnectionEvents
@@ -18,8 +19,8 @@ package final class NatsConnection: Sendable {
     let answers = Monitor<NatsSubscription?>(nil)
     let answerPrefix: String
     private let inboxPrefix: String
-    let retired = RetiredSubscriptions()
-    private let isClosing = Atomic<Bool>(false)
+    let configuration: NatsConfiguration
+    let subscriptions: SubscriptionTable
     private let knownVersion = Monitor<(generation: Int, version: String)?>(nil)
 
     /// Connects. Blocks up to `NatsLimits.connectTimeout` per server of the list, plus the time
@@ -29,50 +30,59 @@ package final class NatsConnection: Sendable {
         _ configuration: NatsConfiguration, vetsServers: Bool = false,
         onEvent: @escaping @Sendable (NatsConnectionEvent) -> Void
     ) throws(NatsError) {
+        self.configuration = configuration
         peer = configuration.peer
         replicas = configuration.replicas
         inboxPrefix = configuration.inboxPrefix
         answerPrefix = Self.randomInbox(below: inboxPrefix)
         events = ConnectionEvents(
             peer: peer, requests: requests, vetsServers: vetsServers, onEvent: onEvent)
+        subscriptions = SubscriptionTable()
         let number = EventRegistry.add(events)
         do throws(NatsError) {
-            unsafe handle = try unsafe Self.connect(configuration, events: number)
+            links = Monitor(LinkState(link: try Self.connect(configuration, events: number)))
         } catch {
             EventRegistry.remove(number)
             throw error
         }
+        if configuration.renewable != nil { events.renews { [weak self] in self?.beginRenewal() } }
     }
 
-    deinit {
-        close()
-        unsafe natsConnection_Destroy(handle)
-    }
+    deinit { close() }
+
+    var present: NatsLink { links.withLock { $0.link } }
 
     package var isConnected: Bool {
         unsafe events.isLinkUp.load(ordering: .acquiring)
             && !events.isHeld
-            && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
+            && natsConnection_Status(present.handle) == NATS_CONN_STATUS_CONNECTED
     }
 
     /// The most bytes that the present server accepts, payload and headers together.
-    package var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
+    package var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(present.handle)) }
 
     /// Ends the link and all subscriptions; the event `.closed` follows. libnats waits up to 0.5 s
     /// for outstanding writes. Idempotent. Afterwards every call throws `.closed`.
     package func close() {
-        guard !isClosing.exchange(true, ordering: .acquiringAndReleasing) else { return }
         events.willClose()
+        let ended = links.withLock { links -> LinkState? in
+            guard !links.isClosing else { return nil }
+            links.isClosing = true
+            return links
+        }
+        guard let ended else { return }
         // This joins libnats' read thread.
-        unsafe natsConnection_Close(handle)
+        unsafe natsConnection_Close(ended.link.handle)
         requests.failAll(NATS_CONNECTION_CLOSED)
-        retired.removeAll()
+        // Of a link that libnats has closed before it does not report this end.
+        if ended.isRenewing { events.closed("") }
+        subscriptions.retired.removeAll()
     }
 
     /// Waits until the server has received everything that was published before.
     package func flush(timeout: Duration) throws(NatsError) {
         try requireLink("flush")
-        let status = unsafe natsConnection_FlushTimeout(handle, timeout.natsMilliseconds)
+        let status = unsafe natsConnection_FlushTimeout(present.handle, timeout.natsMilliseconds)
         guard status == NATS_OK else { throw error(status, "flush") }
     }
 
@@ -80,7 +90,7 @@ package final class NatsConnection: Sendable {
     package var localAddress: String? {
         var text: UnsafeMutablePointer<CChar>?
         var port: Int32 = 0
-        let status = unsafe natsConnection_GetLocalIPAndPort(handle, &text, &port)
+        let status = unsafe natsConnection_GetLocalIPAndPort(present.handle, &text, &port)
         guard status == NATS_OK, let text = unsafe text else { return nil }
         defer { unsafe free(text) }
         return unsafe String(cString: text)
@@ -96,9 +106,9 @@ package final class NatsConnection: Sendable {
         "\(prefix).\(ServiceAnnouncement.randomID())"
     }
 
-    private static func connect(
+    static func connect(
         _ configuration: NatsConfiguration, events: Int
-    ) throws(NatsError) -> OpaquePointer {
+    ) throws(NatsError) -> NatsLink {
         let options = try ConnectOptions(peer: configuration.peer)
         try options.set(configuration, events: events)
         var made: OpaquePointer?
@@ -115,7 +125,7 @@ package final class NatsConnection: Sendable {
                 NATS_NO_SERVER_SUPPORT, "connect", peer: configuration.peer,
                 detail: "the server has no message headers")
         }
-        return unsafe handle
+        return unsafe NatsLink(owning: handle)
     }
 
     private static func connectError(
@@ -151,7 +161,14 @@ package final class NatsConnection: Sendable {
     }
 
     func error(_ status: natsStatus, _ operation: String, detail: String = "") -> NatsError {
-        NatsError(status, operation, peer: peer, detail: detail)
+        ofPresent(NatsError(status, operation, peer: peer, detail: detail))
+    }
+
+    /// Returns the error of a call on a link. The end of a link that is replaced is no end of the
+    /// connection.
+    func ofPresent(_ error: NatsError) -> NatsError {
+        guard case .closed(let failure) = error, events.awaitsLink else { return error }
+        return .disconnected(failure)
     }
 
     func invalid(_ operation: String, _ detail: String) -> NatsError {
@@ -161,9 +178,8 @@ package final class NatsConnection: Sendable {
     /// Throws unless the link is up at this moment. Without a link, libnats would keep what is
     /// published and send it later.
     func requireLink(_ operation: @autoclosure () -> String) throws(NatsError) {
-        if isClosing.load(ordering: .acquiring) {
-            throw error(NATS_CONNECTION_CLOSED, operation())
-        }
+        let (link, isClosing) = links.withLock { ($0.link, $0.isClosing) }
+        if isClosing { throw error(NATS_CONNECTION_CLOSED, operation()) }
         guard events.isLinkUp.load(ordering: .acquiring) else {
             throw error(NATS_CONNECTION_DISCONNECTED, operation())
         }
@@ -172,7 +188,7 @@ package final class NatsConnection: Sendable {
                 NATS_CONNECTION_DISCONNECTED, operation(),
                 detail: "the server of this link is not used: it is too old, or not looked at yet")
         }
-        switch unsafe natsConnection_Status(handle) {
+        switch unsafe natsConnection_Status(link.handle) {
         case NATS_CONN_STATUS_CONNECTED: return
         case NATS_CONN_STATUS_CLOSED: throw error(NATS_CONNECTION_CLOSED, operation())
         default: throw error(NATS_CONNECTION_DISCONNECTED, operation())
@@ -255,7 +271,7 @@ extension NatsConnection {
     package var serverID: String {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             let status = unsafe natsConnection_GetConnectedServerId(
-                handle, buffer.baseAddress, buffer.count)
+                present.handle, buffer.baseAddress, buffer.count)
             guard status == NATS_OK, let start = buffer.baseAddress else { return "" }
             return unsafe String(cString: start)
         }
@@ -264,7 +280,7 @@ extension NatsConnection {
     private var connectedAddress: String {
         let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
             let status = unsafe natsConnection_GetConnectedUrl(
-                handle, buffer.baseAddress, buffer.count)
+                present.handle, buffer.baseAddress, buffer.count)
             guard status == NATS_OK, let start = buffer.baseAddress else { return "" }
             return unsafe String(cString: start)
         }

@@ -1,14 +1,14 @@
 internal import CNats
 import Synchronization
 
-/// An event of a connection that no call caused. Events are delivered one at a time, in order, on
-/// libnats' callback thread. All connections of the process share this thread: handle events
-/// quickly, never wait.
+/// An event of a connection that no call caused. Events are delivered in order, on libnats'
+/// callback thread, or on that of a renewal. All connections of the process share the former:
+/// handle events quickly, never wait.
 package enum NatsConnectionEvent: Equatable, Sendable {
     /// The link was lost; libnats restores it, for ever.
     case disconnected(String)
-    /// A server is reachable, but there is no link because TLS fails. libnats tries again for ever;
-    /// each reason is reported once.
+    /// A server is reachable, but there is no link because TLS fails, or the server refuses a
+    /// password that is read again. It is tried again for ever; each reason is reported once.
     case refused(String)
     /// The link and all subscriptions are restored. What was published meanwhile was refused. A
     /// connection that vets its servers waits for `useServer`.
@@ -32,6 +32,8 @@ final class ConnectionEvents: Sendable {
         var didClose = false
         /// Why there is still no link, as last reported.
         var refusal: String?
+        /// Begins to replace the link; `nil` where that cannot help.
+        var renew: (@Sendable () -> Void)?
     }
 
     private let state = Monitor(State())
@@ -48,6 +50,8 @@ final class ConnectionEvents: Sendable {
     private let vetsServers: Bool
     /// The number of links so far. What was learned from a server is valid for one link only.
     let generation = Atomic<Int>(0)
+    /// How often the link was replaced, with the subscriptions.
+    let renewals = Atomic<Int>(0)
 
     init(
         peer: String, requests: RequestTable, vetsServers: Bool,
@@ -71,10 +75,17 @@ final class ConnectionEvents: Sendable {
     }
 
     /// Handles a failed try to restore the link. An unreachable server, or a socket that just
-    /// closed, adds nothing to what was reported when the link was lost.
+    /// closed, adds nothing to what was reported when the link was lost. libnats has one refusal of
+    /// a password for each server of the list before it gives up, which says nothing yet.
     func tryFailed(_ status: natsStatus, _ reason: String) {
         let error = NatsError(status, "connect again", peer: peer, detail: reason)
         guard case .tlsFailed = error else { return }
+        refused(error)
+    }
+
+    /// Handles a refusal of a server that can be reached.
+    func refused(_ error: NatsError) {
+        let reason = error.failure.detail
         let isNew = state.withLock { state in
             defer { state.refusal = reason }
             return !state.isClosing && state.refusal != reason
@@ -96,7 +107,36 @@ final class ConnectionEvents: Sendable {
             && goodLink.load(ordering: .acquiring) != generation.load(ordering: .acquiring)
     }
 
-    func closed(_ reason: String) {
+    /// Sets what begins to replace the link when the server refuses the password.
+    func renews(_ begin: @escaping @Sendable () -> Void) {
+        state.withLock { $0.renew = begin }
+    }
+
+    /// Handles a link that replaced another one, with its subscriptions.
+    func renewed() {
+        renewals.add(1, ordering: .releasing)
+        reconnected()
+    }
+
+    /// Whether another link may come after the end of the present one.
+    var awaitsLink: Bool {
+        state.withLock { $0.renew != nil && !$0.didClose && !$0.isClosing }
+    }
+
+    /// Waits until the link was replaced more often than `seen`, or will not be any more.
+    func waitForRenewal(after seen: Int, milliseconds: Int64) {
+        _ = state.wait(.milliseconds(milliseconds)) { state -> Bool? in
+            let isNew = renewals.load(ordering: .acquiring) != seen
+            return isNew || state.didClose || state.isClosing ? true : nil
+        }
+    }
+
+    func closed(_ reason: String, _ status: natsStatus = NATS_OK) {
+        let renew = state.withLock { $0.isClosing || $0.didClose ? nil : $0.renew }
+        if status == NATS_CONNECTION_AUTH_FAILED, let renew {
+            requests.failAll(NATS_CONNECTION_DISCONNECTED)
+            return renew()
+        }
         // The lock is free now, and libnats itself reports "closed".
         isLinkUp.store(true, ordering: .releasing)
         requests.failAll(NATS_CONNECTION_CLOSED)
@@ -133,11 +173,21 @@ enum EventRegistry {
     private static let table = Monitor(Table())
 
     static func add(_ events: ConnectionEvents) -> Int {
+        let number = reserve()
+        set(number, events)
+        return number
+    }
+
+    /// Returns a number whose events have no receiver yet.
+    static func reserve() -> Int {
         table.withLock { table in
             table.last += 1
-            table.receivers[table.last] = events
             return table.last
         }
+    }
+
+    static func set(_ number: Int, _ events: ConnectionEvents) {
+        table.withLock { $0.receivers[number] = events }
     }
 
     static func remove(_ number: Int) {
@@ -182,7 +232,9 @@ func connectionReconnected(_: OpaquePointer?, closure: UnsafeMutableRawPointer?)
 }
 
 func connectionClosed(_ connection: OpaquePointer?, closure: UnsafeMutableRawPointer?) {
-    unsafe EventRegistry.find(closure)?.closed(unsafe lastError(of: connection))
+    var text: UnsafePointer<CChar>?
+    let status = unsafe natsConnection_GetLastError(connection, &text)
+    unsafe EventRegistry.find(closure)?.closed(unsafe lastError(of: connection), status)
     EventRegistry.remove(Int(bitPattern: closure))
 }
 

@@ -45,6 +45,16 @@ package enum NatsError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// True when a server was reached and did not let us in: a person has to mend that.
+    var isRefusal: Bool {
+        switch self {
+        case .authenticationFailed, .tlsFailed: true
+        case .closed, .disconnected, .unreachable, .timedOut, .noResponders, .payloadTooLarge,
+            .unsupportedServer, .invalid, .failed:
+            false
+        }
+    }
+
     package var description: String { "\(failure.summary): \(advice)" }
 
     private var advice: String {

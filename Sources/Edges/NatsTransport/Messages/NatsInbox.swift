@@ -8,13 +8,13 @@ import Primitives
 package final class NatsInbox: Sendable {
     /// The unique prefix. Reply subjects are `<prefix>.<tokens>`.
     package let prefix: String
-    private let handle: SubscriptionHandle
-    private let retired: RetiredSubscriptions
+    private let place: SubscriptionPlace
+    private let subscriptions: SubscriptionTable
 
-    init(_ handle: SubscriptionHandle, prefix: String, retired: RetiredSubscriptions) {
-        self.handle = handle
+    init(_ place: SubscriptionPlace, prefix: String, of subscriptions: SubscriptionTable) {
+        self.place = place
         self.prefix = prefix
-        self.retired = retired
+        self.subscriptions = subscriptions
     }
 
     /// The result of waiting for messages.
@@ -48,7 +48,7 @@ package final class NatsInbox: Sendable {
             // To ask an empty list for its next message costs more than to look at its length:
             // libnats writes the text of an error.
             if outcome.received > 0, waiting == 0 { return outcome }
-            let (status, message) = handle.next(milliseconds: milliseconds)
+            let (status, message) = place.next(milliseconds: milliseconds)
             milliseconds = 0
             if let message {
                 messages.append(message)
@@ -69,12 +69,9 @@ package final class NatsInbox: Sendable {
     }
 
     /// The number of messages that were not fetched yet.
-    package var waiting: Int { handle.waitingMessages }
+    package var waiting: Int { place.handle.waitingMessages }
 
-    deinit {
-        handle.unsubscribe()
-        retired.add(handle)
-    }
+    deinit { subscriptions.end(place) }
 }
 
 extension NatsConnection {
@@ -83,20 +80,24 @@ extension NatsConnection {
     package func openInbox() throws(NatsError) -> NatsInbox {
         let prefix = newInbox()
         let operation = "subscribe to \(prefix).>"
-        var made: OpaquePointer?
-        let status = unsafe natsConnection_SubscribeSync(&made, handle, "\(prefix).>")
-        guard status == NATS_OK, let subscription = unsafe made else {
-            throw error(status, operation, detail: lastErrorText())
+        let (peer, retired) = (peer, subscriptions.retired)
+        let place = try open { link throws(NatsError) in
+            var made: OpaquePointer?
+            let status = unsafe natsConnection_SubscribeSync(&made, link.handle, "\(prefix).>")
+            guard status == NATS_OK, let subscription = unsafe made else {
+                throw NatsError(status, operation, peer: peer, detail: lastErrorText())
+            }
+            let owned = unsafe SubscriptionHandle(owning: subscription)
+            let limits = unsafe natsSubscription_SetPendingLimits(
+                subscription, Int32(NatsLimits.pendingMessagesMax),
+                Int32(NatsLimits.pendingBytesMax))
+            guard limits == NATS_OK else {
+                owned.unsubscribe()
+                retired.add(owned)
+                throw NatsError(NATS_CONNECTION_CLOSED, operation, peer: peer)
+            }
+            return owned
         }
-        let owned = unsafe SubscriptionHandle(owning: subscription)
-        let limits = unsafe natsSubscription_SetPendingLimits(
-            subscription, Int32(NatsLimits.pendingMessagesMax),
-            Int32(NatsLimits.pendingBytesMax))
-        guard limits == NATS_OK else {
-            owned.unsubscribe()
-            retired.add(owned)
-            throw error(NATS_CONNECTION_CLOSED, operation)
-        }
-        return NatsInbox(owned, prefix: prefix, retired: retired)
+        return NatsInbox(place, prefix: prefix, of: subscriptions)
     }
 }

@@ -4,14 +4,14 @@ import Synchronization
 /// A subscription to a subject. It ends with `unsubscribe()` or with the last reference.
 package final class NatsSubscription: Sendable {
     package let subject: String
-    private let handle: SubscriptionHandle
-    private let retired: RetiredSubscriptions
+    private let place: SubscriptionPlace
+    private let subscriptions: SubscriptionTable
     private let isOpen = Atomic<Bool>(true)
 
-    init(_ handle: SubscriptionHandle, subject: String, retired: RetiredSubscriptions) {
-        self.handle = handle
+    init(_ place: SubscriptionPlace, subject: String, of subscriptions: SubscriptionTable) {
+        self.place = place
         self.subject = subject
-        self.retired = retired
+        self.subscriptions = subscriptions
     }
 
     /// After this call, only a message whose delivery has already begun is still delivered. It may
@@ -19,15 +19,14 @@ package final class NatsSubscription: Sendable {
     /// running try to reconnect.
     package func unsubscribe() {
         guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
-        handle.unsubscribe()
-        retired.add(handle)
+        subscriptions.end(place)
     }
 
-    /// The number of messages dropped because too many were waiting.
-    package var droppedMessages: Int { handle.droppedMessages }
+    /// The number of messages dropped on the present link because too many were waiting.
+    package var droppedMessages: Int { place.handle.droppedMessages }
 
     /// The number of messages that were not handled yet.
-    package var waitingMessages: Int { handle.waitingMessages }
+    package var waitingMessages: Int { place.handle.waitingMessages }
 
     deinit { unsubscribe() }
 }

@@ -1,3 +1,5 @@
+public import Primitives
+
 /// The settings of a service, complete and checked. `ServiceCommandLine` makes it.
 ///
 /// A getter stops the process if the schema has no such key, or if the key is of another kind. That
@@ -22,6 +24,8 @@ public struct Configuration: Sendable {
         /// The value as it was written, `<redacted>`, or nothing.
         let shown: String
         let source: ConfigurationSource
+        /// Reads a secret's file again.
+        var reread: (@Sendable () -> String?)?
     }
 
     init(
@@ -110,6 +114,13 @@ public struct Configuration: Sendable {
         guard let value = entry(name).value else { return nil }
         guard case .secret(let secret) = value else { wrongKind(name, "a secret") }
         return secret
+    }
+
+    /// Returns a secret that is read from its file again when a server refuses it; `nil` when it is
+    /// not set, or in no file.
+    public func renewable(_ name: String) -> RenewableSecret? {
+        guard let value = secret(name)?.revealed, let read = entry(name).reread else { return nil }
+        return RenewableSecret(value, read: read)
     }
 
     /// All settings for the log line at the start, with secrets redacted: `config.NATS_URL`.

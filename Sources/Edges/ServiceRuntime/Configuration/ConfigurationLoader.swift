@@ -209,13 +209,10 @@ struct ConfigurationLoader {
             problems.append("\(name): \(path) \(problem)")
             return empty(key)
         case .success(let content):
-            guard var text = String(validating: content.bytes, as: UTF8.self) else {
+            guard let text = Self.secret(in: content) else {
                 problems.append("\(name): \(path) is not a text in UTF-8")
                 return empty(key)
             }
-            // One newline comes from an editor. A second one would be part of the secret, and is
-            // refused.
-            if text.last == "\r\n" || text.last == "\n" { text.removeLast() }
             guard !text.isEmpty else {
                 problems.append("\(name): \(path) is empty")
                 return empty(key)
@@ -223,8 +220,25 @@ struct ConfigurationLoader {
             if PrintableText.isLoose(content.mode) {
                 warnings.append(PrintableText.looseness(of: path, content.mode))
             }
-            return checked(key, text, .secretFile(path: path, named: given.source))
+            var entry = checked(key, text, .secretFile(path: path, named: given.source))
+            let (readFile, file, kind) = (readFile, given.text, key.kind)
+            entry.reread = {
+                guard case .success(let content) = readFile(file, Self.secretBytesMax),
+                    let text = Self.secret(in: content), !text.isEmpty,
+                    case .success = kind.parse(text)
+                else { return nil }
+                return text
+            }
+            return entry
         }
+    }
+
+    /// Returns the secret of a file, without the one newline that comes from an editor. A second
+    /// one would be part of the secret, and is refused. `nil`: it is no text.
+    private static func secret(in content: FileContent) -> String? {
+        guard var text = String(validating: content.bytes, as: UTF8.self) else { return nil }
+        if text.last == "\r\n" || text.last == "\n" { text.removeLast() }
+        return text
     }
 
     private func empty(_ key: ConfigurationKey) -> Configuration.Entry {

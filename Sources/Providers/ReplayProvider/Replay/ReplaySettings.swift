@@ -71,6 +71,7 @@ struct ReplaySettings: Sendable {
         if let user = configuration.optionalText("REPLAY_NATS_USER"), !user.isEmpty {
             nats.user = user
             nats.password = configuration.secret("REPLAY_NATS_PASSWORD")?.revealed
+            nats.renewable = configuration.renewable("REPLAY_NATS_PASSWORD")
             nats.keepAnswersPrivate()
         }
         if nats.urls == tape.nats.urls, namespace == tape.names.namespace {

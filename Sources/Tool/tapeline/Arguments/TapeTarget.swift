@@ -13,8 +13,8 @@ extension StackTarget {
 /// The tape that a command works on: that of a local stack, or that of any deployment.
 struct TapeTarget: Equatable, Sendable {
     var home: String?
-    /// The name of a local stack. `nil` means the one that is up, unless the environment names
-    /// servers.
+    /// The name of a local stack. `nil` means the only one that is up, unless the environment
+    /// names servers.
     var stack: String?
     /// Overrides NATS_URL.
     var natsURL: String?

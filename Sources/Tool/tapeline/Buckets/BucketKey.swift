@@ -96,6 +96,11 @@ enum BucketKey: Equatable, Sendable {
         if tokens.count == 2, tokens[1] == "database", GroupName(tokens[0])?.isStore == true {
             return .kept(.server)
         }
+        if tokens.count == 4, tokens[1] == "intents", GroupName(tokens[0])?.isStore == true,
+            ReaderPosition.Input(rawValue: tokens[2]) != nil, Int(tokens[3]) != nil
+        {
+            return .madeAgain(.positions)
+        }
         if tokens[0] == "verified", tokens.count > 2 { return .madeAgain(.verification) }
         guard tokens[0] == "group", tokens.count > 1, let group = GroupName(tokens[1]) else {
             return nil

@@ -270,12 +270,16 @@ struct CommandOption: Sendable {
 /// The options that several commands have, in the same words.
 extension CommandOption {
     static let name = CommandOption(
-        "--name NAME", ["a local stack; without it, the one that is up"])
+        "--name NAME", ["a local stack; without it, the only one that is up"])
     static let nats = CommandOption("--nats URL", ["any server; NATS_URL does the same"])
     /// The pages of commands about a tape leave it out, because few need it.
     static let hiddenHome = CommandOption("--home FOLDER", [])
     static let stackName = CommandOption(
-        "--name NAME", ["the stack, 'default' if not given; several run side by side"])
+        "--name NAME",
+        [
+            "the stack; several run side by side. Without it 'up' and 'service'",
+            "mean 'default', and all others the only one that is up",
+        ])
     static let home = CommandOption("--home FOLDER", ["the checkout, if the tool is not in one"])
     static let json = CommandOption(
         "--json",

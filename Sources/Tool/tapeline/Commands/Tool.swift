@@ -18,6 +18,7 @@ struct Tool: Sendable {
             target, environment: environment, executable: Checkout.ownExecutable())
     }
 
+    /// Returns the stack that a command makes or starts: without a name `default`.
     func stack(
         _ target: StackTarget, default name: String = StackHome.defaultName
     ) throws(ToolError) -> Stack {
@@ -25,8 +26,8 @@ struct Tool: Sendable {
         return try Stack(checkout: checkout, name: target.name ?? name, terminal: terminal)
     }
 
-    /// Returns the stack for commands that only inspect it. Without a name this is the one that is
-    /// up.
+    /// Returns the stack for all other commands. Without a name this is the only one that is up;
+    /// where none is, `default`, of which they say that it is not up.
     func stackThatIsUp(_ target: StackTarget) throws(ToolError) -> Stack {
         let named = try stack(target)
         if target.name != nil { return named }

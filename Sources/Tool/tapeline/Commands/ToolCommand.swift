@@ -36,7 +36,7 @@ enum Commands {
         RepairCommand.self, TradeCommand.self, DlqCommand.self, SpoolCommand.self,
         SetupCommand.self, MayICommand.self, MemberCommand.self, GroupsCommand.self,
         PartitionCommand.self, PositionCommand.self, StoreCommand.self, ServerCommand.self,
-        BucketsCommand.self, ActionsCommand.self,
+        BucketsCommand.self, ActionsCommand.self, SecretsCommand.self,
         CompletionsCommand.self, VersionCommand.self, HelpCommand.self,
         SuperviseCommand.self,
     ]

@@ -10,24 +10,20 @@ enum ValkeyLook {
         facts.user = configuration.user ?? "default"
         let session = try ValkeyConnection(configuration)
         defer { session.close() }
-        // The one command that says the version to a user who may only read.
-        facts.version = version(try session.command(["LOLWUT", "VERSION", "1"]).text ?? "")
+        // The one command that says the version to every user, whatever rights they have.
+        if case .array(let words) = try session.command(["HELLO"]) {
+            facts.version = version(words.map { $0.text ?? "" })
+        }
         let answer = try session.command(["EXISTS", .text("\(namespace):trade:doctor")])
         facts.readingRefused = answer.errorMessage
         facts.isOpen = letsAnybodyIn(configuration)
         return facts
     }
 
-    /// Returns "8.1.1" from the text that ends with "Redis ver. 8.1.1". Valkey calls itself Redis
-    /// there, so the name says nothing.
-    static func version(_ text: String) -> String? {
-        let lines = text.split(whereSeparator: \.isNewline)
-        guard let line = lines.last(where: { $0.contains(" ver. ") }) else { return nil }
-        let words = line.split(separator: " ")
-        guard let place = words.firstIndex(of: "ver."), place > 0, place + 1 < words.count else {
-            return nil
-        }
-        return String(words[place + 1])
+    /// Returns "8.1.1" from the names and values with which a server introduces itself.
+    static func version(_ words: [String]) -> String? {
+        let name = stride(from: 0, to: words.count - 1, by: 2).first { words[$0] == "version" }
+        return name.map { words[$0 + 1] }
     }
 
     private static func letsAnybodyIn(_ configuration: ValkeyConfiguration) -> Bool {

@@ -50,6 +50,9 @@ struct ExplainReport {
     /// For a bar of bars: the series of which it is made, the finest one last.
     var isMadeOf: [String] = []
 
+    /// The most ticks in the text, and the most that only the tables have.
+    static let ticksShownMax = 40
+
     /// Whether the ticks are those of the tape, and not those of the tables.
     var isOnTape: Bool { tape != .notAsked && tape != .notThere }
 
@@ -80,8 +83,11 @@ struct ExplainReport {
 
     private static func shownTime(_ time: Int64) -> String { "\(Timestamp(nanoseconds: time))" }
 
-    var lines: [String] {
-        heading + versionLines + tickLines + gapLines + proofLines
+    var lines: [String] { lines(ticksMax: Self.ticksShownMax) }
+
+    /// Returns the text with so many ticks; `nil`: with all.
+    func lines(ticksMax: Int?) -> [String] {
+        heading + versionLines + tickLines(ticksMax) + gapLines + proofLines
     }
 
     private var heading: [String] {
@@ -161,13 +167,15 @@ struct ExplainReport {
         return cells + ["\(version.revision)"]
     }
 
-    private var tickLines: [String] {
+    private func tickLines(_ ticksMax: Int?) -> [String] {
         let count = ticks.count { $0.verdict.isIn }
         let from = isOnTape ? "the tape" : "the stored ticks, because \(notOnTape)"
         let title = "TICKS of its window: \(count) in, \(ticks.count - count) out, from \(from)"
         guard !ticks.isEmpty || !onlyInTables.isEmpty else { return ["", title] }
         let head = ["TIME", "PRICE", "SIZE", "TICK", "PACKET", "WHAT IT DID"]
-        let rows = ticks.map { tick in
+        let shown = shownTicks(ticksMax)
+        let onlyShown = onlyInTables.prefix(ticksMax ?? .max)
+        let rows = shown.map { tick in
             let (price, size) = tick.tick.shown(field)
             let what = [tick.verdict.sentence] + tick.roles.map(\.rawValue) + tick.remarks
             return [
@@ -175,14 +183,29 @@ struct ExplainReport {
                 tick.packet.map { "\($0.sequence)" } ?? "-", what.joined(separator: ", "),
             ]
         }
-        let others = onlyInTables.map { tick in
+        let others = onlyShown.map { tick in
             let (price, size) = tick.shown(field)
             return [
                 Self.shownTime(tick.time), price, size, address(tick), "-",
                 "only its table has it: the tape has no such tick in the window",
             ]
         }
+        let hidden = ticks.count - shown.count + onlyInTables.count - onlyShown.count
         return ["", title] + TextTable.lines([head] + rows + others, numbers: [1, 2, 4])
+            + (hidden > 0 ? ["  and \(hidden) more: --all shows them"] : [])
+    }
+
+    /// The ticks of the text, in the order of time. Where there are too many, those that set a
+    /// price or disagree with their rows come first, then those that are out, then the others.
+    private func shownTicks(_ ticksMax: Int?) -> [ExplainedTick] {
+        guard let ticksMax, ticks.count > ticksMax else { return ticks }
+        func rank(_ tick: ExplainedTick) -> Int {
+            if tick.disagreement != nil || !tick.roles.isEmpty { return 0 }
+            return tick.verdict.isIn && tick.remarks.isEmpty ? 2 : 1
+        }
+        let ranks = ticks.map(rank)
+        return ticks.indices.sorted { (ranks[$0], $0) < (ranks[$1], $1) }
+            .prefix(ticksMax).sorted().map { ticks[$0] }
     }
 
     private var notOnTape: String {

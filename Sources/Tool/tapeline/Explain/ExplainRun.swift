@@ -59,7 +59,8 @@ struct ExplainRun {
         try judge(ticks, slice, bar, database, into: &report)
         try addVersions(of: bar, tape, database, into: &report)
         report.gaps = try database.gaps(command.symbol, open.nanoseconds, bar.closeTime)
-        terminal.show(report.lines, json: report.json(), command.asJSON)
+        let ticksMax = command.showsAll ? nil : ExplainReport.ticksShownMax
+        terminal.show(report.lines(ticksMax: ticksMax), json: report.json(), command.asJSON)
         return report.exitCode
     }
 

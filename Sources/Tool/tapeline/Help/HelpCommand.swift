@@ -29,7 +29,7 @@ enum HelpPage {
     }.joined(separator: "\n\n")
 
     private static let places = """
-          --name NAME       a local stack; without it, the one that is up
+          --name NAME       a local stack; without it, the only one that is up
           --nats URL        any server. NATS_URL does the same. The other settings come from the
                             environment of the services: NATS_USER, NATS_PASSWORD(_FILE),
                             NATS_TLS_*, MDS_NAMESPACE, MDS_PARTITIONS, POSTGRES_* and

@@ -49,6 +49,7 @@ struct ExportRun {
         _ output: inout OutputBuffer, _ deployment: Deployment, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> Int? {
         let market = try MarketSession(deployment, timeout: Self.timeout)
+        try market.requireKnown(command.symbols)
         var progress = ProgressLine(terminal, asJSON: command.output == nil)
         defer { progress.end() }
         progress.show { "looking for the rows" }

@@ -18,12 +18,13 @@ struct GapsCommand: ToolCommand {
         """
         gaps [SYMBOL...]
             what is missing now, a line per stretch of time: open, being filled from the provider's
-            history, or abandoned; and when feeds began, as bars of that moment are partial without
-            a gap. 1: nothing of a symbol is stored
+            history, or abandoned; what the books name as lost, without a time; and when feeds
+            began, as bars of that moment are partial without a gap. 1: nothing of a symbol is
+            stored
         --last N
             the newest ones (100)
         --json
-            an object per line
+            an object per line; of what the books name with the state 'books'
         $ tapeline gaps
         $ tapeline gaps AAPL --source ibkr --json
         """)
@@ -42,7 +43,7 @@ struct GapsCommand: ToolCommand {
         try market.requireKnown(symbols)
         if asJSON {
             return try MarketSession.show(on: tool.terminal) { selected throws(ToolError) in
-                try newest(selected, market)
+                try all(selected, market)
             }
         }
         let columns = [
@@ -68,12 +69,8 @@ struct GapsCommand: ToolCommand {
     private func lost(_ market: borrowing MarketSession) throws(ToolError) -> [String] {
         try market.rows(
             """
-            SELECT source, input, partition, sum(last_ordinal - first_ordinal + 1), table_group,
-                reason
-            FROM "\(market.namespace)".book_gaps
-            WHERE reason IN ('tape_lost', 'hole', 'group_hole')
-                AND (cardinality($1::text[]) >= 0 AND $2::text IS NULL OR source = $2)
-            GROUP BY 1, 2, 3, 5, 6 ORDER BY 1, 2, 3, 5, 6
+            SELECT source, input, partition, ordinals, table_group, reason
+            FROM (\(Self.lost(in: market.namespace))) AS b ORDER BY 1, 2, 3, 5, 6
             """, filters
         ).map { row in
             "\(row[1] ?? "-") of \(row[0] ?? "-") in partition \(row[2] ?? "-"): "
@@ -81,6 +78,18 @@ struct GapsCommand: ToolCommand {
                 + (row[4].map { " in the tables of \($0)" } ?? "") + " (\(row[5] ?? "-")), which "
                 + "'tapeline store fill' copies from another store that has them"
         }
+    }
+
+    /// What the books name as lost, of the sources that are asked for. It has no symbol.
+    private static func lost(in namespace: String) -> String {
+        """
+        SELECT source, input, partition, sum(last_ordinal - first_ordinal + 1) AS ordinals,
+            table_group, reason, max(noted_at) AS noted_at
+        FROM "\(namespace)".book_gaps
+        WHERE reason IN ('tape_lost', 'hole', 'group_hole')
+            AND (cardinality($1::text[]) >= 0 AND $2::text IS NULL OR source = $2)
+        GROUP BY source, input, partition, table_group, reason
+        """
     }
 
     /// Returns a line for each source whose feeds began lately. Of what was before, nobody knows
@@ -107,6 +116,29 @@ struct GapsCommand: ToolCommand {
 
     private var filters: [PostgresValue] {
         [.textArray(symbols.map(\.text)), source.map { PostgresValue.text($0.text) } ?? .null]
+    }
+
+    /// Returns the newest gaps, oldest first, and after them what the books name as lost: the same
+    /// as the table and the lines below it, in the columns of both.
+    private func all(
+        _ columns: String, _ market: borrowing MarketSession
+    ) throws(ToolError) -> MarketSession.Page {
+        try market.page(
+            """
+            SELECT \(columns) FROM (
+                (SELECT *, NULL AS input, NULL::numeric AS ordinals, NULL AS table_group
+                FROM open_gaps
+                WHERE (cardinality($1::text[]) = 0 OR symbol = ANY ($1::text[]) OR symbol IS NULL)
+                    AND ($2::text IS NULL OR source = $2)
+                ORDER BY from_time DESC, symbol, kind LIMIT $3)
+                UNION ALL
+                SELECT source, NULL, NULL, NULL, NULL, NULL, 'books', reason, '', noted_at,
+                    partition, input, ordinals, table_group
+                FROM (\(Self.lost(in: market.namespace))) AS b
+            ) AS r ORDER BY from_time NULLS LAST, symbol, kind, source, input, partition,
+                table_group, reason
+            """,
+            filters + [.integer(Int64(last))])
     }
 
     /// Returns the newest gaps, oldest first.

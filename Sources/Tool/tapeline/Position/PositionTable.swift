@@ -33,10 +33,14 @@ struct PositionTable {
             packet.map { "\($0.identity.epoch)" } ?? "-",
             packet.map { "\($0.identity.firstOrdinal)" } ?? "-", position.moved.age(at: now),
             " \(row.state.name)\(detail)")
-        guard position.hasRead else { return [first] }
+        let apart = position.apart.map {
+            "          the tables of \($0.group) wait apart: \($0.table): \(oneLine($0.reason))"
+        }
+        guard position.hasRead else { return [first] + apart }
         let sources = position.sources.map { "\($0.source) \($0.lastOrdinal)" }
         let checksum = packet.map { "checksum \(Self.hex($0.identity.checksum)); " } ?? ""
         return [first, "          \(checksum)last ordinals: \(sources.joined(separator: ", "))"]
+            + apart
     }
 
     static func hex(_ value: UInt64) -> String {
@@ -73,6 +77,11 @@ struct PositionTable {
             writer.member("last_ordinal", source.lastOrdinal)
             writer.member("tape_ordinal", source.tapeOrdinal)
             writer.member("epoch", source.epoch)
+        }
+        writer.member("apart", each: position.apart) { tables, writer in
+            writer.member("group", tables.group)
+            writer.member("table", tables.table)
+            writer.member("reason", tables.reason)
         }
     }
 }

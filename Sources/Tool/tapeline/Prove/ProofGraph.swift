@@ -13,7 +13,15 @@ enum ProofGraph {
     static func find(
         _ environment: [String: String], read: @escaping FileReading = ConfigurationFiles.read
     ) throws(ToolError) -> GraphProgram {
-        if let path = environment[graphKey], !path.isEmpty { return try program(path, read) }
+        if let path = environment[graphKey], !path.isEmpty {
+            let program = try program(path, read)
+            guard program.definition.makesBars else {
+                throw .configuration([
+                    "\(graphKey): the graph \(path) makes no bars: there is nothing to prove"
+                ])
+            }
+            return program
+        }
         let text = environment[seriesKey].flatMap { $0.isEmpty ? nil : $0 } ?? "1s,1m"
         let names = text.split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
@@ -25,8 +33,9 @@ enum ProofGraph {
         }
     }
 
-    private static func program(
-        _ path: String, _ read: @escaping FileReading
+    /// Returns the graph of a file, whatever it makes.
+    static func program(
+        _ path: String, _ read: @escaping FileReading = ConfigurationFiles.read
     ) throws(ToolError) -> GraphProgram {
         let operators = TickOperators.ofThisProgram
         let files = GraphFiles(customOperators: Set(operators.names)) { path, bytesMax in
@@ -34,14 +43,7 @@ enum ProofGraph {
         }
         do {
             let definition = try GraphFile.read(path, files)
-            guard definition.makesBars else {
-                throw ToolError.configuration([
-                    "\(graphKey): the graph \(path) makes no bars: there is nothing to prove"
-                ])
-            }
             return try GraphProgram(definition, operators: operators)
-        } catch let error as ToolError {
-            throw error
         } catch let problems as GraphProblems {
             throw .configuration(problems.lines.map { "\(graphKey): \($0)" })
         } catch {

@@ -29,8 +29,9 @@ struct QualityCommand: ToolCommand {
         """
         quality --day DAY [SYMBOL...]
             a day of UTC by symbol and source: ticks, late ones, duplicates, changed and fetched
-            ones, bars, partial and rewritten ones, missing and silent time, with rates per million,
-            and refused rows. 0 nothing is missing, 1 something is, 2 there is nothing to judge
+            ones, bars, partial and rewritten ones, missing and silent time, with their shares, and
+            refused rows. 0 nothing is missing, 1 time is, or rows were refused, 2 there is nothing
+            to judge
         --source NAME
             only this source or group
         --silent N

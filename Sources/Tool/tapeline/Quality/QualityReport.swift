@@ -54,10 +54,11 @@ struct QualityReport {
     /// The columns with a rate.
     static let rated = [1, 2, 3, 4, 6, 7]
 
-    /// 1: something of the day is missing, or was refused. 2: there is nothing to judge. Late
-    /// ticks, duplicates, rewritten bars and silent times alone are no failure.
+    /// 1: time of the day is missing, or rows were refused: a person has to act. 2: there is
+    /// nothing to judge. A bar that is partial without a gap is one in which a feed began. It is no
+    /// failure, nor are late ticks, duplicates, rewritten bars and silent times.
     var exitCode: ExitCode {
-        let isMissing = symbols.contains { $0.partial > 0 || $0.missing != "0" }
+        let isMissing = symbols.contains { $0.missing != "0" }
         if isMissing || !refused.isEmpty { return .failure }
         return symbols.isEmpty || !absent.isEmpty ? .incomplete : .success
     }
@@ -98,13 +99,23 @@ struct QualityReport {
         }
     }
 
-    /// Returns a count, with its rate per million if it is not 0.
+    /// Returns a count, with its share if it is not 0.
     private func cell(_ one: QualityOfSymbol, _ column: Int) -> String {
         let count = one.counts[column]
         guard count > 0, Self.rated.contains(column), let rate = one.perMillion(column) else {
             return "\(count)"
         }
-        return "\(count) (\(rate) ppm)"
+        return "\(count) (\(Self.percent(rate)))"
+    }
+
+    /// Returns a rate per million in percent, with two digits after the point at most.
+    static func percent(_ perMillion: Int) -> String {
+        let hundredths = perMillion / 100
+        guard hundredths > 0 else { return "< 0.01 %" }
+        let (whole, rest) = (hundredths / 100, hundredths % 100)
+        // Of a large share nobody reads the second digit.
+        if whole >= 10 || rest == 0 { return "\(whole) %" }
+        return whole > 0 ? "\(whole).\(rest / 10) %" : "0.\(rest < 10 ? "0" : "")\(rest) %"
     }
 
     /// Sentences beside the table.
@@ -126,8 +137,8 @@ struct QualityReport {
         }
         if !symbols.isEmpty {
             remarks.append(
-                "ppm: of a million ticks; of partial and rewritten, of a million bars of all "
-                    + "series. silent: \(silentSeconds) s or more between two ticks")
+                "%: of the ticks; of partial and rewritten, of the bars of all series. silent: "
+                    + "\(silentSeconds) s or more between two ticks")
         }
         return remarks
     }

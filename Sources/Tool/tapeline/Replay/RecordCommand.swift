@@ -22,8 +22,9 @@ struct RecordCommand: ToolCommand {
         """
         record -o FILE [--from TIME] [--to TIME] [SYMBOL...]
             write what a source put on the tape into a file, and its bars: packets that were sent
-            from then on, and before then; all up to now if not given. 1: there is nothing to
-            record, 2: the tape had lost some of it
+            from then on, and before then; all up to now if not given. Of symbols it is all that
+            their partitions have, because packets stay whole. 1: there is nothing to record, 2: the
+            tape had lost some of it
         --source NAME
             if not given, the only one of the tape
         -o FILE, --output FILE
@@ -43,6 +44,14 @@ struct RecordCommand: ToolCommand {
             target: try TapeTarget(given), source: try given.source(), from: from, to: to,
             symbols: try given.symbols(), hasBars: !given.has("--no-bars"), output: output,
             asJSON: given.asJSON)
+    }
+
+    /// What a person has to know who chose symbols. `nil`: none were chosen.
+    var remark: String? {
+        guard !symbols.isEmpty else { return nil }
+        let names = symbols.map(\.text).joined(separator: ", ")
+        return "it has all that is in the partitions of \(names), because packets stay whole for "
+            + "proofs; 'tapeline replay FILE SYMBOL' plays one symbol alone"
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {

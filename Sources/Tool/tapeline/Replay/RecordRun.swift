@@ -85,6 +85,7 @@ struct RecordRun {
     ) -> ExitCode {
         terminal.line(summary(range, writer, missing, bars))
         if !command.asJSON {
+            if let remark = command.remark { terminal.line(remark) }
             if let summary = missing.summary { terminal.line("of this, \(summary)") }
             if let summary = bars.missing.summary { terminal.line("of the bars, \(summary)") }
             if let summary = bars.summary { terminal.line(summary) }

@@ -104,7 +104,7 @@ struct Deployment: Sendable {
             ? ProofGraph.find(environment) : ProofGraph.find(operators, read: graphFiles)
     }
 
-    /// Returns the stack of this name, or the one that is up: `default` if several are.
+    /// Returns the stack of this name, or the only one that is up.
     private static func localStack(
         in checkout: Checkout, named name: String?
     ) throws(ToolError) -> Stack {

@@ -38,13 +38,17 @@ struct ToolConfiguration: Sendable {
             environment.contains { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }
         }
         postgres = try isNamed("POSTGRES_") ? Self.database(configuration) : nil
-        valkey =
-            isNamed("VALKEY_")
-            ? ValkeyConfiguration(
-                host: configuration.text("VALKEY_HOST"),
-                port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
-                user: configuration.optionalText("VALKEY_USER"),
-                password: configuration.secret("VALKEY_PASSWORD")?.revealed) : nil
+        valkey = isNamed("VALKEY_") ? Self.valkey(configuration) : nil
+    }
+
+    private static func valkey(_ configuration: Configuration) -> ValkeyConfiguration {
+        var valkey = ValkeyConfiguration(
+            host: configuration.text("VALKEY_HOST"),
+            port: UInt16(clamping: configuration.integer("VALKEY_PORT")),
+            user: configuration.optionalText("VALKEY_USER"),
+            password: configuration.secret("VALKEY_PASSWORD")?.revealed)
+        valkey.renewable = configuration.renewable("VALKEY_PASSWORD")
+        return valkey
     }
 
     /// Reads the keys of `description` from `environment`. Throws with all errors at the same time.
@@ -84,6 +88,7 @@ struct ToolConfiguration: Sendable {
             hosts: hosts, database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        postgres.renewable = configuration.renewable("POSTGRES_PASSWORD")
         let mode = configuration.text("POSTGRES_SSLMODE")
         postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
         postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")

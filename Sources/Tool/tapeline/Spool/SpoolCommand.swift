@@ -79,7 +79,7 @@ extension SpoolPlace {
     }
 
     /// Returns the folder: `--folder`, else that of the named stack, else GATEWAY_SPOOL, else that
-    /// of the stack `default`.
+    /// of the only stack that is up, else that of the stack `default`.
     func path(_ environment: [String: String], executable: String) throws(ToolError) -> String {
         if let folder { return folder }
         let configured = environment[Self.key] ?? ""
@@ -93,6 +93,7 @@ extension SpoolPlace {
                 "there is no local stack around this program, and \(Self.key) is not set: set it, "
                     + "or give --folder FOLDER")
         }
+        if stack == nil, let up = try Stack.up(in: checkout, Terminal()) { return up.home.spool }
         return try StackHome(checkout: checkout, name: stack ?? StackHome.defaultName).spool
     }
 }

@@ -57,6 +57,11 @@ struct KeptGraph: Equatable, Sendable {
         [ProofGraph.graphKey, ProofGraph.seriesKey].allSatisfy { operators[$0] == settings[$0] }
     }
 
+    /// True if workers with these settings run it.
+    func isWhatRuns(by settings: StackSettings) -> Bool {
+        isNamed(by: settings) && generation == Self.generation(of: settings)
+    }
+
     // MARK: the files for workers
 
     /// Returns the copy of the graph's file that workers with these settings read; `nil` if there

@@ -34,9 +34,25 @@ extension Stack {
         try FileSystem.move(home.path, to: going)
         withExtendedLifetime(lock) {}
         try FileSystem.removeFolder(going)
-        try FileSystem.removeFile(home.commandLock)
-        try FileSystem.removeEmptyFolder(checkout.stacks)
+        try removeLocks()
         terminal.line("the stack \(home.name) is removed, with its data")
+    }
+
+    /// Removes the lock of a stack that is gone, which this command holds, those of others that are
+    /// gone, too, and the folder of all stacks when it is empty.
+    func removeLocks() throws(ToolError) {
+        try FileSystem.removeFile(home.commandLock)
+        for file in FileSystem.names(in: checkout.stacks) where file.hasSuffix(Self.lockEnd) {
+            let name = String(file.dropLast(Self.lockEnd.count))
+            let path = "\(checkout.stacks)/\(name)"
+            guard StackHome.isName(name), !FileSystem.exists(path),
+                let lock = try FileLock("\(path)\(Self.lockEnd)", timeout: .zero)
+            else { continue }
+            // A command that begins a stack of this name holds the lock before it makes the folder.
+            if !FileSystem.exists(path) { try FileSystem.removeFile("\(path)\(Self.lockEnd)") }
+            withExtendedLifetime(lock) {}
+        }
+        try FileSystem.removeEmptyFolder(checkout.stacks)
     }
 
     private func stop(_ end: String) throws(ToolError) {

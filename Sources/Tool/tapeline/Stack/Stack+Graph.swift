@@ -1,33 +1,57 @@
 internal import Glibc
+import GraphLanguage
 import OperatorGraph
 import Primitives
 import ServiceRuntime
+import TapeProtocol
+import TapeTransport
 
-/// `tapeline graph apply FILE`: gives the workers of a stack another graph.
+/// `tapeline graph check|apply FILE`: looks at a graph, or gives it to the workers of a stack.
 struct GraphCommand: ToolCommand {
+    enum Verb: String, CaseIterable { case check, apply }
+
     let path: String
     var target = StackTarget()
     var isConfirmed = false
+    var verb = Verb.apply
 
     static let page = CommandPage(
-        "graph", .choice, "give the workers of a stack another graph", on: .stack,
+        "graph", .choice, "check a graph, or give it to the workers of a stack", on: .stack,
         """
+        graph check FILE
+            print a graph as text and as Mermaid, or all that is wrong with it (64)
         graph apply FILE
-            give the workers of a stack another graph: say which series change, ask, raise
-            OPERATOR_GENERATION by one, start the workers again, and end when they are ready. 1:
-            they are not, or nobody agreed
+            give the workers of a stack another graph: check it, say which series change, ask, raise
+            OPERATOR_GENERATION by one, start the workers again, and end when they make bars by it.
+            1: they do not, or nobody agreed
         --yes
-            do not ask
+            apply: do not ask
+        $ tapeline graph check my.yaml
         $ tapeline graph apply my.yaml --name mine
         """)
 
     static func read(_ given: CommandArguments) throws(ToolError) -> GraphCommand {
         GraphCommand(
-            path: given.words[0], target: try StackTarget(given), isConfirmed: given.isConfirmed)
+            path: given.words[0], target: try StackTarget(given), isConfirmed: given.isConfirmed,
+            verb: try given.verbCase())
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
-        try tool.stackThatIsUp(target).apply(self, shutdown: tool.signals())
+        if verb == .check { return try check(tool.terminal) }
+        return try tool.stackThatIsUp(target).apply(self, shutdown: tool.signals())
+    }
+
+    /// As `operator-worker --check-graph` does, which knows the custom operators of its program.
+    private func check(_ terminal: Terminal) throws(ToolError) -> ExitCode {
+        do throws(ToolError) {
+            let drawing = GraphDrawing(try ProofGraph.program(path).definition)
+            terminal.line("\(drawing.text)\n```mermaid\n\(drawing.mermaid)```")
+            return .success
+        } catch {
+            guard case .configuration(let problems) = error else { throw error }
+            for problem in problems { terminal.problem(problem) }
+            return .usage
+        }
     }
 }
 
@@ -36,7 +60,7 @@ extension Stack {
     private static let workersTimeout: Duration = .seconds(60)
     private static let workersEvery: Duration = .milliseconds(200)
 
-    /// Returns success when the workers with the new graph are ready, or run it already.
+    /// Returns success when the workers make bars by the new graph, or do so already.
     func apply(_ command: GraphCommand, shutdown: ShutdownSignal) throws(ToolError) -> ExitCode {
         guard let path = FileSystem.resolved(command.path) else {
             throw .usage("there is no file '\(command.path.prefix(200))'")
@@ -46,36 +70,130 @@ extension Stack {
             let state = try working(path)
             let settings = try StackSettings(of: state.arguments)
             let kept = try keptGraph(of: settings)
-            let present = max(kept.generation, KeptGraph.generation(of: settings))
-            let generation = present.addingReportingOverflow(1).partialValue
             var changed = StackSettings()
             try changed.add("\(ProofGraph.graphKey)=\(path)")
-            try changed.add("\(KeptGraph.generationKey)=\(generation)")
-            let graph = try KeptGraph(of: settings.merging(changed))
-            let (before, after) = (try kept.program(), try graph.program())
-            guard before.hash != after.hash else {
+            let before = try kept.program()
+            let after = try readGraph(of: settings.merging(changed), "nothing was changed")
+                .program()
+            let isSame = before.hash == after.hash
+            if isSame, kept.isWhatRuns(by: settings) {
                 terminal.line("the graph makes the same as the one that runs: nothing was changed")
-                return .success
+                let problems = WorkerReport.problems(
+                    workers(state).map(Self.report),
+                    WorkerReport.Wanted(
+                        graph: before.hash, generation: kept.generation,
+                        partitions: try partitions(of: settings)))
+                for problem in problems { terminal.problem(problem) }
+                return problems.isEmpty ? .success : .failure
             }
-            let change = GraphChange(from: before.definition, to: after.definition)
-            terminal.line("bars and values of \(path):")
-            for line in change.lines { terminal.line(line) }
-            if change.isEmpty {
+            let present = max(kept.generation, KeptGraph.generation(of: settings))
+            let generation =
+                isSame ? kept.generation : present.addingReportingOverflow(1).partialValue
+            try changed.add("\(KeptGraph.generationKey)=\(generation)")
+            try requireTaken(settings.merging(changed))
+            if isSame {
                 terminal.line(
-                    "None of them changes, but nodes have other names or another order, and so it "
-                        + "is another definition to the workers.")
+                    "The workers of the stack \(home.name) were started with another graph. They "
+                        + "start again with the one that made the bars, as generation "
+                        + "\(generation).")
+            } else {
+                tell(GraphChange(from: before.definition, to: after.definition), of: path)
+                terminal.line(
+                    "The workers of the stack \(home.name) start again, as generation "
+                        + "\(generation): what is stored stays, and what they make begins after "
+                        + "it.")
             }
-            terminal.line(
-                "The workers of the stack \(home.name) start again, as generation \(generation): "
-                    + "what is stored stays, and what they make begins after it.")
             guard try Confirmation.ask("Apply it?", isGiven: command.isConfirmed, terminal) else {
                 return .failure
             }
+            let graph = try KeptGraph(of: settings.merging(changed))
             try graph.writeFiles(home, settings.namespace)
             try StackChange(supervisor: state.supervisor, settings: changed).write(home)
             try graph.write(home, settings.namespace)
-            return try restartWorkers(state, shutdown)
+            let wanted = WorkerReport.Wanted(
+                graph: try graph.program().hash, generation: generation,
+                partitions: try partitions(of: settings))
+            return try restartWorkers(state, wanted, shutdown)
         }
+    }
+
+    private func tell(_ change: GraphChange, of path: String) {
+        terminal.line("bars and values of \(path):")
+        for line in change.lines { terminal.line(line) }
+        if change.isEmpty {
+            terminal.line(
+                "None of them changes, but nodes have other names or another order, and so it is "
+                    + "another definition to the workers.")
+        }
+    }
+
+    /// Reads the graph of these settings as its files are now. What is wrong with them is said with
+    /// the outcome.
+    func readGraph(
+        of settings: StackSettings, _ outcome: String
+    ) throws(ToolError) -> KeptGraph {
+        do throws(ToolError) {
+            return try KeptGraph(of: settings)
+        } catch {
+            guard case .configuration(let problems) = error else { throw error }
+            throw refusal(problems, outcome)
+        }
+    }
+
+    /// Throws if a worker would not take these settings.
+    private func requireTaken(_ settings: StackSettings) throws(ToolError) {
+        let plan = try plan(
+            UpOptions(settings: settings), StackSources.read(home),
+            ports: StackPorts.present(home))
+        guard let worker = plan.units.first(where: { $0.name.hasPrefix(StackPlan.worker) }) else {
+            return
+        }
+        let check = ConfigurationCheck(worker, logPath: home.log("configuration"))
+        let problems = try check.outcome().problems
+        guard problems.isEmpty else { throw refusal(problems, "nothing was changed") }
+    }
+
+    /// Prints the problems, and returns the error that counts them.
+    func refusal(_ problems: [String], _ outcome: String) -> ToolError {
+        for problem in problems { terminal.problem(problem) }
+        let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"
+        return .usage("\(count) in the configuration: \(outcome)")
+    }
+
+    private func partitions(of settings: StackSettings) throws(ToolError) -> Int {
+        try ToolConfiguration(
+            settings.environment(for: .all).filter { $0.key == "MDS_PARTITIONS" }, natsURL: nil
+        ).tape.names.partitions
+    }
+
+    /// Throws if the stack has bars, and workers with these settings would refuse to go on with
+    /// them. What is wrong with the files is left to the services, unless `isStrict`.
+    func requireSameGraph(
+        _ settings: StackSettings, isStrict: Bool = false
+    ) throws(ToolError) {
+        // Workers start from the kept copy, whatever became of the files.
+        if home.hasData, let kept = try KeptGraph.read(home, settings.namespace),
+            kept.isWhatRuns(by: settings), KeptGraph.copy(home, for: settings) != nil
+        {
+            return
+        }
+        let graph: KeptGraph
+        do throws(ToolError) {
+            graph = try KeptGraph(of: settings)
+        } catch {
+            guard isStrict, case .configuration(let problems) = error else { return }
+            throw refusal(problems, "nothing was changed")
+        }
+        guard home.hasData, let kept = try KeptGraph.read(home, settings.namespace),
+            kept.generation == graph.generation, !kept.isNamed(by: settings),
+            try kept.program().hash != graph.program().hash
+        else { return }
+        let next = graph.generation.addingReportingOverflow(1).partialValue
+        throw .usage(
+            "the bars of the stack \(home.name) are made by another graph or other series, as "
+                + "generation \(graph.generation), which workers would refuse to mix: nothing was "
+                + "started. '--set \(KeptGraph.generationKey)=\(next)' beside it begins new ones "
+                + "after them")
     }
 
     /// Returns the graph that workers with these settings were started with.
@@ -144,44 +262,63 @@ extension Stack {
         state.alive.filter { $0.name.hasPrefix(StackPlan.worker) }
     }
 
-    /// Ends the workers, which the supervisor starts again with the settings that were noted.
+    /// Ends the workers, which the supervisor starts again with the settings that were noted, and
+    /// waits until they own all partitions and make bars by the graph.
     private func restartWorkers(
-        _ state: StackState, _ shutdown: ShutdownSignal
+        _ state: StackState, _ wanted: WorkerReport.Wanted, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
-        let begin = SystemClock().monotonic()
+        let clock = SystemClock()
+        let begin = clock.monotonic()
         let old = workers(state)
         for worker in old { _ = worker.process?.signal(worker.stopSignal) }
-        let deadline = SystemClock().deadline(after: Self.workersTimeout)
+        var deadline = clock.deadline(after: Self.workersTimeout)
+        let last = clock.deadline(after: Stack.upTimeout)
         var problems = old.map(\.name)
-        repeat {
-            let table = try table(try StackState.read(home) ?? state)
-            problems = table.problems(of: old)
-        } while !problems.isEmpty && SystemClock().remaining(until: deadline) > .zero
-            && !shutdown.wait(timeout: Self.workersEvery)
-        let passed = SystemClock().monotonic().duration(since: begin)
+        var isTold = false
+        while true {
+            let now = try StackState.read(home) ?? state
+            problems = WorkerReport.problems(reports(of: old, in: now), wanted)
+            if problems.isEmpty || clock.remaining(until: deadline) <= .zero { break }
+            if shutdown.wait(timeout: Self.workersEvery) { break }
+            guard makesBarsAnew(now) else { continue }
+            if !isTold { terminal.line("workers make bars anew from the tape: waiting for them") }
+            isTold = true
+            deadline = min(last, clock.deadline(after: Self.workersTimeout))
+        }
+        let passed = clock.monotonic().duration(since: begin)
         for problem in problems { terminal.problem(problem) }
         terminal.line(
             problems.isEmpty
-                ? "the workers are ready with it (\(passed.shown))"
-                : "the workers have it, and are not ready after \(passed.shown)")
+                ? "the workers make bars by it (\(passed.shown))"
+                : "the workers were started with it, and do not make bars by it after "
+                    + "\(passed.shown)")
         return problems.isEmpty ? .success : .failure
     }
-}
 
-extension StatusTable {
-    /// Returns what keeps the successors of these processes from being ready.
-    func problems(of old: [StackState.Unit]) -> [String] {
-        old.compactMap { before in
+    /// Asks the successors of these processes, and the workers beside them.
+    private func reports(
+        of old: [StackState.Unit], in state: StackState
+    ) -> [WorkerReport] {
+        let names = Set(old.map(\.name))
+        // One that was down comes back with the change, and owns its share.
+        let others = workers(state).filter { !names.contains($0.name) }
+        return old.map { before in
             guard let now = state.units.first(where: { $0.name == before.name }),
                 now.process?.isAlive == true, now.process != before.process
-            else { return "\(before.name) has not started again" }
-            switch readiness[now.name] {
-            case .some(.none): return nil
-            case .some(.some(let problem)): return "\(now.name): \(problem)"
-            case nil: return "\(now.name) was not asked"
-            }
-        }
+            else { return WorkerReport(name: before.name, problem: "it has not started again") }
+            return Self.report(now)
+        } + others.map(Self.report)
     }
+
+    private static func report(_ worker: StackState.Unit) -> WorkerReport {
+        guard let port = worker.operationsPort else {
+            return WorkerReport(name: worker.name, problem: "it has no page yet")
+        }
+        return WorkerReport(
+            name: worker.name, OperationsPage.status(port, timeout: pageTimeout))
+    }
+
+    private static let pageTimeout: Duration = .seconds(1)
 }
 
 /// Settings with which a supervisor starts what ends from now on: a file of the stack. It is for

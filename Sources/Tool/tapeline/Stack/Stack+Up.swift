@@ -55,6 +55,7 @@ extension Stack {
                 // What was refused leaves nothing behind.
                 if isNew, try StackState.read(home) == nil {
                     try FileSystem.removeFolder(home.path)
+                    try removeLocks()
                 }
                 throw error
             }
@@ -73,32 +74,50 @@ extension Stack {
             let isNew = try sources(with: options).all.count > StackSources.read(home).all.count
             if isNew, options.addsSource { missing.append("--add-source") }
         }
-        guard missing.isEmpty else {
-            throw .refused(
-                "the stack \(home.name) is already up without "
-                    + "\(missing.joined(separator: " ")): nothing was changed; run "
-                    + "'\(home.command("down"))' first, then this again"
-            )
-        }
+        guard missing.isEmpty else { throw try refusal(missing, options) }
         terminal.line("the stack \(home.name) is already up")
         terminal.line()
         return try status(asJSON: false)
     }
 
+    /// Returns why a stack that is up is not given these arguments. A bad graph is said at once,
+    /// and not after the stack was stopped for it.
+    private func refusal(_ missing: [String], _ options: UpOptions) throws(ToolError) -> ToolError {
+        let up = "the stack \(home.name) is already up without \(missing.joined(separator: " "))"
+        let key = "\(ProofGraph.graphKey)="
+        guard missing.contains(where: { $0.hasPrefix(key) }) else {
+            return .refused(
+                "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
+        }
+        _ = try readGraph(of: options.settings, "nothing was changed")
+        guard missing.count == 1, let path = options.settings[ProofGraph.graphKey], !path.isEmpty
+        else {
+            return .refused(
+                "\(up): nothing was changed; run '\(home.command("down"))' first, then this again")
+        }
+        return .refused(
+            "\(up): nothing was changed; '\(home.command("graph apply \(path)"))' gives its "
+                + "workers that graph")
+    }
+
     private func start(
         _ options: UpOptions, after known: StackState?, _ shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
+        let options = try following(known, options)
         let leftovers = Leftovers(home: home, state: known)
+        if options.withServices {
+            try requireSameGraph(options.settings, isStrict: !leftovers.isEmpty)
+        }
         if !leftovers.isEmpty {
             terminal.line("the supervisor has died; what it left running is stopped first")
             try leftovers.stop { terminal.line("  \($0)") }
         }
+        try requireReadableTape()
         let free = try FileSystem.freeMegabytes(at: home.path)
         guard free >= Stack.freeMegabytesMin else {
             throw .diskNearlyFull(
                 path: home.path, freeMegabytes: free, neededMegabytes: Stack.freeMegabytesMin)
         }
-        let options = try following(known, options)
         let sources = try sources(with: options)
         let further = sources.of(namespace: options.settings.namespace).dropFirst().map(\.name)
         var plan = try plan(
@@ -140,6 +159,15 @@ extension Stack {
         return table.works ? .success : .failure
     }
 
+    /// A tape of before the accounts is in none of them, so nobody would ever read it.
+    private func requireReadableTape() throws(ToolError) {
+        guard FileSystem.names(in: "\(home.natsStore)/jetstream/$G/streams").isEmpty else {
+            throw .refused(
+                "the stack \(home.name) has the tape of an earlier revision, which this one cannot "
+                    + "read: run that one, or begin anew after '\(home.command("down")) --remove'")
+        }
+    }
+
     /// Reports what the services would refuse, in their own words, before anything is started.
     private func checkConfigurations(of plan: StackPlan) throws(ToolError) {
         // The cockpit looks whether it can be read.
@@ -162,9 +190,7 @@ extension Stack {
         }
         problems = ConfigurationCheck.joined(problems)
         guard !problems.isEmpty else { return }
-        for problem in problems { terminal.problem(problem) }
-        let count = "\(problems.count) problem\(problems.count == 1 ? "" : "s")"
-        throw .usage("\(count) in the configuration: nothing was started")
+        throw refusal(problems, "nothing was started")
     }
 
     /// The services whose answer `up` waits for: without internet nothing would come. Massive is
@@ -260,10 +286,8 @@ extension Stack {
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
         let valkey = plan.valkeyConfiguration(users: try shipped("valkey/users.conf"))
         try FileSystem.write(Array(valkey.utf8), to: home.valkeyConfiguration)
-        if !plan.hasShippedRights {
-            let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
-            try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
-        }
+        let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
+        try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
         if plan.sendsAlerts {
             for folder in [home.alertmanager, home.metrics] { try FileSystem.makeFolder(folder) }
             let prometheus = plan.prometheusConfiguration(of: plan.units)

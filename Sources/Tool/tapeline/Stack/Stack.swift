@@ -7,6 +7,9 @@ struct Stack: Sendable {
     /// How long a command waits for another one that works on the same stack.
     static let lockTimeout: Duration = .seconds(120)
 
+    /// The end of the name of the file that is a stack's lock.
+    static let lockEnd = ".lock"
+
     let checkout: Checkout
     let home: StackHome
     let terminal: Terminal
@@ -17,12 +20,14 @@ struct Stack: Sendable {
         self.terminal = terminal
     }
 
-    /// Returns the stack that is meant when none is named: `default` if it is up, or the only one
-    /// that is. `nil` if none is up.
+    /// Returns the stack that a command means which names none: the only one that is up. `nil` if
+    /// none is up. The package of Python has the same rule (`stack.py`).
     static func up(in checkout: Checkout, _ terminal: Terminal) throws(ToolError) -> Stack? {
         var found: [Stack] = []
         for stack in try all(in: checkout, terminal) where try stack.isUp() { found.append(stack) }
-        return try meant(of: found, "are up")
+        guard found.count > 1 else { return found.first }
+        let names = found.map(\.home.name).joined(separator: ", ")
+        throw .usage("several stacks are up (\(names)): name one with --name")
     }
 
     /// Returns all stacks that have a folder.
@@ -35,19 +40,10 @@ struct Stack: Sendable {
         return found
     }
 
-    /// Returns the one that is meant without a name: `default`, or the only one.
-    static func meant(of stacks: [Stack], _ outcome: String) throws(ToolError) -> Stack? {
-        if let usual = stacks.first(where: { $0.home.name == StackHome.defaultName }) {
-            return usual
-        }
-        guard stacks.count > 1 else { return stacks.first }
-        let names = stacks.map(\.home.name).joined(separator: ", ")
-        throw .usage("several stacks \(outcome) (\(names)): name one with --name")
-    }
-
-    /// Returns true if at least one of its processes runs.
+    /// Returns true if its supervisor or at least one of its processes runs.
     func isUp() throws(ToolError) -> Bool {
-        try StackState.read(home)?.alive.isEmpty == false
+        guard let state = try StackState.read(home) else { return false }
+        return state.isSupervised || !state.alive.isEmpty
     }
 
     /// Holds the lock that lets only one command at a time change a stack.

@@ -131,8 +131,8 @@ struct DownCommand: ToolCommand {
     }
 
     func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        guard removes else { return try tool.stackThatIsUp(target).down() }
         let stack = try tool.stack(target)
-        guard removes else { return try stack.down() }
         guard target.name != nil else {
             let names = try Stack.all(in: stack.checkout, tool.terminal).map(\.home.name)
             let known = names.isEmpty ? "none" : names.joined(separator: ", ")

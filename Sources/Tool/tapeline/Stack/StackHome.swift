@@ -47,11 +47,11 @@ struct StackHome: Equatable, Sendable {
     var sources: String { "\(path)/sources.json" }
     /// The lock that a command holds while it changes the stack. It is beside the folder, so that
     /// who has the lock may remove the folder.
-    var commandLock: String { "\(path).lock" }
+    var commandLock: String { "\(path)\(Stack.lockEnd)" }
     /// The lock that the supervisor holds as long as it lives.
     var supervisorLock: String { "\(path)/supervisor.lock" }
     var postgresData: String { "\(path)/postgres" }
-    /// The NATS configuration of a stack whose namespace differs from the shipped one.
+    /// The shipped configuration of NATS with the stack's passwords and streams.
     var natsConfiguration: String { "\(path)/nats.conf" }
     var natsStore: String { "\(path)/nats" }
     var valkeyFolder: String { "\(path)/valkey" }

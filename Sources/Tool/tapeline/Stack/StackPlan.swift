@@ -76,7 +76,7 @@ struct StackPlan: Equatable, Sendable {
         let monitor = ports[.natsMonitor]
         return UnitPlan(
             name: "nats-server", kind: .server, stage: 0, executable: checkout.natsServer,
-            arguments: ["--config", natsConfigurationPath],
+            arguments: ["--config", home.natsConfiguration],
             environment: [
                 "NATS_SERVER_NAME": quoted("tapeline-\(home.name)"),
                 "NATS_HOST": StackPlan.loopback,
@@ -84,16 +84,7 @@ struct StackPlan: Equatable, Sendable {
                 "NATS_MONITOR_PORT": "\(monitor)",
                 "NATS_STORE_DIR": quoted(home.natsStore),
                 "NATS_STORE_BYTES_MAX": "\(natsStoreBytes)",
-                "NATS_GATEWAY_PASSWORD": secrets[.natsGateway],
-                "NATS_OPERATOR_PASSWORD": secrets[.natsOperator],
-                "NATS_WRITER_PASSWORD": secrets[.natsWriter],
-                "NATS_COCKPIT_PASSWORD": secrets[.natsCockpit],
-                "NATS_ACTIONS_PASSWORD": secrets[.natsActions],
-                "NATS_CONSUMER_PASSWORD": secrets[.natsConsumer],
-                "NATS_TOOL_PASSWORD": secrets[.natsTool],
-            ].merging(
-                stores.map { (StoreRights.passwordVariable(of: $0), secrets[writerOf: $0]) }
-            ) { $1 },
+            ],
             check: .http(port: monitor, path: "/healthz?js-enabled-only=true"),
             logPath: home.log("nats-server"), address: address(.nats))
     }
@@ -112,19 +103,27 @@ struct StackPlan: Equatable, Sendable {
         }
     }
 
-    /// The shipped configuration has permissions for the namespace `md` and for one store only.
-    var hasShippedRights: Bool {
-        settings.namespace == TapeNames.defaultNamespace && stores.isEmpty
+    /// The passwords of NATS' users, as variables of its configuration. Only in a file a running
+    /// server finds another one.
+    private var natsPasswords: String {
+        let users: [(name: String, secret: StackSecrets.Name)] = [
+            ("GATEWAY", .natsGateway), ("OPERATOR", .natsOperator), ("WRITER", .natsWriter),
+            ("COCKPIT", .natsCockpit), ("ACTIONS", .natsActions), ("CONSUMER", .natsConsumer),
+            ("TOOL", .natsTool),
+        ]
+        var lines = ""
+        for user in users { lines += "NATS_\(user.name)_PASSWORD: \"\(secrets[user.secret])\"\n" }
+        for store in stores {
+            lines += "\(StoreRights.passwordVariable(of: store)): \"\(secrets[writerOf: store])\"\n"
+        }
+        return lines
     }
 
-    private var natsConfigurationPath: String {
-        hasShippedRights ? checkout.deploy("nats/server.conf") : home.natsConfiguration
-    }
-
-    /// Adds the users of further stores, and the same permissions for the streams of this stack's
-    /// namespace, as the file itself instructs.
+    /// Returns the shipped configuration with the passwords, the users of further stores, and the
+    /// same permissions for the streams of this stack's namespace, as the file itself instructs.
     func natsConfiguration(shipped: String) throws(ToolError) -> String {
-        let shipped = try StoreRights(further: stores).configuration(shipped: shipped)
+        let shipped =
+            try natsPasswords + StoreRights(further: stores).configuration(shipped: shipped)
         guard settings.namespace != TapeNames.defaultNamespace else { return shipped }
         let own = "\(settings.namespace.uppercased())_"
         return shipped.split(separator: "\n", omittingEmptySubsequences: false)
@@ -152,7 +151,7 @@ struct StackPlan: Equatable, Sendable {
             executable: checkout.valkeyServer, arguments: [home.valkeyConfiguration],
             check: .valkey(
                 port: ports[.valkey], user: StackPlan.valkeyReader,
-                password: secrets[.valkeyReader]),
+                passwordFile: home.secret(StackSecrets.Name.valkeyReader.rawValue)),
             logPath: home.log("valkey"), address: address(.valkey))
     }
 

@@ -58,7 +58,7 @@ struct StackSecrets: Equatable, Sendable {
         return secret
     }
 
-    private static func parse(_ bytes: [UInt8], _ path: String) throws(ToolError) -> String {
+    static func parse(_ bytes: [UInt8], _ path: String) throws(ToolError) -> String {
         let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
         guard let first = bytes.first, letters.contains(first), bytes.count >= randomBytes,
@@ -68,7 +68,7 @@ struct StackSecrets: Equatable, Sendable {
     }
 
     /// A leading letter keeps the parser of the NATS configuration from reading a number.
-    private static func make() throws(ToolError) -> String {
+    static func make() throws(ToolError) -> String {
         guard let random = try FileSystem.readSome("/dev/urandom", count: randomBytes) else {
             throw FileSystem.failure("read", "/dev/urandom")
         }

@@ -21,7 +21,7 @@ struct StoreRights {
 
     private static let shippedUser = "writer"
     /// Users stand at this depth.
-    private static let (open, close) = ("        {", "        }")
+    private static let (open, close) = ("            {", "            }")
     private static let deny = #""*.hb.store.*""#
 
     /// Returns the configuration with a user for each store. Throws when the text is not like the

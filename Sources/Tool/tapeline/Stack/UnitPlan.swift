@@ -15,8 +15,8 @@ struct UnitPlan: Equatable, Sendable {
         case http(port: UInt16, path: String)
         /// Sends one line. It works if the answer begins with "ok".
         case line(port: UInt16, question: String)
-        /// Says hello as this user.
-        case valkey(port: UInt16, user: String, password: String)
+        /// Says hello as this user, whose password may change.
+        case valkey(port: UInt16, user: String, passwordFile: String)
         /// Runs a program. It works if the exit code is 0.
         case command(String, [String])
     }

@@ -56,8 +56,8 @@ extension UnitPlan {
         case .http(let port, let path):
             UnitPlan.problem(at: port, path: path, timeout: UnitProcess.checkTimeout)
         case .line(let port, let question): UnitPlan.problem(at: port, asked: question)
-        case .valkey(let port, let user, let password):
-            UnitPlan.problem(ofValkeyAt: port, user, password)
+        case .valkey(let port, let user, let passwordFile):
+            UnitPlan.problem(ofValkeyAt: port, user, passwordFile)
         case .command(let program, let arguments):
             succeeds(program, arguments) ? nil : Self.noAnswer
         }
@@ -111,8 +111,10 @@ extension UnitPlan {
     }
 
     private static func problem(
-        ofValkeyAt port: UInt16, _ user: String, _ password: String
+        ofValkeyAt port: UInt16, _ user: String, _ passwordFile: String
     ) -> String? {
+        let bytes = FileSystem.piece(of: passwordFile, from: 0, bytesMax: passwordBytesMax)
+        let password = String(decoding: bytes, as: UTF8.self)
         do throws(ValkeyError) {
             let session = try ValkeyConnection(
                 ValkeyConfiguration(
@@ -127,6 +129,7 @@ extension UnitPlan {
     static let notReady = "not ready"
     static let noAnswer = "no answer"
     private static let reasonBytesMax = 300
+    private static let passwordBytesMax = 4_096
 
     private func succeeds(_ program: String, _ arguments: [String]) -> Bool {
         do {

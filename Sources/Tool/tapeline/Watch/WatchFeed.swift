@@ -16,6 +16,8 @@ final class WatchFeed {
     private static let window: Duration = .milliseconds(250)
     private static let pendingMax = 4_096
     private static let pageTimeout: Duration = .milliseconds(500)
+    /// No further page is asked in a look after this time.
+    private static let pagesTimeout: Duration = .seconds(1)
 
     /// The subscription's thread writes here.
     private final class Receiver: Sendable {
@@ -27,17 +29,11 @@ final class WatchFeed {
     private let receiver = Receiver()
     private let subscription: NatsSubscription
     private let clock = SystemClock()
-    private let gatewayPorts: [UInt16]
     /// `nil` if no database is named.
     private let gaps: WatchGaps?
 
     init(_ deployment: Deployment) throws(ToolError) {
         self.deployment = deployment
-        let units = try deployment.home.flatMap { home throws(ToolError) in
-            try StackState.read(home)
-        }?.alive
-        gatewayPorts = (units ?? []).filter { $0.name.hasPrefix(StackPlan.gateway) }
-            .compactMap(\.operationsPort)
         let client = try deployment.openTape()
         self.client = client
         let receiver = receiver
@@ -56,16 +52,28 @@ final class WatchFeed {
         }
     }
 
-    /// The gateways of a local stack. One that does not answer adds nothing.
-    private var gateways: WatchSample.Gateways {
-        var gateways = WatchSample.Gateways()
-        for port in gatewayPorts {
-            guard let page = OperationsPage.status(port, timeout: Self.pageTimeout) else {
+    /// Asks the services of a local stack, as its state has them now.
+    private func askPages(into around: inout WatchSample.Around) throws(ToolError) {
+        guard let home = deployment.home, let state = try StackState.read(home) else { return }
+        let end = clock.deadline(after: Self.pagesTimeout)
+        for unit in state.units {
+            guard let port = unit.operationsPort else { continue }
+            guard unit.process?.isAlive == true else {
+                around.processes.append(
+                    WatchSight.Process(name: unit.name, silence: "it is \(unit.state)"))
                 continue
             }
-            gateways.add(page)
+            let left = min(Self.pageTimeout, clock.remaining(until: end))
+            guard left > .zero else {
+                around.processes.append(
+                    WatchSight.Process(
+                        name: unit.name, silence: "it was not asked: others did not answer"))
+                continue
+            }
+            let page = OperationsPage.status(port, timeout: left)
+            around.processes.append(WatchSight.Process(unit.name, page))
+            if let page, unit.name.hasPrefix(StackPlan.gateway) { around.gateways.add(page) }
         }
-        return gateways
     }
 
     /// Returns when the sources with an old watermark sent their last one. A source that is silent
@@ -149,7 +157,7 @@ final class WatchFeed {
             gaps != nil && !known.isAway && !known.absence.isEmpty
         sample.around.openGaps = known.open
         sample.around.clock = known.clock
-        sample.around.gateways = gateways
+        try askPages(into: &sample.around)
         sample.gapsAbsence = known.absence
         return sample
     }

@@ -141,6 +141,7 @@ extension WatchSight {
                 name: $0.name, behind: $0.ticks?.ordinals, ready: $0.ready, silent: $0.silent,
                 unheard: $0.ticks?.unheard ?? 0)
         }
+        processes = sample.around.processes
         let rates = view.sources.compactMap(\.perSecond)
         if !rates.isEmpty { ticksPerSecond = rates.reduce(0, +) }
         if let bars = view.bars, bars.watermark.isDefined {
@@ -154,6 +155,6 @@ extension WatchSight {
         clock = sample.around.clock
         feeds.silent = sample.around.gateways.silentFeeds
         feeds.live = sample.around.gateways.liveFeeds
-        spooledTicks = sample.around.gateways.spooledTicks
+        feeds.spooledTicks = sample.around.gateways.spooledTicks
     }
 }

@@ -56,6 +56,8 @@ struct WatchSample: Sendable {
         /// retired.
         var sent: [String: Timestamp?] = [:]
         var gateways = Gateways()
+        /// The services of a local stack, by their pages.
+        var processes: [WatchSight.Process] = []
     }
 
     /// What the gateways of a local stack report.
@@ -75,6 +77,19 @@ struct WatchSample: Sendable {
                 }
             }
         }
+    }
+}
+
+extension WatchSight.Process {
+    /// A process of a local stack by its status page, which is `nil` if it did not come.
+    init(_ name: String, _ status: JSONValue?) {
+        self.init(name: name)
+        guard let status else {
+            silence = UnitPlan.noAnswer
+            return
+        }
+        guard status["ready"]?.bool != true else { return }
+        unready = status["reasons"]?.array?.first?.string ?? "it does not say why"
     }
 }
 

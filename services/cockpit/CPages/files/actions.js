@@ -46,7 +46,9 @@ function showWho() {
     : state.person ? [`You are ${state.person}.`, "good"]
       : ["Nobody is signed in, so nothing can be carried out from here.", "warning"];
   put($("me"), ...words);
-  arm("");
+  // Commands name the stack, which is known from now on.
+  showForm();
+  showMay();
 }
 
 // MARK: the command
@@ -92,13 +94,23 @@ function quoted(word) {
 }
 
 // What a person who has no cockpit would type.
+function typed(list) {
+  return ["tapeline", ...list, ...option("name", state.stack)].map(quoted).join(" ");
+}
+
 function command(verb) {
   const extra = { add: ["--note"], remove: ["--note"], repair: ["--note"],
     drain: ["--reason"] }[verb];
-  const why = extra ? [...extra, value("reason")] : [];
-  const stack = option("name", state.stack);
-  return ["tapeline", ...words[verb](), ...why, ...stack].map(quoted).join(" ");
+  return typed([...words[verb](), ...(extra ? [...extra, value("reason")] : [])]);
 }
+
+function question() {
+  const to = value("release-to");
+  return to ? ["may-i", "upgrade", value("subject"), "--to", to]
+    : ["may-i", "restart", value("subject")];
+}
+
+function showMay() { $("may-command").value = typed(question()); }
 
 function showForm() {
   const verb = $("verb").value;
@@ -159,10 +171,9 @@ async function send(list, reason, place = $("said")) {
 
 $("may").addEventListener("submit", (event) => {
   event.preventDefault();
-  const to = value("release-to");
-  send(to ? ["may-i", "upgrade", value("subject"), "--to", to]
-    : ["may-i", "restart", value("subject")], "", $("may-said"));
+  send(question(), "", $("may-said"));
 });
+$("may").addEventListener("input", showMay);
 $("try").addEventListener("click", () => {
   send([...words[$("verb").value](), "--dry-run"], value("reason"));
 });
@@ -258,6 +269,7 @@ function prefill() {
 watchCopies($("said"));
 prefill();
 showForm();
+showMay();
 askWho();
 setInterval(askWho, meEvery);
 $("signin").addEventListener("submit", () => {

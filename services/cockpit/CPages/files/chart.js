@@ -11,7 +11,7 @@ const nothing = { bars: [], prices: [], times: [], slots: 1, volume_max: "0" };
 const shown = Object.fromEntries(new URLSearchParams(location.search));
 // A time of the form's field has no zone.
 if (shown.from && !/(Z|[+-]\d\d:\d\d)$/.test(shown.from)) shown.from += "Z";
-const drawn = { chart: nothing, table: {}, choices: {} };
+const drawn = { chart: nothing, table: {}, choices: {}, instead: "" };
 
 function query(names) {
   const pairs = names.filter((name) => shown[name]).map((name) => [name, shown[name]]);
@@ -68,18 +68,29 @@ function showChoices(news) {
   if (!isWhole()) choose(found);
 }
 
-// Without a choice the first symbol is shown, and its minutes.
+// Without a choice the first symbol is shown, and its minutes. What the address names counts, if
+// there is such a bar.
 function choose(found) {
   const symbol = shown.symbol || found.symbols[0];
   if (element("symbol").value !== (shown.symbol || "") || !found.offers.length) return;
-  const offer = found.offers.find((each) => each.series === "1m") || found.offers[0];
+  const isAsked = (offer) => ["series", "source"].every(
+    (name) => !shown[name] || shown[name] === offer[name]);
+  const asked = found.offers.filter(isAsked);
+  const offers = asked.length ? asked : found.offers;
+  const offer = offers.find((each) => each.series === "1m") || offers[0];
+  const wanted = [shown.series, shown.source].filter(Boolean).join(" of ");
+  drawn.instead = asked.length ? "" : ` No bar of ${symbol} ${wanted} was found.`;
   element("symbol").value = symbol;
+  // They were filled before anything was chosen.
+  element("series").value = offer.series;
+  element("source").replaceChildren();
   go({ symbol, series: offer.series, source: offer.source });
 }
 
 function submit(event) {
   event.preventDefault();
   const from = element("from").value;
+  drawn.instead = "";
   go({
     symbol: element("symbol").value, series: element("series").value,
     source: element("source").value, from: from ? `${from}Z` : "", open: "", number: "",
@@ -111,7 +122,7 @@ function words(look, news) {
       ? ` Bid and ask are not shown: ${news.value.quotes_problem}.` : "");
   const which = live ? "the newest" : `from ${bars[0].time} on`;
   return [`${what}: ${bars.length} bars, ${which}; the last one ended ${span(ended)} ago.`
-    + `${more} ${asked}`, ""];
+    + `${drawn.instead}${more} ${asked}`, drawn.instead ? "warning" : ""];
 }
 
 function remarks(bar) {

@@ -65,7 +65,7 @@ final class ActionDesk: Sendable {
     func document(at now: MonotonicTime) -> ActionsDocument {
         ActionsDocument(
             isOn: isOn, carrier: carrier.known, sent: sent.withLock { $0 }, history: history.known,
-            now: now)
+            now: now, stack: stack)
     }
 
     /// Starts the threads: that of the actions, and those that ask who carries them out, and what

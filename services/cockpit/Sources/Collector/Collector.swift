@@ -236,9 +236,10 @@ final class Collector: Sendable {
     }
 
     private func publish(_ sighting: Sighting, _ makers: inout Makers) {
-        let overview = makers.overview.make(sighting)
+        var overview = makers.overview.make(sighting)
+        overview.name(settings.stack)
         let gaps = GapsDocument(
-            sighting.gaps.value ?? GapList(), sighting.freshServices)
+            sighting.gaps.value ?? GapList(), sighting.freshServices, stack: settings.stack)
         gapsDocument.withLock { $0 = gaps }
         let document = LookDocument(
             sighting: sighting, overview: overview, time: context.clock.now(),

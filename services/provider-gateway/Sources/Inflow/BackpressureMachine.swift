@@ -21,8 +21,9 @@ enum BackpressurePolicy: String, Sendable {
 /// The source is *free*, so that every tick is taken, or *pressed*, so that the policies act. It is
 /// pressed while the tape is nearly full, while neither the tape nor the spool accepts ticks, and
 /// for a second after more ticks came than its ceiling allows. Each of these causes begins and ends
-/// independently; `SourceTenure` sets them. A `symbol` is the instrument's number in the source's
-/// list.
+/// independently; `SourceTenure` sets them. One more cause, a group that is far behind, does not
+/// let the policies act: it conflates quotes, and leaves out nothing else. A `symbol` is the
+/// instrument's number in the source's list.
 struct BackpressureMachine: Sendable {
     /// The policies, as configured.
     struct Policies: Hashable, Sendable {
@@ -33,6 +34,9 @@ struct BackpressureMachine: Sendable {
         /// How many ticks the slowest group may be behind before a source that can wait waits; 0:
         /// any number (`StorePressure`).
         var lagMax = 0
+        /// How many ticks it may be behind before quotes of a live feed are conflated; 0: any
+        /// number (`BacklogSteps`).
+        var lagConflate = 0
     }
 
     /// Why the source is pressed. Empty: it is not.
@@ -44,17 +48,23 @@ struct BackpressureMachine: Sendable {
         static let noRoom = Causes(rawValue: 2)
         /// More ticks come than `TickCeiling` allows.
         static let ceiling = Causes(rawValue: 4)
+        /// A needed group is far behind the tape (`BacklogSteps`).
+        static let backlog = Causes(rawValue: 8)
 
         private static let texts: [(cause: Causes, text: String)] = [
             (.headroom, "the tape is nearly full"),
             (.noRoom, "neither the tape nor the spool takes anything"),
             (.ceiling, "more ticks come than GATEWAY_TICKS_PER_SECOND allows"),
+            (.backlog, "a group is so far behind that quotes are conflated"),
         ]
 
         var text: String {
             let present = Self.texts.filter { contains($0.cause) }.map(\.text)
             return present.isEmpty ? "there is room" : present.joined(separator: ", and ")
         }
+
+        /// Whether the policies act.
+        var letPoliciesAct: Bool { !subtracting(.backlog).isEmpty }
     }
 
     /// What happens to a tick.
@@ -69,12 +79,14 @@ struct BackpressureMachine: Sendable {
         case end
     }
 
-    /// The shortest time between two quotes of a symbol that are taken while quotes are conflated,
-    /// by their event times.
+    /// The shortest time between two quotes of a symbol that are taken while the policy conflates
+    /// them, by their event times.
     private static let conflateNanoseconds: Int64 = 1_000_000_000
 
     let policies: Policies
     private(set) var causes: Causes = []
+    /// The same while a group is far behind.
+    private var backlogNanoseconds: Int64 = 0
     /// Per symbol: the event time of the last quote that was taken while quotes were conflated; the
     /// smallest time before the first.
     private var quoteTaken: [Timestamp]
@@ -85,8 +97,21 @@ struct BackpressureMachine: Sendable {
         quoteTaken = [Timestamp](repeating: Timestamp(nanoseconds: .min), count: symbols)
     }
 
-    /// Whether the policies act.
     var isPressed: Bool { !causes.isEmpty }
+
+    /// The shortest time between two quotes of a symbol that are taken while quotes are conflated.
+    var quoteInterval: Int64 {
+        let isByPolicy = causes.letPoliciesAct && policies.quotes == .conflate
+        return isByPolicy || !causes.contains(.backlog)
+            ? Self.conflateNanoseconds : backlogNanoseconds
+    }
+
+    /// Sets how far quotes are conflated because of a group that is far behind; 0: not at all.
+    /// Returns what `set` does.
+    mutating func conflate(every nanoseconds: Int64) -> Causes? {
+        backlogNanoseconds = nanoseconds
+        return set(.backlog, nanoseconds > 0)
+    }
 
     /// Sets a cause (`isThere`) or clears it. Returns the causes after the change, or `nil` when
     /// nothing has changed.
@@ -107,9 +132,10 @@ struct BackpressureMachine: Sendable {
         isOver: Bool = true
     ) -> Action {
         guard isPressed else { return .take }
-        let policy = policy(kind)
+        let isWithin = causes.subtracting(.backlog) == .ceiling && !isOver
+        let policy = effectivePolicy(kind, isWithin: isWithin)
         let isConflated = policy == .conflate && kind == .quote
-        if causes == .ceiling, !isOver, !isConflated { return .take }
+        if isWithin, !isConflated { return .take }
         switch policy {
         case .block: return .take
         case .drop: return .leaveOut
@@ -122,7 +148,7 @@ struct BackpressureMachine: Sendable {
             let last = quoteTaken[symbol]
             // Times may jump back, as after a switch of the provider. Such a quote is taken:
             // otherwise all quotes would be held until their times have reached `last` again.
-            guard time < last || time.nanoseconds(since: last) >= Self.conflateNanoseconds else {
+            guard time < last || time.nanoseconds(since: last) >= quoteInterval else {
                 return .hold
             }
             quoteTaken[symbol] = time
@@ -144,7 +170,19 @@ struct BackpressureMachine: Sendable {
     /// Returns whether the tick is held when it finds no room: a live quote whose policy is
     /// `conflate`.
     func holds(kind: DataKind, symbol: Int, isBackfilled: Bool) -> Bool {
-        kind == .quote && policies.quotes == .conflate && !isBackfilled && symbol < quoteTaken.count
+        kind == .quote && effectivePolicy(kind) == .conflate && !isBackfilled
+            && symbol < quoteTaken.count
+    }
+
+    /// Returns what is done with a kind now. A group that is far behind has quotes conflated,
+    /// unless a policy that acts demands more. Ticks within the ceiling (`isWithin`) fall under no
+    /// policy but that.
+    private func effectivePolicy(
+        _ kind: DataKind, isWithin: Bool = false
+    ) -> BackpressurePolicy {
+        let policy = causes.letPoliciesAct ? policy(kind) : .block
+        let isFree = policy == .block || isWithin
+        return kind == .quote && isFree && causes.contains(.backlog) ? .conflate : policy
     }
 
     /// Returns the policy of a kind. There are two policies, for trades and for quotes. Data that

@@ -87,10 +87,10 @@ struct HeldQuotes {
         return slot.quote
     }
 
-    /// Returns the symbols whose quotes have waited for `waitNanosecondsMax`. They stay due until
-    /// they are removed, because there may be no room for them now.
-    mutating func due(now: MonotonicTime) -> [Int] {
-        let end = queue.firstIndex { now < $0.since + Self.waitNanosecondsMax } ?? queue.endIndex
+    /// Returns the symbols whose quotes have waited for so long. They stay due until they are
+    /// removed, because there may be no room for them now.
+    mutating func due(now: MonotonicTime, after wait: Int64 = waitNanosecondsMax) -> [Int] {
+        let end = queue.firstIndex { now < $0.since + wait } ?? queue.endIndex
         guard end > 0 else { return [] }
         let waiting = queue[..<end].filter(isWaiting)
         queue.replaceSubrange(..<end, with: waiting)

@@ -15,6 +15,8 @@ struct Inflow {
     var ceiling: TickCeiling
     /// Whether the records wait because a group is too far behind the tape.
     var storePressure: StorePressure
+    /// How far quotes are conflated because a group is far behind.
+    var backlogSteps: BacklogSteps
     /// The quotes that wait because their policy is `conflate` and there is little room.
     var held: HeldQuotes
     /// When the newest tick of each instrument was taken.
@@ -47,6 +49,7 @@ struct Inflow {
         backpressure = BackpressureMachine(parts.settings.policies, symbols: places.count)
         ceiling = TickCeiling(perSecond: parts.settings.policies.ticksPerSecond)
         storePressure = StorePressure(ticksMax: parts.settings.policies.lagMax)
+        backlogSteps = BacklogSteps(ticksMin: parts.settings.policies.lagConflate)
         held = HeldQuotes(
             laneOf: places.map(\.lane), laneCount: source.lanes.tickLanes.count)
     }

@@ -4,6 +4,7 @@ import Primitives
 import ProviderKit
 import ServiceRuntime
 import Synchronization
+import TapeKeeping
 import TapeTransport
 
 /// The latest report of the gateway's thread, which the thread of the operations port reads.
@@ -43,6 +44,8 @@ final class GatewayReport: Sendable {
         var pressure: BackpressureMachine.Causes = []
         /// The group that the source waits for; `nil` when it does not wait.
         var hold: StorePressure.Hold?
+        /// How far quotes are conflated because a group is far behind.
+        var conflated = BacklogSteps(ticksMin: 0)
         /// `nil` when there is no spool.
         var spooled: (ticks: Int, bytes: Int)?
         /// `nil` when no provider fills this source's gaps.
@@ -114,6 +117,11 @@ final class GatewayReport: Sendable {
         }
     }
 
+    /// Returns a moment of the monotonic clock as a person reads it.
+    private func time(_ moment: MonotonicTime) -> String {
+        clock.now().advanced(byNanoseconds: moment - clock.monotonic()).description
+    }
+
     /// Adds losses. They are shown until the gateway ends, because a person has to check what
     /// happened to the tape.
     func add(_ found: [TapePublisher.RolledBack], now: Timestamp) {
@@ -146,7 +154,7 @@ final class GatewayReport: Sendable {
         if present.role == .active { writeNewest(into: &json) }
         json.member("policy_trades", settings.policies.trades.rawValue)
         json.member("policy_quotes", settings.policies.quotes.rawValue)
-        json.member("policies_act", !present.pressure.isEmpty)
+        json.member("policies_act", present.pressure.letPoliciesAct)
         json.member("room", present.pressure.text)
         json.key("slowed")
         if let hold = present.hold {
@@ -154,9 +162,14 @@ final class GatewayReport: Sendable {
                 json.member("group", hold.group.text)
                 json.member("lag", hold.ticks)
                 json.member("lag_max", settings.policies.lagMax)
-                let waited = clock.monotonic() - hold.since
-                json.member(
-                    "since", clock.now().advanced(byNanoseconds: -waited).description)
+                json.member("since", time(hold.since))
+            }
+        } else if present.conflated.step > 0, let slowest = present.conflated.slowest {
+            json.object { json in
+                json.member("group", slowest.group.text)
+                json.member("lag", slowest.ticks)
+                json.member("quote_interval_ms", present.conflated.interval / 1_000_000)
+                json.member("since", time(present.conflated.since))
             }
         } else {
             json.null()

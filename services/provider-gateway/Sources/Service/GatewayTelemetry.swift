@@ -257,7 +257,7 @@ extension ServiceEvent {
                 "mds_gateway_backpressure", "1 while the policies of GATEWAY_POLICY act, else 0",
                 "1: the tape is nearly full, or accepts nothing, or more ticks come than "
                     + "GATEWAY_TICKS_PER_SECOND", labels: labels
-            ).set(causes.isEmpty ? 0 : 1)
+            ).set(causes.letPoliciesAct ? 1 : 0)
         }
     }
 

@@ -108,6 +108,10 @@ struct GatewaySettings: Sendable {
                 group: "Gateway",
                 "Unread ticks of the slowest group at which what can wait waits; 0: any."),
             ConfigurationKey(
+                "GATEWAY_LAG_CONFLATE", .integer(0...1_000_000_000_000), default: "0",
+                group: "Gateway",
+                "Unread ticks of it at which a live feed's quotes are conflated; 0: any."),
+            ConfigurationKey(
                 "GATEWAY_FUTURE_MAX", .duration(.zero...Duration.seconds(86_400)), default: "2s",
                 group: "Gateway",
                 "Ticks stamped further ahead of this host's clock become dead letters."),
@@ -184,7 +188,8 @@ struct GatewaySettings: Sendable {
             quotes: BackpressurePolicy(rawValue: configuration.text("GATEWAY_POLICY_QUOTES"))
                 ?? .block,
             ticksPerSecond: configuration.integer("GATEWAY_TICKS_PER_SECOND"),
-            lagMax: configuration.integer("GATEWAY_LAG_MAX"))
+            lagMax: configuration.integer("GATEWAY_LAG_MAX"),
+            lagConflate: configuration.integer("GATEWAY_LAG_CONFLATE"))
         spoolBytesMax = configuration.integer("GATEWAY_SPOOL_BYTES")
         streamBytesMax = Int64(configuration.integer("MDS_STREAM_BYTES"))
         keep = configuration.duration("GATEWAY_KEEP")

@@ -122,7 +122,9 @@ extension SourceTenure {
     /// rows.
     func askForBooks(now: MonotonicTime) {
         parts.metrics.booksVoid.set(Double(inflow.depth.voidCount))
-        guard !inflow.backpressure.isPressed || inflow.backpressure.providerWaits(kind: .depth)
+        guard
+            !inflow.backpressure.causes.letPoliciesAct
+                || inflow.backpressure.providerWaits(kind: .depth)
         else { return }
         let symbols = inflow.depth.takeDueRequests(now: now)
         guard let first = symbols.first, let name = inflow.ticks.symbol(first) else { return }

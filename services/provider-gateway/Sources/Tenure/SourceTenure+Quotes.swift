@@ -11,7 +11,9 @@ extension SourceTenure {
     func releaseQuotes(all: Bool) {
         if !inflow.held.isEmpty {
             let symbols =
-                all ? inflow.held.symbols : inflow.held.due(now: clock.monotonic())
+                all
+                ? inflow.held.symbols
+                : inflow.held.due(now: clock.monotonic(), after: inflow.backpressure.quoteInterval)
             for symbol in symbols { _ = release(symbol) }
         }
         inflow.held.settle()

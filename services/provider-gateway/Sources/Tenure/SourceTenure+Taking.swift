@@ -65,8 +65,9 @@ extension SourceTenure {
         let isOver = due.kind != nil && !inflow.ceiling.admits
         if isOver { exceeded() }
         if inflow.backpressure.isPressed, let kind = due.kind {
+            if isOver, inflow.backpressure.providerWaits(kind: kind) { return .wait }
             switch action(kind, due.symbol, inflow.ticks.dueHeader, isOver: isOver) {
-            case .take: if isOver, inflow.backpressure.providerWaits(kind: kind) { return .wait }
+            case .take: break
             case .leaveOut: return .leaveOut
             case .hold: return .hold
             case .end:

@@ -252,6 +252,7 @@ final class SourceTenure {
     /// Nobody waits in a source that this gateway does not own: a gauge that stays would silence
     /// alerts about the next owner.
     private func stopWaiting() {
+        parts.metrics.slowed.show(quoteInterval: 0)
         guard inflow.storePressure.isHeld || parts.metrics.slowed.isHeld else { return }
         parts.metrics.slowed.show(isHeld: false, waited: 0)
         parts.context.telemetry.emit(
@@ -267,14 +268,23 @@ final class SourceTenure {
             canWait: inflow.ticks.inlets.waitForReaders,
             ordinals: sent &+ UInt64(clamping: outflow.unacknowledged))
         var waited: Int64 = 0
-        let news = inflow.storePressure.judge(
-            parts.backlog(parts.settings.source), source, now: now, waited: &waited)
+        let backlog = parts.backlog(parts.settings.source)
+        if !source.canWait, inflow.backlogSteps.judge(backlog, now: now) { conflateQuotes() }
+        let news = inflow.storePressure.judge(backlog, source, now: now, waited: &waited)
         parts.metrics.slowed.show(isHeld: inflow.storePressure.isHeld, waited: waited)
         guard let news else { return }
         parts.context.telemetry.emit(
             .sourceSlowed(
                 source: parts.settings.source, news: news,
                 ticksMax: inflow.storePressure.ticksMax))
+    }
+
+    private func conflateQuotes() {
+        let steps = inflow.backlogSteps
+        reportPressure(inflow.backpressure.conflate(every: steps.interval))
+        parts.metrics.slowed.show(quoteInterval: steps.interval)
+        parts.context.telemetry.emit(
+            .quotesConflated(source: parts.settings.source, steps: steps))
     }
 
     /// Returns whether the lane's next packet has room for a tick. If it is full, it leaves first,
@@ -439,6 +449,7 @@ final class SourceTenure {
                 finished: inflow.ticks.isFinished, opened: true, waiting: outflow.waiting,
                 partitions: heads, record: ledgers.recordStatus,
                 pressure: inflow.backpressure.causes, hold: inflow.storePressure.hold,
+                conflated: inflow.backlogSteps,
                 spooled: parts.spool.map { ($0.spool.ticks, $0.spool.bytes) },
                 gaps: ledgers.tracker?.status))
         parts.report.show(newest: inflow.newest.times)

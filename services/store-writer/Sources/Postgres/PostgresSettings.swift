@@ -81,6 +81,7 @@ struct PostgresSettings: Sendable {
             hosts: hosts, database: configuration.text("POSTGRES_DB"),
             user: configuration.text("POSTGRES_USER"),
             password: configuration.secret("POSTGRES_PASSWORD")?.revealed)
+        postgres.renewable = configuration.renewable("POSTGRES_PASSWORD")
         let mode = configuration.text("POSTGRES_SSLMODE")
         postgres.sslMode = PostgresConfiguration.SSLMode(rawValue: mode) ?? postgres.sslMode
         postgres.rootCertificate = configuration.optionalText("POSTGRES_SSLROOTCERT")

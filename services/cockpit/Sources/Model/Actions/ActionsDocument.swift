@@ -11,6 +11,8 @@ struct ActionsDocument {
     let sent: [ActionDesk.Sent]
     let history: Known<ActionHistory>
     let now: MonotonicTime
+    /// The local stack that commands name; empty: none.
+    var stack = ""
 
     var json: [UInt8] {
         var writer = JSONWriter(capacity: 16_384)
@@ -41,7 +43,7 @@ struct ActionsDocument {
             writer.array("lines") { writer in
                 let text = sent.answer?.outcome ?? ""
                 for line in text.split(separator: "\n") {
-                    writer.value(OverviewMaker.line(String(line)))
+                    writer.value(TapeCommand.named(OverviewMaker.line(String(line)), in: stack))
                 }
             }
         }

@@ -80,6 +80,20 @@ enum TapeCommand {
         stack.isEmpty ? "" : " --name \(ShellWord.of(stack))"
     }
 
+    /// Returns a text with the stack's name in the commands of the tool that it has in quotes.
+    static func named(_ text: String, in stack: String) -> String {
+        let begin = "'tapeline "
+        guard !stack.isEmpty, text.contains(begin) else { return text }
+        var parts = text.split(separator: begin, omittingEmptySubsequences: false).map(String.init)
+        for index in parts.indices.dropFirst() {
+            guard let end = parts[index].firstIndex(of: "'"),
+                !parts[index][..<end].contains("--name")
+            else { continue }
+            parts[index].insert(contentsOf: option(of: stack), at: end)
+        }
+        return parts.joined(separator: begin)
+    }
+
     static func explain(_ bar: BarIdentity, in stack: String = "") -> String {
         "tapeline explain\(option(of: stack)) --source \(ShellWord.of(bar.source.text)) "
             + "\(end(bar.symbol))\(ShellWord.of(bar.symbol.text)) \(ShellWord.of(bar.series.text)) "

@@ -32,12 +32,21 @@ struct GapList: Equatable, Sendable {
     /// The gaps of which something may still come.
     var open: UInt64 { (counts["open"] ?? 0) &+ (counts["filling"] ?? 0) }
 
-    /// What of today nothing will fill any more, in words: "26 s of 4 symbols". `nil`: nothing.
+    /// The kinds of ticks and bars, with their words. A gap of others, like indicators, loses none.
+    private static let counted = [
+        ("trade", "trades"), ("quote", "quotes"), ("depth", "depth"),
+        ("provider_bar", "provider bars"),
+    ]
+
+    /// What of today's ticks and bars nothing will fill any more, in words: "26 s of trades and
+    /// quotes of 4 symbols". `nil`: nothing.
     var lostToday: String? {
-        let lost = gaps.filter {
-            GapOutlook($0) == .never && ($0.to ?? .infinity) > max(dayStart, $0.from)
+        let lost = gaps.filter { gap in
+            GapOutlook(gap) == .never && (gap.to ?? .infinity) > max(dayStart, gap.from)
+                && Self.counted.contains { $0.0 == gap.kind }
         }
         guard !lost.isEmpty else { return nil }
+        let kinds = Self.counted.filter { kind in lost.contains { $0.kind == kind.0 } }.map(\.1)
         // Time that several gaps have counts once. They come with the newest first.
         var (seconds, end) = (0.0, dayStart)
         for gap in lost.sorted(by: { $0.from < $1.from }) {
@@ -51,7 +60,8 @@ struct GapList: Equatable, Sendable {
         let what = symbols == 0 ? "whole partitions" : names + (isWhole ? " and more" : "")
         // Older ones of today may not be listed.
         let isCut = (counts["abandoned"] ?? 0) > UInt64(Self.rowsOfStateMax)
-        return "\(isCut ? "at least " : "")\(SpanText.short(seconds)) of \(what)"
+        return "\(isCut ? "at least " : "")\(SpanText.short(seconds)) of "
+            + "\(kinds.joined(separator: " and ")) of \(what)"
     }
 }
 

@@ -8,11 +8,12 @@ struct GapsDocument: Sendable {
 
     static let none = GapsDocument(GapList(), [])
 
-    init(_ list: GapList, _ services: [Sighting.Service]) {
+    /// `stack` is the local stack that commands name; empty: none.
+    init(_ list: GapList, _ services: [Sighting.Service], stack: String = "") {
         let waits = ProviderWait.all(services)
         var items = JSONWriter(capacity: 256 + list.gaps.count * 256)
         items.array { writer in
-            for gap in list.gaps { Self.write(gap, waits[gap.source], &writer) }
+            for gap in list.gaps { Self.write(gap, waits[gap.source], stack, &writer) }
         }
         let version = String(fnv1a(items.bytes), radix: 16)
         self.version = version
@@ -26,7 +27,7 @@ struct GapsDocument: Sendable {
     }
 
     private static func write(
-        _ gap: GapList.Gap, _ wait: ProviderWait?, _ writer: inout JSONWriter
+        _ gap: GapList.Gap, _ wait: ProviderWait?, _ stack: String, _ writer: inout JSONWriter
     ) {
         let outlook = GapOutlook(gap)
         writer.object { writer in
@@ -38,7 +39,7 @@ struct GapsDocument: Sendable {
             if let to = gap.to { writer.member("to", to) }
             if let noted = gap.notedAt { writer.member("noted", noted) }
             writer.member("outlook", outlook.rawValue)
-            writer.member("words", outlook.words(gap, wait))
+            writer.member("words", TapeCommand.named(outlook.words(gap, wait), in: stack))
         }
     }
 }

@@ -43,7 +43,7 @@ struct Overview: Sendable {
 
     struct Line: Equatable, Sendable {
         let level: Level
-        let text: String
+        fileprivate(set) var text: String
         /// The name of the page in `docs/runbooks`.
         let runbook: String?
 
@@ -66,4 +66,11 @@ struct Overview: Sendable {
     /// What is wrong, the worst first, or one line that says that all is well.
     var verdict: [Line] = []
     var figures: [Figure] = []
+
+    /// Puts a local stack's name into the commands of the verdict; empty: none.
+    mutating func name(_ stack: String) {
+        for index in verdict.indices {
+            verdict[index].text = TapeCommand.named(verdict[index].text, in: stack)
+        }
+    }
 }

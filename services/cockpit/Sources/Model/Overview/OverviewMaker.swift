@@ -136,19 +136,13 @@ struct OverviewMaker: Sendable {
                     "\(sighting.listening.sourcesHidden) SOURCES ARE NOT SHOWN: "
                         + "the cockpit looks at \(TapeFacts.sourcesMax)"))
         }
-        for service in sighting.services.fresh(at: now) ?? [] {
-            let name = service.shownName
-            if !sighting.isFresh(service) {
-                let age = Freshness.seconds(now - service.measuredAt)
-                note(
-                    "\(name) NOT SEEN",
-                    service.measuredAt == .distantPast
-                        ? "not asked yet" : "the last answer is \(age) s old")
-            } else if let problem = service.problem {
-                note("\(name) DOES NOT ANSWER", problem)
-            } else if !service.isReady {
-                note("\(name) IS NOT READY", service.reasons.first ?? "it does not say why")
-            }
+        // The verdict has a line for one that answered, or was asked, a moment ago.
+        for service in sighting.services.fresh(at: now) ?? [] where !sighting.isFresh(service) {
+            let age = Freshness.seconds(now - service.measuredAt)
+            note(
+                "\(service.shownName) NOT SEEN",
+                service.measuredAt == .distantPast
+                    ? "not asked yet" : "the last answer is \(age) s old")
         }
         return lines
     }
@@ -189,10 +183,7 @@ struct OverviewMaker: Sendable {
         lines.filter { $0.level == .bad } + lines.filter { $0.level != .bad }
     }
 
-    static func line(_ text: String) -> String {
-        let one = text.split(whereSeparator: \.isNewline).joined(separator: "; ")
-        return one.count <= 200 ? one : "\(one.prefix(200))…"
-    }
+    static func line(_ text: String) -> String { WatchVerdict.line(text) }
 }
 
 extension Overview.Line {
@@ -204,6 +195,15 @@ extension Overview.Line {
             case .bad: .bad
             }
         self.init(level, line.text, line.runbook)
+    }
+}
+
+extension WatchSight.Process {
+    fileprivate init(_ service: Sighting.Service) {
+        let why = service.reasons.first ?? "it does not say why"
+        self.init(
+            name: service.shownName, silence: service.problem,
+            unready: service.isReady ? nil : why)
     }
 }
 
@@ -239,6 +239,8 @@ extension WatchSight {
                 silent: isSharing ? Set(0..<sighting.partitions).subtracting(held).count : 0,
                 unheard: group?.unheard ?? 0)
         }
+        processes = (sighting.services.fresh(at: now) ?? []).filter(sighting.isFresh)
+            .map(Process.init)
         let rates = edges.filter { $0.id.hasPrefix("source:") }.compactMap(\.rate)
         if !rates.isEmpty { ticksPerSecond = rates.reduce(0, +) }
         let streams = sighting.streams.fresh(at: now) ?? []
@@ -253,7 +255,7 @@ extension WatchSight {
     }
 
     private mutating func add(_ service: Sighting.Service) {
-        spooledTicks &+= service.spooledTicks
+        feeds.spooledTicks &+= service.spooledTicks
         for provider in service.providers {
             if !provider.isConnected { feeds.silent.append(provider.name) }
             feeds.live += provider.feeds.count(where: \.isLive)

@@ -21,8 +21,10 @@ struct MigrateCommand {
         var database = PostgresSettings.database(configuration)
         let runtimeRole = database.user
         database.user = configuration.optionalText("POSTGRES_MIGRATOR_USER") ?? database.user
-        database.password =
-            configuration.secret("POSTGRES_MIGRATOR_PASSWORD")?.revealed ?? database.password
+        if let password = configuration.secret("POSTGRES_MIGRATOR_PASSWORD")?.revealed {
+            database.password = password
+            database.renewable = configuration.renewable("POSTGRES_MIGRATOR_PASSWORD")
+        }
         let connection = try PostgresConnection.newest(
             of: Migrator.configured(database), timeout: Self.connectTimeout)
         defer { connection.close() }

@@ -1,0 +1,56 @@
+import ServiceRuntime
+
+/// `tapeline secrets list | rotate`.
+struct SecretsCommand: ToolCommand {
+    enum Verb: Equatable, Sendable {
+        case list
+        case rotate(String)
+    }
+
+    let verb: Verb
+    var target = StackTarget()
+
+    static let page = CommandPage(
+        "secrets", .operation, "the passwords of a local stack, and new ones", on: .stack,
+        """
+        secrets list
+            the names of the stack's passwords, and what changes each
+        secrets rotate NAME
+            make a new password, at the server and in the file that the services read again when
+            the server refuses the old one: no service is restarted. Of a compose cluster:
+            deploy/compose/secrets.sh --rotate NAME
+        $ tapeline secrets rotate nats-writer
+        """)
+
+    static func read(_ given: CommandArguments) throws(ToolError) -> SecretsCommand {
+        SecretsCommand(
+            verb: given.verb == "list" ? .list : .rotate(given.words[0]),
+            target: try StackTarget(given))
+    }
+
+    func run(_ tool: Tool) throws(ToolError) -> ExitCode {
+        let stack = try tool.stackThatIsUp(target)
+        let stores = FileSystem.names(in: stack.home.secrets)
+            .filter { $0.hasPrefix("nats-writer-") && !$0.hasSuffix(StackSecret.nextSuffix) }
+        let known = StackSecrets.Name.allCases.map(\.rawValue) + stores.sorted()
+        switch verb {
+        case .list:
+            let secrets = known.compactMap { StackSecret(named: $0) }
+            let width = secrets.map(\.name.count).max() ?? 0
+            for secret in secrets {
+                let padding = String(repeating: " ", count: width - secret.name.count)
+                tool.terminal.line("\(secret.name)\(padding)  \(secret.place.summary)")
+            }
+            return .success
+        case .rotate(let name):
+            guard known.contains(name), let secret = StackSecret(named: name) else {
+                throw .usage(
+                    "the stack \(stack.home.name) has no password '\(name.prefix(40))': "
+                        + "'tapeline secrets list' shows them")
+            }
+            return try stack.locked { () throws(ToolError) in
+                try SecretRotation(stack: stack, secret: secret).run()
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `deploy/compose/secrets.sh`, in a folder of the test, with a stand-in for Docker.
+@Suite("The script that makes passwords")
+struct SecretScriptTests {
+    private let folder: TemporaryFolder
+
+    init() throws {
+        folder = try TemporaryFolder("compose")
+        try FileManager.default.copyItem(
+            atPath: "\(ServerPrograms.checkout)/deploy/compose/secrets.sh",
+            toPath: folder.file("secrets.sh"))
+        // Notes its arguments and its input. With a file `fails` it fails.
+        let stub = try folder.write(
+            """
+            #!/bin/sh
+            here=$(dirname "$0")
+            echo "$@" >>"$here/asked"
+            [ "$1" != exec ] || cat >>"$here/asked"
+            [ ! -e "$here/fails" ]
+
+            """, to: "compose")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: stub)
+    }
+
+    @discardableResult
+    private func script(_ arguments: String...) throws -> String {
+        try run(
+            "/bin/sh", [folder.file("secrets.sh")] + arguments,
+            environment: [
+                "COMPOSE": folder.file("compose"), "PATH": "/usr/bin:/bin", "SUDO_USER": "ada",
+            ])
+    }
+
+    private func secret(_ name: String) throws -> String {
+        try String(contentsOfFile: folder.file("secrets/\(name)"), encoding: .utf8)
+    }
+
+    /// Returns what the stand-in was asked since the last call.
+    private func asked() throws -> String {
+        let path = folder.file("asked")
+        guard FileManager.default.fileExists(atPath: path) else { return "" }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        return try String(contentsOfFile: path, encoding: .utf8)
+    }
+
+    private func inode(_ name: String) throws -> Int? {
+        let facts = try FileManager.default.attributesOfItem(
+            atPath: folder.file("secrets/\(name)"))
+        return (facts[.systemFileNumber] as? NSNumber)?.intValue
+    }
+
+    @Test("a password is changed in the file that containers see, and where it counts")
+    func rotates() throws {
+        try script()
+        for (name, words) in [
+            ("nats-writer", ""), ("nats-consumer", ""),
+            ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
+            ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
+            ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
+            ("valkey", "restart valkey"), ("valkey-reader", "restart valkey"),
+            ("grafana-admin", "exec -T grafana grafana cli admin reset-admin-password"),
+            ("cockpit-token", "restart cockpit"), ("actions-key", "restart cockpit actions"),
+        ] {
+            let (old, place) = (try secret(name), try inode(name))
+            #expect(try script("--rotate", name) == "deploy/compose/secrets/\(name) is new")
+            let new = try secret(name)
+            #expect(new != old && new.utf8.count == old.utf8.count && new.hasPrefix("p"))
+            #expect(try inode(name) == place, "\(name): a container would keep the old file")
+            let said = try asked()
+            let isAsked = words.isEmpty ? said.isEmpty : said.contains(words)
+            #expect(isAsked, "\(name): \(said)")
+            if name.hasPrefix("postgres") {
+                // On the standard input, not among the arguments.
+                let lines = said.split(separator: "\n")
+                #expect(lines.count == 2 && lines[1].contains(new) && !lines[0].contains(new))
+            }
+            let next = folder.file("secrets/person/\(name).next")
+            #expect(!FileManager.default.fileExists(atPath: next))
+        }
+        // A later run keeps them.
+        let kept = try secret("nats-writer")
+        try script()
+        #expect(try secret("nats-writer") == kept)
+    }
+
+    @Test("what a server did not take is in no file, and the next run goes on with it")
+    func interrupted() throws {
+        try script()
+        let old = try secret("postgres-writer")
+        try folder.write("", to: "fails")
+        #expect(throws: ProgramFailure.self) { try script("--rotate", "postgres-writer") }
+        #expect(try secret("postgres-writer") == old)
+        let meant = try secret("person/postgres-writer.next")
+        try FileManager.default.removeItem(atPath: folder.file("fails"))
+        try script("--rotate", "postgres-writer")
+        #expect(try secret("postgres-writer") == meant)
+    }
+
+    @Test("a shorter or longer password of one's own is replaced whole")
+    func lengths() throws {
+        try script()
+        for own in ["p", "p" + String(repeating: "x", count: 200)] {
+            let path = folder.file("secrets/nats-tool")
+            try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+            try own.write(toFile: path, atomically: false, encoding: .utf8)
+            try script("--rotate", "nats-tool")
+            #expect(try secret("nats-tool").utf8.count == 49)
+        }
+    }
+
+    @Test("what it cannot change is refused in one line, and nothing changes")
+    func refuses() throws {
+        try script()
+        for words in [
+            ["--rotate"], ["--rotate", "nothing"], ["--rotate", "cockpit-people"], ["x"],
+        ] {
+            let error = #expect(throws: ProgramFailure.self) {
+                try run(
+                    "/bin/sh", [folder.file("secrets.sh")] + words,
+                    environment: ["PATH": "/usr/bin:/bin", "COMPOSE": folder.file("compose")])
+            }
+            let lines = error?.message.split(separator: "\n") ?? []
+            #expect(lines.count == 1 && lines[0].hasPrefix("secrets.sh: "), "\(words): \(lines)")
+        }
+        #expect(try asked().isEmpty)
+    }
+}

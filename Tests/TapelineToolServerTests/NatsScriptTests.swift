@@ -1,0 +1,88 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+/// `deploy/compose/nats.sh`, by which compose and Kubernetes start NATS, with the real server.
+@Suite("deploy/compose/nats.sh")
+struct NatsScriptTests {
+    private static let users = [
+        "gateway", "operator", "writer", "cockpit", "actions", "consumer", "tool",
+    ]
+
+    private let folder: TemporaryFolder
+    private let port: UInt16
+
+    init() throws {
+        folder = try TemporaryFolder("nats-script")
+        port = freePort()
+        for place in ["conf", "secrets"] {
+            try FileManager.default.createDirectory(
+                atPath: folder.file(place), withIntermediateDirectories: true)
+        }
+        for user in Self.users { try folder.write("p\(user)", to: "secrets/nats-\(user)") }
+        try FileManager.default.copyItem(
+            atPath: "\(ServerPrograms.checkout)/deploy/nats/server.conf",
+            toPath: folder.file("conf/tapeline.conf"))
+    }
+
+    private func start() throws -> ServerProcess {
+        try ServerProcess(
+            "/bin/sh", ["\(ServerPrograms.checkout)/deploy/compose/nats.sh"],
+            environment: [
+                "PATH": "\(FileSystem.folder(of: ServerPrograms.nats)):/usr/bin:/bin",
+                "NATS_CONFIGURATION": folder.file("server.conf"),
+                "NATS_FOLDER": folder.file("conf"), "SECRETS_FOLDER": folder.file("secrets"),
+                "NATS_RELOAD_EVERY": "0.05", "NATS_SERVER_NAME": "script", "NATS_HOST": "127.0.0.1",
+                "NATS_PORT": "\(port)", "NATS_MONITOR_PORT": "\(freePort())",
+                "NATS_STORE_DIR": "\"\(folder.file("store"))\"", "NATS_STORE_BYTES_MAX": "1GB",
+            ], logPath: folder.file("log"))
+    }
+
+    /// Returns whether the server takes a password.
+    private func takes(_ user: String, _ password: String) throws -> Bool {
+        guard LoopbackSocket.connect(to: port).map({ close($0) == 0 }) == true else { return false }
+        return try NatsLineClient(port: port, user: user, password: password, lines: "PING\r\n")
+            .settled().contains("PONG")
+    }
+
+    @Test("a changed password counts in the running server, an empty or missing one never does")
+    func reloads() throws {
+        let server = try start()
+        #expect(try eventually { try takes("writer", "pwriter") }, "\(server.log)")
+        let gateway = try NatsLineClient(port: port, user: "gateway", password: "pgateway")
+        try gateway.settle()
+        for wrong in ["", nil] {
+            let path = folder.file("secrets/nats-writer")
+            if let wrong {
+                try wrong.write(toFile: path, atomically: false, encoding: .utf8)
+            } else {
+                try FileManager.default.removeItem(atPath: path)
+            }
+            let before = complaints(server)
+            #expect(eventually { complaints(server) > before })
+            #expect(try takes("writer", "pwriter"))
+        }
+        try folder.write("panother", to: "secrets/nats-writer")
+        #expect(try eventually { try takes("writer", "panother") }, "\(server.log)")
+        #expect(try !takes("writer", "pwriter") && !takes("writer", ""))
+        #expect(server.isRunning)
+        // Another user's connection stays.
+        #expect(try gateway.publish("md.ticks.0.synthetic", "x").contains("PONG"))
+        #expect(server.log.contains("Reloaded"), "\(server.log)")
+    }
+
+    private func complaints(_ server: ServerProcess) -> Int {
+        server.log.components(separatedBy: "is missing or empty").count
+    }
+
+    @Test("without a password it does not start")
+    func missing() throws {
+        try FileManager.default.removeItem(atPath: folder.file("secrets/nats-tool"))
+        let server = try start()
+        #expect(server.waitUntilExit() == 1)
+        #expect(server.log.contains("nats-tool is missing or empty"), "\(server.log)")
+    }
+}

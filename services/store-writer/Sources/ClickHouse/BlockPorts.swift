@@ -1,0 +1,53 @@
+import ClickHouseWire
+import StoreIntents
+import StoreSinks
+import TapeCodec
+import TapeTransport
+
+// What a session uses. Tests have others of these.
+
+/// Where the records are kept: values that change by compare-and-set alone.
+protocol IntentKeeper: AnyObject {
+    /// Returns the value as its leader has it, and the number of its last write; 0: there is none.
+    func read(_ place: SinkPlace) throws(StoreError) -> (value: [UInt8]?, revision: UInt64)
+    /// Stores a value if the last write is `revision`. Returns the number of this write; `nil` when
+    /// the last write is another one. Throws when it is not known whether it is stored.
+    func write(
+        _ place: SinkPlace, _ value: [UInt8], after revision: UInt64
+    ) throws(StoreError) -> UInt64?
+}
+
+/// Where blocks are kept.
+protocol BlockServer: AnyObject {
+    var peer: String { get }
+    /// Which database it is, also after a restart; empty: it does not say so.
+    func identity() throws(ClickHouseError) -> String
+    /// Why these tables cannot be used; `nil`: they can.
+    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String?
+    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError)
+    /// Returns the keys of the rows that are there within the block's range, each as often as it is
+    /// there.
+    func stored(
+        _ block: NativeBlock, of place: SinkPlace
+    ) throws(ClickHouseError) -> [NativeBlock.Key]
+    /// Returns the last ordinals of sources of the place that are beyond these.
+    func beyond(
+        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
+    ) throws(ClickHouseError) -> [SourceOrdinal]
+}
+
+/// Where the packets of a declared batch are read again.
+protocol DeclaredPackets: AnyObject {
+    /// Returns what the tape has after the position, up to this packet, as batches have it.
+    func batch(
+        _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
+    ) throws(StoreError) -> WriteBatch
+}
+
+/// Where dead letters go.
+struct LetterOutput {
+    /// Keeps the letters of refused records: throws when they are not on a disk.
+    let keep: (_ refused: [RefusedTick], _ batch: WriteBatch) throws(StoreError) -> [DeadLetter]
+    /// Tells of letters whose batch is stored.
+    let committed: ([DeadLetter]) -> Void
+}

@@ -1,0 +1,212 @@
+import ClickHouseWire
+import MarketModel
+import Primitives
+import StoreSinks
+import TapeCodec
+
+/// A server of ClickHouse, as a session uses it.
+final class ClickHouseServer: BlockServer {
+    private let client: ClickHouseClient
+    /// Whether these tables were found as they have to be.
+    let peer: String
+
+    init(
+        _ settings: ClickHouseClient.Settings, onCall: @escaping (Duration) -> Void
+    ) throws(ClickHouseError) {
+        client = try ClickHouseClient(settings, onCall: onCall)
+        peer = client.peer
+    }
+
+    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String? {
+        let problems = try TableCheck.read(client).problems(of: tables)
+        guard let first = problems.first else { return nil }
+        return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
+            + ": run 'store-writer migrate'"
+    }
+
+    func identity() throws(ClickHouseError) -> String {
+        var answer = try client.ask(
+            "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
+        let identity = answer.isOver ? "" : try answer.text()
+        return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
+    }
+
+    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError) {
+        try client.insert(block, token: token)
+    }
+
+    func stored(
+        _ block: NativeBlock, of place: SinkPlace
+    ) throws(ClickHouseError) -> [NativeBlock.Key] {
+        let identity = block.table.identity
+        var answer = try client.ask(
+            """
+            SELECT toString(\(identity.source)), toInt64(\(identity.ordinal))
+            FROM \(block.table.name)
+            WHERE partition = \(place.partition.number) AND (\(range(of: block)))
+            LIMIT \(2 * block.rowCount + 1)
+            """)
+        var found: [NativeBlock.Key] = []
+        while !answer.isOver {
+            found.append(
+                NativeBlock.Key(source: try answer.text(), ordinal: try answer.integer()))
+        }
+        return found
+    }
+
+    /// The condition for the rows that the block has.
+    private func range(of block: NativeBlock) -> String {
+        let identity = block.table.identity
+        if block.table == .gaps {
+            return "input = \(ClickHouseClient.quoted(block.text("input", row: 0)))"
+                + " AND stream_created_ns = \(block.integer("stream_created_ns", row: 0))"
+                + " AND sequence = \(block.integer("sequence", row: 0))"
+        }
+        var ranges: [String: ClosedRange<Int64>] = [:]
+        for key in block.keys {
+            let known = ranges[key.source] ?? key.ordinal...key.ordinal
+            ranges[key.source] =
+                min(known.lowerBound, key.ordinal)...max(known.upperBound, key.ordinal)
+        }
+        let sources = ranges.sorted { $0.key < $1.key }.map { source, ordinals in
+            "\(identity.source) = \(ClickHouseClient.quoted(source)) AND \(identity.ordinal) "
+                + "BETWEEN \(ordinals.lowerBound) AND \(ordinals.upperBound)"
+        }
+        let part: String =
+            switch block.table.division {
+            case .days: " AND toYYYYMMDD(ts) = \(block.part)"
+            case .months: " AND toYYYYMM(ts) = \(block.part)"
+            case .none: ""
+            }
+        return "(" + sources.joined(separator: " OR ") + ")" + part
+    }
+
+    func beyond(
+        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
+    ) throws(ClickHouseError) -> [SourceOrdinal] {
+        var found: [SourceOrdinal] = []
+        let parts = tables.flatMap { questions(known, place, $0) }
+        guard !parts.isEmpty else { return [] }
+        var answer = try client.ask(
+            "SELECT toString(source), toInt64(max(ordinal)) FROM ("
+                + parts.joined(separator: " UNION ALL ") + ") GROUP BY source")
+        while !answer.isOver {
+            let (text, ordinal) = (try answer.text(), try answer.integer())
+            guard let source = SourceName(text) else {
+                throw ClickHouseError("it has rows of a source '\(text)'", .schema)
+            }
+            found.append(
+                SourceOrdinal(
+                    source: source, epoch: 0, lastOrdinal: UInt64(clamping: ordinal)))
+        }
+        return found
+    }
+
+    /// The sources of what operators publish.
+    private static let derived = [SourceName.operator, .universe]
+
+    func ask(_ sql: String) throws(ClickHouseError) -> ClickHouseAnswer { try client.ask(sql) }
+
+    /// Returns the question for all rows of a place, by the source whose ordinals they have; `nil`:
+    /// the table has none of the place.
+    func all(of place: SinkPlace, in table: ClickHouseTable) -> String? {
+        let partition = "partition = \(place.partition.number)"
+        if table == .gaps { return nil }
+        if table.name == ClickHouseTable.barVersions {
+            // Its column `source` is that of the bars' ticks. Its ordinals are the operator's.
+            guard place.input == .bars else { return nil }
+            return "SELECT '\(SourceName.operator)' AS source, ordinal FROM \(table.name) AS t "
+                + "WHERE \(partition)"
+        }
+        let names = Self.derived.map { ClickHouseClient.quoted($0.text) }.joined(separator: ", ")
+        let own = place.input == .bars ? "source IN (\(names))" : "source NOT IN (\(names))"
+        return "SELECT toString(source) AS source, ordinal FROM \(table.name) AS t "
+            + "WHERE \(partition) AND t.\(own)"
+    }
+
+    /// Returns the questions for rows of the place beyond these ordinals, one for each source and
+    /// one for others: so the server passes over what its indexes exclude. Empty: the table has no
+    /// rows of the place.
+    private func questions(
+        _ known: [SourceOrdinal], _ place: SinkPlace, _ table: ClickHouseTable
+    ) -> [String] {
+        guard let all = all(of: place, in: table) else { return [] }
+        if table.name == ClickHouseTable.barVersions {
+            let last = known.first { $0.source == .operator }?.lastOrdinal ?? 0
+            return ["\(all) AND ordinal > \(last)"]
+        }
+        guard !known.isEmpty else { return [all] }
+        let names = known.map { ClickHouseClient.quoted($0.source.text) }
+        let beyond = zip(known, names).map {
+            "\(all) AND t.source = \($1) AND ordinal > \($0.lastOrdinal)"
+        }
+        return beyond + ["\(all) AND t.source NOT IN (\(names.joined(separator: ", ")))"]
+    }
+}
+
+/// What the server says of the tables of a database. Pure.
+struct TableCheck {
+    /// By table: its engine with its settings.
+    var engines: [String: String] = [:]
+    /// By table: its columns with their types.
+    var columns: [String: [String: String]] = [:]
+
+    static func read(_ client: ClickHouseClient) throws(ClickHouseError) -> TableCheck {
+        var check = TableCheck()
+        var tables = try client.ask(
+            "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")
+        while !tables.isOver { check.engines[try tables.text()] = try tables.text() }
+        var columns = try client.ask(
+            "SELECT table, name, type FROM system.columns WHERE database = currentDatabase()")
+        while !columns.isOver {
+            let (table, name) = (try columns.text(), try columns.text())
+            check.columns[table, default: [:]][name] = try columns.text()
+        }
+        return check
+    }
+
+    /// Returns why tables cannot be used, one line each.
+    func problems(of tables: [ClickHouseTable]) -> [String] {
+        tables.compactMap { problem(of: $0) }
+    }
+
+    func problem(of table: ClickHouseTable) -> String? {
+        guard let engine = engines[table.name] else { return "there is no table \(table.name)" }
+        let found = columns[table.name] ?? [:]
+        for column in table.columns where found[column.name] != column.type {
+            return "\(table.name).\(column.name) is \(found[column.name] ?? "not there"), "
+                + "not \(column.type)"
+        }
+        return lack(table.name, engine)
+    }
+
+    /// Returns which settings a table lacks.
+    private func lack(_ name: String, _ engine: String) -> String? {
+        // Others take rows for the same, or away.
+        guard Self.engines.contains(String(engine.prefix { $0.isLetter })) else {
+            return "\(name) is no MergeTree"
+        }
+        guard !engine.contains(" TTL ") else { return "\(name) has a TTL, which removes rows" }
+        // Those with copies remember tokens unless that is switched off.
+        let isCopied = engine.hasPrefix("Replicated") || engine.hasPrefix("Shared")
+        let key =
+            isCopied ? "replicated_deduplication_window" : "non_replicated_deduplication_window"
+        let window = Self.setting(" \(key)", engine) ?? (isCopied ? .max : 0)
+        if window < ClickHouseTable.windowBlocksMin {
+            return "\(name) lacks the setting \(key) = \(ClickHouseTable.windowBlocks)"
+        }
+        guard isCopied || Self.setting(" fsync_after_insert", engine) == 1 else {
+            return "\(name) lacks the setting fsync_after_insert = 1"
+        }
+        return nil
+    }
+
+    private static let engines = ["MergeTree", "ReplicatedMergeTree", "SharedMergeTree"]
+
+    private static func setting(_ name: String, _ engine: String) -> Int? {
+        guard let settings = engine.firstRange(of: " SETTINGS ") else { return nil }
+        let rest = engine[engine.index(before: settings.upperBound)...]
+        guard let place = rest.firstRange(of: "\(name) = ") else { return nil }
+        return Int(rest[place.upperBound...].prefix { $0.isNumber })
+    }
+}

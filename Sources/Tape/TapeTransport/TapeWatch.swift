@@ -79,6 +79,8 @@ package final class TapeWatch: Sendable {
         var headroom = HeadroomLevel()
         /// Why the stream data are older than they should be; `nil` when they are not.
         var problem: String?
+        /// When the server's certificate ends, in seconds since 1970; `nil` when unknown.
+        var certificateEnd: Int64?
     }
 
     private final class Shared: Sendable {
@@ -125,6 +127,12 @@ package final class TapeWatch: Sendable {
         // Gateways show the copies, as the other gauges of the streams.
         var copies = metrics ? CopyWatch(monitors, client.telemetry.metrics) : nil
         copies?.showWanted(client.connection.replicas)
+        let wantsCertificate = metrics && client.connection.wantsTLS
+        if wantsCertificate {
+            client.telemetry.metrics.addCertificate(of: "nats-server") {
+                shared.seen.withLock { $0.certificateEnd }
+            }
+        }
         while !shared.mailbox.isClosed {
             if !monitors.isEmpty {
                 // The monitor's host name has to be resolved first.
@@ -133,7 +141,9 @@ package final class TapeWatch: Sendable {
                 // The present server's answer stays valid while it does not answer again.
                 let isNew = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
+                let end = wantsCertificate ? certificateEnd(monitors, client) : nil
                 shared.seen.withLock {
+                    $0.certificateEnd = end
                     if isNew { $0.durability = durability }
                     $0.disk = disk
                 }
@@ -202,6 +212,24 @@ package final class TapeWatch: Sendable {
     /// Returns what an acknowledgement of the client's server means, asked once.
     package static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
         ask(monitors, client).0
+    }
+
+    private static func certificateEnd(_ monitors: [Monitor], _ client: TapeClient) -> Int64? {
+        for monitor in monitors {
+            do {
+                let answer = try HTTPProbe.get(
+                    host: monitor.host, port: monitor.port, path: "/varz", timeout: callTimeout)
+                let json = try JSONValue.parse(answer.body)
+                guard json["server_id"]?.string == client.connection.serverID,
+                    let end = json["tls_cert_not_after"]?.string.flatMap({ ISOTime.parse($0) })
+                else { continue }
+                return end.nanoseconds / 1_000_000_000
+            } catch {
+                // `ask` reports a monitor that does not answer.
+                continue
+            }
+        }
+        return nil
     }
 
     private static func disk(_ answer: JSONValue) -> HeadroomLevel.Room? {

@@ -50,7 +50,7 @@ package enum Main {
             certificate: settings.certificate
         ) { site.answer($0) }
         defer { server.stop() }
-        show(server, feed, settings.certificate, in: context.telemetry.metrics)
+        show(server, feed, in: context.telemetry.metrics)
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
         let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
@@ -67,17 +67,8 @@ package enum Main {
     }
 
     private static func show(
-        _ server: WebServer, _ feed: EventFeed, _ certificate: WebCertificate?,
-        in metrics: MetricRegistry
+        _ server: WebServer, _ feed: EventFeed, in metrics: MetricRegistry
     ) {
-        if let end = certificate?.validUntil {
-            metrics.reading(
-                "mds_cockpit_certificate_valid_until_timestamp_seconds",
-                "when the certificate with which the pages speak TLS ends, in seconds since "
-                    + "1970; absent without one",
-                "within 14 days: put a new one there, and restart the cockpit"
-            ) { Double(end) }
-        }
         metrics.reading(
             "mds_cockpit_watchers", "a stream of events: one for each browser that looks",
             "near 64: further browsers are refused"

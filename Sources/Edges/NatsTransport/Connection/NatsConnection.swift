@@ -52,6 +52,8 @@ package final class NatsConnection: Sendable {
 
     var present: NatsLink { links.withLock { $0.link } }
 
+    package var wantsTLS: Bool { configuration.wantsTLS }
+
     package var isConnected: Bool {
         unsafe events.isLinkUp.load(ordering: .acquiring)
             && !events.isHeld

@@ -82,7 +82,7 @@ final class Maintenance {
             context.telemetry.metrics.gauge(
                 "mds_store_capacity_bytes",
                 "bytes that the database may take, from `WRITER_DATABASE_BYTES`; absent without "
-                    + "it", "absent: [DatabaseRoomUnknown](runbooks/Disk.md)"
+                    + "it", "absent: [DiskFilling](runbooks/Disk.md)"
             ).set(Double(room))
         }
         self.context = context

@@ -166,6 +166,7 @@ final class Pipeline: Sendable {
         .replacing("user default off\n", with: "")
         .replacing("$VALKEY_WRITER_PASSWORD", with: valkeyPassword)
         .replacing("$VALKEY_READER_PASSWORD", with: valkeyReaderPassword)
+        .replacing("$VALKEY_KEYS_PASSWORD", with: valkeyReaderPassword)
     }
 
     /// The name of the servers' certificate file.

@@ -60,7 +60,7 @@ struct SecretScriptTests {
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
-            ("valkey", "restart valkey"), ("valkey-reader", "restart valkey"),
+            ("valkey", ""), ("valkey-reader", ""),
             ("grafana-admin", "exec -T grafana grafana cli admin reset-admin-password"),
             ("cockpit-token", "restart cockpit"), ("actions-key", "restart cockpit actions"),
         ] {

@@ -41,6 +41,7 @@ struct SecretRotationTests {
         _ = try test.printed()
         let nats = try test.process("nats-server")
         let database = try test.process("postgres")
+        let valkey = try test.process("valkey")
         let ports = try StackPorts.present(test.home)
         for name in StackSecrets.Name.allCases.map(\.rawValue) {
             let old = try Self.value(name, test)
@@ -72,6 +73,7 @@ struct SecretRotationTests {
         }
         #expect(try test.process("nats-server") == nats)
         #expect(try test.process("postgres") == database)
+        #expect(try test.process("valkey") == valkey)
         #expect(eventually { (try? test.stack.status(asJSON: true)) == .success })
         // What is started later has the new ones.
         #expect(try test.stack.down() == .success)

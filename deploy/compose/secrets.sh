@@ -61,10 +61,8 @@ if [ "${1:-}" = --rotate ]; then
     case $name in
         postgres-owner) role postgres; file ;;
         postgres-*) role "tapeline_${name#postgres-}"; file ;;
-        # nats.sh sees it and has the server read it.
-        nats-*) file ;;
-        # It keeps nothing on a disk, and the writer fills it again.
-        valkey | valkey-reader) file; $compose restart valkey ;;
+        # nats.sh and valkey.sh see it and have the server read it.
+        nats-* | valkey | valkey-reader) file ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

@@ -41,9 +41,12 @@ struct SecretRotation {
             try alter(role, old: old, to: new)
             try replace(old, by: new)
         case .valkey(let user):
+            let keys = try known(.valkeyKeys)
             try replace(old, by: new)
             if let process = try process("valkey") {
-                _ = process.signal(Self.terminate)
+                // A server that does not read its users again, because a run was cut short or it is
+                // older, starts anew. It keeps nothing on a disk, and the writer fills it.
+                if try !loadsUsers(keys) { _ = process.signal(Self.terminate) }
                 try wait("Valkey") { () throws(ToolError) in try takesValkey(user, new) }
             }
         case .start: try replace(old, by: new)
@@ -66,8 +69,7 @@ struct SecretRotation {
     /// Writes the new password wherever the stack's files have the old one; last into its own file.
     private func replace(_ old: String, by new: String) throws(ToolError) {
         for file in [
-            home.natsConfiguration, home.valkeyConfiguration, home.passwordFile,
-            home.readerPasswordFile,
+            home.natsConfiguration, home.valkeyUsers, home.passwordFile, home.readerPasswordFile,
         ] {
             guard let bytes = try FileSystem.read(file) else { continue }
             let text = String(decoding: bytes, as: UTF8.self)
@@ -127,6 +129,29 @@ struct SecretRotation {
         }
     }
 
+    /// Has Valkey read its users again. Returns false if it does not.
+    private func loadsUsers(_ keys: String) throws(ToolError) -> Bool {
+        let port = try StackPorts.present(home)[.valkey]
+        do throws(ValkeyError) {
+            let connection = try ValkeyConnection(
+                ValkeyConfiguration(
+                    host: StackPlan.loopback, port: port, user: StackPlan.valkeyKeys,
+                    password: keys))
+            defer { connection.close() }
+            return try connection.command(["ACL", "LOAD"]).text == "OK"
+        } catch {
+            return false
+        }
+    }
+
+    private func known(_ name: StackSecrets.Name) throws(ToolError) -> String {
+        let file = home.secret(name.rawValue)
+        guard let bytes = try FileSystem.read(file) else {
+            throw .damaged(path: file, problem: "it is not there")
+        }
+        return try StackSecrets.parse(bytes, file)
+    }
+
     /// Gives the role the new password. Sessions that are open stay.
     private func alter(_ role: String, old: String, to new: String) throws(ToolError) {
         guard try process("postgres") != nil else {
@@ -135,14 +160,9 @@ struct SecretRotation {
                     + "'\(home.command("up"))' first, then this again")
         }
         let owner = StackSecrets.Name.postgresOwner.rawValue
-        let file = home.secret(owner)
-        guard let bytes = try FileSystem.read(file) else {
-            throw .damaged(path: file, problem: "it is not there")
-        }
         var configuration = PostgresConfiguration(
             host: StackPlan.loopback, port: try StackPorts.present(home)[.postgres],
-            database: "postgres", user: "postgres",
-            password: try StackSecrets.parse(bytes, file))
+            database: "postgres", user: "postgres", password: try known(.postgresOwner))
         configuration.sslMode = .disable
         configuration.applicationName = "tapeline"
         // A run that was killed may have changed the owner's own password already.

@@ -14,8 +14,7 @@ struct StackSecret: Equatable, Sendable {
             switch self {
             case .nats(let user): "NATS user \(user): its server reads the configuration again"
             case .postgres(let role): "database role \(role): altered in the server"
-            case .valkey(let user):
-                "Valkey user \(user): its server starts anew, and the writer fills it"
+            case .valkey(let user): "Valkey user \(user): its server reads the users again"
             case .start: "the cockpit: with the next 'tapeline up'"
             }
         }
@@ -55,6 +54,7 @@ struct StackSecret: Equatable, Sendable {
         case .postgresReader: .postgres(role: StackPlan.reader)
         case .valkey: .valkey(user: StackPlan.valkeyWriter)
         case .valkeyReader: .valkey(user: StackPlan.valkeyReader)
+        case .valkeyKeys: .valkey(user: StackPlan.valkeyKeys)
         case .cockpitToken, .actionsKey: .start
         }
     }

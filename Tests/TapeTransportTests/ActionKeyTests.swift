@@ -1,5 +1,7 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
+import Synchronization
 import TapeProtocol
 import TapeTransport
 import Testing
@@ -28,6 +30,24 @@ import Testing
         #expect(try Self.key().open(sealed, of: Self.subject) == Self.request)
         #expect(String(decoding: sealed.prefix(64), as: UTF8.self).contains(/^[0-9a-f]{64}$/))
         #expect(sealed.dropFirst(64) == Self.request.json[...])
+    }
+
+    @Test("a new secret counts at the next request, on both sides")
+    func renewed() throws {
+        let next = String(repeating: "n", count: ActionKey.bytesMin)
+        let place = Mutex(Self.secret)
+        func key() throws -> ActionKey {
+            let secret = RenewableSecret(Self.secret) { place.withLock { $0 } }
+            return try #require(ActionKey(Self.secret, renewable: secret))
+        }
+        let (cockpit, carrier) = (try key(), try key())
+        let before = cockpit.seal(Self.request, for: Self.subject)
+        #expect(try carrier.open(before, of: Self.subject) == Self.request)
+        place.withLock { $0 = next }
+        let after = cockpit.seal(Self.request, for: Self.subject)
+        #expect(after != before)
+        #expect(try carrier.open(after, of: Self.subject) == Self.request)
+        #expect(throws: ActionKey.Refusal.self) { try carrier.open(before, of: Self.subject) }
     }
 
     @Test("a changed person, time, number, process, command or reason is not proven")

@@ -68,7 +68,10 @@ struct SecretRotationTests {
                 #expect(throws: ValkeyError.self) { try ValkeyConnection(configuration) }
                 configuration.password = new
                 try ValkeyConnection(configuration).close()
-            case .start: break
+            case .file:
+                guard name == StackSecrets.Name.cockpitToken.rawValue else { break }
+                let people = try String(contentsOfFile: test.home.cockpitPeople, encoding: .utf8)
+                #expect(people.contains(WebDigest.sha256(new)), "\(people)")
             }
         }
         #expect(try test.process("nats-server") == nats)

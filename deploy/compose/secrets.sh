@@ -1,8 +1,8 @@
 #!/bin/sh
 # secrets.sh [--rotate NAME]: makes the passwords of the compose cluster and the tokens of its cockpit, one file each,
 # in deploy/compose/secrets/: cockpit-token is for all who read, person/cockpit-token for you, who may
-# act there under your name. cockpit-people has its SHA-256, and is made again when that token is new;
-# lines of other people are kept.
+# act there under your name. cockpit-people has its SHA-256; lines of other people are kept, and
+# '--rotate cockpit-people' makes that token new.
 # Existing files are kept, so it is safe to run it again.
 #
 # --rotate NAME makes another password while the cluster runs, at the server and in the file. The
@@ -43,16 +43,16 @@ if [ "${1:-}" = --rotate ]; then
             | $compose exec -T timescaledb psql --no-psqlrc --quiet --username postgres \
                 --set ON_ERROR_STOP=1 --file - postgres
     }
-    # Puts it into the file, which at no time is empty.
+    # Puts it, or the content of another file, into the file, which at no time is empty.
     file() {
         chmod u+w "$file"
-        dd if="$next" of="$file" conv=notrunc 2>/dev/null
-        truncate -s "$(wc -c <"$next")" "$file"
+        dd if="${1:-$next}" of="$file" conv=notrunc 2>/dev/null
+        truncate -s "$(wc -c <"${1:-$next}")" "$file"
         [ "$(id -u)" = 0 ] || chmod 444 "$file"
     }
 
     case $name in
-        cockpit-people | nats-cluster | tls-*)
+        nats-cluster | tls-*)
             echo "secrets.sh: $name is not changed by this script: see docs/security.md, 'New keys'" >&2
             exit 64 ;;
     esac
@@ -66,11 +66,23 @@ if [ "${1:-}" = --rotate ]; then
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;
-        # Read at the start alone.
-        actions-key) file; $compose --profile actions restart cockpit actions ;;
-        cockpit-token) file; $compose restart cockpit ;;
+        # The cockpit, and who carries its actions out, look at these files.
+        actions-key | cockpit-token) file ;;
+        cockpit-people)
+            own=$folder/person/cockpit-token
+            old=$(sha256sum <"$own" | cut -d ' ' -f 1)
+            new=$(sha256sum <"$next" | cut -d ' ' -f 1)
+            if grep -q ":$old\$" "$file"; then
+                sed "s/:$old\$/:$new/" "$file" >"$next.people"
+                file "$next.people"
+                rm "$next.people"
+            elif ! grep -q ":$new\$" "$file"; then
+                echo "secrets.sh: no line of cockpit-people has the token of person/cockpit-token" >&2
+                exit 64
+            fi
+            mv "$next" "$own" ;;
     esac
-    rm "$next"
+    rm -f "$next"
     echo "deploy/compose/secrets/$name is new"
     exit
 fi

@@ -28,12 +28,14 @@ package struct ActionKey: Sendable {
     }
 
     private static let proofBytes = WebDigest.hexBytes
-    private let secret: [UInt8]
+    private let secret: String
+    /// The same, where it may have a successor.
+    private var renewable: RenewableSecret?
 
     /// `nil`: the secret is too short, so that somebody may guess it.
-    package init?(_ secret: String) {
+    package init?(_ secret: String, renewable: RenewableSecret? = nil) {
         guard secret.utf8.count >= Self.bytesMin else { return nil }
-        self.secret = Array(secret.utf8)
+        (self.secret, self.renewable) = (secret, renewable)
     }
 
     /// Reads the key. Throws if it is missing.
@@ -44,27 +46,35 @@ package struct ActionKey: Sendable {
                 "\(name) or \(name)_FILE has to be set: requests for actions are proven by it, so "
                     + "the cockpit and 'tapeline actions serve' have the same")
         }
-        guard let made = Self(secret) else {
+        let renewable = configuration.renewable(name, bytesMin: Self.bytesMin)
+        guard let made = Self(secret, renewable: renewable) else {
             throw SettingsError("\(name): it has fewer than \(Self.bytesMin) characters")
         }
         self = made
     }
 
-    /// Returns the request as it is sent on this subject: its proof, and the JSON behind it.
+    /// Returns the request as it is sent on this subject: its proof, and the JSON behind it. A
+    /// secret of a file is read again first, so that a new one counts from here on.
     package func seal(_ request: ActionRequest, for subject: String) -> [UInt8] {
         let json = request.json
-        return proof(of: json, subject) + json
+        if let renewable { _ = renewable.renew(refused: renewable.value) }
+        return proof(of: json, subject, by: renewable?.value ?? secret) + json
     }
 
-    /// Returns the request that came on this subject.
+    /// Returns the request that came on this subject. What is not proven is looked at once more,
+    /// by what the file of the secret has then.
     package func open(
         _ bytes: [UInt8], of subject: String
     ) throws(Refusal) -> ActionRequest {
         guard bytes.count <= Self.proofBytes + ActionRequest.bytesMax else { throw .large }
         let json = Array(bytes.dropFirst(Self.proofBytes))
-        guard
-            WebDigest.isEqual(Array(bytes.prefix(Self.proofBytes)), proof(of: json, subject))
-        else { throw .unproven }
+        let proof = Array(bytes.prefix(Self.proofBytes))
+        let known = renewable?.value ?? secret
+        if !WebDigest.isEqual(proof, self.proof(of: json, subject, by: known)) {
+            guard let renewable, renewable.renew(refused: known),
+                WebDigest.isEqual(proof, self.proof(of: json, subject, by: renewable.value))
+            else { throw .unproven }
+        }
         do throws(VersionedJSON.Refusal) {
             return try ActionRequest(json: json)
         } catch {
@@ -73,7 +83,7 @@ package struct ActionKey: Sendable {
     }
 
     /// The subject is part of it: a request of one namespace is none of another.
-    private func proof(of json: [UInt8], _ subject: String) -> [UInt8] {
-        WebDigest.hmac(Array("\(subject)\n".utf8) + json, key: secret)
+    private func proof(of json: [UInt8], _ subject: String, by secret: String) -> [UInt8] {
+        WebDigest.hmac(Array("\(subject)\n".utf8) + json, key: Array(secret.utf8))
     }
 }

@@ -24,6 +24,17 @@ extension ServiceEvent {
                 "many: somebody guesses; look at the log for the peer")
     }
 
+    static var tokensRead: Self {
+        Self(.info, "cockpit.tokens.new", "other tokens count now: those without end")
+    }
+
+    static func tokensKept(problem: String) -> Self {
+        Self(
+            .warning, "cockpit.tokens.kept",
+            "the tokens of before count on, as the file of people cannot be used",
+            ("problem", .text(problem)))
+    }
+
     /// Reports what came of an action, whoever asked for it.
     static func actionAnswered(request: ActionRequest, answer: ActionAnswer) -> Self {
         Self(

@@ -134,6 +134,7 @@ struct CockpitSettings: Sendable {
         var gate = try Self.gate(configuration)
         gate.people = try Self.people(configuration)
         gate.personHeader = try Self.personHeader(configuration)
+        gate.files = Self.tokenFiles(configuration, gate)
         self.gate = gate
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
@@ -249,15 +250,21 @@ struct CockpitSettings: Sendable {
 
     private static func people(_ configuration: Configuration) throws(SettingsError) -> People {
         guard let path = configuration.optionalText("COCKPIT_PEOPLE") else { return People() }
-        switch ConfigurationFiles.read(path, People.fileBytesMax) {
-        case .failure(let problem): throw SettingsError("COCKPIT_PEOPLE: \(path) \(problem)")
-        case .success(let content):
-            do throws(People.Refusal) {
-                return try People(file: String(decoding: content.bytes, as: UTF8.self))
-            } catch {
-                throw SettingsError("COCKPIT_PEOPLE: \(path): \(error)")
-            }
+        do throws(People.Refusal) { return try People.read(path).get() } catch {
+            throw SettingsError("COCKPIT_PEOPLE: \(error)")
         }
+    }
+
+    private static func tokenFiles(
+        _ configuration: Configuration, _ gate: Gate.Settings
+    ) -> TokenFiles? {
+        let people: TokenFiles.ReadPeople? = configuration.optionalText("COCKPIT_PEOPLE").map {
+            path in { People.read(path) }
+        }
+        return TokenFiles(
+            .init(shared: gate.token, people: gate.people),
+            shared: configuration.renewable("COCKPIT_TOKEN", bytesMin: tokenBytesMin),
+            people: people)
     }
 
     /// Returns the header's name as requests have it.

@@ -117,10 +117,10 @@ public struct Configuration: Sendable {
     }
 
     /// Returns a secret that is read from its file again when a server refuses it; `nil` when it is
-    /// not set, or in no file.
-    public func renewable(_ name: String) -> RenewableSecret? {
+    /// not set, or in no file. A shorter one than `bytesMin` is not taken.
+    public func renewable(_ name: String, bytesMin: Int = 1) -> RenewableSecret? {
         guard let value = secret(name)?.revealed, let read = entry(name).reread else { return nil }
-        return RenewableSecret(value, read: read)
+        return RenewableSecret(value) { read().flatMap { $0.utf8.count < bytesMin ? nil : $0 } }
     }
 
     /// All settings for the log line at the start, with secrets redacted: `config.NATS_URL`.

@@ -49,7 +49,7 @@ struct SecretRotation {
                 if try !loadsUsers(keys) { _ = process.signal(Self.terminate) }
                 try wait("Valkey") { () throws(ToolError) in try takesValkey(user, new) }
             }
-        case .start: try replace(old, by: new)
+        case .file: try replace(old, by: new)
         }
         stack.terminal.line("\(secret.name) is new (\(secret.place.summary))")
         return .success
@@ -70,10 +70,12 @@ struct SecretRotation {
     private func replace(_ old: String, by new: String) throws(ToolError) {
         for file in [
             home.natsConfiguration, home.valkeyUsers, home.passwordFile, home.readerPasswordFile,
+            home.cockpitPeople,
         ] {
             guard let bytes = try FileSystem.read(file) else { continue }
             let text = String(decoding: bytes, as: UTF8.self)
             let changed = text.replacing(old, with: new)
+                .replacing(WebDigest.sha256(old), with: WebDigest.sha256(new))
             if changed != text { try FileSystem.write(Array(changed.utf8), to: file) }
         }
         try FileSystem.move(path + StackSecret.nextSuffix, to: path)

@@ -7,15 +7,15 @@ struct StackSecret: Equatable, Sendable {
         case postgres(role: String)
         /// The user of Valkey.
         case valkey(user: String)
-        /// What reads it only when it starts.
-        case start
+        /// The processes that have its file read it again by themselves.
+        case file
 
         var summary: String {
             switch self {
             case .nats(let user): "NATS user \(user): its server reads the configuration again"
             case .postgres(let role): "database role \(role): altered in the server"
             case .valkey(let user): "Valkey user \(user): its server reads the users again"
-            case .start: "the cockpit: with the next 'tapeline up'"
+            case .file: "the cockpit, and what carries its actions out, read it again"
             }
         }
     }
@@ -55,7 +55,7 @@ struct StackSecret: Equatable, Sendable {
         case .valkey: .valkey(user: StackPlan.valkeyWriter)
         case .valkeyReader: .valkey(user: StackPlan.valkeyReader)
         case .valkeyKeys: .valkey(user: StackPlan.valkeyKeys)
-        case .cockpitToken, .actionsKey: .start
+        case .cockpitToken, .actionsKey: .file
         }
     }
 }

@@ -28,17 +28,17 @@ extension PolledSetup: ProviderService {
     ) throws -> sending Requests? {
         try Requests(
             http, wake, unwritten: .failed("the address of the request is too long")
-        ) { [address, query, headers] request in
-            HTTPURL(address + request.path, query: request.query + query).map {
-                HTTPRequest($0, headers: headers)
-            }
-        } read: { result in
+        ) { [self] request in
+            self.request(request)
+        } read: { [key] result in
             switch result {
             case .success(let answer):
-                .answer(
+                // Each service has its own codes for a key that it does not take.
+                if (400..<500).contains(answer.status) { key?.renew() }
+                return .answer(
                     status: answer.status, body: answer.body,
                     retryAfter: answer.retryAfter?.clampedNanoseconds)
-            case .failure(let error): .failed("\(error)")
+            case .failure(let error): return .failed("\(error)")
             }
         }
     }

@@ -46,7 +46,7 @@ package struct ActionKey: Sendable {
                 "\(name) or \(name)_FILE has to be set: requests for actions are proven by it, so "
                     + "the cockpit and 'tapeline actions serve' have the same")
         }
-        let renewable = configuration.renewable(name, bytesMin: Self.bytesMin)
+        let renewable = configuration.renewable(name) { $0.utf8.count >= Self.bytesMin }
         guard let made = Self(secret, renewable: renewable) else {
             throw SettingsError("\(name): it has fewer than \(Self.bytesMin) characters")
         }

@@ -263,7 +263,7 @@ struct CockpitSettings: Sendable {
         }
         return TokenFiles(
             .init(shared: gate.token, people: gate.people),
-            shared: configuration.renewable("COCKPIT_TOKEN", bytesMin: tokenBytesMin),
+            shared: configuration.renewable("COCKPIT_TOKEN") { $0.utf8.count >= tokenBytesMin },
             people: people)
     }
 

@@ -16,11 +16,22 @@ final class NatsLink: Sendable {
 
 /// The link of a connection at present.
 struct LinkState: Sendable {
-    var link: NatsLink
+    private(set) var link: NatsLink
+    /// The links before it, which libnats has closed. A call that took a handle just before it was
+    /// replaced ends there with an error; so a handle may be used until eight others came.
+    private var former: [NatsLink] = []
     var isClosing = false
     /// The server has refused the password, and libnats has given the link up: a thread makes
     /// another one.
     var isRenewing = false
+
+    init(link: NatsLink) { self.link = link }
+
+    mutating func replace(by made: NatsLink) {
+        if former.count == NatsLimits.formerLinksMax { former.removeFirst() }
+        former.append(link)
+        link = made
+    }
 }
 
 extension NatsConnection {
@@ -56,12 +67,7 @@ extension NatsConnection {
         let number = EventRegistry.reserve()
         do throws(NatsError) {
             let made = try Self.connect(configuration, events: number)
-            let isWanted = links.withLock { links in
-                guard !links.isClosing else { return false }
-                links.link = made
-                return true
-            }
-            guard isWanted else { return .over }
+            guard use(made) else { return .over }
             EventRegistry.set(number, events)
             try subscriptions.renew(on: made)
             let isOver = links.withLock { links in

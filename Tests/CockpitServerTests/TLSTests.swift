@@ -1,3 +1,4 @@
+import Foundation
 import HTTPClient
 import Primitives
 import ServiceRuntime
@@ -50,6 +51,40 @@ import Testing
         }
         try #require(isThere)
         return found[0].result
+    }
+
+    @Test("a new certificate counts on the connections that come after it, a broken one never")
+    func renewed() throws {
+        let certificates = try Certificates()
+        try certificates.make("pages", name: "127.0.0.1")
+        try certificates.make("next", name: "127.0.0.1", by: "otherAuthority")
+        let folder = try TemporaryFolder()
+        func put(_ certificate: String, _ key: String) throws -> [String: String] {
+            func copy(_ path: String, _ name: String) throws -> String {
+                try folder.write(String(contentsOfFile: path, encoding: .utf8), to: name)
+            }
+            return try [
+                "COCKPIT_TLS_CERTIFICATE": copy(certificates.certificate(certificate), "crt"),
+                "COCKPIT_TLS_KEY": copy(certificates.key(key), "key"),
+            ]
+        }
+        let cockpit = try LoneCockpit(put("pages", "pages"))
+        let url = try #require(HTTPURL("https://127.0.0.1:\(cockpit.port)/gaps", query: []))
+        func isTrusted(by authority: String) throws -> Bool {
+            var configuration = HTTPConfiguration()
+            configuration.caPath = certificates.certificate(authority)
+            // Each has a connection of its own.
+            let client = try HTTPClient(configuration) {}
+            guard case .success(let answer) = try Self.outcome(client, url) else { return false }
+            return answer.status == 200
+        }
+        #expect(try isTrusted(by: "authority"))
+        _ = try put("pages", "next")
+        #expect(eventually { cockpit.running.service.log.text.contains("cockpit.certificate.kept") })
+        #expect(try isTrusted(by: "authority"))
+        _ = try put("next", "next")
+        #expect(try eventually { try isTrusted(by: "otherAuthority") })
+        #expect(try !isTrusted(by: "authority"))
     }
 
     @Test("what is no certificate with its key is refused before anything begins")

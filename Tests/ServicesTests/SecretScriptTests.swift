@@ -56,7 +56,7 @@ struct SecretScriptTests {
     func rotates() throws {
         try script()
         for (name, words) in [
-            ("nats-writer", ""), ("nats-consumer", ""),
+            ("nats-writer", ""), ("nats-consumer", ""), ("nats-cluster", ""),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
@@ -136,7 +136,7 @@ struct SecretScriptTests {
     func refuses() throws {
         try script()
         for words in [
-            ["--rotate"], ["--rotate", "nothing"], ["--rotate", "nats-cluster"], ["x"],
+            ["--rotate"], ["--rotate", "nothing"], ["--rotate", "tls-nats-key"], ["x"],
         ] {
             let error = #expect(throws: ProgramFailure.self) {
                 try run(

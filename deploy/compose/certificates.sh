@@ -3,8 +3,9 @@
 # authority of this cluster, and a certificate for each server that the authority signs. Needs
 # openssl.
 #
-# Existing files are kept, except certificates with less than 30 days to go. These are replaced, and
-# take effect when the containers start again. To begin from nothing, remove the files tls-*. Only
+# Existing files are kept, except certificates with less than 30 days to go. These are changed in
+# place, so that the running servers see it, and count on the next connections. To begin from nothing,
+# remove the files tls-*, and start the containers again. Only
 # this script uses the key of the authority. It is stored in deploy/compose/authority/, apart from
 # the secrets, which containers and clusters receive. Keep it there or elsewhere: it is needed
 # whenever a certificate is due.
@@ -31,6 +32,11 @@ trap 'exit 1' HUP INT TERM
 # openssl also writes messages on success, so they are shown only after a failure.
 quietly() { "$@" 2>"$work/said" || { cat "$work/said" >&2; exit 1; }; }
 new_key() { quietly openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
+# Puts a new file in the place of one that a container may see.
+put() {
+    [ ! -e "$2" ] || chmod u+w "$2"
+    cat "$1" >"$2"
+}
 lasts() { [ -s "$1" ] && openssl x509 -in "$1" -noout -checkend 2592000 >/dev/null; }
 # Returns whether the authority and its key exist.
 signs() {
@@ -67,8 +73,8 @@ certificate() {
     quietly openssl x509 -req -in "$work/request" -days "$days" -copy_extensions copy \
         -CA tls-authority -CAkey "$authority" -set_serial "0x$(openssl rand -hex 16)" \
         -out "$work/$1-certificate"
-    mv "$work/$1-key" "tls-$1-key"
-    mv "$work/$1-certificate" "tls-$1-certificate"
+    put "$work/$1-key" "tls-$1-key"
+    put "$work/$1-certificate" "tls-$1-certificate"
     echo "made deploy/compose/secrets/tls-$1-certificate, for the name $2"
 }
 certificate nats nats

@@ -3,8 +3,8 @@
 # configuration's own variables, in a file in memory. So they appear in no environment and no
 # argument.
 #
-# A changed password counts within seconds: nats-server reads the configuration again, and closes
-# the connections of that user. They come back with the new password.
+# A changed password or certificate counts within seconds: nats-server reads the configuration again,
+# and closes the connections of that user, or the routes. They come back with the new password.
 set -eu
 umask 077
 configuration=${NATS_CONFIGURATION:-/tmp/server.conf}
@@ -42,8 +42,11 @@ configure() {
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
     # networks.
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"
-    # Exists only with deploy/compose/tls.yml.
-    [ ! -e "$shipped/tls.conf" ] || cat "$shipped/tls.conf"
+    # Exists only with deploy/compose/tls.yml. The line in front of it differs with the files.
+    [ ! -e "$shipped/tls.conf" ] || {
+        printf '# %s\n' "$(cat "$NATS_SERVER_CERTIFICATE" "$NATS_SERVER_KEY" | cksum)"
+        cat "$shipped/tls.conf"
+    }
 }
 
 # Streams of before people's programs had an account of their own: this server would not see them.
@@ -59,7 +62,7 @@ configure >"$configuration" || exit 1
         configure >"$configuration.new" || continue
         cmp -s "$configuration" "$configuration.new" && continue
         mv "$configuration.new" "$configuration"
-        echo "nats.sh: a password has changed, nats-server reads its configuration again" >&2
+        echo "nats.sh: a password or a certificate has changed, nats-server reads its configuration again" >&2
         kill -HUP $$ || break
     done
 ) &

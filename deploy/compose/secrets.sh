@@ -52,8 +52,8 @@ if [ "${1:-}" = --rotate ]; then
     }
 
     case $name in
-        nats-cluster | tls-*)
-            echo "secrets.sh: $name is not changed by this script: see docs/security.md, 'New keys'" >&2
+        tls-*)
+            echo "secrets.sh: certificates are renewed by deploy/compose/certificates.sh" >&2
             exit 64 ;;
     esac
     mkdir -p "$folder/person"

@@ -1,4 +1,4 @@
-import Primitives
+package import Primitives
 package import ServiceRuntime
 package import TapeProtocol
 

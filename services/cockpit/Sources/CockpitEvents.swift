@@ -35,6 +35,13 @@ extension ServiceEvent {
             ("problem", .text(problem)))
     }
 
+    static func certificateKept(path: String) -> Self {
+        Self(
+            .warning, "cockpit.certificate.kept",
+            "the certificate of before is used on, as that of the file and its key are none, or do "
+                + "not belong together", ("file", .text(path)))
+    }
+
     /// Reports what came of an action, whoever asked for it.
     static func actionAnswered(request: ActionRequest, answer: ActionAnswer) -> Self {
         Self(

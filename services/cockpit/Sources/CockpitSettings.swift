@@ -120,8 +120,6 @@ struct CockpitSettings: Sendable {
 
     /// The least length of a token, so that nobody guesses it.
     static let tokenBytesMin = 16
-    /// More than any chain of certificates needs.
-    private static let certificateBytesMax = 1_048_576
 
     init(_ configuration: Configuration) throws {
         address = configuration.text("COCKPIT_ADDRESS")
@@ -300,7 +298,7 @@ struct CockpitSettings: Sendable {
         }
         var contents: [[UInt8]] = []
         for (key, path) in zip(keys, paths) {
-            switch ConfigurationFiles.read(path, certificateBytesMax) {
+            switch ConfigurationFiles.read(path, WebCertificate.fileBytesMax) {
             case .success(let content): contents.append(content.bytes)
             case .failure(let problem): throw SettingsError("\(key): \(path) \(problem)")
             }

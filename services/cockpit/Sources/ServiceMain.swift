@@ -47,7 +47,7 @@ package enum Main {
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
             admission: Site.admission(personHeader: gate.personHeader), feed: feed,
-            certificate: settings.certificate
+            certificate: certificate(settings, context)
         ) { site.answer($0) }
         defer { server.stop() }
         show(server, feed, in: context.telemetry.metrics)
@@ -64,6 +64,18 @@ package enum Main {
             context.leaveThreadBehind()
         }
         return code
+    }
+
+    private static func certificate(
+        _ settings: CockpitSettings, _ context: ServiceContext
+    ) -> WebCertificate? {
+        guard let certificate = settings.certificate,
+            let path = context.configuration.optionalText("COCKPIT_TLS_CERTIFICATE"),
+            let key = context.configuration.optionalText("COCKPIT_TLS_KEY")
+        else { return nil }
+        return certificate.following(path, key: key) {
+            context.telemetry.emit(.certificateKept(path: path))
+        }
     }
 
     private static func show(

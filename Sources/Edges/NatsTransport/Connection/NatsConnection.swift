@@ -9,11 +9,13 @@ import Synchronization
 @safe
 package final class NatsConnection: Sendable {
     package let peer: String
-    /// The present link, which is replaced when the server no longer takes its password.
+    /// The present link, which is replaced when the server no longer takes its password, or other
+    /// files of TLS are there.
     let links: Monitor<LinkState>
     /// That of the present link, for calls that take no lock, as `publish`. A replaced link stays
     /// allocated: see `LinkState.former`.
-    private let presentHandle: Atomic<OpaquePointer>
+    // Safety: an address alone, changed as a whole.
+    private nonisolated(unsafe) let presentHandle: Atomic<OpaquePointer>
     private let isEnded = Atomic(false)
     /// The wanted number of copies of streams and buckets, for those who make them.
     package let replicas: Int
@@ -51,7 +53,9 @@ package final class NatsConnection: Sendable {
             EventRegistry.remove(number)
             throw error
         }
-        if configuration.renewable != nil { events.renews { [weak self] in self?.beginRenewal() } }
+        let hasSuccessor = configuration.renewable != nil
+        guard hasSuccessor || configuration.tls != nil else { return }
+        events.renews(passwords: hasSuccessor) { [weak self] in self?.beginRenewal($0) }
     }
 
     deinit { close() }
@@ -131,6 +135,8 @@ package final class NatsConnection: Sendable {
     static func connect(
         _ configuration: NatsConfiguration, events: Int
     ) throws(NatsError) -> NatsLink {
+        // Looked at first: files that change meanwhile are read with the next link.
+        let files = TLSFileState(configuration.tls)
         let options = try ConnectOptions(peer: configuration.peer)
         try options.set(configuration, events: events)
         var made: OpaquePointer?
@@ -147,7 +153,7 @@ package final class NatsConnection: Sendable {
                 NATS_NO_SERVER_SUPPORT, "connect", peer: configuration.peer,
                 detail: "the server has no message headers")
         }
-        return unsafe NatsLink(owning: handle)
+        return unsafe NatsLink(owning: handle, events: events, files)
     }
 
     private static func connectError(

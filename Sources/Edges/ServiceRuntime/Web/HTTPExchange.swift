@@ -104,8 +104,10 @@ final class HTTPExchange {
     /// Ends all streams, and lets no other one begin.
     func endStreams() {
         isEnding = true
-        for stream in streams.values { stream.end() }
+        endPresentStreams()
     }
+
+    func endPresentStreams() { for stream in streams.values { stream.end() } }
 
     /// Lets all streams send what is new.
     func resumeStreams() { for stream in streams.values { stream.resume() } }

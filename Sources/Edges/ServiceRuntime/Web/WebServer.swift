@@ -11,7 +11,8 @@ package final class WebServer: Sendable {
     private let control: OperationsControl
     private let thread: ServiceThread
 
-    /// Opens the port; it listens when this returns. With a certificate it speaks TLS only.
+    /// Opens the port; it listens when this returns. With a certificate it speaks TLS only, and on
+    /// later connections with the successor of that.
     /// `answer` runs on the server's thread and must not block.
     package init(
         address: String, port: UInt16, limits: OperationsLimits, admission: WebAdmission,
@@ -27,7 +28,7 @@ package final class WebServer: Sendable {
             daemon: HTTPDaemon(
                 exchange, limits: limits, counters: counters, named: "the pages",
                 certificate: certificate),
-            control: control, news: feed.wake)
+            control: control, news: feed.wake, successor: certificate?.successor)
         self.port = loop.port
         self.control = control
         thread = try ServiceThread(name: "web") { loop.run() }

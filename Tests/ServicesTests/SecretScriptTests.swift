@@ -19,6 +19,8 @@ struct SecretScriptTests {
             here=$(dirname "$0")
             echo "$@" >>"$here/asked"
             [ "$1" != exec ] || cat >>"$here/asked"
+            [ "$1" != ps ] || cat "$here/running" 2>/dev/null
+            case $* in *wget*) cat "$here/varz" ;; esac
             [ ! -e "$here/fails" ]
 
             """, to: "compose")
@@ -31,6 +33,7 @@ struct SecretScriptTests {
             "/bin/sh", [folder.file("secrets.sh")] + arguments,
             environment: [
                 "COMPOSE": folder.file("compose"), "PATH": "/usr/bin:/bin", "SUDO_USER": "ada",
+                "SECRETS_PAUSE": "0",
             ])
     }
 
@@ -56,7 +59,7 @@ struct SecretScriptTests {
     func rotates() throws {
         try script()
         for (name, words) in [
-            ("nats-writer", ""), ("nats-consumer", ""), ("nats-cluster", ""),
+            ("nats-writer", "ps "), ("nats-consumer", "ps "), ("nats-cluster", "ps "),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
@@ -84,6 +87,30 @@ struct SecretScriptTests {
         let kept = try secret("nats-writer")
         try script()
         #expect(try secret("nats-writer") == kept)
+    }
+
+    @Test("it ends when NATS has read its configuration, and says when it did not")
+    func taken() throws {
+        try script()
+        try folder.write("nats\ntimescaledb\nnats-1\n", to: "running")
+        func load(_ time: String) throws {
+            try folder.write("{\n  \"config_load_time\": \"\(time)\",\n}\n", to: "varz")
+        }
+        try load("2020-01-01T00:00:00.5Z")
+        let error = #expect(throws: ProgramFailure.self) {
+            try script("--rotate", "nats-writer")
+        }
+        #expect(error?.message.contains("nats has not read it within 30 s") == true)
+        let next = try secret("person/nats-writer.next")
+        #expect(try secret("nats-writer") == next)
+        try load("2999-01-01T00:00:00.5Z")
+        let said = try script("--rotate", "nats-writer")
+        #expect(said.contains("nats has read its configuration\nnats-1 has read"), "\(said)")
+        #expect(said.hasSuffix("deploy/compose/secrets/nats-writer is new"))
+        #expect(try secret("nats-writer") == next)
+        let asked = try asked()
+        #expect(asked.contains("nats-1 wget") && asked.contains("http://nats-monitor-1:8222/varz"))
+        #expect(!asked.contains(next) && !asked.contains("timescaledb wget"))
     }
 
     @Test("a person's own token is changed with its line, and lines of others stay")

@@ -4,10 +4,12 @@
 # argument.
 #
 # A changed password or certificate counts within seconds: nats-server reads the configuration again,
-# and closes the connections of that user, or the routes. They come back with the new password.
+# and closes the connections of that user, or the routes. They come back with the new password. With
+# SECRETS_WHEN_ASKED (Kubernetes) it does so once for each /tmp/reload: see deploy/kubernetes/secrets.sh.
 set -eu
 umask 077
 configuration=${NATS_CONFIGURATION:-/tmp/server.conf}
+asked=${NATS_ASKED:-/tmp/reload}
 shipped=${NATS_FOLDER:-/etc/nats}
 # Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 secrets=${SECRETS_FOLDER:-/run/secrets}
@@ -59,7 +61,9 @@ configure >"$configuration" || exit 1
 (
     # After the exec below, the number of this shell is that of nats-server.
     while sleep "${NATS_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
+        [ -z "${SECRETS_WHEN_ASKED:-}" ] || [ -e "$asked" ] || continue
         configure >"$configuration.new" || continue
+        rm -f "$asked"
         cmp -s "$configuration" "$configuration.new" && continue
         mv "$configuration.new" "$configuration"
         echo "nats.sh: a password or a certificate has changed, nats-server reads its configuration again" >&2

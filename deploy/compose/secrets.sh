@@ -51,6 +51,30 @@ if [ "${1:-}" = --rotate ]; then
         [ "$(id -u)" = 0 ] || chmod 444 "$file"
     }
 
+    # The running servers of NATS, and when one has read its configuration, as its monitor says.
+    servers() { $compose ps --services --status running </dev/null | grep -E '^nats(-[0-9])?$' || true; }
+    loaded() {
+        $compose exec -T "$1" wget -q -O - "http://nats-monitor${1#nats}:8222/varz" </dev/null \
+            | sed -n 's/.*"config_load_time": *"\([^"]*\)".*/\1/p'
+    }
+    # Waits until they have read it after the file was changed.
+    taken() {
+        changed=$(date -u -r "$file" +%Y-%m-%dT%H:%M:%S)
+        for server in $(servers); do
+            tries=0
+            until expr "x$(loaded "$server")" \> "x$changed" >/dev/null; do
+                tries=$((tries + 1))
+                [ "$tries" -lt 30 ] || {
+                    echo "secrets.sh: $name is new in its file, and $server has not read it within 30 s:" \
+                        "see '$compose logs $server', then run this again" >&2
+                    exit 75
+                }
+                sleep "${SECRETS_PAUSE:-1}"
+            done
+            echo "$server has read its configuration"
+        done
+    }
+
     case $name in
         tls-*)
             echo "secrets.sh: certificates are renewed by deploy/compose/certificates.sh" >&2
@@ -61,8 +85,10 @@ if [ "${1:-}" = --rotate ]; then
     case $name in
         postgres-owner) role postgres; file ;;
         postgres-*) role "tapeline_${name#postgres-}"; file ;;
-        # nats.sh and valkey.sh see it and have the server read it.
-        nats-* | valkey | valkey-reader) file ;;
+        # nats.sh and valkey.sh see it and have the server read it. After a run that was cut short
+        # the file may have it already.
+        nats-*) cmp -s "$next" "$file" || file; taken ;;
+        valkey | valkey-reader) file ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

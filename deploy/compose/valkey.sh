@@ -3,7 +3,7 @@
 # in memory, so they appear in no environment and no argument.
 #
 # A changed password counts within seconds: Valkey reads the users again. Its data stay, and what is
-# refused reads its own file again.
+# refused reads its own file again. SECRETS_WHEN_ASKED is that of nats.sh.
 set -eu
 umask 077
 configuration=${VALKEY_CONFIGURATION:-/tmp/valkey.conf}
@@ -51,7 +51,9 @@ configure >"$users" || exit 1
     isNew=
     # After the exec below, the number of this shell is that of valkey-server.
     while sleep "${VALKEY_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
+        [ -z "${SECRETS_WHEN_ASKED:-}$isNew" ] || [ -n "$isNew" ] || [ -e /tmp/reload ] || continue
         configure >"$users.new" || continue
+        rm -f /tmp/reload
         cmp -s "$users" "$users.new" || { mv "$users.new" "$users"; isNew=1; }
         [ -n "$isNew" ] || continue
         said=$(load 2>&1) || true

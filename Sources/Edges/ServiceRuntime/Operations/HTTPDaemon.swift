@@ -118,14 +118,14 @@ final class HTTPDaemon {
 
     /// Returns how long the owner may sleep while nothing becomes readable.
     func sleepMax(at now: MonotonicTime, atMost limit: Duration) -> Duration {
-        for daemon in unsafe [daemon, former] {
-            var milliseconds: UInt64 = 0
-            guard let daemon = unsafe daemon,
-                unsafe MHD_get_timeout(daemon, &milliseconds) == .YES
-            else { continue }
-            if milliseconds == 0 { return .zero }
-        }
+        if unsafe Self.hasWork(daemon) { return .zero }
+        if let former = unsafe former, unsafe Self.hasWork(former) { return .zero }
         return min(limit, max(.zero, exchange.table.nextDeadline.duration(since: now)))
+    }
+
+    private static func hasWork(_ daemon: OpaquePointer) -> Bool {
+        var milliseconds: UInt64 = 0
+        return unsafe MHD_get_timeout(daemon, &milliseconds) == .YES && milliseconds == 0
     }
 
     /// Cuts a connection. The library notices it at its next turn and closes it then. Until then

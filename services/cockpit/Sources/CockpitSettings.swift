@@ -256,8 +256,9 @@ struct CockpitSettings: Sendable {
     private static func tokenFiles(
         _ configuration: Configuration, _ gate: Gate.Settings
     ) -> TokenFiles? {
-        let people: TokenFiles.ReadPeople? = configuration.optionalText("COCKPIT_PEOPLE").map {
-            path in { People.read(path) }
+        var people: TokenFiles.ReadPeople?
+        if let path = configuration.optionalText("COCKPIT_PEOPLE") {
+            people = { People.read(path) }
         }
         return TokenFiles(
             .init(shared: gate.token, people: gate.people),

@@ -26,7 +26,8 @@ import Testing
             _ = eventually { isDone.withLock { $0 } }
             withExtendedLifetime(thread) {}
         }
-        #expect(failure.withLock { $0 } == nil)
+        let reason = failure.withLock { $0 }
+        #expect(reason == nil)
         #expect(eventually { log.count == 1 })
     }
 

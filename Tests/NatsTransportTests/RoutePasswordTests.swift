@@ -25,7 +25,8 @@ import Testing
         }
         let (near, far) = (EventLog(), EventLog())
         let from = try servers[0].connect(near)
-        let log = try MessageLog("a", on: try servers[2].connect(far))
+        let to = try servers[2].connect(far)
+        let log = try MessageLog("a", on: to)
         func flows() throws -> Bool {
             let before = log.count
             return try eventually {
@@ -46,5 +47,6 @@ import Testing
         // Clients stay where they are.
         #expect(near.disconnectedCount == 0 && far.disconnectedCount == 0)
         #expect(servers.allSatisfy(\.isRunning))
+        withExtendedLifetime(to) {}
     }
 }

@@ -1,3 +1,4 @@
+import AlpacaEngine
 import EngineKit
 import ProviderKit
 import ServiceRuntime

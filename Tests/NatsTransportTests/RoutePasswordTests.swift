@@ -46,7 +46,7 @@ import Testing
         #expect(try flows())
         // Clients stay where they are.
         #expect(near.disconnectedCount == 0 && far.disconnectedCount == 0)
-        #expect(servers.allSatisfy(\.isRunning))
+        #expect(servers.allSatisfy { $0.isRunning })
         withExtendedLifetime(to) {}
     }
 }

@@ -80,7 +80,8 @@ import Testing
         }
         #expect(try isTrusted(by: "authority"))
         _ = try put("pages", "next")
-        #expect(eventually { cockpit.running.service.log.text.contains("cockpit.certificate.kept") })
+        let log = cockpit.running.service.log
+        #expect(eventually { log.text.contains("cockpit.certificate.kept") })
         #expect(try isTrusted(by: "authority"))
         _ = try put("next", "next")
         #expect(try eventually { try isTrusted(by: "otherAuthority") })

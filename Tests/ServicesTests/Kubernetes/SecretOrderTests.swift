@@ -9,8 +9,8 @@ struct SecretOrderTests {
 
     init() throws {
         folder = try TemporaryFolder("kubernetes")
-        // A pod sees a changed Secret when it is asked for the third time. `other` has no such file,
-        // and `gone` ends meanwhile.
+        // A pod sees a changed Secret when it is asked for the third time. `other` has no such
+        // file, and `gone` ends meanwhile.
         let stub = try folder.write(
             """
             #!/bin/sh
@@ -24,14 +24,16 @@ struct SecretOrderTests {
                 "get pods --field-selector"*)
                     printf 'writer-0 ,tapeline-passwords,\\nother tapeline-passwords,\\n'
                     printf 'gone tapeline-passwords,\\nprometheus-0 ,\\n' ;;
-                "get pods --selector app.kubernetes.io/name=nats"*) cat "$here/servers" 2>/dev/null || true ;;
+                "get pods --selector app.kubernetes.io/name=nats"*)
+                    cat "$here/servers" 2>/dev/null || true ;;
                 "get pods --selector"*) echo pod/server-0 ;;
                 "get pod gone") exit 1 ;;
                 "exec gone"*) exit 1 ;;
                 "exec other -- sh"*) ;;
                 "exec writer-0 -- sh"*)
                     echo x >>"$here/looks"
-                    if [ "$(wc -l <"$here/looks")" -lt 3 ]; then echo old; else sha256sum <"$here/secret"; fi ;;
+                    [ "$(wc -l <"$here/looks")" -ge 3 ] || { echo old; exit; }
+                    sha256sum <"$here/secret" ;;
                 *"touch /tmp/reload") echo later >"$here/time" ;;
                 *wget*) echo "{\\"config_load_time\\": \\"$(cat "$here/time" 2>/dev/null)\\"}" ;;
                 *psql*) cat >>"$here/asked" ;;

@@ -20,7 +20,11 @@ struct SecretScriptTests {
             echo "$@" >>"$here/asked"
             [ "$1" != exec ] || cat >>"$here/asked"
             [ "$1" != ps ] || cat "$here/running" 2>/dev/null
-            case $* in *wget*) cat "$here/varz" ;; esac
+            case $* in
+                *wget*) cat "$here/varz" ;;
+                *valkey-cli) cat "$here/answer" ;;
+                *cluster.conf) [ -e "$here/cluster" ]; exit ;;
+            esac
             [ ! -e "$here/fails" ]
 
             """, to: "compose")
@@ -63,7 +67,7 @@ struct SecretScriptTests {
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
-            ("valkey", ""), ("valkey-reader", ""),
+            ("valkey", "ps "), ("valkey-reader", "ps "),
             ("grafana-admin", "exec -T grafana grafana cli admin reset-admin-password"),
             ("cockpit-token", ""), ("actions-key", ""),
         ] {
@@ -100,17 +104,53 @@ struct SecretScriptTests {
         let error = #expect(throws: ProgramFailure.self) {
             try script("--rotate", "nats-writer")
         }
-        #expect(error?.message.contains("nats has not read it within 30 s") == true)
+        #expect(error?.message.contains("nats has not taken it within 30 s") == true)
         let next = try secret("person/nats-writer.next")
         #expect(try secret("nats-writer") == next)
         try load("2999-01-01T00:00:00.5Z")
         let said = try script("--rotate", "nats-writer")
-        #expect(said.contains("nats has read its configuration\nnats-1 has read"), "\(said)")
+        #expect(said.contains("nats has taken it\nnats-1 has taken it"), "\(said)")
         #expect(said.hasSuffix("deploy/compose/secrets/nats-writer is new"))
         #expect(try secret("nats-writer") == next)
         let asked = try asked()
         #expect(asked.contains("nats-1 wget") && asked.contains("http://nats-monitor-1:8222/varz"))
         #expect(!asked.contains(next) && !asked.contains("timescaledb wget"))
+    }
+
+    @Test("servers of NATS that are no cluster have no password for each other to wait for")
+    func routes() throws {
+        try script()
+        try folder.write("nats\n", to: "running")
+        try folder.write("{\n  \"config_load_time\": \"2020-01-01T00:00:00.5Z\",\n}\n", to: "varz")
+        let said = try script("--rotate", "nats-cluster")
+        #expect(said == "deploy/compose/secrets/nats-cluster is new")
+        try folder.write("", to: "cluster")
+        let error = #expect(throws: ProgramFailure.self) {
+            try script("--rotate", "nats-cluster")
+        }
+        #expect(error?.message.contains("nats has not taken it within 30 s") == true)
+    }
+
+    @Test("it ends when Valkey takes the password, and says when it does not")
+    func valkey() throws {
+        try script()
+        try folder.write("nats\nvalkey\n", to: "running")
+        for (name, user) in [("valkey", "writer"), ("valkey-reader", "reader")] {
+            try folder.write("WRONGPASS invalid username-password pair\n", to: "answer")
+            let error = #expect(throws: ProgramFailure.self) { try script("--rotate", name) }
+            #expect(error?.message.contains("valkey has not taken it within 30 s") == true)
+            let next = try secret("person/\(name).next")
+            #expect(try secret(name) == next)
+            _ = try asked()
+            try folder.write("OK\n", to: "answer")
+            let said = try script("--rotate", name)
+            #expect(said == "valkey has taken it\ndeploy/compose/secrets/\(name) is new")
+            #expect(try secret(name) == next)
+            // On the standard input, not among the arguments.
+            let lines = try asked().split(separator: "\n")
+            #expect(lines.last == "AUTH \(user) \(next)", "\(lines)")
+            #expect(!lines.dropLast().contains { $0.contains(next) })
+        }
     }
 
     @Test("a person's own token is changed with its line, and lines of others stay")

@@ -79,6 +79,23 @@ struct NatsScriptTests {
         server.log.components(separatedBy: "is missing or empty").count
     }
 
+    @Test("where it looks when it is asked, the request is there until nats-server was told")
+    func asked() throws {
+        let place = folder.file("reload")
+        let server = try start(["SECRETS_WHEN_ASKED": "1", "NATS_ASKED": place])
+        #expect(try eventually { try takes("writer", "pwriter") }, "\(server.log)")
+        // The first time nothing has changed.
+        for password in ["pwriter", "panother"] {
+            try folder.write(password, to: "secrets/nats-writer")
+            try folder.write("", to: "reload")
+            let isThere = FileManager.default.fileExists(atPath:)
+            #expect(eventually { !isThere(place) && !isThere("\(place).taken") }, "\(server.log)")
+            let made = try String(contentsOfFile: folder.file("server.conf"), encoding: .utf8)
+            #expect(made.contains("\"\(password)\""))
+            #expect(try eventually { try takes("writer", password) }, "\(server.log)")
+        }
+    }
+
     @Test(
         "a changed certificate counts in the running server",
         .enabled(if: Certificates.obstacle == nil))

@@ -5,7 +5,8 @@
 #
 # A changed password or certificate counts within seconds: nats-server reads the configuration again,
 # and closes the connections of that user, or the routes. They come back with the new password. With
-# SECRETS_WHEN_ASKED (Kubernetes) it does so once for each /tmp/reload: see deploy/kubernetes/secrets.sh.
+# SECRETS_WHEN_ASKED (Kubernetes) it looks once for each /tmp/reload, which is /tmp/reload.taken until
+# nats-server was told: see deploy/kubernetes/secrets.sh.
 set -eu
 umask 077
 configuration=${NATS_CONFIGURATION:-/tmp/server.conf}
@@ -61,13 +62,17 @@ configure >"$configuration" || exit 1
 (
     # After the exec below, the number of this shell is that of nats-server.
     while sleep "${NATS_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
-        [ -z "${SECRETS_WHEN_ASKED:-}" ] || [ -e "$asked" ] || continue
+        if [ -n "${SECRETS_WHEN_ASKED:-}" ]; then
+            [ ! -e "$asked" ] || mv "$asked" "$asked.taken"
+            [ -e "$asked.taken" ] || continue
+        fi
         configure >"$configuration.new" || continue
-        rm -f "$asked"
-        cmp -s "$configuration" "$configuration.new" && continue
-        mv "$configuration.new" "$configuration"
-        echo "nats.sh: a password or a certificate has changed, nats-server reads its configuration again" >&2
-        kill -HUP $$ || break
+        if ! cmp -s "$configuration" "$configuration.new"; then
+            mv "$configuration.new" "$configuration"
+            echo "nats.sh: a password or a certificate has changed, nats-server reads its configuration again" >&2
+            kill -HUP $$ || break
+        fi
+        rm -f "$asked.taken"
     done
 ) &
 exec nats-server --config "$configuration"

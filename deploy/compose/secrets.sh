@@ -51,28 +51,37 @@ if [ "${1:-}" = --rotate ]; then
         [ "$(id -u)" = 0 ] || chmod 444 "$file"
     }
 
-    # The running servers of NATS, and when one has read its configuration, as its monitor says.
-    servers() { $compose ps --services --status running </dev/null | grep -E '^nats(-[0-9])?$' || true; }
-    loaded() {
-        $compose exec -T "$1" wget -q -O - "http://nats-monitor${1#nats}:8222/varz" </dev/null \
-            | sed -n 's/.*"config_load_time": *"\([^"]*\)".*/\1/p'
-    }
-    # Waits until they have read it after the file was changed.
-    taken() {
-        changed=$(date -u -r "$file" +%Y-%m-%dT%H:%M:%S)
-        for server in $(servers); do
-            tries=0
-            until expr "x$(loaded "$server")" \> "x$changed" >/dev/null; do
-                tries=$((tries + 1))
-                [ "$tries" -lt 30 ] || {
-                    echo "secrets.sh: $name is new in its file, and $server has not read it within 30 s:" \
-                        "see '$compose logs $server', then run this again" >&2
-                    exit 75
-                }
-                sleep "${SECRETS_PAUSE:-1}"
-            done
-            echo "$server has read its configuration"
+    # The running containers of servers.
+    servers() { $compose ps --services --status running </dev/null | grep -E "^$1\$" || true; }
+    # Waits for a server of which a function says that it has taken what the file has.
+    await() {
+        tries=0
+        until "$1" "$2"; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 30 ] || {
+                echo "secrets.sh: $name is new in its file, and $2 has not taken it within 30 s:" \
+                    "see '$compose logs $2', then run this again" >&2
+                exit 75
+            }
+            sleep "${SECRETS_PAUSE:-1}"
         done
+        echo "$2 has taken it"
+    }
+
+    # Only the servers of a cluster have a password for each other.
+    is_meant() {
+        [ "$name" != nats-cluster ] || $compose exec -T "$1" test -e /etc/nats/cluster.conf </dev/null
+    }
+    # As its monitor says, it has read its configuration after the file was changed.
+    has_loaded() {
+        loaded=$($compose exec -T "$1" wget -q -O - "http://nats-monitor${1#nats}:8222/varz" </dev/null \
+            | sed -n 's/.*"config_load_time": *"\([^"]*\)".*/\1/p')
+        expr "x$loaded" \> "x$(date -u -r "$file" +%Y-%m-%dT%H:%M:%S)" >/dev/null
+    }
+    lets_in() {
+        user=writer
+        [ "$name" = valkey ] || user=reader
+        [ "$(printf 'AUTH %s %s\n' "$user" "$(cat "$next")" | $compose exec -T "$1" valkey-cli)" = OK ]
     }
 
     case $name in
@@ -87,8 +96,14 @@ if [ "${1:-}" = --rotate ]; then
         postgres-*) role "tapeline_${name#postgres-}"; file ;;
         # nats.sh and valkey.sh see it and have the server read it. After a run that was cut short
         # the file may have it already.
-        nats-*) cmp -s "$next" "$file" || file; taken ;;
-        valkey | valkey-reader) file ;;
+        nats-*)
+            cmp -s "$next" "$file" || file
+            for server in $(servers 'nats(-[0-9])?'); do
+                if is_meant "$server"; then await has_loaded "$server"; fi
+            done ;;
+        valkey | valkey-reader)
+            cmp -s "$next" "$file" || file
+            for server in $(servers valkey); do await lets_in "$server"; done ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

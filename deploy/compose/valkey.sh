@@ -49,11 +49,13 @@ configure >"$users" || exit 1
 } >"$configuration"
 (
     isNew=
+    isAsked=
     # After the exec below, the number of this shell is that of valkey-server.
     while sleep "${VALKEY_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
-        [ -z "${SECRETS_WHEN_ASKED:-}$isNew" ] || [ -n "$isNew" ] || [ -e /tmp/reload ] || continue
+        [ ! -e /tmp/reload ] || { rm -f /tmp/reload && isAsked=1; }
+        [ -z "${SECRETS_WHEN_ASKED:-}" ] || [ -n "$isAsked$isNew" ] || continue
         configure >"$users.new" || continue
-        rm -f /tmp/reload
+        isAsked=
         cmp -s "$users" "$users.new" || { mv "$users.new" "$users"; isNew=1; }
         [ -n "$isNew" ] || continue
         said=$(load 2>&1) || true

@@ -57,7 +57,7 @@ import Testing
     func renewed() throws {
         let certificates = try Certificates()
         try certificates.make("pages", name: "127.0.0.1")
-        try certificates.make("next", name: "127.0.0.1", by: "otherAuthority")
+        try certificates.make("next", name: "127.0.0.1", by: "otherAuthority", days: 9)
         let folder = try TemporaryFolder()
         func put(_ certificate: String, _ key: String) throws -> [String: String] {
             func copy(_ path: String, _ name: String) throws -> String {
@@ -78,14 +78,20 @@ import Testing
             guard case .success(let answer) = try Self.outcome(client, url) else { return false }
             return answer.status == 200
         }
-        #expect(try isTrusted(by: "authority"))
-        _ = try put("pages", "next")
         let log = cockpit.running.service.log
+        func days() throws -> Double {
+            let name = #"mds_certificate_expiry_seconds{file="COCKPIT_TLS_CERTIFICATE"}"#
+            return try #require(cockpit.running.service.metric(name)) / 86_400
+        }
+        #expect(try isTrusted(by: "authority"))
+        _ = try put("next", "pages")
         #expect(eventually { log.text.contains("cockpit.certificate.kept") })
         #expect(try isTrusted(by: "authority"))
+        #expect(try days() < 2.1)
         _ = try put("next", "next")
         #expect(try eventually { try isTrusted(by: "otherAuthority") })
         #expect(try !isTrusted(by: "authority"))
+        #expect(try days() > 8.8)
     }
 
     @Test("what is no certificate with its key is refused before anything begins")

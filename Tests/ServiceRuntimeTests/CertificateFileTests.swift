@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Synchronization
 import TestSupport
 import Testing
 
@@ -76,5 +77,45 @@ struct CertificateFileTests {
         #expect(days("NATS_TLS_CERTIFICATE", registry) == nil)
         try FileManager.default.copyItem(atPath: certificates.certificate("next"), toPath: own)
         #expect((19.9...20.0).contains(try #require(days("NATS_TLS_CERTIFICATE", registry))))
+    }
+
+    @Test("a new certificate is offered until it is used, and what failed is said once")
+    func following() throws {
+        let certificates = try Certificates()
+        try certificates.make("own", name: "a", days: 9)
+        try certificates.make("next", name: "a", days: 20)
+        let folder = try TemporaryFolder()
+        func put(_ certificate: String, _ key: String) throws -> [String] {
+            try [
+                (certificates.certificate(certificate), "crt"), (certificates.key(key), "key"),
+            ].map { try folder.write(String(contentsOfFile: $0, encoding: .utf8), to: $1) }
+        }
+        let paths = try put("own", "own")
+        let contents = try paths.map { Array(try String(contentsOfFile: $0, encoding: .utf8).utf8) }
+        let own = try #require(WebCertificate(certificate: contents[0], key: contents[1]))
+        let said = Mutex(0)
+        let followed = own.following(paths[0], key: paths[1]) { said.withLock { $0 += 1 } }
+        let successor = try #require(followed.successor)
+        /// Returns the ends of what is offered.
+        func look(isUsed: Bool) -> [Int64?] {
+            var offered: [Int64?] = []
+            successor {
+                offered.append($0.end)
+                return isUsed
+            }
+            return offered
+        }
+        #expect(look(isUsed: true).isEmpty)
+        _ = try put("next", "own")
+        #expect(look(isUsed: true).isEmpty && look(isUsed: true).isEmpty)
+        #expect(said.withLock { $0 } == 1)
+        _ = try put("next", "next")
+        let end = try #require(CertificateFile(at: certificates.certificate("next"))?.firstEnd)
+        #expect(look(isUsed: false) == [end] && look(isUsed: false) == [end])
+        #expect(said.withLock { $0 } == 2)
+        #expect(look(isUsed: true) == [end] && look(isUsed: true).isEmpty)
+        _ = try put("own", "own")
+        #expect(look(isUsed: true) == [own.end])
+        #expect(said.withLock { $0 } == 2)
     }
 }

@@ -38,8 +38,9 @@ extension ServiceEvent {
     static func certificateKept(path: String) -> Self {
         Self(
             .warning, "cockpit.certificate.kept",
-            "the certificate of before is used on, as that of the file and its key are none, or do "
-                + "not belong together", ("file", .text(path)))
+            "the certificate of before is used on, and the files are tried again: they are no "
+                + "certificate and its key, or do not belong together, or the process has no "
+                + "descriptors left", ("file", .text(path)))
     }
 
     /// Reports what came of an action, whoever asked for it.

@@ -51,6 +51,12 @@ package enum Main {
         ) { site.answer($0) }
         defer { server.stop() }
         show(server, feed, in: context.telemetry.metrics)
+        if settings.certificate != nil {
+            // Its file may have another one, which cannot be used.
+            context.telemetry.metrics.addCertificate(of: certificateKey) {
+                [weak server] in server?.certificateEnd
+            }
+        }
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
         let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
@@ -66,11 +72,13 @@ package enum Main {
         return code
     }
 
+    private static let certificateKey = "COCKPIT_TLS_CERTIFICATE"
+
     private static func certificate(
         _ settings: CockpitSettings, _ context: ServiceContext
     ) -> WebCertificate? {
         guard let certificate = settings.certificate,
-            let path = context.configuration.optionalText("COCKPIT_TLS_CERTIFICATE"),
+            let path = context.configuration.optionalText(certificateKey),
             let key = context.configuration.optionalText("COCKPIT_TLS_KEY")
         else { return nil }
         return certificate.following(path, key: key) {

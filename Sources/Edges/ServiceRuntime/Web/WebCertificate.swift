@@ -6,12 +6,16 @@ package struct WebCertificate: Sendable {
     /// More than any chain of certificates needs.
     package static let fileBytesMax = CertificateFile.bytesMax
 
-    /// Returns another certificate, when there is one. The thread of the server calls it.
-    package typealias Successor = @Sendable () -> WebCertificate?
+    /// Gives another certificate to `use`, when there is one, until that returns true. The thread of
+    /// the server calls it.
+    package typealias Successor = @Sendable (_ use: (WebCertificate) -> Bool) -> Void
 
     private let certificate: String
     private let key: String
     package var successor: Successor?
+
+    /// When the first of its chain ends, in seconds since 1970. `nil`: it cannot be read.
+    var end: Int64? { CertificateFile(Array(certificate.utf8))?.firstEnd }
 
     /// `nil` when the library cannot use them: they are not PEM, or do not belong together, or the
     /// key has a password.
@@ -27,30 +31,32 @@ package struct WebCertificate: Sendable {
         unsafe MHD_stop_daemon(probe)
     }
 
-    /// Returns it with the successors that its files will have. `kept` is called, once for each
-    /// content, when they changed and cannot be used.
+    /// Returns it with the successors that its files will have. Each is tried until it is used.
+    /// `kept` is called, once for each content, when that failed.
     package func following(
         _ certificate: String, key: String, kept: @escaping @Sendable () -> Void
     ) -> WebCertificate {
-        let seen = Mutex((self.certificate, self.key))
+        let present = (certificate: self.certificate, key: self.key)
+        let state = Mutex((used: present, failed: present))
         var made = self
-        made.successor = {
+        made.successor = { use in
             guard
                 case .success(let first) = ConfigurationFiles.read(certificate, Self.fileBytesMax),
                 case .success(let second) = ConfigurationFiles.read(key, Self.fileBytesMax)
-            else { return nil }
+            else { return }
             let texts = (
-                String(decoding: first.bytes, as: UTF8.self),
-                String(decoding: second.bytes, as: UTF8.self)
+                certificate: String(decoding: first.bytes, as: UTF8.self),
+                key: String(decoding: second.bytes, as: UTF8.self)
             )
-            let isNew = seen.withLock { seen in
-                defer { seen = texts }
-                return seen != texts
-            }
-            guard isNew else { return nil }
+            let (used, failed) = state.withLock { $0 }
+            guard texts != used else { return state.withLock { $0.failed = used } }
             let next = WebCertificate(certificate: first.bytes, key: second.bytes)
-            if next == nil { kept() }
-            return next
+            if let next, use(next) {
+                state.withLock { $0 = (texts, texts) }
+            } else if texts != failed {
+                state.withLock { $0.failed = texts }
+                kept()
+            }
         }
         return made
     }
@@ -65,4 +71,16 @@ package struct WebCertificate: Sendable {
             unsafe certificate.key.withCString { unsafe body(text, $0) }
         }
     }
+}
+
+/// When the certificate ends that a server uses at present.
+final class CertificateInUse: Sendable {
+    private let state: Mutex<Int64?>
+
+    init(_ certificate: WebCertificate?) { state = Mutex(certificate?.end) }
+
+    /// In seconds since 1970. `nil`: there is none, or it cannot be read.
+    var end: Int64? { state.withLock { $0 } }
+
+    func changed(to certificate: WebCertificate) { state.withLock { $0 = certificate.end } }
 }

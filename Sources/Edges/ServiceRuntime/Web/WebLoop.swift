@@ -43,19 +43,22 @@ final class WebLoop {
     /// Readable when the streams have news. `nil` without streams.
     private let news: WakeEvent?
     private let successor: WebCertificate.Successor?
+    /// Any thread may ask it.
+    let inUse: CertificateInUse
     private let clock = SystemClock()
     private var acceptsAgain: MonotonicTime
     private var looksAgain: MonotonicTime
 
     init(
         listener: consuming ListeningSocket, daemon: HTTPDaemon, control: OperationsControl,
-        news: WakeEvent? = nil, successor: WebCertificate.Successor? = nil
+        news: WakeEvent? = nil, certificate: WebCertificate? = nil
     ) {
         self.listener = listener
         self.daemon = daemon
         self.control = control
         self.news = news
-        self.successor = successor
+        successor = certificate?.successor
+        inUse = CertificateInUse(certificate)
         acceptsAgain = clock.monotonic()
         looksAgain = successor == nil ? .never : clock.deadline(after: Self.renewalInterval)
     }
@@ -74,7 +77,11 @@ final class WebLoop {
     private func renewCertificate() {
         guard let successor, clock.monotonic() >= looksAgain else { return }
         looksAgain = clock.deadline(after: Self.renewalInterval)
-        if let certificate = successor() { _ = daemon.use(certificate) }
+        successor { certificate in
+            let isUsed = daemon.use(certificate)
+            if isUsed { inUse.changed(to: certificate) }
+            return isUsed
+        }
     }
 
     /// Returns true when a connection waits.

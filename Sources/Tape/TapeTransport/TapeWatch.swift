@@ -79,8 +79,7 @@ package final class TapeWatch: Sendable {
         var headroom = HeadroomLevel()
         /// Why the stream data are older than they should be; `nil` when they are not.
         var problem: String?
-        /// When the server's certificate ends, in seconds since 1970; `nil` when unknown.
-        var certificateEnd: Int64?
+        var certificate = ServerCertificate()
     }
 
     private final class Shared: Sendable {
@@ -130,7 +129,7 @@ package final class TapeWatch: Sendable {
         let wantsCertificate = metrics && client.connection.wantsTLS
         if wantsCertificate {
             client.telemetry.metrics.addCertificate(of: "nats-server") {
-                shared.seen.withLock { $0.certificateEnd }
+                shared.seen.withLock { $0.certificate.end }
             }
         }
         while !shared.mailbox.isClosed {
@@ -141,9 +140,10 @@ package final class TapeWatch: Sendable {
                 // The present server's answer stays valid while it does not answer again.
                 let isNew = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
-                let end = wantsCertificate ? certificateEnd(monitors, client) : nil
+                let servers = wantsCertificate ? monitors.compactMap(state) : []
+                let serverID = client.connection.serverID
                 shared.seen.withLock {
-                    $0.certificateEnd = end
+                    for server in servers { $0.certificate.take(server, connectedTo: serverID) }
                     if isNew { $0.durability = durability }
                     $0.disk = disk
                 }
@@ -214,22 +214,15 @@ package final class TapeWatch: Sendable {
         ask(monitors, client).0
     }
 
-    private static func certificateEnd(_ monitors: [Monitor], _ client: TapeClient) -> Int64? {
-        for monitor in monitors {
-            do {
-                let answer = try HTTPProbe.get(
-                    host: monitor.host, port: monitor.port, path: "/varz", timeout: callTimeout)
-                let json = try JSONValue.parse(answer.body)
-                guard json["server_id"]?.string == client.connection.serverID,
-                    let end = json["tls_cert_not_after"]?.string.flatMap({ ISOTime.parse($0) })
-                else { continue }
-                return end.nanoseconds / 1_000_000_000
-            } catch {
-                // `ask` reports a monitor that does not answer.
-                continue
-            }
+    /// `nil`: there is no answer, which `ask` reports.
+    private static func state(_ monitor: Monitor) -> JSONValue? {
+        do {
+            let answer = try HTTPProbe.get(
+                host: monitor.host, port: monitor.port, path: "/varz", timeout: callTimeout)
+            return try JSONValue.parse(answer.body)
+        } catch {
+            return nil
         }
-        return nil
     }
 
     private static func disk(_ answer: JSONValue) -> HeadroomLevel.Room? {

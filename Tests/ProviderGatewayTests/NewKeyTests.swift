@@ -6,15 +6,18 @@ import TestSupport
 import Testing
 
 @testable import AlpacaProvider
+@testable import PolledProvider
 @testable import StreamKit
 
 /// Keys of services that change while a gateway runs.
 @Suite("New keys of services") struct NewKeyTests {
-    private static func configuration(_ environment: [String: String]) throws -> Configuration {
+    private static func configuration(
+        _ environment: [String: String], of kind: ProviderKind = .alpaca
+    ) throws -> Configuration {
         let agent = ConfigurationKey("GATEWAY_USER_AGENT", .text, "Who asks.")
         let description = ServiceDescription(
             name: "t", version: "0", summary: "A provider.",
-            keys: ProviderKind.alpaca.keys + [agent])
+            keys: kind.keys + [agent])
         let decision = ServiceCommandLine(description).decide(
             arguments: [], environment: environment)
         guard case .run(let configuration) = decision else {
@@ -46,6 +49,17 @@ import Testing
         // What is no key does not replace one.
         try folder.write("third key\n", to: "key")
         #expect(setup.authentication.contains("second-key"))
+    }
+
+    @Test("each request to a polled service has the key that its file has then")
+    func polled() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("first-key\n", to: "key")
+        let setup = try PolledSetup(
+            .fred, Self.configuration(["FRED_API_KEY_FILE": path], of: .fred), seed: 1)
+        #expect(setup.credentials().query.map(\.value) == ["first-key"])
+        try folder.write("second-key\n", to: "key")
+        #expect(setup.credentials().query.map(\.value) == ["second-key"])
     }
 
     @Test("a key in the environment stays as it is")

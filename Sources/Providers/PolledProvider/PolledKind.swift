@@ -66,15 +66,21 @@ struct PolledSetup: Sendable, CustomReflectable {
         self.engine = engine
     }
 
-    /// Returns the request with the present key.
     func request(_ asked: PolledRequest) -> HTTPRequest? {
-        let own = parameter.flatMap { name in key.map { [(name: name, value: $0[0])] } } ?? []
-        let headers = header.flatMap { name in
-            key.map { [HTTPHeader(name, $0[0], isSecret: true)] }
+        let own = credentials()
+        return HTTPURL(address + asked.path, query: asked.query + own.query).map {
+            HTTPRequest($0, headers: own.headers)
         }
-        return HTTPURL(address + asked.path, query: asked.query + own).map {
-            HTTPRequest($0, headers: headers ?? [])
-        }
+    }
+
+    /// Returns where a request has its key, which is read again first.
+    func credentials() -> (query: [(name: String, value: String)], headers: [HTTPHeader]) {
+        guard let key else { return ([], []) }
+        key.renew()
+        return (
+            parameter.map { [(name: $0, value: key[0])] } ?? [],
+            header.map { [HTTPHeader($0, key[0], isSecret: true)] } ?? []
+        )
     }
 
     var customMirror: Mirror { Mirror(self, children: ["address": address]) }

@@ -30,11 +30,9 @@ extension PolledSetup: ProviderService {
             http, wake, unwritten: .failed("the address of the request is too long")
         ) { [self] request in
             self.request(request)
-        } read: { [key] result in
+        } read: { result in
             switch result {
             case .success(let answer):
-                // Each service has its own codes for a key that it does not take.
-                if (400..<500).contains(answer.status) { key?.renew() }
                 return .answer(
                     status: answer.status, body: answer.body,
                     retryAfter: answer.retryAfter?.clampedNanoseconds)

@@ -120,11 +120,14 @@ final class Site: Sendable {
         SignIn.cookie(byTLS: gate.comesByTLS(request), path: gate.settings.path)
     }
 
-    /// Returns whether whoever asks may still read: a stream ends with its session.
+    /// Returns whether whoever asks may still read: a stream ends with its session. It may be the
+    /// only one that asks, so it has the tokens read, too.
     private func watch(_ request: WebRequest) -> @Sendable () -> Bool {
         { [weak self] in
             guard let self else { return false }
-            let visitor = visitor(request, at: context.clock.monotonic())
+            let now = context.clock.monotonic()
+            lookAtTokens(at: now)
+            let visitor = visitor(request, at: now)
             return visitor != nil || gate.isFree
         }
     }

@@ -56,9 +56,11 @@ final class HTTPDaemon {
     /// false when the library cannot use it.
     func use(_ certificate: WebCertificate) -> Bool {
         guard let started = unsafe Self.start(exchange, limits, certificate) else { return false }
-        exchange.endPresentStreams()
-        unsafe MHD_run(daemon)
-        stopFormer()
+        // A stream that a request in these turns began would be suspended when the former stops.
+        exchange.withoutStreams {
+            unsafe MHD_run(daemon)
+            stopFormer()
+        }
         unsafe (former, daemon) = unsafe (daemon, started)
         return true
     }

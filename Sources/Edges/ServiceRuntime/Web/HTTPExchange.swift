@@ -104,10 +104,15 @@ final class HTTPExchange {
     /// Ends all streams, and lets no other one begin.
     func endStreams() {
         isEnding = true
-        endPresentStreams()
+        for stream in streams.values { stream.end() }
     }
 
-    func endPresentStreams() { for stream in streams.values { stream.end() } }
+    /// Ends all streams, and lets no other one begin while `body` runs.
+    func withoutStreams(_ body: () -> Void) {
+        endStreams()
+        body()
+        isEnding = false
+    }
 
     /// Lets all streams send what is new.
     func resumeStreams() { for stream in streams.values { stream.resume() } }

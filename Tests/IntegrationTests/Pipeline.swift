@@ -151,6 +151,8 @@ final class Pipeline: Sendable {
         }
         var options = NatsServer.Options()
         options.extra = try rights + (certificates.map(tlsAsShipped) ?? "")
+        // The monitor has no TLS. It takes any free port.
+        if certificates != nil { options.extra += "\nhttp: \"127.0.0.1:-1\"\n" }
         let always = try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1
         options.syncInterval = syncInterval ?? String(always)
         options.store = store

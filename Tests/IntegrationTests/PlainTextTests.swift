@@ -26,7 +26,7 @@ extension IntegrationTests {
         /// As docs/security.md lists them. Nothing else answers.
         private static let listed: Set<String> = [
             "provider-gateway: http", "operator-worker: http", "store-writer: http",
-            "cockpit: http", "valkey: valkey",
+            "cockpit: http", "valkey: valkey", "nats: http",
         ]
 
         private static func languages() throws -> [Language] {
@@ -84,18 +84,23 @@ extension IntegrationTests {
             defer { cockpit.kill() }
             let page = try cockpit.pages()
             for service in pipeline.running.values { #expect(try service.becomesReady()) }
-            var sockets = [
-                (owner: "nats", port: pipeline.nats.port),
-                ("postgres", pipeline.postgres.port), ("valkey", pipeline.valkey.port),
+            var processes: [(name: String, id: Int32, port: UInt16)] = [
+                ("nats", pipeline.nats.processID, pipeline.nats.port),
+                ("postgres", pipeline.postgres.processID, pipeline.postgres.port),
+                ("valkey", pipeline.valkey.processID, pipeline.valkey.port),
             ]
             for service in Array(pipeline.running.values) + [cockpit] {
-                let own = try ListeningSockets.ports(of: service.id)
-                #expect(own.contains(try service.port()), "\(service.product): \(own)")
-                sockets += own.map { (owner: service.product, port: $0) }
+                processes.append((service.product, service.id, try service.port()))
+            }
+            var sockets: [(owner: String, port: UInt16)] = []
+            for process in processes {
+                let own = try ListeningSockets.ports(of: process.id)
+                #expect(own.contains(process.port), "\(process.name): \(own)")
+                sockets += own.map { (owner: process.name, port: $0) }
             }
             #expect(sockets.contains { $0 == ("cockpit", page) })
-            // Three servers, one port of operations for each service, and the pages.
-            #expect(sockets.count == 3 + pipeline.running.count + 2, "\(sockets)")
+            // One for each process, the monitor of NATS, and the pages.
+            #expect(sockets.count == processes.count + 2, "\(sockets)")
             var found: Set<String> = []
             for (owner, port) in sockets {
                 for language in try Self.languages() where try answers(port, language) {

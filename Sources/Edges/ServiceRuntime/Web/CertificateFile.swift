@@ -95,8 +95,8 @@ extension MetricRegistry {
         reading(
             "mds_certificate_expiry_seconds",
             "seconds until the first certificate ends of the file that a key names, of authorities "
-                + "the last one; `nats-server`: that of the connected server, by its monitor; "
-                + "absent while the file cannot be read",
+                + "the last one; `nats-server`, `postgres-server`: that of the connected server; "
+                + "absent while it is not known",
             "falls: [CertificateEnding](runbooks/Certificates.md)", labels: labels
         ) { end().map { Double($0) - Double(clock.now().nanoseconds) / 1e9 } }
     }

@@ -300,9 +300,8 @@ let others: [Tests] = [
             + ["ServiceRuntime", "TapeTransport"]),
     tests(
         of: "ProviderGateway",
-        uses: frame + tape + support + [
-            "AlpacaEngine", "AlpacaProvider", "EngineKit", "ProviderKit", "StreamKit",
-        ]),
+        uses: frame + tape + support + ["AlpacaEngine", "AlpacaProvider", "EngineKit"]
+            + ["PolledProvider", "ProviderKit", "StreamKit"]),
     serverTests(
         of: "ProviderGateway",
         uses: frame + tape + support + [

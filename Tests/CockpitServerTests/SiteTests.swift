@@ -204,6 +204,20 @@ import Testing
         try LoneCockpit.receive("event: look", from: other)
     }
 
+    @Test("a stream ends with its token, also when no process asks for anything else")
+    func streamOfToken() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write("old-0123456789abcdef", to: "token")
+        let cockpit = try LoneCockpit(["COCKPIT_TOKEN_FILE": path])
+        let cookie = try #require(
+            cockpit.post("/session", "token=old-0123456789abcdef").cookie)
+        let stream = try cockpit.stream(cookie)
+        #expect(cockpit.running.service.metric("mds_cockpit_watchers") == 1)
+        try folder.write("new-0123456789abcdef", to: "token")
+        #expect(eventually { cockpit.running.service.metric("mds_cockpit_watchers") == 0 })
+        withExtendedLifetime(stream) {}
+    }
+
     @Test("contents of one FNV-1a have tags of their own")
     func tags() {
         // This one's FNV-1a of 64 bits is 0, which another byte 0 leaves as it is.

@@ -151,6 +151,8 @@ final class Pipeline: Sendable {
         }
         var options = NatsServer.Options()
         options.extra = try rights + (certificates.map(tlsAsShipped) ?? "")
+        // The monitor has no TLS. It takes any free port.
+        if certificates != nil { options.extra += "\nhttp: \"127.0.0.1:-1\"\n" }
         let always = try #require(shipped.firstMatch(of: /\n +sync_interval: (\w+)/)).1
         options.syncInterval = syncInterval ?? String(always)
         options.store = store
@@ -166,6 +168,7 @@ final class Pipeline: Sendable {
         .replacing("user default off\n", with: "")
         .replacing("$VALKEY_WRITER_PASSWORD", with: valkeyPassword)
         .replacing("$VALKEY_READER_PASSWORD", with: valkeyReaderPassword)
+        .replacing("$VALKEY_KEYS_PASSWORD", with: valkeyReaderPassword)
     }
 
     /// The name of the servers' certificate file.

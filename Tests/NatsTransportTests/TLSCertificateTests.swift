@@ -1,3 +1,4 @@
+import Foundation
 import NatsTransport
 import Primitives
 import TestSupport
@@ -163,6 +164,51 @@ struct TLSCertificateTests {
         try server.start()
         #expect(eventually { events.reconnectedCount == 1 })
         try connection.flush(timeout: patience)
+    }
+
+    @Test("new files count when the link is made again, with all subscriptions")
+    func newFiles() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "localhost")
+        try certificates.make("stranger", name: "localhost", by: "otherAuthority")
+        try certificates.make("client", name: "writer")
+        try certificates.make("other", name: "writer", by: "otherAuthority")
+        let folder = try TemporaryFolder()
+        func put(_ authority: String, _ client: String) throws -> NatsConfiguration.TLS {
+            func copy(_ path: String, _ name: String) throws -> String {
+                try folder.write(String(contentsOfFile: path, encoding: .utf8), to: name)
+            }
+            return try NatsConfiguration.TLS(
+                caFile: copy(certificates.certificate(authority), "ca"), serverName: nil,
+                certFile: copy(certificates.certificate(client), "crt"),
+                keyFile: copy(certificates.key(client), "key"))
+        }
+        let server = try server(certificates, verifiesClients: true)
+        let events = EventLog()
+        var configuration = NatsConfiguration(
+            urls: ["tls://localhost:\(server.port)"], clientName: "test")
+        configuration.tls = try put("authority", "client")
+        let connection = try NatsConnection(configuration) { events.add($0) }
+        let log = try MessageLog("a", on: connection)
+        func change(_ old: String, _ new: String) throws {
+            server.stop()
+            try server.rewriteConfiguration(old, new)
+            try server.start()
+        }
+        // The server has a certificate that another authority signed.
+        try change("/server.", "/stranger.")
+        #expect(eventually { events.count { if case .refused = $0 { true } else { false } } > 0 })
+        #expect(!connection.isConnected)
+        _ = try put("otherAuthority", "client")
+        #expect(eventually { connection.isConnected }, "\(events.all)")
+        // It takes only clients that this other one signed, too.
+        try change("/authority.", "/otherAuthority.")
+        #expect(eventually { server.log.contains("verify") || server.log.contains("handshake") })
+        _ = try put("otherAuthority", "other")
+        #expect(eventually { connection.isConnected }, "\(events.all)")
+        try connection.publish("x", to: "a")
+        #expect(eventually { log.count == 1 })
+        #expect(events.closedCount == 0 && events.reconnectedCount >= 2, "\(events.all)")
     }
 
     @Test("files that TLS cannot use are named before anything is sent")

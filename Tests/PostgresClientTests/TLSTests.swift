@@ -1,4 +1,5 @@
 import PostgresClient
+import ServiceRuntime
 import TestSupport
 import Testing
 
@@ -57,6 +58,20 @@ struct TLSTests {
         // Encrypted but not verified, as the weaker mode means.
         #expect(try connect(renamed, root: nil, mode: .require).isUsable)
         expectRefused("certificate verify failed", try server(certificates, "old"), root: authority)
+    }
+
+    @Test("a session knows when the certificate of its server ends")
+    func end() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "localhost", days: 9)
+        let connection = try connect(
+            try server(certificates, "server"), root: certificates.certificate("authority"))
+        let end = try #require(CertificateFile(at: certificates.certificate("server"))).firstEnd
+        #expect(connection.certificateEnd == end)
+        connection.close()
+        #expect(connection.certificateEnd == nil)
+        let open = try connect(PostgresServer.shared(), root: nil, mode: .disable)
+        #expect(open.isUsable && open.certificateEnd == nil)
     }
 
     @Test("a server without TLS is refused, never spoken to in the open")

@@ -176,6 +176,15 @@ import Testing
         #expect(fields["config.WRITER_PEER"] == nil)
     }
 
+    @Test(
+        "a setting for TLS where there is none is refused with the reason",
+        arguments: ["VALKEY_TLS_CA", "OPS_TLS_CERTIFICATE", "IBKR_TLS_CA"])
+    func withoutTLS(name: String) {
+        let problems = Fixture(environment: [name: "/x"]).problems()
+        #expect(problems.count == 1 && problems[0].hasPrefix("\(name) (environment): "))
+        #expect(problems[0].hasSuffix("on a private network"), "\(problems)")
+    }
+
     @Test("all names of the catalogue begin with one of its prefixes")
     func catalogue() {
         #expect(KeyCatalogue.product.names.count > 40)

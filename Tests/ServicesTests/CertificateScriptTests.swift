@@ -79,6 +79,39 @@ struct CertificateScriptTests {
         #expect(try names(in: "authority") == ["key"])
     }
 
+    @Test("when the authority is due, all is changed in place, and the one of before is kept")
+    func due() throws {
+        _ = try make()
+        let path = folder.file("secrets/tls-authority")
+        try run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-new", "-key", folder.file("authority/key"), "-days", "20",
+                "-subj", "/CN=old", "-out", folder.file("old"),
+            ])
+        let old = try content("old")
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        try old.write(toFile: path, atomically: false, encoding: .utf8)
+        func places() throws -> [NSNumber?] {
+            try Self.given.map {
+                try FileManager.default.attributesOfItem(atPath: folder.file("secrets/\($0)"))[
+                    .systemFileNumber] as? NSNumber
+            }
+        }
+        let before = try places()
+        #expect(try make().split(separator: "\n").count == 3)
+        #expect(try places() == before && !before.contains(nil))
+        let both = try content("secrets/tls-authority")
+        #expect(both.hasSuffix(old) && both.count > old.count)
+        let present = try folder.write(String(both.dropLast(old.count)), to: "present")
+        for server in ["nats", "database"] {
+            let certificate = folder.file("secrets/tls-\(server)-certificate")
+            try run("/usr/bin/openssl", ["verify", "-CAfile", path, certificate])
+            try run("/usr/bin/openssl", ["verify", "-CAfile", present, certificate])
+        }
+        #expect(try make().isEmpty)
+    }
+
     @Test("neither folder comes into the repository or into an image")
     func ignored() throws {
         for folder in ["secrets", "authority"] {

@@ -19,6 +19,12 @@ struct SecretScriptTests {
             here=$(dirname "$0")
             echo "$@" >>"$here/asked"
             [ "$1" != exec ] || cat >>"$here/asked"
+            [ "$1" != ps ] || cat "$here/running" 2>/dev/null
+            case $* in
+                *wget*) cat "$here/varz" ;;
+                *valkey-cli) cat "$here/answer" ;;
+                *cluster.conf) [ -e "$here/cluster" ]; exit ;;
+            esac
             [ ! -e "$here/fails" ]
 
             """, to: "compose")
@@ -31,6 +37,7 @@ struct SecretScriptTests {
             "/bin/sh", [folder.file("secrets.sh")] + arguments,
             environment: [
                 "COMPOSE": folder.file("compose"), "PATH": "/usr/bin:/bin", "SUDO_USER": "ada",
+                "SECRETS_PAUSE": "0",
             ])
     }
 
@@ -56,13 +63,13 @@ struct SecretScriptTests {
     func rotates() throws {
         try script()
         for (name, words) in [
-            ("nats-writer", ""), ("nats-consumer", ""),
+            ("nats-writer", "ps "), ("nats-consumer", "ps "), ("nats-cluster", "ps "),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
-            ("valkey", "restart valkey"), ("valkey-reader", "restart valkey"),
+            ("valkey", "ps "), ("valkey-reader", "ps "),
             ("grafana-admin", "exec -T grafana grafana cli admin reset-admin-password"),
-            ("cockpit-token", "restart cockpit"), ("actions-key", "restart cockpit actions"),
+            ("cockpit-token", ""), ("actions-key", ""),
         ] {
             let (old, place) = (try secret(name), try inode(name))
             #expect(try script("--rotate", name) == "deploy/compose/secrets/\(name) is new")
@@ -84,6 +91,87 @@ struct SecretScriptTests {
         let kept = try secret("nats-writer")
         try script()
         #expect(try secret("nats-writer") == kept)
+    }
+
+    @Test("it ends when NATS has read its configuration, and says when it did not")
+    func taken() throws {
+        try script()
+        try folder.write("nats\ntimescaledb\nnats-1\n", to: "running")
+        func load(_ time: String) throws {
+            try folder.write("{\n  \"config_load_time\": \"\(time)\",\n}\n", to: "varz")
+        }
+        try load("2020-01-01T00:00:00.5Z")
+        let error = #expect(throws: ProgramFailure.self) {
+            try script("--rotate", "nats-writer")
+        }
+        #expect(error?.message.contains("nats has not taken it within 30 s") == true)
+        let next = try secret("person/nats-writer.next")
+        #expect(try secret("nats-writer") == next)
+        try load("2999-01-01T00:00:00.5Z")
+        let said = try script("--rotate", "nats-writer")
+        #expect(said.contains("nats has taken it\nnats-1 has taken it"), "\(said)")
+        #expect(said.hasSuffix("deploy/compose/secrets/nats-writer is new"))
+        #expect(try secret("nats-writer") == next)
+        let asked = try asked()
+        #expect(asked.contains("nats-1 wget") && asked.contains("http://nats-monitor-1:8222/varz"))
+        #expect(!asked.contains(next) && !asked.contains("timescaledb wget"))
+    }
+
+    @Test("servers of NATS that are no cluster have no password for each other to wait for")
+    func routes() throws {
+        try script()
+        try folder.write("nats\n", to: "running")
+        try folder.write("{\n  \"config_load_time\": \"2020-01-01T00:00:00.5Z\",\n}\n", to: "varz")
+        let said = try script("--rotate", "nats-cluster")
+        #expect(said == "deploy/compose/secrets/nats-cluster is new")
+        try folder.write("", to: "cluster")
+        let error = #expect(throws: ProgramFailure.self) {
+            try script("--rotate", "nats-cluster")
+        }
+        #expect(error?.message.contains("nats has not taken it within 30 s") == true)
+    }
+
+    @Test("it ends when Valkey takes the password, and says when it does not")
+    func valkey() throws {
+        try script()
+        try folder.write("nats\nvalkey\n", to: "running")
+        for (name, user) in [("valkey", "writer"), ("valkey-reader", "reader")] {
+            try folder.write("WRONGPASS invalid username-password pair\n", to: "answer")
+            let error = #expect(throws: ProgramFailure.self) { try script("--rotate", name) }
+            #expect(error?.message.contains("valkey has not taken it within 30 s") == true)
+            let next = try secret("person/\(name).next")
+            #expect(try secret(name) == next)
+            _ = try asked()
+            try folder.write("OK\n", to: "answer")
+            let said = try script("--rotate", name)
+            #expect(said == "valkey has taken it\ndeploy/compose/secrets/\(name) is new")
+            #expect(try secret(name) == next)
+            // On the standard input, not among the arguments.
+            let lines = try asked().split(separator: "\n")
+            #expect(lines.last == "AUTH \(user) \(next)", "\(lines)")
+            #expect(!lines.dropLast().contains { $0.contains(next) })
+        }
+    }
+
+    @Test("a person's own token is changed with its line, and lines of others stay")
+    func people() throws {
+        try script()
+        let path = folder.file("secrets/cockpit-people")
+        let other = "bob:\(String(repeating: "a", count: 64))\n"
+        let (first, place) = (try secret("cockpit-people"), try inode("cockpit-people"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+        try (other + first).write(toFile: path, atomically: false, encoding: .utf8)
+        let old = try secret("person/cockpit-token")
+        try script("--rotate", "cockpit-people")
+        let new = try secret("person/cockpit-token")
+        #expect(new != old && new.utf8.count == old.utf8.count)
+        #expect(try inode("cockpit-people") == place)
+        let line = try secret("cockpit-people")
+        #expect(line.hasPrefix(other + "ada:") && line.utf8.count == (other + first).utf8.count)
+        #expect(!line.hasSuffix(first))
+        // The script itself knows the digest: it makes no other line.
+        try script()
+        #expect(try secret("cockpit-people") == line)
     }
 
     @Test("what a server did not take is in no file, and the next run goes on with it")
@@ -115,7 +203,7 @@ struct SecretScriptTests {
     func refuses() throws {
         try script()
         for words in [
-            ["--rotate"], ["--rotate", "nothing"], ["--rotate", "cockpit-people"], ["x"],
+            ["--rotate"], ["--rotate", "nothing"], ["--rotate", "tls-nats-key"], ["x"],
         ] {
             let error = #expect(throws: ProgramFailure.self) {
                 try run(

@@ -111,6 +111,36 @@ import Testing
         watch.stop()
     }
 
+    @Test(
+        "a gateway shows when the certificate of its server ends",
+        .enabled(if: Certificates.obstacle == nil))
+    func certificate() throws {
+        let certificates = try Certificates()
+        try certificates.make("server", name: "127.0.0.1", days: 9)
+        let port = freePort()
+        var options = NatsServer.Options()
+        options.extra = """
+            http: "127.0.0.1:\(port)"
+            tls {
+              cert_file: "\(certificates.certificate("server"))"
+              key_file: "\(certificates.key("server"))"
+            }
+            """
+        let server = try NatsServer(options)
+        var configuration = NatsConfiguration(
+            urls: ["tls://\(server.address)"], clientName: "test")
+        configuration.tls = NatsConfiguration.TLS(
+            caFile: certificates.certificate("authority"), serverName: "127.0.0.1")
+        let rig = try TapeRig(
+            server, configuration, try #require(TapeNames(namespace: "md", partitions: 8)))
+        let watch = try TapeWatch(
+            rig.client, monitors: try monitors(port), streams: [], metrics: true)
+        // Nine days are 777,600 s.
+        let line = "\nmds_certificate_expiry_seconds{file=\"nats-server\"} 7775"
+        #expect(eventually { rig.page.contains(line) }, "\(rig.page)")
+        watch.stop()
+    }
+
     @Test("without a monitor, with a silent one, and with that of another server it is unknown")
     func unknown() throws {
         let (server, _) = try server("always")

@@ -1,5 +1,7 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
+import Synchronization
 import TapeProtocol
 import TapeTransport
 import Testing
@@ -28,6 +30,60 @@ import Testing
         #expect(try Self.key().open(sealed, of: Self.subject) == Self.request)
         #expect(String(decoding: sealed.prefix(64), as: UTF8.self).contains(/^[0-9a-f]{64}$/))
         #expect(sealed.dropFirst(64) == Self.request.json[...])
+    }
+
+    /// A side whose file has the new secret from some moment on.
+    private final class Side: Sendable {
+        private let place = Mutex(ActionKeyTests.secret)
+        private let time = Mutex(MonotonicTime.at(0))
+
+        func key() throws -> ActionKey {
+            let first = ActionKeyTests.secret
+            let renewable = RenewableSecret(first) { [self] in place.withLock { $0 } }
+            let key = ActionKey(first, renewable: renewable) { [self] in time.withLock { $0 } }
+            return try #require(key)
+        }
+
+        func renew() {
+            place.withLock { $0 = String(repeating: "n", count: ActionKey.bytesMin) }
+        }
+
+        func pass(_ seconds: Int64) { time.withLock { $0 += seconds * 1_000_000_000 } }
+    }
+
+    @Test(
+        "a new secret counts on both sides, whichever has it first, two minutes before the other",
+        arguments: [true, false])
+    func renewed(isCockpitFirst: Bool) throws {
+        let sides = (cockpit: Side(), carrier: Side())
+        let (cockpit, carrier) = (try sides.cockpit.key(), try sides.carrier.key())
+        let before = cockpit.seal(Self.request, for: Self.subject)
+        #expect(try carrier.open(before, of: Self.subject) == Self.request)
+        var changes = 0
+        var last = before
+        // A look every 15 s, as the cockpit asks who carries actions out.
+        for second in stride(from: Int64(0), to: 600, by: 15) {
+            if second == 0 { (isCockpitFirst ? sides.cockpit : sides.carrier).renew() }
+            if second == 120 { (isCockpitFirst ? sides.carrier : sides.cockpit).renew() }
+            let sealed = cockpit.seal(Self.request, for: Self.subject)
+            #expect(try carrier.open(sealed, of: Self.subject) == Self.request, "\(second)")
+            if sealed != last { changes += 1 }
+            last = sealed
+            sides.cockpit.pass(15)
+            sides.carrier.pass(15)
+        }
+        #expect(changes == 1 && last != before)
+        #expect(throws: ActionKey.Refusal.self) { try carrier.open(before, of: Self.subject) }
+    }
+
+    @Test("a secret of before that no process used for long proves nothing")
+    func unused() throws {
+        let side = Side()
+        let (cockpit, carrier) = (try Side().key(), try side.key())
+        let before = cockpit.seal(Self.request, for: Self.subject)
+        side.renew()
+        side.pass(400)
+        #expect(throws: ActionKey.Refusal.self) { try carrier.open(before, of: Self.subject) }
     }
 
     @Test("a changed person, time, number, process, command or reason is not proven")

@@ -1,4 +1,5 @@
 import Foundation
+import NatsTransport
 import TestSupport
 import Testing
 
@@ -28,7 +29,7 @@ struct NatsScriptTests {
             toPath: folder.file("conf/tapeline.conf"))
     }
 
-    private func start() throws -> ServerProcess {
+    private func start(_ more: [String: String] = [:]) throws -> ServerProcess {
         try ServerProcess(
             "/bin/sh", ["\(ServerPrograms.checkout)/deploy/compose/nats.sh"],
             environment: [
@@ -38,7 +39,7 @@ struct NatsScriptTests {
                 "NATS_RELOAD_EVERY": "0.05", "NATS_SERVER_NAME": "script", "NATS_HOST": "127.0.0.1",
                 "NATS_PORT": "\(port)", "NATS_MONITOR_PORT": "\(freePort())",
                 "NATS_STORE_DIR": "\"\(folder.file("store"))\"", "NATS_STORE_BYTES_MAX": "1GB",
-            ], logPath: folder.file("log"))
+            ].merging(more) { $1 }, logPath: folder.file("log"))
     }
 
     /// Returns whether the server takes a password.
@@ -76,6 +77,65 @@ struct NatsScriptTests {
 
     private func complaints(_ server: ServerProcess) -> Int {
         server.log.components(separatedBy: "is missing or empty").count
+    }
+
+    @Test("where it looks when it is asked, the request is there until nats-server was told")
+    func asked() throws {
+        let place = folder.file("reload")
+        let server = try start(["SECRETS_WHEN_ASKED": "1", "NATS_ASKED": place])
+        #expect(try eventually { try takes("writer", "pwriter") }, "\(server.log)")
+        // The first time nothing has changed.
+        for password in ["pwriter", "panother"] {
+            try folder.write(password, to: "secrets/nats-writer")
+            try folder.write("", to: "reload")
+            let isThere = FileManager.default.fileExists(atPath:)
+            #expect(eventually { !isThere(place) && !isThere("\(place).taken") }, "\(server.log)")
+            let made = try String(contentsOfFile: folder.file("server.conf"), encoding: .utf8)
+            #expect(made.contains("\"\(password)\""))
+            #expect(try eventually { try takes("writer", password) }, "\(server.log)")
+        }
+    }
+
+    @Test(
+        "a changed certificate counts in the running server",
+        .enabled(if: Certificates.obstacle == nil))
+    func certificate() throws {
+        let certificates = try Certificates()
+        try certificates.make("old", name: "127.0.0.1")
+        try certificates.make("new", name: "127.0.0.1", by: "otherAuthority")
+        func put(_ name: String) throws {
+            for (path, end) in [
+                (certificates.certificate(name), "crt"), (certificates.key(name), "key"),
+            ] {
+                try String(contentsOfFile: path, encoding: .utf8)
+                    .write(toFile: folder.file("server.\(end)"), atomically: false, encoding: .utf8)
+            }
+        }
+        try put("old")
+        try FileManager.default.copyItem(
+            atPath: "\(ServerPrograms.checkout)/deploy/nats/tls.conf",
+            toPath: folder.file("conf/tls.conf"))
+        let server = try start([
+            "NATS_SERVER_CERTIFICATE": folder.file("server.crt"),
+            "NATS_SERVER_KEY": folder.file("server.key"),
+        ])
+        func isTrusted(by authority: String) -> Bool {
+            var configuration = NatsConfiguration(
+                urls: ["tls://127.0.0.1:\(port)"], clientName: "test")
+            (configuration.user, configuration.password) = ("tool", "ptool")
+            configuration.tls = .init(
+                caFile: certificates.certificate(authority), serverName: "127.0.0.1")
+            do {
+                try NatsConnection(configuration) { _ in }.close()
+                return true
+            } catch {
+                return false
+            }
+        }
+        #expect(eventually { isTrusted(by: "authority") }, "\(server.log)")
+        try put("new")
+        #expect(eventually { isTrusted(by: "otherAuthority") }, "\(server.log)")
+        #expect(!isTrusted(by: "authority") && server.isRunning)
     }
 
     @Test("without a password it does not start")

@@ -41,6 +41,7 @@ struct SecretRotationTests {
         _ = try test.printed()
         let nats = try test.process("nats-server")
         let database = try test.process("postgres")
+        let valkey = try test.process("valkey")
         let ports = try StackPorts.present(test.home)
         for name in StackSecrets.Name.allCases.map(\.rawValue) {
             let old = try Self.value(name, test)
@@ -67,11 +68,15 @@ struct SecretRotationTests {
                 #expect(throws: ValkeyError.self) { try ValkeyConnection(configuration) }
                 configuration.password = new
                 try ValkeyConnection(configuration).close()
-            case .start: break
+            case .file:
+                guard name == StackSecrets.Name.cockpitToken.rawValue else { break }
+                let people = try String(contentsOfFile: test.home.cockpitPeople, encoding: .utf8)
+                #expect(people.contains(WebDigest.sha256(new)), "\(people)")
             }
         }
         #expect(try test.process("nats-server") == nats)
         #expect(try test.process("postgres") == database)
+        #expect(try test.process("valkey") == valkey)
         #expect(eventually { (try? test.stack.status(asJSON: true)) == .success })
         // What is started later has the new ones.
         #expect(try test.stack.down() == .success)

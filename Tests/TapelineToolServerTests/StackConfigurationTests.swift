@@ -20,6 +20,7 @@ struct StackConfigurationTests {
         let server = try ServerProcess(
             nats.executable, ["-t"] + nats.arguments, environment: nats.environment, logPath: log)
         #expect(server.waitUntilExit() == 0, "\(server.log)")
-        #expect(plan.valkeyConfiguration(users: "").contains("dir \"") && plan.hints.count == 7)
+        #expect(plan.valkeyConfiguration.contains("\ndir \"") && plan.hints.count == 7)
+        #expect(plan.valkeyConfiguration.contains("\naclfile \""))
     }
 }

@@ -56,6 +56,13 @@ struct ValkeyPermissionTests {
         ("reader", ["script", "load", "return 1"], false),
         ("reader", ["config", "get", "*"], false), ("reader", ["keys", "*"], false),
         ("reader", ["subscribe", "a"], false),
+        ("writer", ["acl", "load"], false), ("reader", ["acl", "load"], false),
+        ("keys", ["acl", "load"], true), ("keys", ["acl", "list"], false),
+        ("keys", ["acl", "setuser", "x"], false), ("keys", ["get", "md:hot:1"], false),
+        ("keys", ["shutdown"], false), ("keys", ["config", "get", "*"], false),
+    ]
+    private static let secrets: [String: StackSecrets.Name] = [
+        "writer": .valkey, "reader": .valkeyReader, "keys": .valkeyKeys,
     ]
 
     @Test(
@@ -87,15 +94,17 @@ struct ValkeyPermissionTests {
         let plan = try testPlan(folder)
         let users = try String(
             contentsOfFile: plan.checkout.deploy("valkey/users.conf"), encoding: .utf8)
-        try plan.valkeyConfiguration(users: users)
+        try plan.valkeyConfiguration
             .write(toFile: plan.home.valkeyConfiguration, atomically: true, encoding: .utf8)
+        try plan.valkeyUsers(shipped: users)
+            .write(toFile: plan.home.valkeyUsers, atomically: true, encoding: .utf8)
         let unit = try #require(plan.units.first { $0.name == "valkey" })
         let server = try ServerProcess(
             unit.executable, unit.arguments, environment: unit.environment,
             logPath: folder.file("valkey.log"))
         #expect(eventually { unit.problem == nil }, "\(server.log)")
         for (user, command, isAllowed) in Self.attempts {
-            let secret: StackSecrets.Name = user == "writer" ? .valkey : .valkeyReader
+            let secret = try #require(Self.secrets[user])
             let answer = try said(
                 plan, ["--user", user] + command, ["REDISCLI_AUTH": plan.secrets[secret]], folder)
             #expect(

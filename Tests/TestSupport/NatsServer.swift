@@ -78,6 +78,7 @@ package final class NatsServer: Sendable {
     }
 
     package var log: String { process.withLock { $0.log } }
+    package var processID: Int32 { process.withLock { $0.id } }
     package var isRunning: Bool { process.withLock { $0.isRunning } }
 
     /// Ends the server in order with SIGTERM. `start()` starts it again.

@@ -169,6 +169,7 @@ package final class PostgresServer: Sendable {
     }
 
     package var log: String { process.withLock { $0.log } }
+    package var processID: Int32 { process.withLock { $0.id } }
 
     /// The user who runs the server owns this folder.
     package var dataFolder: String { folder.file("data") }

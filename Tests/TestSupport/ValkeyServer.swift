@@ -77,6 +77,7 @@ package final class ValkeyServer: Sendable {
     package func resume() { process.withLock { $0.signal(SIGCONT) } }
 
     package var log: String { process.withLock { $0.log } }
+    package var processID: Int32 { process.withLock { $0.id } }
 
     /// Removes its folder when the test process ends. Static values have no deinit.
     package func untilExit() { folder.untilExit() }

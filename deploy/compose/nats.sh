@@ -3,11 +3,14 @@
 # configuration's own variables, in a file in memory. So they appear in no environment and no
 # argument.
 #
-# A changed password counts within seconds: nats-server reads the configuration again, and closes
-# the connections of that user. They come back with the new password.
+# A changed password or certificate counts within seconds: nats-server reads the configuration again,
+# and closes the connections of that user, or the routes. They come back with the new password. With
+# SECRETS_WHEN_ASKED (Kubernetes) it looks once for each /tmp/reload, which is /tmp/reload.taken until
+# nats-server was told: see deploy/kubernetes/secrets.sh.
 set -eu
 umask 077
 configuration=${NATS_CONFIGURATION:-/tmp/server.conf}
+asked=${NATS_ASKED:-/tmp/reload}
 shipped=${NATS_FOLDER:-/etc/nats}
 # Compose mounts the secrets there. Kubernetes uses /run/secrets for its own files.
 secrets=${SECRETS_FOLDER:-/run/secrets}
@@ -42,8 +45,11 @@ configure() {
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
     # networks.
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"
-    # Exists only with deploy/compose/tls.yml.
-    [ ! -e "$shipped/tls.conf" ] || cat "$shipped/tls.conf"
+    # Exists only with deploy/compose/tls.yml. The line in front of it differs with the files.
+    [ ! -e "$shipped/tls.conf" ] || {
+        printf '# %s\n' "$(cat "$NATS_SERVER_CERTIFICATE" "$NATS_SERVER_KEY" | cksum)"
+        cat "$shipped/tls.conf"
+    }
 }
 
 # Streams of before people's programs had an account of their own: this server would not see them.
@@ -56,11 +62,17 @@ configure >"$configuration" || exit 1
 (
     # After the exec below, the number of this shell is that of nats-server.
     while sleep "${NATS_RELOAD_EVERY:-2}" && kill -0 $$ 2>/dev/null; do
+        if [ -n "${SECRETS_WHEN_ASKED:-}" ]; then
+            [ ! -e "$asked" ] || mv "$asked" "$asked.taken"
+            [ -e "$asked.taken" ] || continue
+        fi
         configure >"$configuration.new" || continue
-        cmp -s "$configuration" "$configuration.new" && continue
-        mv "$configuration.new" "$configuration"
-        echo "nats.sh: a password has changed, nats-server reads its configuration again" >&2
-        kill -HUP $$ || break
+        if ! cmp -s "$configuration" "$configuration.new"; then
+            mv "$configuration.new" "$configuration"
+            echo "nats.sh: a password or a certificate has changed, nats-server reads its configuration again" >&2
+            kill -HUP $$ || break
+        fi
+        rm -f "$asked.taken"
     done
 ) &
 exec nats-server --config "$configuration"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # secrets.sh [--rotate NAME]: makes the passwords of the compose cluster and the tokens of its cockpit, one file each,
 # in deploy/compose/secrets/: cockpit-token is for all who read, person/cockpit-token for you, who may
-# act there under your name. cockpit-people has its SHA-256, and is made again when that token is new;
-# lines of other people are kept.
+# act there under your name. cockpit-people has its SHA-256; lines of other people are kept, and
+# '--rotate cockpit-people' makes that token new.
 # Existing files are kept, so it is safe to run it again.
 #
 # --rotate NAME makes another password while the cluster runs, at the server and in the file. The
@@ -43,17 +43,50 @@ if [ "${1:-}" = --rotate ]; then
             | $compose exec -T timescaledb psql --no-psqlrc --quiet --username postgres \
                 --set ON_ERROR_STOP=1 --file - postgres
     }
-    # Puts it into the file, which at no time is empty.
+    # Puts it, or the content of another file, into the file, which at no time is empty.
     file() {
         chmod u+w "$file"
-        dd if="$next" of="$file" conv=notrunc 2>/dev/null
-        truncate -s "$(wc -c <"$next")" "$file"
+        dd if="${1:-$next}" of="$file" conv=notrunc 2>/dev/null
+        truncate -s "$(wc -c <"${1:-$next}")" "$file"
         [ "$(id -u)" = 0 ] || chmod 444 "$file"
     }
 
+    # The running containers of servers.
+    servers() { $compose ps --services --status running </dev/null | grep -E "^$1\$" || true; }
+    # Waits for a server of which a function says that it has taken what the file has.
+    await() {
+        tries=0
+        until "$1" "$2"; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 30 ] || {
+                echo "secrets.sh: $name is new in its file, and $2 has not taken it within 30 s:" \
+                    "see '$compose logs $2', then run this again" >&2
+                exit 75
+            }
+            sleep "${SECRETS_PAUSE:-1}"
+        done
+        echo "$2 has taken it"
+    }
+
+    # Only the servers of a cluster have a password for each other.
+    is_meant() {
+        [ "$name" != nats-cluster ] || $compose exec -T "$1" test -e /etc/nats/cluster.conf </dev/null
+    }
+    # As its monitor says, it has read its configuration after the file was changed.
+    has_loaded() {
+        loaded=$($compose exec -T "$1" wget -q -O - "http://nats-monitor${1#nats}:8222/varz" </dev/null \
+            | sed -n 's/.*"config_load_time": *"\([^"]*\)".*/\1/p')
+        expr "x$loaded" \> "x$(date -u -r "$file" +%Y-%m-%dT%H:%M:%S)" >/dev/null
+    }
+    lets_in() {
+        user=writer
+        [ "$name" = valkey ] || user=reader
+        [ "$(printf 'AUTH %s %s\n' "$user" "$(cat "$next")" | $compose exec -T "$1" valkey-cli)" = OK ]
+    }
+
     case $name in
-        cockpit-people | nats-cluster | tls-*)
-            echo "secrets.sh: $name is not changed by this script: see docs/security.md, 'New keys'" >&2
+        tls-*)
+            echo "secrets.sh: certificates are renewed by deploy/compose/certificates.sh" >&2
             exit 64 ;;
     esac
     mkdir -p "$folder/person"
@@ -61,18 +94,36 @@ if [ "${1:-}" = --rotate ]; then
     case $name in
         postgres-owner) role postgres; file ;;
         postgres-*) role "tapeline_${name#postgres-}"; file ;;
-        # nats.sh sees it and has the server read it.
-        nats-*) file ;;
-        # It keeps nothing on a disk, and the writer fills it again.
-        valkey | valkey-reader) file; $compose restart valkey ;;
+        # nats.sh and valkey.sh see it and have the server read it. After a run that was cut short
+        # the file may have it already.
+        nats-*)
+            cmp -s "$next" "$file" || file
+            for server in $(servers 'nats(-[0-9])?'); do
+                if is_meant "$server"; then await has_loaded "$server"; fi
+            done ;;
+        valkey | valkey-reader)
+            cmp -s "$next" "$file" || file
+            for server in $(servers valkey); do await lets_in "$server"; done ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;
-        # Read at the start alone.
-        actions-key) file; $compose --profile actions restart cockpit actions ;;
-        cockpit-token) file; $compose restart cockpit ;;
+        # The cockpit, and who carries its actions out, look at these files.
+        actions-key | cockpit-token) file ;;
+        cockpit-people)
+            own=$folder/person/cockpit-token
+            old=$(sha256sum <"$own" | cut -d ' ' -f 1)
+            new=$(sha256sum <"$next" | cut -d ' ' -f 1)
+            if grep -q ":$old\$" "$file"; then
+                sed "s/:$old\$/:$new/" "$file" >"$next.people"
+                file "$next.people"
+                rm "$next.people"
+            elif ! grep -q ":$new\$" "$file"; then
+                echo "secrets.sh: no line of cockpit-people has the token of person/cockpit-token" >&2
+                exit 64
+            fi
+            mv "$next" "$own" ;;
     esac
-    rm "$next"
+    rm -f "$next"
     echo "deploy/compose/secrets/$name is new"
     exit
 fi

@@ -69,6 +69,8 @@ package final class PostgresConnection {
     package var serverVersion: Int { session.serverVersion }
     /// The process id of the session's server process, as `pg_stat_activity` shows it.
     package var backendProcessID: Int32 { session.backendProcessID }
+    /// When the server's certificate ends, in seconds since 1970; `nil` without TLS.
+    package var certificateEnd: Int64? { session.certificateEnd }
     /// Host, port, database and user, for messages.
     package var peer: String { session.peer }
 

@@ -47,6 +47,11 @@ final class Session {
     /// libpq accepts a missing handle here and returns 0.
     var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
     var backendProcessID: Int32 { unsafe PQbackendPID(handle) }
+    var certificateEnd: Int64? {
+        guard let open = unsafe handle else { return nil }
+        let end = unsafe shim_certificate_end(open)
+        return end < 0 ? nil : end
+    }
 
     /// Returns the open handle. Throws, and closes it, when the connection is lost.
     func require(_ operation: String) throws(PostgresError) -> OpaquePointer {

@@ -51,22 +51,21 @@ extension ProviderKind {
 }
 
 /// The key and the secret. Nothing prints them.
-struct AlpacaKeys: Sendable, CustomStringConvertible, CustomReflectable {
-    private let key: String
-    private let secret: String
+struct AlpacaKeys: Sendable {
+    let both: ServiceKey
 
     init(_ configuration: Configuration) {
-        key = Self.text("ALPACA_API_KEY", configuration)
-        secret = Self.text("ALPACA_API_SECRET", configuration)
+        both = ServiceKey(configuration, "ALPACA_API_KEY", "ALPACA_API_SECRET")
     }
 
-    /// The request that authenticates a connection.
-    var request: String {
+    /// Returns the request that authenticates a connection, with what the files have.
+    func request() -> String {
+        both.renew()
         var json = JSONWriter()
         json.object { json in
             json.member("action", "auth")
-            json.member("key", key)
-            json.member("secret", secret)
+            json.member("key", both[0])
+            json.member("secret", both[1])
         }
         return json.text
     }
@@ -74,25 +73,15 @@ struct AlpacaKeys: Sendable, CustomStringConvertible, CustomReflectable {
     /// The headers that authenticate a request.
     var headers: [HTTPHeader] {
         [
-            HTTPHeader("apca-api-key-id", key, isSecret: true),
-            HTTPHeader("apca-api-secret-key", secret, isSecret: true),
+            HTTPHeader("apca-api-key-id", both[0], isSecret: true),
+            HTTPHeader("apca-api-secret-key", both[1], isSecret: true),
         ]
     }
-
-    /// What no reason may have.
-    var hidden: HiddenTexts { HiddenTexts([key, secret]) }
-
-    var description: String { "<redacted>" }
-    var customMirror: Mirror { Mirror(self, children: [:]) }
 
     static let rules = [
         shared.streamRule(), shared.proxyRule, shared.secretRule("API_KEY", of: group),
         shared.secretRule("API_SECRET", of: group), shared.pastRule(AlpacaSetup.rest),
     ]
-
-    private static func text(_ name: String, _ configuration: Configuration) -> String {
-        configuration.secret(name)?.revealed ?? ""
-    }
 }
 
 /// The provider's settings.
@@ -115,7 +104,7 @@ struct AlpacaSetup: Sendable {
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         let feed = AlpacaFeedName(rawValue: configuration.text("ALPACA_FEED"))
         engine = AlpacaSettings(feed ?? usual.feed, seed: seed)
-        engine.stream.hidden = keys.hidden
+        engine.stream.hidden = keys.both.hidden
         shared.read(configuration, into: &engine.stream)
         let known = AlpacaPastFeed(engine.feed) == nil ? nil : Self.rest(configuration)
         past = known.flatMap { [keys, client, engine] in
@@ -142,11 +131,13 @@ struct AlpacaSetup: Sendable {
         _ address: String, _ keys: AlpacaKeys, _ client: WebSocketConfiguration
     ) -> PastAddress {
         PastAddress(
-            address, keys.headers, client.forRequests,
+            address, client.forRequests,
             HTTPMeaning(
                 group,
                 advice: "check ALPACA_API_KEY_FILE, ALPACA_API_SECRET_FILE and the feed; without a "
-                    + "paid account the past of sip is 16 minutes old", hidden: keys.hidden))
+                    + "paid account the past of sip is 16 minutes old",
+                hidden: keys.both.hidden), key: keys.both
+        ) { keys.headers }
     }
 
     /// The address of a stream.

@@ -25,7 +25,7 @@ extension AlpacaSetup: FilledService {
 
     func makeWait() throws -> sending Wait { try WebSocketWait(client) }
 
-    var authentication: String { keys.request }
+    var authentication: String { keys.request() }
 
     func address(of link: Int) -> WebSocketURL { address(AlpacaEndpoint.allCases[link]) }
 

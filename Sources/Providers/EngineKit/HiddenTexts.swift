@@ -1,4 +1,4 @@
-internal import Primitives
+package import Primitives
 
 /// Texts that are taken out of what a service says: it may send back the key that it was given, as
 /// it came or in the forms of addresses, headers and JSON. No description shows them.
@@ -6,10 +6,13 @@ package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable
     private static let mark = "…"
     /// The longest forms come first, because they may contain shorter ones.
     private let forms: [String]
+    /// Those that may have successors, and the values of the forms.
+    private let renewable: [(secret: RenewableSecret, known: String)]
 
-    package init(_ texts: [String] = []) {
-        let forms = texts.filter { !$0.isEmpty }.flatMap(Self.forms)
-        self.forms = Set(forms).sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+    /// `renewable` are those of `texts` that may have successors, which are hidden, too.
+    package init(_ texts: [String] = [], renewable: [RenewableSecret] = []) {
+        self.renewable = renewable.map { ($0, $0.value) }
+        forms = Self.sorted((texts + renewable.map(\.value)).flatMap(Self.forms))
     }
 
     package var description: String { Self.mark }
@@ -17,7 +20,11 @@ package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable
 
     /// Returns a text without them.
     package func taken(outOf said: String) -> String {
-        forms.reduce(said) { $0.replacing($1, with: Self.mark) }
+        let new = renewable.filter { $0.secret.value != $0.known }
+        let forms =
+            new.isEmpty
+            ? forms : Self.sorted(forms + new.flatMap { Self.forms(of: $0.secret.value) })
+        return forms.reduce(said) { $0.replacing($1, with: Self.mark) }
     }
 
     /// Returns one printable line without them, cut to so many characters. A part of a key is one,
@@ -26,7 +33,12 @@ package struct HiddenTexts: Sendable, CustomStringConvertible, CustomReflectable
         taken(outOf: said).shownOnLine(charactersMax)
     }
 
+    private static func sorted(_ forms: [String]) -> [String] {
+        Set(forms).sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+    }
+
     private static func forms(of text: String) -> [String] {
+        guard !text.isEmpty else { return [] }
         var json = JSONWriter()
         json.value(text)
         let escaped = String(decoding: json.bytes.dropFirst().dropLast(), as: UTF8.self)

@@ -60,30 +60,24 @@ extension ProviderKind {
 }
 
 /// The key. Nothing prints it.
-struct MassiveKey: Sendable, CustomStringConvertible, CustomReflectable {
-    private let key: String
+struct MassiveKey: Sendable {
+    let key: ServiceKey
 
-    init(_ configuration: Configuration) {
-        key = configuration.secret("MASSIVE_API_KEY")?.revealed ?? ""
-    }
+    init(_ configuration: Configuration) { key = ServiceKey(configuration, "MASSIVE_API_KEY") }
 
-    /// The request that authenticates a connection.
-    var request: String {
+    /// Returns the request that authenticates a connection, with what the file has.
+    func request() -> String {
+        key.renew()
         var json = JSONWriter()
         json.object { json in
             json.member("action", "auth")
-            json.member("params", key)
+            json.member("params", key[0])
         }
         return json.text
     }
 
     /// The header that authenticates a request. An address with the key would be in logs of others.
-    var header: HTTPHeader { HTTPHeader("authorization", "Bearer \(key)", isSecret: true) }
-    /// What no reason may have.
-    var hidden: HiddenTexts { HiddenTexts([key]) }
-
-    var description: String { "<redacted>" }
-    var customMirror: Mirror { Mirror(self, children: [:]) }
+    var header: HTTPHeader { HTTPHeader("authorization", "Bearer \(key[0])", isSecret: true) }
 
     static let rules = [
         shared.streamRule(canBeEmpty: true), shared.pastRule(MassiveSetup.rest), shared.proxyRule,
@@ -116,7 +110,7 @@ struct MassiveSetup: Sendable {
         let silentAfter = configuration.duration("MASSIVE_SILENT_AFTER")
         (client.pingAfter, client.hangUpAfter) = (silentAfter / 2, silentAfter)
         engine = MassiveSettings(feed, seed: seed)
-        engine.stream.hidden = key.hidden
+        engine.stream.hidden = key.key.hidden
         engine.bars = MassiveBars(rawValue: configuration.text("MASSIVE_BARS")) ?? usual.bars
         func span(_ key: String) -> Int64 { shared.span(key, configuration) }
         shared.read(configuration, into: &engine.stream)
@@ -146,12 +140,13 @@ struct MassiveSetup: Sendable {
         _ address: String, _ key: MassiveKey, _ client: WebSocketConfiguration
     ) -> PastAddress {
         PastAddress(
-            address, [key.header], client.forRequests,
+            address, client.forRequests,
             HTTPMeaning(
                 group,
                 advice: "check MASSIVE_API_KEY_FILE, and whether the plan has trades, and that "
                     + "time; MASSIVE_FILL, MASSIVE_REREAD_FIRST and MASSIVE_REREAD_LAST switch "
-                    + "requests off", hidden: key.hidden))
+                    + "requests off", hidden: key.key.hidden), key: key.key
+        ) { [key.header] }
     }
 }
 

@@ -22,7 +22,7 @@ extension MassiveSetup: FilledService {
 
     func makeWait() throws -> sending Wait { try WebSocketWait(client) }
 
-    var authentication: String { key.request }
+    var authentication: String { key.request() }
 
     func address(of link: Int) -> WebSocketURL { address }
 

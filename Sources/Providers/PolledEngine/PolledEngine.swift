@@ -322,6 +322,7 @@ struct PolledRetry: Sendable {
     mutating func refused(_ now: MonotonicTime) {
         failures += 1
         refusals += 1
-        at = max(at, now + PolledLimits.wait(afterRefusals: refusals))
+        let limit = PolledLimits.refusedKeyWait
+        at = max(at, now + PolledLimits.wait(afterRefusals: refusals, atMost: limit))
     }
 }

@@ -151,13 +151,15 @@ package enum PolledLimits {
     /// How long a refused key or series is not asked for. The wait doubles with each refusal:
     /// services also refuse by mistake.
     static let refusedFirst: Int64 = 60_000_000_000
-    /// The longest such wait.
+    /// The longest such wait of a series.
     static let refusedWait: Int64 = 3_600_000_000_000
+    /// The longest one of a key: so late a new one counts.
+    static let refusedKeyWait: Int64 = 300_000_000_000
 
     /// Returns how long to wait after so many refusals in a row, 1 or more.
-    static func wait(afterRefusals count: Int) -> Int64 {
+    static func wait(afterRefusals count: Int, atMost limit: Int64 = refusedWait) -> Int64 {
         // Six doublings exceed the longest wait.
-        min(refusedWait, refusedFirst << min(6, count - 1))
+        min(limit, refusedFirst << min(6, count - 1))
     }
     /// Notes that wait for a report. Beyond it they are only counted.
     static let notesMax = 256

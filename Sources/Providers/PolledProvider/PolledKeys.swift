@@ -76,6 +76,11 @@ struct PolledKeys: Sendable {
         ]
     }
 
+    /// Returns the same as it changes; `nil`: the service knows none.
+    func key(_ configuration: Configuration) -> ServiceKey? {
+        demandsKey == nil ? nil : ServiceKey(configuration, shared.name("API_KEY"))
+    }
+
     /// Returns the key; empty: none is given.
     func secret(_ configuration: Configuration) -> String {
         demandsKey == nil ? "" : configuration.secret(shared.name("API_KEY"))?.revealed ?? ""

@@ -29,10 +29,12 @@ extension ProviderKind {
 struct PolledSetup: Sendable, CustomReflectable {
     /// The service's address, without a slash at the end.
     let address: String
-    /// What is added to each query: FRED's key.
-    let query: [(name: String, value: String)]
-    /// CoinGecko's key.
-    let headers: [HTTPHeader]
+    /// `nil`: the service knows none, or none is given.
+    let key: ServiceKey?
+    /// The parameter that FRED's key is in each query.
+    let parameter: String?
+    /// The header that CoinGecko's key is.
+    let header: String?
     let http: HTTPConfiguration
     let engine: PolledSettings
 
@@ -49,25 +51,36 @@ struct PolledSetup: Sendable, CustomReflectable {
                 "\(shared.name("URL")): an address like https://name:port is needed")
         }
         self.address = address
-        let key = keys.secret(configuration)
-        switch keys.table {
-        case .fred:
-            query = [("api_key", key)]
-            headers = []
-        case .coingecko where !key.isEmpty:
-            query = []
-            let name = url.host.hasPrefix("pro-api.") ? "x-cg-pro-api-key" : "x-cg-demo-api-key"
-            headers = [HTTPHeader(name, key, isSecret: true)]
-        case .coingecko, .alternativeMe: (query, headers) = ([], [])
-        }
+        key = keys.secret(configuration).isEmpty ? nil : keys.key(configuration)
+        parameter = keys.table == .fred ? "api_key" : nil
+        let isPro = url.host.hasPrefix("pro-api.")
+        header =
+            keys.table != .coingecko ? nil : isPro ? "x-cg-pro-api-key" : "x-cg-demo-api-key"
         var http = shared.http(configuration)
         http.bodyBytesMax = Self.bodyBytesMax
         self.http = http
         var engine = PolledSettings(keys.table, seed: seed)
         engine.every = shared.span("EVERY", configuration)
         if keys.hasHistory { engine.history = configuration.integer(shared.name("HISTORY")) }
-        engine.hidden = HiddenTexts([key])
+        if let key { engine.hidden = key.hidden }
         self.engine = engine
+    }
+
+    func request(_ asked: PolledRequest) -> HTTPRequest? {
+        let own = credentials()
+        return HTTPURL(address + asked.path, query: asked.query + own.query).map {
+            HTTPRequest($0, headers: own.headers)
+        }
+    }
+
+    /// Returns where a request has its key, which is read again first.
+    func credentials() -> (query: [(name: String, value: String)], headers: [HTTPHeader]) {
+        guard let key else { return ([], []) }
+        key.renew()
+        return (
+            parameter.map { [(name: $0, value: key[0])] } ?? [],
+            header.map { [HTTPHeader($0, key[0], isSecret: true)] } ?? []
+        )
     }
 
     var customMirror: Mirror { Mirror(self, children: ["address": address]) }

@@ -28,17 +28,15 @@ extension PolledSetup: ProviderService {
     ) throws -> sending Requests? {
         try Requests(
             http, wake, unwritten: .failed("the address of the request is too long")
-        ) { [address, query, headers] request in
-            HTTPURL(address + request.path, query: request.query + query).map {
-                HTTPRequest($0, headers: headers)
-            }
+        ) { [self] request in
+            self.request(request)
         } read: { result in
             switch result {
             case .success(let answer):
-                .answer(
+                return .answer(
                     status: answer.status, body: answer.body,
                     retryAfter: answer.retryAfter?.clampedNanoseconds)
-            case .failure(let error): .failed("\(error)")
+            case .failure(let error): return .failed("\(error)")
             }
         }
     }

@@ -9,7 +9,7 @@ where
     Requests.Request == StreamFetch
 {
     static var words: StreamWords { get }
-    /// What authenticates a connection.
+    /// What authenticates a connection. Each time it is what the files of the keys have.
     var authentication: String { get }
 
     /// Returns where the connection of a link goes to.

@@ -1,14 +1,23 @@
-import Primitives
+package import Primitives
 package import ServiceRuntime
+internal import Synchronization
 package import TapeProtocol
 
 /// The key that only the cockpit and the process have that carries actions out.
 ///
 /// nats-server checks what a client publishes, but not where it lets the server deliver a message.
 /// So the subject of requests says little about who made one, and the proof says it.
+///
+/// A new secret reaches the two at different times, on Kubernetes up to two minutes apart. So the
+/// cockpit uses the one of before for some time, and the other side takes both for longer.
 package struct ActionKey: Sendable {
     /// As long as a password that `tapeline up` makes, at least.
     package static let bytesMin = 32
+    /// How long the cockpit uses the secret of before, after it has seen another one.
+    package static let formerUsed = Duration.seconds(180)
+    /// How long the secret of before proves a request, after the last look at which it was the
+    /// present one.
+    package static let formerTaken = Duration.seconds(360)
 
     /// Why bytes are no request of the cockpit.
     package enum Refusal: Error, Equatable, CustomStringConvertible {
@@ -28,12 +37,15 @@ package struct ActionKey: Sendable {
     }
 
     private static let proofBytes = WebDigest.hexBytes
-    private let secret: [UInt8]
+    private let secrets: Secrets
 
     /// `nil`: the secret is too short, so that somebody may guess it.
-    package init?(_ secret: String) {
+    package init?(
+        _ secret: String, renewable: RenewableSecret? = nil,
+        clock: @escaping @Sendable () -> MonotonicTime = { SystemClock().monotonic() }
+    ) {
         guard secret.utf8.count >= Self.bytesMin else { return nil }
-        self.secret = Array(secret.utf8)
+        secrets = Secrets(secret, renewable, clock)
     }
 
     /// Reads the key. Throws if it is missing.
@@ -44,27 +56,36 @@ package struct ActionKey: Sendable {
                 "\(name) or \(name)_FILE has to be set: requests for actions are proven by it, so "
                     + "the cockpit and 'tapeline actions serve' have the same")
         }
-        guard let made = Self(secret) else {
+        let renewable = configuration.renewable(name) { $0.utf8.count >= Self.bytesMin }
+        guard let made = Self(secret, renewable: renewable) else {
             throw SettingsError("\(name): it has fewer than \(Self.bytesMin) characters")
         }
         self = made
     }
 
-    /// Returns the request as it is sent on this subject: its proof, and the JSON behind it.
+    /// Returns the request as it is sent on this subject: its proof, and the JSON behind it. A
+    /// secret of a file is read again first.
     package func seal(_ request: ActionRequest, for subject: String) -> [UInt8] {
         let json = request.json
-        return proof(of: json, subject) + json
+        let known = secrets.look()
+        let isFormer = known.now.duration(since: known.changed) < Self.formerUsed
+        let secret = isFormer ? known.former ?? known.present : known.present
+        return proof(of: json, subject, by: secret) + json
     }
 
-    /// Returns the request that came on this subject.
+    /// Returns the request that came on this subject. A secret of a file is read again first.
     package func open(
         _ bytes: [UInt8], of subject: String
     ) throws(Refusal) -> ActionRequest {
         guard bytes.count <= Self.proofBytes + ActionRequest.bytesMax else { throw .large }
         let json = Array(bytes.dropFirst(Self.proofBytes))
-        guard
-            WebDigest.isEqual(Array(bytes.prefix(Self.proofBytes)), proof(of: json, subject))
-        else { throw .unproven }
+        let proof = Array(bytes.prefix(Self.proofBytes))
+        let known = secrets.look()
+        let isFormer = known.now.duration(since: known.unchanged) < Self.formerTaken
+        let isProven = [known.present, isFormer ? known.former : nil].contains { secret in
+            secret.map { WebDigest.isEqual(proof, self.proof(of: json, subject, by: $0)) } == true
+        }
+        guard isProven else { throw .unproven }
         do throws(VersionedJSON.Refusal) {
             return try ActionRequest(json: json)
         } catch {
@@ -73,7 +94,49 @@ package struct ActionKey: Sendable {
     }
 
     /// The subject is part of it: a request of one namespace is none of another.
-    private func proof(of json: [UInt8], _ subject: String) -> [UInt8] {
-        WebDigest.hmac(Array("\(subject)\n".utf8) + json, key: secret)
+    private func proof(of json: [UInt8], _ subject: String, by secret: String) -> [UInt8] {
+        WebDigest.hmac(Array("\(subject)\n".utf8) + json, key: Array(secret.utf8))
+    }
+}
+
+/// The secrets of a key, by what its file has.
+private final class Secrets: Sendable {
+    struct Known {
+        var present: String
+        var former: String?
+        /// The last look at which the former one was present, and the first at which it was not.
+        var unchanged = MonotonicTime.distantPast
+        var changed = MonotonicTime.distantPast
+        /// The time of the last look.
+        var now: MonotonicTime
+    }
+
+    private let first: String
+    /// The same, where it may have a successor.
+    private let renewable: RenewableSecret?
+    private let clock: @Sendable () -> MonotonicTime
+    private let state: Mutex<Known>
+
+    init(
+        _ secret: String, _ renewable: RenewableSecret?,
+        _ clock: @escaping @Sendable () -> MonotonicTime
+    ) {
+        (first, self.renewable, self.clock) = (secret, renewable, clock)
+        state = Mutex(Known(present: secret, now: clock()))
+    }
+
+    /// Reads the secret again.
+    func look() -> Known {
+        if let renewable { _ = renewable.renew(refused: renewable.value) }
+        let (value, now) = (renewable?.value ?? first, clock())
+        return state.withLock { state in
+            if state.present != value {
+                state = Known(
+                    present: value, former: state.present, unchanged: state.now, changed: now,
+                    now: now)
+            }
+            state.now = now
+            return state
+        }
     }
 }

@@ -9,9 +9,10 @@ extension TapeClient {
     static let retryMax = Duration.seconds(2)
 
     /// Connects, and calls `prepare`, which ensures that the service's streams exist. Every service
-    /// calls this at its start. While NATS or a stream is missing it blocks, tries again with a
-    /// backoff, and sets the service not ready, with the reason. Returns `nil` when the service has
-    /// to stop meanwhile. Throws when waiting cannot help.
+    /// calls this at its start. While NATS or a stream is missing, or the server refuses a password
+    /// that has a successor, it blocks, tries again with a backoff, and sets the service not ready,
+    /// with the reason. Returns `nil` when the service has to stop meanwhile. Throws when waiting
+    /// cannot help.
     package static func open(
         _ settings: TapeSettings, context: ServiceContext,
         prepare: (TapeClient) throws(TapeError) -> Void
@@ -38,13 +39,23 @@ extension TapeClient {
                 return client
             } catch {
                 connected?.close()
-                guard error.isRetryable else { throw error }
+                guard mayPass(error, settings.nats.renewable) else { throw error }
                 readiness.set(ReadinessPart.nats, "\(error)")
                 context.telemetry.emit(.tapeNotThere(reason: "\(error)"))
             }
             if context.shutdown.wait(timeout: backoff.next(using: &random)) { return nil }
         }
         return nil
+    }
+
+    /// Returns whether another try may succeed. While a password is changed, its file may have the
+    /// new one before the server has it, or after that: so the file is read again.
+    private static func mayPass(_ error: TapeError, _ password: RenewableSecret?) -> Bool {
+        guard case .nats(.authenticationFailed) = error, let password else {
+            return error.isRetryable
+        }
+        _ = password.renew(refused: password.value)
+        return true
     }
 
     /// Returns what the tools that list NATS services show about this one.

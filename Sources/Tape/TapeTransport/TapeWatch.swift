@@ -79,6 +79,7 @@ package final class TapeWatch: Sendable {
         var headroom = HeadroomLevel()
         /// Why the stream data are older than they should be; `nil` when they are not.
         var problem: String?
+        var certificate = ServerCertificate()
     }
 
     private final class Shared: Sendable {
@@ -125,6 +126,12 @@ package final class TapeWatch: Sendable {
         // Gateways show the copies, as the other gauges of the streams.
         var copies = metrics ? CopyWatch(monitors, client.telemetry.metrics) : nil
         copies?.showWanted(client.connection.replicas)
+        let wantsCertificate = metrics && client.connection.wantsTLS
+        if wantsCertificate {
+            client.telemetry.metrics.addCertificate(of: "nats-server") {
+                shared.seen.withLock { $0.certificate.end }
+            }
+        }
         while !shared.mailbox.isClosed {
             if !monitors.isEmpty {
                 // The monitor's host name has to be resolved first.
@@ -133,7 +140,10 @@ package final class TapeWatch: Sendable {
                 // The present server's answer stays valid while it does not answer again.
                 let isNew = !durability.isUnknown || !isAsked
                 isAsked = isAsked || !durability.isUnknown
+                let servers = wantsCertificate ? monitors.compactMap(state) : []
+                let serverID = client.connection.serverID
                 shared.seen.withLock {
+                    for server in servers { $0.certificate.take(server, connectedTo: serverID) }
                     if isNew { $0.durability = durability }
                     $0.disk = disk
                 }
@@ -202,6 +212,17 @@ package final class TapeWatch: Sendable {
     /// Returns what an acknowledgement of the client's server means, asked once.
     package static func durability(_ monitors: [Monitor], _ client: TapeClient) -> Durability {
         ask(monitors, client).0
+    }
+
+    /// `nil`: there is no answer, which `ask` reports.
+    private static func state(_ monitor: Monitor) -> JSONValue? {
+        do {
+            let answer = try HTTPProbe.get(
+                host: monitor.host, port: monitor.port, path: "/varz", timeout: callTimeout)
+            return try JSONValue.parse(answer.body)
+        } catch {
+            return nil
+        }
     }
 
     private static func disk(_ answer: JSONValue) -> HeadroomLevel.Room? {

@@ -78,7 +78,7 @@ struct SettingsTests {
             let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")
             let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
             #expect(
-                lines[place - 1].contains("DatabaseRoomUnknown fires"), "\(rendered.overlay)")
+                lines[place - 1].contains("DiskFilling fires"), "\(rendered.overlay)")
         }
     }
 

@@ -139,6 +139,9 @@ static const struct page_file files[] = {
     {"runbook-Calendar.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/Calendar.md" suffix(, 0)
     }},
+    {"runbook-Certificates.md", (const unsigned char[]){
+#embed "../../../docs/runbooks/Certificates.md" suffix(, 0)
+    }},
     {"runbook-CheckpointsFailing.md", (const unsigned char[]){
 #embed "../../../docs/runbooks/CheckpointsFailing.md" suffix(, 0)
     }},

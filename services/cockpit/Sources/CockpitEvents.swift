@@ -24,6 +24,25 @@ extension ServiceEvent {
                 "many: somebody guesses; look at the log for the peer")
     }
 
+    static var tokensRead: Self {
+        Self(.info, "cockpit.tokens.new", "other tokens count now: those without end")
+    }
+
+    static func tokensKept(problem: String) -> Self {
+        Self(
+            .warning, "cockpit.tokens.kept",
+            "the tokens of before count on, as the file of people cannot be used",
+            ("problem", .text(problem)))
+    }
+
+    static func certificateKept(path: String) -> Self {
+        Self(
+            .warning, "cockpit.certificate.kept",
+            "the certificate of before is used on, and the files are tried again: they are no "
+                + "certificate and its key, or do not belong together, or the process has no "
+                + "descriptors left", ("file", .text(path)))
+    }
+
     /// Reports what came of an action, whoever asked for it.
     static func actionAnswered(request: ActionRequest, answer: ActionAnswer) -> Self {
         Self(

@@ -120,8 +120,6 @@ struct CockpitSettings: Sendable {
 
     /// The least length of a token, so that nobody guesses it.
     static let tokenBytesMin = 16
-    /// More than any chain of certificates needs.
-    private static let certificateBytesMax = 1_048_576
 
     init(_ configuration: Configuration) throws {
         address = configuration.text("COCKPIT_ADDRESS")
@@ -134,6 +132,7 @@ struct CockpitSettings: Sendable {
         var gate = try Self.gate(configuration)
         gate.people = try Self.people(configuration)
         gate.personHeader = try Self.personHeader(configuration)
+        gate.files = Self.tokenFiles(configuration, gate)
         self.gate = gate
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
@@ -249,15 +248,22 @@ struct CockpitSettings: Sendable {
 
     private static func people(_ configuration: Configuration) throws(SettingsError) -> People {
         guard let path = configuration.optionalText("COCKPIT_PEOPLE") else { return People() }
-        switch ConfigurationFiles.read(path, People.fileBytesMax) {
-        case .failure(let problem): throw SettingsError("COCKPIT_PEOPLE: \(path) \(problem)")
-        case .success(let content):
-            do throws(People.Refusal) {
-                return try People(file: String(decoding: content.bytes, as: UTF8.self))
-            } catch {
-                throw SettingsError("COCKPIT_PEOPLE: \(path): \(error)")
-            }
+        do throws(People.Refusal) { return try People.read(path).get() } catch {
+            throw SettingsError("COCKPIT_PEOPLE: \(error)")
         }
+    }
+
+    private static func tokenFiles(
+        _ configuration: Configuration, _ gate: Gate.Settings
+    ) -> TokenFiles? {
+        var people: TokenFiles.ReadPeople?
+        if let path = configuration.optionalText("COCKPIT_PEOPLE") {
+            people = { People.read(path) }
+        }
+        return TokenFiles(
+            .init(shared: gate.token, people: gate.people),
+            shared: configuration.renewable("COCKPIT_TOKEN") { $0.utf8.count >= tokenBytesMin },
+            people: people)
     }
 
     /// Returns the header's name as requests have it.
@@ -293,7 +299,7 @@ struct CockpitSettings: Sendable {
         }
         var contents: [[UInt8]] = []
         for (key, path) in zip(keys, paths) {
-            switch ConfigurationFiles.read(path, certificateBytesMax) {
+            switch ConfigurationFiles.read(path, WebCertificate.fileBytesMax) {
             case .success(let content): contents.append(content.bytes)
             case .failure(let problem): throw SettingsError("\(key): \(path) \(problem)")
             }

@@ -47,10 +47,16 @@ package enum Main {
         let server = try WebServer(
             address: settings.address, port: settings.port, limits: CockpitLimits.connections,
             admission: Site.admission(personHeader: gate.personHeader), feed: feed,
-            certificate: settings.certificate
+            certificate: certificate(settings, context)
         ) { site.answer($0) }
         defer { server.stop() }
-        show(server, feed, settings.certificate, in: context.telemetry.metrics)
+        show(server, feed, in: context.telemetry.metrics)
+        if settings.certificate != nil {
+            // Its file may have another one, which cannot be used.
+            context.telemetry.metrics.addCertificate(of: certificateKey) {
+                [weak server] in server?.certificateEnd
+            }
+        }
         let host = settings.address.contains(":") ? "[\(settings.address)]" : settings.address
         let scheme = settings.certificate == nil ? "http" : "https"
         context.telemetry.emit(
@@ -66,18 +72,23 @@ package enum Main {
         return code
     }
 
-    private static func show(
-        _ server: WebServer, _ feed: EventFeed, _ certificate: WebCertificate?,
-        in metrics: MetricRegistry
-    ) {
-        if let end = certificate?.validUntil {
-            metrics.reading(
-                "mds_cockpit_certificate_valid_until_timestamp_seconds",
-                "when the certificate with which the pages speak TLS ends, in seconds since "
-                    + "1970; absent without one",
-                "within 14 days: put a new one there, and restart the cockpit"
-            ) { Double(end) }
+    private static let certificateKey = "COCKPIT_TLS_CERTIFICATE"
+
+    private static func certificate(
+        _ settings: CockpitSettings, _ context: ServiceContext
+    ) -> WebCertificate? {
+        guard let certificate = settings.certificate,
+            let path = context.configuration.optionalText(certificateKey),
+            let key = context.configuration.optionalText("COCKPIT_TLS_KEY")
+        else { return nil }
+        return certificate.following(path, key: key) {
+            context.telemetry.emit(.certificateKept(path: path))
         }
+    }
+
+    private static func show(
+        _ server: WebServer, _ feed: EventFeed, in metrics: MetricRegistry
+    ) {
         metrics.reading(
             "mds_cockpit_watchers", "a stream of events: one for each browser that looks",
             "near 64: further browsers are refused"

@@ -113,6 +113,8 @@ package enum NatsLimits {
     package static let subjectBytesMax = 1_024
     /// The most requests that wait for an answer at the same time.
     package static let requestsOutstandingMax = 1_024
+    /// The links that were replaced and stay allocated.
+    static let formerLinksMax = 8
     /// The time for which the memory of an ended subscription is kept, see `RetiredSubscriptions`.
     static let subscriptionGrace = Duration.seconds(10)
     /// The largest greeting that a server sends to a new connection.

@@ -8,14 +8,13 @@ extension NatsConnection {
         _ payload: RawSpan, to subject: String, replyTo: String? = nil
     ) throws(NatsError) {
         let byteCount = try admitted(payload, to: subject, replyTo: replyTo)
-        let link = present
+        let handle = unsafe handle
         let status = unsafe payload.withUnsafeBytes { bytes in
             guard let replyTo else {
-                return unsafe natsConnection_Publish(
-                    link.handle, subject, bytes.baseAddress, byteCount)
+                return unsafe natsConnection_Publish(handle, subject, bytes.baseAddress, byteCount)
             }
             return unsafe natsConnection_PublishRequest(
-                link.handle, subject, replyTo, bytes.baseAddress, byteCount)
+                handle, subject, replyTo, bytes.baseAddress, byteCount)
         }
         try finish(status, subject)
     }
@@ -45,7 +44,7 @@ extension NatsConnection {
         route.number(number)
         let message = try unsafe route.message(
             payload, expectedLastSubjectSequence: expectedLastSubjectSequence, peer: peer)
-        let status = unsafe natsConnection_PublishMsg(present.handle, message)
+        let status = unsafe natsConnection_PublishMsg(handle, message)
         unsafe natsMsg_Destroy(message)
         try finish(status, route.subject)
     }
@@ -58,7 +57,7 @@ extension NatsConnection {
         _ = try admitted(payload, to: subject, replyTo: replyTo, headerBytes: headerBytes)
         let message = try unsafe createMessage(
             payload, to: subject, replyTo: replyTo, headers: headers, peer: peer)
-        let status = unsafe natsConnection_PublishMsg(present.handle, message)
+        let status = unsafe natsConnection_PublishMsg(handle, message)
         unsafe natsMsg_Destroy(message)
         try finish(status, subject)
     }

@@ -9,8 +9,14 @@ import Synchronization
 @safe
 package final class NatsConnection: Sendable {
     package let peer: String
-    /// The present link, which is replaced when the server no longer takes its password.
+    /// The present link, which is replaced when the server no longer takes its password, or other
+    /// files of TLS are there.
     let links: Monitor<LinkState>
+    /// That of the present link, for calls that take no lock, as `publish`. A replaced link stays
+    /// allocated: see `LinkState.former`.
+    // Safety: an address alone, changed as a whole.
+    private nonisolated(unsafe) let presentHandle: Atomic<OpaquePointer>
+    private let isEnded = Atomic(false)
     /// The wanted number of copies of streams and buckets, for those who make them.
     package let replicas: Int
     let events: ConnectionEvents
@@ -40,26 +46,45 @@ package final class NatsConnection: Sendable {
         subscriptions = SubscriptionTable()
         let number = EventRegistry.add(events)
         do throws(NatsError) {
-            links = Monitor(LinkState(link: try Self.connect(configuration, events: number)))
+            let link = try Self.connect(configuration, events: number)
+            links = Monitor(LinkState(link: link))
+            unsafe presentHandle = Atomic(link.handle)
         } catch {
             EventRegistry.remove(number)
             throw error
         }
-        if configuration.renewable != nil { events.renews { [weak self] in self?.beginRenewal() } }
+        let hasSuccessor = configuration.renewable != nil
+        guard hasSuccessor || configuration.tls != nil else { return }
+        events.renews(passwords: hasSuccessor) { [weak self] in self?.beginRenewal($0) }
     }
 
     deinit { close() }
 
     var present: NatsLink { links.withLock { $0.link } }
 
+    /// For one call, which begins now.
+    var handle: OpaquePointer { unsafe presentHandle.load(ordering: .acquiring) }
+
+    /// Puts another link in the place of the present one. Returns false after `close`.
+    func use(_ made: NatsLink) -> Bool {
+        links.withLock { links in
+            guard !links.isClosing else { return false }
+            links.replace(by: made)
+            unsafe presentHandle.store(made.handle, ordering: .releasing)
+            return true
+        }
+    }
+
+    package var wantsTLS: Bool { configuration.wantsTLS }
+
     package var isConnected: Bool {
         unsafe events.isLinkUp.load(ordering: .acquiring)
             && !events.isHeld
-            && natsConnection_Status(present.handle) == NATS_CONN_STATUS_CONNECTED
+            && natsConnection_Status(handle) == NATS_CONN_STATUS_CONNECTED
     }
 
     /// The most bytes that the present server accepts, payload and headers together.
-    package var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(present.handle)) }
+    package var maxPayloadBytes: Int { Int(unsafe natsConnection_GetMaxPayload(handle)) }
 
     /// Ends the link and all subscriptions; the event `.closed` follows. libnats waits up to 0.5 s
     /// for outstanding writes. Idempotent. Afterwards every call throws `.closed`.
@@ -68,6 +93,7 @@ package final class NatsConnection: Sendable {
         let ended = links.withLock { links -> LinkState? in
             guard !links.isClosing else { return nil }
             links.isClosing = true
+            isEnded.store(true, ordering: .releasing)
             return links
         }
         guard let ended else { return }
@@ -109,6 +135,8 @@ package final class NatsConnection: Sendable {
     static func connect(
         _ configuration: NatsConfiguration, events: Int
     ) throws(NatsError) -> NatsLink {
+        // Looked at first: files that change meanwhile are read with the next link.
+        let files = TLSFileState(configuration.tls)
         let options = try ConnectOptions(peer: configuration.peer)
         try options.set(configuration, events: events)
         var made: OpaquePointer?
@@ -125,7 +153,7 @@ package final class NatsConnection: Sendable {
                 NATS_NO_SERVER_SUPPORT, "connect", peer: configuration.peer,
                 detail: "the server has no message headers")
         }
-        return unsafe NatsLink(owning: handle)
+        return unsafe NatsLink(owning: handle, events: events, files)
     }
 
     private static func connectError(
@@ -176,10 +204,9 @@ package final class NatsConnection: Sendable {
     }
 
     /// Throws unless the link is up at this moment. Without a link, libnats would keep what is
-    /// published and send it later.
+    /// published and send it later. It takes no lock of ours: packets are published by it.
     func requireLink(_ operation: @autoclosure () -> String) throws(NatsError) {
-        let (link, isClosing) = links.withLock { ($0.link, $0.isClosing) }
-        if isClosing { throw error(NATS_CONNECTION_CLOSED, operation()) }
+        if isEnded.load(ordering: .acquiring) { throw error(NATS_CONNECTION_CLOSED, operation()) }
         guard events.isLinkUp.load(ordering: .acquiring) else {
             throw error(NATS_CONNECTION_DISCONNECTED, operation())
         }
@@ -188,7 +215,7 @@ package final class NatsConnection: Sendable {
                 NATS_CONNECTION_DISCONNECTED, operation(),
                 detail: "the server of this link is not used: it is too old, or not looked at yet")
         }
-        switch unsafe natsConnection_Status(link.handle) {
+        switch unsafe natsConnection_Status(handle) {
         case NATS_CONN_STATUS_CONNECTED: return
         case NATS_CONN_STATUS_CLOSED: throw error(NATS_CONNECTION_CLOSED, operation())
         default: throw error(NATS_CONNECTION_DISCONNECTED, operation())

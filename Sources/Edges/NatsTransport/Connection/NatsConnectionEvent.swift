@@ -33,7 +33,9 @@ final class ConnectionEvents: Sendable {
         /// Why there is still no link, as last reported.
         var refusal: String?
         /// Begins to replace the link; `nil` where that cannot help.
-        var renew: (@Sendable () -> Void)?
+        var renew: (@Sendable (RenewalCause) -> Void)?
+        /// Whether a refused password is such a case.
+        var renewsPasswords = false
     }
 
     private let state = Monitor(State())
@@ -79,8 +81,9 @@ final class ConnectionEvents: Sendable {
     /// a password for each server of the list before it gives up, which says nothing yet.
     func tryFailed(_ status: natsStatus, _ reason: String) {
         let error = NatsError(status, "connect again", peer: peer, detail: reason)
-        guard case .tlsFailed = error else { return }
-        refused(error)
+        if case .tlsFailed = error { refused(error) }
+        // A server that refuses our certificate may seem to close the link by itself.
+        state.withLock { $0.isClosing ? nil : $0.renew }?(.failedTry)
     }
 
     /// Handles a refusal of a server that can be reached.
@@ -107,9 +110,10 @@ final class ConnectionEvents: Sendable {
             && goodLink.load(ordering: .acquiring) != generation.load(ordering: .acquiring)
     }
 
-    /// Sets what begins to replace the link when the server refuses the password.
-    func renews(_ begin: @escaping @Sendable () -> Void) {
-        state.withLock { $0.renew = begin }
+    /// Sets what begins to replace the link, if there is a reason for it: after a try to restore it
+    /// that failed, and with `passwords` when the server refuses the password.
+    func renews(passwords: Bool, _ begin: @escaping @Sendable (RenewalCause) -> Void) {
+        state.withLock { ($0.renew, $0.renewsPasswords) = (begin, passwords) }
     }
 
     /// Handles a link that replaced another one, with its subscriptions.
@@ -132,10 +136,12 @@ final class ConnectionEvents: Sendable {
     }
 
     func closed(_ reason: String, _ status: natsStatus = NATS_OK) {
-        let renew = state.withLock { $0.isClosing || $0.didClose ? nil : $0.renew }
+        let renew = state.withLock {
+            $0.isClosing || $0.didClose || !$0.renewsPasswords ? nil : $0.renew
+        }
         if status == NATS_CONNECTION_AUTH_FAILED, let renew {
             requests.failAll(NATS_CONNECTION_DISCONNECTED)
-            return renew()
+            return renew(.refusedPassword)
         }
         // The lock is free now, and libnats itself reports "closed".
         isLinkUp.store(true, ordering: .releasing)

@@ -1,6 +1,7 @@
 internal import CNats
 import Glibc
 import Primitives
+import Synchronization
 
 /// Owns a natsConnection. The memory is freed with the last reference, so that a call which has
 /// begun on a link may end there when the connection has another one.
@@ -8,60 +9,104 @@ import Primitives
 final class NatsLink: Sendable {
     // Safety: libnats locks the connection in every call, and it is destroyed only here.
     nonisolated(unsafe) let handle: OpaquePointer
+    /// The number of its events.
+    let events: Int
+    /// Those that it was made with.
+    let files: TLSFileState
 
-    init(owning handle: OpaquePointer) { unsafe self.handle = unsafe handle }
+    init(owning handle: OpaquePointer, events: Int, _ files: TLSFileState) {
+        unsafe self.handle = unsafe handle
+        (self.events, self.files) = (events, files)
+    }
 
     deinit { unsafe natsConnection_Destroy(handle) }
 }
 
 /// The link of a connection at present.
 struct LinkState: Sendable {
-    var link: NatsLink
+    private(set) var link: NatsLink
+    /// The links before it, which libnats has closed. A call that took a handle just before it was
+    /// replaced ends there with an error; so a handle may be used until eight others came.
+    private var former: [NatsLink] = []
     var isClosing = false
-    /// The server has refused the password, and libnats has given the link up: a thread makes
-    /// another one.
+    /// The server has refused the password, and libnats has given the link up; or other files of
+    /// TLS are there, and we have: a thread makes another one.
     var isRenewing = false
+
+    init(link: NatsLink) { self.link = link }
+
+    mutating func replace(by made: NatsLink) {
+        if former.count == NatsLimits.formerLinksMax { former.removeFirst() }
+        former.append(link)
+        link = made
+    }
+}
+
+/// Why a link may have to be replaced.
+enum RenewalCause: Equatable {
+    /// libnats has given it up.
+    case refusedPassword
+    /// libnats tries again, for ever, with the files of TLS that it has read.
+    case failedTry
 }
 
 extension NatsConnection {
     private enum Renewal {
         case over
-        case again(after: Duration)
+        case again(after: Duration, RenewalCause)
     }
 
-    /// Begins to replace the link, with the password that its place has by now. It is called on
-    /// libnats' thread of events, which must not wait, so the work has a thread of its own.
-    func beginRenewal() {
-        let isFirst = links.withLock { links in
-            guard !links.isClosing, !links.isRenewing else { return false }
-            links.isRenewing = true
-            return true
+    /// Begins to replace the link, with what the places of the password and of the files have by
+    /// now. It is called on threads of libnats, which must not wait, so the work has a thread of
+    /// its own.
+    func beginRenewal(_ cause: RenewalCause) {
+        let former = links.withLock { links -> NatsLink? in
+            guard !links.isClosing, !links.isRenewing else { return nil }
+            let isDue =
+                cause == .refusedPassword || links.link.files != TLSFileState(configuration.tls)
+            links.isRenewing = isDue
+            return isDue ? links.link : nil
         }
-        guard isFirst else { return }
+        guard let former else { return }
         let isStarted = startDetached { [weak self] in
+            if cause == .failedTry { self?.giveUp(former) }
+            var cause = cause
             while let connection = self, connection.events.awaitsLink {
-                guard case .again(let pause) = connection.renew() else { return }
+                guard case .again(let pause, let next) = connection.renew(after: cause) else {
+                    return
+                }
+                cause = next
                 let isClosing = connection.links.wait(pause) { $0.isClosing ? true : nil }
                 if isClosing != nil { return }
             }
         }
-        if !isStarted { events.closed("there is no thread to connect again with a new password") }
+        if isStarted { return }
+        switch cause {
+        case .refusedPassword:
+            events.closed("there is no thread to connect again with a new password")
+        case .failedTry: links.withLock { $0.isRenewing = false }
+        }
+    }
+
+    /// Ends a link that libnats would try to restore with the old files.
+    private func giveUp(_ link: NatsLink) {
+        // Its end is none of the connection.
+        EventRegistry.remove(link.events)
+        unsafe natsConnection_Close(link.handle)
+        // It may have been restored meanwhile.
+        if events.isLinkUp.load(ordering: .acquiring) { events.disconnected("") }
     }
 
     /// Tries once. Blocks as `init` does.
-    private func renew() -> Renewal {
-        guard let renewable = configuration.renewable else { return .over }
-        _ = renewable.renew(refused: renewable.value)
+    private func renew(after cause: RenewalCause) -> Renewal {
+        if cause == .refusedPassword, let renewable = configuration.renewable {
+            _ = renewable.renew(refused: renewable.value)
+        }
         // Its events count when the link is in use: a try that fails has none.
         let number = EventRegistry.reserve()
         do throws(NatsError) {
             let made = try Self.connect(configuration, events: number)
-            let isWanted = links.withLock { links in
-                guard !links.isClosing else { return false }
-                links.link = made
-                return true
-            }
-            guard isWanted else { return .over }
+            guard use(made) else { return .over }
             EventRegistry.set(number, events)
             try subscriptions.renew(on: made)
             let isOver = links.withLock { links in
@@ -73,15 +118,30 @@ extension NatsConnection {
                 events.renewed()
                 return .over
             }
+            return .again(after: NatsLimits.refusedWait, cause)
         } catch {
             EventRegistry.remove(number)
-            guard error.isRefusal else {
-                let jitter = Int64.random(in: 0...NatsLimits.reconnectJitter.natsMilliseconds)
-                return .again(after: NatsLimits.reconnectWait + .milliseconds(jitter))
-            }
-            events.refused(error)
+            return goOn(after: error)
         }
-        return .again(after: NatsLimits.refusedWait)
+    }
+
+    private func goOn(after error: NatsError) -> Renewal {
+        switch error {
+        case .authenticationFailed where configuration.renewable == nil:
+            events.closed("\(error)")
+            return .over
+        case .authenticationFailed:
+            events.refused(error)
+            return .again(after: NatsLimits.refusedWait, .refusedPassword)
+        // A file may be incomplete at this moment.
+        case .tlsFailed, .invalid:
+            events.refused(error)
+            return .again(after: NatsLimits.refusedWait, .failedTry)
+        case .closed, .disconnected, .unreachable, .timedOut, .noResponders, .payloadTooLarge,
+            .unsupportedServer, .failed:
+            let jitter = Int64.random(in: 0...NatsLimits.reconnectJitter.natsMilliseconds)
+            return .again(after: NatsLimits.reconnectWait + .milliseconds(jitter), .failedTry)
+        }
     }
 }
 

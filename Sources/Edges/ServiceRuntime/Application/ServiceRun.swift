@@ -58,6 +58,7 @@ struct ServiceRun {
             service: description.name, version: description.version,
             revision: description.revision)
         metrics.addLogMetrics(of: telemetry.logger)
+        metrics.addCertificates(of: configuration)
         readiness.threads.show(in: metrics)
         readiness.expectFirstReport()
         let context = ServiceContext(

@@ -117,10 +117,12 @@ public struct Configuration: Sendable {
     }
 
     /// Returns a secret that is read from its file again when a server refuses it; `nil` when it is
-    /// not set, or in no file.
-    public func renewable(_ name: String) -> RenewableSecret? {
+    /// not set, or in no file. One that `isTaken` denies does not replace it.
+    public func renewable(
+        _ name: String, taking isTaken: @escaping @Sendable (String) -> Bool = { _ in true }
+    ) -> RenewableSecret? {
         guard let value = secret(name)?.revealed, let read = entry(name).reread else { return nil }
-        return RenewableSecret(value, read: read)
+        return RenewableSecret(value) { read().flatMap { isTaken($0) ? $0 : nil } }
     }
 
     /// All settings for the log line at the start, with secrets redacted: `config.NATS_URL`.

@@ -135,6 +135,9 @@ struct ConfigurationLoader {
         let known = description.names.union(catalogue.names)
         // In a damaged file any text may come before an equals sign.
         let shown = name == name.uppercased() ? PrintableText.name(name) : "a name in small letters"
+        if let plain = KeyCatalogue.withoutTLS.first(where: { name.hasPrefix($0.prefix) }) {
+            return "\(shown) (\(source)): \(plain.reason)"
+        }
         if name.hasSuffix("_FILE"), known.contains(String(name.dropLast(5))) {
             return "\(shown) (\(source)) is not known: only secrets are read from files"
         }

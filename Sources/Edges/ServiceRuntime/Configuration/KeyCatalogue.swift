@@ -34,6 +34,21 @@ package struct KeyCatalogue: Sendable {
 }
 
 extension KeyCatalogue {
+    /// Links that have no TLS: how settings for it would begin, and why there are none.
+    static let withoutTLS = [
+        (
+            prefix: "VALKEY_TLS",
+            reason: "hiredis, by which Valkey is asked, has no TLS here: keep Valkey on a private "
+                + "network"
+        ),
+        (
+            prefix: "OPS_TLS",
+            reason: "operations ports speak HTTP alone, as probes ask them: keep them on a private "
+                + "network"
+        ),
+        (prefix: "IBKR_TLS", reason: "TWS speaks no TLS: keep it on a private network"),
+    ]
+
     /// Tapeline's own catalogue.
     package static let product: KeyCatalogue = {
         let names = Set(ofServices.split(whereSeparator: \.isWhitespace).map(String.init))

@@ -8,13 +8,18 @@ internal import Synchronization
 // Safety: the daemon's pointer is private and stopped in deinit, before the exchange goes.
 @safe
 final class HTTPDaemon {
-    private let daemon: OpaquePointer
+    private var daemon: OpaquePointer
+    /// The one with the certificate of before, until its connections have ended.
+    private var former: OpaquePointer?
     /// The state that the library's callbacks use. It outlives the daemon, which has its address.
     private let exchange: HTTPExchange
     private let counters: OperationsCounters
+    private let limits: OperationsLimits
 
     /// Readable when the library has work to do.
-    let readinessDescriptor: Int32
+    var readinessDescriptor: Int32 { unsafe shim_epoll_descriptor(daemon) }
+    /// The same of the former one. -1: there is none.
+    var formerDescriptor: Int32 { unsafe former.map { unsafe shim_epoll_descriptor($0) } ?? -1 }
 
     /// `work` names the server in errors. With a certificate its connections speak TLS.
     init(
@@ -23,10 +28,20 @@ final class HTTPDaemon {
     ) throws(ServiceError) {
         self.counters = counters
         self.exchange = exchange
-        // Safety: this object holds the exchange, and stops the daemon before it releases it. The
+        self.limits = limits
+        guard let started = unsafe Self.start(exchange, limits, certificate) else {
+            throw .system(operation: "starting \(work)", .current)
+        }
+        unsafe daemon = started
+    }
+
+    private static func start(
+        _ exchange: HTTPExchange, _ limits: OperationsLimits, _ certificate: WebCertificate?
+    ) -> OpaquePointer? {
+        // Safety: the caller holds the exchange, and stops the daemon before it releases it. The
         // library removes cut connections only at its next turn, so its own limit has room for
         // those of one batch.
-        let started = unsafe WebCertificate.with(certificate) { certificate, key in
+        unsafe WebCertificate.with(certificate) { certificate, key in
             unsafe shim_start_daemon(
                 { unsafe onRequest($0, $1, $2, $3, Upload($5, $6), $7) },
                 { closure, connection, _, _ in unsafe onCompleted(closure, connection) },
@@ -34,17 +49,34 @@ final class HTTPDaemon {
                 UInt32(clamping: limits.connectionsMax + 2 * WebLoop.acceptBatchMax),
                 limits.headerBytesMax, certificate, key)
         }
-        guard let started = unsafe started else {
-            throw .system(operation: "starting \(work)", .current)
+    }
+
+    /// Speaks TLS with another certificate on the connections that come from now on. Streams end,
+    /// so that their browsers come back with it; other connections may end in their time. Returns
+    /// false when the library cannot use it.
+    func use(_ certificate: WebCertificate) -> Bool {
+        guard let started = unsafe Self.start(exchange, limits, certificate) else { return false }
+        // A stream that a request in these turns began would be suspended when the former stops.
+        exchange.withoutStreams {
+            unsafe MHD_run(daemon)
+            stopFormer()
         }
-        unsafe daemon = started
-        readinessDescriptor = unsafe shim_epoll_descriptor(started)
+        unsafe (former, daemon) = unsafe (daemon, started)
+        return true
+    }
+
+    private func stopFormer() {
+        guard let daemon = unsafe former else { return }
+        unsafe former = nil
+        unsafe MHD_run(daemon)
+        unsafe MHD_stop_daemon(daemon)
     }
 
     /// Closes all connections. The library calls back for each of them. It may not stop while a
     /// connection is suspended.
     deinit {
         exchange.endStreams()
+        stopFormer()
         unsafe MHD_run(daemon)
         unsafe MHD_stop_daemon(daemon)
     }
@@ -71,6 +103,10 @@ final class HTTPDaemon {
     func turn() {
         for descriptor in exchange.table.expired(at: SystemClock().monotonic()) { cut(descriptor) }
         unsafe MHD_run(daemon)
+        if let daemon = unsafe former {
+            unsafe MHD_run(daemon)
+            if unsafe shim_open_connections(daemon) == 0 { stopFormer() }
+        }
         counters.open.store(exchange.table.count, ordering: .relaxed)
     }
 
@@ -84,10 +120,14 @@ final class HTTPDaemon {
 
     /// Returns how long the owner may sleep while nothing becomes readable.
     func sleepMax(at now: MonotonicTime, atMost limit: Duration) -> Duration {
-        var milliseconds: UInt64 = 0
-        let hasTimeout = unsafe MHD_get_timeout(daemon, &milliseconds) == .YES
-        if hasTimeout && milliseconds == 0 { return .zero }
+        if unsafe Self.hasWork(daemon) { return .zero }
+        if let former = unsafe former, unsafe Self.hasWork(former) { return .zero }
         return min(limit, max(.zero, exchange.table.nextDeadline.duration(since: now)))
+    }
+
+    private static func hasWork(_ daemon: OpaquePointer) -> Bool {
+        var milliseconds: UInt64 = 0
+        return unsafe MHD_get_timeout(daemon, &milliseconds) == .YES && milliseconds == 0
     }
 
     /// Cuts a connection. The library notices it at its next turn and closes it then. Until then

@@ -107,6 +107,13 @@ final class HTTPExchange {
         for stream in streams.values { stream.end() }
     }
 
+    /// Ends all streams, and lets no other one begin while `body` runs.
+    func withoutStreams(_ body: () -> Void) {
+        endStreams()
+        body()
+        isEnding = false
+    }
+
     /// Lets all streams send what is new.
     func resumeStreams() { for stream in streams.values { stream.resume() } }
 }

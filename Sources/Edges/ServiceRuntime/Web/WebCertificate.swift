@@ -1,20 +1,27 @@
 internal import CMicroHTTP
-internal import COpenSSL
-internal import Glibc
+internal import Synchronization
 
 /// The certificate and its key with which a `WebServer` speaks TLS, as texts in PEM.
 package struct WebCertificate: Sendable {
+    /// More than any chain of certificates needs.
+    package static let fileBytesMax = CertificateFile.bytesMax
+
+    /// Gives another certificate to `use`, when there is one, until that returns true. The thread of
+    /// the server calls it.
+    package typealias Successor = @Sendable (_ use: (WebCertificate) -> Bool) -> Void
+
     private let certificate: String
     private let key: String
-    /// When the first of the certificates ends, in seconds since 1970. `nil`: it does not say so.
-    package let validUntil: Int64?
+    package var successor: Successor?
+
+    /// When the first of its chain ends, in seconds since 1970. `nil`: it cannot be read.
+    var end: Int64? { CertificateFile(Array(certificate.utf8))?.firstEnd }
 
     /// `nil` when the library cannot use them: they are not PEM, or do not belong together, or the
     /// key has a password.
     package init?(certificate: [UInt8], key: [UInt8]) {
         self.certificate = String(decoding: certificate, as: UTF8.self)
         self.key = String(decoding: key, as: UTF8.self)
-        validUntil = Self.end(of: certificate)
         // Only a daemon reads them. This one gets no connection.
         let probe = unsafe Self.with(self) { certificate, key in
             unsafe shim_start_daemon(
@@ -24,18 +31,34 @@ package struct WebCertificate: Sendable {
         unsafe MHD_stop_daemon(probe)
     }
 
-    private static func end(of certificate: [UInt8]) -> Int64? {
-        unsafe certificate.withUnsafeBytes { bytes in
-            // Safety: what is read from the bytes is released before they go.
-            let source = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count))
-            guard let source = unsafe source else { return nil }
-            defer { unsafe BIO_free(source) }
-            guard let first = unsafe PEM_read_bio_X509(source, nil, nil, nil) else { return nil }
-            defer { unsafe X509_free(first) }
-            var end = unsafe tm()
-            guard unsafe ASN1_TIME_to_tm(X509_get0_notAfter(first), &end) == 1 else { return nil }
-            return Int64(unsafe timegm(&end))
+    /// Returns it with the successors that its files will have. Each is tried until it is used.
+    /// `kept` is called, once for each content, when that failed.
+    package func following(
+        _ certificate: String, key: String, kept: @escaping @Sendable () -> Void
+    ) -> WebCertificate {
+        let present = (certificate: self.certificate, key: self.key)
+        let state = Mutex((used: present, failed: present))
+        var made = self
+        made.successor = { use in
+            guard
+                case .success(let first) = ConfigurationFiles.read(certificate, Self.fileBytesMax),
+                case .success(let second) = ConfigurationFiles.read(key, Self.fileBytesMax)
+            else { return }
+            let texts = (
+                certificate: String(decoding: first.bytes, as: UTF8.self),
+                key: String(decoding: second.bytes, as: UTF8.self)
+            )
+            let (used, failed) = state.withLock { $0 }
+            guard texts != used else { return state.withLock { $0.failed = used } }
+            let next = WebCertificate(certificate: first.bytes, key: second.bytes)
+            if let next, use(next) {
+                state.withLock { $0 = (texts, texts) }
+            } else if texts != failed {
+                state.withLock { $0.failed = texts }
+                kept()
+            }
         }
+        return made
     }
 
     /// Calls `body` with both texts. The library copies what it needs of them.
@@ -48,4 +71,16 @@ package struct WebCertificate: Sendable {
             unsafe certificate.key.withCString { unsafe body(text, $0) }
         }
     }
+}
+
+/// When the certificate ends that a server uses at present.
+final class CertificateInUse: Sendable {
+    private let state: Mutex<Int64?>
+
+    init(_ certificate: WebCertificate?) { state = Mutex(certificate?.end) }
+
+    /// In seconds since 1970. `nil`: there is none, or it cannot be read.
+    var end: Int64? { state.withLock { $0 } }
+
+    func changed(to certificate: WebCertificate) { state.withLock { $0 = certificate.end } }
 }

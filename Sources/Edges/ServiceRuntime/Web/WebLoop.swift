@@ -34,32 +34,53 @@ final class WebLoop {
     static let shortagePause = Duration.milliseconds(100)
     /// The longest sleep. Only a descriptor ends it earlier.
     static let sleepMax = Duration.seconds(60)
+    /// How often another certificate is looked for.
+    static let renewalInterval = Duration.seconds(5)
 
     private let listener: ListeningSocket
     private let daemon: HTTPDaemon
     private let control: OperationsControl
     /// Readable when the streams have news. `nil` without streams.
     private let news: WakeEvent?
+    private let successor: WebCertificate.Successor?
+    /// Any thread may ask it.
+    let inUse: CertificateInUse
     private let clock = SystemClock()
     private var acceptsAgain: MonotonicTime
+    private var looksAgain: MonotonicTime
 
     init(
         listener: consuming ListeningSocket, daemon: HTTPDaemon, control: OperationsControl,
-        news: WakeEvent? = nil
+        news: WakeEvent? = nil, certificate: WebCertificate? = nil
     ) {
         self.listener = listener
         self.daemon = daemon
         self.control = control
         self.news = news
+        successor = certificate?.successor
+        inUse = CertificateInUse(certificate)
         acceptsAgain = clock.monotonic()
+        looksAgain = successor == nil ? .never : clock.deadline(after: Self.renewalInterval)
     }
 
     var port: UInt16 { listener.port }
 
     func run() {
         while !control.isStopping {
-            if waitForWork() { acceptConnections() }
+            let isAsked = waitForWork()
+            renewCertificate()
+            if isAsked { acceptConnections() }
             daemon.turn()
+        }
+    }
+
+    private func renewCertificate() {
+        guard let successor, clock.monotonic() >= looksAgain else { return }
+        looksAgain = clock.deadline(after: Self.renewalInterval)
+        successor { certificate in
+            let isUsed = daemon.use(certificate)
+            if isUsed { inUse.changed(to: certificate) }
+            return isUsed
         }
     }
 
@@ -67,12 +88,13 @@ final class WebLoop {
     private func waitForWork() -> Bool {
         let now = clock.monotonic()
         let isPaused = now < acceptsAgain
-        let limit = isPaused ? acceptsAgain.duration(since: now) : WebLoop.sleepMax
+        let pause = isPaused ? acceptsAgain.duration(since: now) : WebLoop.sleepMax
+        let limit = min(pause, max(.zero, looksAgain.duration(since: now)))
         let timeout = daemon.sleepMax(at: now, atMost: limit)
         // `poll` skips a negative descriptor.
         let waits = [
             isPaused ? -1 : listener.descriptor, daemon.readinessDescriptor, control.descriptor,
-            news?.descriptor ?? -1,
+            news?.descriptor ?? -1, daemon.formerDescriptor,
         ]
         var polls = waits.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let ready = unsafe poll(&polls, nfds_t(polls.count), timeout.pollMilliseconds)

@@ -9,9 +9,11 @@ package final class WebServer: Sendable {
 
     private let counters = OperationsCounters()
     private let control: OperationsControl
+    private let inUse: CertificateInUse
     private let thread: ServiceThread
 
-    /// Opens the port; it listens when this returns. With a certificate it speaks TLS only.
+    /// Opens the port; it listens when this returns. With a certificate it speaks TLS only, and on
+    /// later connections with the successor of that.
     /// `answer` runs on the server's thread and must not block.
     package init(
         address: String, port: UInt16, limits: OperationsLimits, admission: WebAdmission,
@@ -27,8 +29,9 @@ package final class WebServer: Sendable {
             daemon: HTTPDaemon(
                 exchange, limits: limits, counters: counters, named: "the pages",
                 certificate: certificate),
-            control: control, news: feed.wake)
+            control: control, news: feed.wake, certificate: certificate)
         self.port = loop.port
+        inUse = loop.inUse
         self.control = control
         thread = try ServiceThread(name: "web") { loop.run() }
     }
@@ -41,6 +44,8 @@ package final class WebServer: Sendable {
     package var openConnections: Int { counters.open.load(ordering: .relaxed) }
     /// The number of connections since the start that a limit or a deadline has ended.
     package var cutConnections: UInt64 { counters.cut.load(ordering: .relaxed) }
+    /// When the certificate of the connections that come now ends, in seconds since 1970.
+    package var certificateEnd: Int64? { inUse.end }
 
     /// Closes the port and all connections, and returns when that is done. Idempotent.
     package func stop() {

@@ -41,12 +41,15 @@ struct SecretRotation {
             try alter(role, old: old, to: new)
             try replace(old, by: new)
         case .valkey(let user):
+            let keys = try known(.valkeyKeys)
             try replace(old, by: new)
             if let process = try process("valkey") {
-                _ = process.signal(Self.terminate)
+                // A server that does not read its users again, because a run was cut short or it is
+                // older, starts anew. It keeps nothing on a disk, and the writer fills it.
+                if try !loadsUsers(keys) { _ = process.signal(Self.terminate) }
                 try wait("Valkey") { () throws(ToolError) in try takesValkey(user, new) }
             }
-        case .start: try replace(old, by: new)
+        case .file: try replace(old, by: new)
         }
         stack.terminal.line("\(secret.name) is new (\(secret.place.summary))")
         return .success
@@ -66,12 +69,13 @@ struct SecretRotation {
     /// Writes the new password wherever the stack's files have the old one; last into its own file.
     private func replace(_ old: String, by new: String) throws(ToolError) {
         for file in [
-            home.natsConfiguration, home.valkeyConfiguration, home.passwordFile,
-            home.readerPasswordFile,
+            home.natsConfiguration, home.valkeyUsers, home.passwordFile, home.readerPasswordFile,
+            home.cockpitPeople,
         ] {
             guard let bytes = try FileSystem.read(file) else { continue }
             let text = String(decoding: bytes, as: UTF8.self)
             let changed = text.replacing(old, with: new)
+                .replacing(WebDigest.sha256(old), with: WebDigest.sha256(new))
             if changed != text { try FileSystem.write(Array(changed.utf8), to: file) }
         }
         try FileSystem.move(path + StackSecret.nextSuffix, to: path)
@@ -127,6 +131,29 @@ struct SecretRotation {
         }
     }
 
+    /// Has Valkey read its users again. Returns false if it does not.
+    private func loadsUsers(_ keys: String) throws(ToolError) -> Bool {
+        let port = try StackPorts.present(home)[.valkey]
+        do throws(ValkeyError) {
+            let connection = try ValkeyConnection(
+                ValkeyConfiguration(
+                    host: StackPlan.loopback, port: port, user: StackPlan.valkeyKeys,
+                    password: keys))
+            defer { connection.close() }
+            return try connection.command(["ACL", "LOAD"]).text == "OK"
+        } catch {
+            return false
+        }
+    }
+
+    private func known(_ name: StackSecrets.Name) throws(ToolError) -> String {
+        let file = home.secret(name.rawValue)
+        guard let bytes = try FileSystem.read(file) else {
+            throw .damaged(path: file, problem: "it is not there")
+        }
+        return try StackSecrets.parse(bytes, file)
+    }
+
     /// Gives the role the new password. Sessions that are open stay.
     private func alter(_ role: String, old: String, to new: String) throws(ToolError) {
         guard try process("postgres") != nil else {
@@ -135,14 +162,9 @@ struct SecretRotation {
                     + "'\(home.command("up"))' first, then this again")
         }
         let owner = StackSecrets.Name.postgresOwner.rawValue
-        let file = home.secret(owner)
-        guard let bytes = try FileSystem.read(file) else {
-            throw .damaged(path: file, problem: "it is not there")
-        }
         var configuration = PostgresConfiguration(
             host: StackPlan.loopback, port: try StackPorts.present(home)[.postgres],
-            database: "postgres", user: "postgres",
-            password: try StackSecrets.parse(bytes, file))
+            database: "postgres", user: "postgres", password: try known(.postgresOwner))
         configuration.sslMode = .disable
         configuration.applicationName = "tapeline"
         // A run that was killed may have changed the owner's own password already.

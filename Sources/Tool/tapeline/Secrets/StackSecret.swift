@@ -7,16 +7,15 @@ struct StackSecret: Equatable, Sendable {
         case postgres(role: String)
         /// The user of Valkey.
         case valkey(user: String)
-        /// What reads it only when it starts.
-        case start
+        /// The processes that have its file read it again by themselves.
+        case file
 
         var summary: String {
             switch self {
             case .nats(let user): "NATS user \(user): its server reads the configuration again"
             case .postgres(let role): "database role \(role): altered in the server"
-            case .valkey(let user):
-                "Valkey user \(user): its server starts anew, and the writer fills it"
-            case .start: "the cockpit: with the next 'tapeline up'"
+            case .valkey(let user): "Valkey user \(user): its server reads the users again"
+            case .file: "the cockpit, and what carries its actions out, read it again"
             }
         }
     }
@@ -55,7 +54,8 @@ struct StackSecret: Equatable, Sendable {
         case .postgresReader: .postgres(role: StackPlan.reader)
         case .valkey: .valkey(user: StackPlan.valkeyWriter)
         case .valkeyReader: .valkey(user: StackPlan.valkeyReader)
-        case .cockpitToken, .actionsKey: .start
+        case .valkeyKeys: .valkey(user: StackPlan.valkeyKeys)
+        case .cockpitToken, .actionsKey: .file
         }
     }
 }

@@ -284,8 +284,9 @@ extension Stack {
     }
 
     private func writeFiles(of plan: StackPlan) throws(ToolError) {
-        let valkey = plan.valkeyConfiguration(users: try shipped("valkey/users.conf"))
-        try FileSystem.write(Array(valkey.utf8), to: home.valkeyConfiguration)
+        try FileSystem.write(Array(plan.valkeyConfiguration.utf8), to: home.valkeyConfiguration)
+        let users = plan.valkeyUsers(shipped: try shipped("valkey/users.conf"))
+        try FileSystem.write(Array(users.utf8), to: home.valkeyUsers)
         let nats = try plan.natsConfiguration(shipped: shipped("nats/server.conf"))
         try FileSystem.write(Array(nats.utf8), to: home.natsConfiguration)
         if plan.sendsAlerts {

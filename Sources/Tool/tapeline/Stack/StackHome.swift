@@ -62,6 +62,7 @@ struct StackHome: Equatable, Sendable {
     /// The log of what a simulated broker has sent, if it was asked to keep one.
     var truth: String { "\(path)/truth.ndjson" }
     var valkeyConfiguration: String { "\(valkeyFolder)/valkey.conf" }
+    var valkeyUsers: String { "\(valkeyFolder)/users.acl" }
     /// Who may act in the cockpit.
     var cockpitPeople: String { "\(secrets)/cockpit-people" }
     /// What Alertmanager knows of silences, and of what it sent.

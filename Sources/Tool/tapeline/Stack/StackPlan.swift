@@ -21,6 +21,8 @@ struct StackPlan: Equatable, Sendable {
     static let natsConsumer = "consumer"
     static let valkeyWriter = "writer"
     static let valkeyReader = "reader"
+    /// The user of Valkey who has its users read again.
+    static let valkeyKeys = "keys"
     /// The least that nats-server may store, and its room for buckets and letters.
     static let natsStoreBytesMin: Int64 = 8 << 30
     static let natsSpareBytes: Int64 = 2 << 30
@@ -155,17 +157,27 @@ struct StackPlan: Equatable, Sendable {
             logPath: home.log("valkey"), address: address(.valkey))
     }
 
-    /// Returns Valkey's configuration. Passwords must be in a file, because every user can read a
-    /// command line. `users` is the content of the shipped file of users.
-    func valkeyConfiguration(users: String) -> String {
+    var valkeyConfiguration: String {
         """
         include \(quoted(checkout.deploy("valkey/valkey.conf")))
         bind \(StackPlan.loopback)
         port \(ports[.valkey])
         dir \(quoted(home.valkeyFolder))
-        \(users.replacing("$VALKEY_WRITER_PASSWORD", with: secrets[.valkey])
-            .replacing("$VALKEY_READER_PASSWORD", with: secrets[.valkeyReader]))
+        aclfile \(quoted(home.valkeyUsers))
+
         """
+    }
+
+    /// Returns the file of Valkey's users, which has no comments. Passwords must be in a file,
+    /// because every user can read a command line. `shipped` is the shipped file of users.
+    func valkeyUsers(shipped: String) -> String {
+        shipped.split(separator: "\n").filter { $0.hasPrefix("user ") }
+            .map {
+                $0.replacing("$VALKEY_WRITER_PASSWORD", with: secrets[.valkey])
+                    .replacing("$VALKEY_READER_PASSWORD", with: secrets[.valkeyReader])
+                    .replacing("$VALKEY_KEYS_PASSWORD", with: secrets[.valkeyKeys]) + "\n"
+            }
+            .joined()
     }
 
     private var clusterJob: UnitPlan {

@@ -19,6 +19,8 @@ struct StackSecrets: Equatable, Sendable {
         /// The password of the writer's Valkey user.
         case valkey = "valkey"
         case valkeyReader = "valkey-reader"
+        /// The password of the user who has Valkey read its users again.
+        case valkeyKeys = "valkey-keys"
         /// What its user types to act in the cockpit.
         case cockpitToken = "cockpit-token"
         /// By which the cockpit proves its requests for actions.

@@ -9,6 +9,8 @@ struct Gate: Sendable {
         var token: String
         /// Those who have a token of their own, and so may change something.
         var people = People()
+        /// Where both are read again. `nil`: they are in no file.
+        var files: TokenFiles?
         /// The header by which a listed proxy names the person. `nil`: none does.
         var personHeader: String?
         /// Whether somebody has to say who he is before he reads.
@@ -45,6 +47,10 @@ struct Gate: Sendable {
     }
 
     let settings: Settings
+
+    var tokens: Sessions.Tokens {
+        settings.files?.tokens ?? .init(shared: settings.token, people: settings.people)
+    }
 
     func decide(_ request: WebRequest, isKnown: Bool) -> Decision {
         guard isAnswered(request.peer) else {

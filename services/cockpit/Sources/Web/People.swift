@@ -48,6 +48,19 @@ struct People: Equatable, Sendable {
         guard !names.isEmpty else { throw Refusal("it names nobody") }
     }
 
+    /// Reads a file. A refusal names it.
+    static func read(_ path: String) -> Result<People, Refusal> {
+        switch ConfigurationFiles.read(path, fileBytesMax) {
+        case .failure(let problem): return .failure(Refusal("\(path) \(problem)"))
+        case .success(let content):
+            do throws(Refusal) {
+                return .success(try People(file: String(decoding: content.bytes, as: UTF8.self)))
+            } catch {
+                return .failure(Refusal("\(path): \(error)"))
+            }
+        }
+    }
+
     struct Refusal: Error, CustomStringConvertible {
         let description: String
 
@@ -58,7 +71,10 @@ struct People: Equatable, Sendable {
     /// token may be is nobody's.
     func name(of token: String) -> String? {
         guard token.utf8.count >= CockpitSettings.tokenBytesMin else { return nil }
-        let digest = WebDigest.sha256(token)
+        return name(ofDigest: WebDigest.sha256(token))
+    }
+
+    func name(ofDigest digest: String) -> String? {
         var found: String?
         for person in names where Sessions.isEqual(person.digest, digest) { found = person.name }
         return found

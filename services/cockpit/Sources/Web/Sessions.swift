@@ -30,6 +30,8 @@ struct Sessions: Sendable {
         let key: String
         /// `nil`: a reader. A person has a key.
         let person: String?
+        /// The SHA-256 of the token.
+        let digest: String
         let until: MonotonicTime
     }
 
@@ -41,7 +43,7 @@ struct Sessions: Sendable {
     init() {}
 
     /// What is taken for a token.
-    struct Tokens: Sendable {
+    struct Tokens: Equatable, Sendable {
         /// The one that all readers share; empty: none.
         var shared: String
         var people = People()
@@ -91,9 +93,19 @@ struct Sessions: Sendable {
         }
         sessions.append(
             Session(
-                id: attempt.id, key: attempt.key, person: person, until: now + Self.lifeNanoseconds)
-        )
+                id: attempt.id, key: attempt.key, person: person,
+                digest: WebDigest.sha256(attempt.token), until: now + Self.lifeNanoseconds))
         return .opened(person.map(Visitor.person) ?? .reader)
+    }
+
+    /// Ends the sessions whose token is none of these.
+    mutating func keepOnly(_ tokens: Tokens) {
+        let shared = tokens.shared.isEmpty ? nil : WebDigest.sha256(tokens.shared)
+        sessions.removeAll { session in
+            session.person == nil
+                ? session.digest != shared
+                : tokens.people.name(ofDigest: session.digest) != session.person
+        }
     }
 
     private mutating func refuse(_ peer: PeerAddress?, at now: MonotonicTime) -> Outcome {

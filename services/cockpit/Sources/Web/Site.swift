@@ -74,6 +74,7 @@ final class Site: Sendable {
 
     private func answerAsAsked(_ request: WebRequest) -> WebAnswer {
         let now = context.clock.monotonic()
+        lookAtTokens(at: now)
         let visitor = visitor(request, at: now)
         switch gate.decide(request, isKnown: visitor != nil) {
         case .refused(let status, let reason): return .whole(Self.text(reason, status: status))
@@ -119,11 +120,14 @@ final class Site: Sendable {
         SignIn.cookie(byTLS: gate.comesByTLS(request), path: gate.settings.path)
     }
 
-    /// Returns whether whoever asks may still read: a stream ends with its session.
+    /// Returns whether whoever asks may still read: a stream ends with its session. It may be the
+    /// only one that asks, so it has the tokens read, too.
     private func watch(_ request: WebRequest) -> @Sendable () -> Bool {
         { [weak self] in
             guard let self else { return false }
-            let visitor = visitor(request, at: context.clock.monotonic())
+            let now = context.clock.monotonic()
+            lookAtTokens(at: now)
+            let visitor = visitor(request, at: now)
             return visitor != nil || gate.isFree
         }
     }
@@ -155,6 +159,16 @@ final class Site: Sendable {
 
     // MARK: the token
 
+    /// Who has only a token that is none any more has to give another one.
+    private func lookAtTokens(at now: MonotonicTime) {
+        guard let look = gate.settings.files?.look(at: now) else { return }
+        if let tokens = look.tokens {
+            sessions.withLock { $0.keepOnly(tokens) }
+            context.telemetry.emit(.tokensRead)
+        }
+        if let problem = look.problem { context.telemetry.emit(.tokensKept(problem: problem)) }
+    }
+
     private func answerUnknown(
         _ request: WebRequest, _ path: String, at now: MonotonicTime
     ) -> OperationsResponse {
@@ -176,7 +190,7 @@ final class Site: Sendable {
                 .init(
                     token: form["token"] ?? "", id: id, key: SignIn.key(in: form),
                     origin: gate.origin(of: request)),
-                .init(shared: gate.settings.token, people: gate.settings.people), at: now)
+                gate.tokens, at: now)
         }
         switch outcome {
         case .tooMany:

@@ -2,8 +2,7 @@ import Primitives
 
 /// What the writers do, and how much room the database has. It remembers rates and growth. Pure.
 struct StoreBoard: Sendable {
-    /// Limits of the shipped alerts DiskFilling, DiskNearlyFull, BackupTooOld and
-    /// BackupLogStalled.
+    /// Limits of the shipped alerts DiskFilling, DiskNearlyFull and BackupTooOld.
     static let fullSecondsMin = 259_200.0
     static let usedMax = 0.9
     static let backupSecondsMax = ["base": 108_000.0, "dump": 108_000.0, "log": 900.0]

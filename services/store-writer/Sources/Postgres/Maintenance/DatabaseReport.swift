@@ -15,6 +15,8 @@ final class DatabaseReport: Sendable {
         var sizedAt = Timestamp.undefined
         /// Why the last turn failed; `nil` when it did not.
         var problem: String?
+        /// When the certificate of the server ends, in seconds since 1970; `nil`: it is not known.
+        var certificateEnd: Int64?
     }
 
     private let state = Mutex(State())
@@ -47,6 +49,13 @@ final class DatabaseReport: Sendable {
     /// Stores why a check failed; `nil` when it did not. Until then the problem of the check before
     /// stands.
     func checked(problem: String?) { state.withLock { $0.problem = problem } }
+
+    /// Notes the end of the server's certificate, which stays known while it cannot be reached.
+    func connected(certificateEnd: Int64?) {
+        state.withLock { $0.certificateEnd = certificateEnd }
+    }
+
+    var certificateEnd: Int64? { state.withLock { $0.certificateEnd } }
 
     func write(into json: inout JSONWriter) {
         let state = state.withLock { $0 }

@@ -82,7 +82,7 @@ final class Maintenance {
             context.telemetry.metrics.gauge(
                 "mds_store_capacity_bytes",
                 "bytes that the database may take, from `WRITER_DATABASE_BYTES`; absent without "
-                    + "it", "absent: [DatabaseRoomUnknown](runbooks/Disk.md)"
+                    + "it", "absent: [DiskFilling](runbooks/Disk.md)"
             ).set(Double(room))
         }
         self.context = context
@@ -98,6 +98,7 @@ final class Maintenance {
     ) throws(ServiceError) -> ServiceThread {
         let report = DatabaseReport(retention: settings.retention)
         context.operations.addStatusSection("database") { report.write(into: &$0) }
+        context.telemetry.metrics.addCertificate(of: "postgres-server") { report.certificateEnd }
         return try ServiceThread(name: "maintenance") {
             Maintenance(settings, fence, context: context, report: report).run()
         }
@@ -131,6 +132,7 @@ final class Maintenance {
             _ = try fence.admit(session)
         }
         defer { database.close() }
+        report.connected(certificateEnd: database.certificateEnd)
         note(try DatabaseProfile.read(on: database, timeout: StoreKeeping.timeout))
         let keeping = StoreKeeping(database: database)
         try keep(keeping)

@@ -1,0 +1,121 @@
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+extension IntegrationTests {
+    /// New keys of a whole local stack, by the command that people call.
+    @Suite struct KeyRotationTests {
+        /// A stack that `tapeline up` has started. It ends with this value.
+        private final class LocalStack {
+            private let folder: TemporaryFolder
+            private let tool: String
+            private let place: [String]
+
+            init(_ settings: [String]) throws {
+                folder = try TemporaryFolder("keys")
+                let files = FileManager.default
+                try files.createDirectory(
+                    atPath: folder.file(".local"), withIntermediateDirectories: true)
+                for name in ["deploy", "services"] {
+                    try files.createSymbolicLink(
+                        atPath: folder.file(name),
+                        withDestinationPath: "\(ServerPrograms.checkout)/\(name)")
+                }
+                try files.createSymbolicLink(
+                    atPath: folder.file(".local/servers"), withDestinationPath: ServerPrograms.root)
+                tool = try ProductPrograms.path("tapeline")
+                place = ["--home", folder.path, "--name", "default"]
+                _ = try tapeline("up", settings.flatMap { ["--set", $0] })
+            }
+
+            deinit {
+                do { _ = try tapeline("down", ["--remove"]) } catch {
+                    print("the stack of a test did not stop: \(error)")
+                }
+            }
+
+            func tapeline(_ verb: String, _ words: [String] = []) throws -> String {
+                try run(tool, [verb] + words + place, environment: ["HOME": folder.path])
+            }
+
+            func number(_ sql: String) throws -> Int {
+                Int(try run(tool, ["psql"] + place + ["-Atc", sql])) ?? -1
+            }
+
+            /// Ends the sessions of a role, so that it has to log in again.
+            func endSessions(of role: String) throws {
+                let home = folder.file(".local/stack/default")
+                let ports = try JSONValue.parse(
+                    String(contentsOfFile: "\(home)/ports.json", encoding: .utf8))
+                let port = try #require(ports["postgres"]?.int)
+                try run(
+                    ServerPrograms.database("psql"),
+                    [
+                        "-h", "127.0.0.1", "-p", "\(port)", "-U", "postgres", "-d", "postgres",
+                        "-Atc",
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            + "WHERE usename = '\(role)'",
+                    ], environment: ["PGPASSFILE": "\(home)/secrets/pgpass"])
+            }
+
+            /// The process of each unit, and how often it was started again.
+            func processes() throws -> [String: [Int]] {
+                let status = try JSONValue.parse(try tapeline("status", ["--json"]))
+                #expect(status["works"]?.bool == true, "\(status)")
+                let units = try #require(status["processes"]?.array)
+                return Dictionary(
+                    units.map { unit in
+                        (
+                            unit["name"]?.string ?? "",
+                            [unit["pid"]?.int ?? 0, unit["restarts"]?.int ?? -1]
+                        )
+                    }, uniquingKeysWith: { first, _ in first })
+            }
+        }
+
+        @Test("each key of a stack is changed under load: nothing is lost, nothing starts again")
+        func rotated() throws {
+            let rate = StormSize.size(short: 2_000, long: 5_000)
+            let stack = try LocalStack(["SYNTHETIC_RATE=\(rate)"])
+            #expect(try eventually { try stack.number("SELECT count(*) FROM trades") > rate })
+            let gaps = try stack.number("SELECT count(*) FROM gaps")
+            let before = try stack.processes()
+            #expect(before.count >= 9 && before.values.allSatisfy { $0[1] == 0 }, "\(before)")
+            let names = try stack.tapeline("secrets", ["list"]).split(separator: "\n")
+                .compactMap { $0.split(separator: " ").first.map(String.init) }
+            #expect(names.count >= 16, "\(names)")
+            for name in names {
+                let said = try stack.tapeline("secrets", ["rotate", name])
+                #expect(said.hasPrefix("\(name) is new ("), "\(said)")
+                if name == "postgres-writer" { try stack.endSessions(of: "tapeline_writer") }
+                if name == "postgres-reader" { try stack.endSessions(of: "tapeline_reader") }
+                let rows = try stack.number("SELECT count(*) FROM trades")
+                let goesOn = try eventually {
+                    try stack.number("SELECT count(*) FROM trades") > rows
+                }
+                #expect(goesOn, "no row after a new \(name)")
+            }
+            let works = eventually { (try? stack.tapeline("status")) != nil }
+            #expect(works)
+            #expect(try stack.processes() == before)
+            #expect(try stack.number("SELECT count(*) FROM gaps") == gaps)
+            // What is under way cannot be compared, so the source stands still.
+            _ = try stack.tapeline(
+                "member",
+                ["drain", "provider-gateway", "--force", "--wait", "--reason", "the audit"])
+            // It fails where a tick is missing, is there twice, or a bar is another one.
+            var said = ""
+            let isClean = eventually {
+                do {
+                    said = try stack.tapeline("audit", ["--all"])
+                    return true
+                } catch {
+                    said = "\(error)"
+                    return false
+                }
+            }
+            #expect(isClean, "\(said)")
+        }
+    }
+}

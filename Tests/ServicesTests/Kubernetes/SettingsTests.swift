@@ -72,13 +72,28 @@ struct SettingsTests {
     @Test("an overlay says how large the database may become, or that nobody knows")
     func databaseRoom() throws {
         let key = "WRITER_DATABASE_BYTES"
-        for rendered in try Rendered.all() + [Variant.withDatabase()] {
+        let variants = try ["clickhouse", "questdb"].map { try Variant.withStore($0) }
+        for rendered in try Rendered.all() + [Variant.withDatabase()] + variants {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
             let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")
             let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
             #expect(
                 lines[place - 1].contains("DiskFilling fires"), "\(rendered.overlay)")
+        }
+    }
+
+    @Test("a second store does not wait for a standby of the usual one's database")
+    func purgeOfSecondStores() throws {
+        let rendered = try Variant.withStore("cloudnative-pg", "clickhouse", "questdb")
+        let usual = rendered.configuration("store-writer")?.node["data"]
+        #expect(usual?["WRITER_PURGE_AFTER"]?.text == "standby")
+        for store in ["clickhouse", "questdb"] {
+            for (kind, name) in [("Deployment", "store-writer"), ("Job", "store-writer-migrate")] {
+                let workload = try #require(rendered.manifest(kind, "\(name)-\(store)"))
+                let variables = try rendered.environment(of: workload)
+                #expect(variables["WRITER_PURGE_AFTER"] == "commit", "\(workload)")
+            }
         }
     }
 

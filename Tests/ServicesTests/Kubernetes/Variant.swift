@@ -90,6 +90,17 @@ struct Variant {
         return try variant.render("production")
     }
 
+    /// Renders an overlay with a second store, by its component.
+    static func withStore(_ components: String...) throws -> Rendered {
+        let variant = try Variant()
+        let lines = components.map { "  - ../../components/\($0)\n" }
+        try variant.replace(
+            "  - ../../components/tool\n",
+            by: "  - ../../components/tool\n" + lines.joined(),
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        return try variant.render("production")
+    }
+
     /// Renders production with a database by CloudNativePG, as README.md instructs.
     static func withDatabase() throws -> Rendered {
         let variant = try Variant()

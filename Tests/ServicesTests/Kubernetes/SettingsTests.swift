@@ -237,7 +237,9 @@ struct SettingsTests {
                     continue
                 }
                 read.formUnion(
-                    text.matches(of: /\$\(password ([a-z-]+)\)/).map { Self.passwords + $0.1 })
+                    text.matches(of: /\$\((?:password|secret) ([a-z-]+)\)/).map {
+                        Self.passwords + $0.1
+                    })
                 if script == "nats.sh" {
                     read.formUnion(
                         users.split(separator: " ").map { Self.passwords + "nats-\($0)" })

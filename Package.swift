@@ -319,6 +319,8 @@ let others: [Tests] = [
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
     tests(of: "StoreIntents", uses: codec, isLong: true),
     tests(of: "StoreKit", uses: ["Primitives"], isLong: true),
+    tests(
+        of: "QuestDBWire", uses: ["Primitives"], beside: ["Golden", "client_bytes.py"]),
     tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
@@ -519,11 +521,8 @@ let package = Package(
             "IBKRProvider", in: "Providers",
             uses: ["EngineKit", "IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
                 + ["StreamKit"] + model),
-        // What the engines of providers that stream share.
         library("EngineKit", in: "Providers", uses: model),
-        // Thread, connections, requests and telemetry around the engine of a provider, or a load.
         library("StreamKit", in: "Providers", uses: venueShell),
-        // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
             uses: ["ProviderKit", "Recordings", "TapeTransport", "NatsTransport"]
@@ -532,13 +531,11 @@ let package = Package(
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
         library("StoreSinks", in: "Stores", uses: ["PostgresClient", "StoreKit"] + codec),
         library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
-        // What is inserted next into a store without transactions.
         library("StoreIntents", in: "Stores", uses: codec),
         library(
             "ClickHouseWire", in: "Stores", uses: ["HTTPClient", "ServiceRuntime", "StoreSinks"]),
-        // What the tool and the cockpit say of stored bars and their versions.
+        library("QuestDBWire", in: "Stores", uses: ["Primitives"]),
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
-        // What the tool and the cockpit say of records that were refused.
         library(
             "DeadLetters", in: "Stores",
             uses: ["StoreSinks", "TapeTransport", "NatsTransport", "PostgresClient"] + tape),

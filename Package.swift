@@ -326,12 +326,12 @@ let others: [Tests] = [
     tests(
         of: "StoreWriter",
         uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
-            + ["StoreIntents", "StoreSinks"], isLong: true),
+            + ["StoreHTTP", "StoreIntents", "StoreSinks"], isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
             "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "StoreIntents",
-            "StoreKit", "StoreSinks", "StoredBars", "StreamCore", "ValkeyClient",
+            "StoreHTTP", "StoreKit", "StoreSinks", "StoredBars", "StreamCore", "ValkeyClient",
         ],
         beside: [
             "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
@@ -532,8 +532,8 @@ let package = Package(
         library("StoreSinks", in: "Stores", uses: ["PostgresClient", "StoreKit"] + codec),
         library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
         library("StoreIntents", in: "Stores", uses: codec),
-        library(
-            "ClickHouseWire", in: "Stores", uses: ["HTTPClient", "ServiceRuntime", "StoreSinks"]),
+        library("StoreHTTP", in: "Stores", uses: ["HTTPClient", "ServiceRuntime"]),
+        library("ClickHouseWire", in: "Stores", uses: ["StoreHTTP", "StoreSinks"]),
         library("QuestDBWire", in: "Stores", uses: ["Primitives"]),
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
         library(
@@ -577,8 +577,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: tape + frame
-                + ["ClickHouseWire", "HotState", "PostgresClient", "StoreIntents", "StoreKit"]
-                + ["StoreSinks", "ValkeyClient"]),
+                + ["ClickHouseWire", "HotState", "PostgresClient", "StoreHTTP", "StoreIntents"]
+                + ["StoreKit", "StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [

@@ -44,7 +44,7 @@ public enum Main {
                                 + "any.")
                     ]),
                 ServiceDescription.Subcommand(
-                    ClickHouseAudit.name,
+                    BlockAudit.name,
                     "Count the rows of ClickHouse by the positions, and stop; exit code 1 if not."),
             ],
             examples: [
@@ -64,7 +64,7 @@ public enum Main {
         if context.configuration.subcommand == MigrateCommand.name {
             return try settings.kind.migrate?(context) ?? .success
         }
-        if context.configuration.subcommand == ClickHouseAudit.name {
+        if context.configuration.subcommand == BlockAudit.name {
             guard let audit = settings.kind.audit else {
                 throw SettingsError(
                     "STORE_KIND is \(settings.kind.name), which has no audit of its own: for "

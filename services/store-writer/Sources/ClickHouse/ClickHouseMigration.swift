@@ -1,5 +1,6 @@
 import ClickHouseWire
 import ServiceRuntime
+import StoreHTTP
 import StoreSinks
 
 /// The command `store-writer migrate` for ClickHouse: it makes what is missing, and gives tables
@@ -56,7 +57,7 @@ struct ClickHouseMigration {
 
     private func isThere(
         _ database: String, _ client: ClickHouseClient
-    ) throws(ClickHouseError) -> Bool {
+    ) throws(StoreServerError) -> Bool {
         var answer = try client.ask(
             "SELECT toInt64(count()) FROM system.databases WHERE name = "
                 + ClickHouseClient.quoted(database), isInDatabase: false)

@@ -1,43 +1,60 @@
 import ClickHouseWire
 import MarketModel
 import Primitives
+import StoreHTTP
 import StoreSinks
 import TapeCodec
 
 /// A server of ClickHouse, as a session uses it.
-final class ClickHouseServer: BlockServer {
+final class ClickHouseServer: TokenServer {
     private let client: ClickHouseClient
-    /// Whether these tables were found as they have to be.
+    let tables: [ClickHouseTable]
     let peer: String
+    let settingNames = "CLICKHOUSE_DATABASE"
 
     init(
-        _ settings: ClickHouseClient.Settings, onCall: @escaping (Duration) -> Void
-    ) throws(ClickHouseError) {
+        _ settings: ClickHouseClient.Settings, _ sinks: SinkCatalogue,
+        onCall: @escaping (Duration) -> Void
+    ) throws(StoreServerError) {
+        tables = ClickHouseSettings.tables(sinks)
         client = try ClickHouseClient(settings, onCall: onCall)
         peer = client.peer
     }
 
-    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String? {
-        let problems = try TableCheck.read(client).problems(of: tables)
+    func problem() throws(StoreServerError) -> String? {
+        let problems = try TableCheck.read(client).problems(of: tables + [.gaps])
         guard let first = problems.first else { return nil }
         return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
             + ": run 'store-writer migrate'"
     }
 
-    func identity() throws(ClickHouseError) -> String {
+    func identity() throws(StoreServerError) -> String {
         var answer = try client.ask(
             "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
         let identity = answer.isOver ? "" : try answer.text()
         return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
     }
 
-    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError) {
-        try client.insert(block, token: token)
+    func insert(_ block: any StoreBlock, token: String) throws(StoreServerError) {
+        try client.insert(Self.native(block), token: token)
+    }
+
+    /// An insert into a table that is not there fails by itself.
+    func confirm() {}
+
+    func keys(of block: any StoreBlock) -> [BlockKey] { Self.native(block).keys }
+
+    private static func native(_ block: any StoreBlock) -> NativeBlock {
+        guard let block = block as? NativeBlock else {
+            preconditionFailure("a block for another kind of server")
+        }
+        return block
     }
 
     func stored(
-        _ block: NativeBlock, of place: SinkPlace
-    ) throws(ClickHouseError) -> [NativeBlock.Key] {
+        _ given: any StoreBlock, of place: SinkPlace
+    ) throws(StoreServerError) -> [BlockKey] {
+        let block = Self.native(given)
         let identity = block.table.identity
         var answer = try client.ask(
             """
@@ -46,10 +63,10 @@ final class ClickHouseServer: BlockServer {
             WHERE partition = \(place.partition.number) AND (\(range(of: block)))
             LIMIT \(2 * block.rowCount + 1)
             """)
-        var found: [NativeBlock.Key] = []
+        var found: [BlockKey] = []
         while !answer.isOver {
             found.append(
-                NativeBlock.Key(source: try answer.text(), ordinal: try answer.integer()))
+                BlockKey(source: try answer.text(), ordinal: try answer.integer()))
         }
         return found
     }
@@ -82,8 +99,8 @@ final class ClickHouseServer: BlockServer {
     }
 
     func beyond(
-        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
-    ) throws(ClickHouseError) -> [SourceOrdinal] {
+        _ known: [SourceOrdinal], of place: SinkPlace
+    ) throws(StoreServerError) -> [SourceOrdinal] {
         var found: [SourceOrdinal] = []
         let parts = tables.flatMap { questions(known, place, $0) }
         guard !parts.isEmpty else { return [] }
@@ -93,7 +110,7 @@ final class ClickHouseServer: BlockServer {
         while !answer.isOver {
             let (text, ordinal) = (try answer.text(), try answer.integer())
             guard let source = SourceName(text) else {
-                throw ClickHouseError("it has rows of a source '\(text)'", .schema)
+                throw StoreServerError("it has rows of a source '\(text)'", .schema)
             }
             found.append(
                 SourceOrdinal(
@@ -105,7 +122,7 @@ final class ClickHouseServer: BlockServer {
     /// The sources of what operators publish.
     private static let derived = [SourceName.operator, .universe]
 
-    func ask(_ sql: String) throws(ClickHouseError) -> ClickHouseAnswer { try client.ask(sql) }
+    func ask(_ sql: String) throws(StoreServerError) -> ClickHouseAnswer { try client.ask(sql) }
 
     /// Returns the question for all rows of a place, by the source whose ordinals they have; `nil`:
     /// the table has none of the place.
@@ -151,7 +168,7 @@ struct TableCheck {
     /// By table: its columns with their types.
     var columns: [String: [String: String]] = [:]
 
-    static func read(_ client: ClickHouseClient) throws(ClickHouseError) -> TableCheck {
+    static func read(_ client: ClickHouseClient) throws(StoreServerError) -> TableCheck {
         var check = TableCheck()
         var tables = try client.ask(
             "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")

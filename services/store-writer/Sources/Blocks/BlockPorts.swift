@@ -1,4 +1,4 @@
-import ClickHouseWire
+import StoreHTTP
 import StoreIntents
 import StoreSinks
 import TapeCodec
@@ -20,20 +20,33 @@ protocol IntentKeeper: AnyObject {
 /// Where blocks are kept.
 protocol BlockServer: AnyObject {
     var peer: String { get }
+    /// The settings that say which database it has.
+    var settingNames: String { get }
     /// Which database it is, also after a restart; empty: it does not say so.
-    func identity() throws(ClickHouseError) -> String
-    /// Why these tables cannot be used; `nil`: they can.
-    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String?
-    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError)
+    func identity() throws(StoreServerError) -> String
+    /// Why its tables cannot be used; `nil`: they can.
+    func problem() throws(StoreServerError) -> String?
+    /// Inserts a block, so that its rows outlive a crash of the server.
+    func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)
+    /// Throws unless the blocks went into the tables that `problem` has seen. Called after the
+    /// blocks of a batch, and before its position is stored.
+    func confirm() throws(StoreServerError)
+}
+
+/// A server that recognises a repeat by the token of a block, as long as it remembers it. So it is
+/// asked first what it has. Other servers recognise each row by its key.
+protocol TokenServer: BlockServer {
+    /// Returns the keys of the block's rows, in order.
+    func keys(of block: any StoreBlock) -> [BlockKey]
     /// Returns the keys of the rows that are there within the block's range, each as often as it is
     /// there.
     func stored(
-        _ block: NativeBlock, of place: SinkPlace
-    ) throws(ClickHouseError) -> [NativeBlock.Key]
+        _ block: any StoreBlock, of place: SinkPlace
+    ) throws(StoreServerError) -> [BlockKey]
     /// Returns the last ordinals of sources of the place that are beyond these.
     func beyond(
-        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
-    ) throws(ClickHouseError) -> [SourceOrdinal]
+        _ known: [SourceOrdinal], of place: SinkPlace
+    ) throws(StoreServerError) -> [SourceOrdinal]
 }
 
 /// Where the packets of a declared batch are read again.

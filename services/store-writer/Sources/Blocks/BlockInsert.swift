@@ -1,6 +1,6 @@
-import ClickHouseWire
 import MarketModel
 import Primitives
+import StoreHTTP
 import StoreSinks
 import TapeTransport
 
@@ -8,7 +8,8 @@ import TapeTransport
 struct BlockInsert {
     private let part: BlockRows.Part
     private let token: String
-    private let isRepeat: Bool
+    /// Who is asked first which rows it has; `nil`: nobody has to be.
+    private let asked: (any TokenServer)?
     /// Nothing is sent later.
     private let until: MonotonicTime
     private let frame: IntentTenure.Frame
@@ -19,7 +20,7 @@ struct BlockInsert {
     ) {
         self.part = part
         self.token = token
-        self.isRepeat = isRepeat
+        asked = isRepeat ? frame.server as? any TokenServer : nil
         self.until = until
         self.frame = frame
     }
@@ -30,8 +31,9 @@ struct BlockInsert {
     /// Where a part of the rows is there, or is refused, the block is divided. It is divided in the
     /// same way each time, with the same tokens, so a repeat that arrives late is recognised.
     func run(_ refused: inout [RefusedTick]) throws(StoreError) -> String? {
-        let keys = isRepeat ? part.block.keys : []
-        var there: Set<NativeBlock.Key> = []
+        let isRepeat = asked != nil
+        let keys = asked?.keys(of: part.block) ?? []
+        var there: Set<BlockKey> = []
         if isRepeat {
             let found = try stored()
             there = Set(found)
@@ -59,16 +61,16 @@ struct BlockInsert {
         let found = try stored()
         let left = Set(missing.map(\.element)).subtracting(found)
         if let key = left.first {
-            return "the server drops \(left.count) rows of \(part.block.table.name) as a repeat "
+            return "the server drops \(left.count) rows of \(part.block.tableName) as a repeat "
                 + "and does not have them, such as \(key.source) \(key.ordinal): were rows deleted?"
         }
         return difference(found, keys)
     }
 
     /// Returns why these rows of the range are others than those of the block.
-    private func difference(_ found: [NativeBlock.Key], _ keys: [NativeBlock.Key]) -> String? {
+    private func difference(_ found: [BlockKey], _ keys: [BlockKey]) -> String? {
         let strange = Set(found).subtracting(keys)
-        let name = part.block.table.name
+        let name = part.block.tableName
         if let key = strange.first {
             return "\(name) has a row \(key.source) \(key.ordinal) that the batch has not"
         }
@@ -80,7 +82,7 @@ struct BlockInsert {
     }
 
     /// Sends some rows. Returns the error when the server refuses one of them.
-    private func send(_ range: Range<Int>) throws(StoreError) -> ClickHouseError? {
+    private func send(_ range: Range<Int>) throws(StoreError) -> StoreServerError? {
         let isWhole = range.count == part.block.rowCount
         let block = part.block.rows(range)
         guard frame.now() < until else {
@@ -91,7 +93,7 @@ struct BlockInsert {
                         description: "the process was paused or slow before an insert at "
                             + "\(frame.server.peer), so it claims again")))
         }
-        do throws(ClickHouseError) {
+        do throws(StoreServerError) {
             try frame.server.insert(
                 block,
                 token: isWhole ? token : "\(token)/\(range.lowerBound)-\(range.upperBound)")
@@ -107,11 +109,11 @@ struct BlockInsert {
 
     /// Notes a single row that is refused.
     private func refuse(
-        _ range: Range<Int>, _ error: ClickHouseError, _ refused: inout [RefusedTick]
+        _ range: Range<Int>, _ error: StoreServerError, _ refused: inout [RefusedTick]
     ) throws(StoreError) {
         guard range.count == 1 else { return }
         guard let sink = part.sink, refused.count < frame.lettersMax else {
-            let name = part.block.table.name
+            let name = part.block.tableName
             throw .withheld(
                 StoreError.Withheld(
                     operation: "write rows", peer: frame.server.peer, remedy: .mendTable,
@@ -129,9 +131,10 @@ struct BlockInsert {
                 refusal: DeadLetter.Refusal(message: error.description)))
     }
 
-    private func stored() throws(StoreError) -> [NativeBlock.Key] {
-        do throws(ClickHouseError) {
-            return try frame.server.stored(part.block, of: frame.place)
+    private func stored() throws(StoreError) -> [BlockKey] {
+        guard let asked else { return [] }
+        do throws(StoreServerError) {
+            return try asked.stored(part.block, of: frame.place)
         } catch {
             throw error.asStoreError
         }

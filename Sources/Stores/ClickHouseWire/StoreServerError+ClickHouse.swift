@@ -1,49 +1,17 @@
-internal import HTTPClient
+internal import StoreHTTP
 
-/// Why the server was not asked, did not answer, or refused. One line, without a password.
-package struct ClickHouseError: Error, Sendable, CustomStringConvertible {
-    /// Whose fault it is.
-    package enum Fault: Sendable {
-        /// The server, or the way to it: later it may go well.
-        case away
-        /// Tables, rights or settings: a person mends them.
-        case schema
-        /// A row of the block.
-        case rows
-        /// The block is too large for the server, or for its time.
-        case tooLarge
-    }
-
-    package let fault: Fault
-    /// The server's code; `nil`: it did not say why.
-    package let code: Int?
-    package let description: String
-
-    package init(_ description: String, _ fault: Fault, code: Int? = nil) {
-        self.description = description
-        self.fault = fault
-        self.code = code
-    }
-
-    /// No answer.
-    init(_ error: HTTPError, _ operation: String) {
-        self.init("\(operation): \(error)", .away)
-    }
-
+extension StoreServerError {
     /// What the server answered.
-    init(_ response: HTTPResponse, _ operation: String, _ peer: String) {
-        let code = response.headers[Self.codeHeader].flatMap { Int($0) }
-        let text = String(decoding: response.body.prefix(Self.textBytesMax), as: UTF8.self)
-            .split(whereSeparator: \.isNewline).joined(separator: " ")
+    init(_ answer: StoreHTTPClient.Answer, _ operation: String, _ peer: String) {
+        let code = answer.header.flatMap { Int($0) }
+        let text = answer.text
         self.init(
-            "\(operation) at \(peer): status \(response.status)"
+            "\(operation) at \(peer): status \(answer.status)"
                 + (code.map { ", code \($0)" } ?? "") + (text.isEmpty ? "" : ": \(text)"),
-            Self.fault(code, status: response.status), code: code)
+            Self.fault(code, status: answer.status), code: code)
     }
 
     static let codeHeader = "x-clickhouse-exception-code"
-    /// So much of what the server says is shown.
-    private static let textBytesMax = 600
 
     // ErrorCodes.cpp of the server.
     /// UNKNOWN_TABLE, UNKNOWN_DATABASE, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER, TYPE_MISMATCH,

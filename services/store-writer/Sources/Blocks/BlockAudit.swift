@@ -1,16 +1,22 @@
-import ClickHouseWire
 import MarketModel
 import Membership
 import Primitives
 import ServiceRuntime
+import StoreHTTP
 import StoreIntents
 import StoreSinks
 import TapeCodec
 import TapeProtocol
 import TapeTransport
 
+/// A server that counts its rows.
+protocol CountedServer: AnyObject {
+    /// Returns the rows of a place, by the source whose ordinals they have.
+    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: BlockAudit.Rows]
+}
+
 /// The command `store-writer audit`: whether each record that the positions count is one row.
-struct ClickHouseAudit {
+struct BlockAudit {
     static let name = "audit"
 
     /// What the rows of one source in a place are.
@@ -23,9 +29,11 @@ struct ClickHouseAudit {
 
     private let context: ServiceContext
     private let settings: WriterSettings
+    private let server: any CountedServer
 
-    init(_ context: ServiceContext) {
+    init(_ context: ServiceContext, _ server: any CountedServer) {
         self.context = context
+        self.server = server
         settings = WriterSettings(context.configuration)
     }
 
@@ -36,7 +44,6 @@ struct ClickHouseAudit {
             readiness: context.readiness)
         defer { client.close() }
         let keeper = IntentBucket(client, of: settings.store)
-        let server = try ClickHouseServer(ClickHouseSettings.client(context.configuration)) { _ in }
         let owner = MarkOwner(namespace: client.names.namespace, name: settings.store.text)
         var problems: [String] = []
         var (sources, rows) = (0, UInt64(0))
@@ -45,8 +52,7 @@ struct ClickHouseAudit {
                 let place = SinkPlace(input: input, partition: Partition(number))
                 guard let value = try keeper.read(place).value else { continue }
                 let kept = try KeptIntent(json: value, of: place, store: owner)
-                let found = try server.rows(
-                    of: place, in: ClickHouseSettings.tables(settings.sinks))
+                let found = try server.rows(of: place)
                 problems += Self.problems(kept, found).map {
                     "\(InputNumber.name(InputNumber.of(place))): \($0)"
                 }
@@ -89,33 +95,6 @@ struct ClickHouseAudit {
             problems.append("\(source) has rows and is not counted")
         }
         return problems
-    }
-}
-
-extension ClickHouseServer {
-    /// Returns the rows of a place, by the source whose ordinals they have.
-    func rows(
-        of place: SinkPlace, in tables: [ClickHouseTable]
-    ) throws(ClickHouseError) -> [SourceName: ClickHouseAudit.Rows] {
-        let parts = tables.compactMap { all(of: place, in: $0) }
-        var found: [SourceName: ClickHouseAudit.Rows] = [:]
-        guard !parts.isEmpty else { return found }
-        var answer = try ask(
-            "SELECT toString(source), toInt64(count()), toInt64(uniqExact(ordinal)), "
-                + "toInt64(min(ordinal)), toInt64(max(ordinal)) FROM ("
-                + parts.joined(separator: " UNION ALL ") + ") GROUP BY source")
-        while !answer.isOver {
-            let text = try answer.text()
-            guard let source = SourceName(text) else {
-                throw ClickHouseError("it has rows of a source '\(text)'", .schema)
-            }
-            found[source] = ClickHouseAudit.Rows(
-                rows: UInt64(clamping: try answer.integer()),
-                ordinals: UInt64(clamping: try answer.integer()),
-                first: UInt64(clamping: try answer.integer()),
-                last: UInt64(clamping: try answer.integer()))
-        }
-        return found
     }
 }
 

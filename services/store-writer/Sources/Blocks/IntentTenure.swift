@@ -1,6 +1,6 @@
-import ClickHouseWire
 import MarketModel
 import Primitives
+import StoreHTTP
 import StoreIntents
 import StoreSinks
 import TapeCodec
@@ -60,7 +60,6 @@ final class IntentTenure {
         let epoch: UInt64
         let owner: String
         let store: MarkOwner
-        let tables: [ClickHouseTable]
         let layout: UInt64
         let lettersMax: Int
         let keeper: any IntentKeeper
@@ -89,7 +88,8 @@ final class IntentTenure {
             input: frame.place.input, partition: frame.place.partition, ownerEpoch: 0)
         machine = IntentMachine(
             name: "\(frame.store.namespace)/\(frame.store.name)/\(frame.place.mark)",
-            rule: .byToken, epoch: frame.epoch, instance: instance)
+            rule: frame.server is any TokenServer ? .byToken : .byKey, epoch: frame.epoch,
+            instance: instance)
     }
 
     /// Claims the record, and stores what an earlier owner has declared.
@@ -138,10 +138,12 @@ final class IntentTenure {
         case .read: return try read()
         case .write(let record, let expected): return try write(record, after: expected)
         case .survey:
+            guard let server = frame.server as? any TokenServer else {
+                preconditionFailure("a server without tokens is surveyed")
+            }
             return .surveyed(
-                try asked { () throws(ClickHouseError) in
-                    try frame.server.beyond(
-                        record?.reach?.sources ?? [], of: frame.place, in: frame.tables)
+                try asked { () throws(StoreServerError) in
+                    try server.beyond(record?.reach?.sources ?? [], of: frame.place)
                 })
         case .remake(let declared, _):
             guard declared.layout == frame.layout else {
@@ -196,18 +198,19 @@ final class IntentTenure {
         var refused: [RefusedTick] = []
         for part in batch.parts {
             let insert = BlockInsert(
-                part, token: "\(order.token)/\(part.block.table.name)/\(part.block.part)",
+                part, token: "\(order.token)/\(part.block.tableName)/\(part.block.part)",
                 isRepeat: order.isRepeat, until: order.until, frame)
             if let reason = try insert.run(&refused) { return .differs(reason) }
         }
+        try asked { () throws(StoreServerError) in try frame.server.confirm() }
         if !refused.isEmpty { self.batch?.after = try refuse(refused) }
         return .inserted
     }
 
     private func asked<Value>(
-        _ body: () throws(ClickHouseError) -> Value
+        _ body: () throws(StoreServerError) -> Value
     ) throws(StoreError) -> Value {
-        do throws(ClickHouseError) {
+        do throws(StoreServerError) {
             return try body()
         } catch {
             throw error.asStoreError
@@ -244,7 +247,7 @@ struct IntentFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-extension ClickHouseError {
+extension StoreServerError {
     /// As a worker handles it.
     var asStoreError: StoreError {
         let category: StoreError.Category =

@@ -1,5 +1,6 @@
 import ClickHouseWire
 import Primitives
+import StoreHTTP
 import StoreSinks
 import Testing
 
@@ -136,6 +137,6 @@ struct NativeRowsTests {
         #expect(try answer.integer() == -1)
         #expect(answer.isOver)
         var cut = ClickHouseAnswer([3, 0x61])
-        #expect(throws: ClickHouseError.self) { try cut.text() }
+        #expect(throws: StoreServerError.self) { try cut.text() }
     }
 }

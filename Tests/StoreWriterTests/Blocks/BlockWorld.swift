@@ -1,8 +1,8 @@
-import ClickHouseWire
 import MarketModel
 import NatsTransport
 import Primitives
 import ServiceTestSupport
+import StoreHTTP
 import StoreIntents
 import StoreSinks
 import TapeCodec
@@ -41,6 +41,7 @@ final class BlockWorld {
     private var random: SeededRandom
     private var now = MonotonicTime(nanoseconds: 1)
     private let settings: WriterSettings
+    private let product: BlockStore.Product
     fileprivate let tape: BlockTape
     private let keeper = BlockRecords()
     private let server: BlockTables
@@ -58,6 +59,7 @@ final class BlockWorld {
         let configuration = try TestService.configuration(
             Main.description, ["STORE_KIND": "clickhouse", "WRITER_HOT_STATE": "false"])
         settings = WriterSettings(configuration)
+        product = .clickhouse(configuration)
         tape = try BlockTape(packets: Int.random(in: 6...30, using: &random), &random)
         var refused: Set<Int64> = []
         if Int.random(in: 0..<3, using: &random) == 0 {
@@ -71,20 +73,20 @@ final class BlockWorld {
 
     // MARK: owners
 
-    private func session() -> ClickHouseSession {
+    private func session() -> BlockSession {
         ownerCount += 1
-        let letters = letters
-        return ClickHouseSession(
-            ClickHouseSession.Parts(
+        let (letters, product) = (letters, product)
+        return BlockSession(
+            BlockSession.Parts(
                 settings: settings, owner: "owner \(ownerCount)",
                 store: MarkOwner(namespace: "md", name: "store"),
-                tables: ClickHouseSettings.tables(settings.sinks), keeper: keeper, packets: tape,
+                layout: product.layout, rows: product.rows, keeper: keeper, packets: tape,
                 letters: LetterOutput(
                     keep: { refused, batch throws(StoreError) in
                         letters.keep(refused, batch)
                         return []
                     }, committed: { _ in }),
-                connect: { [server] () throws(ClickHouseError) in server },
+                connect: { [server] () throws(StoreServerError) in server },
                 now: { [unowned self] in now }))
     }
 
@@ -314,13 +316,14 @@ final class BlockRecords: IntentKeeper {
 }
 
 /// The server: it takes a block as a whole, and drops one whose token it knows.
-final class BlockTables: BlockServer {
+final class BlockTables: TokenServer {
     private struct RowID: Hashable {
         let table: String
-        let key: NativeBlock.Key
+        let key: BlockKey
     }
 
     let peer = "the tables"
+    let settingNames = "none"
     weak var world: BlockWorld?
     /// Each row as often as it is there, with the partition of the table.
     private var rows: [RowID: [(part: Int, bytes: [UInt8])]] = [:]
@@ -330,17 +333,27 @@ final class BlockTables: BlockServer {
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
 
-    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String? { nil }
+    func problem() throws(StoreServerError) -> String? { nil }
 
-    func identity() throws(ClickHouseError) -> String { "one" }
+    func confirm() {}
 
-    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError) {
+    private static func native(_ block: any StoreBlock) -> NativeBlock {
+        guard let block = block as? NativeBlock else { preconditionFailure("another block") }
+        return block
+    }
+
+    func keys(of block: any StoreBlock) -> [BlockKey] { Self.native(block).keys }
+
+    func identity() throws(StoreServerError) -> String { "one" }
+
+    func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
         let fate = world?.fate(.insert) ?? .well
-        let killed = ClickHouseError("killed", .away)
+        let block = Self.native(given)
+        let killed = StoreServerError("killed", .away)
         if fate == .killedBefore { throw killed }
         let keys = block.keys
         if block.table != .gaps, keys.contains(where: { refused.contains($0.ordinal) }) {
-            throw ClickHouseError("a constraint", .rows)
+            throw StoreServerError("a constraint", .rows)
         }
         if tokens.insert("\(block.table.name) \(token)").inserted {
             for (row, key) in keys.enumerated() {
@@ -354,19 +367,19 @@ final class BlockTables: BlockServer {
     }
 
     func stored(
-        _ block: NativeBlock, of place: SinkPlace
-    ) throws(ClickHouseError) -> [NativeBlock.Key] {
-        let ordinals = block.keys.map(\.ordinal)
+        _ block: any StoreBlock, of place: SinkPlace
+    ) throws(StoreServerError) -> [BlockKey] {
+        let ordinals = keys(of: block).map(\.ordinal)
         guard let first = ordinals.min(), let last = ordinals.max() else { return [] }
         return rows.flatMap { id, copies in
-            id.table == block.table.name && (first...last).contains(id.key.ordinal)
+            id.table == block.tableName && (first...last).contains(id.key.ordinal)
                 ? copies.filter { $0.part == block.part }.map { _ in id.key } : []
         }
     }
 
     func beyond(
-        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
-    ) throws(ClickHouseError) -> [SourceOrdinal] {
+        _ known: [SourceOrdinal], of place: SinkPlace
+    ) throws(StoreServerError) -> [SourceOrdinal] {
         let last = rows.keys.filter { $0.table != "ordinal_gaps" }.map(\.key.ordinal).max()
         guard let last, UInt64(last) > known.first?.lastOrdinal ?? 0,
             let source = SourceName("test")

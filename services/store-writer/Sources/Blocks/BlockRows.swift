@@ -5,7 +5,7 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// The rows of a batch as blocks of ClickHouse, with the record of each. The same packets make the
+/// The rows of a batch as blocks of a store, with the record of each. The same packets make the
 /// same blocks, to the byte.
 struct BlockRows {
     /// The place of a record: the index of its item, and its ordinal.
@@ -18,7 +18,7 @@ struct BlockRows {
     struct Part: Sendable {
         /// `nil` for gaps of ordinals, which are no records.
         let sink: SinkName?
-        let block: NativeBlock
+        let block: any StoreBlock
         let origins: [Origin]
     }
 
@@ -26,38 +26,47 @@ struct BlockRows {
     private var parts: [Int: [Part]] = [:]
     private let work: BatchWork
     private var refused: [RefusedTick] = []
-    private let catalogue: SinkCatalogue
+    /// Makes the blocks of gaps of ordinals.
+    private let gapBlocks: @Sendable (SinkPosition) -> [any StoreBlock]
 
-    /// `tables` are those of the catalogue's sinks.
-    init(_ batch: WriteBatch, _ catalogue: SinkCatalogue, _ tables: [ClickHouseTable]) {
-        self.catalogue = catalogue
+    /// `tables` are empty, one for each of the catalogue's sinks; `gaps` is that of gaps.
+    init<Rows: BlockRowWriter>(
+        _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ tables: [Rows], gaps: Rows
+    ) {
+        gapBlocks = { position in
+            var rows = gaps
+            for gap in position.gaps { rows.add(gap, position) }
+            return rows.parts().map(\.block)
+        }
         var work = BatchWork(batch, catalogue)
         let inputs = batch.inputs.sorted()
         let numbers = Dictionary(uniqueKeysWithValues: inputs.enumerated().map { ($1, $0) })
         let first = batch.items.map { (numbers[$0.input] ?? 0) * tables.count }
         // By input and table, the index of its rows; below 0: it has none.
         var places = [Int](repeating: -1, count: inputs.count * tables.count)
-        var rows: [NativeRows] = []
+        var rows: [Rows] = []
         var origins: [[Origin]] = []
-        var unmade: [(origin: Origin, sink: SinkName)] = []
+        var unmade: [(origin: Origin, sink: SinkName, unfit: UnfitValue?)] = []
+        let writes = catalogue.sinks.map { Rows.write(of: $0) }
         batch.walk { item, context, record, ordinal, packet in
             guard let index = catalogue.index(of: record) else { return }
             let slot = first[item] + index
             if places[slot] < 0 {
                 places[slot] = rows.count
-                rows.append(NativeRows(tables[index]))
+                rows.append(tables[index])
                 origins.append([])
             }
             let place = places[slot]
             let sink = catalogue.sinks[index]
             let origin = Origin(item: item, ordinal: ordinal)
-            if sink.writeNative(record, context, packet, ordinal, &rows[place]) {
+            let isMade = writes[index](record, context, packet, ordinal, &rows[place])
+            if isMade, rows[place].unfit == nil {
                 origins[place].append(origin)
             } else {
-                unmade.append((origin, sink.name))
+                unmade.append((origin, sink.name, isMade ? rows[place].unfit : nil))
             }
         }
-        for (origin, sink) in unmade { work.refuse(origin.item, origin.ordinal, sink) }
+        for (origin, sink, unfit) in unmade { work.refuse(origin, sink, unfit) }
         self.work = work
         for (number, input) in inputs.enumerated() {
             for (index, sink) in catalogue.sinks.enumerated() {
@@ -94,18 +103,29 @@ struct BlockRows {
     /// Returns the blocks of an input, with one of the gaps that the position after it reveals.
     func blocks(_ input: Int, _ after: SinkPosition) -> [Part] {
         var found = parts[input] ?? []
-        var gaps = NativeRows(.gaps)
-        for gap in after.gaps { gaps.add(gap, after) }
-        found += gaps.parts().map { Part(sink: nil, block: $0.block, origins: []) }
+        found += gapBlocks(after).map { Part(sink: nil, block: $0, origins: []) }
         return found
     }
 }
 
-extension NativeRows {
+extension BatchWork {
+    /// Notes a record of which no row was made.
+    fileprivate mutating func refuse(
+        _ origin: BlockRows.Origin, _ sink: SinkName, _ unfit: UnfitValue?
+    ) {
+        guard let unfit else { return refuse(origin.item, origin.ordinal, sink) }
+        refused.append(
+            RefusedTick(
+                item: origin.item, ordinal: origin.ordinal, sink: sink, reason: .data,
+                refusal: DeadLetter.Refusal(message: unfit.reason, column: unfit.column)))
+    }
+}
+
+extension RowWriter where Failure == Never {
     /// Adds a gap as a row of `ordinal_gaps`. With the position it is told from another one of the
     /// same ordinals.
     fileprivate mutating func add(_ gap: SinkGap, _ after: SinkPosition) {
-        row(columns: Int16(ClickHouseTable.gaps.columns.count))
+        row(columns: 9)
         text(after.input.rawValue)
         int64(Int64(after.partition.number))
         text(gap.source.text)

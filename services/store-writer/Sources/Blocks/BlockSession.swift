@@ -1,28 +1,31 @@
-import ClickHouseWire
 import MarketModel
 import Primitives
 import ServiceRuntime
+import StoreHTTP
 import StoreIntents
 import StoreSinks
 import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// A worker's session with ClickHouse, which has no transactions: a batch is declared in NATS,
-/// inserted as blocks that the server recognises, and then the position moves (`IntentMachine`).
+/// A worker's session with a store that has no transactions: a batch is declared in NATS,
+/// inserted as blocks whose repeat the server recognises, and then the position moves (`IntentMachine`).
 /// Each input of a partition has a record of its own, so a failure may leave some inputs of a batch
 /// stored; the worker then reads the positions again.
-final class ClickHouseSession: StoreSession {
+final class BlockSession: StoreSession {
     /// What it works with.
     struct Parts {
         let settings: WriterSettings
         let owner: String
         let store: MarkOwner
-        let tables: [ClickHouseTable]
+        /// What the rows are for, as a text: a batch has equal blocks where it is equal.
+        let layout: String
+        /// Makes the rows of a batch.
+        let rows: (WriteBatch) -> BlockRows
         let keeper: any IntentKeeper
         let packets: any DeclaredPackets
         let letters: LetterOutput
-        let connect: () throws(ClickHouseError) -> any BlockServer
+        let connect: () throws(StoreServerError) -> any BlockServer
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
 
@@ -40,19 +43,9 @@ final class ClickHouseSession: StoreSession {
     init(_ parts: Parts) {
         self.parts = parts
         refusals = RefusalLimits(deadLettersMax: parts.settings.deadLettersMax)
-        var layout = Checksum.of("\(parts.settings.isNeeded)")
-        for table in parts.tables + [.gaps] {
-            layout = Checksum.chained(Checksum.of(table.name), after: layout)
-            for column in table.columns {
-                layout = Checksum.chained(
-                    Checksum.of("\(column.name) \(column.wireType)"), after: layout)
-            }
-        }
-        self.layout = layout
+        layout = Checksum.chained(
+            Checksum.of(parts.layout), after: Checksum.of("\(parts.settings.isNeeded)"))
     }
-
-    private var catalogue: SinkCatalogue { parts.settings.sinks }
-    private var allTables: [ClickHouseTable] { parts.tables + [.gaps] }
 
     var isOpen: Bool { server != nil }
     var serverText: String { server?.peer ?? "" }
@@ -60,10 +53,10 @@ final class ClickHouseSession: StoreSession {
 
     func open() throws(StoreError) {
         if isOpen { return }
-        do throws(ClickHouseError) {
+        do throws(StoreServerError) {
             let server = try parts.connect()
-            if let problem = try server.problem(of: allTables) {
-                throw ClickHouseError("\(server.peer): \(problem)", .schema)
+            if let problem = try server.problem() {
+                throw StoreServerError("\(server.peer): \(problem)", .schema)
             }
             database = try server.identity()
             self.server = server
@@ -95,8 +88,8 @@ final class ClickHouseSession: StoreSession {
         if let before = found?.database, before != database {
             throw failure(
                 claim.place,
-                "is stored in another database than that of CLICKHOUSE_DATABASE at "
-                    + "\(server.peer): bring it back, or give the new one a STORE_NAME of its own",
+                "is stored in another database than that of \(server.settingNames) "
+                    + "at \(server.peer): bring it back, or give the new one a STORE_NAME of its own",
                 .schema)
         }
         if let known = claim.knownEpoch, let present, present.ownerEpoch >= known,
@@ -111,7 +104,7 @@ final class ClickHouseSession: StoreSession {
         let tenure = IntentTenure(
             IntentTenure.Frame(
                 place: claim.place, epoch: UInt64(clamping: epoch), owner: parts.owner,
-                store: parts.store, tables: allTables, layout: layout,
+                store: parts.store, layout: layout,
                 lettersMax: parts.settings.deadLettersMax, keeper: parts.keeper,
                 server: server, database: database, now: parts.now),
             instance: UInt64.random(in: .min ... .max))
@@ -146,7 +139,7 @@ final class ClickHouseSession: StoreSession {
         batch.store = parts.store.name
         let (settings, input) = (parts.settings, InputNumber.of(place))
         let read = batch
-        let rows = BlockRows(batch, catalogue, parts.tables)
+        let rows = parts.rows(batch)
         let work = BlockWork(batch, rows) { outcome -> [SinkPosition] in
             let after = read.advanced(
                 by: outcome, keepsBars: settings.sinks.versions != nil,
@@ -193,7 +186,7 @@ final class ClickHouseSession: StoreSession {
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(StoreError) -> BatchOutcome {
-        let rows = BlockRows(batch, catalogue, parts.tables)
+        let rows = parts.rows(batch)
         return try withoutActuallyEscaping(settle) { settle throws(StoreError) in
             let work = BlockWork(batch, rows, settle)
             return try write(work)

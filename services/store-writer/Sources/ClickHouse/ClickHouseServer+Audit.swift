@@ -1,0 +1,28 @@
+import ClickHouseWire
+import MarketModel
+import StoreHTTP
+import StoreSinks
+
+extension ClickHouseServer: CountedServer {
+    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: BlockAudit.Rows] {
+        let parts = tables.compactMap { all(of: place, in: $0) }
+        var found: [SourceName: BlockAudit.Rows] = [:]
+        guard !parts.isEmpty else { return found }
+        var answer = try ask(
+            "SELECT toString(source), toInt64(count()), toInt64(uniqExact(ordinal)), "
+                + "toInt64(min(ordinal)), toInt64(max(ordinal)) FROM ("
+                + parts.joined(separator: " UNION ALL ") + ") GROUP BY source")
+        while !answer.isOver {
+            let text = try answer.text()
+            guard let source = SourceName(text) else {
+                throw StoreServerError("it has rows of a source '\(text)'", .schema)
+            }
+            found[source] = BlockAudit.Rows(
+                rows: UInt64(clamping: try answer.integer()),
+                ordinals: UInt64(clamping: try answer.integer()),
+                first: UInt64(clamping: try answer.integer()),
+                last: UInt64(clamping: try answer.integer()))
+        }
+        return found
+    }
+}

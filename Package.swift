@@ -578,8 +578,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: tape + frame
-                + ["ClickHouseWire", "HotState", "PostgresClient", "StoreHTTP", "StoreIntents"]
-                + ["StoreKit", "StoreSinks", "ValkeyClient"]),
+                + ["ClickHouseWire", "HotState", "PostgresClient", "QuestDBWire", "StoreHTTP"]
+                + ["StoreIntents", "StoreKit", "StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [

@@ -45,7 +45,7 @@ public enum Main {
                     ]),
                 ServiceDescription.Subcommand(
                     BlockAudit.name,
-                    "Count the rows of ClickHouse by the positions, and stop; exit code 1 if not."),
+                    "Count rows by the positions, but of postgres, and stop; exit code 1 if not."),
             ],
             examples: [
                 ServiceDescription.Example(

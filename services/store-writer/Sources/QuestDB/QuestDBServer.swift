@@ -1,0 +1,136 @@
+import MarketModel
+import Primitives
+import QuestDBWire
+import ServiceRuntime
+import StoreHTTP
+import StoreSinks
+import TapeCodec
+
+/// A server of QuestDB, as a session uses it.
+///
+/// A row is there once, however often it is sent. Its keys are its time, source, partition and
+/// ordinal (and the revision of a bar), which follow from the tape alone: the ordinals of a source
+/// are dense within a partition, and the tape gives each record one time for ever. The table has
+/// DEDUP UPSERT KEYS of these columns, so rows that come again, of any owner and at any time,
+/// replace the same rows by the same values. So a batch may be sent again after each doubt, whole
+/// or in parts, and an owner that wakes up late does no harm. The position is stored after the
+/// rows, in NATS: if a process ends between the two, its successor sends them once more.
+///
+/// A request has rows of one table, and of existing columns: the server then stores all or none.
+final class QuestDBServer: BlockServer {
+    private let client: QuestDBClient
+    let tables: [QuestDBTable]
+    /// The numbers of the tables that `problem` has seen.
+    private var numbers: [String: Int] = [:]
+    let peer: String
+    let settingNames = "QUESTDB_URL"
+
+    init(
+        _ settings: QuestDBClient.Settings, _ sinks: SinkCatalogue,
+        onCall: @escaping (Duration) -> Void
+    ) throws(StoreServerError) {
+        client = try QuestDBClient(settings, onCall: onCall)
+        tables = QuestDBSettingKeys.tables(sinks)
+        peer = client.peer
+    }
+
+    func problem() throws(StoreServerError) -> String? {
+        if let problem = try client.problem() { return problem }
+        let check = try client.check(tables)
+        numbers = check.numbers(of: tables)
+        var problems = tables.compactMap { check.problem(of: $0) }
+        let hasIdentity = check.tables[QuestDBIdentity.table] != nil
+        if !hasIdentity { problems.append("there is no table \(QuestDBIdentity.table)") }
+        guard let first = problems.first else { return nil }
+        let isComplete = hasIdentity && tables.allSatisfy { check.has($0) }
+        return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
+            + (isComplete ? ": mend it by hand" : ": run 'store-writer migrate'")
+    }
+
+    func identity() throws(StoreServerError) -> String {
+        let answer = try client.rows(QuestDBIdentity.question)
+        guard answer.count > 0 else { return "" }
+        return try client.read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
+    }
+
+    func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
+        guard let block = given as? LineBlock else {
+            preconditionFailure("a block for another kind of server")
+        }
+        try client.write(block.body, to: block.tableName)
+    }
+
+    /// The server answers well, too, when a table is dropped while rows are on their way, and may
+    /// make a table that is not there, without keys. So the tables have to be those that were
+    /// looked at before.
+    func confirm() throws(StoreServerError) {
+        let check = try client.check([])
+        let now = check.numbers(of: tables)
+        guard now == numbers else {
+            let changed = tables.map(\.name).filter { now[$0] != numbers[$0] }
+            throw StoreServerError(
+                "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
+                    + "were written", .schema)
+        }
+        for table in tables where check.tables[table.name]?.isSuspended == true {
+            throw StoreServerError(
+                "\(peer): \(table.name) is suspended: see why, then ALTER TABLE \(table.name) "
+                    + "RESUME WAL", .schema)
+        }
+    }
+
+    // MARK: counts
+
+    /// How often it is asked whether all that is stored is applied, each time after a second.
+    private static let waitsMax = 60
+
+    /// Waits until the tables have what their logs have.
+    func waitUntilApplied() throws(StoreServerError) {
+        let pause = Mailbox<Void>(capacity: 1)
+        var woken: [Void] = []
+        for _ in 0..<Self.waitsMax {
+            let check = try client.check([])
+            let names = tables.map(\.name).filter { check.tables[$0]?.waiting ?? 0 > 0 }
+            if names.isEmpty { return }
+            _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
+        }
+        throw StoreServerError("\(peer) does not apply its logs: see wal_tables()", .away)
+    }
+
+    func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }
+
+    func read<Value>(
+        _ body: () throws(QuestDBAnswerError) -> Value
+    ) throws(StoreServerError) -> Value { try client.read(body) }
+}
+
+extension QuestDBClient {
+    /// Why the server cannot be used; `nil`: it can.
+    func problem() throws(StoreServerError) -> String? {
+        let settings = try serverSettings()
+        let answer = try rows(QuestDBCheck.parametersQuestion)
+        let parameters = try read { () throws(QuestDBAnswerError) in
+            try QuestDBCheck.parameters(answer)
+        }
+        return QuestDBCheck.problem(of: settings, parameters: parameters)
+    }
+
+    /// Reads what it says of all tables, and of the columns of these.
+    func check(_ tables: [QuestDBTable]) throws(StoreServerError) -> QuestDBCheck {
+        let (all, wal) = (
+            try rows(QuestDBCheck.tablesQuestion), try rows(QuestDBCheck.walQuestion)
+        )
+        var check = try read { () throws(QuestDBAnswerError) in
+            try QuestDBCheck(tables: all, wal: wal)
+        }
+        for table in tables where check.has(table) {
+            let columns = try rows(QuestDBCheck.columnsQuestion(table))
+            check = try read { () throws(QuestDBAnswerError) in
+                var more = check
+                try more.add(columns, of: table)
+                return more
+            }
+        }
+        return check
+    }
+}

@@ -330,11 +330,13 @@ let others: [Tests] = [
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "StoreIntents",
-            "StoreHTTP", "StoreKit", "StoreSinks", "StoredBars", "StreamCore", "ValkeyClient",
+            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "QuestDBWire",
+            "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "StoredBars", "StreamCore",
+            "ValkeyClient",
         ],
         beside: [
             "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
+            "QuestDB/questdb_again.py", "QuestDB/questdb_judge.py", "QuestDB/questdb_recorder.py",
             "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_latest.py",
             "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),

@@ -44,7 +44,7 @@ final class BlockWorld {
     private let product: BlockStore.Product
     fileprivate let tape: BlockTape
     private let keeper = BlockRecords()
-    private let server: BlockTables
+    private let server: any WorldServer
     private let letters = BlockLetters()
     private var ownerCount: UInt64 = 0
     /// How many owners sleep.
@@ -54,18 +54,20 @@ final class BlockWorld {
     /// Inserts of owners that another one had replaced, and blocks that the server knew.
     var droppedBlocks: Int { server.dropped }
 
-    init(seed: UInt64) throws {
+    /// `kind` is the name of the store's kind.
+    init(seed: UInt64, kind: String) throws {
         var random = SeededRandom(seed: seed)
         let configuration = try TestService.configuration(
-            Main.description, ["STORE_KIND": "clickhouse", "WRITER_HOT_STATE": "false"])
+            Main.description, ["STORE_KIND": kind, "WRITER_HOT_STATE": "false"])
         settings = WriterSettings(configuration)
-        product = .clickhouse(configuration)
+        let isKeyed = kind == "questdb"
+        product = isKeyed ? .questdb(configuration) : .clickhouse(configuration)
         tape = try BlockTape(packets: Int.random(in: 6...30, using: &random), &random)
         var refused: Set<Int64> = []
         if Int.random(in: 0..<3, using: &random) == 0 {
             for _ in 0..<3 { refused.insert(Int64.random(in: 1...60, using: &random)) }
         }
-        server = BlockTables(refusing: refused)
+        server = isKeyed ? KeyedTables(refusing: refused) : BlockTables(refusing: refused)
         self.random = random
         keeper.world = self
         server.world = self
@@ -133,7 +135,7 @@ final class BlockWorld {
     private var isQuiet = false
 
     /// Called before a call has its effect. Returns what happens to it.
-    fileprivate func fate(_ point: Point) -> Fate {
+    func fate(_ point: Point) -> Fate {
         guard !isQuiet, sleepers == 0 || Int.random(in: 0..<4, using: &random) == 0,
             Int.random(in: 0..<5, using: &random) == 0
         else { return .well }
@@ -315,8 +317,17 @@ final class BlockRecords: IntentKeeper {
     }
 }
 
+/// What a world asks of its server.
+protocol WorldServer: BlockServer {
+    var world: BlockWorld? { get set }
+    /// How many blocks it knew already.
+    var dropped: Int { get }
+    /// How often a table has each ordinal.
+    func ordinals(_ table: String) -> [Int64: Int]
+}
+
 /// The server: it takes a block as a whole, and drops one whose token it knows.
-final class BlockTables: TokenServer {
+final class BlockTables: TokenServer, WorldServer {
     private struct RowID: Hashable {
         let table: String
         let key: BlockKey

@@ -86,7 +86,8 @@ final class SampleBench {
     /// `TAPELINE_SAMPLE_PROGRAMS` names the folder where the package was built by itself; else
     /// they are those that this package builds of the same sources.
     static func start(
-        _ role: String, _ tape: TestTape, _ folder: TemporaryFolder, _ settings: [String: String]
+        _ role: String, _ tape: TestTape, _ folder: TemporaryFolder, _ settings: [String: String],
+        words: [String] = []
     ) throws -> ServerProcess {
         let built = ProcessInfo.processInfo.environment["TAPELINE_SAMPLE_PROGRAMS"]
         let product = "Sample\(role.capitalized)"
@@ -94,7 +95,7 @@ final class SampleBench {
         let environment = tape.environment.merging(["OPS_PORT": "0", "MDS_MEMBER": member]) { $1 }
             .merging(settings) { $1 }.merging(ProductPrograms.profile(product)) { $1 }
         return try ServerProcess(
-            try built.map { "\($0)/sample-\(role)" } ?? ProductPrograms.path(product), [],
+            try built.map { "\($0)/sample-\(role)" } ?? ProductPrograms.path(product), words,
             environment: environment, logPath: folder.file("\(member).log"))
     }
 

@@ -1,13 +1,14 @@
 import Foundation
 import MarketModel
 import Primitives
-import SQLiteStore
 import Seeds
 import ServiceTestSupport
 import StoreKit
 import TapeCodec
 import TestSupport
 import Testing
+
+@testable import SQLiteStore
 
 /// The store of `Samples/tapeline-sample`, by itself and in its writer.
 @Suite("The sample's store")
@@ -52,14 +53,14 @@ struct SampleStoreTests {
         let tape = try TestTape(
             try NatsServer(), namespace: "samplestore", partitions: Self.partitions)
         let path = folder.file("ticks.sqlite")
-        func start(_ member: String) throws -> ServerProcess {
+        func start(_ member: String, _ words: [String] = []) throws -> ServerProcess {
             try SampleBench.start(
                 "writer", tape, folder,
                 [
                     "STORE_KIND": "sqlite", "SQLITE_FILE": path, "WRITER_HOT_STATE": "false",
                     "WRITER_BATCH_WAIT": "5ms", "MDS_MEMBER": member,
                     "STORE_NAME": "store-sqlite",
-                ])
+                ], words: words)
         }
         func stored() throws -> [[String?]] {
             try ["trades", "quotes"].flatMap {
@@ -95,6 +96,33 @@ struct SampleStoreTests {
         let found = try stored().map { $0.map { $0 ?? "" } }
         #expect(found.count == expected.count)
         #expect(Set(found) == Set(expected))
+        try expectAudit(count, path) { try start("audit", ["audit"]) }
+    }
+
+    /// Its own audit agrees, and sees a row that is missing and one that is there twice.
+    private func expectAudit(
+        _ count: Int, _ path: String, _ start: () throws -> ServerProcess
+    ) throws {
+        func audit() throws -> (code: Int32, log: String) {
+            let run = try start()
+            return (run.waitUntilExit(), run.log)
+        }
+        var told = try audit()
+        #expect(told.code == 0 && told.log.contains("audit.clean"), "\(told.log)")
+        for fault in [
+            "DELETE FROM trades WHERE ordinal = 7 AND partition = 1",
+            "INSERT INTO trades SELECT * FROM trades WHERE ordinal = 9 AND partition = 0",
+        ] {
+            try SQLiteFile(path, timeoutMilliseconds: 500).run(fault)
+        }
+        told = try audit()
+        #expect(told.code == 1, "\(told.log)")
+        for problem in [
+            "ticks of partition 0: test has \(count + 1) rows of \(count) ordinals",
+            "ticks of partition 1: test has \(count - 1) ordinals, written are \(count)",
+        ] {
+            #expect(told.log.contains(problem), "\(told.log)")
+        }
     }
 
     /// Publishes a packet of trades, and a quote.

@@ -114,6 +114,30 @@ struct ApartGroupTests {
             "ticks_stored_once", "rows_as_booked", "books_balanced", in: scene.database)
     }
 
+    @Test("apart for refused rows, it sets none aside while its table takes none, however few")
+    func fewAtATime() throws {
+        let scene = try ApartScene("writer_gsmall", partitions: 1)
+        let writer = try scene.bench.start()
+        try scene.publish(packets: 2)
+        try scene.expectAll(writer)
+        let tables = ["trade_rows", "quote_rows"]
+        for table in tables { try scene.refuse(table, for: "ROW", code: "P0001") }
+        try scene.publish(packets: RefusedInARow.rowsMax / ApartScene.count + 1)
+        try scene.expectApart("ticks")
+        for _ in 0..<10 {
+            try scene.publish(packets: 1)
+            try scene.expectGaps()
+        }
+        try scene.expectApart("ticks")
+        for table in tables { try scene.mend(table) }
+        try scene.expectApart("")
+        try scene.bench.stopAndAudit(writer)
+        try scene.database.expect(
+            "SELECT sum(waiting), sum(dead_lettered) < \(RefusedInARow.rowsMax) FROM sink_audit",
+            "0|t")
+        #expect(writer.log.count("writer.group.joined") == 1)
+    }
+
     @Test("a handful of refused rows of a table become letters, and its group does not wait apart")
     func handful() throws {
         let scene = try ApartScene("writer_gfew", partitions: 1)

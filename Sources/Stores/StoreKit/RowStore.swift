@@ -31,9 +31,15 @@ public protocol RowStore: AnyObject {
 
     /// Returns what an error of `transact` means.
     func fault(of error: any Error) -> StoreFault
+
+    /// Returns what a table has of a partition, by the column `source`; nothing for a table that is
+    /// not there. `nil`: the store cannot count, and `store-writer audit` says so.
+    func ordinals(of table: String, partition: Int) throws -> [StoredOrdinals]?
 }
 
 extension RowStore {
+    public func ordinals(of table: String, partition: Int) throws -> [StoredOrdinals]? { nil }
+
     public func fault(of error: any Error) -> StoreFault { .away }
 }
 

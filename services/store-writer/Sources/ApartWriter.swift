@@ -388,6 +388,7 @@ final class ApartWriter {
         var batch = WriteBatch()
         batch.store = parts.settings.store.text
         batch.group = group
+        batch.blocked = parts.groups.blockedTable(group)
         for index in chosen {
             let packet = queue.packets[index]
             switch packet.content {

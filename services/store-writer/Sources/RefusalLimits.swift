@@ -11,7 +11,19 @@ struct RefusalLimits: Sendable {
     init(deadLettersMax: Int) { self.deadLettersMax = deadLettersMax }
 
     /// Throws when too many records of a batch are refused. `peer` is the store, for the message.
-    func check(_ work: BatchWork, _ peer: String) throws(StoreError) {
+    /// Of `blocked`, for which its group waits apart, nothing is set aside until it takes a row: its
+    /// batches may be small, and each would become letters.
+    func check(
+        _ work: BatchWork, _ peer: String, blocked: SinkName? = nil
+    ) throws(StoreError) {
+        if let blocked, work.outcome.rows[blocked, default: 0] == 0,
+            work.refused.contains(where: { $0.sink == blocked })
+        {
+            throw withheld(
+                peer, blocked,
+                "\(blocked.rawValue) still takes none of its rows, so none is set aside: mend the "
+                    + "table")
+        }
         guard work.refused.count > deadLettersMax else { return }
         let tables = Set(work.refused.map(\.sink))
         throw withheld(

@@ -44,8 +44,8 @@ public enum Main {
                                 + "any.")
                     ]),
                 ServiceDescription.Subcommand(
-                    BlockAudit.name,
-                    "Count rows by the positions, but of postgres, and stop; exit code 1 if not."),
+                    StoreAudit.name,
+                    "Count the rows of a store by its positions, and stop; exit code 1 if not."),
             ],
             examples: [
                 ServiceDescription.Example(
@@ -64,7 +64,7 @@ public enum Main {
         if context.configuration.subcommand == MigrateCommand.name {
             return try settings.kind.migrate?(context) ?? .success
         }
-        if context.configuration.subcommand == BlockAudit.name {
+        if context.configuration.subcommand == StoreAudit.name {
             guard let audit = settings.kind.audit else {
                 throw SettingsError(
                     "STORE_KIND is \(settings.kind.name), which has no audit of its own: for "

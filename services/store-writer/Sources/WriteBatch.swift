@@ -49,6 +49,8 @@ struct WriteBatch {
     var store = Sink.owner
     /// The group of tables for which alone it is; `nil`: for all but those in `apart`.
     var group: TableGroup?
+    /// The table for which the group waits apart; `nil`: it takes rows.
+    var blocked: SinkName?
     /// By input, the groups of tables that wait apart, and get nothing of it.
     var apart: [Int: Set<TableGroup>] = [:]
     /// The groups of tables that may be left, if they do not take their rows.

@@ -10,7 +10,7 @@ public final class SQLiteStore: RowStore {
     public static let kind = RowStoreKind(name: "sqlite", keys: [key]) {
         try SQLiteStore($0.text(key.name))
     }
-    private let file: SQLiteFile
+    let file: SQLiteFile
 
     public init(_ path: String, timeoutMilliseconds: Int32 = 10_000) throws {
         file = try SQLiteFile(path, timeoutMilliseconds: timeoutMilliseconds)

@@ -3,6 +3,8 @@ internal import Primitives
 /// Makes rows whose values are at the edges of their types.
 struct ProofRows {
     static let tables = ["proof_ticks", "proof_news"]
+    static let source = "proof"
+    static let partitions = (0..<8).map { Int64($0) }
 
     private var ordinal: Int64 = 0
 
@@ -23,11 +25,11 @@ struct ProofRows {
         let ordinals = (0..<count).map { ordinal + Int64($0) + 1 }
         ordinal += Int64(count)
         let texts: [String?] = ["", "AAPL", "O'Neil \"x\"|y\\", "日経 225\n", nil]
-        let partitions = values((0..<8).map { Int64($0) })
+        let partitions = values(Self.partitions)
         return StoreTable(
             name: name,
             columns: [
-                StoreColumn(name: "source", values: .text(values(["proof"]))),
+                StoreColumn(name: "source", values: .text(values([Self.source]))),
                 StoreColumn(name: "partition", values: .int64(partitions)),
                 StoreColumn(name: "ordinal", values: .int64(ordinals)),
                 StoreColumn(name: "number", values: .int64(values([0, .min, .max, nil]))),
@@ -57,6 +59,9 @@ struct ProofRow: Hashable, CustomStringConvertible {
     private let values: [String?]
 
     init(_ values: [String?]) { self.values = values }
+
+    var partition: String? { values[1] }
+    var ordinal: Int64? { values[2].flatMap { Int64($0) } }
 
     var description: String { values.map { $0.map { "'\($0)'" } ?? "-" }.joined(separator: " ") }
 }

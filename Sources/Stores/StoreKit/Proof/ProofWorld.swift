@@ -110,6 +110,31 @@ struct ProofWorld {
         }
         for table in ProofRows.tables {
             try compare(table, try proof.rows(table).map { ProofRow($0) })
+            try compareCounts(table, try proof.connect())
+        }
+    }
+
+    /// Compares what a store counts with its rows, if it counts.
+    private func compareCounts(_ table: String, _ connection: any RowStore) throws {
+        for partition in ProofRows.partitions {
+            let name = "\(partition)"
+            let own = (rows[table] ?? []).filter { $0.partition == name }.compactMap(\.ordinal)
+            guard let found = try connection.ordinals(of: table, partition: Int(partition)) else {
+                return
+            }
+            let counts =
+                own.isEmpty
+                ? []
+                : [
+                    StoredOrdinals(
+                        source: ProofRows.source, rows: Int64(own.count),
+                        ordinals: Int64(Set(own).count), first: own.min() ?? 0, last: own.max() ?? 0
+                    )
+                ]
+            guard found == counts else {
+                throw Self.broken(
+                    "it counts \(found) in partition \(name) of \(table), not \(counts)")
+            }
         }
     }
 

@@ -12,21 +12,11 @@ import TapeTransport
 /// A server that counts its rows.
 protocol CountedServer: AnyObject {
     /// Returns the rows of a place, by the source whose ordinals they have.
-    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: BlockAudit.Rows]
+    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows]
 }
 
-/// The command `store-writer audit`: whether each record that the positions count is one row.
+/// `store-writer audit` of a store without transactions, whose positions NATS has.
 struct BlockAudit {
-    static let name = "audit"
-
-    /// What the rows of one source in a place are.
-    struct Rows: Equatable {
-        var rows: UInt64
-        var ordinals: UInt64
-        var first: UInt64
-        var last: UInt64
-    }
-
     private let context: ServiceContext
     private let settings: WriterSettings
     private let server: any CountedServer
@@ -45,68 +35,17 @@ struct BlockAudit {
         defer { client.close() }
         let keeper = IntentBucket(client, of: settings.store)
         let owner = MarkOwner(namespace: client.names.namespace, name: settings.store.text)
-        var problems: [String] = []
-        var (sources, rows) = (0, UInt64(0))
+        var audit = StoreAudit()
         for number in 0..<settings.partitions {
             for input in SinkInput.allCases {
                 let place = SinkPlace(input: input, partition: Partition(number))
                 guard let value = try keeper.read(place).value else { continue }
                 let kept = try KeptIntent(json: value, of: place, store: owner)
                 let found = try server.rows(of: place)
-                problems += Self.problems(kept, found).map {
-                    "\(InputNumber.name(InputNumber.of(place))): \($0)"
-                }
-                sources += found.count
-                rows += found.values.reduce(0) { $0 + $1.rows }
+                let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
+                audit.compare(place, kept.position.sources, found, declared: declared)
             }
         }
-        for problem in problems { context.telemetry.emit(.auditDiffers(problem)) }
-        if problems.isEmpty { context.telemetry.emit(.auditClean(rows: rows, sources: sources)) }
-        return problems.isEmpty ? .success : .failure
-    }
-
-    /// Returns what is wrong with the rows of a place, one line each. While a batch is declared,
-    /// any part of it may be there.
-    static func problems(_ kept: KeptIntent, _ found: [SourceName: Rows]) -> [String] {
-        var problems: [String] = []
-        let known = Set(kept.position.sources.map(\.source))
-        let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
-        for account in kept.position.sources {
-            let rows = found[account.source] ?? Rows(rows: 0, ordinals: 0, first: 0, last: 0)
-            if rows.rows != rows.ordinals {
-                problems.append(
-                    "\(account.source) has \(rows.rows) rows of \(rows.ordinals) ordinals")
-            }
-            let isOpen = declared.contains(account.source)
-            if isOpen ? rows.ordinals < account.written : rows.ordinals != account.written {
-                problems.append(
-                    "\(account.source) has \(rows.ordinals) ordinals, written are "
-                        + "\(account.written)")
-            }
-            guard rows.rows > 0 else { continue }
-            if rows.first < account.firstOrdinal || !isOpen && rows.last > account.lastOrdinal {
-                problems.append(
-                    "\(account.source) has ordinals from \(rows.first) to \(rows.last), counted "
-                        + "are those from \(account.firstOrdinal) to \(account.lastOrdinal)")
-            }
-        }
-        for source in found.keys.sorted()
-        where !known.contains(source) && !declared.contains(source) {
-            problems.append("\(source) has rows and is not counted")
-        }
-        return problems
-    }
-}
-
-extension ServiceEvent {
-    /// The rows are not those that the positions count.
-    fileprivate static func auditDiffers(_ problem: String) -> Self {
-        Self(.error, "audit.differs", problem)
-    }
-
-    fileprivate static func auditClean(rows: UInt64, sources: Int) -> Self {
-        Self(
-            .info, "audit.clean", "each record that is counted as written is one row",
-            ("rows", .integer(Int64(clamping: rows))), ("sources", .integer(Int64(sources))))
+        return audit.end(context.telemetry)
     }
 }

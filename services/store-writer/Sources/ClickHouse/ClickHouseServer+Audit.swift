@@ -4,9 +4,9 @@ import StoreHTTP
 import StoreSinks
 
 extension ClickHouseServer: CountedServer {
-    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: BlockAudit.Rows] {
+    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
         let parts = tables.compactMap { all(of: place, in: $0) }
-        var found: [SourceName: BlockAudit.Rows] = [:]
+        var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         var answer = try ask(
             "SELECT toString(source), toInt64(count()), toInt64(uniqExact(ordinal)), "
@@ -17,7 +17,7 @@ extension ClickHouseServer: CountedServer {
             guard let source = SourceName(text) else {
                 throw StoreServerError("it has rows of a source '\(text)'", .schema)
             }
-            found[source] = BlockAudit.Rows(
+            found[source] = StoreAudit.Rows(
                 rows: UInt64(clamping: try answer.integer()),
                 ordinals: UInt64(clamping: try answer.integer()),
                 first: UInt64(clamping: try answer.integer()),

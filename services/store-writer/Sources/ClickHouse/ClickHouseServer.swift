@@ -119,9 +119,6 @@ final class ClickHouseServer: TokenServer {
         return found
     }
 
-    /// The sources of what operators publish.
-    private static let derived = [SourceName.operator, .universe]
-
     func ask(_ sql: String) throws(StoreServerError) -> ClickHouseAnswer { try client.ask(sql) }
 
     /// Returns the question for all rows of a place, by the source whose ordinals they have; `nil`:
@@ -135,7 +132,8 @@ final class ClickHouseServer: TokenServer {
             return "SELECT '\(SourceName.operator)' AS source, ordinal FROM \(table.name) AS t "
                 + "WHERE \(partition)"
         }
-        let names = Self.derived.map { ClickHouseClient.quoted($0.text) }.joined(separator: ", ")
+        let names = SourceName.derived.map { ClickHouseClient.quoted($0.text) }.joined(
+            separator: ", ")
         let own = place.input == .bars ? "source IN (\(names))" : "source NOT IN (\(names))"
         return "SELECT toString(source) AS source, ordinal FROM \(table.name) AS t "
             + "WHERE \(partition) AND t.\(own)"

@@ -9,6 +9,7 @@ extension StoreKind {
     init(_ own: RowStoreKind) {
         self.init(
             name: own.name, keys: own.keys, rules: own.rules, make: { OwnStore(own, $0) })
+        audit = { [kind = self] context in try OwnAudit(own, context, [kind]).run() }
         guard let makeTables = own.migrate else { return }
         migrate = { context in
             if context.configuration.subcommandFlags.contains(MigrateCommand.dryRun) {

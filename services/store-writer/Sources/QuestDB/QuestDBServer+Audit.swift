@@ -4,12 +4,9 @@ import StoreHTTP
 import StoreSinks
 
 extension QuestDBServer: CountedServer {
-    /// The sources of what operators publish.
-    private static let derived = [SourceName.operator, .universe]
-
-    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: BlockAudit.Rows] {
+    func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
         let parts = tables.compactMap { question($0, place) }
-        var found: [SourceName: BlockAudit.Rows] = [:]
+        var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         let answer = try ask(
             "SELECT src, count() AS n, count_distinct(ordinal) AS ordinals, min(ordinal) AS first, "
@@ -19,7 +16,7 @@ extension QuestDBServer: CountedServer {
             let (text, rows) = try read { () throws(QuestDBAnswerError) in
                 (
                     try answer.text(row, "src"),
-                    BlockAudit.Rows(
+                    StoreAudit.Rows(
                         rows: UInt64(clamping: try answer.number(row, "n")),
                         ordinals: UInt64(clamping: try answer.number(row, "ordinals")),
                         first: UInt64(clamping: try answer.number(row, "first")),
@@ -44,7 +41,7 @@ extension QuestDBServer: CountedServer {
                 ? "SELECT '\(SourceName.operator)'::varchar AS src, ordinal FROM \(table.name) "
                     + "WHERE \(condition)" : nil
         }
-        let names = Self.derived.map { "'\($0)'" }.joined(separator: ", ")
+        let names = SourceName.derived.map { "'\($0)'" }.joined(separator: ", ")
         let own = place.input == .bars ? "IN" : "NOT IN"
         return "SELECT source::varchar AS src, ordinal FROM \(table.name) WHERE \(condition) "
             + "AND source \(own) (\(names))"

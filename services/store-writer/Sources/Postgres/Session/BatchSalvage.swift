@@ -63,9 +63,10 @@ struct BatchSalvage {
                 let found = search.found.count
                 search.bad(hint: piece.row(ofLine: error.serverError?.copyLine))
                 guard search.found.count > found else { continue }
-                // A group that may be left is searched apart.
+                // A group that may be left is searched apart, and there no further.
                 let isHopeless =
-                    inARow.refused(table) && batch.leavable.contains(TableGroup(of: table))
+                    inARow.refused(table)
+                    && (batch.leavable.contains(TableGroup(of: table)) || batch.blocked == table)
                 guard work.refused.count < refusedMax, !isHopeless else {
                     throw Self.flood(
                         isHopeless

@@ -245,7 +245,7 @@ final class PostgresSession: StoreSession {
         let copied = try rows(of: batch, on: database, salvaging: salvaging, madeTables)
         let work = copied.work
         let peer = Self.text(database)
-        try refusals.check(work, peer)
+        try refusals.check(work, peer, blocked: batch.blocked)
         let refusalsAfter = try refusals.after(work, peer)
         // Letters are stored before COMMIT. So every record that is counted as dead-lettered has
         // its letter, whatever happens. After a failed COMMIT the same letter may come again.

@@ -1,0 +1,89 @@
+import MarketModel
+import ServiceRuntime
+import StoreSinks
+import TapeCodec
+import TapeProtocol
+import TapeTransport
+
+/// The command `store-writer audit`: whether each record that the positions count is one row.
+struct StoreAudit {
+    static let name = "audit"
+
+    /// What the rows of one source in a place are.
+    struct Rows: Equatable {
+        var rows: UInt64
+        var ordinals: UInt64
+        var first: UInt64
+        var last: UInt64
+    }
+
+    private var problems: [String] = []
+    private var sources = 0
+    private var rows: UInt64 = 0
+
+    /// Compares the counts of a place with its rows. `declared`: the sources of a batch of which
+    /// any part may be there.
+    mutating func compare(
+        _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
+        declared: Set<SourceName> = []
+    ) {
+        problems += Self.problems(accounts, found, declared: declared).map {
+            "\(InputNumber.name(InputNumber.of(place))): \($0)"
+        }
+        sources += found.count
+        rows += found.values.reduce(0) { $0 + $1.rows }
+    }
+
+    /// Says what was found.
+    func end(_ telemetry: TelemetryHub) -> ExitCode {
+        for problem in problems { telemetry.emit(.auditDiffers(problem)) }
+        if problems.isEmpty { telemetry.emit(.auditClean(rows: rows, sources: sources)) }
+        return problems.isEmpty ? .success : .failure
+    }
+
+    /// Returns what is wrong with the rows of a place, one line each.
+    static func problems(
+        _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
+        declared: Set<SourceName> = []
+    ) -> [String] {
+        var problems: [String] = []
+        let known = Set(accounts.map(\.source))
+        for account in accounts {
+            let rows = found[account.source] ?? Rows(rows: 0, ordinals: 0, first: 0, last: 0)
+            if rows.rows != rows.ordinals {
+                problems.append(
+                    "\(account.source) has \(rows.rows) rows of \(rows.ordinals) ordinals")
+            }
+            let isOpen = declared.contains(account.source)
+            if isOpen ? rows.ordinals < account.written : rows.ordinals != account.written {
+                problems.append(
+                    "\(account.source) has \(rows.ordinals) ordinals, written are "
+                        + "\(account.written)")
+            }
+            guard rows.rows > 0 else { continue }
+            if rows.first < account.firstOrdinal || !isOpen && rows.last > account.lastOrdinal {
+                problems.append(
+                    "\(account.source) has ordinals from \(rows.first) to \(rows.last), counted "
+                        + "are those from \(account.firstOrdinal) to \(account.lastOrdinal)")
+            }
+        }
+        for source in found.keys.sorted()
+        where !known.contains(source) && !declared.contains(source) {
+            problems.append("\(source) has rows and is not counted")
+        }
+        return problems
+    }
+}
+
+extension ServiceEvent {
+    /// The rows are not those that the positions count.
+    fileprivate static func auditDiffers(_ problem: String) -> Self {
+        Self(.error, "audit.differs", problem)
+    }
+
+    fileprivate static func auditClean(rows: UInt64, sources: Int) -> Self {
+        Self(
+            .info, "audit.clean", "each record that is counted as written is one row",
+            ("rows", .integer(Int64(clamping: rows))), ("sources", .integer(Int64(sources))))
+    }
+}

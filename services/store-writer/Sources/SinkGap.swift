@@ -15,7 +15,7 @@ struct SinkGap: Hashable, Sendable {
     }
 
     let source: SourceName
-    let ordinals: ClosedRange<UInt64>
+    var ordinals: ClosedRange<UInt64>
     let reason: Reason
     /// The epoch of the packet that revealed the gap.
     let epoch: UInt64

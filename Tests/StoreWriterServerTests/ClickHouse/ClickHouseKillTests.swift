@@ -1,6 +1,9 @@
+import MarketModel
 import NatsTransport
 import Seeds
+import ServiceRuntime
 import ServiceTestSupport
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -75,5 +78,48 @@ struct ClickHouseKillTests {
         #expect(paused.stop() == 0, "\(paused.log)")
         #expect(successor.stop() == 0, "\(successor.log)")
         #expect(try bench.isComplete(100))
+    }
+
+    @Test("a declared batch of which the tape was purged is given up, counted and named")
+    func purged() throws {
+        let bench = try bench("wchpurged")
+        var sources = try bench.sources()
+        var writer = try WriterProcess(environment: bench.environment)
+        try bench.publish(&sources)
+        #expect(try bench.isComplete(25), "\(writer.log)")
+        try bench.plan("before 1")
+        try bench.publish(&sources)
+        try waitUntil("held", is: 1, bench)
+        writer.kill()
+        try bench.publish(&sources)
+        let jetStream = bench.tape.client.jetStream
+        for partition in 0..<2 {
+            let stream = bench.tape.names.tickStream(of: Partition(partition))
+            let last = try #require(try jetStream.streamInfo(stream)).lastSequence
+            #expect(try jetStream.purge(stream: stream, below: last) > 0)
+        }
+        writer = try WriterProcess(environment: bench.environment)
+        #expect(
+            try eventually(within: 180) {
+                try bench.shown().allSatisfy { $0.hasSuffix(" 75") }
+            }, "\(bench.seen)\n\(writer.log)")
+        #expect(writer.stop() == 0, "\(writer.log)")
+        // Each ordinal is a row, or named.
+        let lost = try bench.rows(
+            "SELECT concat(toString(partition), ' ', "
+                + "toString(sum(last_ordinal - first_ordinal + 1))) FROM ordinal_gaps "
+                + "WHERE reason IN ('tape_lost', 'hole') GROUP BY partition ORDER BY partition"
+        ).map { $0[0] }
+        let rows = try bench.shown()
+        for partition in 0..<2 {
+            func count(_ lines: [String]) -> Int {
+                lines.first { $0.hasPrefix("\(partition) ") }
+                    .flatMap { Int($0.split(separator: " ")[1]) } ?? 0
+            }
+            #expect(count(rows) + count(lost) == 75, "\(rows) \(lost)")
+        }
+        #expect(writer.log.contains("tape_lost"), "\(writer.log)")
+        let audit = try bench.audit()
+        #expect(audit.code == .success, "\(audit.said)")
     }
 }

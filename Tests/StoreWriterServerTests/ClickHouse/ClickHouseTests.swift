@@ -28,7 +28,7 @@ struct ClickHouseTests {
         #expect(try bench.migrate(["--dry-run"]) == .success)
         let client = try ClickHouseClient(bench.clientSettings) { _ in }
         let server = try ClickHouseServer(bench.clientSettings) { _ in }
-        let tables = ClickHouseSettings.tables(SinkCatalogue()) + [.gaps]
+        let tables = ClickHouseSettings.tables(SinkCatalogue()) + ClickHouseTable.books
         #expect(try server.problem(of: tables) == nil)
         try client.run("ALTER TABLE trades RESET SETTING fsync_after_insert")
         #expect(

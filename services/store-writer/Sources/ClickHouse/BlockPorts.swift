@@ -1,4 +1,5 @@
 import ClickHouseWire
+import MarketModel
 import StoreIntents
 import StoreSinks
 import TapeCodec
@@ -30,14 +31,32 @@ protocol BlockServer: AnyObject {
     func stored(
         _ block: NativeBlock, of place: SinkPlace
     ) throws(ClickHouseError) -> [NativeBlock.Key]
+    /// Returns the ordinals of these ranges that have rows of the place, in order, each once.
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace, in tables: [ClickHouseTable]
+    ) throws(ClickHouseError) -> [SourceName: [UInt64]]
     /// Returns the last ordinals of sources of the place that are beyond these.
     func beyond(
         _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
     ) throws(ClickHouseError) -> [SourceOrdinal]
 }
 
+/// What the tape has lost of a declared batch, by a purge.
+enum DeclaredLoss {
+    case nothing
+    /// The packet before it, and so any of its packets but the last one.
+    case part
+    /// Its last packet.
+    case end
+}
+
 /// Where the packets of a declared batch are read again.
 protocol DeclaredPackets: AnyObject {
+    /// Returns whether the tape was purged of what the batch was made of: it begins after the
+    /// position, and ends with this packet.
+    func loss(
+        _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
+    ) throws(StoreError) -> DeclaredLoss
     /// Returns what the tape has after the position, up to this packet, as batches have it.
     func batch(
         _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket

@@ -91,11 +91,12 @@ struct BlockRows {
         return counted
     }
 
-    /// Returns the blocks of an input, with one of the gaps that the position after it reveals.
-    func blocks(_ input: Int, _ after: SinkPosition) -> [Part] {
+    /// Returns the blocks of an input, with one of the gaps that the position after it reveals, and
+    /// of those that an earlier batch owes.
+    func blocks(_ input: Int, _ after: SinkPosition, owed: [SinkGap]) -> [Part] {
         var found = parts[input] ?? []
         var gaps = NativeRows(.gaps)
-        for gap in after.gaps { gaps.add(gap, after) }
+        for gap in owed + after.gaps { gaps.add(gap, after) }
         found += gaps.parts().map { Part(sink: nil, block: $0.block, origins: []) }
         return found
     }

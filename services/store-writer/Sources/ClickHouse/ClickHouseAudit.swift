@@ -21,6 +21,12 @@ struct ClickHouseAudit {
         var last: UInt64
     }
 
+    /// What was copied of one source from another store.
+    struct Filled: Equatable {
+        var rows: UInt64
+        var first: UInt64
+    }
+
     private let context: ServiceContext
     private let settings: WriterSettings
 
@@ -36,7 +42,7 @@ struct ClickHouseAudit {
             readiness: context.readiness)
         defer { client.close() }
         let keeper = IntentBucket(client, of: settings.store)
-        let server = try ClickHouseServer(ClickHouseSettings.client(context.configuration)) { _ in }
+        let server = try ClickHouseServer(ClickHouseClient.Settings(context.configuration)) { _ in }
         let owner = MarkOwner(namespace: client.names.namespace, name: settings.store.text)
         var problems: [String] = []
         var (sources, rows) = (0, UInt64(0))
@@ -47,7 +53,8 @@ struct ClickHouseAudit {
                 let kept = try KeptIntent(json: value, of: place, store: owner)
                 let found = try server.rows(
                     of: place, in: ClickHouseSettings.tables(settings.sinks))
-                problems += Self.problems(kept, found).map {
+                let filled = try server.filled(place)
+                problems += Self.problems(kept, found, filled).map {
                     "\(InputNumber.name(InputNumber.of(place))): \($0)"
                 }
                 sources += found.count
@@ -61,7 +68,9 @@ struct ClickHouseAudit {
 
     /// Returns what is wrong with the rows of a place, one line each. While a batch is declared,
     /// any part of it may be there.
-    static func problems(_ kept: KeptIntent, _ found: [SourceName: Rows]) -> [String] {
+    static func problems(
+        _ kept: KeptIntent, _ found: [SourceName: Rows], _ filled: [SourceName: Filled] = [:]
+    ) -> [String] {
         var problems: [String] = []
         let known = Set(kept.position.sources.map(\.source))
         let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
@@ -72,13 +81,18 @@ struct ClickHouseAudit {
                     "\(account.source) has \(rows.rows) rows of \(rows.ordinals) ordinals")
             }
             let isOpen = declared.contains(account.source)
-            if isOpen ? rows.ordinals < account.written : rows.ordinals != account.written {
+            let copied = filled[account.source]
+            let written = account.written + (copied?.rows ?? 0)
+            if isOpen ? rows.ordinals < written : rows.ordinals != written {
                 problems.append(
                     "\(account.source) has \(rows.ordinals) ordinals, written are "
-                        + "\(account.written)")
+                        + "\(account.written)"
+                        + (copied.map { " and copied \($0.rows)" } ?? ""))
             }
             guard rows.rows > 0 else { continue }
-            if rows.first < account.firstOrdinal || !isOpen && rows.last > account.lastOrdinal {
+            if rows.first < min(account.firstOrdinal, copied?.first ?? .max)
+                || !isOpen && rows.last > account.lastOrdinal
+            {
                 problems.append(
                     "\(account.source) has ordinals from \(rows.first) to \(rows.last), counted "
                         + "are those from \(account.firstOrdinal) to \(account.lastOrdinal)")
@@ -93,11 +107,32 @@ struct ClickHouseAudit {
 }
 
 extension ClickHouseServer {
+    /// Returns what was copied of a place, by source.
+    func filled(
+        _ place: SinkPlace
+    ) throws(ClickHouseError) -> [SourceName: ClickHouseAudit.Filled] {
+        var answer = try ask(
+            "SELECT toString(source), toInt64(sum(rows)), toInt64(min(first_ordinal)) FROM fills "
+                + "WHERE input = \(ClickHouseClient.quoted(place.input.rawValue)) "
+                + "AND partition = \(place.partition.number) GROUP BY source")
+        var found: [SourceName: ClickHouseAudit.Filled] = [:]
+        while !answer.isOver {
+            let text = try answer.text()
+            guard let source = SourceName(text) else {
+                throw ClickHouseError("fills has a source '\(text)'", .schema)
+            }
+            found[source] = ClickHouseAudit.Filled(
+                rows: UInt64(clamping: try answer.integer()),
+                first: UInt64(clamping: try answer.integer()))
+        }
+        return found
+    }
+
     /// Returns the rows of a place, by the source whose ordinals they have.
     func rows(
         of place: SinkPlace, in tables: [ClickHouseTable]
     ) throws(ClickHouseError) -> [SourceName: ClickHouseAudit.Rows] {
-        let parts = tables.compactMap { all(of: place, in: $0) }
+        let parts = tables.compactMap { place.rows.rows(in: $0) }
         var found: [SourceName: ClickHouseAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         var answer = try ask(

@@ -23,19 +23,27 @@ final class ClickHouseSession: StoreSession {
         let packets: any DeclaredPackets
         let letters: LetterOutput
         let connect: () throws(ClickHouseError) -> any BlockServer
+        /// Tells what is lost of a declared batch that is gone.
+        let lost: (SinkPlace, SinkGap) -> Void
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
 
-    private let parts: Parts
+    let parts: Parts
     /// What the rows are for: blocks of one batch are equal where it is equal.
-    private let layout: UInt64
+    let layout: UInt64
     private var refusals: RefusalLimits
     private var server: (any BlockServer)?
     /// Which database it has.
     private var database = ""
     private var tenures: [SinkPlace: IntentTenure] = [:]
-    /// The letters of the last try, if its batch is not stored: they are not kept again.
-    private var kept: Set<String> = []
+    /// The letters of batches that are not stored yet, by their records. They are not kept again,
+    /// and they are counted when their batch is stored.
+    private var kept: [String: DeadLetter] = [:]
+
+    /// By place, when its declared batch was first found to be gone from the tape.
+    var goneSince: [SinkPlace: MonotonicTime] = [:]
+    /// By place, what the server has refused of its batch. It outlives a connection.
+    private var refusedSends: [SinkPlace: RefusedSends] = [:]
 
     init(_ parts: Parts) {
         self.parts = parts
@@ -52,7 +60,7 @@ final class ClickHouseSession: StoreSession {
     }
 
     private var catalogue: SinkCatalogue { parts.settings.sinks }
-    private var allTables: [ClickHouseTable] { parts.tables + [.gaps] }
+    private var allTables: [ClickHouseTable] { parts.tables + ClickHouseTable.books }
 
     var isOpen: Bool { server != nil }
     var serverText: String { server?.peer ?? "" }
@@ -111,20 +119,20 @@ final class ClickHouseSession: StoreSession {
         let tenure = IntentTenure(
             IntentTenure.Frame(
                 place: claim.place, epoch: UInt64(clamping: epoch), owner: parts.owner,
-                store: parts.store, tables: allTables, layout: layout,
-                lettersMax: parts.settings.deadLettersMax, keeper: parts.keeper,
-                server: server, database: database, now: parts.now),
+                store: parts.store, tables: allTables, lettersMax: parts.settings.deadLettersMax,
+                keeper: parts.keeper,
+                server: server, database: database, refusals: refusals(of: claim.place),
+                now: parts.now),
             instance: UInt64.random(in: .min ... .max))
         // The batch that an earlier owner has declared.
         var work: BlockWork?
+        var lost: [SinkGap] = []
         let input = InputNumber.of(claim.place)
         try tenure.open(
             remake: { intent, before throws(StoreError) in
-                let made = try self.made(intent, claim.place, before)
-                work = made
-                return IntentBatch(
-                    made.rows.blocks(input, try made.position(input)), from: before,
-                    to: try made.position(input), layout: self.layout)
+                let made = try self.remade(intent, before, owed: tenure.owed, &work)
+                if case .gone(_, let gaps) = made { lost = gaps }
+                return made
             },
             refuse: { refused throws(StoreError) in
                 guard let made = work else { preconditionFailure("nothing was made again") }
@@ -134,28 +142,17 @@ final class ClickHouseSession: StoreSession {
                 return try made.position(input)
             })
         if let work { finish(work) }
+        for gap in lost { parts.lost(claim.place, gap) }
+        goneSince[claim.place] = nil
         tenures[claim.place] = tenure
         return SinkRow(position: tenure.position, isClaimed: true)
     }
 
-    /// Reads a declared batch again, and makes its rows.
-    private func made(
-        _ intent: StoreIntent, _ place: SinkPlace, _ before: SinkPosition
-    ) throws(StoreError) -> BlockWork {
-        var batch = try parts.packets.batch(place, after: before, through: intent.packet)
-        batch.store = parts.store.name
-        let (settings, input) = (parts.settings, InputNumber.of(place))
-        let read = batch
-        let rows = BlockRows(batch, catalogue, parts.tables)
-        let work = BlockWork(batch, rows) { outcome -> [SinkPosition] in
-            let after = read.advanced(
-                by: outcome, keepsBars: settings.sinks.versions != nil,
-                mayBeLetGo: !settings.isNeeded
-            ) { number in number == input ? before : nil }
-            return Array(after.values)
-        }
-        try keepLetters(of: work)
-        return work
+    private func refusals(of place: SinkPlace) -> RefusedSends {
+        if let known = refusedSends[place] { return known }
+        let new = RefusedSends()
+        refusedSends[place] = new
+        return new
     }
 
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
@@ -212,7 +209,8 @@ final class ClickHouseSession: StoreSession {
             let input = InputNumber.of(place)
             let after = try work.position(input)
             let batch = IntentBatch(
-                work.rows.blocks(input, after), from: tenure.position, to: after, layout: layout)
+                work.rows.blocks(input, after, owed: tenure.owed), from: tenure.position,
+                to: after, layout: layout)
             do throws(StoreError) {
                 try tenure.store(batch) { refused throws(StoreError) in
                     work.refuse(refused)
@@ -252,20 +250,24 @@ final class ClickHouseSession: StoreSession {
         }
     }
 
-    /// Keeps the letters of refused records, but for those of the last try.
-    private func keepLetters(of work: BlockWork) throws(StoreError) {
-        let refused = work.counted.refused.filter { !kept.contains(work.letterKey($0)) }
+    /// Keeps the letters of refused records, but for those that an earlier try has kept.
+    func keepLetters(of work: BlockWork) throws(StoreError) {
+        let refused = work.counted.refused.filter { kept[work.letterKey($0)] == nil }
         guard !refused.isEmpty else { return }
-        work.letters += try parts.letters.keep(refused, work.batch)
-        kept.formUnion(refused.map { work.letterKey($0) })
+        for (tick, letter) in zip(refused, try parts.letters.keep(refused, work.batch)) {
+            kept[work.letterKey(tick)] = letter
+        }
     }
 
+    /// Tells of the letters of a batch that is stored.
     private func finish(_ work: BlockWork) {
-        kept = []
-        if !work.letters.isEmpty { parts.letters.committed(work.letters) }
+        let letters = work.counted.refused.compactMap {
+            kept.removeValue(forKey: work.letterKey($0))
+        }
+        if !letters.isEmpty { parts.letters.committed(letters) }
     }
 
-    private func opened() throws(StoreError) -> any BlockServer {
+    func opened() throws(StoreError) -> any BlockServer {
         try open()
         guard let server else { preconditionFailure("it is open") }
         return server
@@ -275,7 +277,7 @@ final class ClickHouseSession: StoreSession {
         failure(place, "is not claimed by this session", .retryable)
     }
 
-    private func failure(
+    func failure(
         _ place: SinkPlace, _ reason: String, _ category: StoreError.Category
     ) -> StoreError {
         .failed(
@@ -296,8 +298,6 @@ final class ClickHouseSession: StoreSession {
 final class BlockWork {
     let batch: WriteBatch
     private(set) var rows: BlockRows
-    /// The letters that were kept for it.
-    var letters: [DeadLetter] = []
     private let settle: (BatchOutcome) -> [SinkPosition]
     /// The counts, and the positions after the batch in the order of their places.
     private(set) var counted: BatchWork

@@ -355,7 +355,7 @@ let others: [Tests] = [
         ]),
     serverTests(
         of: "TapelineTool",
-        uses: frame + tape + support + [
+        uses: frame + tape + support + ["ClickHouseWire"] + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
             "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
@@ -600,8 +600,8 @@ let package = Package(
             "TapelineTool", at: "Sources/Tool/tapeline",
             uses: tape + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
-                "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
-                "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
+                "ClickHouseWire", "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing",
+                "TickSpool", "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",
                 "GraphLanguage", "OperatorGraph", "ReplayProvider", "StreamCore", "YAMLFile",
                 "IBSimulator", "LatestValues", "ProviderKit", "Recordings", "StoredBars",
             ]),

@@ -1,3 +1,4 @@
+import ClickHouseWire
 import MarketModel
 import Membership
 import NatsTransport
@@ -14,6 +15,8 @@ struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
+    /// Where the store's tables are, if it is one of ClickHouse.
+    var clickhouse: ClickHouseClient.Settings?
     /// The store whose database that is.
     var store = GroupName.store
     /// `nil` if the environment names none.
@@ -60,6 +63,7 @@ struct Deployment: Sendable {
         nats = configuration.tape.nats
         postgres = configuration.postgres
         store = configuration.store
+        clickhouse = configuration.clickhouse
         valkey = configuration.valkey
         monitors = configuration.tape.monitors
         title = nats.peer
@@ -186,6 +190,11 @@ struct Deployment: Sendable {
 
     /// Returns the database, or throws what to set.
     func requiredPostgres() throws(ToolError) -> PostgresConfiguration {
+        guard clickhouse == nil else {
+            throw .refused(
+                "\(store) is a store of ClickHouse, and this command reads PostgreSQL: "
+                    + "'store-writer audit' checks its rows, 'tapeline groups list' shows it")
+        }
         guard let postgres else {
             throw .usage(
                 "no database is named: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "

@@ -93,6 +93,25 @@ package final class ClickHouseClient {
             try post(query, Array(sql.utf8), Self.questionTimeout, "ask"))
     }
 
+    /// Returns the version of the server, as `26.3.1.12`.
+    package func version() throws(ClickHouseError) -> String {
+        var answer = try ask("SELECT version()", isInDatabase: false)
+        return try answer.text()
+    }
+
+    /// Returns the bytes of the tables that have rows, by name.
+    package func tableBytes() throws(ClickHouseError) -> [(table: String, bytes: Int64)] {
+        var answer = try ask(
+            "SELECT table, toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active "
+                + "AND database = currentDatabase() GROUP BY table ORDER BY table")
+        var found: [(table: String, bytes: Int64)] = []
+        while !answer.isOver {
+            let table = try answer.text()
+            found.append((table: table, bytes: try answer.integer()))
+        }
+        return found
+    }
+
     private func question(_ isInDatabase: Bool) -> [Parameter] {
         var query = Self.common
         if isInDatabase { query.append(("database", settings.database)) }

@@ -1,3 +1,4 @@
+import ClickHouseWire
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -104,6 +105,7 @@ struct Examination {
     }
 
     private func database() -> [Finding] {
+        if let settings = deployment.clickhouse { return clickhouse(settings) }
         guard deployment.postgres != nil else {
             return [
                 Finding(
@@ -127,6 +129,19 @@ struct Examination {
                 Finding(
                     .wrong, .database, "the database cannot be used: \(error)",
                     "start it, or correct POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD",
+                    runbook: "BreakerOpen")
+            ]
+        }
+    }
+
+    private func clickhouse(_ settings: ClickHouseClient.Settings) -> [Finding] {
+        do throws(ClickHouseError) {
+            return try ClickHouseFacts(ClickHouseClient(settings) { _ in }).findings
+        } catch {
+            return [
+                Finding(
+                    .wrong, .database, "the database cannot be used: \(error)",
+                    "start it, or correct CLICKHOUSE_URL, CLICKHOUSE_USER and CLICKHOUSE_PASSWORD",
                     runbook: "BreakerOpen")
             ]
         }

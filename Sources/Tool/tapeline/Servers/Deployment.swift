@@ -90,6 +90,7 @@ struct Deployment: Sendable {
         monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
+        clickhouse = try Self.clickhouse(of: store, in: stack.home)
         if let kept = try KeptGraph.read(stack.home, names.namespace) {
             operators = kept.operators
             graphFiles = kept.reading
@@ -97,6 +98,24 @@ struct Deployment: Sendable {
             // Workers that a person starts by hand.
             operators = try StackSettings(of: state.arguments).environment(for: .operators)
         }
+    }
+
+    /// Returns where the tables of a stack's store are, if that is a server of ClickHouse.
+    private static func clickhouse(
+        of store: GroupName, in home: StackHome
+    ) throws(ToolError) -> ClickHouseClient.Settings? {
+        let arguments = try StackState.read(home)?.arguments ?? []
+        var options = Stack.UpOptions()
+        for (option, word) in zip(arguments, arguments.dropFirst()) where option == "--store" {
+            try options.add(store: word)
+        }
+        guard let url = options.urls[store] else { return nil }
+        let file = try StackSettings(of: arguments)[StoreURL.passwordFile]
+        let text = try file.map { path throws(ToolError) in try FileSystem.read(path) ?? [] }
+        let password = text.flatMap {
+            String(decoding: $0, as: UTF8.self).split(whereSeparator: \.isNewline).first
+        }
+        return url.settings(password: password.map(String.init))
     }
 
     /// Returns the graph by which bars are proven: of the environment, else of the local stack.

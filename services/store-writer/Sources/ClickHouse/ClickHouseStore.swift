@@ -79,7 +79,9 @@ struct ClickHouseStore: Store {
                 }))
     }
 
-    func startUpkeep(_ threads: inout [ServiceThread]) {}
+    func startUpkeep(_ threads: inout [ServiceThread]) throws {
+        threads.append(try ClickHouseUpkeep.start(settings, context))
+    }
 
     func startFilling(_ hot: HotOutput, life: Duration) -> ServiceThread? { nil }
 }

@@ -35,7 +35,8 @@ struct ClickHouseAsOfTests {
                 SELECT concat_ws(' ', symbol, series, (extract(epoch FROM ts) * 1000000)::bigint,
                     number, source, coalesce(trim_scale(close)::text, '-'),
                     coalesce(trim_scale(volume)::text, '-'), coalesce(trim_scale(vwap)::text, '-'),
-                    trades, excluded, reason, is_filled::integer, is_whole::integer)
+                    coalesce(trades::text, '-'), coalesce(excluded::text, '-'),
+                    coalesce(reason, '-'), is_filled::integer, is_whole::integer)
                 FROM \(market).bars_as_of(\(moment(time)), '{\(symbols.joined(separator: ","))}',
                     '\(series)', \(moment(windows.lowerBound)), \(moment(windows.upperBound)))
                 ORDER BY symbol, ts, number, source

@@ -105,6 +105,10 @@ struct ClickHouseFillTests {
         ) { _ in }.run(
             "INSERT INTO trades SELECT * REPLACE (ordinal + 10 AS ordinal) FROM trades "
                 + "WHERE ordinal BETWEEN 49 AND 50")
+        let shown = try Said(["position", "show", "--group", "store-b"], scene.environment)
+        #expect(shown.code == .success && shown.output.contains("holds"), "\(shown.output)")
+        let held = try Said(["position", "verify", "--group", "store-b"], scene.environment)
+        #expect(held.code == .success, "\(held.output) \(held.errors)")
         let fill = ["store", "fill", "store-b", "--from", "store"]
         let dry = try Said(fill + ["--dry-run"], scene.environment)
         #expect(dry.code == .pending, "\(dry.output) \(dry.errors)")

@@ -36,10 +36,13 @@ final class ClickHouseUpkeep: Sendable {
         let beat = context.threads.thread("maintenance", within: ThreadWatch.callLimit)
         defer { beat.retire() }
         var wait = Duration.zero
+        var kept: ClickHouseClient?
         while !context.shutdown.wait(timeout: wait) {
             do throws(ClickHouseError) {
-                let client = try ClickHouseClient(settings) { beat.beat(before: $0) }
-                let bytes = try client.tableBytes()
+                if kept == nil {
+                    kept = try ClickHouseClient(settings) { beat.beat(before: $0) }
+                }
+                let bytes = try kept?.tableBytes() ?? []
                 let now = SystemClock().now()
                 state.withLock { $0 = State(bytes: bytes, measuredAt: now) }
             } catch {

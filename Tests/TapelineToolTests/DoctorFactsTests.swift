@@ -409,5 +409,6 @@ extension ValkeyFacts: Facts {}
         #expect(found("27.1.1.5", 7) == [.fine, .fine])
         #expect(found("26.1.9.9", 7) == [.wrong, .fine])
         #expect(found("25.12.1.1") == [.wrong, .warning])
+        #expect(found("new", 7) == [.wrong, .fine])
     }
 }

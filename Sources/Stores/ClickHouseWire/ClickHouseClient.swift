@@ -30,6 +30,8 @@ package final class ClickHouseClient {
         }
     }
 
+    /// The oldest version of a server that drops repeats as a store needs it.
+    private static let versionMin = [26, 2]
     /// The server ends an insert after this time.
     package static let insertSecondsMax = 10
     /// No answer to an insert comes later.
@@ -98,6 +100,15 @@ package final class ClickHouseClient {
         var answer = try ask("SELECT version()", isInDatabase: false)
         return try answer.text()
     }
+
+    /// Returns whether a server of this version cannot be a store. Pure.
+    package static func isTooOld(_ version: String) -> Bool {
+        let numbers = version.split(separator: ".").prefix(2).compactMap { Int($0) }
+        return numbers.count < 2 || numbers.lexicographicallyPrecedes(versionMin)
+    }
+
+    /// What such a server lacks.
+    package static let wantsNewer = "a store wants 26.2 or newer"
 
     /// Returns the bytes of the tables that have rows, by name.
     package func tableBytes() throws(ClickHouseError) -> [(table: String, bytes: Int64)] {

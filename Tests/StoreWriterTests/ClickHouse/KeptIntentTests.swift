@@ -55,6 +55,12 @@ struct KeptIntentTests {
                 == ["a has 18 ordinals, written are 8 and copied 11"])
     }
 
+    @Test("a server that is older than 26.2, or does not say its version, is no store")
+    func versions() {
+        #expect(["26.2.1.1", "26.10.1.1", "27.1"].allSatisfy { !ClickHouseClient.isTooOld($0) })
+        #expect(["26.1.9.9", "25.12.1.1", "", "x"].allSatisfy { ClickHouseClient.isTooOld($0) })
+    }
+
     @Test("ordinals are asked for by the source that has them: bars have those of the operator")
     func questions() throws {
         let tables = ClickHouseSettings.tables(SinkCatalogue([.trades, .bars]))

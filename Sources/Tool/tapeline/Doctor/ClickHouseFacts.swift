@@ -3,9 +3,6 @@ import Primitives
 
 /// What the server of a store of ClickHouse says of itself.
 struct ClickHouseFacts {
-    /// The oldest version whose inserts are dropped as repeats as the writer wants it.
-    private static let versionMin = [26, 2]
-
     let peer: String
     let version: String
     /// The tables that have rows, with their bytes.
@@ -24,13 +21,11 @@ struct ClickHouseFacts {
     }
 
     var findings: [Finding] {
-        let numbers = version.split(separator: ".").prefix(2).compactMap { Int($0) }
-        let isOld = numbers.count == 2 && numbers.lexicographicallyPrecedes(Self.versionMin)
         var findings = [
-            isOld
+            ClickHouseClient.isTooOld(version)
                 ? Finding(
                     .wrong, .database, "\(peer) is ClickHouse \(version)",
-                    "a store wants 26.2 or newer")
+                    ClickHouseClient.wantsNewer)
                 : Finding(.fine, .database, "\(peer) answers: ClickHouse \(version)", "")
         ]
         if bytes.isEmpty {

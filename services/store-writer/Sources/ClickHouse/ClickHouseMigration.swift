@@ -14,6 +14,10 @@ struct ClickHouseMigration {
         let configuration = context.configuration
         let settings = ClickHouseClient.Settings(configuration)
         let client = try ClickHouseClient(settings) { _ in }
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            throw SettingsError("\(client.peer) is \(version): \(ClickHouseClient.wantsNewer)")
+        }
         let sinks = WriterSettings.catalogue(configuration)
         let tables = ClickHouseSettings.tables(sinks) + ClickHouseTable.books
         let isDry = configuration.subcommandFlags.contains(MigrateCommand.dryRun)

@@ -19,6 +19,10 @@ final class ClickHouseServer: BlockServer {
     }
 
     func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String? {
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            return "it is \(version): \(ClickHouseClient.wantsNewer)"
+        }
         let problems = try TableCheck.read(client).problems(of: tables)
         guard let first = problems.first else { return nil }
         return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")

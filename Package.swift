@@ -359,7 +359,7 @@ let others: [Tests] = [
         ]),
     serverTests(
         of: "TapelineTool",
-        uses: frame + tape + support + [
+        uses: frame + tape + support + ["ClickHouseWire"] + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
             "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
@@ -598,7 +598,7 @@ let package = Package(
         // Tools.
         program(
             "TapelineTool", at: "Sources/Tool/tapeline",
-            uses: tape + [
+            uses: tape + ["ClickHouseWire", "StoreHTTP"] + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
                 "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",

@@ -11,7 +11,7 @@ struct ImageTests {
         "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/autoscale.yml",
         "deploy/compose/tls.yml", "deploy/compose/tls-load.yml",
         "deploy/compose/nats-cluster.yml", "deploy/compose/nats-cluster-load.yml",
-        "deploy/compose/tws.yml",
+        "deploy/compose/tws.yml", "deploy/compose/clickhouse.yml",
     ]
     static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }

@@ -56,7 +56,8 @@ struct SecretScriptTests {
     func rotates() throws {
         try script()
         for (name, words) in [
-            ("nats-writer", ""), ("nats-consumer", ""),
+            ("nats-writer", ""), ("nats-consumer", ""), ("nats-writer-clickhouse", ""),
+            ("clickhouse", "restart clickhouse store-writer-clickhouse"),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),

@@ -1,4 +1,5 @@
 import Foundation
+import Membership
 import TestSupport
 import Testing
 
@@ -76,6 +77,21 @@ struct NatsScriptTests {
 
     private func complaints(_ server: ServerProcess) -> Int {
         server.log.components(separatedBy: "is missing or empty").count
+    }
+
+    @Test("with a further store's password its writers have the user of 'groups rights'")
+    func further() throws {
+        try folder.write("pwriter-eu-2", to: "secrets/nats-writer-eu-2")
+        let server = try start()
+        #expect(try eventually { try takes("writer-eu-2", "pwriter-eu-2") }, "\(server.log)")
+        #expect(try takes("writer", "pwriter"))
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        }
+        let store = try #require(GroupName("store-eu-2"))
+        let wanted = try StoreRights(further: [store]).configuration(
+            shipped: text("conf/tapeline.conf"))
+        #expect(try text("server.conf").contains(wanted))
     }
 
     @Test("without a password it does not start")

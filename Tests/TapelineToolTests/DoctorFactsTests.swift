@@ -396,4 +396,19 @@ extension ValkeyFacts: Facts {}
         let shipped = try AlertFacts.shipped(in: "\(ServerPrograms.checkout)/deploy/prometheus")
         #expect(shipped["Watchdog"] == 1 && shipped["ProviderRefused"] ?? 0 > 1)
     }
+
+    @Test("a server of ClickHouse has to be new enough, and to have rows")
+    func clickhouse() {
+        func found(_ version: String, _ bytes: Int64...) -> [Finding.Level] {
+            ClickHouseFacts(
+                peer: "ClickHouse db:8123", version: version,
+                bytes: bytes.map { (table: "trades", bytes: $0) }
+            ).findings.map(\.level)
+        }
+        #expect(found("26.2.1.5", 7) == [.fine, .fine])
+        #expect(found("27.1.1.5", 7) == [.fine, .fine])
+        #expect(found("26.1.9.9", 7) == [.wrong, .fine])
+        #expect(found("25.12.1.1") == [.wrong, .warning])
+        #expect(found("new", 7) == [.wrong, .fine])
+    }
 }

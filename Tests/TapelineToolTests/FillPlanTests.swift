@@ -1,4 +1,5 @@
 import Membership
+import Primitives
 import StoreSinks
 import Testing
 
@@ -51,6 +52,51 @@ import Testing
             other: account(1...120, 10...12, 40...44), filled: [1...40],
             lacking: [10...12, 40...40], missing: 40),
     ]
+
+    @Test("of a store of ClickHouse, what its tables name and what was copied make the account")
+    func clickhouse() {
+        let own = Self.account(41...100)
+        var named = FilledClickHouse.Named(
+            gaps: [50...69, 60...79, 90...120], filled: [55...59, 60...64, 21...40],
+            lacking: [11...20])
+        var found = own.with(named, owed: [85...86, 87...88])
+        #expect(found.first == 11 && found.last == 100)
+        #expect(found.gaps == [11...20, 50...54, 65...79, 90...100])
+        #expect(found.unready == [85...88] && found.waiting == 4)
+        // What was copied elsewhere moves no beginning.
+        named.lacking = []
+        named.filled = [1...10]
+        found = own.with(named, owed: [])
+        #expect(found.first == 41)
+        #expect([5...6, 1...2, 3...4, 9...9].joinedRanges == [1...6, 9...9])
+    }
+
+    @Test("values of PostgreSQL are those of blocks, and what is none is refused")
+    func values() throws {
+        #expect(Int128("-12.5", scale: 9) == -12_500_000_000)
+        #expect(Int128("12", scale: 0) == 12 && Int128("0.000000001", scale: 9) == 1)
+        for text in ["1.23", "1e3", "NaN", "", "1.-2"] { #expect(Int128(text, scale: 1) == nil) }
+        let table = try #require(FilledClickHouse.tables["trade_rows"])
+        #expect(table.name == "trades")
+        #expect(FilledClickHouse.tables["bars_long"]?.name == "bar_versions")
+        #expect(FilledClickHouse.tables["changes_by_id"] == nil)
+        var rows = NativeRows(table)
+        let text = """
+            {"ts":1700000000000000,"ts_rest_ns":7,"receive_time":1700000000000001,\
+            "receive_rest_ns":-1,"symbol":"AAPL","price":1.250000000,"size":null,"exchange":"Q",\
+            "conditions":"","action":0,"flags":-32768,"time_resolution":1,"provider":"p",\
+            "of_source":"","provider_id":18446744073709551615,"source":"test","partition":3,\
+            "epoch":2,"ordinal":17}
+            """
+        try rows.add(JSONValue.parse(text))
+        let part = try #require(rows.parts().first)
+        #expect(part.block.part == 20_231_114)
+        #expect(part.block.keys == [BlockKey(source: "test", ordinal: 17)])
+        #expect(throws: ToolError.self) {
+            var rows = NativeRows(table)
+            try rows.add(JSONValue.parse(text.replacing("\"AAPL\"", with: "1")))
+        }
+    }
 
     @Test("gaps and beginnings are filled as far as the other store goes", arguments: cases)
     func stretches(_ given: Case) {

@@ -18,6 +18,8 @@ package final class ClickHouseClient {
         }
     }
 
+    /// The oldest version of a server that drops repeats as a store needs it.
+    private static let versionMin = [26, 2]
     /// The server ends an insert after this time.
     package static let insertSecondsMax = 10
     /// No answer to an insert comes later.
@@ -59,6 +61,34 @@ package final class ClickHouseClient {
         for (name, value) in parameters { query.append(("param_\(name)", value)) }
         return ClickHouseAnswer(
             try post(query, Array(sql.utf8), Self.questionTimeout, "ask"))
+    }
+
+    /// Returns the version of the server, as `26.3.1.12`.
+    package func version() throws(StoreServerError) -> String {
+        var answer = try ask("SELECT version()", isInDatabase: false)
+        return try answer.text()
+    }
+
+    /// Returns whether a server of this version cannot be a store. Pure.
+    package static func isTooOld(_ version: String) -> Bool {
+        let numbers = version.split(separator: ".").prefix(2).compactMap { Int($0) }
+        return numbers.count < 2 || numbers.lexicographicallyPrecedes(versionMin)
+    }
+
+    /// What such a server lacks.
+    package static let wantsNewer = "a store wants 26.2 or newer"
+
+    /// Returns the bytes of the tables that have rows, by name.
+    package func tableBytes() throws(StoreServerError) -> [(table: String, bytes: Int64)] {
+        var answer = try ask(
+            "SELECT table, toInt64(sum(bytes_on_disk)) FROM system.parts WHERE active "
+                + "AND database = currentDatabase() GROUP BY table ORDER BY table")
+        var found: [(table: String, bytes: Int64)] = []
+        while !answer.isOver {
+            let table = try answer.text()
+            found.append((table: table, bytes: try answer.integer()))
+        }
+        return found
     }
 
     private func question(_ isInDatabase: Bool) -> [Parameter] {

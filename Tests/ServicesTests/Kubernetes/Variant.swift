@@ -90,6 +90,16 @@ struct Variant {
         return try variant.render("production")
     }
 
+    /// Renders an overlay with a second store, of ClickHouse.
+    static func withClickHouse() throws -> Rendered {
+        let variant = try Variant()
+        try variant.replace(
+            "  - ../../components/tool\n",
+            by: "  - ../../components/tool\n  - ../../components/clickhouse\n",
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        return try variant.render("production")
+    }
+
     /// Renders production with a database by CloudNativePG, as README.md instructs.
     static func withDatabase() throws -> Rendered {
         let variant = try Variant()

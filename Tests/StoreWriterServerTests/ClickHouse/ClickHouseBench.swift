@@ -62,4 +62,12 @@ struct ClickHouseBench: FrontBench {
             """
         ).map { $0[0] }
     }
+
+    func named() throws -> [String] {
+        try rows(
+            "SELECT concat(toString(partition), ' ', "
+                + "toString(sum(last_ordinal - first_ordinal + 1))) FROM ordinal_gaps "
+                + "WHERE reason IN ('tape_lost', 'hole') GROUP BY partition ORDER BY partition"
+        ).map { $0[0] }
+    }
 }

@@ -21,4 +21,11 @@ struct ClickHouseKillTests {
         try bench.prepare()
         _ = try bench.pauseAndWake()
     }
+
+    @Test("a declared batch of which the tape was purged is given up, counted and named")
+    func purged() throws {
+        let bench = try ClickHouseBench("wchpurged")
+        try bench.prepare()
+        try bench.purgeDeclared()
+    }
 }

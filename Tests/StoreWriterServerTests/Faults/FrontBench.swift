@@ -17,6 +17,8 @@ protocol FrontBench {
     var environment: [String: String] { get }
     /// Returns of trades and quotes: partition, how many rows, how many ordinals, first and last.
     func shown() throws -> [String]
+    /// Returns of the ordinals that gaps name as missing: partition, and how many.
+    func named() throws -> [String]
 }
 
 extension FrontBench {

@@ -1,6 +1,9 @@
+import MarketModel
 import NatsTransport
 import Seeds
+import ServiceRuntime
 import ServiceTestSupport
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -69,5 +72,41 @@ extension FrontBench {
         #expect(successor.stop() == 0, "\(successor.log)")
         #expect(try isComplete(100))
         return 100
+    }
+
+    /// Kills a writer with a declared batch, and purges the tape of it: another one gives it up.
+    func purgeDeclared() throws {
+        var sources = try sources()
+        var writer = try WriterProcess(environment: environment)
+        try publish(&sources)
+        #expect(try isComplete(25), "\(writer.log)")
+        try plan("before 1")
+        try publish(&sources)
+        try waitUntil("held", is: 1)
+        writer.kill()
+        try publish(&sources)
+        let jetStream = tape.client.jetStream
+        for partition in 0..<2 {
+            let stream = tape.names.tickStream(of: Partition(partition))
+            let last = try #require(try jetStream.streamInfo(stream)).lastSequence
+            #expect(try jetStream.purge(stream: stream, below: last) > 0)
+        }
+        writer = try WriterProcess(environment: environment)
+        #expect(
+            try eventually(within: 180) { try shown().allSatisfy { $0.hasSuffix(" 75") } },
+            "\(seen)\n\(writer.log)")
+        #expect(writer.stop() == 0, "\(writer.log)")
+        // Each ordinal is a row, or named.
+        let (rows, lost) = (try shown(), try named())
+        for partition in 0..<2 {
+            func count(_ lines: [String]) -> Int {
+                lines.first { $0.hasPrefix("\(partition) ") }
+                    .flatMap { Int($0.split(separator: " ")[1]) } ?? 0
+            }
+            #expect(count(rows) + count(lost) == 75, "\(rows) \(lost)")
+        }
+        #expect(writer.log.contains("tape_lost"), "\(writer.log)")
+        let audit = try audit()
+        #expect(audit.code == .success, "\(audit.said)")
     }
 }

@@ -32,8 +32,13 @@ struct QuestDBBench: FrontBench {
 
     /// The rows as a server with deduplication would have them.
     func shown() throws -> [String] {
-        let counts = try plan("count")
-        return counts.isEmpty ? [] : counts.split(separator: ", ").map { String($0) }
+        try parts("count")
+    }
+
+    func named() throws -> [String] { try parts("named") }
+
+    private func parts(_ question: String) throws -> [String] {
+        try plan(question).split(separator: ", ").map { String($0) }
     }
 
     private var requests: String { folder.file("requests") }

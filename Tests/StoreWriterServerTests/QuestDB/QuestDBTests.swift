@@ -234,4 +234,11 @@ struct QuestDBKillTests {
         try bench.prepare()
         try bench.judge(ticks: try bench.pauseAndWake())
     }
+
+    @Test("a declared batch of which the tape was purged is given up, counted and named")
+    func purged() throws {
+        let bench = try QuestDBBench("wqdbpurged")
+        try bench.prepare()
+        try bench.purgeDeclared()
+    }
 }

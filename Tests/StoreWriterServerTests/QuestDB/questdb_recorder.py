@@ -17,7 +17,8 @@ A line to the control port plans faults for the next N requests with rows:
 `held` answers how many have waited so far, `done` how many late ones were stored. `refuse N`: rows
 with this ordinal are refused. `drop TABLE`, `again TABLE`: it is not there any more, or was made
 anew. `plain TABLE`: it has no deduplication. `set NAME VALUE`: another version, edition or mode.
-`lose_rows TABLE N`: the rows with this ordinal are gone. `count`: the ticks, by partition."""
+`lose_rows TABLE N`: the rows with this ordinal are gone. `count`: the ticks, by partition. `named`:
+how many ordinals gaps name as missing, by partition."""
 
 import base64
 import collections
@@ -122,11 +123,26 @@ class Kept:
                         [[name, kind, name in table["keys"]]
                          for name, kind in table["columns"].items()])
         if sql.startswith("SELECT src, count()"):
-            return self.counts(sql)
+            return rows(["src", "n", "ordinals", "first", "last"],
+                        [[source, len(all_), len(set(all_)), min(all_), max(all_)]
+                         for source, all_ in self.ordinals(sql).items()])
+        if sql.startswith("SELECT DISTINCT ordinal FROM "):
+            return self.range(sql)
+        if sql == "SELECT tableName, diskSize FROM table_storage()":
+            return rows(["tableName", "diskSize"],
+                        [[name, 4096] for name, table in self.tables.items() if table["time"]])
         raise Refused(f"the recorder does not know: {sql}")
 
-    def counts(self, sql):
-        """Answers the audit, from the rows as they would stand."""
+    def range(self, sql):
+        """Answers which ordinals of a range have rows."""
+        source, first, last = re.search(
+            r"source = '(\S+)' AND ordinal >= (\d+) AND ordinal <= (\d+)", sql).groups()
+        found = {ordinal for ordinal in self.ordinals(sql)[source]
+                 if int(first) <= ordinal <= int(last)}
+        return rows(["ordinal"], [[ordinal] for ordinal in sorted(found)])
+
+    def ordinals(self, sql):
+        """Returns by source the ordinals of the rows for which it asks, as they would stand."""
         found, _, _ = questdb_judge.rows(self.path)
         ordinals = collections.defaultdict(list)
         for part in re.findall(r"SELECT [^()]* FROM \w+ WHERE \"partition\" = \d+"
@@ -146,9 +162,16 @@ class Kept:
                 elif (source in re.findall(r"'(\w+)'", names.group(2))) == bool(names.group(1)):
                     continue
                 ordinals[source].append(columns["ordinal"][1])
-        return rows(["src", "n", "ordinals", "first", "last"],
-                    [[source, len(all_), len(set(all_)), min(all_), max(all_)]
-                     for source, all_ in ordinals.items()])
+        return ordinals
+
+    def named(self):
+        found, _, _ = questdb_judge.rows(self.path)
+        counts = collections.Counter()
+        for columns in found["ordinal_gaps"].values():
+            if columns["reason"][1] in ("tape_lost", "hole"):
+                first, last = columns["first_ordinal"][1], columns["last_ordinal"][1]
+                counts[columns["partition"][1]] += last - first + 1
+        return ", ".join(f"{partition} {count}" for partition, count in sorted(counts.items()))
 
     def count(self):
         found, _, _ = questdb_judge.rows(self.path)
@@ -182,6 +205,8 @@ class Faults:
                 return str(self.done)
             case ["count"]:
                 return self.kept.count()
+            case ["named"]:
+                return self.kept.named()
             case ["release"]:
                 self.released.set()
             case ["refuse", ordinal]:

@@ -1,4 +1,6 @@
+import MarketModel
 import Seeds
+import StoreIntents
 import Testing
 
 @testable import StoreWriter
@@ -10,13 +12,14 @@ import Testing
         arguments: ["clickhouse", "questdb"])
     func storms(kind: String) throws {
         var events: [BlockWorld.Event: Int] = [:]
-        var dropped = 0
+        var (dropped, lost) = (0, 0)
         for seed in Seeds(fixed: 1...300).all() {
             let world = try BlockWorld(seed: seed, kind: kind)
             let problems = world.run()
             #expect(problems.isEmpty, "\(kind) TAPELINE_SEED=\(seed): \(problems.prefix(3))")
             events.merge(world.events) { $0 + $1 }
             dropped += world.droppedBlocks
+            lost += world.lostBatches
         }
         for point in BlockWorld.Point.allCases {
             for fate in [BlockWorld.Fate.killedBefore, .killedAfter, .sleeps] {
@@ -25,5 +28,34 @@ import Testing
             }
         }
         #expect(dropped >= Seeds.least(10), "\(kind)")
+        #expect(lost >= Seeds.least(5), "\(kind): \(lost)")
+    }
+
+    @Test(
+        "many refused rows that take longer than a try has end, and each letter counts once",
+        arguments: ["clickhouse", "questdb"])
+    func refusedRows(kind: String) throws {
+        let world = try BlockWorld(
+            kind: kind, refusing: Set(1...40), insertNanoseconds: 1_000_000_000)
+        let (tries, problems) = world.persist(triesMax: 60)
+        #expect(problems.isEmpty, "\(problems)")
+        #expect(tries > 2)
+        #expect(world.refusedSends.allSatisfy { $0 == 1 })
+        #expect(!world.keptLetters.isEmpty && world.countedLetters == world.keptLetters)
+    }
+
+    @Test("what is left of a range is few gaps, or one")
+    func gaps() throws {
+        let range = OrdinalRange(
+            source: try #require(SourceName("a")), epoch: 3, first: 10, last: 400)
+        func shown(_ rows: [UInt64]) -> [ClosedRange<UInt64>] {
+            range.gaps(without: rows).map(\.ordinals)
+        }
+        #expect(shown([]) == [10...400])
+        #expect(shown([10, 12, 13, 400]) == [11...11, 14...399])
+        #expect(shown(Array(10...400)) == [])
+        let odd = stride(from: UInt64(11), through: 399, by: 2)
+        #expect(shown(Array(odd)) == [10...400])
+        #expect(range.gaps(without: [10]).first?.reason == .tapeLost)
     }
 }

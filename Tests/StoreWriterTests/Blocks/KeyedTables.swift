@@ -1,4 +1,6 @@
+import MarketModel
 import StoreHTTP
+import StoreIntents
 import StoreSinks
 
 @testable import StoreWriter
@@ -15,11 +17,15 @@ final class KeyedTables: WorldServer {
 
     let peer = "the tables"
     let settingNames = "none"
+    let tablesSeen = ""
     weak var world: BlockWorld?
     private var rows: Set<Row> = []
     private let refused: Set<Int64>
     /// How many blocks came again, in whole or in part.
     private(set) var dropped = 0
+    var insertNanoseconds: Int64 = 0
+    private(set) var refusedSends: [String: Int] = [:]
+    private(set) var gaps: [ClosedRange<Int64>] = []
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
 
@@ -34,20 +40,28 @@ final class KeyedTables: WorldServer {
         let fate = world?.fate(.insert) ?? .well
         let killed = StoreServerError("killed", .away)
         if fate == .killedBefore { throw killed }
+        world?.pass(insertNanoseconds)
         let isOfGaps = block.tableName == "ordinal_gaps"
+        var named: [ClosedRange<Int64>] = []
         let found = (0..<block.rowCount).map { row in
             // Numbers in their binary form may have any bytes.
             let line = String(decoding: block.rows(row..<row + 1).body, as: UTF8.self)
+            if isOfGaps {
+                let first = Self.number("first_ordinal=", of: line)
+                named.append(first...Self.number("last_ordinal=", of: line))
+            }
             return Row(
                 table: block.tableName, source: Self.value("source=", of: line),
                 ordinal: Self.number(isOfGaps ? "first_ordinal=" : "ordinal=", of: line),
                 time: line.split(separator: " ").last.map { String($0) } ?? "")
         }
         if !isOfGaps, found.contains(where: { refused.contains($0.ordinal) }) {
+            refusedSends["\(block.tableName) \(token)", default: 0] += 1
             throw StoreServerError("a constraint", .rows)
         }
         if !rows.isDisjoint(with: found) { dropped += 1 }
         rows.formUnion(found)
+        gaps += named
         if fate == .killedAfter { throw killed }
     }
 
@@ -58,6 +72,14 @@ final class KeyedTables: WorldServer {
 
     private static func number(_ name: String, of line: String) -> Int64 {
         Int64(value(name, of: line).dropLast()) ?? -1
+    }
+
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        ordinals(
+            of: ranges,
+            from: rows.reduce(into: [:]) { $0[$1.table, default: []].insert($1.ordinal) })
     }
 
     func ordinals(_ table: String) -> [Int64: Int] {

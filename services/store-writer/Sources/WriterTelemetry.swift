@@ -306,7 +306,7 @@ extension ServiceEvent {
     static func gapStored(input: String, gap: SinkGap) -> Self {
         let level: LogLevel =
             switch gap.reason {
-            case .hole: .error
+            case .hole, .tapeLost: .error
             case .givenTwice: .warning
             // `queueDropped` reports it once a second.
             case .dropped: .debug
@@ -315,6 +315,9 @@ extension ServiceEvent {
             switch gap.reason {
             case .dropped: "there was no room in the queue for these; the table gaps names them"
             case .hole: "ordinals are missing on the tape; the table gaps names them"
+            case .tapeLost:
+                "the tape was purged of a declared batch; ordinal_gaps names with the next batch "
+                    + "what the store does not have of it"
             case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
             }
         return Self(
@@ -325,8 +328,9 @@ extension ServiceEvent {
         ) {
             $0.counter(
                 "mds_writer_gap_ticks_total",
-                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice` or `dropped`",
-                "hole, given_twice: tape data were destroyed; `tapeline position show`",
+                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice`, `tape_lost` or "
+                    + "`dropped`",
+                "hole, given_twice, tape_lost: tape data were destroyed; `tapeline position show`",
                 labels: [("reason", gap.reason.rawValue)]
             ).add(gap.ordinalCount)
         }

@@ -1,7 +1,9 @@
+import ClickHouseWire
 import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoreHTTP
 import TapeProtocol
 import TapeTransport
 import ValkeyClient
@@ -104,6 +106,7 @@ struct Examination {
     }
 
     private func database() -> [Finding] {
+        if let settings = deployment.clickhouse { return clickhouse(settings) }
         guard deployment.postgres != nil else {
             return [
                 Finding(
@@ -127,6 +130,19 @@ struct Examination {
                 Finding(
                     .wrong, .database, "the database cannot be used: \(error)",
                     "start it, or correct POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD",
+                    runbook: "BreakerOpen")
+            ]
+        }
+    }
+
+    private func clickhouse(_ settings: ClickHouseClient.Settings) -> [Finding] {
+        do throws(StoreServerError) {
+            return try ClickHouseFacts(ClickHouseClient(settings) { _ in }).findings
+        } catch {
+            return [
+                Finding(
+                    .wrong, .database, "the database cannot be used: \(error)",
+                    "start it, or correct CLICKHOUSE_URL, CLICKHOUSE_USER and CLICKHOUSE_PASSWORD",
                     runbook: "BreakerOpen")
             ]
         }

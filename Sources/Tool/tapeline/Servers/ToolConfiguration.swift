@@ -1,3 +1,4 @@
+import ClickHouseWire
 import Membership
 import MembershipTransport
 import NatsTransport
@@ -14,14 +15,16 @@ struct ToolConfiguration: Sendable {
     let store: GroupName
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
+    /// `nil` unless STORE_KIND says that the store is one of ClickHouse.
+    let clickhouse: ClickHouseClient.Settings?
     /// `nil` if the environment names no Valkey.
     let valkey: ValkeyConfiguration?
 
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
-            + ConfigurationKey.valkey + [ConfigurationKey.storeName],
-        rules: [.tape, .postgresTLS, .storeName])
+            + ConfigurationKey.valkey + ClickHouseClient.keys + [ConfigurationKey.storeName],
+        rules: [.tape, .postgresTLS, .storeName] + ClickHouseClient.rules)
 
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
@@ -37,6 +40,9 @@ struct ToolConfiguration: Sendable {
         func isNamed(_ prefix: String) -> Bool {
             environment.contains { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }
         }
+        clickhouse =
+            environment["STORE_KIND"] == "clickhouse"
+            ? ClickHouseClient.Settings(configuration) : nil
         postgres = try isNamed("POSTGRES_") ? Self.database(configuration) : nil
         valkey = isNamed("VALKEY_") ? Self.valkey(configuration) : nil
     }

@@ -14,6 +14,7 @@ struct StackSettings: Equatable, Sendable {
         ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
         ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
+        ("CLICKHOUSE_", .writer),
         ("COCKPIT_", .cockpit),
         ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
@@ -21,7 +22,8 @@ struct StackSettings: Equatable, Sendable {
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
+        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "CLICKHOUSE_URL", "CLICKHOUSE_USER",
+        "CLICKHOUSE_DATABASE",
     ]
 
     /// The default of `WRITER_COMPRESS_AFTER`.
@@ -60,6 +62,11 @@ struct StackSettings: Equatable, Sendable {
             throw .usage(
                 "\(key) would show in the list of processes: write it into a file of its own and "
                     + "name that: \(key)_FILE=…")
+        }
+        if key == "CLICKHOUSE_PASSWORD" {
+            throw .usage(
+                "\(key) would show in the list of processes: write it into a file of its own and "
+                    + "name that: \(StoreURL.passwordFile)=…")
         }
         if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
             let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")

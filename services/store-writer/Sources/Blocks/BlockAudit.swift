@@ -13,6 +13,8 @@ import TapeTransport
 protocol CountedServer: AnyObject {
     /// Returns the rows of a place, by the source whose ordinals they have.
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows]
+    /// Returns what was copied of a place from another store, by source.
+    func filled(_ place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Filled]
 }
 
 /// `store-writer audit` of a store without transactions, whose positions NATS has.
@@ -43,7 +45,9 @@ struct BlockAudit {
                 let kept = try KeptIntent(json: value, of: place, store: owner)
                 let found = try server.rows(of: place)
                 let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
-                audit.compare(place, kept.position.sources, found, declared: declared)
+                audit.compare(
+                    place, kept.position.sources, found, declared: declared,
+                    filled: try server.filled(place))
             }
         }
         return audit.end(context.telemetry)

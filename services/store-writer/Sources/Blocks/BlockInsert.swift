@@ -13,6 +13,7 @@ struct BlockInsert {
     /// Nothing is sent later.
     private let until: MonotonicTime
     private let frame: IntentTenure.Frame
+    private var sends: AnsweredSends { frame.sends }
 
     init(
         _ part: BlockRows.Part, token: String, isRepeat: Bool, until: MonotonicTime,
@@ -84,7 +85,11 @@ struct BlockInsert {
     /// Sends some rows. Returns the error when the server refuses one of them.
     private func send(_ range: Range<Int>) throws(StoreError) -> StoreServerError? {
         let isWhole = range.count == part.block.rowCount
-        let block = part.block.rows(range)
+        let token = isWhole ? token : "\(token)/\(range.lowerBound)-\(range.upperBound)"
+        if let known = sends.error(of: token) { return known }
+        // Where the server is asked what it has, that is right, and not what it once took.
+        let isAsking = frame.server is any TokenServer
+        if !isAsking, sends.isStored(token) { return nil }
         guard frame.now() < until else {
             throw .failed(
                 StoreError.Failure(
@@ -94,14 +99,17 @@ struct BlockInsert {
                             + "\(frame.server.peer), so it claims again")))
         }
         do throws(StoreServerError) {
-            try frame.server.insert(
-                block,
-                token: isWhole ? token : "\(token)/\(range.lowerBound)-\(range.upperBound)")
+            try frame.server.insert(part.block.rows(range), token: token)
+            if !isAsking { sends.store(token) }
             return nil
         } catch {
             // One that is too large is divided, too.
             guard error.fault == .rows || error.fault == .tooLarge && range.count > 1 else {
                 throw error.asStoreError
+            }
+            guard sends.refuse(token, error) else {
+                throw withheld(
+                    "more than \(AnsweredSends.refusedMax) parts of one batch are refused", error)
             }
             return error
         }
@@ -112,23 +120,29 @@ struct BlockInsert {
         _ range: Range<Int>, _ error: StoreServerError, _ refused: inout [RefusedTick]
     ) throws(StoreError) {
         guard range.count == 1 else { return }
-        guard let sink = part.sink, refused.count < frame.lettersMax else {
-            let name = part.block.tableName
-            throw .withheld(
-                StoreError.Withheld(
-                    operation: "write rows", peer: frame.server.peer, remedy: .mendTable,
-                    reason: part.sink == nil
-                        ? "it refuses rows of \(name), mend that: \(error)"
-                        : "more than \(frame.lettersMax) rows of one batch are refused: mend "
-                            + "\(name), or raise WRITER_DEAD_LETTERS_MAX; the last refusal: "
-                            + "\(error)",
-                    table: part.sink))
+        guard let sink = part.sink else {
+            throw withheld("rows that name what is missing are refused", error)
+        }
+        guard refused.count < frame.lettersMax else {
+            throw withheld(
+                "more than \(frame.lettersMax) rows of one batch are refused "
+                    + "(WRITER_DEAD_LETTERS_MAX)", error)
         }
         let origin = part.origins[range.lowerBound]
         refused.append(
             RefusedTick(
                 item: origin.item, ordinal: origin.ordinal, sink: sink, reason: .data,
                 refusal: DeadLetter.Refusal(message: error.description)))
+    }
+
+    /// Nothing is set aside. When the table is mended, all is sent again.
+    private func withheld(_ reason: String, _ error: StoreServerError) -> StoreError {
+        sends.forget()
+        return .withheld(
+            StoreError.Withheld(
+                operation: "write rows", peer: frame.server.peer, remedy: .mendTable,
+                reason: "\(reason), mend the table \(part.block.tableName); the last refusal: "
+                    + "\(error)", table: part.sink))
     }
 
     private func stored() throws(StoreError) -> [BlockKey] {

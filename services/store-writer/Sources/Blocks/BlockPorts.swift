@@ -1,3 +1,4 @@
+import MarketModel
 import StoreHTTP
 import StoreIntents
 import StoreSinks
@@ -26,8 +27,15 @@ protocol BlockServer: AnyObject {
     func identity() throws(StoreServerError) -> String
     /// Why its tables cannot be used; `nil`: they can.
     func problem() throws(StoreServerError) -> String?
+    /// Names the tables that `problem` has seen: with another name for one that was made anew.
+    var tablesSeen: String { get }
     /// Inserts a block, so that its rows outlive a crash of the server.
     func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)
+    /// Returns the ordinals of these ranges that have rows of the place, in order, each once: all
+    /// rows that it has answered for count.
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]]
     /// Throws unless the blocks went into the tables that `problem` has seen. Called after the
     /// blocks of a batch, and before its position is stored.
     func confirm() throws(StoreServerError)
@@ -49,8 +57,22 @@ protocol TokenServer: BlockServer {
     ) throws(StoreServerError) -> [SourceOrdinal]
 }
 
+/// What the tape has lost of a declared batch, by a purge.
+enum DeclaredLoss {
+    case nothing
+    /// The packet before it, and so any of its packets but the last one.
+    case part
+    /// Its last packet.
+    case end
+}
+
 /// Where the packets of a declared batch are read again.
 protocol DeclaredPackets: AnyObject {
+    /// Returns whether the tape was purged of what the batch was made of: it begins after the
+    /// position, and ends with this packet.
+    func loss(
+        _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
+    ) throws(StoreError) -> DeclaredLoss
     /// Returns what the tape has after the position, up to this packet, as batches have it.
     func batch(
         _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket

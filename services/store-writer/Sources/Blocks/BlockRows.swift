@@ -27,15 +27,15 @@ struct BlockRows {
     private let work: BatchWork
     private var refused: [RefusedTick] = []
     /// Makes the blocks of gaps of ordinals.
-    private let gapBlocks: @Sendable (SinkPosition) -> [any StoreBlock]
+    private let gapBlocks: @Sendable (SinkPosition, _ owed: [SinkGap]) -> [any StoreBlock]
 
     /// `tables` are empty, one for each of the catalogue's sinks; `gaps` is that of gaps.
     init<Rows: BlockRowWriter>(
         _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ tables: [Rows], gaps: Rows
     ) {
-        gapBlocks = { position in
+        gapBlocks = { position, owed in
             var rows = gaps
-            for gap in position.gaps { rows.add(gap, position) }
+            for gap in owed + position.gaps { rows.add(gap, position) }
             return rows.parts().map(\.block)
         }
         var work = BatchWork(batch, catalogue)
@@ -100,10 +100,11 @@ struct BlockRows {
         return counted
     }
 
-    /// Returns the blocks of an input, with one of the gaps that the position after it reveals.
-    func blocks(_ input: Int, _ after: SinkPosition) -> [Part] {
+    /// Returns the blocks of an input, with one of the gaps that the position after it reveals, and
+    /// of those that an earlier batch owes.
+    func blocks(_ input: Int, _ after: SinkPosition, owed: [SinkGap]) -> [Part] {
         var found = parts[input] ?? []
-        found += gapBlocks(after).map { Part(sink: nil, block: $0, origins: []) }
+        found += gapBlocks(after, owed).map { Part(sink: nil, block: $0, origins: []) }
         return found
     }
 }

@@ -26,19 +26,27 @@ final class BlockSession: StoreSession {
         let packets: any DeclaredPackets
         let letters: LetterOutput
         let connect: () throws(StoreServerError) -> any BlockServer
+        /// Tells what is lost of a declared batch that is gone.
+        let lost: (SinkPlace, SinkGap) -> Void
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
 
-    private let parts: Parts
+    let parts: Parts
     /// What the rows are for: blocks of one batch are equal where it is equal.
-    private let layout: UInt64
+    let layout: UInt64
     private var refusals: RefusalLimits
     private var server: (any BlockServer)?
     /// Which database it has.
     private var database = ""
     private var tenures: [SinkPlace: IntentTenure] = [:]
-    /// The letters of the last try, if its batch is not stored: they are not kept again.
-    private var kept: Set<String> = []
+    /// The letters of batches that are not stored yet, by their records. They are not kept again,
+    /// and they are counted when their batch is stored.
+    private var kept: [String: DeadLetter] = [:]
+
+    /// By place, when its declared batch was first found to be gone from the tape.
+    var goneSince: [SinkPlace: MonotonicTime] = [:]
+    /// By place, what the server has answered to sends of its batch. It outlives a connection.
+    private var sends: [SinkPlace: AnsweredSends] = [:]
 
     init(_ parts: Parts) {
         self.parts = parts
@@ -104,20 +112,19 @@ final class BlockSession: StoreSession {
         let tenure = IntentTenure(
             IntentTenure.Frame(
                 place: claim.place, epoch: UInt64(clamping: epoch), owner: parts.owner,
-                store: parts.store, layout: layout,
-                lettersMax: parts.settings.deadLettersMax, keeper: parts.keeper,
-                server: server, database: database, now: parts.now),
+                store: parts.store, lettersMax: parts.settings.deadLettersMax,
+                keeper: parts.keeper, server: server, database: database,
+                sends: sends(of: claim.place), now: parts.now),
             instance: UInt64.random(in: .min ... .max))
         // The batch that an earlier owner has declared.
         var work: BlockWork?
+        var lost: [SinkGap] = []
         let input = InputNumber.of(claim.place)
         try tenure.open(
             remake: { intent, before throws(StoreError) in
-                let made = try self.made(intent, claim.place, before)
-                work = made
-                return IntentBatch(
-                    made.rows.blocks(input, try made.position(input)), from: before,
-                    to: try made.position(input), layout: self.layout)
+                let made = try self.remade(intent, before, owed: tenure.owed, &work)
+                if case .gone(_, let gaps) = made { lost = gaps }
+                return made
             },
             refuse: { refused throws(StoreError) in
                 guard let made = work else { preconditionFailure("nothing was made again") }
@@ -127,28 +134,17 @@ final class BlockSession: StoreSession {
                 return try made.position(input)
             })
         if let work { finish(work) }
+        for gap in lost { parts.lost(claim.place, gap) }
+        goneSince[claim.place] = nil
         tenures[claim.place] = tenure
         return SinkRow(position: tenure.position, isClaimed: true)
     }
 
-    /// Reads a declared batch again, and makes its rows.
-    private func made(
-        _ intent: StoreIntent, _ place: SinkPlace, _ before: SinkPosition
-    ) throws(StoreError) -> BlockWork {
-        var batch = try parts.packets.batch(place, after: before, through: intent.packet)
-        batch.store = parts.store.name
-        let (settings, input) = (parts.settings, InputNumber.of(place))
-        let read = batch
-        let rows = parts.rows(batch)
-        let work = BlockWork(batch, rows) { outcome -> [SinkPosition] in
-            let after = read.advanced(
-                by: outcome, keepsBars: settings.sinks.versions != nil,
-                mayBeLetGo: !settings.isNeeded
-            ) { number in number == input ? before : nil }
-            return Array(after.values)
-        }
-        try keepLetters(of: work)
-        return work
+    private func sends(of place: SinkPlace) -> AnsweredSends {
+        if let known = sends[place] { return known }
+        let new = AnsweredSends()
+        sends[place] = new
+        return new
     }
 
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow] {
@@ -205,7 +201,8 @@ final class BlockSession: StoreSession {
             let input = InputNumber.of(place)
             let after = try work.position(input)
             let batch = IntentBatch(
-                work.rows.blocks(input, after), from: tenure.position, to: after, layout: layout)
+                work.rows.blocks(input, after, owed: tenure.owed), from: tenure.position,
+                to: after, layout: layout)
             do throws(StoreError) {
                 try tenure.store(batch) { refused throws(StoreError) in
                     work.refuse(refused)
@@ -245,20 +242,24 @@ final class BlockSession: StoreSession {
         }
     }
 
-    /// Keeps the letters of refused records, but for those of the last try.
-    private func keepLetters(of work: BlockWork) throws(StoreError) {
-        let refused = work.counted.refused.filter { !kept.contains(work.letterKey($0)) }
+    /// Keeps the letters of refused records, but for those that an earlier try has kept.
+    func keepLetters(of work: BlockWork) throws(StoreError) {
+        let refused = work.counted.refused.filter { kept[work.letterKey($0)] == nil }
         guard !refused.isEmpty else { return }
-        work.letters += try parts.letters.keep(refused, work.batch)
-        kept.formUnion(refused.map { work.letterKey($0) })
+        for (tick, letter) in zip(refused, try parts.letters.keep(refused, work.batch)) {
+            kept[work.letterKey(tick)] = letter
+        }
     }
 
+    /// Tells of the letters of a batch that is stored.
     private func finish(_ work: BlockWork) {
-        kept = []
-        if !work.letters.isEmpty { parts.letters.committed(work.letters) }
+        let letters = work.counted.refused.compactMap {
+            kept.removeValue(forKey: work.letterKey($0))
+        }
+        if !letters.isEmpty { parts.letters.committed(letters) }
     }
 
-    private func opened() throws(StoreError) -> any BlockServer {
+    func opened() throws(StoreError) -> any BlockServer {
         try open()
         guard let server else { preconditionFailure("it is open") }
         return server
@@ -268,7 +269,7 @@ final class BlockSession: StoreSession {
         failure(place, "is not claimed by this session", .retryable)
     }
 
-    private func failure(
+    func failure(
         _ place: SinkPlace, _ reason: String, _ category: StoreError.Category
     ) -> StoreError {
         .failed(
@@ -289,8 +290,6 @@ final class BlockSession: StoreSession {
 final class BlockWork {
     let batch: WriteBatch
     private(set) var rows: BlockRows
-    /// The letters that were kept for it.
-    var letters: [DeadLetter] = []
     private let settle: (BatchOutcome) -> [SinkPosition]
     /// The counts, and the positions after the batch in the order of their places.
     private(set) var counted: BatchWork

@@ -19,15 +19,22 @@ struct BlockStore: Store {
         /// Makes the way to the server. It is told before each call how long that takes at most.
         let connect:
             @Sendable (@escaping (Duration) -> Void) throws(StoreServerError) -> any BlockServer
+        /// Asks the server for the bytes of the tables that have rows, by name.
+        let tableBytes:
+            @Sendable (@escaping (Duration) -> Void) throws(StoreServerError) -> [(
+                table: String, bytes: Int64
+            )]
     }
 
     let product: Product
     let writer: WriterSettings
     let client: TapeClient
     let letters: DeadLetterOutput
+    private let context: ServiceContext
 
     init(_ product: Product, _ parts: StoreKind.Context) {
         self.product = product
+        context = parts.service
         writer = parts.settings
         client = parts.client
         letters = parts.letters
@@ -36,6 +43,7 @@ struct BlockStore: Store {
     func session(owner: String, beat: ThreadBeat) -> any StoreSession {
         let client = client.calling(beat)
         let (letters, sinks, product) = (letters, writer.sinks, product)
+        let telemetry = context.telemetry
         return BlockSession(
             BlockSession.Parts(
                 settings: writer, owner: owner,
@@ -52,10 +60,16 @@ struct BlockStore: Store {
                     }, committed: { letters.committed($0) }),
                 connect: { () throws(StoreServerError) in
                     try product.connect { beat.beat(before: $0) }
+                },
+                lost: { place, gap in
+                    telemetry.emit(
+                        .gapStored(input: InputNumber.name(InputNumber.of(place)), gap: gap))
                 }))
     }
 
-    func startUpkeep(_ threads: inout [ServiceThread]) {}
+    func startUpkeep(_ threads: inout [ServiceThread]) throws {
+        threads.append(try BlockUpkeep.start(product, context))
+    }
 
     func startFilling(_ hot: HotOutput, life: Duration) -> ServiceThread? { nil }
 

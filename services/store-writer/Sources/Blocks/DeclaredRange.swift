@@ -29,6 +29,28 @@ final class DeclaredRange: DeclaredPackets {
         self.mayBeLetGo = mayBeLetGo
     }
 
+    func loss(
+        _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
+    ) throws(StoreError) -> DeclaredLoss {
+        let stream = input(place).stream
+        do throws(JetStreamError) {
+            let jetStream = client.jetStream
+            guard let info = try jetStream.streamInfo(stream),
+                info.created == packet.streamCreated, info.lastSequence >= packet.sequence
+            else { return .nothing }
+            if try jetStream.message(stream: stream, sequence: packet.sequence) == nil {
+                return .end
+            }
+            guard let before = position.position, before.hasPacket else {
+                return info.firstSequence > 1 ? .part : .nothing
+            }
+            return try jetStream.message(stream: stream, sequence: before.sequence) == nil
+                ? .part : .nothing
+        } catch {
+            throw .failed(StoreError.Failure(category: .retryable, cause: error))
+        }
+    }
+
     func batch(
         _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
     ) throws(StoreError) -> WriteBatch {

@@ -52,7 +52,15 @@ final class IntentTenure {
     /// their letters are kept.
     typealias Refuse = ([RefusedTick]) throws(StoreError) -> SinkPosition
     /// Makes a declared batch again, which begins after the position.
-    typealias Remake = (StoreIntent, SinkPosition) throws(StoreError) -> IntentBatch
+    typealias Remake = (StoreIntent, SinkPosition) throws(StoreError) -> Remade
+
+    enum Remade {
+        case batch(IntentBatch)
+        /// Why a person is needed.
+        case unmakeable(String)
+        /// Its packets are gone: the position after it, and what has no row.
+        case gone(SinkPosition, [SinkGap])
+    }
 
     /// What does not change.
     struct Frame {
@@ -60,12 +68,13 @@ final class IntentTenure {
         let epoch: UInt64
         let owner: String
         let store: MarkOwner
-        let layout: UInt64
         let lettersMax: Int
         let keeper: any IntentKeeper
         let server: any BlockServer
         /// Which database it has.
         let database: String
+        /// What it has answered to sends of the place's batch.
+        let sends: AnsweredSends
         /// The monotonic time.
         let now: () -> MonotonicTime
     }
@@ -78,8 +87,12 @@ final class IntentTenure {
     private var record: IntentRecord?
     /// The number of this owner's last write.
     private(set) var revision: UInt64 = 0
+    /// What the next batch names: ordinals of declared batches that are gone.
+    private(set) var owed: [SinkGap] = []
     /// The batch that is declared, inserted and passed.
     private var batch: IntentBatch?
+    /// The position after a declared batch that is gone, and what is owed there.
+    private var gone: (after: SinkPosition, owed: [SinkGap])?
     private var outcome: IntentOutcome?
 
     init(_ frame: Frame, instance: UInt64) {
@@ -106,7 +119,8 @@ final class IntentTenure {
             throw failure("has ordinals of the batch already", .retryable)
         }
         self.batch = batch
-        try drive(.offered(batch.intent), { _, _ throws(StoreError) in batch }, refuse)
+        try drive(
+            .offered(batch.intent), { _, _ throws(StoreError) in .batch(batch) }, refuse)
     }
 
     private func drive(
@@ -146,14 +160,15 @@ final class IntentTenure {
                     try server.beyond(record?.reach?.sources ?? [], of: frame.place)
                 })
         case .remake(let declared, _):
-            guard declared.layout == frame.layout else {
-                return .unmakeable(
-                    "it is for other tables, columns, or settings STORE_TABLES and STORE_NEEDED: "
-                        + "let the writer run once as it was")
+            switch try remake(declared, position) {
+            case .batch(let made):
+                batch = made
+                return .remade(made.intent)
+            case .unmakeable(let reason): return .unmakeable(reason)
+            case .gone(let after, let lost):
+                gone = (after, owed + lost)
+                return .gone
             }
-            let made = try remake(declared, position)
-            batch = made
-            return .remade(made.intent)
         case .insert(_, let insert):
             guard let batch else { preconditionFailure("nothing is declared") }
             return try self.insert(batch, insert, refuse)
@@ -168,7 +183,9 @@ final class IntentTenure {
         do throws(VersionedJSON.Refusal) {
             let kept = try KeptIntent(json: value, of: frame.place, store: frame.store)
             // A record that is not this owner's is taken as it is.
-            if self.revision == 0 { (position, record) = (kept.position, kept.record) }
+            if self.revision == 0 {
+                (position, record, owed) = (kept.position, kept.record, kept.owed)
+            }
             return .read(kept.record, revision: revision)
         } catch {
             return .refused(error)
@@ -178,15 +195,21 @@ final class IntentTenure {
     private func write(
         _ next: IntentRecord, after expected: UInt64
     ) throws(StoreError) -> IntentMachine.Answer {
-        var position = next.position == record?.position ? position : batch?.after ?? position
+        var (position, owed) = (position, owed)
+        if next.position != record?.position {
+            position = gone?.after ?? batch?.after ?? position
+            owed = gone?.owed ?? []
+        }
         position.owner = frame.owner
         position.ownerEpoch = Int64(clamping: next.epoch)
-        let value = KeptIntent(next, position, database: frame.database).json(of: frame.store)
+        let value = KeptIntent(next, position, database: frame.database, owed: owed)
+            .json(of: frame.store)
         guard let stored = try frame.keeper.write(frame.place, value, after: expected) else {
             return .conflict
         }
         position.forgetBatch()
-        (self.position, record, revision) = (position, next, stored)
+        if next.position != record?.position { gone = nil }
+        (self.position, self.owed, record, revision) = (position, owed, next, stored)
         return .stored(revision: stored)
     }
 
@@ -196,6 +219,7 @@ final class IntentTenure {
         _ batch: IntentBatch, _ order: IntentMachine.Insert, _ refuse: Refuse
     ) throws(StoreError) -> IntentMachine.Answer {
         var refused: [RefusedTick] = []
+        frame.sends.begin(order.token, frame.server.tablesSeen)
         for part in batch.parts {
             let insert = BlockInsert(
                 part, token: "\(order.token)/\(part.block.tableName)/\(part.block.part)",
@@ -204,6 +228,7 @@ final class IntentTenure {
         }
         try asked { () throws(StoreServerError) in try frame.server.confirm() }
         if !refused.isEmpty { self.batch?.after = try refuse(refused) }
+        frame.sends.forget()
         return .inserted
     }
 

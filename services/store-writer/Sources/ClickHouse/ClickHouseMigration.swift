@@ -13,10 +13,14 @@ struct ClickHouseMigration {
 
     func run() throws -> ExitCode {
         let configuration = context.configuration
-        let settings = ClickHouseSettings.client(configuration)
+        let settings = ClickHouseClient.Settings(configuration)
         let client = try ClickHouseClient(settings) { _ in }
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            throw SettingsError("\(client.peer) is \(version): \(ClickHouseClient.wantsNewer)")
+        }
         let sinks = WriterSettings.catalogue(configuration)
-        let tables = ClickHouseSettings.tables(sinks) + [.gaps]
+        let tables = ClickHouseSettings.tables(sinks) + ClickHouseTable.books
         let isDry = configuration.subcommandFlags.contains(MigrateCommand.dryRun)
         let isThere = try isThere(settings.database, client)
         let steps = try steps(
@@ -41,7 +45,7 @@ struct ClickHouseMigration {
 
     /// All statements, for people (`deploy/clickhouse/schema.sql`).
     static var script: String {
-        let tables = ClickHouseSettings.tables(SinkCatalogue()) + [.gaps]
+        let tables = ClickHouseSettings.tables(SinkCatalogue()) + ClickHouseTable.books
         let views = tables.filter { $0.name == ClickHouseTable.barVersions }
             .flatMap(ClickHouseViews.creations)
         return "-- What 'store-writer migrate' makes, and 'make pages' writes here.\n"

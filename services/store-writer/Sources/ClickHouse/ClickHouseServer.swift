@@ -2,6 +2,7 @@ import ClickHouseWire
 import MarketModel
 import Primitives
 import StoreHTTP
+import StoreIntents
 import StoreSinks
 import TapeCodec
 
@@ -22,11 +23,18 @@ final class ClickHouseServer: TokenServer {
     }
 
     func problem() throws(StoreServerError) -> String? {
-        let problems = try TableCheck.read(client).problems(of: tables + [.gaps])
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            return "it is \(version): \(ClickHouseClient.wantsNewer)"
+        }
+        let problems = try TableCheck.read(client).problems(of: tables + ClickHouseTable.books)
         guard let first = problems.first else { return nil }
         return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
             + ": run 'store-writer migrate'"
     }
+
+    /// It is asked what it has instead.
+    let tablesSeen = ""
 
     func identity() throws(StoreServerError) -> String {
         var answer = try client.ask(
@@ -102,7 +110,8 @@ final class ClickHouseServer: TokenServer {
         _ known: [SourceOrdinal], of place: SinkPlace
     ) throws(StoreServerError) -> [SourceOrdinal] {
         var found: [SourceOrdinal] = []
-        let parts = tables.flatMap { questions(known, place, $0) }
+        let known = known.map { (source: $0.source.text, last: $0.lastOrdinal) }
+        let parts = tables.flatMap { place.rows.beyond(known, in: $0) }
         guard !parts.isEmpty else { return [] }
         var answer = try client.ask(
             "SELECT toString(source), toInt64(max(ordinal)) FROM ("
@@ -119,44 +128,31 @@ final class ClickHouseServer: TokenServer {
         return found
     }
 
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        let wanted = ranges.map {
+            RowPlace.Ordinals(source: $0.source.text, range: $0.first...$0.last)
+        }
+        var found: [SourceName: [UInt64]] = [:]
+        guard let question = place.rows.ordinals(wanted, in: tables) else { return found }
+        var answer = try client.ask(question)
+        while !answer.isOver {
+            let (text, ordinal) = (try answer.text(), try answer.integer())
+            guard let source = SourceName(text) else {
+                throw StoreServerError("it has rows of a source '\(text)'", .schema)
+            }
+            found[source, default: []].append(UInt64(clamping: ordinal))
+        }
+        return found
+    }
+
     func ask(_ sql: String) throws(StoreServerError) -> ClickHouseAnswer { try client.ask(sql) }
+}
 
-    /// Returns the question for all rows of a place, by the source whose ordinals they have; `nil`:
-    /// the table has none of the place.
-    func all(of place: SinkPlace, in table: ClickHouseTable) -> String? {
-        let partition = "partition = \(place.partition.number)"
-        if table == .gaps { return nil }
-        if table.name == ClickHouseTable.barVersions {
-            // Its column `source` is that of the bars' ticks. Its ordinals are the operator's.
-            guard place.input == .bars else { return nil }
-            return "SELECT '\(SourceName.operator)' AS source, ordinal FROM \(table.name) AS t "
-                + "WHERE \(partition)"
-        }
-        let names = SourceName.derived.map { ClickHouseClient.quoted($0.text) }.joined(
-            separator: ", ")
-        let own = place.input == .bars ? "source IN (\(names))" : "source NOT IN (\(names))"
-        return "SELECT toString(source) AS source, ordinal FROM \(table.name) AS t "
-            + "WHERE \(partition) AND t.\(own)"
-    }
-
-    /// Returns the questions for rows of the place beyond these ordinals, one for each source and
-    /// one for others: so the server passes over what its indexes exclude. Empty: the table has no
-    /// rows of the place.
-    private func questions(
-        _ known: [SourceOrdinal], _ place: SinkPlace, _ table: ClickHouseTable
-    ) -> [String] {
-        guard let all = all(of: place, in: table) else { return [] }
-        if table.name == ClickHouseTable.barVersions {
-            let last = known.first { $0.source == .operator }?.lastOrdinal ?? 0
-            return ["\(all) AND ordinal > \(last)"]
-        }
-        guard !known.isEmpty else { return [all] }
-        let names = known.map { ClickHouseClient.quoted($0.source.text) }
-        let beyond = zip(known, names).map {
-            "\(all) AND t.source = \($1) AND ordinal > \($0.lastOrdinal)"
-        }
-        return beyond + ["\(all) AND t.source NOT IN (\(names.joined(separator: ", ")))"]
-    }
+extension SinkPlace {
+    /// Its rows.
+    var rows: RowPlace { RowPlace(isDerived: input == .bars, partition: partition.number) }
 }
 
 /// What the server says of the tables of a database. Pure.

@@ -1,6 +1,7 @@
 import MarketModel
 import QuestDBWire
 import StoreHTTP
+import StoreIntents
 import StoreSinks
 
 extension QuestDBServer: CountedServer {
@@ -29,6 +30,44 @@ extension QuestDBServer: CountedServer {
             found[source] = rows
         }
         return found
+    }
+
+    /// Nothing is copied into it.
+    func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] { [:] }
+
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        // It has answered for rows that its tables do not show yet.
+        try waitUntilApplied()
+        var found: [SourceName: [UInt64]] = [:]
+        for range in ranges {
+            let parts = tables.compactMap { question($0, place, range) }
+            guard !parts.isEmpty else { continue }
+            let answer = try ask(
+                "SELECT DISTINCT ordinal FROM (\(parts.joined(separator: " UNION ALL "))) "
+                    + "ORDER BY ordinal")
+            found[range.source] = try read { () throws(QuestDBAnswerError) in
+                var ordinals: [UInt64] = []
+                for row in 0..<answer.count {
+                    ordinals.append(UInt64(clamping: try answer.number(row, "ordinal")))
+                }
+                return ordinals
+            }
+        }
+        return found
+    }
+
+    /// Returns the question for the rows of a range; `nil`: the table has none of it.
+    private func question(
+        _ table: QuestDBTable, _ place: SinkPlace, _ range: OrdinalRange
+    ) -> String? {
+        let isOfBars = table.name == QuestDBTable.barVersions
+        guard let all = question(table, place), !isOfBars || range.source == .operator else {
+            return nil
+        }
+        return all + (isOfBars ? "" : " AND source = '\(range.source)'")
+            + " AND ordinal >= \(range.first) AND ordinal <= \(range.last)"
     }
 
     /// Returns the question for all rows of a place; `nil`: the table has none of it.

@@ -47,6 +47,10 @@ final class QuestDBServer: BlockServer {
             + (isComplete ? ": mend it by hand" : ": run 'store-writer migrate'")
     }
 
+    var tablesSeen: String {
+        numbers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    }
+
     func identity() throws(StoreServerError) -> String {
         let answer = try client.rows(QuestDBIdentity.question)
         guard answer.count > 0 else { return "" }
@@ -113,6 +117,23 @@ extension QuestDBClient {
             try QuestDBCheck.parameters(answer)
         }
         return QuestDBCheck.problem(of: settings, parameters: parameters)
+    }
+
+    /// Returns the bytes of these tables, as far as it has any, by name.
+    func tableBytes(
+        _ tables: [QuestDBTable]
+    ) throws(StoreServerError) -> [(table: String, bytes: Int64)] {
+        let answer = try rows(QuestDBCheck.bytesQuestion)
+        let found = try read { () throws(QuestDBAnswerError) in
+            var found: [String: Int64] = [:]
+            for row in 0..<answer.count {
+                found[try answer.text(row, "tableName")] = Int64(
+                    try answer.number(row, "diskSize"))
+            }
+            return found
+        }
+        return tables.compactMap { table in found[table.name].map { (table: table.name, bytes: $0) }
+        }
     }
 
     /// Reads what it says of all tables, and of the columns of these.

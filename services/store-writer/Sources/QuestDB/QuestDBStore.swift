@@ -67,6 +67,9 @@ extension BlockStore.Product {
             rows: { BlockRows($0, sinks, rows, gaps: gaps) },
             connect: { onCall throws(StoreServerError) in
                 try QuestDBServer(settings, sinks, onCall: onCall)
+            },
+            tableBytes: { onCall throws(StoreServerError) in
+                try QuestDBClient(settings, onCall: onCall).tableBytes(tables)
             })
     }
 }

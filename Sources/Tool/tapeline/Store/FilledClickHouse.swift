@@ -1,0 +1,221 @@
+import ClickHouseWire
+import MarketModel
+import Membership
+import NatsTransport
+import Primitives
+import StoreHTTP
+import StoreSinks
+import TapeKeeping
+import TapeProtocol
+import TapeTransport
+
+/// A store of ClickHouse that is filled: its tables, and its records in NATS.
+struct FilledClickHouse {
+    let store: GroupName
+    let client: ClickHouseClient
+    let bucket: KeyValueBucket
+    private let partitions: Int
+
+    init(_ store: GroupName, _ tape: TapeClient, _ deployment: Deployment) throws {
+        guard let settings = deployment.clickhouse else {
+            throw ToolError.refused("\(store) is no store of ClickHouse")
+        }
+        self.store = store
+        client = try ClickHouseClient(settings) { _ in }
+        bucket = try tape.jetStream.openOrMakeBucket(GroupRegistry.configuration(tape.names))
+        partitions = tape.names.universe.number + 1
+    }
+
+    /// The tables, by the names that those of PostgreSQL have.
+    static let tables: [String: ClickHouseTable] = {
+        let sinks = Dictionary(
+            uniqueKeysWithValues: SinkCatalogue().sinks.map { ($0.name, ClickHouseTable($0)) })
+        return FillTable.all.reduce(into: [:]) { tables, table in
+            tables[table.name] = table.sink.flatMap { sinks[$0] }
+        }
+    }()
+
+    /// What is read of the store's record for one input of a partition.
+    struct Kept {
+        var store = ""
+        var streamCreated: Int64 = 0
+        /// By source.
+        var accounts: [String: FillAccount] = [:]
+        /// Ordinals that the next batch names, by source.
+        var owed: [String: [ClosedRange<Int64>]] = [:]
+
+        /// `nil`: it is no such record.
+        init?(_ json: JSONValue) throws(VersionedJSON.Refusal) {
+            guard let text = json["mark"]?.string else { return nil }
+            let mark = try VersionedJSON.read(Array(text.utf8), upTo: 1)
+            guard let name = mark["store"]?.string else { return nil }
+            store = name
+            for gap in json["owed"]?.array ?? [] {
+                guard let source = gap["source"]?.string, let first = gap["first_ordinal"]?.int,
+                    let last = gap["last_ordinal"]?.int, first <= last
+                else { return nil }
+                owed[source, default: []].append(Int64(first)...Int64(last))
+            }
+            guard let position = mark["position"]?.array?.first else { return }
+            streamCreated = Int64(position["stream_created_ns"]?.int ?? 0)
+            for account in position["sources"]?.array ?? [] {
+                guard let source = account["source"]?.string,
+                    let first = account["first_ordinal"]?.int,
+                    let last = account["last_ordinal"]?.int,
+                    let skipped = account["skipped"]?.int,
+                    let letters = account["dead_lettered"]?.int
+                else { return nil }
+                accounts[source] = FillAccount(
+                    first: Int64(first), last: Int64(last), unnamed: Int64(skipped + letters))
+            }
+        }
+    }
+
+    private func kept(_ input: String, _ partition: Int) throws -> Kept? {
+        let key = "\(store).intents.\(input).\(partition)"
+        guard let entry = try bucket.get(key) else { return nil }
+        guard let kept = try Kept(VersionedJSON.read(entry.value, upTo: 1)) else {
+            throw ToolError.unreadable("\(key) in NATS is no record of a store")
+        }
+        return kept
+    }
+
+    // MARK: books
+
+    /// Reads what the store has and lacks. `other` has the names of columns as the statements of
+    /// PostgreSQL have them.
+    func books(like other: FillBooks) throws -> FillBooks {
+        var stores: Set<String> = []
+        var streams: [String: String] = [:]
+        var inputs: Set<String> = []
+        var lanes: [FillLane: FillAccount] = [:]
+        let named = try named()
+        for input in ["ticks", "bars"] {
+            for partition in 0..<partitions {
+                guard let kept = try kept(input, partition) else { continue }
+                stores.insert(kept.store)
+                guard kept.streamCreated != 0 else { continue }
+                inputs.insert(input)
+                streams["\(input).\(partition)"] = "\(kept.streamCreated)"
+                for (source, account) in kept.accounts {
+                    let lane = FillLane(input: input, partition: Int64(partition), source: source)
+                    lanes[lane] = account.with(
+                        named[lane] ?? Named(), owed: kept.owed[source] ?? [])
+                }
+            }
+        }
+        return FillBooks(
+            place: ["clickhouse", try identity()], stores: stores.sorted(), streams: streams,
+            inputs: inputs, lanes: lanes, columns: try columns(like: other))
+    }
+
+    private func identity() throws(StoreServerError) -> String {
+        var answer = try client.ask(
+            "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
+        return answer.isOver ? "" : try answer.text()
+    }
+
+    private func columns(like other: FillBooks) throws(ToolError) -> [String: [String]] {
+        var columns: [String: [String]] = [:]
+        for (name, table) in Self.tables {
+            let own = Set(table.columns.map(\.name))
+            let found = (other.columns[name] ?? []).filter {
+                own.contains($0.replacing("\"", with: ""))
+            }
+            guard found.count == own.count else {
+                throw .refused(
+                    "the table \(name) lacks columns that \(store) has: bring both stores to the "
+                        + "same release")
+            }
+            columns[name] = found
+        }
+        return columns
+    }
+
+    /// What the tables name of a lane.
+    struct Named {
+        var gaps: [ClosedRange<Int64>] = []
+        /// What was copied, and of that what the other store lacked, too.
+        var filled: [ClosedRange<Int64>] = []
+        var lacking: [ClosedRange<Int64>] = []
+    }
+
+    private func named() throws(StoreServerError) -> [FillLane: Named] {
+        var named: [FillLane: Named] = [:]
+        var answer = try client.ask(
+            """
+            SELECT toString(input), partition, toString(source), first_ordinal, last_ordinal,
+                toInt64(-1) FROM ordinal_gaps WHERE reason IN ('hole', 'tape_lost')
+            UNION ALL
+            SELECT toString(input), partition, toString(source), first_ordinal, last_ordinal, rows
+            FROM fills
+            """)
+        while !answer.isOver {
+            let input = try answer.text()
+            let partition = try answer.integer()
+            let lane = FillLane(input: input, partition: partition, source: try answer.text())
+            let (first, last) = (try answer.integer(), try answer.integer())
+            let rows = try answer.integer()
+            guard first <= last else { continue }
+            var own = named[lane] ?? Named()
+            if rows < 0 {
+                own.gaps.append(first...last)
+            } else if rows == 0 {
+                own.lacking.append(first...last)
+            } else {
+                own.filled.append(first...last)
+            }
+            named[lane] = own
+        }
+        return named
+    }
+
+    /// Returns the ordinals of a step that have rows, ascending.
+    func ordinals(of step: FillPlan.Stretch) throws(StoreServerError) -> [Int64] {
+        let place = RowPlace(
+            isDerived: step.lane.input == "bars", partition: Int(step.lane.partition))
+        let range =
+            UInt64(step.ordinals.lowerBound)...UInt64(step.ordinals.upperBound)
+        let question = place.ordinals(
+            [RowPlace.Ordinals(source: step.lane.source, range: range)],
+            in: Set(Self.tables.values).sorted { $0.name < $1.name })
+        guard let question else { return [] }
+        var answer = try client.ask(question)
+        var found: [Int64] = []
+        while !answer.isOver {
+            _ = try answer.text()
+            found.append(try answer.integer())
+        }
+        return found
+    }
+}
+
+extension FillAccount {
+    /// Returns the account with what the tables name, and what the next batch will name. Pure.
+    func with(_ named: FilledClickHouse.Named, owed: [ClosedRange<Int64>]) -> FillAccount {
+        var account = self
+        let filled = named.filled.joinedRanges
+        // The beginning is filled from its end on.
+        let beginning = (filled + named.lacking).joinedRanges.first { $0.contains(first - 1) }
+        account.first = min(first, beginning?.lowerBound ?? first)
+        account.gaps = (named.gaps + named.lacking).joinedRanges.flatMap { $0.without(filled) }
+            .compactMap { $0.common(1...max(1, last)) }
+        account.unready = owed.joinedRanges
+        account.waiting = account.unready.reduce(0) { $0 + $1.size }
+        return account
+    }
+}
+
+extension [ClosedRange<Int64>] {
+    /// The same ordinals in ranges that ascend and do not touch.
+    var joinedRanges: [ClosedRange<Int64>] {
+        sorted { $0.lowerBound < $1.lowerBound }.reduce(into: []) { merged, range in
+            if let last = merged.last, range.lowerBound <= last.upperBound + 1 {
+                merged[merged.count - 1] =
+                    last.lowerBound...Swift.max(last.upperBound, range.upperBound)
+            } else {
+                merged.append(range)
+            }
+        }
+    }
+}

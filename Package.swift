@@ -68,12 +68,12 @@ struct Tests {
 let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
 let tape: [Target.Dependency] = ["TapeProtocol"] + codec
 let model: [Target.Dependency] = ["MarketModel", "Primitives"]
+let http: [Target.Dependency] = ["ServiceRuntime", "StoreHTTP"]
 
 /// What a service of the tape needs, and a test that runs one.
-let frame: [Target.Dependency] = [
-    "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
-    "ServiceRuntime",
-]
+let frame: [Target.Dependency] =
+    ["Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport"]
+    + ["ServiceRuntime"]
 
 /// What a program needs that puts a simulated venue on ports.
 let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime", "Primitives"]
@@ -319,8 +319,7 @@ let others: [Tests] = [
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
     tests(of: "StoreIntents", uses: codec, isLong: true),
     tests(of: "StoreKit", uses: ["Primitives"], isLong: true),
-    tests(
-        of: "QuestDBWire", uses: ["Primitives"], beside: ["Golden", "client_bytes.py"]),
+    tests(of: "QuestDBWire", uses: ["Primitives"], beside: ["Golden", "client_bytes.py"]),
     tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
@@ -330,9 +329,9 @@ let others: [Tests] = [
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "QuestDBWire",
-            "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "StoredBars", "StreamCore",
-            "ValkeyClient",
+            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "QuestDBAccess",
+            "QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "StoredBars",
+            "StreamCore", "ValkeyClient",
         ],
         beside: [
             "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
@@ -536,8 +535,9 @@ let package = Package(
         library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
         library("StoreIntents", in: "Stores", uses: codec),
         library("StoreHTTP", in: "Stores", uses: ["HTTPClient", "ServiceRuntime"]),
-        library("ClickHouseWire", in: "Stores", uses: ["StoreHTTP", "StoreSinks"]),
+        library("ClickHouseWire", in: "Stores", uses: http + ["StoreSinks"]),
         library("QuestDBWire", in: "Stores", uses: ["Primitives"]),
+        library("QuestDBAccess", in: "Stores", uses: http + ["QuestDBWire"]),
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
         library(
             "DeadLetters", in: "Stores",
@@ -580,8 +580,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: tape + frame
-                + ["ClickHouseWire", "HotState", "PostgresClient", "QuestDBWire", "StoreHTTP"]
-                + ["StoreIntents", "StoreKit", "StoreSinks", "ValkeyClient"]),
+                + ["ClickHouseWire", "HotState", "PostgresClient", "QuestDBAccess", "QuestDBWire"]
+                + ["StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
@@ -598,7 +598,7 @@ let package = Package(
         // Tools.
         program(
             "TapelineTool", at: "Sources/Tool/tapeline",
-            uses: tape + ["ClickHouseWire", "StoreHTTP"] + [
+            uses: tape + ["ClickHouseWire", "QuestDBAccess", "QuestDBWire", "StoreHTTP"] + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
                 "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",

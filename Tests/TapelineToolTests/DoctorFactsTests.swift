@@ -397,18 +397,16 @@ extension ValkeyFacts: Facts {}
         #expect(shipped["Watchdog"] == 1 && shipped["ProviderRefused"] ?? 0 > 1)
     }
 
-    @Test("a server of ClickHouse has to be new enough, and to have rows")
-    func clickhouse() {
-        func found(_ version: String, _ bytes: Int64...) -> [Finding.Level] {
-            ClickHouseFacts(
-                peer: "ClickHouse db:8123", version: version,
+    @Test("a store's server has to be fit for one, and to have rows")
+    func storeServer() {
+        func found(_ problem: String?, _ bytes: Int64...) -> [Finding.Level] {
+            StoreServerFacts(
+                peer: "QuestDB db:9000", version: "9.2.1", problem: problem,
                 bytes: bytes.map { (table: "trades", bytes: $0) }
             ).findings.map(\.level)
         }
-        #expect(found("26.2.1.5", 7) == [.fine, .fine])
-        #expect(found("27.1.1.5", 7) == [.fine, .fine])
-        #expect(found("26.1.9.9", 7) == [.wrong, .fine])
-        #expect(found("25.12.1.1") == [.wrong, .warning])
-        #expect(found("new", 7) == [.wrong, .fine])
+        #expect(found(nil, 7) == [.fine, .fine])
+        #expect(found("its version is 9.1, needed is 9.2", 7) == [.wrong, .fine])
+        #expect(found(nil) == [.fine, .warning])
     }
 }

@@ -156,13 +156,23 @@ struct StackPlanTests {
         #expect(later.arguments == ["--store", clickhouse])
         later = try UpCommand.parse(["--store", clickhouse]).options
         #expect(throws: ToolError.self) { try later.add(storeBefore: "store-c") }
-        for wrong in ["ftp://db", "http://", "http://me:secret@db", "http://db/a/b", "db:8123"] {
+        try stores.add(store: "store-q=questdb+https://db:9000")
+        let questdb = try #require(GroupName("store-q"))
+        #expect(
+            stores.urls[questdb]?.environment == [
+                "STORE_KIND": "questdb", "QUESTDB_URL": "https://db:9000",
+            ])
+        #expect(stores.arguments.last == "store-q=questdb+https://db:9000")
+        for wrong in [
+            "ftp://db", "http://", "http://me:secret@db", "http://db/a/b", "db:8123",
+            "questdb+ftp://db", "questdb+http://me:secret@db", "questdb+http://db/a",
+        ] {
             let refused = complaint { try UpCommand.parse(["--store", "store-c=\(wrong)"]) }
             #expect(refused.hasPrefix("--store wants"), "\(refused)")
             #expect(!refused.contains("secret"))
         }
-        #expect(throws: ToolError.self) {
-            try UpCommand.parse(["--set", "CLICKHOUSE_PASSWORD=secret"])
+        for key in ["CLICKHOUSE_PASSWORD", "QUESTDB_PASSWORD"] {
+            #expect(throws: ToolError.self) { try UpCommand.parse(["--set", "\(key)=secret"]) }
         }
     }
 

@@ -31,7 +31,8 @@ package struct QuestDBCheck: Sendable {
 
     package static let tablesQuestion =
         "SELECT id, table_name, designatedTimestamp, walEnabled, dedup, ttlValue FROM tables()"
-    package static let bytesQuestion = "SELECT tableName, diskSize FROM table_storage()"
+    package static let bytesQuestion =
+        "SELECT tableName, diskSize FROM table_storage() WHERE rowCount > 0"
     /// Of all columns, because older servers have no `commitMode`.
     package static let walQuestion = "SELECT * FROM wal_tables()"
     package static let parametersQuestion =

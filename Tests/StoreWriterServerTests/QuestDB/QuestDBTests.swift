@@ -2,6 +2,7 @@ import MarketModel
 import Membership
 import NatsTransport
 import Primitives
+import QuestDBAccess
 import ServiceRuntime
 import ServiceTestSupport
 import StoreHTTP

@@ -128,7 +128,7 @@ class Kept:
                          for source, all_ in self.ordinals(sql).items()])
         if sql.startswith("SELECT DISTINCT ordinal FROM "):
             return self.range(sql)
-        if sql == "SELECT tableName, diskSize FROM table_storage()":
+        if sql.startswith("SELECT tableName, diskSize FROM table_storage()"):
             return rows(["tableName", "diskSize"],
                         [[name, 4096] for name, table in self.tables.items() if table["time"]])
         raise Refused(f"the recorder does not know: {sql}")

@@ -1,4 +1,3 @@
-import ClickHouseWire
 import NatsTransport
 import PostgresClient
 import Primitives
@@ -106,7 +105,7 @@ struct Examination {
     }
 
     private func database() -> [Finding] {
-        if let settings = deployment.clickhouse { return clickhouse(settings) }
+        if let server = deployment.server { return database(on: server) }
         guard deployment.postgres != nil else {
             return [
                 Finding(
@@ -135,14 +134,15 @@ struct Examination {
         }
     }
 
-    private func clickhouse(_ settings: ClickHouseClient.Settings) -> [Finding] {
+    private func database(on server: StoreServer) -> [Finding] {
         do throws(StoreServerError) {
-            return try ClickHouseFacts(ClickHouseClient(settings) { _ in }).findings
+            return try StoreServerFacts(server).findings
         } catch {
+            let prefix = server.title.uppercased()
             return [
                 Finding(
                     .wrong, .database, "the database cannot be used: \(error)",
-                    "start it, or correct CLICKHOUSE_URL, CLICKHOUSE_USER and CLICKHOUSE_PASSWORD",
+                    "start it, or correct \(prefix)_URL, \(prefix)_USER and \(prefix)_PASSWORD",
                     runbook: "BreakerOpen")
             ]
         }

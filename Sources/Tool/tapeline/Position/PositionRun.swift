@@ -75,7 +75,7 @@ struct PositionRun {
         var positions: [GroupPosition] = []
         // Without a database the store's positions cannot be read. That is an error only if they
         // were asked for.
-        if deployment.clickhouse != nil, command.group != .operators {
+        if deployment.server != nil, command.group != .operators {
             positions += try IntentPositions(store: deployment.store, client: client).positions()
         } else if command.group?.isStore == true
             || command.group == nil && deployment.postgres != nil

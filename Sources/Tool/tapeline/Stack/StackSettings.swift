@@ -14,7 +14,7 @@ struct StackSettings: Equatable, Sendable {
         ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
         ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
-        ("CLICKHOUSE_", .writer),
+        ("CLICKHOUSE_", .writer), ("QUESTDB_", .writer),
         ("COCKPIT_", .cockpit),
         ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
@@ -23,7 +23,7 @@ struct StackSettings: Equatable, Sendable {
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
         "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "CLICKHOUSE_URL", "CLICKHOUSE_USER",
-        "CLICKHOUSE_DATABASE",
+        "CLICKHOUSE_DATABASE", "QUESTDB_URL", "QUESTDB_USER",
     ]
 
     /// The default of `WRITER_COMPRESS_AFTER`.
@@ -63,10 +63,10 @@ struct StackSettings: Equatable, Sendable {
                 "\(key) would show in the list of processes: write it into a file of its own and "
                     + "name that: \(key)_FILE=…")
         }
-        if key == "CLICKHOUSE_PASSWORD" {
+        if StoreURL.passwordFiles.contains("\(key)_FILE") {
             throw .usage(
                 "\(key) would show in the list of processes: write it into a file of its own and "
-                    + "name that: \(StoreURL.passwordFile)=…")
+                    + "name that: \(key)_FILE=…")
         }
         if key.hasPrefix("SIMULATOR_"), SimulatorPlan.flags[key] == nil {
             let known = SimulatorPlan.flags.keys.sorted().joined(separator: ", ")

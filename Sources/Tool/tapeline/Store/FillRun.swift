@@ -14,16 +14,21 @@ struct FillRun {
     var onStep: () -> Void = {}
 
     func run(_ store: Deployment, _ other: Deployment) throws(ToolError) -> ExitCode {
-        if other.clickhouse != nil {
+        if let server = other.server {
             throw .refused(
-                "\(command.other) is a store of ClickHouse, which does not keep when the tape took "
-                    + "a tick, nor where a cancel by id stood: fill \(command.store) from a store of "
-                    + "PostgreSQL")
+                "\(command.other) is a store of \(server.title), which does not keep when the tape "
+                    + "took a tick, nor where a cancel by id stood: fill \(command.store) from a "
+                    + "store of PostgreSQL")
+        }
+        if case .questdb = store.server {
+            throw .refused(
+                "\(command.store) is a store of QuestDB, which cannot be filled yet: it has what "
+                    + "the tape had since it began")
         }
         let source = try other.openDatabase(FillSource.configuration)
         defer { source.close() }
         do {
-            return try store.clickhouse == nil
+            return try store.server == nil
                 ? fillPostgres(store, source) : fillClickHouse(store, source)
         } catch {
             throw ToolError(error) { .unreachable("the store was not filled to the end: \($0)") }

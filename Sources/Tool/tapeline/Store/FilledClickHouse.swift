@@ -17,7 +17,7 @@ struct FilledClickHouse {
     private let partitions: Int
 
     init(_ store: GroupName, _ tape: TapeClient, _ deployment: Deployment) throws {
-        guard let settings = deployment.clickhouse else {
+        guard case .clickhouse(let settings) = deployment.server else {
             throw ToolError.refused("\(store) is no store of ClickHouse")
         }
         self.store = store

@@ -1,3 +1,4 @@
+import QuestDBAccess
 import QuestDBWire
 import ServiceRuntime
 import StoreSinks
@@ -11,11 +12,11 @@ struct QuestDBMigration {
 
     func run() throws -> ExitCode {
         let configuration = context.configuration
-        let client = try QuestDBClient(QuestDBSettingKeys.client(configuration)) { _ in }
+        let client = try QuestDBClient(QuestDBClient.Settings(configuration)) { _ in }
         if let problem = try client.problem() {
             throw SettingsError("\(client.peer): \(problem)")
         }
-        let tables = QuestDBSettingKeys.tables(WriterSettings.catalogue(configuration))
+        let tables = QuestDBKind.tables(WriterSettings.catalogue(configuration))
         let isDry = configuration.subcommandFlags.contains(MigrateCommand.dryRun)
         let steps = try steps(tables, client.check([]))
         for step in steps {
@@ -45,7 +46,7 @@ struct QuestDBMigration {
 
     /// All statements, for people (`deploy/questdb/schema.sql`).
     static var script: String {
-        let tables = QuestDBSettingKeys.tables(SinkCatalogue())
+        let tables = QuestDBKind.tables(SinkCatalogue())
         return "-- What 'store-writer migrate' makes, and 'make pages' writes here.\n"
             + (tables.map(\.creation) + [QuestDBIdentity.creation]).map { "\n\($0);\n" }.joined()
     }

@@ -1,15 +1,21 @@
-import Primitives
-import QuestDBWire
-import StoreHTTP
+internal import Primitives
+package import QuestDBWire
+package import StoreHTTP
 
 /// One thread's way to a server of QuestDB. Every call blocks, up to a deadline of its own.
-final class QuestDBClient {
-    struct Settings: Sendable {
+package final class QuestDBClient {
+    package struct Settings: Sendable {
         /// As `http://host:9000`.
-        var url: String
+        package var url: String
         /// Empty: the server asks for none.
-        var user: String
-        var password: String?
+        package var user: String
+        package var password: String?
+
+        package init(url: String, user: String, password: String?) {
+            self.url = url
+            self.user = user
+            self.password = password
+        }
     }
 
     /// No answer to rows comes later.
@@ -20,9 +26,9 @@ final class QuestDBClient {
 
     private let settings: Settings
     private let client: StoreHTTPClient
-    let peer: String
+    package let peer: String
 
-    init(
+    package init(
         _ settings: Settings, onCall: @escaping (Duration) -> Void
     ) throws(StoreServerError) {
         self.settings = settings
@@ -32,24 +38,24 @@ final class QuestDBClient {
     }
 
     /// Reads the versions of the server and of the protocols that it takes.
-    func serverSettings() throws(StoreServerError) -> QuestDBSettings {
+    package func serverSettings() throws(StoreServerError) -> QuestDBSettings {
         let answer = try ask("ask for its settings", path: "/settings", [])
         return try read { () throws(QuestDBAnswerError) in try QuestDBSettings(answer.body) }
     }
 
     /// Runs a statement without rows in its answer.
-    func run(_ sql: String) throws(StoreServerError) {
+    package func run(_ sql: String) throws(StoreServerError) {
         _ = try ask("run '\(sql.prefix(60))…'", path: "/exec", [("query", sql)])
     }
 
     /// Asks a question, and returns the rows of its answer.
-    func rows(_ sql: String) throws(StoreServerError) -> QuestDBAnswer {
+    package func rows(_ sql: String) throws(StoreServerError) -> QuestDBAnswer {
         let answer = try ask("ask", path: "/exec", [("query", sql)])
         return try read { () throws(QuestDBAnswerError) in try QuestDBAnswer(answer.body) }
     }
 
     /// Sends rows of one table. When it returns, they outlive a crash of the server.
-    func write(_ lines: [UInt8], to table: String) throws(StoreServerError) {
+    package func write(_ lines: [UInt8], to table: String) throws(StoreServerError) {
         var question = StoreHTTPClient.Question(
             "insert into \(table)", timeout: Self.insertTimeout)
         question.path = "/write"
@@ -99,7 +105,7 @@ final class QuestDBClient {
     }
 
     /// Reads what an answer has.
-    func read<Value>(
+    package func read<Value>(
         _ body: () throws(QuestDBAnswerError) -> Value
     ) throws(StoreServerError) -> Value {
         do throws(QuestDBAnswerError) {

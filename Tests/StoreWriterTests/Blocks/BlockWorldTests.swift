@@ -1,5 +1,6 @@
 import MarketModel
 import Seeds
+import StoreHTTP
 import StoreIntents
 import Testing
 
@@ -42,6 +43,20 @@ import Testing
         #expect(tries > 2)
         #expect(world.refusedSends.allSatisfy { $0 == 1 })
         #expect(!world.keptLetters.isEmpty && world.countedLetters == world.keptLetters)
+    }
+
+    @Test("answers count for one batch, and rows that are stored for the tables that took them")
+    func answers() {
+        let sends = AnsweredSends()
+        sends.begin("one", "trades 1")
+        sends.store("one/trades")
+        #expect(sends.refuse("one/quotes", StoreServerError("a constraint", .rows)))
+        sends.begin("one", "trades 1")
+        #expect(sends.isStored("one/trades") && sends.error(of: "one/quotes") != nil)
+        sends.begin("one", "trades 2")
+        #expect(!sends.isStored("one/trades") && sends.error(of: "one/quotes") != nil)
+        sends.begin("two", "trades 2")
+        #expect(sends.error(of: "one/quotes") == nil)
     }
 
     @Test("what is left of a range is few gaps, or one")

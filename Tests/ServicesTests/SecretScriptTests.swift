@@ -58,6 +58,7 @@ struct SecretScriptTests {
         for (name, words) in [
             ("nats-writer", ""), ("nats-consumer", ""), ("nats-writer-clickhouse", ""),
             ("clickhouse", "restart clickhouse store-writer-clickhouse"),
+            ("questdb", "restart questdb store-writer-questdb"),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),

@@ -66,7 +66,7 @@ if [ "${1:-}" = --rotate ]; then
         # It keeps nothing on a disk, and the writer fills it again.
         valkey | valkey-reader) file; $compose restart valkey ;;
         # Read at the start alone.
-        clickhouse) file; $compose restart clickhouse store-writer-clickhouse ;;
+        clickhouse | questdb) file; $compose restart "$name" "store-writer-$name" ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;
@@ -100,7 +100,8 @@ fi
 
 for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool nats-cluster \
     postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token cockpit-people \
-    actions-key valkey valkey-reader grafana-admin nats-writer-clickhouse clickhouse; do
+    actions-key valkey valkey-reader grafana-admin nats-writer-clickhouse clickhouse \
+    nats-writer-questdb questdb; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
         token >"$file.new"

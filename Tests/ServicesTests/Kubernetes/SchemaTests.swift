@@ -39,7 +39,7 @@ struct SchemaTests {
             try Rendered.all() + [
                 try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
                 try Variant.withActions("production"), try Variant.withAlerts(),
-                try Variant.withClickHouse(),
+                try Variant.withStore("clickhouse"), try Variant.withStore("questdb"),
             ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })

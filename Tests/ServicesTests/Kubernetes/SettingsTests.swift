@@ -72,7 +72,8 @@ struct SettingsTests {
     @Test("an overlay says how large the database may become, or that nobody knows")
     func databaseRoom() throws {
         let key = "WRITER_DATABASE_BYTES"
-        for rendered in try Rendered.all() + [Variant.withDatabase(), Variant.withClickHouse()] {
+        let variants = try ["clickhouse", "questdb"].map { try Variant.withStore($0) }
+        for rendered in try Rendered.all() + [Variant.withDatabase()] + variants {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
             let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")

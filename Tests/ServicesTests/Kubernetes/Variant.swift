@@ -90,12 +90,12 @@ struct Variant {
         return try variant.render("production")
     }
 
-    /// Renders an overlay with a second store, of ClickHouse.
-    static func withClickHouse() throws -> Rendered {
+    /// Renders an overlay with a second store, by its component.
+    static func withStore(_ component: String) throws -> Rendered {
         let variant = try Variant()
         try variant.replace(
             "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n  - ../../components/clickhouse\n",
+            by: "  - ../../components/tool\n  - ../../components/\(component)\n",
             in: "\(Rendered.folder)/production/kustomization.yaml")
         return try variant.render("production")
     }

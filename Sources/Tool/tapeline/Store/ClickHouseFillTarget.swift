@@ -127,7 +127,7 @@ final class ClickHouseFillTarget: FillWriting {
         }
     }
 
-    private func digest(_ part: NativeRows.Part) -> String {
+    private func digest(_ part: BlockPart<NativeBlock>) -> String {
         String(part.block.digest(after: 0), radix: 16)
     }
 

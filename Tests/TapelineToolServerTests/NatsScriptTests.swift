@@ -94,6 +94,21 @@ struct NatsScriptTests {
         #expect(try text("server.conf").contains(wanted))
     }
 
+    @Test("a user of 'groups rights' that the configuration has already is not added again")
+    func addedByHand() throws {
+        for store in ["eu-2", "b"] {
+            try folder.write("pwriter-\(store)", to: "secrets/nats-writer-\(store)")
+        }
+        let path = folder.file("conf/tapeline.conf")
+        let shipped = try String(contentsOfFile: path, encoding: .utf8)
+        let store = try #require(GroupName("store-eu-2"))
+        let added = try StoreRights(further: [store]).configuration(shipped: shipped)
+        try added.write(toFile: path, atomically: false, encoding: .utf8)
+        let server = try start()
+        #expect(try eventually { try takes("writer-eu-2", "pwriter-eu-2") }, "\(server.log)")
+        #expect(try takes("writer-b", "pwriter-b"))
+    }
+
     @Test("without a password it does not start")
     func missing() throws {
         try FileManager.default.removeItem(atPath: folder.file("secrets/nats-tool"))

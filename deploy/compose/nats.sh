@@ -26,35 +26,38 @@ further() {
     done
 }
 
-# The shipped configuration with a user for each of them, as 'tapeline groups rights' makes it.
+# The shipped configuration with a user for each of them, as 'tapeline groups rights' makes it. One
+# that the file has already stays as it is: the server refuses a user that is there twice.
 rights() {
     awk -v stores="$(further)" '
         BEGIN { count = split(stores, store, " ") }
         {
             line[NR] = $0
+            if ($0 ~ /^ +user: writer-/) has[substr($0, index($0, "writer-") + 7)] = 1
             if ($0 == "            {") start = NR
             if (!first && $0 ~ / user: writer$/) first = start
             if (!first && $0 ~ /"\*\.hb\.store\.\*"$/) denial = NR
             if (first && !last && $0 == "            }") last = NR
         }
         END {
+            for (s = 1; s <= count; s++) if (!(store[s] in has)) missing[++left] = store[s]
             for (i = 1; i <= NR; i++) {
                 print line[i]
-                if (i == denial) for (s = 1; s <= count; s++) {
+                if (i == denial) for (s = 1; s <= left; s++) {
                     indent = line[i]
                     sub(/[^ ].*/, "", indent)
-                    name = "store-" store[s]
+                    name = "store-" missing[s]
                     print indent "\"$KV.*." name ".>\", \"*.hb." name ".*\""
                 }
-                if (i == last) for (s = 1; s <= count; s++) for (j = first; j <= last; j++) {
+                if (i == last) for (s = 1; s <= left; s++) for (j = first; j <= last; j++) {
                     text = line[j]
-                    variable = toupper(store[s])
+                    variable = toupper(missing[s])
                     gsub(/-/, "_", variable)
                     gsub(/NATS_WRITER_PASSWORD/, "NATS_WRITER_" variable "_PASSWORD", text)
-                    gsub(/user: writer/, "user: writer-" store[s], text)
-                    gsub(/_INBOX_writer\./, "_INBOX_writer-" store[s] ".", text)
-                    gsub(/\.store\./, ".store-" store[s] ".", text)
-                    gsub(/\.store"/, ".store-" store[s] "\"", text)
+                    gsub(/user: writer/, "user: writer-" missing[s], text)
+                    gsub(/_INBOX_writer\./, "_INBOX_writer-" missing[s] ".", text)
+                    gsub(/\.store\./, ".store-" missing[s] ".", text)
+                    gsub(/\.store"/, ".store-" missing[s] "\"", text)
                     print text
                 }
             }

@@ -162,7 +162,13 @@ struct QuestDBVerdictTests {
             ofWrite(500, "commit error for table: t, errno: 28, error: no space")?.fault == .away)
         #expect(ofWrite(500, "write error: t, errno: 28, error: disk", line: 1)?.fault == .away)
         #expect(ofWrite(500, "write error: t, errno: -1, error: range", line: 2)?.fault == .rows)
+        #expect(
+            ofWrite(
+                500, "write error: t, errno: -1, error: global RSS memory limit exceeded", line: 2)?
+                .fault == .away)
+        #expect(ofWrite(400, "cannot insert in non-WAL table", line: 1)?.fault == .schema)
         #expect(QuestDBVerdict.ofWrite(status: 502, body: Array("<html>".utf8))?.fault == .away)
+        #expect(QuestDBVerdict.ofWrite(status: 200, body: Array("<html>".utf8))?.fault == .away)
     }
 
     @Test("a question fails because of its tables, or because the server is away")

@@ -95,9 +95,10 @@ package struct QuestDBVerdict: Hashable, Sendable {
     /// What the server says, as one line.
     package let message: String
 
-    /// Reads an answer of `/write`. Returns `nil` when the rows are stored.
+    /// Reads an answer of `/write`. Returns `nil` when the rows are stored. The server says so by
+    /// 204 alone: 200 is from something else, such as the page of a proxy.
     package static func ofWrite(status: Int, body: [UInt8]) -> QuestDBVerdict? {
-        if status == 204 || status == 200 { return nil }
+        if status == 204 { return nil }
         var (text, hasLine) = (Self.line(body), false)
         if let json = Self.json(body), let message = json["message"]?.string {
             hasLine = (json["line"]?.int ?? 0) > 0
@@ -115,12 +116,15 @@ package struct QuestDBVerdict: Hashable, Sendable {
         }
         if [400, 401, 403, 404, 405, 415].contains(status) { return .schema }
         // The server also says so of rows that its tables cannot take. Its own faults, such as a
-        // full disk, have the number of the operating system, which is not below zero.
-        return status == 500 && hasLine && text.contains("errno: -1,") ? .rows : .away
+        // full disk, have the number of the operating system, which is not below zero, or name a
+        // limit of its memory.
+        let isOfRows = text.contains("errno: -1,") && !text.contains("memory limit")
+        return status == 500 && hasLine && isOfRows ? .rows : .away
     }
 
-    /// What a line is answered with when columns are missing or of another type.
-    private static let ofSchema = ["cast error from", "is disabled"]
+    /// What a line is answered with when columns are missing or of another type, or the table has no
+    /// WAL.
+    private static let ofSchema = ["cast error from", "is disabled", "non-WAL"]
 
     /// Reads an answer of `/exec`. Returns `nil` when it is one.
     package static func ofQuestion(status: Int, body: [UInt8]) -> QuestDBVerdict? {

@@ -83,6 +83,20 @@ struct SettingsTests {
         }
     }
 
+    @Test("a second store does not wait for a standby of the usual one's database")
+    func purgeOfSecondStores() throws {
+        let rendered = try Variant.withStore("cloudnative-pg", "clickhouse", "questdb")
+        let usual = rendered.configuration("store-writer")?.node["data"]
+        #expect(usual?["WRITER_PURGE_AFTER"]?.text == "standby")
+        for store in ["clickhouse", "questdb"] {
+            for (kind, name) in [("Deployment", "store-writer"), ("Job", "store-writer-migrate")] {
+                let workload = try #require(rendered.manifest(kind, "\(name)-\(store)"))
+                let variables = try rendered.environment(of: workload)
+                #expect(variables["WRITER_PURGE_AFTER"] == "commit", "\(workload)")
+            }
+        }
+    }
+
     @Test("streams are made for the namespace and of the size that gateways and workers expect")
     func streams() throws {
         for rendered in try Rendered.all() {

@@ -91,11 +91,12 @@ struct Variant {
     }
 
     /// Renders an overlay with a second store, by its component.
-    static func withStore(_ component: String) throws -> Rendered {
+    static func withStore(_ components: String...) throws -> Rendered {
         let variant = try Variant()
+        let lines = components.map { "  - ../../components/\($0)\n" }
         try variant.replace(
             "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n  - ../../components/\(component)\n",
+            by: "  - ../../components/tool\n" + lines.joined(),
             in: "\(Rendered.folder)/production/kustomization.yaml")
         return try variant.render("production")
     }

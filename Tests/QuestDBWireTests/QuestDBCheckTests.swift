@@ -37,8 +37,12 @@ struct QuestDBCheckTests {
             ["ts","TIMESTAMP_NS",true],["source","SYMBOL",true],["partition","LONG",false],\
             ["price","DECIMAL(38, 9)",false]
             """
+        // What is wrong without its columns is seen without them, as after each batch.
+        let early = try QuestDBCheck(tables: tables, wal: log).problemOfSettings(of: Self.table)
         try check.add(
             answer(["column", "type", "upsertKey"], changed(columns)), of: Self.table)
+        #expect(check.problemOfSettings(of: Self.table) == early)
+        if let early { #expect(check.problem(of: Self.table) == early) }
         #expect(check.numbers(of: [Self.table]) == (check.has(Self.table) ? ["t": 3] : [:]))
         return check.problem(of: Self.table)
     }

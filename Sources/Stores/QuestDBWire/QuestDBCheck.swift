@@ -90,6 +90,23 @@ package struct QuestDBCheck: Sendable {
 
     /// Returns why a table cannot be used, as one line; `nil`: it can.
     package func problem(of table: QuestDBTable) -> String? {
+        if let problem = problemOfSettings(of: table) { return problem }
+        let name = table.name
+        let columns = columns[name] ?? [:]
+        for column in table.columns where columns[column.name]?.type != column.type {
+            return "\(name).\(column.name) is \(columns[column.name]?.type ?? "not there"), not "
+                + column.type
+        }
+        let keys = Set(columns.filter(\.value.isKey).keys)
+        guard keys == Set(table.keys) else {
+            return "\(name) has DEDUP UPSERT KEYS(\(keys.sorted().joined(separator: ", "))), not "
+                + "(\(table.keys.joined(separator: ", ")))"
+        }
+        return nil
+    }
+
+    /// The same of what `tables()` and `wal_tables()` say of it, without its columns.
+    package func problemOfSettings(of table: QuestDBTable) -> String? {
         let name = table.name
         guard let found = tables[name] else { return "there is no table \(name)" }
         guard found.isWAL else { return "\(name) has no WAL" }
@@ -105,16 +122,6 @@ package struct QuestDBCheck: Sendable {
         }
         if let mode = found.commitMode, mode != "sync", mode != "adaptive" {
             return "\(name) has the commit mode \(mode), with which a power cut loses rows"
-        }
-        let columns = columns[name] ?? [:]
-        for column in table.columns where columns[column.name]?.type != column.type {
-            return "\(name).\(column.name) is \(columns[column.name]?.type ?? "not there"), not "
-                + column.type
-        }
-        let keys = Set(columns.filter(\.value.isKey).keys)
-        guard keys == Set(table.keys) else {
-            return "\(name) has DEDUP UPSERT KEYS(\(keys.sorted().joined(separator: ", "))), not "
-                + "(\(table.keys.joined(separator: ", ")))"
         }
         return nil
     }

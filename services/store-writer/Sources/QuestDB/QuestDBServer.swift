@@ -67,7 +67,7 @@ final class QuestDBServer: BlockServer {
 
     /// The server answers well, too, when a table is dropped while rows are on their way, and may
     /// make a table that is not there, without keys. So the tables have to be those that were
-    /// looked at before.
+    /// looked at before. A person may also have switched off since what keeps each row once.
     func confirm() throws(StoreServerError) {
         let check = try client.check([])
         let now = check.numbers(of: tables)
@@ -77,10 +77,9 @@ final class QuestDBServer: BlockServer {
                 "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
                     + "were written", .schema)
         }
-        for table in tables where check.tables[table.name]?.isSuspended == true {
-            throw StoreServerError(
-                "\(peer): \(table.name) is suspended: see why, then ALTER TABLE \(table.name) "
-                    + "RESUME WAL", .schema)
+        for table in tables {
+            guard let problem = check.problemOfSettings(of: table) else { continue }
+            throw StoreServerError("\(peer): \(problem)", .schema)
         }
     }
 

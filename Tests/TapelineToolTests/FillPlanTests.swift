@@ -71,6 +71,17 @@ import Testing
         #expect([5...6, 1...2, 3...4, 9...9].joinedRanges == [1...6, 9...9])
     }
 
+    @Test("the record of a store of ClickHouse names the database with its rows")
+    func database() throws {
+        func kept(_ database: String) throws -> FilledClickHouse.Kept? {
+            let text = #"{"v":1,"mark":"{\"v\":1,\"store\":\"store-b\"}"\#(database)}"#
+            return try FilledClickHouse.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
+        }
+        let found = try #require(try kept(#","database":"x""#))
+        #expect(found.store == "store-b" && found.isIn("x") && !found.isIn("y") && !found.isIn(""))
+        #expect(try kept("")?.store == nil)
+    }
+
     @Test("values of PostgreSQL are those of blocks, and what is none is refused")
     func values() throws {
         #expect(Int128("-12.5", scale: 9) == -12_500_000_000)

@@ -38,15 +38,22 @@ struct FilledClickHouse {
     /// What is read of the store's record for one input of a partition.
     struct Kept {
         var store = ""
+        /// The database that has the rows, as the server names it.
+        var database = ""
         var streamCreated: Int64 = 0
         /// By source.
         var accounts: [String: FillAccount] = [:]
         /// Ordinals that the next batch names, by source.
         var owed: [String: [ClosedRange<Int64>]] = [:]
 
+        /// Whether its rows are in this database.
+        func isIn(_ database: String) -> Bool { self.database == database }
+
         /// `nil`: it is no such record.
         init?(_ json: JSONValue) throws(VersionedJSON.Refusal) {
-            guard let text = json["mark"]?.string else { return nil }
+            guard let text = json["mark"]?.string, let database = json["database"]?.string
+            else { return nil }
+            self.database = database
             let mark = try VersionedJSON.read(Array(text.utf8), upTo: 1)
             guard let name = mark["store"]?.string else { return nil }
             store = name
@@ -71,6 +78,15 @@ struct FilledClickHouse {
         }
     }
 
+    /// Throws unless the store's rows are in this database: those of another store would be there
+    /// twice.
+    func check(_ kept: Kept, isIn database: String) throws(ToolError) {
+        guard !kept.isIn(database) else { return }
+        throw .refused(
+            "the rows of \(store) are in another database than that of CLICKHOUSE_URL and "
+                + "CLICKHOUSE_DATABASE at \(client.peer): name the one of its writers")
+    }
+
     private func kept(_ input: String, _ partition: Int) throws -> Kept? {
         let key = "\(store).intents.\(input).\(partition)"
         guard let entry = try bucket.get(key) else { return nil }
@@ -89,10 +105,12 @@ struct FilledClickHouse {
         var streams: [String: String] = [:]
         var inputs: Set<String> = []
         var lanes: [FillLane: FillAccount] = [:]
+        let database = try identity()
         let named = try named()
         for input in ["ticks", "bars"] {
             for partition in 0..<partitions {
                 guard let kept = try kept(input, partition) else { continue }
+                try check(kept, isIn: database)
                 stores.insert(kept.store)
                 guard kept.streamCreated != 0 else { continue }
                 inputs.insert(input)
@@ -105,14 +123,16 @@ struct FilledClickHouse {
             }
         }
         return FillBooks(
-            place: ["clickhouse", try identity()], stores: stores.sorted(), streams: streams,
+            place: ["clickhouse", database], stores: stores.sorted(), streams: streams,
             inputs: inputs, lanes: lanes, columns: try columns(like: other))
     }
 
+    /// Which database it is, as the writer asks for it; empty: the server does not say so.
     private func identity() throws(StoreServerError) -> String {
         var answer = try client.ask(
             "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
-        return answer.isOver ? "" : try answer.text()
+        let identity = answer.isOver ? "" : try answer.text()
+        return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
     }
 
     private func columns(like other: FillBooks) throws(ToolError) -> [String: [String]] {

@@ -227,7 +227,13 @@ final class IntentTenure {
             if let reason = try insert.run(&refused) { return .differs(reason) }
         }
         try asked { () throws(StoreServerError) in try frame.server.confirm() }
-        if !refused.isEmpty { self.batch?.after = try refuse(refused) }
+        do throws(StoreError) {
+            if !refused.isEmpty { self.batch?.after = try refuse(refused) }
+        } catch {
+            // Nothing is set aside. When the table is mended, all is sent again.
+            if case .withheld = error { frame.sends.forget() }
+            throw error
+        }
         frame.sends.forget()
         return .inserted
     }

@@ -358,6 +358,6 @@ CREATE TABLE IF NOT EXISTS "ordinal_gaps" (
     "stream_created" TIMESTAMP_NS,
     "sequence" LONG
 ) TIMESTAMP("stream_created") PARTITION BY YEAR WAL
-DEDUP UPSERT KEYS("stream_created", "input", "source", "partition", "first_ordinal", "sequence");
+DEDUP UPSERT KEYS("stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal", "reason", "epoch");
 
 CREATE TABLE IF NOT EXISTS store_identity AS (SELECT rnd_uuid4() AS identity FROM long_sequence(1));

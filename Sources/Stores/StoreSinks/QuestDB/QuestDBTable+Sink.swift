@@ -6,7 +6,8 @@ extension QuestDBTable {
     /// a partition, and the tape gives each record one time for ever.
     private static let identity = ["source", "partition", "ordinal"]
 
-    /// The table of ordinals that have no row anywhere.
+    /// The table of ordinals that have no row anywhere. Its keys are all that a gap is. The sequence
+    /// is none: it is where the batch ends, which may be elsewhere when the gap is found again.
     package static let gaps = QuestDBTable(
         name: "ordinal_gaps",
         columns: [
@@ -16,7 +17,10 @@ extension QuestDBTable {
             QuestDBColumn("epoch", .long), QuestDBColumn("stream_created", .time),
             QuestDBColumn("sequence", .long),
         ], time: "stream_created", division: .years,
-        keys: ["stream_created", "input", "source", "partition", "first_ordinal", "sequence"])
+        keys: [
+            "stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal",
+            "reason", "epoch",
+        ])
 
     /// The table with each version of each bar. The revision is in its keys, or the version that
     /// arrives last would stand in the place of all others.

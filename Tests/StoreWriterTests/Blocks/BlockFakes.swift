@@ -194,6 +194,8 @@ protocol WorldServer: BlockServer {
     var insertNanoseconds: Int64 { get set }
     /// By token, how often it was refused.
     var refusedSends: [String: Int] { get }
+    /// From now on it refuses nothing.
+    func mend()
     /// The ordinals that gaps name.
     var gaps: [ClosedRange<Int64>] { get }
     /// How often a table has each ordinal.
@@ -229,13 +231,15 @@ final class BlockTables: TokenServer, WorldServer {
     /// Each row as often as it is there, with the partition of the table.
     private var rows: [RowID: [(part: Int, bytes: [UInt8])]] = [:]
     private var tokens: Set<String> = []
-    private let refused: Set<Int64>
+    private var refused: Set<Int64>
     private(set) var dropped = 0
     var insertNanoseconds: Int64 = 0
     private(set) var refusedSends: [String: Int] = [:]
     private(set) var gaps: [ClosedRange<Int64>] = []
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
+
+    func mend() { refused = [] }
 
     func problem() throws(StoreServerError) -> String? { nil }
 

@@ -77,9 +77,12 @@ final class BlockWorld {
     }
 
     /// One in which nothing happens, but these records are refused, and each insert takes so long.
-    init(kind: String, refusing refused: Set<Int64>, insertNanoseconds: Int64) throws {
+    init(
+        kind: String, refusing refused: Set<Int64>, insertNanoseconds: Int64,
+        lettersMax: Int = 1_000
+    ) throws {
         var random = SeededRandom(seed: 1)
-        (settings, product) = try Self.settings(kind)
+        (settings, product) = try Self.settings(kind, lettersMax: lettersMax)
         tape = try BlockTape(packets: 20, &random)
         server = Self.server(kind, refusing: refused)
         server.insertNanoseconds = insertNanoseconds
@@ -90,10 +93,14 @@ final class BlockWorld {
     }
 
     private static func settings(
-        _ kind: String
+        _ kind: String, lettersMax: Int = 1_000
     ) throws -> (WriterSettings, BlockStore.Product) {
         let configuration = try TestService.configuration(
-            Main.description, ["STORE_KIND": kind, "WRITER_HOT_STATE": "false"])
+            Main.description,
+            [
+                "STORE_KIND": kind, "WRITER_HOT_STATE": "false",
+                "WRITER_DEAD_LETTERS_MAX": "\(lettersMax)",
+            ])
         return (
             WriterSettings(configuration),
             kind == "questdb" ? .questdb(configuration) : .clickhouse(configuration)
@@ -138,12 +145,14 @@ final class BlockWorld {
         }
     }
 
-    /// Lets one session try until all is stored. Returns how many tries it took, and what is wrong.
-    func persist(triesMax: Int) -> (tries: Int, problems: [String]) {
+    /// Lets one session try until all is stored. Where it `mends`, the server refuses nothing after
+    /// the first try. Returns how many tries it took, and what is wrong.
+    func persist(triesMax: Int, mends: Bool = false) -> (tries: Int, problems: [String]) {
         let session = session()
         for number in 1...triesMax {
             if live(session, .max) { return (number, problems()) }
             session.close()
+            if mends { server.mend() }
         }
         return (triesMax, ["it never ends: \(failures.last ?? "")"])
     }

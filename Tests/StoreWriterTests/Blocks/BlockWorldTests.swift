@@ -1,7 +1,11 @@
 import MarketModel
+import Primitives
+import QuestDBWire
 import Seeds
 import StoreHTTP
 import StoreIntents
+import StoreSinks
+import TapeCodec
 import Testing
 
 @testable import StoreWriter
@@ -57,6 +61,44 @@ import Testing
         #expect(!sends.isStored("one/trades") && sends.error(of: "one/quotes") != nil)
         sends.begin("two", "trades 2")
         #expect(sends.error(of: "one/quotes") == nil)
+    }
+
+    @Test("gaps of one batch that begin at one ordinal are rows of QuestDB, and each is there once")
+    func keyedGaps() throws {
+        let source = try #require(SourceName("a"))
+        let ends: [(last: UInt64, epoch: UInt64)] = [(9, 8), (7, 8), (7, 9)]
+        let gaps = ends.map { last, epoch in
+            SinkGap(source: source, ordinals: 5...last, reason: .givenTwice, epoch: epoch)
+        }
+        let server = KeyedTables(refusing: [])
+        // The batches of another owner may end elsewhere.
+        for sequence: UInt64 in [12, 13] {
+            var after = SinkPosition(input: .ticks, partition: Partition(1), ownerEpoch: 1)
+            after.position = TapePosition(
+                streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,
+                packet: PacketIdentity(epoch: 8, firstOrdinal: 1, checksum: 0), sources: [])
+            let catalogue = SinkCatalogue()
+            let rows = BlockRows(
+                WriteBatch(), catalogue,
+                catalogue.sinks.map { LineRowWriter(QuestDBTable($0)) },
+                gaps: LineRowWriter(.gaps))
+            for part in rows.blocks(2, after, owed: gaps) {
+                try server.insert(part.block, token: "\(sequence)")
+            }
+        }
+        #expect(server.ordinals("ordinal_gaps") == [5: 3])
+    }
+
+    @Test(
+        "where a table refuses too many rows in a row, all is sent again when it is mended",
+        arguments: ["clickhouse", "questdb"])
+    func mended(kind: String) throws {
+        // A batch has at most so many rows, so only several of them have more.
+        let world = try BlockWorld(
+            kind: kind, refusing: Set(1...500), insertNanoseconds: 0, lettersMax: 24)
+        let (tries, problems) = world.persist(triesMax: 5, mends: true)
+        #expect(problems.isEmpty, "\(problems)")
+        #expect(tries == 2 && world.failures.first?.contains("mend the table") == true)
     }
 
     @Test("what is left of a range is few gaps, or one")

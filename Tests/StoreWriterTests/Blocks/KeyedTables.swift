@@ -1,4 +1,5 @@
 import MarketModel
+import QuestDBWire
 import StoreHTTP
 import StoreIntents
 import StoreSinks
@@ -13,6 +14,8 @@ final class KeyedTables: WorldServer {
         let source: String
         let ordinal: Int64
         let time: String
+        /// The other keys of a gap.
+        var rest: [String] = []
     }
 
     let peer = "the tables"
@@ -20,7 +23,7 @@ final class KeyedTables: WorldServer {
     let tablesSeen = ""
     weak var world: BlockWorld?
     private var rows: Set<Row> = []
-    private let refused: Set<Int64>
+    private var refused: Set<Int64>
     /// How many blocks came again, in whole or in part.
     private(set) var dropped = 0
     var insertNanoseconds: Int64 = 0
@@ -28,6 +31,8 @@ final class KeyedTables: WorldServer {
     private(set) var gaps: [ClosedRange<Int64>] = []
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
+
+    func mend() { refused = [] }
 
     func problem() throws(StoreServerError) -> String? { nil }
 
@@ -53,7 +58,9 @@ final class KeyedTables: WorldServer {
             return Row(
                 table: block.tableName, source: Self.value("source=", of: line),
                 ordinal: Self.number(isOfGaps ? "first_ordinal=" : "ordinal=", of: line),
-                time: line.split(separator: " ").last.map { String($0) } ?? "")
+                time: line.split(separator: " ").last.map { String($0) } ?? "",
+                rest: isOfGaps
+                    ? QuestDBTable.gaps.keys.map { Self.value("\($0)=", of: line) } : [])
         }
         if !isOfGaps, found.contains(where: { refused.contains($0.ordinal) }) {
             refusedSends["\(block.tableName) \(token)", default: 0] += 1

@@ -125,12 +125,12 @@ struct ForegroundTests {
         try test.replace(
             "cockpit",
             by: StackUnderTest.standIn.replacing(
-                "self.send_response(503 if os.path.exists(red) else 200)",
+                "code, body = 503 if os.path.exists(red) else 200",
                 with: """
-                    self.send_response(503 if seen else 200)
-                            seen.append(1)
+                    seen.append(1)
+                                code, body = 503 if len(seen) > 1 else 200
                     """
-            ).replacing("red = ", with: "seen = []\nred = "))
+            ).replacing("red, graph = ", with: "seen = []\nred, graph = "))
         let process = try started(test, "PROVIDER=synthetic")
         #expect(eventually { process.log.hasSuffix(Self.stays) }, "\(process.log)")
         #expect(process.log.contains("runs, and not everything in it works"), "\(process.log)")

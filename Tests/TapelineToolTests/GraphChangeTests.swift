@@ -271,7 +271,8 @@ import Testing
             """, to: "good.yaml")
         let drawn = try Said(["graph", "check", good], [:])
         #expect(drawn.code == .success && drawn.output.hasPrefix("graph desk: 1 node\n"))
-        #expect(drawn.output.contains("bars: bars of trades\n    - 1s: "), "\(drawn.output) \(drawn.errors)")
+        let lines = "bars: bars of trades\n    - 1s: "
+        #expect(drawn.output.contains(lines), "\(drawn.output) \(drawn.errors)")
         #expect(drawn.output.contains("```mermaid\n"), "\(drawn.output)")
         let bad = try folder.write("version: 1\nname: desk\nnodes: 7\n", to: "bad.yaml")
         let refused = try Said(["graph", "check", bad], [:])

@@ -63,7 +63,9 @@ package struct ClickHouseTable: Hashable, Sendable {
             case .bars: (.months, ["symbol", "series", "ts", "number", "source", "revision"])
             case .gaps: (.none, ["source", "partition", "ordinal"])
             case .trades, .quotes, .depth, .options: (.days, Self.tickOrder)
-            default: (.months, Self.tickOrder)
+            case .news, .fundamentals, .indicators, .providerBars, .events, .lateTicks,
+                .tradeChanges:
+                (.months, Self.tickOrder)
             }
         self.init(
             name: sink.name == .bars ? Self.barVersions : sink.name.rawValue,

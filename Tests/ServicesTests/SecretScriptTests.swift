@@ -57,8 +57,8 @@ struct SecretScriptTests {
         try script()
         for (name, words) in [
             ("nats-writer", ""), ("nats-consumer", ""), ("nats-writer-clickhouse", ""),
-            ("clickhouse", "restart clickhouse store-writer-clickhouse"),
-            ("questdb", "restart questdb store-writer-questdb"),
+            ("clickhouse", "clickhouse.yml restart clickhouse store-writer-clickhouse"),
+            ("questdb", "questdb.yml restart questdb store-writer-questdb"),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),

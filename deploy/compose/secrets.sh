@@ -66,7 +66,9 @@ if [ "${1:-}" = --rotate ]; then
         # It keeps nothing on a disk, and the writer fills it again.
         valkey | valkey-reader) file; $compose restart valkey ;;
         # Read at the start alone.
-        clickhouse | questdb) file; $compose restart "$name" "store-writer-$name" ;;
+        clickhouse | questdb)
+            file
+            $compose -f docker-compose.yml -f "deploy/compose/$name.yml" restart "$name" "store-writer-$name" ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

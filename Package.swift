@@ -352,8 +352,8 @@ let others: [Tests] = [
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + [
-            "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient", "ProviderKit",
-            "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
+            "ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient",
+            "ProviderKit", "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
         ]),
     serverTests(
         of: "TapelineTool",

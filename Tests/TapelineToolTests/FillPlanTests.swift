@@ -63,6 +63,9 @@ import Testing
         #expect(found.first == 11 && found.last == 100)
         #expect(found.gaps == [11...20, 50...54, 65...79, 90...100])
         #expect(found.unready == [85...88] && found.waiting == 4)
+        // The writer has named it while the books were read.
+        let late = own.with(FilledClickHouse.Named(gaps: [86...86]), owed: [85...88])
+        #expect(late.gaps == [86...86] && late.unready == [85...85, 87...88])
         // What was copied elsewhere moves no beginning.
         named.lacking = []
         named.filled = [1...10]
@@ -80,6 +83,32 @@ import Testing
         let found = try #require(try kept(#","database":"x""#))
         #expect(found.store == "store-b" && found.isIn("x") && !found.isIn("y") && !found.isIn(""))
         #expect(try kept("")?.store == nil)
+    }
+
+    @Test("rows for a table that the store does not have are refused in one line")
+    func tables() throws {
+        let store = try #require(GroupName("store-b"))
+        let rows = FillTable.all.filter { FilledClickHouse.tables[$0.name] != nil }.map {
+            let row = FillRows.Row(ordinal: 1, time: 1, received: 1, series: nil, text: "{}")
+            return FillRows(table: $0, rows: $0.name == "trade_rows" ? [row] : [])
+        }
+        #expect(FilledClickHouse.problem(of: rows, ["trades"], store) == nil)
+        let problem = try #require(FilledClickHouse.problem(of: rows, ["quotes"], store))
+        #expect(problem.hasPrefix("store-b has no table trades, and there are rows for it"))
+    }
+
+    @Test("what a store owes is read from its record")
+    func owed() throws {
+        let text = #"""
+            {"v":1,"mark":"{\"v\":1,\"store\":\"store-b\"}","database":"x","owed":[
+            {"source":"a","epoch":2,"first_ordinal":3,"lengths":[7,2,1]},
+            {"source":"a","epoch":3,"first_ordinal":20,"lengths":[1]}]}
+            """#
+        func kept(_ text: String) throws -> FilledClickHouse.Kept? {
+            try FilledClickHouse.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
+        }
+        #expect(try kept(text)?.owed == ["a": [3...9, 12...12, 20...20]])
+        #expect(try kept(text.replacing("[7,2,1]", with: "[7,2]")) == nil)
     }
 
     @Test("values of PostgreSQL are those of blocks, and what is none is refused")

@@ -105,7 +105,9 @@ if [ "${1:-}" = --rotate ]; then
             cmp -s "$next" "$file" || file
             for server in $(servers valkey); do await lets_in "$server"; done ;;
         # Read at the start alone.
-        clickhouse | questdb) file; $compose restart "$name" "store-writer-$name" ;;
+        clickhouse | questdb)
+            file
+            $compose -f docker-compose.yml -f "deploy/compose/$name.yml" restart "$name" "store-writer-$name" ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

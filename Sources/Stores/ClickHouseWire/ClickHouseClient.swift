@@ -91,6 +91,14 @@ package final class ClickHouseClient {
         return found
     }
 
+    /// Returns the names of the database's tables and views.
+    package func tableNames() throws(StoreServerError) -> Set<String> {
+        var answer = try ask("SELECT name FROM system.tables WHERE database = currentDatabase()")
+        var names: Set<String> = []
+        while !answer.isOver { names.insert(try answer.text()) }
+        return names
+    }
+
     private func question(_ isInDatabase: Bool) -> [Parameter] {
         var query = Self.common
         if isInDatabase { query.append(("database", settings.database)) }

@@ -97,6 +97,16 @@ struct SettingsTests {
         }
     }
 
+    @Test("NATS in the cluster has the passwords of the second stores' writers")
+    func passwordsOfSecondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb", on: "development")
+        let nats = try #require(rendered.manifest("StatefulSet", "nats"))
+        let passwords = nats.volumes.first { $0["name"]?.text == "passwords" }
+        let items = (passwords?["secret", "items"]?.sequence ?? []).compactMap { $0["path"]?.text }
+        #expect(Set(items).isSuperset(of: ["nats-writer", "nats-tool"]), "\(items)")
+        #expect(items.suffix(2) == ["nats-writer-clickhouse", "nats-writer-questdb"])
+    }
+
     @Test("streams are made for the namespace and of the size that gateways and workers expect")
     func streams() throws {
         for rendered in try Rendered.all() {

@@ -91,14 +91,16 @@ struct Variant {
     }
 
     /// Renders an overlay with a second store, by its component.
-    static func withStore(_ components: String...) throws -> Rendered {
+    static func withStore(
+        _ components: String..., on overlay: String = "production"
+    ) throws -> Rendered {
         let variant = try Variant()
         let lines = components.map { "  - ../../components/\($0)\n" }
         try variant.replace(
             "  - ../../components/tool\n",
             by: "  - ../../components/tool\n" + lines.joined(),
-            in: "\(Rendered.folder)/production/kustomization.yaml")
-        return try variant.render("production")
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+        return try variant.render(overlay)
     }
 
     /// Renders production with a database by CloudNativePG, as README.md instructs.

@@ -28,12 +28,7 @@ final class BlockTape: DeclaredPackets {
     private var first: UInt64 = 1
 
     init(packets: Int, _ random: inout SeededRandom) throws {
-        let source = SourceName("test") ?? .manual
-        var builder = PacketBuilder(kind: .ticks, partition: Partition(1), source: source)
-        if let symbol = Symbol("AAPL") {
-            _ = builder.register(
-                SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
-        }
+        var builder = Self.builder()
         var next: UInt64 = 1
         for sequence in 1...UInt64(packets) {
             if sequence > 1, Int.random(in: 0..<8, using: &random) == 0 {
@@ -42,40 +37,73 @@ final class BlockTape: DeclaredPackets {
             }
             var ordinal = Int64(next)
             for _ in 0..<Int.random(in: 1...6, using: &random) {
-                // Some rows are of the next day.
-                let time = 1_700_006_300_000_000_000 + Int64(sequence) * 10_000_000_000
-                let header = TickHeader(
-                    symbol: 0, providerTime: Timestamp(nanoseconds: time),
-                    receiveTime: Timestamp(nanoseconds: time))
-                let isTrade = Bool.random(using: &random)
-                let isIn =
-                    isTrade
-                    ? builder.append(
-                        Trade(
-                            header: header, price: Price(raw: ordinal), size: Quantity(raw: 1)))
-                    : builder.append(
-                        Quote(
-                            header: header, bidPrice: Price(raw: ordinal),
-                            bidSize: Quantity(raw: 1), askPrice: Price(raw: 2),
-                            askSize: Quantity(raw: 3)))
-                precondition(isIn)
-                ordinals[isTrade ? "trades" : "quotes", default: []].insert(ordinal)
+                add(&builder, isTrade: Bool.random(using: &random), ordinal, sequence)
                 ordinal += 1
             }
-            let packet = builder.seal(
-                PacketBuilder.Seal(
-                    epoch: 1, firstOrdinal: next, watermark: Timestamp(nanoseconds: 0),
-                    sendTime: Timestamp(nanoseconds: 0)))
-            next = packet.header.nextOrdinal
-            items.append(
-                WriteBatch.Item(
-                    input: 2, header: packet.header,
-                    message: try NatsMessage(subject: "x", payload: packet.bytes),
-                    position: TapePosition(
-                        streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,
-                        packet: packet.header.identity, sources: [])))
+            next = try seal(&builder, next, sequence)
         }
         end = Int64(next)
+    }
+
+    /// One whose packets have so many ticks: trades and quotes by turns.
+    init(packets: Int, ticks: Int) throws {
+        var builder = Self.builder()
+        var next: UInt64 = 1
+        for sequence in 1...UInt64(packets) {
+            for ordinal in Int64(next)..<Int64(next) + Int64(ticks) {
+                add(&builder, isTrade: ordinal % 2 == 0, ordinal, sequence)
+            }
+            next = try seal(&builder, next, sequence)
+        }
+        end = Int64(next)
+    }
+
+    private static func builder() -> PacketBuilder {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(1), source: SourceName("test") ?? .manual)
+        if let symbol = Symbol("AAPL") {
+            _ = builder.register(
+                SymbolDefinition(symbol: symbol, provider: "ib", since: .undefined))
+        }
+        return builder
+    }
+
+    private func add(
+        _ builder: inout PacketBuilder, isTrade: Bool, _ ordinal: Int64, _ sequence: UInt64
+    ) {
+        // Some rows are of the next day.
+        let time = 1_700_006_300_000_000_000 + Int64(sequence) * 10_000_000_000
+        let header = TickHeader(
+            symbol: 0, providerTime: Timestamp(nanoseconds: time),
+            receiveTime: Timestamp(nanoseconds: time))
+        let isIn =
+            isTrade
+            ? builder.append(
+                Trade(header: header, price: Price(raw: ordinal), size: Quantity(raw: 1)))
+            : builder.append(
+                Quote(
+                    header: header, bidPrice: Price(raw: ordinal), bidSize: Quantity(raw: 1),
+                    askPrice: Price(raw: 2), askSize: Quantity(raw: 3)))
+        precondition(isIn)
+        ordinals[isTrade ? "trades" : "quotes", default: []].insert(ordinal)
+    }
+
+    /// Returns the ordinal after the packet.
+    private func seal(
+        _ builder: inout PacketBuilder, _ first: UInt64, _ sequence: UInt64
+    ) throws -> UInt64 {
+        let packet = builder.seal(
+            PacketBuilder.Seal(
+                epoch: 1, firstOrdinal: first, watermark: Timestamp(nanoseconds: 0),
+                sendTime: Timestamp(nanoseconds: 0)))
+        items.append(
+            WriteBatch.Item(
+                input: 2, header: packet.header,
+                message: try NatsMessage(subject: "x", payload: packet.bytes),
+                position: TapePosition(
+                    streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,
+                    packet: packet.header.identity, sources: [])))
+        return packet.header.nextOrdinal
     }
 
     /// Removes the packets below a sequence, but never the last one.
@@ -145,41 +173,40 @@ final class BlockLetters {
 /// The records, with compare-and-set.
 final class BlockRecords: IntentKeeper {
     weak var world: BlockWorld?
-    private var value: [UInt8]?
-    private var revision: UInt64 = 0
+    private var values: [SinkPlace: (value: [UInt8], revision: UInt64)] = [:]
 
     func read(_ place: SinkPlace) throws(StoreError) -> (value: [UInt8]?, revision: UInt64) {
-        (value, revision)
+        (values[place]?.value, values[place]?.revision ?? 0)
     }
 
     func write(
         _ place: SinkPlace, _ new: [UInt8], after expected: UInt64
     ) throws(StoreError) -> UInt64? {
-        let fate = world?.fate(point(new)) ?? .well
+        let fate = world?.fate(point(new, place)) ?? .well
         if fate == .killedBefore { throw death }
-        guard revision == expected else { return nil }
-        revision += 1
-        value = new
+        guard values[place]?.revision ?? 0 == expected else { return nil }
+        values[place] = (new, expected + 1)
         if fate == .killedAfter { throw death }
-        return revision
+        return expected + 1
     }
 
     /// What it has now; `nil`: nothing.
-    var kept: KeptIntent? { read(value) }
+    var kept: KeptIntent? { read(values[BlockWorld.place]?.value, BlockWorld.place) }
 
-    private func read(_ bytes: [UInt8]?) -> KeptIntent? {
+    private func read(_ bytes: [UInt8]?, _ place: SinkPlace) -> KeptIntent? {
         guard let bytes else { return nil }
         do throws(VersionedJSON.Refusal) {
             return try KeptIntent(
-                json: bytes, of: BlockWorld.place,
+                json: bytes, of: place,
                 store: MarkOwner(namespace: "md", name: "store"))
         } catch {
             preconditionFailure("a session wrote what it cannot read: \(error)")
         }
     }
 
-    private func point(_ new: [UInt8]) -> BlockWorld.Point {
-        let (before, after) = (read(value)?.record, read(new)?.record)
+    private func point(_ new: [UInt8], _ place: SinkPlace) -> BlockWorld.Point {
+        let before = read(values[place]?.value, place)?.record
+        let after = read(new, place)?.record
         if before?.epoch != after?.epoch { return .claim }
         return after?.intent == nil ? .position : .intent
     }
@@ -236,6 +263,8 @@ final class BlockTables: TokenServer, WorldServer {
     var insertNanoseconds: Int64 = 0
     private(set) var refusedSends: [String: Int] = [:]
     private(set) var gaps: [ClosedRange<Int64>] = []
+    /// The same by the packet with which their batch ends.
+    private var gapsByPacket: [Int64: [ClosedRange<UInt64>]] = [:]
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
 
@@ -244,6 +273,13 @@ final class BlockTables: TokenServer, WorldServer {
     func problem() throws(StoreServerError) -> String? { nil }
 
     func confirm() {}
+
+    func named(
+        by packet: TapePacket, _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
+        guard let source = SourceName("test") else { return [:] }
+        return [source: gapsByPacket[Int64(packet.sequence)] ?? []]
+    }
 
     private static func native(_ block: any StoreBlock) -> NativeBlock {
         guard let block = block as? NativeBlock else { preconditionFailure("another block") }
@@ -268,7 +304,10 @@ final class BlockTables: TokenServer, WorldServer {
         if tokens.insert("\(block.table.name) \(token)").inserted {
             for (row, key) in keys.enumerated() {
                 if block.table == .gaps {
-                    gaps.append(key.ordinal...block.integer("last_ordinal", row: row))
+                    let gap = key.ordinal...block.integer("last_ordinal", row: row)
+                    gaps.append(gap)
+                    gapsByPacket[block.integer("sequence", row: row), default: []].append(
+                        UInt64(gap.lowerBound)...UInt64(gap.upperBound))
                 }
                 let id = RowID(table: block.table.name, key: key)
                 rows[id, default: []].append((block.part, block.rows(row..<row + 1).body))
@@ -302,7 +341,7 @@ final class BlockTables: TokenServer, WorldServer {
         _ known: [SourceOrdinal], of place: SinkPlace
     ) throws(StoreServerError) -> [SourceOrdinal] {
         let last = rows.keys.filter { $0.table != "ordinal_gaps" }.map(\.key.ordinal).max()
-        guard let last, UInt64(last) > known.first?.lastOrdinal ?? 0,
+        guard place == BlockWorld.place, let last, UInt64(last) > known.first?.lastOrdinal ?? 0,
             let source = SourceName("test")
         else { return [] }
         return [SourceOrdinal(source: source, epoch: 0, lastOrdinal: UInt64(last))]

@@ -40,8 +40,9 @@ final class BlockWorld {
 
     private var random: SeededRandom
     private var now = MonotonicTime(nanoseconds: 1)
-    private let settings: WriterSettings
-    private let product: BlockStore.Product
+    private let kind: String
+    private var settings: WriterSettings
+    private var product: BlockStore.Product
     let tape: BlockTape
     private let keeper = BlockRecords()
     private let server: any WorldServer
@@ -53,8 +54,12 @@ final class BlockWorld {
     private(set) var events: [Event: Int] = [:]
     /// Inserts of owners that another one had replaced, and blocks that the server knew.
     var droppedBlocks: Int { server.dropped }
-    /// Declared batches of which the tape was purged.
-    private(set) var lostBatches = 0
+    /// How many ranges of declared batches were lost, of which the tape was purged.
+    private(set) var lostRanges = 0
+    /// How often a claim had to wait.
+    private(set) var waits = 0
+    /// What happens next at a point, after it was passed so often.
+    var planned: (point: Point, skips: Int, fate: Fate)?
     /// How often each refused record was sent, and its letter counted.
     var refusedSends: [Int] { Array(server.refusedSends.values) }
     var countedLetters: [Int64] { letters.counted.sorted() }
@@ -62,6 +67,7 @@ final class BlockWorld {
 
     /// `kind` is the name of the store's kind.
     init(seed: UInt64, kind: String) throws {
+        self.kind = kind
         var random = SeededRandom(seed: seed)
         (settings, product) = try Self.settings(kind)
         tape = try BlockTape(packets: Int.random(in: 6...30, using: &random), &random)
@@ -81,8 +87,10 @@ final class BlockWorld {
         kind: String, refusing refused: Set<Int64>, insertNanoseconds: Int64,
         lettersMax: Int = 1_000
     ) throws {
+        self.kind = kind
         var random = SeededRandom(seed: 1)
-        (settings, product) = try Self.settings(kind, lettersMax: lettersMax)
+        (settings, product) = try Self.settings(
+            kind, ["WRITER_DEAD_LETTERS_MAX": "\(lettersMax)"])
         tape = try BlockTape(packets: 20, &random)
         server = Self.server(kind, refusing: refused)
         server.insertNanoseconds = insertNanoseconds
@@ -92,19 +100,35 @@ final class BlockWorld {
         server.world = self
     }
 
+    /// One in which only that happens which is planned. Where it `isPurging`, the tape may be
+    /// purged of what was not read.
+    init(kind: String, _ tape: BlockTape, isPurging: Bool) throws {
+        self.kind = kind
+        self.tape = tape
+        self.isPurging = isPurging
+        (settings, product) = try Self.settings(kind)
+        server = Self.server(kind, refusing: [])
+        random = SeededRandom(seed: 1)
+        isQuiet = true
+        keeper.world = self
+        server.world = self
+    }
+
     private static func settings(
-        _ kind: String, lettersMax: Int = 1_000
+        _ kind: String, _ changes: [String: String] = [:]
     ) throws -> (WriterSettings, BlockStore.Product) {
+        let own = ["STORE_KIND": kind, "WRITER_HOT_STATE": "false"]
         let configuration = try TestService.configuration(
-            Main.description,
-            [
-                "STORE_KIND": kind, "WRITER_HOT_STATE": "false",
-                "WRITER_DEAD_LETTERS_MAX": "\(lettersMax)",
-            ])
+            Main.description, own.merging(changes) { $1 })
         return (
             WriterSettings(configuration),
             kind == "questdb" ? .questdb(configuration) : .clickhouse(configuration)
         )
+    }
+
+    /// Later sessions have these settings.
+    func set(_ changes: [String: String]) throws {
+        (settings, product) = try Self.settings(kind, changes)
     }
 
     private static func server(
@@ -115,7 +139,7 @@ final class BlockWorld {
 
     // MARK: owners
 
-    private func session() -> BlockSession {
+    func session() -> BlockSession {
         ownerCount += 1
         let (letters, product) = (letters, product)
         return BlockSession(
@@ -128,7 +152,7 @@ final class BlockWorld {
                         letters.keep(refused, batch)
                     }, committed: { letters.committed($0) }),
                 connect: { [server] () throws(StoreServerError) in server },
-                lost: { [unowned self] _, _ in lostBatches += 1 },
+                lost: { [unowned self] _, gaps in lostRanges += gaps.count },
                 now: { [unowned self] in now }))
     }
 
@@ -157,12 +181,16 @@ final class BlockWorld {
         return (triesMax, ["it never ends: \(failures.last ?? "")"])
     }
 
-    /// Returns false after a failure.
-    private func live(_ session: BlockSession, _ batches: Int) -> Bool {
+    /// Returns false after a failure, and where the claim has to wait.
+    func live(_ session: BlockSession, _ batches: Int) -> Bool {
         do throws(StoreError) {
             try session.open()
             let claim = SinkClaim(place: Self.place, epoch: ownerCount, knownEpoch: nil)
             guard let row = try session.claim([claim]).first, row.isClaimed else { return true }
+            guard row.waits == nil else {
+                waits += 1
+                return false
+            }
             var position = row.position
             for _ in 0..<batches {
                 let batch = tape.batch(
@@ -171,8 +199,9 @@ final class BlockWorld {
                 var settled = position
                 _ = try session.write(batch) { outcome in
                     settled =
-                        batch.advanced(by: outcome, mayBeLetGo: true) { _ in position }[2]
-                        ?? position
+                        batch.advanced(by: outcome, mayBeLetGo: !settings.isNeeded) { _ in
+                            position
+                        }[2] ?? position
                     return [settled]
                 }
                 settled.forgetBatch()
@@ -213,6 +242,10 @@ final class BlockWorld {
 
     /// Called before a call has its effect. Returns what happens to it.
     func fate(_ point: Point) -> Fate {
+        if let plan = planned, plan.point == point {
+            planned = plan.skips > 0 ? (point, plan.skips - 1, plan.fate) : nil
+            if plan.skips == 0 { return plan.fate }
+        }
         guard !isQuiet, sleepers == 0 || Int.random(in: 0..<4, using: &random) == 0,
             Int.random(in: 0..<5, using: &random) == 0
         else { return .well }
@@ -236,7 +269,7 @@ final class BlockWorld {
 
     // MARK: what has to be
 
-    private func problems() -> [String] {
+    func problems() -> [String] {
         var problems: [String] = []
         let wanted = tape.ordinals
         let named = namedAtEnd
@@ -264,7 +297,31 @@ final class BlockWorld {
         } else if Set(gaps.keys) != tape.holes || gaps.values.contains(where: { $0 != 1 }) {
             problems.append("the gaps are \(gaps), not \(tape.holes)")
         }
+        // A server with keys knows a gap again.
+        if server is any TokenServer {
+            for (ordinal, count) in namedTimes where count > 1 {
+                problems.append("\(ordinal) is named \(count) times")
+            }
+        }
         return problems.isEmpty ? [] : problems + failures.suffix(2)
+    }
+
+    /// The sequence of the position.
+    var position: UInt64 { keeper.kept?.record.position?.sequence ?? 0 }
+    /// How many gaps there are.
+    var gapCount: Int { server.gaps.count }
+    /// How many ordinals are rows or named, each as often as it is.
+    var accounted: UInt64 {
+        (keeper.kept?.position.sources.reduce(0) { $0 + $1.written } ?? 0)
+            + UInt64(namedTimes.values.reduce(0, +))
+    }
+
+    /// How often gaps name an ordinal, with those of the next batch.
+    private var namedTimes: [Int64: Int] {
+        let owed = (keeper.kept?.owed ?? []).map {
+            Int64($0.ordinals.lowerBound)...Int64($0.ordinals.upperBound)
+        }
+        return (server.gaps + owed).joined().reduce(into: [:]) { $0[$1, default: 0] += 1 }
     }
 
     /// The ordinals that gaps name, those that the next batch will name, and those before the

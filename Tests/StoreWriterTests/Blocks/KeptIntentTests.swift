@@ -35,10 +35,33 @@ struct KeptIntentTests {
         let read = try KeptIntent(json: json, of: position.place, store: Self.owner)
         #expect(read.owed == gaps && read.database == "x" && read.record == record)
         let damaged = String(decoding: json, as: UTF8.self)
-            .replacing("\"first_ordinal\":3", with: "\"first_ordinal\":10")
+            .replacing("\"lengths\":[7", with: "\"lengths\":[0")
+        #expect(damaged.contains("[0,2,1]"))
         #expect(throws: VersionedJSON.Refusal.self) {
             try KeptIntent(json: Array(damaged.utf8), of: position.place, store: Self.owner)
         }
+    }
+
+    @Test("the most that is owed is less than NATS takes, and sources and epochs stay apart")
+    func owedMost() throws {
+        let position = SinkPosition(input: .ticks, partition: Partition(1), ownerEpoch: 4)
+        let start: UInt64 = 1 << 60
+        var gaps = (0..<UInt64(BlockSession.owedRangesMax)).map { number in
+            SinkGap(
+                source: source, ordinals: start + 200 * number...start + 200 * number + 99,
+                reason: .tapeLost, epoch: 2)
+        }
+        let record = IntentRecord(epoch: 4, instance: 7)
+        func json() -> [UInt8] {
+            KeptIntent(record, position, database: "x", owed: gaps).json(of: Self.owner)
+        }
+        #expect(json().count < 768 << 10)
+        let other = try #require(SourceName("b"))
+        gaps = [(source, 9, 2), (source, 3, 2), (source, 5, 3), (other, 7, 3)].map {
+            SinkGap(source: $0, ordinals: $1...$1, reason: .tapeLost, epoch: $2)
+        }
+        let read = try KeptIntent(json: json(), of: position.place, store: Self.owner)
+        #expect(read.owed == gaps)
     }
 
     @Test("the audit counts what was copied from another store, before the first ordinal, too")

@@ -67,6 +67,7 @@ final class ClickHouseFillTarget: FillWriting {
         try lock(after: revision)
         let present = try filled.ordinals(of: step)
         let copied = all.filter(\.table.isCounted)
+        try filled.requireTables(of: copied)
         let ordinals = Set(copied.flatMap { $0.rows.map(\.ordinal) }).union(present).sorted()
         let outcome = FillOutcome(step, rows: ordinals)
         if outcome.settled == 0, !step.isBeginning { return outcome }

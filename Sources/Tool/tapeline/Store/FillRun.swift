@@ -66,10 +66,14 @@ struct FillRun {
         books read: (FillBooks) throws -> FillBooks, target: (FillBooks) -> any FillWriting
     ) throws -> ExitCode {
         let others = try FillBooks(source, of: command.other.text)
-        let books = try read(others)
+        var books = try read(others)
         try books.check(command, others)
         let into = target(books)
-        if !command.isDryRun { try into.begin() }
+        if !command.isDryRun {
+            try into.begin()
+            // Another command may have filled the store until now.
+            books = try again(others, into, read)
+        }
         let lanes = books.sharedLanes(of: others)
         let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
         var report = FillReport(command, plan, dropped: books.dropped)
@@ -105,6 +109,20 @@ struct FillRun {
             return .interrupted
         }
         return code
+    }
+
+    /// Reads the books under the lock.
+    private func again(
+        _ others: FillBooks, _ into: any FillWriting, _ read: (FillBooks) throws -> FillBooks
+    ) throws -> FillBooks {
+        do {
+            let books = try read(others)
+            try books.check(command, others)
+            return books
+        } catch {
+            end(into)
+            throw error
+        }
     }
 
     /// Lets other commands fill the store after an error.

@@ -14,6 +14,8 @@ struct FilledClickHouse {
     let store: GroupName
     let client: ClickHouseClient
     let bucket: KeyValueBucket
+    /// The tables that are there. A store has those that it takes, at least.
+    private let present: Set<String>
     private let partitions: Int
 
     init(_ store: GroupName, _ tape: TapeClient, _ deployment: Deployment) throws {
@@ -22,6 +24,7 @@ struct FilledClickHouse {
         }
         self.store = store
         client = try ClickHouseClient(settings) { _ in }
+        present = try client.tableNames()
         bucket = try tape.jetStream.openOrMakeBucket(GroupRegistry.configuration(tape.names))
         partitions = tape.names.universe.number + 1
     }
@@ -57,11 +60,13 @@ struct FilledClickHouse {
             let mark = try VersionedJSON.read(Array(text.utf8), upTo: 1)
             guard let name = mark["store"]?.string else { return nil }
             store = name
-            for gap in json["owed"]?.array ?? [] {
-                guard let source = gap["source"]?.string, let first = gap["first_ordinal"]?.int,
-                    let last = gap["last_ordinal"]?.int, first <= last
+            for entry in json["owed"]?.array ?? [] {
+                guard let source = entry["source"]?.string,
+                    let ranges = OrdinalRuns.ranges(in: entry)
                 else { return nil }
-                owed[source, default: []].append(Int64(first)...Int64(last))
+                owed[source, default: []] += ranges.map {
+                    Int64(clamping: $0.lowerBound)...Int64(clamping: $0.upperBound)
+                }
             }
             guard let position = mark["position"]?.array?.first else { return }
             streamCreated = Int64(position["stream_created_ns"]?.int ?? 0)
@@ -106,7 +111,7 @@ struct FilledClickHouse {
         var inputs: Set<String> = []
         var lanes: [FillLane: FillAccount] = [:]
         let database = try identity()
-        let named = try named()
+        var owed: [FillLane: [ClosedRange<Int64>]] = [:]
         for input in ["ticks", "bars"] {
             for partition in 0..<partitions {
                 guard let kept = try kept(input, partition) else { continue }
@@ -117,10 +122,15 @@ struct FilledClickHouse {
                 streams["\(input).\(partition)"] = "\(kept.streamCreated)"
                 for (source, account) in kept.accounts {
                     let lane = FillLane(input: input, partition: Int64(partition), source: source)
-                    lanes[lane] = account.with(
-                        named[lane] ?? Named(), owed: kept.owed[source] ?? [])
+                    lanes[lane] = account
+                    owed[lane] = kept.owed[source]
                 }
             }
+        }
+        // After the records: the writer may name meanwhile what it owed there.
+        let named = try named()
+        for (lane, account) in lanes {
+            lanes[lane] = account.with(named[lane] ?? Named(), owed: owed[lane] ?? [])
         }
         return FillBooks(
             place: ["clickhouse", database], stores: stores.sorted(), streams: streams,
@@ -190,6 +200,23 @@ struct FilledClickHouse {
         return named
     }
 
+    /// Throws when there are rows for a table that is not there.
+    func requireTables(of rows: [FillRows]) throws(ToolError) {
+        guard let problem = Self.problem(of: rows, present, store) else { return }
+        throw .refused(problem)
+    }
+
+    /// Returns why these rows cannot be copied; `nil`: they can. Pure.
+    static func problem(
+        of rows: [FillRows], _ present: Set<String>, _ store: GroupName
+    ) -> String? {
+        let missing = rows.filter { !$0.rows.isEmpty }.compactMap { tables[$0.table.name]?.name }
+            .filter { !present.contains($0) }
+        guard !missing.isEmpty else { return nil }
+        return "\(store) has no table \(Set(missing).sorted().joined(separator: ", ")), and there "
+            + "are rows for it: run 'store-writer migrate' for \(store) once with all STORE_TABLES"
+    }
+
     /// Returns the ordinals of a step that have rows, ascending.
     func ordinals(of step: FillPlan.Stretch) throws(StoreServerError) -> [Int64] {
         let place = RowPlace(
@@ -198,7 +225,8 @@ struct FilledClickHouse {
             UInt64(step.ordinals.lowerBound)...UInt64(step.ordinals.upperBound)
         let question = place.ordinals(
             [RowPlace.Ordinals(source: step.lane.source, range: range)],
-            in: Set(Self.tables.values).sorted { $0.name < $1.name })
+            in: Set(Self.tables.values).filter { present.contains($0.name) }
+                .sorted { $0.name < $1.name })
         guard let question else { return [] }
         var answer = try client.ask(question)
         var found: [Int64] = []
@@ -211,7 +239,8 @@ struct FilledClickHouse {
 }
 
 extension FillAccount {
-    /// Returns the account with what the tables name, and what the next batch will name. Pure.
+    /// Returns the account with what the tables name, and what the next batch will name if they do
+    /// not name it yet. Pure.
     func with(_ named: FilledClickHouse.Named, owed: [ClosedRange<Int64>]) -> FillAccount {
         var account = self
         let filled = named.filled.joinedRanges
@@ -220,7 +249,8 @@ extension FillAccount {
         account.first = min(first, beginning?.lowerBound ?? first)
         account.gaps = (named.gaps + named.lacking).joinedRanges.flatMap { $0.without(filled) }
             .compactMap { $0.common(1...max(1, last)) }
-        account.unready = owed.joinedRanges
+        let gaps = named.gaps.joinedRanges
+        account.unready = owed.joinedRanges.flatMap { $0.without(gaps) }
         account.waiting = account.unready.reduce(0) { $0 + $1.size }
         return account
     }

@@ -51,6 +51,10 @@ protocol TokenServer: BlockServer {
     func stored(
         _ block: any StoreBlock, of place: SinkPlace
     ) throws(StoreServerError) -> [BlockKey]
+    /// Returns the ordinals that the gaps name as missing of the batch that ends with this packet.
+    func named(
+        by packet: TapePacket, _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]]
     /// Returns the last ordinals of sources of the place that are beyond these.
     func beyond(
         _ known: [SourceOrdinal], of place: SinkPlace

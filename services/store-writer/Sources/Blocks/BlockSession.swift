@@ -27,7 +27,7 @@ final class BlockSession: StoreSession {
         let letters: LetterOutput
         let connect: () throws(StoreServerError) -> any BlockServer
         /// Tells what is lost of a declared batch that is gone.
-        let lost: (SinkPlace, SinkGap) -> Void
+        let lost: (SinkPlace, [SinkGap]) -> Void
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
 
@@ -43,16 +43,15 @@ final class BlockSession: StoreSession {
     /// and they are counted when their batch is stored.
     private var kept: [String: DeadLetter] = [:]
 
-    /// By place, when its declared batch was first found to be gone from the tape.
-    var goneSince: [SinkPlace: MonotonicTime] = [:]
+    /// By place, its declared batch that is gone from the tape.
+    var goneBatches: [SinkPlace: GoneBatch] = [:]
     /// By place, what the server has answered to sends of its batch. It outlives a connection.
     private var sends: [SinkPlace: AnsweredSends] = [:]
 
     init(_ parts: Parts) {
         self.parts = parts
         refusals = RefusalLimits(deadLettersMax: parts.settings.deadLettersMax)
-        layout = Checksum.chained(
-            Checksum.of(parts.layout), after: Checksum.of("\(parts.settings.isNeeded)"))
+        layout = Self.layout(parts.layout, isNeeded: parts.settings.isNeeded)
     }
 
     var isOpen: Bool { server != nil }
@@ -116,27 +115,48 @@ final class BlockSession: StoreSession {
                 keeper: parts.keeper, server: server, database: database,
                 sends: sends(of: claim.place), now: parts.now),
             instance: UInt64.random(in: .min ... .max))
-        // The batch that an earlier owner has declared.
+        return try open(tenure, claim.place, server.peer)
+    }
+
+    /// Begins a tenure with the batch that an earlier owner has declared.
+    private func open(
+        _ tenure: IntentTenure, _ place: SinkPlace, _ peer: String
+    ) throws(StoreError) -> SinkRow {
         var work: BlockWork?
         var lost: [SinkGap] = []
-        let input = InputNumber.of(claim.place)
-        try tenure.open(
-            remake: { intent, before throws(StoreError) in
-                let made = try self.remade(intent, before, owed: tenure.owed, &work)
-                if case .gone(_, let gaps) = made { lost = gaps }
-                return made
-            },
-            refuse: { refused throws(StoreError) in
-                guard let made = work else { preconditionFailure("nothing was made again") }
-                made.refuse(refused)
-                try self.requireFew(made, server.peer)
-                try self.keepLetters(of: made)
-                return try made.position(input)
-            })
+        var waits: ClaimWait?
+        do throws(StoreError) {
+            try tenure.open(
+                remake: { intent, before throws(StoreError) in
+                    switch try self.remade(intent, before, owed: tenure.owed) {
+                    case .batch(let batch, let made):
+                        work = made
+                        return .batch(batch)
+                    case .unmakeable(let reason): return .unmakeable(reason)
+                    case .gone(let given):
+                        lost = given.lost
+                        return .gone(given.after, given.owed)
+                    case .waits(let wait):
+                        waits = wait
+                        throw self.failure(place, wait.reason, .retryable)
+                    }
+                },
+                refuse: { refused throws(StoreError) in
+                    guard let made = work else { preconditionFailure("nothing was made again") }
+                    made.refuse(refused)
+                    try self.requireFew(made, peer)
+                    try self.keepLetters(of: made)
+                    return try made.position(InputNumber.of(place))
+                })
+        } catch {
+            // Others are not kept waiting.
+            guard let waits else { throw error }
+            return SinkRow(position: tenure.position, isClaimed: true, waits: waits)
+        }
         if let work { finish(work) }
-        for gap in lost { parts.lost(claim.place, gap) }
-        goneSince[claim.place] = nil
-        tenures[claim.place] = tenure
+        if !lost.isEmpty { parts.lost(place, lost) }
+        goneBatches[place] = nil
+        tenures[place] = tenure
         return SinkRow(position: tenure.position, isClaimed: true)
     }
 

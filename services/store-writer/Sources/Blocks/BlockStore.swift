@@ -61,9 +61,11 @@ struct BlockStore: Store {
                 connect: { () throws(StoreServerError) in
                     try product.connect { beat.beat(before: $0) }
                 },
-                lost: { place, gap in
-                    telemetry.emit(
-                        .gapStored(input: InputNumber.name(InputNumber.of(place)), gap: gap))
+                lost: { place, gaps in
+                    let input = InputNumber.name(InputNumber.of(place))
+                    for event in ServiceEvent.batchLost(input: input, gaps: gaps) {
+                        telemetry.emit(event)
+                    }
                 }))
     }
 

@@ -58,7 +58,7 @@ final class IntentTenure {
         case batch(IntentBatch)
         /// Why a person is needed.
         case unmakeable(String)
-        /// Its packets are gone: the position after it, and what has no row.
+        /// Its packets are gone: the position after it, and what the next batch names.
         case gone(SinkPosition, [SinkGap])
     }
 
@@ -165,8 +165,8 @@ final class IntentTenure {
                 batch = made
                 return .remade(made.intent)
             case .unmakeable(let reason): return .unmakeable(reason)
-            case .gone(let after, let lost):
-                gone = (after, owed + lost)
+            case .gone(let after, let owed):
+                gone = (after, owed)
                 return .gone
             }
         case .insert(_, let insert):

@@ -1,6 +1,7 @@
 import MarketModel
 import Primitives
 import StoreIntents
+import StoreSinks
 
 /// What NATS keeps for one input of one partition: the record of intents, and the position with its
 /// counts, which is that of the record.
@@ -21,18 +22,33 @@ struct KeptIntent {
             json.member("mark", position.mark(of: store))
             json.member("database", database)
             guard !owed.isEmpty else { return }
-            json.array("owed") { json in
-                for gap in owed {
-                    json.object { json in
-                        json.member("source", gap.source.text)
-                        json.member("first_ordinal", gap.ordinals.lowerBound)
-                        json.member("last_ordinal", gap.ordinals.upperBound)
-                        json.member("epoch", gap.epoch)
-                    }
-                }
-            }
+            json.array("owed") { json in for gaps in owedRuns { Self.write(gaps, into: &json) } }
         }
         return json.bytes
+    }
+
+    /// What it owes, divided where a source, its epoch or the order changes.
+    private var owedRuns: [ArraySlice<SinkGap>] {
+        var runs: [ArraySlice<SinkGap>] = []
+        var start = 0
+        for index in owed.indices.dropFirst() where !owed[index].goesOn(after: owed[index - 1]) {
+            runs.append(owed[start..<index])
+            start = index
+        }
+        if start < owed.count { runs.append(owed[start...]) }
+        return runs
+    }
+
+    private static func write(_ gaps: ArraySlice<SinkGap>, into json: inout JSONWriter) {
+        guard let first = gaps.first else { return }
+        json.object { json in
+            json.member("source", first.source.text)
+            json.member("epoch", first.epoch)
+            json.member("first_ordinal", first.ordinals.lowerBound)
+            json.array("lengths") { json in
+                for length in OrdinalRuns.lengths(of: gaps.map(\.ordinals)) { json.value(length) }
+            }
+        }
     }
 
     init(
@@ -53,8 +69,8 @@ struct KeptIntent {
         else { throw .damaged("it is no record of intents") }
         self.database = database
         for entry in json["owed"]?.array ?? [] {
-            guard let gap = SinkGap(owed: entry) else { throw .damaged("what it owes is no gap") }
-            owed.append(gap)
+            guard let gaps = Self.gaps(entry) else { throw .damaged("what it owes is no gap") }
+            owed += gaps
         }
         self.record = try IntentRecord(json: Array(record.utf8))
         do throws(OwnStoreError) {
@@ -63,14 +79,20 @@ struct KeptIntent {
             throw .damaged(error.description)
         }
     }
+
+    private static func gaps(_ json: JSONValue) -> [SinkGap]? {
+        guard let source = json["source"]?.string.flatMap({ SourceName($0) }),
+            let epoch = json["epoch"]?.uint64, let ranges = OrdinalRuns.ranges(in: json)
+        else { return nil }
+        return ranges.map {
+            SinkGap(source: source, ordinals: $0, reason: .tapeLost, epoch: epoch)
+        }
+    }
 }
 
 extension SinkGap {
-    fileprivate init?(owed json: JSONValue) {
-        guard let source = json["source"]?.string.flatMap({ SourceName($0) }),
-            let first = json["first_ordinal"]?.uint64, let last = json["last_ordinal"]?.uint64,
-            let epoch = json["epoch"]?.uint64, first <= last
-        else { return nil }
-        self.init(source: source, ordinals: first...last, reason: .tapeLost, epoch: epoch)
+    fileprivate func goesOn(after other: SinkGap) -> Bool {
+        source == other.source && epoch == other.epoch
+            && other.ordinals.upperBound < ordinals.lowerBound
     }
 }

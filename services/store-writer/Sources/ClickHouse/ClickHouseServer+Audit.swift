@@ -5,7 +5,7 @@ import StoreSinks
 
 extension ClickHouseServer: CountedServer {
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
-        let parts = tables.compactMap { place.rows.rows(in: $0) }
+        let parts = try countedTables().compactMap { place.rows.rows(in: $0) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         var answer = try ask(

@@ -9,7 +9,8 @@ import TapeCodec
 /// A server of ClickHouse, as a session uses it.
 final class ClickHouseServer: TokenServer {
     private let client: ClickHouseClient
-    let tables: [ClickHouseTable]
+    /// Those that are switched on.
+    private let tables: [ClickHouseTable]
     let peer: String
     let settingNames = "CLICKHOUSE_DATABASE"
 
@@ -128,6 +129,37 @@ final class ClickHouseServer: TokenServer {
         return found
     }
 
+    /// Returns the tables that may have rows: also those that were switched off, and those that
+    /// were filled alone.
+    func countedTables() throws(StoreServerError) -> [ClickHouseTable] {
+        let names = try client.tableNames()
+        return ClickHouseSettings.tables(SinkCatalogue()).filter { names.contains($0.name) }
+    }
+
+    func named(
+        by packet: TapePacket, _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
+        var found: [SourceName: [ClosedRange<UInt64>]] = [:]
+        var answer = try client.ask(
+            """
+            SELECT toString(source), toInt64(first_ordinal), toInt64(last_ordinal)
+            FROM ordinal_gaps
+            WHERE input = \(ClickHouseClient.quoted(place.input.rawValue))
+                AND partition = \(place.partition.number)
+                AND stream_created_ns = \(packet.streamCreated.nanoseconds)
+                AND sequence = \(packet.sequence) AND reason != 'given_twice'
+            """)
+        while !answer.isOver {
+            let text = try answer.text()
+            let (first, last) = (try answer.integer(), try answer.integer())
+            guard let source = SourceName(text), first >= 0, first <= last else {
+                throw StoreServerError("ordinal_gaps has a row of '\(text)' that is none", .schema)
+            }
+            found[source, default: []].append(UInt64(first)...UInt64(last))
+        }
+        return found
+    }
+
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]] {
@@ -135,7 +167,9 @@ final class ClickHouseServer: TokenServer {
             RowPlace.Ordinals(source: $0.source.text, range: $0.first...$0.last)
         }
         var found: [SourceName: [UInt64]] = [:]
-        guard let question = place.rows.ordinals(wanted, in: tables) else { return found }
+        guard let question = place.rows.ordinals(wanted, in: try countedTables()) else {
+            return found
+        }
         var answer = try client.ask(question)
         while !answer.isOver {
             let (text, ordinal) = (try answer.text(), try answer.integer())

@@ -95,13 +95,29 @@ struct QuestDBCheckTests {
         ])
     func server(version: String, mode: String, isWell: Bool) throws {
         let words = mode.split(separator: " ").map { String($0) }
-        var parameters = ["cairo.commit.mode": words[0]]
+        var parameters = ["cairo.commit.mode": words[0], Self.logParts: "0"]
         if words.last != "?" {
             parameters["cairo.adaptive.commit.group.window"] = words.count > 1 ? words[1] : "0"
         }
         let problem = QuestDBCheck.problem(of: try settings(version), parameters: parameters)
         #expect((problem == nil) == isWell, "\(problem ?? "")")
         #expect(problem?.contains("\n") != true)
+    }
+
+    private static let logParts = "cairo.default.sequencer.part.txn.count"
+
+    @Test("before 10.2, logs whose entries have files of their own are refused, or not to know")
+    func logs() throws {
+        #expect(QuestDBCheck.parametersQuestion.contains("'\(Self.logParts)'"))
+        func problem(_ version: String, _ parts: String?) throws -> String? {
+            var parameters = ["cairo.commit.mode": "sync"]
+            parameters[Self.logParts] = parts
+            return QuestDBCheck.problem(of: try settings(version), parameters: parameters)
+        }
+        #expect(try problem("9.3.5", "0") == nil)
+        #expect(try problem("9.3.5", "5000")?.contains("is 5000, with which a power cut") == true)
+        #expect(try problem("10.1.9", nil)?.contains("is not shown") == true)
+        #expect(try problem("10.2.0", "5000") == nil)
     }
 
     @Test("other editions, older protocols and a hidden mode are refused")

@@ -22,6 +22,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 FLOOR, ADAPTIVE_FLOOR = (9, 2), (10, 2)
 WINDOW = "cairo.adaptive.commit.group.window"
+LOG_PARTS = "cairo.default.sequencer.part.txn.count"
 TABLES = HERE / "schema.sql"
 START = 1_700_000_000_000_000_001
 LARGEST = 10 ** 38 - 1
@@ -127,12 +128,15 @@ def judge_server(server, report):
     protocols = config.get("line.proto.support.versions", [])
     report.add(3 in protocols, "it takes version 3 of the line protocol", str(protocols))
     shown = server.ask("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode' "
-                       f"OR property_path LIKE '{WINDOW}%'")
+                       f"OR property_path = '{LOG_PARTS}' OR property_path LIKE '{WINDOW}%'")
     values = {row["property_path"]: row["value"] for row in shown}
     mode = values.pop("cairo.commit.mode", "not shown")
+    parts = values.pop(LOG_PARTS, "not shown")
     has_no_window = values and all(re.match(r"0+\D*$", value) for value in values.values())
-    report.add(mode == "sync" or mode == "adaptive" and numbers >= ADAPTIVE_FLOOR and has_no_window,
-               "the commit mode keeps what is answered", f"{mode} {values}")
+    is_new = numbers >= ADAPTIVE_FLOOR
+    report.add(mode == "sync" and (is_new or parts == "0")
+               or mode == "adaptive" and is_new and has_no_window,
+               "the commit mode keeps what is answered", f"{mode} {values}, {LOG_PARTS} {parts}")
 
 
 def judge_tables(server, names, report):

@@ -25,7 +25,8 @@ package struct QuestDBCheck: Sendable {
 
     /// The oldest version that has decimals and nanoseconds.
     static let versionMin = [9, 2]
-    /// The oldest version whose commit mode `adaptive` loses nothing that it has answered.
+    /// The oldest version whose commit mode `adaptive` loses nothing that it has answered. Older
+    /// ones do not flush entries of a log that are in files of their own, with `sync` neither.
     static let adaptiveMin = [10, 2]
     static let protocolVersion = 3
 
@@ -37,9 +38,11 @@ package struct QuestDBCheck: Sendable {
     package static let walQuestion = "SELECT * FROM wal_tables()"
     package static let parametersQuestion =
         "(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode' "
-        + "OR property_path LIKE '\(windows)%'"
+        + "OR property_path = '\(logParts)' OR property_path LIKE '\(windows)%'"
 
     private static let windows = "cairo.adaptive.commit.group.window"
+    /// Above 0, the log of a new table has its entries in files of their own.
+    private static let logParts = "cairo.default.sequencer.part.txn.count"
 
     package static func columnsQuestion(_ table: QuestDBTable) -> String {
         "SHOW COLUMNS FROM \(QuestDBTable.quoted(table.name))"
@@ -157,12 +160,18 @@ package struct QuestDBCheck: Sendable {
             return "it does not take version \(protocolVersion) of the line protocol"
         }
         let commitMode = parameters["cairo.commit.mode"]
-        if commitMode == "sync" { return nil }
+        let isOld = version.lexicographicallyPrecedes(adaptiveMin)
+        if commitMode == "sync" {
+            let parts = parameters[logParts]
+            guard isOld, parts != "0" else { return nil }
+            return "\(logParts) is \(parts ?? "not shown"), with which a power cut loses rows "
+                + "before version \(text(adaptiveMin)): set it to 0, and make the tables anew"
+        }
         guard commitMode == "adaptive" else {
             return "cairo.commit.mode is \(commitMode ?? "not shown"), with which a power cut "
                 + "loses rows that it has answered: set it to sync"
         }
-        if version.lexicographicallyPrecedes(adaptiveMin) {
+        if isOld {
             return "its commit mode is adaptive, which is taken from \(text(adaptiveMin)) on"
         }
         // With a window it answers before rows are on the disk, to flush those of several requests

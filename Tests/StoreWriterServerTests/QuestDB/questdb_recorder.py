@@ -54,7 +54,8 @@ class Kept:
         self.identity = None
         self.refused = set()
         self.lost = set()
-        self.facts = {"version": "9.2.0", "edition": "OSS", "mode": "sync", "protocols": "[1,2,3]"}
+        self.facts = {"version": "9.2.0", "edition": "OSS", "mode": "sync", "protocols": "[1,2,3]",
+                      "parts": "0"}
 
     def settings(self):
         return json.dumps({"config": {
@@ -116,7 +117,9 @@ class Kept:
                         [[name, False, 1, 1] for name, table in self.tables.items()
                          if table["time"]])
         if sql.startswith("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode'"):
-            return rows(["property_path", "value"], [["cairo.commit.mode", self.facts["mode"]]])
+            return rows(["property_path", "value"], [
+                ["cairo.commit.mode", self.facts["mode"]],
+                ["cairo.default.sequencer.part.txn.count", self.facts["parts"]]])
         if match := re.fullmatch(r'SHOW COLUMNS FROM "(\w+)"', sql):
             table = self.tables[match.group(1)]
             return rows(["column", "type", "upsertKey"],

@@ -67,8 +67,13 @@ final class QuestDBServer: BlockServer {
 
     /// The server answers well, too, when a table is dropped while rows are on their way, and may
     /// make a table that is not there, without keys. So the tables have to be those that were
-    /// looked at before. A person may also have switched off since what keeps each row once.
+    /// looked at before. A person may also have switched off since what keeps each row once, or
+    /// have started the server again with other settings: the next request finds it without an
+    /// error.
     func confirm() throws(StoreServerError) {
+        if let problem = try client.problem() {
+            throw StoreServerError("\(peer): \(problem)", .schema)
+        }
         let check = try client.check([])
         let now = check.numbers(of: tables)
         guard now == numbers else {

@@ -212,6 +212,16 @@ def judge_rows(server, table, report):
     report.add(milliseconds < 5000, "20 requests of 1,000 rows", f"{milliseconds:.0f} ms each")
 
 
+def judge_values(server, table, report):
+    server.ask(f"CREATE TABLE {table} (ts TIMESTAMP_NS, early TIMESTAMP_NS, text VARCHAR) "
+               "TIMESTAMP(ts) PARTITION BY DAY WAL")
+    server.write(f'{table} early=-1n,text="a\0b" {START}n\n'.encode())
+    server.settle(table)
+    row = server.ask(f"SELECT cast(early AS LONG) AS early, text FROM {table}")[0]
+    report.add(int(row["early"]) == -1, "a time before 1970 is kept beside the row's own", str(row))
+    report.add(row["text"] == "a\0b", "a VARCHAR keeps a NUL", str(row))
+
+
 def judge_identity(server, table, report):
     server.ask(f"CREATE TABLE IF NOT EXISTS {table} AS (SELECT rnd_uuid4() AS identity "
                "FROM long_sequence(1))")
@@ -235,10 +245,11 @@ def main():
         judge_server(server, report)
         judge_tables(server, names, report)
         judge_rows(server, names["trades"], report)
+        judge_values(server, prefix + "values", report)
         judge_identity(server, prefix + "identity", report)
     except (OSError, Refused, ValueError, KeyError, IndexError) as error:
         report.add(False, "the server answers", str(error))
-    for table in [*names.values(), prefix + "identity"]:
+    for table in [*names.values(), prefix + "values", prefix + "identity"]:
         try:
             server.ask(f'DROP TABLE IF EXISTS "{table}"')
         except (OSError, Refused, ValueError) as error:

@@ -39,7 +39,7 @@ extension BlockSession {
                 place, "has a declared batch, and the tape has nothing new", .retryable)
         }
         let batch = IntentBatch(
-            made.rows.blocks(input, after, owed: owed), from: before, to: after, layout: layout)
+            try made.rows.blocks(input, after, owed: owed), from: before, to: after, layout: layout)
         if loss == .part, batch.intent != intent { return try gone(intent, before) }
         try keepLetters(of: made)
         work = made

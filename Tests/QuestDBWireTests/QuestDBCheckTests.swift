@@ -73,6 +73,23 @@ struct QuestDBCheckTests {
         #expect(throws: QuestDBAnswerError.self) { try problem(("true,true", "1,1")) }
     }
 
+    @Test("a table shows what was stored before, and need not show what came since")
+    func applied() throws {
+        func check(_ number: Int, writer: Int, sequencer: Int) throws -> QuestDBCheck {
+            try QuestDBCheck(
+                tables: answer(
+                    ["id", "table_name", "designatedTimestamp", "walEnabled", "dedup", "ttlValue"],
+                    "[\(number),\"t\",\"ts\",true,true,0]"),
+                wal: answer(
+                    ["name", "suspended", "writerTxn", "sequencerTxn"],
+                    "[\"t\",false,\(writer),\(sequencer)]"))
+        }
+        let first = try check(3, writer: 5, sequencer: 7).stored(of: [Self.table])
+        #expect(first == ["t": 7])
+        #expect(try check(3, writer: 6, sequencer: 8).lacking(first) == ["t"])
+        #expect(try check(3, writer: 7, sequencer: 9).lacking(first) == [])
+    }
+
     private func settings(
         _ version: String, edition: String = "OSS", protocols: String = "[1,2,3]"
     ) throws -> QuestDBSettings {

@@ -11,8 +11,9 @@ package struct QuestDBCheck: Sendable {
         /// After how long rows are removed; 0: never.
         var lifetime = 0
         package var isSuspended = false
-        /// Transactions that are stored and not applied to the table yet.
-        package var waiting = 0
+        /// The last transaction that is stored, and the last one that is applied to the table.
+        var stored = 0
+        var applied = 0
         /// The commit mode, where a table may have one of its own.
         var commitMode: String?
     }
@@ -65,8 +66,8 @@ package struct QuestDBCheck: Sendable {
         for row in 0..<wal.count {
             let name = try wal.text(row, "name")
             tables[name]?.isSuspended = try wal.flag(row, "suspended")
-            tables[name]?.waiting =
-                try wal.number(row, "sequencerTxn") - wal.number(row, "writerTxn")
+            tables[name]?.stored = try wal.number(row, "sequencerTxn")
+            tables[name]?.applied = try wal.number(row, "writerTxn")
             tables[name]?.commitMode = wal.value(row, "commitMode")?.string
         }
     }
@@ -89,6 +90,19 @@ package struct QuestDBCheck: Sendable {
         var numbers: [String: Int] = [:]
         for table in wanted { numbers[table.name] = tables[table.name]?.number }
         return numbers
+    }
+
+    /// The last transactions of tables that are stored, by name.
+    package func stored(of wanted: [QuestDBTable]) -> [String: Int] {
+        var stored: [String: Int] = [:]
+        for table in wanted { stored[table.name] = tables[table.name]?.stored }
+        return stored
+    }
+
+    /// Names the tables that do not show all of these transactions yet. What is stored later counts
+    /// not: there may always be more.
+    package func lacking(_ stored: [String: Int]) -> [String] {
+        stored.filter { name, last in tables[name]?.applied ?? last < last }.keys.sorted()
     }
 
     /// Returns why a table cannot be used, as one line; `nil`: it can.

@@ -90,20 +90,25 @@ final class QuestDBServer: BlockServer {
 
     // MARK: counts
 
-    /// How often it is asked whether all that is stored is applied, each time after a second.
+    /// How often it is asked whether all that was stored is applied, each time after a second.
     private static let waitsMax = 60
 
-    /// Waits until the tables have what their logs have.
+    /// Waits until the tables have what their logs have now.
     func waitUntilApplied() throws(StoreServerError) {
         let pause = Mailbox<Void>(capacity: 1)
         var woken: [Void] = []
+        var check = try client.check([])
+        let stored = check.stored(of: tables)
         for _ in 0..<Self.waitsMax {
-            let check = try client.check([])
-            let names = tables.map(\.name).filter { check.tables[$0]?.waiting ?? 0 > 0 }
-            if names.isEmpty { return }
+            if check.lacking(stored).isEmpty { return }
             _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
+            check = try client.check([])
         }
-        throw StoreServerError("\(peer) does not apply its logs: see wal_tables()", .away)
+        let names = check.lacking(stored)
+        if names.isEmpty { return }
+        throw StoreServerError(
+            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
+            .away)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

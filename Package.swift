@@ -324,7 +324,7 @@ let others: [Tests] = [
     tests(
         of: "StoreWriter",
         uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
-            + ["StoreHTTP", "StoreIntents", "StoreSinks"], isLong: true),
+            + ["QuestDBWire", "StoreHTTP", "StoreIntents", "StoreSinks"], isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [

@@ -75,9 +75,8 @@ struct LineRowsTests {
         let bad: [(inout LineRows) -> Void] = [
             { $0.decimal(Name("v"), bound, scale: 8) },
             { $0.decimal(Name("v"), -bound, scale: 8) },
-            { $0.decimal(Name("v"), .min, scale: 17) }, { $0.time(Name("v"), -1) },
-            { $0.designate(-1, Name("v")) },
-            { rows in [UInt8(0)].withRawSpan { rows.text(Name("v"), $0) } },
+            { $0.decimal(Name("v"), .min, scale: 17) }, { $0.designate(-1, Name("v")) },
+            { rows in [UInt8(0)].withRawSpan { rows.symbol(Name("v"), $0) } },
             { rows in [UInt8(0xff)].withRawSpan { rows.symbol(Name("v"), $0) } },
             { rows in [UInt8](arrayLiteral: 0xc3).withRawSpan { rows.text(Name("v"), $0) } },
         ]
@@ -92,6 +91,17 @@ struct LineRowsTests {
         rows.begin()
         rows.decimal(Name("v"), bound - 1, scale: 8)
         #expect(rows.end() == nil && rows.count == 1)
+    }
+
+    @Test("only the time of a row has to be after 1970, and only a symbol without a NUL")
+    func allowed() {
+        var rows = LineRows(table: "t")
+        rows.begin()
+        rows.time(Name("a"), -1)
+        withBytes("x\0y") { rows.text(Name("b"), $0) }
+        rows.designate(0, Name("ts"))
+        #expect(rows.end() == nil)
+        #expect(String(decoding: rows.bytes, as: UTF8.self) == "t a=-1n,b=\"x\0y\" 0n\n")
     }
 
     /// What a server reads of a line: its parts outside of quotes, with what was escaped.

@@ -73,6 +73,23 @@ struct QuestDBCheckTests {
         #expect(throws: QuestDBAnswerError.self) { try problem(("true,true", "1,1")) }
     }
 
+    @Test("a table shows what was stored before, and need not show what came since")
+    func applied() throws {
+        func check(_ number: Int, writer: Int, sequencer: Int) throws -> QuestDBCheck {
+            try QuestDBCheck(
+                tables: answer(
+                    ["id", "table_name", "designatedTimestamp", "walEnabled", "dedup", "ttlValue"],
+                    "[\(number),\"t\",\"ts\",true,true,0]"),
+                wal: answer(
+                    ["name", "suspended", "writerTxn", "sequencerTxn"],
+                    "[\"t\",false,\(writer),\(sequencer)]"))
+        }
+        let first = try check(3, writer: 5, sequencer: 7).stored(of: [Self.table])
+        #expect(first == ["t": 7])
+        #expect(try check(3, writer: 6, sequencer: 8).lacking(first) == ["t"])
+        #expect(try check(3, writer: 7, sequencer: 9).lacking(first) == [])
+    }
+
     private func settings(
         _ version: String, edition: String = "OSS", protocols: String = "[1,2,3]"
     ) throws -> QuestDBSettings {
@@ -95,13 +112,29 @@ struct QuestDBCheckTests {
         ])
     func server(version: String, mode: String, isWell: Bool) throws {
         let words = mode.split(separator: " ").map { String($0) }
-        var parameters = ["cairo.commit.mode": words[0]]
+        var parameters = ["cairo.commit.mode": words[0], Self.logParts: "0"]
         if words.last != "?" {
             parameters["cairo.adaptive.commit.group.window"] = words.count > 1 ? words[1] : "0"
         }
         let problem = QuestDBCheck.problem(of: try settings(version), parameters: parameters)
         #expect((problem == nil) == isWell, "\(problem ?? "")")
         #expect(problem?.contains("\n") != true)
+    }
+
+    private static let logParts = "cairo.default.sequencer.part.txn.count"
+
+    @Test("before 10.2, logs whose entries have files of their own are refused, or not to know")
+    func logs() throws {
+        #expect(QuestDBCheck.parametersQuestion.contains("'\(Self.logParts)'"))
+        func problem(_ version: String, _ parts: String?) throws -> String? {
+            var parameters = ["cairo.commit.mode": "sync"]
+            parameters[Self.logParts] = parts
+            return QuestDBCheck.problem(of: try settings(version), parameters: parameters)
+        }
+        #expect(try problem("9.3.5", "0") == nil)
+        #expect(try problem("9.3.5", "5000")?.contains("is 5000, with which a power cut") == true)
+        #expect(try problem("10.1.9", nil)?.contains("is not shown") == true)
+        #expect(try problem("10.2.0", "5000") == nil)
     }
 
     @Test("other editions, older protocols and a hidden mode are refused")

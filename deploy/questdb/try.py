@@ -22,6 +22,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 FLOOR, ADAPTIVE_FLOOR = (9, 2), (10, 2)
 WINDOW = "cairo.adaptive.commit.group.window"
+LOG_PARTS = "cairo.default.sequencer.part.txn.count"
 TABLES = HERE / "schema.sql"
 START = 1_700_000_000_000_000_001
 LARGEST = 10 ** 38 - 1
@@ -127,12 +128,15 @@ def judge_server(server, report):
     protocols = config.get("line.proto.support.versions", [])
     report.add(3 in protocols, "it takes version 3 of the line protocol", str(protocols))
     shown = server.ask("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode' "
-                       f"OR property_path LIKE '{WINDOW}%'")
+                       f"OR property_path = '{LOG_PARTS}' OR property_path LIKE '{WINDOW}%'")
     values = {row["property_path"]: row["value"] for row in shown}
     mode = values.pop("cairo.commit.mode", "not shown")
+    parts = values.pop(LOG_PARTS, "not shown")
     has_no_window = values and all(re.match(r"0+\D*$", value) for value in values.values())
-    report.add(mode == "sync" or mode == "adaptive" and numbers >= ADAPTIVE_FLOOR and has_no_window,
-               "the commit mode keeps what is answered", f"{mode} {values}")
+    is_new = numbers >= ADAPTIVE_FLOOR
+    report.add(mode == "sync" and (is_new or parts == "0")
+               or mode == "adaptive" and is_new and has_no_window,
+               "the commit mode keeps what is answered", f"{mode} {values}, {LOG_PARTS} {parts}")
 
 
 def judge_tables(server, names, report):
@@ -208,6 +212,16 @@ def judge_rows(server, table, report):
     report.add(milliseconds < 5000, "20 requests of 1,000 rows", f"{milliseconds:.0f} ms each")
 
 
+def judge_values(server, table, report):
+    server.ask(f"CREATE TABLE {table} (ts TIMESTAMP_NS, early TIMESTAMP_NS, text VARCHAR) "
+               "TIMESTAMP(ts) PARTITION BY DAY WAL")
+    server.write(f'{table} early=-1n,text="a\0b" {START}n\n'.encode())
+    server.settle(table)
+    row = server.ask(f"SELECT cast(early AS LONG) AS early, text FROM {table}")[0]
+    report.add(int(row["early"]) == -1, "a time before 1970 is kept beside the row's own", str(row))
+    report.add(row["text"] == "a\0b", "a VARCHAR keeps a NUL", str(row))
+
+
 def judge_identity(server, table, report):
     server.ask(f"CREATE TABLE IF NOT EXISTS {table} AS (SELECT rnd_uuid4() AS identity "
                "FROM long_sequence(1))")
@@ -231,10 +245,11 @@ def main():
         judge_server(server, report)
         judge_tables(server, names, report)
         judge_rows(server, names["trades"], report)
+        judge_values(server, prefix + "values", report)
         judge_identity(server, prefix + "identity", report)
     except (OSError, Refused, ValueError, KeyError, IndexError) as error:
         report.add(False, "the server answers", str(error))
-    for table in [*names.values(), prefix + "identity"]:
+    for table in [*names.values(), prefix + "values", prefix + "identity"]:
         try:
             server.ask(f'DROP TABLE IF EXISTS "{table}"')
         except (OSError, Refused, ValueError) as error:

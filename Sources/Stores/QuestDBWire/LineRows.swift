@@ -81,16 +81,18 @@ package struct LineRows: Sendable {
 
     // MARK: values
 
-    /// Sets the designated timestamp.
+    /// Sets the designated timestamp, by which the server finds a row's partition.
     package mutating func designate(_ nanoseconds: Int64, _ name: Name) {
-        if nanoseconds < 0 { refuse(name, Self.early) }
+        if nanoseconds < 0 {
+            refuse(name, "it is a time before 1970, at which the server keeps no row")
+        }
         time = nanoseconds
     }
 
     /// A symbol that is empty is NULL: the protocol has no empty ones.
     package mutating func symbol(_ name: Name, _ text: RawSpan) {
         guard text.byteCount > 0 else { return }
-        check(name, text)
+        check(name, text, mayHaveNUL: false)
         symbols.append(contentsOf: name.bytes)
         for place in 0..<text.byteCount {
             symbols.append(text.uint8(at: place), escaping: mustEscapeUnquoted)
@@ -98,7 +100,7 @@ package struct LineRows: Sendable {
     }
 
     package mutating func text(_ name: Name, _ text: RawSpan) {
-        check(name, text)
+        check(name, text, mayHaveNUL: true)
         values.append(contentsOf: name.bytes)
         values.append(UInt8(ascii: "\""))
         for place in 0..<text.byteCount {
@@ -121,7 +123,6 @@ package struct LineRows: Sendable {
     }
 
     package mutating func time(_ name: Name, _ nanoseconds: Int64) {
-        if nanoseconds < 0 { refuse(name, Self.early) }
         values.append(contentsOf: name.bytes)
         values.append(number: nanoseconds)
         values.append(UInt8(ascii: "n"))
@@ -146,14 +147,13 @@ package struct LineRows: Sendable {
     }
 
     private static let decimalType: UInt8 = 23
-    private static let early = "it is a time before 1970, which the server does not take"
 
     /// Refuses what would end the request for all rows.
-    private mutating func check(_ name: Name, _ text: RawSpan) {
+    private mutating func check(_ name: Name, _ text: RawSpan, mayHaveNUL: Bool) {
         var isPlain = true
         for place in 0..<text.byteCount {
             let byte = text.uint8(at: place)
-            if byte == 0 { return refuse(name, "it has a NUL") }
+            if byte == 0, !mayHaveNUL { return refuse(name, "it has a NUL") }
             if byte >= 0x80 { isPlain = false }
         }
         if !isPlain, !text.isUTF8 { refuse(name, "it is no UTF-8") }

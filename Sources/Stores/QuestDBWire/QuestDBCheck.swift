@@ -11,8 +11,9 @@ package struct QuestDBCheck: Sendable {
         /// After how long rows are removed; 0: never.
         var lifetime = 0
         package var isSuspended = false
-        /// Transactions that are stored and not applied to the table yet.
-        package var waiting = 0
+        /// The last transaction that is stored, and the last one that is applied to the table.
+        var stored = 0
+        var applied = 0
         /// The commit mode, where a table may have one of its own.
         var commitMode: String?
     }
@@ -25,7 +26,8 @@ package struct QuestDBCheck: Sendable {
 
     /// The oldest version that has decimals and nanoseconds.
     static let versionMin = [9, 2]
-    /// The oldest version whose commit mode `adaptive` loses nothing that it has answered.
+    /// The oldest version whose commit mode `adaptive` loses nothing that it has answered. Older
+    /// ones do not flush entries of a log that are in files of their own, with `sync` neither.
     static let adaptiveMin = [10, 2]
     static let protocolVersion = 3
 
@@ -37,9 +39,11 @@ package struct QuestDBCheck: Sendable {
     package static let walQuestion = "SELECT * FROM wal_tables()"
     package static let parametersQuestion =
         "(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode' "
-        + "OR property_path LIKE '\(windows)%'"
+        + "OR property_path = '\(logParts)' OR property_path LIKE '\(windows)%'"
 
     private static let windows = "cairo.adaptive.commit.group.window"
+    /// Above 0, the log of a new table has its entries in files of their own.
+    private static let logParts = "cairo.default.sequencer.part.txn.count"
 
     package static func columnsQuestion(_ table: QuestDBTable) -> String {
         "SHOW COLUMNS FROM \(QuestDBTable.quoted(table.name))"
@@ -62,8 +66,8 @@ package struct QuestDBCheck: Sendable {
         for row in 0..<wal.count {
             let name = try wal.text(row, "name")
             tables[name]?.isSuspended = try wal.flag(row, "suspended")
-            tables[name]?.waiting =
-                try wal.number(row, "sequencerTxn") - wal.number(row, "writerTxn")
+            tables[name]?.stored = try wal.number(row, "sequencerTxn")
+            tables[name]?.applied = try wal.number(row, "writerTxn")
             tables[name]?.commitMode = wal.value(row, "commitMode")?.string
         }
     }
@@ -86,6 +90,19 @@ package struct QuestDBCheck: Sendable {
         var numbers: [String: Int] = [:]
         for table in wanted { numbers[table.name] = tables[table.name]?.number }
         return numbers
+    }
+
+    /// The last transactions of tables that are stored, by name.
+    package func stored(of wanted: [QuestDBTable]) -> [String: Int] {
+        var stored: [String: Int] = [:]
+        for table in wanted { stored[table.name] = tables[table.name]?.stored }
+        return stored
+    }
+
+    /// Names the tables that do not show all of these transactions yet. What is stored later counts
+    /// not: there may always be more.
+    package func lacking(_ stored: [String: Int]) -> [String] {
+        stored.filter { name, last in tables[name]?.applied ?? last < last }.keys.sorted()
     }
 
     /// Returns why a table cannot be used, as one line; `nil`: it can.
@@ -157,12 +174,18 @@ package struct QuestDBCheck: Sendable {
             return "it does not take version \(protocolVersion) of the line protocol"
         }
         let commitMode = parameters["cairo.commit.mode"]
-        if commitMode == "sync" { return nil }
+        let isOld = version.lexicographicallyPrecedes(adaptiveMin)
+        if commitMode == "sync" {
+            let parts = parameters[logParts]
+            guard isOld, parts != "0" else { return nil }
+            return "\(logParts) is \(parts ?? "not shown"), with which a power cut loses rows "
+                + "before version \(text(adaptiveMin)): set it to 0, and make the tables anew"
+        }
         guard commitMode == "adaptive" else {
             return "cairo.commit.mode is \(commitMode ?? "not shown"), with which a power cut "
                 + "loses rows that it has answered: set it to sync"
         }
-        if version.lexicographicallyPrecedes(adaptiveMin) {
+        if isOld {
             return "its commit mode is adaptive, which is taken from \(text(adaptiveMin)) on"
         }
         // With a window it answers before rows are on the disk, to flush those of several requests

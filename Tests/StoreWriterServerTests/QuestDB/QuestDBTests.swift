@@ -38,11 +38,14 @@ struct QuestDBTests {
         try bench.plan("drop trades")
         #expect(try bench.migrate() == .success)
         #expect(try server.problem() == nil)
-        for change in ["mode nosync", "mode async", "version 9.1.4", "protocols [1,2]"] {
+        let changes = [
+            "mode nosync", "mode async", "version 9.1.4", "protocols [1,2]", "parts 5000",
+        ]
+        for change in changes {
             try bench.plan("set \(change)")
             #expect(throws: SettingsError.self, "\(change)") { try bench.migrate() }
             #expect(try server.problem() != nil, "\(change)")
-            for right in ["mode sync", "version 9.2.0", "protocols [1,2,3]"] {
+            for right in ["mode sync", "version 9.2.0", "protocols [1,2,3]", "parts 0"] {
                 try bench.plan("set \(right)")
             }
         }
@@ -133,11 +136,13 @@ struct QuestDBTests {
     }
 
     @Test(
-        "a table that is dropped or made anew meanwhile stops the position",
+        "a table that is not as it was when the session began stops the position",
         arguments: [
-            "drop trades", "again quotes",
+            ("drop trades", "trades was dropped or made anew while rows"),
+            ("again quotes", "quotes was dropped or made anew while rows"),
+            ("plain trades", "trades has no DEDUP"), ("suspend quotes", "quotes is suspended"),
         ])
-    func changed(command: String) throws {
+    func changed(command: String, said: String) throws {
         let bench = try QuestDBBench("wqdb\(command.prefix(4))")
         try bench.migrate()
         var sources = try bench.sources()
@@ -151,9 +156,31 @@ struct QuestDBTests {
         try bench.plan("release")
         #expect(
             eventually(within: 60) {
-                writer.service.log.text.contains("was dropped or made anew while rows")
+                writer.service.log.text.contains(said)
             }, "\(writer.service.log.text)")
         _ = try writer.stop()
+    }
+
+    @Test("a server that is started again with another commit mode stops the position")
+    func otherMode() throws {
+        let bench = try QuestDBBench("wqdbmode")
+        try bench.migrate()
+        var sources = try bench.sources()
+        try bench.publish(&sources)
+        let writer = try bench.start()
+        #expect(try bench.isComplete(25), "\(bench.seen)")
+        try bench.plan("set mode nosync")
+        try bench.publish(&sources)
+        #expect(
+            eventually(within: 60) {
+                writer.service.log.text.contains("cairo.commit.mode is nosync")
+            }, "\(writer.service.log.text)")
+        #expect(try bench.declared() > 0)
+        try bench.plan("set mode sync")
+        #expect(try bench.isComplete(50), "\(bench.seen)")
+        #expect(try eventually(within: 120) { try bench.declared() == 0 })
+        #expect(try writer.stop() == .success)
+        try bench.judge(ticks: 50)
     }
 
     @Test("where the record is lost, the rows come again, and replace the same ones")
@@ -207,6 +234,8 @@ struct QuestDBTests {
         let writer = try bench.start()
         #expect(try bench.isComplete(25))
         #expect(try writer.stop() == .success)
+        // The first places are counted when their rows are shown.
+        try bench.plan("behind 2")
         let clean = try bench.audit()
         #expect(clean.code == .success, "\(clean.said)")
         for table in ["trades", "quotes"] { try bench.plan("lose_rows \(table) 3") }

@@ -21,7 +21,7 @@ def name_or_symbol(body, place, ends):
     found = bytearray()
     while place < len(body):
         byte = body[place]
-        if byte == 0:
+        if byte == 0 and ends != b'"':
             raise Bad("a NUL")
         if byte == 0x5C:
             place += 1

@@ -16,9 +16,11 @@ A line to the control port plans faults for the next N requests with rows:
 
 `held` answers how many have waited so far, `done` how many late ones were stored. `refuse N`: rows
 with this ordinal are refused. `drop TABLE`, `again TABLE`: it is not there any more, or was made
-anew. `plain TABLE`: it has no deduplication. `set NAME VALUE`: another version, edition or mode.
-`lose_rows TABLE N`: the rows with this ordinal are gone. `count`: the ticks, by partition. `named`:
-how many ordinals gaps name as missing, by partition."""
+anew. `plain TABLE`: it has no deduplication. `suspend TABLE`: its log is not applied any more. `set
+NAME VALUE`: another version, edition, mode or protocol. `lose_rows TABLE N`: the rows with this
+ordinal are gone. `behind N`: no table shows a row, until it was asked N times how far logs are
+applied. `count`: the ticks, by partition. `named`: how many ordinals gaps name as missing, by
+partition."""
 
 import base64
 import collections
@@ -54,7 +56,10 @@ class Kept:
         self.identity = None
         self.refused = set()
         self.lost = set()
-        self.facts = {"version": "9.2.0", "edition": "OSS", "mode": "sync", "protocols": "[1,2,3]"}
+        self.suspended = set()
+        self.behind = 0
+        self.facts = {"version": "9.2.0", "edition": "OSS", "mode": "sync", "protocols": "[1,2,3]",
+                      "parts": "0"}
 
     def settings(self):
         return json.dumps({"config": {
@@ -112,11 +117,15 @@ class Kept:
                   bool(table["keys"]), 0]
                  for name, table in self.tables.items()])
         if sql.endswith("FROM wal_tables()"):
+            applied = 0 if self.behind else 1
+            self.behind = max(0, self.behind - 1)
             return rows(["name", "suspended", "writerTxn", "sequencerTxn"],
-                        [[name, False, 1, 1] for name, table in self.tables.items()
-                         if table["time"]])
+                        [[name, name in self.suspended, applied, 1]
+                         for name, table in self.tables.items() if table["time"]])
         if sql.startswith("(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode'"):
-            return rows(["property_path", "value"], [["cairo.commit.mode", self.facts["mode"]]])
+            return rows(["property_path", "value"], [
+                ["cairo.commit.mode", self.facts["mode"]],
+                ["cairo.default.sequencer.part.txn.count", self.facts["parts"]]])
         if match := re.fullmatch(r'SHOW COLUMNS FROM "(\w+)"', sql):
             table = self.tables[match.group(1)]
             return rows(["column", "type", "upsertKey"],
@@ -143,8 +152,10 @@ class Kept:
 
     def ordinals(self, sql):
         """Returns by source the ordinals of the rows for which it asks, as they would stand."""
-        found, _, _ = questdb_judge.rows(self.path)
         ordinals = collections.defaultdict(list)
+        if self.behind:
+            return ordinals
+        found, _, _ = questdb_judge.rows(self.path)
         for part in re.findall(r"SELECT [^()]* FROM \w+ WHERE \"partition\" = \d+"
                                r"(?: AND source (?:NOT )?IN \([^)]*\))?", sql):
             table = re.search(r"FROM (\w+)", part).group(1)
@@ -216,6 +227,10 @@ class Faults:
             case ["again", table]:
                 old = self.kept.tables[table]
                 self.kept.make(table, old["columns"], old["time"], old["keys"])
+            case ["suspend", table]:
+                self.kept.suspended.add(table)
+            case ["behind", count]:
+                self.kept.behind = int(count)
             case ["plain", table]:
                 self.kept.tables[table]["keys"] = []
             case ["set", name, value]:

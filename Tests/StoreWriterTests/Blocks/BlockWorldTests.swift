@@ -82,7 +82,7 @@ import Testing
                 WriteBatch(), catalogue,
                 catalogue.sinks.map { LineRowWriter(QuestDBTable($0)) },
                 gaps: LineRowWriter(.gaps))
-            for part in rows.blocks(2, after, owed: gaps) {
+            for part in try rows.blocks(2, after, owed: gaps) {
                 try server.insert(part.block, token: "\(sequence)")
             }
         }

@@ -23,7 +23,7 @@ struct StoreAudit {
         var first: UInt64
     }
 
-    private var problems: [String] = []
+    private(set) var problems: [String] = []
     private var sources = 0
     private var rows: UInt64 = 0
 
@@ -38,6 +38,11 @@ struct StoreAudit {
         }
         sources += found.count
         rows += found.values.reduce(0) { $0 + $1.rows }
+    }
+
+    /// Notes why a place is not compared.
+    mutating func leave(_ place: SinkPlace, _ reason: String) {
+        problems.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
     }
 
     /// Says what was found.

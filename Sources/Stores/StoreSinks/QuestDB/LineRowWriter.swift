@@ -91,7 +91,7 @@ package struct LineRowWriter: BlockRowWriter {
 
     package mutating func int64(_ value: Int64) {
         // A time that is a number elsewhere.
-        if columns[next].kind == .time { return time(value) }
+        if columns[next].kind == .time { return timestamptz(Timestamp(nanoseconds: value)) }
         rows.integer(column { $0 == .long }.name, value)
         pass()
     }
@@ -151,6 +151,8 @@ package struct LineRowWriter: BlockRowWriter {
             return columns[next].isTime ? time(0) : null()
         }
         let exact = columns[next].isRounded ? value.floored(toNanoseconds: 1_000) : value
+        // The one that cannot be floored.
+        guard exact.isDefined else { return null() }
         time(exact.nanoseconds)
     }
 

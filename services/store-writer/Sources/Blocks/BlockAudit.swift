@@ -11,7 +11,8 @@ import TapeTransport
 
 /// A server that counts its rows.
 protocol CountedServer: AnyObject {
-    /// Returns the rows of a place, by the source whose ordinals they have.
+    /// Returns the rows of a place, by the source whose ordinals they have: all for which it has
+    /// answered.
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows]
     /// Returns what was copied of a place from another store, by source.
     func filled(_ place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Filled]
@@ -35,21 +36,50 @@ struct BlockAudit {
             tape.nats, names: tape.names, telemetry: context.telemetry,
             readiness: context.readiness)
         defer { client.close() }
-        let keeper = IntentBucket(client, of: settings.store)
-        let owner = MarkOwner(namespace: client.names.namespace, name: settings.store.text)
-        var audit = StoreAudit()
+        var counts = PlaceCounts(
+            IntentBucket(client, of: settings.store), server,
+            of: MarkOwner(namespace: client.names.namespace, name: settings.store.text))
         for number in 0..<settings.partitions {
             for input in SinkInput.allCases {
-                let place = SinkPlace(input: input, partition: Partition(number))
-                guard let value = try keeper.read(place).value else { continue }
-                let kept = try KeptIntent(json: value, of: place, store: owner)
-                let found = try server.rows(of: place)
-                let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
-                audit.compare(
-                    place, kept.position.sources, found, declared: declared,
-                    filled: try server.filled(place))
+                try counts.add(SinkPlace(input: input, partition: Partition(number)))
             }
         }
-        return audit.end(context.telemetry)
+        return counts.audit.end(context.telemetry)
+    }
+}
+
+/// Compares the rows of places with their records.
+struct PlaceCounts {
+    /// So often a place is counted while its record changes.
+    static let countsMax = 5
+
+    private let keeper: any IntentKeeper
+    private let server: any CountedServer
+    private let owner: MarkOwner
+    private(set) var audit = StoreAudit()
+
+    init(_ keeper: any IntentKeeper, _ server: any CountedServer, of owner: MarkOwner) {
+        self.keeper = keeper
+        self.server = server
+        self.owner = owner
+    }
+
+    /// Counts the rows of a place, and again where its record has changed meanwhile: then they may
+    /// be of a later batch.
+    mutating func add(_ place: SinkPlace) throws {
+        var (value, revision) = try keeper.read(place)
+        for _ in 0..<Self.countsMax {
+            guard let present = value else { return }
+            let kept = try KeptIntent(json: present, of: place, store: owner)
+            let (found, filled) = (try server.rows(of: place), try server.filled(place))
+            let counted = revision
+            (value, revision) = try keeper.read(place)
+            guard revision == counted else { continue }
+            let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
+            return audit.compare(
+                place, kept.position.sources, found, declared: declared, filled: filled)
+        }
+        audit.leave(
+            place, "cannot be counted while it is written: stop the store's writers, and repeat it")
     }
 }

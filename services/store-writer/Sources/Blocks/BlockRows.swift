@@ -27,15 +27,20 @@ struct BlockRows {
     private let work: BatchWork
     private var refused: [RefusedTick] = []
     /// Makes the blocks of gaps of ordinals.
-    private let gapBlocks: @Sendable (SinkPosition, _ owed: [SinkGap]) -> [any StoreBlock]
+    private let gapBlocks:
+        @Sendable (SinkPosition, _ owed: [SinkGap]) throws(StoreError) -> [any StoreBlock]
 
     /// `tables` are empty, one for each of the catalogue's sinks; `gaps` is that of gaps.
     init<Rows: BlockRowWriter>(
         _ batch: WriteBatch, _ catalogue: SinkCatalogue, _ tables: [Rows], gaps: Rows
     ) {
-        gapBlocks = { position, owed in
+        gapBlocks = { position, owed throws(StoreError) in
             var rows = gaps
-            for gap in owed + position.gaps { rows.add(gap, position) }
+            for gap in owed + position.gaps {
+                rows.add(gap, position)
+                // It is no record, so no letter can tell of it.
+                if let unfit = rows.unfit { throw Self.failure(gap, unfit) }
+            }
             return rows.parts().map(\.block)
         }
         var work = BatchWork(batch, catalogue)
@@ -102,10 +107,21 @@ struct BlockRows {
 
     /// Returns the blocks of an input, with one of the gaps that the position after it reveals, and
     /// of those that an earlier batch owes.
-    func blocks(_ input: Int, _ after: SinkPosition, owed: [SinkGap]) -> [Part] {
+    func blocks(
+        _ input: Int, _ after: SinkPosition, owed: [SinkGap]
+    ) throws(StoreError) -> [Part] {
         var found = parts[input] ?? []
-        found += gapBlocks(after, owed).map { Part(sink: nil, block: $0, origins: []) }
+        found += try gapBlocks(after, owed).map { Part(sink: nil, block: $0, origins: []) }
         return found
+    }
+
+    private static func failure(_ gap: SinkGap, _ unfit: UnfitValue) -> StoreError {
+        .failed(
+            StoreError.Failure(
+                category: .schema,
+                cause: IntentFailure(
+                    description: "the gap of \(gap.source) from \(gap.ordinals.lowerBound) to "
+                        + "\(gap.ordinals.upperBound) cannot be named: \(unfit.reason)")))
     }
 }
 

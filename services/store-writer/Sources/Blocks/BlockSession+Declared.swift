@@ -73,7 +73,7 @@ extension BlockSession {
                 place, "has a declared batch, and the tape has nothing new", .retryable)
         }
         let batch = IntentBatch(
-            made.rows.blocks(input, after, owed: owed), from: before, to: after,
+            try made.rows.blocks(input, after, owed: owed), from: before, to: after,
             layout: intent.layout)
         if loss == .part, batch.intent != intent { return try gone(intent, before, owed) }
         try keepLetters(of: made)

@@ -221,7 +221,7 @@ final class BlockSession: StoreSession {
             let input = InputNumber.of(place)
             let after = try work.position(input)
             let batch = IntentBatch(
-                work.rows.blocks(input, after, owed: tenure.owed), from: tenure.position,
+                try work.rows.blocks(input, after, owed: tenure.owed), from: tenure.position,
                 to: after, layout: layout)
             do throws(StoreError) {
                 try tenure.store(batch) { refused throws(StoreError) in

@@ -6,6 +6,8 @@ import StoreSinks
 
 extension QuestDBServer: CountedServer {
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
+        // A position moves before the tables show its rows.
+        try waitUntilApplied()
         let parts = tables.compactMap { question($0, place) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }

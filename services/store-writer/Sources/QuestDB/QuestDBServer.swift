@@ -67,8 +67,13 @@ final class QuestDBServer: BlockServer {
 
     /// The server answers well, too, when a table is dropped while rows are on their way, and may
     /// make a table that is not there, without keys. So the tables have to be those that were
-    /// looked at before. A person may also have switched off since what keeps each row once.
+    /// looked at before. A person may also have switched off since what keeps each row once, or
+    /// have started the server again with other settings: the next request finds it without an
+    /// error.
     func confirm() throws(StoreServerError) {
+        if let problem = try client.problem() {
+            throw StoreServerError("\(peer): \(problem)", .schema)
+        }
         let check = try client.check([])
         let now = check.numbers(of: tables)
         guard now == numbers else {
@@ -85,20 +90,25 @@ final class QuestDBServer: BlockServer {
 
     // MARK: counts
 
-    /// How often it is asked whether all that is stored is applied, each time after a second.
+    /// How often it is asked whether all that was stored is applied, each time after a second.
     private static let waitsMax = 60
 
-    /// Waits until the tables have what their logs have.
+    /// Waits until the tables have what their logs have now.
     func waitUntilApplied() throws(StoreServerError) {
         let pause = Mailbox<Void>(capacity: 1)
         var woken: [Void] = []
+        var check = try client.check([])
+        let stored = check.stored(of: tables)
         for _ in 0..<Self.waitsMax {
-            let check = try client.check([])
-            let names = tables.map(\.name).filter { check.tables[$0]?.waiting ?? 0 > 0 }
-            if names.isEmpty { return }
+            if check.lacking(stored).isEmpty { return }
             _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
+            check = try client.check([])
         }
-        throw StoreServerError("\(peer) does not apply its logs: see wal_tables()", .away)
+        let names = check.lacking(stored)
+        if names.isEmpty { return }
+        throw StoreServerError(
+            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
+            .away)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

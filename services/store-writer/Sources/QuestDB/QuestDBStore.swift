@@ -13,7 +13,6 @@ extension StoreKind {
                 QuestDBClient.Settings(context.configuration),
                 WriterSettings.catalogue(context.configuration)
             ) { _ in }
-            try server.waitUntilApplied()
             return try BlockAudit(context, server).run()
         },
         make: { BlockStore(.questdb($0.service.configuration), $0) })

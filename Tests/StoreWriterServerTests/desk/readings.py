@@ -12,6 +12,7 @@ from desk.checks import check, equal, raises
 def readings():
     interrupted()
     prices()
+    printed()
     gaps()
     shared()
     tasks()
@@ -150,6 +151,29 @@ def prices():
     ):
         with raises(tapeline.TapelineError, "price='floats': it is 'float', 'fixed' or 'decimal'"):
             call()
+
+
+def printed():
+    """Bars that are printed on 80 columns show their prices and their volume. What a batch has keeps its order."""
+    import pandas
+    import polars
+    from tapeline import columns, frames, schema
+
+    ways = {"ts": 1_772_000_000 * 10**9, "dict": "AAPL", "l": 1, "fixed": 187_250_000_000, "wide": 10**11, "b": True}
+    table = frames.Table(columns.batch(schema.BARS, [[ways[one.kind] for one in schema.BARS]] * 30, {}), "UTC")
+    wanted = ("open_time", "symbol", "open", "high", "low", "close", "volume")
+    frame = table.to_polars()
+    with polars.Config(tbl_width_chars=80):
+        text = str(frame)
+    check(all(f" {name} " in text for name in wanted), text)
+    with pandas.option_context("display.width", 80, "display.max_columns", 0):
+        text = str(table.to_pandas())
+    check(all(name in text.split() for name in ("open_time", "symbol", "open", "close", "volume")), text)
+    check(str(table).split()[:7] == list(wanted), str(table))
+    equal(list(table.to_pandas().columns), frame.columns)
+    equal(sorted(frame.columns), sorted(one.name for one in schema.BARS))
+    equal(table.to_arrow().schema.names, [one.name for one in schema.BARS])
+    equal(schema.in_frame(["event_time", "open", "close"]), ["event_time", "open", "close"])
 
 
 def _gap(symbol, ordinal):

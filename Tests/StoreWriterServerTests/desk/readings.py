@@ -13,6 +13,7 @@ def readings():
     interrupted()
     prices()
     printed()
+    beginnings()
     gaps()
     shared()
     tasks()
@@ -174,6 +175,39 @@ def printed():
     equal(sorted(frame.columns), sorted(one.name for one in schema.BARS))
     equal(table.to_arrow().schema.names, [one.name for one in schema.BARS])
     equal(schema.in_frame(["event_time", "open", "close"]), ["event_time", "open", "close"])
+
+
+def beginnings():
+    """The time before the tape begins is not told as a loss, with another stretch beside it it is."""
+    from tapeline import coverage, errors, stored
+
+    minute, begin = 60 * 10**9, 1_772_000_000 * 10**9
+    first = begin - begin % minute
+    bars = [("AAPL", "test", "1m", at, at + minute) for at in (first, first + minute)]
+    one, other = coverage.not_whole(bars, [], {"test"}, begin)
+    equal((one.cause, one.start, one.end), ("the bar of 1m is not whole: the tape begins within it", first, begin))
+    check("a gap touches it" in other.cause, other)
+    for known in (None, first, first - 1, first + 2 * minute):
+        check(all("a gap touches it" in each.cause for each in coverage.not_whole(bars, [], {"test"}, known)), known)
+    before = coverage.Missing(first, begin, coverage.BEFORE, "AAPL", "test")
+    told = "the tape begins at 2026-02-25T06:13:20Z, after the start of this selection: AAPL of test from "
+    for missing in ([one], [before, one]):
+        check(str(errors.TapeHole(missing)).startswith(told), str(errors.TapeHole(missing)))
+    check(str(errors.TapeHole([one, other])).startswith("data of this selection are missing: "))
+
+    class Stored:
+        def __init__(self, dropped):
+            self.dropped = dropped
+
+        def table(self, name):
+            return name
+
+        def rows(self, sql, values):
+            if "retired_rows" in sql:
+                return [(1,)] * self.dropped
+            return [(begin,)] if " trades " in sql or " events " in sql else []
+
+    equal([stored._begin(Stored(dropped)) for dropped in (0, 1)], [begin, None])
 
 
 def _gap(symbol, ordinal):

@@ -1,12 +1,12 @@
 import MarketModel
 import Primitives
 import ServiceRuntime
-import StoredBars
 import StreamCore
 import TapeCodec
 import TestSupport
 import Testing
 
+@testable import StoredBars
 @testable import TapelineTool
 
 @Suite("What a person sees of a proof and of an explanation") struct ProofReportTests {
@@ -94,6 +94,14 @@ import Testing
             bar: bar, stored: nil, row: nil, partition: Partition(1))
         report.tapeSays.feedStarts = [start]
         #expect(report.lines.contains("  \(start.sentence)"))
+        let marks = BarMarks(isPartial: true, isMixed: false, isFilled: false, isWithdrawn: false)
+        #expect(marks.texts(partialAs: report.partialCause) == ["partial: \(start.sentence)"])
+        report.gaps = [
+            WindowGap(
+                kind: "trade", state: "open", reason: "x", from: "", to: "", source: "ib", noted: ""
+            )
+        ]
+        #expect(marks.texts(partialAs: report.partialCause) == marks.texts)
         let json = try JSONValue.parse(report.json())["feed_starts"]?.array?.first
         #expect(json?["provider"]?.string == "x" && json?["source"]?.string == "ib")
     }

@@ -46,6 +46,14 @@ import Testing
             ], "\(lines)")
     }
 
+    @Test("the ticks of the report are those that were read, and are called so")
+    func ticksRead() throws {
+        var report = try report(1)
+        (report.ticks, report.nanoseconds) = (3, 1_000)
+        #expect(report.lines.last == "3 ticks read, also around the bars, 3.0 million a second")
+        #expect(try JSONValue.parse(report.json())["ticks_read"]?.int == 3)
+    }
+
     @Test("of many bars that differ the first ten are shown, and the others counted")
     func many() throws {
         let ten = try report(10).lines

@@ -17,7 +17,8 @@ struct StoreAudit {
         var last: UInt64
     }
 
-    private var problems: [String] = []
+    private var differences: [String] = []
+    private var positions = 0
     private var sources = 0
     private var rows: UInt64 = 0
 
@@ -27,11 +28,34 @@ struct StoreAudit {
         _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
         declared: Set<SourceName> = []
     ) {
-        problems += Self.problems(accounts, found, declared: declared).map {
-            "\(InputNumber.name(InputNumber.of(place))): \($0)"
+        positions += 1
+        note(place, Self.problems(accounts, found, declared: declared), found)
+    }
+
+    /// Takes the rows of a place that has no position. There should be none.
+    mutating func compareWithoutPosition(_ place: SinkPlace, _ found: [SourceName: Rows]) {
+        let present = found.filter { $0.value.rows > 0 }
+        let problems = present.keys.sorted().map { source in
+            "\(source) has \(present[source]?.rows ?? 0) rows, and there is no position"
         }
+        note(place, problems, present)
+    }
+
+    private mutating func note(
+        _ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]
+    ) {
+        differences += problems.map { "\(InputNumber.name(InputNumber.of(place))): \($0)" }
         sources += found.count
         rows += found.values.reduce(0) { $0 + $1.rows }
+    }
+
+    /// What is wrong, one line each. Rows that no position counts prove nothing, however many.
+    var problems: [String] {
+        guard positions == 0 else { return differences }
+        return [
+            "nothing was compared: no position of this store is there, and \(rows) rows: its "
+                + "address, database or STORE_NAME is that of another one, or it has stored nothing"
+        ]
     }
 
     /// Says what was found.

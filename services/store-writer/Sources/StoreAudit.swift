@@ -23,7 +23,8 @@ struct StoreAudit {
         var first: UInt64
     }
 
-    private(set) var problems: [String] = []
+    private var differences: [String] = []
+    private var positions = 0
     private var sources = 0
     private var rows: UInt64 = 0
 
@@ -33,16 +34,40 @@ struct StoreAudit {
         _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
         declared: Set<SourceName> = [], filled: [SourceName: Filled] = [:]
     ) {
-        problems += Self.problems(accounts, found, declared: declared, filled: filled).map {
-            "\(InputNumber.name(InputNumber.of(place))): \($0)"
+        positions += 1
+        note(place, Self.problems(accounts, found, declared: declared, filled: filled), found)
+    }
+
+    /// Takes the rows of a place that has no position. There should be none.
+    mutating func compareWithoutPosition(_ place: SinkPlace, _ found: [SourceName: Rows]) {
+        let present = found.filter { $0.value.rows > 0 }
+        let problems = present.keys.sorted().map { source in
+            "\(source) has \(present[source]?.rows ?? 0) rows, and there is no position"
         }
-        sources += found.count
-        rows += found.values.reduce(0) { $0 + $1.rows }
+        note(place, problems, present)
     }
 
     /// Notes why a place is not compared.
     mutating func leave(_ place: SinkPlace, _ reason: String) {
-        problems.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
+        positions += 1
+        differences.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
+    }
+
+    private mutating func note(
+        _ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]
+    ) {
+        differences += problems.map { "\(InputNumber.name(InputNumber.of(place))): \($0)" }
+        sources += found.count
+        rows += found.values.reduce(0) { $0 + $1.rows }
+    }
+
+    /// What is wrong, one line each. Rows that no position counts prove nothing, however many.
+    var problems: [String] {
+        guard positions == 0 else { return differences }
+        return [
+            "nothing was compared: no position of this store is there, and \(rows) rows: its "
+                + "address, database or STORE_NAME is that of another one, or it has stored nothing"
+        ]
     }
 
     /// Says what was found.

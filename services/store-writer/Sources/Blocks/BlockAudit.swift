@@ -69,12 +69,12 @@ struct PlaceCounts {
     mutating func add(_ place: SinkPlace) throws {
         var (value, revision) = try keeper.read(place)
         for _ in 0..<Self.countsMax {
-            guard let present = value else { return }
-            let kept = try KeptIntent(json: present, of: place, store: owner)
             let (found, filled) = (try server.rows(of: place), try server.filled(place))
-            let counted = revision
+            let (counted, present) = (revision, value)
             (value, revision) = try keeper.read(place)
             guard revision == counted else { continue }
+            guard let present else { return audit.compareWithoutPosition(place, found) }
+            let kept = try KeptIntent(json: present, of: place, store: owner)
             let declared = Set(kept.record.intent?.ranges.map(\.source) ?? [])
             return audit.compare(
                 place, kept.position.sources, found, declared: declared, filled: filled)

@@ -35,7 +35,7 @@ package struct LineRows: Sendable {
     package private(set) var bytes: [UInt8] = []
     /// Where each row ends.
     package private(set) var ends: [Int] = []
-    // Of the present row. Symbols stand before all other values.
+    // The present row's. Symbols stand before all other values.
     private var symbols: [UInt8] = []
     private var values: [UInt8] = []
     private var time: Int64 = 0

@@ -35,7 +35,7 @@ package struct QuestDBCheck: Sendable {
         "SELECT id, table_name, designatedTimestamp, walEnabled, dedup, ttlValue FROM tables()"
     package static let bytesQuestion =
         "SELECT tableName, diskSize FROM table_storage() WHERE rowCount > 0"
-    /// Of all columns, because older servers have no `commitMode`.
+    /// It takes all columns, because older servers have no `commitMode`.
     package static let walQuestion = "SELECT * FROM wal_tables()"
     package static let parametersQuestion =
         "(SHOW PARAMETERS) WHERE property_path = 'cairo.commit.mode' "
@@ -85,7 +85,7 @@ package struct QuestDBCheck: Sendable {
 
     package func has(_ table: QuestDBTable) -> Bool { tables[table.name] != nil }
 
-    /// The numbers of tables, which one that is made anew does not share.
+    /// The numbers of tables, which one that is made again does not share.
     package func numbers(of wanted: [QuestDBTable]) -> [String: Int] {
         var numbers: [String: Int] = [:]
         for table in wanted { numbers[table.name] = tables[table.name]?.number }

@@ -14,7 +14,7 @@ package struct LineBlock: StoreBlock {
         self.ends = ends
     }
 
-    /// The server takes rows of all partitions of a table at once.
+    /// The server takes rows of all partitions of a table together.
     package var part: Int { 0 }
     package var rowCount: Int { ends.count }
 

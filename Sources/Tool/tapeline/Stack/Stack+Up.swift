@@ -14,7 +14,7 @@ extension Stack {
         var addsSource = false
         /// The stores beside the usual one.
         var stores: [GroupName] = []
-        /// Of these, where the tables of those are that have no database on the stack's server.
+        /// Where the tables of those are that have no database on the stack's server.
         var urls: [GroupName: StoreURL] = [:]
         /// True for a start without a person: all settings of the last start stay, and nothing has
         /// to be reached that may be away at the start of a machine.

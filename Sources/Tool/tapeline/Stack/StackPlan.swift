@@ -41,7 +41,7 @@ struct StackPlan: Equatable, Sendable {
     let sources: [StackSource]
     /// The stores beside the usual one.
     var stores: [GroupName] = []
-    /// Of these, those whose tables are elsewhere.
+    /// Those of these whose tables are elsewhere.
     var storeURLs: [GroupName: StoreURL] = [:]
     /// False for only the servers, when the services are started by hand.
     var withServices = true

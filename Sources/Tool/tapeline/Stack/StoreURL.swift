@@ -56,7 +56,7 @@ struct StoreURL: Hashable, Sendable, CustomStringConvertible {
                     url: address, user: user, password: password, database: database))
     }
 
-    /// What a writer is told of it.
+    /// What a writer gets of it.
     var environment: [String: String] {
         isQuestDB
             ? ["STORE_KIND": "questdb", "QUESTDB_URL": address].merging(

@@ -8,7 +8,7 @@ import TapeTransport
 struct BlockInsert {
     private let part: BlockRows.Part
     private let token: String
-    /// Who is asked first which rows it has; `nil`: nobody has to be.
+    /// Who is asked first which rows it has; `nil`: no server has to be.
     private let asked: (any TokenServer)?
     /// Nothing is sent later.
     private let until: MonotonicTime

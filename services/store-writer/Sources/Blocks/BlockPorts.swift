@@ -27,7 +27,7 @@ protocol BlockServer: AnyObject {
     func identity() throws(StoreServerError) -> String
     /// Why its tables cannot be used; `nil`: they can.
     func problem() throws(StoreServerError) -> String?
-    /// Names the tables that `problem` has seen: with another name for one that was made anew.
+    /// Names the tables that `problem` has seen: with another name for one that was made again.
     var tablesSeen: String { get }
     /// Inserts a block, so that its rows outlive a crash of the server.
     func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)

@@ -16,7 +16,7 @@ struct BlockStore: Store {
         /// Tables and columns: a batch has equal blocks where it is equal.
         let layout: String
         let rows: @Sendable (WriteBatch) -> BlockRows
-        /// Makes the way to the server. It is told before each call how long that takes at most.
+        /// Makes the way to the server. It hears before each call how long that takes at most.
         let connect:
             @Sendable (@escaping (Duration) -> Void) throws(StoreServerError) -> any BlockServer
         /// Asks the server for the bytes of the tables that have rows, by name.

@@ -130,6 +130,13 @@ struct ClickHouseFillTests {
             StoreWriter.Main.description, scene.first.environment.merging(scene.own) { $1 },
             arguments: ["audit"])
         #expect(try StoreWriter.Main.run(audit.context) == .success, "\(audit.log.text)")
+        // Rows of a table that was switched off count, too.
+        var fewer = scene.own
+        fewer["STORE_TABLES"] = "quotes"
+        let later = try TestService(
+            StoreWriter.Main.description, scene.first.environment.merging(fewer) { $1 },
+            arguments: ["audit"])
+        #expect(try StoreWriter.Main.run(later.context) == .success, "\(later.log.text)")
     }
 
     @Test("a beginning is filled")

@@ -131,6 +131,23 @@ import Testing
         #expect(world.accounted == 120)
     }
 
+    @Test("what is lost is told, too, where the answer to the write of it is lost")
+    func told() throws {
+        let tape = try BlockTape(packets: 12, ticks: 10)
+        let world = try BlockWorld(kind: "clickhouse", tape, isPurging: true)
+        world.planned = (.intent, 0, .killedAfter)
+        #expect(!world.live(world.session(), 1))
+        tape.purge(below: 12)
+        let session = world.session()
+        #expect(!world.live(session, .max) && world.waits == 1)
+        world.pass(Self.wait)
+        world.planned = (.position, 0, .killedAfter)
+        #expect(!world.live(session, .max) && world.lostRanges == 0)
+        session.close()
+        #expect(world.live(session, .max) && world.lostRanges == 1)
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
     @Test("a partition that waits is claimed again at its time")
     func slot() {
         func at(_ seconds: Int64) -> MonotonicTime {

@@ -40,6 +40,8 @@ extension BlockSession {
     struct GoneBatch {
         let intent: StoreIntent
         let since: MonotonicTime
+        /// What is lost of it, once it is given up.
+        var lost: [SinkGap] = []
     }
 
     /// Returns what rows are for, as the declared batch of a store has it that is needed, or not.
@@ -139,7 +141,18 @@ extension BlockSession {
                 "the tape was purged of it, and more than \(Self.owedRangesMax) ranges of ordinals "
                     + "are without a name: begin with a new database and STORE_NAME")
         }
+        goneBatches[place]?.lost = lost
         return .gone(GivenUp(after: after, owed: all, lost: lost))
+    }
+
+    /// Tells what is lost where the answer was lost to the write that gave a batch up.
+    func tellLost(_ place: SinkPlace, _ present: SinkPosition?) {
+        guard let gone = goneBatches[place], !gone.lost.isEmpty, let present,
+            present.owner == parts.owner,
+            present.position?.sequence == gone.intent.packet.sequence
+        else { return }
+        parts.lost(place, gone.lost)
+        goneBatches[place] = nil
     }
 
     /// What the store has of a batch: the ordinals with rows, and those that gaps name. A store

@@ -92,6 +92,7 @@ final class BlockSession: StoreSession {
         let server = try opened()
         let found = try stored(claim.place)
         let present = found?.position
+        tellLost(claim.place, present)
         if let before = found?.database, before != database {
             throw failure(
                 claim.place,

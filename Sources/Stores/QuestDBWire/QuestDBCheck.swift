@@ -99,8 +99,8 @@ package struct QuestDBCheck: Sendable {
         return stored
     }
 
-    /// Names the tables that do not show all of these transactions yet. What is stored later counts
-    /// not: there may always be more.
+    /// Names the tables that do not show all of these transactions yet. What is stored later does
+    /// not count: there may always be more.
     package func lacking(_ stored: [String: Int]) -> [String] {
         stored.filter { name, last in tables[name]?.applied ?? last < last }.keys.sorted()
     }

@@ -1,7 +1,9 @@
 import GraphLanguage
+import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceRuntime
+import StreamCore
 import TestSupport
 import Testing
 

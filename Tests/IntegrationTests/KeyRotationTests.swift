@@ -30,8 +30,8 @@ extension IntegrationTests {
             }
 
             deinit {
-                do { _ = try tapeline("down", ["--remove"]) } catch {
-                    print("the stack of a test did not stop: \(error)")
+                do { _ = try tapeline("down", ["--remove", "--yes"]) } catch {
+                    Issue.record("the stack did not stop: \(error)")
                 }
             }
 

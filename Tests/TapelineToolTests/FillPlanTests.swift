@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test("rows for a table that the store does not have are refused in one line")
-    func tables() throws {
+    func missingTables() throws {
         let store = try #require(GroupName("store-b"))
         let rows = FillTable.all.filter { FilledClickHouse.tables[$0.name] != nil }.map {
             let row = FillRows.Row(ordinal: 1, time: 1, received: 1, series: nil, text: "{}")

@@ -72,8 +72,9 @@ struct QuestDBRowTests {
         let header = TickHeader(
             symbol: 0, providerTime: Timestamp(nanoseconds: event),
             receiveTime: Timestamp(nanoseconds: arrival))
-        #expect(
-            builder.append(Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 2))))
+        let isIn = builder.append(
+            Trade(header: header, price: Price(raw: 1), size: Quantity(raw: 2)))
+        #expect(isIn)
         let packet = builder.seal(
             PacketBuilder.Seal(
                 epoch: 1, firstOrdinal: 1, watermark: Timestamp(nanoseconds: 0),

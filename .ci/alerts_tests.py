@@ -67,6 +67,26 @@ class Table(unittest.TestCase):
         self.assertLess(table.seconds_of(first[1]), table.MARGIN_SECONDS - 15)
 
 
+    def test_causes_of_objectives(self):
+        """What routes.yml has silence an objective is what its rule remembers of causes that are over."""
+        every = ("rows", "bars", "ordinals")
+        routes = {slo: set() for slo in every}
+        for source, target in re.findall(
+                r"  - source_matchers: \[(.*)\]\n    target_matchers: \[(.*ObjectiveMissed.*)\]", ROUTES.read_text()):
+            names, of = (re.search(pattern, text) for pattern, text in (
+                (r'alertname=~?"([^"]+)"', source), (r'slo=~?"([^"]+)"', target)))
+            if names[1] != "ObjectiveMissed":
+                for slo in of[1].split("|") if of else every:
+                    routes[slo] |= set(names[1].split("|"))
+        rules = (table.RULES / "objectives.rules.yml").read_text()
+        known = {slo: set() for slo in every}
+        for slo, expression in re.findall(
+                r"record: slo:mds_caused:now\n        labels: \{slo: (\w+)\}\n        expr: >-\n((?: {10}.*\n)+)", rules):
+            for names in re.findall(r'alertname=~?"([^"]+)"', expression):
+                known[slo] |= set(names.split("|"))
+        self.assertEqual(known, routes)
+
+
 class Draw(unittest.TestCase):
     def test_fair(self):
         drawn = table.draw(40, 7)

@@ -23,7 +23,7 @@ OBJECTIVE = "ObjectiveMissed"
 NO_ALARM = "Watchdog"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
-ROWS, BARS, ORDINALS = "rows", "bars", "ordinals"
+ROWS, BARS = "rows", "bars"
 GATEWAYS = {"provider-gateway": "ibkr", "provider-gateway-made": "made", "provider-gateway-alpaca": "alpaca"}
 WORKERS = ("operator-worker-a", "operator-worker-b")
 TABLES = ("bars_short", "trade_rows", "quote_rows")
@@ -45,7 +45,7 @@ class Kind:
     why: str = ""
     # What else this fault may page: it says what follows, and it is counted apart.
     follows: tuple[str, ...] = ()
-    # The objectives that are missed meanwhile.
+    # The objectives that it spoils, where its alert does not silence them.
     hurts: tuple[str, ...] = ()
     # How long the alert goes on after the fault: for so long its rule looks back.
     linger: int = 0
@@ -61,17 +61,16 @@ def down(name: str, act: str, targets: tuple[str, ...], follows: tuple[str, ...]
     return Kind(name, act, "ServiceDown", "warning", of(what="down", instance="{target}"), targets, follows=follows)
 
 
-def away(name: str, act: str, job: str, hurts: tuple[str, ...]) -> Kind:
-    return Kind(name, act, "ServiceAway", "critical", of(what="down", job="{target}"), (job,), hurts=hurts)
+def away(name: str, act: str, job: str) -> Kind:
+    return Kind(name, act, "ServiceAway", "critical", of(what="down", job="{target}"), (job,))
 
 
 def nats(name: str, act: str) -> Kind:
-    return Kind(name, act, "NatsAway", "critical", of(what="all"), ("nats-server",), hurts=(ROWS, BARS))
+    return Kind(name, act, "NatsAway", "critical", of(what="all"), ("nats-server",))
 
 
 def breaker(name: str, act: str, window: int = 0, why: str = "") -> Kind:
-    return Kind(name, act, "BreakerOpen", "critical", of(what="away", group="store"), window=window, why=why,
-                hurts=(ROWS,))
+    return Kind(name, act, "BreakerOpen", "critical", of(what="away", group="store"), window=window, why=why)
 
 
 def blocked(name: str, act: str) -> Kind:
@@ -96,12 +95,12 @@ KINDS = (
     down("a worker is dead", "kill", WORKERS),
     down("a gateway stands still", "pause", tuple(GATEWAYS), GONE + ("SpoolInUse",)),
     down("a gateway is dead", "kill", tuple(GATEWAYS), GONE),
-    away("all workers stand still", "pause_all", "operator-worker", (BARS,)),
-    away("all workers are dead", "kill_all", "operator-worker", (BARS,)),
-    away("all gateways stand still", "pause_all", "provider-gateway", (ROWS, BARS, ORDINALS)),
-    away("all gateways are dead", "kill_all", "provider-gateway", (ROWS, BARS, ORDINALS)),
-    away("the writer stands still", "pause_all", "store-writer", (ROWS,)),
-    away("the writer is dead", "kill_all", "store-writer", (ROWS,)),
+    away("all workers stand still", "pause_all", "operator-worker"),
+    away("all workers are dead", "kill_all", "operator-worker"),
+    away("all gateways stand still", "pause_all", "provider-gateway"),
+    away("all gateways are dead", "kill_all", "provider-gateway"),
+    away("the writer stands still", "pause_all", "store-writer"),
+    away("the writer is dead", "kill_all", "store-writer"),
     Kind("a process ends again and again", "kill_often", "ServiceDown", "warning",
          of(what="restarts", instance="{target}"), (*WORKERS, "store-writer", "provider-gateway-made"),
          hurts=(ROWS, BARS), linger=900),
@@ -124,10 +123,11 @@ KINDS = (
     valkey("Valkey has another password", "valkey_password"),
     Kind("NATS has another password for a service", "nats_password", "NatsAway", "critical",
          of(what="away", job="{target}"), ("store-writer", "operator-worker"),
-         follows=("PartitionsWithoutOwner", "GroupLagHigh", "BarsBehind", "MemberPaused"), hurts=(ROWS, BARS)),
+         follows=("PartitionsWithoutOwner", "GroupLagHigh", "BarsBehind", "MemberPaused", "NatsUnsteady"),
+         hurts=(ROWS, BARS), linger=1500),
+    # The refused attempts are errors that NATS reports, so it may come before the five minutes.
     Kind("NATS has another password for the cockpit", "nats_password", "NatsUnsteady", "warning",
-         of(what="away", job="{target}"), ("cockpit",), 300, "the cockpit was without NATS for five minutes",
-         linger=900),
+         of(job="{target}"), ("cockpit",), 300, "the cockpit was without NATS for five minutes", linger=1500),
     Kind("a gateway may not publish", "nats_right", "NatsUnsteady", "warning",
          of(what="errors", job="provider-gateway"), follows=("SpoolInUse", "WatermarkStalled", "TapeSlow"),
          hurts=(ROWS, BARS), linger=1500),

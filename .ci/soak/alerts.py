@@ -17,8 +17,8 @@ It fails if
 - the first page after a fault comes later than the `for` of its rule, the window of the rule's expression (which the
   table has, with the reason) and 45 s;
 - that page does not name the cause: the alert, with the process, the group or the source;
-- more than 2 of 40 faults' worth of pages are about something else. What follows from a fault by its row of the table,
-  and objectives that it spoilt, are counted apart and shown;
+- more than 2 pages of 40 faults are about something else. What follows from a fault by its row of the table, and
+  objectives that it spoilt and its alert does not silence, are counted apart and shown;
 - an alert fires before the first fault, goes on for 40 minutes after the end of a fault, or the call of the watchdog
   stays away for two minutes.
 

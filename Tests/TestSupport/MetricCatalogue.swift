@@ -20,7 +20,10 @@ package struct MetricCatalogue {
     private static let general = [
         "up": Metric(kind: "gauge", labels: [:]),
         "ALERTS": Metric(
-            kind: "gauge", labels: ["alertname": nil, "alertstate": nil, "severity": nil]),
+            kind: "gauge",
+            labels: [
+                "alertname": nil, "alertstate": nil, "severity": nil, "what": nil, "group": nil,
+            ]),
         "process_cpu_seconds_total": Metric(kind: "counter", labels: [:]),
         "process_resident_memory_bytes": Metric(kind: "gauge", labels: [:]),
         "process_open_fds": Metric(kind: "gauge", labels: [:]),

@@ -167,6 +167,31 @@ import Testing
         _ = try packet.array.withRawSpan { try PacketReader.validate($0) }
     }
 
+    @Test("a packet that may not leave grows once further, and the next one does not")
+    func held() throws {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"))
+        let symbol = builder.register(try Samples.definition("AAPL"))
+        let quote = try Samples.quote(symbol: symbol)
+        while builder.append(quote) {}
+        #expect(builder.hold() && !builder.isFull)
+        while builder.append(quote) {}
+        #expect(builder.tickCount > PacketLimits.ticksMax && builder.isFull)
+        #expect(!builder.hold())
+        let packet = builder.seal(Samples.seal)
+        #expect(packet.byteCount <= PacketLimits.heldBytesMax + PacketLimits.tickBytesMax)
+        #expect(packet.header.tickCount <= UInt32(PacketLimits.heldTicksMax))
+        _ = try packet.array.withRawSpan { try PacketReader.validate($0) }
+        var count = 0
+        while builder.append(quote) { count += 1 }
+        #expect(count == PacketLimits.ticksMax)
+        // One that may grow as far anyway gains nothing.
+        var large = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try Samples.source("a"),
+            growth: PacketGrowth(bytesMax: PacketLimits.growthBytesLargest))
+        #expect(!large.hold())
+    }
+
     @Test("a growth that readers would not take is a bug")
     func trapsGrowth() async {
         await #expect(processExitsWith: .failure) {

@@ -17,6 +17,8 @@ public struct PacketBuilder: Sendable {
     public let source: SourceName
     /// How far a packet grows.
     public let growth: PacketGrowth
+    /// How far the present packet grows.
+    @usableFromInline var present: PacketGrowth
 
     /// The number of ticks in the packet so far.
     @inlinable public var tickCount: Int { ticks }
@@ -59,6 +61,7 @@ public struct PacketBuilder: Sendable {
         self.partition = partition
         self.source = source
         self.growth = growth
+        present = growth
         bytes = Self.emptyBuffer()
     }
 
@@ -74,8 +77,16 @@ public struct PacketBuilder: Sendable {
     /// True when the next tick has to wait for the next packet, because a limit is reached.
     @inlinable
     public var isFull: Bool {
-        ticks >= growth.ticksMax || used >= growth.bytesMax
+        ticks >= present.ticksMax || used >= present.bytesMax
             || definitions > PacketLimits.definitionsMax - PacketLimits.definitionsOfTickMax
+    }
+
+    /// Lets the present packet, which may not leave yet, grow further. Returns false when it does
+    /// already, or when that gives it no room.
+    public mutating func hold() -> Bool {
+        guard present == growth, growth.held != growth else { return false }
+        present = growth.held
+        return !isFull
     }
 
     // MARK: what ticks refer to
@@ -191,7 +202,7 @@ public struct PacketBuilder: Sendable {
     /// larger than a packet can grow.
     @usableFromInline @inline(never)
     mutating func enlarge(toHold needed: Int) {
-        let largest = max(bytes.count, growth.bytesMax + PacketLimits.tickBytesMax)
+        let largest = max(bytes.count, present.bytesMax + PacketLimits.tickBytesMax)
         let wanted = min(largest, max(needed, 2 * bytes.count))
         bytes.append(contentsOf: repeatElement(0, count: wanted - bytes.count))
     }
@@ -262,6 +273,7 @@ public struct PacketBuilder: Sendable {
         let recycled = buffer.take()
         bytes = recycled.flatMap { $0.count >= Self.bufferBytes ? $0 : nil } ?? Self.emptyBuffer()
         used = WireFormat.HeaderOffset.end
+        present = growth
         ticks = 0
         definitions = 0
         oldest = .undefined

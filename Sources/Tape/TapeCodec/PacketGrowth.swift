@@ -6,9 +6,9 @@ public struct PacketGrowth: Hashable, Sendable {
     private static let bytesPerTick = PacketLimits.growthBytesMax / PacketLimits.ticksMax
 
     /// A packet of this size takes no more ticks.
-    public let bytesMax: Int
+    public private(set) var bytesMax: Int
     /// A packet with this many ticks takes no more.
-    public let ticksMax: Int
+    public private(set) var ticksMax: Int
 
     /// Without a setting.
     public static let usual = PacketGrowth(bytesMax: PacketLimits.growthBytesMax)
@@ -20,5 +20,13 @@ public struct PacketGrowth: Hashable, Sendable {
             "readers take packets of up to \(PacketLimits.growthBytesLargest) bytes")
         self.bytesMax = bytesMax
         ticksMax = max(1, bytesMax / Self.bytesPerTick)
+    }
+
+    /// How far a packet grows that may not leave yet (`PacketBuilder.hold`).
+    public var held: PacketGrowth {
+        var held = self
+        held.bytesMax = max(bytesMax, PacketLimits.heldBytesMax)
+        held.ticksMax = max(ticksMax, PacketLimits.heldTicksMax)
+        return held
     }
 }

@@ -200,6 +200,10 @@ public enum PacketLimits {
     /// The largest `growthBytesMax` to which a publisher may be set. A reader asks for enough bytes
     /// at a time for such a packet (`ReaderLane.largePullBytes`).
     public static let growthBytesLargest = 512 * 1024
+    /// How far a packet grows all the same while the one before it is not answered: as far as the
+    /// usual pull of a reader takes it (`ReaderLane.pullBytes`).
+    public static let heldBytesMax = 176 * 1024
+    public static let heldTicksMax = 2_048
     /// Symbols and series that one packet may define.
     public static let definitionsMax = 1_024
     /// Definitions that one tick may need: of its symbol and of its series. A packet without room

@@ -69,13 +69,19 @@ struct Outflow {
             }
     }
 
-    /// Puts the collected ticks of a lane into the spool, and directs the later packets of its
-    /// stream there, too. Without a spool, lets them wait as a closed packet, so that the lane
-    /// does not hold up the others. `watermark` is the lane's. Returns false when there is no room.
+    /// Lets the packet of a lane grow once further, while its stream may still answer in time. Then
+    /// puts the collected ticks into the spool, and directs the later packets of the stream there,
+    /// too. Without a spool, lets them wait as a closed packet, so that the lane does not hold up
+    /// the others. `watermark` is the lane's. Returns false when there is no room.
     mutating func makeRoom(lane: Int, now: MonotonicTime, watermark: Timestamp) -> Bool {
         guard let traffic else {
             guard mayClose, publisher.close(lane: lane, watermark: watermark) else { return false }
             pace.closed(lane: lane, now: now)
+            return true
+        }
+        if !traffic.isActive(lane: lane), now - waitsSince(lane, now) < Self.stuckNanoseconds,
+            publisher.hold(lane: lane)
+        {
             return true
         }
         traffic.enter(lane: lane)
@@ -179,13 +185,17 @@ struct Outflow {
     func enterSpoolIfStuck(now: MonotonicTime) {
         guard let traffic else { return }
         for lane in lanes.tickLanes {
-            let busySince = publisher.busySince(lane: lane) ?? now
-            let since = min(busySince, pausedSince ?? now)
-            guard now - since >= Self.stuckNanoseconds,
+            guard now - waitsSince(lane, now) >= Self.stuckNanoseconds,
                 publisher.unacknowledgedTicks(lane: lane) > 0
             else { continue }
             traffic.enter(lane: lane)
         }
+    }
+
+    /// Returns since when the lane's ticks wait for an answer of the tape, or because the gateway
+    /// may not publish.
+    private func waitsSince(_ lane: Int, _ now: MonotonicTime) -> MonotonicTime {
+        min(publisher.busySince(lane: lane) ?? now, pausedSince ?? now)
     }
 
     // MARK: state for others

@@ -31,6 +31,8 @@ final class PostgresSession: StoreSession {
     let catalogue: SinkCatalogue
     /// The connection; `nil` when there is none.
     private var session: PostgresConnection?
+    /// The limits that the connection has in place of its usual ones.
+    private var limits = TableWaits.none
     /// Days that need not be made: they have a time partition or chunk, or can have none.
     var knownDays: Set<TableDay> = []
     /// The tables of the series that this session knows.
@@ -80,6 +82,7 @@ final class PostgresSession: StoreSession {
     func close() {
         session?.close()
         session = nil
+        limits = .none
         isOnStandby = false
         wasSynchronous = false
         knownDays.removeAll()
@@ -147,8 +150,29 @@ final class PostgresSession: StoreSession {
                 + "a database of its own")
     }
 
-    /// Returns the session. Throws when there is none, or when its server was replaced.
+    /// Returns the session, without the limits of batches. Throws when there is none, or when its
+    /// server was replaced.
     func required() throws(PostgresError) -> PostgresConnection {
+        let database = try present()
+        try limit(.none, database)
+        return database
+    }
+
+    /// Gives the connection limits, if it has others. Call it outside of a transaction, whose end
+    /// could take them back.
+    private func limit(
+        _ waits: TableWaits, _ database: PostgresConnection
+    ) throws(PostgresError) {
+        let connection = store.settings.connection
+        let usual = TableWaits(
+            lock: connection.lockTimeout, statement: connection.statementTimeout)
+        for statement in waits.settings(after: limits, usual: usual) {
+            try database.execute(statement, timeout: Self.statementTimeout)
+        }
+        limits = waits
+    }
+
+    private func present() throws(PostgresError) -> PostgresConnection {
         guard let session else {
             throw .closed(operation: "write", peer: store.settings.connection.peer)
         }
@@ -196,8 +220,8 @@ final class PostgresSession: StoreSession {
     func write(
         _ batch: WriteBatch, settle: (BatchOutcome) -> [SinkPosition]
     ) throws(StoreError) -> BatchOutcome {
-        let database = try StoreError.using(required)
-        try prepare(batch, database)
+        let database = try StoreError.using(present)
+        try prepare(batch)
         // True once rows are written in parts, to find the rows that the database refuses.
         var isSalvaging = false
         // The tables whose days were made again because of a row of this batch.
@@ -206,6 +230,7 @@ final class PostgresSession: StoreSession {
         // then made, and once to begin the salvage.
         while true {
             do throws(StoreError) {
+                try StoreError.using { () throws(PostgresError) in try limit(waits, database) }
                 return try attempt(
                     batch, on: database, salvaging: isSalvaging, madeTables, settle)
             } catch {
@@ -266,9 +291,7 @@ final class PostgresSession: StoreSession {
 
     /// Makes what the batch's tables need in this session. It waits for a table only as long as
     /// the batch itself. Throws when one of them is not as this version writes it.
-    private func prepare(
-        _ batch: WriteBatch, _ database: PostgresConnection
-    ) throws(StoreError) {
+    private func prepare(_ batch: WriteBatch) throws(StoreError) {
         // Only tables that bars fill have a staging table.
         let isToStage =
             catalogue.sinks.contains { $0.merge != nil && !staged.contains($0.name) }
@@ -276,8 +299,9 @@ final class PostgresSession: StoreSession {
         guard isToStage || !faults.isEmpty else { return }
         let present = BatchWork(batch, catalogue).present
         for (index, sink) in catalogue.sinks.enumerated() where present[index] {
-            if faults[sink.name] != nil { try checkAgain(sink, database) }
+            if faults[sink.name] != nil { try checkAgain(sink) }
             guard let merge = sink.merge, !staged.contains(sink.name) else { continue }
+            let database = try StoreError.using(required)
             try limited(database, of: sink.name) { () throws(PostgresError) in
                 try database.execute(merge.makeStaging, timeout: Self.statementTimeout)
             }
@@ -286,9 +310,9 @@ final class PostgresSession: StoreSession {
     }
 
     /// Throws when a table is still not as this version writes it.
-    private func checkAgain(_ sink: Sink, _ database: PostgresConnection) throws(StoreError) {
+    private func checkAgain(_ sink: Sink) throws(StoreError) {
         try StoreError.using(of: sink.name) { () throws(PostgresError) in
-            try SchemaCheck(database, timeout: Self.statementTimeout).run([sink])
+            try SchemaCheck(required(), timeout: Self.statementTimeout).run([sink])
         }
         faults[sink.name] = nil
     }

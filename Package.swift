@@ -530,7 +530,8 @@ let package = Package(
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
         library(
-            "StoreSinks", in: "Stores", uses: ["PostgresClient", "QuestDBWire", "StoreKit"] + codec),
+            "StoreSinks", in: "Stores",
+            uses: ["PostgresClient", "QuestDBWire", "StoreKit"] + codec),
         library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
         library("StoreIntents", in: "Stores", uses: codec),
         library("StoreHTTP", in: "Stores", uses: ["HTTPClient", "ServiceRuntime"]),

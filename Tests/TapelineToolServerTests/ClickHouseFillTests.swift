@@ -105,6 +105,7 @@ struct ClickHouseFillTests {
         ) { _ in }.run(
             "INSERT INTO trades SELECT * REPLACE (ordinal + 10 AS ordinal) FROM trades "
                 + "WHERE ordinal BETWEEN 49 AND 50")
+        try scene.expect("62 62 1 105 1")
         let shown = try Said(["position", "show", "--group", "store-b"], scene.environment)
         #expect(shown.code == .success && shown.output.contains("holds"), "\(shown.output)")
         let held = try Said(["position", "verify", "--group", "store-b"], scene.environment)

@@ -122,8 +122,8 @@ package struct QuestDBVerdict: Hashable, Sendable {
         return status == 500 && hasLine && isOfRows ? .rows : .away
     }
 
-    /// What a line is answered with when columns are missing or of another type, or the table has no
-    /// WAL.
+    /// What a line is answered with when columns are missing or of another type, or the table has
+    /// no WAL.
     private static let ofSchema = ["cast error from", "is disabled", "non-WAL"]
 
     /// Reads an answer of `/exec`. Returns `nil` when it is one.

@@ -106,7 +106,8 @@ struct QuestDBTests {
         let writer = try bench.start()
         #expect(
             try eventually(within: 60) {
-                try bench.shown().allSatisfy { $0.hasSuffix(" 50 50 1 55") }
+                let shown = try bench.shown()
+                return !shown.isEmpty && shown.allSatisfy { $0.hasSuffix(" 50 50 1 55") }
             }, "\(bench.seen)")
         #expect(try writer.stop() == .success)
         try bench.compareWithClient()

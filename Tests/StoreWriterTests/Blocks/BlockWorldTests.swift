@@ -25,6 +25,7 @@ import Testing
             events.merge(world.events) { $0 + $1 }
             dropped += world.droppedBlocks
             lost += world.lostRanges
+            if world.lostRanges > 0 { print("LOST \(kind) \(seed) \(world.lostRanges)") }
         }
         for point in BlockWorld.Point.allCases {
             for fate in [BlockWorld.Fate.killedBefore, .killedAfter, .sleeps] {

@@ -183,7 +183,7 @@ struct SinkPosition: Sendable {
         members = Members(groups: found, isNew: true)
     }
 
-    /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty. One that goes on
+    /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty. One that begins
     /// where the last one of the source ended is joined with it: so the gaps are the same for
     /// packets one by one and for a run of them (`RowlessRun`).
     private mutating func note(

@@ -169,7 +169,7 @@ extension StoreWorker {
     }
 
     /// Notes the result of a claim. If another writer has one of its inputs, the partition is lost.
-    /// If one has to wait, the partition is claimed again later, and others go on. Otherwise a new
+    /// If one has to wait, the partition is claimed again later, and others work. Otherwise a new
     /// reading of it begins.
     private func settle(_ index: Int, _ rows: [SinkRow]) {
         if let refused = rows.first(where: { !$0.isClaimed }) {

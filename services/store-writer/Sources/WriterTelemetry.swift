@@ -349,8 +349,8 @@ extension ServiceEvent {
         ) {
             $0.counter(
                 "mds_writer_gap_ticks_total",
-                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice`, `tape_lost` or "
-                    + "`dropped`",
+                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice`, `tape_lost` "
+                    + "or `dropped`",
                 "hole, given_twice, tape_lost: tape data were destroyed; `tapeline position show`",
                 labels: [("reason", gap.reason.rawValue)]
             ).add(ordinals ?? gap.ordinalCount)

@@ -6,8 +6,9 @@ extension QuestDBTable {
     /// a partition, and the tape gives each record one time for ever.
     private static let identity = ["source", "partition", "ordinal"]
 
-    /// The table of ordinals that have no row anywhere. Its keys are all that a gap is. The sequence
-    /// is none: it is where the batch ends, which may be elsewhere when the gap is found again.
+    /// The table of ordinals that have no row anywhere. Its keys are all that a gap is. The
+    /// sequence is none: it is where the batch ends, which may be elsewhere when the gap is found
+    /// again.
     package static let gaps = QuestDBTable(
         name: "ordinal_gaps",
         columns: [

@@ -41,8 +41,8 @@ extension Stack {
                 let store = given.keys.first(where: { $0.text == word })
             else { return }
             throw .usage(
-                "\(store) has a database of PostgreSQL in this stack: give a store elsewhere another "
-                    + "name")
+                "\(store) has a database of PostgreSQL in this stack: give a store elsewhere "
+                    + "another name")
         }
     }
 

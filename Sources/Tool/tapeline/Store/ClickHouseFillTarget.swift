@@ -215,7 +215,9 @@ extension Int128 {
     init?(_ text: String, scale: Int) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let fraction = parts.count > 1 ? String(parts[1]) : ""
-        guard fraction.utf8.count <= scale, fraction.allSatisfy(\.isNumber) else { return nil }
+        guard parts[0].last?.isNumber ?? false, fraction.utf8.count <= scale,
+            fraction.allSatisfy(\.isNumber)
+        else { return nil }
         let zeros = String(repeating: "0", count: scale - fraction.utf8.count)
         self.init("\(parts[0])\(fraction)\(zeros)")
     }

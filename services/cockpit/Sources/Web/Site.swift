@@ -120,7 +120,7 @@ final class Site: Sendable {
         SignIn.cookie(byTLS: gate.comesByTLS(request), path: gate.settings.path)
     }
 
-    /// Returns whether whoever asks may still read: a stream ends with its session. It may be the
+    /// Returns whether the person may still read: a stream ends with its session. It may be the
     /// only one that asks, so it has the tokens read, too.
     private func watch(_ request: WebRequest) -> @Sendable () -> Bool {
         { [weak self] in

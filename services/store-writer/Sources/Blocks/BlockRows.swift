@@ -38,7 +38,7 @@ struct BlockRows {
             var rows = gaps
             for gap in owed + position.gaps {
                 rows.add(gap, position)
-                // It is no record, so no letter can tell of it.
+                // It is no record, so no letter can name it.
                 if let unfit = rows.unfit { throw Self.failure(gap, unfit) }
             }
             return rows.parts().map(\.block)

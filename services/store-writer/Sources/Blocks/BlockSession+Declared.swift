@@ -101,8 +101,8 @@ extension BlockSession {
     }
 
     /// Gives up a declared batch whose packets are gone. What the store has of it is counted, all
-    /// else is named. As with a position that the tape was purged past, the store goes on by itself
-    /// only where it may be let go.
+    /// else is named. As with a position that the tape was purged past, the store continues
+    /// by itself only where it may be let go.
     private func gone(
         _ intent: StoreIntent, _ before: SinkPosition, _ owed: [SinkGap]
     ) throws(StoreError) -> Declared {

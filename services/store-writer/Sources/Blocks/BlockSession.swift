@@ -8,8 +8,8 @@ import TapeCodec
 import TapeProtocol
 import TapeTransport
 
-/// A worker's session with a store that has no transactions: a batch is declared in NATS,
-/// inserted as blocks whose repeat the server recognises, and then the position moves (`IntentMachine`).
+/// A worker's session with a store that has no transactions: a batch is declared in NATS, inserted
+/// as blocks whose repeat the server recognises, and then the position moves (`IntentMachine`).
 /// Each input of a partition has a record of its own, so a failure may leave some inputs of a batch
 /// stored; the worker then reads the positions again.
 final class BlockSession: StoreSession {
@@ -97,7 +97,8 @@ final class BlockSession: StoreSession {
             throw failure(
                 claim.place,
                 "is stored in another database than that of \(server.settingNames) "
-                    + "at \(server.peer): bring it back, or give the new one a STORE_NAME of its own",
+                    + "at \(server.peer): bring it back, or give the new one a STORE_NAME of its "
+                    + "own",
                 .schema)
         }
         if let known = claim.knownEpoch, let present, present.ownerEpoch >= known,

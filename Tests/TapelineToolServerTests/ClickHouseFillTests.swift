@@ -103,8 +103,8 @@ struct ClickHouseFillTests {
                 url: scene.own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
                 database: "market_data")
         ) { _ in }.run(
-            "INSERT INTO trades SELECT * REPLACE (ordinal + 10 AS ordinal) FROM trades "
-                + "WHERE ordinal BETWEEN 49 AND 50")
+            "INSERT INTO trades SELECT * REPLACE (t.ordinal + 10 AS ordinal) FROM trades AS t "
+                + "WHERE t.ordinal BETWEEN 49 AND 50")
         try scene.expect("62 62 1 105 1")
         let shown = try Said(["position", "show", "--group", "store-b"], scene.environment)
         #expect(shown.code == .success && shown.output.contains("holds"), "\(shown.output)")

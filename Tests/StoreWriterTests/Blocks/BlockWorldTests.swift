@@ -18,14 +18,15 @@ import Testing
     func storms(kind: String) throws {
         var events: [BlockWorld.Event: Int] = [:]
         var (dropped, lost) = (0, 0)
-        for seed in Seeds(fixed: 1...300).all() {
+        // In the last one ClickHouse loses ordinals, in seed 21 QuestDB does.
+        let kept = Array(1...24) + [2_366_542_553_303_053_758]
+        for seed in Seeds(fixed: 1...300, kept: kept).all() {
             let world = try BlockWorld(seed: seed, kind: kind)
             let problems = world.run()
             #expect(problems.isEmpty, "\(kind) TAPELINE_SEED=\(seed): \(problems.prefix(3))")
             events.merge(world.events) { $0 + $1 }
             dropped += world.droppedBlocks
             lost += world.lostRanges
-            if world.lostRanges > 0 { print("LOST \(kind) \(seed) \(world.lostRanges)") }
         }
         for point in BlockWorld.Point.allCases {
             for fate in [BlockWorld.Fate.killedBefore, .killedAfter, .sleeps] {

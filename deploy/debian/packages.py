@@ -21,6 +21,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import sources  # noqa: E402
+
 SERVICES = {
     "provider-gateway": "puts a provider's ticks on the tape",
     "operator-worker": "makes bars from the tape",
@@ -300,6 +303,10 @@ def service(maker, program):
     package.conffile(f"etc/tapeline/{program}.env", settings(program))
     if program == "store-writer":
         package.conffile(f"etc/tapeline/{MIGRATOR}.env", text_of(f"{MIGRATOR}.env"))
+    if program == "provider-gateway":
+        # What the unit of each source reads: tapeline-provider-gateway@NAME.
+        for name, source in sources.beside(sources.read()).items():
+            package.conffile(f"etc/tapeline/{program}-{name}.env", sources.settings(name, source))
     for name, text in units(program).items():
         package.put(f"usr/lib/systemd/system/{name}", text)
     for kind in ("postinst", "prerm", "postrm"):

@@ -263,7 +263,7 @@ class Release:
 
     def images(self):
         revision = output("deploy/local/revision.sh")
-        run("docker", "compose", "--profile", "tools", "build",
+        run("docker", "compose", "--profile", "tools", "--profile", "simulators", "build",
             env={**os.environ, "REVISION": revision, "TAPELINE_VERSION": "latest"})
         used = OURS.findall((ROOT / "docker-compose.yml").read_text())
         self.push(sorted(set(used)))

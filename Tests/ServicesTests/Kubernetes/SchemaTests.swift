@@ -39,6 +39,7 @@ struct SchemaTests {
             try Rendered.all() + [
                 try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
                 try Variant.withActions("production"), try Variant.withAlerts(),
+                try Variant.withSources(),
             ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })

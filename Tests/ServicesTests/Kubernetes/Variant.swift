@@ -80,6 +80,16 @@ struct Variant {
         return try variant.render(overlay)
     }
 
+    /// Renders production with the gateways of all sources of `deploy/sources.json`.
+    static func withSources() throws -> Rendered {
+        let variant = try Variant()
+        let folders = try ListedSource.beside().keys.sorted().map { "  - ../../sources/\($0)\n" }
+        try variant.replace(
+            "  - ../../base\n", by: "  - ../../base\n" + folders.joined(),
+            in: "\(Rendered.folder)/production/kustomization.yaml")
+        return try variant.render("production")
+    }
+
     /// Renders an overlay with an Alertmanager of its own.
     static func withAlerts() throws -> Rendered {
         let variant = try Variant()

@@ -59,7 +59,7 @@ class Folder(unittest.TestCase):
 
 
 class Version(Folder):
-    OVERLAY = "deploy/kubernetes/overlays/production/kustomization.yaml"
+    OVERLAY = "deploy/kubernetes/components/production/kustomization.yaml"
 
     def setUp(self):
         super().setUp()

@@ -13,12 +13,15 @@ struct DatabaseClusterTests {
         cluster = try #require(rendered.all("Cluster").first)
     }
 
-    @Test("writers, migration and tool use the primary's Service, and verify its certificate")
+    /// Those who use the database.
+    private static let users = [
+        "store-writer", "store-writer-migrate", "tapeline", "cockpit", "actions",
+    ]
+
+    @Test("all who use the database ask the primary's Service, and verify its certificate")
     func settings() throws {
-        let users = rendered.workloads.filter {
-            ["store-writer", "store-writer-migrate", "tapeline"].contains($0.name)
-        }
-        #expect(users.count == 3)
+        let users = rendered.workloads.filter { Self.users.contains($0.name) }
+        #expect(users.count == Self.users.count)
         for user in users {
             let environment = try rendered.environment(of: user)
             #expect(environment["POSTGRES_HOST"] == "\(cluster.name)-rw")
@@ -68,8 +71,7 @@ struct DatabaseClusterTests {
         let peers = rules.flatMap { $0["from"]?.sequence ?? [] }
         #expect(rules.allSatisfy { $0["from"] != nil && $0["ports"] != nil })
         for workload in rendered.workloads {
-            let isUser = ["store-writer", "store-writer-migrate", "tapeline"].contains(
-                workload.name)
+            let isUser = Self.users.contains(workload.name)
             let isLetIn = peers.contains { $0["podSelector"]?.selects(workload.podLabels) == true }
             #expect(isLetIn == isUser, "\(workload)")
             let out = try #require(rendered.manifest("NetworkPolicy", "to-database-pods"))
@@ -90,7 +92,8 @@ struct DatabaseClusterTests {
         let ours = try PostgresServer(), theirs = try PostgresServer()
         try ours.psql(
             file: "\(ServerPrograms.checkout)/deploy/local/database.sql",
-            variables: ["migrator_password=a", "writer_password=b"], database: "postgres")
+            variables: ["migrator_password=a", "writer_password=b", "cockpit_password=b"],
+            database: "postgres")
         // What the operator does before the statements.
         let setup = try #require(cluster.node["spec", "bootstrap", "initdb"])
         let owner = try #require(setup["owner"]?.text), name = try #require(setup["database"]?.text)
@@ -106,6 +109,8 @@ struct DatabaseClusterTests {
         let rights = """
             SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolpassword IS NULL FROM pg_authid
             WHERE rolname LIKE 'tapeline%' ORDER BY 1;
+            SELECT roleid::regrole, member::regrole FROM pg_auth_members
+            WHERE member::regrole::text LIKE 'tapeline%' ORDER BY 1, 2;
             SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY 1;
             SELECT datname, datdba::regrole, unnest(datacl)::text FROM pg_database
             WHERE datname = 'tapeline' ORDER BY 3;
@@ -113,7 +118,7 @@ struct DatabaseClusterTests {
             WHERE nspname = 'public' ORDER BY 2
             """
         let expected = try ours.psql(rights, database: "tapeline")
-        #expect(expected.contains("tapeline_writer"))
+        #expect(expected.contains("tapeline_writer") && expected.contains("tapeline_cockpit"))
         #expect(try theirs.psql(rights, database: "tapeline") == expected)
     }
 }

@@ -94,7 +94,7 @@ struct GuideTests {
         let variant = try Variant()
         try variant.write(copy, to: "\(Rendered.folder)/production/gateway-futures.yaml")
         try variant.replace(
-            "  - ../../base\n", by: "  - ../../base\n  - gateway-futures.yaml\n",
+            "resources: [../../base]\n", by: "resources: [../../base, gateway-futures.yaml]\n",
             in: "\(Rendered.folder)/production/kustomization.yaml")
         let rendered = try variant.render("production")
         let name = "provider-gateway"

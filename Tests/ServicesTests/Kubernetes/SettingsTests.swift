@@ -75,7 +75,7 @@ struct SettingsTests {
         for rendered in try Rendered.all() + [Variant.withDatabase()] {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
-            let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")
+            let lines = try CheckoutFiles.lines("\(Rendered.production)/kustomization.yaml")
             let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
             #expect(
                 lines[place - 1].contains("DiskFilling fires"), "\(rendered.overlay)")
@@ -86,7 +86,7 @@ struct SettingsTests {
     func streams() throws {
         for rendered in try Rendered.all() {
             let setup = try rendered.environment(
-                of: try #require(rendered.manifest("Job", "tapeline-setup")))
+                of: try #require(rendered.manifest("Deployment", "tapeline-setup")))
             for service in ["provider-gateway", "operator-worker"] {
                 let data = try #require(rendered.configuration(service)?.node["data"])
                 for key in ["NATS_URL", "NATS_TLS_CA", "MDS_NAMESPACE", "MDS_PARTITIONS"] + [
@@ -131,7 +131,7 @@ struct SettingsTests {
             let environment = run.environment.mapValues {
                 $0.replacing(
                     "/etc/tapeline/instruments/",
-                    with: "\(ServerPrograms.checkout)/\(Rendered.folder)/production/"
+                    with: "\(ServerPrograms.checkout)/\(Rendered.production)/"
                 ).replacing("/etc/tapeline/ca/ca.crt", with: authority)
             }
             let isMigration = run.workload.container?["args"]?.list == ["migrate"]
@@ -267,7 +267,7 @@ struct SettingsTests {
             })
         #expect(roles.count == 2)
         for rendered in try Rendered.all() {
-            let job = try #require(rendered.manifest("Job", "store-writer-migrate"))
+            let job = try #require(rendered.manifest("Deployment", "store-writer-migrate"))
             let environment = try rendered.environment(of: job)
             for (key, role) in roles { #expect(environment[key] == role, "\(job): \(key)") }
         }
@@ -275,7 +275,7 @@ struct SettingsTests {
 
     @Test("the list of instruments for production is one")
     func instruments() throws {
-        let list = "\(ServerPrograms.checkout)/\(Rendered.folder)/production/instruments.yaml"
+        let list = "\(ServerPrograms.checkout)/\(Rendered.production)/instruments.yaml"
         let told = try run(
             try ProductPrograms.path("provider-gateway"), ["--check-instruments", list],
             environment: ProductPrograms.profile("provider-gateway"))

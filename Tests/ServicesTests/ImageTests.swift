@@ -138,6 +138,24 @@ struct ImageTests {
         #expect(limited == Set(simulators + ["prometheus", "grafana"]))
     }
 
+    @Test("every container has a limit of memory and of processes")
+    func limits() throws {
+        let text = try CheckoutFiles.text("docker-compose.yml")
+        #expect(text.contains("\n  pids_limit: 512\n"))
+        let services =
+            text.components(separatedBy: "\nservices:\n").last?
+            .components(separatedBy: "\nnetworks:\n").first ?? ""
+        let parts = services.split(separator: /\n(?=  [a-z-]+:\n)/)
+        #expect(parts.count > 30)
+        for part in parts where part.wholeMatch(of: /\s*(?:#.*\s*)*/) == nil {
+            // The gateways' own template has one, too.
+            let isLimited =
+                part.contains("limits: {memory: ") || part.contains("deploy: *once")
+                || part.contains("<<: *gateway\n")
+            #expect(isLimited, "\(part.prefix(60))")
+        }
+    }
+
     @Test("NATS' monitor, which shows names, is on a network of NATS, gateways and the tool alone")
     func monitor() throws {
         let text = try CheckoutFiles.lines("docker-compose.yml").joined(separator: "\n")

@@ -139,6 +139,21 @@ struct SourceTests {
         }
     }
 
+    @Test("the test of the cluster runs sources of the list, and builds all of their simulators")
+    func clusterTest() throws {
+        let script = try CheckoutFiles.text("deploy/compose/cluster-test.py")
+        func words(_ name: String) throws -> Set<String> {
+            let line = try #require(
+                script.split(separator: "\n").first { $0.hasPrefix("\(name) = ") })
+            return Set(line.matches(of: /"([a-z-]+)"/).map { String($0.1) })
+        }
+        let all = try ListedSource.beside()
+        let run = try words("SIMULATED")
+        #expect(run.count == 4 && run.isSubset(of: Set(all.keys)))
+        let needed = run.compactMap { all[$0]?.simulator.program }
+        #expect(try words("SIMULATORS") == Set(needed))
+    }
+
     @Test("compose has a service for each, with a network of its own, and none in another's")
     func networks() throws {
         let text = try CheckoutFiles.text("docker-compose.yml")

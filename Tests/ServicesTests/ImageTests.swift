@@ -138,6 +138,26 @@ struct ImageTests {
         #expect(limited == Set(simulators + ["prometheus", "grafana"]))
     }
 
+    @Test("what runs all the time cannot write the database's files; a recovery can")
+    func backups() throws {
+        let text = try CheckoutFiles.text("docker-compose.yml")
+        func part(_ service: String) throws -> String {
+            let found = text.firstMatch(of: try Regex("\n  \(service):.*\n((?:    .*\n)+)"))
+            return String(try #require(found?.output[1].substring, "\(service)"))
+        }
+        let files = "- database:/var/lib/postgresql/data\n"
+        #expect(try !part("backup").contains(files))
+        let recovery = try part("recover")
+        #expect(recovery.contains(files) && recovery.contains("profiles: [recover]"))
+        // Both see the same backups.
+        for own in [try part("backup"), recovery] {
+            #expect(own.contains("- backup:/var/lib/postgresql\n"))
+        }
+        let guide = try CheckoutFiles.text("docs/backup.md")
+        let command = "docker compose run --rm --no-deps recover /var/lib/postgresql/data\n"
+        #expect(guide.contains(command))
+    }
+
     @Test("every container has a limit of memory and of processes")
     func limits() throws {
         let text = try CheckoutFiles.text("docker-compose.yml")
@@ -151,7 +171,7 @@ struct ImageTests {
             // The gateways' own template has one, too.
             let isLimited =
                 part.contains("limits: {memory: ") || part.contains("deploy: *once")
-                || part.contains("<<: *gateway\n")
+                || part.contains("<<: *gateway\n") || part.contains("<<: *backup\n")
             #expect(isLimited, "\(part.prefix(60))")
         }
     }

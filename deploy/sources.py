@@ -4,7 +4,7 @@
   sources.py            write it; says which files changed
   sources.py --check    change nothing; exit code 1 and a line for each file that differs
 
-The first source, of Interactive Brokers, is written by hand (service provider-gateway); tests compare it. Of the list:
+The first source, of Interactive Brokers, is written by hand (service provider-gateway), and compared. Of the list:
 
   about         what the source is, for people
   prefix        what the names of its provider's settings begin with
@@ -142,7 +142,7 @@ def choices(sources):
     lines += [f"{key['setting']}_FILE=" for key in all_keys(sources)]
     lines += ["# Which data of the account."]
     lines += [f"{key}={value}" for source in names.values() for key, value in source["choices"].items()]
-    lines += ["# Their instruments: lists of the image, or /etc/tapeline/instruments/LIST.yaml in INSTRUMENTS_FOLDER."]
+    lines.append("# Lists of the image, or /etc/tapeline/instruments/LIST.yaml (INSTRUMENTS_FOLDER).")
     return [lines + [f"{source['prefix']}_INSTRUMENTS={lists(source)}" for source in names.values()]]
 
 
@@ -201,7 +201,7 @@ def network(name, source):
 
 
 def settings(name, source):
-    """Returns the settings of a source's unit, tapeline-provider-gateway@NAME, beside those that all gateways share."""
+    """Returns the settings of a source's unit beside those that all gateways share."""
     lines = [f"# {source['about']}. Read after provider-gateway.env by tapeline-provider-gateway@{name}.", "",
              "# Its name on the tape, and where its ticks come from.", f"GATEWAY_SOURCE={name}",
              f"GATEWAY_PROVIDER={name}", "# Lists of its instruments, seen from /usr/share/tapeline.",
@@ -210,7 +210,8 @@ def settings(name, source):
              f"GATEWAY_DEAD_LETTERS=/var/lib/tapeline/provider-gateway/dead-letters-{name}",
              "# TCP port of its metrics and health.", f"OPS_PORT={source['operations']}"]
     for key in source["keys"]:
-        lines += [f"# The path of a file with a key of the account{'' if key['needed'] else '; without: fewer requests'}.",
+        remark = "" if key["needed"] else "; without: fewer requests"
+        lines += [f"# The path of a file with a key of the account{remark}.",
                   f"#{key['setting']}_FILE=/etc/tapeline/secrets/provider-gateway/{secret(key['setting'])}"]
     lines += ["# Which data of the account."] if source["choices"] else []
     lines += [f"{key}={value}" for key, value in source["choices"].items()]

@@ -1,8 +1,13 @@
-"""Tests of deploy/images.py and of the pure parts of deploy/compose/autoscale.py and chart.py; ScriptTests
-runs it."""
+"""Tests of deploy/images.py, deploy/scaling.py, deploy/sources.py and of the pure parts of
+deploy/compose/autoscale.py and chart.py; ScriptTests runs it."""
 
+import contextlib
+import io
+import json
 import pathlib
 import random
+import re
+import shutil
 import sys
 import tempfile
 import unittest
@@ -14,6 +19,8 @@ sys.path[:0] = [str(ROOT / "deploy/compose"), str(ROOT / "deploy")]
 import autoscale  # noqa: E402
 import chart  # noqa: E402
 import images  # noqa: E402
+import scaling  # noqa: E402
+import sources  # noqa: E402
 from autoscale import Autoscaler, Rules  # noqa: E402
 
 EACH = 1_000
@@ -109,6 +116,91 @@ class Unknown(unittest.TestCase):
             "operator.lag", "operator.text", "operator.yes", "operator.below", "operator.none",
             "store.lag", "reader.lag", "operator")]
         self.assertEqual(found, [12] + [None] * 7)
+
+
+class Target(unittest.TestCase):
+    """One target for KEDA, the HPA and the loop of compose: drained within some seconds."""
+
+    def copy(self, root):
+        for path in ["deploy/scaling.json", *scaling.made()]:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, root / path)
+
+    def told(self, *words, root):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            code = scaling.main(list(words), root)
+        return code, output.getvalue()
+
+    def test_the_tree_has_the_target(self):
+        self.assertEqual(self.told("--check", root=ROOT), (0, ""))
+
+    def test_another_target_comes_into_every_file_and_leaves_no_former_figure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            self.copy(root)
+            figures = {"drain_seconds": 4, "ticks_per_second": 2_000, "steady_percent": 60, "least": 3, "most": 16}
+            (root / "deploy/scaling.json").write_text(json.dumps(figures))
+            code, text = self.told("--check", root=root)
+            self.assertEqual((code, len(text.splitlines())), (1, 7))
+            self.assertEqual(self.told(root=root)[0], 0)
+            self.assertEqual(self.told("--check", root=root), (0, ""))
+            for path in scaling.made(root):
+                lines = [line for line in (root / path).read_text().splitlines() if "#" not in line]
+                numbers = [int(found) for found in re.findall(r"\b\d+\b", " ".join(lines))]
+                self.assertNotIn(50_000, numbers, path)
+                self.assertNotIn(7_000, numbers, path)
+                if "metrics-api/store-writer" in path:
+                    self.assertEqual(numbers.count(8_000), 3, path)
+                if "prometheus/" in path:
+                    of_writers = "store-writer" in path
+                    self.assertEqual(numbers.count(8_000), 2 if of_writers else 1, path)
+                    self.assertEqual(numbers.count(1_200), 2 if of_writers else 1, path)
+                if "rules" not in path:
+                    self.assertIn(16, numbers, path)
+
+    def test_a_file_without_its_place_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            self.copy(root)
+            path = root / "deploy/keda/metrics-api/store-writer.yaml"
+            path.write_text(path.read_text().replace("others + 1", "others"))
+            code, text = self.told(root=root)
+            self.assertEqual(code, 1)
+            self.assertIn("deploy/keda/metrics-api/store-writer.yaml: ", text)
+
+    def test_the_loop_of_compose_has_the_same_target(self):
+        figures = scaling.read()
+        self.assertEqual(autoscale.arguments([]).trigger, [("operator.lag", scaling.waiting(figures))])
+        words = ["--service", "store-writer", "--drain-seconds", "30", "--ticks-per-second", "1300"]
+        given = autoscale.arguments(words)
+        self.assertEqual(given.trigger, [("store.lag", 39_000)])
+        self.assertEqual(autoscale.arguments(["--trigger", "operator.lag=7"]).trigger, [("operator.lag", 7)])
+        for wrong in ("0", "-1", "inf", "nan"):
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+                autoscale.arguments(["--drain-seconds", wrong])
+
+
+class Sources(unittest.TestCase):
+    def test_a_file_without_the_marks_is_named(self):
+        with self.assertRaises(ValueError) as problem:
+            sources.filled("nothing\n", [["a"]], "x.yml")
+        self.assertIn("x.yml", str(problem.exception))
+
+    def test_parts_come_between_the_marks_in_their_order_and_nothing_else_changes(self):
+        marks = f"  {sources.BEGIN}\n{{}}  {sources.END}\n"
+        text = "a\n" + marks.format("old\n") + "b\n" + marks.format("") + "c\n"
+        once = sources.filled(text, [["1", "2"], ["3"]], "x.yml")
+        self.assertEqual(once, "a\n" + marks.format("1\n2\n") + "b\n" + marks.format("3\n") + "c\n")
+        self.assertEqual(sources.filled(once, [["1", "2"], ["3"]], "x.yml"), once)
+
+    def test_a_source_of_debian_has_its_own_port_folder_and_files_of_keys(self):
+        listed = sources.beside(sources.read())
+        units = {name: sources.settings(name, source) for name, source in listed.items()}
+        for key in ("OPS_PORT", "GATEWAY_SOURCE", "GATEWAY_DEAD_LETTERS"):
+            values = [re.search(rf"(?m)^{key}=(.+)$", text)[1] for text in units.values()]
+            self.assertEqual(len(set(values)), len(listed), key)
+        self.assertIn("\n#ALPACA_API_SECRET_FILE=/etc/tapeline/secrets/provider-gateway/", units["alpaca"])
 
 
 class AnyValues(unittest.TestCase):

@@ -2,9 +2,11 @@
 """Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
 
     COMPOSE_FILE=docker-compose.yml:deploy/compose/load.yml:deploy/compose/autoscale.yml \\
-        deploy/compose/autoscale.py --trigger operator.lag=20000 --most 8
+        deploy/compose/autoscale.py
 
-Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
+What waits is to be worked off in time: each worker gets as much of the lag as deploy/scaling.json says, of which the
+manifests of KEDA and the HPA are made, too. --drain-seconds and --ticks-per-second replace its figures, --trigger the
+product. Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
 Which cluster: COMPOSE_FILE and COMPOSE_PROJECT_NAME, as for docker compose itself. It prints a line
 per look, with --json as JSON. It ends on SIGTERM or SIGINT, and leaves the workers as they are.
@@ -14,6 +16,7 @@ import argparse
 import dataclasses
 import json
 import math
+import pathlib
 import signal
 import subprocess
 import sys
@@ -24,6 +27,9 @@ import urllib.request
 CALL_SECONDS = 30
 ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
+TARGET = pathlib.Path(__file__).resolve().parents[1] / "scaling.json"
+# The lag of each service's group, in /scale.
+LAGS = {"operator-worker": "operator.lag", "store-writer": "store.lag"}
 
 
 # --- the rules: pure, with times in monotonic seconds
@@ -203,13 +209,25 @@ def trigger(text):
     return path, number
 
 
-def main():
-    rules = Rules()
+def triggers_of(given, figures):
+    """Returns the triggers of the command line, or the one of the target."""
+    if given.trigger:
+        return given.trigger
+    seconds = given.drain_seconds or figures["drain_seconds"]
+    return [(LAGS[given.service], seconds * (given.ticks_per_second or figures["ticks_per_second"]))]
+
+
+def arguments(words=None):
+    rules, figures = Rules(), json.loads(TARGET.read_text())
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], usage="%(prog)s --trigger PATH=EACH [...], see --help")
-    parser.add_argument("--trigger", type=trigger, action="append", required=True,
-                        metavar="PATH=EACH", help="a value of /scale, and how much of it is one's")
-    parser.add_argument("--service", default="operator-worker", help="what is scaled")
+        description=__doc__.splitlines()[0], usage="%(prog)s [--drain-seconds N] [...], see --help")
+    parser.add_argument("--drain-seconds", type=float, metavar="N",
+                        help=f"in which the lag is to be worked off; default {figures['drain_seconds']}")
+    parser.add_argument("--ticks-per-second", type=float, metavar="N",
+                        help=f"that one keeps up with; default {figures['ticks_per_second']}")
+    parser.add_argument("--trigger", type=trigger, action="append",
+                        metavar="PATH=EACH", help="instead: a value of /scale, and how much of it is one's")
+    parser.add_argument("--service", choices=LAGS, default="operator-worker", help="what is scaled")
     parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
     parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
     parser.add_argument("--interval", type=float, default=15, help="seconds between two looks")
@@ -219,7 +237,16 @@ def main():
             f"--{field.name.replace('_', '-')}", default=getattr(rules, field.name),
             type=int if field.name == "fallback" else field.type, metavar="N",
             help=f"default {getattr(rules, field.name)}")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
+    for name in ("drain_seconds", "ticks_per_second"):
+        if (value := getattr(given, name)) is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
+    given.trigger = triggers_of(given, figures)
+    return given
+
+
+def main():
+    given = arguments()
     compose = Compose(given.service, given.gateway, given.port)
     scaler = Autoscaler(Rules(**{field.name: getattr(given, field.name)
                                  for field in dataclasses.fields(Rules)}))

@@ -144,8 +144,12 @@ struct ScalingTests {
                 #expect(ports.compactMap { $0["port"]?.text } == [String(parts.3)], "\(url)")
                 let format = metric.metadata?["format"]?.text
                 #expect(parts.4 == (format == "json" ? "/scale" : "/metrics"), "\(metric)")
+                // Each pod is asked: one that hangs or knows nothing is left out.
                 let readsAll = metric.metadata?["aggregateFromKubeServiceEndpoints"]?.text == "true"
-                #expect(readsAll == (parts.1 == "store-writer"), "\(metric)")
+                #expect(readsAll, "\(metric)")
+                let kind = metric.metadata?["aggregationType"]?.text
+                let isLeast = metric.trigger["name"]?.text == "circuit"
+                #expect(kind == (isLeast ? "min" : "max"), "\(metric)")
             }
         }
         #expect(seen == 4)
@@ -176,6 +180,20 @@ struct ScalingTests {
                 let external = try #require(metric["external"])
                 #expect(external["target", "averageValue"]?.text == "1", "\(rendered.overlay)")
             }
+        }
+    }
+
+    @Test("the target is one, a time, and every file has what follows from it")
+    func target() throws {
+        let script = "\(ServerPrograms.checkout)/deploy/scaling.py"
+        #expect(try run("/usr/bin/env", ["python3", "-B", script, "--check"]).isEmpty)
+        let figures = try YAMLFile.parse(Array(CheckoutFiles.text("deploy/scaling.json").utf8))
+        let seconds = try #require(figures["drain_seconds"]?.integer)
+        let rate = try #require(figures["ticks_per_second"]?.integer)
+        let rendered = try Rendered.named("production-keda")
+        for scaler in rendered.all("ScaledObject") {
+            let lag = try #require(ScalingMetric.all(of: scaler).first)
+            #expect(lag.metadata?["targetValue"]?.text == "\(seconds * rate)", "\(lag)")
         }
     }
 

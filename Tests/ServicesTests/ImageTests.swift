@@ -257,6 +257,13 @@ struct ImageTests {
         let published = lines.filter { $0.contains("    ports:") }
         #expect(published.count == 3)
         #expect(published.allSatisfy { $0.contains(#"["127.0.0.1:$"#) }, "\(published)")
+        // Those are on the network for it, which has no way out.
+        let inFront = lines.filter {
+            $0.hasPrefix("    networks: [") && $0.hasSuffix(", front]")
+        }
+        #expect(inFront.count == published.count)
+        let way = #"{driver_opts: {com.docker.network.bridge.enable_ip_masquerade: "false"}}"#
+        #expect(lines.contains("  front: \(way)"))
     }
 
     @Test("each secret that compose names is one that the script makes, and none is left over")
@@ -281,7 +288,7 @@ struct ImageTests {
         for line in [
             "      ALERTS_WEBHOOK: ${ALERTS_WEBHOOK:-}",
             "      ALERTS_WATCHDOG: ${ALERTS_WATCHDOG:-}",
-            #"    profiles: [observability]"#, "    networks: [observe, front]",
+            #"    profiles: [observability]"#, "    networks: [observe, outside]",
         ] {
             #expect(part.contains(line), "\(line)")
         }

@@ -5,7 +5,7 @@
         deploy/compose/autoscale.py
 
 What waits is to be worked off in time: each worker gets as much of the lag as deploy/scaling.json says, of which the
-manifests of KEDA and the HPA are made, too. --drain-seconds and --ticks-per-second replace its figures, --trigger the
+manifests of KEDA and the HPA are made, too; so are the bounds. --drain-seconds and --ticks-per-second replace its figures, --trigger the
 product. Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
 Which cluster: COMPOSE_FILE and COMPOSE_PROJECT_NAME, as for docker compose itself. It prints a line
@@ -218,7 +218,8 @@ def triggers_of(given, figures):
 
 
 def arguments(words=None):
-    rules, figures = Rules(), json.loads(TARGET.read_text())
+    figures = json.loads(TARGET.read_text())
+    rules = Rules(least=figures["least"], most=figures["most"])
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], usage="%(prog)s [--drain-seconds N] [...], see --help")
     parser.add_argument("--drain-seconds", type=float, metavar="N",

@@ -8,7 +8,7 @@ The target is a time: what waits is to be worked off within `drain_seconds`. Of 
 
   drain_seconds      so much of its own rate may wait for each worker or writer
   ticks_per_second   what one of them keeps up with, on your machines and with your graph
-  steady_percent     how much of that a steady rate may take, where the rate is known (Prometheus)
+  steady_percent     how much of that a steady rate may take, so that something is left for what waits
   least, most        how many there are; no more than MDS_PARTITIONS have something to do
 
 Files of KEDA, of the HPA and of prometheus-adapter have the products. deploy/compose/autoscale.py reads the file.
@@ -28,7 +28,7 @@ LAG = {
     "deploy/keda/metrics-api/operator-worker.yaml": [(1, r'(valueLocation: operator\.lag\n +targetValue: ")\d+')],
     "deploy/keda/metrics-api/store-writer.yaml": [
         (1, r'(valueLocation: store\.lag\n +targetValue: ")\d+'), (1, r'(\n      target: ")\d+'),
-        (1, r"(\(others \+ 1\) \* )\d+")],
+        (1, r"(\(others \+ 1\) \* )\d+"), (1, r"(rate / \d+ \* )\d+")],
     "deploy/keda/prometheus/operator-worker.yaml": [(1, r'(query: max\(mds_group_lag_ticks.*\n +threshold: ")\d+')],
     "deploy/keda/prometheus/store-writer.yaml": [
         (1, r'(query: >-\n +\(max\(mds_group_lag(?:.*\n)+? +threshold: ")\d+'),
@@ -38,6 +38,9 @@ LAG = {
     "deploy/kubernetes/components/hpa/adapter-rules.yaml": [(1, r'(lag_ticks\{group="store"\}\) / )\d+')],
 }
 RATE = {
+    "deploy/keda/metrics-api/operator-worker.yaml": [(1, r'(valueLocation: operator\.rate\n +targetValue: ")\d+')],
+    "deploy/keda/metrics-api/store-writer.yaml": [
+        (1, r'(valueLocation: store\.rate\n +targetValue: ")\d+'), (1, r"(max\(lag, rate / )\d+")],
     "deploy/keda/prometheus/operator-worker.yaml": [(1, r'(query: sum\(rate\(.*\n(?:.*\n)??.* +threshold: ")\d+')],
     "deploy/keda/prometheus/store-writer.yaml": [
         (1, r'(query: >-\n +\(sum\(rate(?:.*\n)+? +threshold: ")\d+'),

@@ -151,7 +151,9 @@ class Target(unittest.TestCase):
                 self.assertNotIn(50_000, numbers, path)
                 self.assertNotIn(7_000, numbers, path)
                 if "metrics-api/store-writer" in path:
-                    self.assertEqual(numbers.count(8_000), 3, path)
+                    self.assertEqual(numbers.count(8_000), 4, path)
+                if "metrics-api/" in path:
+                    self.assertEqual(numbers.count(1_200), 2 if "store-writer" in path else 1, path)
                 if "prometheus/" in path:
                     of_writers = "store-writer" in path
                     self.assertEqual(numbers.count(8_000), 2 if of_writers else 1, path)
@@ -171,10 +173,13 @@ class Target(unittest.TestCase):
 
     def test_the_loop_of_compose_has_the_same_target(self):
         figures = scaling.read()
-        self.assertEqual(autoscale.arguments([]).trigger, [("operator.lag", scaling.waiting(figures))])
+        given = autoscale.arguments([])
+        self.assertEqual(given.trigger, [
+            ("operator.lag", scaling.waiting(figures)), ("operator.rate", scaling.steady(figures))])
+        self.assertEqual((given.least, given.most), (figures["least"], figures["most"]))
         words = ["--service", "store-writer", "--drain-seconds", "30", "--ticks-per-second", "1300"]
         given = autoscale.arguments(words)
-        self.assertEqual(given.trigger, [("store.lag", 39_000)])
+        self.assertEqual(given.trigger, [("store.lag", 39_000), ("store.rate", 910)])
         self.assertEqual(autoscale.arguments(["--trigger", "operator.lag=7"]).trigger, [("operator.lag", 7)])
         for wrong in ("0", "-1", "inf", "nan"):
             with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):

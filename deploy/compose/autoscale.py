@@ -4,8 +4,8 @@
     COMPOSE_FILE=docker-compose.yml:deploy/compose/load.yml:deploy/compose/autoscale.yml \\
         deploy/compose/autoscale.py
 
-What waits is to be worked off in time: each worker gets as much of the lag as deploy/scaling.json says, of which the
-manifests of KEDA and the HPA are made, too; so are the bounds. --drain-seconds and --ticks-per-second replace its figures, --trigger the
+What waits is to be worked off in time, and what comes in to be kept up with: each worker gets as much of both as
+deploy/scaling.json says, of which the manifests of KEDA and the HPA are made, too; so are the bounds. --drain-seconds and --ticks-per-second replace its figures, --trigger the
 product. Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
 Which cluster: COMPOSE_FILE and COMPOSE_PROJECT_NAME, as for docker compose itself. It prints a line
@@ -28,8 +28,8 @@ CALL_SECONDS = 30
 ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
 TARGET = pathlib.Path(__file__).resolve().parents[1] / "scaling.json"
-# The lag of each service's group, in /scale.
-LAGS = {"operator-worker": "operator.lag", "store-writer": "store.lag"}
+# The group of each service, in /scale.
+GROUPS = {"operator-worker": "operator", "store-writer": "store"}
 
 
 # --- the rules: pure, with times in monotonic seconds
@@ -210,11 +210,14 @@ def trigger(text):
 
 
 def triggers_of(given, figures):
-    """Returns the triggers of the command line, or the one of the target."""
+    """Returns the triggers of the command line, or those of the target: what waits, and what comes in."""
     if given.trigger:
         return given.trigger
+    group = GROUPS[given.service]
     seconds = given.drain_seconds or figures["drain_seconds"]
-    return [(LAGS[given.service], seconds * (given.ticks_per_second or figures["ticks_per_second"]))]
+    each = given.ticks_per_second or figures["ticks_per_second"]
+    # Without the rate, fewer would be kept once nothing waits, whatever the load.
+    return [(f"{group}.lag", seconds * each), (f"{group}.rate", figures["steady_percent"] * each / 100)]
 
 
 def arguments(words=None):
@@ -228,7 +231,7 @@ def arguments(words=None):
                         help=f"that one keeps up with; default {figures['ticks_per_second']}")
     parser.add_argument("--trigger", type=trigger, action="append",
                         metavar="PATH=EACH", help="instead: a value of /scale, and how much of it is one's")
-    parser.add_argument("--service", choices=LAGS, default="operator-worker", help="what is scaled")
+    parser.add_argument("--service", choices=GROUPS, default="operator-worker", help="what is scaled")
     parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
     parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
     parser.add_argument("--interval", type=float, default=15, help="seconds between two looks")

@@ -2,14 +2,18 @@
 deploy/compose/autoscale.py and chart.py; ScriptTests runs it."""
 
 import contextlib
+import http.server
 import io
 import json
+import math
 import pathlib
 import random
 import re
 import shutil
+import socket
 import sys
 import tempfile
+import threading
 import unittest
 import xml.etree.ElementTree
 
@@ -116,6 +120,77 @@ class Unknown(unittest.TestCase):
             "operator.lag", "operator.text", "operator.yes", "operator.below", "operator.none",
             "store.lag", "reader.lag", "operator")]
         self.assertEqual(found, [12] + [None] * 7)
+        self.assertEqual([autoscale.value_at({"a": math.nan}, "a"), autoscale.value_at({"a": math.inf}, "a")],
+                         [None, None])
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """A gateway's /scale, with the bytes that a test gives it; b"" closes the connection."""
+    said = b""
+
+    def do_GET(self):
+        self.wfile.write(self.said)
+        self.close_connection = True
+
+    def log_message(self, *words):
+        pass
+
+
+class Cluster(autoscale.Compose):
+    """Three workers, and a gateway that is a server of this test."""
+
+    def __init__(self, place):
+        super().__init__("operator-worker", "provider-gateway", 8500)
+        self.place, self.scaled = place, []
+
+    def call(self, *words, timeout=0):
+        return self.place if words[0] == "port" else "a\nb\nc"
+
+    def scale(self, count):
+        self.scaled.append(count)
+
+
+class Answers(unittest.TestCase):
+    """Whatever a gateway answers, nobody is taken away by mistake, nor is the maximum asked for."""
+
+    def looks(self, *bodies, count=3):
+        triggers = [("operator.lag", 50_000), ("operator.rate", 7_000)]
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            cluster = Cluster(f"127.0.0.1:{server.server_address[1]}")
+            scaler = Autoscaler(Rules(down_window=0))
+            found = []
+            for body in bodies:
+                Answering.said = body
+                found += [autoscale.look(cluster, scaler, triggers) for _ in range(count)]
+            server.shutdown()
+            thread.join()
+        return cluster.scaled, found
+
+    def said(self, text, status="200 OK"):
+        return f"HTTP/1.0 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+    def test_null_503_nothing_half_an_answer_and_nonsense_change_nothing(self):
+        bodies = [self.said('{"operator": null, "store": null}'), self.said("{}"), self.said("[1]"),
+                  self.said("", "503 Service Unavailable"), b"", self.said('{"operator": {"la'),
+                  b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{}", b"nothing of HTTP\r\n\r\n",
+                  self.said('{"operator": {"lag": NaN, "rate": Infinity}}'),
+                  self.said('{"operator": {"lag": -1, "rate": "7"}}')]
+        scaled, found = self.looks(*bodies)
+        self.assertEqual(scaled, [])
+        self.assertEqual({each["why"] for each in found}, {"no value: it stays"})
+        self.assertEqual(len(found), 3 * len(bodies))
+
+    def test_a_lag_of_nothing_takes_only_away_whom_the_rate_does_not_need(self):
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": 20000}}'))[0], [])
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": null}}'))[0], [])
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": 9000}}'), count=1)[0], [2])
+
+    def test_who_cannot_be_reached_is_as_one_who_does_not_answer(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.assertEqual(Cluster(f"127.0.0.1:{taken.getsockname()[1]}").scale_answer(), {})
 
 
 class Target(unittest.TestCase):

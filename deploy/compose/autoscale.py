@@ -14,6 +14,7 @@ per look, with --json as JSON. It ends on SIGTERM or SIGINT, and leaves the work
 
 import argparse
 import dataclasses
+import http.client
 import json
 import math
 import pathlib
@@ -137,7 +138,9 @@ def value_at(answer, path):
     number."""
     for name in path.split("."):
         answer = answer.get(name) if isinstance(answer, dict) else None
-    if isinstance(answer, bool) or not isinstance(answer, (int, float)) or answer < 0:
+    if isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        return None
+    if not 0 <= answer < math.inf:
         return None
     return answer
 
@@ -165,7 +168,7 @@ class Compose:
             place = self.call("port", self.gateway, str(self.port))
             with urllib.request.urlopen(f"http://{place}/scale", timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
+        except (OSError, ValueError, http.client.HTTPException, subprocess.TimeoutExpired):
             return {}
 
     def present(self):

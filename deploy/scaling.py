@@ -7,7 +7,8 @@
 The target is a time: what waits is to be worked off within `drain_seconds`. Of the file:
 
   drain_seconds      so much of its own rate may wait for each worker or writer
-  ticks_per_second   what one of them keeps up with, on your machines and with your graph
+  ticks_per_second   what one of them keeps up with, on your machines and with your graph: deploy/compose/autoscale.py
+                     shows it while ticks wait, and deploy/keda/metrics-api/operator-worker.yaml says how else to know
   steady_percent     how much of that a steady rate may take, so that something is left for what waits
   least, most        how many there are; no more than MDS_PARTITIONS have something to do
 
@@ -18,6 +19,7 @@ import argparse
 import json
 import pathlib
 import re
+import statistics
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -52,6 +54,47 @@ RATE = {
 SCALERS = ([f"deploy/keda/{kind}/{name}.yaml" for kind in ("metrics-api", "prometheus")
             for name in ("operator-worker", "store-writer")]
            + [f"deploy/kubernetes/components/hpa/{name}.yaml" for name in ("operator-worker", "store-writer")])
+
+
+class Capacity:
+    """What one worker or writer keeps up with, measured while something waits for all of them.
+
+    What is read is what comes in, less what more waits, both of the span over which /scale has the rate. Times are
+    monotonic seconds."""
+
+    SPAN = 30
+    # So many seconds of the rate are always shown as lag: heads and positions are told once a second.
+    IDLE_SECONDS = 3
+    # A result further from the assumed figure is none: a database that is away would show next to nothing, and so
+    # ask for the most there may be.
+    FACTOR = 4
+    RESULTS_MIN = 3
+    RESULTS_MAX = 20
+
+    def __init__(self, assumed):
+        self.assumed = assumed
+        self.looks, self.results = [], []
+
+    def note(self, now, present, lag, rate):
+        """Takes a look at how many there are, what waits, and what comes in; None is not known."""
+        waits = lag is not None and rate is not None and lag > self.IDLE_SECONDS * rate
+        if not waits or self.looks and self.looks[-1][1] != present:
+            self.looks = []
+        if not waits or not present:
+            return
+        self.looks.append((now, present, lag))
+        old = [look for look in self.looks if now - look[0] >= self.SPAN]
+        if not old:
+            return
+        self.looks = self.looks[len(old) - 1:]
+        begin, _, before = self.looks[0]
+        each = (rate - (lag - before) / (now - begin)) / present
+        if self.assumed / self.FACTOR <= each <= self.assumed * self.FACTOR:
+            self.results = (self.results + [each])[-self.RESULTS_MAX:]
+
+    def each(self):
+        """Returns the ticks a second of one; None while too little was measured."""
+        return statistics.median(self.results) if len(self.results) >= self.RESULTS_MIN else None
 
 
 def read(root=ROOT):

@@ -77,6 +77,12 @@ struct DebianPackageTests {
         #expect(ports.count == (try ListedSource.beside().count))
     }
 
+    /// Expects who may read a file: nobody but root where a person may write a password.
+    private func expectMode(_ mode: Int, of path: String) throws {
+        let found = try FileManager.default.attributesOfItem(atPath: made.files.file(path))
+        #expect((found[.posixPermissions] as? NSNumber)?.intValue == mode, "\(path)")
+    }
+
     @Test("settings are conffiles: every key of the service, with folders of this system")
     func conffiles() throws {
         let places = [
@@ -98,6 +104,7 @@ struct DebianPackageTests {
                 placed.insert(key)
             }
             #expect(given == expected)
+            for each in [path] + further { try expectMode(0o640, of: each) }
             _ = try run(
                 made.files.file("usr/bin/\(service.description.name)"), ["--check-config"],
                 environment: given)
@@ -109,6 +116,7 @@ struct DebianPackageTests {
                 == own.map { "/\($0)" }.joined(separator: "\n"))
         let catalogue = KeyCatalogue.product
         for path in own + ["etc/tapeline/migrator.env"] {
+            try expectMode(path.hasSuffix("/tapeline.env") ? 0o644 : 0o640, of: path)
             for key in Self.settings(try made.text(path)).keys {
                 #expect(catalogue.names.contains(key), "\(path): \(key)")
             }

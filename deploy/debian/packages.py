@@ -166,8 +166,9 @@ class Package:
     def zipped(self, path, text):
         self.put(f"{path}.gz", gzip.compress(text.encode(), 9, mtime=0))
 
-    def conffile(self, path, text):
-        self.put(path, text)
+    def conffile(self, path, text, mode=0o640):
+        """Puts settings in. systemd reads them as root, and nobody else has to: a person may write a password there."""
+        self.put(path, text, mode)
         self.conffiles.append(f"/{path}")
 
     def program(self, name, summary):
@@ -321,7 +322,8 @@ def tool(maker):
     # 'replay', 'load' and 'feed try' run a gateway.
     package.recommends = ["tapeline-provider-gateway"]
     package.conffile(f"etc/tapeline/{ACTIONS}.env", text_of(f"{ACTIONS}.env"))
-    package.conffile("etc/tapeline/tapeline.env", text_of("tapeline.env"))
+    # People read it, who are not root; it names files of passwords alone.
+    package.conffile("etc/tapeline/tapeline.env", text_of("tapeline.env"), 0o644)
     package.put(f"usr/lib/systemd/system/tapeline-{ACTIONS}.service", actions_unit())
     for kind in ("postinst", "prerm", "postrm"):
         package.script(kind, "service", unit=f"tapeline-{ACTIONS}", program=f"{TOOL} actions serve")

@@ -68,12 +68,12 @@ struct Tests {
 let codec: [Target.Dependency] = ["TapeCodec", "MarketModel", "Primitives"]
 let tape: [Target.Dependency] = ["TapeProtocol"] + codec
 let model: [Target.Dependency] = ["MarketModel", "Primitives"]
+let http: [Target.Dependency] = ["ServiceRuntime", "StoreHTTP"]
 
 /// What a service of the tape needs, and a test that runs one.
-let frame: [Target.Dependency] = [
-    "Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport",
-    "ServiceRuntime",
-]
+let frame: [Target.Dependency] =
+    ["Membership", "MembershipTransport", "TapeKeeping", "TapeTransport", "NatsTransport"]
+    + ["ServiceRuntime"]
 
 /// What a program needs that puts a simulated venue on ports.
 let simulatorProgram: [Target.Dependency] = ["SimulatorPorts", "ServiceRuntime", "Primitives"]
@@ -318,20 +318,23 @@ let others: [Tests] = [
         uses: frame + tape + support + ["GraphLanguage", "OperatorGraph", "StreamCore"]),
     tests(of: "StoreIntents", uses: codec, isLong: true),
     tests(of: "StoreKit", uses: ["Primitives"], isLong: true),
+    tests(of: "QuestDBWire", uses: ["Primitives"], beside: ["Golden", "client_bytes.py"]),
     tests(of: "HotState", uses: frame + codec + support + ["ValkeyClient"]),
     serverTests(of: "HotState", uses: frame + tape + support + ["ValkeyClient"]),
     tests(
         of: "StoreWriter",
         uses: frame + tape + support + ["ClickHouseWire", "HotState", "PostgresClient"]
-            + ["StoreIntents", "StoreSinks"], isLong: true),
+            + ["QuestDBWire", "StoreHTTP", "StoreIntents", "StoreSinks"], isLong: true),
     serverTests(
         of: "StoreWriter",
         uses: frame + tape + support + [
-            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "StoreIntents",
-            "StoreKit", "StoreSinks", "StoredBars", "StreamCore", "ValkeyClient",
+            "ClickHouseWire", "HotState", "OperatorGraph", "PostgresClient", "QuestDBAccess",
+            "QuestDBWire", "StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "StoredBars",
+            "StreamCore", "ValkeyClient",
         ],
         beside: [
             "ClickHouse/clickhouse_front.py", "Faults/object_store.py", "SecondRelease",
+            "QuestDB/questdb_again.py", "QuestDB/questdb_judge.py", "QuestDB/questdb_recorder.py",
             "data_page.py", "data_page.sql", "desk", "desk_exports.py", "desk_latest.py",
             "desk_notebook.py", "desk_package.py", "desk_tape.py",
         ]),
@@ -349,12 +352,12 @@ let others: [Tests] = [
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + [
-            "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient", "ProviderKit",
-            "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
+            "ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient",
+            "ProviderKit", "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
         ]),
     serverTests(
         of: "TapelineTool",
-        uses: frame + tape + support + [
+        uses: frame + tape + support + ["ClickHouseWire"] + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
             "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
@@ -518,26 +521,23 @@ let package = Package(
             "IBKRProvider", in: "Providers",
             uses: ["EngineKit", "IBEngine", "IBProtocol", "ProviderKit", "ServiceRuntime"]
                 + ["StreamKit"] + model),
-        // What the engines of providers that stream share.
         library("EngineKit", in: "Providers", uses: model),
-        // Thread, connections, requests and telemetry around the engine of a provider, or a load.
         library("StreamKit", in: "Providers", uses: venueShell),
-        // Makes recordings of a tape, and delivers them again.
         library(
             "ReplayProvider", in: "Providers",
             uses: ["ProviderKit", "Recordings", "TapeTransport", "NatsTransport"]
                 + ["ServiceRuntime"] + tape),
 
         // Stores: the tape's records as rows, and the latest of each symbol in Valkey.
-        library("StoreSinks", in: "Stores", uses: ["PostgresClient", "StoreKit"] + codec),
-        library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
-        // What is inserted next into a store without transactions.
-        library("StoreIntents", in: "Stores", uses: codec),
         library(
-            "ClickHouseWire", in: "Stores", uses: ["HTTPClient", "ServiceRuntime", "StoreSinks"]),
-        // What the tool and the cockpit say of stored bars and their versions.
+            "StoreSinks", in: "Stores", uses: ["PostgresClient", "QuestDBWire", "StoreKit"] + codec),
+        library("StoreKit", in: "Stores", uses: ["ServiceRuntime", "Primitives"]),
+        library("StoreIntents", in: "Stores", uses: codec),
+        library("StoreHTTP", in: "Stores", uses: ["HTTPClient", "ServiceRuntime"]),
+        library("ClickHouseWire", in: "Stores", uses: http + ["StoreSinks"]),
+        library("QuestDBWire", in: "Stores", uses: ["Primitives"]),
+        library("QuestDBAccess", in: "Stores", uses: http + ["QuestDBWire"]),
         library("StoredBars", in: "Stores", uses: ["PostgresClient"] + model),
-        // What the tool and the cockpit say of records that were refused.
         library(
             "DeadLetters", in: "Stores",
             uses: ["StoreSinks", "TapeTransport", "NatsTransport", "PostgresClient"] + tape),
@@ -579,8 +579,8 @@ let package = Package(
         service(
             "StoreWriter", in: "store-writer",
             uses: tape + frame
-                + ["ClickHouseWire", "HotState", "PostgresClient", "StoreIntents", "StoreKit"]
-                + ["StoreSinks", "ValkeyClient"]),
+                + ["ClickHouseWire", "HotState", "PostgresClient", "QuestDBAccess", "QuestDBWire"]
+                + ["StoreHTTP", "StoreIntents", "StoreKit", "StoreSinks", "ValkeyClient"]),
         service(
             "Cockpit", in: "cockpit",
             uses: model + [
@@ -597,7 +597,7 @@ let package = Package(
         // Tools.
         program(
             "TapelineTool", at: "Sources/Tool/tapeline",
-            uses: tape + [
+            uses: tape + ["ClickHouseWire", "QuestDBAccess", "QuestDBWire", "StoreHTTP"] + [
                 "TapeTransport", "DeploymentWatch", "Membership", "MembershipTransport",
                 "DeadLetters", "StoreSinks", "TapeKeeping", "TapeListing", "TickSpool",
                 "NatsTransport", "PostgresClient", "ValkeyClient", "ServiceRuntime",

@@ -94,6 +94,7 @@ PARTS = [
     soak("restore", "disks of NATS and PostgreSQL destroyed", 30),
     soak("pages", "what the cockpit costs while many look", 20),
     soak("questions", "what people ask the cockpit during faults", 20),
+    Part("alerts", "forty faults page somebody, in time and by their names", ".ci/soak.sh alerts", 180, tuple(STACK)),
     Part("upgrade", "an upgrade and the way back, and all mixes of two releases", "make upgrade-test", 60),
     Part("packages", "Debian packages in a bare Debian",
          "make packages && deploy/debian/install-test.py", 60, needs="docker"),

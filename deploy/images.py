@@ -60,7 +60,8 @@ def used(text, images):
 
 def users(root):
     """Returns the files in which images are named."""
-    return [root / "docker-compose.yml"] + sorted((root / "deploy/kubernetes").rglob("*.yaml"))
+    return [root / "docker-compose.yml"] + sorted((root / "deploy/compose").glob("*.yml")) \
+        + sorted((root / "deploy/kubernetes").rglob("*.yaml"))
 
 
 def digest(reference):

@@ -49,13 +49,18 @@ class Noted(valkey.Valkey):
 
     def __init__(self, address):
         super().__init__(address)
-        self.steps = []
+        self.steps, self.sizes = [], []
 
-    def _exchange(self, pieces, read):
-        sizes = []
-        found = super()._exchange(pieces, lambda block, *more: (sizes.append(len(block)), read(block, *more))[1])
-        self.steps.append([(one.written(), size) for one, size in zip(pieces, sizes)])
+    def _exchange(self, pieces):
+        self.sizes = []
+        found = super()._exchange(pieces)
+        self.steps.append([(one.written, size) for one, size in zip(pieces, self.sizes)])
         return found
+
+    def _block(self, link, rest):
+        block, rest = super()._block(link, rest)
+        self.sizes.append(len(block))
+        return block, rest
 
 
 class Bare:

@@ -309,6 +309,26 @@ import Testing
         #expect(Self.overview(13).verdict.map(\.level) == [.good])
     }
 
+    @Test("what has had no time to be heard is not known; it is dead once it had that time")
+    func beginning() {
+        var maker = OverviewMaker()
+        var sighting = MadeSighting.well()
+        sighting.members = []
+        sighting.bars = nil
+        sighting.database = Known()
+        sighting.listening.since = MadeSighting.time(8)
+        sighting.now = MadeSighting.time(9)
+        let first = maker.make(sighting)
+        #expect(first.verdict.map(\.level) == [.unknown])
+        #expect(first.edges.allSatisfy { $0.state == .unknown })
+        sighting.listening.since = MadeSighting.time(6)
+        #expect(maker.make(sighting).edges.allSatisfy { $0.state == .dead })
+        // A database that has refused has been heard.
+        sighting.listening.since = MadeSighting.time(8)
+        sighting.database.problem = "it refuses"
+        #expect(maker.make(sighting).edges.last?.state == .dead)
+    }
+
     @Test("what was measured three seconds ago is never well, whatever it said")
     func stale() {
         var maker = OverviewMaker()

@@ -30,8 +30,8 @@ extension IntegrationTests {
             }
 
             deinit {
-                do { _ = try tapeline("down", ["--remove"]) } catch {
-                    print("the stack of a test did not stop: \(error)")
+                do { _ = try tapeline("down", ["--remove", "--yes"]) } catch {
+                    Issue.record("the stack did not stop: \(error)")
                 }
             }
 
@@ -79,7 +79,7 @@ extension IntegrationTests {
             let rate = StormSize.size(short: 2_000, long: 5_000)
             let stack = try LocalStack(["SYNTHETIC_RATE=\(rate)"])
             #expect(try eventually { try stack.number("SELECT count(*) FROM trades") > rate })
-            let gaps = try stack.number("SELECT count(*) FROM gaps")
+            let gaps = try stack.number("SELECT count(*) FROM md.gaps")
             let before = try stack.processes()
             #expect(before.count >= 9 && before.values.allSatisfy { $0[1] == 0 }, "\(before)")
             let names = try stack.tapeline("secrets", ["list"]).split(separator: "\n")
@@ -99,7 +99,7 @@ extension IntegrationTests {
             let works = eventually { (try? stack.tapeline("status")) != nil }
             #expect(works)
             #expect(try stack.processes() == before)
-            #expect(try stack.number("SELECT count(*) FROM gaps") == gaps)
+            #expect(try stack.number("SELECT count(*) FROM md.gaps") == gaps)
             // What is under way cannot be compared, so the source stands still.
             _ = try stack.tapeline(
                 "member",

@@ -123,6 +123,9 @@ struct SampleStoreTests {
         ] {
             #expect(told.log.contains(problem), "\(told.log)")
         }
+        try SQLiteFile(path, timeoutMilliseconds: 500).run("DELETE FROM marks")
+        told = try audit()
+        #expect(told.code == 1 && told.log.contains("nothing was compared"), "\(told.log)")
     }
 
     /// Publishes a packet of trades, and a quote.

@@ -73,6 +73,11 @@ struct DocumentTests {
         try MadePages.check("deploy/clickhouse/schema.sql") { _ in ClickHouseMigration.script }
     }
 
+    @Test("the tables of QuestDB are those that 'migrate' makes")
+    func questDB() throws {
+        try MadePages.check("deploy/questdb/schema.sql") { _ in QuestDBMigration.script }
+    }
+
     @Test("a service takes the whole environment of the others without complaint")
     func sharedEnvironment() {
         var environment: [String: String] = [:]

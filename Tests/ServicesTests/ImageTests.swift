@@ -11,7 +11,8 @@ struct ImageTests {
         "docker-compose.yml", "deploy/compose/load.yml", "deploy/compose/autoscale.yml",
         "deploy/compose/tls.yml", "deploy/compose/tls-load.yml",
         "deploy/compose/nats-cluster.yml", "deploy/compose/nats-cluster-load.yml",
-        "deploy/compose/tws.yml",
+        "deploy/compose/tws.yml", "deploy/compose/clickhouse.yml",
+        "deploy/compose/questdb.yml",
     ]
     static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }
@@ -271,7 +272,9 @@ struct ImageTests {
         let script = try CheckoutFiles.lines("deploy/compose/secrets.sh").joined(separator: " ")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
-        let files = ["docker-compose.yml", "deploy/compose/nats-cluster.yml"]
+        let files =
+            ["docker-compose.yml"]
+            + ["nats-cluster", "clickhouse", "questdb"].map { "deploy/compose/\($0).yml" }
         let named = try files.flatMap(CheckoutFiles.lines).compactMap {
             $0.wholeMatch(of: /\s+([a-z-]+): \{file: deploy\/compose\/secrets\/([a-z-]+)\}/)
         }

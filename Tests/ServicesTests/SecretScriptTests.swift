@@ -64,6 +64,9 @@ struct SecretScriptTests {
         try script()
         for (name, words) in [
             ("nats-writer", "ps "), ("nats-consumer", "ps "), ("nats-cluster", "ps "),
+            ("nats-writer-clickhouse", "ps "),
+            ("clickhouse", "clickhouse.yml restart clickhouse store-writer-clickhouse"),
+            ("questdb", "questdb.yml restart questdb store-writer-questdb"),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),

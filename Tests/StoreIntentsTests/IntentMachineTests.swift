@@ -118,6 +118,22 @@ import Testing
         #expect(rig.machine.canTake)
     }
 
+    @Test("a declared batch whose packets are gone is passed, and not inserted")
+    func gone() throws {
+        var rig = Rig()
+        let intent = try rig.batch()
+        rig.claim(Self.record(intent))
+        rig.answer(.gone)
+        guard case .order(.write(let passed, _), _)? = rig.effects.last else {
+            Issue.record("\(rig.effects)")
+            return
+        }
+        #expect(passed.intent == nil && passed.position == intent.end(after: nil))
+        #expect(!rig.machine.canTake)
+        rig.answer(.stored(revision: 10))
+        #expect(rig.machine.canTake)
+    }
+
     @Test("a batch that cannot be made again as it was is not inserted")
     func otherBatch() throws {
         var rig = Rig()

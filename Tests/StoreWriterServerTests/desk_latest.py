@@ -101,7 +101,7 @@ def _is_refused(block):
         link._socket = near
         far.sendall(block + link._end)
         try:
-            link._asked([Group(["A"], str, 2)])
+            link._asked(Group(["A"], str, 2).pieces)
         except OSError as error:
             return "no answers of Valkey" in str(error)
     return False
@@ -242,6 +242,7 @@ def answer():
     check("older" in ask(kinds=("bar 1m",), sources=("ib",))[0].unknown)
     proofs(valkey, trade, now)
     odd(trade, now)
+    many(trade, now)
 
 
 class _Known:
@@ -327,6 +328,70 @@ def odd(trade, now):
     valkey.ask = lambda group: [[b"ib"], ValkeyError("WRONGTYPE it")]
     first, second = HotState(valkey, "md", Heads(None), Memory()).latest(("A", "B"), ("trade",), (), None, lambda: now)
     equal((first.ordinal, first.behind, second.unknown), (70, None, "WRONGTYPE it"))
+
+
+def many(trade, now):
+    """Of many values, those that are looked at one by one are those of a walk; their commands are kept, and are sent
+    again for the same symbols alone."""
+    from tapeline import latest, latest_values
+    from tapeline.heads import Heads
+    from tapeline.latest import HotState, Memory
+    from tapeline.valkey import PIPELINE, Valkey, ValkeyAddress, _answers, columns
+
+    scripted, sent = _Scripted(), []
+    symbols = [f"S{number}" for number in range(PIPELINE + 200)]
+    for number, symbol in enumerate(symbols):
+        scripted.keys[f"md:sources:{symbol}"] = ["ib"]
+        price = "x" if number == 3 else number
+        scripted.keys[f"md:trade:{symbol}:ib"] = {**trade, "ordinal": number + 1, "price": price}
+    del scripted.keys[f"md:trade:S{PIPELINE + 5}:ib"]
+
+    def answered(command):
+        if not command.split("\r\n")[2].startswith("Z"):
+            return scripted._answer(command)
+        return b"*1\r\n$2\r\nib\r\n"
+
+    class Link(Valkey):
+        def _exchange(self, pieces):
+            sent.append(pieces)
+            found = []
+            for piece in pieces:
+                commands = piece.written.decode().split("\r\n*")
+                block = b"".join(answered(one if one[0] == "*" else "*" + one) for one in commands)
+                found.append((columns if piece.width else _answers)(block, piece.commands, piece.width))
+            return found
+
+    hot = HotState(Link(ValkeyAddress("linked", 1)), "md", Heads(None), Memory())
+
+    def ask(wanted, sources=(), kinds=("trade",)):
+        sent.clear()
+        return hot.latest(wanted, kinds, sources, None, lambda: now)
+
+    first, second = ask(symbols), ask(symbols)
+    walked = list(first)
+    equal(len(walked), len(symbols))
+    # The first ones are read one by one, and the later ones with all others.
+    order = [5, 3, PIPELINE + 5, *range(2 * latest_values._FEW), -1]
+    equal([second[place] for place in order], [walked[place] for place in order])
+    equal([one.values and one.values["price"] for one in walked[2:5]], [2.0, None, 4.0])
+    equal([one.unknown for one in walked[PIPELINE + 4 : PIPELINE + 7]], [None, "Valkey has none", None])
+    equal(second.of("S7"), walked[7:8])
+    equal(second.of("NOTHING"), [])
+    # The kept commands are the same ones, and none of other symbols, sources or kinds.
+    equal(len(sent), 1)
+    kept = sent[0][-2:]
+    ask(symbols)
+    check(all(one is other for one, other in zip(sent[0][-2:], kept)), "they are made again")
+    equal([one.symbol for one in ask(symbols[1:])[:2]], ["S1", "S2"])
+    equal([one.source for one in ask(symbols, ("other",))[:2]], ["other", "other"])
+    equal([one.kind for one in ask(symbols, ("other",), ("quote", "trade"))[:2]], ["quote", "trade"])
+    equal(ask(symbols, ("ib",))[9].ordinal, 10)
+    before, latest.KEPT_MAX = latest.KEPT_MAX, 10
+    try:
+        ask(symbols[2:])
+        equal(hot._last.symbols, symbols)
+    finally:
+        latest.KEPT_MAX = before
 
 
 def _soon(desk, symbol, wanted, **more):

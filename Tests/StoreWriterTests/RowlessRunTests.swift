@@ -93,6 +93,51 @@ struct RowlessRunTests {
         #expect(account.lastOrdinal == 21 && account.tapeOrdinal == 14)
     }
 
+    @Test("packets one by one have the gaps of their run: a declared batch is read in packets")
+    func oneByOne() throws {
+        let before = try position(after: 40)
+        // Stored ordinals again from two sources in turn, a hole, and the next epoch.
+        let packets = [
+            try run("a", 10, 5, .switchedOff), try run("b", 3, 4, .switchedOff),
+            try run("a", 15, 5, .switchedOff), try run("b", 7, 2, .switchedOff),
+            try run("a", 20, 25, .switchedOff), try run("a", 50, 5, .switchedOff),
+            try run("a", 55, 5, epoch: 2, .switchedOff),
+        ]
+        var joined = packets[0]
+        for packet in packets.dropFirst() {
+            let isTaken = joined.append(packet)
+            #expect(isTaken)
+        }
+        var (once, one) = (before, before)
+        once.add(joined)
+        for packet in packets {
+            var header = PacketHeader(
+                kind: .ticks, partition: Partition(0), source: packet.pieces[0].source,
+                epoch: packet.pieces[0].epoch, firstOrdinal: packet.pieces[0].firstOrdinal,
+                watermark: .undefined, sendTime: .undefined)
+            header.tickCount = packet.pieces[0].tickCount
+            let stored = one.account(header.source)?.lastOrdinal ?? 0
+            let twice = min(
+                UInt64(header.tickCount), max(stored + 1, header.firstOrdinal) - header.firstOrdinal
+            )
+            one.add(
+                header,
+                TickCount(skipped: UInt64(header.tickCount) - twice, givenTwice: twice))
+        }
+        #expect(once.gaps == one.gaps && once.gaps.count == 3, "\(once.gaps)\n\(one.gaps)")
+    }
+
+    /// Returns a position whose sources `a` and `b` are stored to this ordinal, and whose tape
+    /// begins again.
+    private func position(after last: UInt64) throws -> SinkPosition {
+        var position = SinkPosition(input: .ticks, partition: Partition(0), ownerEpoch: 1)
+        for (index, source) in ["a", "b"].enumerated() {
+            position.add(try run(source, 1, UInt32(last), .switchedOff))
+            position.sources[index].tapeOrdinal = 2
+        }
+        return position
+    }
+
     @Test("the last ordinal there can be does not trap")
     func limit() throws {
         var position = SinkPosition(input: .ticks, partition: Partition(0), ownerEpoch: 1)

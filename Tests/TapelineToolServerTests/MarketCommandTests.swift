@@ -81,6 +81,13 @@ import Testing
                 "      2026-03-02T14:30:00Z … 2026-03-02T14:33:00Z",
                 "?: partial, it overlaps a gap or the start of a subscription",
             ])
+        func legend(_ candles: [Candle]) -> String? {
+            CandleChart(candles, columns: 80, rows: 10, isColored: false, isWhole: true).lines.last
+        }
+        #expect(legend(candles) == "?: partial, the series begins within it")
+        var later = candles
+        later[2].isWhole = false
+        #expect(legend(later) == chart.lines.last)
         let colored = CandleChart([candles[1]], columns: 80, rows: 10, isColored: true).lines
         #expect(colored[0] == "5.25 ┤\u{1B}[31m│\u{1B}[0m")
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Membership
 import NatsTransport
 import TestSupport
 import Testing
@@ -136,6 +137,36 @@ struct NatsScriptTests {
         try put("new")
         #expect(eventually { isTrusted(by: "otherAuthority") }, "\(server.log)")
         #expect(!isTrusted(by: "authority") && server.isRunning)
+    }
+
+    @Test("with a further store's password its writers have the user of 'groups rights'")
+    func further() throws {
+        try folder.write("pwriter-eu-2", to: "secrets/nats-writer-eu-2")
+        let server = try start()
+        #expect(try eventually { try takes("writer-eu-2", "pwriter-eu-2") }, "\(server.log)")
+        #expect(try takes("writer", "pwriter"))
+        func text(_ path: String) throws -> String {
+            try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        }
+        let store = try #require(GroupName("store-eu-2"))
+        let wanted = try StoreRights(further: [store]).configuration(
+            shipped: text("conf/tapeline.conf"))
+        #expect(try text("server.conf").contains(wanted))
+    }
+
+    @Test("a user of 'groups rights' that the configuration has already is not added again")
+    func addedByHand() throws {
+        for store in ["eu-2", "b"] {
+            try folder.write("pwriter-\(store)", to: "secrets/nats-writer-\(store)")
+        }
+        let path = folder.file("conf/tapeline.conf")
+        let shipped = try String(contentsOfFile: path, encoding: .utf8)
+        let store = try #require(GroupName("store-eu-2"))
+        let added = try StoreRights(further: [store]).configuration(shipped: shipped)
+        try added.write(toFile: path, atomically: false, encoding: .utf8)
+        let server = try start()
+        #expect(try eventually { try takes("writer-eu-2", "pwriter-eu-2") }, "\(server.log)")
+        #expect(try takes("writer-b", "pwriter-b"))
     }
 
     @Test("without a password it does not start")

@@ -84,6 +84,20 @@ struct CommandPageTests {
         #expect(complaint { try given(arguments) }.hasPrefix(problem))
     }
 
+    @Test("who wants the bars of a time hears which command has them")
+    func instead() {
+        for option in ["--from", "--to"] {
+            let told = complaint {
+                try CommandArguments(
+                    BarsCommand.page, ["AAPL", "1m", option, "-1h"], now: Timestamp(nanoseconds: 0))
+            }
+            #expect(
+                told == "'\(option)' is for 'tapeline bars --rewritten'; the newest bars are "
+                    + "--last N, and those of a time 'tapeline export bars SYMBOL --series SERIES "
+                    + "--from TIME --to TIME'")
+        }
+    }
+
     @Test("every command has a page of its own that fits a terminal, and a group")
     func pages() {
         let words = Commands.all.map { $0.page.word }

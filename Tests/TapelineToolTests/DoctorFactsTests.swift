@@ -396,4 +396,17 @@ extension ValkeyFacts: Facts {}
         let shipped = try AlertFacts.shipped(in: "\(ServerPrograms.checkout)/deploy/prometheus")
         #expect(shipped["Watchdog"] == 1 && shipped["ProviderRefused"] ?? 0 > 1)
     }
+
+    @Test("a store's server has to be fit for one, and to have rows")
+    func storeServer() {
+        func found(_ problem: String?, _ bytes: Int64...) -> [Finding.Level] {
+            StoreServerFacts(
+                peer: "QuestDB db:9000", version: "9.2.1", problem: problem,
+                bytes: bytes.map { (table: "trades", bytes: $0) }
+            ).findings.map(\.level)
+        }
+        #expect(found(nil, 7) == [.fine, .fine])
+        #expect(found("its version is 9.1, needed is 9.2", 7) == [.wrong, .fine])
+        #expect(found(nil) == [.fine, .warning])
+    }
 }

@@ -1,7 +1,9 @@
 import GraphLanguage
+import MarketModel
 import OperatorGraph
 import Primitives
 import ServiceRuntime
+import StreamCore
 import TestSupport
 import Testing
 
@@ -50,6 +52,20 @@ import Testing
         var silent = before
         silent.silentAfter = 7_000_000_000
         #expect(GraphChange(from: before, to: silent).changed.count == 3)
+    }
+
+    @Test("the graph that the help of the command writes is one")
+    func example() throws {
+        let examples = GraphCommand.page.examples
+        let end = try #require(examples.firstIndex { $0.hasSuffix(" > my.yaml") })
+        let words = examples[...end].joined(separator: "\n").split(separator: "'")
+        // Between two words there is a blank, or the end of a line.
+        let lines = words.dropFirst(2).enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+        #expect(words.prefix(2) == ["printf ", "%s\\n"] && lines.count == 5, "\(words)")
+        let folder = try TemporaryFolder("graph-example")
+        let path = try folder.write(lines.joined(separator: "\n") + "\n", to: "my.yaml")
+        let definition = try ProofGraph.program(path).definition
+        #expect(definition.allSeries.map(\.name.text).sorted() == ["1s", "5m"])
     }
 
     @Test("what a stack keeps of its graph is the text of all its files")

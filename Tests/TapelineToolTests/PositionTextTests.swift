@@ -1,3 +1,4 @@
+import ClickHouseWire
 import Membership
 import MarketModel
 import Primitives
@@ -166,5 +167,14 @@ struct PositionTextTests {
         let entry = try JSONValue.parse(said.json)["given_up"]?.array?.first
         #expect(entry?["tables"]?.array?.compactMap(\.string) == ["bars", "ticks"])
         #expect(!said.isNothing && AcceptanceText().isNothing)
+    }
+
+    @Test("where a position does not hold, a store is told what its kind can do")
+    func remedies() {
+        #expect(PositionRun.remedy(nil) == "'tapeline position accept' for a store")
+        let settings = ClickHouseClient.Settings(
+            url: "http://h:1", user: "default", password: nil, database: "d")
+        let said = PositionRun.remedy(.clickhouse(settings))
+        #expect(said.contains("STORE_NEEDED=false") && !said.contains("accept"), "\(said)")
     }
 }

@@ -1,12 +1,12 @@
 import MarketModel
 import Primitives
 import ServiceRuntime
-import StoredBars
 import StreamCore
 import TapeCodec
 import TestSupport
 import Testing
 
+@testable import StoredBars
 @testable import TapelineTool
 
 @Suite("What a person sees of a proof and of an explanation") struct ProofReportTests {
@@ -44,6 +44,14 @@ import Testing
                 "  volume: stored 3700, computed 3600.00000001",
                 "  notional: stored 1320968, computed 1320968.00000000000000001",
             ], "\(lines)")
+    }
+
+    @Test("the ticks of the report are those that were read, and are called so")
+    func ticksRead() throws {
+        var report = try report(1)
+        (report.ticks, report.nanoseconds) = (3, 1_000)
+        #expect(report.lines.last == "3 ticks read, also around the bars, 3.0 million a second")
+        #expect(try JSONValue.parse(report.json())["ticks_read"]?.int == 3)
     }
 
     @Test("of many bars that differ the first ten are shown, and the others counted")
@@ -94,6 +102,14 @@ import Testing
             bar: bar, stored: nil, row: nil, partition: Partition(1))
         report.tapeSays.feedStarts = [start]
         #expect(report.lines.contains("  \(start.sentence)"))
+        let marks = BarMarks(isPartial: true, isMixed: false, isFilled: false, isWithdrawn: false)
+        #expect(marks.texts(partialAs: report.partialCause) == ["partial: \(start.sentence)"])
+        report.gaps = [
+            WindowGap(
+                kind: "trade", state: "open", reason: "x", from: "", to: "", source: "ib", noted: ""
+            )
+        ]
+        #expect(marks.texts(partialAs: report.partialCause) == marks.texts)
         let json = try JSONValue.parse(report.json())["feed_starts"]?.array?.first
         #expect(json?["provider"]?.string == "x" && json?["source"]?.string == "ib")
     }

@@ -139,6 +139,65 @@ struct StackPlanTests {
         #expect(plan.secrets[writerOf: other] != plan.secrets[.natsWriter])
     }
 
+    @Test("a store may be given with the URL of its server, without a password, and keeps its kind")
+    func storeURLs() throws {
+        let clickhouse = "store-c=http://me@db:8123/ticks"
+        var stores = Stack.UpOptions()
+        try stores.add(store: "store-c=http://me@db:8123/ticks")
+        #expect(stores.arguments == ["--store", clickhouse])
+        #expect(
+            stores.urls.values.first?.environment == [
+                "STORE_KIND": "clickhouse", "CLICKHOUSE_URL": "http://db:8123",
+                "CLICKHOUSE_USER": "me", "CLICKHOUSE_DATABASE": "ticks",
+            ])
+        // A store keeps its kind.
+        var later = try UpCommand.parse(["--store", "store-c"]).options
+        try later.add(storeBefore: clickhouse)
+        #expect(later.arguments == ["--store", clickhouse])
+        later = try UpCommand.parse(["--store", clickhouse]).options
+        #expect(throws: ToolError.self) { try later.add(storeBefore: "store-c") }
+        try stores.add(store: "store-q=questdb+https://db:9000")
+        let questdb = try #require(GroupName("store-q"))
+        #expect(
+            stores.urls[questdb]?.environment == [
+                "STORE_KIND": "questdb", "QUESTDB_URL": "https://db:9000",
+            ])
+        #expect(stores.arguments.last == "store-q=questdb+https://db:9000")
+        for wrong in [
+            "ftp://db", "http://", "http://me:secret@db", "http://db/a/b", "db:8123",
+            "questdb+ftp://db", "questdb+http://me:secret@db", "questdb+http://db/a",
+        ] {
+            let refused = complaint { try UpCommand.parse(["--store", "store-c=\(wrong)"]) }
+            #expect(refused.hasPrefix("--store wants"), "\(refused)")
+            #expect(!refused.contains("secret"))
+        }
+        for key in ["CLICKHOUSE_PASSWORD", "QUESTDB_PASSWORD"] {
+            #expect(throws: ToolError.self) { try UpCommand.parse(["--set", "\(key)=secret"]) }
+        }
+    }
+
+    @Test("a store with a URL has a migration and a writer, and no database of the stack")
+    func storeElsewhere() throws {
+        let other = try #require(GroupName("store-c"))
+        var plan = try testPlan(
+            TemporaryFolder(), settings: ["CLICKHOUSE_PASSWORD_FILE=/p"], stores: [other])
+        plan.storeURLs = [other: try StoreURL("https://db:8443/ticks")]
+        #expect(!plan.units.contains { $0.name == "database-c" })
+        for name in ["migrate-c", "store-writer-c"] {
+            let unit = try #require(plan.units.first { $0.name == name })
+            #expect(!unit.environment.keys.contains { $0.hasPrefix("POSTGRES_") }, "\(name)")
+            #expect(
+                [
+                    "STORE_NAME", "STORE_KIND", "CLICKHOUSE_URL", "CLICKHOUSE_USER",
+                    "CLICKHOUSE_DATABASE", "CLICKHOUSE_PASSWORD_FILE",
+                ].map { unit.environment[$0] }
+                    == ["store-c", "clickhouse", "https://db:8443", "default", "ticks", "/p"])
+        }
+        let usual = try #require(plan.units.first { $0.name == "store-writer" })
+        #expect(usual.environment["STORE_KIND"] == nil)
+        #expect(usual.environment["POSTGRES_DB"] == "tapeline")
+    }
+
     @Test(
         "the cockpit's commands name the stack, unless it is the one that is meant without a name")
     func cockpitCommands() throws {

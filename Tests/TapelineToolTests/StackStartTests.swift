@@ -192,6 +192,18 @@ import Testing
         #expect(up.allSatisfy { $0.count <= 100 })
     }
 
+    @Test("beside another stack the usual one is named in what is proposed, too")
+    func namedSteps() throws {
+        let folder = try TemporaryFolder("stacks")
+        let home = try madeHome(folder)
+        #expect(home.command("open") == "tapeline open")
+        try testHome(folder.path, name: "binance").makeFolders()
+        #expect(home.command("open") == "tapeline open --name default")
+        let lines = StackSight.lines([StackSight(home: home, verdict: "everything works")])
+        let steps = lines.filter { $0.hasPrefix("  tapeline ") }
+        #expect(steps.count > 5 && steps.allSatisfy { $0.contains(" --name default ") })
+    }
+
     @Test("a browser is opened on a desktop alone")
     func opener() throws {
         let folder = try TemporaryFolder("desktop")

@@ -31,7 +31,7 @@ import Testing
         let lines = verdict.judge(Self.sight())
         #expect(
             lines.map(\.shown) == [
-                "ALL GOOD  62 ticks/s  last bar 0.4 s ago  4 feeds live  no gap open"
+                "ALL GOOD  62 ticks/s  bars up to 0.4 s ago  4 feeds live  no gap open"
             ])
         var bare = Self.sight()
         (bare.ticksPerSecond, bare.barSeconds, bare.gaps.open, bare.feeds.live) = (nil, nil, nil, 0)

@@ -9,6 +9,8 @@ import Testing
             (".ci/budget.py", ["--check"]), (".ci/budget_tests.py", []),
             // The tables of docs/metrics.md, of the code.
             (".ci/pages.py", ["--check"]), (".ci/pages_tests.py", []),
+            // The faults that have to page somebody, and what each has to say.
+            (".ci/alerts_tests.py", []),
             // The packages of Python, without their programs.
             (".ci/wheel_tests.py", []),
             // The place of each planted fault is in its source once.

@@ -416,6 +416,21 @@ PARTITION BY tuple()
 ORDER BY (source, partition, first_ordinal)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+CREATE TABLE IF NOT EXISTS fills (
+    input LowCardinality(String),
+    partition Int64,
+    source LowCardinality(String),
+    first_ordinal Int64,
+    last_ordinal Int64,
+    rows Int64,
+    from_store LowCardinality(String),
+    INDEX ordinals first_ordinal TYPE minmax GRANULARITY 1,
+    INDEX sources source TYPE set(64) GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY tuple()
+ORDER BY (source, partition, first_ordinal)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 CREATE OR REPLACE VIEW bars AS
 SELECT symbol, series, ts, number, source, last.1 AS open, last.2 AS high, last.3 AS low, last.4 AS close, last.5 AS volume, last.6 AS vwap, last.7 AS notional, last.8 AS trades, last.9 AS excluded, last.10 AS excluded_condition, last.11 AS excluded_odd_lot, last.12 AS excluded_filter, last.13 AS excluded_undefined, last.14 AS open_time_ns, last.15 AS close_time, last.16 AS close_time_ns, last.17 AS generation, last.18 AS revision, last.19 AS reason, last.20 AS partial, last.21 AS mixed_providers, last.22 AS partition, last.23 AS ordinal, last.24 AS withdrawn, last.25 AS filled, last.26 AS lateness_ns, last.27 AS sent_at, last.28 AS taken_at
 FROM (

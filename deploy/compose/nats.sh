@@ -22,10 +22,55 @@ secret() {
     return 1
 }
 
+# The names of the writers of further stores: nats-writer-b is the password of store-b's writers.
+further() {
+    for file in "$secrets"/nats-writer-*; do
+        [ ! -e "$file" ] || printf '%s ' "${file##*/nats-writer-}"
+    done
+}
+
+# The shipped configuration with a user for each of them, as 'tapeline groups rights' makes it. One
+# that the file has already stays as it is: the server refuses a user that is there twice.
+rights() {
+    awk -v stores="$(further)" '
+        BEGIN { count = split(stores, store, " ") }
+        {
+            line[NR] = $0
+            if ($0 ~ /^ +user: writer-/) has[substr($0, index($0, "writer-") + 7)] = 1
+            if ($0 == "            {") start = NR
+            if (!first && $0 ~ / user: writer$/) first = start
+            if (!first && $0 ~ /"\*\.hb\.store\.\*"$/) denial = NR
+            if (first && !last && $0 == "            }") last = NR
+        }
+        END {
+            for (s = 1; s <= count; s++) if (!(store[s] in has)) missing[++left] = store[s]
+            for (i = 1; i <= NR; i++) {
+                print line[i]
+                if (i == denial) for (s = 1; s <= left; s++) {
+                    indent = line[i]
+                    sub(/[^ ].*/, "", indent)
+                    name = "store-" missing[s]
+                    print indent "\"$KV.*." name ".>\", \"*.hb." name ".*\""
+                }
+                if (i == last) for (s = 1; s <= left; s++) for (j = first; j <= last; j++) {
+                    text = line[j]
+                    variable = toupper(missing[s])
+                    gsub(/-/, "_", variable)
+                    gsub(/NATS_WRITER_PASSWORD/, "NATS_WRITER_" variable "_PASSWORD", text)
+                    gsub(/user: writer/, "user: writer-" missing[s], text)
+                    gsub(/_INBOX_writer\./, "_INBOX_writer-" missing[s] ".", text)
+                    gsub(/\.store\./, ".store-" missing[s] ".", text)
+                    gsub(/\.store"/, ".store-" missing[s] "\"", text)
+                    print text
+                }
+            }
+        }' "$shipped/tapeline.conf"
+}
+
 # In a condition the shell does not end by itself after a failure.
 configure() {
-    for user in gateway operator writer cockpit actions consumer tool; do
-        name=NATS_$(echo "$user" | tr a-z A-Z)_PASSWORD
+    for user in gateway operator writer cockpit actions consumer tool $(further | sed 's/[^ ]*/writer-&/g'); do
+        name=NATS_$(echo "$user" | tr a-z- A-Z_)_PASSWORD
         password=$(secret "nats-$user") || return 1
         printf '%s: "%s"\n' "$name" "$password"
     done
@@ -41,7 +86,7 @@ configure() {
         done
         cat "$shipped/cluster.conf" || return 1
     fi
-    cat "$shipped/tapeline.conf" || return 1
+    rights || return 1
     # The monitor shows clients, consumers and inboxes, so it can be limited to one of several
     # networks.
     [ -z "${NATS_MONITOR_HOST:-}" ] || printf 'http: "%s:%s"\n' "$NATS_MONITOR_HOST" "$NATS_MONITOR_PORT"

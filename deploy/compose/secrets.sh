@@ -104,6 +104,10 @@ if [ "${1:-}" = --rotate ]; then
         valkey | valkey-reader)
             cmp -s "$next" "$file" || file
             for server in $(servers valkey); do await lets_in "$server"; done ;;
+        # Read at the start alone.
+        clickhouse | questdb)
+            file
+            $compose -f docker-compose.yml -f "deploy/compose/$name.yml" restart "$name" "store-writer-$name" ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;
@@ -149,7 +153,8 @@ fi
 
 for name in nats-gateway nats-operator nats-writer nats-cockpit nats-actions nats-consumer nats-tool nats-cluster \
     postgres-owner postgres-migrator postgres-writer postgres-cockpit cockpit-token cockpit-people \
-    actions-key valkey valkey-reader grafana-admin; do
+    actions-key valkey valkey-reader grafana-admin nats-writer-clickhouse clickhouse \
+    nats-writer-questdb questdb; do
     file=$folder/$name
     if [ ! -s "$file" ]; then
         token >"$file.new"

@@ -1,3 +1,5 @@
+package import StoreHTTP
+
 /// Reads an answer of `FORMAT RowBinary`, value by value.
 package struct ClickHouseAnswer {
     private let bytes: [UInt8]
@@ -8,12 +10,12 @@ package struct ClickHouseAnswer {
     package var isOver: Bool { place >= bytes.count }
 
     /// Reads an Int64 or a UInt64 as its bits.
-    package mutating func integer() throws(ClickHouseError) -> Int64 {
+    package mutating func integer() throws(StoreServerError) -> Int64 {
         let value = try take(8)
         return value.reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
     }
 
-    package mutating func text() throws(ClickHouseError) -> String {
+    package mutating func text() throws(StoreServerError) -> String {
         var (count, shift) = (0, 0)
         while true {
             guard shift < 35, let byte = try take(1).first else { throw Self.cut }
@@ -24,13 +26,13 @@ package struct ClickHouseAnswer {
         return String(decoding: try take(count), as: UTF8.self)
     }
 
-    private mutating func take(_ count: Int) throws(ClickHouseError) -> ArraySlice<UInt8> {
+    private mutating func take(_ count: Int) throws(StoreServerError) -> ArraySlice<UInt8> {
         guard bytes.count - place >= count else { throw Self.cut }
         defer { place += count }
         return bytes[place..<place + count]
     }
 
-    private static var cut: ClickHouseError {
-        ClickHouseError("the answer of ClickHouse ends within a row: ask again", .away)
+    private static var cut: StoreServerError {
+        StoreServerError("the answer of ClickHouse ends within a row: ask again", .away)
     }
 }

@@ -47,7 +47,7 @@ package struct IntentMachine: Sendable {
         /// Ask the store for the last ordinal of each source in this record's rows: `surveyed`.
         case survey
         /// Make the batch after this position from the tape, with the bounds and the layout of the
-        /// intent: `remade`, `unmakeable`.
+        /// intent: `remade`, `unmakeable`, `gone`.
         case remake(StoreIntent, after: TapePosition?)
         /// Insert the batch, each of its parts (one for each table and day) with a token that
         /// begins with this one: `inserted`, when all of them are stored for good.
@@ -75,6 +75,9 @@ package struct IntentMachine: Sendable {
         case surveyed([SourceOrdinal])
         case remade(StoreIntent)
         case unmakeable(String)
+        /// Its packets are gone from the tape. The shell has counted what the store has of it, and
+        /// keeps the names of the rest with the position after it.
+        case gone
         case inserted
         case differs(String)
         /// To any order: it failed, or its outcome is not known. It may take effect later.
@@ -244,7 +247,8 @@ package struct IntentMachine: Sendable {
             }
             insert(declared, isRepeat: true, into: &effects)
         case (.unmakeable(let reason), .remake): end(.unmakeable(reason), ifOurs: &effects)
-        case (.inserted, .insert(let intent, _)): inserted(intent, into: &effects)
+        case (.gone, .remake(let declared, _)): passed(declared, into: &effects)
+        case (.inserted, .insert(let intent, _)): passed(intent, into: &effects)
         case (.differs(let reason), .insert): end(.storeDiffers(reason), ifOurs: &effects)
         // Before a batch is inserted again, the record shows whether it is still this owner's. So
         // an owner that was replaced gives one such order at most.
@@ -252,7 +256,7 @@ package struct IntentMachine: Sendable {
         case (.unsettled, .read), (.unsettled, .survey), (.unsettled, .remake):
             orderLater(order)
         case (.read, _), (.refused, _), (.stored, _), (.conflict, _), (.surveyed, _),
-            (.remade, _), (.unmakeable, _), (.inserted, _), (.differs, _):
+            (.remade, _), (.unmakeable, _), (.gone, _), (.inserted, _), (.differs, _):
             preconditionFailure("an answer does not fit its order")
         }
     }
@@ -398,7 +402,7 @@ package struct IntentMachine: Sendable {
     }
 
     /// The position moves past the batch. The next one is declared by the same write.
-    private mutating func inserted(_ intent: StoreIntent, into effects: inout [Effect]) {
+    private mutating func passed(_ intent: StoreIntent, into effects: inout [Effect]) {
         failures = 0
         var record = record
         record.position = intent.end(after: record.position)

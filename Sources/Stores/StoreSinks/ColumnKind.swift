@@ -55,4 +55,13 @@ package enum ColumnKind: Hashable, Sendable {
         if sink == .events, column == "detail" { return .json }
         return known[column] ?? .int64
     }
+
+    /// Whether few rows have a text alone, in a column of this name.
+    func isRepetitive(_ column: String) -> Bool {
+        self == .text && !Self.freeTexts.contains(column)
+    }
+
+    private static let freeTexts: Set = [
+        "article", "body", "detail", "extra", "note", "requester",
+    ]
 }

@@ -32,6 +32,13 @@ package struct Sink: Sendable {
             _ ordinal: UInt64, _ row: inout NativeRows
         ) -> Bool
 
+    /// The same for QuestDB.
+    package typealias WriteLines =
+        @Sendable (
+            _ record: Record, _ context: borrowing PacketContext, _ packet: RawSpan,
+            _ ordinal: UInt64, _ row: inout LineRowWriter
+        ) -> Bool
+
     /// Returns the time of a record's row, by which its table is divided into days; `nil` when the
     /// record does not belong to this table, or is damaged. It may be undefined: the row then has
     /// its `Timestamp.storable`.
@@ -85,6 +92,8 @@ package struct Sink: Sendable {
     package let writeColumns: WriteColumns
     /// Makes a row of a record, for a block of ClickHouse.
     package let writeNative: WriteNative
+    /// Makes a row of a record, for QuestDB.
+    package let writeLines: WriteLines
     /// Makes a row of a record, for any kind of store.
     package let row: any TableRow.Type
     /// Returns the time that `write` puts into the column `ts`; for a table without that column,
@@ -111,6 +120,9 @@ package struct Sink: Sendable {
             Row.write(record, context, packet, ordinal, &writer)
         }
         writeNative = { record, context, packet, ordinal, writer in
+            Row.write(record, context, packet, ordinal, &writer)
+        }
+        writeLines = { record, context, packet, ordinal, writer in
             Row.write(record, context, packet, ordinal, &writer)
         }
     }

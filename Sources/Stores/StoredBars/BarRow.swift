@@ -37,9 +37,13 @@ package struct BarMarks: Sendable {
             isWithdrawn: row.standing.isWithdrawn)
     }
 
-    package var texts: [String] {
-        [
-            (isPartial, "partial: a gap touches its time, or its feed began again within it"),
+    package var texts: [String] { texts(partialAs: nil) }
+
+    /// `cause`: why it is partial, where that is known.
+    package func texts(partialAs cause: String?) -> [String] {
+        let partial = cause ?? "a gap touches its time, or its feed began again within it"
+        return [
+            (isPartial, "partial: \(partial)"),
             (isMixed, "of two providers"),
             (isFilled, "filled: no trade, the prices are the close before it"),
             (isWithdrawn, "withdrawn: it is void"),

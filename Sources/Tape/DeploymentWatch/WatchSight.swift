@@ -81,7 +81,8 @@ package struct WatchSight: Sendable {
     /// The groups without which nothing comes out.
     package var needed: [GroupName] = [.operators, .store]
     package var ticksPerSecond: Double?
-    /// The age of the lowest watermark of the bars.
+    /// The age of the lowest watermark of the bars: up to then all of them are there. The newest
+    /// bar may be older, as a watermark of idle partitions comes without one.
     package var barSeconds: Double?
     /// Bytes that the fullest stream still takes, and all bytes in the streams.
     package var freeBytes: UInt64?

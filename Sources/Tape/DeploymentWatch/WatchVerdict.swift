@@ -252,7 +252,7 @@ package struct WatchVerdict: Sendable {
         var parts = ["ALL GOOD"]
         if let rate = sight.ticksPerSecond { parts.append("\(RateText.of(rate)) ticks/s") }
         if let age = sight.barSeconds {
-            parts.append("last bar \(SpanText.short(age)) ago")
+            parts.append("bars up to \(SpanText.short(age)) ago")
         }
         if sight.feeds.live > 0 { parts.append("\(sight.feeds.live) feeds live") }
         if sight.gaps.open == 0 { parts.append("no gap open") }

@@ -245,7 +245,7 @@ struct InstrumentFileTests {
         #expect(problems(many, ["0.yaml"]).contains { $0.contains("more than 64 files") })
         let long = (0...ProviderLimits.instrumentsMax).map { "  - S\($0)" }
         let tooMany = problems(["a.yaml": list(long.joined(separator: "\n"))])
-        #expect(tooMany.count == 1 && tooMany[0].contains("more than 4096 instruments"))
+        #expect(tooMany.count == 1 && tooMany[0].contains("more than 16384 instruments"))
     }
 
     @Test("no damage traps: every line of a list left out, cut and doubled")

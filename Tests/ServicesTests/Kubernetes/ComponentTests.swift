@@ -8,6 +8,8 @@ struct ComponentTests {
         try Rendered.overlays.map(Variant.withActions) + [
             Variant.withDatabase(), Variant.withSources(), Variant.withAlerts(),
             Variant.inNamespace("md-staging", "production-keda"),
+            Variant.withStore("clickhouse", "questdb", on: "development"),
+            Variant.withStore("clickhouse", "questdb", byCloudNativePG: true),
         ]
     }
 
@@ -57,7 +59,7 @@ struct ComponentTests {
 
     @Test("nothing refuses to be changed by a second apply, or is changed by it")
     func again() throws {
-        for rendered in try Rendered.all() {
+        for rendered in try Rendered.all() + Self.variants() {
             // A Job's template is fixed, so a changed setting would be refused.
             #expect(rendered.all("Job").isEmpty, "\(rendered.overlay)")
             for manifest in rendered.all("StatefulSet") {
@@ -80,14 +82,15 @@ struct ComponentTests {
     @Test(
         "a pod that does its work once ends at once when asked, and has no password while it waits")
     func once() throws {
-        for rendered in try Rendered.all() {
+        let stores = try Variant.withStore("clickhouse", "questdb")
+        let both = ["clickhouse", "questdb"].map { "store-writer-migrate-\($0)" }
+        let all: [(Rendered, [String])] =
+            try Rendered.all().map { ($0, []) } + [(stores, both)]
+        for (rendered, more) in all {
             let once = rendered.workloads.filter(\.isOnce)
             let isAlone = rendered.overlay == "development"
-            #expect(
-                Set(once.map(\.name))
-                    == Set(
-                        ["store-writer-migrate", "tapeline-setup"] + (isAlone ? ["database"] : []))
-            )
+            let names = ["store-writer-migrate", "tapeline-setup"] + more
+            #expect(Set(once.map(\.name)) == Set(names + (isAlone ? ["database"] : [])))
             for workload in once {
                 #expect(workload.node["spec", "strategy", "type"]?.text == "Recreate")
                 let waiting = try #require(workload.containers.last)

@@ -40,6 +40,19 @@ struct DatabaseClusterTests {
         }
     }
 
+    @Test("writers of a second store have the authority, too, which their settings name")
+    func secondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb", byCloudNativePG: true)
+        let users = rendered.workloads.filter { $0.name.hasPrefix("store-writer") }
+        #expect(users.count == 6)
+        for user in users {
+            let path = try #require(try rendered.environment(of: user)["POSTGRES_SSLROOTCERT"])
+            let folders = (user.container?["volumeMounts"]?.sequence ?? [])
+                .compactMap { $0["mountPath"]?.text }
+            #expect(folders.contains { path == "\($0)/ca.crt" }, "\(user): \(path)")
+        }
+    }
+
     @Test("the tape is purged of what a standby has, and COMMIT waits for one")
     func durability() throws {
         let writer = try #require(rendered.manifest("Deployment", "store-writer"))

@@ -95,3 +95,59 @@ struct DiscoveryTests {
         }
     }
 }
+
+@Suite("Kubernetes: rules for the Prometheus operator")
+struct OperatorRulesTests {
+    private static let script = "\(ServerPrograms.checkout)/deploy/prometheus/prometheus-rules.sh"
+
+    private func objects(_ arguments: String...) throws -> [YAMLNode] {
+        try run("/bin/sh", [Self.script] + arguments).split(separator: "---\n")
+            .map { try YAMLFile.parse(Array($0.utf8)) }
+    }
+
+    @Test("each file of rules is one object with just these rules")
+    func same() throws {
+        let files = try CheckoutFiles.names(in: "deploy/prometheus", ending: ".rules.yml")
+        let objects = try objects("monitoring", "release=mine")
+        try #require(objects.count == files.count && files.count >= 7)
+        for (file, object) in zip(files, objects) {
+            #expect(object["apiVersion"]?.text == "monitoring.coreos.com/v1")
+            #expect(object["kind"]?.text == "PrometheusRule")
+            let name = "tapeline-\(file.dropLast(".rules.yml".count))"
+            #expect(object["metadata", "name"]?.text == name)
+            #expect(object["metadata", "namespace"]?.text == "monitoring")
+            #expect(object["metadata", "labels", "release"]?.text == "mine")
+            let spec = try #require(object["spec"])
+            #expect(Self.shape(spec) == Self.shape(try Discovery.file(file)), "\(file)")
+        }
+    }
+
+    @Test(
+        "what is no namespace and no label is refused, and nothing printed",
+        arguments: [
+            ([], "which namespace?"), (["Mine"], "'Mine' is no name of a namespace"),
+            (["monitoring", "mine"], "'mine' is no label"),
+            (["monitoring", "a=b; c"], "'a=b; c' is no label"),
+        ])
+    func refused(arguments: [String], why: String) {
+        do {
+            _ = try run("/bin/sh", [Self.script] + arguments)
+            Issue.record("it takes \(arguments)")
+        } catch let failure as ProgramFailure {
+            #expect(failure.status == 64)
+            #expect(failure.message.hasPrefix("prometheus-rules: \(why)"), "\(failure.message)")
+        } catch {
+            Issue.record("\(error)")
+        }
+    }
+
+    /// What a node consists of, wherever it stands in its file.
+    private static func shape(_ node: YAMLNode) -> String {
+        switch node.content {
+        case .scalar(let scalar): "<\(scalar.text)>"
+        case .sequence(let nodes): "[\(nodes.map(shape).joined(separator: ", "))]"
+        case .mapping(let entries):
+            "{\(entries.map { "\($0.key): \(shape($0.value))" }.joined(separator: ", "))}"
+        }
+    }
+}

@@ -72,7 +72,8 @@ struct SettingsTests {
     @Test("an overlay says how large the database may become, or that nobody knows")
     func databaseRoom() throws {
         let key = "WRITER_DATABASE_BYTES"
-        for rendered in try Rendered.all() + [Variant.withDatabase()] {
+        let variants = try ["clickhouse", "questdb"].map { try Variant.withStore($0) }
+        for rendered in try Rendered.all() + [Variant.withDatabase()] + variants {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
             let lines = try CheckoutFiles.lines("\(Rendered.production)/kustomization.yaml")
@@ -80,6 +81,44 @@ struct SettingsTests {
             #expect(
                 lines[place - 1].contains("DiskFilling fires"), "\(rendered.overlay)")
         }
+    }
+
+    @Test("a second store does not wait for a standby of the usual one's database")
+    func purgeOfSecondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb", byCloudNativePG: true)
+        let usual = rendered.configuration("store-writer")?.node["data"]
+        #expect(usual?["WRITER_PURGE_AFTER"]?.text == "standby")
+        for store in ["clickhouse", "questdb"] {
+            for name in ["store-writer", "store-writer-migrate"] {
+                let workload = try #require(rendered.manifest("Deployment", "\(name)-\(store)"))
+                let variables = try rendered.environment(of: workload)
+                #expect(variables["WRITER_PURGE_AFTER"] == "commit", "\(workload)")
+            }
+        }
+    }
+
+    @Test("the cockpit asks the writers of the second stores, too")
+    func pagesOfSecondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb")
+        let cockpit = try #require(rendered.manifest("Deployment", "cockpit"))
+        let asked = try rendered.environment(of: cockpit)["COCKPIT_SERVICES"]?
+            .split(separator: ",").map(String.init)
+        let stores = ["clickhouse", "questdb"].map { "store-writer-\($0):8502" }
+        #expect(asked.map { Array($0.suffix(3)) } == ["store-writer:8502"] + stores)
+        for store in stores {
+            let name = String(store.prefix { $0 != ":" })
+            #expect(rendered.manifest("Service", name) != nil, "\(name)")
+        }
+    }
+
+    @Test("NATS in the cluster has the passwords of the second stores' writers")
+    func passwordsOfSecondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb", on: "development")
+        let nats = try #require(rendered.manifest("StatefulSet", "nats"))
+        let passwords = nats.volumes.first { $0["name"]?.text == "passwords" }
+        let items = (passwords?["secret", "items"]?.sequence ?? []).compactMap { $0["path"]?.text }
+        #expect(Set(items).isSuperset(of: ["nats-writer", "nats-tool"]), "\(items)")
+        #expect(items.suffix(2) == ["nats-writer-clickhouse", "nats-writer-questdb"])
     }
 
     @Test("streams are made for the namespace and of the size that gateways and workers expect")
@@ -124,7 +163,9 @@ struct SettingsTests {
         // The programs parse the certificate, so it has to be valid.
         let certificates = try Certificates()
         let authority = certificates.certificate("authority")
-        for run in try Rendered.all().flatMap(Run.all) {
+        let stores = try ["development", "production"]
+            .map { try Variant.withStore("clickhouse", "questdb", on: $0) }
+        for run in try (Rendered.all() + stores).flatMap(Run.all) {
             let files = try Self.files(of: run.workload)
             let read = Mutex<Set<String>>([])
             // The list is read from the disk: the overlay's file, of which its ConfigMap is made.
@@ -222,7 +263,9 @@ struct SettingsTests {
                     continue
                 }
                 read.formUnion(
-                    text.matches(of: /\$\(password ([a-z-]+)\)/).map { Self.passwords + $0.1 })
+                    text.matches(of: /\$\((?:password|secret) ([a-z-]+)\)/).map {
+                        Self.passwords + $0.1
+                    })
                 if script == "nats.sh" {
                     read.formUnion(
                         users.split(separator: " ").map { Self.passwords + "nats-\($0)" })

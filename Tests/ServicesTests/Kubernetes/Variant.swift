@@ -117,6 +117,25 @@ struct Variant {
         return try variant.render("production")
     }
 
+    /// Renders an overlay with second stores, by their components, after the servers where it has
+    /// them, and in production with a database by CloudNativePG if it is wanted.
+    static func withStore(
+        _ components: String..., on overlay: String = "production",
+        byCloudNativePG isClustered: Bool = false
+    ) throws -> Rendered {
+        let variant = try Variant()
+        let servers = "  - ../../components/servers\n",
+            production = "  - ../../components/production\n"
+        let lines = components.map { "  - ../../components/\($0)\n" }.joined()
+        let isTrial = overlay == "development"
+        let cluster = isClustered ? "  - ../../components/cloudnative-pg\n" : ""
+        try variant.replace(
+            isTrial ? servers : production,
+            by: isTrial ? servers + lines : lines + production + cluster,
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+        return try variant.render(overlay)
+    }
+
     /// Renders an overlay, with people who act and with all sources, in another namespace.
     static func inNamespace(_ space: String, _ overlay: String) throws -> Rendered {
         let variant = try Variant()

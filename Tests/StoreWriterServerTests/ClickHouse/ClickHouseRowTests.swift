@@ -16,7 +16,7 @@ struct ClickHouseRowTests {
         let seed = UInt64.random(in: 0 ... .max)
         let bench = try ClickHouseBench("wchrows")
         try bench.migrate()
-        let server = try ClickHouseServer(bench.clientSettings) { _ in }
+        let server = try ClickHouseServer(bench.clientSettings, SinkCatalogue()) { _ in }
         // Nearly every row is of a month of its own, and so a block of its own.
         let packets = try CopyBytesTests().packets(seed).prefix(1)
         let place = SinkPlace(input: .ticks, partition: Partition(4_095))

@@ -6,6 +6,7 @@ import NatsTransport
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreHTTP
 import StoreSinks
 import TapeCodec
 import TapeKeeping
@@ -27,20 +28,19 @@ struct ClickHouseTests {
         #expect(try bench.migrate() == .success)
         #expect(try bench.migrate(["--dry-run"]) == .success)
         let client = try ClickHouseClient(bench.clientSettings) { _ in }
-        let server = try ClickHouseServer(bench.clientSettings) { _ in }
-        let tables = ClickHouseSettings.tables(SinkCatalogue()) + [.gaps]
-        #expect(try server.problem(of: tables) == nil)
+        let server = try ClickHouseServer(bench.clientSettings, SinkCatalogue()) { _ in }
+        #expect(try server.problem() == nil)
         try client.run("ALTER TABLE trades RESET SETTING fsync_after_insert")
         #expect(
-            try server.problem(of: tables)
+            try server.problem()
                 == "trades lacks the setting fsync_after_insert = 1: run 'store-writer migrate'")
         #expect(try bench.migrate(["--dry-run"]) == .pending)
         #expect(try bench.migrate() == .success)
-        #expect(try server.problem(of: tables) == nil)
+        #expect(try server.problem() == nil)
         try client.run("ALTER TABLE quotes DROP COLUMN bid_price")
         #expect(throws: SettingsError.self) { try bench.migrate() }
         try client.run("DROP TABLE quotes")
-        #expect(try server.problem(of: tables)?.contains("there is no table quotes") == true)
+        #expect(try server.problem()?.contains("there is no table quotes") == true)
     }
 
     @Test("faults of the settings are told together, and no password")
@@ -63,8 +63,8 @@ struct ClickHouseTests {
     @Test("a server that refuses says why in one line, without the password")
     func refusals() throws {
         let bench = try ClickHouseBench("wchrefuse")
-        func fault(_ settings: ClickHouseClient.Settings, _ sql: String) -> ClickHouseError? {
-            do throws(ClickHouseError) {
+        func fault(_ settings: ClickHouseClient.Settings, _ sql: String) -> StoreServerError? {
+            do throws(StoreServerError) {
                 try ClickHouseClient(settings) { _ in }.run(sql, isInDatabase: false)
                 return nil
             } catch {

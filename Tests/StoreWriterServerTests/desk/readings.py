@@ -12,6 +12,8 @@ from desk.checks import check, equal, raises
 def readings():
     interrupted()
     prices()
+    printed()
+    beginnings()
     gaps()
     shared()
     tasks()
@@ -150,6 +152,62 @@ def prices():
     ):
         with raises(tapeline.TapelineError, "price='floats': it is 'float', 'fixed' or 'decimal'"):
             call()
+
+
+def printed():
+    """Bars that are printed on 80 columns show their prices and their volume. What a batch has keeps its order."""
+    import pandas
+    import polars
+    from tapeline import columns, frames, schema
+
+    ways = {"ts": 1_772_000_000 * 10**9, "dict": "AAPL", "l": 1, "fixed": 187_250_000_000, "wide": 10**11, "b": True}
+    table = frames.Table(columns.batch(schema.BARS, [[ways[one.kind] for one in schema.BARS]] * 30, {}), "UTC")
+    wanted = ("open_time", "symbol", "open", "high", "low", "close", "volume")
+    frame = table.to_polars()
+    with polars.Config(tbl_width_chars=80):
+        text = str(frame)
+    check(all(f" {name} " in text for name in wanted), text)
+    with pandas.option_context("display.width", 80, "display.max_columns", 0):
+        text = str(table.to_pandas())
+    check(all(name in text.split() for name in ("open_time", "symbol", "open", "close", "volume")), text)
+    check(str(table).split()[:7] == list(wanted), str(table))
+    equal(list(table.to_pandas().columns), frame.columns)
+    equal(sorted(frame.columns), sorted(one.name for one in schema.BARS))
+    equal(table.to_arrow().schema.names, [one.name for one in schema.BARS])
+    equal(schema.in_frame(["event_time", "open", "close"]), ["event_time", "open", "close"])
+
+
+def beginnings():
+    """The time before the tape begins is not told as a loss, with another stretch beside it it is."""
+    from tapeline import coverage, errors, stored
+
+    minute, begin = 60 * 10**9, 1_772_000_000 * 10**9
+    first = begin - begin % minute
+    bars = [("AAPL", "test", "1m", at, at + minute) for at in (first, first + minute)]
+    one, other = coverage.not_whole(bars, [], {"test"}, begin)
+    equal((one.cause, one.start, one.end), ("the bar of 1m is not whole: the tape begins within it", first, begin))
+    check("a gap touches it" in other.cause, other)
+    for known in (None, first, first - 1, first + 2 * minute):
+        check(all("a gap touches it" in each.cause for each in coverage.not_whole(bars, [], {"test"}, known)), known)
+    before = coverage.Missing(first, begin, coverage.BEFORE, "AAPL", "test")
+    told = "the tape begins at 2026-02-25T06:13:20Z, after the start of this selection: AAPL of test from "
+    for missing in ([one], [before, one]):
+        check(str(errors.TapeHole(missing)).startswith(told), str(errors.TapeHole(missing)))
+    check(str(errors.TapeHole([one, other])).startswith("data of this selection are missing: "))
+
+    class Stored:
+        def __init__(self, dropped):
+            self.dropped = dropped
+
+        def table(self, name):
+            return name
+
+        def rows(self, sql, values):
+            if "retired_rows" in sql:
+                return [(1,)] * self.dropped
+            return [(begin,)] if " trades " in sql or " events " in sql else []
+
+    equal([stored._begin(Stored(dropped)) for dropped in (0, 1)], [begin, None])
 
 
 def _gap(symbol, ordinal):

@@ -35,7 +35,7 @@ private let pureModules: Set<String> = [
     "Primitives", "MarketModel", "Membership", "TapeCodec", "TapeProtocol", "StreamCore",
     "OperatorGraph", "GraphLanguage", "SimulationKit", "IBProtocol", "IBEngine", "IBSimulator",
     "ArrowColumns", "EngineKit", "AlpacaEngine", "BinanceEngine", "MassiveEngine",
-    "PolledEngine", "StoreIntents",
+    "PolledEngine", "QuestDBWire", "StoreIntents",
     "BinanceSimulator", "AlpacaSimulator", "MassiveSimulator", "PolledSimulator", "VenueWeb",
 ]
 

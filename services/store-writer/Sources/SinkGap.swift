@@ -12,10 +12,12 @@ struct SinkGap: Hashable, Sendable {
         case givenTwice = "given_twice"
         /// The queue had no room for them, and its policy is to drop. They are counted as skipped.
         case dropped
+        /// They are of a declared batch whose packets are gone from the tape.
+        case tapeLost = "tape_lost"
     }
 
     let source: SourceName
-    let ordinals: ClosedRange<UInt64>
+    var ordinals: ClosedRange<UInt64>
     let reason: Reason
     /// The epoch of the packet that revealed the gap.
     let epoch: UInt64

@@ -183,11 +183,20 @@ struct SinkPosition: Sendable {
         members = Members(groups: found, isNew: true)
     }
 
-    /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty.
+    /// Adds a gap of the ordinals `first` ..< `end`, if the range is not empty. One that goes on
+    /// where the last one of the source ended is joined with it: so the gaps are the same for
+    /// packets one by one and for a run of them (`RowlessRun`).
     private mutating func note(
         _ reason: SinkGap.Reason, _ header: PacketHeader, _ first: UInt64, _ end: UInt64
     ) {
         guard first < end else { return }
+        if let index = gaps.lastIndex(where: { $0.source == header.source }),
+            gaps[index].reason == reason, gaps[index].epoch == header.epoch,
+            gaps[index].ordinals.upperBound &+ 1 == first
+        {
+            gaps[index].ordinals = gaps[index].ordinals.lowerBound...(end - 1)
+            return
+        }
         gaps.append(
             SinkGap(
                 source: header.source, ordinals: first...(end - 1), reason: reason,

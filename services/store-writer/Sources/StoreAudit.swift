@@ -17,21 +17,57 @@ struct StoreAudit {
         var last: UInt64
     }
 
-    private var problems: [String] = []
+    /// What was copied of one source from another store.
+    struct Filled: Equatable {
+        var rows: UInt64
+        var first: UInt64
+    }
+
+    private var differences: [String] = []
+    private var positions = 0
     private var sources = 0
     private var rows: UInt64 = 0
 
     /// Compares the counts of a place with its rows. `declared`: the sources of a batch of which
-    /// any part may be there.
+    /// any part may be there. `filled`: what was copied beside what the positions count.
     mutating func compare(
         _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
-        declared: Set<SourceName> = []
+        declared: Set<SourceName> = [], filled: [SourceName: Filled] = [:]
     ) {
-        problems += Self.problems(accounts, found, declared: declared).map {
-            "\(InputNumber.name(InputNumber.of(place))): \($0)"
+        positions += 1
+        note(place, Self.problems(accounts, found, declared: declared, filled: filled), found)
+    }
+
+    /// Takes the rows of a place that has no position. There should be none.
+    mutating func compareWithoutPosition(_ place: SinkPlace, _ found: [SourceName: Rows]) {
+        let present = found.filter { $0.value.rows > 0 }
+        let problems = present.keys.sorted().map { source in
+            "\(source) has \(present[source]?.rows ?? 0) rows, and there is no position"
         }
+        note(place, problems, present)
+    }
+
+    /// Notes why a place is not compared.
+    mutating func leave(_ place: SinkPlace, _ reason: String) {
+        positions += 1
+        differences.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
+    }
+
+    private mutating func note(
+        _ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]
+    ) {
+        differences += problems.map { "\(InputNumber.name(InputNumber.of(place))): \($0)" }
         sources += found.count
         rows += found.values.reduce(0) { $0 + $1.rows }
+    }
+
+    /// What is wrong, one line each. Rows that no position counts prove nothing, however many.
+    var problems: [String] {
+        guard positions == 0 else { return differences }
+        return [
+            "nothing was compared: no position of this store is there, and \(rows) rows: its "
+                + "address, database or STORE_NAME is that of another one, or it has stored nothing"
+        ]
     }
 
     /// Says what was found.
@@ -44,7 +80,7 @@ struct StoreAudit {
     /// Returns what is wrong with the rows of a place, one line each.
     static func problems(
         _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
-        declared: Set<SourceName> = []
+        declared: Set<SourceName> = [], filled: [SourceName: Filled] = [:]
     ) -> [String] {
         var problems: [String] = []
         let known = Set(accounts.map(\.source))
@@ -55,13 +91,18 @@ struct StoreAudit {
                     "\(account.source) has \(rows.rows) rows of \(rows.ordinals) ordinals")
             }
             let isOpen = declared.contains(account.source)
-            if isOpen ? rows.ordinals < account.written : rows.ordinals != account.written {
+            let copied = filled[account.source]
+            let written = account.written + (copied?.rows ?? 0)
+            if isOpen ? rows.ordinals < written : rows.ordinals != written {
                 problems.append(
                     "\(account.source) has \(rows.ordinals) ordinals, written are "
-                        + "\(account.written)")
+                        + "\(account.written)"
+                        + (copied.map { " and copied \($0.rows)" } ?? ""))
             }
             guard rows.rows > 0 else { continue }
-            if rows.first < account.firstOrdinal || !isOpen && rows.last > account.lastOrdinal {
+            if rows.first < min(account.firstOrdinal, copied?.first ?? .max)
+                || !isOpen && rows.last > account.lastOrdinal
+            {
                 problems.append(
                     "\(account.source) has ordinals from \(rows.first) to \(rows.last), counted "
                         + "are those from \(account.firstOrdinal) to \(account.lastOrdinal)")

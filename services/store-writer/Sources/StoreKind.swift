@@ -32,7 +32,7 @@ struct StoreKind: Sendable {
     let make: @Sendable (Context) throws -> any Store
 
     /// The kinds of the product. Another program passes more of them to `Main.run`.
-    static let ofThisProgram: [StoreKind] = [.postgres, .clickhouse]
+    static let ofThisProgram: [StoreKind] = [.postgres, .clickhouse, .questdb]
 
     /// Returns its rules, which say nothing when another kind is used.
     var ownRules: [ConfigurationRule] {

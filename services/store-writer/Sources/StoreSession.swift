@@ -25,7 +25,7 @@ protocol StoreSession: AnyObject {
     func checkAlive() throws(StoreError)
 
     /// Makes the worker the owner of positions, which fences all earlier owners. Returns a row for
-    /// each claim, granted or refused.
+    /// each claim, granted, refused, or to be repeated later.
     func claim(_ claims: [SinkClaim]) throws(StoreError) -> [SinkRow]
     /// Returns positions and their owners, without claiming them.
     func read(_ places: [SinkPlace]) throws(StoreError) -> [SinkRow]

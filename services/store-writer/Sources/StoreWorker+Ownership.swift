@@ -8,8 +8,11 @@ import TapeTransport
 
 // Which partitions the worker claims, and how it gives partitions up.
 extension StoreWorker {
-    /// Whether there are partitions to claim: owned, and not claimed in this session.
-    var hasTaken: Bool { assignment.slots.contains { $0.stage == .taken } }
+    /// Whether there are partitions to claim now: owned, and not claimed in this session.
+    var hasTaken: Bool {
+        let now = clock.monotonic()
+        return assignment.slots.contains { $0.isToClaim(at: now) }
+    }
 
     /// Returns the index of a partition's slot; `nil` when the partition is another worker's.
     func slot(_ partition: Partition) -> Int? {
@@ -137,7 +140,8 @@ extension StoreWorker {
     /// could read the old position and write those rows a second time.
     func claimTaken() {
         guard session.isOpen, hasTaken, isSteady, mayTry() else { return }
-        let taken = assignment.slots.indices.filter { assignment.slots[$0].stage == .taken }
+        let now = clock.monotonic()
+        let taken = assignment.slots.indices.filter { assignment.slots[$0].isToClaim(at: now) }
         do throws(StoreError) {
             let rows = try session.claim(taken.flatMap { claims(of: assignment.slots[$0]) })
             succeeded(isWrite: false)
@@ -165,13 +169,21 @@ extension StoreWorker {
     }
 
     /// Notes the result of a claim. If another writer has one of its inputs, the partition is lost.
-    /// Otherwise a new reading of it begins.
+    /// If one has to wait, the partition is claimed again later, and others go on. Otherwise a new
+    /// reading of it begins.
     private func settle(_ index: Int, _ rows: [SinkRow]) {
         if let refused = rows.first(where: { !$0.isClaimed }) {
             lost(index, Self.reason(refused))
             return
         }
         guard let claim = assignment.slots[index].claim else { return }
+        if let wait = rows.compactMap(\.waits).max(by: { $0.until < $1.until }) {
+            assignment.slots[index].wait(until: wait.until)
+            context.telemetry.emit(
+                .partitionWaits(
+                    partition: assignment.slots[index].partition, reason: wait.reason))
+            return
+        }
         for row in rows {
             // The claim's COMMIT comes after all that it found.
             var position = row.position

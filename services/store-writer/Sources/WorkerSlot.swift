@@ -37,6 +37,8 @@ struct WorkerSlot {
     /// The number of the reading (`WorkerQueue`) while the partition is claimed, else `nil`.
     /// Packets of another number were read before the last claim.
     private(set) var reading: UInt64?
+    /// While it is taken, it is not claimed again before this time.
+    private var waitsUntil = MonotonicTime.distantPast
     /// When it was ordered, to measure the time until its first claim; `nil` after that claim.
     private(set) var takenAt: MonotonicTime?
 
@@ -74,6 +76,12 @@ struct WorkerSlot {
         stage = .taken
         takenAt = now
     }
+
+    /// Whether it has to be claimed now.
+    func isToClaim(at now: MonotonicTime) -> Bool { stage == .taken && now >= waitsUntil }
+
+    /// Notes that the claim has to be repeated, at this time.
+    mutating func wait(until time: MonotonicTime) { waitsUntil = time }
 
     /// Notes the claim in the database, which begins this reading. For the first claim of a tenure,
     /// returns the nanoseconds since the order; `nil` for a repeated one.

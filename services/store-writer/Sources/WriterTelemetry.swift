@@ -271,6 +271,13 @@ extension ServiceEvent {
             "often: members come and go, or a process outside of the group claims partitions")
     }
 
+    /// A partition is owned, and its claim has to be repeated later.
+    static func partitionWaits(partition: Partition, reason: String) -> Self {
+        Self(
+            .warning, "writer.partition.waits", "a partition is not written yet; others are",
+            ("partition", .integer(Int64(partition.number))), ("reason", .text(reason)))
+    }
+
     /// The process is not steady any more, and owns partitions.
     static func writerPaused() -> Self {
         Self(
@@ -302,11 +309,23 @@ extension ServiceEvent {
             "mds_writer_positions_accepted_total", "a position that a person changed")
     }
 
-    /// A gap that the writer found was committed as a row of `gaps`.
-    static func gapStored(input: String, gap: SinkGap) -> Self {
+    /// The ordinals of a declared batch that are lost: an event for each source, of which there may
+    /// be thousands of gaps.
+    static func batchLost(input: String, gaps: [SinkGap]) -> [Self] {
+        Dictionary(grouping: gaps, by: \.source).sorted { $0.key < $1.key }.compactMap { _, own in
+            guard var all = own.first, let last = own.last else { return nil }
+            all.ordinals = all.ordinals.lowerBound...last.ordinals.upperBound
+            return gapStored(
+                input: input, gap: all, ordinals: own.reduce(0) { $0 + $1.ordinalCount })
+        }
+    }
+
+    /// A gap that the writer found was committed as a row of `gaps`. `ordinals`: so many of it are
+    /// missing; `nil`: all.
+    static func gapStored(input: String, gap: SinkGap, ordinals: UInt64? = nil) -> Self {
         let level: LogLevel =
             switch gap.reason {
-            case .hole: .error
+            case .hole, .tapeLost: .error
             case .givenTwice: .warning
             // `queueDropped` reports it once a second.
             case .dropped: .debug
@@ -315,20 +334,26 @@ extension ServiceEvent {
             switch gap.reason {
             case .dropped: "there was no room in the queue for these; the table gaps names them"
             case .hole: "ordinals are missing on the tape; the table gaps names them"
+            case .tapeLost:
+                "the tape was purged of a declared batch; ordinal_gaps names with the next batch "
+                    + "what the store does not have of it"
             case .givenTwice: "the tape gave out stored ordinals again; their ticks are left out"
             }
         return Self(
             level, "writer.gap.stored", message,
             ("input", .text(input)), ("source", .text(gap.source.text)),
             ("first", .unsigned(gap.ordinals.lowerBound)),
-            ("last", .unsigned(gap.ordinals.upperBound)), ("reason", .text(gap.reason.rawValue))
+            ("last", .unsigned(gap.ordinals.upperBound)),
+            ("ordinals", .unsigned(ordinals ?? gap.ordinalCount)),
+            ("reason", .text(gap.reason.rawValue))
         ) {
             $0.counter(
                 "mds_writer_gap_ticks_total",
-                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice` or `dropped`",
-                "hole, given_twice: tape data were destroyed; `tapeline position show`",
+                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice`, `tape_lost` or "
+                    + "`dropped`",
+                "hole, given_twice, tape_lost: tape data were destroyed; `tapeline position show`",
                 labels: [("reason", gap.reason.rawValue)]
-            ).add(gap.ordinalCount)
+            ).add(ordinals ?? gap.ordinalCount)
         }
     }
 }

@@ -16,7 +16,7 @@ from .desk import Desk, connect, demo, open
 from .errors import DamagedTape, Misfit, NotKnown, NotReachable, Stale, TapeHole, TapelineError
 from .export import Export
 from .frames import Table
-from .latest import Feed, Latest, LatestValue
+from .latest_values import Feed, Latest, LatestValue
 from .live import Live
 from .nautilus import export_nautilus
 from .past import Seam

@@ -36,8 +36,8 @@ class Memory:
         known = self._places
         with self._lock:
             before = list(map(known.pop, keys, places))
-            known.update(zip(keys, map(max, before, places)))
             lower = {row: before[row] for row, is_lower in enumerate(map(operator.gt, before, places)) if is_lower}
+            known.update(zip(keys, map(max, before, places) if lower else places))
             if self._orders or any(filled):
                 self._follow(keys, places, orders, filled, lower)
             while len(known) > self._most:

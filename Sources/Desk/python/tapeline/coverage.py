@@ -13,6 +13,11 @@ Stretch = tuple[int, int]
 NO_DEPTH = "no depth of it is stored"
 """The cause where a book was never subscribed: a subscription begins with a reset."""
 
+BEGINS_WITHIN = "the tape begins within it"
+"""The end of the cause of a bar of which the first part is older than anything that was ever recorded."""
+BEFORE, BEFORE_ON_TAPE = "nothing from before is stored", "nothing from before is on the tape"
+"""The causes of the time before the first row."""
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -29,6 +34,11 @@ class Missing:
     state: str = ""
     kind: str = ""
     detail: str = ""
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether nothing was lost: this is the time before the tape begins."""
+        return self.cause in (BEFORE, BEFORE_ON_TAPE) or self.cause.endswith(BEGINS_WITHIN)
 
     def __str__(self) -> str:
         who = " of ".join(part for part in (self.symbol or "all symbols", self.source) if part)
@@ -163,10 +173,12 @@ def partial_bar(series: str) -> str:
 
 
 def not_whole(
-    bars: Iterable[tuple[str, str, str, int, int | None]], known: Sequence[Missing], sources: Collection[str]
+    bars: Iterable[tuple[str, str, str, int, int | None]], known: Sequence[Missing], sources: Collection[str],
+    begin: int | None = None,
 ) -> Iterator[Missing]:
     """Yields bars that are not whole (symbol, source, series, open and close time), besides those that overlap
-    a known stretch. A source that is none of the ticks' `sources` is a group of them."""
+    a known stretch. A source that is none of the ticks' `sources` is a group of them. `begin`: when the tape
+    begins, if that is known."""
     for symbol, source, series, start, end in bars:
         is_group = source not in sources
         is_known = any(
@@ -174,8 +186,11 @@ def not_whole(
             and overlaps(one, start, end)
             for one in known
         )
-        if not is_known:
-            yield Missing(start, end, partial_bar(series), symbol, source)
+        if is_known:
+            continue
+        is_first = begin is not None and start < begin and (end is None or begin < end)
+        cause = f"the bar of {series} is not whole: {BEGINS_WITHIN}" if is_first else partial_bar(series)
+        yield Missing(start, begin if is_first else end, cause, symbol, source)
 
 
 def not_come(end: int | None) -> Iterator[Missing]:

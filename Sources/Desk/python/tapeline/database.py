@@ -24,7 +24,7 @@ from .stack import LocalStack
 if TYPE_CHECKING:
     import psycopg
 
-    from .latest import OpenGaps
+    from .latest_values import OpenGaps
 
 _UNDEFINED = 2**63 - 1
 _MICROSECONDS = "(extract(epoch FROM {0}) * 1000000)::bigint * 1000"
@@ -296,7 +296,7 @@ class Database:
     def open_gaps(self, symbols: Sequence[str]) -> OpenGaps | None:
         """Returns how many stretches of symbols are missing, and may still come. None: the database does not
         answer within seconds, or did not within the last ones."""
-        from .latest import OpenGaps
+        from .latest_values import OpenGaps
 
         if time.monotonic() < self._gaps_at:
             return None

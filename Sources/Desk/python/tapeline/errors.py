@@ -40,12 +40,18 @@ class TapeHole(TapelineError):
     SHOWN = 3
 
     def __str__(self) -> str:
+        from . import times
+
         shown = "; ".join(str(one) for one in self.missing[: self.SHOWN])
         more = len(self.missing) - self.SHOWN
         # Of what is not stored at all there is nothing to read.
         is_all = all(one.cause == NOTHING_STORED for one in self.missing)
+        begins = [one.end for one in self.missing if one.is_beginning and one.end is not None]
+        what = "data of this selection are missing"
+        if begins and len(begins) == len(self.missing):
+            what = f"the tape begins at {times.text(max(begins))}, after the start of this selection"
         return (
-            f"data of this selection are missing: {shown}"
+            f"{what}: {shown}"
             + (f"; and {more} more stretches" if more > 0 else "")
             + ("" if is_all else " (missing='mark' reads what there is, and lists the rest in .coverage)")
         )

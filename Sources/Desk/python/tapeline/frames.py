@@ -9,7 +9,7 @@ import os
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import shown
+from . import schema, shown
 from .arrow import Stream
 from .columns import Batch, Column, Field, PriceType, batch, checked_price, unpacked
 from .errors import TapelineError
@@ -122,7 +122,10 @@ class Readable:
         given = self.given(price, numbered=True)
         with _handed(given) as rows:
             frame: polars.DataFrame = build(rows)
-            return _named(frame, given) if given.numbered else frame
+            if given.numbered:
+                frame = _named(frame, given)
+            names = schema.in_frame(frame.columns)
+            return frame if names == frame.columns else frame.select(names)
 
     def to_arrow(self, price: PriceType | None = None) -> Any:
         """Returns a pyarrow Table."""
@@ -165,7 +168,8 @@ class Readable:
                 found[name] = pd.arrays.IntegerArray(values.data, package("numpy").ma.getmaskarray(values))
             else:
                 found[name] = values
-        frame: pandas.DataFrame = pd.DataFrame(found, copy=False)
+        names = schema.in_frame(list(found))
+        frame: pandas.DataFrame = pd.DataFrame({name: found[name] for name in names}, copy=False)
         return frame
 
     # The names that Databento's client has for the same.

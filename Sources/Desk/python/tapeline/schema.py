@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .columns import Field
 
 # A frame that is printed shows its first and its last columns.
@@ -34,6 +36,25 @@ BARS = (Field("open_time", "ts"), Field("close_time", "ts"), Field("symbol", "di
         _price("close"), _price("vwap"), Field("volume", "wide", scale=8), Field("notional", "wide", scale=17),
         Field("trades", "l"), Field("excluded", "l"), Field("is_whole", "b"), Field("is_mixed", "b"),
         Field("is_filled", "b"), Field("version", "l"), Field("reason", "dict"), Field("known_at", "ts"))
+_BARS_HEAD, _BARS_TAIL = ("open_time", "symbol", "open", "high"), ("low", "close", "volume", "trades")
+
+
+def in_frame(names: Sequence[str]) -> list[str]:
+    """Returns the columns of a frame in their order: polars prints the first four and the last four, pandas as many
+    as fit. Batches, streams and files have bars in the order of `BARS`."""
+    return _led(names, _BARS_HEAD, _BARS_TAIL)
+
+
+def in_text(names: Sequence[str]) -> list[str]:
+    """Returns the columns of rows as text in their order: all of them are printed."""
+    return _led(names, _BARS_HEAD + _BARS_TAIL, ())
+
+
+def _led(names: Sequence[str], first: tuple[str, ...], last: tuple[str, ...]) -> list[str]:
+    if not {field.name for field in BARS} <= set(names):
+        return list(names)
+    return [*first, *(name for name in names if name not in first + last), *last]
+
 
 GAPS = (Field("symbol", "dict"), Field("source", "dict"), Field("kind", "dict"), Field("from_time", "ts"),
         Field("to_time", "ts"), Field("state", "dict"), Field("reason", "dict"), Field("detail", "u"))

@@ -6,7 +6,7 @@ import decimal
 import html
 from typing import Any
 
-from . import times
+from . import schema, times
 from .columns import Batch, Field
 
 
@@ -40,9 +40,10 @@ def _row(cells: list[str], name: str) -> str:
 
 
 def _cells(batch: Batch) -> list[list[str]]:
-    columns = [[_text(field, value) for value in column.values()[:ROWS_MAX]]
-               for field, column in zip(batch.fields, batch.columns)]
-    return [[field.name for field in batch.fields], *(list(row) for row in zip(*columns))]
+    columns = {field.name: [_text(field, value) for value in column.values()[:ROWS_MAX]]
+               for field, column in zip(batch.fields, batch.columns)}
+    names = schema.in_text(list(columns))
+    return [names, *(list(row) for row in zip(*map(columns.__getitem__, names)))]
 
 
 def _text(field: Field, value: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import past, schema, times
-from .coverage import NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
+from .coverage import BEFORE, NO_DEPTH, GapRecord, Missing, not_come, not_whole, stretches, within
 from .database import Snapshot, _MICROSECONDS, _moment, bars_place, criteria, past_place
 from .errors import NOTHING_STORED
 from .selection import Wanted
@@ -149,7 +149,7 @@ def _beginnings(snapshot: Snapshot, wanted: Wanted) -> Iterator[Missing]:
                 what, detail = _nothing(snapshot, own, symbol, series)
                 yield Missing(wanted.start, wanted.end, what, symbol, source, detail=detail)
                 continue
-            known = [(first, "nothing from before is stored"), *limits]
+            known = [(first, BEFORE), *limits]
             begin, cause = max((moment, text) for moment, text in known if moment is not None)
             if wanted.start is not None and begin > wanted.start:
                 yield Missing(wanted.start, begin, cause, symbol, source)
@@ -313,4 +313,11 @@ def _partial_bars(snapshot: Snapshot, wanted: Wanted, known: list[Missing]) -> I
         f" FROM {place}{conditions} AND NOT is_whole ORDER BY ts, symbol",
         values + more,
     )
-    yield from not_whole(rows, known, _known_sources(snapshot) if rows else set())
+    if rows:
+        yield from not_whole(rows, known, _known_sources(snapshot), _begin(snapshot))
+
+
+def _begin(snapshot: Snapshot) -> int | None:
+    """Returns when the tape begins: the time of its first row. None if retention has dropped that."""
+    dropped = snapshot.rows(f"SELECT 1 FROM {snapshot.table('retired_rows')} WHERE input = 'ticks' LIMIT 1", [])
+    return None if dropped else _first(snapshot, Wanted("trades", start=0), (*_TICKS, "events"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import schema, times
 from .columns import Batch, in_order
-from .coverage import NO_DEPTH, Coverage, GapRecord, Missing, not_come, partition_of, stretches, within
+from .coverage import BEFORE_ON_TAPE, NO_DEPTH, Coverage, GapRecord, Missing, not_come, partition_of, stretches, within
 from .decoder import Decoder, Hole
 from .errors import NotReachable, TapelineError
 from .reading import (
@@ -21,7 +21,6 @@ from .selection import Wanted
 from .transport import Lane, Link, TapeAddress, TransportError
 
 NOTHING = "nothing of it is on the tape"
-BEFORE = "nothing from before is on the tape"
 AHEAD_NS = 10 * times.SECOND
 """A tick may be on the tape before its event time, by the clock of NATS: gateways refuse what is further ahead
 than GATEWAY_FUTURE_MAX, 2 s if not set."""
@@ -290,7 +289,7 @@ class Tape:
         source = wanted.sources[0] if len(wanted.sources) == 1 else ""
         for symbol, first in self.late(wanted, everyone).items():
             if first is not None:
-                yield from before(wanted, first, BEFORE, symbol, source, purged)
+                yield from before(wanted, first, BEFORE_ON_TAPE, symbol, source, purged)
             elif symbol not in read:
                 what = NO_DEPTH if wanted.kind == "depth" else NOTHING
                 yield Missing(wanted.start, wanted.end, what, symbol, source)

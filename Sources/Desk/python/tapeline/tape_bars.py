@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from . import times
 from .columns import Batch
-from .coverage import Coverage, Missing, not_come, not_whole, partition_of, within
+from .coverage import BEFORE_ON_TAPE, Coverage, Missing, not_come, not_whole, partition_of, within
 from .decoder import Decoder, Hole
 from .errors import NotKnown, NotReachable
 from .reading import Head, Part, Reading, first_stored, steps
 from .selection import Wanted
-from .tape import AHEAD_NS, BEFORE, NOTHING, VALUES, Tape, before
+from .tape import AHEAD_NS, NOTHING, VALUES, Tape, before
 from .transport import TransportError
 from .versions import DECODED, Row, Versions, partial
 
@@ -258,7 +258,7 @@ class TapeBars:
             if symbol in late:
                 tick = late[symbol]
                 begins.append(min([*first(symbol, series), *([] if tick is None else [tick])], default=start))
-            yield from before(wanted, max(begins), BEFORE, symbol, source, purged)
+            yield from before(wanted, max(begins), BEFORE_ON_TAPE, symbol, source, purged)
 
     def _tick_sources(self) -> tuple[str, ...]:
         """The sources whose ticks the bars are made of; none: any, as the source of a bar may be a group of them."""

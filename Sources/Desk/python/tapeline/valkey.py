@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -81,21 +82,21 @@ class Valkey:
 
     def both(self, group: Group, groups: Sequence[Group]) -> tuple[list[Answer], list[Fields]]:
         """Returns the answers of `ask`, and after them those of `tables`, in one exchange."""
-        first = list(_pieces(group))
-        blocks = iter(self._exchange([*first, *(piece for one in groups for piece in _pieces(one))]))
+        first = group.pieces
+        blocks = iter(self._exchange([*first, *(piece for one in groups for piece in one.pieces)]))
         answers = [one for _ in first for one in next(blocks)]
         found = []
         for group in groups:
-            whole = Fields([[] for _ in range(group.width)], {})
-            for at in range(0, len(group.keys), PIPELINE):
-                part = next(blocks)
+            whole = next(blocks) if group.pieces else Fields([[] for _ in range(group.width)], {})
+            for number in range(1, len(group.pieces)):
+                part, at = next(blocks), number * PIPELINE
                 for texts, more in zip(whole.texts, part.texts):
                     texts += more
                 whole.without.update((at + row, why) for row, why in part.without.items())
             found.append(whole)
         return answers, found
 
-    def _exchange(self, pieces: Sequence[Group]) -> list[Any]:
+    def _exchange(self, pieces: Sequence[Piece]) -> list[Any]:
         if os.getpid() != self._process:
             raise TapelineError("this desk is of the process before the fork: make another one in this process")
         if not pieces:
@@ -126,20 +127,20 @@ class Valkey:
     def _away(self, error: Exception) -> NotReachable:
         return NotReachable(f"Valkey at {self.address.host}:{self.address.port} does not answer: {error}")
 
-    def _asked(self, pieces: Sequence[Group]) -> list[Any]:
+    def _asked(self, pieces: Sequence[Piece]) -> list[Any]:
         link = self._socket or self._connected()
         self._socket = link
         answers: list[Any] = []
         rest = b""
         try:
-            link.sendall(pieces[0].written() + self._ping)
+            link.sendall(pieces[0].written + self._ping)
             for number, piece in enumerate(pieces):
                 if number + 1 < len(pieces):
-                    link.sendall(pieces[number + 1].written() + self._ping)
+                    link.sendall(pieces[number + 1].written + self._ping)
                 block, rest = self._block(link, rest)
                 try:
                     read: Callable[[bytes, int, int], Any] = columns if piece.width else _answers
-                    answers.append(read(block, len(piece.keys), piece.width))
+                    answers.append(read(block, piece.commands, piece.width))
                 except (ValueError, IndexError, RecursionError) as error:
                     raise OSError(f"the answers are no answers of Valkey ({error})") from None
         except BaseException:
@@ -197,20 +198,24 @@ class Valkey:
             data += piece
 
 
-class Group(NamedTuple):
-    """Commands that `write` makes of keys, each of which wants `width` fields."""
+class Piece(NamedTuple):
+    """Commands that are sent together, and how many fields each of them wants."""
 
-    keys: Sequence[str]
-    write: Callable[[str], str]
-    width: int = 0
-
-    def written(self) -> bytes:
-        return "".join(map(self.write, self.keys)).encode()
+    written: bytes
+    commands: int
+    width: int
 
 
-def _pieces(group: Group) -> Iterable[Group]:
-    return (group._replace(keys=group.keys[at : at + PIPELINE])
-            for at in range(0, len(group.keys), PIPELINE))
+class Group:
+    """Commands that `write` makes of keys, each of which wants `width` fields. They are written once."""
+
+    def __init__(self, keys: Sequence[str], write: Callable[[str], str], width: int = 0) -> None:
+        self.keys, self.write, self.width = keys, write, width
+
+    @functools.cached_property
+    def pieces(self) -> list[Piece]:
+        parts = (self.keys[at : at + PIPELINE] for at in range(0, len(self.keys), PIPELINE))
+        return [Piece("".join(map(self.write, part)).encode(), len(part), self.width) for part in parts]
 
 
 class Fields(NamedTuple):
@@ -254,7 +259,7 @@ def _lines(block: bytes, count: int, width: int) -> list[bytes] | None:
     heads = lines[:-1:stride]
     if (
         len(lines) == count * stride + 1 and heads.count(b"*%d" % width) + heads.count(b"*") == count
-        and b"\r\n-" not in block and b"\r\n$-1\r\n" not in block
+        and (b"-" not in block or b"\r\n-" not in block and b"\r\n$-1\r\n" not in block)
     ):
         del lines[-1]
         return lines

@@ -85,8 +85,8 @@ extension MetricRegistry {
         }
     }
 
-    /// Adds one that ends at `end`, in seconds since 1970, in the place of one with that name. `nil`:
-    /// it is not known at present.
+    /// Adds one that ends at `end`, in seconds since 1970, in the place of one with that name.
+    /// `nil`: it is not known at present.
     package func addCertificate(
         of file: String, end: @escaping @Sendable () -> Int64?
     ) {

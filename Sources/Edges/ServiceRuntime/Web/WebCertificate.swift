@@ -6,8 +6,8 @@ package struct WebCertificate: Sendable {
     /// More than any chain of certificates needs.
     package static let fileBytesMax = CertificateFile.bytesMax
 
-    /// Gives another certificate to `use`, when there is one, until that returns true. The thread of
-    /// the server calls it.
+    /// Gives another certificate to `use`, when there is one, until that returns true. The thread
+    /// of the server calls it.
     package typealias Successor = @Sendable (_ use: (WebCertificate) -> Bool) -> Void
 
     private let certificate: String

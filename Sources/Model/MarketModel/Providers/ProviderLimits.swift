@@ -4,7 +4,7 @@ public enum ProviderLimits {
     /// provider waits, does not read its socket, and the server's buffers fill.
     public static let channelRecordsMax = 65_536
     /// The most instruments of one source. A file that names more is refused.
-    public static let instrumentsMax = 4_096
+    public static let instrumentsMax = 16_384
     /// The most providers of one source.
     public static let providersMax = 8
     /// The most gaps that wait to be filled. Beyond it the oldest are left open, and reported as

@@ -34,7 +34,7 @@ package struct ClickHouseColumn: Hashable, Sendable {
     }
 
     /// Whether it has few different texts.
-    private var isRepetitive: Bool { kind == .text && !Self.freeTexts.contains(name) }
+    private var isRepetitive: Bool { kind.isRepetitive(name) }
 
     /// The bytes of a value; `nil` for one that has its length before it.
     var width: Int? {
@@ -55,7 +55,6 @@ package struct ClickHouseColumn: Hashable, Sendable {
     /// Columns that have a value in each trade and quote.
     private static let presentInTicks = words(
         "receive_time provider_id exchange bid_exchange ask_exchange")
-    private static let freeTexts = words("article body detail extra note requester")
 
     private static func words(_ text: String) -> Set<String> {
         Set(text.split(separator: " ").map(String.init))

@@ -40,6 +40,21 @@ package struct ClickHouseTable: Hashable, Sendable {
         ], division: .none, order: ["source", "partition", "first_ordinal"],
         identity: Identity(source: "source", ordinal: "first_ordinal"))
 
+    /// The table of ordinals that were copied from another store. Where `rows` is 0 that one lacks
+    /// them, too.
+    package static let fills = ClickHouseTable(
+        name: "fills",
+        columns: [
+            ClickHouseColumn("input", .text), ClickHouseColumn("partition", .int64),
+            ClickHouseColumn("source", .text), ClickHouseColumn("first_ordinal", .int64),
+            ClickHouseColumn("last_ordinal", .int64), ClickHouseColumn("rows", .int64),
+            ClickHouseColumn("from_store", .text),
+        ], division: .none, order: ["source", "partition", "first_ordinal"],
+        identity: Identity(source: "source", ordinal: "first_ordinal"))
+
+    /// The tables of a store beside those of sinks.
+    package static let books = [gaps, fills]
+
     /// The table with each version of each bar, on which the views stand.
     package static let barVersions = "bar_versions"
 

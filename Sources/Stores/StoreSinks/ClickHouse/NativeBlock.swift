@@ -1,7 +1,7 @@
 internal import Primitives
 
 /// Rows of one table and one of its partitions, which the server takes as a whole or not at all.
-package struct NativeBlock: Sendable {
+package struct NativeBlock: StoreBlock {
     package let table: ClickHouseTable
     /// The table's partition: 20261130 for a day, 202611 for a month, 0 for all.
     package let part: Int
@@ -15,24 +15,15 @@ package struct NativeBlock: Sendable {
         self.rowCount = rowCount
     }
 
-    /// What tells a row apart within a partition of the tape.
-    package struct Key: Hashable, Sendable {
-        package let source: String
-        package let ordinal: Int64
-
-        package init(source: String, ordinal: Int64) {
-            self.source = source
-            self.ordinal = ordinal
-        }
-    }
+    package var tableName: String { table.name }
 
     /// The keys of its rows, in order.
-    package var keys: [Key] {
+    package var keys: [BlockKey] {
         guard let source = table.place(table.identity.source),
             let ordinal = table.place(table.identity.ordinal)
         else { preconditionFailure("\(table.name) does not tell its rows apart") }
         return zip(columns[source].texts(), columns[ordinal].integers()).map {
-            Key(source: $0, ordinal: $1)
+            BlockKey(source: $0, ordinal: $1)
         }
     }
 
@@ -69,10 +60,6 @@ package struct NativeBlock: Sendable {
         NativeBlock(
             table: table, part: part, columns: columns.map { $0.rows(isWanted) },
             rowCount: isWanted.count { $0 })
-    }
-
-    package func rows(_ range: Range<Int>) -> NativeBlock {
-        range.count == rowCount ? self : rows((0..<rowCount).map { range.contains($0) })
     }
 
     func of(_ part: Int) -> NativeBlock {

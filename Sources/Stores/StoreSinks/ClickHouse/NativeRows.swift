@@ -4,7 +4,7 @@ package import Primitives
 internal import TapeCodec
 
 /// Collects rows of one table, for blocks of it.
-package struct NativeRows: RowWriter, Sendable {
+package struct NativeRows: BlockRowWriter {
     package typealias Failure = Never
 
     /// The earliest time that the server's type has: 1900. An earlier one stands as this; the
@@ -80,26 +80,24 @@ package struct NativeRows: RowWriter, Sendable {
         next += 1
     }
 
-    /// Some of the rows, in their order.
-    package struct Part: Sendable {
-        package let block: NativeBlock
-        /// Which of all rows they are.
-        package let rows: [Int]
-    }
+    package static func write(of sink: Sink) -> Sink.WriteNative { sink.writeNative }
+
+    /// Its types have room for all that the tape has.
+    package var unfit: UnfitValue? { nil }
 
     /// Returns the rows by the table's partitions, in order.
-    package func parts() -> [Part] {
+    package func parts() -> [BlockPart<NativeBlock>] {
         guard rowCount > 0 else { return [] }
         let all = Array(0..<rowCount)
         let whole = NativeBlock(table: table, part: 0, columns: columns, rowCount: rowCount)
-        guard timePlace != nil else { return [Part(block: whole, rows: all)] }
+        guard timePlace != nil else { return [BlockPart(block: whole, rows: all)] }
         let numbers = times.map { TablePart.number($0, table.division) }
         let parts = Set(numbers).sorted()
         if let only = parts.first, parts.count == 1 {
-            return [Part(block: whole.of(only), rows: all)]
+            return [BlockPart(block: whole.of(only), rows: all)]
         }
         return parts.map { part in
-            Part(
+            BlockPart(
                 block: whole.rows(numbers.map { $0 == part }).of(part),
                 rows: all.filter { numbers[$0] == part })
         }

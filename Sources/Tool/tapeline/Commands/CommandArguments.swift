@@ -88,7 +88,9 @@ struct CommandArguments {
     func notTaken(_ argument: String) -> ToolError {
         let calls = page.calls(taking: argument)
         guard calls.isEmpty else {
-            return .usage("'\(argument)' is for 'tapeline \(calls.joined(separator: "' and '"))'")
+            return .usage(
+                "'\(argument)' is for 'tapeline \(calls.joined(separator: "' and '"))'"
+                    + (page.instead(of: argument).map { "; \($0)" } ?? ""))
         }
         let near = page.meant(by: argument)
         return .usage(

@@ -125,6 +125,13 @@ struct CommandPage: Sendable {
         "--stack": ["--name"], "--force": ["--yes"], "-y": ["--yes"],
     ]
 
+    /// Returns what does that which people want of the option where the command does not take it.
+    func instead(of name: String) -> String? {
+        guard word == "bars", ["--from", "--to"].contains(name) else { return nil }
+        return "the newest bars are --last N, and those of a time "
+            + "'tapeline export bars SYMBOL --series SERIES --from TIME --to TIME'"
+    }
+
     /// Returns the word of the page that was probably meant by one that it does not have.
     func meant(by argument: String) -> String? {
         let name = String(argument.prefix { $0 != "=" })

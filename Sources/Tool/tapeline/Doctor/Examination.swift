@@ -2,6 +2,7 @@ import NatsTransport
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import StoreHTTP
 import TapeProtocol
 import TapeTransport
 import ValkeyClient
@@ -104,6 +105,7 @@ struct Examination {
     }
 
     private func database() -> [Finding] {
+        if let server = deployment.server { return database(on: server) }
         guard deployment.postgres != nil else {
             return [
                 Finding(
@@ -127,6 +129,20 @@ struct Examination {
                 Finding(
                     .wrong, .database, "the database cannot be used: \(error)",
                     "start it, or correct POSTGRES_HOST, POSTGRES_USER and POSTGRES_PASSWORD",
+                    runbook: "BreakerOpen")
+            ]
+        }
+    }
+
+    private func database(on server: StoreServer) -> [Finding] {
+        do throws(StoreServerError) {
+            return try StoreServerFacts(server).findings
+        } catch {
+            let prefix = server.title.uppercased()
+            return [
+                Finding(
+                    .wrong, .database, "the database cannot be used: \(error)",
+                    "start it, or correct \(prefix)_URL, \(prefix)_USER and \(prefix)_PASSWORD",
                     runbook: "BreakerOpen")
             ]
         }

@@ -117,12 +117,17 @@ struct ExplainReport {
             isPartial: stored.flags.contains(.partial),
             isMixed: stored.flags.contains(.mixedProviders), isFilled: row.isFilled,
             isWithdrawn: row.standing.isWithdrawn
-        ).texts
+        ).texts(partialAs: partialCause)
         if !marks.isEmpty { lines.append("  \(marks.joined(separator: "; "))") }
         lines.append(
             "  partition \(partition), generation \(row.generation), output ordinal "
                 + "\(row.standing.revision), \(row.replaced) earlier versions")
         return lines
+    }
+
+    /// Why the bar is partial where no gap touches it: its feed began within it.
+    var partialCause: String? {
+        gaps.isEmpty ? tapeSays.feedStarts.first?.sentence : nil
     }
 
     /// How many of the bar's first versions are kept nowhere any more.

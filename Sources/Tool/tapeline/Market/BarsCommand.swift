@@ -123,7 +123,7 @@ struct NewestBars: Equatable, Sendable {
             asChart
             ? CandleChart(
                 candles, columns: terminal.columns, rows: terminal.rows,
-                isColored: terminal.isColored
+                isColored: terminal.isColored, isWhole: asOf == nil && candles.count < last
             ).lines
             : Candle.table(candles, withSource: source == nil)
         for line in [title] + lines { terminal.line(line) }

@@ -12,16 +12,20 @@ struct CandleChart {
     private let height: Int
     private let isColored: Bool
     private let labelWidth: Int
+    private let hasFirstBar: Bool
 
     static let heightRange = 5...30
     private static let marks = (wick: "│", rising: "░", falling: "█")
 
-    /// Shows the newest candles for which there is room.
-    init(_ candles: [Candle], columns: Int, rows: Int, isColored: Bool) {
+    /// Shows the newest candles for which there is room. `isWhole`: they are all of their series.
+    init(
+        _ candles: [Candle], columns: Int, rows: Int, isColored: Bool, isWhole: Bool = false
+    ) {
         let widest = candles.flatMap { [$0.high, $0.low] }.compactMap { $0?.count }.max() ?? 1
         labelWidth = widest
         // A row needs a price, a blank and the axis. The title, the notes and the times need lines.
         let room = max(1, columns - widest - 2)
+        hasFirstBar = isWhole && candles.count <= room
         shown = candles.suffix(room).map { candle in
             let numbers = [candle.open, candle.high, candle.low, candle.close]
                 .compactMap { $0.flatMap(Double.init) }.filter(\.isFinite)
@@ -46,7 +50,15 @@ struct CandleChart {
         let marks = shown.map { $0.candle.isWhole ? " " : "?" }.joined()
         let hasMarks = marks.contains("?")
         return drawn + (hasMarks ? [indent + marks] : []) + [indent + times]
-            + (hasMarks ? ["?: partial, it overlaps a gap or the start of a subscription"] : [])
+            + (hasMarks ? [legend] : [])
+    }
+
+    /// What the mark of partial bars means. Before the first bar there is nothing to be missing.
+    private var legend: String {
+        let isBeginning = hasFirstBar && shown.dropFirst().allSatisfy(\.candle.isWhole)
+        return isBeginning
+            ? "?: partial, the series begins within it"
+            : "?: partial, it overlaps a gap or the start of a subscription"
     }
 
     /// Labels the rows of the highest and the lowest price, as the database writes them.

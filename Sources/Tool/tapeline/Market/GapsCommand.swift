@@ -17,10 +17,10 @@ struct GapsCommand: ToolCommand {
         "gaps", .data, "what is missing now", also: [.csv, .source],
         """
         gaps [SYMBOL...]
-            what is missing now, a line per stretch of time: open, being filled from the provider's
-            history, or abandoned; what the books name as lost, without a time; and when feeds
-            began, as bars of that moment are partial without a gap. 1: nothing of a symbol is
-            stored
+            what is missing now, a line per stretch of time (of an outage one for all partitions):
+            open, being filled from the provider's history, or abandoned; what the books name as
+            lost, without a time; and when feeds began, as bars of that moment are partial without a
+            gap. 1: nothing of a symbol is stored
         --last N
             the newest ones (100)
         --json
@@ -47,17 +47,19 @@ struct GapsCommand: ToolCommand {
             }
         }
         let columns = [
-            "coalesce(symbol, '(all)')", "kind", MarketSession.shown("from_time"),
-            "coalesce(\(MarketSession.shown("to_time")), 'lasts')",
-            "round(extract(epoch FROM missing), 1)", "state", "reason", "source",
+            "coalesce(symbol, '\(GapLines.all)')", "kind", MarketSession.shown("from_time"),
+            "coalesce(\(MarketSession.shown("to_time")), '\(GapLines.lasts)')",
+            "round(extract(epoch FROM missing), 1)", "state", "reason", "source", "partition",
+            "extract(epoch FROM from_time)", "extract(epoch FROM from_time + missing)",
         ]
         let rows = try newest(columns.joined(separator: ", "), market).rows
         if rows.isEmpty {
             tool.terminal.line("no gap is on record")
         } else {
             let head = ["SYMBOL", "KIND", "FROM", "TO", "SECONDS", "STATE", "REASON", "SOURCE"]
-            let shown = rows.map { $0.map { $0 ?? "-" } }
-            for line in TextTable.lines([head] + shown, numbers: [4]) { tool.terminal.line(line) }
+            for line in TextTable.lines([head] + GapLines.merged(rows), numbers: [4]) {
+                tool.terminal.line(line)
+            }
             if rows.count == last { tool.terminal.line("the newest \(last): --last shows more") }
         }
         for line in try lost(market) + beginnings(market) { tool.terminal.line(line) }

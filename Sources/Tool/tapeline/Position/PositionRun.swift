@@ -53,20 +53,27 @@ struct PositionRun {
         } else if command.verb == .show {
             for line in table.lines { terminal.line(line) }
         } else {
-            reportVerdict(table)
+            reportVerdict(table, deployment.server)
         }
         return command.verb == .show || table.isFine ? .success : .failure
     }
 
-    private func reportVerdict(_ table: PositionTable) {
+    private func reportVerdict(_ table: PositionTable, _ server: StoreServer?) {
         let wrong = PositionTable(rows: table.rows.filter { !$0.state.isFine }, now: table.now)
         if !wrong.rows.isEmpty { for line in wrong.lines { terminal.line(line) } }
         let read = table.rows.count { $0.position.hasRead }
         terminal.line(
             wrong.rows.isEmpty
                 ? "all of \(read) positions hold"
-                : "\(wrong.rows.count) of \(read) positions do not hold: 'tapeline position "
-                    + "accept' for a store, 'tapeline partition rebuild' for an operator")
+                : "\(wrong.rows.count) of \(read) positions do not hold: \(Self.remedy(server)), "
+                    + "'tapeline partition rebuild' for an operator")
+    }
+
+    /// What a person does where the position of a store does not hold.
+    static func remedy(_ server: StoreServer?) -> String {
+        guard let server else { return "'tapeline position accept' for a store" }
+        return "a writer with STORE_NEEDED=false goes on after what the tape has lost, on another "
+            + "tape a store of \(server.title) needs a new database and STORE_NAME"
     }
 
     private func positions(
@@ -75,7 +82,11 @@ struct PositionRun {
         var positions: [GroupPosition] = []
         // Without a database the store's positions cannot be read. That is an error only if they
         // were asked for.
-        if command.group?.isStore == true || command.group == nil && deployment.postgres != nil {
+        if deployment.server != nil, command.group != .operators {
+            positions += try IntentPositions(store: deployment.store, client: client).positions()
+        } else if command.group?.isStore == true
+            || command.group == nil && deployment.postgres != nil
+        {
             let database = try deployment.openDatabase()
             defer { database.close() }
             positions += try StorePositions(deployment.store, database).positions()

@@ -8,6 +8,8 @@ struct ProofReport {
     var tables = ProofComparison()
     var tape = ProofComparison()
     let readsTape: Bool
+    /// Ticks that were read, from the tables and from the tape. Those around the bars are among
+    /// them, and those of other symbols in the packets.
     var ticks = 0
     var nanoseconds: Int64 = 0
     var isInterrupted = false
@@ -64,7 +66,10 @@ struct ProofReport {
         }
         if isInterrupted { lines.append("interrupted: the rest was not looked at") }
         let rate = nanoseconds > 0 ? Double(ticks) / Double(nanoseconds) * 1_000 : 0
-        return lines + ["\(ticks) ticks, \(Double(Int(rate * 100)) / 100) million a second"]
+        return lines + [
+            "\(ticks) ticks read, also around the bars, \(Double(Int(rate * 100)) / 100) million "
+                + "a second"
+        ]
     }
 
     /// Returns the first bars that differ with their fields, and the number of the others.
@@ -97,7 +102,7 @@ struct ProofReport {
     func json() -> String {
         JSONWriter.objectText { json in
             json.member("outcome", outcome)
-            json.member("ticks", ticks)
+            json.member("ticks_read", ticks)
             json.object("tables") { Self.write(tables, into: &$0) }
             json.member("tape", objectOrNull: readsTape ? tape : nil, Self.write)
             json.member("not_on_tape", each: cuts) { cut, json in

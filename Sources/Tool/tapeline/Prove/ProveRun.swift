@@ -104,6 +104,6 @@ struct ProveRun {
         guard terminal.isInteractive, !command.asJSON else { return }
         terminal.raw(
             "\r\(Timestamp(nanoseconds: range.upperBound)): \(report.tables.equal) bars equal, "
-                + "\(report.ticks) ticks\u{1B}[K")
+                + "\(report.ticks) ticks read\u{1B}[K")
     }
 }

@@ -45,7 +45,7 @@ struct SecretRotation {
             try replace(old, by: new)
             if let process = try process("valkey") {
                 // A server that does not read its users again, because a run was cut short or it is
-                // older, starts anew. It keeps nothing on a disk, and the writer fills it.
+                // older, starts again. It keeps nothing on a disk, and the writer fills it.
                 if try !loadsUsers(keys) { _ = process.signal(Self.terminate) }
                 try wait("Valkey") { () throws(ToolError) in try takesValkey(user, new) }
             }

@@ -14,6 +14,8 @@ struct Deployment: Sendable {
     var names: TapeNames
     let nats: NatsConfiguration
     let postgres: PostgresConfiguration?
+    /// Where the store's tables are, if it is none of PostgreSQL.
+    var server: StoreServer?
     /// The store whose database that is.
     var store = GroupName.store
     /// `nil` if the environment names none.
@@ -60,6 +62,7 @@ struct Deployment: Sendable {
         nats = configuration.tape.nats
         postgres = configuration.postgres
         store = configuration.store
+        server = configuration.server
         valkey = configuration.valkey
         monitors = configuration.tape.monitors
         title = nats.peer
@@ -86,6 +89,7 @@ struct Deployment: Sendable {
         monitors = [TapeWatch.Monitor(host: StackPlan.loopback, port: access.ports[.natsMonitor])]
         title = "the stack \(stack.home.name)"
         home = stack.home
+        server = try Self.server(of: store, in: stack.home)
         if let kept = try KeptGraph.read(stack.home, names.namespace) {
             operators = kept.operators
             graphFiles = kept.reading
@@ -93,6 +97,24 @@ struct Deployment: Sendable {
             // Workers that a person starts by hand.
             operators = try StackSettings(of: state.arguments).environment(for: .operators)
         }
+    }
+
+    /// Returns where the tables of a stack's store are that has a URL.
+    private static func server(
+        of store: GroupName, in home: StackHome
+    ) throws(ToolError) -> StoreServer? {
+        let arguments = try StackState.read(home)?.arguments ?? []
+        var options = Stack.UpOptions()
+        for (option, word) in zip(arguments, arguments.dropFirst()) where option == "--store" {
+            try options.add(store: word)
+        }
+        guard let url = options.urls[store] else { return nil }
+        let file = try StackSettings(of: arguments)[url.passwordFile]
+        let text = try file.map { path throws(ToolError) in try FileSystem.read(path) ?? [] }
+        let password = text.flatMap {
+            String(decoding: $0, as: UTF8.self).split(whereSeparator: \.isNewline).first
+        }
+        return url.server(password: password.map(String.init))
     }
 
     /// Returns the graph by which bars are proven: of the environment, else of the local stack.
@@ -186,6 +208,11 @@ struct Deployment: Sendable {
 
     /// Returns the database, or throws what to set.
     func requiredPostgres() throws(ToolError) -> PostgresConfiguration {
+        if let server {
+            throw .refused(
+                "\(store) is a store of \(server.title), and this command reads PostgreSQL: "
+                    + "'store-writer audit' checks its rows, 'tapeline groups list' shows it")
+        }
         guard let postgres else {
             throw .usage(
                 "no database is named: set POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER and "

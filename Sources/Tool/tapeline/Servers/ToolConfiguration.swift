@@ -1,7 +1,9 @@
+import ClickHouseWire
 import Membership
 import MembershipTransport
 import NatsTransport
 import PostgresClient
+import QuestDBAccess
 import ServiceRuntime
 import TapeProtocol
 import TapeTransport
@@ -14,14 +16,17 @@ struct ToolConfiguration: Sendable {
     let store: GroupName
     /// `nil` if the environment names no database.
     let postgres: PostgresConfiguration?
+    /// `nil` unless STORE_KIND says that the store is none of PostgreSQL.
+    let server: StoreServer?
     /// `nil` if the environment names no Valkey.
     let valkey: ValkeyConfiguration?
 
     private static let description = ServiceDescription(
         name: "tapeline", version: ProductVersion.text, summary: "The person's tool.",
         keys: ConfigurationKey.market + ConfigurationKey.nats + ConfigurationKey.postgres
-            + ConfigurationKey.valkey + [ConfigurationKey.storeName],
-        rules: [.tape, .postgresTLS, .storeName])
+            + ConfigurationKey.valkey + ClickHouseClient.keys + QuestDBClient.keys
+            + [ConfigurationKey.storeName],
+        rules: [.tape, .postgresTLS, .storeName] + ClickHouseClient.rules + QuestDBClient.rules)
 
     /// Reads the environment. `natsURL`, from `--nats`, overrides it.
     init(_ environment: [String: String], natsURL: String?) throws(ToolError) {
@@ -37,6 +42,11 @@ struct ToolConfiguration: Sendable {
         func isNamed(_ prefix: String) -> Bool {
             environment.contains { $0.key.hasPrefix(prefix) && !$0.value.isEmpty }
         }
+        let kind = environment["STORE_KIND"]
+        server =
+            kind == "clickhouse"
+            ? .clickhouse(ClickHouseClient.Settings(configuration))
+            : kind == "questdb" ? .questdb(QuestDBClient.Settings(configuration)) : nil
         postgres = try isNamed("POSTGRES_") ? Self.database(configuration) : nil
         valkey = isNamed("VALKEY_") ? Self.valkey(configuration) : nil
     }

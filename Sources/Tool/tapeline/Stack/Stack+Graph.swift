@@ -26,6 +26,9 @@ struct GraphCommand: ToolCommand {
             1: they do not, or nobody agreed
         --yes
             apply: do not ask
+        $ printf '%s\\n' 'version: 1' 'name: mine' 'nodes:' \\
+            '  sane: {operator: filter, input: trades, where: "size > 0"}' \\
+            '  bars: {operator: bars, input: sane, series: [1s, 5m]}' > my.yaml
         $ tapeline graph check my.yaml
         $ tapeline graph apply my.yaml --name mine
         """)

@@ -16,7 +16,7 @@ extension Stack {
         }
         all.settings = try all.settings.following(before, all: options.resumes)
         for (option, word) in zip(before, before.dropFirst()) where option == "--store" {
-            try all.add(store: word)
+            try all.add(storeBefore: word)
         }
         for (key, value) in all.settings.values where options.settings[key] == nil {
             let remedy = ofSource[key] == nil ? " (--set \(key)= takes it back)" : ""

@@ -14,19 +14,35 @@ extension Stack {
         var addsSource = false
         /// The stores beside the usual one.
         var stores: [GroupName] = []
+        /// Where the tables of those are that have no database on the stack's server.
+        var urls: [GroupName: StoreURL] = [:]
         /// True for a start without a person: all settings of the last start stay, and nothing has
         /// to be reached that may be away at the start of a machine.
         var resumes = false
 
-        /// Adds a store that is not there yet.
+        /// Adds a store that is not there yet: its name, or `name=URL`.
         mutating func add(store word: String) throws(ToolError) {
+            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
             // PostgreSQL cuts a database's name after 63 bytes.
-            guard let store = GroupName(word), store.isStore, store != .store,
-                StackPlan.database(of: store).utf8.count < 64
+            guard let store = parts.first.flatMap({ GroupName($0) }), store.isStore,
+                store != .store, StackPlan.database(of: store).utf8.count < 64
             else {
                 throw .usage("--store is store-NAME of at most 60 bytes, not '\(word.prefix(80))'")
             }
             if !stores.contains(store) { stores.append(store) }
+            if parts.count == 2, urls[store] == nil { urls[store] = try StoreURL(parts[1]) }
+        }
+
+        /// Adds a store of the start before. It keeps its kind.
+        mutating func add(storeBefore word: String) throws(ToolError) {
+            let given = urls
+            try add(store: word)
+            guard !word.contains("="),
+                let store = given.keys.first(where: { $0.text == word })
+            else { return }
+            throw .usage(
+                "\(store) has a database of PostgreSQL in this stack: give a store elsewhere another "
+                    + "name")
         }
     }
 
@@ -276,7 +292,7 @@ extension Stack {
             checkout: checkout, home: home, ports: ports,
             secrets: try StackSecrets.open(home, stores: options.stores),
             settings: options.settings, sources: present, stores: options.stores,
-            withServices: options.withServices,
+            storeURLs: options.urls, withServices: options.withServices,
             simulators: SimulatedVenue.allCases.filter { venue in
                 options.simulators.contains(venue)
                     || present.contains { $0.simulators.contains(venue) }
@@ -362,7 +378,9 @@ extension Stack.UpOptions {
     /// The options as the supervisor's arguments and as stored in the stack's state.
     var arguments: [String] {
         (withServices ? [] : ["--servers-only"]) + (withSimulator ? ["--simulator"] : [])
-            + stores.flatMap { ["--store", $0.text] } + settings.arguments
+            + stores.flatMap { store in
+                ["--store", urls[store].map { "\(store)=\($0)" } ?? store.text]
+            } + settings.arguments
     }
 
     /// Returns the present arguments that a stack started with `known` lacks. Additional arguments

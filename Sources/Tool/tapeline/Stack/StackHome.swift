@@ -26,9 +26,19 @@ struct StackHome: Equatable, Sendable {
             }
     }
 
-    /// Returns how to call a command of the tool for this stack.
+    /// Returns how to call a command of the tool for this stack. While there are others beside it,
+    /// a command without a name is refused as soon as one of them is up.
     func command(_ word: String) -> String {
-        "tapeline \(word)" + (name == StackHome.defaultName ? "" : " --name \(name)")
+        let isPlain = name == StackHome.defaultName && !hasOthers
+        return "tapeline \(word)" + (isPlain ? "" : " --name \(name)")
+    }
+
+    /// Whether the folder of stacks has another one.
+    private var hasOthers: Bool {
+        let folder = FileSystem.folder(of: path)
+        return FileSystem.names(in: folder).contains {
+            $0 != name && StackHome.isName($0) && FileSystem.isFolder("\(folder)/\($0)")
+        }
     }
 
     var secrets: String { "\(path)/secrets" }

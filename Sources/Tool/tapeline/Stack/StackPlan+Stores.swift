@@ -1,6 +1,7 @@
 import Membership
 
-// The units of the stores: each has a database, its migration, and a writer.
+// The units of the stores: each has a database, its migration, and a writer. A database elsewhere
+// is made by its migration.
 extension StackPlan {
     var allStores: [GroupName] { [.store] + stores }
 
@@ -45,30 +46,38 @@ extension StackPlan {
             name: "migrate\(Self.ending(store))", kind: .job, stage: 3,
             executable: checkout.program("store-writer"),
             arguments: ["migrate"],
-            environment: writerEnvironment(of: store).merging([
-                "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
-                "POSTGRES_READER": StackPlan.reader,
-                "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
-                // The default is relative to the checkout; a person may be in another folder.
-                "WRITER_MIGRATIONS": checkout.deploy("postgres"),
-            ]) { $1 }.merging(settings.environment(for: .writer)) { $1 },
+            environment: writerEnvironment(of: store).merging(
+                storeURLs[store] != nil
+                    ? [:]
+                    : [
+                        "POSTGRES_MIGRATOR_USER": StackPlan.migrator,
+                        "POSTGRES_READER": StackPlan.reader,
+                        "POSTGRES_MIGRATOR_PASSWORD_FILE": secret,
+                        // The default is relative to the checkout; a person may be in another
+                        // folder.
+                        "WRITER_MIGRATIONS": checkout.deploy("postgres"),
+                    ]
+            ) { $1 }.merging(settings.environment(for: .writer)) { $1 },
             startLimit: .seconds(120), logPath: home.log("migrate\(Self.ending(store))"))
     }
 
     /// The hot state is of the usual store alone.
     func writerEnvironment(of store: GroupName) -> [String: String] {
         let own = store == .store ? [:] : ["STORE_NAME": store.text]
-        return nats(StoreRights.user(of: store), file: StackSecrets.name(writerOf: store)).merging(
-            [
+        let database =
+            storeURLs[store]?.environment ?? [
                 "POSTGRES_HOST": StackPlan.loopback, "POSTGRES_PORT": "\(ports[.postgres])",
                 "POSTGRES_DB": Self.database(of: store), "POSTGRES_USER": StackPlan.writer,
                 "POSTGRES_PASSWORD_FILE": home.secret(StackSecrets.Name.postgresWriter.rawValue),
                 "POSTGRES_SSLMODE": "disable",
+            ]
+        return nats(StoreRights.user(of: store), file: StackSecrets.name(writerOf: store)).merging(
+            [
                 "VALKEY_HOST": StackPlan.loopback, "VALKEY_PORT": "\(ports[.valkey])",
                 "VALKEY_USER": StackPlan.valkeyWriter,
                 "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkey.rawValue),
                 "WRITER_DEAD_LETTERS": home.deadLetters + Self.ending(store),
-            ].merging(own) { $1 }
+            ].merging(own) { $1 }.merging(database) { $1 }
         ) { $1 }
     }
 }

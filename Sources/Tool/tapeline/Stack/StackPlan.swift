@@ -41,6 +41,8 @@ struct StackPlan: Equatable, Sendable {
     let sources: [StackSource]
     /// The stores beside the usual one.
     var stores: [GroupName] = []
+    /// Those of these whose tables are elsewhere.
+    var storeURLs: [GroupName: StoreURL] = [:]
     /// False for only the servers, when the services are started by hand.
     var withServices = true
     /// The stack's copy of the graph's file, from which its workers start; `nil` before there is
@@ -71,7 +73,7 @@ struct StackPlan: Equatable, Sendable {
                 .unit(checkout: checkout, home: home)
         }
         return [nats, valkey] + venues + [clusterJob, postgres, setupJob]
-            + allStores.map(databaseJob)
+            + allStores.filter { storeURLs[$0] == nil }.map(databaseJob)
     }
 
     private var nats: UnitPlan {

@@ -14,6 +14,7 @@ struct StackSettings: Equatable, Sendable {
         ("REPLAY_", .gateway), ("FRED_", .gateway), ("COINGECKO_", .gateway),
         ("ALTERNATIVE_", .gateway),
         ("OPERATOR_", .operators), ("STORE_", .writer), ("WRITER_", .writer),
+        ("CLICKHOUSE_", .writer), ("QUESTDB_", .writer),
         ("COCKPIT_", .cockpit),
         ("ALERTS_", .alerts), ("SIMULATOR_", .simulator),
         ("LOG_", .all), ("MDS_", .all),
@@ -21,7 +22,8 @@ struct StackSettings: Equatable, Sendable {
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
+        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "CLICKHOUSE_URL", "CLICKHOUSE_USER",
+        "CLICKHOUSE_DATABASE", "QUESTDB_URL", "QUESTDB_USER",
     ]
 
     /// The default of `WRITER_COMPRESS_AFTER`.
@@ -57,6 +59,11 @@ struct StackSettings: Equatable, Sendable {
         }
         if key.hasPrefix("ALERTS_"), !Self.alertKeys.contains(key) {
             guard Self.alertKeys.contains("\(key)_FILE") else { throw Self.refused(key) }
+            throw .usage(
+                "\(key) would show in the list of processes: write it into a file of its own and "
+                    + "name that: \(key)_FILE=…")
+        }
+        if StoreURL.passwordFiles.contains("\(key)_FILE") {
             throw .usage(
                 "\(key) would show in the list of processes: write it into a file of its own and "
                     + "name that: \(key)_FILE=…")

@@ -62,6 +62,19 @@ struct FillBooks {
         ) { $1 }
     }
 
+    init(
+        place: [String?], stores: [String], streams: [String: String], inputs: Set<String>,
+        lanes: [FillLane: FillAccount], columns: [String: [String]]
+    ) {
+        self.place = place
+        self.stores = stores
+        self.streams = streams
+        self.inputs = inputs
+        dropped = 0
+        self.lanes = lanes
+        self.columns = columns
+    }
+
     private static let accounts = """
         SELECT a.input, a.partition, a.source, a.first_ordinal, a.last_ordinal,
             a.skipped + a.dead_lettered - a.replayed + a.waiting

@@ -2,6 +2,7 @@ import Membership
 import PostgresClient
 import Primitives
 import ServiceRuntime
+import TapeTransport
 
 /// Carries out `tapeline store fill`.
 struct FillRun {
@@ -13,34 +14,72 @@ struct FillRun {
     var onStep: () -> Void = {}
 
     func run(_ store: Deployment, _ other: Deployment) throws(ToolError) -> ExitCode {
-        let target = try store.openDatabase(FillTarget.configuration)
-        defer { target.close() }
+        if let server = other.server {
+            throw .refused(
+                "\(command.other) is a store of \(server.title), which does not keep when the tape "
+                    + "took a tick, nor where a cancel by id stood: fill \(command.store) from a "
+                    + "store of PostgreSQL")
+        }
+        if case .questdb = store.server {
+            throw .refused(
+                "\(command.store) is a store of QuestDB, which cannot be filled yet: it has what "
+                    + "the tape had since it began")
+        }
         let source = try other.openDatabase(FillSource.configuration)
         defer { source.close() }
         do {
-            return try run(target, source)
+            return try store.server == nil
+                ? fillPostgres(store, source) : fillClickHouse(store, source)
         } catch {
             throw ToolError(error) { .unreachable("the store was not filled to the end: \($0)") }
         }
     }
 
-    private func run(
-        _ target: PostgresConnection, _ source: PostgresConnection
+    private func fillPostgres(
+        _ store: Deployment, _ source: PostgresConnection
     ) throws -> ExitCode {
-        let books = try FillBooks(target, of: command.store.text)
-        let others = try FillBooks(source, of: command.other.text)
-        try books.check(command, others)
-        let into = FillTarget(
-            database: target, columns: books.columns, store: command.store.text)
-        guard try command.isDryRun || into.lock() else {
-            throw ToolError.refused("\(command.store) is being filled by another command")
+        let target = try store.openDatabase(FillTarget.configuration)
+        defer { target.close() }
+        return try run(source, .rows) { _ in
+            try FillBooks(target, of: command.store.text)
+        } target: { books in
+            FillTarget(database: target, columns: books.columns, store: command.store.text)
         }
-        if !command.isDryRun { try into.checkGaps() }
+    }
+
+    private func fillClickHouse(
+        _ store: Deployment, _ source: PostgresConnection
+    ) throws -> ExitCode {
+        let tape = try store.openTape()
+        defer { tape.close() }
+        let target = try FilledClickHouse(command.store, tape, store)
+        return try run(source, .values) { others in
+            try target.books(like: others)
+        } target: { _ in
+            ClickHouseFillTarget(target, from: command.other)
+        }
+    }
+
+    /// `books` reads those of the store that is filled.
+    private func run(
+        _ source: PostgresConnection, _ form: FillSource.Form,
+        books read: (FillBooks) throws -> FillBooks, target: (FillBooks) -> any FillWriting
+    ) throws -> ExitCode {
+        let others = try FillBooks(source, of: command.other.text)
+        var books = try read(others)
+        try books.check(command, others)
+        let into = target(books)
+        if !command.isDryRun {
+            try into.begin()
+            // Another command may have filled the store until now.
+            books = try again(others, into, read)
+        }
         let lanes = books.sharedLanes(of: others)
         let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
         var report = FillReport(command, plan, dropped: books.dropped)
         guard !command.isDryRun else { return show(report) }
-        let from = FillSource(source, columns: books.columns, sink: command.store.text)
+        let from = FillSource(
+            source, columns: books.columns, sink: command.store.text, as: form)
         var isWhole = false
         do {
             var line = ProgressLine(terminal, asJSON: command.asJSON)
@@ -57,9 +96,11 @@ struct FillRun {
         } catch {
             // What was copied before stays.
             _ = show(report)
+            end(into)
             throw error
         }
-        let now = try FillBooks(target, of: command.store.text)
+        try into.end()
+        let now = try read(others)
         report.missingAtEnd = FillPlan(of: now.lanes, from: lanes, inputs: now.inputs).missing
             .reduce(0) { $0 + $1.ordinals }
         let code = show(report)
@@ -68,6 +109,29 @@ struct FillRun {
             return .interrupted
         }
         return code
+    }
+
+    /// Reads the books under the lock.
+    private func again(
+        _ others: FillBooks, _ into: any FillWriting, _ read: (FillBooks) throws -> FillBooks
+    ) throws -> FillBooks {
+        do {
+            let books = try read(others)
+            try books.check(command, others)
+            return books
+        } catch {
+            end(into)
+            throw error
+        }
+    }
+
+    /// Lets other commands fill the store after an error.
+    private func end(_ into: any FillWriting) {
+        do {
+            try into.end()
+        } catch {
+            terminal.problem("other commands cannot fill \(command.store) yet: \(error)")
+        }
     }
 
     private func show(_ report: FillReport) -> ExitCode {
@@ -89,7 +153,7 @@ struct FillRun {
     /// Returns false if it was interrupted.
     private func fill(
         _ plan: FillPlan, _ lanes: [FillLane: FillAccount], _ source: FillSource,
-        _ target: FillTarget, _ note: (FillLane, Event) -> Void
+        _ target: any FillWriting, _ note: (FillLane, Event) -> Void
     ) throws -> Bool {
         if plan.missing.contains(where: { $0.lane.input == "bars" && !$0.stretches.isEmpty }) {
             try target.note(series: source.series())
@@ -111,7 +175,7 @@ struct FillRun {
     /// Fills a pass. First only rows of the usual times are read. Returns false if it was
     /// interrupted.
     private func fill(
-        _ pass: FillPlan.Stretch, _ unnamed: Int64, _ source: FillSource, _ target: FillTarget,
+        _ pass: FillPlan.Stretch, _ unnamed: Int64, _ source: FillSource, _ target: any FillWriting,
         _ note: (FillLane, Event) -> Void
     ) throws -> Bool {
         var size = self.steps.step

@@ -1,5 +1,6 @@
 import PostgresClient
 import Primitives
+import StoreSinks
 
 /// The store from which rows are copied. It is only read.
 final class FillSource {
@@ -15,6 +16,7 @@ final class FillSource {
     private let columns: [String: [String]]
     /// The value of `gaps.sink` in the copies.
     private let sink: String
+    private let form: Form
     private var cursors: [Cursor] = []
     private var window = Window.all
 
@@ -27,6 +29,14 @@ final class FillSource {
 
         /// The next wider one.
         var wider: Window { self == .minutes ? .day : .all }
+    }
+
+    /// How the values of a row are written.
+    enum Form {
+        /// As another database of PostgreSQL reads them.
+        case rows
+        /// Times in microseconds since 1970, bytes as digits of 16, documents as texts.
+        case values
     }
 
     /// The rows of a step.
@@ -46,8 +56,12 @@ final class FillSource {
         var isAtEnd = false
     }
 
-    init(_ database: PostgresConnection, columns: [String: [String]], sink: String) {
+    init(
+        _ database: PostgresConnection, columns: [String: [String]], sink: String,
+        as form: Form = .rows
+    ) {
         self.database = database
+        self.form = form
         self.columns = columns
         self.sink = sink
     }
@@ -67,7 +81,8 @@ final class FillSource {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", timeout: Self.timeout)
         let times = window == .all ? nil : try usualTimes(of: pass, window)
         self.window = times == nil ? .all : window
-        cursors = try FillTable.all(of: pass.lane).enumerated().map { index, table in
+        let tables = FillTable.all(of: pass.lane).filter { columns[$0.name]?.isEmpty == false }
+        cursors = try tables.enumerated().map { index, table in
             let name = "fill_\(index)"
             try database.execute(
                 "DECLARE \(name) NO SCROLL CURSOR FOR \(query(table, pass, times))",
@@ -147,11 +162,12 @@ final class FillSource {
         }
         let names = table.copied(columns[table.name] ?? [])
         let values = names.map {
-            table.name == "gaps" && $0 == "sink" ? "\(Self.literal(sink))::text AS sink" : $0
+            table.name == "gaps" && $0 == "sink"
+                ? "\(Self.literal(sink))::text AS sink" : value($0, of: table)
         }
         func time(_ column: String) -> String {
-            names.contains(column)
-                ? "(extract(epoch FROM t.\(column)) * 1000000)::bigint" : "NULL::bigint"
+            guard names.contains(column) else { return "NULL::bigint" }
+            return form == .rows ? Self.microseconds("t.\(column)") : "t.\(column)"
         }
         return """
             SELECT t.ordinal, \(table.hasTime ? time("ts") : "NULL::bigint"),
@@ -161,6 +177,21 @@ final class FillSource {
                 WHERE \(conditions.joined(separator: " AND "))) AS t
             ORDER BY t.ordinal\(pass.isBeginning ? " DESC" : "")
             """
+    }
+
+    private static func microseconds(_ column: String) -> String {
+        "(extract(epoch FROM \(column)) * 1000000)::bigint"
+    }
+
+    /// Returns what is read of a column.
+    private func value(_ column: String, of table: FillTable) -> String {
+        guard form == .values, let sink = table.sink else { return column }
+        switch ColumnKind.of(column.replacing("\"", with: ""), in: sink) {
+        case .int64, .decimal, .text, .bool: return column
+        case .time: return "\(Self.microseconds(column)) AS \(column)"
+        case .bytes: return "encode(\(column), 'hex') AS \(column)"
+        case .json: return "\(column)::text AS \(column)"
+        }
     }
 
     static func literal(_ text: String) -> String { "'\(text.replacing("'", with: "''"))'" }

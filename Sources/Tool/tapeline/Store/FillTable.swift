@@ -33,6 +33,9 @@ struct FillTable: Sendable {
     /// The name by which retention has it, but for bars, of which each series may have a rule.
     var retained: String { name.hasSuffix("_rows") ? "\(name.dropLast(5))s" : name }
 
+    /// The sink whose rows it has; `nil`: its rows are no records.
+    var sink: SinkName? { isOfBars ? .bars : SinkName(rawValue: retained) }
+
     /// Returns the tables that may have rows of a lane.
     static func all(of lane: FillLane) -> [FillTable] {
         lane.input != "bars" ? ticks : lane.source == "operator" ? derived + bars : derived

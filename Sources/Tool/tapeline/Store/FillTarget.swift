@@ -3,7 +3,7 @@ import Primitives
 import StoreSinks
 
 /// The store into which rows are copied.
-struct FillTarget {
+struct FillTarget: FillWriting {
     /// A transaction that another one was in the way of is made again so many times.
     private static let triesMax = 5
     /// One statement inserts rows of about so many bytes.
@@ -30,18 +30,23 @@ struct FillTarget {
         return own
     }
 
-    /// Keeps other fillings of the database away until the session ends. Returns false when there
-    /// is one.
-    func lock() throws -> Bool {
+    /// The lock lasts until the session ends.
+    func begin() throws {
         try database.script("SET lock_timeout = '30s'", timeout: Self.timeout)
-        return try database.execute(
+        let isLocked = try database.execute(
             "SELECT pg_try_advisory_lock(hashtextextended('tapeline.fill.' || current_schema, 0))",
             timeout: Self.timeout
-        ).scalar == "t"
+        ).scalar
+        guard isLocked == "t" else {
+            throw ToolError.refused("\(store) is being filled by another command")
+        }
+        try checkGaps()
     }
 
+    func end() {}
+
     /// Throws when the table of gaps takes no rows.
-    func checkGaps() throws {
+    private func checkGaps() throws {
         func end() throws {
             guard database.isUsable, database.isInTransaction else { return }
             try database.script("ROLLBACK", timeout: Self.timeout)
@@ -70,8 +75,7 @@ struct FillTarget {
             """, [.text(series)], timeout: Self.timeout)
     }
 
-    /// Stores the rows of a step and accounts for its ordinals, in one transaction. Rows of times
-    /// that retention has dropped here are left out. Returns what became of the ordinals.
+    /// All is one transaction. Rows of times that retention has dropped here are left out.
     func store(
         _ step: FillPlan.Stretch, _ all: [FillRows], _ times: (stretches: String, replayed: String)
     ) throws -> FillOutcome {

@@ -21,9 +21,9 @@ struct StoreCommand: ToolCommand {
             does not have it, retention of STORE has dropped its time, or STORE itself dropped it;
             3: a dry run found something to copy
         --from OTHER
-            the store that has it. Where NATS_URL names servers, POSTGRES_* is the
-            database of STORE, and FROM_POSTGRES_* that of OTHER; what is not set
-            there is as in POSTGRES_*
+            the store that has it, which is one of PostgreSQL. Where NATS_URL names servers,
+            POSTGRES_* is the database of STORE, or with STORE_KIND=clickhouse CLICKHOUSE_*, and
+            FROM_POSTGRES_* that of OTHER; what is not set there is as in POSTGRES_*
         --dry-run
             say what is missing, and copy nothing
         $ tapeline store fill store-b --from store
@@ -78,6 +78,7 @@ struct StoreCommand: ToolCommand {
     /// file and one in the environment exclude each other.
     static func other(_ environment: [String: String]) -> [String: String] {
         var other = environment
+        other["STORE_KIND"] = environment["FROM_STORE_KIND"]
         let given = environment.filter { $0.key.hasPrefix("FROM_\(database)") && !$0.value.isEmpty }
         let password = "\(database)PASSWORD"
         if given.keys.contains(where: { $0.hasPrefix("FROM_\(password)") }) {

@@ -8,7 +8,9 @@ const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknow
   closed: "◇" };
 
 function stateOf(edge) {
-  if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];
+  // Of what was never measured the server says why.
+  const isNew = edge.state === "unknown" && edge.at === undefined && !doubt();
+  if (edge.state === "dead" || isNew || !isStale(edge)) return [edge.state, edge.words];
   return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
 }
 

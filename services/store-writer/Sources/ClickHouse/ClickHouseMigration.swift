@@ -1,5 +1,6 @@
 import ClickHouseWire
 import ServiceRuntime
+import StoreHTTP
 import StoreSinks
 
 /// The command `store-writer migrate` for ClickHouse: it makes what is missing, and gives tables
@@ -12,10 +13,14 @@ struct ClickHouseMigration {
 
     func run() throws -> ExitCode {
         let configuration = context.configuration
-        let settings = ClickHouseSettings.client(configuration)
+        let settings = ClickHouseClient.Settings(configuration)
         let client = try ClickHouseClient(settings) { _ in }
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            throw SettingsError("\(client.peer) is \(version): \(ClickHouseClient.wantsNewer)")
+        }
         let sinks = WriterSettings.catalogue(configuration)
-        let tables = ClickHouseSettings.tables(sinks) + [.gaps]
+        let tables = ClickHouseSettings.tables(sinks) + ClickHouseTable.books
         let isDry = configuration.subcommandFlags.contains(MigrateCommand.dryRun)
         let isThere = try isThere(settings.database, client)
         let steps = try steps(
@@ -40,7 +45,7 @@ struct ClickHouseMigration {
 
     /// All statements, for people (`deploy/clickhouse/schema.sql`).
     static var script: String {
-        let tables = ClickHouseSettings.tables(SinkCatalogue()) + [.gaps]
+        let tables = ClickHouseSettings.tables(SinkCatalogue()) + ClickHouseTable.books
         let views = tables.filter { $0.name == ClickHouseTable.barVersions }
             .flatMap(ClickHouseViews.creations)
         return "-- What 'store-writer migrate' makes, and 'make pages' writes here.\n"
@@ -56,7 +61,7 @@ struct ClickHouseMigration {
 
     private func isThere(
         _ database: String, _ client: ClickHouseClient
-    ) throws(ClickHouseError) -> Bool {
+    ) throws(StoreServerError) -> Bool {
         var answer = try client.ask(
             "SELECT toInt64(count()) FROM system.databases WHERE name = "
                 + ClickHouseClient.quoted(database), isInDatabase: false)

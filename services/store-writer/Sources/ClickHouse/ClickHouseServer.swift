@@ -1,43 +1,69 @@
 import ClickHouseWire
 import MarketModel
 import Primitives
+import StoreHTTP
+import StoreIntents
 import StoreSinks
 import TapeCodec
 
 /// A server of ClickHouse, as a session uses it.
-final class ClickHouseServer: BlockServer {
+final class ClickHouseServer: TokenServer {
     private let client: ClickHouseClient
-    /// Whether these tables were found as they have to be.
+    /// Those that are switched on.
+    private let tables: [ClickHouseTable]
     let peer: String
+    let settingNames = "CLICKHOUSE_DATABASE"
 
     init(
-        _ settings: ClickHouseClient.Settings, onCall: @escaping (Duration) -> Void
-    ) throws(ClickHouseError) {
+        _ settings: ClickHouseClient.Settings, _ sinks: SinkCatalogue,
+        onCall: @escaping (Duration) -> Void
+    ) throws(StoreServerError) {
+        tables = ClickHouseSettings.tables(sinks)
         client = try ClickHouseClient(settings, onCall: onCall)
         peer = client.peer
     }
 
-    func problem(of tables: [ClickHouseTable]) throws(ClickHouseError) -> String? {
-        let problems = try TableCheck.read(client).problems(of: tables)
+    func problem() throws(StoreServerError) -> String? {
+        let version = try client.version()
+        guard !ClickHouseClient.isTooOld(version) else {
+            return "it is \(version): \(ClickHouseClient.wantsNewer)"
+        }
+        let problems = try TableCheck.read(client).problems(of: tables + ClickHouseTable.books)
         guard let first = problems.first else { return nil }
         return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
             + ": run 'store-writer migrate'"
     }
 
-    func identity() throws(ClickHouseError) -> String {
+    /// It is asked what it has instead.
+    let tablesSeen = ""
+
+    func identity() throws(StoreServerError) -> String {
         var answer = try client.ask(
             "SELECT toString(uuid) FROM system.databases WHERE name = currentDatabase()")
         let identity = answer.isOver ? "" : try answer.text()
         return identity.contains { $0 != "0" && $0 != "-" } ? identity : ""
     }
 
-    func insert(_ block: NativeBlock, token: String) throws(ClickHouseError) {
-        try client.insert(block, token: token)
+    func insert(_ block: any StoreBlock, token: String) throws(StoreServerError) {
+        try client.insert(Self.native(block), token: token)
+    }
+
+    /// An insert into a table that is not there fails by itself.
+    func confirm() {}
+
+    func keys(of block: any StoreBlock) -> [BlockKey] { Self.native(block).keys }
+
+    private static func native(_ block: any StoreBlock) -> NativeBlock {
+        guard let block = block as? NativeBlock else {
+            preconditionFailure("a block for another kind of server")
+        }
+        return block
     }
 
     func stored(
-        _ block: NativeBlock, of place: SinkPlace
-    ) throws(ClickHouseError) -> [NativeBlock.Key] {
+        _ given: any StoreBlock, of place: SinkPlace
+    ) throws(StoreServerError) -> [BlockKey] {
+        let block = Self.native(given)
         let identity = block.table.identity
         var answer = try client.ask(
             """
@@ -46,10 +72,10 @@ final class ClickHouseServer: BlockServer {
             WHERE partition = \(place.partition.number) AND (\(range(of: block)))
             LIMIT \(2 * block.rowCount + 1)
             """)
-        var found: [NativeBlock.Key] = []
+        var found: [BlockKey] = []
         while !answer.isOver {
             found.append(
-                NativeBlock.Key(source: try answer.text(), ordinal: try answer.integer()))
+                BlockKey(source: try answer.text(), ordinal: try answer.integer()))
         }
         return found
     }
@@ -82,10 +108,11 @@ final class ClickHouseServer: BlockServer {
     }
 
     func beyond(
-        _ known: [SourceOrdinal], of place: SinkPlace, in tables: [ClickHouseTable]
-    ) throws(ClickHouseError) -> [SourceOrdinal] {
+        _ known: [SourceOrdinal], of place: SinkPlace
+    ) throws(StoreServerError) -> [SourceOrdinal] {
         var found: [SourceOrdinal] = []
-        let parts = tables.flatMap { questions(known, place, $0) }
+        let known = known.map { (source: $0.source.text, last: $0.lastOrdinal) }
+        let parts = tables.flatMap { place.rows.beyond(known, in: $0) }
         guard !parts.isEmpty else { return [] }
         var answer = try client.ask(
             "SELECT toString(source), toInt64(max(ordinal)) FROM ("
@@ -93,7 +120,7 @@ final class ClickHouseServer: BlockServer {
         while !answer.isOver {
             let (text, ordinal) = (try answer.text(), try answer.integer())
             guard let source = SourceName(text) else {
-                throw ClickHouseError("it has rows of a source '\(text)'", .schema)
+                throw StoreServerError("it has rows of a source '\(text)'", .schema)
             }
             found.append(
                 SourceOrdinal(
@@ -102,44 +129,64 @@ final class ClickHouseServer: BlockServer {
         return found
     }
 
-    func ask(_ sql: String) throws(ClickHouseError) -> ClickHouseAnswer { try client.ask(sql) }
-
-    /// Returns the question for all rows of a place, by the source whose ordinals they have; `nil`:
-    /// the table has none of the place.
-    func all(of place: SinkPlace, in table: ClickHouseTable) -> String? {
-        let partition = "partition = \(place.partition.number)"
-        if table == .gaps { return nil }
-        if table.name == ClickHouseTable.barVersions {
-            // Its column `source` is that of the bars' ticks. Its ordinals are the operator's.
-            guard place.input == .bars else { return nil }
-            return "SELECT '\(SourceName.operator)' AS source, ordinal FROM \(table.name) AS t "
-                + "WHERE \(partition)"
-        }
-        let names = SourceName.derived.map { ClickHouseClient.quoted($0.text) }.joined(
-            separator: ", ")
-        let own = place.input == .bars ? "source IN (\(names))" : "source NOT IN (\(names))"
-        return "SELECT toString(source) AS source, ordinal FROM \(table.name) AS t "
-            + "WHERE \(partition) AND t.\(own)"
+    /// Returns the tables that may have rows: also those that were switched off, and those that
+    /// were filled alone.
+    func countedTables() throws(StoreServerError) -> [ClickHouseTable] {
+        let names = try client.tableNames()
+        return ClickHouseSettings.tables(SinkCatalogue()).filter { names.contains($0.name) }
     }
 
-    /// Returns the questions for rows of the place beyond these ordinals, one for each source and
-    /// one for others: so the server passes over what its indexes exclude. Empty: the table has no
-    /// rows of the place.
-    private func questions(
-        _ known: [SourceOrdinal], _ place: SinkPlace, _ table: ClickHouseTable
-    ) -> [String] {
-        guard let all = all(of: place, in: table) else { return [] }
-        if table.name == ClickHouseTable.barVersions {
-            let last = known.first { $0.source == .operator }?.lastOrdinal ?? 0
-            return ["\(all) AND ordinal > \(last)"]
+    func named(
+        by packet: TapePacket, _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
+        var found: [SourceName: [ClosedRange<UInt64>]] = [:]
+        var answer = try client.ask(
+            """
+            SELECT toString(source), toInt64(first_ordinal), toInt64(last_ordinal)
+            FROM ordinal_gaps
+            WHERE input = \(ClickHouseClient.quoted(place.input.rawValue))
+                AND partition = \(place.partition.number)
+                AND stream_created_ns = \(packet.streamCreated.nanoseconds)
+                AND sequence = \(packet.sequence) AND reason != 'given_twice'
+            """)
+        while !answer.isOver {
+            let text = try answer.text()
+            let (first, last) = (try answer.integer(), try answer.integer())
+            guard let source = SourceName(text), first >= 0, first <= last else {
+                throw StoreServerError("ordinal_gaps has a row of '\(text)' that is none", .schema)
+            }
+            found[source, default: []].append(UInt64(first)...UInt64(last))
         }
-        guard !known.isEmpty else { return [all] }
-        let names = known.map { ClickHouseClient.quoted($0.source.text) }
-        let beyond = zip(known, names).map {
-            "\(all) AND t.source = \($1) AND ordinal > \($0.lastOrdinal)"
-        }
-        return beyond + ["\(all) AND t.source NOT IN (\(names.joined(separator: ", ")))"]
+        return found
     }
+
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        let wanted = ranges.map {
+            RowPlace.Ordinals(source: $0.source.text, range: $0.first...$0.last)
+        }
+        var found: [SourceName: [UInt64]] = [:]
+        guard let question = place.rows.ordinals(wanted, in: try countedTables()) else {
+            return found
+        }
+        var answer = try client.ask(question)
+        while !answer.isOver {
+            let (text, ordinal) = (try answer.text(), try answer.integer())
+            guard let source = SourceName(text) else {
+                throw StoreServerError("it has rows of a source '\(text)'", .schema)
+            }
+            found[source, default: []].append(UInt64(clamping: ordinal))
+        }
+        return found
+    }
+
+    func ask(_ sql: String) throws(StoreServerError) -> ClickHouseAnswer { try client.ask(sql) }
+}
+
+extension SinkPlace {
+    /// Its rows.
+    var rows: RowPlace { RowPlace(isDerived: input == .bars, partition: partition.number) }
 }
 
 /// What the server says of the tables of a database. Pure.
@@ -149,7 +196,7 @@ struct TableCheck {
     /// By table: its columns with their types.
     var columns: [String: [String: String]] = [:]
 
-    static func read(_ client: ClickHouseClient) throws(ClickHouseError) -> TableCheck {
+    static func read(_ client: ClickHouseClient) throws(StoreServerError) -> TableCheck {
         var check = TableCheck()
         var tables = try client.ask(
             "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")

@@ -31,7 +31,11 @@ struct OwnAudit {
         for number in 0..<settings.partitions {
             for input in SinkInput.allCases {
                 let place = SinkPlace(input: input, partition: Partition(number))
-                guard let (mark, found) = try counted(place, store) else { continue }
+                let (mark, found) = try counted(place, store)
+                guard let mark else {
+                    audit.compareWithoutPosition(place, found)
+                    continue
+                }
                 let position = try SinkPosition(mark: mark, of: place, store: owner)
                 audit.compare(place, position.sources, found)
             }
@@ -39,12 +43,12 @@ struct OwnAudit {
         return audit.end(context.telemetry)
     }
 
-    /// Returns the mark of a place, and the rows that are there with it; `nil` without a mark.
+    /// Returns the mark of a place, if there is one, and the rows that are there with it.
     private func counted(
         _ place: SinkPlace, _ store: any RowStore
-    ) throws -> (mark: String, rows: [SourceName: StoreAudit.Rows])? {
+    ) throws -> (mark: String?, rows: [SourceName: StoreAudit.Rows]) {
         for _ in 0..<Self.triesMax {
-            guard let before = try mark(of: place, in: store) else { return nil }
+            let before = try mark(of: place, in: store)
             let rows = try rows(of: place, in: store)
             if try mark(of: place, in: store) == before { return (before, rows) }
         }

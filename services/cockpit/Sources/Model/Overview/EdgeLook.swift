@@ -85,7 +85,8 @@ struct EdgeLook {
         var edge = Overview.Edge(id: "database", from: store, to: "database", unit: "rows/s")
         edge.measuredAt = sighting.database.measuredAt
         guard let database = sighting.database.fresh(at: now) else {
-            edge.state = .dead
+            let isAsked = sighting.database.value != nil || sighting.database.problem != nil
+            edge.state = isAsked || !sighting.isLooking ? .dead : .unknown
             edge.words = OverviewMaker.line(sighting.database.absence(at: now) ?? "not asked yet")
             return edge
         }
@@ -165,6 +166,11 @@ struct EdgeLook {
         if let problem = sighting.natsProblem {
             edge.state = .unknown
             edge.words = "NATS cannot be heard: \(OverviewMaker.line(problem))"
+        } else if sighting.isLooking,
+            edge.state == .dead || now - edge.measuredAt > Freshness.nanoseconds
+        {
+            edge.state = .unknown
+            edge.words = "not known yet: the cockpit has just begun to listen"
         } else if edge.state != .dead, now - edge.measuredAt > Freshness.nanoseconds {
             edge.state = .dead
             let isNever = edge.measuredAt == .distantPast
@@ -178,6 +184,9 @@ struct EdgeLook {
 }
 
 extension Sighting {
+    /// Whether what has not been heard had no time to come yet, so that it says nothing.
+    var isLooking: Bool { now - listening.since < Freshness.nanoseconds }
+
     /// Returns whether a ready member of the group is heard. `nil` if none of its members was ever
     /// heard.
     func isAlive(_ group: String) -> Bool? {

@@ -55,9 +55,7 @@ struct OverviewMaker: Sendable {
     ) -> [Overview.Line] {
         let told = judge.judge(WatchSight(sighting, edges)).map(Overview.Line.init)
         let troubles = told.filter { $0.level != .good } + Self.absences(sighting)
-        if sighting.natsProblem == nil,
-            sighting.now - sighting.listening.since < Freshness.nanoseconds
-        {
+        if sighting.natsProblem == nil, sighting.isLooking {
             // What is not there yet is no trouble before it had the time to come.
             return [
                 Overview.Line(.unknown, "LOOKING: not all parts have answered yet")

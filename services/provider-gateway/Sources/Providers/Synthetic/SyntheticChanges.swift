@@ -23,12 +23,12 @@ struct SyntheticChanges: Sendable {
     mutating func add(
         _ action: SubscriptionAction, _ numbers: some Sequence<UInt32>, of ticks: SyntheticTicks
     ) {
+        // The changes of an instrument keep their order.
+        let before = Dictionary(
+            waiting.map { ($0.number, $0.from) }, uniquingKeysWith: { _, later in later })
         for number in numbers {
-            // The changes of an instrument keep their order.
-            let before = waiting.last { $0.number == number }?.from ?? 0
-            waiting.append(
-                Change(
-                    action: action, number: number, from: max(before, ticks.first(of: number))))
+            let from = max(before[number] ?? 0, ticks.first(of: number))
+            waiting.append(Change(action: action, number: number, from: from))
         }
     }
 

@@ -16,7 +16,7 @@ struct SyntheticMarket: Sendable {
     }
 
     static let rateRange = 1...1_000_000
-    static let symbolsMax = 4_096
+    static let symbolsMax = ProviderLimits.instrumentsMax
     /// The number of a tick takes the lower 48 bits of its provider id.
     static let indexMax: UInt64 = 1 << 48 - 1
 

@@ -25,7 +25,7 @@ extension SyntheticTicks.Settings {
         ConfigurationKey(
             "SYNTHETIC_SYMBOLS", .list,
             default: "AAPL,AMZN,BRK.B,GOOG,JPM,META,MSFT,NVDA,SPY,TSLA,XLE,XLF,XLK,XLV",
-            group: "Synthetic provider", "Symbols, separated by commas."),
+            group: "Synthetic provider", "Symbols, separated by commas; S*3: S1, S2 and S3."),
         ConfigurationKey(
             "SYNTHETIC_RATE", .integer(SyntheticMarket.rateRange), default: "1000",
             group: "Synthetic provider", "Ticks per second over all symbols."),
@@ -146,20 +146,6 @@ extension SyntheticTicks.Settings {
     fileprivate static func symbols(_ configuration: Configuration) throws(SettingsError)
         -> [Symbol]
     {
-        var symbols: [Symbol] = []
-        for text in configuration.list("SYNTHETIC_SYMBOLS") {
-            guard let symbol = Symbol(text) else {
-                throw SettingsError("SYNTHETIC_SYMBOLS: one of them is no symbol")
-            }
-            if symbols.contains(symbol) {
-                throw SettingsError("SYNTHETIC_SYMBOLS: \(text) is there twice")
-            }
-            symbols.append(symbol)
-        }
-        guard (1...SyntheticMarket.symbolsMax).contains(symbols.count) else {
-            throw SettingsError(
-                "SYNTHETIC_SYMBOLS: 1 to \(SyntheticMarket.symbolsMax) symbols are needed")
-        }
-        return symbols
+        try SyntheticSymbols.named(configuration.list("SYNTHETIC_SYMBOLS"))
     }
 }

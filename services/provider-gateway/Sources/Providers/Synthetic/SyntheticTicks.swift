@@ -46,9 +46,9 @@ struct SyntheticTicks: Sendable {
             other.market.symbols = symbols
             guard let ahead else { return other }
             let isAll = ahead.isMeant.allSatisfy { $0 }
-            other.ahead?.isMeant = symbols.map { symbol in
-                market.symbols.firstIndex(of: symbol).map { ahead.isMeant[$0] } ?? isAll
-            }
+            let isMeant = Dictionary(
+                zip(market.symbols, ahead.isMeant), uniquingKeysWith: { first, _ in first })
+            other.ahead?.isMeant = symbols.map { isMeant[$0] ?? isAll }
             return other
         }
     }
@@ -98,6 +98,8 @@ struct SyntheticTicks: Sendable {
     private(set) var market: SyntheticMarket
     /// The number of each symbol in the source's list.
     private(set) var numbers: [UInt32]
+    /// The symbol of each number.
+    private var places: [UInt32: Int]
     /// When this process started the provider, by the wall clock.
     private let opened: Timestamp
     private var settings: Settings
@@ -120,7 +122,9 @@ struct SyntheticTicks: Sendable {
     ) {
         let market = SyntheticMarket(settings.market)
         self.market = market
-        self.numbers = numbers ?? (0..<UInt32(settings.market.symbols.count)).map { $0 }
+        let all = numbers ?? (0..<UInt32(settings.market.symbols.count)).map { $0 }
+        self.numbers = all
+        places = Self.places(all)
         self.settings = settings
         opened = now
         let newest = (standing.marks + [standing.newest]).compactMap { $0 }
@@ -189,6 +193,7 @@ struct SyntheticTicks: Sendable {
         market = SyntheticMarket(settings.market)
         self.settings = settings
         self.numbers = numbers
+        places = Self.places(numbers)
         takePlaces(behind: standing)
         for (place, number) in numbers.enumerated() {
             if let last = known[number] { onTape[place] = last }
@@ -220,7 +225,11 @@ struct SyntheticTicks: Sendable {
     /// Returns the tick from which on those of an instrument are made; 0 for one that is not in the
     /// market.
     func first(of number: UInt32) -> UInt64 {
-        numbers.firstIndex(of: number).flatMap { onTape[$0] }.map { $0 + 1 } ?? 0
+        places[number].flatMap { onTape[$0] }.map { $0 + 1 } ?? 0
+    }
+
+    private static func places(_ numbers: [UInt32]) -> [UInt32: Int] {
+        Dictionary(zip(numbers, numbers.indices), uniquingKeysWith: { first, _ in first })
     }
 
     /// Passes over the ticks that the tape lost. In real time they are not made again, because a

@@ -41,8 +41,17 @@ struct SinkRow: Sendable {
     let position: SinkPosition
     /// False when the claim was refused, because another owner has the row; true for a query.
     let isClaimed: Bool
+    /// Why the place cannot be read and written yet; `nil`: it can.
+    var waits: ClaimWait?
 
     var place: SinkPlace { SinkPlace(input: position.input, partition: position.partition) }
+}
+
+/// A claim that fences earlier owners, and has to be repeated later.
+struct ClaimWait: Sendable {
+    let until: MonotonicTime
+    /// One line.
+    let reason: String
 }
 
 /// Who claims positions.

@@ -1,0 +1,95 @@
+import MarketModel
+import QuestDBWire
+import StoreHTTP
+import StoreIntents
+import StoreSinks
+
+@testable import StoreWriter
+
+/// A server whose rows have keys: one that comes again replaces the row with its keys. It reads
+/// source, ordinal and time of the lines that it gets.
+final class KeyedTables: WorldServer {
+    private struct Row: Hashable {
+        let table: String
+        let source: String
+        let ordinal: Int64
+        let time: String
+        /// The other keys of a gap.
+        var rest: [String] = []
+    }
+
+    let peer = "the tables"
+    let settingNames = "none"
+    let tablesSeen = ""
+    weak var world: BlockWorld?
+    private var rows: Set<Row> = []
+    private var refused: Set<Int64>
+    /// How many blocks came again, in whole or in part.
+    private(set) var dropped = 0
+    var insertNanoseconds: Int64 = 0
+    private(set) var refusedSends: [String: Int] = [:]
+    private(set) var gaps: [ClosedRange<Int64>] = []
+
+    init(refusing refused: Set<Int64>) { self.refused = refused }
+
+    func mend() { refused = [] }
+
+    func problem() throws(StoreServerError) -> String? { nil }
+
+    func identity() throws(StoreServerError) -> String { "one" }
+
+    func confirm() {}
+
+    func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
+        guard let block = given as? LineBlock else { preconditionFailure("another block") }
+        let fate = world?.fate(.insert) ?? .well
+        let killed = StoreServerError("killed", .away)
+        if fate == .killedBefore { throw killed }
+        world?.pass(insertNanoseconds)
+        let isOfGaps = block.tableName == "ordinal_gaps"
+        var named: [ClosedRange<Int64>] = []
+        let found = (0..<block.rowCount).map { row in
+            // Numbers in their binary form may have any bytes.
+            let line = String(decoding: block.rows(row..<row + 1).body, as: UTF8.self)
+            if isOfGaps {
+                let first = Self.number("first_ordinal=", of: line)
+                named.append(first...Self.number("last_ordinal=", of: line))
+            }
+            return Row(
+                table: block.tableName, source: Self.value("source=", of: line),
+                ordinal: Self.number(isOfGaps ? "first_ordinal=" : "ordinal=", of: line),
+                time: line.split(separator: " ").last.map { String($0) } ?? "",
+                rest: isOfGaps
+                    ? QuestDBTable.gaps.keys.map { Self.value("\($0)=", of: line) } : [])
+        }
+        if !isOfGaps, found.contains(where: { refused.contains($0.ordinal) }) {
+            refusedSends["\(block.tableName) \(token)", default: 0] += 1
+            throw StoreServerError("a constraint", .rows)
+        }
+        if !rows.isDisjoint(with: found) { dropped += 1 }
+        rows.formUnion(found)
+        gaps += named
+        if fate == .killedAfter { throw killed }
+    }
+
+    private static func value(_ name: String, of line: String) -> String {
+        guard let place = line.firstRange(of: name) else { return "" }
+        return String(line[place.upperBound...].prefix { $0 != "," && $0 != " " })
+    }
+
+    private static func number(_ name: String, of line: String) -> Int64 {
+        Int64(value(name, of: line).dropLast()) ?? -1
+    }
+
+    func ordinals(
+        of ranges: [OrdinalRange], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        ordinals(
+            of: ranges,
+            from: rows.reduce(into: [:]) { $0[$1.table, default: []].insert($1.ordinal) })
+    }
+
+    func ordinals(_ table: String) -> [Int64: Int] {
+        rows.reduce(into: [:]) { if $1.table == table { $0[$1.ordinal, default: 0] += 1 } }
+    }
+}

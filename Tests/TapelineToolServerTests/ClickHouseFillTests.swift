@@ -1,0 +1,180 @@
+import ClickHouseWire
+import MarketModel
+import Primitives
+import ServiceRuntime
+import ServiceTestSupport
+import TapeProtocol
+import TestSupport
+import Testing
+
+@testable import StoreWriter
+@testable import TapelineTool
+@testable import TapelineToolTests
+
+/// A store of ClickHouse that is filled from one of PostgreSQL, with real writers of both.
+@Suite(
+    "tapeline store fill of a store of ClickHouse",
+    .enabled(if: PythonServer.obstacle(of: "clickhouse") == nil))
+struct ClickHouseFillTests {
+    private struct Scene {
+        let first: AcceptBench
+        let second: AcceptBench
+        let folder: TemporaryFolder
+        let front: PythonServer
+        var source: TestSource
+
+        init(_ name: String) throws {
+            first = try AcceptBench("fill_\(name)")
+            second = try AcceptBench("fill_\(name)_b", beside: first)
+            folder = try TemporaryFolder("clickhouse")
+            front = try PythonServer(
+                "\(ServerPrograms.checkout)/Tests/StoreWriterServerTests/ClickHouse/"
+                    + "clickhouse_front.py", [folder.path], of: "clickhouse")
+            source = try first.source(0)
+            let service = try TestService(
+                StoreWriter.Main.description, first.environment.merging(own) { $1 },
+                arguments: ["migrate"])
+            #expect(try StoreWriter.Main.run(service.context) == .success)
+        }
+
+        var own: [String: String] {
+            [
+                "STORE_NAME": "store-b", "STORE_KIND": "clickhouse",
+                "CLICKHOUSE_URL": "http://127.0.0.1:\(front.port())",
+            ]
+        }
+
+        /// That of `tapeline store fill store-b --from store`.
+        var environment: [String: String] {
+            let database = first.environment.filter { $0.key.hasPrefix("POSTGRES_") }
+            return first.tape.environment.merging(own) { $1 }.merging(
+                database.map { ("FROM_\($0.key)", $0.value) }
+            ) { $1 }
+        }
+
+        func rows(_ sql: String) throws -> [String] {
+            let settings = ClickHouseClient.Settings(
+                url: own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
+                database: "market_data")
+            var answer = try ClickHouseClient(settings) { _ in }.ask(sql)
+            var rows: [String] = []
+            while !answer.isOver { rows.append(try answer.text()) }
+            return rows
+        }
+
+        /// Rows, ordinals, the first and the last one, and how many rows differ in what all of
+        /// them have in common.
+        func shown() throws -> String {
+            try rows(
+                """
+                SELECT concat(toString(count()), ' ', toString(uniqExact(ordinal)), ' ',
+                    toString(min(ordinal)), ' ', toString(max(ordinal)), ' ',
+                    toString(uniqExact((symbol, price, size, exchange, conditions, action, flags,
+                        time_resolution, provider, of_source, provider_id, source, partition))))
+                FROM trades
+                """
+            ).first ?? ""
+        }
+
+        func expect(_ wanted: String, _ location: SourceLocation = #_sourceLocation) throws {
+            try first.expect(wanted, location) { try shown() }
+        }
+    }
+
+    @Test("a hole is filled with the same rows, once, and the audit knows of it")
+    func hole() throws {
+        var scene = try Scene("ch")
+        let writer = try scene.first.startWriter()
+        try AcceptBench.publish(&scene.source, packets: 10)
+        let before = try scene.second.startWriter(scene.own)
+        try scene.expect("50 50 1 50 1")
+        #expect(try before.stop() == .success)
+        try AcceptBench.publish(&scene.source, packets: 10)
+        try scene.first.expectRows(0, "1-100")
+        let names = scene.first.tape.names
+        try FillTests.purge(scene.first, names.tickStream(0), names.ticks(Partition(0)))
+        try AcceptBench.publish(&scene.source, packets: 1)
+        let after = try scene.second.startWriter(scene.own)
+        try scene.expect("60 60 1 105 1")
+
+        // A filling that was killed has left two of the rows.
+        try ClickHouseClient(
+            ClickHouseClient.Settings(
+                url: scene.own["CLICKHOUSE_URL"] ?? "", user: "default", password: nil,
+                database: "market_data")
+        ) { _ in }.run(
+            "INSERT INTO trades SELECT * REPLACE (ordinal + 10 AS ordinal) FROM trades "
+                + "WHERE ordinal BETWEEN 49 AND 50")
+        let shown = try Said(["position", "show", "--group", "store-b"], scene.environment)
+        #expect(shown.code == .success && shown.output.contains("holds"), "\(shown.output)")
+        let held = try Said(["position", "verify", "--group", "store-b"], scene.environment)
+        #expect(held.code == .success, "\(held.output) \(held.errors)")
+        let fill = ["store", "fill", "store-b", "--from", "store"]
+        let dry = try Said(fill + ["--dry-run"], scene.environment)
+        #expect(dry.code == .pending, "\(dry.output) \(dry.errors)")
+        let said = try Said(fill, scene.environment)
+        #expect(said.code == .success, "\(said.output) \(said.errors)")
+        try scene.expect("105 105 1 105 1")
+        let again = try Said(fill, scene.environment)
+        #expect(again.code == .success, "\(again.output) \(again.errors)")
+        #expect(
+            try scene.rows(
+                "SELECT concat(toString(first_ordinal), '-', toString(last_ordinal), ' ', "
+                    + "toString(rows), ' ', from_store) FROM fills") == ["51-95 45 store"])
+
+        // The writer works on, and the audit counts what was copied.
+        try AcceptBench.publish(&scene.source, packets: 1)
+        try scene.expect("110 110 1 110 1")
+        #expect(try after.stop() == .success && writer.stop() == .success)
+        let audit = try TestService(
+            StoreWriter.Main.description, scene.first.environment.merging(scene.own) { $1 },
+            arguments: ["audit"])
+        #expect(try StoreWriter.Main.run(audit.context) == .success, "\(audit.log.text)")
+        // Rows of a table that was switched off count, too.
+        var fewer = scene.own
+        fewer["STORE_TABLES"] = "quotes"
+        let later = try TestService(
+            StoreWriter.Main.description, scene.first.environment.merging(fewer) { $1 },
+            arguments: ["audit"])
+        #expect(try StoreWriter.Main.run(later.context) == .success, "\(later.log.text)")
+    }
+
+    @Test("a beginning is filled")
+    func beginning() throws {
+        var scene = try Scene("chbegin")
+        let writer = try scene.first.startWriter()
+        try AcceptBench.publish(&scene.source, packets: 10)
+        try scene.first.expectRows(0, "1-50")
+        let names = scene.first.tape.names
+        try FillTests.purge(scene.first, names.tickStream(0), names.ticks(Partition(0)))
+        let own = try scene.second.startWriter(scene.own)
+        try AcceptBench.publish(&scene.source, packets: 1)
+        try scene.expect("10 10 46 55 1")
+        let said = try Said(
+            ["store", "fill", "store-b", "--from", "store"], scene.environment)
+        #expect(said.code == .success, "\(said.output) \(said.errors)")
+        try scene.expect("55 55 1 55 1")
+        #expect(try own.stop() == .success && writer.stop() == .success)
+    }
+
+    @Test("what cannot be filled is refused in one line")
+    func refused() throws {
+        let scene = try Scene("chrefuse")
+        var environment = scene.first.environment
+        environment["FROM_STORE_KIND"] = "clickhouse"
+        environment["FROM_CLICKHOUSE_URL"] = scene.own["CLICKHOUSE_URL"]
+        let back = complaint {
+            _ = try Said(["store", "fill", "store", "--from", "store-b"], environment)
+        }
+        #expect(back.contains("store-b is a store of ClickHouse"), "\(back)")
+        let empty = complaint {
+            _ = try Said(["store", "fill", "store-b", "--from", "store"], scene.environment)
+        }
+        #expect(empty.contains("store store-b has read nothing yet"), "\(empty)")
+        let other = complaint {
+            _ = try Said(["position", "accept", "--yes"], scene.environment)
+        }
+        #expect(other.contains("store-b is a store of ClickHouse"), "\(other)")
+        #expect([back, empty, other].allSatisfy { !$0.contains("\n") })
+    }
+}

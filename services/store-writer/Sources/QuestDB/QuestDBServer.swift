@@ -1,0 +1,119 @@
+import MarketModel
+import Primitives
+import QuestDBAccess
+import QuestDBWire
+import ServiceRuntime
+import StoreHTTP
+import StoreSinks
+import TapeCodec
+
+/// A server of QuestDB, as a session uses it.
+///
+/// A row is there once, however often it is sent. Its keys are its time, source, partition and
+/// ordinal (and the revision of a bar), which follow from the tape alone: the ordinals of a source
+/// are dense within a partition, and the tape gives each record one time for ever. The table has
+/// DEDUP UPSERT KEYS of these columns, so rows that come again, of any owner and at any time,
+/// replace the same rows by the same values. So a batch may be sent again after each doubt, whole
+/// or in parts, and an owner that wakes up late does no harm. The position is stored after the
+/// rows, in NATS: if a process ends between the two, its successor sends them once more.
+///
+/// A request has rows of one table, and of existing columns: the server then stores all or none.
+final class QuestDBServer: BlockServer {
+    private let client: QuestDBClient
+    let tables: [QuestDBTable]
+    /// The numbers of the tables that `problem` has seen.
+    private var numbers: [String: Int] = [:]
+    let peer: String
+    let settingNames = "QUESTDB_URL"
+
+    init(
+        _ settings: QuestDBClient.Settings, _ sinks: SinkCatalogue,
+        onCall: @escaping (Duration) -> Void
+    ) throws(StoreServerError) {
+        client = try QuestDBClient(settings, onCall: onCall)
+        tables = QuestDBKind.tables(sinks)
+        peer = client.peer
+    }
+
+    func problem() throws(StoreServerError) -> String? {
+        if let problem = try client.problem() { return problem }
+        let check = try client.check(tables)
+        numbers = check.numbers(of: tables)
+        var problems = tables.compactMap { check.problem(of: $0) }
+        let hasIdentity = check.tables[QuestDBIdentity.table] != nil
+        if !hasIdentity { problems.append("there is no table \(QuestDBIdentity.table)") }
+        guard let first = problems.first else { return nil }
+        let isComplete = hasIdentity && tables.allSatisfy { check.has($0) }
+        return (problems.count == 1 ? first : "\(first), and \(problems.count - 1) more")
+            + (isComplete ? ": mend it by hand" : ": run 'store-writer migrate'")
+    }
+
+    var tablesSeen: String {
+        numbers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    }
+
+    func identity() throws(StoreServerError) -> String {
+        let answer = try client.rows(QuestDBIdentity.question)
+        guard answer.count > 0 else { return "" }
+        return try client.read { () throws(QuestDBAnswerError) in try answer.text(0, "identity") }
+    }
+
+    func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
+        guard let block = given as? LineBlock else {
+            preconditionFailure("a block for another kind of server")
+        }
+        try client.write(block.body, to: block.tableName)
+    }
+
+    /// The server answers well, too, when a table is dropped while rows are on their way, and may
+    /// make a table that is not there, without keys. So the tables have to be those that were
+    /// looked at before. A person may also have switched off since what keeps each row once, or
+    /// have started the server again with other settings: the next request finds it without an
+    /// error.
+    func confirm() throws(StoreServerError) {
+        if let problem = try client.problem() {
+            throw StoreServerError("\(peer): \(problem)", .schema)
+        }
+        let check = try client.check([])
+        let now = check.numbers(of: tables)
+        guard now == numbers else {
+            let changed = tables.map(\.name).filter { now[$0] != numbers[$0] }
+            throw StoreServerError(
+                "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
+                    + "were written", .schema)
+        }
+        for table in tables {
+            guard let problem = check.problemOfSettings(of: table) else { continue }
+            throw StoreServerError("\(peer): \(problem)", .schema)
+        }
+    }
+
+    // MARK: counts
+
+    /// How often it is asked whether all that was stored is applied, each time after a second.
+    private static let waitsMax = 60
+
+    /// Waits until the tables have what their logs have now.
+    func waitUntilApplied() throws(StoreServerError) {
+        let pause = Mailbox<Void>(capacity: 1)
+        var woken: [Void] = []
+        var check = try client.check([])
+        let stored = check.stored(of: tables)
+        for _ in 0..<Self.waitsMax {
+            if check.lacking(stored).isEmpty { return }
+            _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
+            check = try client.check([])
+        }
+        let names = check.lacking(stored)
+        if names.isEmpty { return }
+        throw StoreServerError(
+            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
+            .away)
+    }
+
+    func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }
+
+    func read<Value>(
+        _ body: () throws(QuestDBAnswerError) -> Value
+    ) throws(StoreServerError) -> Value { try client.read(body) }
+}

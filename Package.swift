@@ -369,7 +369,7 @@ let others: [Tests] = [
         "ServicesTests", tier: .servers,
         uses: [
             "ProviderGateway", "OperatorWorker", "StoreWriter", "Cockpit", "ServiceRuntime",
-            "TestSupport", "YAMLFile",
+            "ProviderKit", "TestSupport", "YAMLFile",
         ],
         beside: [
             "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",

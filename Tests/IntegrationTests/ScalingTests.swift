@@ -53,6 +53,12 @@ extension IntegrationTests {
                     let shown = try scale(gateway)[group]
                     #expect(shown?["lag"]?.int ?? 0 > 1_000)
                     #expect(shown?["lag_seconds"] != .null)
+                    // What comes in, of 500 a second.
+                    #expect(
+                        try eventually {
+                            let rate = try scale(gateway)[group]?["rate"]?.double ?? 0
+                            return rate > 100 && rate < 1_000
+                        }, "\(role) \(group)")
                     // That it fell behind the pause of NATS counts for half a minute.
                     #expect(
                         try eventually { try scale(gateway)[group]?["drain_seconds"] == .null },

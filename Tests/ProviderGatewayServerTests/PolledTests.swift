@@ -211,6 +211,8 @@ struct PolledKeyTests {
         #expect(
             problems(["FRED_API_KEY": "abc", "FRED_URL": "http://192.0.2.1"])
                 .contains("a key is sent over https alone"))
+        let simulated = ["FRED_API_KEY": "abc", "FRED_URL": "http://polled-simulator:9643"]
+        #expect(problems(simulated).isEmpty)
         #expect(problems(["FRED_API_KEY": "a b"]).contains("a key has no spaces"))
         #expect(problems(["FRED_API_KEY": "abc", "FRED_URL": "fred"]).contains("an address like"))
         #expect(problems(["FRED_API_KEY": "abc"]).isEmpty)

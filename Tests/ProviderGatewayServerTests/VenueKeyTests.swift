@@ -71,7 +71,7 @@ struct VenueKeyTests {
     }
 
     @Test(
-        "the services demand them, and they go over TLS or stay on this host",
+        "the services demand them, and they go over TLS, to this host or to a simulator",
         arguments: [
             (.alpaca, [:], ""), (.massive, [:], ""),
             // Without an address it is that of the feed.
@@ -84,6 +84,14 @@ struct VenueKeyTests {
             (.massive, ["URL": "ws://192.0.2.1"], "over TLS alone"),
             (.alpaca, ["REST_URL": "http://192.0.2.1"], "over TLS alone"),
             (.massive, ["REST_URL": "http://192.0.2.1"], "over TLS alone"),
+            // Simulators in the containers' network, by a name that no server of the web has.
+            (
+                .alpaca,
+                ["URL": "ws://alpaca-simulator:9543", "REST_URL": "http://alpaca-simulator:9543"],
+                ""
+            ),
+            (.massive, ["URL": "ws://my-simulator.example.com"], "over TLS alone"),
+            (.massive, ["REST_URL": "http://massive"], "over TLS alone"),
             (.alpaca, ["URL": "alpaca"], "an address like"),
             (.massive, ["URL": "massive"], "an address like"),
             (.alpaca, ["PROXY": "x"], "name:port is needed"),

@@ -46,6 +46,43 @@ struct DebianPackageTests {
             try made.needs("tapeline").isSuperset(of: ["libpq5", "libnats3.4", "libhiredis0.14"]))
     }
 
+    /// Returns the files of settings beside the one that all processes of a service share.
+    private static func furtherSettings(of service: Service) throws -> [String] {
+        let name = service.description.name
+        guard name == "provider-gateway" else {
+            return name == "store-writer" ? ["etc/tapeline/migrator.env"] : []
+        }
+        return try ListedSource.beside().keys.map { "etc/tapeline/provider-gateway-\($0).env" }
+    }
+
+    @Test("the unit of each further source has a port, a name and files of its own")
+    func sources() throws {
+        let catalogue = KeyCatalogue.product
+        var ports: Set<String> = []
+        for (name, source) in try ListedSource.beside() {
+            let text = try made.text("etc/tapeline/provider-gateway-\(name).env")
+            let own = Self.settings(text)
+            #expect(own["GATEWAY_SOURCE"] == name && own["GATEWAY_PROVIDER"] == name)
+            #expect(own["GATEWAY_INSTRUMENTS"] == source.lists)
+            for list in source.lists.split(separator: ",") {
+                #expect(try !made.text("usr/share/tapeline/\(list)").isEmpty)
+            }
+            for key in own.keys { #expect(catalogue.names.contains(key), "\(name): \(key)") }
+            for key in source.keys {
+                let file = "#\(key.setting)_FILE=/etc/tapeline/secrets/provider-gateway/"
+                #expect(text.contains(file), "\(key.setting)")
+            }
+            ports.insert(try #require(own["OPS_PORT"]))
+        }
+        #expect(ports.count == (try ListedSource.beside().count))
+    }
+
+    /// Expects who may read a file: nobody but root where a person may write a password.
+    private func expectMode(_ mode: Int, of path: String) throws {
+        let found = try FileManager.default.attributesOfItem(atPath: made.files.file(path))
+        #expect((found[.posixPermissions] as? NSNumber)?.intValue == mode, "\(path)")
+    }
+
     @Test("settings are conffiles: every key of the service, with folders of this system")
     func conffiles() throws {
         let places = [
@@ -56,10 +93,10 @@ struct DebianPackageTests {
         var placed: Set<String> = []
         for service in Service.all {
             let path = "etc/tapeline/\(service.description.name).env"
-            let isWriter = service.description.name == "store-writer"
+            let further = try Self.furtherSettings(of: service)
             #expect(
-                try made.script("conffiles", of: Packages.name(service))
-                    == "/\(path)" + (isWriter ? "\n/etc/tapeline/migrator.env" : ""))
+                try made.script("conffiles", of: Packages.name(service)).split(separator: "\n")
+                    .map(String.init).sorted() == ([path] + further).map { "/\($0)" }.sorted())
             let given = Self.settings(try made.text(path))
             var expected = Self.settings(try service.text(of: "default.env"))
             for (key, value) in places where expected[key] != nil {
@@ -67,6 +104,7 @@ struct DebianPackageTests {
                 placed.insert(key)
             }
             #expect(given == expected)
+            for each in [path] + further { try expectMode(0o640, of: each) }
             _ = try run(
                 made.files.file("usr/bin/\(service.description.name)"), ["--check-config"],
                 environment: given)
@@ -78,6 +116,7 @@ struct DebianPackageTests {
                 == own.map { "/\($0)" }.joined(separator: "\n"))
         let catalogue = KeyCatalogue.product
         for path in own + ["etc/tapeline/migrator.env"] {
+            try expectMode(path.hasSuffix("/tapeline.env") ? 0o644 : 0o640, of: path)
             for key in Self.settings(try made.text(path)).keys {
                 #expect(catalogue.names.contains(key), "\(path): \(key)")
             }

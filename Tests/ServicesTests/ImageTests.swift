@@ -103,7 +103,9 @@ struct ImageTests {
         for path in Self.composeFiles {
             let text = try CheckoutFiles.lines(path).joined(separator: "\n")
             for found in text.matches(of: /\$\{([A-Z_]+):?-([^}]*)\}/) {
-                wanted[String(found.1)] = String(found.2)
+                // A file that is named by nobody is an empty one.
+                let isKey = found.1.hasSuffix("_KEY_FILE") || found.1.hasSuffix("_SECRET_FILE")
+                wanted[String(found.1)] = isKey ? "" : String(found.2)
             }
         }
         let told = try CheckoutFiles.lines(".env.example").filter { !$0.hasPrefix("#") }.map {
@@ -133,7 +135,46 @@ struct ImageTests {
             }
             if line.contains("cpus:") { limited.insert(service) }
         }
-        #expect(limited == ["ibkr-simulator", "prometheus", "grafana"])
+        let simulators = try ListedSource.all().values.map(\.simulator.program)
+        #expect(limited == Set(simulators + ["prometheus", "grafana"]))
+    }
+
+    @Test("what runs all the time cannot write the database's files; a recovery can")
+    func backups() throws {
+        let text = try CheckoutFiles.text("docker-compose.yml")
+        func part(_ service: String) throws -> String {
+            let found = text.firstMatch(of: try Regex("\n  \(service):.*\n((?:    .*\n)+)"))
+            return String(try #require(found?.output[1].substring, "\(service)"))
+        }
+        let files = "- database:/var/lib/postgresql/data\n"
+        #expect(try !part("backup").contains(files))
+        let recovery = try part("recover")
+        #expect(recovery.contains(files) && recovery.contains("profiles: [recover]"))
+        // Both see the same backups.
+        for own in [try part("backup"), recovery] {
+            #expect(own.contains("- backup:/var/lib/postgresql\n"))
+        }
+        let guide = try CheckoutFiles.text("docs/backup.md")
+        let command = "docker compose run --rm --no-deps recover /var/lib/postgresql/data\n"
+        #expect(guide.contains(command))
+    }
+
+    @Test("every container has a limit of memory and of processes")
+    func limits() throws {
+        let text = try CheckoutFiles.text("docker-compose.yml")
+        #expect(text.contains("\n  pids_limit: 512\n"))
+        let services =
+            text.components(separatedBy: "\nservices:\n").last?
+            .components(separatedBy: "\nnetworks:\n").first ?? ""
+        let parts = services.split(separator: /\n(?=  [a-z-]+:\n)/)
+        #expect(parts.count > 30)
+        for part in parts where part.wholeMatch(of: /\s*(?:#.*\s*)*/) == nil {
+            // The gateways' own template has one, too.
+            let isLimited =
+                part.contains("limits: {memory: ") || part.contains("deploy: *once")
+                || part.contains("<<: *gateway\n") || part.contains("<<: *backup\n")
+            #expect(isLimited, "\(part.prefix(60))")
+        }
     }
 
     @Test("NATS' monitor, which shows names, is on a network of NATS, gateways and the tool alone")
@@ -141,9 +182,15 @@ struct ImageTests {
         let text = try CheckoutFiles.lines("docker-compose.yml").joined(separator: "\n")
         #expect(text.components(separatedBy: "http://nats-monitor:8222").count == 4)
         #expect(!text.contains("//nats:8222"))
-        let members = text.matches(of: /networks: \[([a-z, ]+)\]/).map { String($0.1) }
+        let members = text.matches(of: /networks: \[([a-z, -]+)\]/).map { String($0.1) }
             .filter { $0.contains("monitor") }
-        #expect(members == ["broker, tape, monitor, observe", "tape, monitor, store, observe"])
+        let ways = ["broker", "simulators"] + (try ListedSource.beside().keys)
+        #expect(
+            Set(members)
+                == Set(
+                    ways.map { "\($0), tape, monitor, observe" } + [
+                        "tape, monitor, store, observe"
+                    ]))
     }
 
     @Test("the tool proves the bars that workers are told to make")
@@ -211,6 +258,13 @@ struct ImageTests {
         let published = lines.filter { $0.contains("    ports:") }
         #expect(published.count == 3)
         #expect(published.allSatisfy { $0.contains(#"["127.0.0.1:$"#) }, "\(published)")
+        // Those are on the network for it, which has no way out.
+        let inFront = lines.filter {
+            $0.hasPrefix("    networks: [") && $0.hasSuffix(", front]")
+        }
+        #expect(inFront.count == published.count)
+        let way = #"{driver_opts: {com.docker.network.bridge.enable_ip_masquerade: "false"}}"#
+        #expect(lines.contains("  front: \(way)"))
     }
 
     @Test("each secret that compose names is one that the script makes, and none is left over")
@@ -218,7 +272,9 @@ struct ImageTests {
         let script = try CheckoutFiles.lines("deploy/compose/secrets.sh").joined(separator: " ")
         let list = try #require(script.firstMatch(of: /for name in ([^;]*);/)).1
         let made = Set(list.split { !$0.isLetter && $0 != "-" }.map(String.init))
-        let files = ["docker-compose.yml", "deploy/compose/nats-cluster.yml"]
+        let files =
+            ["docker-compose.yml"]
+            + ["nats-cluster", "clickhouse", "questdb"].map { "deploy/compose/\($0).yml" }
         let named = try files.flatMap(CheckoutFiles.lines).compactMap {
             $0.wholeMatch(of: /\s+([a-z-]+): \{file: deploy\/compose\/secrets\/([a-z-]+)\}/)
         }
@@ -235,7 +291,7 @@ struct ImageTests {
         for line in [
             "      ALERTS_WEBHOOK: ${ALERTS_WEBHOOK:-}",
             "      ALERTS_WATCHDOG: ${ALERTS_WATCHDOG:-}",
-            #"    profiles: [observability]"#, "    networks: [observe, front]",
+            #"    profiles: [observability]"#, "    networks: [observe, outside]",
         ] {
             #expect(part.contains(line), "\(line)")
         }

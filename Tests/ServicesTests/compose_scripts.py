@@ -1,10 +1,19 @@
-"""Tests of deploy/images.py and of the pure parts of deploy/compose/autoscale.py and chart.py; ScriptTests
-runs it."""
+"""Tests of deploy/images.py, deploy/scaling.py, deploy/sources.py and of the pure parts of
+deploy/compose/autoscale.py and chart.py; ScriptTests runs it."""
 
+import contextlib
+import http.server
+import io
+import json
+import math
 import pathlib
 import random
+import re
+import shutil
+import socket
 import sys
 import tempfile
+import threading
 import unittest
 import xml.etree.ElementTree
 
@@ -14,6 +23,8 @@ sys.path[:0] = [str(ROOT / "deploy/compose"), str(ROOT / "deploy")]
 import autoscale  # noqa: E402
 import chart  # noqa: E402
 import images  # noqa: E402
+import scaling  # noqa: E402
+import sources  # noqa: E402
 from autoscale import Autoscaler, Rules  # noqa: E402
 
 EACH = 1_000
@@ -109,6 +120,262 @@ class Unknown(unittest.TestCase):
             "operator.lag", "operator.text", "operator.yes", "operator.below", "operator.none",
             "store.lag", "reader.lag", "operator")]
         self.assertEqual(found, [12] + [None] * 7)
+        self.assertEqual([autoscale.value_at({"a": math.nan}, "a"), autoscale.value_at({"a": math.inf}, "a")],
+                         [None, None])
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """A gateway's /scale, with the bytes that a test gives it; b"" closes the connection."""
+    said = b""
+
+    def do_GET(self):
+        self.wfile.write(self.said)
+        self.close_connection = True
+
+    def log_message(self, *words):
+        pass
+
+
+class Cluster(autoscale.Compose):
+    """Three workers, and a gateway that is a server of this test."""
+
+    def __init__(self, place):
+        super().__init__("operator-worker", "provider-gateway", 8500)
+        self.place, self.scaled = place, []
+
+    def call(self, *words, timeout=0):
+        return self.place if words[0] == "port" else "a\nb\nc"
+
+    def scale(self, count):
+        self.scaled.append(count)
+
+
+class Answers(unittest.TestCase):
+    """Whatever a gateway answers, nobody is taken away by mistake, nor is the maximum asked for."""
+
+    def looks(self, *bodies, count=3):
+        triggers = [("operator.lag", 50_000), ("operator.rate", 7_000)]
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            cluster = Cluster(f"127.0.0.1:{server.server_address[1]}")
+            scaler = Autoscaler(Rules(down_window=0))
+            found = []
+            for body in bodies:
+                Answering.said = body
+                found += [autoscale.look(cluster, scaler, triggers) for _ in range(count)]
+            server.shutdown()
+            thread.join()
+        return cluster.scaled, found
+
+    def said(self, text, status="200 OK"):
+        return f"HTTP/1.0 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+
+    def test_null_503_nothing_half_an_answer_and_nonsense_change_nothing(self):
+        bodies = [self.said('{"operator": null, "store": null}'), self.said("{}"), self.said("[1]"),
+                  self.said("", "503 Service Unavailable"), b"", self.said('{"operator": {"la'),
+                  b"HTTP/1.0 200 OK\r\nContent-Length: 99\r\n\r\n{}", b"nothing of HTTP\r\n\r\n",
+                  self.said('{"operator": {"lag": NaN, "rate": Infinity}}'),
+                  self.said('{"operator": {"lag": -1, "rate": "7"}}')]
+        scaled, found = self.looks(*bodies)
+        self.assertEqual(scaled, [])
+        self.assertEqual({each["why"] for each in found}, {"no value: it stays"})
+        self.assertEqual(len(found), 3 * len(bodies))
+
+    def test_a_lag_of_nothing_takes_only_away_whom_the_rate_does_not_need(self):
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": 20000}}'))[0], [])
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": null}}'))[0], [])
+        self.assertEqual(self.looks(self.said('{"operator": {"lag": 0, "rate": 9000}}'), count=1)[0], [2])
+
+    def test_who_cannot_be_reached_is_as_one_who_does_not_answer(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            self.assertEqual(Cluster(f"127.0.0.1:{taken.getsockname()[1]}").scale_answer(), {})
+
+
+class Target(unittest.TestCase):
+    """One target for KEDA, the HPA and the loop of compose: drained within some seconds."""
+
+    def copy(self, root):
+        for path in ["deploy/scaling.json", *scaling.made()]:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, root / path)
+
+    def told(self, *words, root):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            code = scaling.main(list(words), root)
+        return code, output.getvalue()
+
+    def test_the_tree_has_the_target(self):
+        self.assertEqual(self.told("--check", root=ROOT), (0, ""))
+
+    def test_another_target_comes_into_every_file_and_leaves_no_former_figure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            self.copy(root)
+            figures = {"drain_seconds": 4, "ticks_per_second": 2_000, "steady_percent": 60, "least": 3, "most": 16}
+            (root / "deploy/scaling.json").write_text(json.dumps(figures))
+            code, text = self.told("--check", root=root)
+            self.assertEqual((code, len(text.splitlines())), (1, 7))
+            self.assertEqual(self.told(root=root)[0], 0)
+            self.assertEqual(self.told("--check", root=root), (0, ""))
+            for path in scaling.made(root):
+                lines = [line for line in (root / path).read_text().splitlines() if "#" not in line]
+                numbers = [int(found) for found in re.findall(r"\b\d+\b", " ".join(lines))]
+                self.assertNotIn(50_000, numbers, path)
+                self.assertNotIn(7_000, numbers, path)
+                if "metrics-api/store-writer" in path:
+                    self.assertEqual(numbers.count(8_000), 4, path)
+                if "metrics-api/" in path:
+                    self.assertEqual(numbers.count(1_200), 2 if "store-writer" in path else 1, path)
+                if "prometheus/" in path:
+                    of_writers = "store-writer" in path
+                    self.assertEqual(numbers.count(8_000), 2 if of_writers else 1, path)
+                    self.assertEqual(numbers.count(1_200), 2 if of_writers else 1, path)
+                if "rules" not in path:
+                    self.assertIn(16, numbers, path)
+
+    def test_a_file_without_its_place_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            self.copy(root)
+            path = root / "deploy/keda/metrics-api/store-writer.yaml"
+            path.write_text(path.read_text().replace("others + 1", "others"))
+            code, text = self.told(root=root)
+            self.assertEqual(code, 1)
+            self.assertIn("deploy/keda/metrics-api/store-writer.yaml: ", text)
+
+    def test_the_loop_of_compose_has_the_same_target(self):
+        figures = scaling.read()
+        given = autoscale.arguments([])
+        self.assertEqual(autoscale.triggers_of(given, figures), [
+            ("operator.lag", scaling.waiting(figures)), ("operator.rate", scaling.steady(figures))])
+        self.assertEqual(autoscale.triggers_of(given, figures, 2_000), [
+            ("operator.lag", 10_000), ("operator.rate", 1_400)])
+        self.assertEqual((given.least, given.most), (figures["least"], figures["most"]))
+        words = ["--service", "store-writer", "--drain-seconds", "30", "--ticks-per-second", "1300"]
+        given = autoscale.arguments(words)
+        self.assertEqual(autoscale.triggers_of(given, figures), [("store.lag", 39_000), ("store.rate", 910)])
+        given = autoscale.arguments(["--trigger", "operator.lag=7"])
+        self.assertEqual(autoscale.triggers_of(given, figures, 2_000), [("operator.lag", 7)])
+        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+            autoscale.arguments(["--trigger", "operator.lag=7", "--measure"])
+        for wrong in ("0", "-1", "inf", "nan"):
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+                autoscale.arguments(["--drain-seconds", wrong])
+
+
+class Loop:
+    """Workers that keep up with so many ticks a second each, and the loop over them, second by second. A new one takes
+    ticks after five seconds; /scale has the rate of the last half minute."""
+
+    def __init__(self, each, assumed, measure=False, by_rate=True):
+        self.each, self.measure, self.by_rate = each, measure, by_rate
+        self.figures = {**scaling.read(), "ticks_per_second": assumed}
+        self.capacity = scaling.Capacity(assumed)
+        self.scaler = Autoscaler(Rules(least=2, most=16, down_window=300))
+        self.now, self.lag, self.present, self.came, self.begun = 0, 0.0, 2, [], {}
+        self.history = []
+
+    def run(self, seconds, rate, is_away=False):
+        for _ in range(seconds):
+            ready = sum(1 for worker in range(self.present) if self.now - self.begun.get(worker, -9) >= 5)
+            self.lag = max(0, self.lag + rate - (0 if is_away else ready * self.each))
+            self.came = (self.came + [rate])[-30:]
+            if self.now % 15 == 0:
+                self.look()
+            self.history.append((self.present, self.lag))
+            self.now += 1
+
+    def look(self):
+        rate = sum(self.came) / len(self.came)
+        given = autoscale.arguments([])
+        triggers = autoscale.triggers_of(given, self.figures, self.capacity.each() if self.measure else None)
+        values = [(self.lag, triggers[0][1])] + ([(rate, triggers[1][1])] if self.by_rate else [])
+        wanted = self.scaler.decide(self.now, self.present, values).wanted
+        self.capacity.note(self.now, self.present, self.lag, rate)
+        self.begun.update({worker: self.now for worker in range(self.present, wanted)})
+        self.present = wanted
+
+    def numbers(self):
+        """Returns the numbers of workers in turn, without repetitions."""
+        turns = [self.history[0][0]]
+        for present, _ in self.history:
+            if present != turns[-1]:
+                turns.append(present)
+        return turns
+
+
+class ClosedLoop(unittest.TestCase):
+    def test_a_square_wave_goes_up_once_and_down_once(self):
+        loop = Loop(each=4_000, assumed=4_000)
+        loop.run(300, 2_000)
+        loop.run(1_200, 20_000)
+        loop.run(900, 2_000)
+        numbers = loop.numbers()
+        top = max(numbers)
+        # The rate needs eight; what waited before they came may ask for more.
+        self.assertEqual(numbers[:numbers.index(top) + 1], sorted(numbers[:numbers.index(top) + 1]))
+        self.assertEqual(numbers[numbers.index(top):], sorted(numbers[numbers.index(top):], reverse=True))
+        self.assertEqual((numbers[0], numbers[-1]), (2, 2))
+        self.assertGreaterEqual(min(present for present, _ in loop.history[400:1_500]), 8)
+        self.assertEqual(max(lag for _, lag in loop.history[450:]), 0)
+
+    def test_by_the_lag_alone_workers_go_in_the_middle_of_it(self):
+        loop = Loop(each=4_000, assumed=4_000, by_rate=False)
+        loop.run(300, 2_000)
+        loop.run(1_200, 20_000)
+        self.assertEqual(min(present for present, _ in loop.history[400:]), 2)
+
+    def test_what_was_assumed_too_high_is_measured(self):
+        loop = Loop(each=3_000, assumed=10_000, measure=True)
+        loop.run(300, 2_000)
+        self.assertIsNone(loop.capacity.each())
+        loop.run(900, 24_000)
+        self.assertAlmostEqual(loop.capacity.each(), 3_000, delta=300)
+        self.assertLessEqual(loop.history[-1][1], 5 * 24_000)
+        self.assertGreaterEqual(loop.history[-1][0], 8)
+
+    def test_a_database_that_is_away_is_no_measure(self):
+        loop = Loop(each=4_000, assumed=4_000, measure=True)
+        loop.run(120, 6_000)
+        loop.run(300, 6_000, is_away=True)
+        self.assertIsNone(loop.capacity.each())
+
+    def test_only_what_waits_all_the_time_for_the_same_number_is_measured(self):
+        capacity = scaling.Capacity(1_000)
+        for now, present, lag, rate in [
+                (0, 2, 90_000, 3_000), (15, 2, 105_000, 3_000), (30, 3, 120_000, 3_000), (45, 3, 120_000, 3_000),
+                (60, 3, 100, 3_000), (75, 3, 90_000, 3_000), (90, 3, None, 3_000), (105, 3, 90_000, 3_000),
+                (120, 3, 90_000, None)]:
+            capacity.note(now, present, lag, rate)
+        self.assertEqual(capacity.results, [])
+        for now in (200, 215, 230, 245, 260):
+            capacity.note(now, 3, 90_000 - (now - 200) * 300, 3_000)
+        self.assertEqual(capacity.each(), 1_100)
+
+
+class Sources(unittest.TestCase):
+    def test_a_file_without_the_marks_is_named(self):
+        with self.assertRaises(ValueError) as problem:
+            sources.filled("nothing\n", [["a"]], "x.yml")
+        self.assertIn("x.yml", str(problem.exception))
+
+    def test_parts_come_between_the_marks_in_their_order_and_nothing_else_changes(self):
+        marks = f"  {sources.BEGIN}\n{{}}  {sources.END}\n"
+        text = "a\n" + marks.format("old\n") + "b\n" + marks.format("") + "c\n"
+        once = sources.filled(text, [["1", "2"], ["3"]], "x.yml")
+        self.assertEqual(once, "a\n" + marks.format("1\n2\n") + "b\n" + marks.format("3\n") + "c\n")
+        self.assertEqual(sources.filled(once, [["1", "2"], ["3"]], "x.yml"), once)
+
+    def test_a_source_of_debian_has_its_own_port_folder_and_files_of_keys(self):
+        listed = sources.beside(sources.read())
+        units = {name: sources.settings(name, source) for name, source in listed.items()}
+        for key in ("OPS_PORT", "GATEWAY_SOURCE", "GATEWAY_DEAD_LETTERS"):
+            values = [re.search(rf"(?m)^{key}=(.+)$", text)[1] for text in units.values()]
+            self.assertEqual(len(set(values)), len(listed), key)
+        self.assertIn("\n#ALPACA_API_SECRET_FILE=/etc/tapeline/secrets/provider-gateway/", units["alpaca"])
 
 
 class AnyValues(unittest.TestCase):

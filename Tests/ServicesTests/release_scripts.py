@@ -59,7 +59,7 @@ class Folder(unittest.TestCase):
 
 
 class Version(Folder):
-    OVERLAY = "deploy/kubernetes/overlays/production/kustomization.yaml"
+    OVERLAY = "deploy/kubernetes/components/production/kustomization.yaml"
 
     def setUp(self):
         super().setUp()
@@ -213,8 +213,9 @@ class WireSchema(Folder):
 
 
 class Release(Folder):
-    DIGESTS = {name: "sha256:" + mark * 64 for name, mark in zip(
-        ("provider-gateway", "operator-worker", "store-writer", "cockpit", "tapeline", "ibkr-simulator"), "abcdef")}
+    OURS = ("provider-gateway", "operator-worker", "store-writer", "cockpit", "tapeline")
+    SIMULATORS = tuple(f"{name}-simulator" for name in ("ibkr", "binance", "alpaca", "massive", "polled"))
+    DIGESTS = {name: "sha256:" + mark * 64 for name, mark in zip((*OURS, *SIMULATORS), "abcdef0123")}
 
     def test_the_first_section_of_the_changelog_gets_version_and_date(self):
         text = "# Changelog\n\n## Unreleased\n\n### Data\n- New.\n\n## 0.1.0 (2026-01-01)\n- Old.\n"
@@ -254,7 +255,7 @@ class Release(Folder):
         now = version.read()
         once = release.pinned(text, now, self.DIGESTS)
         for name, digest in self.DIGESTS.items():
-            self.assertEqual(once.count(digest), 0 if name == "ibkr-simulator" else 1)
+            self.assertEqual(once.count(digest), 0 if name in self.SIMULATORS else 1)
         self.assertEqual(release.pinned(once, now, self.DIGESTS), once)
         with self.assertRaises(release.Problem):
             release.pinned(text, now, {"store-writer": self.DIGESTS["store-writer"]})

@@ -145,6 +145,7 @@ import Testing
             })
         #expect(page().contains("mds_group_lag_ticks{group=\"store\"} 12"))
         #expect(try seen()?["drain_seconds"] == .null)
+        #expect(try seen()?["rate"] != nil)
         #expect(!page().contains("mds_group_drain_seconds{"))
         #expect(try registry.remove(.store))
         #expect(try eventually { try seen() == nil })

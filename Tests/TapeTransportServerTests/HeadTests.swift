@@ -103,6 +103,35 @@ import Testing
         }
     }
 
+    @Test("the rate is that of the last half minute, without what was there before listening")
+    func rate() throws {
+        func rate(_ heads: [(Int64, UInt64)], at now: Int64) throws -> Double? {
+            let store = try store(heads.map { ($0.0 * second, head(1, $0.1)) })
+            #expect(store.rate(of: [.bars], now: .at(now * second)) == nil)
+            return store.rate(of: [.ticks, .bars], now: .at(now * second))
+        }
+        // A listener that is new takes what stands there for nothing, however much it is.
+        #expect(try rate([(0, 1_000_000)], at: 4) == nil)
+        #expect(try rate([(0, 1_000_000)], at: 5) == 0)
+        #expect(try rate([(0, 1_000_000), (5, 1_000_500)], at: 5) == 100)
+        // After a pause, and long after the last one.
+        #expect(try rate([(0, 10), (300, 610)], at: 300) == 20)
+        #expect(try rate([(0, 10), (10, 610)], at: 39) == 20)
+        #expect(try rate([(0, 10), (10, 610)], at: 40) == 0)
+        // Another tape begins anew.
+        #expect(try rate([(0, 500), (10, 7), (20, 57)], at: 20) == 5)
+    }
+
+    @Test("a source that is new, or counts from anew, adds no more than it publishes")
+    func rateOfMany() throws {
+        var store = try store([(0, head(1, 0)), (10 * second, head(1, 1_000))])
+        let late = HeadMessage(
+            source: try source("late"), input: .ticks, heads: [head(1, 9_000_000)])
+        store.receive(late, now: .at(9 * second))
+        #expect(store.rate(of: [.ticks], now: .at(10 * second)) == 100)
+        #expect(store.rate(of: [.ticks], now: .at(20 * second)) == 50)
+    }
+
     @Test("a predecessor that wakes up is not believed, unless nobody else was heard for long")
     func predecessor() throws {
         let heard: [(Int64, TapeHead)] = [

@@ -71,7 +71,7 @@ class Scaler(threading.Thread):
         self.looks = []
         self.process = subprocess.Popen(
             [sys.executable, "deploy/compose/autoscale.py", "--json", "--trigger",
-             f"operator.lag={each}", "--most", str(most), "--interval", str(INTERVAL),
+             f"operator.lag={each}", "--least", "1", "--most", str(most), "--interval", str(INTERVAL),
              "--down-window", str(DOWN_WINDOW)],
             cwd=CHECKOUT, text=True, stdout=subprocess.PIPE,
             env={**os.environ, "COMPOSE_PROJECT_NAME": cluster.project,

@@ -2,7 +2,12 @@
 """Does for a compose cluster what KEDA and the HPA do for one of Kubernetes: scales by the lag.
 
     COMPOSE_FILE=docker-compose.yml:deploy/compose/load.yml:deploy/compose/autoscale.yml \\
-        deploy/compose/autoscale.py --trigger operator.lag=20000 --most 8
+        deploy/compose/autoscale.py
+
+What waits is to be worked off in time, and what comes in to be kept up with: each worker gets as much of both as
+deploy/scaling.json says, of which the manifests of KEDA and the HPA are made, too; so are the bounds.
+--drain-seconds and --ticks-per-second replace its figures, --trigger the product. What each keeps up with
+is measured while ticks wait: with --measure that counts instead of the figure.
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
@@ -12,8 +17,10 @@ per look, with --json as JSON. It ends on SIGTERM or SIGINT, and leaves the work
 
 import argparse
 import dataclasses
+import http.client
 import json
 import math
+import pathlib
 import signal
 import subprocess
 import sys
@@ -21,9 +28,15 @@ import threading
 import time
 import urllib.request
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import scaling  # noqa: E402
+
 CALL_SECONDS = 30
 ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
+# The group of each service, in /scale.
+GROUPS = {"operator-worker": "operator", "store-writer": "store"}
 
 
 # --- the rules: pure, with times in monotonic seconds
@@ -131,7 +144,9 @@ def value_at(answer, path):
     number."""
     for name in path.split("."):
         answer = answer.get(name) if isinstance(answer, dict) else None
-    if isinstance(answer, bool) or not isinstance(answer, (int, float)) or answer < 0:
+    if isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        return None
+    if not 0 <= answer < math.inf:
         return None
     return answer
 
@@ -159,7 +174,7 @@ class Compose:
             place = self.call("port", self.gateway, str(self.port))
             with urllib.request.urlopen(f"http://{place}/scale", timeout=ANSWER_SECONDS) as answer:
                 return json.load(answer)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
+        except (OSError, ValueError, http.client.HTTPException, subprocess.TimeoutExpired):
             return {}
 
     def present(self):
@@ -171,7 +186,7 @@ class Compose:
                   "--scale", f"{self.service}={count}", self.service, timeout=SCALE_SECONDS)
 
 
-def look(compose, scaler, triggers):
+def look(compose, scaler, triggers, capacity=None):
     """Does one round. Returns what it found and did, for a line of output."""
     answer = compose.scale_answer()
     values = {path: value_at(answer, path) for path, _ in triggers}
@@ -180,15 +195,22 @@ def look(compose, scaler, triggers):
         time.monotonic(), present, [(values[path], each) for path, each in triggers])
     if decision.wanted != present:
         compose.scale(decision.wanted)
-    return {"time": round(time.time(), 1), "present": present, **values,
-            **dataclasses.asdict(decision)}
+    found = {"time": round(time.time(), 1), "present": present, **values,
+             **dataclasses.asdict(decision)}
+    if capacity:
+        group = GROUPS[compose.service]
+        capacity.note(time.monotonic(), present, *(value_at(answer, f"{group}.{name}") for name in ("lag", "rate")))
+        found["measured"] = capacity.each()
+    return found
 
 
 def in_words(found, triggers):
     values = ", ".join(f"{path} {'unknown' if found[path] is None else found[path]}"
                        for path, _ in triggers)
+    measured = found.get("measured")
     return (f"{time.strftime('%H:%M:%S', time.gmtime(found['time']))}Z {values}: "
-            f"{found['present']} there, {found['wanted']} wanted ({found['why']})")
+            f"{found['present']} there, {found['wanted']} wanted ({found['why']})"
+            + (f", each keeps up with {measured:.0f} a second" if measured else ""))
 
 
 def trigger(text):
@@ -203,13 +225,31 @@ def trigger(text):
     return path, number
 
 
-def main():
-    rules = Rules()
+def triggers_of(given, figures, measured=None):
+    """Returns the triggers of the command line, or those of the target: what waits, and what comes in."""
+    if given.trigger:
+        return given.trigger
+    group = GROUPS[given.service]
+    seconds = given.drain_seconds or figures["drain_seconds"]
+    each = measured or given.ticks_per_second or figures["ticks_per_second"]
+    # Without the rate, fewer would be kept once nothing waits, whatever the load.
+    return [(f"{group}.lag", seconds * each), (f"{group}.rate", figures["steady_percent"] * each / 100)]
+
+
+def arguments(words=None):
+    figures = scaling.read()
+    rules = Rules(least=figures["least"], most=figures["most"])
     parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], usage="%(prog)s --trigger PATH=EACH [...], see --help")
-    parser.add_argument("--trigger", type=trigger, action="append", required=True,
-                        metavar="PATH=EACH", help="a value of /scale, and how much of it is one's")
-    parser.add_argument("--service", default="operator-worker", help="what is scaled")
+        description=__doc__.splitlines()[0], usage="%(prog)s [--drain-seconds N] [...], see --help")
+    parser.add_argument("--drain-seconds", type=float, metavar="N",
+                        help=f"in which the lag is to be worked off; default {figures['drain_seconds']}")
+    parser.add_argument("--ticks-per-second", type=float, metavar="N",
+                        help=f"that one keeps up with; default {figures['ticks_per_second']}")
+    parser.add_argument("--trigger", type=trigger, action="append",
+                        metavar="PATH=EACH", help="instead: a value of /scale, and how much of it is one's")
+    parser.add_argument("--measure", action="store_true",
+                        help="count what each has kept up with while ticks waited, once that was seen")
+    parser.add_argument("--service", choices=GROUPS, default="operator-worker", help="what is scaled")
     parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
     parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
     parser.add_argument("--interval", type=float, default=15, help="seconds between two looks")
@@ -219,7 +259,18 @@ def main():
             f"--{field.name.replace('_', '-')}", default=getattr(rules, field.name),
             type=int if field.name == "fallback" else field.type, metavar="N",
             help=f"default {getattr(rules, field.name)}")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
+    for name in ("drain_seconds", "ticks_per_second"):
+        if (value := getattr(given, name)) is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
+    if given.trigger and given.measure:
+        parser.error("--measure is about the target, and --trigger replaces it")
+    return given
+
+
+def main():
+    given, figures = arguments(), scaling.read()
+    capacity = scaling.Capacity(given.ticks_per_second or figures["ticks_per_second"])
     compose = Compose(given.service, given.gateway, given.port)
     scaler = Autoscaler(Rules(**{field.name: getattr(given, field.name)
                                  for field in dataclasses.fields(Rules)}))
@@ -228,9 +279,10 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     while not ended.is_set():
         begin = time.monotonic()
+        triggers = triggers_of(given, figures, capacity.each() if given.measure else None)
         try:
-            found = look(compose, scaler, given.trigger)
-            print(json.dumps(found) if given.json else in_words(found, given.trigger), flush=True)
+            found = look(compose, scaler, triggers, capacity)
+            print(json.dumps(found) if given.json else in_words(found, triggers), flush=True)
         except (OSError, subprocess.TimeoutExpired) as problem:
             print(f"autoscale: {problem}; it is tried again", file=sys.stderr, flush=True)
         ended.wait(max(0, begin + given.interval - time.monotonic()))

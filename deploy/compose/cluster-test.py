@@ -31,6 +31,9 @@ PAUSE_MAX_OF_THREE = 3.0
 # The streams that verify reads.
 STREAMS = {"MD_TICKS_0", "MD_TICKS_1", "MD_TICKS_2", "MD_TICKS_3", "MD_BARS"}
 OUTAGE_SECONDS = 30
+# Sources of deploy/sources.json that run beside the first one, each fed by its simulator.
+SIMULATED = [f"{name}-simulated" for name in ("binance", "alpaca", "massive", "fred")]
+SIMULATORS = ("binance-simulator", "alpaca-simulator", "massive-simulator", "polled-simulator")
 
 
 class BarWatch(threading.Thread):
@@ -125,6 +128,17 @@ def data_flow(cluster):
     ):
         passed = eventually(f"{what} are stored", lambda: cluster.number(sql) > 0, 120)
         report.line(f"{what}: {cluster.number(sql)} after {passed:.1f} s")
+
+
+def simulated_sources(cluster, *, build):
+    report.step(f"{len(SIMULATED)} simulated sources beside the first one")
+    for service in SIMULATORS if build else ():
+        cluster.compose("build", service, timeout=3600)
+    # Who names a service starts what it needs of its profile.
+    cluster.up(*(f"{name}-gateway" for name in SIMULATED))
+    for name in SIMULATED:
+        passed = eventually(f"rows of '{name}' are stored", lambda: cluster.rows(name) > 0, 120)
+        report.line(f"{cluster.rows(name)} rows of '{name}' after {passed:.1f} s")
 
 
 def start_load(cluster, options):
@@ -298,6 +312,7 @@ def main():
         from_nothing(cluster, build=not options.no_build)
         images(cluster)
         data_flow(cluster)
+        simulated_sources(cluster, build=not options.no_build)
         if options.tls:
             encrypted(cluster)
         start_load(cluster, options)
@@ -309,7 +324,7 @@ def main():
         outage(cluster, *cluster.nats)
         outage(cluster, "timescaledb")
         load_end(cluster, options)
-        audit(cluster, "provider-gateway", "load-gateway")
+        audit(cluster, "provider-gateway", "load-gateway", *(f"{name}-gateway" for name in SIMULATED))
         if options.three:
             copies(cluster)
         stop_in_order(cluster, "operator-worker", "store-writer")

@@ -136,6 +136,11 @@ class Cluster:
             f"SELECT (SELECT count(*) FROM md.trades WHERE source = '{source}')"
             f" + (SELECT count(*) FROM md.quotes WHERE source = '{source}')")
 
+    def rows(self, source):
+        """Returns the rows of ticks of any kind: services that are polled have neither trades nor quotes."""
+        values = self.number(f"SELECT count(*) FROM md.indicators WHERE source = '{source}'")
+        return self.stored(source) + values
+
     def address(self, service, port):
         """Returns the address of a port that is published on this machine."""
         return self.compose("port", service, str(port)).stdout.strip()

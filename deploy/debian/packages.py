@@ -21,6 +21,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import sources  # noqa: E402
+
 SERVICES = {
     "provider-gateway": "puts a provider's ticks on the tape",
     "operator-worker": "makes bars from the tape",
@@ -163,8 +166,9 @@ class Package:
     def zipped(self, path, text):
         self.put(f"{path}.gz", gzip.compress(text.encode(), 9, mtime=0))
 
-    def conffile(self, path, text):
-        self.put(path, text)
+    def conffile(self, path, text, mode=0o640):
+        """Puts settings in. systemd reads them as root, and nobody else has to: a person may write a password there."""
+        self.put(path, text, mode)
         self.conffiles.append(f"/{path}")
 
     def program(self, name, summary):
@@ -300,6 +304,10 @@ def service(maker, program):
     package.conffile(f"etc/tapeline/{program}.env", settings(program))
     if program == "store-writer":
         package.conffile(f"etc/tapeline/{MIGRATOR}.env", text_of(f"{MIGRATOR}.env"))
+    if program == "provider-gateway":
+        # What the unit of each source reads: tapeline-provider-gateway@NAME.
+        for name, source in sources.beside(sources.read()).items():
+            package.conffile(f"etc/tapeline/{program}-{name}.env", sources.settings(name, source))
     for name, text in units(program).items():
         package.put(f"usr/lib/systemd/system/{name}", text)
     for kind in ("postinst", "prerm", "postrm"):
@@ -314,7 +322,8 @@ def tool(maker):
     # 'replay', 'load' and 'feed try' run a gateway.
     package.recommends = ["tapeline-provider-gateway"]
     package.conffile(f"etc/tapeline/{ACTIONS}.env", text_of(f"{ACTIONS}.env"))
-    package.conffile("etc/tapeline/tapeline.env", text_of("tapeline.env"))
+    # People read it, who are not root; it names files of passwords alone.
+    package.conffile("etc/tapeline/tapeline.env", text_of("tapeline.env"), 0o644)
     package.put(f"usr/lib/systemd/system/tapeline-{ACTIONS}.service", actions_unit())
     for kind in ("postinst", "prerm", "postrm"):
         package.script(kind, "service", unit=f"tapeline-{ACTIONS}", program=f"{TOOL} actions serve")

@@ -34,7 +34,7 @@ import registry as registries  # noqa: E402
 import version as product  # noqa: E402
 
 UNRELEASED = "## Unreleased\n"
-OVERLAY = "deploy/kubernetes/overlays/production/kustomization.yaml"
+OVERLAY = "deploy/kubernetes/components/production/kustomization.yaml"
 # What a compose cluster reads besides what its files name: scripts that a person runs, and what those read.
 BUNDLED = ["docker-compose.yml", ".env.example", "LICENSE", "CHANGELOG.md", "VERSION", "docs/upgrade.md",
            "docs/cluster.md", "docs/copies.md", "deploy/compose/*.yml", "deploy/compose/*.sh", "deploy/prometheus/*.yml"]
@@ -263,7 +263,7 @@ class Release:
 
     def images(self):
         revision = output("deploy/local/revision.sh")
-        run("docker", "compose", "--profile", "tools", "build",
+        run("docker", "compose", "--profile", "tools", "--profile", "simulators", "build",
             env={**os.environ, "REVISION": revision, "TAPELINE_VERSION": "latest"})
         used = OURS.findall((ROOT / "docker-compose.yml").read_text())
         self.push(sorted(set(used)))

@@ -22,7 +22,7 @@ PLACES = [
     ("Sources/Desk/python/tapeline/version.py", '__version__ = "', '"'),
     ("services/*/Dockerfile", "ARG VERSION=", ""),
     ("deploy/docker/*.Dockerfile", "ARG VERSION=", ""),
-    ("deploy/kubernetes/overlays/production/kustomization.yaml", "newTag: ", ""),
+    ("deploy/kubernetes/components/production/kustomization.yaml", "newTag: ", ""),
 ]
 # A digest belongs to one version, so it goes with it.
 DIGEST = r"(?:\n +digest: sha256:[0-9a-f]{64})?"

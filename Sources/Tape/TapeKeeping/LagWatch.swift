@@ -67,8 +67,8 @@ package final class LagWatch: Sendable {
     /// Writes the section "lag" of `/status`, and all of `/scale`. A lag that cannot be known is
     /// null.
     package func write(into json: inout JSONWriter) {
-        let lags = shared.seen.withLock { $0 }?.lags ?? [:]
-        for (group, lag) in lags.sorted(by: { $0.key.text < $1.key.text }) {
+        let seen = shared.seen.withLock { $0 }
+        for (group, lag) in (seen?.lags ?? [:]).sorted(by: { $0.key.text < $1.key.text }) {
             json.key(group.text)
             guard let lag else {
                 json.null()
@@ -80,6 +80,12 @@ package final class LagWatch: Sendable {
                 json.key("drain_seconds")
                 if let drain = lag.drainNanoseconds {
                     json.value(Double(drain / 1_000_000) / 1_000)
+                } else {
+                    json.null()
+                }
+                json.key("rate")
+                if let rate = seen?.rates[group] {
+                    json.value(rate.rounded())
                 } else {
                     json.null()
                 }
@@ -96,6 +102,8 @@ struct LagLoop {
     struct Seen: Sendable {
         /// `nil` for a group whose lag cannot be known.
         var lags: [GroupName: LagTable.Lag?]
+        /// How much a group has to read a second; without those of which that is not known.
+        var rates: [GroupName: Double]
         /// `nil` when no group is registered.
         var slowest: StoreBacklog.Slowest?
         /// By source, the newest ordinals of its ticks, over all partitions.
@@ -158,8 +166,11 @@ struct LagLoop {
                 break
             }
         }
+        let rates = groups.map { ($0.group, heads.rate(of: $0.reads, now: now)) }
         return Seen(
-            lags: lags, slowest: StoreBacklog.slowest(of: lags.filter { needed.contains($0.key) }),
+            lags: lags,
+            rates: Dictionary(rates, uniquingKeysWith: { $1 }).compactMapValues { $0 },
+            slowest: StoreBacklog.slowest(of: lags.filter { needed.contains($0.key) }),
             heads: heads.ordinals(of: .ticks))
     }
 

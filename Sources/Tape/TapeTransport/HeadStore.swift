@@ -65,6 +65,17 @@ package struct HeadStore: Sendable {
             }
             return low < samples.count ? samples[low].from : nil
         }
+
+        /// Returns how many records a second were published lately; `nil` while it was listened to
+        /// for too short a time. What was there before the first report counts for nothing.
+        func rate(now: MonotonicTime) -> Double? {
+            let begin = now - HeadStore.rateNanoseconds
+            guard let first = samples.first else { return nil }
+            let base = samples.last { $0.from <= begin } ?? first
+            let span = min(now - base.from, HeadStore.rateNanoseconds)
+            guard span >= HeadStore.rateNanosecondsMin else { return nil }
+            return Double(head.lastOrdinal - base.lastOrdinal) / (Double(span) / 1e9)
+        }
     }
 
     /// The most samples of one head. Beyond it the older half is dropped. With a report each
@@ -72,6 +83,11 @@ package struct HeadStore: Sendable {
     static let samplesMax = 600
     /// The most heads of all sources together. New ones beyond it are refused.
     package static let headsMax = 16_384
+    /// The span over which a rate is computed: longer than the second between two reports, shorter
+    /// than a change of load.
+    static let rateNanoseconds: Int64 = 30_000_000_000
+    /// A shorter span shows no rate.
+    static let rateNanosecondsMin: Int64 = 5_000_000_000
     /// For this long after a report, reports with lower epochs are ignored. After it they count:
     /// the tape may have been restored from a backup.
     static let reignNanoseconds: Int64 = 10_000_000_000
@@ -83,6 +99,17 @@ package struct HeadStore: Sendable {
     /// Returns when any head of the input was last received; `nil` if never.
     package func receivedAt(_ input: ReaderPosition.Input) -> MonotonicTime? {
         entries.lazy.filter { $0.key.input == input }.map(\.value.receivedAt).max()
+    }
+
+    /// Returns how many records of these inputs are published a second; `nil` while no head was
+    /// listened to for long enough.
+    package func rate(of inputs: Set<ReaderPosition.Input>, now: MonotonicTime) -> Double? {
+        var sum: Double?
+        for (key, entry) in entries where inputs.contains(key.input) {
+            guard let rate = entry.rate(now: now) else { continue }
+            sum = (sum ?? 0) + rate
+        }
+        return sum
     }
 
     /// Takes all heads of a message. Returns false when one is not taken, because there are too

@@ -13,12 +13,15 @@ struct DatabaseClusterTests {
         cluster = try #require(rendered.all("Cluster").first)
     }
 
-    @Test("writers, migration and tool use the primary's Service, and verify its certificate")
+    /// Those who use the database.
+    private static let users = [
+        "store-writer", "store-writer-migrate", "tapeline", "cockpit", "actions",
+    ]
+
+    @Test("all who use the database ask the primary's Service, and verify its certificate")
     func settings() throws {
-        let users = rendered.workloads.filter {
-            ["store-writer", "store-writer-migrate", "tapeline"].contains($0.name)
-        }
-        #expect(users.count == 3)
+        let users = rendered.workloads.filter { Self.users.contains($0.name) }
+        #expect(users.count == Self.users.count)
         for user in users {
             let environment = try rendered.environment(of: user)
             #expect(environment["POSTGRES_HOST"] == "\(cluster.name)-rw")
@@ -34,6 +37,19 @@ struct DatabaseClusterTests {
             }
             let folder = try #require(mount?["mountPath"]?.text)
             #expect(environment["POSTGRES_SSLROOTCERT"] == "\(folder)/ca.crt")
+        }
+    }
+
+    @Test("writers of a second store have the authority, too, which their settings name")
+    func secondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb", byCloudNativePG: true)
+        let users = rendered.workloads.filter { $0.name.hasPrefix("store-writer") }
+        #expect(users.count == 6)
+        for user in users {
+            let path = try #require(try rendered.environment(of: user)["POSTGRES_SSLROOTCERT"])
+            let folders = (user.container?["volumeMounts"]?.sequence ?? [])
+                .compactMap { $0["mountPath"]?.text }
+            #expect(folders.contains { path == "\($0)/ca.crt" }, "\(user): \(path)")
         }
     }
 
@@ -68,8 +84,7 @@ struct DatabaseClusterTests {
         let peers = rules.flatMap { $0["from"]?.sequence ?? [] }
         #expect(rules.allSatisfy { $0["from"] != nil && $0["ports"] != nil })
         for workload in rendered.workloads {
-            let isUser = ["store-writer", "store-writer-migrate", "tapeline"].contains(
-                workload.name)
+            let isUser = Self.users.contains(workload.name)
             let isLetIn = peers.contains { $0["podSelector"]?.selects(workload.podLabels) == true }
             #expect(isLetIn == isUser, "\(workload)")
             let out = try #require(rendered.manifest("NetworkPolicy", "to-database-pods"))
@@ -90,7 +105,8 @@ struct DatabaseClusterTests {
         let ours = try PostgresServer(), theirs = try PostgresServer()
         try ours.psql(
             file: "\(ServerPrograms.checkout)/deploy/local/database.sql",
-            variables: ["migrator_password=a", "writer_password=b"], database: "postgres")
+            variables: ["migrator_password=a", "writer_password=b", "cockpit_password=b"],
+            database: "postgres")
         // What the operator does before the statements.
         let setup = try #require(cluster.node["spec", "bootstrap", "initdb"])
         let owner = try #require(setup["owner"]?.text), name = try #require(setup["database"]?.text)
@@ -106,6 +122,8 @@ struct DatabaseClusterTests {
         let rights = """
             SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolpassword IS NULL FROM pg_authid
             WHERE rolname LIKE 'tapeline%' ORDER BY 1;
+            SELECT roleid::regrole, member::regrole FROM pg_auth_members
+            WHERE member::regrole::text LIKE 'tapeline%' ORDER BY 1, 2;
             SELECT setrole::regrole, setconfig FROM pg_db_role_setting ORDER BY 1;
             SELECT datname, datdba::regrole, unnest(datacl)::text FROM pg_database
             WHERE datname = 'tapeline' ORDER BY 3;
@@ -113,7 +131,7 @@ struct DatabaseClusterTests {
             WHERE nspname = 'public' ORDER BY 2
             """
         let expected = try ours.psql(rights, database: "tapeline")
-        #expect(expected.contains("tapeline_writer"))
+        #expect(expected.contains("tapeline_writer") && expected.contains("tapeline_cockpit"))
         #expect(try theirs.psql(rights, database: "tapeline") == expected)
     }
 }

@@ -21,6 +21,9 @@ struct Manifest: CustomStringConvertible {
         (pod?["initContainers"]?.sequence ?? []) + (pod?["containers"]?.sequence ?? [])
     }
 
+    /// True if its pods do a work at their start, and then wait.
+    var isOnce: Bool { pod?["initContainers"] != nil }
+
     var volumes: [YAMLNode] { pod?["volumes"]?.sequence ?? [] }
     var mounts: [YAMLNode] { containers.flatMap { $0["volumeMounts"]?.sequence ?? [] } }
     var ports: [YAMLNode] { containers.flatMap { $0["ports"]?.sequence ?? [] } }

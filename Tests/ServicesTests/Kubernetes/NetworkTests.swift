@@ -55,6 +55,20 @@ struct NetworkTests {
         }
     }
 
+    @Test("all ask name servers of the cluster, those of OpenShift at their port, too")
+    func names() throws {
+        for rendered in try Rendered.all() {
+            let policy = try #require(rendered.manifest("NetworkPolicy", "names"))
+            let rule = try #require(policy.node["spec", "egress"]?.sequence?.first)
+            let spaces = (rule["to"]?.sequence ?? [])
+                .flatMap { $0["namespaceSelector", "matchExpressions"]?.sequence ?? [] }
+            #expect(spaces.map { $0["values"]?.list ?? [] } == [["kube-system", "openshift-dns"]])
+            let ports = (rule["ports"]?.sequence ?? [])
+                .map { "\($0["protocol"]?.text ?? "") \($0["port"]?.text ?? "")" }
+            #expect(Set(ports) == ["UDP 53", "TCP 53", "UDP 5353", "TCP 5353"])
+        }
+    }
+
     @Test("each pod may reach the servers that its settings name, from both ends")
     func ways() throws {
         for rendered in try Rendered.all() {

@@ -93,7 +93,7 @@ struct PodTests {
         let compose = try CheckoutFiles.text("docker-compose.yml")
         let tests = compose.matches(of: /test: (\[.*\])/).map { String($0.1) }
         let workloads = try Rendered.named("development").workloads
-        for workload in workloads where workload.kind != "Job" && workload.name != "tapeline" {
+        for workload in workloads where !workload.isOnce && workload.name != "tapeline" {
             let probe = try #require(workload.container?["livenessProbe"], "\(workload)")
             #expect(workload.container?["readinessProbe"] != nil, "\(workload)")
             guard let command = probe["exec", "command"]?.list else { continue }

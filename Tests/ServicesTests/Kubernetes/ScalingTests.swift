@@ -144,11 +144,15 @@ struct ScalingTests {
                 #expect(ports.compactMap { $0["port"]?.text } == [String(parts.3)], "\(url)")
                 let format = metric.metadata?["format"]?.text
                 #expect(parts.4 == (format == "json" ? "/scale" : "/metrics"), "\(metric)")
+                // Each pod is asked: one that hangs or knows nothing is left out.
                 let readsAll = metric.metadata?["aggregateFromKubeServiceEndpoints"]?.text == "true"
-                #expect(readsAll == (parts.1 == "store-writer"), "\(metric)")
+                #expect(readsAll, "\(metric)")
+                let kind = metric.metadata?["aggregationType"]?.text
+                let isLeast = metric.trigger["name"]?.text == "circuit"
+                #expect(kind == (isLeast ? "min" : "max"), "\(metric)")
             }
         }
-        #expect(seen == 4)
+        #expect(seen == 6)
     }
 
     @Test("what holds the writers while the database is away holds just as many as there are")
@@ -157,11 +161,13 @@ struct ScalingTests {
             let writer = try #require(scalers.first { $0.name == "store-writer" })
             if let modifiers = writer.node["spec", "advanced", "scalingModifiers"] {
                 let target = try #require(modifiers["target"]?.text)
-                #expect(
-                    modifiers["formula"]?.text
-                        == "circuit == 0 ? lag : (others + 1) * \(target)")
+                let steady = try Self.steady()
+                let formula =
+                    "circuit == 0 ? max(lag, rate / \(steady) * \(target)) "
+                    + ": (others + 1) * \(target)"
+                #expect(modifiers["formula"]?.text == formula)
                 let names = ScalingMetric.all(of: writer).compactMap { $0.trigger["name"]?.text }
-                #expect(names == ["lag", "circuit", "others"])
+                #expect(names == ["lag", "rate", "circuit", "others"])
                 #expect(
                     writer.node["spec", "triggers"]?.sequence?.first?[
                         "metadata", "targetValue"]?.text == target)
@@ -176,6 +182,39 @@ struct ScalingTests {
                 let external = try #require(metric["external"])
                 #expect(external["target", "averageValue"]?.text == "1", "\(rendered.overlay)")
             }
+        }
+    }
+
+    private static func figures() throws -> YAMLNode {
+        try YAMLFile.parse(Array(CheckoutFiles.text("deploy/scaling.json").utf8))
+    }
+
+    /// Returns the ticks a second that each worker or writer is given.
+    private static func steady() throws -> Int {
+        let figures = try figures()
+        let rate = try #require(figures["ticks_per_second"]?.integer)
+        let percent = try #require(figures["steady_percent"]?.integer)
+        return rate * percent / 100
+    }
+
+    @Test("the target is one, a time, and every file has what follows from it")
+    func target() throws {
+        let script = "\(ServerPrograms.checkout)/deploy/scaling.py"
+        #expect(try run("/usr/bin/env", ["python3", "-B", script, "--check"]).isEmpty)
+        let figures = try Self.figures()
+        let seconds = try #require(figures["drain_seconds"]?.integer)
+        let rate = try #require(figures["ticks_per_second"]?.integer)
+        let steady = try Self.steady()
+        let rendered = try Rendered.named("production-keda")
+        for scaler in rendered.all("ScaledObject") {
+            // What waits, and what comes in: so those stay who are needed when nothing waits.
+            let metrics = ScalingMetric.all(of: scaler).prefix(2)
+            let places = metrics.compactMap { $0.metadata?["valueLocation"]?.text }
+            let group = scaler.name == "store-writer" ? "store" : "operator"
+            #expect(places == ["\(group).lag", "\(group).rate"], "\(scaler)")
+            #expect(
+                metrics.compactMap { $0.metadata?["targetValue"]?.text }
+                    == ["\(seconds * rate)", "\(steady)"], "\(scaler)")
         }
     }
 

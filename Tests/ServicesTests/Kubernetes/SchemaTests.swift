@@ -39,7 +39,10 @@ struct SchemaTests {
             try Rendered.all() + [
                 try Variant.withToken(), try Variant.withSpool(), try Variant.withDatabase(),
                 try Variant.withActions("production"), try Variant.withAlerts(),
+                try Variant.withSources(),
                 try Variant.withStore("clickhouse"), try Variant.withStore("questdb"),
+                try Variant.withStore("clickhouse", "questdb", byCloudNativePG: true),
+                try Variant.withStore("clickhouse", "questdb", on: "development"),
             ]
         let texts = Dictionary(
             all.map { ($0.overlay, $0.text) }, uniquingKeysWith: { "\($0)\n---\n\($1)" })

@@ -76,7 +76,7 @@ struct SettingsTests {
         for rendered in try Rendered.all() + [Variant.withDatabase()] + variants {
             let data = rendered.configuration("store-writer")?.node["data"]
             guard try #require(data?[key]?.text) == "0" else { continue }
-            let lines = try CheckoutFiles.lines("\(Rendered.folder)/production/kustomization.yaml")
+            let lines = try CheckoutFiles.lines("\(Rendered.production)/kustomization.yaml")
             let place = try #require(lines.firstIndex { $0.hasSuffix("- \(key)=0") })
             #expect(
                 lines[place - 1].contains("DiskFilling fires"), "\(rendered.overlay)")
@@ -85,15 +85,29 @@ struct SettingsTests {
 
     @Test("a second store does not wait for a standby of the usual one's database")
     func purgeOfSecondStores() throws {
-        let rendered = try Variant.withStore("cloudnative-pg", "clickhouse", "questdb")
+        let rendered = try Variant.withStore("clickhouse", "questdb", byCloudNativePG: true)
         let usual = rendered.configuration("store-writer")?.node["data"]
         #expect(usual?["WRITER_PURGE_AFTER"]?.text == "standby")
         for store in ["clickhouse", "questdb"] {
-            for (kind, name) in [("Deployment", "store-writer"), ("Job", "store-writer-migrate")] {
-                let workload = try #require(rendered.manifest(kind, "\(name)-\(store)"))
+            for name in ["store-writer", "store-writer-migrate"] {
+                let workload = try #require(rendered.manifest("Deployment", "\(name)-\(store)"))
                 let variables = try rendered.environment(of: workload)
                 #expect(variables["WRITER_PURGE_AFTER"] == "commit", "\(workload)")
             }
+        }
+    }
+
+    @Test("the cockpit asks the writers of the second stores, too")
+    func pagesOfSecondStores() throws {
+        let rendered = try Variant.withStore("clickhouse", "questdb")
+        let cockpit = try #require(rendered.manifest("Deployment", "cockpit"))
+        let asked = try rendered.environment(of: cockpit)["COCKPIT_SERVICES"]?
+            .split(separator: ",").map(String.init)
+        let stores = ["clickhouse", "questdb"].map { "store-writer-\($0):8502" }
+        #expect(asked.map { Array($0.suffix(3)) } == ["store-writer:8502"] + stores)
+        for store in stores {
+            let name = String(store.prefix { $0 != ":" })
+            #expect(rendered.manifest("Service", name) != nil, "\(name)")
         }
     }
 
@@ -111,7 +125,7 @@ struct SettingsTests {
     func streams() throws {
         for rendered in try Rendered.all() {
             let setup = try rendered.environment(
-                of: try #require(rendered.manifest("Job", "tapeline-setup")))
+                of: try #require(rendered.manifest("Deployment", "tapeline-setup")))
             for service in ["provider-gateway", "operator-worker"] {
                 let data = try #require(rendered.configuration(service)?.node["data"])
                 for key in ["NATS_URL", "NATS_TLS_CA", "MDS_NAMESPACE", "MDS_PARTITIONS"] + [
@@ -149,14 +163,16 @@ struct SettingsTests {
         // The programs parse the certificate, so it has to be valid.
         let certificates = try Certificates()
         let authority = certificates.certificate("authority")
-        for run in try Rendered.all().flatMap(Run.all) {
+        let stores = try ["development", "production"]
+            .map { try Variant.withStore("clickhouse", "questdb", on: $0) }
+        for run in try (Rendered.all() + stores).flatMap(Run.all) {
             let files = try Self.files(of: run.workload)
             let read = Mutex<Set<String>>([])
             // The list is read from the disk: the overlay's file, of which its ConfigMap is made.
             let environment = run.environment.mapValues {
                 $0.replacing(
                     "/etc/tapeline/instruments/",
-                    with: "\(ServerPrograms.checkout)/\(Rendered.folder)/production/"
+                    with: "\(ServerPrograms.checkout)/\(Rendered.production)/"
                 ).replacing("/etc/tapeline/ca/ca.crt", with: authority)
             }
             let isMigration = run.workload.container?["args"]?.list == ["migrate"]
@@ -294,7 +310,7 @@ struct SettingsTests {
             })
         #expect(roles.count == 2)
         for rendered in try Rendered.all() {
-            let job = try #require(rendered.manifest("Job", "store-writer-migrate"))
+            let job = try #require(rendered.manifest("Deployment", "store-writer-migrate"))
             let environment = try rendered.environment(of: job)
             for (key, role) in roles { #expect(environment[key] == role, "\(job): \(key)") }
         }
@@ -302,7 +318,7 @@ struct SettingsTests {
 
     @Test("the list of instruments for production is one")
     func instruments() throws {
-        let list = "\(ServerPrograms.checkout)/\(Rendered.folder)/production/instruments.yaml"
+        let list = "\(ServerPrograms.checkout)/\(Rendered.production)/instruments.yaml"
         let told = try run(
             try ProductPrograms.path("provider-gateway"), ["--check-instruments", list],
             environment: ProductPrograms.profile("provider-gateway"))

@@ -30,6 +30,20 @@ struct Variant {
         try folder.write(text.replacingCharacters(in: place, with: other), to: path)
     }
 
+    /// Adds a component before all others of an overlay, as its comments instruct.
+    func add(_ component: String, to overlay: String) throws {
+        try replace(
+            "\ncomponents:\n", by: "\ncomponents:\n  - \(component)\n",
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+    }
+
+    private func addSources(to overlay: String) throws {
+        let folders = try ListedSource.beside().keys.sorted().map { ", ../../sources/\($0)" }
+        try replace(
+            "resources: [../../base]\n", by: "resources: [../../base\(folders.joined())]\n",
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+    }
+
     func write(_ text: String, to path: String) throws { try folder.write(text, to: path) }
 
     func render(_ overlay: String) throws -> Rendered {
@@ -49,7 +63,7 @@ struct Variant {
     static func withSpool() throws -> Rendered {
         let variant = try Variant()
         try variant.replace(
-            "\npatches:\n", by: "\npatches:\n  - path: spool.yaml\n",
+            "\nlabels:\n", by: "\npatches:\n  - path: spool.yaml\nlabels:\n",
             in: "\(Rendered.folder)/production/kustomization.yaml")
         // kustomize reads only files of the overlay's own folder.
         let patch = try String(
@@ -73,43 +87,63 @@ struct Variant {
     /// Renders an overlay in which people act in the cockpit.
     static func withActions(_ overlay: String) throws -> Rendered {
         let variant = try Variant()
-        try variant.replace(
-            "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n  - ../../components/actions\n",
-            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+        try variant.add("../../components/actions", to: overlay)
         return try variant.render(overlay)
+    }
+
+    /// Renders production with the gateways of all sources of `deploy/sources.json`.
+    static func withSources() throws -> Rendered {
+        let variant = try Variant()
+        try variant.addSources(to: "production")
+        return try variant.render("production")
     }
 
     /// Renders an overlay with an Alertmanager of its own.
     static func withAlerts() throws -> Rendered {
         let variant = try Variant()
+        try variant.add("../../components/alerts", to: "production")
+        return try variant.render("production")
+    }
+
+    /// Renders production with a database by CloudNativePG, as README.md instructs, and with people
+    /// who act.
+    static func withDatabase() throws -> Rendered {
+        let variant = try Variant()
+        try variant.add("../../components/actions", to: "production")
         try variant.replace(
-            "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n  - ../../components/alerts\n",
+            "  - ../../components/production\n",
+            by: "  - ../../components/production\n  - ../../components/cloudnative-pg\n",
             in: "\(Rendered.folder)/production/kustomization.yaml")
         return try variant.render("production")
     }
 
-    /// Renders an overlay with a second store, by its component.
+    /// Renders an overlay with second stores, by their components, after the servers where it has
+    /// them, and in production with a database by CloudNativePG if it is wanted.
     static func withStore(
-        _ components: String..., on overlay: String = "production"
+        _ components: String..., on overlay: String = "production",
+        byCloudNativePG isClustered: Bool = false
     ) throws -> Rendered {
         let variant = try Variant()
-        let lines = components.map { "  - ../../components/\($0)\n" }
+        let servers = "  - ../../components/servers\n",
+            production = "  - ../../components/production\n"
+        let lines = components.map { "  - ../../components/\($0)\n" }.joined()
+        let isTrial = overlay == "development"
+        let cluster = isClustered ? "  - ../../components/cloudnative-pg\n" : ""
         try variant.replace(
-            "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n" + lines.joined(),
+            isTrial ? servers : production,
+            by: isTrial ? servers + lines : lines + production + cluster,
             in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
         return try variant.render(overlay)
     }
 
-    /// Renders production with a database by CloudNativePG, as README.md instructs.
-    static func withDatabase() throws -> Rendered {
+    /// Renders an overlay, with people who act and with all sources, in another namespace.
+    static func inNamespace(_ space: String, _ overlay: String) throws -> Rendered {
         let variant = try Variant()
+        try variant.add("../../components/actions", to: overlay)
+        try variant.addSources(to: overlay)
         try variant.replace(
-            "  - ../../components/tool\n",
-            by: "  - ../../components/tool\n  - ../../components/cloudnative-pg\n",
-            in: "\(Rendered.folder)/production/kustomization.yaml")
-        return try variant.render("production")
+            "\nnamespace: tapeline\n", by: "\nnamespace: \(space)\n",
+            in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+        return try variant.render(overlay)
     }
 }

@@ -25,8 +25,7 @@ package enum HistoryKeys {
         guard let address, let url = HTTPURL(address), !address.contains("?") else {
             return "\(key): an address like https://name:port is needed"
         }
-        let isLocal = ["127.0.0.1", "::1", "localhost"].contains(url.host)
-        return url.hasTLS || isLocal
+        return url.hasTLS || ProviderKeys.isLocal(url.host)
             ? nil : "\(key): a key is sent over TLS alone, so https:// is needed"
     }
 }

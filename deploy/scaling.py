@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Writes the target of deploy/scaling.json into all that scales workers and writers.
+
+  scaling.py            write it; says which files changed
+  scaling.py --check    change nothing; exit code 1 and a line for each file that differs
+
+The target is a time: what waits is to be worked off within `drain_seconds`. Of the file:
+
+  drain_seconds      so much of its own rate may wait for each worker or writer
+  ticks_per_second   what one of them keeps up with, on your machines and with your graph: deploy/compose/autoscale.py
+                     shows it while ticks wait, and deploy/keda/metrics-api/operator-worker.yaml says how else to know
+  steady_percent     how much of that a steady rate may take, so that something is left for what waits
+  least, most        how many there are; no more than MDS_PARTITIONS have something to do
+
+Files of KEDA, of the HPA and of prometheus-adapter have the products. deploy/compose/autoscale.py reads the file.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import statistics
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+KEDA = (r"(minReplicaCount: )\d+", r"(maxReplicaCount: )\d+", r"(failureThreshold: \d+, replicas: )\d+")
+HPA = (r"(minReplicas: )\d+", r"(maxReplicas: )\d+")
+# In each file: how often, and which place has the ticks that may wait, and which those of a steady rate.
+LAG = {
+    "deploy/keda/metrics-api/operator-worker.yaml": [(1, r'(valueLocation: operator\.lag\n +targetValue: ")\d+')],
+    "deploy/keda/metrics-api/store-writer.yaml": [
+        (1, r'(valueLocation: store\.lag\n +targetValue: ")\d+'), (1, r'(\n      target: ")\d+'),
+        (1, r"(\(others \+ 1\) \* )\d+"), (1, r"(rate / \d+ \* )\d+")],
+    "deploy/keda/prometheus/operator-worker.yaml": [(1, r'(query: max\(mds_group_lag_ticks.*\n +threshold: ")\d+')],
+    "deploy/keda/prometheus/store-writer.yaml": [
+        (1, r'(query: >-\n +\(max\(mds_group_lag(?:.*\n)+? +threshold: ")\d+'),
+        (1, r"(query: >-\n +\(max\(mds_group_lag(?:.*\n)+? +or \()\d+")],
+    "deploy/kubernetes/components/hpa/operator-worker.yaml": [
+        (1, r'(name: tapeline_operator_lag_ticks\}\n.*averageValue: ")\d+')],
+    "deploy/kubernetes/components/hpa/adapter-rules.yaml": [(1, r'(lag_ticks\{group="store"\}\) / )\d+')],
+}
+RATE = {
+    "deploy/keda/metrics-api/operator-worker.yaml": [(1, r'(valueLocation: operator\.rate\n +targetValue: ")\d+')],
+    "deploy/keda/metrics-api/store-writer.yaml": [
+        (1, r'(valueLocation: store\.rate\n +targetValue: ")\d+'), (1, r"(max\(lag, rate / )\d+")],
+    "deploy/keda/prometheus/operator-worker.yaml": [(1, r'(query: sum\(rate\(.*\n(?:.*\n)??.* +threshold: ")\d+')],
+    "deploy/keda/prometheus/store-writer.yaml": [
+        (1, r'(query: >-\n +\(sum\(rate(?:.*\n)+? +threshold: ")\d+'),
+        (1, r"(query: >-\n +\(sum\(rate(?:.*\n)+? +or \()\d+")],
+    "deploy/kubernetes/components/hpa/operator-worker.yaml": [
+        (1, r'(name: tapeline_ticks_per_second\}\n.*averageValue: ")\d+')],
+    "deploy/kubernetes/components/hpa/adapter-rules.yaml": [(1, r"(received_total\[2m\]\)\) / )\d+")],
+}
+SCALERS = ([f"deploy/keda/{kind}/{name}.yaml" for kind in ("metrics-api", "prometheus")
+            for name in ("operator-worker", "store-writer")]
+           + [f"deploy/kubernetes/components/hpa/{name}.yaml" for name in ("operator-worker", "store-writer")])
+
+
+class Capacity:
+    """What one worker or writer keeps up with, measured while something waits for all of them.
+
+    What is read is what comes in, less what more waits, both of the span over which /scale has the rate. Times are
+    monotonic seconds."""
+
+    SPAN = 30
+    # So many seconds of the rate are always shown as lag: heads and positions are told once a second.
+    IDLE_SECONDS = 3
+    # A result further from the assumed figure is none: a database that is away would show next to nothing, and so
+    # ask for the most there may be.
+    FACTOR = 4
+    RESULTS_MIN = 3
+    RESULTS_MAX = 20
+
+    def __init__(self, assumed):
+        self.assumed = assumed
+        self.looks, self.results = [], []
+
+    def note(self, now, present, lag, rate):
+        """Takes a look at how many there are, what waits, and what comes in; None is not known."""
+        waits = lag is not None and rate is not None and lag > self.IDLE_SECONDS * rate
+        if not waits or self.looks and self.looks[-1][1] != present:
+            self.looks = []
+        if not waits or not present:
+            return
+        self.looks.append((now, present, lag))
+        old = [look for look in self.looks if now - look[0] >= self.SPAN]
+        if not old:
+            return
+        self.looks = self.looks[len(old) - 1:]
+        begin, _, before = self.looks[0]
+        each = (rate - (lag - before) / (now - begin)) / present
+        if self.assumed / self.FACTOR <= each <= self.assumed * self.FACTOR:
+            self.results = (self.results + [each])[-self.RESULTS_MAX:]
+
+    def each(self):
+        """Returns the ticks a second of one; None while too little was measured."""
+        return statistics.median(self.results) if len(self.results) >= self.RESULTS_MIN else None
+
+
+def read(root=ROOT):
+    return json.loads((root / "deploy/scaling.json").read_text())
+
+
+def waiting(figures):
+    """Returns the ticks that may wait for each."""
+    return round(figures["drain_seconds"] * figures["ticks_per_second"])
+
+
+def steady(figures):
+    """Returns the ticks a second that each is given."""
+    return round(figures["steady_percent"] * figures["ticks_per_second"] / 100)
+
+
+def put(text, pattern, count, value, path):
+    text, found = re.subn(pattern, lambda match: f"{match[1]}{value}", text)
+    if found != count:
+        raise ValueError(f"{path}: '{pattern}' stands there {found} times, not {count}")
+    return text
+
+
+def made(root=ROOT):
+    """Returns the text of each file."""
+    figures = read(root)
+    texts = {path: (root / path).read_text() for path in {*SCALERS, *LAG, *RATE}}
+    for places, value in ((LAG, waiting(figures)), (RATE, steady(figures))):
+        for path, patterns in places.items():
+            for count, pattern in patterns:
+                texts[path] = put(texts[path], pattern, count, value, path)
+    for path in SCALERS:
+        bounds = KEDA if "/keda/" in path else HPA
+        for pattern, value in zip(bounds, (figures["least"], figures["most"], figures["least"])):
+            texts[path] = put(texts[path], pattern, 1, value, path)
+    return texts
+
+
+def main(arguments, root=ROOT):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    options = parser.parse_args(arguments)
+    try:
+        texts = made(root)
+    except (OSError, ValueError, KeyError) as problem:
+        print(f"scaling.py: {problem}", file=sys.stderr)
+        return 1
+    differing = sorted(path for path, text in texts.items() if (root / path).read_text() != text)
+    for path in differing:
+        print(f"{path} {'differs' if options.check else 'is changed'}")
+        if not options.check:
+            (root / path).write_text(texts[path])
+    return 1 if differing and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -22,8 +22,8 @@ struct StoreCommand: ToolCommand {
             3: a dry run found something to copy
         --from OTHER
             the store that has it, which is one of PostgreSQL. Where NATS_URL names servers,
-            POSTGRES_* is the database of STORE, or with STORE_KIND=clickhouse CLICKHOUSE_*, and
-            FROM_POSTGRES_* that of OTHER; what is not set there is as in POSTGRES_*
+            POSTGRES_* is the database of STORE, or with STORE_KIND=clickhouse CLICKHOUSE_*,
+            and FROM_POSTGRES_* that of OTHER; what is not set there is as in POSTGRES_*
         --dry-run
             say what is missing, and copy nothing
         $ tapeline store fill store-b --from store

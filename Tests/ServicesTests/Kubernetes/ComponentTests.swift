@@ -63,8 +63,8 @@ struct ComponentTests {
             // A Job's template is fixed, so a changed setting would be refused.
             #expect(rendered.all("Job").isEmpty, "\(rendered.overlay)")
             for manifest in rendered.all("StatefulSet") {
-                // Without these fields, which the API adds, an apply by the server conflicts with one
-                // by the client.
+                // Without these fields, which the API adds, an apply by the server conflicts with
+                // one by the client.
                 for claim in manifest.node["spec", "volumeClaimTemplates"]?.sequence ?? [] {
                     #expect(claim["apiVersion"]?.text == "v1", "\(manifest)")
                     #expect(claim["kind"]?.text == "PersistentVolumeClaim", "\(manifest)")

@@ -90,9 +90,7 @@ import Testing
         #expect(
             lost == [
                 .init(.good, "ALL GOOD now  60 ticks/s  no gap open"),
-                .init(
-                    .warning, "LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill",
-                    "Gaps"),
+                .lost("LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill"),
             ])
         // What an indicator or a headline lacks is no tick and no bar.
         for kind in ["indicator", "news", "other", "option_computation", "fundamental"] {
@@ -116,6 +114,49 @@ import Testing
             lines(Self.gap("AAPL", 500, 600)) == [
                 .init(.good, "ALL GOOD  60 ticks/s  no gap open")
             ])
+    }
+
+    @Test("the document says apart what is lost, where a trouble is seen, and what sources are")
+    func links() throws {
+        var service = MadeSighting.service(12, name: "provider-gateway", isReady: true)
+        service.source = "ib"
+        service.providers = ProviderView.all(
+            try JSONValue.parse(#"{"gateway":{"providers":{"ibkr":{"state":"ready"}}}}"#))
+        var sighting = MadeSighting.well(12)
+        sighting.services.value = [service]
+        sighting.sources.append(MadeSighting.source(12, "other"))
+        sighting.gaps.value = GapList(
+            gaps: [Self.gap("AAPL", 2_000, 2_026)], counts: ["open": 1], dayStart: 1_000)
+        var maker = OverviewMaker()
+        func document() throws -> JSONValue {
+            try JSONValue.parse(
+                LookDocument(
+                    sighting: sighting, overview: maker.make(sighting),
+                    time: Timestamp(nanoseconds: 0)
+                ).json)
+        }
+        let json = try document()
+        let lines = try #require(json["verdict"]?.array)
+        #expect(lines.map { $0["lost"]?.bool ?? false } == [false, true])
+        #expect(lines.allSatisfy { $0["page"]?.string == "gaps" })
+        #expect(lines.allSatisfy { $0["runbook"]?.string == "Gaps" })
+        #expect(json["sources"]?.array?.map { $0["kind"]?.string } == ["real", nil])
+        sighting.simulated = ["ib"]
+        #expect(try document()["sources"]?.array?.first?["kind"]?.string == "simulated")
+    }
+
+    @Test(
+        "a source is called real only when its providers are known",
+        arguments: [
+            ("synthetic", ["synthetic"], "made up"), ("ib", ["ibkr"], "real"), ("ib", [], nil),
+            ("sim", ["ibkr"], "simulated"), ("sim", ["replay"], "made up"),
+            ("sim", [], "simulated"), ("ib-delayed", ["ibkr"], "delayed"),
+            ("ib-delayed", [], "delayed"), ("ib-history", ["ibkr"], "loaded"),
+            ("ib-history", ["synthetic"], "made up"), ("a b", ["ibkr"], nil),
+        ] as [(String, Set<String>, String?)])
+    func origins(source: String, providers: Set<String>, words: String?) {
+        #expect(
+            SourceOrigin.words(of: source, providers: providers, simulated: ["sim"]) == words)
     }
 
     @Test("commands in the verdict and beside gaps name the stack, so that they can be pasted")
@@ -300,6 +341,12 @@ import Testing
         #expect(overview.verdict.first?.text == trouble.text)
         #expect(overview.verdict.first?.level == trouble.level)
         #expect(!overview.verdict.contains { $0.level == .good })
+        // Whoever reads of it finds where it is seen, and what to do.
+        for line in overview.verdict where [.warning, .bad].contains(line.level) {
+            let page = line.runbook.flatMap { ShippedRunbooks.page($0) }
+            #expect(page.map { WebFiles.isPage($0 == "./" ? "/" : "/\($0)") } == true, "\(line)")
+            #expect(WebFiles.isPage("/runbook-\(line.runbook ?? "")"), "\(line)")
+        }
         for edge in overview.edges where Self.all.contains(edge.id) {
             #expect(
                 (edge.state != .flows) == trouble.lost.contains(edge.id),

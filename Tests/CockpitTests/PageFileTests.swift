@@ -37,6 +37,13 @@ import Testing
         }
     }
 
+    @Test("what all pages have is in their frame")
+    func strip() {
+        for match in WebFiles.text("strip.js").matches(of: /element\("([a-z-]+)"\)/) {
+            #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
+        }
+    }
+
     @Test("each part of a page has an id of its own", arguments: PageFileTests.names)
     func ids(name: String) {
         let page = WebFiles.text("frame.html") + WebFiles.text("\(name).html")

@@ -34,6 +34,9 @@ static const struct page_file files[] = {
     {"chart.js", (const unsigned char[]){
 #embed "files/chart.js" suffix(, 0)
     }},
+    {"clock.js", (const unsigned char[]){
+#embed "files/clock.js" suffix(, 0)
+    }},
     {"copy.js", (const unsigned char[]){
 #embed "files/copy.js" suffix(, 0)
     }},
@@ -102,6 +105,9 @@ static const struct page_file files[] = {
     }},
     {"stream.js", (const unsigned char[]){
 #embed "files/stream.js" suffix(, 0)
+    }},
+    {"strip.js", (const unsigned char[]){
+#embed "files/strip.js" suffix(, 0)
     }},
     {"style.css", (const unsigned char[]){
 #embed "files/style.css" suffix(, 0)

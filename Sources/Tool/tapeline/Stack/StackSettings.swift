@@ -21,7 +21,7 @@ struct StackSettings: Equatable, Sendable {
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK",
+        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "COCKPIT_SIMULATED",
     ]
 
     /// The default of `WRITER_COMPRESS_AFTER`.

@@ -105,7 +105,20 @@ function showStreams(streams) {
   ]);
 }
 
+// What nothing will fill any more, apart from what is wrong now.
+function showLost(look) {
+  const place = element("lost");
+  const line = look && look.verdict.find((one) => one.lost);
+  if (line) return put(place, line.text.replace("LOST TODAY: ", ""), "warning");
+  if (!look || isStale(look.gaps)) {
+    const why = doubt() || look.gaps.absence || "the answer is old";
+    return put(place, `Not known: ${why}.`, "unknown");
+  }
+  put(place, "Nothing of today.", "quiet");
+}
+
 start((look) => {
+  showLost(look);
   if (!look) return forget();
   showEdges(look.edges);
   showFigures(look.figures);

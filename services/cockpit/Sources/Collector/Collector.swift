@@ -288,6 +288,7 @@ final class Collector: Sendable {
         sighting.now = now
         sighting.listening.since = listeningSince
         sighting.partitions = settings.partitions
+        sighting.simulated = settings.simulated
         sighting.hours = settings.calendars.hours(at: context.clock.now())
         sighting.database = database.known
         sighting.gaps = gaps.known

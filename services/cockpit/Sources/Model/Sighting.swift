@@ -142,6 +142,8 @@ struct Sighting: Sendable {
     /// Why NATS cannot be heard. `nil` if it can.
     var natsProblem: String?
     var sources: [Head] = []
+    /// The sources whose venue is simulated, which the tape does not know.
+    var simulated: Set<String> = []
     /// By source, of those that have a calendar.
     var hours: [String: MarketHours] = [:]
     var bars: Head?

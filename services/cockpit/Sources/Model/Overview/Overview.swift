@@ -46,6 +46,15 @@ struct Overview: Sendable {
         fileprivate(set) var text: String
         /// The name of the page in `docs/runbooks`.
         let runbook: String?
+        /// Whether it speaks of what is lost for ever, and not of now.
+        private(set) var isLost = false
+
+        /// A line about what is lost for ever of today.
+        static func lost(_ text: String) -> Line {
+            var line = Line(.warning, text, "Gaps")
+            line.isLost = true
+            return line
+        }
 
         init(_ level: Level, _ text: String, _ runbook: String? = nil) {
             self.level = level

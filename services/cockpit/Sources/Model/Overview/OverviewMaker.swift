@@ -72,7 +72,7 @@ struct OverviewMaker: Sendable {
         }
         guard doubtful.isEmpty else {
             return doubtful.map {
-                Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)")
+                Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)", "Services")
             }
         }
         guard behind.isEmpty else { return behind }
@@ -110,10 +110,10 @@ struct OverviewMaker: Sendable {
     private static func absences(_ sighting: Sighting) -> [Overview.Line] {
         guard sighting.natsProblem == nil else { return [] }
         var lines: [Overview.Line] = []
-        func note(_ what: String, _ absence: String?) {
+        func note(_ what: String, _ absence: String?, _ runbook: String = "Services") {
             guard let absence else { return }
             lines.append(
-                Overview.Line(.warning, "\(what): \(Self.line(absence))"))
+                Overview.Line(.warning, "\(what): \(Self.line(absence))", runbook))
         }
         let now = sighting.now
         for source in sighting.sources where source.reportedAt == .distantPast {
@@ -123,10 +123,10 @@ struct OverviewMaker: Sendable {
                     "SourceMissing"))
         }
         lines += hours(sighting)
-        note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now))
+        note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now), "Nats")
         // The verdict has a line for a database that is away.
         if sighting.database.isFresh(at: now) {
-            note("GAPS NOT SEEN", sighting.gaps.absence(at: now))
+            note("GAPS NOT SEEN", sighting.gaps.absence(at: now), "Gaps")
         }
         note("PAGES OF SERVICES NOT SEEN", sighting.services.absence(at: now))
         if sighting.listening.sourcesHidden > 0 {
@@ -134,7 +134,7 @@ struct OverviewMaker: Sendable {
                 Overview.Line(
                     .warning,
                     "\(sighting.listening.sourcesHidden) SOURCES ARE NOT SHOWN: "
-                        + "the cockpit looks at \(TapeFacts.sourcesMax)"))
+                        + "the cockpit looks at \(TapeFacts.sourcesMax)", "SourceMissing"))
         }
         // The verdict has a line for one that answered, or was asked, a moment ago.
         for service in sighting.services.fresh(at: now) ?? [] where !sighting.isFresh(service) {
@@ -172,9 +172,7 @@ struct OverviewMaker: Sendable {
             return Overview.Line(
                 .good, "\(allGood) now\(line.text.dropFirst(allGood.count))", line.runbook)
         }
-        return now + [
-            Overview.Line(.warning, "LOST TODAY: \(lost), which nothing will fill", "Gaps")
-        ]
+        return now + [.lost("LOST TODAY: \(lost), which nothing will fill")]
     }
 
     private static let allGood = "ALL GOOD"

@@ -52,7 +52,7 @@ def edges(page, address):
         return f"{value:.1f} {edge['unit']}" if value < 10 else f"{int(value + 0.5):,} {edge['unit']}"
 
     wanted = [[edge["from"], edge["to"], f"{SYMBOLS[edge['state']]} {edge['words']}", rate(edge),
-               f"{edge['lag_records']} records" if "lag_records" in edge else "–"]
+               f"{edge['lag_records']:,} records" if "lag_records" in edge else "–"]
               for edge in LOOKS[address]["edges"]]
     # Before the records is their time, which grows.
     found = [row[:4] + [row[4].split(", ")[-1]] for row in rows(page, "edges")]

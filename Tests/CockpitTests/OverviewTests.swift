@@ -33,7 +33,7 @@ import Testing
                 "tape > store", "store > database",
             ])
         #expect(overview.edges[0].rate == 60)
-        #expect(overview.figures.count == 9)
+        #expect(overview.figures.count == 10)
         #expect(overview.figures[0].value == "60")
     }
 
@@ -54,7 +54,7 @@ import Testing
             overview.edges.dropFirst(3).map { "\($0.from) > \($0.to)" } == [
                 "tape > store", "tape > store-b", "store-b > database",
             ])
-        #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90000)")
+        #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90,000)")
         // A store that is not needed may be away.
         let spare = Self.overview { sighting in
             sighting.members.append(

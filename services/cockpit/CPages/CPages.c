@@ -52,6 +52,9 @@ static const struct page_file files[] = {
     {"feeds.js", (const unsigned char[]){
 #embed "files/feeds.js" suffix(, 0)
     }},
+    {"figures.js", (const unsigned char[]){
+#embed "files/figures.js" suffix(, 0)
+    }},
     {"frame.html", (const unsigned char[]){
 #embed "files/frame.html" suffix(, 0)
     }},
@@ -60,9 +63,6 @@ static const struct page_file files[] = {
     }},
     {"gaps.js", (const unsigned char[]){
 #embed "files/gaps.js" suffix(, 0)
-    }},
-    {"graph.js", (const unsigned char[]){
-#embed "files/graph.js" suffix(, 0)
     }},
     {"icon.svg", (const unsigned char[]){
 #embed "files/icon.svg" suffix(, 0)
@@ -96,6 +96,9 @@ static const struct page_file files[] = {
     }},
     {"signin.js", (const unsigned char[]){
 #embed "files/signin.js" suffix(, 0)
+    }},
+    {"spark.js", (const unsigned char[]){
+#embed "files/spark.js" suffix(, 0)
     }},
     {"store.html", (const unsigned char[]){
 #embed "files/store.html" suffix(, 0)

@@ -1,16 +1,20 @@
-// The first page: whether all is well, the way of a tick, nine numbers, processes and services.
+// The first page: whether all is well, the way of a tick, numbers, processes and services.
 
-import { start, age, ago, isStale, span, put, doubt, bytes, element, resized } from "./live.js";
+import { start, age, ago, isStale, span, put, doubt, bytes, documentAt, element } from "./live.js";
 import { fill, list } from "./table.js";
-import { drawGraph } from "./graph.js";
+import { showFigures, watchCursor } from "./figures.js";
 
 const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
   closed: "◇" };
+const lines = documentAt("lines.json");
 
 function stateOf(edge) {
   if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];
   return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
 }
+
+// A step has only what it can have.
+const orNone = (text) => (text === "–" ? ["–", "none"] : text);
 
 function rate(edge) {
   if (edge.rate === undefined) return "–";
@@ -22,36 +26,31 @@ function rate(edge) {
 function behind(edge) {
   if (edge.lag_records === undefined) return "–";
   const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
-  return `${time}${edge.lag_records} records`;
+  return `${time}${edge.lag_records.toLocaleString("en")} records`;
 }
 
+// Steps beside each other are at the same place of the way.
+function placeOf(edge) {
+  if (edge.id.startsWith("source:")) return 1;
+  if (edge.id === "bars") return 3;
+  if (edge.id === "database") return 5;
+  return /^reader:store(-|$)/.test(edge.id) ? 4 : 2;
+}
+
+// The table is the picture: a step is a card at its place.
 function showEdges(edges) {
-  const shown = edges.map((edge) => {
+  fill(element("edges"), edges.map((edge) => {
     const [state, words] = stateOf(edge);
-    return { ...edge, state, words };
-  });
-  drawGraph(element("graph"), shown, symbols, (edge) => rate(edge));
-  list(element("edges"), shown, (edge) => ["unknown", "dead"].includes(edge.state), (edge) => [
-    edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state], rate(edge),
-    behind(edge), edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
-  ]);
-}
-
-function showFigures(figures) {
-  const boxes = resized(element("figures"), figures.length, () => {
-    const box = document.createElement("div");
-    for (const tag of ["dt", "dd", "dd"]) box.append(document.createElement(tag));
-    return box;
-  });
-  figures.forEach((figure, index) => {
-    const [name, value, measured] = boxes[index].children;
-    const isOld = isStale(figure);
-    const isKnown = figure.value !== undefined;
-    boxes[index].className = isOld || !isKnown ? "stale" : "";
-    put(name, figure.name);
-    put(value, isKnown ? figure.value + (isOld ? " (old)" : "") : "not known", "value");
-    put(measured, `measured ${ago(figure.at)}`);
-  });
+    const isOld = ["unknown", "dead"].includes(state);
+    return {
+      kind: `place-${placeOf(edge)} step-${state}${isOld ? " stale" : ""}`,
+      cells: [
+        edge.from, edge.to, [`${symbols[state]} ${words}`, state], orNone(rate(edge)),
+        orNone(behind(edge)), orNone(edge.newest === undefined ? "–" : ago(edge.newest)),
+        ago(edge.at),
+      ],
+    };
+  }));
 }
 
 function showMembers(members) {
@@ -118,10 +117,11 @@ function showLost(look) {
 }
 
 start((look) => {
+  const past = lines(look);
   showLost(look);
   if (!look) return forget();
   showEdges(look.edges);
-  showFigures(look.figures);
+  showFigures(look.figures, past);
   showMembers(look.members);
   showServices(look.services);
   showStreams(look.streams);
@@ -132,6 +132,7 @@ function forget() {
   for (const id of ["edges", "members", "pages", "streams"]) {
     fill(element(id), []);
   }
-  element("figures").replaceChildren();
-  drawGraph(element("graph"), [], symbols, rate);
+  showFigures([], {});
 }
+
+watchCursor();

@@ -24,6 +24,8 @@ struct Sighting: Sendable {
         /// `nil` if it does not read this input, or if it is not known.
         var ticks: Lag?
         var bars: Lag?
+        /// The sum of the ordinals that it has read; of a store, that it has committed.
+        var read: UInt64 = 0
         /// Partitions of ticks of which nobody says how far they are read.
         var unheard = 0
     }

@@ -93,6 +93,7 @@ struct LookDocument {
         writer.object { writer in
             writer.member("name", figure.name)
             if let value = figure.value { writer.member("value", value) }
+            if let line = figure.line { writer.member("line", line.rawValue) }
             writer.member("at", seconds: figure.measuredAt)
         }
     }

@@ -63,12 +63,15 @@ struct Overview: Sendable {
         }
     }
 
-    /// One of the nine numbers above the tables.
+    /// One of the numbers below the verdict.
     struct Figure: Equatable, Sendable {
         let name: String
         /// `nil` when it is not known now.
-        let value: String?
+        var value: String?
         let measuredAt: MonotonicTime
+        /// Its line over the last minutes, and the number that continues it.
+        var line: FigureTrails.Line?
+        var number: Double?
     }
 
     var edges: [Edge] = []

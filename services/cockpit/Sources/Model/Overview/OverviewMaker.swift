@@ -10,7 +10,7 @@ struct OverviewMaker: Sendable {
     static let behindSeconds = 5.0
     /// A source of which nothing was heard for longer is silent.
     fileprivate static let silentSeconds = Double(Freshness.nanoseconds) / 1e9
-    /// The most sources and groups whose rates are kept.
+    /// The most sources and groups whose rates are kept. Further ones have none.
     static let metersMax = 512
 
     private var judge = WatchVerdict(silentAfterSeconds: OverviewMaker.silentSeconds)
@@ -25,10 +25,12 @@ struct OverviewMaker: Sendable {
             look.source(source, rate(source.name, source))
         }
         overview.edges.append(
-            look.reader(GroupName.operators.text, "bars are made", input: "tape: ticks"))
+            look.reader(
+                GroupName.operators.text, "bars are made", input: "tape: ticks",
+                read(GroupName.operators.text, sighting)))
         overview.edges.append(look.bars(sighting.bars, sighting.bars.flatMap { rate("=bars", $0) }))
         overview.edges += sighting.stores.map {
-            look.reader($0, "rows are stored", input: "tape")
+            look.reader($0, "rows are stored", input: "tape", read($0, sighting))
         }
         overview.edges.append(look.database)
         for group in sighting.groups where GroupName(group.name)?.sharesPartitions != true {
@@ -43,9 +45,23 @@ struct OverviewMaker: Sendable {
 
     /// Returns a rate, which is not known while nobody reports.
     private mutating func rate(_ name: String, _ head: Sighting.Head) -> Double? {
+        rate(name, head.ordinals, at: head.reportedAt)
+    }
+
+    private mutating func rate(
+        _ name: String, _ value: UInt64, at measuredAt: MonotonicTime
+    ) -> Double? {
         guard meters[name] != nil || meters.count < Self.metersMax else { return nil }
-        meters[name, default: RateMeter()].note(head.ordinals, at: head.reportedAt)
+        meters[name, default: RateMeter()].note(value, at: measuredAt)
         return meters[name]?.perSecond
+    }
+
+    /// Returns the rate at which a group gets on.
+    private mutating func read(_ name: String, _ sighting: Sighting) -> Double? {
+        guard let group = sighting.groups.first(where: { $0.name == name }), group.read > 0 else {
+            return nil
+        }
+        return rate("=read by \(name)", group.read, at: group.reportedAt)
     }
 
     // MARK: the verdict

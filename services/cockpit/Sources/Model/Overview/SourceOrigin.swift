@@ -1,3 +1,4 @@
+import DeploymentWatch
 import MarketModel
 
 /// What the ticks of a source are, for people: `made up`, `simulated`, `loaded`, `delayed` or

@@ -79,6 +79,9 @@ static const struct page_file files[] = {
     {"matrix.js", (const unsigned char[]){
 #embed "files/matrix.js" suffix(, 0)
     }},
+    {"order.js", (const unsigned char[]){
+#embed "files/order.js" suffix(, 0)
+    }},
     {"overview.html", (const unsigned char[]){
 #embed "files/overview.html" suffix(, 0)
     }},

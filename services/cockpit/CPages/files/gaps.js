@@ -1,7 +1,7 @@
 // The second page: what is missing, why, and whether it will come.
 
 import { start, age, isStale, span, put, doubt, element } from "./live.js";
-import { list as fill } from "./table.js";
+import { fill } from "./table.js";
 import { drawTimeline } from "./timeline.js";
 
 const range = element("range");
@@ -33,10 +33,10 @@ function joined(gaps) {
   for (const gap of gaps) {
     const end = gap.to === undefined ? "" : Math.floor(gap.to);
     const key = [gap.source, Math.floor(gap.from), end, gap.reason, gap.words].join("\n");
-    const row = rows.get(key) || { ...gap, symbols: new Set(), kinds: new Set(), count: 0 };
+    const row = rows.get(key) || { ...gap, key, symbols: new Set(), kinds: new Set(), parts: [] };
     row.symbols.add(gap.symbol || "(all)");
     row.kinds.add(gap.kind);
-    row.count += 1;
+    row.parts.push(gap);
     rows.set(key, row);
   }
   return [...rows.values()];
@@ -46,6 +46,24 @@ function names(set) {
   const all = [...set];
   const rest = all.length - shownMax;
   return all.slice(0, shownMax).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+function cells(gap, symbols, kinds, now) {
+  return [
+    symbols, kinds, gap.source, time(gap.from), gap.to === undefined ? "lasts" : time(gap.to),
+    span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
+    [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
+  ];
+}
+
+// A row that stands for several parts can be opened.
+function rowOf(gap, now, isOld) {
+  const kind = isOld ? "stale" : "";
+  const row = { kind, cells: cells(gap, names(gap.symbols), names(gap.kinds), now) };
+  if (gap.parts.length === 1) return row;
+  const below = gap.parts.map((part) => (
+    { kind: `below ${kind}`.trim(), cells: cells(part, part.symbol || "(all)", part.kind, now) }));
+  return { ...row, key: gap.key, below };
 }
 
 // An outage of seconds is to be seen, so the picture begins shortly before the first gap.
@@ -94,7 +112,7 @@ function summary(look, shown) {
   const lost = counts.abandoned || 0;
   const books = counts.books || 0;
   if (!open && !lost && !books) return ["Nothing is missing.", "good"];
-  const count = shown.reduce((sum, row) => sum + row.count, 0);
+  const count = shown.reduce((sum, row) => sum + row.parts.length, 0);
   const named = books ? `${books} are ordinals that the store lacks; ` : "";
   const text = `${open} may still be filled, ${lost} never will be; ${named}`
     + `${count} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
@@ -107,7 +125,7 @@ function show(look) {
   const canvas = element("timeline");
   if (!look) {
     put(element("summary"), `Not known: ${doubt()}.`, "unknown");
-    fill(table, [], true, () => []);
+    fill(table, []);
     return drawTimeline(canvas, [], 0, 1, true);
   }
   follow(look);
@@ -117,12 +135,7 @@ function show(look) {
   const isOld = isOldList(look);
   put(element("summary"), text, kind);
   drawTimeline(canvas, gaps, begin(gaps, now), now, isOld);
-  fill(table, gaps, isOld, (gap) => [
-    names(gap.symbols), names(gap.kinds), gap.source, time(gap.from),
-    gap.to === undefined ? "lasts" : time(gap.to),
-    span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
-    [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
-  ]);
+  fill(table, gaps.map((gap) => rowOf(gap, now, isOld)));
 }
 
 range.addEventListener("change", () => show(newest));

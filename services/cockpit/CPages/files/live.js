@@ -235,6 +235,9 @@ export function startWith(path, draw) {
 export const short = (time) =>
   (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 
+// A count with its thousands apart.
+export const count = (number) => number.toLocaleString("en");
+
 export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
 
 export function bytes(count) {

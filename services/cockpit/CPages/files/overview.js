@@ -1,6 +1,8 @@
 // The first page: whether all is well, the way of a tick, numbers, processes and services.
 
-import { start, age, ago, isStale, span, put, doubt, bytes, documentAt, element } from "./live.js";
+import {
+  start, age, ago, isStale, span, put, doubt, bytes, count, documentAt, element,
+} from "./live.js";
 import { fill, list } from "./table.js";
 import { showFigures, watchCursor } from "./figures.js";
 
@@ -19,14 +21,14 @@ const orNone = (text) => (text === "–" ? ["–", "none"] : text);
 function rate(edge) {
   if (edge.rate === undefined) return "–";
   const value = edge.rate < 10 ? edge.rate.toFixed(1)
-    : Math.round(edge.rate).toLocaleString("en");
+    : count(Math.round(edge.rate));
   return `${value} ${edge.unit}`;
 }
 
 function behind(edge) {
   if (edge.lag_records === undefined) return "–";
   const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
-  return `${time}${edge.lag_records.toLocaleString("en")} records`;
+  return `${time}${count(edge.lag_records)} records`;
 }
 
 // Steps beside each other are at the same place of the way.

@@ -24,3 +24,98 @@ for (const [texts, isDown, wanted] of [
   [["2026-03-02T14:40:00Z", "2025-12-01T00:00:00Z"], false,
     ["2025-12-01T00:00:00Z", "2026-03-02T14:40:00Z"]],
 ]) assert.deepEqual(ordered(texts, isDown), wanted);
+
+const view = await script("view.js");
+const bar = (minute, close = 10, more = {}) => ({
+  open_ns: `${minute * 60}000000000`, number: "0", ended: (minute + 1) * 60, open: "10",
+  high: `${Math.max(10, close)}`, low: `${Math.min(10, close)}`, close: `${close}`, ghosts: [],
+  time: `m${minute}`, ...more,
+});
+const minutes = (...all) => all.map((minute) => bar(minute));
+const shape = (places) => places.map((place) => (place.bar ? "bar" : "hole")).join(" ");
+
+// A hole has places only where a gap is known, and at most twelve.
+assert.equal(shape(view.placesOf(minutes(1, 2, 5), [])), "bar bar bar");
+assert.equal(shape(view.placesOf(minutes(1, 2, 5), [{ from: 200, to: 290 }])),
+  "bar bar hole hole bar");
+assert.equal(shape(view.placesOf(minutes(1, 2), [{ from: 100, to: 130 }])), "bar bar");
+assert.equal(view.placesOf(minutes(1, 900), [{ from: 500 }]).length, 14);
+const holed = view.placesOf(minutes(1, 2, 5), [{ from: 200, to: 290 }]);
+assert.deepEqual(holed.slice(2, 4), [{ from: 180, to: 240 }, { from: 240, to: 300 }]);
+for (const [time, place] of [[0, 0], [90, 0.5], [180, 2], [210, 2.5], [300, 4], [999, 5]]) {
+  assert.equal(view.placeOfTime(holed, time), place, `${time}`);
+}
+
+// The part that is shown is within the bars, and as wide as wanted where there are enough.
+const ten = view.placesOf(minutes(...Array(10).keys()), []);
+for (const [count, last, first, end] of [
+  [4, 9, 6, 9], [4, 99, 6, 9], [4, 1, 0, 3], [4, -5, 0, 3], [20, 9, 0, 9], [20, 2, 0, 9],
+]) {
+  const found = view.windowOf(ten, count, last);
+  assert.deepEqual([found.first, found.last, found.shown.length], [first, end, end - first + 1]);
+}
+assert.deepEqual(view.windowOf([], 4, 3).shown, []);
+
+// Times are marked where they are round, and not too near to each other.
+const hour = view.placesOf(minutes(...Array(60).keys()), []);
+assert.deepEqual(view.timeMarks(hour, 10), [0, 10, 20, 30, 40, 50]);
+assert.deepEqual(view.timeMarks(hour.slice(3), 12), [12, 27, 42]);
+assert.deepEqual(view.timeMarks(view.placesOf(minutes(58, 59, 60, 61, 62), []), 2), [0, 2, 4]);
+assert.deepEqual(view.timeMarks([], 2), []);
+
+// Prices: the range has those of versions that were replaced, and no quote from far away.
+assert.equal(view.rangeOf([{}]), undefined);
+assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { close: undefined })], [])), undefined);
+assert.equal(view.rangeOf(view.placesOf([bar(1, 10, { withdrawn: true })], [])), undefined);
+const near = view.rangeOf(view.placesOf([bar(1, 12)], []), [12.5, 99]);
+assert.ok(near.low < 10 && near.low > 9 && near.high > 12.5 && near.high < 13);
+const ghost = view.rangeOf(view.placesOf([bar(1, 12, { ghosts: [bar(1, 15)] })], []));
+assert.ok(ghost.high > 15);
+const flat = view.rangeOf(view.placesOf([bar(1, 10)], []));
+assert.ok(flat.low < 10 && flat.high > 10);
+for (const [low, high, about, texts] of [
+  [9.7, 12.3, 5, ["10", "11", "12"]], [0.00011, 0.00019, 4, ["0.00012", "0.00014", "0.00016",
+    "0.00018"]], [95, 1310, 8, ["200", "400", "600", "800", "1000", "1200"]],
+  [-1, 1, 4, ["-1.0", "-0.5", "0.0", "0.5", "1.0"]],
+]) assert.deepEqual(view.priceMarks({ low, high }, about).map((mark) => mark.text), texts);
+assert.equal(view.priceText(231.4567, { low: 230, high: 232 }), "231.46");
+
+// No text of a bar is a formula of the program that reads it.
+assert.equal(view.csvOf([bar(1, 12, { reason: '=1+"a",b', bid: "-0.5", trades: 3, version: 1 })]),
+  "time,open,high,low,close,vwap,volume,trades,version,reason,bid,ask\n"
+  + 'm1,10,12,10,12,,,3,1,"\'=1+""a"",b",-0.5,\n');
+
+const { BarCache, barsMax } = await script("bar-cache.js");
+const cache = new BarCache();
+const page = (bars, earlier, later) => ({ bars, earlier, later });
+const times = () => cache.bars.map((one) => one.time).join(" ");
+cache.take(page([], "a"));
+assert.deepEqual([times(), cache.earlier], ["", "a"]);
+const newest = page(minutes(5, 6, 7), "m2");
+cache.take(newest);
+cache.take(page(minutes(2, 3, 4, 5), "m0", "m6"));
+assert.deepEqual([times(), cache.earlier, cache.later], ["m2 m3 m4 m5 m6 m7", "m0", undefined]);
+// A newer page counts for its own time; the same one is not taken twice.
+cache.take(page(minutes(6, 8), "m2"));
+cache.take(newest);
+assert.equal(times(), "m2 m3 m4 m5 m6 m8");
+cache.take(page([...minutes(9), bar(9, 10, { number: "1", time: "again" })], "m2"), "adjoin");
+assert.equal(times(), "m2 m3 m4 m5 m6 m8 m9 again");
+cache.take(page(minutes(...Array(barsMax + 5).keys()).map((one) => (
+  { ...one, open_ns: `${BigInt(one.open_ns) + 1_000_000_000_000n}` })), "m9"), "adjoin");
+cache.trim(cache.bars.length - 1);
+assert.equal(cache.bars.length, barsMax);
+assert.equal(cache.earlier, cache.bars[0].time);
+cache.bars.push(bar(10 ** 6));
+cache.trim(0);
+assert.deepEqual([cache.bars.length, cache.later], [barsMax, cache.bars.at(-1).time]);
+// What may have bars before it that are not known begins anew, or is left for later.
+const far = page(minutes(10 ** 7), "m99");
+cache.take(far, "skip");
+assert.equal(cache.bars.length, barsMax);
+cache.endAt(cache.later);
+assert.equal(cache.later, undefined);
+cache.take(far);
+assert.deepEqual([cache.bars.length, cache.earlier], [1, "m99"]);
+cache.forget();
+assert.deepEqual([times(), cache.earlier], ["", undefined]);

@@ -19,6 +19,9 @@ static const struct page_file files[] = {
     {"alerts.js", (const unsigned char[]){
 #embed "files/alerts.js" suffix(, 0)
     }},
+    {"bar-cache.js", (const unsigned char[]){
+#embed "files/bar-cache.js" suffix(, 0)
+    }},
     {"bars.js", (const unsigned char[]){
 #embed "files/bars.js" suffix(, 0)
     }},
@@ -27,6 +30,9 @@ static const struct page_file files[] = {
     }},
     {"canvas.js", (const unsigned char[]){
 #embed "files/canvas.js" suffix(, 0)
+    }},
+    {"chart-hands.js", (const unsigned char[]){
+#embed "files/chart-hands.js" suffix(, 0)
     }},
     {"chart.html", (const unsigned char[]){
 #embed "files/chart.html" suffix(, 0)
@@ -57,6 +63,9 @@ static const struct page_file files[] = {
     }},
     {"frame.html", (const unsigned char[]){
 #embed "files/frame.html" suffix(, 0)
+    }},
+    {"gap-list.js", (const unsigned char[]){
+#embed "files/gap-list.js" suffix(, 0)
     }},
     {"gaps.html", (const unsigned char[]){
 #embed "files/gaps.html" suffix(, 0)
@@ -132,6 +141,9 @@ static const struct page_file files[] = {
     }},
     {"token.html", (const unsigned char[]){
 #embed "files/token.html" suffix(, 0)
+    }},
+    {"view.js", (const unsigned char[]){
+#embed "files/view.js" suffix(, 0)
     }},
     {"worker.js", (const unsigned char[]){
 #embed "files/worker.js" suffix(, 0)

@@ -1,8 +1,9 @@
 // The second page: what is missing, why, and whether it will come.
 
-import { start, age, isStale, span, put, doubt, element } from "./live.js";
+import { start, age, span, put, doubt, element } from "./live.js";
 import { fill } from "./table.js";
 import { drawTimeline } from "./timeline.js";
+import { GapList } from "./gap-list.js";
 
 const range = element("range");
 const symbol = element("symbol");
@@ -11,8 +12,7 @@ let newest = null;
 const day = 86400;
 // More names than a row has room for are counted.
 const shownMax = 8;
-// The list is fetched when its version changes.
-const list = { version: null, items: [], asked: null, differsSince: null };
+const list = new GapList();
 
 const time = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
 
@@ -73,38 +73,9 @@ function begin(gaps, now) {
   return first - (now - first) / 20;
 }
 
-async function fetchList(version) {
-  if (list.asked === version) return;
-  list.asked = version;
-  try {
-    const answer = await fetch("gaps.json");
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { version: found, items } = await answer.json();
-    [list.version, list.items] = [found, items];
-  } catch {
-    // The next look asks again; until then the list counts as old.
-  }
-  list.asked = null;
-}
-
-function follow(look) {
-  if (list.version === look.gaps_version) {
-    list.differsSince = null;
-    return;
-  }
-  list.differsSince ??= performance.now();
-  fetchList(look.gaps_version);
-}
-
-function isOldList(look) {
-  const since = list.differsSince;
-  const differs = since !== null && performance.now() - since > 2000;
-  return isStale(look.gaps) || differs || list.version === null;
-}
-
 function summary(look, shown) {
   const gaps = look.gaps;
-  if (isOldList(look)) {
+  if (list.isOld(look)) {
     return [`Not known: ${doubt() || gaps.absence || "the answer is old"}.`, "unknown"];
   }
   const counts = look.gap_counts;
@@ -128,11 +99,11 @@ function show(look) {
     fill(table, []);
     return drawTimeline(canvas, [], 0, 1, true);
   }
-  follow(look);
+  list.follow(look);
   const gaps = chosen(look);
   const now = Date.parse(look.time) / 1000;
   const [text, kind] = summary(look, gaps);
-  const isOld = isOldList(look);
+  const isOld = list.isOld(look);
   put(element("summary"), text, kind);
   drawTimeline(canvas, gaps, begin(gaps, now), now, isOld);
   fill(table, gaps.map((gap) => rowOf(gap, now, isOld)));

@@ -1,4 +1,5 @@
 import DeadLetters
+import StoredBars
 import Testing
 
 @testable import Cockpit
@@ -126,6 +127,7 @@ import Testing
         let letters = WebFiles.text("dead.html").split(separator: "\n").joined()
         #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
         #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
+        #expect(WebFiles.text("view.js").contains("export const countMax = \(BarPage.barsMax);"))
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

@@ -24,8 +24,8 @@ export class BarCache {
 
   // Takes a page, once. What a page says of its own time is newer than what was said before, so
   // bars that it does not have any more are gone. Between others and a page that does not overlap
-  // them there may be more bars. Then they begin anew with it, or it is skipped, or it was asked for
-  // to adjoin them.
+  // them there may be more bars. Then they begin anew with it, or it is skipped, or it was asked
+  // for to adjoin them.
   take(page, apart = "begin") {
     if (this.taken.has(page)) return;
     const { bars } = page;

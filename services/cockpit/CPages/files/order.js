@@ -7,8 +7,8 @@ const units = new Map(Object.entries({
 const number = /^(?:[^\p{L}\d-]*\s)?(?:\p{L}+:\s)?(-?[\d,]*\.?\d+)(?:\s*([A-Za-z]+))?/u;
 const isTime = /^\d{4}-\d\d-\d\d/;
 
-// The number at the beginning of a text, behind the sign and the word of a state, in the least of its units.
-// `undefined` for words, and for times, whose texts are in order as they are.
+// The number at the beginning of a text, behind the sign and the word of a state, in the least of
+// its units. `undefined` for words, and for times, whose texts are in order as they are.
 export function numberOf(text) {
   const found = isTime.test(text) ? null : number.exec(text);
   if (!found) return undefined;

@@ -9,7 +9,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 // The number of the slot at this place of the line. `undefined`: nothing was measured there.
 export function slotAt(canvas, line, x) {
   const last = line.slots - 1;
-  const place = Math.round(x / Math.max(1, canvas.clientWidth) * last) - (last - line.values.length);
+  const first = line.slots - line.values.length;
+  const place = Math.round(x / Math.max(1, canvas.clientWidth) * last) - first;
   return line.values[place] === undefined ? undefined : place;
 }
 
@@ -33,7 +34,8 @@ export function drawSpark(canvas, line, isOld) {
   ink.moveTo(0, tall - 0.5);
   ink.lineTo(width, tall - 0.5);
   ink.stroke();
-  for (const part of parts(line.values)) drawPart(ink, part, x, y, color(isOld ? "muted" : "accent"));
+  const own = color(isOld ? "muted" : "accent");
+  for (const part of parts(line.values)) drawPart(ink, part, x, y, own);
   if (line.cursor === undefined) return;
   ink.fillStyle = color("text");
   ink.fillRect(Math.round(x(line.cursor)), 0, 1, tall);

@@ -119,6 +119,7 @@ follow((look) => {
   const list = document.getElementById("verdict");
   if (list) showVerdict(list, lines);
   announce(lines[0]);
+  element("lost-link").hidden = !look || !look.verdict.some((line) => line.lost);
   put(element("origins"), look ? kinds(look.sources) : "");
   showClock();
   showLink(look);

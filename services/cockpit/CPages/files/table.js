@@ -62,9 +62,10 @@ function open(table, key) {
 // The field that filters, and the button that copies, above a table with more than a few rows.
 function showTools(table, state, count) {
   const isFree = table.dataset.order !== "fixed";
-  if (!state.tools && isFree && state.rows.length >= filteredMin) state.tools = makeTools(table, state);
+  const isLong = state.rows.length >= filteredMin;
+  if (!state.tools && isFree && isLong) state.tools = makeTools(table, state);
   if (!state.tools) return;
-  const isWanted = state.rows.length >= filteredMin || state.wanted !== "";
+  const isWanted = isLong || state.wanted !== "";
   if (state.tools.box.hidden === isWanted) state.tools.box.hidden = !isWanted;
   put(state.tools.count, state.wanted ? `${count} of ${state.rows.length} rows` : `${count} rows`);
 }

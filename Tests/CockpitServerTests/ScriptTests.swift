@@ -8,7 +8,7 @@ import Testing
         #expect(try run("/usr/bin/env", ["tsc", "--project", project]).isEmpty)
     }
 
-    @Test("what scripts compute is right: the order of rows")
+    @Test("what scripts compute is right: orders, times, and what part of a chart is shown")
     func computed() throws {
         let script = "\(ServerPrograms.checkout)/Tests/CockpitServerTests/scripts.mjs"
         let files = "\(ServerPrograms.checkout)/services/cockpit/CPages/files"

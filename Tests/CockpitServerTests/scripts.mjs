@@ -7,6 +7,27 @@ import { readFileSync } from "node:fs";
 const script = (name) => import(`data:text/javascript,${
   encodeURIComponent(readFileSync(`${process.argv[2]}/${name}`, "utf8"))}`);
 
+process.env.TZ = "America/New_York";
+const clock = await script("clock.js");
+for (const [time, utc, local] of [
+  ["2026-03-02T14:40:00Z", "2026-03-02 14:40:00", "2026-03-02 09:40:00"],
+  ["2026-03-02T04:59:59.25Z", "2026-03-02 04:59:59.25", "2026-03-01 23:59:59.25"],
+  ["no time", "no time", "no time"],
+]) {
+  assert.equal(clock.timeText(time), utc);
+  clock.switchZone();
+  assert.equal(clock.timeText(time), local);
+  clock.switchZone();
+}
+assert.equal(clock.timeOf(0), "1970-01-01 00:00:00");
+assert.equal(clock.timeOf(NaN), "–");
+let calls = 0;
+clock.onZone(() => { calls += 1; });
+clock.switchZone();
+assert.deepEqual([calls, clock.isLocal(), clock.zoneName()],
+  [1, true, "those of America/New_York"]);
+clock.switchZone();
+
 const { numberOf, compare } = await script("order.js");
 for (const [text, number] of [
   ["8,412 ticks/s", 8412], ["● 3", 3], ["▲ hot: 25.0 %", 25], ["12 s, 42,000 records", 12],

@@ -20,13 +20,15 @@ function box() {
 function canvasOf(own, hasLine) {
   const found = own.querySelector("canvas");
   if (!hasLine) {
-    if (found) found.remove();
+    if (found) found.parentElement.remove();
     return null;
   }
   if (found) return found;
   const canvas = document.createElement("canvas");
   canvas.setAttribute("role", "img");
-  own.append(canvas);
+  const place = document.createElement("dd");
+  place.append(canvas);
+  own.append(place);
   return canvas;
 }
 

@@ -174,17 +174,17 @@ export function put(element, text, kind) {
 // change, so that it can be pressed.
 function write(element, text) {
   const parts = `${text}`.split(/docs\/runbooks\/([A-Za-z]+)\.md/);
-  const path = (name) => `docs/runbooks/${name}.md`;
+  const named = (name) => `runbook ${name}`;
   if (parts.length === 1) { element.textContent = text; return; }
   const nodes = element.childNodes;
   const isSame = nodes.length === parts.length && parts.every((part, index) =>
-    index % 2 === 0 || nodes[index].textContent === path(part));
+    index % 2 === 0 || nodes[index].textContent === named(part));
   if (!isSame) {
     element.replaceChildren(...parts.map((part, index) => {
       if (index % 2 === 0) return document.createTextNode(part);
       const anchor = document.createElement("a");
       anchor.href = `runbook-${part}`;
-      anchor.textContent = path(part);
+      anchor.textContent = named(part);
       return anchor;
     }));
     return;

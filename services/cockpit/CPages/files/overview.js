@@ -9,6 +9,10 @@ import { showFigures, watchCursor } from "./figures.js";
 const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
   closed: "◇" };
 const lines = documentAt("lines.json");
+let past = {};
+// The document of the lines changes when a slot of theirs ends.
+const linesEvery = 5.5;
+const startedMax = 900;
 
 function stateOf(edge) {
   if (edge.state === "dead" || !isStale(edge)) return [edge.state, edge.words];
@@ -69,9 +73,11 @@ function showMembers(members) {
   });
 }
 
-// A process that was started again runs for less time than the others.
+// A process that was started again a moment ago says so.
 function runsFor(service) {
-  return service.uptime === undefined ? "–" : span(service.uptime + age(service.at));
+  if (service.uptime === undefined) return "–";
+  const seconds = service.uptime + age(service.at);
+  return seconds < startedMax ? `started ${span(seconds)} ago` : span(seconds);
 }
 
 function showServices(services) {
@@ -119,7 +125,7 @@ function showLost(look) {
 }
 
 start((look) => {
-  const past = lines(look);
+  if (!look || !(age(past.at) < linesEvery)) past = lines(look);
   showLost(look);
   if (!look) return forget();
   showEdges(look.edges);

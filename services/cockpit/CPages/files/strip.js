@@ -13,6 +13,8 @@ export const pageNames = { "./": "Overview", gaps: "Gaps", partitions: "Partitio
 const meEvery = 30000;
 // More sources than there is room for are counted by their kinds.
 const sourcesShownMax = 3;
+const title = document.title;
+const signs = { good: "●", quiet: "◌", unknown: "?", warning: "▲", bad: "✕" };
 let said = "";
 
 // The server's lines about now, unless something of it has grown old on the way.
@@ -33,6 +35,9 @@ function showMood(lines) {
   const [first, ...more] = lines;
   const rest = more.length ? ` – and ${more.length} more` : "";
   put(element("mood"), first.text + rest, first.level);
+  // A page that nobody sees now is told apart by its tab.
+  const own = `${signs[first.level]} ${title}`;
+  if (document.title !== own) document.title = own;
 }
 
 // A link stays while the words beside it change, so that it can be pressed.

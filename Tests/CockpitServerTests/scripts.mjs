@@ -77,6 +77,25 @@ for (const [count, last, first, end] of [
 }
 assert.deepEqual(view.windowOf([], 4, 3).shown, []);
 
+// What was seen of a bar that is not closed: of trades in its time alone, and of regular bars.
+const seen = (before, time, price, now, bars = minutes(1, 2, 3)) =>
+  view.formingOf(before, bars, { price, time }, now);
+const first = seen(undefined, 241, 10, 242);
+assert.deepEqual(first, { from: 240, to: 300, open: 10, close: 10, high: 10, low: 10 });
+assert.deepEqual(seen(first, 250, 12, 251), { ...first, close: 12, high: 12 });
+assert.deepEqual(seen(seen(first, 250, 12, 251), 260, 9, 261),
+  { ...first, close: 9, high: 12, low: 9 });
+// The next window begins anew, also while the bar of the last one has not come.
+assert.deepEqual(seen(first, 301, 7, 302), { ...first, from: 300, to: 360, open: 7, close: 7,
+  high: 7, low: 7 });
+assert.equal(seen(undefined, 239, 10, 242), undefined);
+assert.equal(seen(first, 299, 10, 301), undefined);
+assert.deepEqual(seen(first, 239, 10, 242), first);
+assert.equal(seen(undefined, 230, 10, 239), undefined);
+assert.equal(view.formingOf(first, minutes(1), null, 250), undefined);
+assert.equal(seen(undefined, 250, 10, 251, []), undefined);
+assert.equal(seen(undefined, 250, 10, 251, [bar(1), bar(2, 10, { ended: 200 }), bar(3)]), undefined);
+
 // Times are marked where they are round, and not too near to each other.
 const hour = view.placesOf(minutes(...Array(60).keys()), []);
 assert.deepEqual(view.timeMarks(hour, 10), [0, 10, 20, 30, 40, 50]);

@@ -46,6 +46,8 @@ export function drawCandles(canvas, picture) {
   picture.shown.forEach(({ bar }, place) => {
     if (bar) drawBar(pen, bar, pen.x(place + 0.5), most, bar === picture.chosen);
   });
+  const newest = picture.shown.at(-1);
+  if (newest && newest.forming) drawForming(pen, newest.forming, picture.shown.length - 0.5);
   if (picture.range && picture.last) drawLast(pen, picture.last);
   if (picture.cursor) drawCursor(pen, picture);
 }
@@ -173,6 +175,24 @@ function drawCandle(pen, x, { open, high, low, close }, name) {
   ink.stroke();
   ink.fillRect(x - half, top, half * 2, tall);
   ink.strokeRect(x - half, top, half * 2, tall);
+}
+
+// What was seen of the bar that is not closed yet: a thinner candle, dashed.
+function drawForming(pen, forming, place) {
+  const { ink, color } = pen;
+  const x = pen.x(place);
+  const half = Math.max(0.5, pen.slot * 0.25);
+  ink.strokeStyle = color(pen.isOld ? "muted" : wayOf(forming.open, forming.close));
+  ink.lineWidth = 1.2;
+  ink.setLineDash([2, 2]);
+  ink.beginPath();
+  ink.moveTo(x, pen.y(forming.high));
+  ink.lineTo(x, pen.y(forming.low));
+  ink.stroke();
+  const top = pen.y(Math.max(forming.open, forming.close));
+  const tall = Math.max(1, Math.abs(pen.y(forming.open) - pen.y(forming.close)));
+  ink.strokeRect(x - half, top, half * 2, tall);
+  ink.setLineDash([]);
 }
 
 // A version that was replaced is wider than a candle and dashed, and has no body.

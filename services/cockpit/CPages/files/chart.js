@@ -1,7 +1,9 @@
 // The page of the bars: candles of one symbol, source and series, with the versions that were
 // replaced, and what is known of each bar.
 
-import { start, documentAt, age, isStale, span, put, doubt, element, resized } from "./live.js";
+import {
+  start, documentAt, age, isStale, span, put, doubt, element, resized, wallNow,
+} from "./live.js";
 import { fill, list } from "./table.js";
 import { watchCopies } from "./copy.js";
 import { drawCandles } from "./candles.js";
@@ -10,7 +12,7 @@ import { BarCache, keyOf } from "./bar-cache.js";
 import { GapList } from "./gap-list.js";
 import { timeOf, timeText } from "./clock.js";
 import {
-  countMax, countMin, csvOf, placesOf, rangeOf, windowOf,
+  countMax, countMin, csvOf, formingOf, placesOf, rangeOf, windowOf,
 } from "./view.js";
 
 // What the page shows: parameters of its address.
@@ -22,7 +24,7 @@ const drawn = { news: {}, table: {}, choices: {}, instead: "", side: "", places:
 const cache = new BarCache();
 const gaps = new GapList();
 // What part of the bars is shown: so many, up to the bar of this key; none: up to the newest.
-const part = { count: countOf(shown.n), last: "", cursor: null };
+const part = { count: countOf(shown.n), last: "", cursor: null, forming: undefined };
 
 // A picture that has come to rest so long ago is asked for by its own time.
 const anchorAfter = 600;
@@ -242,7 +244,10 @@ function lastOf(bars, found) {
   const text = trade ? trade.value.price : newest.close;
   const price = Number(text);
   const way = price > Number(newest.open) ? "rise" : price < Number(newest.open) ? "fall" : "text";
-  return { price, text, way, isOld: !trade };
+  // Both parts of its age are of the server.
+  const time = trade && trade.age_ns !== null
+    ? wallNow() - age(found.at) - trade.age_ns / 1e9 : undefined;
+  return { price, text, way, isOld: !trade, time };
 }
 
 // The key of the bar at a place. A hole has none: the bar behind it stands for it.
@@ -253,9 +258,13 @@ function keyAt(places, place) {
 
 // The places of all bars that are read, and which of them are shown.
 function pictureOf(look, isOld) {
+  const trade = lastOf(cache.bars, last(look));
+  part.forming = formingOf(part.forming, cache.bars,
+    trade && trade.time !== undefined && !isOld ? trade : null, wallNow());
   const own = gaps.items.filter((gap) => gap.source === shown.source
     && (gap.symbol === undefined || gap.symbol === shown.symbol));
   const places = placesOf(cache.bars, own);
+  if (part.forming) places.push({ ...part.forming, forming: part.forming });
   if (shown.from && !part.last && places.length) part.last = keyAt(places, part.count - 1);
   const wanted = part.last
     ? places.findIndex(({ bar }) => bar && keyOf(bar) === part.last) : places.length - 1;
@@ -264,7 +273,6 @@ function pictureOf(look, isOld) {
   drawn.places = places;
   const quotes = visible.flatMap(({ bar }) => (bar ? [bar.bid, bar.ask] : []))
     .filter((text) => text !== undefined).map(Number);
-  const trade = lastOf(cache.bars, last(look));
   const chosen = cache.bars.find((bar) => bar.open_ns === shown.open
     && bar.number === shown.number);
   const isNewest = end === places.length - 1 && !cache.later;
@@ -323,7 +331,11 @@ function draw() {
 function valuesAt({ cursor, shown: visible }) {
   const place = cursor && visible[cursor.place];
   if (!place) return "Point at a bar, or press ← and → in the picture, to read its values.";
-  const { bar, from, to } = place;
+  const { bar, forming, from, to } = place;
+  if (forming) {
+    return `${timeOf(from)}: not closed yet; seen once a second: open ${forming.open}, high ${
+      forming.high}, low ${forming.low}, close ${forming.close}`;
+  }
   if (!bar) return `${timeOf(from)} to ${timeOf(to).slice(11)}: no bar, ticks are missing`;
   const names = ["open", "high", "low", "close", "volume", "trades", "bid", "ask"];
   const values = names.filter((name) => bar[name] !== undefined)

@@ -4,6 +4,8 @@ export const countMin = 12;
 export const countMax = 120;
 // A hole without a bar has at most so many places, however long it was.
 const holesMax = 12;
+// A shorter bar is closed before anybody has looked at it.
+const formingMin = 10;
 
 const known = (text) => (text === undefined ? undefined : Number(text));
 
@@ -38,6 +40,25 @@ export function placesOf(bars, gaps) {
     places.push({ from, to, bar });
   });
   return places;
+}
+
+// The bar that is not closed yet, by the trades that the page saw: of each look the last one. So it
+// may have been higher and lower. `undefined`: none was seen in its time, or nobody knows its time.
+export function formingOf(before, bars, trade, now) {
+  const newest = bars.at(-1);
+  if (!newest || !trade) return undefined;
+  const lengths = bars.slice(-3).map((bar) => bar.ended - secondsOf(bar.open_ns));
+  const [length] = lengths;
+  const isRegular = length >= formingMin
+    && lengths.every((one) => Math.abs(one - length) < 1e-3);
+  if (!isRegular || now < newest.ended) return undefined;
+  const from = newest.ended + Math.floor((now - newest.ended) / length) * length;
+  const { price } = trade;
+  const isSame = before && before.from === from;
+  if (trade.time < from) return isSame ? before : undefined;
+  const { open, high, low } = isSame ? before : { open: price, high: price, low: price };
+  return { from, to: from + length, open, close: price,
+    high: Math.max(high, price), low: Math.min(low, price) };
 }
 
 // The places from `first` on that are shown when the one at `last` is at the right edge.
@@ -78,7 +99,8 @@ export function timeMarks(shown, least) {
 
 // The lowest and the highest price of what is shown, with some room. A quote far away is left out.
 export function rangeOf(shown, more = []) {
-  const versions = shown.flatMap(({ bar }) => (bar ? [bar, ...bar.ghosts] : []));
+  const versions = shown.flatMap(({ bar, forming }) => (
+    bar ? [bar, ...bar.ghosts] : forming ? [forming] : []));
   const all = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
   if (!all.length) return undefined;
   let [low, high] = [Math.min(...all), Math.max(...all)];

@@ -118,13 +118,18 @@ import Testing
 
     @Test("the document says apart what is lost, where a trouble is seen, and what sources are")
     func links() throws {
-        var service = MadeSighting.service(12, name: "provider-gateway", isReady: true)
-        service.source = "ib"
-        service.providers = ProviderView.all(
-            try JSONValue.parse(#"{"gateway":{"providers":{"ibkr":{"state":"ready"}}}}"#))
+        var service = MadeSighting.service(12)
+        service.read(
+            try JSONValue.parse(
+                """
+                {"service":"provider-gateway","ready":true,
+                "gateway":{"source":"ib","provider":"ibkr,alpaca"}}
+                """))
         var sighting = MadeSighting.well(12)
         sighting.services.value = [service]
         sighting.sources.append(MadeSighting.source(12, "other"))
+        sighting.members.append(
+            MadeSighting.member("source-other", "other", held: [0], at: 11.9))
         sighting.gaps.value = GapList(
             gaps: [Self.gap("AAPL", 2_000, 2_026)], counts: ["open": 1], dayStart: 1_000)
         var maker = OverviewMaker()

@@ -106,6 +106,8 @@ struct Sighting: Sendable {
         var reasons: [String] = []
         var providers: [ProviderView] = []
         var source = ""
+        /// The providers of a gateway, also those without a connection.
+        var providerNames: [String] = []
         /// The sources of a gateway. Filled only while a page shows them.
         var feeds: [FeedPage] = []
         var spooledTicks: UInt64 = 0

@@ -1,4 +1,3 @@
-import DeploymentWatch
 import MarketModel
 
 /// What the ticks of a source are, for people: `made up`, `simulated`, `loaded`, `delayed` or
@@ -26,6 +25,6 @@ extension Sighting {
     func origin(of source: String) -> String? {
         let own = (services.value ?? []).filter { $0.source == source }
         return SourceOrigin.words(
-            of: source, providers: Set(own.flatMap(\.providers).map(\.name)), simulated: simulated)
+            of: source, providers: Set(own.flatMap(\.providerNames)), simulated: simulated)
     }
 }

@@ -348,7 +348,7 @@ let others: [Tests] = [
         of: "Cockpit",
         uses: frame + tape + support + ["LatestValues", "ValkeyClient"]
             + ["DeadLetters", "DeploymentWatch", "HTTPClient", "StoredBars"],
-        beside: ["pictures.py", "tables.py", "gzip_client.py"]),
+        beside: ["pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",
         uses: frame + tape + support + [

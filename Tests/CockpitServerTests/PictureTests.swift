@@ -27,8 +27,8 @@ import Testing
             let first = verdict.first?["text"]?.string ?? ""
             #expect(first.hasPrefix("ALL GOOD") != hasFault, "\(verdict)")
             for page in [
-                "gaps", "partitions", "store", "alerts", "feeds", "dead", "chart", "latest",
-                "actions",
+                "lines", "gaps", "partitions", "store", "alerts", "feeds", "dead", "chart",
+                "latest", "actions",
             ] {
                 #expect(sites[0].documents["/\(page).json"] != nil, "\(page)")
             }

@@ -7,4 +7,11 @@ import Testing
         let project = "\(ServerPrograms.checkout)/services/cockpit/CPages/jsconfig.json"
         #expect(try run("/usr/bin/env", ["tsc", "--project", project]).isEmpty)
     }
+
+    @Test("what scripts compute is right: orders, times, and what part of a chart is shown")
+    func computed() throws {
+        let script = "\(ServerPrograms.checkout)/Tests/CockpitServerTests/scripts.mjs"
+        let files = "\(ServerPrograms.checkout)/services/cockpit/CPages/files"
+        #expect(try run("/usr/bin/env", ["node", script, files]).isEmpty)
+    }
 }

@@ -52,7 +52,7 @@ def edges(page, address):
         return f"{value:.1f} {edge['unit']}" if value < 10 else f"{int(value + 0.5):,} {edge['unit']}"
 
     wanted = [[edge["from"], edge["to"], f"{SYMBOLS[edge['state']]} {edge['words']}", rate(edge),
-               f"{edge['lag_records']} records" if "lag_records" in edge else "–"]
+               f"{edge['lag_records']:,} records" if "lag_records" in edge else "–"]
               for edge in LOOKS[address]["edges"]]
     # Before the records is their time, which grows.
     found = [row[:4] + [row[4].split(", ")[-1]] for row in rows(page, "edges")]
@@ -61,7 +61,7 @@ def edges(page, address):
 
 def gaps(page, address):
     def time(value):
-        return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.datetime.fromtimestamp(int(value), datetime.timezone.utc).strftime("%H:%M:%S")
 
     page.get_by_label("Time").first.select_option("0")
     # One outage is one row.
@@ -76,10 +76,11 @@ def gaps(page, address):
 
 
 def partitions(page, address):
+    page.get_by_label("Rows", exact=True).select_option("all")
     wanted = []
     for group in document(address, "partitions")["groups"]:
         for row in group["rows"]:
-            lag = f"{row['lag']['records']} records" if "lag" in row else "–"
+            lag = f"{row['lag']['records']:,} records" if "lag" in row else "–"
             epoch = str(row["record"]["epoch"]) if "record" in row else "–"
             wanted.append([str(row["partition"]), group["name"], epoch, lag])
     found = [[row[0], row[1], row[3].removesuffix(" (old)"), row[4].removesuffix(" (old)").split(", ")[-1]]
@@ -95,8 +96,8 @@ def sizes(page, address):
 
 
 def ages(page, address):
-    wanted = [[source["name"], str(source["instruments"]), *(str(count) for _, count in source["ages"]),
-               str(source["older"]), str(source["never"])]
+    wanted = [[source["name"], *(f"{count:,}" for count in (
+        source["instruments"], *(count for _, count in source["ages"]), source["older"], source["never"]))]
               for source in document(address, "feeds")["sources"] if "instruments" in source]
     return wanted, rows(page, "ages")
 
@@ -105,7 +106,7 @@ def bars(page, address):
     names = ("open", "high", "low", "close", "bid", "ask", "volume")
     wanted = []
     for bar in reversed(document(address, "chart")["bars"]):
-        wanted.append([bar["time"], *(bar.get(name, "–") for name in names), str(bar["trades"])])
+        wanted.append([bar["time"][11:-1], *(bar.get(name, "–") for name in names), str(bar["trades"])])
     found = [row[:9] for row in rows(page, "bars") if not row[0].startswith("┄")]
     return wanted, found
 

@@ -50,51 +50,7 @@ import Testing
         return page
     }
 
-    @Test("heights follow from all prices, with room at both ends, and the volumes from the most")
-    func scale() throws {
-        let page = Self.page([
-            try Self.item(0, Self.version(1, [100, 110, 90, 105], volume: 4)),
-            try Self.item(
-                1, Self.version(3, [105, 106, 104, 104], volume: 1),
-                [Self.version(2, [105, 190, 104, 150], volume: 8)]),
-        ])
-        let board = ChartBoard(page)
-        // 90 to 190, and a twentieth of that more at each end.
-        func height(_ price: Double) -> Double { (price - 85) / 110 }
-        let shape = try #require(board.candles[0].shape)
-        for (found, price) in [
-            (shape.open, 100.0), (shape.high, 110), (shape.low, 90), (shape.close, 105),
-            (board.candles[1].ghosts[0].shape?.high ?? 0, 190),
-        ] {
-            #expect(abs(found - height(price)) < 1e-9, "\(price)")
-        }
-        #expect(board.candles.map(\.volume) == [0.5, 0.125])
-        #expect(board.candles[1].ghosts[0].volume == 1)
-        #expect(board.volumeMax == 800_000_000)
-        #expect(board.slots == ChartBoard.slotsMin && board.place(0) == 0.025)
-        #expect(board.prices.map(\.text) == ["100", "120", "140", "160", "180"])
-        #expect(board.times.map(\.text) == ["11-26 14:01", "11-26 14:02"])
-    }
-
-    @Test(
-        "marks are at round prices, whatever the prices are",
-        arguments: [
-            ([100, 100, 100, 100], ["99.9", "99.95", "100", "100.05", "100.1"]),
-            ([0, 0, 0, 0], ["-0.000000001", "0", "0.000000001"]),
-            ([-38, -30, -40, -37], ["-40", "-38", "-36", "-34", "-32", "-30"]),
-            (
-                [9_223_372_036, 9_223_372_036, -9_223_372_036, 0],
-                ["-5000000000", "0", "5000000000"]
-            ),
-        ] as [([Int64], [String])])
-    func marks(prices: [Int64], texts: [String]) throws {
-        let board = ChartBoard(Self.page([try Self.item(0, Self.version(1, prices))]))
-        #expect(board.prices.map(\.text) == texts)
-        #expect(board.prices.allSatisfy { (0...1).contains($0.place) })
-        #expect(board.prices.map(\.place) == board.prices.map(\.place).sorted())
-    }
-
-    @Test("a quote has its place among the bars, and one far away takes none of theirs")
+    @Test("a bar has the bid and the ask at its end, as far as they are known")
     func quotes() throws {
         func quote(_ bid: Double?, _ ask: Double?) -> StandingQuote {
             let prices = [bid, ask].map { side in
@@ -107,31 +63,22 @@ import Testing
         page.items[0].quote = quote(104.5, 115)
         page.items[1].quote = quote(0.01, 199_999)
         page.items[2].quote = quote(nil, 111)
-        let candles = ChartBoard(page).candles
-        // 90 to 115, and a twentieth of that more at each end.
-        func height(_ price: Double) -> Double { (price - 88.75) / 27.5 }
-        let (bid, ask) = (try #require(candles[0].bid), try #require(candles[0].ask))
-        #expect(abs(bid - height(104.5)) < 1e-9 && abs(ask - height(115)) < 1e-9)
-        #expect(candles[1].bid == nil && candles[1].ask == nil)
-        #expect(candles[2].bid == nil && candles[2].ask != nil && candles[3].ask == nil)
         page.quotesProblem = "too late\nfor them"
         let json = try JSONValue.parse(ChartDocument(page: page, isLive: true).json)
         let bars = try #require(json["bars"]?.array)
         #expect(bars.map { $0["bid"]?.string } == ["104.5", "0.01", nil, nil])
         #expect(bars.map { $0["ask"]?.string } == ["115", "199999", "111", nil])
-        #expect(bars.map { $0["bid_at"] != nil } == [true, false, false, false])
-        #expect(bars.map { $0["ask_at"] != nil } == [true, false, true, false])
         #expect(json["quotes_problem"]?.string == "too late; for them")
     }
 
-    @Test("versions without prices have no shape, and a page without bars is empty")
+    @Test("versions without prices have none in the document, and a page without bars has no bar")
     func empty() throws {
-        let board = ChartBoard(Self.page([try Self.item(0, Self.version(1, nil))]))
-        #expect(board.candles[0].shape == nil && board.prices.isEmpty)
-        #expect(ChartBoard(BarPage()).candles.isEmpty && ChartBoard(BarPage()).times.isEmpty)
-        let many = try (0..<120).map { try Self.item($0, Self.version(1, [1, 1, 1, 1])) }
-        let full = ChartBoard(Self.page(many))
-        #expect(full.slots == 120 && full.times.count <= 6)
+        let item = try Self.item(0, Self.version(1, nil))
+        let json = try JSONValue.parse(ChartDocument(page: Self.page([item]), isLive: true).json)
+        let bar = try #require(json["bars"]?.array?.first)
+        #expect(bar["close"] == nil && bar["withdrawn"]?.bool == true)
+        let none = try JSONValue.parse(ChartDocument(page: BarPage(), isLive: true).json)
+        #expect(none["bars"]?.array?.isEmpty == true)
     }
 
     @Test("ghosts have the numbers of their versions, also where the first ones are not stored")
@@ -139,13 +86,13 @@ import Testing
         let flat: [Int64] = [1, 1, 1, 1]
         let item = try Self.item(
             0, Self.version(9, flat), [Self.version(5, flat), Self.version(7, flat)], replaced: 4)
-        let candle = ChartBoard(Self.page([item])).candles[0]
-        #expect(candle.ghosts.map(\.number) == [3, 4])
-        #expect(candle.ghosts.map(\.version.revision) == [5, 7])
         let json = try JSONValue.parse(
             ChartDocument(page: Self.page([item]), isLive: true).json)
         let bar = try #require(json["bars"]?.array?.first)
         #expect(bar["version"]?.int == 5 && bar["missing"]?.int == 2)
+        let ghosts = try #require(bar["ghosts"]?.array)
+        #expect(ghosts.map { $0["version"]?.int } == [3, 4])
+        #expect(ghosts.map { $0["trades"]?.int } == [5, 7])
     }
 
     @Test("the document has the numbers of the table, each version with reason and delay")
@@ -164,7 +111,6 @@ import Testing
         #expect(bar["ended"]?.double == 1_795_701_720)
         #expect(bar["high"]?.string == "12" && bar["volume"]?.string == "5")
         #expect(bar["reason"]?.string == "late" && bar["delay"]?.string == "4.25 s")
-        #expect(bar["shape"]?.array?.count == 4)
         let ghost = try #require(bar["ghosts"]?.array?.first)
         #expect(ghost["version"]?.int == 1 && ghost["close"]?.string == "10")
         #expect(ghost["delay"]?.string == "0.5 s" && ghost["reason"]?.string == "closed")

@@ -33,7 +33,7 @@ import Testing
                 "tape > store", "store > database",
             ])
         #expect(overview.edges[0].rate == 60)
-        #expect(overview.figures.count == 9)
+        #expect(overview.figures.count == 10)
         #expect(overview.figures[0].value == "60")
     }
 
@@ -54,7 +54,7 @@ import Testing
             overview.edges.dropFirst(3).map { "\($0.from) > \($0.to)" } == [
                 "tape > store", "tape > store-b", "store-b > database",
             ])
-        #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90000)")
+        #expect(overview.figures.first { $0.name == "Writers behind" }?.value == "40 s (90,000)")
         // A store that is not needed may be away.
         let spare = Self.overview { sighting in
             sighting.members.append(
@@ -90,9 +90,7 @@ import Testing
         #expect(
             lost == [
                 .init(.good, "ALL GOOD now  60 ticks/s  no gap open"),
-                .init(
-                    .warning, "LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill",
-                    "Gaps"),
+                .lost("LOST TODAY: 26 s of trades of 3 symbols, which nothing will fill"),
             ])
         // What an indicator or a headline lacks is no tick and no bar.
         for kind in ["indicator", "news", "other", "option_computation", "fundamental"] {
@@ -116,6 +114,54 @@ import Testing
             lines(Self.gap("AAPL", 500, 600)) == [
                 .init(.good, "ALL GOOD  60 ticks/s  no gap open")
             ])
+    }
+
+    @Test("the document says apart what is lost, where a trouble is seen, and what sources are")
+    func links() throws {
+        var service = MadeSighting.service(12)
+        service.read(
+            try JSONValue.parse(
+                """
+                {"service":"provider-gateway","ready":true,
+                "gateway":{"source":"ib","provider":"ibkr,alpaca"}}
+                """))
+        var sighting = MadeSighting.well(12)
+        sighting.services.value = [service]
+        sighting.sources.append(MadeSighting.source(12, "other"))
+        sighting.members.append(
+            MadeSighting.member("source-other", "other", held: [0], at: 11.9))
+        sighting.gaps.value = GapList(
+            gaps: [Self.gap("AAPL", 2_000, 2_026)], counts: ["open": 1], dayStart: 1_000)
+        var maker = OverviewMaker()
+        func document() throws -> JSONValue {
+            try JSONValue.parse(
+                LookDocument(
+                    sighting: sighting, overview: maker.make(sighting),
+                    time: Timestamp(nanoseconds: 0)
+                ).json)
+        }
+        let json = try document()
+        let lines = try #require(json["verdict"]?.array)
+        #expect(lines.map { $0["lost"]?.bool ?? false } == [false, true])
+        #expect(lines.allSatisfy { $0["page"]?.string == "gaps" })
+        #expect(lines.allSatisfy { $0["runbook"]?.string == "Gaps" })
+        #expect(json["sources"]?.array?.map { $0["kind"]?.string } == ["real", nil])
+        sighting.simulated = ["ib"]
+        #expect(try document()["sources"]?.array?.first?["kind"]?.string == "simulated")
+    }
+
+    @Test(
+        "a source is called real only when its providers are known",
+        arguments: [
+            ("synthetic", ["synthetic"], "made up"), ("ib", ["ibkr"], "real"), ("ib", [], nil),
+            ("sim", ["ibkr"], "simulated"), ("sim", ["replay"], "made up"),
+            ("sim", [], "simulated"), ("ib-delayed", ["ibkr"], "delayed"),
+            ("ib-delayed", [], "delayed"), ("ib-history", ["ibkr"], "loaded"),
+            ("ib-history", ["synthetic"], "made up"), ("a b", ["ibkr"], nil),
+        ] as [(String, Set<String>, String?)])
+    func origins(source: String, providers: Set<String>, words: String?) {
+        #expect(
+            SourceOrigin.words(of: source, providers: providers, simulated: ["sim"]) == words)
     }
 
     @Test("commands in the verdict and beside gaps name the stack, so that they can be pasted")
@@ -300,6 +346,12 @@ import Testing
         #expect(overview.verdict.first?.text == trouble.text)
         #expect(overview.verdict.first?.level == trouble.level)
         #expect(!overview.verdict.contains { $0.level == .good })
+        // Whoever reads of it finds where it is seen, and what to do.
+        for line in overview.verdict where [.warning, .bad].contains(line.level) {
+            let page = line.runbook.flatMap { ShippedRunbooks.page($0) }
+            #expect(page.map { WebFiles.isPage($0 == "./" ? "/" : "/\($0)") } == true, "\(line)")
+            #expect(WebFiles.isPage("/runbook-\(line.runbook ?? "")"), "\(line)")
+        }
         for edge in overview.edges where Self.all.contains(edge.id) {
             #expect(
                 (edge.state != .flows) == trouble.lost.contains(edge.id),

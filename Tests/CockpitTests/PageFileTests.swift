@@ -1,4 +1,5 @@
 import DeadLetters
+import StoredBars
 import Testing
 
 @testable import Cockpit
@@ -34,6 +35,13 @@ import Testing
         let script = WebFiles.text("\(name).js")
         for match in script.matches(of: /(?:element|field|\$)\("([a-z-]+)"\)/) {
             #expect(page.contains("id=\"\(match.1)\""), "\(name).js asks for \(match.1)")
+        }
+    }
+
+    @Test("what all pages have is in their frame")
+    func strip() {
+        for match in WebFiles.text("strip.js").matches(of: /element\("([a-z-]+)"\)/) {
+            #expect(WebFiles.text("frame.html").contains("id=\"\(match.1)\""), "\(match.1)")
         }
     }
 
@@ -119,6 +127,7 @@ import Testing
         let letters = WebFiles.text("dead.html").split(separator: "\n").joined()
         #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
         #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
+        #expect(WebFiles.text("view.js").contains("export const countMax = \(BarPage.barsMax);"))
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

@@ -256,7 +256,7 @@ def chart(page, base, say):
     time_of_bar = link.inner_text()
     row = table.get_by_role("row").filter(has_text=time_of_bar).first.get_by_role("cell").all_inner_texts()
     answer = page.request.get(page.url.replace("/chart?", "/chart.json?")).json()
-    bar = next(bar for bar in answer["value"]["bars"] if bar["time"] == time_of_bar)
+    bar = next(bar for bar in answer["value"]["bars"] if bar["time"][:-1].endswith(time_of_bar.replace(" ", "T")))
     say("the table has the server's numbers", row[:4] == [bar[n] for n in ("open", "high", "low", "close")],
         row=row, bar=bar)
     link.focus()

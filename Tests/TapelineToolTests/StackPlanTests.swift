@@ -205,7 +205,11 @@ struct StackPlanTests {
             let plan = try testPlan(TemporaryFolder(), name: name)
             let cockpit = try #require(plan.units.first { $0.name == StackPlan.cockpit })
             #expect(cockpit.environment["COCKPIT_STACK"] == shown)
+            #expect(cockpit.environment["COCKPIT_SIMULATED"] == "")
         }
+        let plan = try testPlan(TemporaryFolder(), withSimulator: true)
+        let cockpit = try #require(plan.units.first { $0.name == StackPlan.cockpit })
+        #expect(cockpit.environment["COCKPIT_SIMULATED"] == "ibkr")
     }
 
     @Test("each service gets its own user, its password by file, and the settings meant for it")

@@ -98,7 +98,7 @@ import Testing
         expect("STORE IS FAR BEHIND: 100000 ticks", .warning, "GroupLag") {
             $0.groups[1] = Self.group("store", behind: 100_000)
         }
-        expect("GAPS NOT SEEN: permission denied; view", .warning, nil) {
+        expect("GAPS NOT SEEN: permission denied; view", .warning, "Gaps") {
             $0.gaps.problem = "permission denied\nview"
         }
     }
@@ -107,7 +107,7 @@ import Testing
         expect("SOURCE ib SILENT 41 s: its bars wait", .bad, "SourceMissing") {
             $0.sources = [.init(name: "ib", watermarkSeconds: 41)]
         }
-        expect("NO SOURCE: no gateway has put ticks on the tape", .warning, nil) {
+        expect("NO SOURCE: no gateway has put ticks on the tape", .warning, "SourceMissing") {
             $0.sources = []
         }
         expect("FEEDS DO NOT DELIVER: A trade (refused)", .warning, "ProviderFeedsDown") {
@@ -125,7 +125,8 @@ import Testing
         }
         let start = Timestamp(nanoseconds: 0)
         expect(
-            "CLOCK OFF: the clock of PostgreSQL is 30.0 s behind this machine's", .warning, nil
+            "CLOCK OFF: the clock of PostgreSQL is 30.0 s behind this machine's", .warning,
+            "ClocksDisagree"
         ) {
             $0.clock = ClockOffset(
                 asked: start, answered: start,

@@ -25,7 +25,15 @@ package enum RateText {
     /// Returns whole numbers with their thousands apart, and below ten a digit after the point.
     package static func of(_ perSecond: Double) -> String {
         guard perSecond >= 10 else { return "\((perSecond * 10).rounded() / 10)" }
-        let digits = Array("\(Int(min(perSecond.rounded(), 1e15)))")
+        return CountText.of(UInt64(min(perSecond.rounded(), 1e15)))
+    }
+}
+
+/// Counts for people.
+package enum CountText {
+    /// Returns a number with its thousands apart.
+    package static func of(_ count: UInt64) -> String {
+        let digits = Array("\(count)")
         return digits.indices.reduce(into: "") { text, index in
             if index > 0, (digits.count - index).isMultiple(of: 3) { text.append(",") }
             text.append(digits[index])

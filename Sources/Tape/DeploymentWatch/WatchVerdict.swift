@@ -179,7 +179,8 @@ package struct WatchVerdict: Sendable {
     private func sourceLines(_ sight: WatchSight) -> [Line] {
         if sight.sources.isEmpty {
             return [
-                Line(.warning, "NO SOURCE: no gateway has put ticks on the tape")
+                Line(
+                    .warning, "NO SOURCE: no gateway has put ticks on the tape", "SourceMissing")
             ]
         }
         let silent = sight.sources.compactMap { source in
@@ -234,7 +235,7 @@ package struct WatchVerdict: Sendable {
         if let problem = sight.gaps.problem {
             let reason = problem.split(whereSeparator: \.isNewline).joined(separator: "; ")
             let text = "GAPS NOT SEEN: \(reason)".prefix(80)
-            lines.append(Line(.warning, String(text)))
+            lines.append(Line(.warning, String(text), "Gaps"))
         }
         if let open = sight.gaps.open, open > 0 {
             lines.append(
@@ -242,7 +243,7 @@ package struct WatchVerdict: Sendable {
         }
         if let clock = sight.clock {
             if let difference = clock.difference(of: "PostgreSQL") {
-                lines.append(Line(.warning, "CLOCK OFF: \(difference)"))
+                lines.append(Line(.warning, "CLOCK OFF: \(difference)", "ClocksDisagree"))
             }
         }
         return lines

@@ -21,11 +21,12 @@ final class PictureSite: Sendable {
         var overview = OverviewMaker()
         var partitions = PartitionBoard()
         var store = StoreBoard()
-        for second in Array(stride(from: 10, to: Self.seconds - 10, by: 60))
+        var trails = FigureTrails()
+        for second in Array(stride(from: 10, to: Self.seconds - 10, by: 5))
             + Array(Self.seconds - 5..<Self.seconds)
         {
             let sighting = try deployment.sighting(Double(second))
-            _ = overview.make(sighting)
+            trails.note(overview.make(sighting).figures, at: sighting.now)
             _ = partitions.make(sighting)
             store.note(sighting)
             _ = store.make(sighting, time: 0)
@@ -35,7 +36,9 @@ final class PictureSite: Sendable {
         let made = overview.make(sighting)
         let gaps = GapsDocument(sighting.gaps.value ?? GapList(), sighting.freshServices)
         store.note(sighting)
+        trails.note(made.figures, at: sighting.now)
         var documents = [
+            "/lines.json": trails.json,
             "/gaps.json": gaps.json,
             "/partitions.json": PartitionsDocument(
                 look: partitions.make(sighting), now: sighting.now

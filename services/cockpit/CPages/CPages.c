@@ -19,6 +19,9 @@ static const struct page_file files[] = {
     {"alerts.js", (const unsigned char[]){
 #embed "files/alerts.js" suffix(, 0)
     }},
+    {"bar-cache.js", (const unsigned char[]){
+#embed "files/bar-cache.js" suffix(, 0)
+    }},
     {"bars.js", (const unsigned char[]){
 #embed "files/bars.js" suffix(, 0)
     }},
@@ -28,11 +31,17 @@ static const struct page_file files[] = {
     {"canvas.js", (const unsigned char[]){
 #embed "files/canvas.js" suffix(, 0)
     }},
+    {"chart-hands.js", (const unsigned char[]){
+#embed "files/chart-hands.js" suffix(, 0)
+    }},
     {"chart.html", (const unsigned char[]){
 #embed "files/chart.html" suffix(, 0)
     }},
     {"chart.js", (const unsigned char[]){
 #embed "files/chart.js" suffix(, 0)
+    }},
+    {"clock.js", (const unsigned char[]){
+#embed "files/clock.js" suffix(, 0)
     }},
     {"copy.js", (const unsigned char[]){
 #embed "files/copy.js" suffix(, 0)
@@ -49,17 +58,20 @@ static const struct page_file files[] = {
     {"feeds.js", (const unsigned char[]){
 #embed "files/feeds.js" suffix(, 0)
     }},
+    {"figures.js", (const unsigned char[]){
+#embed "files/figures.js" suffix(, 0)
+    }},
     {"frame.html", (const unsigned char[]){
 #embed "files/frame.html" suffix(, 0)
+    }},
+    {"gap-list.js", (const unsigned char[]){
+#embed "files/gap-list.js" suffix(, 0)
     }},
     {"gaps.html", (const unsigned char[]){
 #embed "files/gaps.html" suffix(, 0)
     }},
     {"gaps.js", (const unsigned char[]){
 #embed "files/gaps.js" suffix(, 0)
-    }},
-    {"graph.js", (const unsigned char[]){
-#embed "files/graph.js" suffix(, 0)
     }},
     {"icon.svg", (const unsigned char[]){
 #embed "files/icon.svg" suffix(, 0)
@@ -75,6 +87,9 @@ static const struct page_file files[] = {
     }},
     {"matrix.js", (const unsigned char[]){
 #embed "files/matrix.js" suffix(, 0)
+    }},
+    {"order.js", (const unsigned char[]){
+#embed "files/order.js" suffix(, 0)
     }},
     {"overview.html", (const unsigned char[]){
 #embed "files/overview.html" suffix(, 0)
@@ -94,6 +109,9 @@ static const struct page_file files[] = {
     {"signin.js", (const unsigned char[]){
 #embed "files/signin.js" suffix(, 0)
     }},
+    {"spark.js", (const unsigned char[]){
+#embed "files/spark.js" suffix(, 0)
+    }},
     {"store.html", (const unsigned char[]){
 #embed "files/store.html" suffix(, 0)
     }},
@@ -102,6 +120,9 @@ static const struct page_file files[] = {
     }},
     {"stream.js", (const unsigned char[]){
 #embed "files/stream.js" suffix(, 0)
+    }},
+    {"strip.js", (const unsigned char[]){
+#embed "files/strip.js" suffix(, 0)
     }},
     {"style.css", (const unsigned char[]){
 #embed "files/style.css" suffix(, 0)
@@ -120,6 +141,9 @@ static const struct page_file files[] = {
     }},
     {"token.html", (const unsigned char[]){
 #embed "files/token.html" suffix(, 0)
+    }},
+    {"view.js", (const unsigned char[]){
+#embed "files/view.js" suffix(, 0)
     }},
     {"worker.js", (const unsigned char[]){
 #embed "files/worker.js" suffix(, 0)

@@ -35,6 +35,8 @@ struct CockpitSettings: Sendable {
     /// What the pages speak TLS with. `nil`: they do not.
     let certificate: WebCertificate?
     let services: [ServiceAddress]
+    /// The sources whose venue is simulated.
+    let simulated: Set<String>
     /// Where its alerts are asked for. `nil`: nowhere.
     let prometheus: HTTPURL?
     let calendars: SourceCalendars
@@ -104,6 +106,9 @@ struct CockpitSettings: Sendable {
             ConfigurationKey(
                 "COCKPIT_CALENDARS", .list, group: "Cockpit",
                 "Calendars of sources (source=path), which say when their markets are closed."),
+            ConfigurationKey(
+                "COCKPIT_SIMULATED", .list, group: "Cockpit",
+                "Sources whose venue is simulated, which the pages then say."),
         ]
 
     /// Each reports its own problem, so that all are reported at once.
@@ -136,6 +141,7 @@ struct CockpitSettings: Sendable {
         self.gate = gate
         services = try Self.services(configuration)
         prometheus = try Self.prometheus(configuration)
+        simulated = Set(configuration.list("COCKPIT_SIMULATED"))
         calendars = try SourceCalendars(configuration.list("COCKPIT_CALENDARS"))
         try Self.actors(configuration)
         actions = try Self.actions(configuration)

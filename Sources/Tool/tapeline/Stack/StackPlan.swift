@@ -277,6 +277,8 @@ struct StackPlan: Equatable, Sendable {
             "VALKEY_USER": StackPlan.valkeyReader,
             "VALKEY_PASSWORD_FILE": home.secret(StackSecrets.Name.valkeyReader.rawValue),
             "COCKPIT_STACK": home.name == StackHome.defaultName ? "" : home.name,
+            "COCKPIT_SIMULATED": sources.filter(\.isSimulated).map(\.name)
+                .joined(separator: ","),
             "COCKPIT_ACTIONS": "true", "COCKPIT_PEOPLE": home.cockpitPeople,
             "COCKPIT_SERVICES": services.map { "\(StackPlan.loopback):\($0)" }
                 .joined(separator: ","),

@@ -22,8 +22,8 @@ struct StackSettings: Equatable, Sendable {
     /// Keys that the stack sets itself, with different values per process.
     private static let fixed: Set<String> = [
         "MDS_MEMBER", "MDS_PLACE", "GATEWAY_SPOOL", "GATEWAY_DEAD_LETTERS", "WRITER_DEAD_LETTERS",
-        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "CLICKHOUSE_URL", "CLICKHOUSE_USER",
-        "CLICKHOUSE_DATABASE", "QUESTDB_URL", "QUESTDB_USER",
+        "STORE_NAME", "COCKPIT_SERVICES", "COCKPIT_STACK", "COCKPIT_SIMULATED", "CLICKHOUSE_URL",
+        "CLICKHOUSE_USER", "CLICKHOUSE_DATABASE", "QUESTDB_URL", "QUESTDB_USER",
     ]
 
     /// The default of `WRITER_COMPRESS_AFTER`.

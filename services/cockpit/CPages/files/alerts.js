@@ -2,9 +2,8 @@
 
 import { startWith, age, isStale, span, put, doubt, element } from "./live.js";
 import { list } from "./table.js";
+import { pageNames } from "./strip.js";
 
-const names = { "./": "Overview", gaps: "Gaps", partitions: "Partitions", store: "Store",
-  dead: "Dead letters", feeds: "Feeds" };
 const kinds = { critical: "bad", bad: "bad", warning: "warning" };
 
 function since(time, now) {
@@ -18,7 +17,7 @@ function runbook(item) {
   return item.runbook ? `docs/runbooks/${item.runbook}.md` : "–";
 }
 
-const page = (item) => (item.page ? [names[item.page], "", item.page] : "–");
+const page = (item) => (item.page ? [pageNames[item.page], "", item.page] : "–");
 
 function words(look, prometheus) {
   if (!look) return [`Not known: ${doubt()}.`, "unknown"];

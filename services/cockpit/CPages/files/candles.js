@@ -1,129 +1,208 @@
 // The picture of the bars, on a canvas: candles with the versions that were replaced behind them,
-// volumes below, and what was bid and asked. The document says where everything is.
+// volumes below, what was bid and asked, the time of gaps, the last price and the cursor.
 
 import { prepared } from "./canvas.js";
+import { timeOf } from "./clock.js";
+import { placeOfTime, priceMarks, priceText, pricesOf, timeMarks } from "./view.js";
 
-const axis = 84;
+const axis = 76;
 const head = 20;
-const prices = 280;
-const volumes = 70;
+const volumes = 72;
 const foot = 24;
 
 const wideOf = (canvas) => Math.max(280, canvas.clientWidth) - axis;
-
+const tallOf = (canvas) => (canvas.clientWidth < 640 ? 260 : 380);
 // The newest bars are at the right edge, also where they are few.
-const emptyOf = (chart) => (chart.live ? Math.max(0, chart.slots - chart.bars.length) : 0);
+const emptyOf = (picture) => (picture.live ? Math.max(0, picture.count - picture.shown.length) : 0);
 
-// The bar at this place of the canvas.
-export function barAt(canvas, chart, x) {
-  return chart.bars[Math.floor(x / wideOf(canvas) * chart.slots) - emptyOf(chart)];
+// The number of the shown place that is at this x of the canvas.
+export function placeAt(canvas, picture, x) {
+  const place = Math.floor(x / wideOf(canvas) * picture.count) - emptyOf(picture);
+  return place >= 0 && place < picture.shown.length ? place : undefined;
 }
 
-export function drawCandles(canvas, chart, chosen, isOld) {
-  const wide = wideOf(canvas);
-  const tall = head + prices + volumes + foot;
-  const { ink, color } = prepared(canvas, wide + axis, tall);
+// How wide a place is.
+export const slotOf = (canvas, picture) => wideOf(canvas) / picture.count;
+
+// A picture has the shown places, how many there is room for, the range of prices, the gaps, the
+// last price, the cursor ({ place, y }), the key of the chosen bar, and whether it is old.
+export function drawCandles(canvas, picture) {
+  const [wide, prices] = [wideOf(canvas), tallOf(canvas)];
+  const { ink, color } = prepared(canvas, wide + axis, head + prices + volumes + foot);
+  ink.fillStyle = color("ground");
+  ink.fillRect(0, 0, wide + axis, head + prices + volumes + foot);
+  const range = picture.range || { low: 0, high: 1 };
   const pen = {
-    ink, color, isOld, slot: wide / chart.slots,
-    x: (place) => (place + emptyOf(chart) / chart.slots) * wide,
-    y: (height) => head + (1 - height) * prices,
+    ink, color, wide, prices, range, isOld: picture.isOld, slot: wide / picture.count,
+    bottom: head + prices + volumes,
+    x: (place) => (place + emptyOf(picture)) * (wide / picture.count),
+    y: (price) => head + (1 - (price - range.low) / (range.high - range.low)) * prices,
   };
-  drawAxes(pen, chart, wide);
-  for (const side of ["bid_at", "ask_at"]) drawQuotes(pen, chart.bars, side);
-  for (const bar of chart.bars) drawBar(pen, bar, bar === chosen);
+  if (picture.range) drawPrices(pen);
+  drawTimes(pen, picture.shown);
+  for (const gap of picture.gaps) drawGap(pen, picture.shown, gap);
+  for (const side of ["bid", "ask"]) drawQuotes(pen, picture.shown, side);
+  const most = Math.max(0, ...picture.shown.map(({ bar }) => (bar ? Number(bar.volume) : 0)));
+  picture.shown.forEach(({ bar }, place) => {
+    if (bar) drawBar(pen, bar, pen.x(place + 0.5), most, bar === picture.chosen);
+  });
+  const newest = picture.shown.at(-1);
+  if (newest && newest.forming) drawForming(pen, newest.forming, picture.shown.length - 0.5);
+  if (picture.range && picture.last) drawLast(pen, picture.last);
+  if (picture.cursor) drawCursor(pen, picture);
 }
 
-function drawAxes(pen, chart, wide) {
+function across(pen, y, from = 0) {
+  pen.ink.beginPath();
+  pen.ink.moveTo(from, Math.round(y) + 0.5);
+  pen.ink.lineTo(pen.wide, Math.round(y) + 0.5);
+  pen.ink.stroke();
+}
+
+function drawPrices(pen) {
+  const { ink, color } = pen;
+  ink.strokeStyle = color("line");
+  ink.fillStyle = color("muted");
+  ink.lineWidth = 1;
+  for (const mark of priceMarks(pen.range, pen.prices / 48)) {
+    const y = pen.y(mark.price);
+    across(pen, y);
+    ink.fillText(mark.text, pen.wide + 8, y + 4, axis - 10);
+  }
+  across(pen, head + pen.prices);
+}
+
+// Round times; the day where it changes.
+function drawTimes(pen, shown) {
   const { ink, color } = pen;
   ink.fillStyle = color("muted");
   ink.strokeStyle = color("line");
-  ink.lineWidth = 0.5;
-  for (const mark of chart.prices) {
-    const y = Math.round(pen.y(mark.place)) + 0.5;
+  const isFine = shown.length && shown[0].to - shown[0].from < 60;
+  let day = "";
+  for (const place of timeMarks(shown, Math.ceil(84 / pen.slot))) {
+    const x = pen.x(place);
+    const [date, clock] = timeOf(shown[place].from).split(" ");
+    const text = date !== day && day ? date.slice(5) : clock.slice(0, isFine ? 8 : 5);
+    day = date;
     ink.beginPath();
-    ink.moveTo(0, y);
-    ink.lineTo(wide, y);
+    ink.moveTo(Math.round(x) + 0.5, head);
+    ink.lineTo(Math.round(x) + 0.5, pen.bottom + 5);
     ink.stroke();
-    ink.fillText(mark.text, wide + 6, y + 4, axis - 8);
-  }
-  const bottom = head + prices + volumes;
-  ink.fillText(`vol. ${chart.volume_max}`, wide + 6, head + prices + 16, axis - 8);
-  ink.strokeRect(0, head + prices + 0.5, wide, volumes);
-  // What would be over the text before it is left to the table.
-  let free = 0;
-  for (const mark of chart.times) {
-    const x = pen.x(mark.place);
-    if (x < free) continue;
-    ink.fillText(mark.text, x, bottom + 17);
-    free = x + ink.measureText(mark.text).width + 12;
+    ink.fillText(text, x + 4, pen.bottom + 17);
   }
 }
 
+// The time of a gap is hatched, whether it has places of its own or not.
+function drawGap(pen, shown, gap) {
+  if (!shown.length || gap.from >= shown.at(-1).to) return;
+  if (gap.to !== undefined && gap.to <= shown[0].from) return;
+  const left = pen.x(placeOfTime(shown, gap.from));
+  const right = pen.x(gap.to === undefined ? shown.length : placeOfTime(shown, gap.to));
+  const wide = Math.max(3, right - left);
+  const { ink, color } = pen;
+  ink.save();
+  ink.beginPath();
+  ink.rect(left, head, wide, pen.bottom - head);
+  ink.clip();
+  ink.strokeStyle = color(pen.isOld ? "muted" : gap.outlook === "never" ? "bad" : "warning");
+  ink.globalAlpha = 0.45;
+  ink.lineWidth = 1;
+  ink.beginPath();
+  for (let x = left - (pen.bottom - head); x < left + wide; x += 7) {
+    ink.moveTo(x, pen.bottom);
+    ink.lineTo(x + pen.bottom - head, head);
+  }
+  ink.stroke();
+  ink.restore();
+}
+
 // One side of the book: a line for each bar where it is known.
-function drawQuotes(pen, bars, side) {
+function drawQuotes(pen, shown, side) {
   const { ink, color } = pen;
   ink.strokeStyle = color(pen.isOld ? "muted" : "accent");
   ink.lineWidth = 1.2;
   ink.setLineDash([1, 2]);
   ink.beginPath();
-  for (const bar of bars.filter((one) => one[side] !== undefined)) {
-    const [x, y] = [pen.x(bar.place), pen.y(bar[side])];
-    ink.moveTo(x - pen.slot / 2, y);
-    ink.lineTo(x + pen.slot / 2, y);
-  }
+  shown.forEach(({ bar }, place) => {
+    const price = bar && bar[side] !== undefined ? Number(bar[side]) : NaN;
+    if (!(price >= pen.range.low && price <= pen.range.high)) return;
+    ink.moveTo(pen.x(place), pen.y(price));
+    ink.lineTo(pen.x(place + 1), pen.y(price));
+  });
   ink.stroke();
   ink.setLineDash([]);
 }
 
-function drawBar(pen, bar, isChosen) {
+const wayOf = (open, close) => (close > open ? "rise" : close < open ? "fall" : "text");
+
+function drawBar(pen, bar, x, most, isChosen) {
   const { ink, color } = pen;
-  const x = pen.x(bar.place);
   if (isChosen) {
-    ink.strokeStyle = color("text");
-    ink.lineWidth = 1;
-    ink.strokeRect(x - pen.slot / 2, head - 1, pen.slot, prices + volumes + 2);
+    ink.fillStyle = color("raised");
+    ink.fillRect(x - pen.slot / 2, head, pen.slot, pen.bottom - head);
   }
   for (const ghost of bar.ghosts) drawGhost(pen, x, ghost);
-  drawCandle(pen, x, bar);
-  ink.fillStyle = color(pen.isOld ? "muted" : "accent");
-  const volume = bar.volume_part * (volumes - 4);
-  const half = Math.max(0.5, pen.slot * 0.3);
-  ink.fillRect(x - half, head + prices + volumes - volume, half * 2, volume);
+  const prices = pricesOf(bar);
+  const own = prices ? wayOf(prices.open, prices.close) : "muted";
+  if (prices) drawCandle(pen, x, prices, pen.isOld ? "muted" : own);
+  ink.fillStyle = color(pen.isOld ? "muted" : own);
+  ink.globalAlpha = 0.55;
+  const half = Math.max(0.5, pen.slot * 0.35);
+  const tall = most ? Number(bar.volume) / most * (volumes - 8) : 0;
+  ink.fillRect(x - half, pen.bottom - tall, half * 2, tall);
+  ink.globalAlpha = 1;
   ink.textAlign = "center";
   ink.fillStyle = color("text");
   const sign = bar.withdrawn ? "✕" : bar.version > 1 ? "◆" : "";
   if (sign) ink.fillText(sign, x, head - 6);
-  if (bar.partial) ink.fillText("▲", x, head + prices - 3);
+  if (bar.partial) ink.fillText("▲", x, head + pen.prices - 3);
   ink.textAlign = "left";
 }
 
 // A rising candle is an outline, a falling one is full; one that did not move is a line. The
 // colours say the same again.
-function drawCandle(pen, x, bar) {
-  if (!bar.shape || bar.withdrawn) return;
+function drawCandle(pen, x, { open, high, low, close }, name) {
   const { ink, color } = pen;
-  const [open, high, low, close] = bar.shape.map(pen.y);
-  const half = Math.max(0.5, pen.slot * 0.3);
-  const top = Math.min(open, close);
-  const tall = Math.max(1, Math.abs(open - close));
-  const own = pen.isOld ? "muted" : close < open ? "good" : close > open ? "bad" : "text";
-  ink.strokeStyle = color(own);
-  ink.fillStyle = color(close < open ? "ground" : own);
+  const half = Math.max(0.5, pen.slot * 0.35);
+  const top = pen.y(Math.max(open, close));
+  const tall = Math.max(1, Math.abs(pen.y(open) - pen.y(close)));
+  ink.strokeStyle = color(name);
+  ink.fillStyle = color(close > open ? "ground" : name);
   ink.lineWidth = 1.2;
   ink.beginPath();
-  ink.moveTo(x, high);
-  ink.lineTo(x, low);
+  ink.moveTo(x, pen.y(high));
+  ink.lineTo(x, pen.y(low));
   ink.stroke();
   ink.fillRect(x - half, top, half * 2, tall);
   ink.strokeRect(x - half, top, half * 2, tall);
 }
 
+// What was seen of the bar that is not closed yet: a thinner candle, dashed.
+function drawForming(pen, forming, place) {
+  const { ink, color } = pen;
+  const x = pen.x(place);
+  const half = Math.max(0.5, pen.slot * 0.25);
+  ink.strokeStyle = color(pen.isOld ? "muted" : wayOf(forming.open, forming.close));
+  ink.lineWidth = 1.2;
+  ink.setLineDash([2, 2]);
+  ink.beginPath();
+  ink.moveTo(x, pen.y(forming.high));
+  ink.lineTo(x, pen.y(forming.low));
+  ink.stroke();
+  const top = pen.y(Math.max(forming.open, forming.close));
+  const tall = Math.max(1, Math.abs(pen.y(forming.open) - pen.y(forming.close)));
+  ink.strokeRect(x - half, top, half * 2, tall);
+  ink.setLineDash([]);
+}
+
 // A version that was replaced is wider than a candle and dashed, and has no body.
 function drawGhost(pen, x, ghost) {
-  if (!ghost.shape) return;
+  const prices = pricesOf(ghost);
+  if (!prices) return;
   const { ink, color } = pen;
-  const [open, high, low, close] = ghost.shape.map(pen.y);
-  const half = Math.max(1.5, pen.slot * 0.45);
+  const half = Math.max(1.5, pen.slot * 0.48);
+  const [open, high, low, close] = ["open", "high", "low", "close"].map((name) =>
+    pen.y(prices[name]));
   ink.strokeStyle = color("muted");
   ink.lineWidth = 1.2;
   ink.setLineDash([3, 2]);
@@ -136,4 +215,51 @@ function drawGhost(pen, x, ghost) {
   }
   ink.stroke();
   ink.setLineDash([]);
+}
+
+// A text in a box at the axis of the prices, or at that of the times.
+function label(pen, text, x, y, ground, words) {
+  const { ink, color } = pen;
+  const wide = ink.measureText(text).width + 8;
+  ink.fillStyle = color(ground);
+  ink.fillRect(x, y - 9, wide, 18);
+  ink.fillStyle = color(words);
+  ink.fillText(text, x + 4, y + 4);
+}
+
+function drawLast(pen, last) {
+  if (!(last.price >= pen.range.low && last.price <= pen.range.high)) return;
+  const name = pen.isOld || last.isOld ? "muted" : last.way;
+  const { ink, color } = pen;
+  ink.strokeStyle = color(name);
+  ink.lineWidth = 1;
+  ink.setLineDash([4, 3]);
+  across(pen, pen.y(last.price));
+  ink.setLineDash([]);
+  label(pen, last.text, pen.wide + 4, pen.y(last.price), name, "ground");
+}
+
+function drawCursor(pen, { cursor, shown }) {
+  const { ink, color } = pen;
+  const x = pen.x(cursor.place + 0.5);
+  ink.strokeStyle = color("muted");
+  ink.lineWidth = 1;
+  ink.setLineDash([2, 3]);
+  ink.beginPath();
+  ink.moveTo(Math.round(x) + 0.5, head);
+  ink.lineTo(Math.round(x) + 0.5, pen.bottom);
+  ink.stroke();
+  const isAmongPrices = cursor.y !== undefined && cursor.y >= head
+    && cursor.y <= head + pen.prices;
+  if (isAmongPrices) across(pen, cursor.y);
+  ink.setLineDash([]);
+  if (isAmongPrices) {
+    const part = 1 - (cursor.y - head) / pen.prices;
+    const price = pen.range.low + part * (pen.range.high - pen.range.low);
+    label(pen, priceText(price, pen.range), pen.wide + 4, cursor.y, "raised", "text");
+  }
+  const time = timeOf(shown[cursor.place].from);
+  const wide = ink.measureText(time).width + 8;
+  label(pen, time, Math.min(Math.max(0, x - wide / 2), pen.wide - wide), pen.bottom + 13,
+    "raised", "text");
 }

@@ -1,6 +1,6 @@
 // The page of the records that were refused, and of what a replay would do with them.
 
-import { startWith, age, isStale, span, put, doubt, element, short } from "./live.js";
+import { startWith, age, isStale, span, put, doubt, element, short, count } from "./live.js";
 import { list, offer } from "./table.js";
 import { watchCopies } from "./copy.js";
 
@@ -87,7 +87,7 @@ startWith("dead.json", (look, news) => {
   const isOld = !letters || isStale(letters);
   put(element("words"), ...words(letters));
   list(element("groups"), (look && news.groups) || [], isOld, (group) => [
-    group.reason, group.sink, group.cause, `${group.letters}`, `${group.ticks}`,
+    group.reason, group.sink, group.cause, count(group.letters), count(group.ticks),
     short(group.first), short(group.last),
   ]);
   list(element("letters"), (look && news.items) || [], isOld, (item) => [

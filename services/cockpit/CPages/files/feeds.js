@@ -1,7 +1,7 @@
 // The page of the feeds: whether each delivers, how old the newest tick of each instrument is, and
 // what the providers' limits hold back.
 
-import { startWith, age, ago, isStale, put, doubt, element, short } from "./live.js";
+import { startWith, age, ago, isStale, put, doubt, element, short, count } from "./live.js";
 import { fill, list } from "./table.js";
 import { drawGrid } from "./matrix.js";
 
@@ -42,17 +42,17 @@ function words(look, news, sources) {
   }
   const feeds = sources.flatMap((source) => source.feeds.map((feed) =>
     (isStale(source) ? "unknown" : feed.state)));
-  const count = (...kinds) => feeds.filter((kind) => kinds.includes(kind)).length;
+  const among = (...kinds) => feeds.filter((kind) => kinds.includes(kind)).length;
   const more = news.hidden ? ` ${news.hidden} more sources are not shown.` : "";
-  const rest = `${count("delivers")} of ${feeds.length} feeds deliver.${more}`;
-  if (count("failed")) return [`${count("failed")} failed. ${rest}`, "bad"];
-  if (count("waits", "connecting")) {
-    return [`${count("waits", "connecting")} are not connected. ${rest}`, "warning"];
+  const rest = `${among("delivers")} of ${feeds.length} feeds deliver.${more}`;
+  if (among("failed")) return [`${among("failed")} failed. ${rest}`, "bad"];
+  if (among("waits", "connecting")) {
+    return [`${among("waits", "connecting")} are not connected. ${rest}`, "warning"];
   }
-  if (count("unknown")) return [`${count("unknown")} are not known. ${rest}`, "unknown"];
-  const closed = count("closed") ? ` ${count("closed")} are closed.` : "";
+  if (among("unknown")) return [`${among("unknown")} are not known. ${rest}`, "unknown"];
+  const closed = among("closed") ? ` ${among("closed")} are closed.` : "";
   return [rest + closed,
-    feeds.length && !news.hidden && count("delivers") === feeds.length
+    feeds.length && !news.hidden && among("delivers") === feeds.length
       ? "good" : "quiet"];
 }
 
@@ -61,8 +61,9 @@ function showAges(sources) {
   list(element("ages"), known, isStale, (source) => {
     const counts = new Map(source.ages);
     return [
-      source.name, `${source.instruments}`,
-      ...bands.map((band) => `${counts.get(band) ?? "–"}`), `${source.older}`, `${source.never}`,
+      source.name, count(source.instruments),
+      ...bands.map((band) => (counts.has(band) ? count(counts.get(band)) : "–")),
+      count(source.older), count(source.never),
     ];
   });
 }

@@ -1,8 +1,9 @@
 // The second page: what is missing, why, and whether it will come.
 
-import { start, age, isStale, span, put, doubt, element } from "./live.js";
-import { list as fill } from "./table.js";
+import { start, age, span, put, doubt, element } from "./live.js";
+import { fill } from "./table.js";
 import { drawTimeline } from "./timeline.js";
+import { GapList } from "./gap-list.js";
 
 const range = element("range");
 const symbol = element("symbol");
@@ -11,8 +12,7 @@ let newest = null;
 const day = 86400;
 // More names than a row has room for are counted.
 const shownMax = 8;
-// The list is fetched when its version changes.
-const list = { version: null, items: [], asked: null, differsSince: null };
+const list = new GapList();
 
 const time = (value) => new Date(value * 1000).toISOString().slice(0, 19) + "Z";
 
@@ -33,10 +33,10 @@ function joined(gaps) {
   for (const gap of gaps) {
     const end = gap.to === undefined ? "" : Math.floor(gap.to);
     const key = [gap.source, Math.floor(gap.from), end, gap.reason, gap.words].join("\n");
-    const row = rows.get(key) || { ...gap, symbols: new Set(), kinds: new Set(), count: 0 };
+    const row = rows.get(key) || { ...gap, key, symbols: new Set(), kinds: new Set(), parts: [] };
     row.symbols.add(gap.symbol || "(all)");
     row.kinds.add(gap.kind);
-    row.count += 1;
+    row.parts.push(gap);
     rows.set(key, row);
   }
   return [...rows.values()];
@@ -48,6 +48,24 @@ function names(set) {
   return all.slice(0, shownMax).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }
 
+function cells(gap, symbols, kinds, now) {
+  return [
+    symbols, kinds, gap.source, time(gap.from), gap.to === undefined ? "lasts" : time(gap.to),
+    span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
+    [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
+  ];
+}
+
+// A row that stands for several parts can be opened.
+function rowOf(gap, now, isOld) {
+  const kind = isOld ? "stale" : "";
+  const row = { kind, cells: cells(gap, names(gap.symbols), names(gap.kinds), now) };
+  if (gap.parts.length === 1) return row;
+  const below = gap.parts.map((part) => (
+    { kind: `below ${kind}`.trim(), cells: cells(part, part.symbol || "(all)", part.kind, now) }));
+  return { ...row, key: gap.key, below };
+}
+
 // An outage of seconds is to be seen, so the picture begins shortly before the first gap.
 function begin(gaps, now) {
   if (Number(range.value)) return now - Number(range.value);
@@ -55,38 +73,9 @@ function begin(gaps, now) {
   return first - (now - first) / 20;
 }
 
-async function fetchList(version) {
-  if (list.asked === version) return;
-  list.asked = version;
-  try {
-    const answer = await fetch("gaps.json");
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const { version: found, items } = await answer.json();
-    [list.version, list.items] = [found, items];
-  } catch {
-    // The next look asks again; until then the list counts as old.
-  }
-  list.asked = null;
-}
-
-function follow(look) {
-  if (list.version === look.gaps_version) {
-    list.differsSince = null;
-    return;
-  }
-  list.differsSince ??= performance.now();
-  fetchList(look.gaps_version);
-}
-
-function isOldList(look) {
-  const since = list.differsSince;
-  const differs = since !== null && performance.now() - since > 2000;
-  return isStale(look.gaps) || differs || list.version === null;
-}
-
 function summary(look, shown) {
   const gaps = look.gaps;
-  if (isOldList(look)) {
+  if (list.isOld(look)) {
     return [`Not known: ${doubt() || gaps.absence || "the answer is old"}.`, "unknown"];
   }
   const counts = look.gap_counts;
@@ -94,7 +83,7 @@ function summary(look, shown) {
   const lost = counts.abandoned || 0;
   const books = counts.books || 0;
   if (!open && !lost && !books) return ["Nothing is missing.", "good"];
-  const count = shown.reduce((sum, row) => sum + row.count, 0);
+  const count = shown.reduce((sum, row) => sum + row.parts.length, 0);
   const named = books ? `${books} are ordinals that the store lacks; ` : "";
   const text = `${open} may still be filled, ${lost} never will be; ${named}`
     + `${count} of these are shown below. Asked ${span(age(gaps.at))} ago.`;
@@ -107,22 +96,17 @@ function show(look) {
   const canvas = element("timeline");
   if (!look) {
     put(element("summary"), `Not known: ${doubt()}.`, "unknown");
-    fill(table, [], true, () => []);
+    fill(table, []);
     return drawTimeline(canvas, [], 0, 1, true);
   }
-  follow(look);
+  list.follow(look);
   const gaps = chosen(look);
   const now = Date.parse(look.time) / 1000;
   const [text, kind] = summary(look, gaps);
-  const isOld = isOldList(look);
+  const isOld = list.isOld(look);
   put(element("summary"), text, kind);
   drawTimeline(canvas, gaps, begin(gaps, now), now, isOld);
-  fill(table, gaps, isOld, (gap) => [
-    names(gap.symbols), names(gap.kinds), gap.source, time(gap.from),
-    gap.to === undefined ? "lasts" : time(gap.to),
-    span((gap.to === undefined ? now : gap.to) - gap.from), gap.reason,
-    [`${marks[gap.outlook]} ${gap.words}`, gap.outlook],
-  ]);
+  fill(table, gaps.map((gap) => rowOf(gap, now, isOld)));
 }
 
 range.addEventListener("change", () => show(newest));

@@ -12,7 +12,7 @@ const windowLength = 300;
 const state = {
   stream: null, id: "",
   look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
-  wall: 0, doubt: "waiting for the first news", past: [], renderers: [], said: "",
+  wall: 0, doubt: "waiting for the first news", past: [], renderers: [],
 };
 
 const seconds = () => performance.now() / 1000;
@@ -131,48 +131,7 @@ function turnStream() {
 }
 
 function render() {
-  showLink();
-  showVerdict();
   for (const draw of state.renderers) draw(state.look);
-}
-
-function showLink() {
-  const line = element("link");
-  const reason = doubt();
-  const text = reason ? `not live: ${reason}` : `live, ${span(age(state.look.now))} old`;
-  put(line, text, reason ? "unknown" : "good");
-}
-
-// The server's verdict, unless something of it has grown old on the way.
-function verdict() {
-  const reason = doubt();
-  if (reason) return [{ level: "unknown", text: `NOT KNOWN: ${reason}` }];
-  const old = state.look.edges.filter((edge) => edge.at !== undefined
-    && !["dead", "unknown"].includes(edge.state) && isStale(edge));
-  const lines = old.map((edge) => ({
-    level: "unknown",
-    text: `NOT KNOWN: no news of ${edge.from} to ${edge.to} for ${span(age(edge.at))}`,
-  }));
-  const told = state.look.verdict;
-  return lines.length ? lines.concat(told.filter((line) => line.level !== "good")) : told;
-}
-
-function showVerdict() {
-  const lines = verdict();
-  const items = resized(element("verdict"), lines.length);
-  lines.forEach((line, index) => {
-    const page = line.runbook ? ` (docs/runbooks/${line.runbook}.md)` : "";
-    put(items[index], line.text + page, line.level);
-  });
-  announce(lines[0]);
-}
-
-// A person who cannot see hears a change of the verdict, and not each second of an age.
-function announce(line) {
-  const what = line.text.replace(/[0-9.]+/g, "#");
-  if (what === state.said) return;
-  state.said = what;
-  element("announce").textContent = line.text;
 }
 
 // A part of the page by its id.
@@ -215,17 +174,17 @@ export function put(element, text, kind) {
 // change, so that it can be pressed.
 function write(element, text) {
   const parts = `${text}`.split(/docs\/runbooks\/([A-Za-z]+)\.md/);
-  const path = (name) => `docs/runbooks/${name}.md`;
+  const named = (name) => `runbook ${name}`;
   if (parts.length === 1) { element.textContent = text; return; }
   const nodes = element.childNodes;
   const isSame = nodes.length === parts.length && parts.every((part, index) =>
-    index % 2 === 0 || nodes[index].textContent === path(part));
+    index % 2 === 0 || nodes[index].textContent === named(part));
   if (!isSame) {
     element.replaceChildren(...parts.map((part, index) => {
       if (index % 2 === 0) return document.createTextNode(part);
       const anchor = document.createElement("a");
       anchor.href = `runbook-${part}`;
-      anchor.textContent = path(part);
+      anchor.textContent = named(part);
       return anchor;
     }));
     return;
@@ -276,6 +235,9 @@ export function startWith(path, draw) {
 export const short = (time) =>
   (time && time.length > 20 ? `${time.slice(0, 19)}Z` : time || "–");
 
+// A count with its thousands apart.
+export const count = (number) => number.toLocaleString("en");
+
 export const ago = (at) => (Number.isFinite(age(at)) ? `${span(age(at))} ago` : "never");
 
 export function bytes(count) {
@@ -286,9 +248,18 @@ export function bytes(count) {
   return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-// Calls the function with the newest look, four times a second and with each event.
+// The seconds since 1970 at the server now.
+export function wallNow() {
+  return state.look ? Date.parse(state.look.time) / 1000 + age(state.look.now) : undefined;
+}
+
+// Calls the function with the newest look, four times a second and with each event, once the
+// page's own part has started.
+export function follow(draw) { state.renderers.push(draw); }
+
+// The page's own part.
 export function start(draw) {
-  state.renderers.push(draw);
+  follow(draw);
   [state.heard, state.wall] = [seconds(), Date.now()];
   makeStream();
   turnStream();

@@ -1,11 +1,18 @@
-// The first page: whether all is well, the way of a tick, nine numbers, processes and services.
+// The first page: whether all is well, the way of a tick, numbers, processes and services.
 
-import { start, age, ago, isStale, span, put, doubt, bytes, element, resized } from "./live.js";
+import {
+  start, age, ago, isStale, span, put, doubt, bytes, count, documentAt, element,
+} from "./live.js";
 import { fill, list } from "./table.js";
-import { drawGraph } from "./graph.js";
+import { showFigures, watchCursor } from "./figures.js";
 
 const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
   closed: "◇" };
+const lines = documentAt("lines.json");
+let past = {};
+// The document of the lines changes when a slot of theirs ends.
+const linesEvery = 5.5;
+const startedMax = 900;
 
 function stateOf(edge) {
   // Of what was never measured the server says why.
@@ -14,46 +21,44 @@ function stateOf(edge) {
   return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
 }
 
+// A step has only what it can have.
+const orNone = (text) => (text === "–" ? ["–", "none"] : text);
+
 function rate(edge) {
   if (edge.rate === undefined) return "–";
   const value = edge.rate < 10 ? edge.rate.toFixed(1)
-    : Math.round(edge.rate).toLocaleString("en");
+    : count(Math.round(edge.rate));
   return `${value} ${edge.unit}`;
 }
 
 function behind(edge) {
   if (edge.lag_records === undefined) return "–";
   const time = edge.lag_seconds === undefined ? "" : `${span(edge.lag_seconds)}, `;
-  return `${time}${edge.lag_records} records`;
+  return `${time}${count(edge.lag_records)} records`;
 }
 
+// Steps beside each other are at the same place of the way.
+function placeOf(edge) {
+  if (edge.id.startsWith("source:")) return 1;
+  if (edge.id === "bars") return 3;
+  if (edge.id === "database") return 5;
+  return /^reader:store(-|$)/.test(edge.id) ? 4 : 2;
+}
+
+// The table is the picture: a step is a card at its place.
 function showEdges(edges) {
-  const shown = edges.map((edge) => {
+  fill(element("edges"), edges.map((edge) => {
     const [state, words] = stateOf(edge);
-    return { ...edge, state, words };
-  });
-  drawGraph(element("graph"), shown, symbols, (edge) => rate(edge));
-  list(element("edges"), shown, (edge) => ["unknown", "dead"].includes(edge.state), (edge) => [
-    edge.from, edge.to, [`${symbols[edge.state]} ${edge.words}`, edge.state], rate(edge),
-    behind(edge), edge.newest === undefined ? "–" : ago(edge.newest), ago(edge.at),
-  ]);
-}
-
-function showFigures(figures) {
-  const boxes = resized(element("figures"), figures.length, () => {
-    const box = document.createElement("div");
-    for (const tag of ["dt", "dd", "dd"]) box.append(document.createElement(tag));
-    return box;
-  });
-  figures.forEach((figure, index) => {
-    const [name, value, measured] = boxes[index].children;
-    const isOld = isStale(figure);
-    const isKnown = figure.value !== undefined;
-    boxes[index].className = isOld || !isKnown ? "stale" : "";
-    put(name, figure.name);
-    put(value, isKnown ? figure.value + (isOld ? " (old)" : "") : "not known", "value");
-    put(measured, `measured ${ago(figure.at)}`);
-  });
+    const isOld = ["unknown", "dead"].includes(state);
+    return {
+      kind: `place-${placeOf(edge)} step-${state}${isOld ? " stale" : ""}`,
+      cells: [
+        edge.from, edge.to, [`${symbols[state]} ${words}`, state], orNone(rate(edge)),
+        orNone(behind(edge)), orNone(edge.newest === undefined ? "–" : ago(edge.newest)),
+        ago(edge.at),
+      ],
+    };
+  }));
 }
 
 function showMembers(members) {
@@ -70,9 +75,11 @@ function showMembers(members) {
   });
 }
 
-// A process that was started again runs for less time than the others.
+// A process that was started again a moment ago says so.
 function runsFor(service) {
-  return service.uptime === undefined ? "–" : span(service.uptime + age(service.at));
+  if (service.uptime === undefined) return "–";
+  const seconds = service.uptime + age(service.at);
+  return seconds < startedMax ? `started ${span(seconds)} ago` : span(seconds);
 }
 
 function showServices(services) {
@@ -107,10 +114,24 @@ function showStreams(streams) {
   ]);
 }
 
+// What nothing will fill any more, apart from what is wrong now.
+function showLost(look) {
+  const place = element("lost");
+  const line = look && look.verdict.find((one) => one.lost);
+  if (line) return put(place, line.text.replace("LOST TODAY: ", ""), "warning");
+  if (!look || isStale(look.gaps)) {
+    const why = doubt() || look.gaps.absence || "the answer is old";
+    return put(place, `Not known: ${why}.`, "unknown");
+  }
+  put(place, "Nothing of today.", "quiet");
+}
+
 start((look) => {
+  if (!look || !(age(past.at) < linesEvery)) past = lines(look);
+  showLost(look);
   if (!look) return forget();
   showEdges(look.edges);
-  showFigures(look.figures);
+  showFigures(look.figures, past);
   showMembers(look.members);
   showServices(look.services);
   showStreams(look.streams);
@@ -121,6 +142,7 @@ function forget() {
   for (const id of ["edges", "members", "pages", "streams"]) {
     fill(element(id), []);
   }
-  element("figures").replaceChildren();
-  drawGraph(element("graph"), [], symbols, rate);
+  showFigures([], {});
 }
+
+watchCursor();

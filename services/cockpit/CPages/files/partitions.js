@@ -1,11 +1,12 @@
 // The third page: who owns each partition, how far it is, and how busy it is.
 
-import { startWith, age, ago, isStale, span, put, doubt, element, short } from "./live.js";
+import { startWith, age, ago, isStale, span, put, doubt, element, short, count } from "./live.js";
 import { fill, list, offer } from "./table.js";
 import { drawMatrix } from "./matrix.js";
 
 const group = element("group");
 const order = element("order");
+const which = element("which");
 let newest = [null, {}];
 
 // The text, grey when it is too old to speak of now.
@@ -24,7 +25,7 @@ function showGroups(groups) {
     const scaler = one.scaler;
     const drain = scaler && scaler.drain !== undefined
       ? `, worked off in ${span(scaler.drain)}` : "";
-    const lag = scaler && `${scaler.records} records`
+    const lag = scaler && `${count(scaler.records)} records`
       + (scaler.seconds === undefined ? "" : `, ${span(scaler.seconds)}`) + drain;
     return {
       kind: alive.length ? "" : "stale",
@@ -48,7 +49,7 @@ function owner(row) {
 function behind(lag) {
   if (!lag) return "–";
   const time = lag.seconds === undefined ? "" : `${span(lag.seconds)}, `;
-  return cell(lag, `${time}${lag.records} records`, lag.seconds > 5 ? "behind" : "");
+  return cell(lag, `${time}${count(lag.records)} records`, lag.seconds > 5 ? "behind" : "");
 }
 
 function part(share) {
@@ -62,13 +63,16 @@ const orders = {
   behind: (one, other) => worst(other) - worst(one),
   share: (one, other) => (other.share?.part || 0) - (one.share?.part || 0),
 };
+// The picture has the others.
+const differs = (row) => row.owners.length !== 1 || isStale(row) || !!(row.share && row.share.hot)
+  || !!(row.lag && (isStale(row.lag) || row.lag.seconds > 5));
 const worst = (row) => (row.lag ? row.lag.seconds ?? Infinity : -1);
 
 function showRows(groups, shares) {
   const rows = groups.filter((one) => !group.value || one.name === group.value)
     .flatMap((one) => one.rows.map((row) => ({
       ...row, group: one.name, share: one.partitions > 1 ? shares.get(row.partition) : null,
-    })));
+    }))).filter((row) => which.value === "all" || differs(row));
   const compare = orders[order.value];
   rows.sort((one, other) => compare(one, other) || orders.partition(one, other));
   list(element("rows"), rows, (row) => !row.owners.length || isStale(row), (row) => [
@@ -107,7 +111,7 @@ function show(look, news) {
   drawMatrix(element("matrix"), groups, shares, isStale);
 }
 
-for (const control of [group, order]) {
+for (const control of [group, order, which]) {
   control.addEventListener("change", () => show(...newest));
 }
 startWith("partitions.json", show);

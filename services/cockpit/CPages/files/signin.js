@@ -40,3 +40,31 @@ for (const form of forms("leave")) {
     if (stored()) localStorage.removeItem(place);
   });
 }
+
+// Who was asked for the token where a page was wanted comes back to that page. The page that says
+// that a token was wrong is none that anybody wants.
+const wanted = "page before the token";
+const wantedFor = 120000;
+
+function remember() {
+  if (document.body.className !== "" || location.pathname.endsWith("/session")) return;
+  const page = JSON.stringify({ address: location.href, time: Date.now() });
+  try { sessionStorage.setItem(wanted, page); } catch {
+    // Then the first page is shown.
+  }
+}
+
+function comeBack() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(wanted) || "{}");
+    sessionStorage.removeItem(wanted);
+    const isNew = Math.abs(Date.now() - kept.time) < wantedFor;
+    const isOwn = isNew && new URL(kept.address).origin === location.origin;
+    if (isOwn && kept.address !== location.href) location.replace(kept.address);
+  } catch {
+    // The page that the server has named is shown.
+  }
+}
+
+if (document.body.className === "framed") comeBack();
+else for (const form of forms("session")) form.addEventListener("submit", remember);

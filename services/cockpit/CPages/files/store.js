@@ -1,6 +1,6 @@
 // The fourth page: what the writers do, and how much room the database has.
 
-import { startWith, ago, isStale, span, put, doubt, bytes, element } from "./live.js";
+import { startWith, ago, isStale, span, put, doubt, bytes, count, element } from "./live.js";
 import { fill, list } from "./table.js";
 import { drawBars } from "./bars.js";
 
@@ -13,7 +13,7 @@ const missing = (part) => doubt() || (part && part.at === undefined
 
 function number(value, unit) {
   if (value === undefined) return "–";
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)}${unit}`;
+  return `${value < 10 ? value.toFixed(1) : count(Math.round(value))}${unit}`;
 }
 
 function duration(value) {
@@ -24,7 +24,7 @@ function duration(value) {
 function oldest(lag) {
   if (!lag) return "–";
   const text = lag.records === 0 ? "nothing waits"
-    : `${lag.seconds === undefined ? "" : `${span(lag.seconds)}, `}${lag.records} records`;
+    : `${lag.seconds === undefined ? "" : `${span(lag.seconds)}, `}${count(lag.records)} records`;
   if (isStale(lag)) return [`${text} (old)`, "stale"];
   return [text, lag.records && !(lag.seconds <= 5) ? "behind" : ""];
 }
@@ -42,7 +42,7 @@ function showWriters(writers) {
     return [
       name, breaker, oldest(writer.unwritten), number(writer.rows, " rows/s"),
       number(writer.rows_per_batch, ""), duration(writer.latency),
-      writer.queue === undefined ? "–" : `${writer.queue} of ${writer.queue_max} rows`,
+      writer.queue === undefined ? "–" : `${count(writer.queue)} of ${count(writer.queue_max)} rows`,
       writer.problem ? [`✕ ${writer.problem}`, "bad"] : fails, ago(writer.at),
     ];
   });

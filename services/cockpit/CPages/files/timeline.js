@@ -1,6 +1,7 @@
 // The picture of the gaps, on a canvas: a row per symbol, source and cause.
 
 import { prepared } from "./canvas.js";
+import { isLocal, timeOf } from "./clock.js";
 
 // More rows than people can see are left to the table.
 const rowsMax = 40;
@@ -23,12 +24,11 @@ export function drawTimeline(canvas, gaps, from, to, isOld) {
   const part = (time) => Math.min(1, Math.max(0, (time - from) / (to - from)));
   const x = (time) => names + (width - names - 4) * part(time);
   ink.fillStyle = color("muted");
-  const clock = (time) =>
-    new Date(time * 1000).toISOString().slice(5, 16).replace("T", " ");
+  const clock = (time) => timeOf(time).slice(5, 16);
   if (to > from && shown.length) {
     ink.fillText(clock(from), names, 14);
     ink.textAlign = "right";
-    ink.fillText(`${clock(to)} UTC`, width - 4, 14);
+    ink.fillText(`${clock(to)} ${isLocal() ? "local" : "UTC"}`, width - 4, 14);
     ink.textAlign = "left";
   }
   shown.forEach((name, index) => {

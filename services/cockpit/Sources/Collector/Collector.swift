@@ -23,8 +23,9 @@ final class Collector: Sendable {
         var overview = OverviewMaker()
         var partitions = PartitionBoard()
         var store = StoreBoard()
+        var trails = FigureTrails()
 
-        /// Begins anew, as nobody has looked. The growth of the database stays.
+        /// Begins anew, as nobody has looked. The growth of the database stays, and the lines do.
         mutating func restart() {
             overview = OverviewMaker()
             partitions = PartitionBoard()
@@ -252,6 +253,10 @@ final class Collector: Sendable {
     private func makeDocuments(
         _ sighting: Sighting, _ overview: Overview, _ makers: inout Makers
     ) {
+        makers.trails.note(overview.figures, at: sighting.now)
+        if documents.isWanted(.lines, at: sighting.now) {
+            documents.put(.lines, makers.trails.json)
+        }
         if documents.isWanted(.partitions, at: sighting.now) {
             let look = makers.partitions.make(sighting)
             documents.put(.partitions, PartitionsDocument(look: look, now: sighting.now).json)
@@ -288,6 +293,7 @@ final class Collector: Sendable {
         sighting.now = now
         sighting.listening.since = listeningSince
         sighting.partitions = settings.partitions
+        sighting.simulated = settings.simulated
         sighting.hours = settings.calendars.hours(at: context.clock.now())
         sighting.database = database.known
         sighting.gaps = gaps.known

@@ -2,6 +2,7 @@ import DeploymentWatch
 import MarketModel
 import Membership
 import Primitives
+import TapeCodec
 import TapeTransport
 
 /// What sources, operators and readers said over core NATS, as heads and lags. Pure.
@@ -67,6 +68,7 @@ struct HeardTape {
         var group = Sighting.Group(name: name, reportedAt: reports.receivedAt)
         group.ticks = lag(.ticks, reports)
         group.bars = lag(.bars, reports)
+        group.read = reports.positions.values.flatMap(\.sources).reduce(0) { $0 &+ $1.lastOrdinal }
         guard group.ticks != nil else { return group }
         let all = Set(heads.entries.keys.lazy.filter { $0.input == .ticks }.map(\.partition))
         let told = Set(

@@ -116,6 +116,8 @@ extension Sighting.Service {
         let said = (status["reasons"]?.array ?? []) + (status["degraded"]?.array ?? [])
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)
         source = status.at("gateway", "source")?.string ?? ""
+        let named = status.at("gateway", "provider")?.string ?? ""
+        providerNames = named.split(separator: ",").map(String.init)
         providers = ProviderView.all(status)
         ownership = Ownership(status)
         writer = WriterPage(status)

@@ -24,6 +24,8 @@ struct Sighting: Sendable {
         /// `nil` if it does not read this input, or if it is not known.
         var ticks: Lag?
         var bars: Lag?
+        /// The sum of the ordinals that it has read; of a store, that it has committed.
+        var read: UInt64 = 0
         /// Partitions of ticks of which nobody says how far they are read.
         var unheard = 0
     }
@@ -104,6 +106,8 @@ struct Sighting: Sendable {
         var reasons: [String] = []
         var providers: [ProviderView] = []
         var source = ""
+        /// The providers of a gateway, also those without a connection.
+        var providerNames: [String] = []
         /// The sources of a gateway. Filled only while a page shows them.
         var feeds: [FeedPage] = []
         var spooledTicks: UInt64 = 0
@@ -142,6 +146,8 @@ struct Sighting: Sendable {
     /// Why NATS cannot be heard. `nil` if it can.
     var natsProblem: String?
     var sources: [Head] = []
+    /// The sources whose venue is simulated, which the tape does not know.
+    var simulated: Set<String> = []
     /// By source, of those that have a calendar.
     var hours: [String: MarketHours] = [:]
     var bars: Head?

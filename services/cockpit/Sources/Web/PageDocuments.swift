@@ -5,7 +5,7 @@ import Synchronization
 /// for it with each event, and is shared by all who look.
 final class PageDocuments: Sendable {
     enum Page: String, CaseIterable, Sendable {
-        case partitions, store, feeds, alerts, dead, actions
+        case lines, partitions, store, feeds, alerts, dead, actions
     }
 
     /// A page that was not asked for in this time is not open.

@@ -9,77 +9,43 @@ struct ChartDocument {
     let isLive: Bool
 
     var json: [UInt8] {
-        let board = ChartBoard(page)
-        var json = JSONWriter(capacity: 1_024 + board.candles.count * 512)
+        var json = JSONWriter(capacity: 1_024 + page.items.count * 512)
         json.object { json in
             json.member("live", isLive)
-            json.member("bars_max", BarPage.barsMax)
             json.member("lacks_versions", page.lacksVersions)
             if let problem = page.quotesProblem {
                 json.member("quotes_problem", OverviewMaker.line(problem))
             }
             if let earlier = page.earlier { json.member("earlier", TimeText.of(earlier)) }
             if let later = page.later { json.member("later", TimeText.of(later)) }
-            json.member("slots", board.slots)
-            json.array("prices") { for mark in board.prices { write(mark, &$0) } }
-            json.array("times") { for mark in board.times { write(mark, &$0) } }
-            json.member("volume_max", TradeText.volume(board.volumeMax))
-            json.array("bars") { json in
-                for (index, candle) in board.candles.enumerated() {
-                    write(candle, board.place(index), &json)
-                }
-            }
+            json.array("bars") { json in for item in page.items { write(item, &json) } }
         }
         return json.bytes
     }
 
-    private func write(_ mark: ChartBoard.Mark, _ json: inout JSONWriter) {
+    private func write(_ item: BarPage.Item, _ json: inout JSONWriter) {
+        let row = item.row
         json.object { json in
-            json.member("place", mark.place)
-            json.member("text", mark.text)
-        }
-    }
-
-    private func write(
-        _ candle: ChartBoard.Candle, _ place: Double, _ json: inout JSONWriter
-    ) {
-        let row = candle.row
-        json.object { json in
-            json.member("place", place)
             json.member("open_ns", "\(row.identity.openTime.nanoseconds)")
             json.member("number", "\(row.identity.number)")
             json.member("time", TimeText.of(row.identity.openTime))
             json.member("ended", Double(row.closeTime.nanoseconds) / 1e9)
             json.member("version", row.replaced + 1)
-            json.member("missing", max(0, row.replaced - Int64(candle.ghosts.count)))
+            json.member("missing", max(0, row.replaced - Int64(item.replaced.count)))
             json.member("partial", row.isPartial)
             json.array("marks") { for text in BarMarks(row).texts { $0.value(text) } }
-            json.member("volume_part", candle.volume)
             TradeText.write(row.standing, after: row.closeTime, &json)
-            write(candle.shape, &json)
-            if let bid = candle.quote?.bid, bid.isDefined { json.member("bid", "\(bid)") }
-            if let ask = candle.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
-            if let height = candle.bid { json.member("bid_at", height) }
-            if let height = candle.ask { json.member("ask_at", height) }
+            if let bid = item.quote?.bid, bid.isDefined { json.member("bid", "\(bid)") }
+            if let ask = item.quote?.ask, ask.isDefined { json.member("ask", "\(ask)") }
             json.array("ghosts") { json in
-                for ghost in candle.ghosts {
+                for (index, version) in item.replaced.enumerated() {
+                    // All versions above one are stored, or it is not stored itself.
+                    let above = Int64(item.replaced.count - 1 - index)
                     json.object { json in
-                        json.member("version", ghost.number)
-                        json.member("volume_part", ghost.volume)
-                        TradeText.write(ghost.version, after: row.closeTime, &json)
-                        write(ghost.shape, &json)
+                        json.member("version", max(1, row.replaced - above))
+                        TradeText.write(version, after: row.closeTime, &json)
                     }
                 }
-            }
-        }
-    }
-
-    /// Heights: open, high, low, close.
-    private func write(_ shape: ChartBoard.Shape?, _ json: inout JSONWriter) {
-        guard let shape else { return }
-        json.array("shape") { json in
-            for height in [shape.open, shape.high, shape.low, shape.close] {
-                json.value(height)
             }
         }
     }

@@ -33,8 +33,11 @@ struct EdgeLook {
     }
 
     /// A group's way from the tape.
-    func reader(_ name: String, _ purpose: String, input: String) -> Overview.Edge {
-        var edge = Overview.Edge(id: "reader:\(name)", from: input, to: name)
+    func reader(
+        _ name: String, _ purpose: String, input: String, _ rate: Double?
+    ) -> Overview.Edge {
+        var edge = Overview.Edge(id: "reader:\(name)", from: input, to: name, unit: "records/s")
+        edge.rate = rate
         let group = sighting.groups.first { $0.name == name }
         note(group, &edge)
         switch sighting.isAlive(name) {
@@ -149,7 +152,7 @@ struct EdgeLook {
         if records > 0, edge.lagSeconds == nil || edge.lagSeconds ?? 0 > OverviewMaker.behindSeconds
         {
             edge.state = .behind
-            edge.words = "\(records) records behind"
+            edge.words = "\(CountText.of(records)) records behind"
         } else {
             // A reader that has read all is as quiet as what it reads.
             let isFed = sighting.sources.contains {

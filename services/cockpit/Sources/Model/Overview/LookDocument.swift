@@ -18,6 +18,9 @@ struct LookDocument {
             writer.member("now", Double(sighting.now.nanoseconds) / 1e9)
             writer.member("time", time.description)
             writer.array("verdict") { for line in overview.verdict { Self.write(line, &$0) } }
+            writer.array("sources") { writer in
+                for source in sighting.sources { write(source, &writer) }
+            }
             writer.array("edges") { for edge in overview.edges { Self.write(edge, &$0) } }
             writer.array("figures") { for figure in overview.figures { Self.write(figure, &$0) } }
             writer.array("members") { for member in sighting.members { Self.write(member, &$0) } }
@@ -51,11 +54,22 @@ struct LookDocument {
         }
     }
 
+    private func write(_ source: Sighting.Head, _ writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", source.name)
+            if let kind = sighting.origin(of: source.name) { writer.member("kind", kind) }
+        }
+    }
+
     private static func write(_ line: Overview.Line, _ writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("level", line.level.rawValue)
             writer.member("text", line.text)
-            if let runbook = line.runbook { writer.member("runbook", runbook) }
+            if line.isLost { writer.member("lost", true) }
+            if let runbook = line.runbook, let page = ShippedRunbooks.page(runbook) {
+                writer.member("runbook", runbook)
+                writer.member("page", page)
+            }
         }
     }
 
@@ -79,6 +93,7 @@ struct LookDocument {
         writer.object { writer in
             writer.member("name", figure.name)
             if let value = figure.value { writer.member("value", value) }
+            if let line = figure.line { writer.member("line", line.rawValue) }
             writer.member("at", seconds: figure.measuredAt)
         }
     }

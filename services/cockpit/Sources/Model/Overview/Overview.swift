@@ -46,6 +46,15 @@ struct Overview: Sendable {
         fileprivate(set) var text: String
         /// The name of the page in `docs/runbooks`.
         let runbook: String?
+        /// Whether it speaks of what is lost for ever, and not of now.
+        private(set) var isLost = false
+
+        /// A line about what is lost for ever of today.
+        static func lost(_ text: String) -> Line {
+            var line = Line(.warning, text, "Gaps")
+            line.isLost = true
+            return line
+        }
 
         init(_ level: Level, _ text: String, _ runbook: String? = nil) {
             self.level = level
@@ -54,12 +63,15 @@ struct Overview: Sendable {
         }
     }
 
-    /// One of the nine numbers above the tables.
+    /// One of the numbers below the verdict.
     struct Figure: Equatable, Sendable {
         let name: String
         /// `nil` when it is not known now.
-        let value: String?
+        var value: String?
         let measuredAt: MonotonicTime
+        /// Its line over the last minutes, and the number that continues it.
+        var line: FigureTrails.Line?
+        var number: Double?
     }
 
     var edges: [Edge] = []

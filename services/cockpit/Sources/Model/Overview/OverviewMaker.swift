@@ -10,7 +10,7 @@ struct OverviewMaker: Sendable {
     static let behindSeconds = 5.0
     /// A source of which nothing was heard for longer is silent.
     fileprivate static let silentSeconds = Double(Freshness.nanoseconds) / 1e9
-    /// The most sources and groups whose rates are kept.
+    /// The most sources and groups whose rates are kept. Further ones have none.
     static let metersMax = 512
 
     private var judge = WatchVerdict(silentAfterSeconds: OverviewMaker.silentSeconds)
@@ -25,10 +25,12 @@ struct OverviewMaker: Sendable {
             look.source(source, rate(source.name, source))
         }
         overview.edges.append(
-            look.reader(GroupName.operators.text, "bars are made", input: "tape: ticks"))
+            look.reader(
+                GroupName.operators.text, "bars are made", input: "tape: ticks",
+                read(GroupName.operators.text, sighting)))
         overview.edges.append(look.bars(sighting.bars, sighting.bars.flatMap { rate("=bars", $0) }))
         overview.edges += sighting.stores.map {
-            look.reader($0, "rows are stored", input: "tape")
+            look.reader($0, "rows are stored", input: "tape", read($0, sighting))
         }
         overview.edges.append(look.database)
         for group in sighting.groups where GroupName(group.name)?.sharesPartitions != true {
@@ -43,9 +45,23 @@ struct OverviewMaker: Sendable {
 
     /// Returns a rate, which is not known while nobody reports.
     private mutating func rate(_ name: String, _ head: Sighting.Head) -> Double? {
+        rate(name, head.ordinals, at: head.reportedAt)
+    }
+
+    private mutating func rate(
+        _ name: String, _ value: UInt64, at measuredAt: MonotonicTime
+    ) -> Double? {
         guard meters[name] != nil || meters.count < Self.metersMax else { return nil }
-        meters[name, default: RateMeter()].note(head.ordinals, at: head.reportedAt)
+        meters[name, default: RateMeter()].note(value, at: measuredAt)
         return meters[name]?.perSecond
+    }
+
+    /// Returns the rate at which a group gets on.
+    private mutating func read(_ name: String, _ sighting: Sighting) -> Double? {
+        guard let group = sighting.groups.first(where: { $0.name == name }), group.read > 0 else {
+            return nil
+        }
+        return rate("=read by \(name)", group.read, at: group.reportedAt)
     }
 
     // MARK: the verdict
@@ -70,7 +86,7 @@ struct OverviewMaker: Sendable {
         }
         guard doubtful.isEmpty else {
             return doubtful.map {
-                Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)")
+                Overview.Line(.warning, "\($0.from) to \($0.to): \($0.words)", "Services")
             }
         }
         guard behind.isEmpty else { return behind }
@@ -108,10 +124,10 @@ struct OverviewMaker: Sendable {
     private static func absences(_ sighting: Sighting) -> [Overview.Line] {
         guard sighting.natsProblem == nil else { return [] }
         var lines: [Overview.Line] = []
-        func note(_ what: String, _ absence: String?) {
+        func note(_ what: String, _ absence: String?, _ runbook: String = "Services") {
             guard let absence else { return }
             lines.append(
-                Overview.Line(.warning, "\(what): \(Self.line(absence))"))
+                Overview.Line(.warning, "\(what): \(Self.line(absence))", runbook))
         }
         let now = sighting.now
         for source in sighting.sources where source.reportedAt == .distantPast {
@@ -121,10 +137,10 @@ struct OverviewMaker: Sendable {
                     "SourceMissing"))
         }
         lines += hours(sighting)
-        note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now))
+        note("ROOM OF THE TAPE NOT KNOWN", sighting.streams.absence(at: now), "Nats")
         // The verdict has a line for a database that is away.
         if sighting.database.isFresh(at: now) {
-            note("GAPS NOT SEEN", sighting.gaps.absence(at: now))
+            note("GAPS NOT SEEN", sighting.gaps.absence(at: now), "Gaps")
         }
         note("PAGES OF SERVICES NOT SEEN", sighting.services.absence(at: now))
         if sighting.listening.sourcesHidden > 0 {
@@ -132,7 +148,7 @@ struct OverviewMaker: Sendable {
                 Overview.Line(
                     .warning,
                     "\(sighting.listening.sourcesHidden) SOURCES ARE NOT SHOWN: "
-                        + "the cockpit looks at \(TapeFacts.sourcesMax)"))
+                        + "the cockpit looks at \(TapeFacts.sourcesMax)", "SourceMissing"))
         }
         // The verdict has a line for one that answered, or was asked, a moment ago.
         for service in sighting.services.fresh(at: now) ?? [] where !sighting.isFresh(service) {
@@ -170,9 +186,7 @@ struct OverviewMaker: Sendable {
             return Overview.Line(
                 .good, "\(allGood) now\(line.text.dropFirst(allGood.count))", line.runbook)
         }
-        return now + [
-            Overview.Line(.warning, "LOST TODAY: \(lost), which nothing will fill", "Gaps")
-        ]
+        return now + [.lost("LOST TODAY: \(lost), which nothing will fill")]
     }
 
     private static let allGood = "ALL GOOD"

@@ -1,0 +1,70 @@
+// A line over the last minutes beside a number, on a canvas. What was not measured is a hole.
+
+import { prepared } from "./canvas.js";
+
+const tall = 32;
+const drawn = new WeakMap();
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// The number of the slot at this place of the line. `undefined`: nothing was measured there.
+export function slotAt(canvas, line, x) {
+  const last = line.slots - 1;
+  const first = line.slots - line.values.length;
+  const place = Math.round(x / Math.max(1, canvas.clientWidth) * last) - first;
+  return line.values[place] === undefined ? undefined : place;
+}
+
+// `line` has the values, how many slots there may be, the least top of the picture, and the slot
+// of the cursor. Nothing is drawn again that is the same.
+export function drawSpark(canvas, line, isOld) {
+  const width = Math.max(60, canvas.clientWidth);
+  const key = [line.values, line.cursor, width, isOld, dark.matches];
+  const before = drawn.get(canvas);
+  if (before && key.every((part, index) => part === before[index])) return;
+  drawn.set(canvas, key);
+  const { ink, color } = prepared(canvas, width, tall);
+  const known = line.values.filter((value) => value !== null);
+  const most = Math.max(line.top, ...known) * 1.08;
+  const first = line.slots - line.values.length;
+  const x = (index) => (index + first) / (line.slots - 1) * width;
+  const y = (value) => tall - 1 - value / most * (tall - 3);
+  ink.strokeStyle = color("line");
+  ink.lineWidth = 1;
+  ink.beginPath();
+  ink.moveTo(0, tall - 0.5);
+  ink.lineTo(width, tall - 0.5);
+  ink.stroke();
+  const own = color(isOld ? "muted" : "accent");
+  for (const part of parts(line.values)) drawPart(ink, part, x, y, own);
+  if (line.cursor === undefined) return;
+  ink.fillStyle = color("text");
+  ink.fillRect(Math.round(x(line.cursor)), 0, 1, tall);
+}
+
+// The stretches without a hole, each of pairs of slot and value.
+function parts(values) {
+  const found = [[]];
+  values.forEach((value, index) => {
+    if (value !== null) found.at(-1).push([index, value]);
+    else if (found.at(-1).length) found.push([]);
+  });
+  return found.filter((part) => part.length);
+}
+
+function drawPart(ink, part, x, y, color) {
+  ink.strokeStyle = color;
+  ink.fillStyle = color;
+  ink.lineWidth = 1.5;
+  if (part.length === 1) return ink.fillRect(x(part[0][0]) - 1, y(part[0][1]) - 1, 2, 2);
+  ink.beginPath();
+  part.forEach(([index, value], place) => {
+    if (place) ink.lineTo(x(index), y(value));
+    else ink.moveTo(x(index), y(value));
+  });
+  ink.stroke();
+  ink.lineTo(x(part.at(-1)[0]), tall);
+  ink.lineTo(x(part[0][0]), tall);
+  ink.globalAlpha = 0.12;
+  ink.fill();
+  ink.globalAlpha = 1;
+}

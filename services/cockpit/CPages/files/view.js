@@ -1,0 +1,147 @@
+// What part of the bars a chart shows, and where. Pure, and without imports: a test reads it alone.
+
+export const countMin = 12;
+export const countMax = 120;
+// A hole without a bar has at most so many places, however long it was.
+const holesMax = 12;
+// A shorter bar is closed before anybody has looked at it.
+const formingMin = 10;
+
+const known = (text) => (text === undefined ? undefined : Number(text));
+
+// The numbers of a version, for the picture alone. `undefined`: it has no prices.
+export function pricesOf(version) {
+  const [open, high, low, close] = ["open", "high", "low", "close"].map((name) =>
+    known(version[name]));
+  return [open, high, low, close].some((price) => price === undefined) || version.withdrawn
+    ? undefined : { open, high, low, close };
+}
+
+// Seconds since 1970 of a time in nanoseconds.
+export const secondsOf = (nanoseconds) => Number(nanoseconds) / 1e9;
+
+// A place for each bar, and some for a hole between bars of which a gap is known. The places are in
+// the order of time.
+export function placesOf(bars, gaps) {
+  const places = [];
+  bars.forEach((bar, index) => {
+    const [from, to] = [secondsOf(bar.open_ns), bar.ended];
+    const before = index ? bars[index - 1].ended : from;
+    const isMissed = from > before && gaps.some((gap) =>
+      gap.from < from && (gap.to ?? Infinity) > before);
+    if (isMissed) {
+      const length = Math.max(1e-9, to - from);
+      const count = Math.max(1, Math.min(holesMax, Math.round((from - before) / length)));
+      const step = (from - before) / count;
+      for (let hole = 0; hole < count; hole += 1) {
+        places.push({ from: before + hole * step, to: before + (hole + 1) * step });
+      }
+    }
+    places.push({ from, to, bar });
+  });
+  return places;
+}
+
+// The bar that is not closed yet, by the trades that the page saw: of each look the last one. So it
+// may have been higher and lower. `undefined`: none was seen in its time, or nobody knows its time.
+export function formingOf(before, bars, trade, now) {
+  const newest = bars.at(-1);
+  if (!newest || !trade) return undefined;
+  const lengths = bars.slice(-3).map((bar) => bar.ended - secondsOf(bar.open_ns));
+  const [length] = lengths;
+  const isRegular = length >= formingMin
+    && lengths.every((one) => Math.abs(one - length) < 1e-3);
+  if (!isRegular || now < newest.ended) return undefined;
+  const from = newest.ended + Math.floor((now - newest.ended) / length) * length;
+  const { price } = trade;
+  const isSame = before && before.from === from;
+  if (trade.time < from) return isSame ? before : undefined;
+  const { open, high, low } = isSame ? before : { open: price, high: price, low: price };
+  return { from, to: from + length, open, close: price,
+    high: Math.max(high, price), low: Math.min(low, price) };
+}
+
+// The places from `first` on that are shown when the one at `last` is at the right edge.
+export function windowOf(places, count, last) {
+  const end = Math.min(places.length - 1, Math.max(last, Math.min(count, places.length) - 1));
+  const first = Math.max(0, end - count + 1);
+  return { first, last: end, shown: places.slice(first, end + 1) };
+}
+
+// Where a time is among the shown places: 0 is the left edge of the first, 1 that of the second.
+export function placeOfTime(shown, time) {
+  for (let index = 0; index < shown.length; index += 1) {
+    const { from, to } = shown[index];
+    if (time < from) return index;
+    if (time < to) return index + (time - from) / (to - from);
+  }
+  return shown.length;
+}
+
+const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400,
+  172800, 604800, 2592000, 31536000];
+
+// The places where a round time begins, so that two of them are at least `least` places apart.
+export function timeMarks(shown, least) {
+  if (!shown.length) return [];
+  const wanted = Math.max(1e-9, shown[0].to - shown[0].from) * least;
+  const step = steps.find((one) => one >= wanted) ?? steps.at(-1);
+  let free = 0;
+  return [...shown.keys()].filter((place) => {
+    const before = place ? shown[place - 1].from : -Infinity;
+    if (place < free || Math.floor(shown[place].from / step) === Math.floor(before / step)) {
+      return false;
+    }
+    free = place + least;
+    return place > 0 || shown[0].from % step === 0;
+  });
+}
+
+// The lowest and the highest price of what is shown, with some room. A quote far away is left out.
+export function rangeOf(shown, more = []) {
+  const versions = shown.flatMap(({ bar, forming }) => (
+    bar ? [bar, ...bar.ghosts] : forming ? [forming] : []));
+  const all = versions.map(pricesOf).filter(Boolean).flatMap(({ high, low }) => [high, low]);
+  if (!all.length) return undefined;
+  let [low, high] = [Math.min(...all), Math.max(...all)];
+  const reach = Math.max(high - low, Math.abs(low) / 1000);
+  for (const price of more) {
+    if (price >= low - reach && price <= high + reach) {
+      [low, high] = [Math.min(low, price), Math.max(high, price)];
+    }
+  }
+  const room = (high - low) / 20 || Math.abs(low) / 1000 || 1;
+  return { low: low - room, high: high + room };
+}
+
+// Round prices from low to high, about so many: steps of 1, 2 or 5 times a power of ten.
+export function priceMarks({ low, high }, about) {
+  const least = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(least));
+  const step = [1, 2, 5, 10].map((part) => part * power).find((one) => one >= least * 0.999);
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const marks = [];
+  for (let part = Math.ceil(low / step); part * step <= high; part += 1) {
+    marks.push({ price: part * step, text: (part * step).toFixed(Math.min(12, decimals)) });
+  }
+  return marks;
+}
+
+// With as many decimals as the marks beside it, and one more.
+export function priceText(price, { low, high }) {
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.max(1e-12, high - low))));
+  return price.toFixed(Math.min(12, decimals));
+}
+
+// What is shown as text that other programs read. A text that a table would take as a formula stays
+// one that it does not: it gets an apostrophe.
+export function csvOf(bars) {
+  const names = ["time", "open", "high", "low", "close", "vwap", "volume", "trades", "version",
+    "reason", "bid", "ask"];
+  const field = (value) => {
+    const text = /^[=+@\t\r]|^-(?![\d.]+$)/.test(`${value}`) ? `'${value}` : `${value}`;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = bars.map((bar) => names.map((name) => field(bar[name] ?? "")).join(","));
+  return [names.join(","), ...lines, ""].join("\n");
+}

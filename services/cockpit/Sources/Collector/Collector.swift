@@ -25,7 +25,8 @@ final class Collector: Sendable {
         var store = StoreBoard()
         var trails = FigureTrails()
 
-        /// Begins anew, as nobody has looked. The growth of the database stays, and the lines do.
+        /// Begins again, after a time without a page that looks. The growth of the database stays,
+        /// and the lines do.
         mutating func restart() {
             overview = OverviewMaker()
             partitions = PartitionBoard()

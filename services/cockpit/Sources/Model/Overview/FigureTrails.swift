@@ -1,7 +1,7 @@
 import Primitives
 
-/// The last 15 minutes of the numbers of the first page, as far as somebody looked: while nobody
-/// does, nothing is measured, and a line has a hole. Pure.
+/// The last 15 minutes of the numbers of the first page. While no page looks, nothing is measured,
+/// and a line has a hole. Pure.
 struct FigureTrails: Sendable {
     enum Line: String, CaseIterable, Sendable {
         case ticks, bars, stored, operators, writers, commit, room
@@ -27,7 +27,7 @@ struct FigureTrails: Sendable {
     private var lines: [Line: [Double?]] = [:]
     /// How many slots there are.
     private var count = 0
-    /// The number of the newest slot, which goes on.
+    /// The number of the newest slot, which is open.
     private var slot = Int64.min
 
     /// Notes what is known now. Numbers that are not known now have to be `nil`.
@@ -43,7 +43,7 @@ struct FigureTrails: Sendable {
         }
     }
 
-    /// Opens the slot of this number, with holes for those in which nobody looked.
+    /// Opens the slot of this number, with holes for those in which no page looked.
     private mutating func begin(_ number: Int64) {
         guard number > slot else { return }
         let passed = slot == .min ? 1 : Int(min(number - slot, Int64(Self.slotsMax)))

@@ -11,7 +11,9 @@ struct Variant {
         let services = try files.contentsOfDirectory(atPath: "\(ServerPrograms.checkout)/services")
             .map { "services/\($0)" }
         let read =
-            ["deploy/kubernetes", "deploy/keda", "deploy/alertmanager"]
+            ["kubernetes", "keda", "alertmanager", "nats", "valkey", "compose", "local"].map {
+                "deploy/\($0)"
+            }
             + services.flatMap { ["\($0)/kustomization.yaml", "\($0)/default.env"] }
         for path in read {
             let source = "\(ServerPrograms.checkout)/\(path)", copy = folder.file(path)

@@ -38,6 +38,7 @@ final class Collector: Sendable {
         let chart = ChartDesk()
         let letters = LetterDesk()
         let latest = LatestDesk()
+        let market = MarketDesk()
         let tape: TapeDesk
         let actions: ActionDesk
 
@@ -47,6 +48,7 @@ final class Collector: Sendable {
         ) -> PageAnswer? {
             chart.answer(path, parameters, at: now) ?? tape.answer(path, parameters, at: now)
                 ?? latest.answer(path, parameters, at: now)
+                ?? market.answer(path, parameters, at: now)
         }
     }
 
@@ -88,6 +90,7 @@ final class Collector: Sendable {
             try desks.chart.start(settings, context),
             try desks.tape.start(self),
             try desks.latest.start(self),
+            try desks.market.start(self),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
             },

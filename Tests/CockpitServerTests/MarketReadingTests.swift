@@ -33,6 +33,11 @@ import Testing
         }
         let isThere = try eventually { try rows("") == ["AAPL 1.5", "BRK B 400", "MSFT 2"] }
         #expect(isThere, "\(last)")
+        // The database is away, so changes of the day are not known, and it says why.
+        let isSaid = try eventually {
+            try cockpit.get("/market.json").json()["day_problem"]?.string?.isEmpty == false
+        }
+        #expect(isSaid)
         #expect(try rows("order=-price&count=1") == ["BRK B 400"])
         #expect(try rows("filter=ms") == ["MSFT 2"])
         try valkey.cli("DEL", "md:sources:MSFT", "md:trade:MSFT:ib")

@@ -154,14 +154,18 @@ import Testing
             return try JSONValue.parse(
                 MarketDocument(
                     page: board.page(question), question: question, all: board.rows.count,
-                    hidden: board.hidden, readAt: board.readAt, problem: problem
+                    hidden: board.hidden, readAt: board.readAt, problem: problem,
+                    dayProblem: board.dayProblem
                 ).json)
         }
         let before = try json("no\nway")
         #expect(before["at"] == nil && before["absence"]?.string == "no; way")
         let values = [try Self.trade("<b>", "1.50", heard: -3), try Self.trade("B", "2")]
         for seconds in [0.0, 30] { Self.take(values, at: seconds, into: &board) }
+        #expect(try json()["day_problem"] == nil)
+        board.dayProblem = "away\nnow"
         let found = try json()
+        #expect(found["day_problem"]?.string == "away; now")
         #expect(found["at"]?.double == 1_030 && found["absence"] == nil)
         #expect(found["all"]?.int == 2 && found["total"]?.int == 2)
         let row = try #require(found["rows"]?.array?.first)

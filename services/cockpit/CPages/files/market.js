@@ -164,9 +164,11 @@ function words(look, isOld) {
       "unknown"];
   }
   const hidden = news.hidden ? ` ${count(news.hidden)} more are not shown.` : "";
+  const days = news.day_problem
+    ? ` Not all changes of the day are known: ${news.day_problem}.` : "";
   const of = state.filter ? `${count(news.total)} of ` : "";
-  return [`${of}${count(news.all)} symbols of sources.${hidden} Read ${span(age(news.at))} ago.`,
-    ""];
+  return [`${of}${count(news.all)} symbols of sources.${hidden} Read ${span(age(news.at))} ago.${
+    days}`, days ? "warning" : ""];
 }
 
 function show(look) {

@@ -26,7 +26,8 @@ final class MarketDesk: Sendable {
             let json = board.withLock { board in
                 MarketDocument(
                     page: board.page(question), question: question, all: board.rows.count,
-                    hidden: board.hidden, readAt: board.readAt, problem: problem
+                    hidden: board.hidden, readAt: board.readAt, problem: problem,
+                    dayProblem: board.dayProblem
                 ).json
             }
             return PageAnswer(json: json)
@@ -153,7 +154,10 @@ private final class MarketReading {
                 let number = open.flatMap { $0.isDefined ? Double("\($0)") : nil }
                 change { $0.note(dayOpen: number, of: key) }
             }
+            change { $0.dayProblem = nil }
         } catch {
+            let problem = "\(error)"
+            change { $0.dayProblem = problem }
             databaseRestsUntil = clock.monotonic() + Self.databaseRest
         }
     }

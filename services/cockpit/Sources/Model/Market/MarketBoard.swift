@@ -50,6 +50,8 @@ struct MarketBoard: Sendable {
     private(set) var hidden = 0
     /// When the last whole round began.
     private(set) var readAt = MonotonicTime.distantPast
+    /// Why first prices of the day cannot be read now. `nil` if they can.
+    var dayProblem: String?
     private var begunAt = MonotonicTime.distantPast
     private var round = 0
     private var orders: [MarketQuestion.Order: [Key]] = [:]

@@ -12,6 +12,8 @@ struct MarketDocument {
     let readAt: MonotonicTime
     /// Why they cannot be read now. `nil` if they can.
     let problem: String?
+    /// Why changes of the day are not known.
+    var dayProblem: String?
 
     /// A round of 10,000 symbols takes longer than other questions.
     static let ageMaxSeconds = 10.0
@@ -21,6 +23,7 @@ struct MarketDocument {
         json.object { json in
             if readAt != .distantPast { json.member("at", seconds: readAt) }
             if let problem { json.member("absence", OverviewMaker.line(problem)) }
+            if let dayProblem { json.member("day_problem", OverviewMaker.line(dayProblem)) }
             json.member("limit", Self.ageMaxSeconds)
             json.member("all", all)
             json.member("hidden", hidden)

@@ -341,8 +341,8 @@ let others: [Tests] = [
     tests(
         of: "Cockpit",
         uses: model + support + [
-            "DeadLetters", "DeploymentWatch", "Membership", "ServiceRuntime", "StoredBars",
-            "StreamCore",
+            "DeadLetters", "DeploymentWatch", "LatestValues", "Membership", "ServiceRuntime",
+            "StoredBars", "StreamCore",
         ]),
     serverTests(
         of: "Cockpit",

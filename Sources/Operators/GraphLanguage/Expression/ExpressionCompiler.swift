@@ -238,20 +238,35 @@ struct ExpressionCompiler {
 
     private mutating func product() throws(ExpressionProblem) -> ExpressionValue {
         var value = try signed()
-        while token.isSign("*") {
-            let place = token.offset
+        while token.isSign("*") || token.isSign("/") {
+            let (place, isProduct) = (token.offset, token.text == "*")
             advance()
             let right = try signed()
-            switch (value, right) {
-            case (.number, .number): value = .number
-            case (.number, .duration), (.duration, .number): value = .duration
-            default:
+            guard let result = Self.product(value, right, isProduct: isProduct) else {
                 throw ExpressionProblem(
-                    place, "\(value.shown) and \(right.shown) cannot be multiplied")
+                    place,
+                    "\(value.shown) "
+                        + (isProduct
+                            ? "and \(right.shown) cannot be multiplied"
+                            : "cannot be divided by \(right.shown)"))
             }
-            try emit(.multiply, -1, at: place)
+            value = result
+            try emit(isProduct ? .multiply : .divide, -1, at: place)
         }
         return value
+    }
+
+    /// Returns the kind of a product or quotient; `nil` when there is none.
+    private static func product(
+        _ left: ExpressionValue, _ right: ExpressionValue, isProduct: Bool
+    ) -> ExpressionValue? {
+        switch (left, right) {
+        case (.number, .number): .number
+        case (.duration, .number): .duration
+        case (.number, .duration): isProduct ? .duration : nil
+        case (.duration, .duration): isProduct ? nil : .number
+        default: nil
+        }
     }
 
     private mutating func signed() throws(ExpressionProblem) -> ExpressionValue {

@@ -91,6 +91,7 @@ struct CanonicalText {
         case .add: add("+")
         case .subtract: add("-")
         case .multiply: add("*")
+        case .divide: add("/")
         case .less: add("<")
         case .lessOrEqual: add("<=")
         case .equal: add("==")

@@ -15,6 +15,8 @@ public struct TickExpression: Hashable, Sendable {
         case add
         case subtract
         case multiply
+        /// Rounded half away from zero to 1e-9; undefined by zero.
+        case divide
         // These replace two numbers by a truth value.
         case less
         case lessOrEqual

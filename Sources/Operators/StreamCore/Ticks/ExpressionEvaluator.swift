@@ -66,6 +66,7 @@ public struct ExpressionEvaluator: Sendable {
                     // Both factors are in 1e-9, and so is the product.
                     return (product / 1_000_000_000, overflow)
                 }
+            case .divide: stack.combine { $0.dividedInBillionths(by: $1) }
             case .less: stack.compare { $0 < $1 }
             case .lessOrEqual: stack.compare { $0 <= $1 }
             case .equal: stack.compare { $0 == $1 }
@@ -243,6 +244,20 @@ extension TickField {
 }
 
 extension Int128 {
+    /// Returns the quotient of two numbers in 1e-9, or of two durations, in 1e-9, rounded half away
+    /// from zero. True as the second value means that there is none: the divisor is zero, or the
+    /// quotient leaves 128 bits.
+    fileprivate func dividedInBillionths(by divisor: Int128) -> (Int128, Bool) {
+        guard divisor != 0 else { return (0, true) }
+        // The product may need more than 128 bits where the quotient does not.
+        let (high, low) = magnitude.multipliedFullWidth(by: 1_000_000_000)
+        guard high < divisor.magnitude else { return (0, true) }
+        let (quotient, rest) = divisor.magnitude.dividingFullWidth((high, low))
+        guard quotient < Int128.max.magnitude else { return (0, true) }
+        let value = Int128(quotient) + (rest >= divisor.magnitude - rest ? 1 : 0)
+        return ((self < 0) == (divisor < 0) ? value : -value, false)
+    }
+
     /// An amount in 1e-8 as a number in 1e-9; undefined beyond the range.
     fileprivate var inBillionths: Int128 {
         let (number, overflow) = multipliedReportingOverflow(by: 10)

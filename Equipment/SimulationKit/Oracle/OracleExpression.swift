@@ -65,6 +65,7 @@ struct OracleExpression {
             case .textHas(let field, let code):
                 let text = value(of: field, tick).map { ShortText(raw: UInt64($0)).text } ?? ""
                 truths.append(text.utf8.contains(code))
+            case .isPaired: truths.append(tick.quote != nil)
             case .hasFlag(let flags): truths.append(tick.header.flags.contains(flags))
             case .symbolIsIn(let list):
                 truths.append(expression.symbolLists[list].contains(tick.symbol.symbol))

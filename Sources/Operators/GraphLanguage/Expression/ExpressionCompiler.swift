@@ -3,11 +3,13 @@ internal import Primitives
 package import StreamCore
 
 extension TickExpression {
-    /// Compiles a written condition on ticks of one kind.
+    /// Compiles a written condition on ticks of one kind. Behind a join, trades have the fields of
+    /// quotes, too.
     package static func compile(
-        _ text: String, kind: DataKind
+        _ text: String, kind: DataKind, isJoined: Bool = false
     ) throws(ExpressionProblem) -> TickExpression {
-        var compiler = ExpressionCompiler(try ExpressionLexer.tokens(text), kind: kind)
+        var compiler = ExpressionCompiler(
+            try ExpressionLexer.tokens(text), kind: kind, isJoined: isJoined)
         return try compiler.compile()
     }
 }
@@ -46,6 +48,8 @@ struct ExpressionCompiler {
     let tokens: [ExpressionToken]
     /// The kind of ticks that the expression is about.
     let kind: DataKind
+    /// Whether they are trades behind a join.
+    let isJoined: Bool
     /// The index of the next token.
     var index = 0
     var instructions: [TickExpression.Instruction] = []
@@ -55,9 +59,10 @@ struct ExpressionCompiler {
     /// The nesting at the next token.
     private var depth = 0
 
-    init(_ tokens: [ExpressionToken], kind: DataKind) {
+    init(_ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool) {
         self.tokens = tokens
         self.kind = kind
+        self.isJoined = isJoined
     }
 
     /// The next token.

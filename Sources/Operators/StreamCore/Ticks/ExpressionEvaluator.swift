@@ -37,6 +37,13 @@ public struct ExpressionEvaluator: Sendable {
             text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) })
     }
 
+    /// Returns the same for a trade behind a join, with what it got from a quote.
+    public func isMet(by trade: Trade, with quote: PairedQuote) -> Bool {
+        run(
+            trade.header, isPaired: quote.isThere, number: { $0.number(of: trade, quote) },
+            text: { ShortText(raw: $0.bits(of: trade, quote)) })
+    }
+
     /// Returns the same for a quote.
     public func isMet(by quote: Quote) -> Bool {
         run(
@@ -51,7 +58,8 @@ public struct ExpressionEvaluator: Sendable {
 
     @inline(__always)
     private func run(
-        _ header: TickHeader, number: (TickField) -> Int128, text: (TickField) -> ShortText
+        _ header: TickHeader, isPaired: Bool = false, number: (TickField) -> Int128,
+        text: (TickField) -> ShortText
     ) -> Bool {
         var stack = ExpressionStack()
         for instruction in instructions {
@@ -76,6 +84,7 @@ public struct ExpressionEvaluator: Sendable {
             case .textIs(let field, let wanted): stack.push(text(field) == wanted)
             case .textHas(let field, let code): stack.push(text(field).has(code))
             case .hasFlag(let flags): stack.push(header.flags.contains(flags))
+            case .isPaired: stack.push(isPaired)
             case .symbolIsIn(let list): stack.push(isIn(list, header.symbol))
             case .and: stack.combineTruths { $0 & $1 }
             case .or: stack.combineTruths { $0 | $1 }
@@ -114,7 +123,7 @@ extension TickExpression.Instruction {
     /// The number of values that it takes from the stack. It puts one value there.
     fileprivate var takes: Int {
         switch self {
-        case .number, .field, .textIs, .textHas, .hasFlag, .symbolIsIn: 0
+        case .number, .field, .textIs, .textHas, .hasFlag, .isPaired, .symbolIsIn: 0
         case .not: 1
         default: 2
         }
@@ -196,6 +205,22 @@ extension TickField {
         case .size: trade.size.number
         default: number(of: trade.header)
         }
+    }
+
+    /// Returns the number of a trade that got its other fields from a quote.
+    fileprivate func number(of trade: Trade, _ quote: PairedQuote) -> Int128 {
+        if self == .bid { return quote.bid.number }
+        if self == .ask { return quote.ask.number }
+        if self == .bidSize { return quote.bidSize.number }
+        if self == .askSize { return quote.askSize.number }
+        return number(of: trade)
+    }
+
+    /// Returns the bits of a text of a trade that got its other fields from a quote.
+    fileprivate func bits(of trade: Trade, _ quote: PairedQuote) -> UInt64 {
+        if self == .bidExchange { return quote.bidExchange.raw }
+        if self == .askExchange { return quote.askExchange.raw }
+        return isOfTrades ? bits(of: trade) : 0
     }
 
     fileprivate func number(of quote: Quote) -> Int128 {

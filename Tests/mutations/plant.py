@@ -71,6 +71,23 @@ FAULTS = [
     ("a bar withdrawn that never stood", STREAM + "Bars/BarMachine+Repair.swift",
      "let hadBar = hadBar(repaired, stands, tables)",
      "let hadBar = isGone(repaired.bounds, key: key, tables)"),
+    ("a quote paired whatever its age", STREAM + "Ticks/QuoteJoin.swift",
+     "elapsed(since: slots[index].heldAt) <= rule.maxAge", "elapsed(since: slots[index].heldAt) >= 0"),
+    ("the quote of the member before not forgotten", GRAPH + "Machine/GraphMachine+Ticks.swift",
+     "if change.isMoved { stages.forgetQuotes(of: change.index) }", "_ = change.isMoved"),
+    ("the same in a repair", GRAPH + "Repair/GraphRepair.swift",
+     "stages.forgetQuotes(of: move.symbol)", "_ = change"),
+    ("a trade paired with the quote after it", GRAPH + "Machine/GraphMachine+Ticks.swift",
+     "take(&run, source, trades, root: roots.0, &output)\n                    quote.header",
+     "quote.header"),
+    ("a quote paired that a node held back", GRAPH + "Machine/TickStages.swift",
+     "where way.passed & one.input != 0", "where way.passed != 0 || one.input != 0"),
+    ("trades behind a join not repaired for quotes", STREAM + "Definition/TickNeeds.swift",
+     "guard quoteAge > 0, range.concerns(.quote)", "guard quoteAge < 0, range.concerns(.quote)"),
+    ("repaired only as long as the quotes were missing", STREAM + "Definition/TickNeeds.swift",
+     "StreamLimits.usable(later(range.to))", "range.to"),
+    ("missing quotes make no trades partial", STREAM + "Definition/TickNeeds.swift",
+     "|| needs.quoteAge > 0 && touches", "|| needs.quoteAge < 0 && touches"),
 ]
 
 # The same for the operator worker.

@@ -123,9 +123,11 @@ import Testing
             let market = SimulatedInput(
                 MarketWeather(using: &random, withRepairs: true), using: &random)
             let definition =
-                seed.isMultiple(of: 2)
-                ? try SimulatedGraphs.timeBars(using: &random)
-                : try SimulatedGraphs.filled(using: &random)
+                switch seed % 4 {
+                case 0, 2: try SimulatedGraphs.timeBars(using: &random)
+                case 1: try SimulatedGraphs.filled(using: &random)
+                default: try SimulatedGraphs.joined(using: &random)
+                }
             let whole = try GraphRun(definition, market.packets, mends: true)
             let place = UInt64.random(in: 1...UInt64(market.packets.count), using: &random)
             let parts = try GraphRun(

@@ -82,6 +82,8 @@ FAULTS = [
      "quote.header"),
     ("a quote paired that a node held back", GRAPH + "Machine/TickStages.swift",
      "where way.passed & one.input != 0", "where way.passed != 0 || one.input != 0"),
+    ("quotes of a join not restored", STREAM + "Ticks/QuoteJoin.swift",
+     "self.slots = slots", "_ = slots"),
     ("trades behind a join not repaired for quotes", STREAM + "Definition/TickNeeds.swift",
      "guard quoteAge > 0, range.concerns(.quote)", "guard quoteAge < 0, range.concerns(.quote)"),
     ("repaired only as long as the quotes were missing", STREAM + "Definition/TickNeeds.swift",

@@ -145,6 +145,7 @@ struct BarWitness {
         if tick.symbol.source != subject.key.symbol.source {
             return .otherSource(tick.symbol.source)
         }
+        if subject.isMended, let finder = lists.twinFinder(tick) { return .duplicate(finder) }
         if let listing = records.listed(tick, lists) {
             return listing.isDuplicate ? .duplicate(listing.name) : .late(listing.name)
         }

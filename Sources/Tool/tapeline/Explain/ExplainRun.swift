@@ -241,6 +241,11 @@ struct ExplainRun {
         if let stored = report.stored { probe = stored.bar }
         let isMended = slice.isMended(bar.key, probe)
         if isMended, definition.remembers {
+            var twins = ProofTwins(definition)
+            for reading in readings { twins.note(reading.tick) }
+            for place in readings.indices where readings[place].tick.isFetched {
+                readings[place].tick = twins.marked([readings[place].tick])[0]
+            }
             readings = ProofPlaces.placed(readings) { $0.tick }
         }
         var witness = BarWitness(

@@ -36,6 +36,14 @@ extension GraphDefinition {
         return max(ofSeries, hasJoin ? ofNodes.reduce(0, +) : ofNodes.max() ?? 0)
     }
 
+    /// Returns the kind of ticks that come to an input.
+    func kind(of input: GraphInput) -> DataKind {
+        switch input {
+        case .ticks(let kind): kind
+        case .node(let node), .branch(let node, _): kind(of: nodes[node].input)
+        }
+    }
+
     /// The longest time for which a quote may count for later trades; 0 without a join.
     var quoteAgeMax: Int64 {
         nodes.map { node -> Int64 in

@@ -158,8 +158,7 @@ struct ProofSlice {
     ) throws(ToolError) {
         for symbol in symbols {
             var recount = ProofRecount(
-                self, scope: scope, symbols: [symbol],
-                fetched: fetched.filter { $0.symbol.symbol == symbol })
+                self, scope: scope, symbols: [symbol], fetched: try fetched(of: symbol, database))
             var owners: Set<SourceSymbol> = []
             let records = records
             func read(_ tick: ProofTick) throws(ToolError) {
@@ -192,6 +191,22 @@ struct ProofSlice {
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
             ) { due($0, $1) <= min(over[$0.symbol] ?? Int64.max, storedBy) }
         }
+    }
+
+    /// Returns the stored fetched ticks of a symbol, marked where they also came at their time.
+    private func fetched(
+        of symbol: Symbol, _ database: ProofDatabase
+    ) throws(ToolError) -> [ProofTick] {
+        let fetched = fetched.filter { $0.symbol.symbol == symbol }
+        var twins = ProofTwins(definition)
+        guard !fetched.isEmpty, !twins.isEmpty else { return fetched }
+        for kind in kinds {
+            try database.ticks(symbol, definition.groups, kind, since, until) {
+                tick throws(ToolError) in
+                twins.note(tick)
+            }
+        }
+        return twins.marked(fetched)
     }
 
     private mutating func closed(
@@ -252,17 +267,19 @@ struct ProofSlice {
         if !self.fetched.isEmpty {
             // The tape has the lots, which the tables lack.
             let names = Set(symbols)
+            var twins = ProofTwins(definition)
             let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
                 try ProofTape.ticks(header, bytes, groups) { tick throws(ToolError) in
-                    guard tick.isFetched, names.contains(tick.symbol.symbol), tick.time >= since,
+                    guard names.contains(tick.symbol.symbol), tick.time >= since,
                         tick.time < until
                     else { return }
-                    fetched.append(tick)
+                    if tick.isFetched { fetched.append(tick) } else { twins.note(tick) }
                 }
                 return fetched.count <= ProofPlaces.max
             }
             guard ending == .whole else { return ending }
             try check(fetched)
+            fetched = twins.marked(fetched)
         }
         var recount = ProofRecount(
             self, scope: scope, symbols: Set(symbols), fetched: fetched)

@@ -16,6 +16,8 @@ struct ProofTick: Sendable {
     var lot: RoundLot?
     /// Whether a node listed it as a duplicate: a repair need not be given it.
     var isLeftOut = false
+    /// Of a fetched tick: the deduplicating nodes for which it came at its time, too.
+    var twinFor: [SeriesName] = []
     var trade: Trade?
     var quote: Quote?
     var providerBar: ProviderBar?
@@ -60,6 +62,11 @@ struct ProofRecords: Sendable {
         let series: [SeriesName]
         /// The nodes before them that remove duplicates.
         let deduplicates: [SeriesName]
+
+        /// Returns the node that leaves out a fetched tick because it also came at its time.
+        func twinFinder(_ tick: ProofTick) -> SeriesName? {
+            tick.twinFor.first { deduplicates.contains($0) }
+        }
     }
 
     private struct Listing: Hashable {
@@ -123,6 +130,7 @@ struct ProofRecords: Sendable {
     func mended(
         _ tick: ProofTick, _ lists: Lists, _ revisions: [ProofKey: UInt64]
     ) -> ProofTick {
+        if lists.twinFinder(tick) != nil { return tick.leftOut }
         if let listing = listed(tick, lists) {
             guard !listing.isDuplicate else { return tick.leftOut }
             let key = ProofKey(

@@ -155,8 +155,8 @@ struct GraphFileTests {
         let text =
             Self.head
                 + """
-                  sides: {operator: route, input: both, branches: {up: price >= ask, not: not paired, \
-                down: "price <= bid and bid_exchange != 'N'", rest: else}}
+                  sides: {operator: route, input: both, branches: {up: price >= ask, \
+                not: not paired, down: "price <= bid and bid_exchange != 'N'", rest: else}}
                   both: {operator: join, input: sane, with: wide.yes, max_age: 5s}
                   up: {operator: bars, input: sides.up, series: [1m]}
                   wide: {operator: route, input: quotes, branches: {yes: ask - bid > 1, no: else}}

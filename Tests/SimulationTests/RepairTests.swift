@@ -63,7 +63,8 @@ import Testing
             "\(life)")
     }
 
-    /// `hasMoves`: symbols change their sources and providers. `chances` are other ones of the weather.
+    /// `hasMoves`: symbols change their sources and providers. `chances` are other ones of the
+    /// weather.
     private func compare(
         hasMoves: Bool = true, hasLife: Bool = false, failed: [UInt64] = [],
         with chances: [(WritableKeyPath<MarketWeather, Int>, Int)] = [],

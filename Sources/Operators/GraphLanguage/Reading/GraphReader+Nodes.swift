@@ -35,7 +35,8 @@ extension GraphReader {
                 ? "a join takes trades: write 'input: trades, with: quotes'"
                 : kind == .providerBar
                     ? Self.providerBarAdvice(draft)
-                    : "resample takes bars: write provider_bars, or the name of a node that makes some"
+                    : "resample takes bars: write provider_bars, or the name of a node that makes "
+                        + "some"
             problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
             return nil
         case .node(let name)?:

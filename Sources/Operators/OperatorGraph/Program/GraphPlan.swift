@@ -50,7 +50,7 @@ struct TickPlan: Sendable {
     var stages: [StagePlan] = []
     /// The machines, each with the point from which it takes ticks.
     var leaves: [LeafInput] = []
-    /// Of the plan for quotes: the joins, each with the point from which it takes quotes.
+    /// The joins, each with the point from which it takes quotes. Only the quotes' plan has some.
     var joins: [JoinInput] = []
     /// The points; the index of each is its bit.
     var points: [GraphInput] = []

@@ -16,7 +16,7 @@ struct ProofTick: Sendable {
     var lot: RoundLot?
     /// Whether a node listed it as a duplicate: a repair need not be given it.
     var isLeftOut = false
-    /// Of a fetched tick: the deduplicating nodes for which it came at its time, too.
+    /// The deduplicating nodes for which a fetched tick came at its time, too.
     var twinFor: [SeriesName] = []
     var trade: Trade?
     var quote: Quote?

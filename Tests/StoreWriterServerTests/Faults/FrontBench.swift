@@ -1,7 +1,10 @@
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreIntents
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -81,9 +84,23 @@ extension FrontBench {
     }
 
     func publish(_ sources: inout [TestSource], ticks: Int = 25) throws {
-        for index in sources.indices {
-            WriterBench.fill(&sources[index], ticks: ticks)
-            try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+        for index in sources.indices { try publish(&sources[index], ticks: ticks) }
+    }
+
+    /// Publishes to one partition.
+    func publish(_ source: inout TestSource, ticks: Int = 25) throws {
+        WriterBench.fill(&source, ticks: ticks)
+        try source.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+    }
+
+    /// Of how many partitions a batch is declared, which is not stored for good.
+    func declared() throws -> Int {
+        let keeper = IntentBucket(tape.client, of: .store)
+        let owner = MarkOwner(namespace: tape.names.namespace, name: GroupName.store.text)
+        return try (0..<2).count { partition in
+            let place = SinkPlace(input: .ticks, partition: Partition(partition))
+            guard let value = try keeper.read(place).value else { return false }
+            return try KeptIntent(json: value, of: place, store: owner).record.intent != nil
         }
     }
 }

@@ -261,7 +261,7 @@ let others: [Tests] = [
         beside: ["foreign_server.py"]),
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
-        beside: ["web_server.py"]),
+        beside: ["loopback_proxy.py", "web_server.py"]),
     tests(
         of: "EngineKit",
         uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),

@@ -15,14 +15,17 @@ The target is a time: what waits is to be worked off within `drain_seconds`. Of 
 Files of KEDA, of the HPA and of prometheus-adapter have the products. deploy/compose/autoscale.py reads the file.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import statistics
 import sys
 
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import written_files  # noqa: E402
+
 KEDA = (r"(minReplicaCount: )\d+", r"(maxReplicaCount: )\d+", r"(failureThreshold: \d+, replicas: )\d+")
 HPA = (r"(minReplicas: )\d+", r"(maxReplicas: )\d+")
 # In each file: how often, and which place has the ticks that may wait, and which those of a steady rate.
@@ -130,24 +133,11 @@ def made(root=ROOT):
         bounds = KEDA if "/keda/" in path else HPA
         for pattern, value in zip(bounds, (figures["least"], figures["most"], figures["least"])):
             texts[path] = put(texts[path], pattern, 1, value, path)
-    return texts
+    return dict(sorted(texts.items()))
 
 
 def main(arguments, root=ROOT):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    options = parser.parse_args(arguments)
-    try:
-        texts = made(root)
-    except (OSError, ValueError, KeyError) as problem:
-        print(f"scaling.py: {problem}", file=sys.stderr)
-        return 1
-    differing = sorted(path for path, text in texts.items() if (root / path).read_text() != text)
-    for path in differing:
-        print(f"{path} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            (root / path).write_text(texts[path])
-    return 1 if differing and options.check else 0
+    return written_files.main("scaling.py", __doc__, arguments, root, made)
 
 
 if __name__ == "__main__":

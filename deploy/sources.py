@@ -19,13 +19,16 @@ The first source, of Interactive Brokers, is written by hand (service provider-g
 A simulated source has a name of its own, NAME-simulated: made-up ticks are never among real ones.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import sys
 
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import written_files  # noqa: E402
+
 LISTS = "services/provider-gateway/instruments"
 # Ranges that no service of the web is in: of a cluster, of its nodes, and of its provider's metadata.
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
@@ -252,22 +255,7 @@ def made(root=ROOT):
 
 
 def main(arguments, root=ROOT):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    options = parser.parse_args(arguments)
-    try:
-        texts = made(root)
-    except (OSError, ValueError, KeyError) as problem:
-        print(f"sources.py: {problem}", file=sys.stderr)
-        return 1
-    differing = [path for path, text in texts.items()
-                 if not (root / path).exists() or (root / path).read_text() != text]
-    for path in differing:
-        print(f"{path} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(texts[path])
-    return 1 if differing and options.check else 0
+    return written_files.main("sources.py", __doc__, arguments, root, made)
 
 
 if __name__ == "__main__":

@@ -45,17 +45,7 @@ extension FrontBench {
             Main.description, environment.merging(changes) { $1 })
         var settings = WriterSettings(service.context.configuration)
         settings.batches.waitNanoseconds = 20_000_000
-        let client = try tape.connect(service)
-        let member = HandMembership(records, takes: [0, 1])
-        return try service.start { [settings] context in
-            defer { client.close() }
-            return try Writer(
-                settings, client: client, context: context, report: WriterReport()
-            ) { ports in
-                member.join(ports)
-                return member
-            }.run()
-        }
+        return try service.startWriter(settings, on: tape, records)
     }
 
     /// Plans faults of the front.

@@ -32,8 +32,8 @@ enum KillPoint: String, CaseIterable, Sendable, CustomTestStringConvertible {
     var testDescription: String { rawValue }
 }
 
-// The real program is killed or paused at named points of a batch, which the front or a proxy before
-// NATS holds.
+// The real program is killed or paused at named points of a batch, which the front or a proxy
+// before NATS holds.
 extension FrontBench {
     /// Makes the tables, and what members need.
     func prepare() throws {

@@ -7,7 +7,7 @@ import StoredBars
 import Synchronization
 import ValkeyClient
 
-/// Reads the last values of all symbols from Valkey while somebody looks at the market.
+/// Reads the last values of all symbols from Valkey while a page shows the market.
 final class MarketDesk: Sendable {
     private let board = Mutex(MarketBoard())
     private let rounds = Question<Void>()

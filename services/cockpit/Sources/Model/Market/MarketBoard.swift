@@ -3,7 +3,7 @@ import MarketModel
 import Primitives
 
 /// All symbols with their last prices, as the hot state has them, and a line of each over the last
-/// 15 minutes, as far as somebody looked. Pure.
+/// 15 minutes, as far as a page looked. Pure.
 struct MarketBoard: Sendable {
     /// The most rows. Further symbols are counted, and not shown.
     static let rowsMax = 20_000
@@ -33,7 +33,7 @@ struct MarketBoard: Sendable {
         var tradesPerSecond: Double?
         /// The first price of the day in UTC. `nil` while it is not known.
         var dayOpen: Double?
-        /// The oldest first. A slot in which nobody looked is not a number.
+        /// The oldest first. A slot in which no page looked is not a number.
         var line: [Float] = []
         fileprivate var slot = Int64.min
         fileprivate var round = 0
@@ -158,7 +158,7 @@ struct MarketBoard: Sendable {
 }
 
 extension MarketBoard.Row {
-    /// Notes the price in a slot, with holes for those in which nobody looked.
+    /// Notes the price in a slot, with holes for those in which no page looked.
     fileprivate mutating func note(_ number: Int64) {
         let price = self.number.map { Float($0) } ?? .nan
         if number > slot {

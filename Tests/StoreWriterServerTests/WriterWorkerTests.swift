@@ -41,6 +41,21 @@ struct WriterWorkerTests {
         return (ticks, running, rival)
     }
 
+    /// Makes the database fail when a position moves.
+    private func misbehave(_ bench: WriterBench, where condition: String) throws {
+        try bench.database.psql(
+            """
+            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF \(condition) THEN
+                    RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
+                FOR EACH ROW EXECUTE FUNCTION misbehave()
+            """)
+    }
+
     private func rows(_ bench: WriterBench, of partition: Int) throws -> Int {
         try Int(
             bench.database.psql(
@@ -131,16 +146,9 @@ struct WriterWorkerTests {
         try bench.database.psql(
             """
             CREATE TABLE broken (partition integer);
-            GRANT SELECT ON broken TO PUBLIC;
-            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF EXISTS (SELECT FROM broken WHERE partition = NEW.partition) THEN
-                    RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
-                END IF;
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
-                FOR EACH ROW EXECUTE FUNCTION misbehave()
+            GRANT SELECT ON broken TO PUBLIC
             """)
+        try misbehave(bench, where: "EXISTS (SELECT FROM broken WHERE partition = NEW.partition)")
         var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)
@@ -166,14 +174,7 @@ struct WriterWorkerTests {
     @Test("an owner that dies and is asked for a partition meanwhile gives it")
     func deadGives() throws {
         let bench = try WriterBench("writer_q5")
-        try bench.database.psql(
-            """
-            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
-            END $$;
-            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
-                FOR EACH ROW EXECUTE FUNCTION misbehave()
-            """)
+        try misbehave(bench, where: "true")
         var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)

@@ -23,11 +23,9 @@ struct ExplainRun {
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let series = try wanted(program.definition)
-        let database = ProofDatabase(
-            connection: try deployment.openDatabase(ProofDatabase.configuration))
-        defer { database.connection.close() }
-        let client = command.skipsTape ? nil : try deployment.openTape()
-        defer { client?.close() }
+        let stored = try StoredProof(deployment, skipsTape: command.skipsTape)
+        defer { stored.close() }
+        let (database, client) = (stored.database, stored.client)
         let partition = deployment.names.partition(of: command.symbol)
         let tape = client.map {
             ProofTape(

@@ -2,6 +2,29 @@ import MarketModel
 import PostgresClient
 import Primitives
 import StreamCore
+import TapeTransport
+
+/// What a proof reads: the database, and the tape unless it is skipped.
+struct StoredProof {
+    let database: ProofDatabase
+    let client: TapeClient?
+
+    init(_ deployment: Deployment, skipsTape: Bool) throws(ToolError) {
+        database = ProofDatabase(
+            connection: try deployment.openDatabase(ProofDatabase.configuration))
+        do throws(ToolError) {
+            client = skipsTape ? nil : try deployment.openTape()
+        } catch {
+            database.connection.close()
+            throw error
+        }
+    }
+
+    func close() {
+        client?.close()
+        database.connection.close()
+    }
+}
 
 /// The stored bars and their ticks. One session, used by one thread.
 struct ProofDatabase {

@@ -21,6 +21,7 @@ import http.client
 import json
 import math
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,10 @@ ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
 # The group of each service, in /scale.
 GROUPS = {"operator-worker": "operator", "store-writer": "store"}
+CLOSED = 0
+# Asks a writer for its page from within its container, which has no program for that.
+WRITER_PAGE = (r"exec 3<>/dev/tcp/127.0.0.1/8502; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3; "
+               f"exec timeout {ANSWER_SECONDS} cat <&3")
 
 
 # --- the rules: pure, with times in monotonic seconds
@@ -161,11 +166,14 @@ class Compose:
         self.service, self.gateway, self.port = service, gateway, port
 
     def call(self, *arguments, timeout=CALL_SECONDS):
-        done = subprocess.run(["docker", "compose", *arguments], text=True, timeout=timeout,
+        return self.run("docker", "compose", *arguments, timeout=timeout)
+
+    def run(self, *words, timeout=CALL_SECONDS):
+        done = subprocess.run(words, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()[-1:] or ["no word why"]
-            raise OSError(f"docker compose {arguments[0]} failed: {said[0]}")
+            raise OSError(f"{' '.join(words[:3])} failed: {said[0]}")
         return done.stdout.strip()
 
     def scale_answer(self):
@@ -177,6 +185,20 @@ class Compose:
         except (OSError, ValueError, http.client.HTTPException, subprocess.TimeoutExpired):
             return {}
 
+    def circuit(self):
+        """Returns the lowest state of the writers' circuit breakers, which is CLOSED while one of them
+        writes; None if no writer answers."""
+        states = []
+        for container in self.call("ps", "--quiet", self.service).splitlines():
+            try:
+                page = self.run("docker", "exec", container, "bash", "-c", WRITER_PAGE, timeout=2 * ANSWER_SECONDS)
+            except (OSError, subprocess.TimeoutExpired):
+                continue
+            states += [float(state) for state in re.findall(r"(?m)^mds_coord_circuit_state ([0-9.]+)\s*$", page)]
+            if CLOSED in states:
+                break
+        return min(states, default=None)
+
     def present(self):
         # Includes one that has just died, because Docker starts it again.
         return len(self.call("ps", "--all", "--quiet", self.service).splitlines())
@@ -186,20 +208,33 @@ class Compose:
                   "--scale", f"{self.service}={count}", self.service, timeout=SCALE_SECONDS)
 
 
+def decide(scaler, now, present, values, circuit):
+    """Decides by the values while a writer writes (circuit); workers always do. While the database is away
+    the lag grows, and more writers would only add to its load: the number stays, as by KEDA."""
+    if circuit is None:
+        return scaler.decide(now, present, [(None, each) for _, each in values])
+    if circuit == CLOSED:
+        return scaler.decide(now, present, values)
+    decision = scaler.decide(now, present, [(present * each, each) for _, each in values])
+    return dataclasses.replace(decision, asked=None, why="the database is away")
+
+
 def look(compose, scaler, triggers, capacity=None):
     """Does one round. Returns what it found and did, for a line of output."""
     answer = compose.scale_answer()
     values = {path: value_at(answer, path) for path, _ in triggers}
     present = compose.present()
-    decision = scaler.decide(
-        time.monotonic(), present, [(values[path], each) for path, each in triggers])
+    circuit = compose.circuit() if compose.service == "store-writer" else CLOSED
+    decision = decide(scaler, time.monotonic(), present,
+                      [(values[path], each) for path, each in triggers], circuit)
     if decision.wanted != present:
         compose.scale(decision.wanted)
     found = {"time": round(time.time(), 1), "present": present, **values,
              **dataclasses.asdict(decision)}
     if capacity:
         group = GROUPS[compose.service]
-        capacity.note(time.monotonic(), present, *(value_at(answer, f"{group}.{name}") for name in ("lag", "rate")))
+        lag, rate = (value_at(answer, f"{group}.{name}") for name in ("lag", "rate"))
+        capacity.note(time.monotonic(), present, lag if circuit == CLOSED else None, rate)
         found["measured"] = capacity.each()
     return found
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pathlib
+import random
 import re
 import shutil
 import sys
@@ -116,12 +117,15 @@ class Loop:
     def look(self, circuit):
         rate = sum(self.came) / len(self.came)
         given = autoscale.arguments(["--service", self.service])
-        triggers = autoscale.triggers_of(given, self.figures, self.capacity.each() if self.measure else None)
+        triggers = autoscale.triggers_of(given, self.figures, self.measured())
         values = [(self.lag, triggers[0][1])] + ([(rate, triggers[1][1])] if self.by_rate else [])
         wanted = autoscale.decide(self.scaler, self.now, self.present, values, circuit).wanted
         self.capacity.note(self.now, self.present, self.lag if circuit == autoscale.CLOSED else None, rate)
         self.begun.update({worker: self.now for worker in range(self.present, wanted)})
         self.present = wanted
+
+    def measured(self):
+        return self.capacity.each() if self.measure else self.capacity.figure()
 
     def numbers(self):
         """Returns the numbers of workers in turn, without repetitions."""
@@ -177,6 +181,28 @@ class ClosedLoop(unittest.TestCase):
         self.assertAlmostEqual(loop.capacity.each(), 3_000, delta=300)
         self.assertLessEqual(loop.history[-1][1], 5 * 24_000)
         self.assertGreaterEqual(loop.history[-1][0], 8)
+
+    def test_a_figure_that_is_too_high_takes_nobody_away_a_second_time(self):
+        cases = [(5_000, 12_000), (1_300, 4_200), (2_000, 12_000)]
+        for seed in range(8):
+            chance = random.Random(seed)
+            each = chance.randint(500, 10_000)
+            cases.append((each, chance.uniform(0.2, 9) * each))
+        for each, rate in cases:
+            loop = Loop(each, assumed=10_000)
+            loop.run(3_600, rate)
+            numbers = loop.numbers()
+            valleys = [there for before, there, after in zip(numbers, numbers[1:], numbers[2:])
+                       if before > there < after]
+            self.assertLessEqual(len(valleys), 1, (each, rate, numbers))
+            self.assertGreaterEqual(numbers[-1] * each, rate, (each, rate, numbers))
+            self.assertLessEqual(loop.capacity.figure(), 10_000)
+
+    def test_who_does_nothing_is_no_measure(self):
+        capacity = scaling.Capacity(10_000)
+        for now in range(0, 90, 15):
+            capacity.note(now, 2, 90_000 + 2_990 * now, 3_000)
+        self.assertEqual((capacity.results, capacity.figure()), ([], 10_000))
 
     def test_while_the_database_is_away_the_number_of_writers_stays(self):
         for rate in (500, 2_000, 5_000, 12_000):

@@ -7,7 +7,7 @@
 What waits is to be worked off in time, and what comes in to be kept up with: each worker gets as much of both as
 deploy/scaling.json says, of which the manifests of KEDA and the HPA are made, too; so are the bounds.
 --drain-seconds and --ticks-per-second replace its figures, --trigger the product. What each keeps up with
-is measured while ticks wait: with --measure that counts instead of the figure.
+is measured while ticks wait, and counts where it is less than the figure; with --measure where it is more, too.
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
@@ -235,7 +235,7 @@ def look(compose, scaler, triggers, capacity=None):
         group = GROUPS[compose.service]
         lag, rate = (value_at(answer, f"{group}.{name}") for name in ("lag", "rate"))
         capacity.note(time.monotonic(), present, lag if circuit == CLOSED else None, rate)
-        found["measured"] = capacity.each()
+        found["measured"] = capacity.each() or capacity.most()
     return found
 
 
@@ -283,7 +283,7 @@ def arguments(words=None):
     parser.add_argument("--trigger", type=trigger, action="append",
                         metavar="PATH=EACH", help="instead: a value of /scale, and how much of it is one's")
     parser.add_argument("--measure", action="store_true",
-                        help="count what each has kept up with while ticks waited, once that was seen")
+                        help="let what each has kept up with while ticks waited count where it is more, too")
     parser.add_argument("--service", choices=GROUPS, default="operator-worker", help="what is scaled")
     parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
     parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
@@ -314,7 +314,7 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     while not ended.is_set():
         begin = time.monotonic()
-        triggers = triggers_of(given, figures, capacity.each() if given.measure else None)
+        triggers = triggers_of(given, figures, capacity.each() if given.measure else capacity.figure())
         try:
             found = look(compose, scaler, triggers, capacity)
             print(json.dumps(found) if given.json else in_words(found, triggers), flush=True)

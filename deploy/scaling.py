@@ -57,6 +57,11 @@ SCALERS = ([f"deploy/keda/{kind}/{name}.yaml" for kind in ("metrics-api", "prome
            + [f"deploy/kubernetes/components/hpa/{name}.yaml" for name in ("operator-worker", "store-writer")])
 
 
+# Each figure, what it has to be at least and at most, and of which kind. There are at most 4096 partitions.
+BOUNDS = (("drain_seconds", 1, 3_600, (int, float)), ("ticks_per_second", 1, 10_000_000, (int, float)),
+          ("steady_percent", 1, 100, (int, float)), ("least", 1, 4_096, int), ("most", 1, 4_096, int))
+
+
 class Capacity:
     """What one worker or writer keeps up with, measured while something waits for all of them.
 
@@ -107,7 +112,18 @@ class Capacity:
 
 
 def read(root=ROOT):
-    return json.loads((root / "deploy/scaling.json").read_text())
+    """Returns the figures; raises ValueError for one with which everybody would go, or nobody come."""
+    figures = json.loads((root / "deploy/scaling.json").read_text())
+    for key, least, most, kinds in BOUNDS:
+        value = figures.get(key)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise ValueError(f"deploy/scaling.json: {key} is {value}, and has to be from {least} to {most}")
+    if figures["least"] > figures["most"]:
+        raise ValueError(f"deploy/scaling.json: least ({figures['least']}) is more than most ({figures['most']})")
+    if min(waiting(figures), steady(figures)) < 1:
+        raise ValueError(f"deploy/scaling.json: ticks_per_second is {figures['ticks_per_second']}, which leaves "
+                         "less than one tick for each")
+    return figures
 
 
 def waiting(figures):

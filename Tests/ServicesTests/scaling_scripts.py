@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import pathlib
 import random
 import re
@@ -61,6 +62,28 @@ class Target(unittest.TestCase):
                     self.assertEqual(numbers.count(1_200), 2 if of_writers else 1, path)
                 if "rules" not in path:
                     self.assertIn(16, numbers, path)
+
+    def test_figures_by_which_all_would_go_or_nobody_come_are_refused_and_nothing_is_written(self):
+        shipped = scaling.read()
+        wrong = [("drain_seconds", 0), ("ticks_per_second", 0), ("ticks_per_second", "many"), ("steady_percent", 0),
+                 ("steady_percent", 101), ("least", 0), ("least", 2.5), ("least", True), ("most", 0), ("least", 9),
+                 ("most", 1), ("drain_seconds", None), ("drain_seconds", math.nan), ("most", 5_000)]
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            self.copy(root)
+            before = scaling.made(root)
+            for key, value in wrong:
+                (root / "deploy/scaling.json").write_text(json.dumps({**shipped, key: value}))
+                code, text = self.told(root=root)
+                self.assertEqual(code, 1, (key, value))
+                self.assertRegex(text, rf"^scaling\.py: deploy/scaling\.json: .*\b{key}\b", (key, value))
+                self.assertEqual({path: (root / path).read_text() for path in before}, before)
+            (root / "deploy/scaling.json").write_text(json.dumps(
+                {**shipped, "steady_percent": 1, "ticks_per_second": 10}))
+            self.assertEqual(self.told(root=root)[0], 1)
+        for words in (["--least", "0"], ["--least", "9"], ["--most", "1"], ["--interval", "0"], ["--least", "-1"]):
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+                autoscale.arguments(words)
 
     def test_a_file_without_its_place_is_named(self):
         with tempfile.TemporaryDirectory() as folder:

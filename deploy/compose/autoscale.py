@@ -298,13 +298,23 @@ def arguments(words=None):
     for name in ("drain_seconds", "ticks_per_second"):
         if (value := getattr(given, name)) is not None and not 0 < value < math.inf:
             parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
+    # With 0 everybody would go while nothing waits.
+    if not 1 <= given.least <= given.most:
+        parser.error(f"--least is at least 1 and at most --most, not {given.least} of {given.most}")
+    for name in ("interval", "step_seconds", "failures_max"):
+        if not 0 < (value := getattr(given, name)) < math.inf:
+            parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
     if given.trigger and given.measure:
         parser.error("--measure is about the target, and --trigger replaces it")
     return given
 
 
 def main():
-    given, figures = arguments(), scaling.read()
+    try:
+        given, figures = arguments(), scaling.read()
+    except (OSError, ValueError) as problem:
+        print(f"autoscale: {problem}", file=sys.stderr)
+        return 64
     capacity = scaling.Capacity(given.ticks_per_second or figures["ticks_per_second"])
     compose = Compose(given.service, given.gateway, given.port)
     scaler = Autoscaler(Rules(**{field.name: getattr(given, field.name)

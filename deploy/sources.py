@@ -138,7 +138,8 @@ def choices(sources):
     """Returns the part of .env.example."""
     names = beside(sources)
     lines = ["# Files with the keys of services that demand one, and of CoinGecko, where it is optional.",
-             "# They are absolute, or begin in the folder of docker-compose.yml; group 10001 has to read them."]
+             "# They are absolute, or begin in the folder of docker-compose.yml; group 10001 has to read them.",
+             "# A new key is written into the same file (cat new >file): a container keeps the file it began with."]
     lines += [f"{key['setting']}_FILE=" for key in all_keys(sources)]
     lines += ["# Which data of the account."]
     lines += [f"{key}={value}" for source in names.values() for key, value in source["choices"].items()]

@@ -170,6 +170,12 @@ struct SourceTests {
                 #expect(part.contains("secrets:") == (unit == name && !source.keys.isEmpty))
             }
         }
+        // Nor does the simulated TWS have the name of a real one.
+        #expect(text.contains("\n  GATEWAY_SOURCE: ibkr-simulated\n"))
+        let real = try CheckoutFiles.text("deploy/compose/tws.yml")
+        #expect(real.contains("\n    GATEWAY_SOURCE: ibkr\n"))
+        let development = try Rendered.named("development").configuration("provider-gateway")
+        #expect(development?.node["data", "GATEWAY_SOURCE"]?.text == "ibkr-simulated")
         // Made-up ticks do not need a way out.
         #expect(text.contains("\n  simulators: {internal: true}\n"))
     }

@@ -86,6 +86,17 @@ class Speed(unittest.TestCase):
         self.assertEqual(scaler.decide(10, 1, [(30_000, EACH)]).wanted, 16)
 
 
+    def test_one_fewer_a_minute(self):
+        scaler, present, numbers = Autoscaler(Rules(most=32, down_window=0, down_count=1)), 5, []
+        for moment in (0, 30, 59, 60, 119, 120):
+            present = scaler.decide(moment, present, [(0, EACH)]).wanted
+            numbers.append(present)
+        self.assertEqual(numbers, [4, 4, 4, 3, 3, 2])
+        # More than there may be go at once.
+        scaler = Autoscaler(Rules(most=4, down_window=0, down_count=1))
+        self.assertEqual(scaler.decide(0, 9, [(9_000, EACH)]).wanted, 4)
+
+
 class Unknown(unittest.TestCase):
     def test_no_value_changes_nothing(self):
         self.assertEqual(decide(PLAIN, (0, 3_000), (15, None), (30, None), (450, None)), [3] * 4)

@@ -72,7 +72,7 @@ class Scaler(threading.Thread):
         self.process = subprocess.Popen(
             [sys.executable, "deploy/compose/autoscale.py", "--json", "--ticks-per-second", str(takes),
              "--least", "1", "--most", str(most), "--interval", str(INTERVAL),
-             "--down-window", str(DOWN_WINDOW)],
+             "--down-window", str(DOWN_WINDOW), "--down-seconds", str(3 * INTERVAL)],
             cwd=CHECKOUT, text=True, stdout=subprocess.PIPE,
             env={**os.environ, "COMPOSE_PROJECT_NAME": cluster.project,
                  "COMPOSE_FILE": ":".join(["docker-compose.yml", *cluster.files])})

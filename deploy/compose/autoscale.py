@@ -62,6 +62,9 @@ class Rules:
     step_count: int = 4
     step_percent: int = 100
     step_seconds: float = 15
+    # Within down_seconds at most this many fewer. None means any number.
+    down_count: int | None = None
+    down_seconds: float = 60
     # After this many polls in a row without a value, at least `fallback` are kept. None means
     # never.
     failures_max: int = 3
@@ -119,6 +122,7 @@ class Autoscaler:
         rules = self.rules
         longest = max(rules.up_window, rules.down_window)
         self.asked = [each for each in self.asked if now - each[0] < longest]
+        self.changes = [each for each in self.changes if now - each[0] < max(rules.step_seconds, rules.down_seconds)]
         lowest = min([asked, *(number for time, number in self.asked
                                if now - time < rules.up_window)])
         highest = max([asked, *(number for time, number in self.asked
@@ -128,6 +132,9 @@ class Autoscaler:
         wanted = min(max(steady, rules.least), rules.most)
         if wanted > present:
             wanted = max(present, min(wanted, self.reach(now, present)))
+        if wanted < present <= rules.most and rules.down_count is not None:
+            lowest = self.before(now, present, rules.down_seconds) - rules.down_count
+            wanted = min(present, max(wanted, lowest))
         if wanted != present:
             self.changes.append((now, wanted - present))
         if wanted == max(asked, rules.least):
@@ -136,11 +143,14 @@ class Autoscaler:
             return Decision(asked, wanted, "a window holds it")
         return Decision(asked, wanted, "a limit holds it")
 
+    def before(self, now, present, seconds):
+        """Returns the number so many seconds ago."""
+        return present - sum(change for time, change in self.changes if now - time < seconds)
+
     def reach(self, now, present):
         """Returns the most that the speed limit allows, from the number one step ago."""
         rules = self.rules
-        self.changes = [each for each in self.changes if now - each[0] < rules.step_seconds]
-        start = present - sum(change for _, change in self.changes)
+        start = self.before(now, present, rules.step_seconds)
         return max(start + rules.step_count, math.ceil(start * (1 + rules.step_percent / 100)))
 
 
@@ -273,7 +283,8 @@ def triggers_of(given, figures, measured=None):
 
 def arguments(words=None):
     figures = scaling.read()
-    rules = Rules(least=figures["least"], most=figures["most"])
+    # By one a minute, as deploy/keda.
+    rules = Rules(least=figures["least"], most=figures["most"], down_count=1)
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], usage="%(prog)s [--drain-seconds N] [...], see --help")
     parser.add_argument("--drain-seconds", type=float, metavar="N",
@@ -292,7 +303,7 @@ def arguments(words=None):
     for field in dataclasses.fields(Rules):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}", default=getattr(rules, field.name),
-            type=int if field.name == "fallback" else field.type, metavar="N",
+            type=int if field.name in ("fallback", "down_count") else field.type, metavar="N",
             help=f"default {getattr(rules, field.name)}")
     given = parser.parse_args(words)
     for name in ("drain_seconds", "ticks_per_second"):
@@ -301,7 +312,7 @@ def arguments(words=None):
     # With 0 everybody would go while nothing waits.
     if not 1 <= given.least <= given.most:
         parser.error(f"--least is at least 1 and at most --most, not {given.least} of {given.most}")
-    for name in ("interval", "step_seconds", "failures_max"):
+    for name in ("interval", "step_seconds", "down_seconds", "down_count", "failures_max"):
         if not 0 < (value := getattr(given, name)) < math.inf:
             parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
     if given.trigger and given.measure:

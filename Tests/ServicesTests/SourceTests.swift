@@ -164,7 +164,10 @@ struct SourceTests {
                 let part = String(try #require(found?.output[1].substring, "\(unit)"))
                 #expect(part.contains("    profiles: [\(profile)]\n"))
                 #expect(part.contains("    networks: [\(profile), tape, monitor, observe]\n"))
-                #expect(part.contains("      GATEWAY_SOURCE: \(unit)\n"))
+                // A delayed feed is another source, so who chooses a feed chooses its name.
+                let hasFeed = unit == name && source.choices.keys.contains { $0.hasSuffix("_FEED") }
+                let own = hasFeed ? "${\(source.prefix)_SOURCE:-\(unit)}" : unit
+                #expect(part.contains("      GATEWAY_SOURCE: \(own)\n"))
                 #expect(part.contains("- \(unit)-gateway:/var/lib/tapeline\n"))
                 // A simulated source has no key of an account.
                 #expect(part.contains("secrets:") == (unit == name && !source.keys.isEmpty))

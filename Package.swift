@@ -373,8 +373,8 @@ let others: [Tests] = [
         ],
         beside: [
             "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
-            "scale_scripts.py", "validate_sbom.py", "Kubernetes/validate_manifests.py",
-            "Kubernetes/schemas",
+            "scale_scripts.py", "scaling_scripts.py", "validate_sbom.py",
+            "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,

@@ -7,8 +7,9 @@
 The target is a time: what waits is to be worked off within `drain_seconds`. Of the file:
 
   drain_seconds      so much of its own rate may wait for each worker or writer
-  ticks_per_second   what one of them keeps up with, on your machines and with your graph: deploy/compose/autoscale.py
-                     shows it while ticks wait, and deploy/keda/metrics-api/operator-worker.yaml says how else to know
+  ticks_per_second   what one of them keeps up with, on your machines and with your graph, or less:
+                     deploy/compose/autoscale.py shows it while ticks wait, and
+                     deploy/keda/metrics-api/operator-worker.yaml says how else to know, and how too much looks
   steady_percent     how much of that a steady rate may take, so that something is left for what waits
   least, most        how many there are; no more than MDS_PARTITIONS have something to do
 
@@ -59,6 +60,11 @@ SCALERS = ([f"deploy/keda/{kind}/{name}.yaml" for kind in ("metrics-api", "prome
            + [f"deploy/kubernetes/components/hpa/{name}.yaml" for name in ("operator-worker", "store-writer")])
 
 
+# Each figure, what it has to be at least and at most, and of which kind. There are at most 4096 partitions.
+BOUNDS = (("drain_seconds", 1, 3_600, (int, float)), ("ticks_per_second", 1, 10_000_000, (int, float)),
+          ("steady_percent", 1, 100, (int, float)), ("least", 1, 4_096, int), ("most", 1, 4_096, int))
+
+
 class Capacity:
     """What one worker or writer keeps up with, measured while something waits for all of them.
 
@@ -68,9 +74,8 @@ class Capacity:
     SPAN = 30
     # So many seconds of the rate are always shown as lag: heads and positions are told once a second.
     IDLE_SECONDS = 3
-    # A result further from the assumed figure is none: a database that is away would show next to nothing, and so
-    # ask for the most there may be.
-    FACTOR = 4
+    # Less than this part of the assumed figure is none of it: they did not work, or had only just begun.
+    LEAST = 0.02
     RESULTS_MIN = 3
     RESULTS_MAX = 20
 
@@ -92,16 +97,36 @@ class Capacity:
         self.looks = self.looks[len(old) - 1:]
         begin, _, before = self.looks[0]
         each = (rate - (lag - before) / (now - begin)) / present
-        if self.assumed / self.FACTOR <= each <= self.assumed * self.FACTOR:
+        if each >= self.LEAST * self.assumed:
             self.results = (self.results + [each])[-self.RESULTS_MAX:]
 
     def each(self):
         """Returns the ticks a second of one; None while too little was measured."""
         return statistics.median(self.results) if len(self.results) >= self.RESULTS_MIN else None
 
+    def most(self):
+        """Returns the most that was measured; None while nothing was."""
+        return max(self.results, default=None)
+
+    def figure(self):
+        """Returns the assumed ticks a second of one, or the most that was measured, where that is less: a figure that
+        is too high would take workers away whom the rest needs, again and again."""
+        return min(self.assumed, self.most() or self.assumed)
+
 
 def read(root=ROOT):
-    return json.loads((root / "deploy/scaling.json").read_text())
+    """Returns the figures; raises ValueError for one with which everybody would go, or nobody come."""
+    figures = json.loads((root / "deploy/scaling.json").read_text())
+    for key, least, most, kinds in BOUNDS:
+        value = figures.get(key)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise ValueError(f"deploy/scaling.json: {key} is {value}, and has to be from {least} to {most}")
+    if figures["least"] > figures["most"]:
+        raise ValueError(f"deploy/scaling.json: least ({figures['least']}) is more than most ({figures['most']})")
+    if min(waiting(figures), steady(figures)) < 1:
+        raise ValueError(f"deploy/scaling.json: ticks_per_second is {figures['ticks_per_second']}, which leaves "
+                         "less than one tick for each")
+    return figures
 
 
 def waiting(figures):

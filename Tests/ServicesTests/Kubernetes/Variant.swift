@@ -39,6 +39,17 @@ struct Variant {
             in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
     }
 
+    /// Adds a component after all others of an overlay.
+    func addLast(_ component: String, to overlay: String) throws {
+        let path = "\(Rendered.folder)/\(overlay)/kustomization.yaml"
+        let text = try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        guard let list = text.range(of: "\ncomponents:\n"),
+            let end = text.range(of: "\n\n", range: list.upperBound..<text.endIndex)
+        else { throw Missing(piece: "components", path: path) }
+        try folder.write(
+            text.replacingCharacters(in: end, with: "\n  - \(component)\n\n"), to: path)
+    }
+
     private func addSources(to overlay: String) throws {
         let folders = try ListedSource.beside().keys.sorted().map { ", ../../sources/\($0)" }
         try replace(

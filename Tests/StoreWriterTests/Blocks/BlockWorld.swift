@@ -131,6 +131,9 @@ final class BlockWorld {
         (settings, product) = try Self.settings(kind, changes)
     }
 
+    /// Lets a server with keys keep rows in its memory alone.
+    func makeUnsafe() { (server as? KeyedTables)?.isUnsafe = true }
+
     private static func server(
         _ kind: String, refusing refused: Set<Int64>
     ) -> any WorldServer {

@@ -29,6 +29,10 @@ final class KeyedTables: WorldServer {
     var insertNanoseconds: Int64 = 0
     private(set) var refusedSends: [String: Int] = [:]
     private(set) var gaps: [ClosedRange<Int64>] = []
+    /// It has rows in its memory alone, until its host loses power: when it has said so, or before
+    /// a call. Then it comes back as it was before, without them.
+    var isUnsafe = false
+    private var unsafe: Set<Row> = []
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
 
@@ -38,13 +42,25 @@ final class KeyedTables: WorldServer {
 
     func identity() throws(StoreServerError) -> String { "one" }
 
-    func confirm() {}
+    func confirm() throws(StoreServerError) {
+        guard isUnsafe else { return }
+        losePower()
+        throw StoreServerError("cairo.commit.mode is nosync", .schema)
+    }
+
+    private func losePower() {
+        rows.subtract(unsafe)
+        (isUnsafe, unsafe) = (false, [])
+    }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
         guard let block = given as? LineBlock else { preconditionFailure("another block") }
         let fate = world?.fate(.insert) ?? .well
         let killed = StoreServerError("killed", .away)
-        if fate == .killedBefore { throw killed }
+        if fate == .killedBefore {
+            losePower()
+            throw killed
+        }
         world?.pass(insertNanoseconds)
         let isOfGaps = block.tableName == "ordinal_gaps"
         var named: [ClosedRange<Int64>] = []
@@ -67,6 +83,7 @@ final class KeyedTables: WorldServer {
             throw StoreServerError("a constraint", .rows)
         }
         if !rows.isDisjoint(with: found) { dropped += 1 }
+        if isUnsafe { unsafe.formUnion(Set(found).subtracting(rows)) }
         rows.formUnion(found)
         gaps += named
         if fate == .killedAfter { throw killed }

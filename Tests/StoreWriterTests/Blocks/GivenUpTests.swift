@@ -53,6 +53,25 @@ import Testing
     }
 
     @Test(
+        "rows of a table that is switched off by then are counted, and not named",
+        arguments: ["clickhouse", "questdb"])
+    func fewerTables(kind: String) throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
+        world.planned = (.position, 0, .killedBefore)
+        #expect(!world.live(world.session(), 1))
+        tape.purge(below: 12)
+        try world.set(["STORE_TABLES": "trades"])
+        let other = world.session()
+        #expect(!world.live(other, 0) && world.waits == 1)
+        world.pass(Self.wait)
+        #expect(world.live(other, 0) && world.lostRanges == 0)
+        try world.set([:])
+        #expect(world.live(world.session(), .max))
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
         "a store that is needed no more makes its batch again, though the packet before it is gone",
         arguments: ["clickhouse", "questdb"])
     func neededNoMore(kind: String) throws {

@@ -6,8 +6,9 @@ import StoreSinks
 
 extension QuestDBServer: CountedServer {
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
+        let tables = try countedTables()
         // A position moves before the tables show its rows.
-        try waitUntilApplied()
+        try waitUntilApplied(tables)
         let parts = tables.compactMap { question($0, place) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
@@ -40,8 +41,9 @@ extension QuestDBServer: CountedServer {
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]] {
+        let tables = try countedTables()
         // It has answered for rows that its tables do not show yet.
-        try waitUntilApplied()
+        try waitUntilApplied(tables)
         var found: [SourceName: [UInt64]] = [:]
         for range in ranges {
             let parts = tables.compactMap { question($0, place, range) }

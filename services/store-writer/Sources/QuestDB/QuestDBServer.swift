@@ -20,7 +20,8 @@ import TapeCodec
 /// A request has rows of one table, and of existing columns: the server then stores all or none.
 final class QuestDBServer: BlockServer {
     private let client: QuestDBClient
-    let tables: [QuestDBTable]
+    /// Those that are switched on.
+    private let tables: [QuestDBTable]
     /// The numbers of the tables that `problem` has seen.
     private var numbers: [String: Int] = [:]
     let peer: String
@@ -90,11 +91,17 @@ final class QuestDBServer: BlockServer {
 
     // MARK: counts
 
+    /// Returns the tables that may have rows: also those that were switched off.
+    func countedTables() throws(StoreServerError) -> [QuestDBTable] {
+        let check = try client.check([])
+        return QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
+    }
+
     /// How often it is asked whether all that was stored is applied, each time after a second.
     private static let waitsMax = 60
 
     /// Waits until the tables have what their logs have now.
-    func waitUntilApplied() throws(StoreServerError) {
+    func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
         let pause = Mailbox<Void>(capacity: 1)
         var woken: [Void] = []
         var check = try client.check([])

@@ -134,6 +134,9 @@ final class BlockWorld {
     /// Lets a server with keys keep rows in its memory alone.
     func makeUnsafe() { (server as? KeyedTables)?.isUnsafe = true }
 
+    /// Lets its tables lag behind what it has answered for.
+    func lag(looks: Int) { (server as? KeyedTables)?.lags = looks }
+
     private static func server(
         _ kind: String, refusing refused: Set<Int64>
     ) -> any WorldServer {

@@ -127,6 +127,27 @@ import Testing
         #expect(world.problems().isEmpty, "\(world.problems())")
     }
 
+    @Test("tables that lag behind keep no other place waiting, and are looked at again later")
+    func lag() throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: "questdb", tape, isPurging: true)
+        world.planned = (.position, 0, .killedBefore)
+        #expect(!world.live(world.session(), 1))
+        tape.purge(below: 12)
+        let session = world.session()
+        #expect(!world.live(session, .max) && world.waits == 1)
+        world.pass(Self.wait)
+        world.lag(looks: 2)
+        let other = SinkPlace(input: .bars, partition: Partition(1))
+        let rows = try session.claim(
+            [BlockWorld.place, other].map { SinkClaim(place: $0, epoch: 9, knownEpoch: nil) })
+        #expect(rows.map { $0.waits != nil } == [true, false])
+        #expect(rows.first?.waits?.reason.contains("lag behind") == true)
+        #expect(!world.live(session, .max) && world.waits == 2 && world.failures.count == 1)
+        #expect(world.live(session, .max) && world.lostRanges == 0)
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
     @Test("what a batch has named that is gone, too, is not named again")
     func named() throws {
         let tape = try BlockTape(packets: 12, ticks: 10)

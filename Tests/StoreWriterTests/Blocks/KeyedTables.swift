@@ -33,6 +33,8 @@ final class KeyedTables: WorldServer {
     /// a call. Then it comes back as it was before, without them.
     var isUnsafe = false
     private var unsafe: Set<Row> = []
+    /// So often it is asked until its tables show what it has answered for.
+    var lags = 0
 
     init(refusing refused: Set<Int64>) { self.refused = refused }
 
@@ -51,6 +53,13 @@ final class KeyedTables: WorldServer {
     private func losePower() {
         rows.subtract(unsafe)
         (isUnsafe, unsafe) = (false, [])
+    }
+
+    func lag(behind mark: inout [String: Int]?) -> String? {
+        mark = mark ?? ["trades": 7]
+        guard lags > 0 else { return nil }
+        lags -= 1
+        return "\(peer) lag behind \(mark ?? [:])"
     }
 
     func insert(_ given: any StoreBlock, token: String) throws(StoreServerError) {
@@ -101,7 +110,8 @@ final class KeyedTables: WorldServer {
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]] {
-        ordinals(
+        if lags > 0 { return [:] }
+        return ordinals(
             of: ranges,
             from: rows.reduce(into: [:]) { $0[$1.table, default: []].insert($1.ordinal) })
     }

@@ -31,14 +31,21 @@ protocol BlockServer: AnyObject {
     var tablesSeen: String { get }
     /// Inserts a block, so that its rows outlive a crash of the server.
     func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)
+    /// Returns why its tables do not show all rows yet that it had answered for at the mark; `nil`:
+    /// they do. The first call sets the mark.
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String?
     /// Returns the ordinals of these ranges that have rows of the place, in order, each once: all
-    /// rows that it has answered for count.
+    /// rows that its tables show count.
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]]
     /// Throws unless the blocks went into the tables that `problem` has seen. Called after the
     /// blocks of a batch, and before its position is stored.
     func confirm() throws(StoreServerError)
+}
+
+extension BlockServer {
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? { nil }
 }
 
 /// A server that recognises a repeat by the token of a block, as long as it remembers it. So it is

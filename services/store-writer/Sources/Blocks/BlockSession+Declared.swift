@@ -12,6 +12,8 @@ extension BlockSession {
     /// Until then an insert may be on its way of an owner that was replaced: it has a time to send
     /// one, and the server one to work on it.
     static let lateInsertsNanoseconds: Int64 = 30_000_000_000
+    /// When it is looked again whether tables show what the server has answered for.
+    private static let lagNanoseconds: Int64 = 5_000_000_000
     /// So many ranges of ordinals may be owed: a batch of the longest has as many where every other
     /// row is there, and a few of them may be given up in a row. More are given up by no owner.
     static let owedRangesMax = 65_536
@@ -40,6 +42,8 @@ extension BlockSession {
     struct GoneBatch {
         let intent: StoreIntent
         let since: MonotonicTime
+        /// What the server had answered for when no insert of it could be on its way any more.
+        var mark: [String: Int]?
         /// What is lost of it, once it is given up.
         var lost: [SinkGap] = []
     }
@@ -126,6 +130,9 @@ extension BlockSession {
                     reason: "the tape was purged of a declared batch: it is given up after 30 s, "
                         + "when no insert of it can be on its way"))
         }
+        if let reason = try lag(place) {
+            return .waits(ClaimWait(until: now + Self.lagNanoseconds, reason: reason))
+        }
         let (found, named) = try answers(of: intent, place)
         var after = before
         after.position = intent.end(after: before.position)
@@ -143,6 +150,19 @@ extension BlockSession {
         }
         goneBatches[place]?.lost = lost
         return .gone(GivenUp(after: after, owed: all, lost: lost))
+    }
+
+    /// Returns why what the store has of a batch cannot be counted yet.
+    private func lag(_ place: SinkPlace) throws(StoreError) -> String? {
+        let server = try opened()
+        var mark = goneBatches[place]?.mark
+        do throws(StoreServerError) {
+            let reason = try server.lag(behind: &mark)
+            goneBatches[place]?.mark = mark
+            return reason.map { "the tape was purged of a declared batch, and \($0)" }
+        } catch {
+            throw error.asStoreError
+        }
     }
 
     /// Tells what is lost where the answer was lost to the write that gave a batch up.

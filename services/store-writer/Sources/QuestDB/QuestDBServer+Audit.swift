@@ -42,8 +42,6 @@ extension QuestDBServer: CountedServer {
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]] {
         let tables = try countedTables()
-        // It has answered for rows that its tables do not show yet.
-        try waitUntilApplied(tables)
         var found: [SourceName: [UInt64]] = [:]
         for range in ranges {
             let parts = tables.compactMap { question($0, place, range) }

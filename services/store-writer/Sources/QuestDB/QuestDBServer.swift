@@ -97,6 +97,18 @@ final class QuestDBServer: BlockServer {
         return QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
     }
 
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? {
+        let check = try client.check([])
+        let stored = mark ?? check.stored(of: QuestDBKind.tables(SinkCatalogue()))
+        mark = stored
+        let names = check.lacking(stored)
+        return names.isEmpty ? nil : lag(of: names)
+    }
+
+    private func lag(of names: [String]) -> String {
+        "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()"
+    }
+
     /// How often it is asked whether all that was stored is applied, each time after a second.
     private static let waitsMax = 60
 
@@ -113,9 +125,7 @@ final class QuestDBServer: BlockServer {
         }
         let names = check.lacking(stored)
         if names.isEmpty { return }
-        throw StoreServerError(
-            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
-            .away)
+        throw StoreServerError(lag(of: names), .away)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

@@ -19,6 +19,12 @@ struct BlockAuditTests {
         /// How many batches of 5 rows a writer still stores, each while rows are counted.
         var batches = 0
         private(set) var counts = 0
+        /// How many rows a command has copied, and how many of these it has noted.
+        var copied: UInt64 = 0
+        var noted: UInt64 = 0
+        /// How often it notes what it has copied, each time after rows were counted.
+        var notes = 0
+        var isFilling = false
 
         init() throws { source = try #require(SourceName("a")) }
 
@@ -47,15 +53,21 @@ struct BlockAuditTests {
                 batches -= 1
                 written += 5
             }
-            let rows = written - lost
+            let rows = written - lost + copied
+            if notes > 0 {
+                notes -= 1
+                noted = copied
+            }
             return [source: StoreAudit.Rows(rows: rows, ordinals: rows, first: 1, last: written)]
         }
 
-        func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] { [:] }
+        func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] {
+            noted > 0 ? [source: StoreAudit.Filled(rows: noted, first: 1)] : [:]
+        }
     }
 
     private func problems(_ store: Counted) throws -> [String] {
-        var counts = PlaceCounts(store, store, of: Self.owner)
+        var counts = PlaceCounts(store, store, of: Self.owner) { store.isFilling }
         try counts.add(Self.place)
         return counts.audit.problems
     }
@@ -79,5 +91,24 @@ struct BlockAuditTests {
         let problems = try problems(store)
         #expect(problems.count == 1 && store.counts == PlaceCounts.countsMax)
         #expect(problems.first?.contains("stop the store's writers") == true)
+    }
+
+    @Test("rows that are being copied are no difference, and left-over ones are")
+    func filling() throws {
+        let store = try Counted()
+        // They are noted while rows are counted.
+        store.isFilling = true
+        store.copied = 5
+        store.notes = 1
+        #expect(try problems(store) == [] && store.counts == 2)
+        // They are not noted yet.
+        store.copied = 10
+        let left = try problems(store)
+        #expect(left.count == 1 && left.first?.contains("'tapeline store fill'") == true)
+        store.isFilling = false
+        #expect(
+            try problems(store) == [
+                "ticks of partition 1: a has 20 ordinals, written are 10 and copied 5"
+            ])
     }
 }

@@ -34,8 +34,13 @@ struct StoreAudit {
         _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
         declared: Set<SourceName> = [], filled: [SourceName: Filled] = [:]
     ) {
-        positions += 1
         note(place, Self.problems(accounts, found, declared: declared, filled: filled), found)
+    }
+
+    /// Notes what is wrong with the rows of a place that has a position.
+    mutating func note(_ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]) {
+        positions += 1
+        add(place, problems, found)
     }
 
     /// Takes the rows of a place that has no position. There should be none.
@@ -44,7 +49,7 @@ struct StoreAudit {
         let problems = present.keys.sorted().map { source in
             "\(source) has \(present[source]?.rows ?? 0) rows, and there is no position"
         }
-        note(place, problems, present)
+        add(place, problems, present)
     }
 
     /// Notes why a place is not compared.
@@ -53,7 +58,7 @@ struct StoreAudit {
         differences.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
     }
 
-    private mutating func note(
+    private mutating func add(
         _ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]
     ) {
         differences += problems.map { "\(InputNumber.name(InputNumber.of(place))): \($0)" }

@@ -275,7 +275,7 @@ final class BlockTables: TokenServer, WorldServer {
     func confirm() {}
 
     func named(
-        by packet: TapePacket, _ place: SinkPlace
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
         guard let source = SourceName("test") else { return [:] }
         return [source: gapsByPacket[Int64(packet.sequence)] ?? []]

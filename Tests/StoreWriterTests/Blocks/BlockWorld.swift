@@ -303,11 +303,8 @@ final class BlockWorld {
         } else if Set(gaps.keys) != tape.holes || gaps.values.contains(where: { $0 != 1 }) {
             problems.append("the gaps are \(gaps), not \(tape.holes)")
         }
-        // A server with keys knows a gap again.
-        if server is any TokenServer {
-            for (ordinal, count) in namedTimes where count > 1 {
-                problems.append("\(ordinal) is named \(count) times")
-            }
+        for (ordinal, count) in namedTimes where count > 1 {
+            problems.append("\(ordinal) is named \(count) times")
         }
         return problems.isEmpty ? [] : problems + failures.suffix(2)
     }

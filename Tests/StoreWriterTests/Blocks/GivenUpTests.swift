@@ -148,10 +148,12 @@ import Testing
         #expect(world.problems().isEmpty, "\(world.problems())")
     }
 
-    @Test("what a batch has named that is gone, too, is not named again")
-    func named() throws {
+    @Test(
+        "what a batch has named that is gone, too, is not named again",
+        arguments: ["clickhouse", "questdb"])
+    func named(kind: String) throws {
         let tape = try BlockTape(packets: 12, ticks: 10)
-        let world = try BlockWorld(kind: "clickhouse", tape, isPurging: true)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
         world.planned = (.insert, 0, .killedAfter)
         #expect(!world.live(world.session(), 1))
         tape.purge(below: 5)

@@ -39,6 +39,11 @@ protocol BlockServer: AnyObject {
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]]
+    /// Returns the ordinals that gaps name as missing: those of the batch that ends with this
+    /// packet, or, where a gap is known by its ordinals, those that lie in a range.
+    func named(
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]]
     /// Throws unless the blocks went into the tables that `problem` has seen. Called after the
     /// blocks of a batch, and before its position is stored.
     func confirm() throws(StoreServerError)
@@ -58,10 +63,6 @@ protocol TokenServer: BlockServer {
     func stored(
         _ block: any StoreBlock, of place: SinkPlace
     ) throws(StoreServerError) -> [BlockKey]
-    /// Returns the ordinals that the gaps name as missing of the batch that ends with this packet.
-    func named(
-        by packet: TapePacket, _ place: SinkPlace
-    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]]
     /// Returns the last ordinals of sources of the place that are beyond these.
     func beyond(
         _ known: [SourceOrdinal], of place: SinkPlace

@@ -133,7 +133,9 @@ extension BlockSession {
         if let reason = try lag(place) {
             return .waits(ClaimWait(until: now + Self.lagNanoseconds, reason: reason))
         }
-        let (found, named) = try answers(of: intent, place)
+        let found = try asked { server throws(StoreServerError) in
+            try server.ordinals(of: intent.ranges, place)
+        }
         var after = before
         after.position = intent.end(after: before.position)
         var lost: [SinkGap] = []
@@ -142,27 +144,28 @@ extension BlockSession {
             after.pass(range, rows: UInt64(rows.count))
             lost += range.gaps(without: rows)
         }
-        let all = (owed + lost).flatMap { $0.without(named[$0.source] ?? []) }
-        guard all.count <= Self.owedRangesMax else {
+        let all = owed + lost
+        let named = try asked { server throws(StoreServerError) in
+            try server.named(by: intent.packet, in: all.ranges, place)
+        }
+        let unnamed = all.flatMap { $0.without(named[$0.source] ?? []) }
+        guard unnamed.count <= Self.owedRangesMax else {
             return .unmakeable(
                 "the tape was purged of it, and more than \(Self.owedRangesMax) ranges of ordinals "
                     + "are without a name: begin with a new database and STORE_NAME")
         }
         goneBatches[place]?.lost = lost
-        return .gone(GivenUp(after: after, owed: all, lost: lost))
+        return .gone(GivenUp(after: after, owed: unnamed, lost: lost))
     }
 
     /// Returns why what the store has of a batch cannot be counted yet.
     private func lag(_ place: SinkPlace) throws(StoreError) -> String? {
-        let server = try opened()
         var mark = goneBatches[place]?.mark
-        do throws(StoreServerError) {
-            let reason = try server.lag(behind: &mark)
-            goneBatches[place]?.mark = mark
-            return reason.map { "the tape was purged of a declared batch, and \($0)" }
-        } catch {
-            throw error.asStoreError
+        let reason = try asked { server throws(StoreServerError) in
+            try server.lag(behind: &mark)
         }
+        goneBatches[place]?.mark = mark
+        return reason.map { "the tape was purged of a declared batch, and \($0)" }
     }
 
     /// Tells what is lost where the answer was lost to the write that gave a batch up.
@@ -175,19 +178,12 @@ extension BlockSession {
         goneBatches[place] = nil
     }
 
-    /// What the store has of a batch: the ordinals with rows, and those that gaps name. A store
-    /// with keys knows a gap again by its range, so it need not be asked for these.
-    private func answers(
-        of intent: StoreIntent, _ place: SinkPlace
-    ) throws(StoreError) -> (
-        rows: [SourceName: [UInt64]], named: [SourceName: [ClosedRange<UInt64>]]
-    ) {
+    private func asked<Value>(
+        _ question: (any BlockServer) throws(StoreServerError) -> Value
+    ) throws(StoreError) -> Value {
         let server = try opened()
         do throws(StoreServerError) {
-            return (
-                try server.ordinals(of: intent.ranges, place),
-                try (server as? any TokenServer)?.named(by: intent.packet, place) ?? [:]
-            )
+            return try question(server)
         } catch {
             throw error.asStoreError
         }
@@ -246,5 +242,16 @@ extension SinkGap {
         }
         add(next...ordinals.upperBound)
         return parts
+    }
+}
+
+extension [SinkGap] {
+    /// From the first to the last ordinal of each source.
+    fileprivate var ranges: [SourceName: ClosedRange<UInt64>] {
+        reduce(into: [:]) { ranges, gap in
+            let known = ranges[gap.source] ?? gap.ordinals
+            let first = Swift.min(known.lowerBound, gap.ordinals.lowerBound)
+            ranges[gap.source] = first...Swift.max(known.upperBound, gap.ordinals.upperBound)
+        }
     }
 }

@@ -190,6 +190,14 @@ final class BlockRecords: IntentKeeper {
         return expected + 1
     }
 
+    /// Adds what the next batch has to name.
+    func owe(_ gaps: [SinkGap]) {
+        guard var kept, let present = values[BlockWorld.place] else { return }
+        kept.owed += gaps
+        let json = kept.json(of: MarkOwner(namespace: "md", name: "store"))
+        values[BlockWorld.place] = (json, present.revision + 1)
+    }
+
     /// What it has now; `nil`: nothing.
     var kept: KeptIntent? { read(values[BlockWorld.place]?.value, BlockWorld.place) }
 

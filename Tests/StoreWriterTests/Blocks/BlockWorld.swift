@@ -137,6 +137,9 @@ final class BlockWorld {
     /// Lets its tables lag behind what it has answered for.
     func lag(looks: Int) { (server as? KeyedTables)?.lags = looks }
 
+    /// Lets the record say that the next batch has to name these.
+    func owe(_ gaps: [SinkGap]) { keeper.owe(gaps) }
+
     private static func server(
         _ kind: String, refusing refused: Set<Int64>
     ) -> any WorldServer {

@@ -14,9 +14,6 @@ extension BlockSession {
     static let lateInsertsNanoseconds: Int64 = 30_000_000_000
     /// When it is looked again whether tables show what the server has answered for.
     private static let lagNanoseconds: Int64 = 5_000_000_000
-    /// So many ranges of ordinals may be owed: a batch of the longest has as many where every other
-    /// row is there, and a few of them may be given up in a row. More are given up by no owner.
-    static let owedRangesMax = 65_536
 
     /// A declared batch, as it was found.
     enum Declared {
@@ -148,14 +145,8 @@ extension BlockSession {
         let named = try asked { server throws(StoreServerError) in
             try server.named(by: intent.packet, in: all.ranges, place)
         }
-        let unnamed = all.flatMap { $0.without(named[$0.source] ?? []) }
-        guard unnamed.count <= Self.owedRangesMax else {
-            return .unmakeable(
-                "the tape was purged of it, and more than \(Self.owedRangesMax) ranges of ordinals "
-                    + "are without a name: begin with a new database and STORE_NAME")
-        }
         goneBatches[place]?.lost = lost
-        return .gone(GivenUp(after: after, owed: unnamed, lost: lost))
+        return .gone(GivenUp(after: after, owed: all.without(named), lost: lost))
     }
 
     /// Returns why what the store has of a batch cannot be counted yet.
@@ -226,16 +217,53 @@ extension OrdinalRange {
     }
 }
 
-extension SinkGap {
-    /// Returns what is left of it without these ordinals.
-    func without(_ named: [ClosedRange<UInt64>]) -> [SinkGap] {
+extension [SinkGap] {
+    /// Returns what is left of them without the named ordinals of their sources.
+    func without(_ named: [SourceName: [ClosedRange<UInt64>]]) -> [SinkGap] {
+        let named = named.mapValues(Self.apart)
+        return flatMap { gap in
+            guard let ranges = named[gap.source], !ranges.isEmpty else { return [gap] }
+            return Self.rest(of: gap, ranges)
+        }
+    }
+
+    /// Returns the same ordinals as ranges that ascend and are apart.
+    private static func apart(_ ranges: [ClosedRange<UInt64>]) -> [ClosedRange<UInt64>] {
+        var found: [ClosedRange<UInt64>] = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = found.last, range.lowerBound <= last.upperBound {
+                let end = Swift.max(last.upperBound, range.upperBound)
+                found[found.count - 1] = last.lowerBound...end
+            } else {
+                found.append(range)
+            }
+        }
+        return found
+    }
+
+    private static func rest(
+        of gap: SinkGap, _ named: [ClosedRange<UInt64>]
+    ) -> [SinkGap] {
+        let ordinals = gap.ordinals
+        // The first range that does not end before the gap.
+        var (low, high) = (0, named.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if named[middle].upperBound < ordinals.lowerBound {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
         var parts: [SinkGap] = []
         var next = ordinals.lowerBound
         func add(_ ordinals: ClosedRange<UInt64>) {
-            parts.append(SinkGap(source: source, ordinals: ordinals, reason: reason, epoch: epoch))
+            parts.append(
+                SinkGap(
+                    source: gap.source, ordinals: ordinals, reason: gap.reason, epoch: gap.epoch))
         }
-        for range in named.sorted(by: { $0.lowerBound < $1.lowerBound })
-        where range.upperBound >= next && range.lowerBound <= ordinals.upperBound {
+        for range in named[low...] {
+            guard range.lowerBound <= ordinals.upperBound else { break }
             if next < range.lowerBound { add(next...(range.lowerBound - 1)) }
             guard range.upperBound < ordinals.upperBound else { return parts }
             next = range.upperBound + 1
@@ -243,9 +271,7 @@ extension SinkGap {
         add(next...ordinals.upperBound)
         return parts
     }
-}
 
-extension [SinkGap] {
     /// From the first to the last ordinal of each source.
     fileprivate var ranges: [SourceName: ClosedRange<UInt64>] {
         reduce(into: [:]) { ranges, gap in

@@ -204,6 +204,13 @@ final class IntentTenure {
         position.ownerEpoch = Int64(clamping: next.epoch)
         let value = KeptIntent(next, position, database: frame.database, owed: owed)
             .json(of: frame.store)
+        guard value.count <= KeptIntent.bytesMax else {
+            throw failure(
+                "has a record of \(value.count) bytes, and NATS takes \(KeptIntent.bytesMax): too "
+                    + "many ordinals are lost that have no name yet, so begin with a new database "
+                    + "and STORE_NAME",
+                .schema)
+        }
         guard let stored = try frame.keeper.write(frame.place, value, after: expected) else {
             return .conflict
         }

@@ -1,7 +1,10 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
+import ServiceTestSupport
 import StoreIntents
 import TapeCodec
+import TestSupport
 import Testing
 
 @testable import StoreWriter
@@ -66,10 +69,16 @@ struct BlockAuditTests {
         }
     }
 
-    private func problems(_ store: Counted) throws -> [String] {
+    private func audit(_ store: Counted) throws -> StoreAudit {
         var counts = PlaceCounts(store, store, of: Self.owner) { store.isFilling }
         try counts.add(Self.place)
-        return counts.audit.problems
+        return counts.audit
+    }
+
+    private func problems(_ store: Counted) throws -> [String] {
+        let audit = try audit(store)
+        #expect(audit.left.isEmpty)
+        return audit.problems
     }
 
     @Test("rows of a batch that is stored while they are counted are no difference")
@@ -88,9 +97,14 @@ struct BlockAuditTests {
     func busy() throws {
         let store = try Counted()
         store.batches = 100
-        let problems = try problems(store)
-        #expect(problems.count == 1 && store.counts == PlaceCounts.countsMax)
-        #expect(problems.first?.contains("stop the store's writers") == true)
+        let audit = try audit(store)
+        #expect(audit.left.count == 1 && store.counts == PlaceCounts.countsMax)
+        #expect(audit.left.first?.contains("stop the store's writers") == true)
+        // It is no difference, and no success.
+        #expect(audit.problems.isEmpty)
+        let service = try TestService(Main.description, ["WRITER_HOT_STATE": "false"])
+        #expect(audit.end(service.context.telemetry) == .failure)
+        #expect(service.log.contains("audit.left") && !service.log.contains("audit.clean"))
     }
 
     @Test("rows that are being copied are no difference, and left-over ones are")
@@ -103,8 +117,9 @@ struct BlockAuditTests {
         #expect(try problems(store) == [] && store.counts == 2)
         // They are not noted yet.
         store.copied = 10
-        let left = try problems(store)
-        #expect(left.count == 1 && left.first?.contains("'tapeline store fill'") == true)
+        let left = try audit(store)
+        #expect(left.left.count == 1 && left.problems.isEmpty)
+        #expect(left.left.first?.contains("'tapeline store fill'") == true)
         store.isFilling = false
         #expect(
             try problems(store) == [

@@ -26,6 +26,8 @@ final class BlockTape: DeclaredPackets {
     private(set) var end: Int64 = 1
     /// The sequence of the first packet that is left.
     private var first: UInt64 = 1
+    /// It is purged below this sequence when a declared batch is read the next time.
+    var purgeAtRead: UInt64?
 
     init(packets: Int, _ random: inout SeededRandom) throws {
         var builder = Self.builder()
@@ -128,7 +130,10 @@ final class BlockTape: DeclaredPackets {
     func batch(
         _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
     ) throws(StoreError) -> WriteBatch {
-        made(after: position, items.prefix { $0.position.sequence <= packet.sequence }, .max)
+        if let sequence = purgeAtRead { purge(below: sequence) }
+        purgeAtRead = nil
+        return made(
+            after: position, items.prefix { $0.position.sequence <= packet.sequence }, .max)
     }
 
     private func made(

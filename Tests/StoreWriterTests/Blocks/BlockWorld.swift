@@ -190,8 +190,9 @@ final class BlockWorld {
         return (triesMax, ["it never ends: \(failures.last ?? "")"])
     }
 
-    /// Returns false after a failure, and where the claim has to wait.
-    func live(_ session: BlockSession, _ batches: Int) -> Bool {
+    /// Returns false after a failure, and where the claim has to wait. `packets` are those of a
+    /// batch.
+    func live(_ session: BlockSession, _ batches: Int, packets: Int? = nil) -> Bool {
         do throws(StoreError) {
             try session.open()
             let claim = SinkClaim(place: Self.place, epoch: ownerCount, knownEpoch: nil)
@@ -203,7 +204,7 @@ final class BlockWorld {
             var position = row.position
             for _ in 0..<batches {
                 let batch = tape.batch(
-                    after: position, packets: Int.random(in: 1...4, using: &random))
+                    after: position, packets: packets ?? Int.random(in: 1...4, using: &random))
                 if batch.isEmpty { return true }
                 var settled = position
                 _ = try session.write(batch) { outcome in

@@ -53,6 +53,23 @@ import Testing
     }
 
     @Test(
+        "a batch of which the tape is purged while it is read is given up, and differs not",
+        arguments: ["clickhouse", "questdb"])
+    func purgedMeanwhile(kind: String) throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
+        world.planned = (.intent, 0, .killedAfter)
+        // Its first batch has all packets.
+        #expect(!world.live(world.session(), 1, packets: 12))
+        tape.purgeAtRead = 5
+        let session = world.session()
+        #expect(!world.live(session, .max) && world.waits == 1 && world.failures.count == 1)
+        world.pass(Self.wait)
+        #expect(world.live(session, .max))
+        #expect(world.lostRanges > 0 && world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
         "rows of a table that is switched off by then are counted, and not named",
         arguments: ["clickhouse", "questdb"])
     func fewerTables(kind: String) throws {

@@ -78,7 +78,11 @@ extension BlockSession {
         let batch = IntentBatch(
             try made.rows.blocks(input, after, owed: owed), from: before, to: after,
             layout: intent.layout)
-        if loss == .part, batch.intent != intent { return try gone(intent, before, owed) }
+        if batch.intent != intent {
+            // It may have been purged while it was read.
+            let now = try parts.packets.loss(place, after: before, through: intent.packet)
+            if now != .nothing { return try gone(intent, before, owed) }
+        }
         try keepLetters(of: made)
         return .batch(batch, made)
     }

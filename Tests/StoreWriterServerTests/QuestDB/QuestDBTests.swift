@@ -239,6 +239,11 @@ struct QuestDBTests {
         try bench.plan("behind 2")
         let clean = try bench.audit()
         #expect(clean.code == .success, "\(clean.said)")
+        // Rows of a table that was switched off since are counted, too.
+        let fewer = try TestService(
+            Main.description, bench.environment.merging(["STORE_TABLES": "trades"]) { $1 },
+            arguments: ["audit"])
+        #expect(try Main.run(fewer.context) == .success, "\(fewer.log.text)")
         for table in ["trades", "quotes"] { try bench.plan("lose_rows \(table) 3") }
         let found = try bench.audit()
         #expect(found.code == .failure)

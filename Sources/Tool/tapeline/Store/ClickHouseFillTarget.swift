@@ -71,7 +71,8 @@ final class ClickHouseFillTarget: FillWriting {
         let ordinals = Set(copied.flatMap { $0.rows.map(\.ordinal) }).union(present).sorted()
         let outcome = FillOutcome(step, rows: ordinals)
         if outcome.settled == 0, !step.isBeginning { return outcome }
-        guard outcome.named.count <= FillOutcome.namedMax else {
+        // Those of a hole stay in gaps that name them.
+        guard !step.isBeginning || outcome.named.count <= FillOutcome.namedMax else {
             throw ToolError.refused(
                 "more than \(FillOutcome.namedMax) ranges of \(place(step)) would stay missing: "
                     + "fill \(filled.store) from a store that takes all tables")
@@ -117,7 +118,7 @@ final class ClickHouseFillTarget: FillWriting {
     /// which ones stay missing.
     private func note(_ step: FillPlan.Stretch, _ outcome: FillOutcome) throws {
         var rows = NativeRows(.fills)
-        for range in step.ordinals.without(outcome.named) {
+        for range in step.without(outcome.named) {
             rows.add(range, rows: range.size, step.lane, from: other)
         }
         if step.isBeginning {

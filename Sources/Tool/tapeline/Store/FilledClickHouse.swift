@@ -234,7 +234,7 @@ struct FilledClickHouse {
             _ = try answer.text()
             found.append(try answer.integer())
         }
-        return found
+        return found.filter(step.has)
     }
 }
 

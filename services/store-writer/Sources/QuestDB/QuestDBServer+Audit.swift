@@ -1,4 +1,5 @@
 import MarketModel
+import Primitives
 import QuestDBWire
 import StoreHTTP
 import StoreIntents
@@ -6,8 +7,9 @@ import StoreSinks
 
 extension QuestDBServer: CountedServer {
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
+        let tables = try countedTables()
         // A position moves before the tables show its rows.
-        try waitUntilApplied()
+        try waitUntilApplied(tables)
         let parts = tables.compactMap { question($0, place) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
@@ -40,8 +42,7 @@ extension QuestDBServer: CountedServer {
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]] {
-        // It has answered for rows that its tables do not show yet.
-        try waitUntilApplied()
+        let tables = try countedTables()
         var found: [SourceName: [UInt64]] = [:]
         for range in ranges {
             let parts = tables.compactMap { question($0, place, range) }
@@ -55,6 +56,36 @@ extension QuestDBServer: CountedServer {
                     ordinals.append(UInt64(clamping: try answer.number(row, "ordinal")))
                 }
                 return ordinals
+            }
+        }
+        return found
+    }
+
+    func named(
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
+        let created = packet.streamCreated.nanoseconds
+        var found: [SourceName: [ClosedRange<UInt64>]] = [:]
+        for (source, range) in ranges {
+            let answer = try ask(
+                "SELECT first_ordinal, last_ordinal FROM ordinal_gaps "
+                    + "WHERE stream_created BETWEEN \(created) AND \(created) "
+                    + "AND input = '\(place.input.rawValue)' AND source = '\(source)' "
+                    + "AND \"partition\" = \(place.partition.number) "
+                    + "AND last_ordinal >= \(range.lowerBound) "
+                    + "AND first_ordinal <= \(range.upperBound) AND reason != 'given_twice'")
+            for row in 0..<answer.count {
+                let (first, last) = try read { () throws(QuestDBAnswerError) in
+                    (
+                        try answer.number(row, "first_ordinal"),
+                        try answer.number(row, "last_ordinal")
+                    )
+                }
+                guard first >= 0, first <= last else {
+                    throw StoreServerError(
+                        "ordinal_gaps has a row of '\(source)' that is none", .schema)
+                }
+                found[source, default: []].append(UInt64(first)...UInt64(last))
             }
         }
         return found

@@ -20,7 +20,8 @@ import TapeCodec
 /// A request has rows of one table, and of existing columns: the server then stores all or none.
 final class QuestDBServer: BlockServer {
     private let client: QuestDBClient
-    let tables: [QuestDBTable]
+    /// Those that are switched on.
+    private let tables: [QuestDBTable]
     /// The numbers of the tables that `problem` has seen.
     private var numbers: [String: Int] = [:]
     let peer: String
@@ -90,11 +91,29 @@ final class QuestDBServer: BlockServer {
 
     // MARK: counts
 
+    /// Returns the tables that may have rows: also those that were switched off.
+    func countedTables() throws(StoreServerError) -> [QuestDBTable] {
+        let check = try client.check([])
+        return QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
+    }
+
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? {
+        let check = try client.check([])
+        let stored = mark ?? check.stored(of: QuestDBKind.tables(SinkCatalogue()))
+        mark = stored
+        let names = check.lacking(stored)
+        return names.isEmpty ? nil : lag(of: names)
+    }
+
+    private func lag(of names: [String]) -> String {
+        "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()"
+    }
+
     /// How often it is asked whether all that was stored is applied, each time after a second.
     private static let waitsMax = 60
 
     /// Waits until the tables have what their logs have now.
-    func waitUntilApplied() throws(StoreServerError) {
+    func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
         let pause = Mailbox<Void>(capacity: 1)
         var woken: [Void] = []
         var check = try client.check([])
@@ -106,9 +125,7 @@ final class QuestDBServer: BlockServer {
         }
         let names = check.lacking(stored)
         if names.isEmpty { return }
-        throw StoreServerError(
-            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
-            .away)
+        throw StoreServerError(lag(of: names), .away)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

@@ -232,8 +232,8 @@ class ClosedLoop(unittest.TestCase):
 
     def test_who_does_nothing_is_no_measure(self):
         capacity = scaling.Capacity(10_000)
-        for now in range(0, 90, 15):
-            capacity.note(now, 2, 90_000 + 2_990 * now, 3_000)
+        for at in range(0, 90, 15):
+            capacity.note(at, 2, 90_000 + 2_990 * at, 3_000)
         self.assertEqual((capacity.results, capacity.figure()), ([], 10_000))
 
     def test_while_the_database_is_away_the_number_of_writers_stays(self):
@@ -264,14 +264,14 @@ class ClosedLoop(unittest.TestCase):
 
     def test_only_what_waits_all_the_time_for_the_same_number_is_measured(self):
         capacity = scaling.Capacity(1_000)
-        for now, present, lag, rate in [
+        for at, present, lag, rate in [
                 (0, 2, 90_000, 3_000), (15, 2, 105_000, 3_000), (30, 3, 120_000, 3_000), (45, 3, 120_000, 3_000),
                 (60, 3, 100, 3_000), (75, 3, 90_000, 3_000), (90, 3, None, 3_000), (105, 3, 90_000, 3_000),
                 (120, 3, 90_000, None)]:
-            capacity.note(now, present, lag, rate)
+            capacity.note(at, present, lag, rate)
         self.assertEqual(capacity.results, [])
-        for now in (200, 215, 230, 245, 260):
-            capacity.note(now, 3, 90_000 - (now - 200) * 300, 3_000)
+        for at in (200, 215, 230, 245, 260):
+            capacity.note(at, 3, 90_000 - (at - 200) * 300, 3_000)
         self.assertEqual(capacity.each(), 1_100)
 
 

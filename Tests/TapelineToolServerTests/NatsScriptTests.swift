@@ -52,7 +52,10 @@ struct NatsScriptTests {
         #expect(try eventually { try takes("writer", "pwriter") }, "\(server.log)")
         let gateway = try NatsLineClient(port: port, user: "gateway", password: "pgateway")
         try gateway.settle()
-        try folder.spoil("nats-writer", of: server) { #expect(try takes("writer", "pwriter")) }
+        try folder.spoil("nats-writer", of: server) {
+            let isTaken = try takes("writer", "pwriter")
+            #expect(isTaken)
+        }
         try folder.write("panother", to: "secrets/nats-writer")
         #expect(try eventually { try takes("writer", "panother") }, "\(server.log)")
         #expect(try !takes("writer", "pwriter") && !takes("writer", ""))

@@ -26,7 +26,8 @@ struct SnapshotRun {
         }
         print(
             "snapshot, \(symbolCount) symbols, \(Self.series.count) series: \(times.bytes) bytes, "
-                + "encode \(milliseconds(times.encode)) ms, restore \(milliseconds(times.restore)) ms"
+                + "encode \(milliseconds(times.encode)) ms, "
+                + "restore \(milliseconds(times.restore)) ms"
         )
         for (what, time) in [("encode", times.encode), ("restore", times.restore)] {
             BenchmarkRow(

@@ -47,7 +47,7 @@ struct FeedOutcome: Equatable, Sendable {
         self.provider = provider
         self.subject = subject
         self.wanted = wanted
-        let log = GatewayLog(log)
+        let log = CommandLog(log)
         for (event, entry) in log.entries {
             if event == "gateway.trial" {
                 end(entry)

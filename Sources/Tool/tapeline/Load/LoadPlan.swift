@@ -30,7 +30,7 @@ struct LoadPlan: Equatable, Sendable {
 
     /// Reads the log of `provider-gateway plan`, line by line.
     init(log: [UInt8]) {
-        let log = GatewayLog(log)
+        let log = CommandLog(log)
         for (event, entry) in log.entries where event == "gateway.plan.symbol" {
             parts.append(Self.part(entry))
         }

@@ -1,7 +1,7 @@
 import Primitives
 
 /// The log of a gateway that ran for one command.
-struct GatewayLog {
+struct CommandLog {
     private(set) var entries: [(event: String, entry: JSONValue)] = []
     /// What it complained of last; `nil`: nothing.
     private(set) var complaint: String?

@@ -143,7 +143,7 @@ struct SecretScriptTests {
         #expect(try !asked().contains("restart"))
         try folder.write("nats\nquestdb\nstore-writer-questdb\n", to: "running")
         try script("--rotate", "questdb")
-        let last = try asked().split(separator: "\n").last
+        let last = try asked().split(separator: "\n").last.map(String.init)
         #expect(
             last == "-f docker-compose.yml -f deploy/compose/questdb.yml restart questdb "
                 + "store-writer-questdb")

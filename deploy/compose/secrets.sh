@@ -7,8 +7,9 @@
 #
 # --rotate NAME makes another password while the cluster runs, at the server and in the file. The
 # services read their file again when a server refuses the old one, so none is restarted but those of
-# ClickHouse and QuestDB. A file is changed in place, because a container sees the file that was there when it started. Run it again
-# after it was cut short: the new password is in secrets/person/ until all have it.
+# ClickHouse and QuestDB. A file is changed in place, because a container sees the file that was there
+# when it started. Run it again after it was cut short: the new password is in secrets/person/ until
+# all have it.
 #
 # A container reads the files with the owner and the rights that they have here. Their folder is
 # closed to all other users of this machine. If root runs this script, the files belong to the group

@@ -25,8 +25,13 @@ private struct Step {
     init(_ scaler: Manifest, seconds: Int) throws {
         let spec = try #require(scaler.node["spec"])
         let least = try #require(spec["minReplicaCount"]?.integer)
-        let target = try #require(
-            ScalingMetric.all(of: scaler).first?.metadata?["targetValue"]?.text.flatMap(Int.init))
+        let greatest = try #require(spec["maxReplicaCount"]?.integer)
+        // Of what waits, and of the rate.
+        let targets = ScalingMetric.all(of: scaler).compactMap {
+            $0.metadata?["targetValue"]?.text.flatMap { Int($0) }
+        }
+        try #require(targets.count == 2)
+        let ofRate = (Self.rate + targets[1] - 1) / targets[1]
         let up = try #require(
             spec["advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleUp"])
         let window = try #require(up["stabilizationWindowSeconds"]?.integer)
@@ -39,10 +44,10 @@ private struct Step {
             if lag == 0, end == 0 { end = second }
             if second % Self.lookSeconds == Self.startSeconds { takers = workers }
             guard second % Self.lookSeconds == 0 else { continue }
-            let asks = (lag + target - 1) / target
+            let asks = max((lag + targets[0] - 1) / targets[0], ofRate)
             asked.append((second, asks))
             let counted = asked.filter { second - $0.second < window }.map(\.count).min() ?? 0
-            workers = max(workers, min(counted, try Self.limit(workers, up)))
+            workers = max(workers, min(counted, greatest, try Self.limit(workers, up)))
             looks.append(Look(second: second, lag: lag, asks: asks, workers: workers))
         }
     }
@@ -68,7 +73,7 @@ struct StepTests {
             .replacing(/(\d),(\d)/) { "\($0.1)\($0.2)" }
         let scaler = try #require(
             try Rendered.named("production-keda").manifest("ScaledObject", "operator-worker"))
-        let step = try Step(scaler, seconds: 60)
+        let step = try Step(scaler, seconds: 75)
         let told = try comment.matches(of: /\n# +(\d+) s +(\d+) +(\d+) +(\d+)\n?(?=\n)/).map {
             Step.Look(
                 second: try #require(Int($0.1)), lag: try #require(Int($0.2)),

@@ -139,11 +139,15 @@ struct ClickHouseAsOfTests {
         try postgres.database.expectSoon(
             "SELECT count(*) FROM wchasof_market.bar_versions WHERE known_at < now()", "\(count)",
             "\(writers[1].reasons)")
-        // The tape goes on after each time that is asked for.
+        // Both tapes go on after each time that is asked for.
         let asked = count
         count += try publishPacket(&source, &random, after: count)
+        var ticks = try bench.sources()
+        try bench.publish(&ticks)
         try postgres.database.expectSoon(
             "SELECT count(*) FROM wchasof_market.bar_versions", "\(count)")
+        try postgres.database.expectSoon(
+            "SELECT count(*) > 0 FROM wchasof_market.trades", "t")
         #expect(
             try eventually(within: 60) {
                 try bench.rows("SELECT toString(count()) FROM bar_versions") == [["\(count)"]]

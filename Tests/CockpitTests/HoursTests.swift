@@ -43,7 +43,7 @@ import Testing
     /// A sighting 400 s after the first look, of a source whose last tick came so long ago.
     private static func sighting(_ state: MarketHours?, silence: Double) -> Sighting {
         var sighting = MadeSighting.well(400)
-        sighting.hours["ib"] = state
+        sighting.told.hours["ib"] = state
         sighting.sources[0].changedAt = MadeSighting.time(400 - silence)
         return sighting
     }

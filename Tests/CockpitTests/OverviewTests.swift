@@ -146,7 +146,7 @@ import Testing
         #expect(lines.allSatisfy { $0["page"]?.string == "gaps" })
         #expect(lines.allSatisfy { $0["runbook"]?.string == "Gaps" })
         #expect(json["sources"]?.array?.map { $0["kind"]?.string } == ["real", nil])
-        sighting.simulated = ["ib"]
+        sighting.told.simulated = ["ib"]
         #expect(try document()["sources"]?.array?.first?["kind"]?.string == "simulated")
     }
 

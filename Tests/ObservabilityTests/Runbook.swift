@@ -51,7 +51,7 @@ struct ComposeFile {
         let upTo = part.components(separatedBy: "\nnetworks:\n")[0]
         services = Set(
             upTo.split(separator: "\n").compactMap {
-                $0.wholeMatch(of: #/  ([a-z-]+):/#).map { String($0.output.1) }
+                $0.wholeMatch(of: #/  ([a-z-]+):(?: &[a-z-]+)?/#).map { String($0.output.1) }
             })
     }
 }

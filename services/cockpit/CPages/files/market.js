@@ -152,7 +152,7 @@ function showRows(look, isOld) {
 function take(found) {
   if (found.rows === undefined) return;
   state.news = found;
-  // Only what was asked for now is as new as the page says.
+  // Only what was asked for last is as new as the page says.
   state.rows = new Map(found.rows.map((row, index) => [found.from + index, row]));
 }
 

@@ -297,8 +297,8 @@ final class Collector: Sendable {
         sighting.now = now
         sighting.listening.since = listeningSince
         sighting.partitions = settings.partitions
-        sighting.simulated = settings.simulated
-        sighting.hours = settings.calendars.hours(at: context.clock.now())
+        sighting.told.simulated = settings.simulated
+        sighting.told.hours = settings.calendars.hours(at: context.clock.now())
         sighting.database = database.known
         sighting.gaps = gaps.known
         sighting.services = knownServices

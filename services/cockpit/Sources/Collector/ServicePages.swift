@@ -117,7 +117,7 @@ extension Sighting.Service {
         reasons = said.prefix(Self.reasonsMax).compactMap(\.string)
         source = status.at("gateway", "source")?.string ?? ""
         let named = status.at("gateway", "provider")?.string ?? ""
-        providerNames = named.split(separator: ",").map(String.init)
+        process.providers = named.split(separator: ",").map(String.init)
         providers = ProviderView.all(status)
         ownership = Ownership(status)
         writer = WriterPage(status)

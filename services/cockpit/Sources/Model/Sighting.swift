@@ -80,6 +80,14 @@ struct Sighting: Sendable {
         var clock: ClockOffset?
     }
 
+    /// What the settings say of sources.
+    struct Told: Sendable {
+        /// The sources whose venue is simulated, which the tape does not know.
+        var simulated: Set<String> = []
+        /// By source, of those that have a calendar.
+        var hours: [String: MarketHours] = [:]
+    }
+
     /// The rows that wait in a writer, and the most.
     struct Queue: Equatable, Sendable {
         var rows: UInt64?
@@ -91,6 +99,8 @@ struct Sighting: Sendable {
         struct Process: Equatable, Sendable {
             /// Its name in its group.
             var member = ""
+            /// The providers of a gateway, also those without a connection.
+            var providers: [String] = []
             /// How long it ran when it was asked. `nil` if it did not say.
             var uptimeSeconds: Double?
         }
@@ -106,8 +116,6 @@ struct Sighting: Sendable {
         var reasons: [String] = []
         var providers: [ProviderView] = []
         var source = ""
-        /// The providers of a gateway, also those without a connection.
-        var providerNames: [String] = []
         /// The sources of a gateway. Filled only while a page shows them.
         var feeds: [FeedPage] = []
         var spooledTicks: UInt64 = 0
@@ -146,10 +154,7 @@ struct Sighting: Sendable {
     /// Why NATS cannot be heard. `nil` if it can.
     var natsProblem: String?
     var sources: [Head] = []
-    /// The sources whose venue is simulated, which the tape does not know.
-    var simulated: Set<String> = []
-    /// By source, of those that have a calendar.
-    var hours: [String: MarketHours] = [:]
+    var told = Told()
     var bars: Head?
     var groups: [Group] = []
     /// The groups without which nothing comes out.

@@ -82,7 +82,7 @@ extension Sighting {
     /// Returns what the calendar of a source says if its market is closed now. `nil` if it is open,
     /// or if no calendar says.
     func closedWords(_ source: String) -> String? {
-        guard let hours = hours[source], hours.isClosed else { return nil }
+        guard let hours = told.hours[source], hours.isClosed else { return nil }
         return hours.words
     }
 
@@ -90,14 +90,14 @@ extension Sighting {
     /// market that is open. The time before the opening does not count, nor does the one before
     /// the cockpit listened. `nil` if it is not too long, or if no calendar says.
     func silenceInSession(_ source: Head) -> Double? {
-        guard case .open(let open)? = hours[source.name]?.state else { return nil }
+        guard case .open(let open)? = told.hours[source.name]?.state else { return nil }
         let silence = min(open, now - max(source.changedAt ?? .distantPast, listening.since))
         return silence > Self.silentInSessionNanoseconds ? Double(silence) / 1e9 : nil
     }
 
     /// What is said of bars while all sources are closed: the words of the first that opens.
     var allClosedWords: String? {
-        let closed = sources.compactMap { hours[$0.name] }.filter(\.isClosed)
+        let closed = sources.compactMap { told.hours[$0.name] }.filter(\.isClosed)
         guard !sources.isEmpty, closed.count == sources.count else { return nil }
         func opens(_ hours: MarketHours) -> Timestamp {
             guard case .closed(let until?) = hours.state else {

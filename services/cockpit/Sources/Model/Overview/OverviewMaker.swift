@@ -164,7 +164,7 @@ struct OverviewMaker: Sendable {
     /// Returns the troubles of sources that have a calendar. Away gateways have lines of their own.
     private static func hours(_ sighting: Sighting) -> [Overview.Line] {
         sighting.sources.compactMap { source in
-            if let hours = sighting.hours[source.name], hours.state == .ended {
+            if let hours = sighting.told.hours[source.name], hours.state == .ended {
                 return Overview.Line(
                     .warning, "HOURS OF \(source.name) NOT KNOWN: \(hours.words)", "Calendar")
             }

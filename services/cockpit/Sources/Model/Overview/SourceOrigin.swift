@@ -25,6 +25,7 @@ extension Sighting {
     func origin(of source: String) -> String? {
         let own = (services.value ?? []).filter { $0.source == source }
         return SourceOrigin.words(
-            of: source, providers: Set(own.flatMap(\.providerNames)), simulated: simulated)
+            of: source, providers: Set(own.flatMap(\.process.providers)),
+            simulated: told.simulated)
     }
 }

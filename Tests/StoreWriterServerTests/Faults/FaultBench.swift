@@ -134,5 +134,9 @@ struct FaultBench {
     }
 
     /// The state of a session that waits so.
-    static let isHeld = "wait_event = 'advisory'"
+    /// Sessions wait for other advisory locks, too, while they claim.
+    static let isHeld = """
+        pid IN (SELECT l.pid FROM pg_locks l WHERE NOT l.granted AND l.locktype = 'advisory'
+            AND l.objid = \(holdKey))
+        """
 }

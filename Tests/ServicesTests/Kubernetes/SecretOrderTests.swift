@@ -114,6 +114,21 @@ struct SecretOrderTests {
         #expect(try read("secret") != secret)
     }
 
+    @Test("for a store of another kind it says what is left, and waits for its pods")
+    func stores() throws {
+        for name in ["clickhouse", "questdb"] {
+            let said = try script(name)
+            #expect(
+                said.hasSuffix(
+                    """
+                    all pods have it: now give it to the user tapeline of the server of your own
+                    then run kubectl rollout restart deployment/store-writer-\(name)
+                    \(name) is new
+                    """), "\(said)")
+        }
+        #expect(try read("asked").contains("exec writer-0 -- sh"))
+    }
+
     @Test("for servers of one's own it says what is left; what is no password is refused")
     func others() throws {
         let said = try script("nats-writer")

@@ -2,7 +2,6 @@ import MarketModel
 import Primitives
 import QuestDBAccess
 import QuestDBWire
-import ServiceRuntime
 import StoreHTTP
 import StoreSinks
 import TapeCodec
@@ -65,50 +64,18 @@ final class QuestDBServer: BlockServer {
         try client.write(block.body, to: block.tableName)
     }
 
-    /// The server answers well, too, when a table is dropped while rows are on their way, and may
-    /// make a table that is not there, without keys. So the tables have to be those that were
-    /// looked at before. A person may also have switched off since what keeps each row once, or
-    /// have started the server again with other settings: the next request finds it without an
-    /// error.
-    func confirm() throws(StoreServerError) {
-        if let problem = try client.problem() {
-            throw StoreServerError("\(peer): \(problem)", .schema)
-        }
-        let check = try client.check([])
-        let now = check.numbers(of: tables)
-        guard now == numbers else {
-            let changed = tables.map(\.name).filter { now[$0] != numbers[$0] }
-            throw StoreServerError(
-                "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
-                    + "were written", .schema)
-        }
-        for table in tables {
-            guard let problem = check.problemOfSettings(of: table) else { continue }
-            throw StoreServerError("\(peer): \(problem)", .schema)
-        }
-    }
+    func confirm() throws(StoreServerError) { try client.confirm(tables, numbers) }
 
     // MARK: counts
 
-    /// How often it is asked whether all that was stored is applied, each time after a second.
-    private static let waitsMax = 60
-
-    /// Waits until the tables have what their logs have now.
-    func waitUntilApplied() throws(StoreServerError) {
-        let pause = Mailbox<Void>(capacity: 1)
-        var woken: [Void] = []
-        var check = try client.check([])
-        let stored = check.stored(of: tables)
-        for _ in 0..<Self.waitsMax {
-            if check.lacking(stored).isEmpty { return }
-            _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
-            check = try client.check([])
-        }
-        let names = check.lacking(stored)
-        if names.isEmpty { return }
-        throw StoreServerError(
-            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
-            .away)
+    /// Returns the tables that may have rows: also those that were switched off, and those that
+    /// were filled alone. All show what they have answered for.
+    func countedTables() throws(StoreServerError) -> [QuestDBTable] {
+        let check = try client.check([])
+        let counted = QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
+        // A position moves before the tables show its rows.
+        try client.waitUntilApplied(counted)
+        return counted
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

@@ -23,9 +23,9 @@ package struct QuestDBPlace: Hashable, Sendable {
         let condition = "\"partition\" = \(partition)"
         if table.name == QuestDBTable.barVersions {
             // Its column `source` is that of the bars' ticks. Its ordinals are the operator's.
-            return isDerived
-                ? "SELECT '\(SourceName.operator.text)'::varchar AS src, ordinal FROM \(table.name) "
-                    + "WHERE \(condition)" : nil
+            guard isDerived else { return nil }
+            return "SELECT \(Self.literal(SourceName.operator.text))::varchar AS src, ordinal "
+                + "FROM \(table.name) WHERE \(condition)"
         }
         let names = Self.derived.map { Self.literal($0.text) }.joined(separator: ", ")
         return "SELECT source::varchar AS src, ordinal FROM \(table.name) WHERE \(condition) "

@@ -261,7 +261,7 @@ let others: [Tests] = [
         beside: ["foreign_server.py"]),
     tests(
         of: "HTTPClient", tier: .servers, uses: ["CCurl", "TestSupport"],
-        beside: ["web_server.py"]),
+        beside: ["loopback_proxy.py", "web_server.py"]),
     tests(
         of: "EngineKit",
         uses: model + ["AlpacaEngine", "HistoryTestSupport", "MassiveEngine", "TestSupport"]),
@@ -341,8 +341,8 @@ let others: [Tests] = [
     tests(
         of: "Cockpit",
         uses: model + support + [
-            "DeadLetters", "DeploymentWatch", "Membership", "ServiceRuntime", "StoredBars",
-            "StreamCore",
+            "DeadLetters", "DeploymentWatch", "LatestValues", "Membership", "ServiceRuntime",
+            "StoredBars", "StreamCore",
         ]),
     serverTests(
         of: "Cockpit",
@@ -373,8 +373,8 @@ let others: [Tests] = [
         ],
         beside: [
             "compose_scripts.py", "progress_scripts.py", "record_scripts.py", "release_scripts.py",
-            "scale_scripts.py", "validate_sbom.py", "Kubernetes/validate_manifests.py",
-            "Kubernetes/schemas",
+            "scale_scripts.py", "scaling_scripts.py", "validate_sbom.py",
+            "Kubernetes/validate_manifests.py", "Kubernetes/schemas",
         ]),
     jointTests(
         "ServicesNightTests", tier: .night,

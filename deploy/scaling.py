@@ -7,22 +7,26 @@
 The target is a time: what waits is to be worked off within `drain_seconds`. Of the file:
 
   drain_seconds      so much of its own rate may wait for each worker or writer
-  ticks_per_second   what one of them keeps up with, on your machines and with your graph: deploy/compose/autoscale.py
-                     shows it while ticks wait, and deploy/keda/metrics-api/operator-worker.yaml says how else to know
+  ticks_per_second   what one of them keeps up with, on your machines and with your graph, or less:
+                     deploy/compose/autoscale.py shows it while ticks wait, and
+                     deploy/keda/metrics-api/operator-worker.yaml says how else to know, and how too much looks
   steady_percent     how much of that a steady rate may take, so that something is left for what waits
   least, most        how many there are; no more than MDS_PARTITIONS have something to do
 
 Files of KEDA, of the HPA and of prometheus-adapter have the products. deploy/compose/autoscale.py reads the file.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import statistics
 import sys
 
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import written_files  # noqa: E402
+
 KEDA = (r"(minReplicaCount: )\d+", r"(maxReplicaCount: )\d+", r"(failureThreshold: \d+, replicas: )\d+")
 HPA = (r"(minReplicas: )\d+", r"(maxReplicas: )\d+")
 # In each file: how often, and which place has the ticks that may wait, and which those of a steady rate.
@@ -56,6 +60,11 @@ SCALERS = ([f"deploy/keda/{kind}/{name}.yaml" for kind in ("metrics-api", "prome
            + [f"deploy/kubernetes/components/hpa/{name}.yaml" for name in ("operator-worker", "store-writer")])
 
 
+# Each figure, what it has to be at least and at most, and of which kind. There are at most 4096 partitions.
+BOUNDS = (("drain_seconds", 1, 3_600, (int, float)), ("ticks_per_second", 1, 10_000_000, (int, float)),
+          ("steady_percent", 1, 100, (int, float)), ("least", 1, 4_096, int), ("most", 1, 4_096, int))
+
+
 class Capacity:
     """What one worker or writer keeps up with, measured while something waits for all of them.
 
@@ -65,9 +74,8 @@ class Capacity:
     SPAN = 30
     # So many seconds of the rate are always shown as lag: heads and positions are told once a second.
     IDLE_SECONDS = 3
-    # A result further from the assumed figure is none: a database that is away would show next to nothing, and so
-    # ask for the most there may be.
-    FACTOR = 4
+    # Less than this part of the assumed figure is none of it: they did not work, or had only just begun.
+    LEAST = 0.02
     RESULTS_MIN = 3
     RESULTS_MAX = 20
 
@@ -89,16 +97,36 @@ class Capacity:
         self.looks = self.looks[len(old) - 1:]
         begin, _, before = self.looks[0]
         each = (rate - (lag - before) / (now - begin)) / present
-        if self.assumed / self.FACTOR <= each <= self.assumed * self.FACTOR:
+        if each >= self.LEAST * self.assumed:
             self.results = (self.results + [each])[-self.RESULTS_MAX:]
 
     def each(self):
         """Returns the ticks a second of one; None while too little was measured."""
         return statistics.median(self.results) if len(self.results) >= self.RESULTS_MIN else None
 
+    def most(self):
+        """Returns the most that was measured; None while nothing was."""
+        return max(self.results, default=None)
+
+    def figure(self):
+        """Returns the assumed ticks a second of one, or the most that was measured, where that is less: a figure that
+        is too high would take workers away whom the rest needs, again and again."""
+        return min(self.assumed, self.most() or self.assumed)
+
 
 def read(root=ROOT):
-    return json.loads((root / "deploy/scaling.json").read_text())
+    """Returns the figures; raises ValueError for one with which everybody would go, or nobody come."""
+    figures = json.loads((root / "deploy/scaling.json").read_text())
+    for key, least, most, kinds in BOUNDS:
+        value = figures.get(key)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+            raise ValueError(f"deploy/scaling.json: {key} is {value}, and has to be from {least} to {most}")
+    if figures["least"] > figures["most"]:
+        raise ValueError(f"deploy/scaling.json: least ({figures['least']}) is more than most ({figures['most']})")
+    if min(waiting(figures), steady(figures)) < 1:
+        raise ValueError(f"deploy/scaling.json: ticks_per_second is {figures['ticks_per_second']}, which leaves "
+                         "less than one tick for each")
+    return figures
 
 
 def waiting(figures):
@@ -130,24 +158,11 @@ def made(root=ROOT):
         bounds = KEDA if "/keda/" in path else HPA
         for pattern, value in zip(bounds, (figures["least"], figures["most"], figures["least"])):
             texts[path] = put(texts[path], pattern, 1, value, path)
-    return texts
+    return dict(sorted(texts.items()))
 
 
 def main(arguments, root=ROOT):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    options = parser.parse_args(arguments)
-    try:
-        texts = made(root)
-    except (OSError, ValueError, KeyError) as problem:
-        print(f"scaling.py: {problem}", file=sys.stderr)
-        return 1
-    differing = sorted(path for path, text in texts.items() if (root / path).read_text() != text)
-    for path in differing:
-        print(f"{path} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            (root / path).write_text(texts[path])
-    return 1 if differing and options.check else 0
+    return written_files.main("scaling.py", __doc__, arguments, root, made)
 
 
 if __name__ == "__main__":

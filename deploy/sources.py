@@ -19,13 +19,16 @@ The first source, of Interactive Brokers, is written by hand (service provider-g
 A simulated source has a name of its own, NAME-simulated: made-up ticks are never among real ones.
 """
 
-import argparse
 import json
 import pathlib
 import re
 import sys
 
+sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "deploy"))
+import written_files  # noqa: E402
+
 LISTS = "services/provider-gateway/instruments"
 # Ranges that no service of the web is in: of a cluster, of its nodes, and of its provider's metadata.
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
@@ -57,6 +60,11 @@ def lists(source):
     return ",".join(f"{LISTS}/{name}.yaml" for name in source["instruments"])
 
 
+def feeds(source):
+    """Returns the choices of a feed. A delayed one beside the other is another source."""
+    return [key for key in source["choices"] if key.endswith("_FEED")]
+
+
 def all_keys(sources):
     return [key for source in sources.values() for key in source["keys"]]
 
@@ -73,8 +81,9 @@ def service(name, source, is_simulated):
     """Returns the lines of the gateway of a source."""
     unit = f"{name}-simulated" if is_simulated else name
     listed = lists(source) if is_simulated else f"${{{source['prefix']}_INSTRUMENTS:-{lists(source)}}}"
+    own_name = f"${{{source['prefix']}_SOURCE:-{unit}}}" if feeds(source) and not is_simulated else unit
     lines = [f"  {unit}-gateway:", "    <<: *gateway", f"    profiles: [{'simulators' if is_simulated else name}]",
-             "    environment:", "      <<: *gateway-environment", f"      GATEWAY_SOURCE: {unit}",
+             "    environment:", "      <<: *gateway-environment", f"      GATEWAY_SOURCE: {own_name}",
              f"      GATEWAY_PROVIDER: {name}", f"      GATEWAY_INSTRUMENTS: {listed}"]
     secrets = ["nats-gateway"]
     if is_simulated:
@@ -138,10 +147,14 @@ def choices(sources):
     """Returns the part of .env.example."""
     names = beside(sources)
     lines = ["# Files with the keys of services that demand one, and of CoinGecko, where it is optional.",
-             "# They are absolute, or begin in the folder of docker-compose.yml; group 10001 has to read them."]
+             "# They are absolute, or begin in the folder of docker-compose.yml; group 10001 has to read them.",
+             "# A new key is written into the same file (cat new >file): a container keeps the file it began with."]
     lines += [f"{key['setting']}_FILE=" for key in all_keys(sources)]
-    lines += ["# Which data of the account."]
-    lines += [f"{key}={value}" for source in names.values() for key, value in source["choices"].items()]
+    lines += ["# Which data of the account, and where CoinGecko is asked. A delayed feed is a source of its own:",
+              "# give it another name. The feed crypto has other instruments, too."]
+    for name, source in names.items():
+        lines += [f"{key}={value}" for key, value in source["choices"].items()]
+        lines += [f"{source['prefix']}_SOURCE={name}"] if feeds(source) else []
     lines.append("# Lists of the image, or /etc/tapeline/instruments/LIST.yaml (INSTRUMENTS_FOLDER).")
     return [lines + [f"{source['prefix']}_INSTRUMENTS={lists(source)}" for source in names.values()]]
 
@@ -213,7 +226,8 @@ def settings(name, source):
         remark = "" if key["needed"] else "; without: fewer requests"
         lines += [f"# The path of a file with a key of the account{remark}.",
                   f"#{key['setting']}_FILE=/etc/tapeline/secrets/provider-gateway/{secret(key['setting'])}"]
-    lines += ["# Which data of the account."] if source["choices"] else []
+    if source["choices"]:
+        lines.append("# Which data of the account." if feeds(source) else "# Where it is asked.")
     lines += [f"{key}={value}" for key, value in source["choices"].items()]
     return "\n".join(lines) + "\n"
 
@@ -252,22 +266,7 @@ def made(root=ROOT):
 
 
 def main(arguments, root=ROOT):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing")
-    options = parser.parse_args(arguments)
-    try:
-        texts = made(root)
-    except (OSError, ValueError, KeyError) as problem:
-        print(f"sources.py: {problem}", file=sys.stderr)
-        return 1
-    differing = [path for path, text in texts.items()
-                 if not (root / path).exists() or (root / path).read_text() != text]
-    for path in differing:
-        print(f"{path} {'differs' if options.check else 'is changed'}")
-        if not options.check:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(texts[path])
-    return 1 if differing and options.check else 0
+    return written_files.main("sources.py", __doc__, arguments, root, made)
 
 
 if __name__ == "__main__":

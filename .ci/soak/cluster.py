@@ -27,7 +27,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -181,15 +180,7 @@ class ClusterStack(Stack):
                    for name in ("gateway", "worker-a", "worker-b", "writer"))
 
     def close(self) -> None:
-        for name in ("gateway", "worker-a", "worker-b", "writer"):
-            if name in self.own:
-                self.own[name].send_signal(signal.SIGTERM)
-        for name in ("gateway", "worker-a", "worker-b", "writer"):
-            if name in self.own:
-                try:
-                    self.own[name].wait(30)
-                except subprocess.TimeoutExpired:
-                    pass
+        self.end_in_order(("gateway", "worker-a", "worker-b", "writer"))
         super().close()
 
 

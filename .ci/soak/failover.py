@@ -220,15 +220,7 @@ class FailoverStack(Stack):
         return json.loads(self.page("gateway", "/status"))["gateway"]
 
     def close(self) -> None:
-        for name in SERVICES:
-            if name in self.own:
-                self.own[name].send_signal(signal.SIGTERM)
-        for name in SERVICES:
-            if name in self.own:
-                try:
-                    self.own[name].wait(30)
-                except subprocess.TimeoutExpired:
-                    pass
+        self.end_in_order(SERVICES)
         super().close()
 
     # --- what is stored

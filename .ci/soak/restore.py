@@ -159,15 +159,7 @@ class RestoreStack(Stack):
         self.run_program("tapeline", "setup", user="tool")
 
     def close(self) -> None:
-        for name in (*SERVICES, "backup"):
-            if name in self.own:
-                self.own[name].send_signal(signal.SIGTERM)
-        for name in (*SERVICES, "backup"):
-            if name in self.own:
-                try:
-                    self.own[name].wait(30)
-                except subprocess.TimeoutExpired:
-                    pass
+        self.end_in_order((*SERVICES, "backup"))
         if "backup" in self.own:
             try:
                 os.killpg(self.own["backup"].pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import nats
@@ -171,6 +171,17 @@ class Stack:
         process = self.own.pop(name)
         process.kill()
         process.wait()
+
+    def end_in_order(self, names: Iterable[str]) -> None:
+        """Asks those that run to end, and waits for each."""
+        asked = [self.own[name] for name in names if name in self.own]
+        for process in asked:
+            process.send_signal(signal.SIGTERM)
+        for process in asked:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                pass
 
     def start_worker(self) -> None:
         """Starts a third worker, whose clock the file `clock` sets."""

@@ -47,6 +47,9 @@ natsConnection *connected(const Run *run);
 void subscribe_answers(natsConnection *connection, char inbox[64], natsMsgHandler handler, void *closure);
 // Names the subject of a lane, and where its answers go.
 void name_lane(const Run *run, const char *inbox, int index, char subject[64], char reply[80]);
+// The lane that an answer is for, and the sequence that it has. A refusal ends the program.
+int answered_lane(natsMsg *message);
+uint64_t answered_sequence(natsMsg *message);
 
 int run_publish(const Run *run);
 int run_read(const Run *run);

@@ -51,6 +51,20 @@ void name_lane(const Run *run, const char *inbox, int index, char subject[64], c
     snprintf(reply, 80, "%s.%d", inbox, index);
 }
 
+int answered_lane(natsMsg *message) {
+    const char *token = strrchr(natsMsg_GetSubject(message), '.');
+    return token ? atoi(token + 1) : 0;
+}
+
+uint64_t answered_sequence(natsMsg *message) {
+    const char *found = strstr(natsMsg_GetData(message), "\"seq\":");
+    if (!found) {
+        fprintf(stderr, "refused: %.*s\n", natsMsg_GetDataLength(message), natsMsg_GetData(message));
+        exit(1);
+    }
+    return strtoull(found + 6, NULL, 10);
+}
+
 // CBareTape publish|read URL PREFIX STREAMS SOURCE LANES PACKETS BYTES RATE ASAP [LIBRARY]
 // CBareTape timed URL PREFIX SOURCE LANES SECONDS RATE WINDOW BYTES PACKET
 // CBareTape hold URLS PREFIX STREAMS USER MILLISECONDS, with the password in BARE_PASSWORD

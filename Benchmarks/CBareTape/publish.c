@@ -63,14 +63,9 @@ static void acknowledged(
     natsConnection *connection, natsSubscription *subscription, natsMsg *message, void *closure) {
     (void)connection, (void)subscription;
     Publisher *self = closure;
-    const char *token = strrchr(natsMsg_GetSubject(message), '.');
-    Lane *lane = &self->lanes[token ? atoi(token + 1) : 0];
-    const char *found = strstr(natsMsg_GetData(message), "\"seq\":");
-    if (!found) {
-        fprintf(stderr, "refused: %.*s\n", natsMsg_GetDataLength(message), natsMsg_GetData(message));
-        exit(1);
-    }
-    lane->sequence = strtoull(found + 6, NULL, 10);
+    Lane *lane = &self->lanes[answered_lane(message)];
+    uint64_t sequence = answered_sequence(message);
+    lane->sequence = sequence;
     self->latencies[self->acknowledged++] = now_ns() - lane->sent_at;
     natsMsg_Destroy(message);
     atomic_store(&lane->busy, false);

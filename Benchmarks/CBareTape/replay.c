@@ -109,15 +109,10 @@ static void acknowledged(
     (void)connection, (void)subscription;
     int64_t now = now_ns();
     Replay *self = closure;
-    const char *token = strrchr(natsMsg_GetSubject(message), '.');
-    Lane *lane = &self->lanes[token ? atoi(token + 1) : 0];
-    const char *found = strstr(natsMsg_GetData(message), "\"seq\":");
-    if (!found) {
-        fprintf(stderr, "refused: %.*s\n", natsMsg_GetDataLength(message), natsMsg_GetData(message));
-        exit(1);
-    }
+    Lane *lane = &self->lanes[answered_lane(message)];
+    uint64_t sequence = answered_sequence(message);
     pthread_mutex_lock(&self->lock);
-    lane->sequence = strtoull(found + 6, NULL, 10);
+    lane->sequence = sequence;
     self->rows[lane->flying].acknowledged = now;
     lane->flying = -1;
     if (lane->waiting >= 0) {

@@ -23,27 +23,21 @@ struct RestoreRun {
             packet.withBytes { _ = machine.take(packet.header, $0, into: &output) }
         }
         guard machine.symbols.count == symbols else { throw OperatorBenchmark.Unusable() }
-        var encode = Duration.seconds(60)
-        var restore = Duration.seconds(60)
-        var bytes: [UInt8] = []
-        for _ in 0..<repetitions {
-            bytes.removeAll(keepingCapacity: true)
-            let start = processorTime()
+        let times = try SnapshotTimes(of: repetitions) { bytes in
             machine.encode(into: &bytes)
-            let encoded = processorTime()
-            let restored = try bytes.withRawSpan { span throws(CheckpointError) in
+        } restore: { bytes in
+            try bytes.withRawSpan { span throws(CheckpointError) in
                 try GraphMachine(program, restoring: span)
             }
-            restore = min(restore, processorTime() - encoded)
-            encode = min(encode, encoded - start)
+        } check: { restored in
             guard restored.openWindows == machine.openWindows else {
                 throw OperatorBenchmark.Unusable()
             }
         }
-        let milliseconds = restore / Duration.milliseconds(1)
+        let milliseconds = times.restore / Duration.milliseconds(1)
         print(
-            "state of \(symbols) symbols, \(machine.openWindows) open windows: \(bytes.count) "
-                + "bytes, encode \(report.tenths(encode / Duration.milliseconds(1))) ms, "
+            "state of \(symbols) symbols, \(machine.openWindows) open windows: \(times.bytes) "
+                + "bytes, encode \(report.tenths(times.encode / Duration.milliseconds(1))) ms, "
                 + "restore \(report.tenths(milliseconds)) ms")
         BenchmarkRow("restore the state of \(symbols) symbols", milliseconds, "ms")
             .atMost(millisecondsMax).tell()

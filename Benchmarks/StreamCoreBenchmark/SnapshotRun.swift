@@ -13,28 +13,23 @@ struct SnapshotRun {
     static func run() throws {
         let series = try BarSeriesSet(Self.series)
         let (machine, tables) = try filled(series)
-        var encode = Duration.seconds(60)
-        var restore = Duration.seconds(60)
-        var bytes: [UInt8] = []
-        for _ in 0..<repetitions {
-            bytes.removeAll(keepingCapacity: true)
-            let start = processorTime()
+        let times = try SnapshotTimes(of: repetitions) { bytes in
             machine.encode(tables, into: &bytes)
-            let encoded = processorTime()
-            let restored = try bytes.withRawSpan { span throws(CheckpointError) in
-                try BarMachine(
-                    rule: machine.rule, calendar: nil, restoring: span, tables)
+        } restore: { bytes in
+            try bytes.withRawSpan { span throws(CheckpointError) in
+                try BarMachine(rule: machine.rule, calendar: nil, restoring: span, tables)
             }
-            restore = min(restore, processorTime() - encoded)
-            encode = min(encode, encoded - start)
+        } check: { restored in
             guard restored.openWindows == symbolCount * Self.series.count else {
                 throw StreamCoreBenchmark.Unusable()
             }
         }
         print(
-            "snapshot, \(symbolCount) symbols, \(Self.series.count) series: \(bytes.count) bytes, "
-                + "encode \(milliseconds(encode)) ms, restore \(milliseconds(restore)) ms")
-        for (what, time) in [("encode", encode), ("restore", restore)] {
+            "snapshot, \(symbolCount) symbols, \(Self.series.count) series: \(times.bytes) bytes, "
+                + "encode \(milliseconds(times.encode)) ms, "
+                + "restore \(milliseconds(times.restore)) ms"
+        )
+        for (what, time) in [("encode", times.encode), ("restore", times.restore)] {
             BenchmarkRow(
                 "snapshot of \(symbolCount) symbols, \(what)", time / Duration.milliseconds(1), "ms"
             ).tell()

@@ -398,15 +398,7 @@ import Testing
                 + #""symbols":["AAPL"],"source":"s"}]"#,
         ].map { Array($0.utf8) }
         for turn in 0..<20_000 {
-            var bytes = samples[turn % samples.count]
-            for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
-                let place = Int.random(in: bytes.indices, using: &random)
-                if Bool.random(using: &random) {
-                    bytes[place] = UInt8.random(in: 0x20...0x7e, using: &random)
-                } else {
-                    bytes.remove(at: place)
-                }
-            }
+            let bytes = random.damaged(samples[turn % samples.count])
             for link in bench.engine.machine.links where link.state != .closed {
                 bench.receive(bytes, on: link.number)
             }

@@ -7,9 +7,7 @@ import Testing
 /// decodes must be exactly what the simulator's logs have.
 @Suite("The simulated Alpaca, read by alpaca-py")
 struct ForeignClientTests {
-    private static let script =
-        "\(ServerPrograms.checkout)/Tests/AlpacaSimulatorServerTests/read_alpaca.py"
-    private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+    private static let script = "Tests/AlpacaSimulatorServerTests/read_alpaca.py"
     private static let packages = "vendor-clients"
 
     @Test("it reads every record as it was sent, and pages of what happened")
@@ -21,11 +19,9 @@ struct ForeignClientTests {
                 "--rate", "120", "--symbols", "AAPL,KO", "--corrections", "10", "--cancels", "12",
                 "--late", "8", "--halts", "0", "--hold", "1", "--market-log", folder.file("market"),
             ], program: "alpaca-simulator")
-        let said = try run(
-            "/bin/bash",
-            [Self.engines, "--of", Self.packages, Self.script, "\(simulator.port)"]
-                + ["\(simulator.controlPort)", "8"],
-            environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+        let said = try PythonServer.output(
+            of: Self.script, ["\(simulator.port)", "\(simulator.controlPort)", "8"],
+            packages: Self.packages)
         simulator.stop()
         let lines = try said.split(separator: "\n").map { try JSONValue.parse(String($0)) }
         let market = try Self.lines(folder.file("market")).filter {

@@ -11,7 +11,6 @@ extension VenueBench where Site == AlpacaSite {
     static var keys: [String: String] {
         ["APCA-API-KEY-ID": "test-key", "APCA-API-SECRET-KEY": "test-secret"]
     }
-    static var start: Timestamp { Timestamp(nanoseconds: 1_700_000_000_000_000_000) }
 
     init(
         symbols: [String] = ["AAPL", "KO"], rate: Int = 40, seed: UInt64 = 1,
@@ -38,20 +37,5 @@ extension VenueBench where Site == AlpacaSite {
         let number = try webSocket(path, headers: Self.keys)
         _ = take(number)
         return number
-    }
-
-    /// Takes the messages of the arrays that are queued for a client.
-    mutating func messages(_ number: Int) throws -> [JSONValue] {
-        try texts(number).flatMap { try JSONValue.parse($0).array ?? [] }
-    }
-
-    /// Sends a request and returns the text of its answer.
-    mutating func ask(_ request: String, of number: Int) -> String {
-        send(request, to: number)
-        return texts(number).last ?? ""
-    }
-
-    static func lines(_ bytes: [UInt8]) throws -> [JSONValue] {
-        try bytes.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
     }
 }

@@ -10,17 +10,6 @@ import Testing
 @Suite struct BinanceHoleTests {
     private static let second: Int64 = 1_000_000_000
 
-    /// Returns a bench whose trades 3 to 6 of BTCUSDT did not come.
-    private func bench() -> EngineBench {
-        var bench = EngineBench { $0.merge.fills = true }
-        bench.follow(["BTCUSDT"])
-        bench.connect()
-        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
-        bench.trade("BTCUSDT", 7, on: 1, at: 2_000)
-        bench.pass(Self.second)
-        return bench
-    }
-
     private func list(_ ids: [UInt64], price: String = "5.25", size: String = "1") -> [UInt8] {
         let trades = ids.map {
             "{\"id\":\($0),\"price\":\"\(price)\",\"qty\":\"\(size)\",\"time\":\(1_000 + $0)}"
@@ -30,7 +19,7 @@ import Testing
 
     @Test("what did not come is asked for, comes marked as fetched, and the gap is filled")
     func filled() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         let fetch = try #require(bench.takeFetches().first)
         #expect(fetch.symbol == "BTCUSDT" && fetch.from == 3 && fetch.count == 4)
         #expect(bench.gapStates == [.open, .filling] && bench.holes == 1)
@@ -55,7 +44,7 @@ import Testing
 
     @Test("ids that the exchange does not have stay missing, between their neighbours")
     func partly() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         bench.answer(try #require(bench.takeFetches().first).number, .page(list([3, 6])))
         #expect(bench.gapStates == [.open, .filling, .filled, .abandoned])
         let gap = try #require(bench.gaps.last)
@@ -66,7 +55,7 @@ import Testing
 
     @Test("a list that begins behind the gap ends it: nothing of it exists")
     func behind() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         bench.answer(try #require(bench.takeFetches().first).number, .page(list([9])))
         #expect(bench.gapStates == [.open, .filling, .abandoned])
         let (first, last) = (try #require(bench.gaps.first), try #require(bench.gaps.last))
@@ -76,7 +65,7 @@ import Testing
 
     @Test("a number that does not fit stays a gap of its own behind the filled one")
     func misfit() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         let fetch = try #require(bench.takeFetches().first)
         bench.answer(fetch.number, .page(list([3, 4, 5, 6], size: "123456789012345.5")))
         #expect(bench.gapStates.suffix(4) == [.abandoned, .abandoned, .abandoned, .abandoned])
@@ -91,7 +80,7 @@ import Testing
             #"[{"id":3,"price":"x","qty":"1","time":5}]"#,
         ])
     func failures(text: String) throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         for turn in 1...DenseLimits.uselessAnswersMax {
             let fetch = try #require(bench.takeFetches().first, "turn \(turn)")
             bench.answer(fetch.number, .page(Array(text.utf8)))
@@ -111,7 +100,7 @@ import Testing
             (-5, true, BinanceLimits.fetchInterval),
         ] as [(Int64?, Bool, Int64)])
     func limited(retryAfter: Int64?, isBanned: Bool, wait: Int64) throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         bench.answer(
             try #require(bench.takeFetches().first).number,
             .limited(retryAfter: retryAfter, isBanned: isBanned))
@@ -124,7 +113,7 @@ import Testing
 
     @Test("a refusal ends the gap; what is not wanted any more is not asked for")
     func refused() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         bench.answer(try #require(bench.takeFetches().first).number, .refused("Invalid symbol."))
         #expect(bench.gaps.last?.detail.contains("Invalid symbol.") == true)
         bench.trade("BTCUSDT", 9, on: 1, at: 3_000)
@@ -268,7 +257,7 @@ import Testing
 
     @Test("a gap gets too old by requests without its trades, and not while it waits")
     func age() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         var fetch = try #require(bench.takeFetches().first)
         bench.trade("BTCUSDT", 2_008, on: 1, at: 3_000)
         let start = bench.time
@@ -312,7 +301,7 @@ import Testing
 
     @Test("a ban of days is waited out, and the gap is filled afterwards")
     func banned() throws {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         let days = 3 * 86_400 * Self.second
         bench.answer(
             try #require(bench.takeFetches().first).number,
@@ -328,7 +317,7 @@ import Testing
 
     @Test("too many gaps stay")
     func limits() {
-        var bench = bench()
+        var bench = EngineBench.withHole()
         var id: UInt64 = 8
         for _ in 0..<DenseLimits.holesMax + 5 {
             id += 2

@@ -129,12 +129,7 @@ struct BinanceLimitTests {
             (200, true, 200, "418: the exchange has banned this address"),
         ] as [(Int64?, Bool, Int64, String)])
     func limited(_ retryAfter: Int64?, _ isBanned: Bool, _ wait: Int64, _ reason: String) throws {
-        var bench = EngineBench { $0.merge.fills = true }
-        bench.follow(["BTCUSDT"])
-        bench.connect()
-        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
-        bench.trade("BTCUSDT", 7, on: 1, at: 2_000)
-        bench.pass(Self.second)
+        var bench = EngineBench.withHole()
         let fetch = try #require(bench.takeFetches().first)
         let before = try #require(limit(.weight, bench)?.used)
         bench.answer(

@@ -246,15 +246,7 @@ import Testing
                 + "\"q\":\"-0.5\",\"T\":9223372036854775807}",
         ].map { Array($0.utf8) }
         for turn in 0..<20_000 {
-            var bytes = samples[turn % samples.count]
-            for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
-                let place = Int.random(in: bytes.indices, using: &random)
-                if Bool.random(using: &random) {
-                    bytes[place] = UInt8.random(in: 0x20...0x7e, using: &random)
-                } else {
-                    bytes.remove(at: place)
-                }
-            }
+            let bytes = random.damaged(samples[turn % samples.count])
             let leg = UInt32.random(in: 0...3, using: &random)
             bytes.withRawSpan {
                 bench.engine.received(

@@ -20,6 +20,17 @@ extension StreamBench<BinanceEngine> {
         if let unknown { answering = { $0.answerLookUps(unknown) } }
     }
 
+    /// Returns a bench whose trades 3 to 6 of BTCUSDT did not come.
+    static func withHole() -> EngineBench {
+        var bench = EngineBench { $0.merge.fills = true }
+        bench.follow(["BTCUSDT"])
+        bench.connect()
+        bench.trade("BTCUSDT", 2, on: 1, at: 1_000)
+        bench.trade("BTCUSDT", 7, on: 1, at: 2_000)
+        bench.pass(1_000_000_000)
+        return bench
+    }
+
     static func coin(
         _ symbol: String, _ feeds: Instrument.Feeds = .trades, name: String = ""
     ) -> Instrument {

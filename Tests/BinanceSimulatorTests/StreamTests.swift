@@ -15,19 +15,15 @@ struct StreamTests {
         let ids = try Bench.ids(bench.texts(number))
         #expect((98...102).contains(ids.count))
         #expect(zip(ids, ids.dropFirst()).allSatisfy { $0 + 1 == $1 })
-        let sent = try Self.lines(bench.venue.takeTruth())
+        let sent = try Bench.lines(bench.venue.takeTruth())
         #expect(
             sent.compactMap { $0["id"]?.uint64 } == ids
                 && sent.first?["kind"]?.string == "http")
-        let happened = try Self.lines(bench.venue.takeMarketLog())
+        let happened = try Bench.lines(bench.venue.takeMarketLog())
         #expect(
             happened.filter { $0["symbol"]?.string == "BTCUSDT" }.compactMap { $0["id"]?.uint64 }
                 == ids)
         #expect(happened.count > ids.count + 90)
-    }
-
-    private static func lines(_ bytes: [UInt8]) throws -> [JSONValue] {
-        try bytes.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
     }
 
     @Test("a combined stream wraps events with the names of their streams")

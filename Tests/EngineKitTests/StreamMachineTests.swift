@@ -228,12 +228,7 @@ import Testing
         "the key is not taken: everything is refused, and tried again after a minute",
         arguments: Venue.allCases)
     func key(venue: Venue) {
-        var bench = venue.bench()
-        bench.follow(["AAPL"])
-        _ = bench.takeWishes()
-        bench.opened(1)
-        bench.receive(venue.connected, on: 1, isText: true)
-        bench.receive(venue.refusedKey, on: 1, isText: true)
+        var bench = venue.refusedBench()
         #expect(bench.states.last == .refused && bench.status.state == .refused)
         #expect(bench.status.feeds[0].reason.hasPrefix("the service says: auth failed"))
         // The service closes without a word. That is no second failure.
@@ -249,12 +244,7 @@ import Testing
 
     @Test("a failure after a refusal of the key is what is shown", arguments: Venue.allCases)
     func failure(venue: Venue) {
-        var bench = venue.bench()
-        bench.follow(["AAPL"])
-        _ = bench.takeWishes()
-        bench.opened(1)
-        bench.receive(venue.connected, on: 1, isText: true)
-        bench.receive(venue.refusedKey, on: 1, isText: true)
+        var bench = venue.refusedBench()
         bench.pass(StreamLimits.refusedWait)
         bench.ended(2, "no route")
         #expect(bench.status.state == .closed && bench.status.reason == "no route")

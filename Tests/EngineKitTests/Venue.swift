@@ -34,6 +34,17 @@ enum Venue: CaseIterable, Sendable {
         }
     }
 
+    /// Returns a bench whose key the service has refused on the first connection.
+    func refusedBench() -> any ServiceEngineBench {
+        var bench = bench()
+        bench.follow(["AAPL"])
+        _ = bench.takeWishes()
+        bench.opened(1)
+        bench.receive(connected, on: 1, isText: true)
+        bench.receive(refusedKey, on: 1, isText: true)
+        return bench
+    }
+
     var connected: String { words.connected }
     var refusedKey: String { words.refusedKey }
 

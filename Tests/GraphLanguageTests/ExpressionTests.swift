@@ -53,6 +53,11 @@ struct ExpressionTests {
                 .subtract, .equal,
             ])
         #expect(
+            try compile("price - 1 / 2 * size > 1").instructions == [
+                .field(.price), one, two, .divide, .field(.size), .multiply, .subtract, one,
+                .greater,
+            ])
+        #expect(
             try compile("not (delayed or snapshot)").instructions == [
                 .hasFlag(.delayed), .hasFlag(.snapshot), .or, .not,
             ])
@@ -98,12 +103,20 @@ struct ExpressionTests {
         #expect(problem("time + time > time").contains("cannot be added"))
         #expect(problem("time * 2 > time").contains("cannot be multiplied"))
         #expect(problem("price > 2s").contains("cannot be compared"))
+        #expect(problem("time / 2 > time").contains("a time cannot be divided by a number"))
+        #expect(problem("2 / 1s > 1").contains("a number cannot be divided by a duration"))
+        #expect(
+            try compile("(receive_time - time) / 2s > 0.5").instructions.suffix(3) == [
+                .divide, .number(500_000_000), .greater,
+            ])
+        #expect(problem("(receive_time - time) / 2 < 1s").hasPrefix("right"))
     }
 
     @Test("fields of the other kind are refused")
     func kinds() throws {
         #expect(try compile("ask - bid > 0.01", .quote).instructions.count == 5)
-        #expect(problem("bid > 1") == "character 1: bid is a field of quotes, and these are trades")
+        let advice = "bid is a field of quotes, and these are trades: pair them by a join"
+        #expect(problem("bid > 1") == "character 1: \(advice)")
         #expect(problem("ask > 1 and size > 2", .quote).hasPrefix("character 13: size is a field"))
         #expect(problem("not unreported", .quote).contains("unreported is a field of trades"))
     }
@@ -129,7 +142,6 @@ struct ExpressionTests {
             ("(price > 1", "character 11: a ')' is missing"),
             ("price = 1", "character 7: = is no comparison: write =="),
             ("price > 1 && size > 1", "character 11: write the words"),
-            ("price / 2 > 1", "character 7: there is no division"),
             ("1 < price < 2", "character 11: compare two values at a time"),
             ("price > 1.0000000001", "character 9: 1.0000000001 is no number"),
             ("price > 7203.T", "character 9: 7203.T is no number"),

@@ -150,6 +150,40 @@ struct GraphFileTests {
             nodes[5].live == LiveEdge(capacity: 100, overflow: .dropNewest, high: 80, low: 20))
     }
 
+    @Test("a join stands behind both of its inputs, and its trades have the fields of quotes")
+    func joins() throws {
+        let text =
+            Self.head
+                + """
+                  sides: {operator: route, input: both, branches: {up: price >= ask, \
+                not: not paired, down: "price <= bid and bid_exchange != 'N'", rest: else}}
+                  both: {operator: join, input: sane, with: wide.yes, max_age: 5s}
+                  up: {operator: bars, input: sides.up, series: [1m]}
+                  wide: {operator: route, input: quotes, branches: {yes: ask - bid > 1, no: else}}
+                  sane: {operator: filter, input: trades, where: price > 0}
+
+                """
+        let graph = try GraphFolder.read(text)
+        #expect(graph.nodes.map(\.name) == ["wide", "sane", "both", "sides", "up"])
+        #expect(
+            graph.nodes[2].operation
+                == .join(JoinRule(maxAge: 5_000_000_000), with: .branch(node: 0, branch: 0)))
+        guard case .route(let branches) = graph.nodes[3].operation else {
+            Issue.record("no route")
+            return
+        }
+        #expect(
+            branches[0].condition?.instructions == [.field(.price), .field(.ask), .greaterOrEqual])
+        #expect(branches[1].condition?.instructions == [.isPaired, .not])
+        // A trade without a quote has no text of it, so it meets no comparison of one.
+        #expect(branches[2].condition?.instructions.suffix(4) == [.not, .isPaired, .and, .and])
+        let drawing = GraphDrawing(graph)
+        #expect(drawing.text.contains("both: join, a quote counts for 5s\n"), "\(drawing.text)")
+        #expect(drawing.text.contains("- with wide.yes\n"), "\(drawing.text)")
+        #expect(drawing.mermaid.contains("n1 --> n2"), "\(drawing.mermaid)")
+        #expect(drawing.mermaid.contains("n0 -- \"yes\" --> n2"), "\(drawing.mermaid)")
+    }
+
     @Test("rules of bars are what their keys say")
     func barRules() throws {
         let nodes = try nodes(
@@ -309,6 +343,25 @@ struct GraphFileTests {
               -> "fast" is no rate
             f: {operator: throttle, input: trades, rate: 10/d}
               -> is no rate
+            f: {operator: join, input: trades, max_age: 5s}
+              -> node f: with is missing
+            f: {operator: join, input: trades, with: quotes}
+              -> node f: max_age is missing
+            f: {operator: join, input: trades, with: quotes, max_age: 2h}
+              -> max_age
+            f: {operator: join, input: quotes, with: trades, max_age: 5s}
+              -> a join takes trades: write 'input: trades, with: quotes'
+            f: {operator: join, input: trades, with: trades, max_age: 5s}
+              -> g.yaml:5:44: node f: with takes quotes, and these are trades
+            f: {operator: join, input: trades, with: bars, max_age: 5s}
+              -> bars makes bars
+            f: {operator: join, input: trades, with: quots, max_age: 5s}
+              -> node f: with "quots" is no node: did you mean quotes?
+            f: {operator: join, input: trades, with: f, max_age: 5s}
+              -> leads back to it (f <- f)
+            f: {operator: join, input: g, with: quotes, max_age: 5s}
+            g: {operator: join, input: trades, with: quotes, max_age: 5s}
+              -> node f: its trades were paired with quotes before
             f: {operator: bars, input: bars.live, series: [1s]}
               -> may drop ticks
             f: {operator: route, input: trades, branches: {a: else, b: price > 0}}

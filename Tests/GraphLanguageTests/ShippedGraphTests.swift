@@ -7,7 +7,9 @@ import Testing
 
 @Suite("The graphs that are shipped")
 struct ShippedGraphTests {
-    private static let names = ["simple", "production", "advanced", "broker-bars"]
+    private static let names = [
+        "simple", "production", "advanced", "broker-bars", "signed-volume",
+    ]
 
     private func read(_ name: String) throws -> GraphDefinition {
         let path = GraphFolder.graphs.appendingPathComponent("\(name).yaml").path
@@ -41,7 +43,24 @@ struct ShippedGraphTests {
         #expect(kinds == [.trades, .midpoint])
     }
 
-    @Test("the advanced one holds every operator and every window")
+    @Test("the one of signed volume sends every trade behind its join into bars of one side")
+    func signedVolume() throws {
+        let nodes = try read("signed-volume").nodes
+        let sides = try #require(nodes.firstIndex { $0.name == "sides" })
+        guard case .route(let branches) = nodes[sides].operation,
+            let join = nodes.first(where: { $0.operation.quotes != nil })
+        else {
+            Issue.record("no route behind a join")
+            return
+        }
+        #expect(nodes[sides].input == .node(try #require(nodes.firstIndex(of: join))))
+        #expect(branches.last?.condition == nil)
+        for branch in branches.indices {
+            #expect(nodes.count { $0.input == .branch(node: sides, branch: branch) } == 1)
+        }
+    }
+
+    @Test("the advanced one holds every window, and every operator but a join")
     func advanced() throws {
         let definition = try read("advanced")
         let kinds = Set(definition.nodes.map { "\($0.operation)".prefix { $0 != "(" } })

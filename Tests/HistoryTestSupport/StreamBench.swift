@@ -2,6 +2,22 @@ package import EngineKit
 package import MarketModel
 package import Primitives
 
+extension SeededRandom {
+    /// Returns a message of which up to three bytes are changed or left out.
+    package mutating func damaged(_ message: [UInt8]) -> [UInt8] {
+        var bytes = message
+        for _ in 0..<Int.random(in: 0...3, using: &self) where !bytes.isEmpty {
+            let place = Int.random(in: bytes.indices, using: &self)
+            if Bool.random(using: &self) {
+                bytes[place] = UInt8.random(in: 0x20...0x7e, using: &self)
+            } else {
+                bytes.remove(at: place)
+            }
+        }
+        return bytes
+    }
+}
+
 /// What has come out of a process, for the tape.
 package protocol RecordsBench {
     var records: [ProviderRecord] { get set }

@@ -9,9 +9,7 @@ import Testing
 /// the simulator's logs have.
 @Suite("The simulated Massive, read by the client massive")
 struct ForeignClientTests {
-    private static let script =
-        "\(ServerPrograms.checkout)/Tests/MassiveSimulatorServerTests/read_massive.py"
-    private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+    private static let script = "Tests/MassiveSimulatorServerTests/read_massive.py"
     private static let packages = "vendor-clients"
     /// The client has no member for the time at the exchange.
     private static let unknown: Set<String> = ["pt"]
@@ -25,11 +23,9 @@ struct ForeignClientTests {
                 "--rate", "120", "--symbols", "AAPL,KO", "--busts", "12", "--late", "20",
                 "--market-log", folder.file("market"),
             ], program: "massive-simulator")
-        let said = try run(
-            "/bin/bash",
-            [Self.engines, "--of", Self.packages, Self.script, "\(simulator.port)"]
-                + ["\(simulator.controlPort)", "8"],
-            environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+        let said = try PythonServer.output(
+            of: Self.script, ["\(simulator.port)", "\(simulator.controlPort)", "8"],
+            packages: Self.packages)
         simulator.stop()
         let lines = try said.split(separator: "\n").map { try JSONValue.parse(String($0)) }
         let market = try Self.lines(folder.file("market"))

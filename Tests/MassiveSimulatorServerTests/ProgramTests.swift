@@ -38,23 +38,13 @@ struct ProgramTests {
 
     @Test("help and version are for people; wrong flags are told and end with 64")
     func arguments() throws {
-        let program = try ProductPrograms.path(Self.name)
-        let environment = ProductPrograms.profile(Self.name)
-        let help = try run(program, ["--help"], environment: environment)
-        #expect(help.contains("--truth FILE") && help.contains("slow-consumer"))
-        #expect(help.split(separator: "\n").allSatisfy { $0.count <= 100 })
-        #expect(
-            try run(program, ["--version"], environment: environment)
-                .hasPrefix("massive-simulator "))
-        for (wrong, says) in [
-            (["--symbols", "aapl"], "is no symbol"), (["--sessions", "0"], "from 1 to 64"),
-            (["--requests", "x"], "from 1 to 1000000"), (["--pong", "0"], "is no flag"),
-        ] {
-            let failure = #expect(throws: ProgramFailure.self) {
-                try run(program, wrong, environment: environment)
-            }
-            #expect(failure?.status == 64 && failure?.message.contains(says) == true)
-        }
+        let complaints = try ProductPrograms.complaints(
+            Self.name, help: ["--truth FILE", "slow-consumer"],
+            wrong: [
+                (["--symbols", "aapl"], "is no symbol"), (["--sessions", "0"], "from 1 to 64"),
+                (["--requests", "x"], "from 1 to 1000000"), (["--pong", "0"], "is no flag"),
+            ])
+        #expect(complaints.isEmpty)
     }
 
     @Test("each flag changes what clients get")

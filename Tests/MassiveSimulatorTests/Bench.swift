@@ -10,7 +10,6 @@ typealias Bench = VenueBench<MassiveSite>
 extension VenueBench where Site == MassiveSite {
     static let auth = #"{"action":"auth","params":"test-key"}"#
     static let keys = ["Authorization": "Bearer test-key", "Host": "127.0.0.1:9643"]
-    static var start: Timestamp { Timestamp(nanoseconds: 1_700_000_000_000_000_000) }
 
     init(
         symbols: [String] = ["AAPL", "KO"], rate: Int = 40, seed: UInt64 = 1,
@@ -36,17 +35,6 @@ extension VenueBench where Site == MassiveSite {
         send(Self.auth, to: number)
         _ = take(number)
         return number
-    }
-
-    /// Takes the messages of the arrays that are queued for a client.
-    mutating func messages(_ number: Int) throws -> [JSONValue] {
-        try texts(number).flatMap { try JSONValue.parse($0).array ?? [] }
-    }
-
-    /// Sends a request and returns the text of its answer.
-    mutating func ask(_ request: String, of number: Int) -> String {
-        send(request, to: number)
-        return texts(number).last ?? ""
     }
 
     /// Subscribes, lets time pass, and returns all messages of the market.
@@ -78,10 +66,6 @@ extension VenueBench where Site == MassiveSite {
 
     mutating func log() throws -> [JSONValue] {
         try Self.lines(venue.takeMarketLog())
-    }
-
-    static func lines(_ bytes: [UInt8]) throws -> [JSONValue] {
-        try bytes.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
     }
 }
 

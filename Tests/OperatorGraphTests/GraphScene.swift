@@ -10,6 +10,8 @@ import Testing
 struct GraphScene {
     var tape: GraphTape
     var machine: GraphMachine
+    /// Whether repairs are told the bars on the tape, so that they withdraw some.
+    var readsBack = false
     private var seen = 0
     /// The last stored version of each bar, by `<series> <seconds>`.
     private(set) var bars: [String: Bar] = [:]
@@ -31,7 +33,10 @@ struct GraphScene {
         var output = machine.run(Array(tape.packets[seen...]))
         seen = tape.packets.count
         if !output.dirty.isEmpty {
-            output.bars += try machine.repair(output.dirty, over: tape.packets).output.bars
+            let onTape = readsBack ? Array(bars.values) + output.bars : nil
+            output.bars += try machine.repair(
+                output.dirty, over: tape.packets, onTape: onTape
+            ).output.bars
         }
         machine = try machine.restored()
         late += output.late.map { "\(name($0.series)) \(Self.seconds($0.openTime)) \($0.reason)" }

@@ -86,11 +86,12 @@ struct GraphTape {
     }
 
     mutating func quote(
-        _ symbol: String = "AAPL", at seconds: Double, bid: Double, ask: Double
+        _ symbol: String = "AAPL", at seconds: Double, received: Double? = nil, bid: Double,
+        ask: Double, flags: TickFlags = []
     ) throws {
         let header = TickHeader(
-            symbol: try self.symbol(symbol), providerTime: Self.time(seconds),
-            receiveTime: Self.time(seconds))
+            symbol: try self.symbol(symbol), flags: flags, providerTime: Self.time(seconds),
+            receiveTime: Self.time(received ?? seconds))
         let isIn = builder.append(
             Quote(
                 header: header, bidPrice: Price(raw: Int64(bid * 1_000_000_000)),
@@ -356,6 +357,40 @@ enum Nodes {
             operation: .resample(
                 ResampleRule(
                     ProviderBarChoice(bars, of: data), series: try BarSeriesSet(series))))
+    }
+
+    static func join(
+        _ name: String, _ input: GraphInput, with quotes: GraphInput = .ticks(.quote),
+        maxAge: Int64 = 5_000_000_000
+    ) -> GraphNode {
+        GraphNode(
+            name: name, input: input,
+            operation: .join(JoinRule(maxAge: maxAge), with: quotes))
+    }
+
+    /// Returns a join of trades, a route by the quote rule, and bars of a second: `buy` at the ask
+    /// or above, `sell` at the bid or below, `rest` of all others.
+    static func signed(from first: [GraphNode] = [], maxAge: Int64 = 5_000_000_000) throws
+        -> [GraphNode]
+    {
+        let join = first.count
+        let bought = expression(.field(.price), .field(.ask), .greaterOrEqual)
+        let sold = expression(.field(.price), .field(.bid), .lessOrEqual)
+        let quotes = first.isEmpty ? GraphInput.ticks(.quote) : .node(join - 1)
+        let bars = try ["buy", "sell", "rest"].enumerated().map { place, name in
+            try Nodes.bars(
+                "\(name)s", .branch(node: join + 1, branch: place), of: Nodes.seconds(name, 1))
+        }
+        return first + [
+            Nodes.join("paired", .ticks(.trade), with: quotes, maxAge: maxAge),
+            GraphNode(
+                name: "sides", input: .node(join),
+                operation: .route([
+                    RouteBranch(name: "bought", condition: bought),
+                    RouteBranch(name: "sold", condition: sold),
+                    RouteBranch(name: "inside", condition: nil),
+                ])),
+        ] + bars
     }
 
     static func expression(_ instructions: TickExpression.Instruction...) -> TickExpression {

@@ -64,7 +64,7 @@ struct ShippedGraphTradesTests {
         // The series that take other ticks than these.
         let others: Set<String> = [
             "mid1m", "q10s", "fut1h", "fut1d", "block1m", "broker-1m", "broker-1h",
-            "broker-mid-1m", "broker-mid-1h",
+            "broker-mid-1m", "broker-mid-1h", "bought-1m", "sold-1m", "between-1m",
         ]
         for name in names {
             let program = try GraphProgram.read(

@@ -6,9 +6,7 @@ import Testing
 /// Another project's client reads the simulated FRED. What it decodes must be what the log has.
 @Suite("The simulated FRED, read by fredapi")
 struct ForeignClientTests {
-    private static let script =
-        "\(ServerPrograms.checkout)/Tests/PolledSimulatorServerTests/read_fred.py"
-    private static let engines = "\(ServerPrograms.checkout)/deploy/local/engines.sh"
+    private static let script = "Tests/PolledSimulatorServerTests/read_fred.py"
     private static let packages = "vendor-clients"
     private static let series = ["DGS10", "CPIAUCSL", "UNRATE"]
 
@@ -23,10 +21,8 @@ struct ForeignClientTests {
                 folder.file("values"),
             ], program: "polled-simulator")
         let key = "abcdefghijklmnopqrstuvwxyz012345"
-        let said = try run(
-            "/bin/bash",
-            [Self.engines, "--of", Self.packages, Self.script, "\(simulator.port)", key]
-                + Self.series, environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+        let said = try PythonServer.output(
+            of: Self.script, ["\(simulator.port)", key] + Self.series, packages: Self.packages)
         simulator.stop()
         let lines = try Self.lines(said)
         let known = try Self.lines(String(contentsOfFile: folder.file("values"), encoding: .utf8))

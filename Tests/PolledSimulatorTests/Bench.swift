@@ -15,8 +15,7 @@ extension VenueBench where Site == PolledSite {
         settings.web.keepsMarketLog = true
         settings.simulatedStart = ISOTime.parse("2026-03-04T12:00:00Z")
         change(&settings)
-        let start = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
-        self.init(PolledSite(settings, seed: 1, start: start))
+        self.init(PolledSite(settings, seed: 1, start: Self.start))
     }
 
     /// Returns FRED's answer in JSON.

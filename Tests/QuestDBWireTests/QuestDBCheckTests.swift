@@ -88,6 +88,7 @@ struct QuestDBCheckTests {
         #expect(first == ["t": 7])
         #expect(try check(3, writer: 6, sequencer: 8).lacking(first) == ["t"])
         #expect(try check(3, writer: 7, sequencer: 9).lacking(first) == [])
+        #expect(try check(4, writer: 1, sequencer: 2).lacking(first) == [])
     }
 
     private func settings(

@@ -139,6 +139,8 @@ import Testing
         #expect(ConfigurationFiles.read(path, 3) == .failure(.tooLarge(bytesMax: 3)))
         #expect(ConfigurationFiles.read(folder.path, 9) == .failure(.notAFile))
         #expect(ConfigurationFiles.read("/dev/zero", 9) == .failure(.notAFile))
+        // Compose mounts /dev/null for a key that .env does not name.
+        #expect(FileProblem.notAFile.description.contains(".env"))
         unsafe mkfifo(folder.file("pipe"), 0o600)
         #expect(ConfigurationFiles.read(folder.file("pipe"), 9) == .failure(.notAFile))
         #expect(

@@ -19,11 +19,12 @@ struct SecretScriptTests {
             here=$(dirname "$0")
             echo "$@" >>"$here/asked"
             [ "$1" != exec ] || cat >>"$here/asked"
-            [ "$1" != ps ] || cat "$here/running" 2>/dev/null
             case $* in
+                *"ps --services"*) cat "$here/running" 2>/dev/null ;;
+                "config --services") cat "$here/services" 2>/dev/null ;;
                 *wget*) cat "$here/varz" ;;
                 *valkey-cli) cat "$here/answer" ;;
-                *cluster.conf) [ -e "$here/cluster" ]; exit ;;
+                *"echo no") if [ -e "$here/unread" ]; then echo no; else echo yes; fi ;;
             esac
             [ ! -e "$here/fails" ]
 
@@ -65,8 +66,7 @@ struct SecretScriptTests {
         for (name, words) in [
             ("nats-writer", "ps "), ("nats-consumer", "ps "), ("nats-cluster", "ps "),
             ("nats-writer-clickhouse", "ps "),
-            ("clickhouse", "clickhouse.yml restart clickhouse store-writer-clickhouse"),
-            ("questdb", "questdb.yml restart questdb store-writer-questdb"),
+            ("clickhouse", "ps "), ("questdb", "ps "),
             ("postgres-writer", "ALTER ROLE tapeline_writer PASSWORD"),
             ("postgres-owner", "ALTER ROLE postgres PASSWORD"),
             ("postgres-cockpit", "ALTER ROLE tapeline_cockpit PASSWORD"),
@@ -120,18 +120,36 @@ struct SecretScriptTests {
         #expect(!asked.contains(next) && !asked.contains("timescaledb wget"))
     }
 
-    @Test("servers of NATS that are no cluster have no password for each other to wait for")
-    func routes() throws {
+    @Test(
+        "a server of NATS without the file is not waited for",
+        arguments: ["nats-cluster", "nats-writer-clickhouse"])
+    func unread(name: String) throws {
         try script()
         try folder.write("nats\n", to: "running")
         try folder.write("{\n  \"config_load_time\": \"2020-01-01T00:00:00.5Z\",\n}\n", to: "varz")
-        let said = try script("--rotate", "nats-cluster")
-        #expect(said == "deploy/compose/secrets/nats-cluster is new")
-        try folder.write("", to: "cluster")
-        let error = #expect(throws: ProgramFailure.self) {
-            try script("--rotate", "nats-cluster")
-        }
+        try folder.write("", to: "unread")
+        let said = try script("--rotate", name)
+        #expect(said == "deploy/compose/secrets/\(name) is new")
+        try FileManager.default.removeItem(atPath: folder.file("unread"))
+        let error = #expect(throws: ProgramFailure.self) { try script("--rotate", name) }
         #expect(error?.message.contains("nats has not taken it within 30 s") == true)
+    }
+
+    @Test("of another store what runs is restarted, in the cluster that the environment names")
+    func stores() throws {
+        try script()
+        try folder.write("nats\ntimescaledb\n", to: "running")
+        #expect(try script("--rotate", "questdb") == "deploy/compose/secrets/questdb is new")
+        #expect(try !asked().contains("restart"))
+        try folder.write("nats\nquestdb\nstore-writer-questdb\n", to: "running")
+        try script("--rotate", "questdb")
+        let last = try asked().split(separator: "\n").last
+        #expect(
+            last == "-f docker-compose.yml -f deploy/compose/questdb.yml restart questdb "
+                + "store-writer-questdb")
+        try folder.write("nats\nquestdb\n", to: "services")
+        try script("--rotate", "questdb")
+        #expect(try asked().hasSuffix("\nrestart questdb store-writer-questdb\n"))
     }
 
     @Test("it ends when Valkey takes the password, and says when it does not")

@@ -164,12 +164,21 @@ struct SourceTests {
                 let part = String(try #require(found?.output[1].substring, "\(unit)"))
                 #expect(part.contains("    profiles: [\(profile)]\n"))
                 #expect(part.contains("    networks: [\(profile), tape, monitor, observe]\n"))
-                #expect(part.contains("      GATEWAY_SOURCE: \(unit)\n"))
+                // A delayed feed is another source, so who chooses a feed chooses its name.
+                let hasFeed = unit == name && source.choices.keys.contains { $0.hasSuffix("_FEED") }
+                let own = hasFeed ? "${\(source.prefix)_SOURCE:-\(unit)}" : unit
+                #expect(part.contains("      GATEWAY_SOURCE: \(own)\n"))
                 #expect(part.contains("- \(unit)-gateway:/var/lib/tapeline\n"))
                 // A simulated source has no key of an account.
                 #expect(part.contains("secrets:") == (unit == name && !source.keys.isEmpty))
             }
         }
+        // Nor does the simulated TWS have the name of a real one.
+        #expect(text.contains("\n  GATEWAY_SOURCE: ibkr-simulated\n"))
+        let real = try CheckoutFiles.text("deploy/compose/tws.yml")
+        #expect(real.contains("\n    GATEWAY_SOURCE: ibkr\n"))
+        let development = try Rendered.named("development").configuration("provider-gateway")
+        #expect(development?.node["data", "GATEWAY_SOURCE"]?.text == "ibkr-simulated")
         // Made-up ticks do not need a way out.
         #expect(text.contains("\n  simulators: {internal: true}\n"))
     }

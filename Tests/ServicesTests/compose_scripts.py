@@ -1,15 +1,11 @@
-"""Tests of deploy/images.py, deploy/scaling.py, deploy/sources.py and of the pure parts of
-deploy/compose/autoscale.py and chart.py; ScriptTests runs it."""
+"""Tests of deploy/images.py, deploy/sources.py and of the pure parts of deploy/compose/autoscale.py and
+chart.py; ScriptTests runs it."""
 
-import contextlib
 import http.server
-import io
-import json
 import math
 import pathlib
 import random
 import re
-import shutil
 import socket
 import sys
 import tempfile
@@ -23,7 +19,6 @@ sys.path[:0] = [str(ROOT / "deploy/compose"), str(ROOT / "deploy")]
 import autoscale  # noqa: E402
 import chart  # noqa: E402
 import images  # noqa: E402
-import scaling  # noqa: E402
 import sources  # noqa: E402
 from autoscale import Autoscaler, Rules  # noqa: E402
 
@@ -89,6 +84,17 @@ class Speed(unittest.TestCase):
         self.assertEqual(scaler.decide(5, 8, [(1_000, EACH)]).wanted, 1)
         # There were eight a step ago, so up to sixteen are allowed.
         self.assertEqual(scaler.decide(10, 1, [(30_000, EACH)]).wanted, 16)
+
+
+    def test_one_fewer_a_minute(self):
+        scaler, present, numbers = Autoscaler(Rules(most=32, down_window=0, down_count=1)), 5, []
+        for moment in (0, 30, 59, 60, 119, 120):
+            present = scaler.decide(moment, present, [(0, EACH)]).wanted
+            numbers.append(present)
+        self.assertEqual(numbers, [4, 4, 4, 3, 3, 2])
+        # More than there may be go at once.
+        scaler = Autoscaler(Rules(most=4, down_window=0, down_count=1))
+        self.assertEqual(scaler.decide(0, 9, [(9_000, EACH)]).wanted, 4)
 
 
 class Unknown(unittest.TestCase):
@@ -191,169 +197,6 @@ class Answers(unittest.TestCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             self.assertEqual(Cluster(f"127.0.0.1:{taken.getsockname()[1]}").scale_answer(), {})
-
-
-class Target(unittest.TestCase):
-    """One target for KEDA, the HPA and the loop of compose: drained within some seconds."""
-
-    def copy(self, root):
-        for path in ["deploy/scaling.json", *scaling.made()]:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, root / path)
-
-    def told(self, *words, root):
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            code = scaling.main(list(words), root)
-        return code, output.getvalue()
-
-    def test_the_tree_has_the_target(self):
-        self.assertEqual(self.told("--check", root=ROOT), (0, ""))
-
-    def test_another_target_comes_into_every_file_and_leaves_no_former_figure(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root = pathlib.Path(folder)
-            self.copy(root)
-            figures = {"drain_seconds": 4, "ticks_per_second": 2_000, "steady_percent": 60, "least": 3, "most": 16}
-            (root / "deploy/scaling.json").write_text(json.dumps(figures))
-            code, text = self.told("--check", root=root)
-            self.assertEqual((code, len(text.splitlines())), (1, 7))
-            self.assertEqual(self.told(root=root)[0], 0)
-            self.assertEqual(self.told("--check", root=root), (0, ""))
-            for path in scaling.made(root):
-                lines = [line for line in (root / path).read_text().splitlines() if "#" not in line]
-                numbers = [int(found) for found in re.findall(r"\b\d+\b", " ".join(lines))]
-                self.assertNotIn(50_000, numbers, path)
-                self.assertNotIn(7_000, numbers, path)
-                if "metrics-api/store-writer" in path:
-                    self.assertEqual(numbers.count(8_000), 4, path)
-                if "metrics-api/" in path:
-                    self.assertEqual(numbers.count(1_200), 2 if "store-writer" in path else 1, path)
-                if "prometheus/" in path:
-                    of_writers = "store-writer" in path
-                    self.assertEqual(numbers.count(8_000), 2 if of_writers else 1, path)
-                    self.assertEqual(numbers.count(1_200), 2 if of_writers else 1, path)
-                if "rules" not in path:
-                    self.assertIn(16, numbers, path)
-
-    def test_a_file_without_its_place_is_named(self):
-        with tempfile.TemporaryDirectory() as folder:
-            root = pathlib.Path(folder)
-            self.copy(root)
-            path = root / "deploy/keda/metrics-api/store-writer.yaml"
-            path.write_text(path.read_text().replace("others + 1", "others"))
-            code, text = self.told(root=root)
-            self.assertEqual(code, 1)
-            self.assertIn("deploy/keda/metrics-api/store-writer.yaml: ", text)
-
-    def test_the_loop_of_compose_has_the_same_target(self):
-        figures = scaling.read()
-        given = autoscale.arguments([])
-        self.assertEqual(autoscale.triggers_of(given, figures), [
-            ("operator.lag", scaling.waiting(figures)), ("operator.rate", scaling.steady(figures))])
-        self.assertEqual(autoscale.triggers_of(given, figures, 2_000), [
-            ("operator.lag", 10_000), ("operator.rate", 1_400)])
-        self.assertEqual((given.least, given.most), (figures["least"], figures["most"]))
-        words = ["--service", "store-writer", "--drain-seconds", "30", "--ticks-per-second", "1300"]
-        given = autoscale.arguments(words)
-        self.assertEqual(autoscale.triggers_of(given, figures), [("store.lag", 39_000), ("store.rate", 910)])
-        given = autoscale.arguments(["--trigger", "operator.lag=7"])
-        self.assertEqual(autoscale.triggers_of(given, figures, 2_000), [("operator.lag", 7)])
-        with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
-            autoscale.arguments(["--trigger", "operator.lag=7", "--measure"])
-        for wrong in ("0", "-1", "inf", "nan"):
-            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
-                autoscale.arguments(["--drain-seconds", wrong])
-
-
-class Loop:
-    """Workers that keep up with so many ticks a second each, and the loop over them, second by second. A new one takes
-    ticks after five seconds; /scale has the rate of the last half minute."""
-
-    def __init__(self, each, assumed, measure=False, by_rate=True):
-        self.each, self.measure, self.by_rate = each, measure, by_rate
-        self.figures = {**scaling.read(), "ticks_per_second": assumed}
-        self.capacity = scaling.Capacity(assumed)
-        self.scaler = Autoscaler(Rules(least=2, most=16, down_window=300))
-        self.now, self.lag, self.present, self.came, self.begun = 0, 0.0, 2, [], {}
-        self.history = []
-
-    def run(self, seconds, rate, is_away=False):
-        for _ in range(seconds):
-            ready = sum(1 for worker in range(self.present) if self.now - self.begun.get(worker, -9) >= 5)
-            self.lag = max(0, self.lag + rate - (0 if is_away else ready * self.each))
-            self.came = (self.came + [rate])[-30:]
-            if self.now % 15 == 0:
-                self.look()
-            self.history.append((self.present, self.lag))
-            self.now += 1
-
-    def look(self):
-        rate = sum(self.came) / len(self.came)
-        given = autoscale.arguments([])
-        triggers = autoscale.triggers_of(given, self.figures, self.capacity.each() if self.measure else None)
-        values = [(self.lag, triggers[0][1])] + ([(rate, triggers[1][1])] if self.by_rate else [])
-        wanted = self.scaler.decide(self.now, self.present, values).wanted
-        self.capacity.note(self.now, self.present, self.lag, rate)
-        self.begun.update({worker: self.now for worker in range(self.present, wanted)})
-        self.present = wanted
-
-    def numbers(self):
-        """Returns the numbers of workers in turn, without repetitions."""
-        turns = [self.history[0][0]]
-        for present, _ in self.history:
-            if present != turns[-1]:
-                turns.append(present)
-        return turns
-
-
-class ClosedLoop(unittest.TestCase):
-    def test_a_square_wave_goes_up_once_and_down_once(self):
-        loop = Loop(each=4_000, assumed=4_000)
-        loop.run(300, 2_000)
-        loop.run(1_200, 20_000)
-        loop.run(900, 2_000)
-        numbers = loop.numbers()
-        top = max(numbers)
-        # The rate needs eight; what waited before they came may ask for more.
-        self.assertEqual(numbers[:numbers.index(top) + 1], sorted(numbers[:numbers.index(top) + 1]))
-        self.assertEqual(numbers[numbers.index(top):], sorted(numbers[numbers.index(top):], reverse=True))
-        self.assertEqual((numbers[0], numbers[-1]), (2, 2))
-        self.assertGreaterEqual(min(present for present, _ in loop.history[400:1_500]), 8)
-        self.assertEqual(max(lag for _, lag in loop.history[450:]), 0)
-
-    def test_by_the_lag_alone_workers_go_in_the_middle_of_it(self):
-        loop = Loop(each=4_000, assumed=4_000, by_rate=False)
-        loop.run(300, 2_000)
-        loop.run(1_200, 20_000)
-        self.assertEqual(min(present for present, _ in loop.history[400:]), 2)
-
-    def test_what_was_assumed_too_high_is_measured(self):
-        loop = Loop(each=3_000, assumed=10_000, measure=True)
-        loop.run(300, 2_000)
-        self.assertIsNone(loop.capacity.each())
-        loop.run(900, 24_000)
-        self.assertAlmostEqual(loop.capacity.each(), 3_000, delta=300)
-        self.assertLessEqual(loop.history[-1][1], 5 * 24_000)
-        self.assertGreaterEqual(loop.history[-1][0], 8)
-
-    def test_a_database_that_is_away_is_no_measure(self):
-        loop = Loop(each=4_000, assumed=4_000, measure=True)
-        loop.run(120, 6_000)
-        loop.run(300, 6_000, is_away=True)
-        self.assertIsNone(loop.capacity.each())
-
-    def test_only_what_waits_all_the_time_for_the_same_number_is_measured(self):
-        capacity = scaling.Capacity(1_000)
-        for now, present, lag, rate in [
-                (0, 2, 90_000, 3_000), (15, 2, 105_000, 3_000), (30, 3, 120_000, 3_000), (45, 3, 120_000, 3_000),
-                (60, 3, 100, 3_000), (75, 3, 90_000, 3_000), (90, 3, None, 3_000), (105, 3, 90_000, 3_000),
-                (120, 3, 90_000, None)]:
-            capacity.note(now, present, lag, rate)
-        self.assertEqual(capacity.results, [])
-        for now in (200, 215, 230, 245, 260):
-            capacity.note(now, 3, 90_000 - (now - 200) * 300, 3_000)
-        self.assertEqual(capacity.each(), 1_100)
 
 
 class Sources(unittest.TestCase):

@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -286,6 +287,10 @@ class Release(Folder):
             self.assertIn(f"image: 127.0.0.1:5000/tapeline/{name}:1.2.3@{digest}\n", compose)
         self.assertTrue(folder.joinpath("deploy/compose/secrets.sh").stat().st_mode & 0o100)
         self.assertFalse(list(folder.rglob("*secrets/*")))
+        # What its page names runs there, too.
+        done = subprocess.run([sys.executable, folder / "deploy/compose/autoscale.py", "--help"], check=False,
+                              stdout=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0)
         with self.assertRaises(release.Problem):
             release.bundled(compose.replace(" 127.0.0.1:5000/tapeline/tapeline:1.2.3", " ") +
                             "    image: tapeline/other:${TAPELINE_VERSION:-latest}\n", "r", "1.2.3", self.DIGESTS)

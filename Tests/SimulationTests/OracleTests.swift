@@ -21,6 +21,8 @@ import Testing
         case derived
         /// Bars made from a provider's bars.
         case providerBars
+        /// Bars of trades that a join paired with quotes.
+        case joined
         /// As `whole`, of sources that fall silent, are retired, and come back.
         case lives
     }
@@ -50,6 +52,9 @@ import Testing
                 // Finer bars do not name their source.
                 weather.switches = 0
                 weather.restarts = 0
+            case .joined:
+                definition = try SimulatedGraphs.joined(using: &random)
+                weather.quotes = 500
             case .providerBars:
                 definition = try SimulatedGraphs.providerBars(using: &random)
                 weather.providerBars = 600

@@ -40,6 +40,7 @@ import Testing
                 case 0: try SimulatedGraphs.numberBars(using: &random)
                 case 1: try SimulatedGraphs.pauses(using: &random)
                 case 2: try SimulatedGraphs.derived(using: &random)
+                case 3: try SimulatedGraphs.joined(using: &random)
                 default: try SimulatedGraphs.any(using: &random)
                 }
             let whole = try GraphRun(definition, market.packets)

@@ -34,10 +34,18 @@ import Testing
 
     @Test("behind repairs, bars of a provider's bars are those of all bars on the tape")
     func providerBars() throws {
-        let tally = try compare(hasMoves: false, providerBars: 600) {
+        let tally = try compare(hasMoves: false, with: [(\.providerBars, 600)]) {
             try SimulatedGraphs.providerBars(isPlain: true, using: &$0)
         }
         #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(50), "\(tally)")
+    }
+
+    @Test("behind repairs, trades have the quotes that would have been before them")
+    func joined() throws {
+        let tally = try compare(with: [(\.quotes, 500), (\.missedQuotes, 1)]) {
+            try SimulatedGraphs.joined(using: &$0)
+        }
+        #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(100), "\(tally)")
     }
 
     @Test("behind repairs of sources that are silent, retired or back, the same is true")
@@ -55,10 +63,12 @@ import Testing
             "\(life)")
     }
 
-    /// `hasMoves`: symbols change their sources and providers.
+    /// `hasMoves`: symbols change their sources and providers. `chances` are other ones of the
+    /// weather.
     private func compare(
-        hasMoves: Bool = true, providerBars: Int = 0, hasLife: Bool = false,
-        failed: [UInt64] = [], _ draw: (inout SeededRandom) throws -> GraphDefinition
+        hasMoves: Bool = true, hasLife: Bool = false, failed: [UInt64] = [],
+        with chances: [(WritableKeyPath<MarketWeather, Int>, Int)] = [],
+        _ draw: (inout SeededRandom) throws -> GraphDefinition
     ) throws -> Tally {
         var tally = Tally()
         let seeds = Seeds(
@@ -72,7 +82,7 @@ import Testing
             var weather = MarketWeather(
                 using: &random, withRepairs: true, withLife: hasLife)
             if !hasMoves { (weather.switches, weather.restarts) = (0, 0) }
-            weather.providerBars = providerBars
+            for (chance, value) in chances { weather[keyPath: chance] = value }
             let market = SimulatedInput(weather, using: &random)
             tally.life += market.life
             let definition = try draw(&random)
@@ -114,9 +124,11 @@ import Testing
             let market = SimulatedInput(
                 MarketWeather(using: &random, withRepairs: true), using: &random)
             let definition =
-                seed.isMultiple(of: 2)
-                ? try SimulatedGraphs.timeBars(using: &random)
-                : try SimulatedGraphs.filled(using: &random)
+                switch seed % 4 {
+                case 0, 2: try SimulatedGraphs.timeBars(using: &random)
+                case 1: try SimulatedGraphs.filled(using: &random)
+                default: try SimulatedGraphs.joined(using: &random)
+                }
             let whole = try GraphRun(definition, market.packets, mends: true)
             let place = UInt64.random(in: 1...UInt64(market.packets.count), using: &random)
             let parts = try GraphRun(

@@ -96,9 +96,7 @@ struct ApartGroupTests {
     @Test("a trigger that raises for each row: its rows are searched apart, and few become letters")
     func raising() throws {
         let scene = try ApartScene("writer_graise")
-        let writer = try scene.bench.start(["WRITER_DEAD_LETTERS_MAX": "20"])
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin(["WRITER_DEAD_LETTERS_MAX": "20"])
         try scene.refuse("trade_rows", for: "ROW", code: "P0001")
         try scene.publish(packets: 20)
         try scene.expectGaps()
@@ -117,9 +115,7 @@ struct ApartGroupTests {
     @Test("apart for refused rows, it sets none aside while its table takes none, however few")
     func fewAtATime() throws {
         let scene = try ApartScene("writer_gsmall", partitions: 1)
-        let writer = try scene.bench.start()
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin()
         let tables = ["trade_rows", "quote_rows"]
         for table in tables { try scene.refuse(table, for: "ROW", code: "P0001") }
         try scene.publish(packets: RefusedInARow.rowsMax / ApartScene.count + 1)
@@ -141,9 +137,7 @@ struct ApartGroupTests {
     @Test("a handful of refused rows of a table become letters, and its group does not wait apart")
     func handful() throws {
         let scene = try ApartScene("writer_gfew", partitions: 1)
-        let writer = try scene.bench.start()
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin()
         try scene.refuse("trade_rows", for: "ROW", code: "23514")
         // Seven trades each: fewer than would send the group apart.
         try scene.publish(packets: 10)
@@ -178,9 +172,7 @@ struct ApartGroupTests {
         let first = try WriterProcess(scene.bench, member: "a")
         try scene.publish(packets: 2)
         try scene.expectAll()
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 10)
-        try scene.expectApart("ticks")
+        try scene.leave(packets: 10)
         let second = try WriterProcess(scene.bench, member: "b")
         try scene.publish(packets: 10)
         try scene.expectGaps()
@@ -198,9 +190,7 @@ struct ApartGroupTests {
     @Test("two groups wait apart at once, and come back one by one")
     func two() throws {
         let scene = try ApartScene("writer_gtwo")
-        let writer = try scene.bench.start(["WRITER_THREADS": "1"])
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin(["WRITER_THREADS": "1"])
         try scene.refuse("gaps")
         try scene.publish(packets: 2)
         try scene.expectApart("rest")
@@ -220,12 +210,8 @@ struct ApartGroupTests {
     @Test("a writer that is started while a group waits apart goes on so")
     func restart() throws {
         let scene = try ApartScene("writer_grestart")
-        let first = try scene.bench.start()
-        try scene.publish(packets: 2)
-        try scene.expectAll(first)
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 10)
-        try scene.expectApart("ticks")
+        let first = try scene.begin()
+        try scene.leave(packets: 10)
         // As after a kill: nothing is handed over, and the sessions end.
         let member = HandMembership(scene.bench.records, takes: [0, 1, 2, 3])
         let second = try scene.bench.start(membership: member)
@@ -250,18 +236,14 @@ struct ApartGroupTests {
         let first = try WriterProcess(scene.bench)
         try scene.publish(packets: 2)
         try scene.expectAll()
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 10)
-        try scene.expectApart("ticks")
+        try scene.leave(packets: 10)
         first.kill()
         try scene.publish(packets: 40)
         let second = try WriterProcess(scene.bench)
         try scene.expectGaps()
         try scene.mend("trade_rows")
         _ = eventually { second.count("writer.group.joined") > 0 }
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 40)
-        try scene.expectApart("ticks")
+        try scene.leave(packets: 40)
         try scene.mend("trade_rows")
         second.kill()
         let third = try WriterProcess(scene.bench)
@@ -280,9 +262,7 @@ struct ApartGroupTests {
         let writers = try members.map { try scene.bench.start(membership: $0) }
         try scene.publish(packets: 2)
         try scene.expectAll(writers[0])
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 10)
-        try scene.expectApart("ticks")
+        try scene.leave(packets: 10)
         #expect(members[0].release(0))
         members[1].take(0)
         #expect(eventually { members[1].hasOpened(0) })
@@ -304,12 +284,8 @@ struct ApartGroupTests {
     @Test("it comes back while packets flow", arguments: ["frugal", "quick"])
     func underFlow(latency: String) throws {
         let scene = try ApartScene("writer_gflow\(latency)")
-        let writer = try scene.bench.start(["WRITER_LATENCY": latency])
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
-        try scene.refuse("trade_rows")
-        try scene.publish(packets: 5)
-        try scene.expectApart("ticks")
+        let writer = try scene.begin(["WRITER_LATENCY": latency])
+        try scene.leave(packets: 5)
         try scene.mend("trade_rows")
         // Packets come until it is back.
         let isBack = try scene.publish(
@@ -323,9 +299,7 @@ struct ApartGroupTests {
     @Test("where two groups are refused in the same way at once, all tables wait")
     func sameFault() throws {
         let scene = try ApartScene("writer_gsame", partitions: 1)
-        let writer = try scene.bench.start()
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin()
         try scene.refuse("gaps")
         try scene.refuse("trade_rows")
         try scene.publish(packets: 5)
@@ -340,9 +314,7 @@ struct ApartGroupTests {
     @Test("the last group is not left: without it nothing would be stored")
     func lastGroup() throws {
         let scene = try ApartScene("writer_glast", partitions: 1)
-        let writer = try scene.bench.start(["STORE_TABLES": "trades,quotes,gaps"])
-        try scene.publish(packets: 2)
-        try scene.expectAll(writer)
+        let writer = try scene.begin(["STORE_TABLES": "trades,quotes,gaps"])
         try scene.refuse("gaps")
         try scene.publish(packets: 2)
         try scene.expectApart("rest")
@@ -364,9 +336,7 @@ struct ApartGroupTests {
         arguments: Wound.allCases)
     func reconnect(wound: Wound) throws {
         let scene = try ApartScene("writer_gr\(wound.rawValue)")
-        let first = try scene.bench.start()
-        try scene.publish(packets: 2)
-        try scene.expectAll(first)
+        let first = try scene.begin()
         try first.stop()
         if wound == .locked {
             try scene.lock("trade_rows", "ACCESS EXCLUSIVE")

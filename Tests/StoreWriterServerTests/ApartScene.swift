@@ -27,6 +27,16 @@ final class ApartScene {
             bench.database.migrator, searchPath: bench.database.schema.searchPath)
     }
 
+    /// Starts a writer, which stores the first packets.
+    func begin(
+        _ changes: [String: String] = [:], _ location: SourceLocation = #_sourceLocation
+    ) throws -> RunningService {
+        let writer = try bench.start(changes)
+        try publish(packets: 2)
+        try expectAll(writer, location)
+        return writer
+    }
+
     var database: TestDatabase { bench.database }
     private var gaps: Int { sources.count * ordinals / (Self.count + 1) }
     private var ticks: Int { sources.count * ordinals - gaps }
@@ -92,6 +102,13 @@ final class ApartScene {
     }
 
     func unlock() throws { try locker.execute("ROLLBACK", timeout: .seconds(10)) }
+
+    /// Makes the table of trades refuse its rows, and publishes until its group waits apart.
+    func leave(packets: Int, _ location: SourceLocation = #_sourceLocation) throws {
+        try refuse("trade_rows")
+        try publish(packets: packets)
+        try expectApart("ticks", location)
+    }
 
     // MARK: expectations
 

@@ -147,17 +147,7 @@ struct OwnKindTests {
         ]) { $1 }
         let service = try TestService(Main.description(of: kinds), environment)
         let settings = WriterSettings(service.context.configuration, kinds)
-        let client = try tape.connect(service)
-        let member = HandMembership(records, takes: [0, 1])
-        return try service.start { context in
-            defer { client.close() }
-            return try Writer(
-                settings, client: client, context: context, report: WriterReport()
-            ) { ports in
-                member.join(ports)
-                return member
-            }.run()
-        }
+        return try service.startWriter(settings, on: tape, records)
     }
 
     @Test("a dry run of 'migrate' changes nothing, also where the kind cannot say what it would do")

@@ -111,6 +111,28 @@ struct PoisonTests {
         #expect(try scene.books() == "1|\(5_010 + first)|\(5_009 + first)|1|0|0|0")
     }
 
+    @Test("of a blocked table that takes rows again, bad ones become letters, the newest one, too")
+    func blocked() throws {
+        let scene = try StoreScene("writer_pblocked")
+        try scene.psql(Poison.constraint.sql)
+        // While it takes none of the rows that are tried, none is set aside.
+        var all = try scene.batch(scene.packets(prices(10, poison: Set(1...10))))
+        all.blocked = .trades
+        guard case .withheld(let withheld) = try #require(scene.failure(all)) else {
+            Issue.record("all are refused")
+            return
+        }
+        #expect(withheld.table == .trades && withheld.reason.contains("still refuses its rows"))
+        #expect(try scene.letters().isEmpty)
+        for (count, bad) in [(100, [100]), (100, [1, 100]), (2, [2])] {
+            let before = try scene.letters().count
+            var batch = try scene.batch(scene.packets(prices(count, poison: Set(bad))))
+            batch.blocked = .trades
+            #expect(scene.failure(batch) == nil, "\(bad)")
+            #expect(try scene.letters().count == before + bad.count)
+        }
+    }
+
     @Test("20 of 5,000, the first and the last one among them")
     func spread() throws {
         let scene = try StoreScene("writer_p20")

@@ -1,4 +1,5 @@
 import MarketModel
+import PostgresClient
 import Primitives
 import ServiceTestSupport
 import StoreKit
@@ -8,6 +9,21 @@ import TestSupport
 import Testing
 
 @testable import StoreWriter
+
+extension Sink {
+    /// Writes the rows of a packet.
+    func write(_ packet: SealedPacket, to row: inout BinaryCopyWriter) throws(PostgresError) {
+        let catalogue = SinkCatalogue([name])
+        var context = PacketContext(packet.header)
+        try packet.withBytes { bytes throws(PostgresError) in
+            try context.walk(bytes) { context, record, ordinal throws(PostgresError) in
+                guard catalogue.index(of: record) != nil else { return }
+                let isRow = try write(record, context, bytes, ordinal, &row)
+                #expect(isRow)
+            }
+        }
+    }
+}
 
 /// Rows of the tables beside trades, quotes and bars, as text.
 struct SinkBench {

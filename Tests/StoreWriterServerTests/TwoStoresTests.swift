@@ -17,21 +17,61 @@ import Testing
 /// Two stores on one tape, each with a database, real programs and a keeper of the tape.
 @Suite struct TwoStoresTests {
     private static let streamBytes: Int64 = 2 << 20
+    private static let marks = PurgeMarks(bytesMax: UInt64(streamBytes))
+
+    /// Returns two stores on one tape, each with a database.
+    private func benches(_ name: String, _ database: String) throws -> [WriterBench] {
+        let tape = try TestTape(NatsServer(), namespace: name, bytesMax: Self.streamBytes)
+        let benches = try ["a", "b"].map {
+            try WriterBench(tape, TestDatabase("\(database)_\($0)", schema: name))
+        }
+        try benches[0].makeOwners()
+        return benches
+    }
+
+    /// Returns ticks of which both stores have the first ones.
+    private func load(_ benches: [WriterBench]) throws -> TestTicks {
+        var load = try TestTicks(benches[0], partitions: 1)
+        try load.publish(packets: 4)
+        for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
+        return load
+    }
+
+    /// Publishes until the tape is nearly full. The first store has it all.
+    private func fill(_ bench: WriterBench, _ load: inout TestTicks) throws {
+        while try info(bench.tape).bytes <= Self.marks.startBytes {
+            try load.publish(packets: 10, of: 100)
+        }
+        #expect(bench.isComplete([load.count]), "\(bench.shown)")
+    }
+
+    /// Returns a keeper of the tape that has partition 0.
+    private func keeper(of tape: TestTape) throws -> TapeKeeper {
+        let keeper = try TapeKeeper(tape.client, keep: .zero)
+        keeper.port.steady(until: .never)
+        _ = keeper.port.send(
+            .take(Partition(0), Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false)))
+        return keeper
+    }
+
+    /// Returns what a keeper reports of the stream of partition 0.
+    private func shown(_ keeper: TapeKeeper, _ tape: TestTape) throws -> JSONValue? {
+        var json = JSONWriter(capacity: 256)
+        json.object { keeper.write(into: &$0) }
+        return try JSONValue.parse(json.bytes)["streams"]?.array?.first {
+            $0["stream"]?.string == tape.names.tickStream(0)
+        }
+    }
 
     @Test("each stores everything by itself, and the tape keeps what one of them has not")
     func all() throws {
-        let tape = try TestTape(NatsServer(), namespace: "wtwo", bytesMax: Self.streamBytes)
-        let benches = try ["writer_two_a", "writer_two_b"].map { name in
-            try WriterBench(tape, TestDatabase(name, schema: "wtwo"))
-        }
-        try benches[0].makeOwners()
+        let benches = try benches("wtwo", "writer_two")
+        let tape = benches[0].tape
         let name = "store-b"
         let first = try WriterProcess(benches[0], member: "a")
         let takes = ["STORE_NAME": name, "STORE_TABLES": "trades,quotes"]
         let second = try WriterProcess(benches[1], member: "b", takes)
-        var load = try TestTicks(benches[0], partitions: 1)
-        try load.publish(packets: 4)
-        for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
+        var load = try load(benches)
         let registry = try GroupRegistry.open(tape.client)
         #expect(try registry.groups().map(\.group.text) == ["store", name])
         #expect(try registry.groups().map(\.reads) == [[.ticks, .bars], [.ticks]])
@@ -45,26 +85,15 @@ import Testing
         // The second one is away until the tape is nearly full.
         #expect(second.stop() == 0)
         let away = try info(tape).lastSequence
-        let marks = PurgeMarks(bytesMax: UInt64(Self.streamBytes))
-        while try info(tape).bytes <= marks.startBytes { try load.publish(packets: 10, of: 100) }
-        #expect(benches[0].isComplete([load.count]), "\(benches[0].shown)")
-        let keeper = try TapeKeeper(tape.client, keep: .zero)
+        try fill(benches[0], &load)
+        let keeper = try keeper(of: tape)
         defer { keeper.stop() }
-        keeper.port.steady(until: .never)
-        _ = keeper.port.send(
-            .take(Partition(0), Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false)))
-        let seen = { () throws -> JSONValue? in
-            var json = JSONWriter(capacity: 256)
-            json.object { keeper.write(into: &$0) }
-            return try JSONValue.parse(json.bytes)["streams"]?.array?.first {
-                $0["stream"]?.string == tape.names.tickStream(0)
-            }
-        }
+        let seen = { try shown(keeper, tape) }
         #expect(try eventually { try seen()?["held_by_group"]?.string == name })
         #expect(try info(tape).firstSequence <= away)
         let back = try WriterProcess(benches[1], member: "b", takes)
         #expect(benches[1].isComplete([load.count]), "\(benches[1].shown)")
-        #expect(try eventually { try info(tape).bytes <= marks.goalBytes })
+        #expect(try eventually { try info(tape).bytes <= Self.marks.goalBytes })
         for (bench, sink) in zip(benches, ["store", name]) {
             #expect(try bench.missing() == "0")
             try bench.database.expect("SELECT DISTINCT sink FROM sink_positions", sink)
@@ -74,39 +103,23 @@ import Testing
 
     @Test("one that is not needed is let go when the tape is full, and goes on behind a named hole")
     func letGo() throws {
-        let tape = try TestTape(NatsServer(), namespace: "wletgo", bytesMax: Self.streamBytes)
-        let benches = try ["writer_let_go_a", "writer_let_go_b"].map { name in
-            try WriterBench(tape, TestDatabase(name, schema: "wletgo"))
-        }
-        try benches[0].makeOwners()
+        let benches = try benches("wletgo", "writer_let_go")
+        let tape = benches[0].tape
         let name = "store-b"
         let own = ["STORE_NAME": name, "STORE_NEEDED": "false", "STORE_TABLES": "trades,quotes"]
         let first = try WriterProcess(benches[0], member: "a")
         let second = try WriterProcess(benches[1], member: "b", own)
-        var load = try TestTicks(benches[0], partitions: 1)
-        try load.publish(packets: 4)
-        for bench in benches { #expect(bench.isComplete([load.count]), "\(bench.shown)") }
+        var load = try load(benches)
         #expect(second.stop() == 0)
         let before = load.count
-        let marks = PurgeMarks(bytesMax: UInt64(Self.streamBytes))
-        while try info(tape).bytes <= marks.startBytes { try load.publish(packets: 10, of: 100) }
-        #expect(benches[0].isComplete([load.count]), "\(benches[0].shown)")
-        let keeper = try TapeKeeper(tape.client, keep: .zero)
+        try fill(benches[0], &load)
+        let keeper = try keeper(of: tape)
         defer { keeper.stop() }
-        keeper.port.steady(until: .never)
-        _ = keeper.port.send(
-            .take(Partition(0), Claim(tenure: 1, epoch: 5, previous: nil, wasReleased: false)))
         // The tape does not wait for it, and is purged of no more than has to go.
-        #expect(try eventually { try info(tape).bytes <= marks.goalBytes })
+        #expect(try eventually { try info(tape).bytes <= Self.marks.goalBytes })
         let pieces = UInt64(Self.streamBytes) / 40 * 2
-        #expect(try info(tape).bytes >= marks.goalBytes - pieces)
-        let seen = { () throws -> JSONValue? in
-            var json = JSONWriter(capacity: 256)
-            json.object { keeper.write(into: &$0) }
-            return try JSONValue.parse(json.bytes)["streams"]?.array?.first {
-                $0["stream"]?.string == tape.names.tickStream(0)
-            }
-        }
+        #expect(try info(tape).bytes >= Self.marks.goalBytes - pieces)
+        let seen = { try shown(keeper, tape) }
         #expect(
             try eventually {
                 try seen()?["let_go"]?.array?.compactMap(\.string) == [name]

@@ -211,3 +211,22 @@ struct WriterBench {
         try database.psql("SELECT coalesce(sum(abs(missing)), -1) FROM sink_audit")
     }
 }
+
+extension TestService {
+    /// Starts a writer on the tape that takes partitions 0 and 1.
+    func startWriter(
+        _ settings: WriterSettings, on tape: TestTape, _ records: HandRecords
+    ) throws -> RunningService {
+        let client = try tape.connect(self)
+        let member = HandMembership(records, takes: [0, 1])
+        return try start { context in
+            defer { client.close() }
+            return try Writer(
+                settings, client: client, context: context, report: WriterReport()
+            ) { ports in
+                member.join(ports)
+                return member
+            }.run()
+        }
+    }
+}

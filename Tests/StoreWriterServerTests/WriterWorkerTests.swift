@@ -28,6 +28,34 @@ struct WriterWorkerTests {
         return rival
     }
 
+    /// Starts a writer with small queues, and publishes while one worker waits. Returns the ticks,
+    /// the writer and the session that holds the worker up.
+    private func holdUp(
+        _ bench: WriterBench, packets: Int, _ changes: [String: String] = [:]
+    ) throws -> (TestTicks, RunningService, PostgresConnection) {
+        var ticks = try TestTicks(bench)
+        let running = try bench.start(Self.small.merging(changes) { $1 })
+        try ticks.store(packets: 2)
+        let rival = try lock(bench)
+        try ticks.publish(packets: packets)
+        return (ticks, running, rival)
+    }
+
+    /// Makes the database fail when a position moves.
+    private func misbehave(_ bench: WriterBench, where condition: String) throws {
+        try bench.database.psql(
+            """
+            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF \(condition) THEN
+                    RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
+                FOR EACH ROW EXECUTE FUNCTION misbehave()
+            """)
+    }
+
     private func rows(_ bench: WriterBench, of partition: Int) throws -> Int {
         try Int(
             bench.database.psql(
@@ -38,11 +66,7 @@ struct WriterWorkerTests {
     @Test("a worker that is held up holds up its own partitions only, and no more than its lane")
     func oneLane() throws {
         let bench = try WriterBench("writer_q1")
-        var ticks = try TestTicks(bench)
-        let running = try bench.start(Self.small)
-        try ticks.store(packets: 2)
-        let rival = try lock(bench)
-        try ticks.publish(packets: 40)
+        let (ticks, running, rival) = try holdUp(bench, packets: 40)
         #expect(
             try eventually { try (1...3).allSatisfy { try rows(bench, of: $0) == 1_050 } },
             "\(bench.shown)")
@@ -65,11 +89,9 @@ struct WriterWorkerTests {
     @Test("policy drop: what found no room is skipped and named, and the books are balanced")
     func drops() throws {
         let bench = try WriterBench("writer_q2")
-        var ticks = try TestTicks(bench)
-        let running = try bench.start(Self.small.merging(["WRITER_OVERFLOW": "drop"]) { $1 })
-        try ticks.store(packets: 2)
-        let rival = try lock(bench)
-        try ticks.publish(packets: 40)
+        let (begun, running, rival) = try holdUp(
+            bench, packets: 40, ["WRITER_OVERFLOW": "drop"])
+        var ticks = begun
         let dropped = "mds_writer_queue_dropped_ticks_total"
         // At most the batch in progress and a full queue are not dropped.
         #expect(eventually { (running.service.metric(dropped) ?? 0) >= 800 })
@@ -109,11 +131,7 @@ struct WriterWorkerTests {
     @Test("policy error: the service ends and says why; the tape keeps everything")
     func error() throws {
         let bench = try WriterBench("writer_q3")
-        var ticks = try TestTicks(bench)
-        let running = try bench.start(Self.small.merging(["WRITER_OVERFLOW": "error"]) { $1 })
-        try ticks.store(packets: 2)
-        let rival = try lock(bench)
-        try ticks.publish(packets: 20)
+        let (ticks, running, rival) = try holdUp(bench, packets: 20, ["WRITER_OVERFLOW": "error"])
         #expect(eventually { running.log.contains("writer.queue.full") })
         try rival.script("ROLLBACK")
         #expect(try running.exitCode() == .temporary)
@@ -128,16 +146,9 @@ struct WriterWorkerTests {
         try bench.database.psql(
             """
             CREATE TABLE broken (partition integer);
-            GRANT SELECT ON broken TO PUBLIC;
-            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF EXISTS (SELECT FROM broken WHERE partition = NEW.partition) THEN
-                    RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
-                END IF;
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
-                FOR EACH ROW EXECUTE FUNCTION misbehave()
+            GRANT SELECT ON broken TO PUBLIC
             """)
+        try misbehave(bench, where: "EXISTS (SELECT FROM broken WHERE partition = NEW.partition)")
         var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)
@@ -163,14 +174,7 @@ struct WriterWorkerTests {
     @Test("an owner that dies and is asked for a partition meanwhile gives it")
     func deadGives() throws {
         let bench = try WriterBench("writer_q5")
-        try bench.database.psql(
-            """
-            CREATE FUNCTION misbehave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                RAISE EXCEPTION 'misbehaves' USING ERRCODE = 'XX000';
-            END $$;
-            CREATE TRIGGER misbehave BEFORE UPDATE OF sequence ON sink_positions
-                FOR EACH ROW EXECUTE FUNCTION misbehave()
-            """)
+        try misbehave(bench, where: "true")
         var ticks = try TestTicks(bench)
         let member = HandMembership(bench.records, takes: [0, 1, 2, 3])
         let running = try bench.start(membership: member)

@@ -119,4 +119,13 @@ struct BisectionTests {
             }
         }
     }
+
+    @Test("each row of a blocked table is tried at some time")
+    func probed() {
+        for count in 2...5 {
+            var tried: Set<Int> = []
+            for _ in 0..<500 { tried.formUnion(BatchSalvage.probed(of: count)) }
+            #expect(tried == Set(0..<count))
+        }
+    }
 }

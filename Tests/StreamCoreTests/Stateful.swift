@@ -22,6 +22,7 @@ extension DailyHistory: Stateful {}
 extension Deduplicator: Stateful {}
 extension MissingStretches: Stateful {}
 extension PartitionTables: Stateful {}
+extension QuoteJoin: Stateful {}
 extension Throttle: Stateful {}
 
 extension [UInt8] {

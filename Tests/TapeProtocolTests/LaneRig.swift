@@ -4,6 +4,19 @@ import TapeCodec
 import TapeProtocol
 import Testing
 
+extension PacketBuilder {
+    /// Returns a builder of ticks, with the number of the one symbol that it has.
+    static func ofOneSymbol() throws -> (PacketBuilder, symbol: UInt32) {
+        var builder = PacketBuilder(
+            kind: .ticks, partition: Partition(0), source: try #require(SourceName("sim")))
+        let symbol = builder.register(
+            SymbolDefinition(
+                symbol: try #require(Symbol("AAPL")), provider: "sim",
+                since: Timestamp(nanoseconds: 0)))
+        return (builder, symbol)
+    }
+}
+
 /// A lane with its effects.
 final class LaneRig {
     var lane: PublisherLane
@@ -18,12 +31,7 @@ final class LaneRig {
         lane = PublisherLane(
             epochFloor: epochFloor,
             marking: PublisherLane.Marking(definition: 5, generation: 6))
-        builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try #require(SourceName("sim")))
-        symbol = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("AAPL")), provider: "sim",
-                since: Timestamp(nanoseconds: 0)))
+        (builder, symbol) = try PacketBuilder.ofOneSymbol()
         guard let sequence else { return }
         _ = handle(.open)
         let marker = try #require(handle(.lastRead(nil)).marker)

@@ -98,12 +98,7 @@ struct SimulatedPublisher {
 
     init(firstTick: UInt64 = 0) throws {
         lane = PublisherLane()
-        builder = PacketBuilder(
-            kind: .ticks, partition: Partition(0), source: try #require(SourceName("sim")))
-        symbol = builder.register(
-            SymbolDefinition(
-                symbol: try #require(Symbol("AAPL")), provider: "sim",
-                since: Timestamp(nanoseconds: 0)))
+        (builder, symbol) = try PacketBuilder.ofOneSymbol()
         offered = firstTick
     }
 

@@ -171,6 +171,7 @@ PAGES = {
     "Alerts": lambda page: page.get_by_text("No Prometheus is named"),
     "Chart": lambda page: page.get_by_role("table", name=re.compile("Bars with their versions")).get_by_role("link"),
     "Dead letters": lambda page: page.get_by_text("Nothing: there are no letters."),
+    "Market": lambda page: page.get_by_role("rowheader", name="META"),
     "Latest": latest,
     "Tape": packets,
     "Actions": lambda page: page.get_by_text("A process is there that carries actions out."),

@@ -90,6 +90,16 @@ import Testing
 
         mutating func restart() throws { writer = try stores.startSecond() }
 
+        /// The tape is purged before the group has its rows, which the books name.
+        mutating func loseToPurge() throws {
+            try stop()
+            try stores.purge()
+            try restart()
+            try unlock()
+            try second.expect("60", log: writer.reasons.description) { try groups }
+            #expect(try holes == "test 51-55 group_hole ticks")
+        }
+
         func unlock() throws { try locker.execute("ROLLBACK", timeout: .seconds(10)) }
 
         /// Expects that both stores have the same rows, each once, and clean books.
@@ -110,12 +120,7 @@ import Testing
     @Test("rows that the tape was purged of before the group had them are named, and copied")
     func purged() throws {
         var scene = try Scene("purged")
-        try scene.stop()
-        try scene.stores.purge()
-        try scene.restart()
-        try scene.unlock()
-        try scene.second.expect("60", log: scene.writer.reasons.description) { try scene.groups }
-        #expect(try scene.holes == "test 51-55 group_hole ticks")
+        try scene.loseToPurge()
         let books = "SELECT skipped, missing, gaps, waiting, written FROM sink_audit"
         #expect(try scene.second.query(books) == "4|0|0|0|56")
         try scene.second.expectCleanAudit()
@@ -345,12 +350,7 @@ import Testing
     @Test("what cannot be filled because a group goes apart meanwhile is filled later")
     func apartMeanwhile() throws {
         var scene = try Scene("meanwhile")
-        try scene.stop()
-        try scene.stores.purge()
-        try scene.restart()
-        try scene.unlock()
-        try scene.second.expect("60", log: scene.writer.reasons.description) { try scene.groups }
-        #expect(try scene.holes == "test 51-55 group_hole ticks")
+        try scene.loseToPurge()
         try scene.stop()
         let command = try StoreCommand.parse(["fill", "store-b", "--from", "store"])
         let said = try Said { [scene] terminal in

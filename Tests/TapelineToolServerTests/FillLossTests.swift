@@ -166,37 +166,26 @@ import Testing
     func standingGone() throws {
         var scene = try BustedRowsTests.Scene("fill_gone")
         let second = try AcceptBench("fill_b_gone", beside: scene.bench)
-        var writer = try second.startWriter(FillTests.Scene.own)
-        for place in 0..<9 as Range<Int64> { scene.trade(place) }
-        try scene.publish(reached: 60)
-        let bar = { (bench: AcceptBench) in
-            try bench.query(
-                """
-                SELECT string_agg(concat_ws(' ', trades, reason, replaced), ', ' ORDER BY ts)
-                FROM bars_short WHERE series = '1s'
-                """)
-        }
-        try second.expect("4 closed 0, 4 closed 0, 1 closed 0") { try bar(second) }
-        try writer.stop()
+        try FillTests.beginBars(&scene, second)
         scene.trade(3, .cancel)
         try scene.publish(reached: 61)
-        try scene.bench.expect("3 bust 1, 4 closed 0, 1 closed 0") { try bar(scene.bench) }
+        try scene.bench.expect("3 bust 1, 4 closed 0, 1 closed 0") {
+            try FillTests.bars(scene.bench)
+        }
         scene.trade(2, .cancel)
         try scene.publish(reached: 62)
-        try scene.bench.expect("2 bust 2, 4 closed 0, 1 closed 0") { try bar(scene.bench) }
+        try scene.bench.expect("2 bust 2, 4 closed 0, 1 closed 0") {
+            try FillTests.bars(scene.bench)
+        }
         scene.trade(300)
         try scene.publish(reached: 200)
         try scene.bench.expect("2 bust 2, 4 closed 0, 1 closed 0, 1 closed 0") {
-            try bar(scene.bench)
+            try FillTests.bars(scene.bench)
         }
         let names = scene.bench.tape.names
         let partition = names.partition(of: try #require(Symbol("AAPL")))
         try FillTests.purge(scene.bench, names.barStream, names.bars(partition))
-        writer = try second.startWriter(FillTests.Scene.own)
-        let heads =
-            "SELECT string_agg(last_ordinal::text, ' ' ORDER BY input, partition, source) FROM "
-            + "sink_source_ordinals"
-        try second.expect(try scene.bench.query(heads)) { try second.query(heads) }
+        let writer = try FillTests.goOn(scene, second)
         _ = try scene.bench.query(
             """
             DELETE FROM bars_short WHERE series = '1s' AND reason = 'bust';
@@ -208,7 +197,7 @@ import Testing
             ["store", "fill", "store-b", "--from", "store"],
             FillTests.environment(scene.bench, second))
         #expect(said.code == .incomplete, "\(said.output) \(said.errors)")
-        #expect(try bar(second) == "4 closed 0, 4 closed 0, 1 closed 0, 1 closed 0")
+        #expect(try FillTests.bars(second) == "4 closed 0, 4 closed 0, 1 closed 0, 1 closed 0")
         #expect(try writer.stop() == .success)
         #expect(try scene.writer.stop() == .success)
         scene.worker.stop()

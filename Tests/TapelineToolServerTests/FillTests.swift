@@ -101,6 +101,36 @@ import Testing
         try bench.api("STREAM.PURGE.\(stream)", "{\"filter\": \"\(subjects)\", \"keep\": 1}")
     }
 
+    /// Returns the bars of one second of a store.
+    static func bars(_ bench: AcceptBench) throws -> String {
+        try bench.query(
+            """
+            SELECT string_agg(concat_ws(' ', trades, reason, replaced), ', ' ORDER BY ts)
+            FROM bars_short WHERE series = '1s'
+            """)
+    }
+
+    /// Publishes nine trades. The second store has their bars, and its writer ends.
+    static func beginBars(_ scene: inout BustedRowsTests.Scene, _ second: AcceptBench) throws {
+        let writer = try second.startWriter(Scene.own)
+        for place in 0..<9 as Range<Int64> { scene.trade(place) }
+        try scene.publish(reached: 60)
+        try second.expect("4 closed 0, 4 closed 0, 1 closed 0") { try bars(second) }
+        try writer.stop()
+    }
+
+    /// Starts the writer of the second store again, and waits until it has read the tape.
+    static func goOn(
+        _ scene: BustedRowsTests.Scene, _ second: AcceptBench
+    ) throws -> RunningService {
+        let writer = try second.startWriter(Scene.own)
+        let heads =
+            "SELECT string_agg(last_ordinal::text, ' ' ORDER BY input, partition, source) FROM "
+            + "sink_source_ordinals"
+        try second.expect(try scene.bench.query(heads)) { try second.query(heads) }
+        return writer
+    }
+
     /// Returns when the tape took what was copied, in microseconds.
     private static func takenTimes(
         _ bench: AcceptBench
@@ -297,18 +327,7 @@ import Testing
     func bars() throws {
         var scene = try BustedRowsTests.Scene("fill")
         let second = try AcceptBench("fill_b_bars", beside: scene.bench)
-        var writer = try second.startWriter(Scene.own)
-        for place in 0..<9 as Range<Int64> { scene.trade(place) }
-        try scene.publish(reached: 60)
-        let bar = { (bench: AcceptBench) in
-            try bench.query(
-                """
-                SELECT string_agg(concat_ws(' ', trades, reason, replaced), ', ' ORDER BY ts)
-                FROM bars_short WHERE series = '1s'
-                """)
-        }
-        try second.expect("4 closed 0, 4 closed 0, 1 closed 0") { try bar(second) }
-        try writer.stop()
+        try Self.beginBars(&scene, second)
         // Versions that the second store misses, and later ones that it has.
         scene.trade(3, .cancel)
         try scene.publish(reached: 61)
@@ -316,29 +335,25 @@ import Testing
         scene.trade(5, .cancel)
         try scene.publish(reached: 200)
         try scene.bench.expect("3 bust 1, 3 bust 1, 1 closed 0, 1 closed 0") {
-            try bar(scene.bench)
+            try Self.bars(scene.bench)
         }
         scene.trade(2, .cancel)
         scene.trade(7, .cancel)
         try scene.publish(reached: 201)
         try scene.bench.expect("2 bust 2, 2 bust 2, 1 closed 0, 1 closed 0") {
-            try bar(scene.bench)
+            try Self.bars(scene.bench)
         }
         let names = scene.bench.tape.names
         let partition = names.partition(of: try #require(Symbol("AAPL")))
         try Self.purge(scene.bench, names.barStream, names.bars(partition))
         try Self.purge(scene.bench, names.tickStream(of: partition), names.ticks(partition))
-        writer = try second.startWriter(Scene.own)
-        let heads =
-            "SELECT string_agg(last_ordinal::text, ' ' ORDER BY input, partition, source) FROM "
-            + "sink_source_ordinals"
-        try second.expect(try scene.bench.query(heads)) { try second.query(heads) }
+        let writer = try Self.goOn(scene, second)
         #expect(try second.query("SELECT count(*) FROM gaps WHERE input = 'bars'") == "1")
         let said = try Said(
             ["store", "fill", "store-b", "--from", "store"],
             Self.environment(scene.bench, second))
         #expect(said.code == .success, "\(said.output) \(said.errors)")
-        #expect(try bar(second) == "2 bust 2, 2 bust 2, 1 closed 0, 1 closed 0")
+        #expect(try Self.bars(second) == "2 bust 2, 2 bust 2, 1 closed 0, 1 closed 0")
         #expect(try writer.stop() == .success)
         #expect(try scene.writer.stop() == .success)
         scene.worker.stop()

@@ -78,15 +78,7 @@ struct ForegroundTests {
         let wrong = try started(test, made, "--set", "SYNTHETIC_RATE=wrong")
         #expect(wrong.waitUntilExit() == ExitCode.usage.rawValue)
         #expect(wrong.log.contains("1 problem in the configuration"), "\(wrong.log)")
-        try test.replace(
-            "store-writer",
-            by: """
-                #!/bin/sh
-                [ "$1" = --check-config ] && exit 0
-                echo 'permission denied for schema' >&2
-                exit 1
-
-                """)
+        try test.refuseMigration()
         let failed = try started(test, made)
         #expect(failed.waitUntilExit() == ExitCode.failure.rawValue)
         #expect(failed.log.contains("did not start and was stopped: migrate"), "\(failed.log)")

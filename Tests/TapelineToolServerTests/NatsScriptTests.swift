@@ -18,12 +18,8 @@ struct NatsScriptTests {
     private let port: UInt16
 
     init() throws {
-        folder = try TemporaryFolder("nats-script")
+        folder = try .ofScript("nats-script")
         port = freePort()
-        for place in ["conf", "secrets"] {
-            try FileManager.default.createDirectory(
-                atPath: folder.file(place), withIntermediateDirectories: true)
-        }
         for user in Self.users { try folder.write("p\(user)", to: "secrets/nats-\(user)") }
         try FileManager.default.copyItem(
             atPath: "\(ServerPrograms.checkout)/deploy/nats/server.conf",
@@ -56,16 +52,9 @@ struct NatsScriptTests {
         #expect(try eventually { try takes("writer", "pwriter") }, "\(server.log)")
         let gateway = try NatsLineClient(port: port, user: "gateway", password: "pgateway")
         try gateway.settle()
-        for wrong in ["", nil] {
-            let path = folder.file("secrets/nats-writer")
-            if let wrong {
-                try wrong.write(toFile: path, atomically: false, encoding: .utf8)
-            } else {
-                try FileManager.default.removeItem(atPath: path)
-            }
-            let before = complaints(server)
-            #expect(eventually { complaints(server) > before })
-            #expect(try takes("writer", "pwriter"))
+        try folder.spoil("nats-writer", of: server) {
+            let isTaken = try takes("writer", "pwriter")
+            #expect(isTaken)
         }
         try folder.write("panother", to: "secrets/nats-writer")
         #expect(try eventually { try takes("writer", "panother") }, "\(server.log)")
@@ -74,10 +63,6 @@ struct NatsScriptTests {
         // Another user's connection stays.
         #expect(try gateway.publish("md.ticks.0.synthetic", "x").contains("PONG"))
         #expect(server.log.contains("Reloaded"), "\(server.log)")
-    }
-
-    private func complaints(_ server: ServerProcess) -> Int {
-        server.log.components(separatedBy: "is missing or empty").count
     }
 
     @Test("where it looks when it is asked, the request is there until nats-server was told")
@@ -175,5 +160,36 @@ struct NatsScriptTests {
         let server = try start()
         #expect(server.waitUntilExit() == 1)
         #expect(server.log.contains("nats-tool is missing or empty"), "\(server.log)")
+    }
+}
+
+extension TemporaryFolder {
+    /// Makes a folder with those that a script of compose reads.
+    static func ofScript(_ name: String) throws -> TemporaryFolder {
+        let folder = try TemporaryFolder(name)
+        for place in ["conf", "secrets"] {
+            try FileManager.default.createDirectory(
+                atPath: folder.file(place), withIntermediateDirectories: true)
+        }
+        return folder
+    }
+
+    /// Empties a secret and then removes it, and checks what the server does after it has
+    /// complained.
+    func spoil(
+        _ secret: String, of server: ServerProcess, _ check: () throws -> Void
+    ) throws {
+        let complaints = { server.log.components(separatedBy: "is missing or empty").count }
+        for wrong in ["", nil] {
+            if let wrong {
+                try wrong.write(
+                    toFile: file("secrets/\(secret)"), atomically: false, encoding: .utf8)
+            } else {
+                try FileManager.default.removeItem(atPath: file("secrets/\(secret)"))
+            }
+            let before = complaints()
+            #expect(eventually { complaints() > before })
+            try check()
+        }
     }
 }

@@ -340,15 +340,7 @@ struct StackTests {
     @Test("a stack that cannot start says why in one line and leaves nothing running")
     func failedStart() throws {
         let test = try StackUnderTest()
-        try test.replace(
-            "store-writer",
-            by: """
-                #!/bin/sh
-                [ "$1" = --check-config ] && exit 0
-                echo 'permission denied for schema' >&2
-                exit 1
-
-                """)
+        try test.refuseMigration()
         let text = complaint { try test.up() }
         #expect(text.contains("migrate failed: exit code 1: permission denied for schema"))
         #expect(!text.contains("\n"))

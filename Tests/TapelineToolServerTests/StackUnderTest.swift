@@ -101,6 +101,19 @@ final class StackUnderTest {
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
 
+    /// Makes `store-writer migrate` fail.
+    func refuseMigration() throws {
+        try replace(
+            "store-writer",
+            by: """
+                #!/bin/sh
+                [ "$1" = --check-config ] && exit 0
+                echo 'permission denied for schema' >&2
+                exit 1
+
+                """)
+    }
+
     /// Returns what the commands printed since the last call.
     func printed() throws -> String {
         try output.seek(toOffset: 0)

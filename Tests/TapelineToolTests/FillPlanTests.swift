@@ -124,6 +124,36 @@ import Testing
         #expect(plan.missing.reduce(0) { $0 + $1.ordinals } == given.missing, "\(given.name)")
     }
 
+    @Test("gaps that are near each other are filled in one step, and others are not touched")
+    func near() throws {
+        let odd = (0..<1_000).map { Int64(2 * $0 + 1)...Int64(2 * $0 + 1) }
+        let gaps = odd + [5_000...5_009]
+        var own = Self.account(1...9_000)
+        own.gaps = gaps
+        let other = Self.account(1...9_000, 11...13)
+        func stretches(between most: Int64) -> [FillPlan.Stretch] {
+            FillPlan(
+                of: [Self.lane: own], from: [Self.lane: other], inputs: ["ticks"], between: most
+            ).missing.flatMap(\.stretches)
+        }
+        #expect(stretches(between: 0).count == 999)
+        let joined = stretches(between: 2_000)
+        #expect(joined.map(\.ordinals) == [1...1_999, 5_000...5_009])
+        let step = try #require(joined.first)
+        #expect(step.parts(of: 20_000) == [step] && step.wanted == 998)
+        #expect(!step.has(2) && !step.has(11) && !step.has(13) && step.has(15))
+        #expect(step.parts(of: 1_000).map(\.wanted) == [498, 500])
+        #expect(step.rest(from: step.parts(of: 1_000)[1]).wanted == 500)
+        // What the other store has no row of stays named, and nothing else.
+        let rows = gaps.map(\.lowerBound).filter { $0 < 2_000 && ![11, 13, 77].contains($0) }
+        let outcome = FillOutcome(step, rows: rows)
+        #expect(outcome.filled == 997 && outcome.named == [77...77])
+        #expect(step.without(outcome.named) == rows.map { $0...$0 })
+        #expect(FillOutcome.isExplained(step, rows: rows, 1))
+        #expect(!FillOutcome.isExplained(step, rows: rows, 0))
+        #expect(!FillOutcome.isExplained(step, rows: [1, 2], 2_000))
+    }
+
     @Test("a source that only one of them knows is not filled, and is named")
     func unknown() {
         let other = FillLane(input: "ticks", partition: 0, source: "test")

@@ -86,8 +86,11 @@ import Testing
         let lane = FillLane(input: "ticks", partition: 3, source: "a'b")
         let step = FillPlan.Stretch(lane: lane, ordinals: 4...6, isBeginning: false)
         let tables = SinkCatalogue([.trades, .quotes, .gaps]).sinks.map { QuestDBTable($0) }
-        func asked(_ rows: FillRows...) throws -> String {
-            try #require(FilledQuestDB.question(step, rows, tables + QuestDBTable.books))
+        func asked(
+            _ rows: FillRows..., of other: FillPlan.Stretch? = nil
+        ) throws -> String {
+            try #require(
+                FilledQuestDB.question(other ?? step, rows, tables + QuestDBTable.books))
         }
         func rows(_ table: String, _ rows: FillRows.Row...) throws -> FillRows {
             FillRows(
@@ -106,5 +109,9 @@ import Testing
         #expect(!all.contains("FROM quotes") && !all.contains("FROM fills"))
         let part = try asked(some)
         #expect(part.contains("FROM quotes") && !part.contains("ts >="))
+        // Ordinals between gaps are not asked for: they need no row to copy.
+        var joined = step
+        joined.between = [6...6]
+        #expect(try asked(some, of: joined).contains("ts >="))
     }
 }

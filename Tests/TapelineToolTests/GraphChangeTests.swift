@@ -68,6 +68,32 @@ import Testing
         #expect(definition.allSeries.map(\.name.text).sorted() == ["1s", "5m"])
     }
 
+    @Test("bars behind a join change with the nodes before its quotes, and not with their numbers")
+    func joined() throws {
+        func graph(_ spread: Int, _ before: String = "") throws -> GraphDefinition {
+            let folder = try TemporaryFolder("joined-graph")
+            let path = try folder.write(
+                """
+                version: 1
+                name: desk
+                nodes:
+                \(before)
+                  tight: {operator: filter, input: quotes, where: "ask - bid < \(spread)"}
+                  paired: {operator: join, input: trades, with: tight, max_age: 5s}
+                  up: {operator: filter, input: paired, where: "price >= ask"}
+                  bars: {operator: bars, input: up, series: [1s]}
+
+                """, to: "g.yaml")
+            return try ProofGraph.find([ProofGraph.graphKey: path]).definition
+        }
+        let before = try graph(1)
+        #expect(GraphChange(from: before, to: try graph(2)).changed == ["1s"])
+        let more = GraphChange(
+            from: before,
+            to: try graph(1, "  all: {operator: bars, input: trades, series: [1m]}"))
+        #expect(more.added == ["1m"] && more.same == ["1s"])
+    }
+
     @Test("what a stack keeps of its graph is the text of all its files")
     func kept() throws {
         let folder = try TemporaryFolder("kept-graph")

@@ -90,21 +90,14 @@ package final class PostgresServer: Sendable {
                 "/bin/cp",
                 ["-a", folder.file("data/PG_VERSION"), folder.file("data/standby.signal")])
         }
-        var attempt = 1
-        while true {
-            let candidate = freePort()
-            let started = try Self.start(folder, candidate, self.settings, edition)
-            do {
-                try Self.waitUntilReady(started, candidate)
-                port = candidate
-                process = Mutex(started)
-                return
-            } catch {
-                // Another process may have taken the port in between.
-                if attempt == 3 { throw error }
-                attempt += 1
-            }
+        let (own, all) = (folder, self.settings)
+        let started = try startedOnFreePort { candidate in
+            try Self.start(own, candidate, all, edition)
+        } waitUntilReady: {
+            try Self.waitUntilReady($0, $1)
         }
+        port = started.port
+        process = Mutex(started.server)
     }
 
     deinit { end(signal: SIGQUIT) }

@@ -25,6 +25,33 @@ package enum ProductPrograms {
         return ["LLVM_PROFILE_FILE": own]
     }
 
+    /// Returns what is wrong with what a program says to people. Its help has these words and fits
+    /// a terminal, its version begins with its name, and each of these wrong arguments ends with 64
+    /// and a message that has a text.
+    package static func complaints(
+        _ product: String, help words: [String], wrong: [(arguments: [String], says: String)]
+    ) throws -> [String] {
+        let program = try path(product)
+        let environment = profile(product)
+        let help = try run(program, ["--help"], environment: environment)
+        var complaints = words.filter { !help.contains($0) }.map { "the help lacks \($0)" }
+        complaints += help.split(separator: "\n").filter { $0.count > 100 }.map {
+            "too long: \($0)"
+        }
+        let version = try run(program, ["--version"], environment: environment)
+        if !version.hasPrefix("\(product) ") { complaints.append("the version is \(version)") }
+        for (arguments, says) in wrong {
+            do {
+                _ = try run(program, arguments, environment: environment)
+                complaints.append("\(arguments) are taken")
+            } catch let failure as ProgramFailure {
+                guard failure.status != 64 || !failure.message.contains(says) else { continue }
+                complaints.append("\(arguments): \(failure)")
+            }
+        }
+        return complaints
+    }
+
     package struct Missing: Error, CustomStringConvertible {
         package let path: String
         package var description: String { "\(path) is missing: run 'swift build --build-tests'" }

@@ -29,6 +29,16 @@ package final class PythonServer: Sendable {
         }
     }
 
+    /// Returns what a script prints that ends by itself. `script` is its path in the checkout.
+    package static func output(
+        of script: String, _ arguments: [String], packages: String
+    ) throws -> String {
+        try run(
+            "/bin/bash",
+            [engines, "--of", packages, "\(ServerPrograms.checkout)/\(script)"] + arguments,
+            environment: ["PYTHONDONTWRITEBYTECODE": "1"])
+    }
+
     private static var engines: String { "\(ServerPrograms.checkout)/deploy/local/engines.sh" }
 
     /// `script` is the path of the program, which prints one line of JSON with its ports.

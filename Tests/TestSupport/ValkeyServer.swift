@@ -31,21 +31,14 @@ package final class ValkeyServer: Sendable {
         folder = try TemporaryFolder("valkey")
         self.edition = edition
         self.arguments = [try folder.write(users, to: "users.conf")] + arguments
-        var attempt = 1
-        while true {
-            let candidate = freePort()
-            let started = try Self.start(folder, candidate, self.arguments, edition)
-            do {
-                try Self.waitUntilReady(started)
-                port = candidate
-                process = Mutex(started)
-                return
-            } catch {
-                // Another process may have taken the port in between.
-                if attempt == 3 { throw error }
-                attempt += 1
-            }
+        let (own, all) = (folder, self.arguments)
+        let started = try startedOnFreePort { candidate in
+            try Self.start(own, candidate, all, edition)
+        } waitUntilReady: { server, _ in
+            try Self.waitUntilReady(server)
         }
+        port = started.port
+        process = Mutex(started.server)
     }
 
     /// Returns the output of the server's own client, which shows independently what the code under

@@ -11,9 +11,11 @@ package struct VenueBench<Site: WebSite> {
         package let description: String
     }
 
-    /// Makes a bench at a time of 2023.
+    /// A time of 2023, at which a bench begins.
+    package static var start: Timestamp { Timestamp(nanoseconds: 1_700_000_000_000_000_000) }
+
     package init(_ site: Site) {
-        now = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+        now = Self.start
         venue = WebVenue(site, start: now)
     }
 
@@ -77,6 +79,22 @@ package struct VenueBench<Site: WebSite> {
         frames(number).filter { $0.kind == .text }.map {
             String(decoding: $0.payload, as: UTF8.self)
         }
+    }
+
+    /// Takes the messages of the arrays that are queued for a client.
+    package mutating func messages(_ number: Int) throws -> [JSONValue] {
+        try texts(number).flatMap { try JSONValue.parse($0).array ?? [] }
+    }
+
+    /// Sends a request and returns the text of its answer.
+    package mutating func ask(_ request: String, of number: Int) -> String {
+        send(request, to: number)
+        return texts(number).last ?? ""
+    }
+
+    /// Returns the lines of a log.
+    package static func lines(_ bytes: [UInt8]) throws -> [JSONValue] {
+        try bytes.split(separator: UInt8(ascii: "\n")).map { try JSONValue.parse(Array($0)) }
     }
 
     /// Returns the answer to a request.

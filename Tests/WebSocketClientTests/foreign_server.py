@@ -5,10 +5,14 @@ foreign_server.py [CERTIFICATE KEY]: prints {"port": ..., ...}. The path says wh
 
 import asyncio
 import json
+import pathlib
 import ssl
 import sys
 
 from websockets.asyncio.server import serve
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "HTTPClientTests"))
+from loopback_proxy import proxy  # noqa: E402
 
 
 CODES = []
@@ -115,26 +119,6 @@ def redirect(port):
         writer.close()
 
     return answer
-
-
-async def proxy(reader, writer):
-    """A proxy that finds each host on loopback."""
-    request = (await reader.readuntil(b"\r\n\r\n")).decode()
-    method, target, _ = request.split("\r\n")[0].split(" ")
-    if method != "CONNECT":
-        writer.write(b"HTTP/1.1 405 Method Not Allowed\r\n\r\n")
-        writer.close()
-        return
-    there, back = await asyncio.open_connection("127.0.0.1", int(target.rsplit(":", 1)[1]))
-    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-    await asyncio.gather(pump(reader, back), pump(there, writer))
-
-
-async def pump(reader, writer):
-    while data := await reader.read(65_536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 async def main():

@@ -8,7 +8,6 @@ What it asks is what tests cannot ask of the engine without a server: users, set
 the limits of a server, bodies that end in the middle, async queues, and the time of an insert."""
 
 import argparse
-import http.client
 import os
 import pathlib
 import re
@@ -18,7 +17,11 @@ import sys
 import time
 import urllib.parse
 
+sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from store_report import Report, connections, send_cut  # noqa: E402
+
 FLOOR = (26, 2)
 TABLES = HERE / "schema.sql"
 INSERT = {
@@ -35,12 +38,7 @@ class Refused(Exception):
 
 class Server:
     def __init__(self, url, user, password, database):
-        place = urllib.parse.urlsplit(url)
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-        if place.scheme not in kinds or not place.hostname:
-            sys.exit(f"{url} is not http://host:port or https://host:port")
-        port = place.port or (8443 if place.scheme == "https" else 8123)
-        self.make = lambda: kinds[place.scheme](place.hostname, port, timeout=60)
+        self.make = connections(url, {"http": 8123, "https": 8443}, timeout=60)
         self.headers = {"X-ClickHouse-User": user}
         if password:
             self.headers["X-ClickHouse-Key"] = password
@@ -73,14 +71,7 @@ class Server:
         query = urllib.parse.urlencode(
             INSERT | {"database": self.database, "insert_deduplication_token": "cut",
                       "query": f"INSERT INTO {table} ({columns}) FORMAT RowBinary"})
-        connection = self.make()
-        connection.putrequest("POST", f"/?{query}")
-        for name, value in self.headers.items():
-            connection.putheader(name, value)
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders()
-        connection.send(body[:-1])
-        connection.close()
+        send_cut(self.make(), f"/?{query}", self.headers, body)
 
 
 COLUMNS = "input, partition, source, first_ordinal, last_ordinal, reason, epoch, stream_created_ns, sequence"
@@ -95,18 +86,6 @@ def rows(first, count):
         text("ticks") + struct.pack("<q", 1) + text("try") + struct.pack("<qq", number, number)
         + text("hole") + struct.pack("<qqq", 1, 1, 1)
         for number in range(first, first + count))
-
-
-class Report:
-    def __init__(self):
-        self.lines = []
-        self.is_well = True
-
-    def add(self, is_right, sentence, detail=""):
-        self.is_well = self.is_well and is_right
-        mark = "ok  " if is_right else "FAIL"
-        self.lines.append(f"{mark}  {sentence}" + (f": {detail}" if detail else ""))
-        print(self.lines[-1], flush=True)
 
 
 def judge(server, report):
@@ -176,9 +155,7 @@ def main():
             server.ask(f"DROP DATABASE IF EXISTS {server.database}", False)
         except (OSError, Refused) as error:
             report.add(False, f"the database {server.database} can be removed", str(error))
-    pathlib.Path(given.report).write_text(f"{given.url}\n" + "\n".join(report.lines) + "\n")
-    print(f"written to {given.report}")
-    sys.exit(0 if report.is_well else 1)
+    report.end(given.url, given.report)
 
 
 main()

@@ -4,9 +4,10 @@
     deploy/compose/autoscale-test.py [--cpus N] [--peak-seconds N] [--plot FILE] [--keep] [--no-build]
 
 Workers are held to a small part of a core each (autoscale.yml) and have a graph of many conditions, so
-that this machine can make more ticks than they take; autoscale.py scales them by the lag, and at the end
-every row is audited. --plot draws rate, lag and workers, as SVG. The cluster is a project of its own
-(tapeline-autoscale) with its own volumes. Exit code 0: every step held.
+that this machine can make more ticks than they take; autoscale.py scales them by the target of
+deploy/scaling.json with the measured throughput, and at the end every row is audited. --plot draws rate,
+lag and workers, as SVG. The cluster is a project of its own (tapeline-autoscale) with its own volumes.
+Exit code 0: every step held.
 """
 
 import argparse
@@ -21,18 +22,17 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import chart  # noqa: E402
+import scaling  # noqa: E402
 from cluster import (  # noqa: E402
     CHECKOUT, Cluster, Failure, all_stored, audit, eventually, finish, from_nothing, report)
 
 # In the calm, one worker uses a quarter of its capacity. The peak's source adds nine times as much.
 PART = 0.25
 PEAK = 9
-# The target of the scaling: the lag per worker may be this many seconds of what one worker can do.
-LAG_SECONDS = 5
 INTERVAL = 5
-# Longer than it takes to work off the peak, because a lag of zero says nothing about the load still
-# to come.
+# Longer than it takes to work off the peak.
 DOWN_WINDOW = 100
 CALM_SECONDS = 25
 RECOVER_SECONDS = 300
@@ -66,13 +66,13 @@ def costly_workers(folder):
 class Scaler(threading.Thread):
     """autoscale.py as a separate process, with its output."""
 
-    def __init__(self, cluster, each, most):
+    def __init__(self, cluster, takes, most):
         super().__init__(daemon=True)
         self.looks = []
         self.process = subprocess.Popen(
-            [sys.executable, "deploy/compose/autoscale.py", "--json", "--trigger",
-             f"operator.lag={each}", "--least", "1", "--most", str(most), "--interval", str(INTERVAL),
-             "--down-window", str(DOWN_WINDOW)],
+            [sys.executable, "deploy/compose/autoscale.py", "--json", "--ticks-per-second", str(takes),
+             "--least", "1", "--most", str(most), "--interval", str(INTERVAL),
+             "--down-window", str(DOWN_WINDOW), "--down-seconds", str(3 * INTERVAL)],
             cwd=CHECKOUT, text=True, stdout=subprocess.PIPE,
             env={**os.environ, "COMPOSE_PROJECT_NAME": cluster.project,
                  "COMPOSE_FILE": ":".join(["docker-compose.yml", *cluster.files])})
@@ -82,7 +82,7 @@ class Scaler(threading.Thread):
         for line in self.process.stdout:
             look = json.loads(line)
             self.looks.append(look)
-            report.line(f"lag {look['operator.lag']}: {look['present']} there, "
+            report.line(f"lag {look['operator.lag']}, rate {look['operator.rate']}: {look['present']} there, "
                         f"{look['wanted']} wanted ({look['why']})")
 
     def workers(self):
@@ -137,14 +137,14 @@ def calm(cluster, options, base):
     eventually("it has all partitions", lambda: cluster.is_shared("operator", 1), 90)
 
 
-def closed_loop(cluster, options, base, each):
+def closed_loop(cluster, options, base, takes, each):
     """Runs a calm, the peak, and a calm. Returns all polls of the scaler, and the times of the
     phases."""
     total = base * PEAK * options.peak_seconds
     report.step(f"From {base} to {base * (PEAK + 1)} ticks/s for "
-                f"{options.peak_seconds} s; a worker more for every {each} ticks that wait")
+                f"{options.peak_seconds} s; one worker for every {each} ticks that wait, or for its part of the rate")
     begin = time.time()
-    scaler = Scaler(cluster, each, options.most)
+    scaler = Scaler(cluster, takes, options.most)
     try:
         time.sleep(CALM_SECONDS)
         if scaler.workers() != 1:
@@ -214,9 +214,10 @@ def main():
         def steps():
             from_nothing(cluster, build=not options.no_build)
             takes = options.takes or capacity(cluster, options)
-            base, each = int(takes * PART), int(takes * LAG_SECONDS)
+            each = scaling.waiting({**scaling.read(), "ticks_per_second": takes})
+            base = int(takes * PART)
             calm(cluster, options, base)
-            looks, times = closed_loop(cluster, options, base, each)
+            looks, times = closed_loop(cluster, options, base, takes, each)
             if options.plot:
                 plot(cluster, options, looks, times, each)
             audit(cluster, "provider-gateway", "load-gateway", "peak-gateway")

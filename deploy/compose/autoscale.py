@@ -7,7 +7,7 @@
 What waits is to be worked off in time, and what comes in to be kept up with: each worker gets as much of both as
 deploy/scaling.json says, of which the manifests of KEDA and the HPA are made, too; so are the bounds.
 --drain-seconds and --ticks-per-second replace its figures, --trigger the product. What each keeps up with
-is measured while ticks wait: with --measure that counts instead of the figure.
+is measured while ticks wait, and counts where it is less than the figure; with --measure where it is more, too.
 
 Every --interval seconds it reads /scale of a gateway, computes how many workers that asks for, by
 KEDA's and the HPA's own rules (deploy/keda has them for Kubernetes), and says so to docker compose.
@@ -21,6 +21,7 @@ import http.client
 import json
 import math
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,10 @@ ANSWER_SECONDS = 5
 SCALE_SECONDS = 120
 # The group of each service, in /scale.
 GROUPS = {"operator-worker": "operator", "store-writer": "store"}
+CLOSED = 0
+# Asks a writer for its page from within its container, which has no program for that.
+WRITER_PAGE = (r"exec 3<>/dev/tcp/127.0.0.1/8502; printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3; "
+               f"exec timeout {ANSWER_SECONDS} cat <&3")
 
 
 # --- the rules: pure, with times in monotonic seconds
@@ -57,6 +62,9 @@ class Rules:
     step_count: int = 4
     step_percent: int = 100
     step_seconds: float = 15
+    # Within down_seconds at most this many fewer. None means any number.
+    down_count: int | None = None
+    down_seconds: float = 60
     # After this many polls in a row without a value, at least `fallback` are kept. None means
     # never.
     failures_max: int = 3
@@ -114,6 +122,7 @@ class Autoscaler:
         rules = self.rules
         longest = max(rules.up_window, rules.down_window)
         self.asked = [each for each in self.asked if now - each[0] < longest]
+        self.changes = [each for each in self.changes if now - each[0] < max(rules.step_seconds, rules.down_seconds)]
         lowest = min([asked, *(number for time, number in self.asked
                                if now - time < rules.up_window)])
         highest = max([asked, *(number for time, number in self.asked
@@ -123,6 +132,9 @@ class Autoscaler:
         wanted = min(max(steady, rules.least), rules.most)
         if wanted > present:
             wanted = max(present, min(wanted, self.reach(now, present)))
+        if wanted < present <= rules.most and rules.down_count is not None:
+            lowest = self.before(now, present, rules.down_seconds) - rules.down_count
+            wanted = min(present, max(wanted, lowest))
         if wanted != present:
             self.changes.append((now, wanted - present))
         if wanted == max(asked, rules.least):
@@ -131,11 +143,14 @@ class Autoscaler:
             return Decision(asked, wanted, "a window holds it")
         return Decision(asked, wanted, "a limit holds it")
 
+    def before(self, now, present, seconds):
+        """Returns the number so many seconds ago."""
+        return present - sum(change for time, change in self.changes if now - time < seconds)
+
     def reach(self, now, present):
         """Returns the most that the speed limit allows, from the number one step ago."""
         rules = self.rules
-        self.changes = [each for each in self.changes if now - each[0] < rules.step_seconds]
-        start = present - sum(change for _, change in self.changes)
+        start = self.before(now, present, rules.step_seconds)
         return max(start + rules.step_count, math.ceil(start * (1 + rules.step_percent / 100)))
 
 
@@ -161,11 +176,14 @@ class Compose:
         self.service, self.gateway, self.port = service, gateway, port
 
     def call(self, *arguments, timeout=CALL_SECONDS):
-        done = subprocess.run(["docker", "compose", *arguments], text=True, timeout=timeout,
+        return self.run("docker", "compose", *arguments, timeout=timeout)
+
+    def run(self, *words, timeout=CALL_SECONDS):
+        done = subprocess.run(words, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()[-1:] or ["no word why"]
-            raise OSError(f"docker compose {arguments[0]} failed: {said[0]}")
+            raise OSError(f"{' '.join(words[:3])} failed: {said[0]}")
         return done.stdout.strip()
 
     def scale_answer(self):
@@ -177,6 +195,20 @@ class Compose:
         except (OSError, ValueError, http.client.HTTPException, subprocess.TimeoutExpired):
             return {}
 
+    def circuit(self):
+        """Returns the lowest state of the writers' circuit breakers, which is CLOSED while one of them
+        writes; None if no writer answers."""
+        states = []
+        for container in self.call("ps", "--quiet", self.service).splitlines():
+            try:
+                page = self.run("docker", "exec", container, "bash", "-c", WRITER_PAGE, timeout=2 * ANSWER_SECONDS)
+            except (OSError, subprocess.TimeoutExpired):
+                continue
+            states += [float(state) for state in re.findall(r"(?m)^mds_coord_circuit_state ([0-9.]+)\s*$", page)]
+            if CLOSED in states:
+                break
+        return min(states, default=None)
+
     def present(self):
         # Includes one that has just died, because Docker starts it again.
         return len(self.call("ps", "--all", "--quiet", self.service).splitlines())
@@ -186,21 +218,34 @@ class Compose:
                   "--scale", f"{self.service}={count}", self.service, timeout=SCALE_SECONDS)
 
 
+def decide(scaler, now, present, values, circuit):
+    """Decides by the values while a writer writes (circuit); workers always do. While the database is away
+    the lag grows, and more writers would only add to its load: the number stays, as by KEDA."""
+    if circuit is None:
+        return scaler.decide(now, present, [(None, each) for _, each in values])
+    if circuit == CLOSED:
+        return scaler.decide(now, present, values)
+    decision = scaler.decide(now, present, [(present * each, each) for _, each in values])
+    return dataclasses.replace(decision, asked=None, why="the database is away")
+
+
 def look(compose, scaler, triggers, capacity=None):
     """Does one round. Returns what it found and did, for a line of output."""
     answer = compose.scale_answer()
     values = {path: value_at(answer, path) for path, _ in triggers}
     present = compose.present()
-    decision = scaler.decide(
-        time.monotonic(), present, [(values[path], each) for path, each in triggers])
+    circuit = compose.circuit() if compose.service == "store-writer" else CLOSED
+    decision = decide(scaler, time.monotonic(), present,
+                      [(values[path], each) for path, each in triggers], circuit)
     if decision.wanted != present:
         compose.scale(decision.wanted)
     found = {"time": round(time.time(), 1), "present": present, **values,
              **dataclasses.asdict(decision)}
     if capacity:
         group = GROUPS[compose.service]
-        capacity.note(time.monotonic(), present, *(value_at(answer, f"{group}.{name}") for name in ("lag", "rate")))
-        found["measured"] = capacity.each()
+        lag, rate = (value_at(answer, f"{group}.{name}") for name in ("lag", "rate"))
+        capacity.note(time.monotonic(), present, lag if circuit == CLOSED else None, rate)
+        found["measured"] = capacity.each() or capacity.most()
     return found
 
 
@@ -238,7 +283,8 @@ def triggers_of(given, figures, measured=None):
 
 def arguments(words=None):
     figures = scaling.read()
-    rules = Rules(least=figures["least"], most=figures["most"])
+    # By one a minute, as deploy/keda.
+    rules = Rules(least=figures["least"], most=figures["most"], down_count=1)
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], usage="%(prog)s [--drain-seconds N] [...], see --help")
     parser.add_argument("--drain-seconds", type=float, metavar="N",
@@ -248,7 +294,7 @@ def arguments(words=None):
     parser.add_argument("--trigger", type=trigger, action="append",
                         metavar="PATH=EACH", help="instead: a value of /scale, and how much of it is one's")
     parser.add_argument("--measure", action="store_true",
-                        help="count what each has kept up with while ticks waited, once that was seen")
+                        help="let what each has kept up with while ticks waited count where it is more, too")
     parser.add_argument("--service", choices=GROUPS, default="operator-worker", help="what is scaled")
     parser.add_argument("--gateway", default="provider-gateway", help="whose /scale is read")
     parser.add_argument("--port", type=int, default=8500, help="of the gateway's operations")
@@ -257,11 +303,17 @@ def arguments(words=None):
     for field in dataclasses.fields(Rules):
         parser.add_argument(
             f"--{field.name.replace('_', '-')}", default=getattr(rules, field.name),
-            type=int if field.name == "fallback" else field.type, metavar="N",
+            type=int if field.name in ("fallback", "down_count") else field.type, metavar="N",
             help=f"default {getattr(rules, field.name)}")
     given = parser.parse_args(words)
     for name in ("drain_seconds", "ticks_per_second"):
         if (value := getattr(given, name)) is not None and not 0 < value < math.inf:
+            parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
+    # With 0 everybody would go while nothing waits.
+    if not 1 <= given.least <= given.most:
+        parser.error(f"--least is at least 1 and at most --most, not {given.least} of {given.most}")
+    for name in ("interval", "step_seconds", "down_seconds", "down_count", "failures_max"):
+        if not 0 < (value := getattr(given, name)) < math.inf:
             parser.error(f"--{name.replace('_', '-')} is a number above 0, not {value}")
     if given.trigger and given.measure:
         parser.error("--measure is about the target, and --trigger replaces it")
@@ -269,7 +321,11 @@ def arguments(words=None):
 
 
 def main():
-    given, figures = arguments(), scaling.read()
+    try:
+        given, figures = arguments(), scaling.read()
+    except (OSError, ValueError) as problem:
+        print(f"autoscale: {problem}", file=sys.stderr)
+        return 64
     capacity = scaling.Capacity(given.ticks_per_second or figures["ticks_per_second"])
     compose = Compose(given.service, given.gateway, given.port)
     scaler = Autoscaler(Rules(**{field.name: getattr(given, field.name)
@@ -279,7 +335,7 @@ def main():
         signal.signal(number, lambda *_: ended.set())
     while not ended.is_set():
         begin = time.monotonic()
-        triggers = triggers_of(given, figures, capacity.each() if given.measure else None)
+        triggers = triggers_of(given, figures, capacity.each() if given.measure else capacity.figure())
         try:
             found = look(compose, scaler, triggers, capacity)
             print(json.dumps(found) if given.json else in_words(found, triggers), flush=True)

@@ -122,8 +122,8 @@ def encrypted(cluster):
 def data_flow(cluster):
     report.step("Data flow from the simulator")
     for what, sql in (
-        ("quotes of the simulator", "SELECT count(*) FROM md.quotes WHERE source = 'ibkr'"),
-        ("trades of the simulator", "SELECT count(*) FROM md.trades WHERE source = 'ibkr'"),
+        ("quotes of the simulator", "SELECT count(*) FROM md.quotes WHERE source = 'ibkr-simulated'"),
+        ("trades of the simulator", "SELECT count(*) FROM md.trades WHERE source = 'ibkr-simulated'"),
         ("bars of them", "SELECT count(*) FROM md.bars"),
     ):
         passed = eventually(f"{what} are stored", lambda: cluster.number(sql) > 0, 120)
@@ -233,9 +233,9 @@ def kill_each(cluster):
 
 def rows_come(cluster, when):
     """Reports how long no row came. The simulator continues after the load has ended."""
-    before = cluster.stored("load") + cluster.stored("ibkr")
+    before = cluster.stored("load") + cluster.stored("ibkr-simulated")
     passed = eventually(f"rows come {when}",
-                        lambda: cluster.stored("load") + cluster.stored("ibkr") > before, 60)
+                        lambda: cluster.stored("load") + cluster.stored("ibkr-simulated") > before, 60)
     report.line(f"rows come {when} after {passed:.1f} s")
 
 

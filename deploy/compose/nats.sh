@@ -69,7 +69,7 @@ rights() {
 
 # In a condition the shell does not end by itself after a failure.
 configure() {
-    for user in gateway operator writer cockpit actions consumer tool $(further | sed 's/[^ ]*/writer-&/g'); do
+    for user in gateway operator writer cockpit actions consumer tool $(further | sed 's/[^ ][^ ]*/writer-&/g'); do
         name=NATS_$(echo "$user" | tr a-z- A-Z_)_PASSWORD
         password=$(secret "nats-$user") || return 1
         printf '%s: "%s"\n' "$name" "$password"

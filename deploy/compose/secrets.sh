@@ -6,8 +6,8 @@
 # Existing files are kept, so it is safe to run it again.
 #
 # --rotate NAME makes another password while the cluster runs, at the server and in the file. The
-# services read their file again when a server refuses the old one, so none is restarted. A file is
-# changed in place, because a container sees the file that was there when it started. Run it again
+# services read their file again when a server refuses the old one, so none is restarted but those of
+# ClickHouse and QuestDB. A file is changed in place, because a container sees the file that was there when it started. Run it again
 # after it was cut short: the new password is in secrets/person/ until all have it.
 #
 # A container reads the files with the owner and the rights that they have here. Their folder is
@@ -68,9 +68,10 @@ if [ "${1:-}" = --rotate ]; then
         echo "$2 has taken it"
     }
 
-    # Only the servers of a cluster have a password for each other.
+    # Every server has the file of every user, but the password of a cluster and those of further
+    # stores' writers only where these are used.
     is_meant() {
-        [ "$name" != nats-cluster ] || $compose exec -T "$1" test -e /etc/nats/cluster.conf </dev/null
+        [ "$($compose exec -T "$1" sh -c "[ -e /run/secrets/$name ] && echo yes || echo no" </dev/null)" != no ]
     }
     # As its monitor says, it has read its configuration after the file was changed.
     has_loaded() {
@@ -107,7 +108,11 @@ if [ "${1:-}" = --rotate ]; then
         # Read at the start alone.
         clickhouse | questdb)
             file
-            $compose -f docker-compose.yml -f "deploy/compose/$name.yml" restart "$name" "store-writer-$name" ;;
+            # COMPOSE_FILE or .env may name the store's file already.
+            $compose config --services </dev/null | grep -qx "$name" \
+                || compose="$compose -f docker-compose.yml -f deploy/compose/$name.yml"
+            running=$(servers "($name|store-writer-$name)" | tr '\n' ' ')
+            [ -z "$running" ] || $compose restart $running ;;
         grafana-admin)
             $compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin <"$next" >/dev/null
             file ;;

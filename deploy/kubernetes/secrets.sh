@@ -30,10 +30,12 @@ esac
 mark=tapeline-new-$name
 secret="secret tapeline-passwords"
 umask 077
+present=$($kubectl get $secret --output "jsonpath={.data.$name}")
+# A new key would be a password that nobody reads.
+[ -n "$present" ] || { echo "secrets.sh: the Secret tapeline-passwords has no key $name" >&2; exit 64; }
 begun=$($kubectl get $secret --output "jsonpath={.metadata.annotations.$mark}")
 if [ -n "$begun" ]; then
-    new=$($kubectl get $secret --output "jsonpath={.data.$name}" | base64 -d)
-    [ -n "$new" ] || { echo "secrets.sh: the Secret has no $name: run this again" >&2; exit 75; }
+    new=$(printf '%s' "$present" | base64 -d)
 else
     # 192 bits. A leading letter keeps NATS from reading a number.
     new=p$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
@@ -84,6 +86,8 @@ for pod in $pods; do
 done
 
 servers() { $kubectl get pods --selector "app.kubernetes.io/name=$1" --output name; }
+# Says whether a server has the file; a server that cannot be asked ends the script.
+reads() { $kubectl exec "$1" -- sh -c "[ -e $file ] && echo yes || echo no" </dev/null; }
 # Has the script of a server read its secrets again.
 ask() { $kubectl exec "$1" -- touch /tmp/reload; }
 # It has read the configuration that its script has made of the present files.
@@ -106,6 +110,11 @@ case $name in
         found=$(servers nats)
         [ -n "$found" ] || own "the user ${name#nats-} of the NATS"
         for server in $found; do
+            # Such as that of another store's writers where that store is not used.
+            if [ "$(reads "$server")" = no ]; then
+                echo "$server has no user with it: none is let in by it, the former one neither"
+                continue
+            fi
             ask "$server"
             await has_loaded "$server"
         done ;;

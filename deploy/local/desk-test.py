@@ -8,7 +8,7 @@ SUITE is bookworm if not given. Run it as root, after 'make wheels'.
 """
 
 import argparse
-import importlib.util
+import importlib
 import pathlib
 import shutil
 import sys
@@ -17,9 +17,7 @@ import tempfile
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-specification = importlib.util.spec_from_file_location("wheels_test", HERE / "wheels-test.py")
-wheels_test = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(wheels_test)
+wheels_test = importlib.import_module("wheels-test")
 
 PACKAGES = ("polars", "pyarrow", "psycopg[binary]")
 STEPS = """\

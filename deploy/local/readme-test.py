@@ -9,7 +9,7 @@ list below, and when something is left. --show prints what each line said. Run i
 """
 
 import argparse
-import importlib.util
+import importlib
 import pathlib
 import re
 import shutil
@@ -20,9 +20,7 @@ import tempfile
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-specification = importlib.util.spec_from_file_location("wheels_test", HERE / "wheels-test.py")
-wheels_test = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(wheels_test)
+wheels_test = importlib.import_module("wheels-test")
 
 WORDS_MAX = 1_000
 # Lines of a clone or of containers, which no bare Debian can run: their make and compose know them.

@@ -8,12 +8,7 @@
 -- like those of a broker: 500 symbols, some traded more than others, prices with two decimals, no ids.
 -- Bytes are the same in each run. Microseconds are those of the machine: run it several times.
 
-\set ON_ERROR_STOP on
-\set QUIET on
-\if :{?schema}
-\else
-\set schema md
-\endif
+\ir namespace.sql
 SET client_min_messages = warning;
 SET synchronous_commit = off;
 SET timezone = 'UTC';

@@ -6,12 +6,7 @@
 -- The role owns the namespace of the setting `schema` (md), in whose tables it stores bars. All of it is
 -- one transaction, which is rolled back. Batches have 1,000 bars, and the two ways take turns.
 
-\set ON_ERROR_STOP on
-\set QUIET on
-\if :{?schema}
-\else
-\set schema md
-\endif
+\ir namespace.sql
 \pset footer off
 BEGIN;
 SET LOCAL search_path TO :"schema", pg_temp;

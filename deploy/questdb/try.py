@@ -9,7 +9,6 @@ Tests have a recorder, and no server. So each sentence of the report is news."""
 
 import argparse
 import base64
-import http.client
 import json
 import os
 import pathlib
@@ -19,7 +18,11 @@ import sys
 import time
 import urllib.parse
 
+sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from store_report import Report, connections, send_cut  # noqa: E402
+
 FLOOR, ADAPTIVE_FLOOR = (9, 2), (10, 2)
 WINDOW = "cairo.adaptive.commit.group.window"
 LOG_PARTS = "cairo.default.sequencer.part.txn.count"
@@ -37,11 +40,7 @@ class Refused(Exception):
 
 class Server:
     def __init__(self, url, user, password):
-        place = urllib.parse.urlsplit(url)
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-        if place.scheme not in kinds or not place.hostname:
-            sys.exit(f"{url} is not http://host:port or https://host:port")
-        self.make = lambda: kinds[place.scheme](place.hostname, place.port or 9000, timeout=70)
+        self.make = connections(url, {"http": 9000, "https": 9000}, timeout=70)
         self.headers = {}
         if user:
             pair = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -73,14 +72,7 @@ class Server:
 
     def cut(self, body):
         """Sends a body that ends before its length."""
-        connection = self.make()
-        connection.putrequest("POST", "/write?precision=n")
-        for name, value in self.headers.items():
-            connection.putheader(name, value)
-        connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders()
-        connection.send(body[:-1])
-        connection.close()
+        send_cut(self.make(), "/write?precision=n", self.headers, body)
 
     def settle(self, table):
         """Waits until the table has what its log has."""
@@ -104,18 +96,6 @@ def trades(table, first, count, price=10 ** 9, size=LARGEST):
         + b",size=" + decimal(size, 8)
         + f",receive_time={START}n,ordinal={ordinal}i {START + ordinal}n\n".encode()
         for ordinal in range(first, first + count))
-
-
-class Report:
-    def __init__(self):
-        self.lines = []
-        self.is_well = True
-
-    def add(self, is_right, sentence, detail=""):
-        self.is_well = self.is_well and is_right
-        mark = "ok  " if is_right else "FAIL"
-        self.lines.append(f"{mark}  {sentence}" + (f": {detail}" if detail else ""))
-        print(self.lines[-1], flush=True)
 
 
 def judge_server(server, report):
@@ -269,9 +249,7 @@ def main():
             server.ask(f'DROP TABLE IF EXISTS "{table}"')
         except (OSError, Refused, ValueError) as error:
             report.add(False, f"{table} can be removed", str(error))
-    pathlib.Path(given.report).write_text(f"{given.url}\n" + "\n".join(report.lines) + "\n")
-    print(f"written to {given.report}")
-    sys.exit(0 if report.is_well else 1)
+    report.end(given.url, given.report)
 
 
 main()

@@ -37,7 +37,9 @@ UNRELEASED = "## Unreleased\n"
 OVERLAY = "deploy/kubernetes/components/production/kustomization.yaml"
 # What a compose cluster reads besides what its files name: scripts that a person runs, and what those read.
 BUNDLED = ["docker-compose.yml", ".env.example", "LICENSE", "CHANGELOG.md", "VERSION", "docs/upgrade.md",
-           "docs/cluster.md", "docs/copies.md", "deploy/compose/*.yml", "deploy/compose/*.sh", "deploy/prometheus/*.yml"]
+           "docs/cluster.md", "docs/copies.md", "deploy/compose/*.yml", "deploy/compose/*.sh",
+           "deploy/prometheus/*.yml", "deploy/compose/autoscale.py", "deploy/scaling.py",
+           "deploy/scaling.json", "deploy/sources.json"]
 # A file or a folder of the checkout in a compose file.
 PLACE = re.compile(r"(?m)(?:\./|env_file: |:-\./)((?:deploy|services)/[\w./-]+)")
 OURS = re.compile(r"tapeline/([a-z-]+):\$\{TAPELINE_VERSION:-latest\}")

@@ -208,6 +208,53 @@ package struct SimulatedGraphs {
             ])
     }
 
+    /// Returns bars of trades by the quote rule: a join, of all quotes or of some, and a route.
+    /// Beside them are bars of all trades and of bids.
+    package static func joined(using random: inout SeededRandom) throws -> GraphDefinition {
+        let maxAge = [second / 2, 2 * second, 20 * second].randomElement(using: &random) ?? second
+        let tight = TickExpression(
+            text: "ask - bid < 0.003",
+            instructions: [.field(.ask), .field(.bid), .subtract, .number(3_000_000), .less])
+        var nodes = [
+            GraphNode(name: "tight", input: .ticks(.quote), operation: .filter(tight))
+        ]
+        let quotes = Bool.random(using: &random) ? GraphInput.node(0) : .ticks(.quote)
+        nodes.append(
+            GraphNode(
+                name: "paired", input: .ticks(.trade),
+                operation: .join(JoinRule(maxAge: maxAge), with: quotes)))
+        let sides: [(String, [TickExpression.Instruction]?)] = [
+            ("bought", [.field(.price), .field(.ask), .greaterOrEqual]),
+            ("sold", [.field(.price), .field(.bid), .lessOrEqual]), ("between", [.isPaired]),
+            ("alone", nil),
+        ]
+        nodes.append(
+            GraphNode(
+                name: "sides", input: .node(1),
+                operation: .route(
+                    sides.map { name, instructions in
+                        RouteBranch(
+                            name: name,
+                            condition: instructions.map {
+                                TickExpression(text: name, instructions: $0)
+                            })
+                    })))
+        for (place, (name, _)) in sides.enumerated() {
+            let rule = BarRule(series: try BarSeriesSet(timeSeries(name, using: &random)))
+            nodes.append(bars("\(name)s", .branch(node: 2, branch: place), rule))
+        }
+        nodes.append(
+            bars(
+                "all", .ticks(.trade),
+                BarRule(series: try BarSeriesSet(timeSeries("t", using: &random)))))
+        nodes.append(
+            bars(
+                "bids", .node(0),
+                BarRule(
+                    series: try BarSeriesSet(timeSeries("q", using: &random)), field: .bid)))
+        return GraphDefinition(name: "joined", nodes: nodes, groups: groups(using: &random))
+    }
+
     /// Returns bars of a provider's bars, beside bars of trades. With `isPlain` they are of one
     /// series and without nodes before it, as the oracle's repairs need it.
     package static func providerBars(

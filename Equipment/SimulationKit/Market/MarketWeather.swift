@@ -52,6 +52,8 @@ package struct MarketWeather: Sendable {
     package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.
     package var gaps = 0
+    /// Whether a source leaves out quotes in a gap, too: above 0.
+    package var missedQuotes = 0
     /// Repair requests of a person.
     package var repairs = 0
     /// Single trades that a person cancels, corrects or restores.

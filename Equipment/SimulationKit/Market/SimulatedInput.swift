@@ -62,6 +62,7 @@ struct MarketMaking {
         let from: Int64
         var to: Int64
         var trades: [Trade]
+        var quotes: [Quote] = []
     }
 
     init(_ weather: MarketWeather, using random: inout SeededRandom) {
@@ -154,11 +155,17 @@ struct MarketMaking {
         }
         let header = tickHeader(index, using: &random)
         if happens(weather.quotes, &random) {
-            sources[index].append(.quote(quote(header, using: &random)), symbol)
+            let quote = quote(header, using: &random)
+            if weather.missedQuotes > 0, let gap = gap(of: symbol, index) {
+                missing[gap].to = max(missing[gap].to, header.eventTime.nanoseconds + 1)
+                missing[gap].quotes.append(quote)
+            } else {
+                sources[index].append(.quote(quote), symbol)
+            }
             return
         }
         let trade = trade(header, using: &random)
-        if let gap = missing.firstIndex(where: { $0.source == index && $0.symbol == symbol }) {
+        if let gap = gap(of: symbol, index) {
             missing[gap].to = max(missing[gap].to, header.eventTime.nanoseconds + 1)
             missing[gap].trades.append(trade)
             return
@@ -167,6 +174,11 @@ struct MarketMaking {
         sources[index].append(.trade(trade), symbol)
         standing.append(Standing(source: index, symbol: symbol, trade: trade))
         if standing.count > 40 { standing.removeFirst(20) }
+    }
+
+    /// Returns the open gap of a symbol of a source.
+    private func gap(of symbol: Symbol, _ index: Int) -> Int? {
+        missing.firstIndex { $0.source == index && $0.symbol == symbol }
     }
 
     private mutating func tickHeader(_ index: Int, using random: inout SeededRandom) -> TickHeader {
@@ -326,12 +338,18 @@ struct MarketMaking {
             address(trade, filled.symbol, filled.source)
             sources[filled.source].append(.trade(trade), filled.symbol)
         }
+        for var quote in filled.quotes {
+            quote.header.flags.insert(.backfilled)
+            quote.header.receiveTime = Timestamp(nanoseconds: now)
+            sources[filled.source].append(.quote(quote), filled.symbol)
+        }
         var to = max(filled.to, now(of: filled.source))
         if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
         if weather.providerBars > 0 {
             fillProviderBars(filled.source, filled.symbol, from: filled.from, to: to, &random)
         }
-        let usual: DataKind = weather.providerBars > 0 ? .providerBar : .trade
+        let usual: DataKind =
+            weather.providerBars > 0 ? .providerBar : weather.missedQuotes > 0 ? .any : .trade
         let kind = happens(200, &random) ? DataKind.any : usual
         sources[filled.source].append(
             .gap(gap(from: filled.from, to: to, state: .filled, kind: kind)), filled.symbol)

@@ -20,6 +20,9 @@ package struct Oracle {
     /// People's changes of single trades so far, in order.
     private var changes: [OracleChange] = []
     private var missing = OracleMissing()
+    /// With a join, all ticks and definitions so far.
+    private var steps: [OracleStep] = []
+    private let hasJoin: Bool
 
     package static func result(
         of definition: GraphDefinition, over packets: [SimulatedPacket]
@@ -31,6 +34,7 @@ package struct Oracle {
 
     private init(_ definition: GraphDefinition) {
         self.definition = definition
+        hasJoin = definition.nodes.contains { $0.operation.quotes != nil }
         stages = OracleStages(definition)
         leaves = definition.nodes.enumerated().flatMap { Self.leaves(of: $1, $0, definition) }
         providerBars = definition.nodes.enumerated().flatMap { index, node in
@@ -59,8 +63,10 @@ package struct Oracle {
         let sessions = definition.calendars.first { $0.name == calendar }
         return rules.flatMap { rule, functions in
             rule.series.all.map {
-                OracleLeaf(
+                var leaf = OracleLeaf(
                     node: index, series: $0, rule: rule, calendar: sessions, functions: functions)
+                leaf.quoteAge = OracleJoins.maxAge(node.input, definition.nodes)
+                return leaf
             }
         }
     }
@@ -91,6 +97,8 @@ package struct Oracle {
 
     private mutating func define(_ definition: LoggedDefinition, _ source: SourceName) {
         missing.define(definition, source)
+        stages.feed(definition.symbol, from: source)
+        if hasJoin { steps.append(.feed(definition.symbol, source)) }
         guard clock.define(definition, source) else { return }
         for index in leaves.indices {
             leaves[index].restart(
@@ -100,6 +108,7 @@ package struct Oracle {
 
     private mutating func take(_ tick: LoggedTick) {
         standing.append(tick)
+        if hasJoin { steps.append(.tick(tick)) }
         if tick.header.action != TradeAction.new.rawValue {
             mark(
                 LoggedScope(tick.symbol), .trade, from: tick.header.eventTime,
@@ -118,7 +127,7 @@ package struct Oracle {
                 isNew
                 ? stages.verdict(of: input, tick, verdicts)
                 : stages.isOf(input, tick) ? .comes : .doesNotConcern
-            leaves[index].take(tick, verdict, clock)
+            leaves[index].take(tick, verdict, clock, hasJoin ? missing : nil)
         }
         for index in providerBars.indices where isNew {
             let input = definition.nodes[providerBars[index].node].input
@@ -157,10 +166,15 @@ package struct Oracle {
     private mutating func repair() {
         guard !dirty.isEmpty else { return }
         let mended = OracleRepair.mended(standing, changes)
+        let verdicts = hasJoin ? OracleStages.repaired(definition, steps, mended) : [:]
+        let stages = stages
         for index in leaves.indices {
             let input = definition.nodes[leaves[index].node].input
             let own = mended.filter { stages.isOf(input, $0.tick) }
-            leaves[index].repair(dirty, own, missing)
+            leaves[index].repair(dirty, own, missing) { tick in
+                guard let found = verdicts[tick.id] else { return false }
+                return stages.verdict(of: input, tick, found) == .keptBack
+            }
         }
         for index in providerBars.indices {
             providerBars[index].repair(dirty, standing, missing)
@@ -212,6 +226,11 @@ struct OracleRepair {
     let kind: DataKind
     let from: Int64
     let to: Int64
+
+    /// Returns the range with later times of trades that its quotes were paired with.
+    func reaching(_ quoteAge: Int64) -> OracleRepair {
+        OracleRepair(scope: scope, kind: kind, from: from, to: to + quoteAge)
+    }
 
     func touches(_ window: OracleWindow, of symbol: SourceSymbol) -> Bool {
         scope.holds(symbol) && window.start < to && window.end > from

@@ -49,6 +49,7 @@ struct OracleExpression {
         size.flatMap { $0.isDefined ? Int128($0.raw) * 10 : nil }
     }
 
+    /// A trade behind a join has the quote that it got.
     static func isMet(_ expression: TickExpression, _ tick: LoggedTick) -> Bool {
         var numbers: [Int128?] = []
         var truths: [Bool] = []
@@ -56,7 +57,7 @@ struct OracleExpression {
             switch instruction {
             case .number(let number): numbers.append(number)
             case .field(let field): numbers.append(value(of: field, tick))
-            case .add, .subtract, .multiply: calculate(instruction, &numbers)
+            case .add, .subtract, .multiply, .divide: calculate(instruction, &numbers)
             case .less, .lessOrEqual, .equal, .notEqual, .greaterOrEqual, .greater:
                 truths.append(compare(instruction, &numbers))
             case .textIs(let field, let text):
@@ -64,6 +65,7 @@ struct OracleExpression {
             case .textHas(let field, let code):
                 let text = value(of: field, tick).map { ShortText(raw: UInt64($0)).text } ?? ""
                 truths.append(text.utf8.contains(code))
+            case .isPaired: truths.append(tick.quote != nil)
             case .hasFlag(let flags): truths.append(tick.header.flags.contains(flags))
             case .symbolIsIn(let list):
                 truths.append(expression.symbolLists[list].contains(tick.symbol.symbol))
@@ -84,8 +86,17 @@ struct OracleExpression {
         switch instruction {
         case .add: numbers.append(left + right)
         case .subtract: numbers.append(left - right)
+        case .divide: numbers.append(quotient(left, right))
         default: numbers.append(left * right / 1_000_000_000)
         }
+    }
+
+    /// Returns the quotient in 1e-9, rounded half away from zero; `nil` by zero.
+    private static func quotient(_ left: Int128, _ right: Int128) -> Int128? {
+        guard right != 0 else { return nil }
+        let (whole, rest) = (left * 1_000_000_000).quotientAndRemainder(dividingBy: right)
+        guard rest.magnitude * 2 >= right.magnitude else { return whole }
+        return (left < 0) == (right < 0) ? whole + 1 : whole - 1
     }
 
     private static func compare(

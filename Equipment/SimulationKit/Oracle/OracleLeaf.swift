@@ -8,6 +8,8 @@ struct OracleLeaf {
     let series: BarSeries
     let rule: BarRule
     let calendar: SessionCalendar?
+    /// How long a quote counts for its trades; 0 without a join before it.
+    var quoteAge: Int64 = 0
     private var windows: [SourceSymbol: [OracleWindow: Content]] = [:]
     /// The ticks of windows that end with a tick.
     private var ordered: [SourceSymbol: [OracleEntry]] = [:]
@@ -48,7 +50,11 @@ struct OracleLeaf {
 
     // MARK: live
 
-    mutating func take(_ tick: LoggedTick, _ verdict: Verdict, _ clock: OracleClock) {
+    /// `missing` is `nil` in a graph without a join: there no window opens later whose ticks a
+    /// subscription missed that began again.
+    mutating func take(
+        _ tick: LoggedTick, _ verdict: Verdict, _ clock: OracleClock, _ missing: OracleMissing?
+    ) {
         guard verdict != .doesNotConcern,
             tick.trade != nil ? rule.field == .trade : rule.field != .trade
         else { return }
@@ -69,7 +75,11 @@ struct OracleLeaf {
         let all = OracleWindow.all(of: tick.time, series.window, calendar)
         let closed = all.filter { isOver($0, lateness: series.lateness, tick.symbol, clock) }
         for window in all where !closed.contains(window) {
-            windows[tick.symbol, default: [:]][window, default: Content()].entries.append(entry)
+            var content = Content()
+            if let missing, windows[tick.symbol]?[window] == nil {
+                content.isRestarted = hasStart(tick.symbol, in: window, missing)
+            }
+            windows[tick.symbol, default: [:]][window, default: content].entries.append(entry)
         }
         if entry.hasEffect { late += closed.map { _ in tick.id } }
     }
@@ -98,23 +108,49 @@ struct OracleLeaf {
         where window.start < since && !isOver(window, lateness: 0, symbol, clock) {
             windows[symbol, default: [:]][window, default: Content()].isRestarted = true
         }
+        guard quoteAge > 0 else { return }
+        for window in windows[symbol]?.keys.map({ $0 }) ?? []
+        where window.start < since + quoteAge && window.end > since
+            && !isOver(window, lateness: 0, symbol, clock)
+        {
+            windows[symbol]?[window]?.isRestarted = true
+        }
+    }
+
+    /// Returns the window with the time before it whose quotes its trades may have got.
+    private func withQuotes(_ window: OracleWindow) -> OracleWindow {
+        OracleWindow(start: window.start - quoteAge, end: window.end)
+    }
+
+    private func hasStart(
+        _ symbol: SourceSymbol, in window: OracleWindow, _ missing: OracleMissing
+    ) -> Bool {
+        missing.hasStart(symbol, kind, in: window)
+            || quoteAge > 0 && missing.hasStart(symbol, .quote, in: withQuotes(window))
     }
 
     // MARK: repair
 
     private var kind: DataKind { rule.field == .trade ? .trade : .quote }
 
+    /// `isKeptBack` says of a tick whether a node before the leaf keeps it back.
     mutating func repair(
-        _ all: [OracleRepair], _ mended: [OracleRepair.Mended], _ missing: OracleMissing
+        _ all: [OracleRepair], _ mended: [OracleRepair.Mended], _ missing: OracleMissing,
+        isKeptBack: (LoggedTick) -> Bool = { _ in false }
     ) {
-        let ranges = all.filter { $0.kind == .any || $0.kind == kind }
+        let ranges = all.compactMap { range in
+            quoteAge > 0 && (range.kind == .any || range.kind == .quote)
+                ? range.reaching(quoteAge)
+                : range.kind == .any || range.kind == kind ? range : nil
+        }
         var fresh: [SourceSymbol: [OracleWindow: [OracleEntry]]] = [:]
         for one in mended {
             guard let part = OracleShare.part(of: one.tick, rule, isRepair: true) else { continue }
+            let isOut = one.isCancelled || isKeptBack(one.tick)
             for window in OracleWindow.all(of: one.tick.time, series.window, calendar)
             where ranges.contains(where: { $0.touches(window, of: one.tick.symbol) }) {
                 fresh[one.tick.symbol, default: [:]][window, default: []].append(
-                    OracleEntry(tick: one.tick, part: one.isCancelled ? .filter : part))
+                    OracleEntry(tick: one.tick, part: isOut ? .filter : part))
             }
         }
         for (symbol, windows) in fresh {
@@ -136,9 +172,12 @@ struct OracleLeaf {
         for (symbol, contents) in windows {
             for window in contents.keys
             where ranges.contains(where: { $0.touches(window, of: symbol) }) {
-                let isRestarted = missing.hasStart(symbol, kind, in: window)
+                let isRestarted = hasStart(symbol, in: window, missing)
                 windows[symbol]?[window]?.isRestarted = isRestarted
-                let hasGap = missing.hasGapInRepair(symbol, kind, in: window)
+                let hasGap =
+                    missing.hasGapInRepair(symbol, kind, in: window)
+                    || quoteAge > 0
+                        && missing.hasGapInRepair(symbol, .quote, in: withQuotes(window))
                 windows[symbol]?[window]?.hasGapInRepair = hasGap
             }
         }
@@ -194,8 +233,10 @@ struct OracleLeaf {
         _ missing: OracleMissing
     ) -> Bar? {
         var bar = OracleFold.bar(of: content.entries, from: window.start, to: window.end)
-        if content.isRestarted || content.hasGapInRepair || clock.isCut(window.start, symbol)
+        if content.isRestarted || content.hasGapInRepair
+            || clock.isCut(window.start - quoteAge, symbol)
             || missing.hasGap(symbol, kind, in: window)
+            || quoteAge > 0 && missing.hasGap(symbol, .quote, in: withQuotes(window))
         {
             bar?.flags.insert(.partial)
         }

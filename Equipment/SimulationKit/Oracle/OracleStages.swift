@@ -19,6 +19,11 @@ struct OracleStages {
     private var clocks: [Int: [SourceName: Int64]] = [:]
     private var counted: [Int: [Counter: Counted]] = [:]
     private(set) var duplicates: [SeriesName: [LoggedTick.ID]] = [:]
+    private var joins: OracleJoins
+    /// By join, the quote that the present trade got.
+    private var paired: [Int: Quote] = [:]
+    /// Whether ticks that were fetched later are judged, by their event times.
+    private var isRepair = false
 
     private struct Seen {
         let symbol: SourceSymbol
@@ -39,12 +44,27 @@ struct OracleStages {
         var ticks: Int
     }
 
-    init(_ definition: GraphDefinition) { nodes = definition.nodes }
+    init(_ definition: GraphDefinition) {
+        nodes = definition.nodes
+        joins = OracleJoins(nodes)
+    }
+
+    /// Notes who feeds a symbol.
+    mutating func feed(_ symbol: SourceSymbol, from source: SourceName) {
+        joins.feed(symbol, from: source)
+    }
 
     /// Returns the verdicts of all nodes, in order.
-    mutating func take(_ tick: LoggedTick) -> [Verdict] {
+    mutating func take(_ tick: LoggedTick, isRepair: Bool = false) -> [Verdict] {
         var verdicts: [Verdict] = []
+        self.isRepair = isRepair
+        paired = [:]
         for (index, node) in nodes.enumerated() {
+            if let quotes = node.operation.quotes, let quote = tick.quote,
+                comes(quotes, tick, verdicts) == .comes
+            {
+                joins.keep(quote, of: tick.symbol, at: now(index, tick), join: index)
+            }
             guard comes(node.input, tick, verdicts) == .comes else {
                 verdicts.append(.notThere)
                 continue
@@ -59,10 +79,26 @@ struct OracleStages {
         case .deduplicate(let rule): deduplicate(tick, index, rule)
         case .throttle(let rule): throttle(tick, index, rule)
         case .filter(let expression):
-            OracleExpression.isMet(expression, tick) ? .passes(branch: nil) : .keptBack
-        case .route(let branches): route(tick, branches)
+            OracleExpression.isMet(expression, behindJoin(tick, node))
+                ? .passes(branch: nil) : .keptBack
+        case .route(let branches): route(behindJoin(tick, node), branches)
+        case .join(let rule, _): pair(tick, index, rule)
         default: .passes(branch: nil)
         }
+    }
+
+    private mutating func pair(_ tick: LoggedTick, _ index: Int, _ rule: JoinRule) -> Verdict {
+        paired[index] = joins.quote(
+            of: tick.symbol, at: now(index, tick), join: index, maxAge: rule.maxAge)
+        return .passes(branch: nil)
+    }
+
+    /// Returns the tick as a node behind a join sees it.
+    private func behindJoin(_ tick: LoggedTick, _ node: GraphNode) -> LoggedTick {
+        guard let join = joins.join(of: node.input) else { return tick }
+        var joined = tick
+        joined.quote = paired[join]
+        return joined
     }
 
     private func route(_ tick: LoggedTick, _ branches: [RouteBranch]) -> Verdict {
@@ -99,9 +135,10 @@ struct OracleStages {
     /// Returns the time of a tick's source or group in a node: receive times do not go back there.
     private mutating func now(_ node: Int, _ tick: LoggedTick) -> Int64 {
         let source = tick.symbol.source
+        let own =
+            isRepair && tick.isFetched ? tick.header.eventTime : tick.header.receiveTime
         let time = max(
-            clocks[node]?[source] ?? Int64.min,
-            tick.header.receiveTime.isDefined ? tick.header.receiveTime.nanoseconds : Int64.min)
+            clocks[node]?[source] ?? Int64.min, own.isDefined ? own.nanoseconds : Int64.min)
         clocks[node, default: [:]][source] = time
         return time
     }

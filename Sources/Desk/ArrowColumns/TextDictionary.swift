@@ -1,4 +1,5 @@
 internal import MarketModel
+internal import Primitives
 
 /// Texts that rows name by an index. An index keeps its meaning as long as the dictionary lives.
 struct TextDictionary {

@@ -63,11 +63,8 @@ public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable, HeadedRecord 
         openTime: Timestamp, closeTime: Timestamp, reason: LateTickReason
     ) {
         self.init(
-            Trade(
-                header: quote.header, price: quote.bidPrice, size: quote.bidSize,
-                exchange: quote.bidExchange, conditions: quote.askExchange),
-            source: source, ordinal: ordinal, series: series, openTime: openTime,
-            closeTime: closeTime, reason: reason)
+            Trade(bidOf: quote), source: source, ordinal: ordinal, series: series,
+            openTime: openTime, closeTime: closeTime, reason: reason)
         askPrice = quote.askPrice
         askSize = quote.askSize
         kind = DataKind.quote.rawValue
@@ -87,5 +84,14 @@ public struct LateTickRecord: Hashable, Sendable, BitwiseCopyable, HeadedRecord 
         fields.add("close_time", closeTime)
         fields.add("of_source", source.text)
         fields.add("of_ordinal", .unsigned(ordinal))
+    }
+}
+
+extension Trade {
+    /// Makes a trade of a quote's bid, with the exchange of the ask as conditions.
+    public init(bidOf quote: Quote) {
+        self.init(
+            header: quote.header, price: quote.bidPrice, size: quote.bidSize,
+            exchange: quote.bidExchange, conditions: quote.askExchange)
     }
 }

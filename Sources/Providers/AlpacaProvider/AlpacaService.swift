@@ -32,9 +32,7 @@ extension AlpacaSetup: FilledService {
     func write(_ status: StreamShown, into json: inout JSONWriter) {
         let counters = status.counters
         json.member("feed", engine.feed.rawValue)
-        json.member("trades", Int(clamping: counters.trades))
-        json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars))
+        counters.writeRecords(into: &json)
         json.member("articles", Int(clamping: counters.beside.articles))
         json.member("corrections", Int(clamping: counters.changes.corrections))
         json.member("cancels", Int(clamping: counters.changes.cancels))

@@ -53,9 +53,7 @@ extension BinanceSetup: StreamService {
 
     func write(_ status: StreamShown, into json: inout JSONWriter) {
         let counters = status.counters
-        json.member("trades", Int(clamping: counters.trades))
-        json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars))
+        counters.writeRecords(into: &json)
         json.member("book_rows", Int(clamping: counters.beside.rows))
         json.member("missing_ids", Int(clamping: counters.ids.missing))
         json.member("filled_ids", Int(clamping: counters.ids.filled))

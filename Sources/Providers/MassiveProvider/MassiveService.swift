@@ -29,9 +29,7 @@ extension MassiveSetup: FilledService {
     func write(_ status: StreamShown, into json: inout JSONWriter) {
         let counters = status.counters
         json.member("feed", engine.feed.rawValue)
-        json.member("trades", Int(clamping: counters.trades))
-        json.member("quotes", Int(clamping: counters.quotes))
-        json.member("bars", Int(clamping: counters.bars))
+        counters.writeRecords(into: &json)
         json.member("revised_bars", Int(clamping: counters.revisions))
         json.member("cancels", Int(clamping: counters.past.cancels))
         json.member("corrections", Int(clamping: counters.past.corrections))

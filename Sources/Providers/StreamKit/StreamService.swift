@@ -1,4 +1,5 @@
 package import EngineKit
+package import Primitives
 package import ServiceRuntime
 package import WebSocketClient
 
@@ -14,6 +15,15 @@ where
 
     /// Returns where the connection of a link goes to.
     func address(of link: Int) -> WebSocketURL
+}
+
+extension StreamCounts {
+    /// Writes how many records were handed over to the gateway, for `/status`.
+    package func writeRecords(into json: inout JSONWriter) {
+        json.member("trades", Int(clamping: trades))
+        json.member("quotes", Int(clamping: quotes))
+        json.member("bars", Int(clamping: bars))
+    }
 }
 
 /// What the log says of a service in its own words.

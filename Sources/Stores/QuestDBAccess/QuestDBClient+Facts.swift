@@ -81,17 +81,25 @@ extension QuestDBClient {
     package func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
         let pause = Mailbox<Void>(capacity: 1)
         var woken: [Void] = []
-        var check = try check([])
-        let stored = check.stored(of: tables)
+        var mark: [String: Int]?
         for _ in 0..<Self.waitsMax {
-            if check.lacking(stored).isEmpty { return }
+            if try lag(of: tables, behind: &mark) == nil { return }
             _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
-            check = try self.check([])
         }
-        let names = check.lacking(stored)
-        if names.isEmpty { return }
-        throw StoreServerError(
-            "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()",
-            .away)
+        if let reason = try lag(of: tables, behind: &mark) {
+            throw StoreServerError(reason, .away)
+        }
+    }
+
+    /// Returns why the tables do not show yet what their logs had at the mark; `nil`: they do. The
+    /// first call sets the mark.
+    package func lag(
+        of tables: [QuestDBTable], behind mark: inout [String: Int]?
+    ) throws(StoreServerError) -> String? {
+        let check = try check([])
+        let stored = mark ?? check.stored(of: tables)
+        mark = stored
+        let names = check.lacking(stored).joined(separator: ", ")
+        return names.isEmpty ? nil : "\(peer) does not apply the logs of \(names): see wal_tables()"
     }
 }

@@ -100,9 +100,11 @@ package struct QuestDBCheck: Sendable {
     }
 
     /// Names the tables that do not show all of these transactions yet. What is stored later does
-    /// not count: there may always be more.
+    /// not count: there may always be more. A table whose log is shorter was made again.
     package func lacking(_ stored: [String: Int]) -> [String] {
-        stored.filter { name, last in tables[name]?.applied ?? last < last }.keys.sorted()
+        stored.filter { name, last in
+            tables[name].map { $0.stored >= last && $0.applied < last } ?? false
+        }.keys.sorted()
     }
 
     /// Returns why a table cannot be used, as one line; `nil`: it can.

@@ -1,4 +1,5 @@
 import PostgresClient
+import Primitives
 
 /// The names of one of the tape's enumerations as encoded column values: `gatewayLost` becomes
 /// gateway_lost, and a number that this version does not know becomes its digits. Each table is
@@ -11,23 +12,12 @@ struct NameTable: Sendable {
 
     init<Kind: RawRepresentable>(_ type: Kind.Type) where Kind.RawValue == UInt8 {
         var fields = CopyFields()
-        places = (UInt8.min...UInt8.max).map { fields.text(Self.name(type, $0)) }
+        places = (UInt8.min...UInt8.max).map { fields.text(EnumerationName.of(type, $0)) }
         self.fields = fields
     }
 
     /// The place of a raw number's name.
     subscript(raw: UInt8) -> CopyFields.Place { places[Int(raw)] }
-
-    /// Returns the name of a raw number.
-    static func name<Kind: RawRepresentable>(
-        _ type: Kind.Type, _ raw: UInt8
-    ) -> String where Kind.RawValue == UInt8 {
-        guard let kind = Kind(rawValue: raw) else { return String(raw) }
-        return "\(kind)".reduce(into: "") { text, character in
-            if character.isUppercase { text.append("_") }
-            text.append(contentsOf: character.lowercased())
-        }
-    }
 }
 
 extension RowWriter where Self: ~Copyable {

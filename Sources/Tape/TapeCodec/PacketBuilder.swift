@@ -82,7 +82,7 @@ public struct PacketBuilder: Sendable {
     }
 
     /// Lets the present packet, which may not leave yet, grow further. Returns false when it does
-    /// already, or when that gives it no room.
+    /// already, or is full all the same. A long record may find no room though it returns true.
     public mutating func hold() -> Bool {
         guard present == growth, growth.held != growth else { return false }
         present = growth.held

@@ -191,10 +191,10 @@ public enum PacketLimits {
     /// A packet above this size is refused unread. With the headers of its NATS message it is below
     /// NATS' default maximum of 1 MiB.
     public static let bytesMax = 1_000_000
-    /// A packet with this many ticks takes no more, unless its publisher was set to larger ones
-    /// (`PacketGrowth`).
+    /// A packet with this many ticks takes no more, unless it may not leave yet (`heldTicksMax`) or
+    /// its publisher was set to larger ones (`PacketGrowth`).
     public static let ticksMax = 1_024
-    /// A packet of this size takes no more ticks, with the same exception. So it takes bounded
+    /// A packet of this size takes no more ticks, with the same exceptions. So it takes bounded
     /// memory, and its first tick does not wait for long.
     public static let growthBytesMax = 128 * 1024
     /// The largest `growthBytesMax` to which a publisher may be set. A reader asks for enough bytes

@@ -16,11 +16,13 @@ package enum RepairRefusal: Hashable, Sendable {
     case long
     /// The range has not begun.
     case future
+    /// More ticks of a day were fetched later than a join can place.
+    case fetched
     /// A refusal by an operator that is newer than this program.
     case other(String)
 
     private static let known: [RepairRefusal] = [
-        .retention, .missing, .unreadable, .bars, .long, .future,
+        .retention, .missing, .unreadable, .bars, .long, .future, .fetched,
     ]
 
     package init(name: String) {
@@ -35,6 +37,7 @@ package enum RepairRefusal: Hashable, Sendable {
         case .bars: "bars"
         case .long: "long"
         case .future: "future"
+        case .fetched: "fetched"
         case .other(let name): name
         }
     }

@@ -195,8 +195,8 @@ package final class TapePublisher {
     package func append(_ quote: Quote, lane: Int) -> Bool { lanes[lane].builder.append(quote) }
     package func append(_ bar: Bar, lane: Int) -> Bool { lanes[lane].builder.append(bar) }
 
-    /// Lets the lane's next packet, which may not leave yet, grow further. Returns whether it has
-    /// room now that it had not before.
+    /// Lets the lane's next packet, which may not leave yet, grow further. Returns false when it
+    /// does already, or is full all the same (`PacketBuilder.hold`).
     package func hold(lane: Int) -> Bool { lanes[lane].builder.hold() }
 
     /// Appends a record of any kind.

@@ -34,18 +34,32 @@ import Testing
         }
     }
 
+    /// A file to which lines are appended.
+    private final class File {
+        let descriptor: Int32
+        private let folder: TemporaryFolder
+
+        init() throws {
+            folder = try TemporaryFolder()
+            descriptor = unsafe open(try folder.write("", to: "log"), O_WRONLY | O_APPEND)
+            try #require(descriptor >= 0)
+        }
+
+        deinit { close(descriptor) }
+
+        func lines() throws -> [Substring] {
+            try String(contentsOfFile: folder.file("log"), encoding: .utf8).split(separator: "\n")
+        }
+    }
+
     @Test("a line arrives whole in a file")
     func file() throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write("", to: "log")
-        let descriptor = unsafe open(path, O_WRONLY | O_APPEND)
-        try #require(descriptor >= 0)
-        defer { close(descriptor) }
+        let file = try File()
         let logger = Logger(
-            service: "s", level: .info, format: .json, sink: LogSink(descriptor: descriptor))
+            service: "s", level: .info, format: .json, sink: LogSink(descriptor: file.descriptor))
         logger.log(.info, "a.b", "one")
         logger.log(.info, "a.b", "two")
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        let lines = try file.lines()
         #expect(lines.count == 2)
         for line in lines { _ = try JSONValue.parse(Array(line.utf8)) }
     }
@@ -95,13 +109,9 @@ import Testing
 
     @Test("lines of many threads never mix")
     func threads() async throws {
-        let folder = try TemporaryFolder()
-        let path = try folder.write("", to: "log")
-        let descriptor = unsafe open(path, O_WRONLY | O_APPEND)
-        try #require(descriptor >= 0)
-        defer { close(descriptor) }
+        let file = try File()
         let logger = Logger(
-            service: "s", level: .debug, format: .json, sink: LogSink(descriptor: descriptor))
+            service: "s", level: .debug, format: .json, sink: LogSink(descriptor: file.descriptor))
         await withTaskGroup { group in
             for task in 0..<8 {
                 group.addTask {
@@ -111,7 +121,7 @@ import Testing
                 }
             }
         }
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        let lines = try file.lines()
         #expect(lines.count == 400)
         for line in lines {
             let message = try JSONValue.parse(Array(line.utf8))["message"]?.string ?? "?"

@@ -23,7 +23,7 @@ struct SecretOrderTests {
                     sed 's/.*:"\\(.*\\)"}}/\\1/' "$last" | tr -d '\\n' >"$here/secret"
                     sed -n 's/.*"\\(tapeline-new-[a-z-]*\\)".*/\\1/p' "$last" >"$here/mark" ;;
                 "get secret"*annotations*) cat "$here/mark" 2>/dev/null || true ;;
-                "get secret"*) base64 -w 0 "$here/secret" ;;
+                "get secret"*) [ ! -e "$here/secret" ] || base64 -w 0 "$here/secret" ;;
                 "annotate secret tapeline-passwords tapeline-new-"*-) rm "$here/mark" ;;
                 "get pods --field-selector"*)
                     printf 'writer-0 ,tapeline-passwords,\\nother tapeline-passwords,\\n'
@@ -39,6 +39,7 @@ struct SecretOrderTests {
                     echo x >>"$here/looks"
                     [ "$(wc -l <"$here/looks")" -ge 3 ] || { echo old; exit; }
                     sha256sum <"$here/secret" ;;
+                *"echo no") if [ -e "$here/unread" ]; then echo no; else echo yes; fi ;;
                 *"touch /tmp/reload")
                     [ ! -e "$here/fails" ] || exit 1
                     echo "2026-01-01T00:00:09.5Z" >"$here/time" ;;
@@ -52,6 +53,7 @@ struct SecretOrderTests {
             esac
             """, to: "kubectl")
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: stub)
+        try folder.write("old", to: "secret")
     }
 
     private func script(_ arguments: String...) throws -> String {
@@ -76,7 +78,7 @@ struct SecretOrderTests {
         let asked = try read("asked").split(separator: "\n").map(String.init)
         let reload = try #require(asked.firstIndex { $0.contains("touch /tmp/reload") })
         let look = try #require(asked.lastIndex { $0.contains("exec writer-0") })
-        #expect(asked[1].hasPrefix("patch secret tapeline-passwords") && look < reload)
+        #expect(asked[2].hasPrefix("patch secret tapeline-passwords") && look < reload)
         #expect(asked.count { $0.contains("exec writer-0") } == 3)
         #expect(!asked.contains { $0.contains(secret) || $0.contains("exec prometheus-0") })
     }
@@ -127,6 +129,25 @@ struct SecretOrderTests {
                     """), "\(said)")
         }
         #expect(try read("asked").contains("exec writer-0 -- sh"))
+    }
+
+    @Test("a key that the Secret does not have is refused, and not made")
+    func unknown() throws {
+        try FileManager.default.removeItem(atPath: folder.file("secret"))
+        let error = #expect(throws: ProgramFailure.self) { try script("nats-tools") }
+        #expect(
+            error?.message.hasPrefix(
+                "secrets.sh: the Secret tapeline-passwords has no key nats-tools") == true)
+        #expect(try !read("asked").contains("patch"))
+    }
+
+    @Test("a server that has no such user is not waited for, and does not take it")
+    func unread() throws {
+        try folder.write("pod/nats-0\n", to: "servers")
+        try folder.write("", to: "unread")
+        let said = try script("nats-writer-questdb")
+        #expect(said.contains("pod/nats-0 has no user with it") && !said.contains("has taken it"))
+        #expect(try !read("asked").contains("touch /tmp/reload"))
     }
 
     @Test("for servers of one's own it says what is left; what is no password is refused")

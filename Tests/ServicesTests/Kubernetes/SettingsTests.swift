@@ -249,7 +249,8 @@ struct SettingsTests {
     func passwordsOfServers() throws {
         let rendered = try Rendered.named("development")
         let scripts = try #require(rendered.configuration("server-scripts")?.node["data"]?.texts)
-        let users = try #require(scripts["nats.sh"]?.firstMatch(of: /for user in ([a-z ]+);/)).1
+        let line = /for user in ([a-z ]+) \$\(further/
+        let users = try #require(scripts["nats.sh"]?.firstMatch(of: line)).1
         let ours = Set(try Run.all(of: rendered).map(\.workload.name))
         for workload in rendered.workloads where !ours.contains(workload.name) {
             var read = Set(

@@ -11,7 +11,9 @@ struct Variant {
         let services = try files.contentsOfDirectory(atPath: "\(ServerPrograms.checkout)/services")
             .map { "services/\($0)" }
         let read =
-            ["deploy/kubernetes", "deploy/keda", "deploy/alertmanager"]
+            ["kubernetes", "keda", "alertmanager", "nats", "valkey", "compose", "local"].map {
+                "deploy/\($0)"
+            }
             + services.flatMap { ["\($0)/kustomization.yaml", "\($0)/default.env"] }
         for path in read {
             let source = "\(ServerPrograms.checkout)/\(path)", copy = folder.file(path)
@@ -35,6 +37,17 @@ struct Variant {
         try replace(
             "\ncomponents:\n", by: "\ncomponents:\n  - \(component)\n",
             in: "\(Rendered.folder)/\(overlay)/kustomization.yaml")
+    }
+
+    /// Adds a component after all others of an overlay.
+    func addLast(_ component: String, to overlay: String) throws {
+        let path = "\(Rendered.folder)/\(overlay)/kustomization.yaml"
+        let text = try String(contentsOfFile: folder.file(path), encoding: .utf8)
+        guard let list = text.range(of: "\ncomponents:\n"),
+            let end = text.range(of: "\n\n", range: list.upperBound..<text.endIndex)
+        else { throw Missing(piece: "components", path: path) }
+        try folder.write(
+            text.replacingCharacters(in: end, with: "\n  - \(component)\n\n"), to: path)
     }
 
     private func addSources(to overlay: String) throws {

@@ -6,10 +6,8 @@ import Testing
     "A writer of ClickHouse that ends in the middle", .serialized,
     .enabled(if: ClickHouseBench.obstacle == nil, "\(ClickHouseBench.obstacle ?? "")"))
 struct ClickHouseKillTests {
-    @Test(
-        "killed before an insert, after it, and with one that arrives later",
-        arguments: ["before", "after", "late"])
-    func killed(point: String) throws {
+    @Test("killed again and again at a point of a batch", arguments: KillPoint.allCases)
+    func killed(point: KillPoint) throws {
         let bench = try ClickHouseBench("wchkill\(point)")
         try bench.prepare()
         _ = try bench.kill(at: point)

@@ -1,7 +1,10 @@
 import MarketModel
+import Membership
 import Primitives
 import ServiceRuntime
 import ServiceTestSupport
+import StoreIntents
+import TapeProtocol
 import TapeTransport
 import TestSupport
 import Testing
@@ -42,17 +45,7 @@ extension FrontBench {
             Main.description, environment.merging(changes) { $1 })
         var settings = WriterSettings(service.context.configuration)
         settings.batches.waitNanoseconds = 20_000_000
-        let client = try tape.connect(service)
-        let member = HandMembership(records, takes: [0, 1])
-        return try service.start { [settings] context in
-            defer { client.close() }
-            return try Writer(
-                settings, client: client, context: context, report: WriterReport()
-            ) { ports in
-                member.join(ports)
-                return member
-            }.run()
-        }
+        return try service.startWriter(settings, on: tape, records)
     }
 
     /// Plans faults of the front.
@@ -81,9 +74,23 @@ extension FrontBench {
     }
 
     func publish(_ sources: inout [TestSource], ticks: Int = 25) throws {
-        for index in sources.indices {
-            WriterBench.fill(&sources[index], ticks: ticks)
-            try sources[index].publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+        for index in sources.indices { try publish(&sources[index], ticks: ticks) }
+    }
+
+    /// Publishes to one partition.
+    func publish(_ source: inout TestSource, ticks: Int = 25) throws {
+        WriterBench.fill(&source, ticks: ticks)
+        try source.publish(watermark: Timestamp(nanoseconds: WriterBench.start))
+    }
+
+    /// Of how many partitions a batch is declared, which is not stored for good.
+    func declared() throws -> Int {
+        let keeper = IntentBucket(tape.client, of: .store)
+        let owner = MarkOwner(namespace: tape.names.namespace, name: GroupName.store.text)
+        return try (0..<2).count { partition in
+            let place = SinkPlace(input: .ticks, partition: Partition(partition))
+            guard let value = try keeper.read(place).value else { return false }
+            return try KeptIntent(json: value, of: place, store: owner).record.intent != nil
         }
     }
 }

@@ -1,8 +1,4 @@
-import MarketModel
-import Membership
 import ServiceTestSupport
-import StoreIntents
-import TapeProtocol
 import TestSupport
 import Testing
 
@@ -43,17 +39,6 @@ struct QuestDBBench: FrontBench {
 
     private func parts(_ question: String) throws -> [String] {
         try plan(question).split(separator: ", ").map { String($0) }
-    }
-
-    /// Of how many partitions a batch is declared, which is not stored for good.
-    func declared() throws -> Int {
-        let keeper = IntentBucket(tape.client, of: .store)
-        let owner = MarkOwner(namespace: tape.names.namespace, name: GroupName.store.text)
-        return try (0..<2).count { partition in
-            let place = SinkPlace(input: .ticks, partition: Partition(partition))
-            guard let value = try keeper.read(place).value else { return false }
-            return try KeptIntent(json: value, of: place, store: owner).record.intent != nil
-        }
     }
 
     private var requests: String { folder.file("requests") }

@@ -239,37 +239,14 @@ struct QuestDBTests {
         try bench.plan("behind 2")
         let clean = try bench.audit()
         #expect(clean.code == .success, "\(clean.said)")
+        // Rows of a table that was switched off since are counted, too.
+        let fewer = try TestService(
+            Main.description, bench.environment.merging(["STORE_TABLES": "trades"]) { $1 },
+            arguments: ["audit"])
+        #expect(try Main.run(fewer.context) == .success, "\(fewer.log.text)")
         for table in ["trades", "quotes"] { try bench.plan("lose_rows \(table) 3") }
         let found = try bench.audit()
         #expect(found.code == .failure)
         #expect(found.said.contains("ticks of partition 1: test has 24 ordinals, written are 25"))
-    }
-}
-
-@Suite(
-    "A writer of QuestDB that ends in the middle", .serialized,
-    .enabled(if: QuestDBBench.obstacle == nil, "\(QuestDBBench.obstacle ?? "")"))
-struct QuestDBKillTests {
-    @Test(
-        "killed before a request, after it, and with one that arrives later",
-        arguments: ["before", "after", "late"])
-    func killed(point: String) throws {
-        let bench = try QuestDBBench("wqdbkill\(point)")
-        try bench.prepare()
-        try bench.judge(ticks: try bench.kill(at: point))
-    }
-
-    @Test("paused with a request on its way, and woken when another one has taken over")
-    func paused() throws {
-        let bench = try QuestDBBench("wqdbpause")
-        try bench.prepare()
-        try bench.judge(ticks: try bench.pauseAndWake())
-    }
-
-    @Test("a declared batch of which the tape was purged is given up, counted and named")
-    func purged() throws {
-        let bench = try QuestDBBench("wqdbpurged")
-        try bench.prepare()
-        try bench.purgeDeclared()
     }
 }

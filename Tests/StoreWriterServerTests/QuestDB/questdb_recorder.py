@@ -146,6 +146,8 @@ class Kept:
                 r'SELECT source, sum\("rows"\) AS n, min\(first_ordinal\) AS first FROM fills '
                 r"WHERE input = '(\w+)' AND \"partition\" = (\d+) GROUP BY source", sql):
             return self.copied(*match.groups())
+        if sql.startswith("SELECT first_ordinal, last_ordinal FROM ordinal_gaps WHERE "):
+            return rows(["first_ordinal", "last_ordinal"], self.gaps(sql))
         if sql.startswith("SELECT tableName, diskSize FROM table_storage()"):
             return rows(["tableName", "diskSize"],
                         [[name, 4096] for name, table in self.tables.items() if table["time"]])
@@ -201,6 +203,21 @@ class Kept:
                     continue
                 ordinals[source].append(columns["ordinal"][1])
         return ordinals
+
+    def gaps(self, sql):
+        """Returns the ranges that gaps of a source name as missing."""
+        source, partition, first, last = re.search(
+            r"AND source = '(\S+)' AND \"partition\" = (\d+) AND last_ordinal >= (\d+) "
+            r"AND first_ordinal <= (\d+) AND reason != 'given_twice'", sql).groups()
+        found, _, _ = questdb_judge.rows(self.path)
+        ranges = []
+        for columns in found["ordinal_gaps"].values():
+            of = tuple(columns[name][1] for name in ("first_ordinal", "last_ordinal"))
+            if (columns["source"][1] == source and columns["partition"][1] == int(partition)
+                    and columns["reason"][1] != "given_twice"
+                    and of[1] >= int(first) and of[0] <= int(last)):
+                ranges.append(list(of))
+        return ranges
 
     def named(self):
         found, _, _ = questdb_judge.rows(self.path)

@@ -1,7 +1,10 @@
 import MarketModel
 import Primitives
+import ServiceRuntime
+import ServiceTestSupport
 import StoreIntents
 import TapeCodec
+import TestSupport
 import Testing
 
 @testable import StoreWriter
@@ -19,6 +22,12 @@ struct BlockAuditTests {
         /// How many batches of 5 rows a writer still stores, each while rows are counted.
         var batches = 0
         private(set) var counts = 0
+        /// How many rows a command has copied, and how many of these it has noted.
+        var copied: UInt64 = 0
+        var noted: UInt64 = 0
+        /// How often it notes what it has copied, each time after rows were counted.
+        var notes = 0
+        var isFilling = false
 
         init() throws { source = try #require(SourceName("a")) }
 
@@ -47,17 +56,29 @@ struct BlockAuditTests {
                 batches -= 1
                 written += 5
             }
-            let rows = written - lost
+            let rows = written - lost + copied
+            if notes > 0 {
+                notes -= 1
+                noted = copied
+            }
             return [source: StoreAudit.Rows(rows: rows, ordinals: rows, first: 1, last: written)]
         }
 
-        func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] { [:] }
+        func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] {
+            noted > 0 ? [source: StoreAudit.Filled(rows: noted, first: 1)] : [:]
+        }
+    }
+
+    private func audit(_ store: Counted) throws -> StoreAudit {
+        var counts = PlaceCounts(store, store, of: Self.owner) { store.isFilling }
+        try counts.add(Self.place)
+        return counts.audit
     }
 
     private func problems(_ store: Counted) throws -> [String] {
-        var counts = PlaceCounts(store, store, of: Self.owner)
-        try counts.add(Self.place)
-        return counts.audit.problems
+        let audit = try audit(store)
+        #expect(audit.left.isEmpty)
+        return audit.problems
     }
 
     @Test("rows of a batch that is stored while they are counted are no difference")
@@ -76,8 +97,33 @@ struct BlockAuditTests {
     func busy() throws {
         let store = try Counted()
         store.batches = 100
-        let problems = try problems(store)
-        #expect(problems.count == 1 && store.counts == PlaceCounts.countsMax)
-        #expect(problems.first?.contains("stop the store's writers") == true)
+        let audit = try audit(store)
+        #expect(audit.left.count == 1 && store.counts == PlaceCounts.countsMax)
+        #expect(audit.left.first?.contains("stop the store's writers") == true)
+        // It is no difference, and no success.
+        #expect(audit.problems.isEmpty)
+        let service = try TestService(Main.description, ["WRITER_HOT_STATE": "false"])
+        #expect(audit.end(service.context.telemetry) == .failure)
+        #expect(service.log.contains("audit.left") && !service.log.contains("audit.clean"))
+    }
+
+    @Test("rows that are being copied are no difference, and left-over ones are")
+    func filling() throws {
+        let store = try Counted()
+        // They are noted while rows are counted.
+        store.isFilling = true
+        store.copied = 5
+        store.notes = 1
+        #expect(try problems(store) == [] && store.counts == 2)
+        // They are not noted yet.
+        store.copied = 10
+        let left = try audit(store)
+        #expect(left.left.count == 1 && left.problems.isEmpty)
+        #expect(left.left.first?.contains("'tapeline store fill'") == true)
+        store.isFilling = false
+        #expect(
+            try problems(store) == [
+                "ticks of partition 1: a has 20 ordinals, written are 10 and copied 5"
+            ])
     }
 }

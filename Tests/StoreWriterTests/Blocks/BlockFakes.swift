@@ -26,6 +26,8 @@ final class BlockTape: DeclaredPackets {
     private(set) var end: Int64 = 1
     /// The sequence of the first packet that is left.
     private var first: UInt64 = 1
+    /// It is purged below this sequence when a declared batch is read the next time.
+    var purgeAtRead: UInt64?
 
     init(packets: Int, _ random: inout SeededRandom) throws {
         var builder = Self.builder()
@@ -128,7 +130,10 @@ final class BlockTape: DeclaredPackets {
     func batch(
         _ place: SinkPlace, after position: SinkPosition, through packet: TapePacket
     ) throws(StoreError) -> WriteBatch {
-        made(after: position, items.prefix { $0.position.sequence <= packet.sequence }, .max)
+        if let sequence = purgeAtRead { purge(below: sequence) }
+        purgeAtRead = nil
+        return made(
+            after: position, items.prefix { $0.position.sequence <= packet.sequence }, .max)
     }
 
     private func made(
@@ -188,6 +193,14 @@ final class BlockRecords: IntentKeeper {
         values[place] = (new, expected + 1)
         if fate == .killedAfter { throw death }
         return expected + 1
+    }
+
+    /// Adds what the next batch has to name.
+    func owe(_ gaps: [SinkGap]) {
+        guard var kept, let present = values[BlockWorld.place] else { return }
+        kept.owed += gaps
+        let json = kept.json(of: MarkOwner(namespace: "md", name: "store"))
+        values[BlockWorld.place] = (json, present.revision + 1)
     }
 
     /// What it has now; `nil`: nothing.
@@ -275,7 +288,7 @@ final class BlockTables: TokenServer, WorldServer {
     func confirm() {}
 
     func named(
-        by packet: TapePacket, _ place: SinkPlace
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
         guard let source = SourceName("test") else { return [:] }
         return [source: gapsByPacket[Int64(packet.sequence)] ?? []]

@@ -131,6 +131,15 @@ final class BlockWorld {
         (settings, product) = try Self.settings(kind, changes)
     }
 
+    /// Lets a server with keys keep rows in its memory alone.
+    func makeUnsafe() { (server as? KeyedTables)?.isUnsafe = true }
+
+    /// Lets its tables lag behind what it has answered for.
+    func lag(looks: Int) { (server as? KeyedTables)?.lags = looks }
+
+    /// Lets the record say that the next batch has to name these.
+    func owe(_ gaps: [SinkGap]) { keeper.owe(gaps) }
+
     private static func server(
         _ kind: String, refusing refused: Set<Int64>
     ) -> any WorldServer {
@@ -181,8 +190,9 @@ final class BlockWorld {
         return (triesMax, ["it never ends: \(failures.last ?? "")"])
     }
 
-    /// Returns false after a failure, and where the claim has to wait.
-    func live(_ session: BlockSession, _ batches: Int) -> Bool {
+    /// Returns false after a failure, and where the claim has to wait. `packets` are those of a
+    /// batch.
+    func live(_ session: BlockSession, _ batches: Int, packets: Int? = nil) -> Bool {
         do throws(StoreError) {
             try session.open()
             let claim = SinkClaim(place: Self.place, epoch: ownerCount, knownEpoch: nil)
@@ -194,7 +204,7 @@ final class BlockWorld {
             var position = row.position
             for _ in 0..<batches {
                 let batch = tape.batch(
-                    after: position, packets: Int.random(in: 1...4, using: &random))
+                    after: position, packets: packets ?? Int.random(in: 1...4, using: &random))
                 if batch.isEmpty { return true }
                 var settled = position
                 _ = try session.write(batch) { outcome in
@@ -297,11 +307,8 @@ final class BlockWorld {
         } else if Set(gaps.keys) != tape.holes || gaps.values.contains(where: { $0 != 1 }) {
             problems.append("the gaps are \(gaps), not \(tape.holes)")
         }
-        // A server with keys knows a gap again.
-        if server is any TokenServer {
-            for (ordinal, count) in namedTimes where count > 1 {
-                problems.append("\(ordinal) is named \(count) times")
-            }
+        for (ordinal, count) in namedTimes where count > 1 {
+            problems.append("\(ordinal) is named \(count) times")
         }
         return problems.isEmpty ? [] : problems + failures.suffix(2)
     }

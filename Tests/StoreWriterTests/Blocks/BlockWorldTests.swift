@@ -65,6 +65,23 @@ import Testing
         #expect(sends.error(of: "one/quotes") == nil)
     }
 
+    @Test(
+        "rows that a server took and lost are sent again, whether it says so or is away",
+        arguments: [BlockWorld.Fate.well, .sleepsBefore, .killedBefore])
+    func unsafe(fate: BlockWorld.Fate) throws {
+        let isSlow = fate == .sleepsBefore
+        let world = try BlockWorld(
+            kind: "questdb", refusing: isSlow ? Set(1...40) : [],
+            insertNanoseconds: isSlow ? 1_000_000_000 : 0)
+        world.makeUnsafe()
+        if fate == .killedBefore { world.planned = (.insert, 1, fate) }
+        let (tries, problems) = world.persist(triesMax: 60)
+        #expect(problems.isEmpty, "\(problems)")
+        #expect(tries > 1)
+        let said = world.failures.first ?? ""
+        #expect(said.contains(fate == .killedBefore ? "killed" : "is nosync"), "\(said)")
+    }
+
     @Test("gaps of one batch that begin at one ordinal are rows of QuestDB, and each is there once")
     func keyedGaps() throws {
         let source = try #require(SourceName("a"))
@@ -122,7 +139,7 @@ import Testing
         let gap = try #require(range.gaps(without: [10]).first)
         #expect(gap.reason == .tapeLost && gap.ordinals == 11...400)
         func rest(_ named: ClosedRange<UInt64>...) -> [ClosedRange<UInt64>] {
-            gap.without(named).map(\.ordinals)
+            [gap].without([gap.source: named]).map(\.ordinals)
         }
         #expect(rest() == [11...400] && rest(1...10, 401...500) == [11...400])
         #expect(rest(300...500, 5...20, 15...30) == [31...299])

@@ -53,6 +53,42 @@ import Testing
     }
 
     @Test(
+        "a batch of which the tape is purged while it is read is given up, and differs not",
+        arguments: ["clickhouse", "questdb"])
+    func purgedMeanwhile(kind: String) throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
+        world.planned = (.intent, 0, .killedAfter)
+        // Its first batch has all packets.
+        #expect(!world.live(world.session(), 1, packets: 12))
+        tape.purgeAtRead = 5
+        let session = world.session()
+        #expect(!world.live(session, .max) && world.waits == 1 && world.failures.count == 1)
+        world.pass(Self.wait)
+        #expect(world.live(session, .max))
+        #expect(world.lostRanges > 0 && world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
+        "rows of a table that is switched off by then are counted, and not named",
+        arguments: ["clickhouse", "questdb"])
+    func fewerTables(kind: String) throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
+        world.planned = (.position, 0, .killedBefore)
+        #expect(!world.live(world.session(), 1))
+        tape.purge(below: 12)
+        try world.set(["STORE_TABLES": "trades"])
+        let other = world.session()
+        #expect(!world.live(other, 0) && world.waits == 1)
+        world.pass(Self.wait)
+        #expect(world.live(other, 0) && world.lostRanges == 0)
+        try world.set([:])
+        #expect(world.live(world.session(), .max))
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
         "a store that is needed no more makes its batch again, though the packet before it is gone",
         arguments: ["clickhouse", "questdb"])
     func neededNoMore(kind: String) throws {
@@ -108,10 +144,33 @@ import Testing
         #expect(world.problems().isEmpty, "\(world.problems())")
     }
 
-    @Test("what a batch has named that is gone, too, is not named again")
-    func named() throws {
+    @Test("tables that lag behind keep no other place waiting, and are looked at again later")
+    func lag() throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(kind: "questdb", tape, isPurging: true)
+        world.planned = (.position, 0, .killedBefore)
+        #expect(!world.live(world.session(), 1))
+        tape.purge(below: 12)
+        let session = world.session()
+        #expect(!world.live(session, .max) && world.waits == 1)
+        world.pass(Self.wait)
+        world.lag(looks: 2)
+        let other = SinkPlace(input: .bars, partition: Partition(1))
+        let rows = try session.claim(
+            [BlockWorld.place, other].map { SinkClaim(place: $0, epoch: 9, knownEpoch: nil) })
+        #expect(rows.map { $0.waits != nil } == [true, false])
+        #expect(rows.first?.waits?.reason.contains("lag behind") == true)
+        #expect(!world.live(session, .max) && world.waits == 2 && world.failures.count == 1)
+        #expect(world.live(session, .max) && world.lostRanges == 0)
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
+        "what a batch has named that is gone, too, is not named again",
+        arguments: ["clickhouse", "questdb"])
+    func named(kind: String) throws {
         let tape = try BlockTape(packets: 12, ticks: 10)
-        let world = try BlockWorld(kind: "clickhouse", tape, isPurging: true)
+        let world = try BlockWorld(kind: kind, tape, isPurging: true)
         world.planned = (.insert, 0, .killedAfter)
         #expect(!world.live(world.session(), 1))
         tape.purge(below: 5)

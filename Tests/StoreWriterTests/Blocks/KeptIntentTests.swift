@@ -42,26 +42,50 @@ struct KeptIntentTests {
         }
     }
 
-    @Test("the most that is owed is less than NATS takes, and sources and epochs stay apart")
+    @Test("of several batches of which every other row is there, NATS takes what is owed")
     func owedMost() throws {
         let position = SinkPosition(input: .ticks, partition: Partition(1), ownerEpoch: 4)
         let start: UInt64 = 1 << 60
-        var gaps = (0..<UInt64(BlockSession.owedRangesMax)).map { number in
-            SinkGap(
-                source: source, ordinals: start + 200 * number...start + 200 * number + 99,
-                reason: .tapeLost, epoch: 2)
+        // A batch has at most 20,000 rows.
+        var gaps = (0..<UInt64(100_000)).map { number in
+            let ordinal = start + 2 * number
+            return SinkGap(
+                source: source, ordinals: ordinal...ordinal, reason: .tapeLost, epoch: 2)
         }
         let record = IntentRecord(epoch: 4, instance: 7)
         func json() -> [UInt8] {
             KeptIntent(record, position, database: "x", owed: gaps).json(of: Self.owner)
         }
-        #expect(json().count < 768 << 10)
+        #expect(json().count < KeptIntent.bytesMax)
+        // Each gap is looked for among as many that are named.
+        let named = gaps.map { $0.ordinals }
+        #expect(gaps.without([source: named.reversed()]).isEmpty)
+        #expect(gaps.without([source: named.map { $0.lowerBound + 1...$0.upperBound + 1 }]) == gaps)
+
         let other = try #require(SourceName("b"))
         gaps = [(source, 9, 2), (source, 3, 2), (source, 5, 3), (other, 7, 3)].map {
             SinkGap(source: $0, ordinals: $1...$1, reason: .tapeLost, epoch: $2)
         }
         let read = try KeptIntent(json: json(), of: position.place, store: Self.owner)
         #expect(read.owed == gaps)
+        #expect(gaps.without([other: [1...9]]) == Array(gaps[..<3]))
+    }
+
+    @Test("a record that NATS does not take is told, and what to do")
+    func tooMuchOwed() throws {
+        let tape = try BlockTape(packets: 3, ticks: 4)
+        let world = try BlockWorld(kind: "questdb", tape, isPurging: false)
+        #expect(world.live(world.session(), 1))
+        // Ranges far apart take more bytes each.
+        let gaps = (1...UInt64(50_000)).map { number in
+            let ordinal = number * 10_000_000_000
+            return SinkGap(
+                source: source, ordinals: ordinal...ordinal, reason: .tapeLost, epoch: 2)
+        }
+        world.owe(gaps)
+        #expect(!world.live(world.session(), .max))
+        let said = world.failures.last ?? ""
+        #expect(said.contains("NATS takes 524288: ") && said.contains("STORE_NAME"), "\(said)")
     }
 
     @Test("the audit counts what was copied from another store, before the first ordinal, too")

@@ -38,6 +38,39 @@ struct ExpressionEvaluatorTests {
                 by: trade))
     }
 
+    @Test("a quotient is rounded half away from zero to 1e-9; by zero there is none")
+    func quotients() {
+        let max = Int128.max
+        let one: Int128 = 1_000_000_000
+        let two: Int128 = 2_000_000_000
+        let three: Int128 = 3_000_000_000
+        let quarter: Int128 = 250_000_000
+        let some: [(Int128, Int128, Int128)] = [
+            (one, two, 500_000_000), (two, three, 666_666_667), (one, three, 333_333_333),
+            (-two, three, -666_666_667), (two, -three, -666_666_667), (-quarter, -one, quarter),
+            (0, -one, 0),
+            // Exactly a half of 1e-9, and what is just below it.
+            (1, two, 1), (-1, two, -1), (1, -two, -1), (1, 2_000_000_001, 0),
+            // The dividend times 1e9 needs more than 128 bits, and the quotient does not.
+            (max / 2, two, max / 4 + 1), (max - 1, max - 1, one),
+        ]
+        let none: [(Int128, Int128)] = [
+            (max, one), (max, 1), (max, 2), (-max, 3), (one, 0), (0, 0),
+        ]
+        let all = some.map { ($0, $1, Optional($2)) } + none.map { ($0, $1, nil) }
+        for (left, right, quotient) in all {
+            let division: [TickExpression.Instruction] = [.number(left), .number(right), .divide]
+            guard let quotient else {
+                #expect(!isMet(division + [.number(0), .less], by: trade), "\(left) / \(right)")
+                #expect(!isMet(division + [.number(0), .greaterOrEqual], by: trade))
+                continue
+            }
+            #expect(
+                isMet(division + [.number(quotient), .equal], by: trade), "\(left) / \(right)")
+        }
+        #expect(!isMet([.field(.bid), .number(one), .divide, .number(0), .notEqual], by: trade))
+    }
+
     @Test("texts, codes, flags and symbols")
     func words() throws {
         let nys = try #require(ShortText("NYS"))

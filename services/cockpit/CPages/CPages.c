@@ -52,6 +52,9 @@ static const struct page_file files[] = {
     {"dead.js", (const unsigned char[]){
 #embed "files/dead.js" suffix(, 0)
     }},
+    {"edges.js", (const unsigned char[]){
+#embed "files/edges.js" suffix(, 0)
+    }},
     {"feeds.html", (const unsigned char[]){
 #embed "files/feeds.html" suffix(, 0)
     }},
@@ -84,6 +87,12 @@ static const struct page_file files[] = {
     }},
     {"live.js", (const unsigned char[]){
 #embed "files/live.js" suffix(, 0)
+    }},
+    {"market.html", (const unsigned char[]){
+#embed "files/market.html" suffix(, 0)
+    }},
+    {"market.js", (const unsigned char[]){
+#embed "files/market.js" suffix(, 0)
     }},
     {"matrix.js", (const unsigned char[]){
 #embed "files/matrix.js" suffix(, 0)

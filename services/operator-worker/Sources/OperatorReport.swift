@@ -149,6 +149,12 @@ final class OperatorReport: Sendable {
             json.member("revised", line.tally.revised)
             json.member("duplicates", line.tally.duplicates)
             json.member("undecidable", line.tally.machine.undecidable)
+            json.key("joined")
+            json.object { json in
+                json.member("paired", line.tally.machine.joined.paired)
+                json.member("conflated", line.tally.machine.joined.conflated)
+                json.member("none", line.tally.machine.joined.alone)
+            }
             json.key("excluded")
             json.object { json in
                 for (reason, count) in ExcludedTicks.reasons {

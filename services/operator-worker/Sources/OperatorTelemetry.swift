@@ -16,6 +16,9 @@ struct OperatorMetrics {
     private let revised: Counter
     private let duplicates: Counter
     private let undecidable: Counter
+    private let paired: Counter
+    private let conflated: Counter
+    private let alone: Counter
     private let forgotten: Counter
     private let settledEarly: Counter
     private let valuesLeftOut: Counter
@@ -53,6 +56,9 @@ struct OperatorMetrics {
         revised = Self.late(metrics, "revised")
         duplicates = Self.duplicates(metrics, "dropped")
         undecidable = Self.duplicates(metrics, "undecidable")
+        paired = Self.joined(metrics, "paired")
+        conflated = Self.joined(metrics, "conflated")
+        alone = Self.joined(metrics, "none")
         forgotten = Self.duplicates(metrics, "forgotten")
         settledEarly = Self.settledEarly(metrics)
         valuesLeftOut = Self.valuesLeftOut(metrics)
@@ -149,6 +155,15 @@ struct OperatorMetrics {
                 + "repeats of the provider: the node's key takes genuine trades for one; "
                 + "undecidable: the source has no ids, and the node does nothing for it",
             by: "verdict: dropped, undecidable, forgotten", labels: [("verdict", verdict)])
+    }
+
+    private static func joined(_ metrics: MetricRegistry, _ quote: String) -> Counter {
+        metrics.counter(
+            "mds_operator_join_trades_total",
+            "a trade that came to a `join` node of the graph; conflated: a paired one whose quote "
+                + "stands for several",
+            "none rises: quotes are missing; conflated rises: the tape is slow",
+            by: "quote: paired, conflated, none", labels: [("quote", quote)])
     }
 
     private static func excluded(_ metrics: MetricRegistry, _ reason: String) -> Counter {
@@ -306,6 +321,9 @@ extension OperatorMetrics {
         raise(duplicates, \.duplicates)
         raise(undecidable, \.machine.undecidable)
         raise(forgotten, \.machine.forgotten)
+        raise(paired, \.machine.joined.paired)
+        raise(conflated, \.machine.joined.conflated)
+        raise(alone, \.machine.joined.alone)
         raise(settledEarly, \.machine.settledEarly)
         raise(valuesLeftOut, \.machine.valuesLeftOut)
         for (counter, reason) in zip(excluded, ExcludedTicks.reasons) {

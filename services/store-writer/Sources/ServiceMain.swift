@@ -45,7 +45,8 @@ public enum Main {
                     ]),
                 ServiceDescription.Subcommand(
                     StoreAudit.name,
-                    "Count the rows of a store by its positions, and stop; exit code 1 if not."),
+                    "Count the rows of a store by its positions, its writers stopped; exit code 1 "
+                        + "if not."),
             ],
             examples: [
                 ServiceDescription.Example(

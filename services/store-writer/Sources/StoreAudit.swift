@@ -24,6 +24,8 @@ struct StoreAudit {
     }
 
     private var differences: [String] = []
+    /// Why places are not compared, one line each.
+    private(set) var left: [String] = []
     private var positions = 0
     private var sources = 0
     private var rows: UInt64 = 0
@@ -34,8 +36,13 @@ struct StoreAudit {
         _ place: SinkPlace, _ accounts: [SinkPosition.SourceAccount], _ found: [SourceName: Rows],
         declared: Set<SourceName> = [], filled: [SourceName: Filled] = [:]
     ) {
-        positions += 1
         note(place, Self.problems(accounts, found, declared: declared, filled: filled), found)
+    }
+
+    /// Notes what is wrong with the rows of a place that has a position.
+    mutating func note(_ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]) {
+        positions += 1
+        add(place, problems, found)
     }
 
     /// Takes the rows of a place that has no position. There should be none.
@@ -44,16 +51,16 @@ struct StoreAudit {
         let problems = present.keys.sorted().map { source in
             "\(source) has \(present[source]?.rows ?? 0) rows, and there is no position"
         }
-        note(place, problems, present)
+        add(place, problems, present)
     }
 
     /// Notes why a place is not compared.
     mutating func leave(_ place: SinkPlace, _ reason: String) {
         positions += 1
-        differences.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
+        left.append("\(InputNumber.name(InputNumber.of(place))) \(reason)")
     }
 
-    private mutating func note(
+    private mutating func add(
         _ place: SinkPlace, _ problems: [String], _ found: [SourceName: Rows]
     ) {
         differences += problems.map { "\(InputNumber.name(InputNumber.of(place))): \($0)" }
@@ -73,8 +80,10 @@ struct StoreAudit {
     /// Says what was found.
     func end(_ telemetry: TelemetryHub) -> ExitCode {
         for problem in problems { telemetry.emit(.auditDiffers(problem)) }
-        if problems.isEmpty { telemetry.emit(.auditClean(rows: rows, sources: sources)) }
-        return problems.isEmpty ? .success : .failure
+        for reason in left { telemetry.emit(.auditLeft(reason)) }
+        guard problems.isEmpty, left.isEmpty else { return .failure }
+        telemetry.emit(.auditClean(rows: rows, sources: sources))
+        return .success
     }
 
     /// Returns what is wrong with the rows of a place, one line each.
@@ -120,6 +129,11 @@ extension ServiceEvent {
     /// The rows are not those that the positions count.
     fileprivate static func auditDiffers(_ problem: String) -> Self {
         Self(.error, "audit.differs", problem)
+    }
+
+    /// Nothing is known of these rows.
+    fileprivate static func auditLeft(_ reason: String) -> Self {
+        Self(.warning, "audit.left", reason)
     }
 
     fileprivate static func auditClean(rows: UInt64, sources: Int) -> Self {

@@ -285,9 +285,25 @@ def _opened(
     return handle
 
 
-class RecordedStream:
+class _Reading:
+    """A reading that the library has open."""
+
+    _handle: int | None
+
+    def close(self) -> None:
+        """Frees it. Twice does nothing."""
+        handle, self._handle = self._handle, None
+        if handle:
+            library().tapeline_reader_close(handle)
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+
+class RecordedStream(_Reading):
     """A reading of a recording for a package that takes Arrow streams. The package reads from the library itself,
-    and nothing is copied or made in Python.
+    and nothing is copied or made in Python. A stream that was taken continues after `close`.
 
     `numbered`: columns of repeated texts have their numbers, and `texts` what these mean."""
 
@@ -300,7 +316,7 @@ class RecordedStream:
         shape = _Shape(
             ctypes.cast(columns, ctypes.POINTER(ctypes.c_char_p)), len(fields), tz.encode(), flags)
         self.numbered = [field.name for field in fields if numbered and field.kind == "dict"]
-        self._handle: int | None = _opened(path, kind, (symbols, ()), time, shape)
+        self._handle = _opened(path, kind, (symbols, ()), time, shape)
 
     def capsule(self) -> object:
         """Returns a capsule, from which a consumer takes the stream. It can be taken once."""
@@ -328,18 +344,8 @@ class RecordedStream:
         finally:
             released(out)
 
-    def close(self) -> None:
-        """Frees it. A stream that was taken continues. Twice does nothing."""
-        handle, self._handle = self._handle, None
-        if handle:
-            library().tapeline_reader_close(handle)
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
-
-
-class Reader:
+class Reader(_Reading):
     """One reading of one kind of records of a recording, in the order of the file.
 
     Missing ordinals do not end it: `provenance` lists them."""
@@ -350,7 +356,7 @@ class Reader:
     ) -> None:
         error = _Error()
         self._stream = ForeignStream()
-        self._handle: int | None = _opened(path, kind, (symbols, sources), (start, end), None)
+        self._handle = _opened(path, kind, (symbols, sources), (start, end), None)
         if library().tapeline_reader_stream(self._handle, self._stream.address, ctypes.byref(error)):
             raise error.exception()
 
@@ -383,10 +389,4 @@ class Reader:
     def close(self) -> None:
         """Frees it. Twice does nothing."""
         self._stream.close()
-        handle, self._handle = self._handle, None
-        if handle:
-            library().tapeline_reader_close(handle)
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
+        super().close()

@@ -23,7 +23,7 @@ public enum FileProblem: Error, Equatable, Sendable, CustomStringConvertible {
         switch self {
         case .cannotOpen(let code): "cannot be opened: \(Self.text(code))"
         case .cannotRead(let code): "cannot be read: \(Self.text(code))"
-        case .notAFile: "is no regular file"
+        case .notAFile: "is no regular file: name one (in a cluster of compose by .env)"
         case .tooLarge(let bytesMax): "is larger than \(bytesMax) bytes"
         }
     }

@@ -36,7 +36,7 @@ package struct GraphDrawing {
         let indent = String(repeating: "  ", count: depth)
         let branch = label.map { "[\($0)] " } ?? ""
         lines.append("\(indent)\(branch)\(node.name): \(node.operation.summary)")
-        for detail in node.operation.details { lines.append("\(indent)  - \(detail)") }
+        for detail in details(node) { lines.append("\(indent)  - \(detail)") }
         if let live = node.live { lines.append("\(indent)  - \(live.summary)") }
         // Inputs come before their users, so this recursion ends.
         for user in definition.nodes.indices where user > index {
@@ -46,6 +46,21 @@ package struct GraphDrawing {
                 add(user, depth: depth + 1, label: branchName(index, branch), to: &lines)
             case .node, .branch, .ticks: break
             }
+        }
+    }
+
+    /// Returns the details of an operation; of a join also where its quotes come from.
+    private func details(_ node: GraphNode) -> [String] {
+        guard let quotes = node.operation.quotes else { return node.operation.details }
+        return ["with \(name(of: quotes))"] + node.operation.details
+    }
+
+    private func name(of input: GraphInput) -> String {
+        switch input {
+        case .ticks(let kind): DataKind.inputs.first { $0.kind == kind }?.name ?? "?"
+        case .node(let node): definition.nodes[node].name
+        case .branch(let node, let branch):
+            "\(definition.nodes[node].name).\(branchName(node, branch))"
         }
     }
 
@@ -61,13 +76,18 @@ package struct GraphDrawing {
     package var mermaid: String {
         var lines = ["flowchart LR"]
         for (name, kind) in DataKind.inputs
-        where definition.nodes.contains(where: { $0.input == .ticks(kind) }) {
+        where definition.nodes.contains(where: {
+            $0.input == .ticks(kind) || $0.operation.quotes == .ticks(kind)
+        }) {
             lines.append("    \(name)([\(name)])")
         }
         for (index, node) in definition.nodes.enumerated() {
-            let label = [node.name, node.operation.summary] + node.operation.details
+            let label = [node.name, node.operation.summary] + details(node)
             lines.append("    n\(index)[\"\(label.map(Self.escaped).joined(separator: "<br/>"))\"]")
-            lines.append("    \(edge(to: index))")
+            lines.append("    \(edge(to: index, from: node.input))")
+            if let quotes = node.operation.quotes {
+                lines.append("    \(edge(to: index, from: quotes))")
+            }
             if let live = node.live {
                 lines.append("    n\(index) -. \"\(Self.escaped(live.summary))\" .-> live([live])")
             }
@@ -75,10 +95,9 @@ package struct GraphDrawing {
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private func edge(to index: Int) -> String {
-        switch definition.nodes[index].input {
-        case .ticks(let kind):
-            "\(DataKind.inputs.first { $0.kind == kind }?.name ?? "?") --> n\(index)"
+    private func edge(to index: Int, from input: GraphInput) -> String {
+        switch input {
+        case .ticks: "\(name(of: input)) --> n\(index)"
         case .node(let from): "n\(from) --> n\(index)"
         case .branch(let from, let branch):
             "n\(from) -- \"\(Self.escaped(branchName(from, branch)))\" --> n\(index)"

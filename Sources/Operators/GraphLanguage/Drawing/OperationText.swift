@@ -19,6 +19,8 @@ extension GraphOperation {
         case .route(let branches):
             return "route to \(branches.map(\.name).joined(separator: ", "))"
         case .custom(let name, _): return "custom code \(name)"
+        case .join(let rule, _):
+            return "join, a quote counts for \(duration(rule.maxAge))"
         case .bars(let rule, let calendar): return "bars of \(rule.summary(calendar))"
         case .aggregate(let rule, let calendar):
             let functions = rule.functions.map(\.rawValue).joined(separator: ", ")
@@ -37,7 +39,7 @@ extension GraphOperation {
 
     var details: [String] {
         switch self {
-        case .deduplicate, .throttle, .filter: []
+        case .deduplicate, .throttle, .filter, .join: []
         case .route(let branches):
             branches.map { "\($0.name): \($0.condition?.text ?? "else")" }
         case .custom(_, let settings): settings.map { "\($0.name): \($0.value)" }

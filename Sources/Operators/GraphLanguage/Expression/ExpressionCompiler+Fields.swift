@@ -22,11 +22,25 @@ extension ExpressionCompiler {
     }
 
     private func ofOthers(_ word: ExpressionToken, _ owner: DataKind) -> ExpressionProblem {
-        ExpressionProblem(
-            word.offset, "\(word.text) is a field of \(owner.shown), and these are \(kind.shown)")
+        let isForJoin = kind == .trade && owner == .quote
+        return ExpressionProblem(
+            word.offset,
+            "\(word.text) is a field of \(owner.shown), and these are \(kind.shown)"
+                + (isForJoin ? ": pair them by a join" : ""))
     }
 
-    private func allows(_ field: TickField) -> Bool { field.isOf(kind) }
+    private func allows(_ field: TickField) -> Bool {
+        field.isOf(kind) || isJoined && field.isOfQuotes
+    }
+
+    /// Negates a comparison of a text. It is false, too, if the trade did not get the text from a
+    /// quote.
+    private mutating func negate(_ field: TickField, at place: Int) throws(ExpressionProblem) {
+        try emit(.not, 0, at: place)
+        guard isJoined, !field.isOfTrades else { return }
+        try emit(.isPaired, 1, at: place)
+        try emit(.and, -1, at: place)
+    }
 
     mutating func word() throws(ExpressionProblem) -> ExpressionValue {
         let first = token
@@ -34,6 +48,10 @@ extension ExpressionCompiler {
         if first.text == "symbol" { return .symbol }
         if let flag = try knownFlag(first) {
             try emit(.hasFlag(flag), 1, at: first.offset)
+            return .truth
+        }
+        if isJoined, first.text == "paired" {
+            try emit(.isPaired, 1, at: first.offset)
             return .truth
         }
         guard let field = TickField(rawValue: first.text) else { throw unknown(first) }
@@ -49,7 +67,8 @@ extension ExpressionCompiler {
     private func unknown(_ word: ExpressionToken) -> ExpressionProblem {
         let flags = kind == .trade ? Self.flags + Self.flagsOfTrades : Self.flags
         let known =
-            TickField.allCases.filter(allows).map(\.rawValue) + flags.map(\.name) + ["symbol"]
+            TickField.allCases.filter(allows).map(\.rawValue) + flags.map(\.name)
+            + (isJoined ? ["paired", "symbol"] : ["symbol"])
         let advice =
             NearestName.of(word.text, in: known).map { "did you mean \($0)?" }
             ?? "there are \(known.joined(separator: ", "))"
@@ -66,7 +85,7 @@ extension ExpressionCompiler {
         case (.text(let field), .literal(let text)), (.literal(let text), .text(let field)):
             try checkEquality(sign, left, place)
             try emit(.textIs(field, try short(text, place)), 1, at: place)
-            if sign == "!=" { try emit(.not, 0, at: place) }
+            if sign == "!=" { try negate(field, at: place) }
         case (.symbol, .literal(let text)), (.literal(let text), .symbol):
             try checkEquality(sign, left, place)
             try emitSymbols([try symbol(text, place)], at: place)
@@ -124,6 +143,8 @@ extension ExpressionCompiler {
                 try emit(.textIs(field, try short(item.text, item.offset)), 1, at: item.offset)
                 if index > 0 { try emit(.or, -1, at: item.offset) }
             }
+            if negated { try negate(field, at: place) }
+            return .truth
         case .truth, .number, .time, .duration, .literal:
             throw ExpressionProblem(
                 place, "'in' looks for symbols and texts, and this is \(value.shown)")

@@ -3,11 +3,13 @@ internal import Primitives
 package import StreamCore
 
 extension TickExpression {
-    /// Compiles a written condition on ticks of one kind.
+    /// Compiles a written condition on ticks of one kind. Behind a join, trades have the fields of
+    /// quotes, too.
     package static func compile(
-        _ text: String, kind: DataKind
+        _ text: String, kind: DataKind, isJoined: Bool = false
     ) throws(ExpressionProblem) -> TickExpression {
-        var compiler = ExpressionCompiler(try ExpressionLexer.tokens(text), kind: kind)
+        var compiler = ExpressionCompiler(
+            try ExpressionLexer.tokens(text), kind: kind, isJoined: isJoined)
         return try compiler.compile()
     }
 }
@@ -46,6 +48,8 @@ struct ExpressionCompiler {
     let tokens: [ExpressionToken]
     /// The kind of ticks that the expression is about.
     let kind: DataKind
+    /// Whether they are trades behind a join.
+    let isJoined: Bool
     /// The index of the next token.
     var index = 0
     var instructions: [TickExpression.Instruction] = []
@@ -55,9 +59,10 @@ struct ExpressionCompiler {
     /// The nesting at the next token.
     private var depth = 0
 
-    init(_ tokens: [ExpressionToken], kind: DataKind) {
+    init(_ tokens: [ExpressionToken], kind: DataKind, isJoined: Bool) {
         self.tokens = tokens
         self.kind = kind
+        self.isJoined = isJoined
     }
 
     /// The next token.
@@ -238,20 +243,35 @@ struct ExpressionCompiler {
 
     private mutating func product() throws(ExpressionProblem) -> ExpressionValue {
         var value = try signed()
-        while token.isSign("*") {
-            let place = token.offset
+        while token.isSign("*") || token.isSign("/") {
+            let (place, isProduct) = (token.offset, token.text == "*")
             advance()
             let right = try signed()
-            switch (value, right) {
-            case (.number, .number): value = .number
-            case (.number, .duration), (.duration, .number): value = .duration
-            default:
+            guard let result = Self.product(value, right, isProduct: isProduct) else {
                 throw ExpressionProblem(
-                    place, "\(value.shown) and \(right.shown) cannot be multiplied")
+                    place,
+                    "\(value.shown) "
+                        + (isProduct
+                            ? "and \(right.shown) cannot be multiplied"
+                            : "cannot be divided by \(right.shown)"))
             }
-            try emit(.multiply, -1, at: place)
+            value = result
+            try emit(isProduct ? .multiply : .divide, -1, at: place)
         }
         return value
+    }
+
+    /// Returns the kind of a product or quotient; `nil` when there is none.
+    private static func product(
+        _ left: ExpressionValue, _ right: ExpressionValue, isProduct: Bool
+    ) -> ExpressionValue? {
+        switch (left, right) {
+        case (.number, .number): .number
+        case (.duration, .number): .duration
+        case (.number, .duration): isProduct ? .duration : nil
+        case (.duration, .duration): isProduct ? nil : .number
+        default: nil
+        }
     }
 
     private mutating func signed() throws(ExpressionProblem) -> ExpressionValue {

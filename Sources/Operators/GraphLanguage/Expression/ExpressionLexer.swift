@@ -116,13 +116,11 @@ struct ExpressionLexer {
         let rest = text(index..<min(index + 2, scalars.count))
         if ["<=", ">=", "==", "!="].contains(rest) { return take(.sign, until: index + 2) }
         switch rest.prefix(1) {
-        case "<", ">", "+", "-", "*", "(", ")", "[", "]", ",":
+        case "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",":
             return take(.sign, until: index + 1)
         case "=": throw ExpressionProblem(index, "= is no comparison: write ==")
         case "&", "|": throw ExpressionProblem(index, "write the words 'and' and 'or'")
         case "!": throw ExpressionProblem(index, "write the word 'not', or != to compare")
-        case "/":
-            throw ExpressionProblem(index, "there is no division: multiply the other side instead")
         default:
             throw ExpressionProblem(
                 index, "'\(rest.prefix(1))' means nothing here: put texts between quotes")

@@ -85,7 +85,7 @@ struct GraphReader {
 
     /// Reports nodes and files that are not used, and a graph that publishes nothing.
     private mutating func checkUse(_ drafts: [NodeDraft]) {
-        var used = Set(drafts.compactMap { $0.source?.node })
+        var used = Set(drafts.flatMap(\.feeders))
         used.formUnion(drafts.filter { $0.fields["live"] != nil }.map(\.name))
         for draft in drafts where draft.operation.passesTicks && !used.contains(draft.name) {
             problems.add(

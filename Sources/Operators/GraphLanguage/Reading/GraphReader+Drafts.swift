@@ -48,8 +48,10 @@ extension GraphReader {
         else { return nil }
         var draft = NodeDraft(
             name: entry.key, position: entry.position, operation: operation, fields: fields,
-            source: nil, sourcePosition: entry.position)
+            source: nil, sourcePosition: entry.position, quotes: nil,
+            quotesPosition: entry.position)
         readSource(&draft)
+        readQuotes(&draft)
         return draft
     }
 
@@ -110,48 +112,67 @@ extension GraphReader {
             let text = problems.text(node, "\(draft.owner): input")
         else { return }
         draft.sourcePosition = node.position
+        draft.source = Self.source(text)
+    }
+
+    /// Reads the input of a join's quotes.
+    private mutating func readQuotes(_ draft: inout NodeDraft) {
+        guard draft.operation == .join,
+            let node = draft.fields.required("with", of: draft.owner, as: "quotes", &problems),
+            let text = problems.text(node, "\(draft.owner): with")
+        else { return }
+        draft.quotesPosition = node.position
+        draft.quotes = Self.source(text)
+    }
+
+    private static func source(_ text: String) -> NodeDraft.Source {
         if let input = DataKind.inputs.first(where: { $0.name == text }) {
-            draft.source = .ticks(input.kind)
-            return
+            return .ticks(input.kind)
         }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        if parts.count == 2 {
-            draft.source = .branch(node: String(parts[0]), branch: String(parts[1]))
-        } else {
-            draft.source = .node(text)
-        }
+        return parts.count == 2
+            ? .branch(node: String(parts[0]), branch: String(parts[1])) : .node(text)
     }
 
     /// Reports sources that do not exist, and removes them.
     mutating func checkSources(_ drafts: inout [NodeDraft]) {
         let byName = drafts.reduce(into: [:]) { $0[$1.name] = $1 }
         for index in drafts.indices {
-            guard let name = drafts[index].source?.node else { continue }
-            let place = drafts[index].sourcePosition
-            let owner = drafts[index].owner
-            guard let feeder = byName[name] else {
-                // A node that exists but is wrong was already reported.
-                if !names.contains(name) {
-                    let near = NearestName.of(
-                        name, in: names + DataKind.inputs.map(\.name))
-                    problems.add(
-                        place,
-                        "\(owner): input \(Shown.text(name)) is no node: "
-                            + (near.map { "did you mean \($0)?" }
-                                ?? "write trades, quotes, provider_bars or the name of a node"))
-                }
-                drafts[index].source = nil
-                continue
-            }
-            if let problem = mismatch(drafts[index], feeder) {
-                problems.add(place, "\(owner): \(problem)")
-                drafts[index].source = nil
-            }
+            let draft = drafts[index]
+            drafts[index].source = checked(
+                draft.source, "input", draft.sourcePosition, draft, byName)
+            drafts[index].quotes = checked(
+                draft.quotes, "with", draft.quotesPosition, draft, byName)
         }
     }
 
-    private func mismatch(_ draft: NodeDraft, _ feeder: NodeDraft) -> String? {
-        if case .branch(_, let branch) = draft.source {
+    /// Returns a draft's source under this key; reports one that does not exist, and returns `nil`.
+    private mutating func checked(
+        _ source: NodeDraft.Source?, _ key: String, _ place: YAMLPosition, _ draft: NodeDraft,
+        _ byName: [String: NodeDraft]
+    ) -> NodeDraft.Source? {
+        guard let source, let name = source.node else { return source }
+        guard let feeder = byName[name] else {
+            // A node that exists but is wrong was already reported.
+            if !names.contains(name) {
+                let near = NearestName.of(name, in: names + DataKind.inputs.map(\.name))
+                problems.add(
+                    place,
+                    "\(draft.owner): \(key) \(Shown.text(name)) is no node: "
+                        + (near.map { "did you mean \($0)?" }
+                            ?? "write trades, quotes, provider_bars or the name of a node"))
+            }
+            return nil
+        }
+        guard let problem = mismatch(source, draft, feeder) else { return source }
+        problems.add(place, "\(draft.owner): \(problem)")
+        return nil
+    }
+
+    private func mismatch(
+        _ source: NodeDraft.Source, _ draft: NodeDraft, _ feeder: NodeDraft
+    ) -> String? {
+        if case .branch(_, let branch) = source {
             if branch == "live" {
                 return
                     "\(feeder.name).live may drop ticks, and what follows must follow from the "
@@ -169,7 +190,7 @@ extension GraphReader {
             return draft.operation == .resample
                 ? nil : "\(draft.operation.rawValue) takes ticks, and \(feeder.name) makes bars"
         // Which ticks these nodes pass is known when they are built.
-        case .deduplicate, .filter, .throttle, .custom: return nil
+        case .deduplicate, .filter, .throttle, .custom, .join: return nil
         }
     }
 
@@ -203,16 +224,23 @@ extension GraphReader {
             // Any node that makes bars may make the series.
             return drafts.filter { $0.operation == .bars || $0.operation == .resample }.map(\.name)
         }
-        return (draft.source?.node).map { [$0] } ?? []
+        return draft.feeders
     }
 
     private func circle(_ draft: NodeDraft, _ rest: [NodeDraft]) -> String? {
-        var path = [draft.name]
-        var next = draft.source?.node
-        while let name = next, !path.contains(name) {
-            path.append(name)
-            next = rest.first { $0.name == name }?.source?.node
+        var seen: Set<String> = []
+        return path(from: draft, to: draft.name, rest, &seen)?.joined(separator: " <- ")
+    }
+
+    /// Returns the names from a node back to one of those that feed it; `nil` when it is none.
+    private func path(
+        from draft: NodeDraft, to end: String, _ rest: [NodeDraft], _ seen: inout Set<String>
+    ) -> [String]? {
+        guard seen.insert(draft.name).inserted else { return nil }
+        if draft.feeders.contains(end) { return [draft.name, end] }
+        for next in rest where draft.feeders.contains(next.name) {
+            if let found = path(from: next, to: end, rest, &seen) { return [draft.name] + found }
         }
-        return next == draft.name ? (path + [draft.name]).joined(separator: " <- ") : nil
+        return nil
     }
 }

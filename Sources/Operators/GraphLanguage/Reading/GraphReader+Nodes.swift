@@ -31,9 +31,12 @@ extension GraphReader {
         case .ticks(let kind)?:
             if draft.operation.takes(kind) { return (.ticks(kind), .ticks(kind)) }
             let advice =
-                kind == .providerBar
-                ? Self.providerBarAdvice(draft)
-                : "resample takes bars: write provider_bars, or the name of a node that makes some"
+                draft.operation == .join
+                ? "a join takes trades: write 'input: trades, with: quotes'"
+                : kind == .providerBar
+                    ? Self.providerBarAdvice(draft)
+                    : "resample takes bars: write provider_bars, or the name of a node that makes "
+                        + "some"
             problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
             return nil
         case .node(let name)?:
@@ -56,15 +59,43 @@ extension GraphReader {
 
     /// Reports a node that passes ticks which the draft's operator does not take.
     private mutating func isTaken(_ feeder: BuiltNode, _ draft: NodeDraft) -> Bool {
-        guard case .ticks(let kind) = feeder.flow, !draft.operation.takes(kind) else {
-            return true
-        }
+        guard let kind = feeder.flow.kind, !draft.operation.takes(kind) else { return true }
         let advice =
-            kind == .providerBar
-            ? Self.providerBarAdvice(draft)
-            : "resample takes bars, and \(feeder.node.name) passes ticks"
+            draft.operation == .join
+            ? "a join takes trades, and \(feeder.node.name) passes \(kind.shown)"
+            : kind == .providerBar
+                ? Self.providerBarAdvice(draft)
+                : "resample takes bars, and \(feeder.node.name) passes ticks"
         problems.add(draft.sourcePosition, "\(draft.owner): \(advice)")
         return false
+    }
+
+    /// Finds the quotes of a join.
+    mutating func quotes(_ draft: NodeDraft) -> GraphInput? {
+        let found: (input: GraphInput, flow: Flow)? =
+            switch draft.quotes {
+            case .ticks(let kind)?: (.ticks(kind), .ticks(kind))
+            case .node(let name)?: index(name).map { (.node($0), nodes[$0].flow) }
+            case .branch(let name, let branch)?:
+                index(name).flatMap { index in
+                    nodes[index].branches.firstIndex(of: branch).map {
+                        (.branch(node: index, branch: $0), nodes[index].flow)
+                    }
+                }
+            case .series?, nil: nil
+            }
+        if let found, found.flow == .ticks(.quote) { return found.input }
+        if let found {
+            problems.add(
+                draft.quotesPosition,
+                "\(draft.owner): with takes quotes, and these are \(found.flow.shown)")
+        } else if case .branch(let name, let branch)? = draft.quotes, let index = index(name) {
+            problems.add(
+                draft.quotesPosition,
+                "\(draft.owner): \(name) has no branch \(Shown.text(branch)): there are "
+                    + nodes[index].branches.joined(separator: ", "))
+        }
+        return nil
     }
 
     /// What to do with a provider's bars, which the draft's operator does not take.
@@ -107,7 +138,7 @@ extension GraphReader {
         case .bars(let rule, _): register(rule.series, of: draft, isBars: true)
         case .aggregate(let rule, _): register(rule.bars.series, of: draft, isBars: false)
         case .resample(let rule): register(rule.series, of: draft, isBars: true)
-        case .throttle, .filter, .route, .custom, .breadth: break
+        case .throttle, .filter, .route, .custom, .join, .breadth: break
         }
     }
 

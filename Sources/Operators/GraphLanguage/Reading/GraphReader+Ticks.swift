@@ -10,17 +10,18 @@ extension GraphReader {
         _ draft: NodeDraft, _ input: Flow?
     ) -> (operation: GraphOperation?, flow: Flow, branches: [String]) {
         let passed = input ?? .ticks(.trade)
-        let kind: DataKind? = if case .ticks(let kind)? = input { kind } else { nil }
+        let kind = input?.kind
         switch draft.operation {
         case .deduplicate: return (deduplicate(draft, kind).map { .deduplicate($0) }, passed, [])
         case .filter:
             let node = draft.fields.required("where", of: draft.owner, as: "price > 0", &problems)
-            return (expression(node, draft, kind).map { .filter($0) }, passed, [])
+            return (expression(node, draft, input).map { .filter($0) }, passed, [])
         case .throttle: return (throttle(draft).map { .throttle($0) }, passed, [])
         case .route:
-            let branches = branches(draft, kind)
+            let branches = branches(draft, input)
             return (branches.map { .route($0) }, passed, (branches ?? []).map(\.name))
         case .custom: return (custom(draft), passed, [])
+        case .join: return (join(draft, input), .joined, [])
         case .bars: return (bars(draft, kind), .bars, [])
         case .aggregate: return (aggregate(draft, kind), .values, [])
         case .resample: return (resample(draft, kind), .bars, [])
@@ -119,7 +120,23 @@ extension GraphReader {
         return nil
     }
 
-    private mutating func branches(_ draft: NodeDraft, _ kind: DataKind?) -> [RouteBranch]? {
+    private mutating func join(_ draft: NodeDraft, _ input: Flow?) -> GraphOperation? {
+        let maxAge = problems.duration(
+            draft.fields.required("max_age", of: draft.owner, as: "5s", &problems),
+            "\(draft.owner): max_age", in: JoinRule.maxAgeRange)
+        let quotes = quotes(draft)
+        guard input != .joined else {
+            problems.add(
+                draft.sourcePosition,
+                "\(draft.owner): its trades were paired with quotes before: take those from before "
+                    + "the other join")
+            return nil
+        }
+        guard let maxAge, let quotes else { return nil }
+        return .join(JoinRule(maxAge: maxAge), with: quotes)
+    }
+
+    private mutating func branches(_ draft: NodeDraft, _ input: Flow?) -> [RouteBranch]? {
         let example = "{big: \"size >= 1000\", rest: else}"
         guard let node = draft.fields.required("branches", of: draft.owner, as: example, &problems)
         else { return nil }
@@ -140,7 +157,7 @@ extension GraphReader {
                         entry.position, "\(draft.owner): 'else' takes what is left: put it last")
                 }
                 branches.append(RouteBranch(name: entry.key, condition: nil))
-            } else if let condition = expression(entry.value, draft, kind) {
+            } else if let condition = expression(entry.value, draft, input) {
                 branches.append(RouteBranch(name: entry.key, condition: condition))
             }
         }
@@ -179,7 +196,7 @@ extension GraphReader {
     }
 
     mutating func expression(
-        _ node: YAMLNode?, _ draft: NodeDraft, _ kind: DataKind?
+        _ node: YAMLNode?, _ draft: NodeDraft, _ input: Flow?
     ) -> TickExpression? {
         guard let node, let scalar = node.scalar, let text = problems.text(node, draft.owner) else {
             if let node, node.scalar == nil {
@@ -188,9 +205,9 @@ extension GraphReader {
             return nil
         }
         // When the input is wrong, its fields are not known.
-        guard let kind else { return nil }
+        guard let kind = input?.kind else { return nil }
         do throws(ExpressionProblem) {
-            return try TickExpression.compile(text, kind: kind)
+            return try TickExpression.compile(text, kind: kind, isJoined: input == .joined)
         } catch {
             var position = node.position
             if scalar.isVerbatim {

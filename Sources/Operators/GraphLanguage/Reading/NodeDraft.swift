@@ -5,6 +5,8 @@ internal import YAMLFile
 /// The output of a node.
 enum Flow: Hashable {
     case ticks(DataKind)
+    /// Trades with the fields of quotes: those behind a join.
+    case joined
     case bars
     /// Values only: no other node can take them.
     case values
@@ -13,8 +15,18 @@ enum Flow: Hashable {
     var shown: String {
         switch self {
         case .ticks(let kind): kind.shown
+        case .joined: DataKind.trade.shown
         case .bars: "bars"
         case .values: "values"
+        }
+    }
+
+    /// The kind of ticks; `nil` when it has none.
+    var kind: DataKind? {
+        switch self {
+        case .ticks(let kind): kind
+        case .joined: .trade
+        case .bars, .values: nil
         }
     }
 }
@@ -38,6 +50,7 @@ enum OperatorName: String, CaseIterable {
     case throttle
     case route
     case custom
+    case join
     case bars
     case aggregate
     case resample
@@ -51,6 +64,7 @@ enum OperatorName: String, CaseIterable {
         case .throttle: ["rate", "per", "live"]
         case .route: ["branches"]
         case .custom: ["code", "settings", "live"]
+        case .join: ["with", "max_age", "live"]
         case .bars: ["price", "conditions", "odd_lots", "calendar", "series"]
         case .aggregate: ["price", "conditions", "odd_lots", "calendar", "functions", "series"]
         case .resample: ["from", "of", "series"]
@@ -64,6 +78,7 @@ enum OperatorName: String, CaseIterable {
         switch self {
         case .deduplicate, .filter, .throttle, .route: true
         case .custom, .bars, .aggregate: kind != .providerBar
+        case .join: kind == .trade
         case .resample: kind == .providerBar
         case .breadth: false
         }
@@ -72,7 +87,7 @@ enum OperatorName: String, CaseIterable {
     /// Whether ticks leave the node. Such a node is useless if no other node takes them.
     var passesTicks: Bool {
         switch self {
-        case .deduplicate, .filter, .throttle, .route: true
+        case .deduplicate, .filter, .throttle, .route, .join: true
         case .custom, .bars, .aggregate, .resample, .breadth: false
         }
     }
@@ -105,6 +120,12 @@ struct NodeDraft {
     var source: Source?
     /// Where the input is written, or the node without one.
     var sourcePosition: YAMLPosition
+    /// The input of a join's quotes; `nil` when it is missing or wrong, and for other operators.
+    var quotes: Source?
+    var quotesPosition: YAMLPosition
+
+    /// The nodes that its inputs name.
+    var feeders: [String] { [source?.node, quotes?.node].compactMap { $0 } }
 
     /// The node in words, for messages.
     var owner: String { "node \(name)" }

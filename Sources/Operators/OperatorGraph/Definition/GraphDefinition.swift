@@ -73,7 +73,7 @@ package enum GraphInput: Hashable, Sendable {
     case branch(node: Int, branch: Int)
 }
 
-/// What a node does. The first five take ticks and let some of them through; `bars` and `aggregate`
+/// What a node does. The first six take ticks and let some of them through; `bars` and `aggregate`
 /// make windows of ticks, and `resample` makes them of bars. A provider's bars are ticks to the
 /// first four, and bars to `resample`.
 package enum GraphOperation: Hashable, Sendable {
@@ -83,12 +83,21 @@ package enum GraphOperation: Hashable, Sendable {
     case route([RouteBranch])
     /// Code that is registered under this name, with its settings in order of their names.
     case custom(name: String, settings: [GraphSetting])
+    /// Lets all trades through, each with the fields of the last quote that came to `with`.
+    case join(JoinRule, with: GraphInput)
     /// `calendar` is the name of the calendar for its sessions.
     case bars(BarRule, calendar: String?)
     case aggregate(AggregateRule, calendar: String?)
     case resample(ResampleRule)
     /// A measure over all partitions: `scope: all`.
     case breadth(BreadthRule, calendar: String?)
+}
+
+extension GraphOperation {
+    /// Where a join takes quotes; `nil` for other operations.
+    package var quotes: GraphInput? {
+        if case .join(_, let quotes) = self { quotes } else { nil }
+    }
 }
 
 /// A setting of a custom node, as written in the graph.

@@ -36,27 +36,27 @@ struct BarLeaves: Sendable {
             }
         }
         resamples = resamplePlans.map { ResampleMachine(rule: $0.rule, from: $0.fine) }
-        setKinds()
+        setNeeds()
         setEmptyWindows()
     }
 
-    private mutating func setKinds() {
-        for slot in resamples.indices { resamples[slot].kind = kind(ofResample: slot) }
+    private mutating func setNeeds() {
+        for slot in resamples.indices { resamples[slot].needs = needs(ofResample: slot) }
     }
 
-    /// Returns the kind of records of which a resampling machine's bars are made in the end.
-    func kind(ofResample slot: Int) -> DataKind {
+    /// Returns the ticks that decide a resampling machine's bars in the end.
+    func needs(ofResample slot: Int) -> TickNeeds {
         switch resamplePlans[slot].origin {
-        case .leaf(let leaf): plans[leaf].kind
-        case .resample(let origin): kind(ofResample: origin)
-        case .provider: .providerBar
+        case .leaf(let leaf): plans[leaf].needs
+        case .resample(let origin): needs(ofResample: origin)
+        case .provider: TickNeeds(.providerBar)
         }
     }
 
-    /// Returns the kind of records of which a published series is made; `nil` for other numbers.
-    func kind(ofSeries series: UInt16) -> DataKind? {
-        if let plan = plans.first(where: { $0.series.contains(series) }) { return plan.kind }
-        return resamplePlans.firstIndex { $0.series.contains(series) }.map(kind(ofResample:))
+    /// Returns the ticks that decide a published series; `nil` for other numbers.
+    func needs(ofSeries series: UInt16) -> TickNeeds? {
+        if let plan = plans.first(where: { $0.series.contains(series) }) { return plan.needs }
+        return resamplePlans.firstIndex { $0.series.contains(series) }.map(needs(ofResample:))
     }
 
     /// Lets leaves also give out windows without a price when coarser bars are made of their bars:
@@ -110,7 +110,7 @@ struct BarLeaves: Sendable {
                 try ResampleMachine(
                     rule: plan.rule, from: plan.fine, restoring: bytes.extracting(piece), tables))
         }
-        setKinds()
+        setNeeds()
         setEmptyWindows()
     }
 

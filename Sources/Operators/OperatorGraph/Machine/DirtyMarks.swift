@@ -13,7 +13,8 @@ struct DirtyMarks {
     /// The packet's source; `nil` for the source `manual`, whose records concern symbols of all
     /// sources, unless a definition names one.
     let source: Int?
-    /// Whether the graph makes bars of trades, of quotes, or of a provider's bars.
+    /// Whether the graph makes bars of trades, of quotes (or of trades that a join pairs with
+    /// quotes), or of a provider's bars.
     let hasTrades: Bool
     let hasQuotes: Bool
     let hasProviderBars: Bool
@@ -24,7 +25,7 @@ struct DirtyMarks {
         self.tables = tables
         self.source = source
         hasTrades = !plan.trades.leaves.isEmpty
-        hasQuotes = !plan.quotes.leaves.isEmpty
+        hasQuotes = !plan.quotes.leaves.isEmpty || !plan.quotes.joins.isEmpty
         hasProviderBars = !plan.providerBars.leaves.isEmpty
     }
 

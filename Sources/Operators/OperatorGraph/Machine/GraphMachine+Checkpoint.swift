@@ -7,7 +7,7 @@ extension GraphMachine {
     /// Returns the number of pieces.
     private static func pieces(of plan: GraphPlan) -> Int {
         1 + plan.leaves.count + plan.resamples.count + 1 + plan.deduplicates.count
-            + plan.throttles.count + plan.customs.count + plan.histories.count
+            + plan.throttles.count + plan.joins.count + plan.customs.count + plan.histories.count
     }
 
     /// Appends everything that decides the machine's later results. A state larger than
@@ -22,6 +22,7 @@ extension GraphMachine {
         leaves.tables.missing.encode(into: &bytes)
         for deduplicator in stages.deduplicators { deduplicator.encode(into: &bytes) }
         for throttle in stages.throttles { throttle.encode(into: &bytes) }
+        for join in stages.joins { join.encode(into: &bytes) }
         for custom in stages.operators {
             StateDirectory.wrap(into: &bytes) { custom.encode(into: &$0) }
         }
@@ -49,6 +50,10 @@ extension GraphMachine {
         for (index, rule) in plan.throttles.enumerated() {
             let piece = rest.removeFirst()
             stages.throttles[index] = try Throttle(rule, restoring: bytes.extracting(piece))
+        }
+        for (index, rule) in plan.joins.enumerated() {
+            let piece = rest.removeFirst()
+            stages.joins[index] = try QuoteJoin(rule, restoring: bytes.extracting(piece))
         }
         for index in plan.customs.indices {
             let piece = bytes.extracting(rest.removeFirst())

@@ -20,7 +20,7 @@ extension GraphMachine {
     private mutating func take(_ tick: ProviderBarInStages, _ output: inout GraphOutput) {
         let plan = program.plan.providerBars
         let isJudged =
-            tick.bar.isForStages(inRepair: false) && isJudged(tick.header, tick.source)
+            tick.bar.isForStages(inRepair: takesFetched) && isJudged(tick.header, tick.source)
         // A bar that stages do not judge reaches every machine, which excludes it.
         let way =
             isJudged
@@ -30,7 +30,11 @@ extension GraphMachine {
         for input in plan.leaves {
             let series = UInt64(leaves.resamplePlans[input.leaf].series.count)
             if way.passed & input.input != 0 {
-                take(tick, into: input.leaf, &output)
+                var bar = tick.bar
+                if takesFetched { bar.header.flags.remove(.backfilled) }
+                take(
+                    ProviderBarInStages(bar: bar, source: tick.source, ordinal: tick.ordinal),
+                    into: input.leaf, &output)
             } else if way.lost & input.input == 0 {
                 excludedProviderBars.filter &+= series
             }

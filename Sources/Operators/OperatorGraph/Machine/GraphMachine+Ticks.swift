@@ -62,6 +62,22 @@ extension GraphMachine {
         definitions.note(message, in: packet, source: source, symbol: change.index)
         packetSymbols.set(index, change.index)
         if change.isNew { stages.define(change.index, symbols.pair(at: change.index)) }
+        if !program.plan.joins.isEmpty { noteFeed(change, since: subscription.since) }
+    }
+
+    /// Notes for joins that another member feeds a symbol, or that its subscription began again.
+    private mutating func noteFeed(_ change: PartitionTables.Change, since: Timestamp) {
+        if change.isMoved { stages.forgetQuotes(of: change.index) }
+        let limit = StreamLimits.eventTimeNanosecondsMax.magnitude
+        guard since.nanoseconds.magnitude <= limit, change.isNew || change.restart != nil else {
+            return
+        }
+        let source = symbols.source(of: change.index)
+        let reached = sources.entries[source].watermark.nanoseconds
+        let (kept, isBelow) = reached.subtractingReportingOverflow(
+            StreamLimits.latenessMax + JoinRule.maxAgeRange.upperBound)
+        if !isBelow { leaves.tables.missing.forgetStarts(change.index, before: kept) }
+        leaves.tables.missing.start(change.index, at: since.nanoseconds)
     }
 
     // MARK: ticks through stages into several machines
@@ -128,6 +144,7 @@ extension GraphMachine {
     ) {
         guard !run.isEmpty else { return }
         stages.run(plan.stages, &run, source: source, root: root, into: &output)
+        if takesFetched { run.removeFlag(.backfilled) }
         for leaf in plan.leaves { leaves.trades(leaf, run, source: source) }
         run.removeAll()
     }
@@ -139,10 +156,12 @@ extension GraphMachine {
         _ output: inout GraphOutput
     ) {
         let tick = QuoteInStages(quote: quote, source: source, ordinal: ordinal)
+        var quote = quote
+        if takesFetched { quote.header.flags.remove(.backfilled) }
         // A quote that stages do not judge reaches every leaf.
         let way =
             isJudged(quote.header, source)
-            ? stages.run(plan.stages, tick, root: root, into: &output)
+            ? stages.run(plan, tick, root: root, into: &output)
             : TickStages.Way(passed: UInt64.max)
         for leaf in plan.leaves {
             if way.passed & leaf.input != 0 {
@@ -157,7 +176,7 @@ extension GraphMachine {
     /// The machines themselves exclude all others.
     @inline(__always)
     func isJudged(_ header: TickHeader, _ source: Int) -> Bool {
-        header.isForStages(inRepair: false)
+        header.isForStages(inRepair: takesFetched)
             && leaves.tables.symbols.isFed(header.symbol, by: source)
     }
 }

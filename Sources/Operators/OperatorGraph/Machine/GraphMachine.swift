@@ -13,6 +13,9 @@ package struct GraphMachine: Sendable {
     package let program: GraphProgram
     /// The number of ticks that came in so far, without those of the source `manual`.
     package internal(set) var received: UInt64 = 0
+    /// Whether ticks that were fetched later count, as in a repair. A proof gives them at their
+    /// places.
+    package var takesFetched = false
 
     /// The machines that make bars, and the tables of symbols and sources.
     var leaves: BarLeaves
@@ -77,9 +80,9 @@ package struct GraphMachine: Sendable {
     /// was open when the record came is flagged by the repair of its time (`absorb`), so without
     /// repairs its own flag does not say so.
     package func missesTicks(_ bar: Bar) -> Bool {
-        guard let kind = leaves.kind(ofSeries: bar.series) else { return false }
+        guard let needs = leaves.needs(ofSeries: bar.series) else { return false }
         return leaves.tables.missing.touches(
-            bar.symbol, kind, from: bar.openTime.nanoseconds, to: bar.closeTime.nanoseconds)
+            bar.symbol, needs, from: bar.openTime.nanoseconds, to: bar.closeTime.nanoseconds)
     }
 
     package var sources: SourceTable { leaves.tables.sources }
@@ -127,6 +130,11 @@ package struct GraphMachine: Sendable {
     /// duplicates are not found. Part of the state.
     package var forgotten: UInt64 {
         stages.deduplicators.reduce(0) { $0 &+ $1.forgotten }
+    }
+
+    /// The trades that reached joins. Counted since this machine was made or restored.
+    package var joined: JoinCounters {
+        stages.joins.reduce(into: JoinCounters()) { $0.add($1.counters) }
     }
 
     /// The number of finer bars that resampling machines settled early because of a limit, so that
@@ -183,7 +191,7 @@ package struct GraphMachine: Sendable {
                     source, at: first?.advanced(byNanoseconds: 1) ?? .undefined)
             }
             received &+= UInt64(header.tickCount)
-            if program.isPlain {
+            if program.isPlain, !takesFetched {
                 takePlainTicks(header, packet, source: source, into: &output)
             } else {
                 takeTicks(header, packet, source: source, into: &output)

@@ -14,12 +14,19 @@ protocol TickInStages {
     func isNew(for deduplicator: inout Deduplicator, of owner: Int) -> Bool
     /// Returns whether the tick meets a condition.
     func meets(_ condition: ExpressionEvaluator) -> Bool
+    /// Returns whether a trade behind a join meets a condition, with what it got from a quote.
+    func meets(_ condition: ExpressionEvaluator, with quote: PairedQuote) -> Bool
     /// Returns the entry that lists the tick as a duplicate.
     func duplicate(series: UInt16) -> LateTick
     /// One bit per deduplicator: set when the tick is a duplicate there, whatever the deduplicator
     /// remembers. Only a repair sets it, for a fetched tick when the same tick also came at its
     /// time.
     var twins: UInt64 { get }
+}
+
+extension TickInStages {
+    /// Only trades come through a join.
+    func meets(_ condition: ExpressionEvaluator, with _: PairedQuote) -> Bool { meets(condition) }
 }
 
 struct TradeInStages: TickInStages {
@@ -36,6 +43,9 @@ struct TradeInStages: TickInStages {
         deduplicator.isNew(trade, of: owner)
     }
     func meets(_ condition: ExpressionEvaluator) -> Bool { condition.isMet(by: trade) }
+    func meets(_ condition: ExpressionEvaluator, with quote: PairedQuote) -> Bool {
+        condition.isMet(by: trade, with: quote)
+    }
 
     func duplicate(series: UInt16) -> LateTick {
         LateTick(
@@ -59,6 +69,9 @@ struct RepairedTradeInStages: TickInStages {
         deduplicator.isNew(original, of: owner)
     }
     func meets(_ condition: ExpressionEvaluator) -> Bool { inStages.meets(condition) }
+    func meets(_ condition: ExpressionEvaluator, with quote: PairedQuote) -> Bool {
+        inStages.meets(condition, with: quote)
+    }
     func duplicate(series: UInt16) -> LateTick { inStages.duplicate(series: series) }
 }
 

@@ -41,8 +41,15 @@ extension TickStages {
         case .throttle:
             let owner = owner(of: here, run)
             return throttles[stage.index].passing(run.trades, at: here, of: owner)
-        case .filter: return meeting(stage.index, here, run)
+        case .filter: return meeting(stage.index, stage, here, run)
         case .route: return route(stage, here, &run)
+        case .join:
+            let owner = owner(of: here, run)
+            joins[stage.index].begin()
+            for place in here {
+                joins[stage.index].pair(run.trades[place].header, at: place, of: owner)
+            }
+            return here
         case .custom:
             var passing = TickPlaces()
             for place in here where runOperator(stage, .trade(run.trades[place]), &output) {
@@ -82,11 +89,23 @@ extension TickStages {
         }
     }
 
-    /// Returns the trades of `here` that meet a condition.
-    private func meeting(_ condition: Int, _ here: TickPlaces, _ run: TradeRun) -> TickPlaces {
+    /// Returns the trades of `here` that meet a condition of a stage.
+    private func meeting(
+        _ condition: Int, _ stage: StagePlan, _ here: TickPlaces, _ run: TradeRun
+    ) -> TickPlaces {
         let evaluator = evaluators[condition]
         var meeting = TickPlaces()
-        for place in here where evaluator.isMet(by: run.trades[place]) { meeting.insert(place) }
+        guard stage.join != StagePlan.noJoin else {
+            for place in here where evaluator.isMet(by: run.trades[place]) {
+                meeting.insert(place)
+            }
+            return meeting
+        }
+        for place in here {
+            let trade = run.trades[place]
+            let quote = joins[stage.join].quote(of: trade.header.symbol, at: place)
+            if evaluator.isMet(by: trade, with: quote) { meeting.insert(place) }
+        }
         return meeting
     }
 
@@ -98,7 +117,7 @@ extension TickStages {
         var rest = here
         for place in stage.index..<stage.index + stage.branchCount {
             let branch = branches[place]
-            let met = branch.condition.map { meeting($0, rest, run) } ?? rest
+            let met = branch.condition.map { meeting($0, stage, rest, run) } ?? rest
             run.pass(met, to: branch.output)
             rest = rest.subtracting(met)
         }

@@ -10,6 +10,7 @@ struct TickStages: Sendable {
     var throttles: [Throttle]
     var evaluators: [ExpressionEvaluator]
     var operators: [any TickOperator]
+    var joins: [QuoteJoin]
     let branches: [BranchPlan]
     /// Values of custom operators beyond the limits of `OperatorValue`. Counted since this value
     /// was made: not part of the state.
@@ -30,6 +31,7 @@ struct TickStages: Sendable {
         throttles = program.plan.throttles.map { Throttle($0) }
         evaluators = program.plan.conditions.map { ExpressionEvaluator($0) }
         operators = program.operators
+        joins = program.plan.joins.map { QuoteJoin($0) }
         branches = program.plan.branches
         nodeNames = program.definition.nodes.map(\.name)
     }
@@ -111,10 +113,43 @@ struct TickStages: Sendable {
         case .throttle:
             let owner = owner(of: tick.header.symbol)
             return throttles[stage.index].passes(tick.header, of: owner)
-        case .filter: return tick.meets(evaluators[stage.index])
+        case .filter: return meets(stage.index, stage, tick)
         case .route: return route(stage, tick, &way)
+        case .join:
+            let owner = owner(of: tick.header.symbol)
+            joins[stage.index].begin()
+            joins[stage.index].pair(tick.header, at: 0, of: owner)
+            return true
         case .custom: return tick.graphTick.map { runOperator(stage, $0, &output) } ?? true
         }
+    }
+
+    /// Returns whether a tick meets a condition of a stage.
+    @inline(__always)
+    private func meets(
+        _ condition: Int, _ stage: StagePlan, _ tick: some TickInStages
+    ) -> Bool {
+        guard stage.join != StagePlan.noJoin else { return tick.meets(evaluators[condition]) }
+        return tick.meets(
+            evaluators[condition], with: joins[stage.join].quote(of: tick.header.symbol, at: 0))
+    }
+
+    /// Sends a quote through its stages, and gives it to the joins that it reaches.
+    @inline(__always)
+    mutating func run(
+        _ plan: TickPlan, _ tick: QuoteInStages, root: UInt64, into output: inout GraphOutput
+    ) -> Way {
+        let way = run(plan.stages, tick, root: root, into: &output)
+        for one in plan.joins where way.passed & one.input != 0 {
+            let owner = owner(of: tick.header.symbol)
+            joins[one.join].keep(tick.quote, of: owner)
+        }
+        return way
+    }
+
+    /// Forgets the quotes of a symbol, which another member of its group feeds from now on.
+    mutating func forgetQuotes(of symbol: UInt32) {
+        for index in joins.indices { joins[index].forget(symbol) }
     }
 
     /// Sends a tick into the first branch whose condition it meets. Returns false when it meets
@@ -124,7 +159,7 @@ struct TickStages: Sendable {
     ) -> Bool {
         for place in stage.index..<stage.index + stage.branchCount {
             let branch = branches[place]
-            if let condition = branch.condition, !tick.meets(evaluators[condition]) { continue }
+            if let condition = branch.condition, !meets(condition, stage, tick) { continue }
             way.passed |= branch.output
             return true
         }

@@ -74,6 +74,11 @@ struct TradeRun: Sendable {
         lost[point.trailingZeroBitCount].bits |= places.bits
     }
 
+    /// Removes a flag of all trades, after the stages have judged them.
+    mutating func removeFlag(_ flag: TickFlags) {
+        for place in trades.indices { trades[place].header.flags.remove(flag) }
+    }
+
     mutating func removeAll() {
         trades.removeAll(keepingCapacity: true)
         ordinals.removeAll(keepingCapacity: true)

@@ -59,6 +59,9 @@ struct CanonicalText {
         case .custom(let name, let settings):
             add("custom", name)
             for setting in settings { add(setting.name, setting.value) }
+        case .join(let rule, let quotes):
+            add("join \(rule.maxAge)")
+            add(quotes)
         case .bars(let rule, let calendar): add(rule, calendar)
         case .aggregate(let rule, let calendar):
             add(rule.bars, calendar)
@@ -91,6 +94,7 @@ struct CanonicalText {
         case .add: add("+")
         case .subtract: add("-")
         case .multiply: add("*")
+        case .divide: add("/")
         case .less: add("<")
         case .lessOrEqual: add("<=")
         case .equal: add("==")
@@ -100,6 +104,7 @@ struct CanonicalText {
         case .textIs(let field, let wanted): add("is", field.rawValue, "\(wanted.raw)")
         case .textHas(let field, let code): add("has", field.rawValue, "\(code)")
         case .hasFlag(let flags): add("flag \(flags.rawValue)")
+        case .isPaired: add("paired")
         case .symbolIsIn(let list): add("in \(list)")
         case .and: add("and")
         case .or: add("or")

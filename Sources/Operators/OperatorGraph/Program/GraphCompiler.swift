@@ -9,6 +9,8 @@ struct GraphCompiler {
     private(set) var series: [PublishedSeries] = []
     /// By node, the kind of ticks that it takes; `nil` for nodes that take bars.
     private var kinds: [DataKind?] = []
+    /// By node, the join whose quotes the ticks that it takes carry; `noJoin` for most.
+    private var joins: [Int] = []
     /// By kind of machine, the number of machines so far.
     private var makers = [0, 0, 0]
 
@@ -17,6 +19,7 @@ struct GraphCompiler {
         plan.groups = definition.groups
         kinds = definition.nodes.map { _ in nil }
         findPoints()
+        findJoins()
         for index in definition.nodes.indices { compile(index) }
     }
 
@@ -30,13 +33,27 @@ struct GraphCompiler {
         }
     }
 
+    /// Numbers the joins in the order of their nodes, and finds the quotes of each.
+    private mutating func findJoins() {
+        var made: [Int: Int] = [:]
+        for (index, node) in definition.nodes.enumerated() {
+            joins.append(node.input.node.map { made[$0] ?? joins[$0] } ?? StagePlan.noJoin)
+            guard case .join(let rule, let quotes) = node.operation else { continue }
+            made[index] = plan.joins.count
+            if !plan.quotes.points.contains(quotes) { plan.quotes.points.append(quotes) }
+            plan.quotes.joins.append(
+                JoinInput(join: plan.joins.count, input: plan.quotes.bit(of: quotes)))
+            plan.joins.append(rule)
+        }
+    }
+
     /// Returns the kind of ticks that a node takes; `nil` when it takes bars.
     private func kind(of node: GraphNode) -> DataKind? {
         switch node.operation {
         case .resample(let rule) where rule.provider == nil: return nil
         case .resample: return .providerBar
         case .breadth: return nil
-        case .deduplicate, .throttle, .filter, .route, .custom, .bars, .aggregate: break
+        case .deduplicate, .throttle, .filter, .route, .custom, .join, .bars, .aggregate: break
         }
         switch node.input {
         case .ticks(let kind): return kind
@@ -67,6 +84,7 @@ struct GraphCompiler {
         case .custom:
             plan.customs.append(index)
             add(stage(index, .custom, plan.customs.count - 1), of: index)
+        case .join: add(stage(index, .join, joinNumber(of: index)), of: index)
         case .bars(let rule, let calendar): addBars(rule, calendar, of: index)
         case .aggregate(let rule, let calendar): addAggregates(rule, calendar, of: index)
         case .resample(let rule): add(rule, of: index)
@@ -92,7 +110,13 @@ struct GraphCompiler {
         let ticks = ticks(of: index)
         return StagePlan(
             kind: kind, isLive: node.live != nil, node: UInt16(truncatingIfNeeded: index),
-            index: place, input: ticks.bit(of: node.input), output: ticks.bit(of: .node(index)))
+            index: place, join: joins[index], input: ticks.bit(of: node.input),
+            output: ticks.bit(of: .node(index)))
+    }
+
+    /// Returns the number of a join: that of the joins before it.
+    private func joinNumber(of index: Int) -> Int {
+        definition.nodes[..<index].count { if case .join = $0.operation { true } else { false } }
     }
 
     private mutating func add(_ stage: StagePlan, of node: Int) {
@@ -170,6 +194,8 @@ struct GraphCompiler {
     private mutating func add(_ leaf: LeafPlan, weight: LeafPlan.Weight) {
         var leaf = leaf
         leaf.slot = makers[Int(leaf.maker.rawValue)]
+        let join = joins[leaf.node]
+        leaf.rule.quoteAge = join == StagePlan.noJoin ? 0 : plan.joins[join].maxAge
         makers[Int(leaf.maker.rawValue)] += 1
         plan.leaves.append(leaf)
         let ticks = ticks(of: leaf.node)
@@ -243,6 +269,16 @@ struct GraphCompiler {
             }
         }
         return nil
+    }
+}
+
+extension GraphInput {
+    /// The node that it names; `nil` for ticks of the tape.
+    fileprivate var node: Int? {
+        switch self {
+        case .ticks: nil
+        case .node(let node), .branch(let node, _): node
+        }
     }
 }
 

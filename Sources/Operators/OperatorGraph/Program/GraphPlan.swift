@@ -16,6 +16,7 @@ struct GraphPlan: Sendable {
     /// The rules by kind of stage; a stage's `index` leads to its rule.
     var deduplicates: [DeduplicateRule] = []
     var throttles: [ThrottleRule] = []
+    var joins: [JoinRule] = []
     var conditions: [TickExpression] = []
     var branches: [BranchPlan] = []
     /// By custom operator, its node.
@@ -49,11 +50,13 @@ struct TickPlan: Sendable {
     var stages: [StagePlan] = []
     /// The machines, each with the point from which it takes ticks.
     var leaves: [LeafInput] = []
+    /// The joins, each with the point from which it takes quotes. Only the quotes' plan has some.
+    var joins: [JoinInput] = []
     /// The points; the index of each is its bit.
     var points: [GraphInput] = []
 
     /// Whether any node takes ticks of this kind.
-    var isUsed: Bool { !stages.isEmpty || !leaves.isEmpty }
+    var isUsed: Bool { !stages.isEmpty || !leaves.isEmpty || !joins.isEmpty }
 
     /// Returns the bit of a place from which a node takes ticks; 0 when none does.
     func bit(of input: GraphInput) -> UInt64 {
@@ -65,7 +68,7 @@ struct TickPlan: Sendable {
 /// no reference counts.
 struct StagePlan: Sendable, BitwiseCopyable {
     enum Kind: UInt8, Sendable, BitwiseCopyable {
-        case deduplicate, throttle, filter, route, custom
+        case deduplicate, throttle, filter, route, custom, join
     }
 
     var kind: Kind
@@ -78,11 +81,14 @@ struct StagePlan: Sendable, BitwiseCopyable {
     var branchCount = 0
     /// The series under which a deduplicator lists; `noSeries` when it has no name for it.
     var series = Self.noSeries
+    /// The join whose quotes the conditions see; `noJoin` where there is none before it.
+    var join = Self.noJoin
     /// The bits of its input and its output; 0 when no node takes ticks from the output.
     var input: UInt64
     var output: UInt64
 
     static let noSeries = UInt16.max
+    static let noJoin = -1
 }
 
 /// One branch of a route.
@@ -99,6 +105,14 @@ struct LeafInput: Sendable, BitwiseCopyable {
     /// The bit of the point.
     var input: UInt64
     var weight: LeafPlan.Weight
+}
+
+/// Where a join's quotes come from.
+struct JoinInput: Sendable, BitwiseCopyable {
+    /// The index of the join.
+    var join: Int
+    /// The bit of the point.
+    var input: UInt64
 }
 
 /// One machine that makes bars of ticks.
@@ -132,6 +146,9 @@ struct LeafPlan: Sendable {
     var series: [UInt16]
     /// By the machine's own series index, the numbers to publish.
     var values: [[NamedFunction]] = []
+
+    /// The ticks that decide its windows.
+    var needs: TickNeeds { TickNeeds(kind, quoteAge: rule.quoteAge) }
 
     struct NamedFunction: Hashable, Sendable {
         var function: AggregateFunction

@@ -93,7 +93,7 @@ extension BarLeaves {
 /// The ranges that each machine has to compute in a repair: the dirty ranges, and what coarser
 /// machines need, which is all finer bars of the windows that the dirty ranges touch.
 struct MachineRanges: Sendable {
-    /// By leaf, the dirty ranges of its kind.
+    /// By leaf, the dirty ranges of its kind, behind a join also those of quotes.
     let dirty: [[DirtyRange]]
     /// By resampling node, the dirty ranges of its kind.
     let dirtyResamples: [[DirtyRange]]
@@ -103,10 +103,10 @@ struct MachineRanges: Sendable {
     private(set) var fine: [[DirtyRange]]
 
     init(_ ranges: [DirtyRange], _ leaves: BarLeaves) {
-        dirty = leaves.plans.map { plan in ranges.filter { $0.concerns(plan.kind) } }
+        dirty = leaves.plans.map { plan in ranges.compactMap { plan.needs.dirty($0) } }
         dirtyResamples = leaves.resamplePlans.indices.map { slot in
-            let kind = leaves.kind(ofResample: slot)
-            return ranges.filter { $0.concerns(kind) }
+            let needs = leaves.needs(ofResample: slot)
+            return ranges.compactMap { needs.dirty($0) }
         }
         byLeaf = dirty
         fine = leaves.resamplePlans.map { _ in [] }

@@ -51,7 +51,10 @@ package struct GraphRepair: Sendable {
         self.init(machine, ranges, keepingAtMost: KeptTicks.stepsMax)
     }
 
-    init?(_ machine: GraphMachine, _ ranges: [DirtyRange], keepingAtMost max: Int) {
+    init?(
+        _ machine: GraphMachine, _ ranges: [DirtyRange], keepingAtMost max: Int,
+        placingAtMost placed: Int = RepairStages.fetchedMax
+    ) {
         guard let plan = machine.repairPlan(ranges) else { return nil }
         self.plan = plan
         program = machine.program
@@ -65,7 +68,7 @@ package struct GraphRepair: Sendable {
         }
         extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
         missing = MissingReading(machine, plan)
-        stages = RepairStages(machine, symbols: plan.symbols)
+        stages = RepairStages(machine, symbols: plan.symbols, max: placed)
         kept = KeptTicks(max: max)
         let ticks = program.plan
         keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {
@@ -78,6 +81,10 @@ package struct GraphRepair: Sendable {
     /// Fetched ticks that were judged at their place on the tape instead of at their event time,
     /// because there were more than `RepairStages` has room for.
     package var unplaced: UInt64 { stages.unplaced }
+
+    /// Whether the repair has to be refused after the first pass. A fetched tick at its place on
+    /// the tape would be paired with a quote of another time, or a trade with it.
+    package var mispairs: Bool { unplaced > 0 && !program.plan.joins.isEmpty }
 
     // MARK: the first pass
 
@@ -277,7 +284,9 @@ package struct GraphRepair: Sendable {
         guard let source = move.source else {
             return leaves.tables.setLot(move.subscription.lot, of: move.symbol)
         }
-        _ = leaves.define(move.subscription, source: source)
+        if let change = leaves.define(move.subscription, source: source), change.isMoved {
+            stages.forgetQuotes(of: move.symbol)
+        }
     }
 
     /// Replaces the symbol by the machines' index. Ticks of the source `manual` are marked as

@@ -141,6 +141,9 @@ struct RepairStages: Sendable {
 
     // MARK: the second pass
 
+    /// Notes that another member of its group feeds the symbol from here on.
+    mutating func forgetQuotes(of symbol: UInt32) { stages.forgetQuotes(of: symbol) }
+
     /// Returns how far a tick of its symbol's source comes. It is given as it came. Has to be
     /// called in the same order.
     mutating func way(
@@ -194,7 +197,7 @@ struct RepairStages: Sendable {
                 root: plan.trades.bit(of: .ticks(.trade)), into: &unseen)
         case .quote(let quote):
             return stages.run(
-                plan.quotes.stages,
+                plan.quotes,
                 QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: one.twins),
                 root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
         case .providerBar(let bar):

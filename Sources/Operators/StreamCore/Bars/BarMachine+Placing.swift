@@ -123,11 +123,11 @@ extension BarMachine {
     }
 
     /// Returns whether ticks of the window are missing: the symbol was first seen after its start,
-    /// or a gap or the start of a subscription lies in it.
+    /// or a gap or the start of a subscription lies in it, or a gap of the quotes of its trades.
     func isPartial(_ window: WindowState, _ tables: PartitionTables) -> Bool {
-        window.start < tables.seenFrom(Int(window.symbol))
+        window.start < tables.seenFrom(Int(window.symbol), rule.needs)
             || tables.missing.touches(
-                window.symbol, rule.field.kind, from: window.start, to: window.end)
+                window.symbol, rule.needs, from: window.start, to: window.end)
     }
 
     // MARK: ticks that are left out

@@ -47,11 +47,8 @@ public struct LateTick: Hashable, Sendable {
         closeTime: Timestamp, reason: Reason
     ) {
         self.init(
-            Trade(
-                header: quote.header, price: quote.bidPrice, size: quote.bidSize,
-                exchange: quote.bidExchange, conditions: quote.askExchange),
-            source: source, ordinal: ordinal, series: series, openTime: openTime,
-            closeTime: closeTime, reason: reason)
+            Trade(bidOf: quote), source: source, ordinal: ordinal, series: series,
+            openTime: openTime, closeTime: closeTime, reason: reason)
         kind = .quote
         askPrice = quote.askPrice
         askSize = quote.askSize

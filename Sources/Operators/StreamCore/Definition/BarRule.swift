@@ -40,6 +40,9 @@ public struct BarRule: Hashable, Sendable {
     /// The table of sale conditions; `nil` when a trade's conditions change nothing.
     public var conditions: ConditionRules?
     public var oddLots: OddLotRule
+    /// Behind a join, how long after a quote a trade may be paired with it, in nanoseconds; 0
+    /// without a join. The compiler of a graph sets it.
+    public var quoteAge: Int64 = 0
 
     public init(
         series: BarSeriesSet, field: InputField = .trade, conditions: ConditionRules? = nil,
@@ -50,6 +53,9 @@ public struct BarRule: Hashable, Sendable {
         self.conditions = conditions
         self.oddLots = oddLots
     }
+
+    /// The ticks that decide its windows.
+    public var needs: TickNeeds { TickNeeds(field.kind, quoteAge: quoteAge) }
 
     /// Whether every complete trade counts as it is: no check of conditions or sizes.
     public var isPlain: Bool { conditions == nil && oddLots == .count && field == .trade }

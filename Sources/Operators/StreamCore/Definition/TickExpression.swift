@@ -15,6 +15,8 @@ public struct TickExpression: Hashable, Sendable {
         case add
         case subtract
         case multiply
+        /// Rounded half away from zero to 1e-9; undefined by zero.
+        case divide
         // These replace two numbers by a truth value.
         case less
         case lessOrEqual
@@ -27,6 +29,8 @@ public struct TickExpression: Hashable, Sendable {
         /// The text has the character, or `conditions` have the code.
         case textHas(TickField, UInt8)
         case hasFlag(TickFlags)
+        /// The trade is behind a join, and got the fields of a quote.
+        case isPaired
         /// The symbol is one of this list of `symbolLists`.
         case symbolIsIn(Int)
         // These replace truth values.

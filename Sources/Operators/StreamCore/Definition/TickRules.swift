@@ -55,6 +55,17 @@ public struct ThrottleRule: Hashable, Sendable {
     }
 }
 
+/// The rule of a stage that gives each trade the fields of a quote.
+public struct JoinRule: Hashable, Sendable {
+    /// How long after a quote a trade may be paired with it, in nanoseconds of the receive times of
+    /// its source or group on the tape.
+    public var maxAge: Int64
+
+    public static let maxAgeRange: ClosedRange<Int64> = 1_000_000...3_600_000_000_000
+
+    public init(maxAge: Int64) { self.maxAge = maxAge }
+}
+
 /// One output of a route, which is a stage with several outputs. A tick goes to the first branch
 /// whose condition it meets.
 public struct RouteBranch: Hashable, Sendable {

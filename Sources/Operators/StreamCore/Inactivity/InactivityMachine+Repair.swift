@@ -201,7 +201,7 @@ extension InactivityMachine {
                 && (window.first - gap < $0.from || end > $0.to)
         }
         let hasGap = repair.missing.touches(
-            symbol, rule.field.kind, from: window.first - gap, to: end)
+            symbol, rule.needs, from: window.first - gap, to: end)
         if isCut || hasGap { window.sums.flags.insert(.partial) }
     }
 

@@ -90,9 +90,10 @@ public struct InactivityMachine: BarMaker {
     }
 
     /// Returns whether a tick of the window may be missing, because none was received right before
-    /// `time`. Such a tick may also lie up to a gap before the window, and would have joined it.
+    /// `time`. Such a tick may also lie up to a gap before the window, and would have joined it. A
+    /// quote that was missed there would have been paired with later trades, too.
     private func isMissing(_ window: InactivityWindow, _ time: Int64, gap: Int64) -> Bool {
-        window.first - gap < time && time < window.end(gap: gap)
+        window.first - gap < rule.needs.later(time) && time < window.end(gap: gap)
     }
 
     /// Returns whether ticks of the window, or of the pauses around it, may be missing. The flag of
@@ -100,9 +101,9 @@ public struct InactivityMachine: BarMaker {
     func isPartial(
         _ window: InactivityWindow, symbol: Int, gap: Int64, _ tables: PartitionTables
     ) -> Bool {
-        window.first - gap < tables.seenFrom(symbol)
+        window.first - gap < tables.seenFrom(symbol, rule.needs)
             || tables.missing.touches(
-                UInt32(symbol), rule.field.kind, from: window.first - gap,
+                UInt32(symbol), rule.needs, from: window.first - gap,
                 to: window.end(gap: gap))
     }
 

@@ -119,7 +119,7 @@ extension NumberMachine {
         let bounds = repair.bounds
         let through = tables.closedThrough(symbol)
         var session = NumberSession(
-            bounds, seriesCount: seriesCount, seenFrom: tables.seenFrom(symbol))
+            bounds, seriesCount: seriesCount, seenFrom: tables.seenFrom(symbol, rule.needs))
         var bars: [Bar] = []
         let done = ticks.prefix { $0.time < through }
         // A checkpoint with more waiting ticks than this could not be restored.
@@ -161,7 +161,7 @@ extension NumberMachine {
         // A gap after this time is noticed when the bar over it ends.
         let end = min(through, session.close)
         for series in 0..<seriesCount
-        where missing.touches(UInt32(symbol), rule.field.kind, from: ends[series], to: end) {
+        where missing.touches(UInt32(symbol), rule.needs, from: ends[series], to: end) {
             session.windows[series].sums.flags.insert(.partial)
         }
     }

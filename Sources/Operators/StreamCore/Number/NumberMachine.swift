@@ -269,7 +269,8 @@ public struct NumberMachine: BarMaker {
             guard let bounds = bounds(at: tick.time) else { return }
             finish(symbol, before: tick.time, tables, into: &closed)
             forget(symbol)
-            sessions[symbol].begin(bounds, seenFrom: tables.seenFrom(symbol))
+            sessions[symbol].begin(
+                bounds, seenFrom: tables.seenFrom(symbol, rule.needs))
         }
         let start = closed.count
         sessions[symbol].take(
@@ -322,7 +323,7 @@ public struct NumberMachine: BarMaker {
     /// in one of them.
     func isMissing(_ bar: Bar, since before: Int64, _ missing: MissingStretches) -> Bool {
         missing.touches(
-            bar.symbol, rule.field.kind, from: before, to: bar.closeTime.nanoseconds)
+            bar.symbol, rule.needs, from: before, to: bar.closeTime.nanoseconds)
     }
 
     /// Returns the number of a symbol's remembered bars.

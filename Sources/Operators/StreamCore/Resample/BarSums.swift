@@ -44,10 +44,7 @@ struct BarSums: Hashable, Sendable {
     /// Returns the bar; `nil` when there were no trades.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
-        var bar = Bar(
-            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: from),
-            closeTime: Timestamp(nanoseconds: to))
-        bar.flags = flags
+        var bar = Bar(symbol: symbol, series: series, from: from, to: to, flags)
         bar.open = Price(raw: open)
         bar.high = Price(raw: high)
         bar.low = Price(raw: low)

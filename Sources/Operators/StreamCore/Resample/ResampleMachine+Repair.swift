@@ -27,7 +27,7 @@ extension ResampleMachine {
         var machine = ResampleMachine(
             rule: rule, from: from, unsettledMax: StreamLimits.repairTicksMax / 4,
             isRepair: true)
-        machine.kind = kind
+        machine.needs = needs
         machine.due = Array(repeating: Int64.max, count: due.count)
         machine.held = Array(
             repeating: ResampleSymbol(seriesCount: series.count), count: held.count)

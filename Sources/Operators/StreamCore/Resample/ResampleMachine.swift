@@ -46,9 +46,8 @@ public struct ResampleMachine: Sendable {
     public let rule: ResampleRule
     /// The series whose bars come in.
     public let from: BarSeries
-    /// The kind of ticks from which the finer bars are made; `.providerBar` when they are a
-    /// provider's.
-    public var kind = DataKind.trade
+    /// The ticks that decide the finer bars; `.providerBar` when these are a provider's.
+    public var needs = TickNeeds(.trade)
     public internal(set) var counters = ResampleCounters()
     /// By symbol, its windows and its finer bars that are not settled.
     var held: [ResampleSymbol] = []
@@ -110,6 +109,15 @@ public struct ResampleMachine: Sendable {
                 else { continue }
                 held[symbol].windows[index][place].isPartial = true
                 if isSwitch { held[symbol].windows[index][place].switchedAt = time }
+            }
+            guard needs.quoteAge > 0 else { continue }
+            // Windows that open later find the beginning among the missing times of the tables.
+            for place in held[symbol].windows[index].indices {
+                let window = held[symbol].windows[index][place]
+                guard window.start < needs.later(time), window.end > max(time, through) else {
+                    continue
+                }
+                held[symbol].windows[index][place].isPartial = true
             }
         }
     }
@@ -245,8 +253,8 @@ public struct ResampleMachine: Sendable {
     func isPartial(
         _ window: ResampleWindow, symbol: Int, _ tables: PartitionTables
     ) -> Bool {
-        window.start < tables.seenFrom(symbol)
-            || tables.missing.touches(UInt32(symbol), kind, from: window.start, to: window.end)
+        window.start < tables.seenFrom(symbol, needs)
+            || tables.missing.touches(UInt32(symbol), needs, from: window.start, to: window.end)
     }
 
     /// Notes that the symbol has something to do when the watermark reaches this time.

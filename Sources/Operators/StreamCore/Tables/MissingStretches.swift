@@ -27,7 +27,9 @@ public struct MissingChange: Hashable, Sendable {
 /// moments at which subscriptions began. Windows that overlap them are partial.
 ///
 /// `PartitionTables.missing` of a live machine holds gaps only, because the machine itself sees the
-/// definitions. A repair notes the beginnings of subscriptions here, too.
+/// definitions. A repair notes the beginnings of subscriptions here, too, and so does the live
+/// machine of a graph with a join: quotes that were missed before one may have belonged to trades
+/// of windows that open later.
 ///
 /// Changes are applied in the order of the tape, and the last statement about a moment wins. So
 /// applying the newest changes again to a complete state gives the same state. A repair does so
@@ -119,6 +121,16 @@ public struct MissingStretches: Hashable, Sendable {
         }
     }
 
+    /// Removes the subscriptions that began at or before `time`.
+    public mutating func forgetStarts(_ symbol: UInt32, before time: Int64) {
+        guard bySymbol[symbol] != nil else { return }
+        update(symbol) { all in
+            all.trades.forgetStarts(before: time)
+            all.quotes.forgetStarts(before: time)
+            all.providerBars.forgetStarts(before: time)
+        }
+    }
+
     private mutating func update(_ symbol: UInt32, _ change: (inout OfSymbol) -> Void) {
         var all = bySymbol[symbol] ?? OfSymbol()
         change(&all)
@@ -192,6 +204,10 @@ extension MissingStretches.Missing {
 
     mutating func forget(before time: Int64) {
         stretches.removeFirst(stretches.partitioningIndex { $0.to > time })
+        forgetStarts(before: time)
+    }
+
+    mutating func forgetStarts(before time: Int64) {
         starts.removeFirst(starts.partitioningIndex { $0 > time })
     }
 }

@@ -13,8 +13,8 @@ public struct PartitionTables: Sendable {
     /// The time of the first packet of the tape. Windows that begin earlier were not seen from
     /// their start, so their bars are partial.
     public internal(set) var tapeStart = SourceTable.noWatermark
-    /// Gaps that make windows partial; in the tables of a repair also the beginnings of
-    /// subscriptions, of which live machines learn by `Change.restart`.
+    /// Gaps that make windows partial; in the tables of a repair, and with a join, also the
+    /// beginnings of subscriptions, of which live machines learn by `Change.restart`.
     public var missing = MissingStretches()
     /// The time up to which the bars of all sources are complete, but for those that were silent
     /// or retired; `noWatermark` before the first watermark. It never goes backwards: what a source
@@ -32,12 +32,12 @@ public struct PartitionTables: Sendable {
         /// Whether the symbol was not known before.
         public internal(set) var isNew = false
         /// Another member of its group feeds the symbol from now on.
-        var isMoved = false
+        public internal(set) var isMoved = false
         /// Another source, or another provider of the same source, feeds the symbol from now on.
         var isSwitch = false
         /// When a subscription of a known symbol began again, in nanoseconds since 1970; `nil` when
         /// none did.
-        var restart: Int64?
+        public internal(set) var restart: Int64?
     }
 
     /// Sets the start of the tape. An undefined time means that it is not known.

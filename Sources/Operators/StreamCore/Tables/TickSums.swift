@@ -101,10 +101,7 @@ struct TickSums: Hashable, Sendable {
     /// Returns the bar of the window [from, to); `nil` when nothing set a price.
     func bar(symbol: UInt32, series: UInt16, from: Int64, to: Int64) -> Bar? {
         guard trades > 0 else { return nil }
-        var bar = Bar(
-            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: from),
-            closeTime: Timestamp(nanoseconds: to))
-        bar.flags = flags
+        var bar = Bar(symbol: symbol, series: series, from: from, to: to, flags)
         bar.open = Price(raw: open.price)
         // A trade may set the close and not the range. The range is widened, so that no bar closes
         // outside of it.
@@ -233,5 +230,15 @@ extension UInt32 {
     fileprivate func addingHeld(_ other: UInt32) -> UInt32 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
+    }
+}
+
+extension Bar {
+    /// Makes a bar of the window [from, to), without prices.
+    init(symbol: UInt32, series: UInt16, from: Int64, to: Int64, _ flags: BarFlags) {
+        self.init(
+            symbol: symbol, series: series, openTime: Timestamp(nanoseconds: from),
+            closeTime: Timestamp(nanoseconds: to))
+        self.flags = flags
     }
 }

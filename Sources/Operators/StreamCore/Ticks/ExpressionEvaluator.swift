@@ -37,6 +37,13 @@ public struct ExpressionEvaluator: Sendable {
             text: { ShortText(raw: $0.isOfTrades ? $0.bits(of: trade) : 0) })
     }
 
+    /// Returns the same for a trade behind a join, with what it got from a quote.
+    public func isMet(by trade: Trade, with quote: PairedQuote) -> Bool {
+        run(
+            trade.header, isPaired: quote.isThere, number: { $0.number(of: trade, quote) },
+            text: { ShortText(raw: $0.bits(of: trade, quote)) })
+    }
+
     /// Returns the same for a quote.
     public func isMet(by quote: Quote) -> Bool {
         run(
@@ -51,7 +58,8 @@ public struct ExpressionEvaluator: Sendable {
 
     @inline(__always)
     private func run(
-        _ header: TickHeader, number: (TickField) -> Int128, text: (TickField) -> ShortText
+        _ header: TickHeader, isPaired: Bool = false, number: (TickField) -> Int128,
+        text: (TickField) -> ShortText
     ) -> Bool {
         var stack = ExpressionStack()
         for instruction in instructions {
@@ -66,6 +74,7 @@ public struct ExpressionEvaluator: Sendable {
                     // Both factors are in 1e-9, and so is the product.
                     return (product / 1_000_000_000, overflow)
                 }
+            case .divide: stack.combine { $0.dividedInBillionths(by: $1) }
             case .less: stack.compare { $0 < $1 }
             case .lessOrEqual: stack.compare { $0 <= $1 }
             case .equal: stack.compare { $0 == $1 }
@@ -75,6 +84,7 @@ public struct ExpressionEvaluator: Sendable {
             case .textIs(let field, let wanted): stack.push(text(field) == wanted)
             case .textHas(let field, let code): stack.push(text(field).has(code))
             case .hasFlag(let flags): stack.push(header.flags.contains(flags))
+            case .isPaired: stack.push(isPaired)
             case .symbolIsIn(let list): stack.push(isIn(list, header.symbol))
             case .and: stack.combineTruths { $0 & $1 }
             case .or: stack.combineTruths { $0 | $1 }
@@ -113,7 +123,7 @@ extension TickExpression.Instruction {
     /// The number of values that it takes from the stack. It puts one value there.
     fileprivate var takes: Int {
         switch self {
-        case .number, .field, .textIs, .textHas, .hasFlag, .symbolIsIn: 0
+        case .number, .field, .textIs, .textHas, .hasFlag, .isPaired, .symbolIsIn: 0
         case .not: 1
         default: 2
         }
@@ -197,6 +207,22 @@ extension TickField {
         }
     }
 
+    /// Returns the number of a trade that got its other fields from a quote.
+    fileprivate func number(of trade: Trade, _ quote: PairedQuote) -> Int128 {
+        if self == .bid { return quote.bid.number }
+        if self == .ask { return quote.ask.number }
+        if self == .bidSize { return quote.bidSize.number }
+        if self == .askSize { return quote.askSize.number }
+        return number(of: trade)
+    }
+
+    /// Returns the bits of a text of a trade that got its other fields from a quote.
+    fileprivate func bits(of trade: Trade, _ quote: PairedQuote) -> UInt64 {
+        if self == .bidExchange { return quote.bidExchange.raw }
+        if self == .askExchange { return quote.askExchange.raw }
+        return isOfTrades ? bits(of: trade) : 0
+    }
+
     fileprivate func number(of quote: Quote) -> Int128 {
         switch self {
         case .bid: quote.bidPrice.number
@@ -243,6 +269,20 @@ extension TickField {
 }
 
 extension Int128 {
+    /// Returns the quotient of two numbers in 1e-9, or of two durations, in 1e-9, rounded half away
+    /// from zero. True as the second value means that there is none: the divisor is zero, or the
+    /// quotient leaves 128 bits.
+    fileprivate func dividedInBillionths(by divisor: Int128) -> (Int128, Bool) {
+        guard divisor != 0 else { return (0, true) }
+        // The product may need more than 128 bits where the quotient does not.
+        let (high, low) = magnitude.multipliedFullWidth(by: 1_000_000_000)
+        guard high < divisor.magnitude else { return (0, true) }
+        let (quotient, rest) = divisor.magnitude.dividingFullWidth((high, low))
+        guard quotient < Int128.max.magnitude else { return (0, true) }
+        let value = Int128(quotient) + (rest >= divisor.magnitude - rest ? 1 : 0)
+        return ((self < 0) == (divisor < 0) ? value : -value, false)
+    }
+
     /// An amount in 1e-8 as a number in 1e-9; undefined beyond the range.
     fileprivate var inBillionths: Int128 {
         let (number, overflow) = multipliedReportingOverflow(by: 10)

@@ -105,9 +105,9 @@ private enum EventRow: TableRow {
     private static func detail(_ subscription: SubscriptionRecord) -> JSONWriter {
         var json = JSONWriter()
         json.object { json in
-            json.member("action", NameTable.name(SubscriptionAction.self, subscription.action))
-            json.member("kind", NameTable.name(DataKind.self, subscription.kind))
-            json.member("mode", NameTable.name(FeedMode.self, subscription.mode))
+            json.member("action", EnumerationName.of(SubscriptionAction.self, subscription.action))
+            json.member("kind", EnumerationName.of(DataKind.self, subscription.kind))
+            json.member("mode", EnumerationName.of(FeedMode.self, subscription.mode))
             json.member("provider", subscription.provider)
             if !subscription.previousProvider.isEmpty {
                 json.member("previous_provider", subscription.previousProvider)
@@ -124,7 +124,7 @@ private enum EventRow: TableRow {
             where time.isDefined {
                 json.member(name, "\(time)")
             }
-            json.member("reason", NameTable.name(BarReason.self, request.reason))
+            json.member("reason", EnumerationName.of(BarReason.self, request.reason))
             json.member("requester", request.requester)
             if !request.note.isEmpty { json.member("note", request.note) }
         }
@@ -134,7 +134,7 @@ private enum EventRow: TableRow {
     private static func detail(_ action: ActionRecord) -> JSONWriter {
         var json = JSONWriter()
         json.object { json in
-            json.member("stage", NameTable.name(ActionStage.self, action.stage))
+            json.member("stage", EnumerationName.of(ActionStage.self, action.stage))
             // As text: a number in JSON keeps no 64 bits.
             json.member("action", String(action.number))
             json.member("person", action.person)

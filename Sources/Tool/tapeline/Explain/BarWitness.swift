@@ -35,6 +35,9 @@ struct BarWitness {
     private var packets = ProofPackets()
     private var windows: [ProofKey: Bar] = [:]
     private var excluded = ExcludedTicks()
+    private let hasJoin: Bool
+    /// The source of the last tick that came at its time.
+    private var feeder: SourceName?
 
     init(_ subject: Subject, _ slice: ProofSlice) {
         self.subject = subject
@@ -44,12 +47,14 @@ struct BarWitness {
         lists = ProofRecords.Lists(
             series: definition.made(subject.key.series),
             deduplicates: definition.deduplicates(before: subject.key.series))
+        hasJoin = definition.hasJoin
         origin = lists.series.last ?? subject.key.series
         let name = origin
         isByTime =
             definition.allSeries.first { $0.name == name }.map { $0.window.isByTime } ?? true
         stages = definition.stages(before: origin).filter { node in
-            if case .deduplicate = node.operation { false } else { true }
+            // A join lets all trades through.
+            if case .deduplicate = node.operation { false } else { node.operation.quotes == nil }
         }.map(\.name)
         let memory = isByTime ? 0 : definition.memory
         machine = ProofMachine(
@@ -57,7 +62,8 @@ struct BarWitness {
             ProofMachine.Scope(
                 symbols: [subject.key.symbol.symbol], series: [origin],
                 from: subject.key.openTime.saturatingSubtract(memory),
-                to: max(subject.closeTime, subject.key.openTime.saturatingAdd(1))))
+                to: max(subject.closeTime, subject.key.openTime.saturatingAdd(1))),
+            takesFetched: subject.isMended)
     }
 
     /// Takes the next tick. `isWanted` says whether its verdict is of interest: to find it costs
@@ -70,8 +76,10 @@ struct BarWitness {
         let isByHand = tick.source == .manual
         // The live computation ignores what a person puts on the tape.
         guard subject.isMended || !isByHand else { return (.out(.byHand), taken) }
-        try packets.add(taken, to: &machine)
-        try packets.flush(to: &machine)
+        if !subject.isMended || !taken.isLeftOut {
+            try packets.add(taken, by: feeder(of: tick), to: &machine)
+            try packets.flush(to: &machine)
+        }
         let finder = machine.duplicateFinder
         let excludedBefore = excluded
         excluded = machine.excluded
@@ -88,6 +96,14 @@ struct BarWitness {
         let reason = reason(
             tick, finder, excluded.since(excludedBefore), isInOther: windows != before)
         return (.out(reason), taken)
+    }
+
+    /// Returns the source in whose packet a tick comes, if not its own. With a join, a fetched tick
+    /// moves no symbol to another member of a group.
+    private mutating func feeder(of tick: ProofTick) -> SourceName? {
+        guard hasJoin, tick.symbol == subject.key.symbol else { return nil }
+        if !tick.isFetched, tick.source != .manual { feeder = tick.source }
+        return feeder
     }
 
     /// Returns what the tick changed in the bar; `nil` if it changed nothing.
@@ -129,6 +145,7 @@ struct BarWitness {
         if tick.symbol.source != subject.key.symbol.source {
             return .otherSource(tick.symbol.source)
         }
+        if subject.isMended, let finder = lists.twinFinder(tick) { return .duplicate(finder) }
         if let listing = records.listed(tick, lists) {
             return listing.isDuplicate ? .duplicate(listing.name) : .late(listing.name)
         }

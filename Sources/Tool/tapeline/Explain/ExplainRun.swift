@@ -23,11 +23,9 @@ struct ExplainRun {
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let series = try wanted(program.definition)
-        let database = ProofDatabase(
-            connection: try deployment.openDatabase(ProofDatabase.configuration))
-        defer { database.connection.close() }
-        let client = command.skipsTape ? nil : try deployment.openTape()
-        defer { client?.close() }
+        let stored = try StoredProof(deployment, skipsTape: command.skipsTape)
+        defer { stored.close() }
+        let (database, client) = (stored.database, stored.client)
         let partition = deployment.names.partition(of: command.symbol)
         let tape = client.map {
             ProofTape(
@@ -159,7 +157,7 @@ struct ExplainRun {
         _ database: ProofDatabase, isOnTape: Bool
     ) throws(ToolError) -> (ticks: [Reading], gaps: [GapOnTape], starts: Set<FeedStart>) {
         let definition = slice.program.definition
-        let kind = definition.kind(of: command.series)
+        let kinds = definition.kinds(of: command.series)
         var found: [Reading] = []
         var gaps: [GapOnTape] = []
         var starts: Set<FeedStart> = []
@@ -172,8 +170,14 @@ struct ExplainRun {
             found.append(Reading(tick: tick, packet: packet))
         }
         guard isOnTape, let tape else {
+            guard kinds.count == 1 else {
+                try database.merged(
+                    command.symbol, definition.groups, kinds, slice.since..<slice.until
+                ) { tick throws(ToolError) in try add(tick, nil) }
+                return (found, [], [])
+            }
             try database.ticks(
-                command.symbol, definition.groups, kind, slice.since, slice.until
+                command.symbol, definition.groups, kinds[0], slice.since, slice.until
             ) { tick throws(ToolError) in try add(tick, nil) }
             return (found, [], [])
         }
@@ -186,7 +190,8 @@ struct ExplainRun {
         let ending = try tape.readPackets(from: since) {
             header, sequence, bytes throws(ToolError) in
             try ProofTape.ticks(header, bytes, definition.groups) { tick throws(ToolError) in
-                guard tick.symbol.symbol == symbol, tick.dataKind == kind, tick.time >= since,
+                guard tick.symbol.symbol == symbol, kinds.contains(tick.dataKind),
+                    tick.time >= since,
                     tick.time < until
                 else { return }
                 try add(
@@ -213,10 +218,13 @@ struct ExplainRun {
         let definition = slice.program.definition
         let field = definition.field(of: command.series)
         let isByTime = definition.endsByTime(command.series)
-        let readings =
-            isByTime ? readings : readings.sorted { ExplainedTick.isBefore($0.tick, $1.tick) }
+        let kind = definition.kind(of: command.series)
+        var readings = readings
+        if !isByTime, !definition.isJoined(command.series) {
+            readings.sort { ExplainedTick.isBefore($0.tick, $1.tick) }
+        }
         func isInWindow(_ tick: ProofTick) -> Bool {
-            tick.time >= bar.key.openTime
+            tick.dataKind == kind && tick.time >= bar.key.openTime
                 && (tick.time < bar.closeTime || !isByTime && tick.time == bar.closeTime)
         }
         let wanted = readings.count { isInWindow($0.tick) }
@@ -229,10 +237,17 @@ struct ExplainRun {
             symbol: 0, series: 0, openTime: Timestamp(nanoseconds: bar.key.openTime),
             closeTime: Timestamp(nanoseconds: bar.closeTime))
         if let stored = report.stored { probe = stored.bar }
+        let isMended = slice.isMended(bar.key, probe)
+        if isMended, definition.remembers {
+            var twins = ProofTwins(definition)
+            for reading in readings { twins.note(reading.tick) }
+            for place in readings.indices where readings[place].tick.isFetched {
+                readings[place].tick = twins.marked([readings[place].tick])[0]
+            }
+            readings = ProofPlaces.placed(readings) { $0.tick }
+        }
         var witness = BarWitness(
-            BarWitness.Subject(
-                key: bar.key, closeTime: bar.closeTime, isMended: slice.isMended(bar.key, probe)),
-            slice)
+            BarWitness.Subject(key: bar.key, closeTime: bar.closeTime, isMended: isMended), slice)
         for reading in readings {
             let isWanted = isInWindow(reading.tick)
             let (verdict, taken) = try witness.take(reading.tick, isWanted: isWanted)
@@ -340,6 +355,11 @@ extension GraphDefinition {
     /// Returns the kind of ticks of which a series is made.
     func kind(of name: SeriesName) -> DataKind {
         isOfProviderBars(name) ? .providerBar : field(of: name).kind
+    }
+
+    /// Returns the kinds of ticks that decide a series; behind a join also quotes.
+    func kinds(of name: SeriesName) -> [DataKind] {
+        isJoined(name) ? [kind(of: name), .quote] : [kind(of: name)]
     }
 
     /// Whether time alone ends the windows that take the ticks of a series.

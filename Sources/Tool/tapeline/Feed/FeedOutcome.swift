@@ -47,27 +47,15 @@ struct FeedOutcome: Equatable, Sendable {
         self.provider = provider
         self.subject = subject
         self.wanted = wanted
-        var plain = ""
-        var last = ""
-        for line in log.split(separator: UInt8(ascii: "\n")) {
-            guard let entry = parsedJSON(Array(line)), let event = entry["event"]?.string else {
-                // What is wrong with the settings is said in plain lines, and how many are wrong
-                // in the last of them.
-                if plain.isEmpty { plain = String(decoding: line, as: UTF8.self) }
-                continue
-            }
+        let log = CommandLog(log)
+        for (event, entry) in log.entries {
             if event == "gateway.trial" {
                 end(entry)
                 return
             }
-            if event == "gateway.trial.tick" {
-                ticks.append(Self.tick(entry))
-            } else if ["error", "warning"].contains(entry["level"]?.string) {
-                last = entry["message"]?.string ?? last
-            }
+            if event == "gateway.trial.tick" { ticks.append(Self.tick(entry)) }
         }
-        if !plain.isEmpty { last = plain }
-        reason = last.isEmpty ? "the gateway ended without a result" : last
+        reason = log.complaint ?? "the gateway ended without a result"
     }
 
     private static func tick(_ entry: JSONValue) -> Tick {

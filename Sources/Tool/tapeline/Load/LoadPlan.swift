@@ -30,28 +30,13 @@ struct LoadPlan: Equatable, Sendable {
 
     /// Reads the log of `provider-gateway plan`, line by line.
     init(log: [UInt8]) {
-        var isPlanned = false
-        var plain = ""
-        var last = ""
-        for line in log.split(separator: UInt8(ascii: "\n")) {
-            guard let entry = parsedJSON(Array(line)), let event = entry["event"]?.string else {
-                // What is wrong with the settings is said in plain lines, and how many are wrong
-                // in the last of them.
-                if plain.isEmpty { plain = String(decoding: line, as: UTF8.self) }
-                continue
-            }
-            if event == "gateway.plan.symbol" {
-                parts.append(Self.part(entry))
-            } else if event == "gateway.plan" {
-                isPlanned = true
-                read(entry)
-            } else if ["error", "warning"].contains(entry["level"]?.string) {
-                last = entry["message"]?.string ?? last
-            }
+        let log = CommandLog(log)
+        for (event, entry) in log.entries where event == "gateway.plan.symbol" {
+            parts.append(Self.part(entry))
         }
-        guard !isPlanned else { return }
-        if !plain.isEmpty { last = plain }
-        problem = last.isEmpty ? "the gateway ended without a plan" : last
+        let plans = log.entries.filter { $0.event == "gateway.plan" }
+        for (_, entry) in plans { read(entry) }
+        if plans.isEmpty { problem = log.complaint ?? "the gateway ended without a plan" }
     }
 
     private static func part(_ entry: JSONValue) -> Part {

@@ -118,3 +118,15 @@ enum PositionState: Equatable, Sendable {
         return there == packet.identity ? .holds : .anotherPacket(there)
     }
 }
+
+extension GroupPosition.Source {
+    /// Reads what a store says of a source; `nil`: it names no source, or no ordinal.
+    init?(_ entry: JSONValue) {
+        guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
+            let last = entry["last_ordinal"]?.uint64
+        else { return nil }
+        self.init(
+            source: source, lastOrdinal: last,
+            tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last, epoch: entry["epoch"]?.uint64 ?? 0)
+    }
+}

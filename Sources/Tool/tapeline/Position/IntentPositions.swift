@@ -38,15 +38,7 @@ struct IntentPositions {
         var position = place
         position.owner = mark["owner"]?.string ?? ""
         guard let json = mark["position"]?.array?.first else { return position }
-        position.sources = (json["sources"]?.array ?? []).compactMap { entry in
-            guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
-                let last = entry["last_ordinal"]?.uint64
-            else { return nil }
-            return GroupPosition.Source(
-                source: source, lastOrdinal: last,
-                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
-                epoch: entry["epoch"]?.uint64 ?? 0)
-        }
+        position.sources = (json["sources"]?.array ?? []).compactMap { GroupPosition.Source($0) }
         if let time = json["tape_time_ns"]?.int {
             position.tapeTime = Timestamp(nanoseconds: Int64(time))
         }

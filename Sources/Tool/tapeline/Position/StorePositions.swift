@@ -76,15 +76,7 @@ struct StorePositions {
     }
 
     private static func sources(_ text: String) throws -> [GroupPosition.Source] {
-        try (JSONValue.parse(text).array ?? []).compactMap { entry in
-            guard let source = entry["source"]?.string.flatMap({ SourceName($0) }),
-                let last = entry["last_ordinal"]?.uint64
-            else { return nil }
-            return GroupPosition.Source(
-                source: source, lastOrdinal: last,
-                tapeOrdinal: entry["tape_ordinal"]?.uint64 ?? last,
-                epoch: entry["epoch"]?.uint64 ?? 0)
-        }
+        try (JSONValue.parse(text).array ?? []).compactMap { GroupPosition.Source($0) }
     }
 
     private static func apart(_ text: String) throws -> [GroupPosition.TablesApart] {

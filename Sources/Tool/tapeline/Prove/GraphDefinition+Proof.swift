@@ -17,20 +17,56 @@ extension GraphDefinition {
     }
 
     /// Nanoseconds before a bar within which an earlier tick can still influence it. A tick seen
-    /// then makes a later one a duplicate, and bars that end by ticks are counted from the start of
-    /// their session. The memory of a custom operator is unknown; a day is read for it.
+    /// then makes a later one a duplicate, a quote is paired with a later trade, and bars that end
+    /// by ticks are counted from the start of their session. The memory of a custom operator is
+    /// unknown; a day is read for it.
     var memory: Int64 {
         let day: Int64 = 86_400_000_000_000
         let ofNodes = nodes.map { node -> Int64 in
             switch node.operation {
             case .deduplicate(let rule): rule.timeToLive
             case .throttle(let rule): rule.per
+            // By receive times, which may be later than the times of ticks.
+            case .join(let rule, _): rule.maxAge + 60_000_000_000
             case .custom: day
             default: 0
             }
         }
         let ofSeries = allSeries.contains { !$0.window.isByTime } ? day : 0
-        return max(ofSeries, ofNodes.max() ?? 0)
+        return max(ofSeries, hasJoin ? ofNodes.reduce(0, +) : ofNodes.max() ?? 0)
+    }
+
+    /// Returns the kind of ticks that come to an input.
+    func kind(of input: GraphInput) -> DataKind {
+        switch input {
+        case .ticks(let kind): kind
+        case .node(let node), .branch(let node, _): kind(of: nodes[node].input)
+        }
+    }
+
+    /// The longest time for which a quote may count for later trades; 0 without a join.
+    var quoteAgeMax: Int64 {
+        nodes.map { node -> Int64 in
+            if case .join(let rule, _) = node.operation { rule.maxAge } else { 0 }
+        }.max() ?? 0
+    }
+
+    var hasJoin: Bool { nodes.contains { $0.operation.quotes != nil } }
+
+    /// Whether a series is made of trades behind a join.
+    func isJoined(_ name: SeriesName) -> Bool {
+        stages(before: name).contains { $0.operation.quotes != nil }
+    }
+
+    /// Whether some node's result depends on earlier ticks, so that ticks that were fetched later
+    /// have to be given at their places.
+    var remembers: Bool {
+        nodes.contains { node in
+            switch node.operation {
+            case .deduplicate, .throttle, .custom, .join: true
+            case .filter, .route, .bars, .aggregate, .resample, .breadth: false
+            }
+        }
     }
 
     var latenessMax: Int64 { allSeries.map(\.lateness).max() ?? 0 }
@@ -73,7 +109,10 @@ extension GraphDefinition {
     /// True if a stage before the series decides which ticks are counted as left out.
     func keepsBack(_ name: SeriesName) -> Bool {
         stages(before: name).contains { node in
-            if case .deduplicate = node.operation { false } else { true }
+            switch node.operation {
+            case .deduplicate, .join: false
+            case .throttle, .filter, .route, .custom, .bars, .aggregate, .resample, .breadth: true
+            }
         }
     }
 
@@ -108,7 +147,9 @@ extension GraphDefinition {
     var kinds: [DataKind] {
         [.trade]
             + [.quote, .providerBar].filter { kind in
-                nodes.contains { $0.input == .ticks(kind) }
+                nodes.contains {
+                    $0.input == .ticks(kind) || $0.operation.quotes == .ticks(kind)
+                }
             }
     }
 
@@ -131,7 +172,8 @@ extension GraphNode {
         case .bars(let rule, _): return rule.series.all.contains { $0.name == name }
         case .resample(let rule) where rule.provider != nil:
             return rule.series.all.contains { $0.name == name }
-        case .resample, .deduplicate, .throttle, .filter, .route, .custom, .aggregate, .breadth:
+        case .resample, .deduplicate, .throttle, .filter, .route, .custom, .join, .aggregate,
+            .breadth:
             return false
         }
     }

@@ -2,6 +2,29 @@ import MarketModel
 import PostgresClient
 import Primitives
 import StreamCore
+import TapeTransport
+
+/// What a proof reads: the database, and the tape unless it is skipped.
+struct StoredProof {
+    let database: ProofDatabase
+    let client: TapeClient?
+
+    init(_ deployment: Deployment, skipsTape: Bool) throws(ToolError) {
+        database = ProofDatabase(
+            connection: try deployment.openDatabase(ProofDatabase.configuration))
+        do throws(ToolError) {
+            client = skipsTape ? nil : try deployment.openTape()
+        } catch {
+            database.connection.close()
+            throw error
+        }
+    }
+
+    func close() {
+        client?.close()
+        database.connection.close()
+    }
+}
 
 /// The stored bars and their ticks. One session, used by one thread.
 struct ProofDatabase {
@@ -9,7 +32,7 @@ struct ProofDatabase {
     /// The time limit of one statement. A scan over the bars of a day takes longest.
     static let timeout = Duration.seconds(600)
     /// Rows per round trip.
-    private static let page = 20_000
+    static let page = 20_000
     static let symbolsMax = 100_000
 
     /// Times in tables have microseconds; exact columns are stored beside them.
@@ -219,7 +242,7 @@ struct ProofDatabase {
 
     /// Returns the table of a kind, and its columns. The first one is the time by which ticks
     /// belong to windows.
-    private static func table(_ kind: DataKind) -> (name: String, time: String, columns: String) {
+    static func table(_ kind: DataKind) -> (name: String, time: String, columns: String) {
         switch kind {
         case .quote:
             (
@@ -242,20 +265,27 @@ struct ProofDatabase {
         }
     }
 
+    /// Returns the beginning of a statement that reads ticks of a kind, of the symbol `$5`.
+    static func selection(_ kind: DataKind) -> String {
+        let table = table(kind)
+        let more =
+            kind == .providerBar
+            ? "NULL::text, vwap, volume, trades, event_time_ns" : "of_source"
+        return """
+            SELECT \(table.time), \(table.columns), \(tail), \(more) FROM \(table.name)
+            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND \(table.time) >= $3
+                AND \(table.time) < $4
+            """
+    }
+
     /// Reads ticks in order of arrival, page by page. `onlyChanges` selects those that cause
     /// windows to be computed again.
     func ticks(
         _ symbol: Symbol, _ groups: SourceGroups, _ kind: DataKind, _ from: Int64, _ to: Int64,
         onlyChanges: Bool = false, _ take: (ProofTick) throws(ToolError) -> Void
     ) throws(ToolError) {
-        let table = Self.table(kind)
-        let more =
-            kind == .providerBar
-            ? "NULL::text, vwap, volume, trades, event_time_ns" : "of_source"
         let query = """
-            SELECT \(table.time), \(table.columns), \(Self.tail), \(more) FROM \(table.name)
-            WHERE symbol = $5 AND ts >= $1 AND ts <= $2 AND \(table.time) >= $3
-                AND \(table.time) < $4 \(onlyChanges ? Self.changes(kind) : "")
+            \(Self.selection(kind)) \(onlyChanges ? Self.changes(kind) : "")
                 AND (receive_time_ns, source, ordinal) > ($6, $7, $8)
             ORDER BY receive_time_ns, source, ordinal LIMIT \(Self.page)
             """
@@ -275,7 +305,7 @@ struct ProofDatabase {
         }
     }
 
-    private static func tick(
+    static func tick(
         _ rows: PostgresRows, _ row: Int, _ symbol: Symbol, _ groups: SourceGroups, _ kind: DataKind
     ) -> ProofTick? {
         guard let time = rows.integer(row, 0), let received = rows.integer(row, 12),

@@ -28,14 +28,19 @@ struct ProofMachine {
     private(set) var ticks = 0
     /// The stretches of gaps that were filled, by the machine's numbers of symbols.
     private var filled: [UInt32: [Range<Int64>]] = [:]
+    /// How long a quote may count for later trades; 0 without a join.
+    private let quoteAge: Int64
     /// Bars with missing ticks over a gap that was filled before they were published.
     private(set) var filledWhileOpen: Set<ProofKey> = []
     /// The node that listed a tick of the last packet as a duplicate.
     private(set) var duplicateFinder: SeriesName?
 
-    init(_ program: GraphProgram, _ scope: Scope) {
+    /// `takesFetched`: ticks that were fetched later count, as in a repair.
+    init(_ program: GraphProgram, _ scope: Scope, takesFetched: Bool = false) {
         self.scope = scope
         machine = GraphMachine(program)
+        machine.takesFetched = takesFetched
+        quoteAge = program.definition.quoteAgeMax
     }
 
     /// All bars that close up to this time are published.
@@ -80,7 +85,8 @@ struct ProofMachine {
 
     private mutating func collect() {
         for range in output.dirty where range.reason == BarReason.backfill.rawValue {
-            filled[range.symbol, default: []].append(range.from..<range.to)
+            let reach = range.concerns(.quote) ? quoteAge : 0
+            filled[range.symbol, default: []].append(range.from..<range.to + reach)
         }
         for var bar in output.bars {
             let key = key(of: bar)

@@ -34,6 +34,8 @@ struct ProofSlice {
     private var reached: [SourceSymbol: Int64] = [:]
     private(set) var ticks = 0
     private var closedByFeed: [ProofDatabase.Feed: Int64] = [:]
+    /// Stored ticks that were fetched later, if their places matter.
+    private var fetched: [ProofTick] = []
 
     init(
         _ program: GraphProgram, series: [SeriesName], symbols: [Symbol],
@@ -74,19 +76,32 @@ struct ProofSlice {
             try database.lateTicks(symbol, definition.groups, since, until, into: &records)
             try database.tradeChanges(symbol, definition.groups, since, until, into: &records)
             var noted = records
+            var found: [ProofTick] = []
+            let remembers = definition.remembers
             for kind in kinds {
                 try database.ticks(
                     symbol, definition.groups, kind, since, until, onlyChanges: true
                 ) { tick throws(ToolError) in
                     noted.note(tick)
+                    if remembers, tick.isFetched { found.append(tick) }
                 }
             }
             records = noted
+            fetched += found
+            try check(fetched)
             guard records.count < ProofRecords.max else {
                 throw .refused(
                     "more than \(ProofRecords.max) late, corrected or backfilled ticks of "
                         + "\(symbol) and others: prove fewer symbols, or a shorter time")
             }
+        }
+    }
+
+    private func check(_ fetched: [ProofTick]) throws(ToolError) {
+        guard fetched.count <= ProofPlaces.max else {
+            throw .refused(
+                "more than \(ProofPlaces.max) ticks were fetched later, and the graph has nodes "
+                    + "that remember earlier ones: prove fewer symbols, or a shorter time")
         }
     }
 
@@ -142,16 +157,22 @@ struct ProofSlice {
         _ database: ProofDatabase, into comparison: inout ProofComparison
     ) throws(ToolError) {
         for symbol in symbols {
-            var recount = ProofRecount(self, scope: scope, symbols: [symbol])
+            var recount = ProofRecount(
+                self, scope: scope, symbols: [symbol], fetched: try fetched(of: symbol, database))
             var owners: Set<SourceSymbol> = []
-            for kind in kinds {
-                try database.ticks(symbol, definition.groups, kind, since, until) {
-                    tick throws(ToolError) in
-                    owners.insert(tick.symbol)
-                    try recount.take(tick, records)
+            let records = records
+            func read(_ tick: ProofTick) throws(ToolError) {
+                owners.insert(tick.symbol)
+                try recount.take(tick, records)
+            }
+            if definition.hasJoin {
+                try database.merged(symbol, definition.groups, kinds, since..<until, read)
+            } else {
+                for kind in kinds {
+                    try database.ticks(symbol, definition.groups, kind, since, until, read)
                 }
             }
-            let computed = try recount.finish()
+            let computed = try recount.finish(records)
             ticks += recount.ticks
             // A bar may still be open unless a later bar is stored. No index covers a bar's source,
             // so this is asked once and not per symbol.
@@ -170,6 +191,22 @@ struct ProofSlice {
                 ProofComparison.Rule(looksAtFlags: false, keptBack: keptBack)
             ) { due($0, $1) <= min(over[$0.symbol] ?? Int64.max, storedBy) }
         }
+    }
+
+    /// Returns the stored fetched ticks of a symbol, marked where they also came at their time.
+    private func fetched(
+        of symbol: Symbol, _ database: ProofDatabase
+    ) throws(ToolError) -> [ProofTick] {
+        let fetched = fetched.filter { $0.symbol.symbol == symbol }
+        var twins = ProofTwins(definition)
+        guard !fetched.isEmpty, !twins.isEmpty else { return fetched }
+        for kind in kinds {
+            try database.ticks(symbol, definition.groups, kind, since, until) {
+                tick throws(ToolError) in
+                twins.note(tick)
+            }
+        }
+        return twins.marked(fetched)
     }
 
     private mutating func closed(
@@ -225,8 +262,27 @@ struct ProofSlice {
     private mutating func mend(
         _ tape: ProofTape, into mended: inout [ProofKey: Bar]
     ) throws(ToolError) -> ProofTape.Ending {
-        var recount = ProofRecount(self, scope: scope, symbols: Set(symbols))
         let (since, until, records, groups) = (since, until, records, definition.groups)
+        var fetched: [ProofTick] = []
+        if !self.fetched.isEmpty {
+            // The tape has the lots, which the tables lack.
+            let names = Set(symbols)
+            var twins = ProofTwins(definition)
+            let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
+                try ProofTape.ticks(header, bytes, groups) { tick throws(ToolError) in
+                    guard names.contains(tick.symbol.symbol), tick.time >= since,
+                        tick.time < until
+                    else { return }
+                    if tick.isFetched { fetched.append(tick) } else { twins.note(tick) }
+                }
+                return fetched.count <= ProofPlaces.max
+            }
+            guard ending == .whole else { return ending }
+            try check(fetched)
+            fetched = twins.marked(fetched)
+        }
+        var recount = ProofRecount(
+            self, scope: scope, symbols: Set(symbols), fetched: fetched)
         let ending = try tape.read(from: since) { header, bytes throws(ToolError) in
             try ProofTape.ticks(header, bytes, groups) { tick throws(ToolError) in
                 guard tick.time >= since, tick.time < until else { return }
@@ -234,7 +290,7 @@ struct ProofSlice {
             }
             return true
         }
-        mended = try recount.finish().mended
+        mended = try recount.finish(records).mended
         return ending
     }
 
@@ -261,8 +317,20 @@ struct ProofRecount {
     private let symbols: Set<Symbol>
     private let revisions: [ProofKey: UInt64]
     private(set) var ticks = 0
+    /// The fetched ticks that the mended lines are given at their places; those that come are not
+    /// given again.
+    private var places: ProofPlaces
+    private let placesFetched: Bool
+    /// With a join, the source of the last tick that came at its time. A fetched tick comes in its
+    /// packets: it moves no symbol to another member of a group.
+    private var feeders: [SourceSymbol: SourceName] = [:]
+    private let hasJoin: Bool
 
-    init(_ slice: ProofSlice, scope: ProofMachine.Scope, symbols: Set<Symbol>) {
+    /// `fetched` are all fetched ticks if their places matter, in the order of the tape.
+    init(
+        _ slice: ProofSlice, scope: ProofMachine.Scope, symbols: Set<Symbol>,
+        fetched: [ProofTick]
+    ) {
         var scope = scope
         scope.symbols = symbols
         let program = slice.program
@@ -274,7 +342,17 @@ struct ProofRecount {
                 deduplicates: program.definition.deduplicates(before: name),
                 machine: ProofMachine(program, own))
         }
-        mended = slice.wantsMended ? live : []
+        mended = live.map { line in
+            var line = line
+            var own = scope
+            own.series = Set(line.series.prefix(1))
+            line.machine = ProofMachine(program, own, takesFetched: true)
+            return line
+        }
+        if !slice.wantsMended { mended = [] }
+        places = ProofPlaces(fetched)
+        placesFetched = !fetched.isEmpty
+        hasJoin = program.definition.hasJoin
         self.symbols = symbols
         revisions = slice.revisions
     }
@@ -287,15 +365,29 @@ struct ProofRecount {
             guard tick.source != .manual else { break }
             try live[index].take(records.live(tick, live[index].lists))
         }
+        guard !mended.isEmpty else { return }
+        guard !tick.isFetched else {
+            if !placesFetched { try mend(tick, records) }
+            return
+        }
+        for earlier in places.before(tick) { try mend(earlier, records) }
+        if hasJoin, tick.source != .manual { feeders[tick.symbol] = tick.source }
+        try mend(tick, records)
+    }
+
+    /// Gives a tick to the mended lines.
+    private mutating func mend(_ tick: ProofTick, _ records: ProofRecords) throws(ToolError) {
+        let feeder = feeders[tick.symbol]
         for index in mended.indices {
-            try mended[index].take(
-                records.mended(tick, mended[index].lists, revisions))
+            let taken = records.mended(tick, mended[index].lists, revisions)
+            if !taken.isLeftOut { try mended[index].take(taken, by: feeder) }
         }
     }
 
-    mutating func finish() throws(ToolError) -> (
+    mutating func finish(_ records: ProofRecords) throws(ToolError) -> (
         live: [ProofKey: Bar], mended: [ProofKey: Bar]
     ) {
+        for tick in places.rest() where !mended.isEmpty { try mend(tick, records) }
         var all = (live: [ProofKey: Bar](), mended: [ProofKey: Bar]())
         for index in live.indices {
             all.live.merge(try live[index].finish()) { $1 }
@@ -312,8 +404,10 @@ extension ProofRecount.Line {
         ProofRecords.Lists(series: series, deduplicates: deduplicates)
     }
 
-    fileprivate mutating func take(_ tick: ProofTick) throws(ToolError) {
-        try packets.add(tick, to: &machine)
+    fileprivate mutating func take(
+        _ tick: ProofTick, by feeder: SourceName? = nil
+    ) throws(ToolError) {
+        try packets.add(tick, by: feeder, to: &machine)
     }
 
     fileprivate mutating func finish() throws(ToolError) -> [ProofKey: Bar] {

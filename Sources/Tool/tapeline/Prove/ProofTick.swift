@@ -14,6 +14,10 @@ struct ProofTick: Sendable {
     var ordinal: UInt64
     /// The round lot that its packet states. The tables do not have it.
     var lot: RoundLot?
+    /// Whether a node listed it as a duplicate: a repair need not be given it.
+    var isLeftOut = false
+    /// The deduplicating nodes for which a fetched tick came at its time, too.
+    var twinFor: [SeriesName] = []
     var trade: Trade?
     var quote: Quote?
     var providerBar: ProviderBar?
@@ -58,6 +62,11 @@ struct ProofRecords: Sendable {
         let series: [SeriesName]
         /// The nodes before them that remove duplicates.
         let deduplicates: [SeriesName]
+
+        /// Returns the node that leaves out a fetched tick because it also came at its time.
+        func twinFinder(_ tick: ProofTick) -> SeriesName? {
+            tick.twinFor.first { deduplicates.contains($0) }
+        }
     }
 
     private struct Listing: Hashable {
@@ -116,10 +125,12 @@ struct ProofRecords: Sendable {
         return listing.isDuplicate ? tick.leftOut : tick.setAside
     }
 
-    /// Returns the tick as a repair takes it. `revisions` are those of the stored bars.
+    /// Returns the tick as a repair takes it: one that was fetched later, or comes from a person,
+    /// has the flag that says so. `revisions` are those of the stored bars.
     func mended(
         _ tick: ProofTick, _ lists: Lists, _ revisions: [ProofKey: UInt64]
     ) -> ProofTick {
+        if lists.twinFinder(tick) != nil { return tick.leftOut }
         if let listing = listed(tick, lists) {
             guard !listing.isDuplicate else { return tick.leftOut }
             let key = ProofKey(
@@ -128,9 +139,7 @@ struct ProofRecords: Sendable {
             guard revisions[key] ?? 0 > listing.late.output else { return tick.setAside }
         }
         var mended = tick
-        mended.trade?.header.flags.remove(.backfilled)
-        mended.quote?.header.flags.remove(.backfilled)
-        mended.providerBar?.header.flags.remove(.backfilled)
+        if tick.source == .manual { mended.setBackfilled() }
         let place = Place(source: tick.source, ordinal: tick.ordinal)
         guard let known = changes[place], known.time == tick.time else { return mended }
         mended.trade?.take(known.change)
@@ -185,10 +194,15 @@ extension ProofTick {
     /// A live graph ignores backfilled ticks, so this marks the tick as one.
     fileprivate var leftOut: ProofTick {
         var tick = self
-        tick.trade?.header.flags.insert(.backfilled)
-        tick.quote?.header.flags.insert(.backfilled)
-        tick.providerBar?.header.flags.insert(.backfilled)
+        tick.setBackfilled()
+        tick.isLeftOut = true
         return tick
+    }
+
+    fileprivate mutating func setBackfilled() {
+        trade?.header.flags.insert(.backfilled)
+        quote?.header.flags.insert(.backfilled)
+        providerBar?.header.flags.insert(.backfilled)
     }
 
     /// Deduplicators and throttles also remember a tick that came too late for its window. So they
@@ -230,13 +244,14 @@ struct ProofPackets {
 
     var sources: [SourceName] { lanes.map(\.source) }
 
+    /// `feeder`: the source in whose packet it comes, if not its own.
     mutating func add(
-        _ tick: ProofTick, to machine: inout ProofMachine
+        _ tick: ProofTick, by feeder: SourceName? = nil, to machine: inout ProofMachine
     ) throws(ToolError) {
         // A graph ignores ticks of `manual`, so a person's tick comes as one of its source's, from
         // another provider and with the ordinal that a repair gives it.
         let isByHand = tick.source == .manual
-        let index = lane(of: isByHand ? tick.symbol.source : tick.source)
+        let index = lane(of: feeder ?? (isByHand ? tick.symbol.source : tick.source))
         let ordinal = isByHand ? tick.ordinal | SourceTable.byHand : tick.ordinal
         let isNext = lanes[index].next == ordinal && !lanes[index].builder.isFull
         if open != index || !isNext {

@@ -21,11 +21,9 @@ struct ProveRun {
         _ deployment: Deployment, _ program: GraphProgram, shutdown: ShutdownSignal
     ) throws(ToolError) -> ExitCode {
         let series = try wanted(program.definition)
-        let database = ProofDatabase(
-            connection: try deployment.openDatabase(ProofDatabase.configuration))
-        defer { database.connection.close() }
-        let client = command.skipsTape ? nil : try deployment.openTape()
-        defer { client?.close() }
+        let stored = try StoredProof(deployment, skipsTape: command.skipsTape)
+        defer { stored.close() }
+        let (database, client) = (stored.database, stored.client)
         var report = ProofReport(readsTape: client != nil)
         report.onLots = series.map(\.name).filter { program.definition.needsLots($0) }
         let clock = SystemClock()

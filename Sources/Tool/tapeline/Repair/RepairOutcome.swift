@@ -136,6 +136,7 @@ extension RepairRefusal {
         case .bars: "the bars that stand there cannot be read back"
         case .long: "that are too many days at once: ask for parts"
         case .future: "that time has not begun"
+        case .fetched: "too many of its ticks were fetched later for the graph's join: ask for less"
         case .other: "the operator's log says why (operator.repair.refused)"
         }
     }

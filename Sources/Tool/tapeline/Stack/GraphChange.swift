@@ -59,7 +59,7 @@ struct GraphChange: Equatable {
                     made[name] = step(.resample(rule), graph) + way.dropFirst()
                 }
             case .aggregate, .breadth: made[node.name] = way
-            case .deduplicate, .throttle, .filter, .route, .custom: continue
+            case .deduplicate, .throttle, .filter, .route, .custom, .join: continue
             }
         }
         return made
@@ -83,7 +83,7 @@ struct GraphChange: Equatable {
             switch operation {
             case .bars(_, let calendar), .aggregate(_, let calendar), .breadth(_, let calendar):
                 calendar
-            case .deduplicate, .throttle, .filter, .route, .custom, .resample: nil
+            case .deduplicate, .throttle, .filter, .route, .custom, .join, .resample: nil
             }
         let calendar = graph.calendars.first { $0.name == name }
         return [Step(operation: operation, branch: branch, calendar: calendar)]
@@ -92,11 +92,24 @@ struct GraphChange: Equatable {
     /// Returns the steps from a node back to the tape. Inputs come before their users, so it ends.
     private static func way(to index: Int, in graph: GraphDefinition) -> [Step] {
         let node = graph.nodes[index]
-        switch node.input {
-        case .ticks: return step(node.operation, graph)
-        case .node(let input): return step(node.operation, graph) + way(to: input, in: graph)
+        guard case .join(let rule, let quotes) = node.operation else {
+            return way(to: node.operation, from: node.input, in: graph)
+        }
+        // The number of a node says nothing of what it does: its own steps follow.
+        let join = GraphOperation.join(rule, with: .ticks(.quote))
+        return way(to: join, from: node.input, in: graph) + way(to: join, from: quotes, in: graph)
+    }
+
+    private static func way(
+        to operation: GraphOperation, from input: GraphInput, in graph: GraphDefinition
+    ) -> [Step] {
+        switch input {
+        case .ticks(let kind):
+            // A join has two inputs of the tape.
+            step(operation, graph, branch: kind == .quote ? -1 : nil)
+        case .node(let input): step(operation, graph) + way(to: input, in: graph)
         case .branch(let input, let branch):
-            return step(node.operation, graph, branch: branch) + way(to: input, in: graph)
+            step(operation, graph, branch: branch) + way(to: input, in: graph)
         }
     }
 }

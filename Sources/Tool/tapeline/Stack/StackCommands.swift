@@ -35,8 +35,8 @@ struct UpCommand: ToolCommand {
             a further store, store-NAME: a writer, and a database of its own on the same
             server, or with store-NAME=http://USER@HOST:PORT/DATABASE one of ClickHouse,
             with store-NAME=questdb+http://HOST:PORT one of QuestDB; it stays with the
-            stack, and settings of WRITER_ and STORE_ keys are for all stores. A password is in the
-            file that --set CLICKHOUSE_PASSWORD_FILE= or QUESTDB_PASSWORD_FILE= names
+            stack, and settings of WRITER_ and STORE_ keys are for all stores. A password is
+            in the file that --set CLICKHOUSE_PASSWORD_FILE= or QUESTDB_PASSWORD_FILE= names
         --servers-only
             without the services, to run one of them by hand
         --foreground

@@ -63,6 +63,9 @@ struct FillPlan: Equatable, Sendable {
         var group: TableGroup?
         /// The ordinals of the stretch that the other store lacks, too. They become a named gap.
         var lacking: [ClosedRange<Int64>] = []
+        /// Ordinals between gaps that are filled together. They are no part of the stretch.
+        /// Ascending.
+        var between: [ClosedRange<Int64>] = []
 
         /// The parts of at most so many ordinals, in the order in which they are filled.
         func parts(of most: Int64) -> [Stretch] {
@@ -75,7 +78,8 @@ struct FillPlan: Equatable, Sendable {
                 parts.append(
                     Stretch(
                         lane: lane, ordinals: part, isBeginning: isBeginning, group: group,
-                        lacking: lacking.compactMap { $0.common(part) }))
+                        lacking: lacking.compactMap { $0.common(part) },
+                        between: between.compactMap { $0.common(part) }))
                 if isBeginning { high = part.lowerBound - 1 } else { low = part.upperBound + 1 }
             }
             return parts
@@ -89,11 +93,32 @@ struct FillPlan: Equatable, Sendable {
                 : part.ordinals.lowerBound...self.ordinals.upperBound
             return Stretch(
                 lane: lane, ordinals: ordinals, isBeginning: isBeginning, group: group,
-                lacking: lacking.compactMap { $0.common(ordinals) })
+                lacking: lacking.compactMap { $0.common(ordinals) },
+                between: between.compactMap { $0.common(ordinals) })
         }
 
-        /// How many of its ordinals the other store has.
-        var wanted: Int64 { ordinals.size - lacking.reduce(0) { $0 + $1.size } }
+        /// How many ordinals are its own.
+        var size: Int64 { ordinals.size - between.reduce(0) { $0 + $1.size } }
+
+        /// How many of them the other store has.
+        var wanted: Int64 { size - lacking.reduce(0) { $0 + $1.size } }
+
+        /// Whether an ordinal within its range is one of its own.
+        func has(_ ordinal: Int64) -> Bool {
+            var (low, high) = (0, between.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if between[middle].contains(ordinal) { return false }
+                if between[middle].upperBound < ordinal { low = middle + 1 } else { high = middle }
+            }
+            return true
+        }
+
+        /// Returns its ordinals that are in none of these ranges.
+        func without(_ others: [ClosedRange<Int64>]) -> [ClosedRange<Int64>] {
+            guard !between.isEmpty else { return ordinals.without(others) }
+            return ordinals.without((others + between).sorted { $0.lowerBound < $1.lowerBound })
+        }
     }
 
     /// What is missing in a lane.
@@ -111,9 +136,12 @@ struct FillPlan: Equatable, Sendable {
     /// The lanes that only the other store knows.
     let unknown: [FillLane]
 
-    /// `inputs` are those that the store reads: it may be one alone.
+    /// `inputs` are those that the store reads: it may be one alone. Gaps with at most so many
+    /// ordinals `between` them are filled together: each stretch costs as much as thousands of rows
+    /// that are read in vain.
     init(
-        of store: [FillLane: FillAccount], from other: [FillLane: FillAccount], inputs: Set<String>
+        of store: [FillLane: FillAccount], from other: [FillLane: FillAccount], inputs: Set<String>,
+        between most: Int64 = 0
     ) {
         unknown = other.keys.filter { store[$0] == nil && inputs.contains($0.input) }.sorted()
         for (lane, own) in store.sorted(by: { $0.key < $1.key }) {
@@ -122,7 +150,7 @@ struct FillPlan: Equatable, Sendable {
             let ordinals = before + own.waiting + named.reduce(0) { $0 + $1.size }
             guard ordinals > 0 else { continue }
             var stretches: [Stretch] = []
-            if let account = other[lane] { stretches = Self.stretches(lane, own, account) }
+            if let account = other[lane] { stretches = Self.stretches(lane, own, account, most) }
             missing.append(
                 Missing(
                     lane: lane, ordinals: ordinals, waiting: own.waiting, stretches: stretches))
@@ -130,7 +158,7 @@ struct FillPlan: Equatable, Sendable {
     }
 
     private static func stretches(
-        _ lane: FillLane, _ own: FillAccount, _ other: FillAccount
+        _ lane: FillLane, _ own: FillAccount, _ other: FillAccount, _ most: Int64
     ) -> [Stretch] {
         guard other.first <= other.last else { return [] }
         let present = other.first...other.last
@@ -143,12 +171,8 @@ struct FillPlan: Equatable, Sendable {
             stretches.append(
                 Stretch(lane: lane, ordinals: range, isBeginning: true, lacking: lacking))
         }
-        for gap in own.gaps {
-            guard let common = gap.common(present) else { continue }
-            for range in common.without(other.lost) {
-                stretches.append(Stretch(lane: lane, ordinals: range, isBeginning: false))
-            }
-        }
+        let gaps = own.gaps.compactMap { $0.common(present) }.flatMap { $0.without(other.lost) }
+        stretches += joined(gaps, lane, most)
         for (group, holes) in own.holes.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             for range in holes.compactMap({ $0.common(present) }).flatMap({
                 $0.without(other.lost)
@@ -156,6 +180,33 @@ struct FillPlan: Equatable, Sendable {
                 stretches.append(
                     Stretch(lane: lane, ordinals: range, isBeginning: false, group: group))
             }
+        }
+        return stretches
+    }
+
+    /// Returns ascending gaps as stretches, those together that have few ordinals between them.
+    private static func joined(
+        _ gaps: [ClosedRange<Int64>], _ lane: FillLane, _ most: Int64
+    ) -> [Stretch] {
+        var stretches: [Stretch] = []
+        var start = 0
+        for index in gaps.indices {
+            let isLast = index == gaps.count - 1
+            if most > 0, !isLast,
+                gaps[index + 1].lowerBound - gaps[index].upperBound - 1 <= most
+            {
+                continue
+            }
+            let own = gaps[start...index]
+            let between = zip(own, own.dropFirst()).compactMap { one, next in
+                one.upperBound + 1 < next.lowerBound
+                    ? one.upperBound + 1...next.lowerBound - 1 : nil
+            }
+            stretches.append(
+                Stretch(
+                    lane: lane, ordinals: gaps[start].lowerBound...gaps[index].upperBound,
+                    isBeginning: false, between: between))
+            start = index + 1
         }
         return stretches
     }
@@ -205,7 +256,7 @@ struct FillOutcome: Equatable, Sendable {
         filled = Int64(rows.count)
         settled = filled + Int64(others.count)
         let all = others.isEmpty ? rows : (rows + others).sorted()
-        named = step.ordinals.without(all.map { $0...$0 })
+        named = step.without(all.map { $0...$0 })
     }
 
     /// Returns whether the rows that the other store has of a step are what its books say: each
@@ -216,7 +267,8 @@ struct FillOutcome: Equatable, Sendable {
         let without = step.wanted - Int64(rows.count)
         return zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 } && (0...unnamed).contains(without)
             && rows.allSatisfy { row in
-                step.ordinals.contains(row) && !step.lacking.contains { $0.contains(row) }
+                step.ordinals.contains(row) && step.has(row)
+                    && !step.lacking.contains { $0.contains(row) }
             }
     }
 }

@@ -75,7 +75,10 @@ struct FillRun {
             books = try again(others, into, read)
         }
         let lanes = books.sharedLanes(of: others)
-        let plan = FillPlan(of: books.lanes, from: lanes, inputs: books.inputs)
+        // A server without transactions may have taken every other row of a batch.
+        let plan = FillPlan(
+            of: books.lanes, from: lanes, inputs: books.inputs,
+            between: form == .values ? steps.step / 10 : 0)
         var report = FillReport(command, plan, dropped: books.dropped)
         guard !command.isDryRun else { return show(report) }
         let from = FillSource(

@@ -125,6 +125,7 @@ final class FillSource {
                 break
             }
             cursor.waiting.removeLast()
+            guard step.has(next.ordinal) else { continue }
             rows.rows.append(next)
             bytes -= next.text.utf8.count
         }

@@ -76,7 +76,7 @@ final class FilledClickHouse: FilledServer {
             _ = try answer.text()
             found.append(try answer.integer())
         }
-        return found
+        return found.filter(step.has)
     }
 
     func blocks(_ rows: [FillRows.Row], of table: FilledTable) throws -> FilledBlocks {

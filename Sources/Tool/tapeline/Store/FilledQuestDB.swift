@@ -88,7 +88,7 @@ final class FilledQuestDB: FilledServer {
             for row in 0..<answer.count {
                 found.append(Int64(try answer.number(row, "ordinal")))
             }
-            return found
+            return found.filter(step.has)
         }
     }
 
@@ -102,7 +102,7 @@ final class FilledQuestDB: FilledServer {
             isDerived: step.lane.input == "bars", partition: Int(step.lane.partition))
         let range = UInt64(step.ordinals.lowerBound)...UInt64(step.ordinals.upperBound)
         let ordinals = Set(rows.flatMap { $0.rows.map(\.ordinal) })
-        guard ordinals.count == step.ordinals.size else {
+        guard ordinals.count == step.size else {
             return place.ordinals(of: step.lane.source, range, in: tables)
         }
         let found = Dictionary(grouping: rows.filter { !$0.rows.isEmpty }) {

@@ -77,7 +77,8 @@ final class ServerFillTarget: FillWriting {
                 .subtracting(found.unfit).sorted()
             let outcome = FillOutcome(step, rows: ordinals)
             if outcome.settled == 0, !step.isBeginning { return outcome }
-            guard outcome.named.count <= FillOutcome.namedMax else {
+            // Those of a hole stay in gaps that name them.
+            guard !step.isBeginning || outcome.named.count <= FillOutcome.namedMax else {
                 throw ToolError.refused(
                     "more than \(FillOutcome.namedMax) ranges of \(place(step)) would stay "
                         + "missing: fill \(filled.store) from a store that takes all tables")
@@ -129,7 +130,7 @@ final class ServerFillTarget: FillWriting {
             FillNote(
                 lane: lane, ordinals: range, rows: rows, other: other.text, streamCreated: created)
         }
-        var notes = step.ordinals.without(outcome.named).map { note($0, rows: $0.size) }
+        var notes = step.without(outcome.named).map { note($0, rows: $0.size) }
         if step.isBeginning { notes += outcome.named.map { note($0, rows: 0) } }
         for block in server.blocks(notes) {
             try server.insert(block, token: token(step, "fills/\(digest(block))"))

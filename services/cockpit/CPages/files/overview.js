@@ -4,22 +4,14 @@ import {
   start, age, ago, isStale, span, put, doubt, bytes, count, documentAt, element,
 } from "./live.js";
 import { fill, list } from "./table.js";
+import { stateOf, symbols } from "./edges.js";
 import { showFigures, watchCursor } from "./figures.js";
 
-const symbols = { flows: "●", quiet: "◌", behind: "▲", dead: "✕", unknown: "?",
-  closed: "◇" };
 const lines = documentAt("lines.json");
 let past = {};
 // The document of the lines changes when a slot of theirs ends.
 const linesEvery = 5.5;
 const startedMax = 900;
-
-function stateOf(edge) {
-  // Of what was never measured the server says why.
-  const isNew = edge.state === "unknown" && edge.at === undefined && !doubt();
-  if (edge.state === "dead" || isNew || !isStale(edge)) return [edge.state, edge.words];
-  return ["unknown", doubt() || `no news for ${span(age(edge.at))}`];
-}
 
 // A step has only what it can have.
 const orNone = (text) => (text === "–" ? ["–", "none"] : text);

@@ -2,7 +2,7 @@
 
 import { prepared } from "./canvas.js";
 
-const tall = 32;
+const usual = 32;
 const drawn = new WeakMap();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -14,20 +14,21 @@ export function slotAt(canvas, line, x) {
   return line.values[place] === undefined ? undefined : place;
 }
 
-// `line` has the values, how many slots there may be, the least top of the picture, and the slot
-// of the cursor. Nothing is drawn again that is the same.
+// `line` has the values, how many slots there may be, the least top of the picture and its bottom
+// (0 if there is none), and the slot of the cursor. Nothing is drawn again that is the same.
 export function drawSpark(canvas, line, isOld) {
   const width = Math.max(60, canvas.clientWidth);
   const key = [line.values, line.cursor, width, isOld, dark.matches];
   const before = drawn.get(canvas);
   if (before && key.every((part, index) => part === before[index])) return;
   drawn.set(canvas, key);
+  const { bottom = 0, tall = usual } = line;
   const { ink, color } = prepared(canvas, width, tall);
   const known = line.values.filter((value) => value !== null);
-  const most = Math.max(line.top, ...known) * 1.08;
+  const most = bottom + (Math.max(line.top, ...known) - bottom) * 1.08 || 1;
   const first = line.slots - line.values.length;
   const x = (index) => (index + first) / (line.slots - 1) * width;
-  const y = (value) => tall - 1 - value / most * (tall - 3);
+  const y = (value) => tall - 1 - (value - bottom) / (most - bottom || 1) * (tall - 3);
   ink.strokeStyle = color("line");
   ink.lineWidth = 1;
   ink.beginPath();
@@ -35,7 +36,7 @@ export function drawSpark(canvas, line, isOld) {
   ink.lineTo(width, tall - 0.5);
   ink.stroke();
   const own = color(isOld ? "muted" : "accent");
-  for (const part of parts(line.values)) drawPart(ink, part, x, y, own);
+  for (const part of parts(line.values)) drawPart(ink, part, x, y, [tall, own]);
   if (line.cursor === undefined) return;
   ink.fillStyle = color("text");
   ink.fillRect(Math.round(x(line.cursor)), 0, 1, tall);
@@ -51,7 +52,7 @@ function parts(values) {
   return found.filter((part) => part.length);
 }
 
-function drawPart(ink, part, x, y, color) {
+function drawPart(ink, part, x, y, [tall, color]) {
   ink.strokeStyle = color;
   ink.fillStyle = color;
   ink.lineWidth = 1.5;

@@ -39,6 +39,7 @@ final class Collector: Sendable {
         let chart = ChartDesk()
         let letters = LetterDesk()
         let latest = LatestDesk()
+        let market = MarketDesk()
         let tape: TapeDesk
         let actions: ActionDesk
 
@@ -48,6 +49,7 @@ final class Collector: Sendable {
         ) -> PageAnswer? {
             chart.answer(path, parameters, at: now) ?? tape.answer(path, parameters, at: now)
                 ?? latest.answer(path, parameters, at: now)
+                ?? market.answer(path, parameters, at: now)
         }
     }
 
@@ -89,6 +91,7 @@ final class Collector: Sendable {
             try desks.chart.start(settings, context),
             try desks.tape.start(self),
             try desks.latest.start(self),
+            try desks.market.start(self),
             try tape.start("tape", context, audience) { [self] beat in
                 { [self] in try askTape(beat) }
             },

@@ -27,9 +27,10 @@ enum WebFiles {
     /// What people open, so that it asks for the token, with its title. Each has a text and a
     /// script of its name, `/` those of the overview.
     static let pages = [
-        "/": "Overview", "/chart": "Chart", "/gaps": "Gaps", "/partitions": "Partitions",
-        "/store": "Store", "/feeds": "Feeds", "/latest": "Latest", "/tape": "Tape",
-        "/dead": "Dead letters", "/alerts": "Alerts", "/actions": "Actions",
+        "/": "Overview", "/chart": "Chart", "/gaps": "Gaps", "/feeds": "Feeds",
+        "/market": "Market", "/latest": "Latest", "/tape": "Tape",
+        "/partitions": "Partitions", "/store": "Store", "/dead": "Dead letters",
+        "/alerts": "Alerts", "/actions": "Actions",
     ]
 
     /// The runbooks by their paths, with their names.

@@ -15,7 +15,7 @@ final class Site: Sendable {
                 "accept-encoding", SignIn.keyHeader,
             ] + [personHeader].compactMap(\.self),
             parameters: ChartQuestion.parameters + TapeQuestion.parameters
-                + LatestQuestion.parameters,
+                + LatestQuestion.parameters + MarketQuestion.parameters,
             bodyBytesMax: CockpitLimits.bodyBytesMax,
             streamsMax: CockpitLimits.streamsMax)
     }

@@ -129,6 +129,13 @@ extension PartitionOperator {
         repair?.reading?.note(header, packet)
     }
 
+    /// Why the repair has to be refused after the first pass, for people; `nil`: it has not.
+    var mispairing: String? {
+        guard let reading = repair?.reading, reading.mispairs else { return nil }
+        return "\(reading.unplaced) ticks of that time that were fetched later are more than the "
+            + "graph's join can place: ask for a shorter time"
+    }
+
     /// Ends the first pass. Returns whether a second pass over the same packets is needed. If not,
     /// they were few enough to be kept.
     func endFirstPass() -> Bool { repair?.reading?.endFirstPass() ?? false }

@@ -1,4 +1,5 @@
 import OperatorGraph
+import StreamCore
 
 /// The counts of a partition since this worker began with it, for metrics and /status.
 struct PartitionTally: Sendable {
@@ -35,11 +36,16 @@ struct MachineTally: Sendable {
     var settledEarly: UInt64 = 0
     /// Values of custom operators that were left out because of a limit.
     var valuesLeftOut: UInt64 = 0
+    /// Trades that reached joins.
+    var joined = JoinCounters()
     /// Ticks that series excluded, by reason.
     var excluded = ExcludedTicks()
 
     private static var counts: [WritableKeyPath<Self, UInt64>] {
-        [\.undecidable, \.forgotten, \.settledEarly, \.valuesLeftOut]
+        [
+            \.undecidable, \.forgotten, \.settledEarly, \.valuesLeftOut, \.joined.paired,
+            \.joined.conflated, \.joined.alone,
+        ]
     }
 
     init() {}
@@ -49,6 +55,7 @@ struct MachineTally: Sendable {
         forgotten = machine.forgotten
         settledEarly = machine.settledEarly
         valuesLeftOut = machine.valuesLeftOut
+        joined = machine.joined
         excluded = machine.excluded
     }
 

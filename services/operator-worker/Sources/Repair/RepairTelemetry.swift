@@ -75,7 +75,7 @@ extension ServiceEvent {
                     + "`repair.refused.<reason>`",
                 "retention: keep more (`GATEWAY_KEEP`); missing, unreadable: check the tape; long: "
                     + "request shorter ranges",
-                by: "reason: retention, missing, unreadable, bars, long, future",
+                by: "reason: retention, missing, unreadable, bars, long, future, fetched",
                 labels: [("reason", ranges.reason.name)]
             ).add()
         }

@@ -144,7 +144,10 @@ extension Worker {
     /// Continues after a pass: with the second pass, by reading bars back, or to the end.
     private func continueRepair(_ index: Int) {
         guard let repairing else { return }
-        if repairing.passesEnded == 1, slots[index].core?.endFirstPass() ?? false {
+        let isFirst = repairing.passesEnded == 1
+        if isFirst, let detail = slots[index].core?.mispairing {
+            refuseRepair(.fetched, detail)
+        } else if isFirst, slots[index].core?.endFirstPass() ?? false {
             readers.open(repairing.reader, from: .time(repairing.start))
         } else if let bars = slots[index].core?.barsToReadBack {
             self.repairing?.barsReadBack = bars

@@ -13,8 +13,9 @@ final class AnsweredSends {
     private var tables = ""
     /// By the token of a send, why it was refused.
     private var errors: [String: StoreServerError] = [:]
-    /// The tokens of sends whose rows are stored. They are fewer than the refused ones, and one for
-    /// each block.
+    /// The tokens of sends whose rows are stored, and will be after a crash of the server, if it
+    /// was as it has to be (`BlockServer.confirm`). They are fewer than the refused ones, and one
+    /// for each block.
     private var stored: Set<String> = []
 
     /// Begins with a batch, unless it is the one that was begun. What other tables took counts no
@@ -35,6 +36,9 @@ final class AnsweredSends {
     }
 
     func store(_ token: String) { stored.insert(token) }
+
+    /// What it has stored may be gone. What it has refused it refuses again.
+    func doubt() { stored = [] }
 
     func forget() { (errors, stored) = ([:], []) }
 }

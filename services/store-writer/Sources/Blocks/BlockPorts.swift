@@ -31,14 +31,26 @@ protocol BlockServer: AnyObject {
     var tablesSeen: String { get }
     /// Inserts a block, so that its rows outlive a crash of the server.
     func insert(_ block: any StoreBlock, token: String) throws(StoreServerError)
+    /// Returns why its tables do not show all rows yet that it had answered for at the mark; `nil`:
+    /// they do. The first call sets the mark.
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String?
     /// Returns the ordinals of these ranges that have rows of the place, in order, each once: all
-    /// rows that it has answered for count.
+    /// rows that its tables show count.
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [UInt64]]
+    /// Returns the ordinals that gaps name as missing: those of the batch that ends with this
+    /// packet, or, where a gap is known by its ordinals, those that lie in a range.
+    func named(
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]]
     /// Throws unless the blocks went into the tables that `problem` has seen. Called after the
     /// blocks of a batch, and before its position is stored.
     func confirm() throws(StoreServerError)
+}
+
+extension BlockServer {
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? { nil }
 }
 
 /// A server that recognises a repeat by the token of a block, as long as it remembers it. So it is
@@ -51,10 +63,6 @@ protocol TokenServer: BlockServer {
     func stored(
         _ block: any StoreBlock, of place: SinkPlace
     ) throws(StoreServerError) -> [BlockKey]
-    /// Returns the ordinals that the gaps name as missing of the batch that ends with this packet.
-    func named(
-        by packet: TapePacket, _ place: SinkPlace
-    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]]
     /// Returns the last ordinals of sources of the place that are beyond these.
     func beyond(
         _ known: [SourceOrdinal], of place: SinkPlace

@@ -12,9 +12,8 @@ extension BlockSession {
     /// Until then an insert may be on its way of an owner that was replaced: it has a time to send
     /// one, and the server one to work on it.
     static let lateInsertsNanoseconds: Int64 = 30_000_000_000
-    /// So many ranges of ordinals may be owed: a batch of the longest has as many where every other
-    /// row is there, and a few of them may be given up in a row. More are given up by no owner.
-    static let owedRangesMax = 65_536
+    /// When it is looked again whether tables show what the server has answered for.
+    private static let lagNanoseconds: Int64 = 5_000_000_000
 
     /// A declared batch, as it was found.
     enum Declared {
@@ -40,6 +39,8 @@ extension BlockSession {
     struct GoneBatch {
         let intent: StoreIntent
         let since: MonotonicTime
+        /// What the server had answered for when no insert of it could be on its way any more.
+        var mark: [String: Int]?
         /// What is lost of it, once it is given up.
         var lost: [SinkGap] = []
     }
@@ -77,7 +78,11 @@ extension BlockSession {
         let batch = IntentBatch(
             try made.rows.blocks(input, after, owed: owed), from: before, to: after,
             layout: intent.layout)
-        if loss == .part, batch.intent != intent { return try gone(intent, before, owed) }
+        if batch.intent != intent {
+            // It may have been purged while it was read.
+            let now = try parts.packets.loss(place, after: before, through: intent.packet)
+            if now != .nothing { return try gone(intent, before, owed) }
+        }
         try keepLetters(of: made)
         return .batch(batch, made)
     }
@@ -126,7 +131,12 @@ extension BlockSession {
                     reason: "the tape was purged of a declared batch: it is given up after 30 s, "
                         + "when no insert of it can be on its way"))
         }
-        let (found, named) = try answers(of: intent, place)
+        if let reason = try lag(place) {
+            return .waits(ClaimWait(until: now + Self.lagNanoseconds, reason: reason))
+        }
+        let found = try asked { server throws(StoreServerError) in
+            try server.ordinals(of: intent.ranges, place)
+        }
         var after = before
         after.position = intent.end(after: before.position)
         var lost: [SinkGap] = []
@@ -135,14 +145,22 @@ extension BlockSession {
             after.pass(range, rows: UInt64(rows.count))
             lost += range.gaps(without: rows)
         }
-        let all = (owed + lost).flatMap { $0.without(named[$0.source] ?? []) }
-        guard all.count <= Self.owedRangesMax else {
-            return .unmakeable(
-                "the tape was purged of it, and more than \(Self.owedRangesMax) ranges of ordinals "
-                    + "are without a name: begin with a new database and STORE_NAME")
+        let all = owed + lost
+        let named = try asked { server throws(StoreServerError) in
+            try server.named(by: intent.packet, in: all.ranges, place)
         }
         goneBatches[place]?.lost = lost
-        return .gone(GivenUp(after: after, owed: all, lost: lost))
+        return .gone(GivenUp(after: after, owed: all.without(named), lost: lost))
+    }
+
+    /// Returns why what the store has of a batch cannot be counted yet.
+    private func lag(_ place: SinkPlace) throws(StoreError) -> String? {
+        var mark = goneBatches[place]?.mark
+        let reason = try asked { server throws(StoreServerError) in
+            try server.lag(behind: &mark)
+        }
+        goneBatches[place]?.mark = mark
+        return reason.map { "the tape was purged of a declared batch, and \($0)" }
     }
 
     /// Tells what is lost where the answer was lost to the write that gave a batch up.
@@ -155,19 +173,12 @@ extension BlockSession {
         goneBatches[place] = nil
     }
 
-    /// What the store has of a batch: the ordinals with rows, and those that gaps name. A store
-    /// with keys knows a gap again by its range, so it need not be asked for these.
-    private func answers(
-        of intent: StoreIntent, _ place: SinkPlace
-    ) throws(StoreError) -> (
-        rows: [SourceName: [UInt64]], named: [SourceName: [ClosedRange<UInt64>]]
-    ) {
+    private func asked<Value>(
+        _ question: (any BlockServer) throws(StoreServerError) -> Value
+    ) throws(StoreError) -> Value {
         let server = try opened()
         do throws(StoreServerError) {
-            return (
-                try server.ordinals(of: intent.ranges, place),
-                try (server as? any TokenServer)?.named(by: intent.packet, place) ?? [:]
-            )
+            return try question(server)
         } catch {
             throw error.asStoreError
         }
@@ -210,21 +221,67 @@ extension OrdinalRange {
     }
 }
 
-extension SinkGap {
-    /// Returns what is left of it without these ordinals.
-    func without(_ named: [ClosedRange<UInt64>]) -> [SinkGap] {
+extension [SinkGap] {
+    /// Returns what is left of them without the named ordinals of their sources.
+    func without(_ named: [SourceName: [ClosedRange<UInt64>]]) -> [SinkGap] {
+        let named = named.mapValues(Self.apart)
+        return flatMap { gap in
+            guard let ranges = named[gap.source], !ranges.isEmpty else { return [gap] }
+            return Self.rest(of: gap, ranges)
+        }
+    }
+
+    /// Returns the same ordinals as ranges that ascend and are apart.
+    private static func apart(_ ranges: [ClosedRange<UInt64>]) -> [ClosedRange<UInt64>] {
+        var found: [ClosedRange<UInt64>] = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = found.last, range.lowerBound <= last.upperBound {
+                let end = Swift.max(last.upperBound, range.upperBound)
+                found[found.count - 1] = last.lowerBound...end
+            } else {
+                found.append(range)
+            }
+        }
+        return found
+    }
+
+    private static func rest(
+        of gap: SinkGap, _ named: [ClosedRange<UInt64>]
+    ) -> [SinkGap] {
+        let ordinals = gap.ordinals
+        // The first range that does not end before the gap.
+        var (low, high) = (0, named.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if named[middle].upperBound < ordinals.lowerBound {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
         var parts: [SinkGap] = []
         var next = ordinals.lowerBound
         func add(_ ordinals: ClosedRange<UInt64>) {
-            parts.append(SinkGap(source: source, ordinals: ordinals, reason: reason, epoch: epoch))
+            parts.append(
+                SinkGap(
+                    source: gap.source, ordinals: ordinals, reason: gap.reason, epoch: gap.epoch))
         }
-        for range in named.sorted(by: { $0.lowerBound < $1.lowerBound })
-        where range.upperBound >= next && range.lowerBound <= ordinals.upperBound {
+        for range in named[low...] {
+            guard range.lowerBound <= ordinals.upperBound else { break }
             if next < range.lowerBound { add(next...(range.lowerBound - 1)) }
             guard range.upperBound < ordinals.upperBound else { return parts }
             next = range.upperBound + 1
         }
         add(next...ordinals.upperBound)
         return parts
+    }
+
+    /// From the first to the last ordinal of each source.
+    fileprivate var ranges: [SourceName: ClosedRange<UInt64>] {
+        reduce(into: [:]) { ranges, gap in
+            let known = ranges[gap.source] ?? gap.ordinals
+            let first = Swift.min(known.lowerBound, gap.ordinals.lowerBound)
+            ranges[gap.source] = first...Swift.max(known.upperBound, gap.ordinals.upperBound)
+        }
     }
 }

@@ -1,6 +1,7 @@
 import MarketModel
 import Membership
 import NatsTransport
+import Primitives
 import ServiceRuntime
 import TapeKeeping
 import TapeTransport
@@ -45,6 +46,13 @@ final class IntentBucket: IntentKeeper {
         } catch {
             throw Self.failed(error)
         }
+    }
+
+    /// Returns whether `tapeline store fill` has the store's lock.
+    func isFilling(at now: Timestamp) throws -> Bool {
+        guard let value = try opened().entry("\(store).fill")?.value else { return false }
+        let until = try VersionedJSON.read(value, upTo: 1)["until_ns"]?.int ?? 0
+        return now < Timestamp(nanoseconds: Int64(until))
     }
 
     private func opened() throws(TapeError) -> KeyValueBucket {

@@ -204,6 +204,13 @@ final class IntentTenure {
         position.ownerEpoch = Int64(clamping: next.epoch)
         let value = KeptIntent(next, position, database: frame.database, owed: owed)
             .json(of: frame.store)
+        guard value.count <= KeptIntent.bytesMax else {
+            throw failure(
+                "has a record of \(value.count) bytes, and NATS takes \(KeptIntent.bytesMax): too "
+                    + "many ordinals are lost that have no name yet, so begin with a new database "
+                    + "and STORE_NAME",
+                .schema)
+        }
         guard let stored = try frame.keeper.write(frame.place, value, after: expected) else {
             return .conflict
         }
@@ -219,14 +226,7 @@ final class IntentTenure {
         _ batch: IntentBatch, _ order: IntentMachine.Insert, _ refuse: Refuse
     ) throws(StoreError) -> IntentMachine.Answer {
         var refused: [RefusedTick] = []
-        frame.sends.begin(order.token, frame.server.tablesSeen)
-        for part in batch.parts {
-            let insert = BlockInsert(
-                part, token: "\(order.token)/\(part.block.tableName)/\(part.block.part)",
-                isRepeat: order.isRepeat, until: order.until, frame)
-            if let reason = try insert.run(&refused) { return .differs(reason) }
-        }
-        try asked { () throws(StoreServerError) in try frame.server.confirm() }
+        if let reason = try send(batch, order, &refused) { return .differs(reason) }
         do throws(StoreError) {
             if !refused.isEmpty { self.batch?.after = try refuse(refused) }
         } catch {
@@ -236,6 +236,41 @@ final class IntentTenure {
         }
         frame.sends.forget()
         return .inserted
+    }
+
+    /// Sends what is not stored. Returns why the server has other rows; `nil`: it has these, and
+    /// keeps them after a crash. Where it does not say so, the next try sends them once more.
+    private func send(
+        _ batch: IntentBatch, _ order: IntentMachine.Insert, _ refused: inout [RefusedTick]
+    ) throws(StoreError) -> String? {
+        frame.sends.begin(order.token, frame.server.tablesSeen)
+        do throws(StoreError) {
+            for part in batch.parts {
+                let insert = BlockInsert(
+                    part, token: "\(order.token)/\(part.block.tableName)/\(part.block.part)",
+                    isRepeat: order.isRepeat, until: order.until, frame)
+                if let reason = try insert.run(&refused) { return reason }
+            }
+        } catch {
+            // Where only the time of a try is over, the next one gets further.
+            guard error.failure?.cause is IntentFailure else {
+                frame.sends.doubt()
+                throw error
+            }
+            try confirm()
+            throw error
+        }
+        try confirm()
+        return nil
+    }
+
+    private func confirm() throws(StoreError) {
+        do throws(StoreServerError) {
+            try frame.server.confirm()
+        } catch {
+            frame.sends.doubt()
+            throw error.asStoreError
+        }
     }
 
     private func asked<Value>(

@@ -1,4 +1,5 @@
 import MarketModel
+import NatsTransport
 import Primitives
 import StoreIntents
 import StoreSinks
@@ -7,6 +8,8 @@ import StoreSinks
 /// counts, which is that of the record.
 struct KeptIntent {
     static let version = 1
+    /// A bucket of NATS takes no more.
+    static let bytesMax = KeyValueLimits.valueBytesMax
 
     let record: IntentRecord
     let position: SinkPosition

@@ -137,7 +137,7 @@ final class ClickHouseServer: TokenServer {
     }
 
     func named(
-        by packet: TapePacket, _ place: SinkPlace
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
     ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
         var found: [SourceName: [ClosedRange<UInt64>]] = [:]
         var answer = try client.ask(

@@ -1,4 +1,5 @@
 import MarketModel
+import Primitives
 import QuestDBWire
 import StoreHTTP
 import StoreIntents
@@ -6,7 +7,10 @@ import StoreSinks
 
 extension QuestDBServer: CountedServer {
     func rows(of place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Rows] {
-        let parts = try countedTables().compactMap { place.questdb.rows(in: $0) }
+        let tables = try countedTables()
+        // A position moves before the tables show its rows.
+        try waitUntilApplied(tables)
+        let parts = tables.compactMap { place.questdb.rows(in: $0) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         let answer = try ask(
@@ -33,6 +37,8 @@ extension QuestDBServer: CountedServer {
     }
 
     func filled(_ place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Filled] {
+        // A command that has ended has noted all that it copied.
+        try waitUntilApplied([.fills])
         let answer = try ask(
             "SELECT source, sum(\"rows\") AS n, min(first_ordinal) AS first FROM fills "
                 + "WHERE input = '\(place.input.rawValue)' "
@@ -71,6 +77,37 @@ extension QuestDBServer: CountedServer {
                     ordinals.append(UInt64(clamping: try answer.number(row, "ordinal")))
                 }
                 return ordinals
+            }
+        }
+        return found
+    }
+
+    func named(
+        by packet: TapePacket, in ranges: [SourceName: ClosedRange<UInt64>], _ place: SinkPlace
+    ) throws(StoreServerError) -> [SourceName: [ClosedRange<UInt64>]] {
+        let created = packet.streamCreated.nanoseconds
+        var found: [SourceName: [ClosedRange<UInt64>]] = [:]
+        for (source, range) in ranges {
+            let answer = try ask(
+                "SELECT first_ordinal, last_ordinal FROM ordinal_gaps "
+                    + "WHERE stream_created BETWEEN \(created) AND \(created) "
+                    + "AND input = '\(place.input.rawValue)' "
+                    + "AND source = \(QuestDBPlace.literal(source.text)) "
+                    + "AND \"partition\" = \(place.partition.number) "
+                    + "AND last_ordinal >= \(range.lowerBound) "
+                    + "AND first_ordinal <= \(range.upperBound) AND reason != 'given_twice'")
+            for row in 0..<answer.count {
+                let (first, last) = try read { () throws(QuestDBAnswerError) in
+                    (
+                        try answer.number(row, "first_ordinal"),
+                        try answer.number(row, "last_ordinal")
+                    )
+                }
+                guard first >= 0, first <= last else {
+                    throw StoreServerError(
+                        "ordinal_gaps has a row of '\(source)' that is none", .schema)
+                }
+                found[source, default: []].append(UInt64(first)...UInt64(last))
             }
         }
         return found

@@ -19,7 +19,8 @@ import TapeCodec
 /// A request has rows of one table, and of existing columns: the server then stores all or none.
 final class QuestDBServer: BlockServer {
     private let client: QuestDBClient
-    let tables: [QuestDBTable]
+    /// Those that are switched on, and those of the books.
+    private let tables: [QuestDBTable]
     /// The numbers of the tables that `problem` has seen.
     private var numbers: [String: Int] = [:]
     let peer: String
@@ -69,13 +70,18 @@ final class QuestDBServer: BlockServer {
     // MARK: counts
 
     /// Returns the tables that may have rows: also those that were switched off, and those that
-    /// were filled alone. All show what they have answered for.
+    /// were filled alone.
     func countedTables() throws(StoreServerError) -> [QuestDBTable] {
         let check = try client.check([])
-        let counted = QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
-        // A position moves before the tables show its rows.
-        try client.waitUntilApplied(counted)
-        return counted
+        return QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
+    }
+
+    func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? {
+        try client.lag(of: QuestDBKind.tables(SinkCatalogue()), behind: &mark)
+    }
+
+    func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
+        try client.waitUntilApplied(tables)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

@@ -106,7 +106,7 @@ enum ShippedRunbooks {
         "./": [
             "Objectives", "Watermark", "SourceMissing", "Spool", "Disk", "Watchdog", "Services",
             "Threads", "Nats", "Calendar", "LateTicks", "TapeRoom", "TapeDurability",
-            "TapeCopies", "TapeSlow", "ClocksDisagree",
+            "TapeCopies", "TapeSlow", "ClocksDisagree", "Certificates",
         ],
     ]
 

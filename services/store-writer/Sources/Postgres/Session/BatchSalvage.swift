@@ -83,25 +83,42 @@ struct BatchSalvage {
         }
     }
 
-    /// Throws when a blocked table does not take its newest row of the batch. The search is left
-    /// out then: it asks for every row, and would come again until the table is mended.
+    /// Throws when a blocked table takes none of a few rows of the batch. The search is left out
+    /// then: it asks for every row, and would come again until the table is mended.
     private func probe(_ rows: SinkRows, of batch: WriteBatch, sink index: Int) throws(StoreError) {
         let table = catalogue.sinks[index].name
-        var piece = Piece()
+        var refusal: PostgresError?
         try execute(Self.mark)
-        do throws(PostgresError) {
-            let last = rows.count - 1
-            try copy(last..<rows.count, rows, of: batch, sink: index, &piece)
-        } catch {
-            guard isFaultOfRows(error) else { throw .database(error, of: table) }
-            throw .withheld(
-                StoreError.Withheld(
-                    operation: "write rows", peer: PostgresSession.text(database),
-                    remedy: .mendTable,
-                    reason: "\(table.rawValue) still refuses its rows, the newest one too, so none "
-                        + "is set aside: mend the table; the refusal: \(error)", table: table))
+        for row in Self.probed(of: rows.count) {
+            var piece = Piece()
+            var isTaken = false
+            do throws(PostgresError) {
+                try copy(row..<row + 1, rows, of: batch, sink: index, &piece)
+                // A record of which no row can be made shows nothing.
+                isTaken = piece.copied > 0
+            } catch {
+                guard isFaultOfRows(error) else { throw .database(error, of: table) }
+                refusal = error
+            }
+            try execute(Self.back)
+            if isTaken { return }
         }
-        try execute(Self.back)
+        guard let refusal else { return }
+        throw .withheld(
+            StoreError.Withheld(
+                operation: "write rows", peer: PostgresSession.text(database),
+                remedy: .mendTable,
+                reason: "\(table.rawValue) still refuses its rows, the newest and the oldest one "
+                    + "and one between, so none is set aside: mend the table; the refusal: "
+                    + "\(refusal)", table: table))
+    }
+
+    /// Returns the rows to try: the newest, the oldest, and another one at each try. So one that
+    /// the table takes is found at some time, however many are bad by themselves.
+    static func probed(of count: Int) -> [Int] {
+        let last = count - 1
+        guard count > 2 else { return [last, 0] }
+        return [last, 0, Int.random(in: 1..<last)]
     }
 
     private func execute(_ statement: String) throws(StoreError) {

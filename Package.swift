@@ -353,13 +353,13 @@ let others: [Tests] = [
         of: "TapelineTool",
         uses: frame + tape + support + [
             "ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient",
-            "ProviderKit", "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
+            "ProviderKit", "QuestDBWire", "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
         ]),
     serverTests(
         of: "TapelineTool",
-        uses: frame + tape + support + ["ClickHouseWire"] + [
+        uses: frame + tape + support + ["ClickHouseWire", "QuestDBAccess", "QuestDBWire"] + [
             "DeadLetters", "DeploymentWatch", "GraphLanguage", "OperatorGraph", "PostgresClient",
-            "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
+            "StoreSinks", "StoreWriter", "StreamCore", "TapeListing", "TickSpool", "ValkeyClient",
         ], beside: ["live_page.py", "read_ordinals.py"]),
     jointTests(
         "ObservabilityTests", tier: .servers,

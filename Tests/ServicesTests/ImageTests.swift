@@ -12,7 +12,9 @@ struct ImageTests {
         "deploy/compose/tls.yml", "deploy/compose/tls-load.yml",
         "deploy/compose/nats-cluster.yml", "deploy/compose/nats-cluster-load.yml",
         "deploy/compose/tws.yml", "deploy/compose/clickhouse.yml",
-        "deploy/compose/questdb.yml",
+        "deploy/compose/questdb.yml", "deploy/compose/tls-clickhouse.yml",
+        "deploy/compose/tls-questdb.yml", "deploy/compose/nats-cluster-clickhouse.yml",
+        "deploy/compose/nats-cluster-questdb.yml",
     ]
     static let dockerfiles =
         Service.all.map { "services/\($0.description.name)/Dockerfile" }

@@ -271,6 +271,48 @@ class Chart(unittest.TestCase):
                          ["0", "5", "0.5", "1.5k", "20k", "3M"])
 
 
+class Stores(unittest.TestCase):
+    """Files of deploy/compose that go on top of others."""
+
+    def services(self, name):
+        """Returns the lines of each service of a file, and of what it gives a name."""
+        found, part = {}, None
+        for line in (ROOT / "deploy/compose" / name).read_text().splitlines():
+            if match := re.fullmatch(r"(?:  )?([a-z0-9-]+):(?: [&*](\S+))?", line):
+                part = found.setdefault(match[1], [])
+                if line.endswith(f"*{match[2]}"):
+                    part += found[f"&{match[2]}"]
+                elif match[2]:
+                    found[f"&{match[2]}"] = part
+            elif part is not None:
+                part.append(line.strip())
+        return found
+
+    def test_their_writers_reach_nats_as_those_of_the_usual_store(self):
+        for kind in ("clickhouse", "questdb"):
+            writer, migration = f"store-writer-{kind}", f"migrate-{kind}"
+            self.assertLessEqual({writer, migration}, set(self.services(f"{kind}.yml")))
+            secured = self.services(f"tls-{kind}.yml")
+            wanted = self.services("tls.yml")["x-nats"]
+            for service in (writer, migration):
+                self.assertLessEqual(
+                    {*wanted, "secrets: [tls-authority]"} - {""}, set(secured[service]))
+            three = self.services(f"nats-cluster-{kind}.yml")
+            wanted = self.services("nats-cluster.yml")["x-three"]
+            self.assertLessEqual(
+                {line for line in wanted if line and not line.startswith("#")},
+                set(three[writer]))
+
+    def test_all_servers_of_nats_have_the_user_of_their_writers(self):
+        servers = {name for name in self.services("nats-cluster.yml")
+                   if re.fullmatch(r"nats(-\d+)?", name)}
+        self.assertEqual(len(servers), 3)
+        for kind in ("clickhouse", "questdb"):
+            own = {**self.services(f"{kind}.yml"), **self.services(f"nats-cluster-{kind}.yml")}
+            for server in servers:
+                self.assertIn(f"secrets: [nats-writer-{kind}]", own[server], server)
+
+
 class Images(unittest.TestCase):
     DIGEST = "sha256:" + "0" * 64
 

@@ -53,10 +53,12 @@ import Testing
             lacking: [10...12, 40...40], missing: 40),
     ]
 
-    @Test("of a store of ClickHouse, what its tables name and what was copied make the account")
-    func clickhouse() {
+    @Test(
+        "of a store without transactions, what its tables name and what was copied make the account"
+    )
+    func withoutTransactions() {
         let own = Self.account(41...100)
-        var named = FilledClickHouse.Named(
+        var named = FilledStore.Named(
             gaps: [50...69, 60...79, 90...120], filled: [55...59, 60...64, 21...40],
             lacking: [11...20])
         var found = own.with(named, owed: [85...86, 87...88])
@@ -64,7 +66,7 @@ import Testing
         #expect(found.gaps == [11...20, 50...54, 65...79, 90...100])
         #expect(found.unready == [85...88] && found.waiting == 4)
         // The writer has named it while the books were read.
-        let late = own.with(FilledClickHouse.Named(gaps: [86...86]), owed: [85...88])
+        let late = own.with(FilledStore.Named(gaps: [86...86]), owed: [85...88])
         #expect(late.gaps == [86...86] && late.unready == [85...85, 87...88])
         // What was copied elsewhere moves no beginning.
         named.lacking = []
@@ -74,11 +76,11 @@ import Testing
         #expect([5...6, 1...2, 3...4, 9...9].joinedRanges == [1...6, 9...9])
     }
 
-    @Test("the record of a store of ClickHouse names the database with its rows")
+    @Test("the record of a store without transactions names the database with its rows")
     func database() throws {
-        func kept(_ database: String) throws -> FilledClickHouse.Kept? {
+        func kept(_ database: String) throws -> FilledStore.Kept? {
             let text = #"{"v":1,"mark":"{\"v\":1,\"store\":\"store-b\"}"\#(database)}"#
-            return try FilledClickHouse.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
+            return try FilledStore.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
         }
         let found = try #require(try kept(#","database":"x""#))
         #expect(found.store == "store-b" && found.isIn("x") && !found.isIn("y") && !found.isIn(""))
@@ -88,12 +90,12 @@ import Testing
     @Test("rows for a table that the store does not have are refused in one line")
     func missingTables() throws {
         let store = try #require(GroupName("store-b"))
-        let rows = FillTable.all.filter { FilledClickHouse.tables[$0.name] != nil }.map {
+        let rows = FillTable.all.filter { FilledTable.all[$0.name] != nil }.map {
             let row = FillRows.Row(ordinal: 1, time: 1, received: 1, series: nil, text: "{}")
             return FillRows(table: $0, rows: $0.name == "trade_rows" ? [row] : [])
         }
-        #expect(FilledClickHouse.problem(of: rows, ["trades"], store) == nil)
-        let problem = try #require(FilledClickHouse.problem(of: rows, ["quotes"], store))
+        #expect(FilledStore.problem(of: rows, ["trades"], store) == nil)
+        let problem = try #require(FilledStore.problem(of: rows, ["quotes"], store))
         #expect(problem.hasPrefix("store-b has no table trades, and there are rows for it"))
     }
 
@@ -104,38 +106,11 @@ import Testing
             {"source":"a","epoch":2,"first_ordinal":3,"lengths":[7,2,1]},
             {"source":"a","epoch":3,"first_ordinal":20,"lengths":[1]}]}
             """#
-        func kept(_ text: String) throws -> FilledClickHouse.Kept? {
-            try FilledClickHouse.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
+        func kept(_ text: String) throws -> FilledStore.Kept? {
+            try FilledStore.Kept(VersionedJSON.read(Array(text.utf8), upTo: 1))
         }
         #expect(try kept(text)?.owed == ["a": [3...9, 12...12, 20...20]])
         #expect(try kept(text.replacing("[7,2,1]", with: "[7,2]")) == nil)
-    }
-
-    @Test("values of PostgreSQL are those of blocks, and what is none is refused")
-    func values() throws {
-        #expect(Int128("-12.5", scale: 9) == -12_500_000_000)
-        #expect(Int128("12", scale: 0) == 12 && Int128("0.000000001", scale: 9) == 1)
-        for text in ["1.23", "1e3", "NaN", "", "1.-2"] { #expect(Int128(text, scale: 1) == nil) }
-        let table = try #require(FilledClickHouse.tables["trade_rows"])
-        #expect(table.name == "trades")
-        #expect(FilledClickHouse.tables["bars_long"]?.name == "bar_versions")
-        #expect(FilledClickHouse.tables["changes_by_id"] == nil)
-        var rows = NativeRows(table)
-        let text = """
-            {"ts":1700000000000000,"ts_rest_ns":7,"receive_time":1700000000000001,\
-            "receive_rest_ns":-1,"symbol":"AAPL","price":1.250000000,"size":null,"exchange":"Q",\
-            "conditions":"","action":0,"flags":-32768,"time_resolution":1,"provider":"p",\
-            "of_source":"","provider_id":18446744073709551615,"source":"test","partition":3,\
-            "epoch":2,"ordinal":17}
-            """
-        try rows.add(JSONValue.parse(text))
-        let part = try #require(rows.parts().first)
-        #expect(part.block.part == 20_231_114)
-        #expect(part.block.keys == [BlockKey(source: "test", ordinal: 17)])
-        #expect(throws: ToolError.self) {
-            var rows = NativeRows(table)
-            try rows.add(JSONValue.parse(text.replacing("\"AAPL\"", with: "1")))
-        }
     }
 
     @Test("gaps and beginnings are filled as far as the other store goes", arguments: cases)

@@ -18,11 +18,12 @@ case $name in
     nats-cluster) name= ;;
     nats-*[!a-z-]* | postgres-*[!a-z-]*) name= ;;
     nats-?* | postgres-?* | valkey | valkey-reader | cockpit-token | actions-key) ;;
+    clickhouse | questdb) ;;
     *) name= ;;
 esac
 [ -n "$name" ] && [ $# = 1 ] || {
     echo "secrets.sh: write secrets.sh NAME, one of nats-*, postgres-*, valkey, valkey-reader," \
-        "cockpit-token, actions-key" >&2
+        "cockpit-token, actions-key, clickhouse, questdb" >&2
     exit 64
 }
 
@@ -135,6 +136,10 @@ case $name in
                 | $kubectl exec --stdin "$server" -- psql --no-psqlrc --quiet --username postgres \
                     --set ON_ERROR_STOP=1 --file - postgres
         done ;;
+    clickhouse | questdb)
+        # Its writers read it at the start alone.
+        own "the user tapeline of the server"
+        echo "then run kubectl rollout restart deployment/store-writer-$name" ;;
 esac
 $kubectl annotate $secret "$mark-" >/dev/null
 echo "$name is new"

@@ -360,4 +360,16 @@ CREATE TABLE IF NOT EXISTS "ordinal_gaps" (
 ) TIMESTAMP("stream_created") PARTITION BY YEAR WAL
 DEDUP UPSERT KEYS("stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal", "reason", "epoch");
 
+CREATE TABLE IF NOT EXISTS "fills" (
+    "input" SYMBOL,
+    "partition" LONG,
+    "source" SYMBOL,
+    "first_ordinal" LONG,
+    "last_ordinal" LONG,
+    "rows" LONG,
+    "from_store" SYMBOL,
+    "stream_created" TIMESTAMP_NS
+) TIMESTAMP("stream_created") PARTITION BY YEAR WAL
+DEDUP UPSERT KEYS("stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal");
+
 CREATE TABLE IF NOT EXISTS store_identity AS (SELECT rnd_uuid4() AS identity FROM long_sequence(1));

@@ -192,6 +192,20 @@ def judge_rows(server, table, report):
     report.add(milliseconds < 5000, "20 requests of 1,000 rows", f"{milliseconds:.0f} ms each")
 
 
+def judge_fill(server, table, report):
+    def when(nanoseconds):
+        seconds, rest = divmod(nanoseconds, 10 ** 9)
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09}Z"
+
+    found = server.ask(
+        "SELECT DISTINCT ordinal FROM (SELECT source::varchar AS src, ordinal FROM "
+        f"\"{table}\" WHERE \"partition\" = 1 AND source NOT IN ('operator', 'universe') AND source "
+        f"= 'try' AND ordinal >= 1 AND ordinal <= 9 AND ts >= '{when(START + 3)}' AND ts <= "
+        f"'{when(START + 5)}') ORDER BY ordinal")
+    report.add(found == [{"ordinal": ordinal} for ordinal in (3, 4, 5)],
+               "a filling's question is answered to the nanosecond", str(found))
+
+
 def judge_values(server, table, report):
     server.ask(f"CREATE TABLE {table} (ts TIMESTAMP_NS, early TIMESTAMP_NS, text VARCHAR) "
                "TIMESTAMP(ts) PARTITION BY DAY WAL")
@@ -225,6 +239,7 @@ def main():
         judge_server(server, report)
         judge_tables(server, names, report)
         judge_rows(server, names["trades"], report)
+        judge_fill(server, names["trades"], report)
         judge_values(server, prefix + "values", report)
         judge_identity(server, prefix + "identity", report)
     except (OSError, Refused, ValueError, KeyError, IndexError) as error:

@@ -1,4 +1,5 @@
 package import QuestDBWire
+internal import ServiceRuntime
 package import StoreHTTP
 
 // What a server says of itself.
@@ -48,5 +49,57 @@ extension QuestDBClient {
             }
         }
         return check
+    }
+
+    /// Throws unless the rows that were written went into the tables with these numbers. The server
+    /// answers well, too, when a table is dropped while rows are on their way, and may make a table
+    /// that is not there, without keys. A person may also have switched off since what keeps each
+    /// row once, or have started the server again with other settings: the next request finds it
+    /// without an error.
+    package func confirm(
+        _ tables: [QuestDBTable], _ numbers: [String: Int]
+    ) throws(StoreServerError) {
+        if let problem = try problem() { throw StoreServerError("\(peer): \(problem)", .schema) }
+        let check = try check([])
+        let now = check.numbers(of: tables)
+        guard now == numbers else {
+            let changed = tables.map(\.name).filter { now[$0] != numbers[$0] }
+            throw StoreServerError(
+                "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
+                    + "were written", .schema)
+        }
+        for table in tables {
+            guard let problem = check.problemOfSettings(of: table) else { continue }
+            throw StoreServerError("\(peer): \(problem)", .schema)
+        }
+    }
+
+    /// How often it is asked whether all that was stored is applied, each time after a second.
+    private static let waitsMax = 60
+
+    /// Waits until the tables show what their logs have now.
+    package func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
+        let pause = Mailbox<Void>(capacity: 1)
+        var woken: [Void] = []
+        var mark: [String: Int]?
+        for _ in 0..<Self.waitsMax {
+            if try lag(of: tables, behind: &mark) == nil { return }
+            _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
+        }
+        if let reason = try lag(of: tables, behind: &mark) {
+            throw StoreServerError(reason, .away)
+        }
+    }
+
+    /// Returns why the tables do not show yet what their logs had at the mark; `nil`: they do. The
+    /// first call sets the mark.
+    package func lag(
+        of tables: [QuestDBTable], behind mark: inout [String: Int]?
+    ) throws(StoreServerError) -> String? {
+        let check = try check([])
+        let stored = mark ?? check.stored(of: tables)
+        mark = stored
+        let names = check.lacking(stored).joined(separator: ", ")
+        return names.isEmpty ? nil : "\(peer) does not apply the logs of \(names): see wal_tables()"
     }
 }

@@ -116,6 +116,21 @@ struct SecretOrderTests {
         #expect(try read("secret") != secret)
     }
 
+    @Test("for a store of another kind it says what is left, and waits for its pods")
+    func stores() throws {
+        for name in ["clickhouse", "questdb"] {
+            let said = try script(name)
+            #expect(
+                said.hasSuffix(
+                    """
+                    all pods have it: now give it to the user tapeline of the server of your own
+                    then run kubectl rollout restart deployment/store-writer-\(name)
+                    \(name) is new
+                    """), "\(said)")
+        }
+        #expect(try read("asked").contains("exec writer-0 -- sh"))
+    }
+
     @Test("a key that the Secret does not have is refused, and not made")
     func unknown() throws {
         try FileManager.default.removeItem(atPath: folder.file("secret"))

@@ -107,6 +107,7 @@ def keys(table, columns, time):
     names = {
         "ordinal_gaps": ["input", "source", "partition", "first_ordinal", "last_ordinal", "reason",
                          "epoch"],
+        "fills": ["input", "source", "partition", "first_ordinal", "last_ordinal"],
         "bar_versions": ["source", "partition", "ordinal", "revision"],
     }.get(table, ["source", "partition", "ordinal"])
     return time, *(columns.get(name) for name in names)

@@ -16,14 +16,15 @@ A line to the control port plans faults for the next N requests with rows:
 
 `held` answers how many have waited so far, `done` how many late ones were stored. `refuse N`: rows
 with this ordinal are refused. `drop TABLE`, `again TABLE`: it is not there any more, or was made
-anew. `plain TABLE`: it has no deduplication. `suspend TABLE`: its log is not applied any more. `set
-NAME VALUE`: another version, edition, mode or protocol. `lose_rows TABLE N`: the rows with this
-ordinal are gone. `behind N`: no table shows a row, until it was asked N times how far logs are
-applied. `count`: the ticks, by partition. `named`: how many ordinals gaps name as missing, by
-partition."""
+anew. `plain TABLE`: it has no deduplication. `suspend TABLE`, `resume TABLE`: its log is not
+applied any more, or is again. `set NAME VALUE`: another version, edition, mode or protocol.
+`lose_rows TABLE N`: the rows with this ordinal are gone. `behind N`: no table shows a row, until it
+was asked N times how far logs are applied. `count`: the ticks, by partition. `named`: how many
+ordinals gaps name as missing, by partition."""
 
 import base64
 import collections
+import datetime
 import http.server
 import json
 import os
@@ -136,7 +137,15 @@ class Kept:
                         [[source, len(all_), len(set(all_)), min(all_), max(all_)]
                          for source, all_ in self.ordinals(sql).items()])
         if sql.startswith("SELECT DISTINCT ordinal FROM "):
-            return self.range(sql)
+            found = {ordinal for all_ in self.ordinals(sql).values() for ordinal in all_}
+            return rows(["ordinal"], [[ordinal] for ordinal in sorted(found)])
+        if match := re.fullmatch(
+                r"SELECT ([\w, \"]+) FROM (ordinal_gaps|fills)(?: WHERE reason IN \((.*)\))?", sql):
+            return self.books(*match.groups())
+        if match := re.fullmatch(
+                r'SELECT source, sum\("rows"\) AS n, min\(first_ordinal\) AS first FROM fills '
+                r"WHERE input = '(\w+)' AND \"partition\" = (\d+) GROUP BY source", sql):
+            return self.copied(*match.groups())
         if sql.startswith("SELECT first_ordinal, last_ordinal FROM ordinal_gaps WHERE "):
             return rows(["first_ordinal", "last_ordinal"], self.gaps(sql))
         if sql.startswith("SELECT tableName, diskSize FROM table_storage()"):
@@ -144,13 +153,23 @@ class Kept:
                         [[name, 4096] for name, table in self.tables.items() if table["time"]])
         raise Refused(f"the recorder does not know: {sql}")
 
-    def range(self, sql):
-        """Answers which ordinals of a range have rows."""
-        source, first, last = re.search(
-            r"source = '(\S+)' AND ordinal >= (\d+) AND ordinal <= (\d+)", sql).groups()
-        found = {ordinal for ordinal in self.ordinals(sql)[source]
-                 if int(first) <= ordinal <= int(last)}
-        return rows(["ordinal"], [[ordinal] for ordinal in sorted(found)])
+    def books(self, columns, table, reasons):
+        """Answers with columns of rows of gaps or copies."""
+        names = re.findall(r"\w+", columns)
+        wanted = re.findall(r"'(\w+)'", reasons or "")
+        found = questdb_judge.rows(self.path)[0][table].values()
+        return rows(names, [[row[name][1] for name in names] for row in found
+                            if not wanted or row["reason"][1] in wanted])
+
+    def copied(self, input_, partition):
+        """Answers what was copied, by source."""
+        found = collections.defaultdict(list)
+        for row in questdb_judge.rows(self.path)[0]["fills"].values():
+            if row["input"][1] == input_ and row["partition"][1] == int(partition):
+                found[row["source"][1]].append((row["rows"][1], row["first_ordinal"][1]))
+        return rows(["source", "n", "first"], [
+            [source, sum(count for count, _ in all_), min(first for _, first in all_)]
+            for source, all_ in found.items()])
 
     def ordinals(self, sql):
         """Returns by source the ordinals of the rows for which it asks, as they would stand."""
@@ -158,15 +177,23 @@ class Kept:
         if self.behind:
             return ordinals
         found, _, _ = questdb_judge.rows(self.path)
-        for part in re.findall(r"SELECT [^()]* FROM \w+ WHERE \"partition\" = \d+"
-                               r"(?: AND source (?:NOT )?IN \([^)]*\))?", sql):
+        for part in sql[sql.index("(SELECT") + 1:sql.rindex(")")].split(" UNION ALL "):
+            if not re.match(r'SELECT \S+ AS src, ordinal FROM \w+ WHERE "partition" = ', part):
+                raise Refused(f"the recorder does not know: {part}")
             table = re.search(r"FROM (\w+)", part).group(1)
             partition = int(re.search(r"= (\d+)", part).group(1))
             fixed = re.match(r"SELECT '(\w+)'", part)
             names = re.search(r"(NOT )?IN \((.*)\)", part)
-            for columns in found[table].values():
+            only = re.search(r"source = '([^']*)'", part)
+            span = re.search(r"ordinal >= (\d+) AND ordinal <= (\d+)", part)
+            times = re.search(r"AND (\w+) >= '(\S+)' AND \1 <= '(\S+)'", part)
+            for (time, *_), columns in found[table].items():
                 source = columns["source"][1]
-                if columns["partition"][1] != partition:
+                if columns["partition"][1] != partition or only and source != only.group(1):
+                    continue
+                if span and not int(span[1]) <= columns["ordinal"][1] <= int(span[2]):
+                    continue
+                if times and not nanoseconds(times[2]) <= time <= nanoseconds(times[3]):
                     continue
                 if (table, columns["ordinal"][1]) in self.lost:
                     continue
@@ -211,6 +238,13 @@ class Kept:
                          for partition, all_ in sorted(ordinals.items()))
 
 
+def nanoseconds(text):
+    """Reads a time such as 2024-01-02T03:04:05.000000006Z."""
+    whole, rest = text.removesuffix("Z").split(".")
+    start = datetime.datetime.fromisoformat(whole + "+00:00")
+    return int(start.timestamp()) * 10**9 + int(rest)
+
+
 def rows(names, dataset):
     return {"query": "", "columns": [{"name": name, "type": "STRING"} for name in names],
             "timestamp": -1, "dataset": dataset, "count": len(dataset)}
@@ -246,6 +280,8 @@ class Faults:
                 self.kept.make(table, old["columns"], old["time"], old["keys"])
             case ["suspend", table]:
                 self.kept.suspended.add(table)
+            case ["resume", table]:
+                self.kept.suspended.remove(table)
             case ["behind", count]:
                 self.kept.behind = int(count)
             case ["plain", table]:

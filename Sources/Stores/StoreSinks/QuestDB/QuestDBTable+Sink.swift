@@ -1,6 +1,6 @@
 package import QuestDBWire
 
-// The tables of QuestDB, for the rows of sinks and for gaps of ordinals.
+// The tables of QuestDB, for the rows of sinks, for gaps of ordinals, and for what was copied.
 extension QuestDBTable {
     /// The columns that identify a record, with its time. The ordinals of a source are dense within
     /// a partition, and the tape gives each record one time for ever.
@@ -22,6 +22,23 @@ extension QuestDBTable {
             "stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal",
             "reason", "epoch",
         ])
+
+    /// The table of ordinals that were copied from another store. Where `rows` is 0 that one lacks
+    /// them, too. Its time is that of the stream, so that a repeat is the same row.
+    package static let fills = QuestDBTable(
+        name: "fills",
+        columns: [
+            QuestDBColumn("input", .symbol), QuestDBColumn("partition", .long),
+            QuestDBColumn("source", .symbol), QuestDBColumn("first_ordinal", .long),
+            QuestDBColumn("last_ordinal", .long), QuestDBColumn("rows", .long),
+            QuestDBColumn("from_store", .symbol), QuestDBColumn("stream_created", .time),
+        ], time: "stream_created", division: .years,
+        keys: [
+            "stream_created", "input", "source", "partition", "first_ordinal", "last_ordinal",
+        ])
+
+    /// The tables of a store beside those of sinks.
+    package static let books = [gaps, fills]
 
     /// The table with each version of each bar. The revision is in its keys, or the version that
     /// arrives last would stand in the place of all others.

@@ -25,7 +25,7 @@ struct StoreServerFacts {
                 bytes: try client.tableBytes())
         case .questdb(let settings):
             let client = try QuestDBClient(settings) { _ in }
-            let tables = SinkCatalogue().sinks.map { QuestDBTable($0) } + [.gaps]
+            let tables = SinkCatalogue().sinks.map { QuestDBTable($0) } + QuestDBTable.books
             self.init(
                 peer: client.peer, version: try client.serverSettings().version,
                 problem: try client.problem(), bytes: try client.tableBytes(tables))

@@ -97,8 +97,11 @@ struct FillPlan: Equatable, Sendable {
                 between: between.compactMap { $0.common(ordinals) })
         }
 
-        /// How many of its ordinals the other store has.
-        var wanted: Int64 { ordinals.size - (lacking + between).reduce(0) { $0 + $1.size } }
+        /// How many ordinals are its own.
+        var size: Int64 { ordinals.size - between.reduce(0) { $0 + $1.size } }
+
+        /// How many of them the other store has.
+        var wanted: Int64 { size - lacking.reduce(0) { $0 + $1.size } }
 
         /// Whether an ordinal within its range is one of its own.
         func has(_ ordinal: Int64) -> Bool {

@@ -20,16 +20,16 @@ struct FillRun {
                     + "took a tick, nor where a cancel by id stood: fill \(command.store) from a "
                     + "store of PostgreSQL")
         }
-        if case .questdb = store.server {
-            throw .refused(
-                "\(command.store) is a store of QuestDB, which cannot be filled yet: it has what "
-                    + "the tape had since it began")
-        }
         let source = try other.openDatabase(FillSource.configuration)
         defer { source.close() }
         do {
-            return try store.server == nil
-                ? fillPostgres(store, source) : fillClickHouse(store, source)
+            switch store.server {
+            case nil: return try fillPostgres(store, source)
+            case .clickhouse(let settings):
+                return try fill(FilledClickHouse(settings), store, source)
+            case .questdb(let settings):
+                return try fill(FilledQuestDB(settings, command.store), store, source)
+            }
         } catch {
             throw ToolError(error) { .unreachable("the store was not filled to the end: \($0)") }
         }
@@ -47,16 +47,16 @@ struct FillRun {
         }
     }
 
-    private func fillClickHouse(
-        _ store: Deployment, _ source: PostgresConnection
+    private func fill(
+        _ server: any FilledServer, _ store: Deployment, _ source: PostgresConnection
     ) throws -> ExitCode {
         let tape = try store.openTape()
         defer { tape.close() }
-        let target = try FilledClickHouse(command.store, tape, store)
+        let target = try FilledStore(command.store, tape, server)
         return try run(source, .values) { others in
             try target.books(like: others)
-        } target: { _ in
-            ClickHouseFillTarget(target, from: command.other)
+        } target: { books in
+            ServerFillTarget(target, from: command.other, streams: books.streams)
         }
     }
 

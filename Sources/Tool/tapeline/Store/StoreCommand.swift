@@ -23,7 +23,8 @@ struct StoreCommand: ToolCommand {
         --from OTHER
             the store that has it, which is one of PostgreSQL. Where NATS_URL names servers,
             POSTGRES_* is the database of STORE, or with STORE_KIND=clickhouse CLICKHOUSE_*,
-            and FROM_POSTGRES_* that of OTHER; what is not set there is as in POSTGRES_*
+            with STORE_KIND=questdb QUESTDB_*, and FROM_POSTGRES_* that of OTHER; what is
+            not set there is as in POSTGRES_*
         --dry-run
             say what is missing, and copy nothing
         $ tapeline store fill store-b --from store

@@ -10,7 +10,7 @@ extension QuestDBServer: CountedServer {
         let tables = try countedTables()
         // A position moves before the tables show its rows.
         try waitUntilApplied(tables)
-        let parts = tables.compactMap { question($0, place) }
+        let parts = tables.compactMap { place.questdb.rows(in: $0) }
         var found: [SourceName: StoreAudit.Rows] = [:]
         guard !parts.isEmpty else { return found }
         let answer = try ask(
@@ -36,8 +36,30 @@ extension QuestDBServer: CountedServer {
         return found
     }
 
-    /// Nothing is copied into it.
-    func filled(_ place: SinkPlace) -> [SourceName: StoreAudit.Filled] { [:] }
+    func filled(_ place: SinkPlace) throws(StoreServerError) -> [SourceName: StoreAudit.Filled] {
+        // A command that has ended has noted all that it copied.
+        try waitUntilApplied([.fills])
+        let answer = try ask(
+            "SELECT source, sum(\"rows\") AS n, min(first_ordinal) AS first FROM fills "
+                + "WHERE input = '\(place.input.rawValue)' "
+                + "AND \"partition\" = \(place.partition.number) GROUP BY source")
+        var found: [SourceName: StoreAudit.Filled] = [:]
+        for row in 0..<answer.count {
+            let (text, filled) = try read { () throws(QuestDBAnswerError) in
+                (
+                    try answer.text(row, "source"),
+                    StoreAudit.Filled(
+                        rows: UInt64(clamping: try answer.number(row, "n")),
+                        first: UInt64(clamping: try answer.number(row, "first")))
+                )
+            }
+            guard let source = SourceName(text) else {
+                throw StoreServerError("fills has a source '\(text)'", .schema)
+            }
+            found[source] = filled
+        }
+        return found
+    }
 
     func ordinals(
         of ranges: [OrdinalRange], _ place: SinkPlace
@@ -45,11 +67,10 @@ extension QuestDBServer: CountedServer {
         let tables = try countedTables()
         var found: [SourceName: [UInt64]] = [:]
         for range in ranges {
-            let parts = tables.compactMap { question($0, place, range) }
-            guard !parts.isEmpty else { continue }
-            let answer = try ask(
-                "SELECT DISTINCT ordinal FROM (\(parts.joined(separator: " UNION ALL "))) "
-                    + "ORDER BY ordinal")
+            let question = place.questdb.ordinals(
+                of: range.source.text, range.first...range.last, in: tables)
+            guard let question else { continue }
+            let answer = try ask(question)
             found[range.source] = try read { () throws(QuestDBAnswerError) in
                 var ordinals: [UInt64] = []
                 for row in 0..<answer.count {
@@ -70,7 +91,8 @@ extension QuestDBServer: CountedServer {
             let answer = try ask(
                 "SELECT first_ordinal, last_ordinal FROM ordinal_gaps "
                     + "WHERE stream_created BETWEEN \(created) AND \(created) "
-                    + "AND input = '\(place.input.rawValue)' AND source = '\(source)' "
+                    + "AND input = '\(place.input.rawValue)' "
+                    + "AND source = \(QuestDBPlace.literal(source.text)) "
                     + "AND \"partition\" = \(place.partition.number) "
                     + "AND last_ordinal >= \(range.lowerBound) "
                     + "AND first_ordinal <= \(range.upperBound) AND reason != 'given_twice'")
@@ -90,32 +112,11 @@ extension QuestDBServer: CountedServer {
         }
         return found
     }
+}
 
-    /// Returns the question for the rows of a range; `nil`: the table has none of it.
-    private func question(
-        _ table: QuestDBTable, _ place: SinkPlace, _ range: OrdinalRange
-    ) -> String? {
-        let isOfBars = table.name == QuestDBTable.barVersions
-        guard let all = question(table, place), !isOfBars || range.source == .operator else {
-            return nil
-        }
-        return all + (isOfBars ? "" : " AND source = '\(range.source)'")
-            + " AND ordinal >= \(range.first) AND ordinal <= \(range.last)"
-    }
-
-    /// Returns the question for all rows of a place; `nil`: the table has none of it.
-    private func question(_ table: QuestDBTable, _ place: SinkPlace) -> String? {
-        if table == .gaps { return nil }
-        let condition = "\"partition\" = \(place.partition.number)"
-        if table.name == QuestDBTable.barVersions {
-            // Its column `source` is that of the bars' ticks. Its ordinals are the operator's.
-            return place.input == .bars
-                ? "SELECT '\(SourceName.operator)'::varchar AS src, ordinal FROM \(table.name) "
-                    + "WHERE \(condition)" : nil
-        }
-        let names = SourceName.derived.map { "'\($0)'" }.joined(separator: ", ")
-        let own = place.input == .bars ? "IN" : "NOT IN"
-        return "SELECT source::varchar AS src, ordinal FROM \(table.name) WHERE \(condition) "
-            + "AND source \(own) (\(names))"
+extension SinkPlace {
+    /// Its rows.
+    fileprivate var questdb: QuestDBPlace {
+        QuestDBPlace(isDerived: input == .bars, partition: partition.number)
     }
 }

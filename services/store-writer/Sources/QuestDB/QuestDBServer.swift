@@ -2,7 +2,6 @@ import MarketModel
 import Primitives
 import QuestDBAccess
 import QuestDBWire
-import ServiceRuntime
 import StoreHTTP
 import StoreSinks
 import TapeCodec
@@ -20,7 +19,7 @@ import TapeCodec
 /// A request has rows of one table, and of existing columns: the server then stores all or none.
 final class QuestDBServer: BlockServer {
     private let client: QuestDBClient
-    /// Those that are switched on.
+    /// Those that are switched on, and those of the books.
     private let tables: [QuestDBTable]
     /// The numbers of the tables that `problem` has seen.
     private var numbers: [String: Int] = [:]
@@ -66,66 +65,23 @@ final class QuestDBServer: BlockServer {
         try client.write(block.body, to: block.tableName)
     }
 
-    /// The server answers well, too, when a table is dropped while rows are on their way, and may
-    /// make a table that is not there, without keys. So the tables have to be those that were
-    /// looked at before. A person may also have switched off since what keeps each row once, or
-    /// have started the server again with other settings: the next request finds it without an
-    /// error.
-    func confirm() throws(StoreServerError) {
-        if let problem = try client.problem() {
-            throw StoreServerError("\(peer): \(problem)", .schema)
-        }
-        let check = try client.check([])
-        let now = check.numbers(of: tables)
-        guard now == numbers else {
-            let changed = tables.map(\.name).filter { now[$0] != numbers[$0] }
-            throw StoreServerError(
-                "\(peer): \(changed.joined(separator: ", ")) was dropped or made anew while rows "
-                    + "were written", .schema)
-        }
-        for table in tables {
-            guard let problem = check.problemOfSettings(of: table) else { continue }
-            throw StoreServerError("\(peer): \(problem)", .schema)
-        }
-    }
+    func confirm() throws(StoreServerError) { try client.confirm(tables, numbers) }
 
     // MARK: counts
 
-    /// Returns the tables that may have rows: also those that were switched off.
+    /// Returns the tables that may have rows: also those that were switched off, and those that
+    /// were filled alone.
     func countedTables() throws(StoreServerError) -> [QuestDBTable] {
         let check = try client.check([])
         return QuestDBKind.tables(SinkCatalogue()).filter { check.has($0) }
     }
 
     func lag(behind mark: inout [String: Int]?) throws(StoreServerError) -> String? {
-        let check = try client.check([])
-        let stored = mark ?? check.stored(of: QuestDBKind.tables(SinkCatalogue()))
-        mark = stored
-        let names = check.lacking(stored)
-        return names.isEmpty ? nil : lag(of: names)
+        try client.lag(of: QuestDBKind.tables(SinkCatalogue()), behind: &mark)
     }
 
-    private func lag(of names: [String]) -> String {
-        "\(peer) does not apply the logs of \(names.joined(separator: ", ")): see wal_tables()"
-    }
-
-    /// How often it is asked whether all that was stored is applied, each time after a second.
-    private static let waitsMax = 60
-
-    /// Waits until the tables have what their logs have now.
     func waitUntilApplied(_ tables: [QuestDBTable]) throws(StoreServerError) {
-        let pause = Mailbox<Void>(capacity: 1)
-        var woken: [Void] = []
-        var check = try client.check([])
-        let stored = check.stored(of: tables)
-        for _ in 0..<Self.waitsMax {
-            if check.lacking(stored).isEmpty { return }
-            _ = pause.receive(into: &woken, max: 1, timeout: .seconds(1))
-            check = try client.check([])
-        }
-        let names = check.lacking(stored)
-        if names.isEmpty { return }
-        throw StoreServerError(lag(of: names), .away)
+        try client.waitUntilApplied(tables)
     }
 
     func ask(_ sql: String) throws(StoreServerError) -> QuestDBAnswer { try client.rows(sql) }

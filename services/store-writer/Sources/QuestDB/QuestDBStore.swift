@@ -22,9 +22,9 @@ extension StoreKind {
 enum QuestDBKind {
     static let rules = QuestDBClient.rules + BlockStore.rules(ofKind: "questdb")
 
-    /// The tables of the sinks that are switched on, and that of gaps.
+    /// The tables of the sinks that are switched on, and those of the books.
     static func tables(_ catalogue: SinkCatalogue) -> [QuestDBTable] {
-        catalogue.sinks.map { QuestDBTable($0) } + [.gaps]
+        catalogue.sinks.map { QuestDBTable($0) } + QuestDBTable.books
     }
 }
 
@@ -37,7 +37,7 @@ extension BlockStore.Product {
         let rows = sinks.sinks.map { LineRowWriter(QuestDBTable($0)) }
         let gaps = LineRowWriter(.gaps)
         return Self(
-            name: "QuestDB", layout: tables.map(\.layout).joined(),
+            name: "QuestDB", layout: tables.filter { $0 != .fills }.map(\.layout).joined(),
             rows: { BlockRows($0, sinks, rows, gaps: gaps) },
             connect: { onCall throws(StoreServerError) in
                 try QuestDBServer(settings, sinks, onCall: onCall)

@@ -1,0 +1,155 @@
+import Membership
+import NatsTransport
+import Primitives
+import ServiceRuntime
+import StoreHTTP
+import StoreSinks
+
+/// A store without transactions into which rows are copied. A step looks first which of its
+/// ordinals have rows, inserts the others, and looks again; then the table `fills` says that they
+/// were copied. A step that was interrupted is repeated, and finds what is there.
+final class ServerFillTarget: FillWriting {
+    /// The lock is another one's for so long after its last step: longer than a step may take.
+    private static let lockTime = Duration.seconds(7_200)
+
+    private let filled: FilledStore
+    private let other: GroupName
+    /// When the streams were created that the store reads, by input and partition.
+    private let streams: [String: String]
+    /// The number of the lock's last write; `nil`: it is not this command's.
+    private var revision: UInt64?
+    private var lockKey: String { "\(filled.store).fill" }
+    private var server: any FilledServer { filled.server }
+
+    init(_ filled: FilledStore, from other: GroupName, streams: [String: String]) {
+        self.filled = filled
+        self.other = other
+        self.streams = streams
+    }
+
+    // MARK: the lock
+
+    func begin() throws {
+        let present = try filled.bucket.get(lockKey)
+        if let present {
+            let end = try VersionedJSON.read(present.value, upTo: 1)["until_ns"]?.int ?? 0
+            let until = Timestamp(nanoseconds: Int64(end))
+            guard until < SystemClock().now() else {
+                throw ToolError.refused(
+                    "\(filled.store) is being filled by another command; if that was killed, wait "
+                        + "until \(until)")
+            }
+        }
+        try lock(after: present?.revision ?? 0)
+    }
+
+    func end() throws {
+        guard let revision else { return }
+        _ = try filled.bucket.delete(lockKey, expected: revision)
+        self.revision = nil
+    }
+
+    private func lock(after known: UInt64) throws {
+        var json = JSONWriter()
+        let until = SystemClock().now().advanced(byNanoseconds: Self.lockTime.clampedNanoseconds)
+        json.object(version: 1) { $0.member("until_ns", until.nanoseconds) }
+        guard case .stored(let stored) = try filled.bucket.put(lockKey, json.bytes, after: known)
+        else { throw ToolError.refused("\(filled.store) is being filled by another command") }
+        revision = stored
+    }
+
+    // MARK: rows
+
+    /// A series has no table of its own.
+    func note(series: String) {}
+
+    func store(
+        _ step: FillPlan.Stretch, _ all: [FillRows], _ times: (stretches: String, replayed: String)
+    ) throws -> FillOutcome {
+        guard let revision else { preconditionFailure("nothing is stored without the lock") }
+        try lock(after: revision)
+        let copied = all.filter(\.table.isCounted)
+        try filled.requireTables(of: copied)
+        do {
+            let present = try server.ordinals(of: step, copied)
+            let found = try blocks(copied, without: Set(present))
+            let ordinals = Set(copied.flatMap { $0.rows.map(\.ordinal) }).union(present)
+                .subtracting(found.unfit).sorted()
+            let outcome = FillOutcome(step, rows: ordinals)
+            if outcome.settled == 0, !step.isBeginning { return outcome }
+            // Those of a hole stay in gaps that name them.
+            guard !step.isBeginning || outcome.named.count <= FillOutcome.namedMax else {
+                throw ToolError.refused(
+                    "more than \(FillOutcome.namedMax) ranges of \(place(step)) would stay "
+                        + "missing: fill \(filled.store) from a store that takes all tables")
+            }
+            for block in found.blocks {
+                try server.insert(
+                    block,
+                    token: token(step, "\(block.tableName)/\(block.part)/\(digest(block))"))
+            }
+            try server.confirm()
+            guard try server.ordinals(of: step, copied) == ordinals else {
+                throw ToolError.refused(
+                    "\(filled.store) did not take all rows of \(place(step)): were rows deleted "
+                        + "there in the last days? Repeat it later")
+            }
+            try note(step, outcome)
+            return outcome
+        } catch let error as StoreServerError {
+            throw ToolError.refused(
+                "\(filled.store) takes no copies of \(place(step)): mend what refuses them, and "
+                    + "repeat it: \(error)")
+        }
+    }
+
+    /// Returns the rows that are not there, table by table.
+    private func blocks(
+        _ all: [FillRows], without present: Set<Int64>
+    ) throws -> FilledBlocks {
+        var rows: [FilledTable: [FillRows.Row]] = [:]
+        for found in all {
+            guard let table = FilledTable.all[found.table.name] else { continue }
+            rows[table, default: []] += found.rows.filter { !present.contains($0.ordinal) }
+        }
+        var blocks = FilledBlocks()
+        for (table, rows) in rows.sorted(by: { $0.key.name < $1.key.name }) {
+            let found = try server.blocks(rows, of: table)
+            blocks.blocks += found.blocks
+            blocks.unfit += found.unfit
+        }
+        return blocks
+    }
+
+    /// Says of the ordinals of a step that they were copied, and before the store's first one also
+    /// which ones stay missing.
+    private func note(_ step: FillPlan.Stretch, _ outcome: FillOutcome) throws {
+        let lane = step.lane
+        let created = streams["\(lane.input).\(lane.partition)"].flatMap { Int64($0) } ?? 0
+        func note(_ range: ClosedRange<Int64>, rows: Int64) -> FillNote {
+            FillNote(
+                lane: lane, ordinals: range, rows: rows, other: other.text, streamCreated: created)
+        }
+        var notes = step.without(outcome.named).map { note($0, rows: $0.size) }
+        if step.isBeginning { notes += outcome.named.map { note($0, rows: 0) } }
+        for block in server.blocks(notes) {
+            try server.insert(block, token: token(step, "fills/\(digest(block))"))
+        }
+        try server.confirm()
+    }
+
+    private func digest(_ block: any StoreBlock) -> String {
+        String(block.digest(after: 0), radix: 16)
+    }
+
+    private func token(_ step: FillPlan.Stretch, _ rest: String) -> String {
+        let lane = step.lane
+        return "fill/\(filled.store)/\(lane.input)/\(lane.partition)/\(lane.source)/"
+            + "\(step.ordinals.lowerBound)-\(step.ordinals.upperBound)/\(rest)"
+    }
+
+    private func place(_ step: FillPlan.Stretch) -> String {
+        "ordinals \(step.ordinals.lowerBound) to \(step.ordinals.upperBound) of "
+            + "\(step.lane.source) in partition \(step.lane.partition)"
+    }
+}

@@ -678,8 +678,10 @@ let package = Package(
         serverBenchmark(
             "WorkersBenchmark", uses: ["OperatorGraph", "OperatorWorker", "StreamCore"]),
         benchmark(
-            "StoreBenchmark", uses: ["PostgresClient", "StoreSinks", "TestSupport"] + codec,
-            beside: ["copy_psycopg.py", "read_frames.py"]),
+            "StoreBenchmark",
+            uses: codec + http + ["ClickHouseWire", "PostgresClient", "QuestDBAccess"]
+                + ["QuestDBWire", "StoreSinks", "TestSupport"],
+            beside: ["copy_psycopg.py", "discard_rows.py", "insert_rows.py", "read_frames.py"]),
         serverBenchmark("WriterBenchmark"),
         .target(name: "CBareColumns", dependencies: ["CXXHash"], path: "Benchmarks/CBareColumns"),
         serverBenchmark(
@@ -693,12 +695,9 @@ let package = Package(
                 "BinanceSimulator", "CAllocationCounter", "CBareTape", "IBEngine", "IBKRProvider",
                 "IBSimulator", "ProviderKit", "VenueWeb",
             ]),
-        .executableTarget(
-            name: "IBProtocolBenchmark",
-            dependencies: ["CAllocationCounter", "IBProtocol", "MarketModel", "Primitives"]
-                + ["BenchmarkRows", "TestSupport"],
-            path: "Benchmarks/IBProtocolBenchmark", exclude: ["decode_ib_async.py"],
-            swiftSettings: strict),
+        benchmark(
+            "IBProtocolBenchmark", uses: ["IBProtocol", "TestSupport"] + model,
+            beside: ["decode_ib_async.py"]),
         benchmark("TapeCodecFuzz", uses: ["TapeCodec", "MarketModel", "Primitives"]),
         benchmark(
             "FeedBenchmark",

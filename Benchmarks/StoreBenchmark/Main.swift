@@ -2,12 +2,13 @@ import BenchmarkRows
 import Glibc
 
 /// Measures the cost of storing: rows alone, our client against psql, and keyed rows against plain
-/// ones. And that of reading rows into frames, against psql.
+/// ones. And that of reading rows into frames, against psql, and of our clients of ClickHouse and
+/// QuestDB, against those of PyPI.
 ///
-///     StoreBenchmark [rows] [copy] [bars] [frames]
+///     StoreBenchmark [rows] [copy] [bars] [frames] [clients]
 ///
 /// Fails if a row takes longer than its mark, if our client or frames fall below 0.8 of psql, or
-/// bars below 0.5 of a plain COPY.
+/// bars below 0.5 of a plain COPY, or if those clients take more than 0.5 of the others' time.
 @main
 struct StoreBenchmark {
     static func main() {
@@ -26,6 +27,8 @@ struct StoreBenchmark {
                     if isWanted("frames") { isGood = try frames(database) && isGood }
                 }
             }
+            // The last: from here on this process has one core.
+            if isWanted("clients") { isGood = try ClientFront.run() && isGood }
         } catch {
             print("failed: \(error)")
             exit(1)

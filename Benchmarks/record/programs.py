@@ -44,6 +44,7 @@ PROGRAMS = (
     Program("OperatorBenchmark", "one", "one three", "", 20),
     Program("TapeCodecBenchmark", "", "", "", 15),
     Program("HotStateBenchmark", "2 1 10000", "6 1", "10 3", 30),
+    Program("StoreBenchmark", None, "clients", None, 60),
     Program("RepairBenchmark", None, "10 read repair", "100 read repair", 40),
     Program("StreamCoreBenchmark", "", "", "", 20),
     Program("FeedBenchmark", "", "", "", 60),

@@ -20,13 +20,18 @@ def value(kind, found):
     return found
 
 
-def again(table, columns, time):
+def arguments(columns, time):
+    """Returns a row as the client takes it."""
     symbols = {name: text for name, (kind, text) in columns.items()
                if kind == questdb_judge.SYMBOL}
     values = {name: value(kind, found) for name, (kind, found) in columns.items()
               if kind != questdb_judge.SYMBOL}
+    return {"symbols": symbols, "columns": values, "at": TimestampNanos(time)}
+
+
+def again(table, columns, time):
     buffer = Buffer(protocol_version=3)
-    buffer.row(table, symbols=symbols, columns=values, at=TimestampNanos(time))
+    buffer.row(table, **arguments(columns, time))
     return bytes(buffer)
 
 
@@ -44,4 +49,5 @@ def main():
     sys.exit(0 if count else 1)
 
 
-main()
+if __name__ == "__main__":
+    main()

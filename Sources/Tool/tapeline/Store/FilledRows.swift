@@ -96,15 +96,16 @@ enum ExactTime {
 
     private static let rest = "_rest_ns"
 
-    /// The columns that may have the nanoseconds.
-    private static func places(_ column: String) -> [String] {
-        switch column {
-        case "ts": ["ts\(rest)", "event_time_ns", "open_time_ns"]
-        case "receive_time": ["receive\(rest)", "receive_time_ns"]
+    /// The columns that may have the nanoseconds, where one does not follow from the name.
+    private static let knownPlaces = [
+        "ts": ["ts\(rest)", "event_time_ns", "open_time_ns"],
+        "receive_time": ["receive\(rest)", "receive_time_ns"],
         // The event time is the provider's where there is one.
-        case "provider_time": ["provider_time_ns", "event_time_ns"]
-        default: ["\(column)_ns"]
-        }
+        "provider_time": ["provider_time_ns", "event_time_ns"],
+    ]
+
+    private static func places(_ column: String) -> [String] {
+        knownPlaces[column] ?? ["\(column)_ns"]
     }
 }
 

@@ -56,7 +56,8 @@ class Front(socketserver.StreamRequestHandler):
         for length in self.lengths(heads):
             Front.bytes += length
             if length <= 64:
-                start = start or self.rfile.read(length)
+                piece = self.rfile.read(length)
+                start = start or piece
                 continue
             while length:
                 count = self.rfile.readinto(self.piece[:min(length, PIECE)])

@@ -47,6 +47,34 @@ struct ClickHouseRowTests {
         }
     }
 
+    @Test("the gaps of a batch are those of its packet, also where one of another lies between")
+    func gaps() throws {
+        let bench = try ClickHouseBench("wchgaps")
+        try bench.migrate()
+        let server = try ClickHouseServer(bench.clientSettings, SinkCatalogue()) { _ in }
+        let source = try #require(SourceName("a"))
+        let catalogue = SinkCatalogue()
+        let rows = BlockRows(
+            WriteBatch(), catalogue, catalogue.sinks.map { NativeRows(ClickHouseTable($0)) },
+            gaps: NativeRows(.gaps))
+        let batches: [(sequence: UInt64, gaps: [ClosedRange<UInt64>])] = [
+            (6, [15...16]), (9, [12...12, 21...22]),
+        ]
+        for (sequence, gaps) in batches {
+            var after = SinkPosition(input: .ticks, partition: Partition(1), ownerEpoch: 1)
+            after.position = TapePosition(
+                streamCreated: Timestamp(nanoseconds: 7), sequence: sequence,
+                packet: PacketIdentity(epoch: 8, firstOrdinal: 1, checksum: 0), sources: [])
+            let owed = gaps.map {
+                SinkGap(source: source, ordinals: $0, reason: .tapeLost, epoch: 8)
+            }
+            let block = try #require(try rows.blocks(2, after, owed: owed).first?.block)
+            try server.insert(block, token: "\(sequence)")
+            let stored = try server.stored(block, of: after.place)
+            #expect(stored.map(\.ordinal).sorted() == gaps.map { Int64($0.lowerBound) })
+        }
+    }
+
     private func add(
         _ packet: SealedPacket, _ sink: Sink, _ native: inout NativeRows,
         _ columns: inout ColumnWriter

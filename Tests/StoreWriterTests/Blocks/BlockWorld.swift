@@ -56,6 +56,8 @@ final class BlockWorld {
     var droppedBlocks: Int { server.dropped }
     /// How many ranges of declared batches were lost, of which the tape was purged.
     private(set) var lostRanges = 0
+    /// How many holes of batches were told that were made again.
+    private(set) var toldHoles = 0
     /// How often a claim had to wait.
     private(set) var waits = 0
     /// What happens next at a point, after it was passed so often.
@@ -102,12 +104,14 @@ final class BlockWorld {
 
     /// One in which only that happens which is planned. Where it `isPurging`, the tape may be
     /// purged of what was not read.
-    init(kind: String, _ tape: BlockTape, isPurging: Bool) throws {
+    init(
+        kind: String, _ tape: BlockTape, isPurging: Bool, refusing refused: Set<Int64> = []
+    ) throws {
         self.kind = kind
         self.tape = tape
         self.isPurging = isPurging
         (settings, product) = try Self.settings(kind)
-        server = Self.server(kind, refusing: [])
+        server = Self.server(kind, refusing: refused)
         random = SeededRandom(seed: 1)
         isQuiet = true
         keeper.world = self
@@ -161,7 +165,10 @@ final class BlockWorld {
                         letters.keep(refused, batch)
                     }, committed: { letters.committed($0) }),
                 connect: { [server] () throws(StoreServerError) in server },
-                lost: { [unowned self] _, gaps in lostRanges += gaps.count },
+                lost: { [unowned self] _, gaps in
+                    let holes = gaps.count { $0.reason == .hole }
+                    (lostRanges, toldHoles) = (lostRanges + gaps.count - holes, toldHoles + holes)
+                },
                 now: { [unowned self] in now }))
     }
 

@@ -20,7 +20,8 @@ import Testing
         var (dropped, lost) = (0, 0)
         // In the last one ClickHouse loses ordinals, in seed 21 QuestDB does.
         let kept: [UInt64] = Array(1...24) + [2_366_542_553_303_053_758]
-        for seed in Seeds(fixed: 1...300, kept: kept).all() {
+        let failed: [UInt64] = [2_000_845_898_133_118_599]
+        for seed in Seeds(fixed: 1...300, kept: kept, failed: failed).all() {
             let world = try BlockWorld(seed: seed, kind: kind)
             let problems = world.run()
             #expect(problems.isEmpty, "\(kind) TAPELINE_SEED=\(seed): \(problems.prefix(3))")

@@ -207,6 +207,41 @@ import Testing
         #expect(world.problems().isEmpty, "\(world.problems())")
     }
 
+    @Test("the holes of a batch that another owner makes again are told")
+    func toldHoles() throws {
+        var random = SeededRandom(seed: 1)
+        let tape = try BlockTape(packets: 60, &random)
+        try #require(!tape.holes.isEmpty)
+        let world = try BlockWorld(kind: "clickhouse", tape, isPurging: false)
+        world.planned = (.insert, 0, .killedAfter)
+        #expect(!world.live(world.session(), 1, packets: 60) && world.toldHoles == 0)
+        #expect(world.live(world.session(), 1) && world.toldHoles == tape.holes.count)
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
+    @Test(
+        "letters of a batch that another owner stores, or gives up, are kept no longer",
+        arguments: [false, true])
+    func letters(isPurged: Bool) throws {
+        let tape = try BlockTape(packets: 12, ticks: 4)
+        let world = try BlockWorld(
+            kind: "clickhouse", tape, isPurging: isPurged, refusing: [1])
+        world.planned = (.position, 0, .killedBefore)
+        let first = world.session()
+        #expect(!world.live(first, 1) && first.kept.count == 1)
+        if isPurged {
+            tape.purge(below: 12)
+            #expect(!world.live(first, .max) && world.waits == 1 && first.kept.count == 1)
+            world.pass(Self.wait)
+        } else {
+            #expect(world.live(world.session(), .max))
+        }
+        #expect(world.live(first, .max) && first.kept.isEmpty)
+        // In the other case its record is lost for the store.
+        #expect(world.keptLetters == [1] && world.countedLetters == (isPurged ? [] : [1]))
+        #expect(world.problems().isEmpty, "\(world.problems())")
+    }
+
     @Test("a partition that waits is claimed again at its time")
     func slot() {
         func at(_ seconds: Int64) -> MonotonicTime {

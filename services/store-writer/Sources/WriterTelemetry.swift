@@ -309,15 +309,17 @@ extension ServiceEvent {
             "mds_writer_positions_accepted_total", "a position that a person changed")
     }
 
-    /// The ordinals of a declared batch that are lost: an event for each source, of which there may
-    /// be thousands of gaps.
+    /// The ordinals that are missing of a declared batch: an event for each source and reason, of
+    /// which there may be thousands of gaps.
     static func batchLost(input: String, gaps: [SinkGap]) -> [Self] {
-        Dictionary(grouping: gaps, by: \.source).sorted { $0.key < $1.key }.compactMap { _, own in
-            guard var all = own.first, let last = own.last else { return nil }
-            all.ordinals = all.ordinals.lowerBound...last.ordinals.upperBound
-            return gapStored(
-                input: input, gap: all, ordinals: own.reduce(0) { $0 + $1.ordinalCount })
-        }
+        Dictionary(grouping: gaps) { "\($0.source) \($0.reason)" }.sorted { $0.key < $1.key }
+            .compactMap { _, own in
+                guard var all = own.first else { return nil }
+                let last = own.map(\.ordinals.upperBound).max() ?? all.ordinals.upperBound
+                all.ordinals = all.ordinals.lowerBound...last
+                return gapStored(
+                    input: input, gap: all, ordinals: own.reduce(0) { $0 + $1.ordinalCount })
+            }
     }
 
     /// A gap that the writer found was committed as a row of `gaps`. `ordinals`: so many of it are
@@ -349,8 +351,8 @@ extension ServiceEvent {
         ) {
             $0.counter(
                 "mds_writer_gap_ticks_total",
-                "an ordinal that was noted in the table `gaps`: `hole`, `given_twice`, `tape_lost` "
-                    + "or `dropped`",
+                "an ordinal that a worker noted in `gaps` or `ordinal_gaps` (one that ends right "
+                    + "then misses it): `hole`, `given_twice`, `tape_lost` or `dropped`",
                 "hole, given_twice, tape_lost: tape data were destroyed; `tapeline position show`",
                 labels: [("reason", gap.reason.rawValue)]
             ).add(ordinals ?? gap.ordinalCount)

@@ -26,7 +26,8 @@ final class BlockSession: StoreSession {
         let packets: any DeclaredPackets
         let letters: LetterOutput
         let connect: () throws(StoreServerError) -> any BlockServer
-        /// Tells what is lost of a declared batch that is gone.
+        /// Tells what is missing of a declared batch: what is lost of one that is gone, or the gaps
+        /// of one that is made again.
         let lost: (SinkPlace, [SinkGap]) -> Void
         var now: () -> MonotonicTime = { SystemClock().monotonic() }
     }
@@ -41,7 +42,7 @@ final class BlockSession: StoreSession {
     private var tenures: [SinkPlace: IntentTenure] = [:]
     /// The letters of batches that are not stored yet, by their records. They are not kept again,
     /// and they are counted when their batch is stored.
-    private var kept: [String: DeadLetter] = [:]
+    private(set) var kept: [String: DeadLetter] = [:]
 
     /// By place, its declared batch that is gone from the tape.
     var goneBatches: [SinkPlace: GoneBatch] = [:]
@@ -125,7 +126,7 @@ final class BlockSession: StoreSession {
         _ tenure: IntentTenure, _ place: SinkPlace, _ peer: String
     ) throws(StoreError) -> SinkRow {
         var work: BlockWork?
-        var lost: [SinkGap] = []
+        var missing: [SinkGap] = []
         var waits: ClaimWait?
         do throws(StoreError) {
             try tenure.open(
@@ -133,10 +134,11 @@ final class BlockSession: StoreSession {
                     switch try self.remade(intent, before, owed: tenure.owed) {
                     case .batch(let batch, let made):
                         work = made
+                        missing = batch.after.gaps
                         return .batch(batch)
                     case .unmakeable(let reason): return .unmakeable(reason)
                     case .gone(let given):
-                        lost = given.lost
+                        missing = given.lost
                         return .gone(given.after, given.owed)
                     case .waits(let wait):
                         waits = wait
@@ -156,7 +158,8 @@ final class BlockSession: StoreSession {
             return SinkRow(position: tenure.position, isClaimed: true, waits: waits)
         }
         if let work { finish(work) }
-        if !lost.isEmpty { parts.lost(place, lost) }
+        if !missing.isEmpty { parts.lost(place, missing) }
+        forgetLetters(through: tenure.position)
         goneBatches[place] = nil
         tenures[place] = tenure
         return SinkRow(position: tenure.position, isClaimed: true)
@@ -279,6 +282,17 @@ final class BlockSession: StoreSession {
             kept.removeValue(forKey: work.letterKey($0))
         }
         if !letters.isEmpty { parts.letters.committed(letters) }
+    }
+
+    /// Forgets the letters of batches that another owner stored, or that were given up: those name
+    /// their records as lost.
+    private func forgetLetters(through position: SinkPosition) {
+        guard !kept.isEmpty else { return }
+        kept = kept.filter { _, letter in
+            letter.place.input != position.input.rawValue
+                || letter.place.partition != position.partition
+                || letter.place.ordinal > position.account(letter.place.source)?.lastOrdinal ?? 0
+        }
     }
 
     func opened() throws(StoreError) -> any BlockServer {

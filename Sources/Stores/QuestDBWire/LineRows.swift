@@ -69,7 +69,7 @@ package struct LineRows: Sendable {
             bytes.append(contentsOf: values)
             bytes.append(UInt8(ascii: " "))
         }
-        bytes.append(number: time)
+        bytes.append(digitsOf: time)
         bytes.append(contentsOf: [UInt8(ascii: "n"), UInt8(ascii: "\n")])
         ends.append(bytes.count)
         return nil
@@ -94,18 +94,14 @@ package struct LineRows: Sendable {
         guard text.byteCount > 0 else { return }
         check(name, text, mayHaveNUL: false)
         symbols.append(contentsOf: name.bytes)
-        for place in 0..<text.byteCount {
-            symbols.append(text.uint8(at: place), escaping: mustEscapeUnquoted)
-        }
+        symbols.append(text, escaping: mustEscapeUnquoted)
     }
 
     package mutating func text(_ name: Name, _ text: RawSpan) {
         check(name, text, mayHaveNUL: true)
         values.append(contentsOf: name.bytes)
         values.append(UInt8(ascii: "\""))
-        for place in 0..<text.byteCount {
-            values.append(text.uint8(at: place), escaping: mustEscapeQuoted)
-        }
+        values.append(text, escaping: mustEscapeQuoted)
         values.append(UInt8(ascii: "\""))
     }
 
@@ -113,7 +109,7 @@ package struct LineRows: Sendable {
     /// too.
     package mutating func integer(_ name: Name, _ value: Int64) {
         values.append(contentsOf: name.bytes)
-        values.append(number: value)
+        values.append(digitsOf: value)
         values.append(UInt8(ascii: "i"))
     }
 
@@ -124,7 +120,7 @@ package struct LineRows: Sendable {
 
     package mutating func time(_ name: Name, _ nanoseconds: Int64) {
         values.append(contentsOf: name.bytes)
-        values.append(number: nanoseconds)
+        values.append(digitsOf: nanoseconds)
         values.append(UInt8(ascii: "n"))
     }
 
@@ -137,12 +133,14 @@ package struct LineRows: Sendable {
         values.append(contentsOf: name.bytes)
         let bits = 129 - (value ^ (value >> 127)).leadingZeroBitCount
         let count = max(2, (bits + 7) / 8)
-        values.append(UInt8(ascii: "="))
-        values.append(Self.decimalType)
-        values.append(UInt8(scale))
-        values.append(UInt8(count))
-        for place in stride(from: (count - 1) * 8, through: 0, by: -8) {
-            values.append(UInt8(truncatingIfNeeded: value >> Int128(place)))
+        values.append(addingCapacity: 4 + count) { output in
+            output.append(UInt8(ascii: "="))
+            output.append(Self.decimalType)
+            output.append(UInt8(scale))
+            output.append(UInt8(count))
+            for place in stride(from: (count - 1) * 8, through: 0, by: -8) {
+                output.append(UInt8(truncatingIfNeeded: value &>> Int128(place)))
+            }
         }
     }
 
@@ -193,20 +191,15 @@ extension [UInt8] {
         append(byte)
     }
 
-    /// Appends the digits of a number.
-    fileprivate mutating func append(number: Int64) {
-        if number < 0 { append(UInt8(ascii: "-")) }
-        let start = count
-        var rest = number.magnitude
-        repeat {
-            append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        var (low, high) = (start, count - 1)
-        while low < high {
-            swapAt(low, high)
-            low += 1
-            high -= 1
+    /// Asks for room once.
+    @inline(__always)
+    fileprivate mutating func append(_ text: RawSpan, escaping: (UInt8) -> Bool) {
+        append(addingCapacity: 2 * text.byteCount) { output in
+            for place in 0..<text.byteCount {
+                let byte = text.uint8(at: place)
+                if escaping(byte) { output.append(UInt8(ascii: "\\")) }
+                output.append(byte)
+            }
         }
     }
 }

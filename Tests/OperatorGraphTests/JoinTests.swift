@@ -159,6 +159,44 @@ import Testing
         #expect(scene.partialBars == partial)
     }
 
+    @Test("that a subscription begins often makes no gap between two beginnings")
+    func manyBeginnings() throws {
+        var scene = try GraphScene(try Nodes.signed(maxAge: 2_000_000_000))
+        // One each hour, and more than the tables hold.
+        for hour in 0..<StreamLimits.missingStretchesMax + 6 {
+            let start = Double(hour) * 3_600
+            try scene.tape.begin("AAPL", since: start)
+            try scene.tape.trade(at: start + 100.5)
+            try scene.advance(to: start + 200)
+        }
+        #expect(scene.partialBars.isEmpty)
+        try scene.tape.request("AAPL", from: 0, to: 7_000)
+        try scene.advance(to: 260_000)
+        #expect(scene.partialBars.isEmpty)
+    }
+
+    @Test("only a gap on record says that ticks of a bar are missing")
+    func recorded() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 10, bid: 99, ask: 101)
+        try tape.trade(at: 10.5, price: 101)
+        tape.seal(watermark: 12)
+        try tape.begin("AAPL", since: 10.7)
+        // It makes another version of a bar that was closed when the subscription began again.
+        try tape.trade(at: 10.6, price: 101)
+        tape.seal(watermark: 13)
+        try tape.gap("AAPL", from: 9, to: 10, state: .open, kind: .quote)
+        tape.seal(watermark: 14)
+        var machine = try machine(try Nodes.signed())
+        let bars = machine.run(Array(tape.packets[..<2])).bars
+        #expect(bars.map(\.trades) == [1, 2])
+        let flagged = bars.count { $0.flags.contains(.partial) || machine.missesTicks($0) }
+        #expect(flagged == 0)
+        _ = machine.run([tape.packets[2]])
+        let missing = bars.count { machine.missesTicks($0) }
+        #expect(missing == 2)
+    }
+
     @Test("a repair with more fetched ticks than it can place is refused")
     func refused() throws {
         var tape = try GraphTape()

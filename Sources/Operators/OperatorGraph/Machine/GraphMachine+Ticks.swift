@@ -74,8 +74,7 @@ extension GraphMachine {
         }
         let source = symbols.source(of: change.index)
         let reached = sources.entries[source].watermark.nanoseconds
-        let (kept, isBelow) = reached.subtractingReportingOverflow(
-            StreamLimits.latenessMax + JoinRule.maxAgeRange.upperBound)
+        let (kept, isBelow) = reached.subtractingReportingOverflow(program.plan.startsKept)
         if !isBelow { leaves.tables.missing.forgetStarts(change.index, before: kept) }
         leaves.tables.missing.start(change.index, at: since.nanoseconds)
     }

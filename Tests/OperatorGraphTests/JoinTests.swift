@@ -108,6 +108,40 @@ import Testing
         }
     }
 
+    @Test("a fetched quote counts for its member, also when another one feeds the symbol today")
+    func fetchedOfMember() throws {
+        let names = try ["a", "b"].map { try #require(SourceName($0)) }
+        let group = SourceGroups([
+            SourceGroups.Group(name: try #require(SourceName("both")), members: names)
+        ])
+        var machine = GraphMachine(
+            GraphProgram(
+                GraphDefinition(name: "test", nodes: try Nodes.signed(), groups: group)))
+        var (first, second) = (GraphTape(names[0]), GraphTape(names[1]))
+        // The first definition of the other symbol comes after this, and after the quote's time.
+        try first.trade("MSFT", at: 2.5)
+        first.seal(watermark: 1)
+        try first.trade(at: 3.5, price: 101)
+        try first.quote(at: 2, received: 4, bid: 99, ask: 101, flags: .backfilled)
+        first.seal(watermark: 4)
+        try second.trade(at: 5.5, price: 101)
+        second.seal(watermark: 30)
+        let packets = first.packets + second.packets
+        let live = machine.run(packets).bars
+        for keeping in [0, KeptTicks.stepsMax] {
+            var copy = machine
+            let mended = try copy.repair(
+                machine.dirty(from: 2, to: 10), over: packets, onTape: live, keeping: keeping)
+            let bars = mended.output.bars.filter {
+                $0.symbol == 1 && !$0.flags.contains(.withdrawn)
+            }
+            let found = bars.map { "\($0.series) \($0.openTime)" }
+            #expect(
+                found == ["0 \(GraphTape.time(3))", "2 \(GraphTape.time(5))"],
+                "\(mended.output.bars)")
+        }
+    }
+
     @Test(
         "a gap of quotes makes trades partial that they might have been paired with, until filled")
     func gaps() throws {

@@ -60,10 +60,8 @@ struct OracleStages {
         self.isRepair = isRepair
         paired = [:]
         for (index, node) in nodes.enumerated() {
-            if let quotes = node.operation.quotes, let quote = tick.quote,
-                comes(quotes, tick, verdicts) == .comes
-            {
-                joins.keep(quote, of: tick.symbol, at: now(index, tick), join: index)
+            if let quotes = node.operation.quotes, comes(quotes, tick, verdicts) == .comes {
+                joins.keep(tick, at: now(index, tick), join: index)
             }
             guard comes(node.input, tick, verdicts) == .comes else {
                 verdicts.append(.notThere)
@@ -89,7 +87,7 @@ struct OracleStages {
 
     private mutating func pair(_ tick: LoggedTick, _ index: Int, _ rule: JoinRule) -> Verdict {
         paired[index] = joins.quote(
-            of: tick.symbol, at: now(index, tick), join: index, maxAge: rule.maxAge)
+            for: tick, at: now(index, tick), join: index, maxAge: rule.maxAge)
         return .passes(branch: nil)
     }
 

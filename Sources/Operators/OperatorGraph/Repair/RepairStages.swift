@@ -23,6 +23,8 @@ struct RepairStages: Sendable {
         let ordinal: UInt64
         /// The source; `nil` for `manual`.
         let source: Int?
+        /// The source that fed its symbol where it is on the tape.
+        let feeder: Int
         /// Its event time, by which it is judged.
         let time: Int64
         /// By deduplicator, a bit that is set if the tick has a twin there.
@@ -113,6 +115,7 @@ struct RepairStages: Sendable {
             fetched.append(
                 Fetched(
                     tick: tick, ordinal: ordinal, source: source,
+                    feeder: feedOf[Int(header.symbol)],
                     time: header.stageTime.nanoseconds))
         } else if symbols?.contains(header.symbol) ?? true {
             for place in sightings.indices where kinds[place] == tick.kind {
@@ -141,19 +144,22 @@ struct RepairStages: Sendable {
 
     // MARK: the second pass
 
-    /// Notes that another member of its group feeds the symbol from here on.
-    mutating func forgetQuotes(of symbol: UInt32) { stages.forgetQuotes(of: symbol) }
+    /// Notes that the source feeds the symbol from here on, and maybe did not before.
+    mutating func forgetQuotes(of symbol: UInt32, fedBy source: Int) {
+        stages.forgetQuotes(of: symbol, fedBy: source)
+    }
 
-    /// Returns how far a tick of its symbol's source comes. It is given as it came. Has to be
+    /// Returns how far a tick comes whose symbol `feeder` feeds. It is given as it came. Has to be
     /// called in the same order.
     mutating func way(
-        of tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?
+        of tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?, feeder: Int
     ) -> TickStages.Way {
         guard let header = tick.header, isJudged(tick) else {
             return TickStages.Way(passed: UInt64.max)
         }
         let found = Fetched(
-            tick: tick, ordinal: ordinal, source: source, time: header.stageTime.nanoseconds)
+            tick: tick, ordinal: ordinal, source: source, feeder: feeder,
+            time: header.stageTime.nanoseconds)
         guard remembers else { return run(found) }
         let owner = stages.owner(of: header.symbol)
         guard header.flags.contains(.backfilled) else {
@@ -192,18 +198,18 @@ struct RepairStages: Sendable {
                 plan.trades.stages,
                 RepairedTradeInStages(
                     inStages: TradeInStages(
-                        trade: corrected, source: 0, ordinal: 0, twins: one.twins),
+                        trade: corrected, source: one.feeder, ordinal: 0, twins: one.twins),
                     original: trade),
                 root: plan.trades.bit(of: .ticks(.trade)), into: &unseen)
         case .quote(let quote):
             return stages.run(
                 plan.quotes,
-                QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: one.twins),
+                QuoteInStages(quote: quote, source: one.feeder, ordinal: 0, twins: one.twins),
                 root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
         case .providerBar(let bar):
             return stages.run(
                 plan.providerBars.stages,
-                ProviderBarInStages(bar: bar, source: 0, ordinal: 0, twins: one.twins),
+                ProviderBarInStages(bar: bar, source: one.feeder, ordinal: 0, twins: one.twins),
                 root: plan.providerBars.bit(of: .ticks(.providerBar)), into: &unseen)
         case .move: return TickStages.Way(passed: 0)
         }

@@ -50,7 +50,8 @@ public struct JoinCounters: Hashable, Sendable {
 
 /// A join of trades with quotes: the stage `join` of a graph, for one partition. It keeps the last
 /// quote of every symbol. A trade is paired with the quote of its symbol that came last before it,
-/// unless that one is older than the rule allows.
+/// unless that one is older than the rule allows, or of another source: a member of a group knows
+/// nothing of the quotes of the others.
 ///
 /// Trades and quotes are taken in the order of the tape. Every owner, which is a source or a group,
 /// has a clock as in a throttle: the latest time of its trades and quotes here. The age of a quote
@@ -62,13 +63,15 @@ public struct JoinCounters: Hashable, Sendable {
 public struct QuoteJoin: Sendable {
     static let envelope = StateEnvelope("TLJN", version: 1)
     private static let clockBytes = 8
-    private static let slotBytes = 64
+    private static let slotBytes = 68
 
     /// The last quote of a symbol.
     struct Slot: Hashable, Sendable, BitwiseCopyable {
         var quote = PairedQuote.none
         /// The clock of its owner when it came.
         var heldAt = Int64.min
+        /// The source that sent it.
+        var source: UInt32 = 0
         var isConflated = false
     }
 
@@ -85,21 +88,25 @@ public struct QuoteJoin: Sendable {
     public init(_ rule: JoinRule) { self.rule = rule }
 
     /// Keeps a quote in place of the last one of its symbol. `header.symbol` is the symbol's index
-    /// in the tables. `owner` is the number of the source or group that owns the symbol.
+    /// in the tables, and `source` that of the source. `owner` is the number of the source or group
+    /// that owns the symbol.
     @inline(__always)
-    public mutating func keep(_ quote: Quote, of owner: Int) {
+    public mutating func keep(_ quote: Quote, from source: Int, of owner: Int) {
         let index = Int(quote.header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
         advance(owner, to: quote.header)
         while slots.count <= index { slots.append(Slot()) }
         slots[index] = Slot(
             quote: PairedQuote(quote), heldAt: clocks[owner].now,
+            source: UInt32(truncatingIfNeeded: source),
             isConflated: quote.header.flags.contains(.conflated))
     }
 
-    /// Forgets the quote of a symbol, which another member of its group feeds from now on.
-    public mutating func forget(_ symbol: UInt32) {
-        if symbol < slots.count { slots[Int(symbol)] = Slot() }
+    /// Forgets the quote of a symbol that a source feeds from now on, unless it is of this source:
+    /// a repair may give a quote that was fetched later before the source begins.
+    public mutating func forget(_ symbol: UInt32, fedBy source: Int) {
+        guard symbol < slots.count, Int(slots[Int(symbol)].source) != source else { return }
+        slots[Int(symbol)] = Slot()
     }
 
     /// Begins with the next trades, which come one after the other without a quote between them.
@@ -107,11 +114,14 @@ public struct QuoteJoin: Sendable {
 
     /// Pairs a trade, whose place is its number among the present ones.
     @inline(__always)
-    public mutating func pair(_ header: TickHeader, at place: Int, of owner: Int) {
+    public mutating func pair(
+        _ header: TickHeader, at place: Int, from source: Int, of owner: Int
+    ) {
         let index = Int(header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
         advance(owner, to: header)
         guard index < slots.count, slots[index].heldAt != Int64.min,
+            slots[index].source == UInt32(truncatingIfNeeded: source),
             clocks[owner].elapsed(since: slots[index].heldAt) <= rule.maxAge
         else {
             counters.alone &+= 1
@@ -150,6 +160,7 @@ public struct QuoteJoin: Sendable {
             for price in [quote.bid, quote.ask] { bytes.append(integer: price.raw) }
             for size in [quote.bidSize, quote.askSize] { bytes.append(integer: size.raw) }
             for text in [quote.bidExchange, quote.askExchange] { bytes.append(integer: text.raw) }
+            bytes.append(integer: slot.source)
         }
         Self.envelope.seal(&bytes, from: start)
     }
@@ -191,5 +202,6 @@ extension QuoteJoin.Slot {
         quote.bidExchange = ShortText(raw: item.uint64(at: 48))
         quote.askExchange = ShortText(raw: item.uint64(at: 56))
         quote.isThere = true
+        source = item.uint32(at: 64)
     }
 }

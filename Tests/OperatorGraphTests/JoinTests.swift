@@ -267,6 +267,33 @@ import Testing
         }
     }
 
+    @Test("what was fetched for a time long before a repair takes no place, and pairs with nothing")
+    func fetchedForAnotherDay() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 1, bid: 99, ask: 101)
+        try tape.trade(at: 1.5, price: 101)
+        try tape.quote(at: -4_000, received: 3, bid: 101, ask: 103, flags: .backfilled)
+        try tape.trade(at: 3.5, price: 101)
+        tape.seal(watermark: 20)
+        var machine = try machine(try Nodes.signed())
+        let live = machine.run(tape.packets).bars
+        #expect(live.map(\.series) == [0, 0])
+        for keeping in [0, KeptTicks.stepsMax] {
+            var repair = try #require(
+                GraphRepair(
+                    machine, machine.dirty(from: 0, to: 10), keepingAtMost: keeping,
+                    placingAtMost: 0))
+            for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
+            #expect(!repair.mispairs)
+            if repair.endFirstPass() {
+                for packet in tape.packets { packet.withBytes { repair.take(packet.header, $0) } }
+            }
+            var (copy, output) = (machine, GraphOutput())
+            copy.absorb(repair, published: live, into: &output)
+            #expect(output.bars.map(\.series) == [0, 0])
+        }
+    }
+
     @Test("what a repair has to read reaches back by the age of a quote and by what quotes passed")
     func warmUp() throws {
         let second: Int64 = 1_000_000_000

@@ -70,7 +70,7 @@ package struct GraphRepair: Sendable {
         }
         extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
         missing = MissingReading(machine, plan)
-        stages = RepairStages(machine, symbols: plan.symbols, max: placed)
+        stages = RepairStages(machine, plan, max: placed)
         kept = KeptTicks(max: max)
         let ticks = program.plan
         keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {

@@ -17,6 +17,9 @@ struct RepairStages: Sendable {
     /// The maximum number of fetched ticks: 92 MB. Further ones are judged at their place on the
     /// tape, and counted.
     static let fetchedMax = 524_288
+    /// Fetched ticks that are older than the reading by this decide nothing in it, and take no
+    /// place: they were fetched for another day. It is more than clocks differ.
+    static let olderNanoseconds: Int64 = 3_600_000_000_000
 
     private struct Fetched: Sendable, BitwiseCopyable {
         let tick: KeptTicks.Step
@@ -61,6 +64,8 @@ struct RepairStages: Sendable {
     /// The fetched ticks in the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
+    /// Fetched ticks before this time are not judged.
+    private let since: Int64
     /// Which trades were corrected later. It is known in the second pass.
     private var changes = TradeChanges()
     /// By owner of symbols, as the stages number them: its fetched ticks.
@@ -70,7 +75,8 @@ struct RepairStages: Sendable {
     /// Receives the output of stages, which is not published in a repair.
     private var unseen = GraphOutput()
 
-    init(_ machine: GraphMachine, symbols: [UInt32], max: Int = Self.fetchedMax) {
+    init(_ machine: GraphMachine, _ repair: RepairPlan, max: Int = Self.fetchedMax) {
+        since = repair.from.advanced(byNanoseconds: -Self.olderNanoseconds).nanoseconds
         plan = machine.program.plan
         stages = TickStages(machine.program)
         remembers = plan.remembers
@@ -81,7 +87,7 @@ struct RepairStages: Sendable {
             } ?? .providerBar
         }
         feedOf = machine.symbols.sources
-        self.symbols = plan.mixesSymbols ? nil : Set(symbols)
+        symbols = plan.mixesSymbols ? nil : Set(repair.symbols)
         self.max = max
         for index in 0..<UInt32(machine.symbols.count) {
             stages.define(index, machine.symbols.pair(at: index))
@@ -95,6 +101,11 @@ struct RepairStages: Sendable {
         return tick.header?.isForStages(inRepair: true) ?? false
     }
 
+    /// Returns whether a tick was fetched for a time that decides nothing here.
+    private func isTooOld(_ header: TickHeader) -> Bool {
+        header.flags.contains(.backfilled) && header.stageTime.nanoseconds < since
+    }
+
     // MARK: the first pass
 
     /// Notes that another source feeds the symbol from here on.
@@ -105,7 +116,7 @@ struct RepairStages: Sendable {
     mutating func note(_ tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?) {
         guard remembers, let header = tick.header, isJudged(tick), header.symbol < feedOf.count,
             (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
-            plan.ticks(of: tick.kind).isUsed
+            plan.ticks(of: tick.kind).isUsed, !isTooOld(header)
         else { return }
         if header.flags.contains(.backfilled) {
             guard fetched.count < max else {
@@ -157,6 +168,7 @@ struct RepairStages: Sendable {
         guard let header = tick.header, isJudged(tick) else {
             return TickStages.Way(passed: UInt64.max)
         }
+        guard !isTooOld(header) else { return TickStages.Way(passed: 0) }
         let found = Fetched(
             tick: tick, ordinal: ordinal, source: source, feeder: feeder,
             time: header.stageTime.nanoseconds)

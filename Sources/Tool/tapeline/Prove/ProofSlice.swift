@@ -197,7 +197,7 @@ struct ProofSlice {
     private func fetched(
         of symbol: Symbol, _ database: ProofDatabase
     ) throws(ToolError) -> [ProofTick] {
-        let fetched = fetched.filter { $0.symbol.symbol == symbol }
+        let fetched = ProofPlaces.inOrder(fetched.filter { $0.symbol.symbol == symbol })
         var twins = ProofTwins(definition)
         guard !fetched.isEmpty, !twins.isEmpty else { return fetched }
         for kind in kinds {
@@ -339,7 +339,8 @@ struct ProofRecount {
             own.series = [name]
             return Line(
                 series: program.definition.made(name),
-                deduplicates: program.definition.deduplicates(before: name),
+                deduplicates: program.definition.deduplicates(
+                    before: name, withQuotes: true),
                 machine: ProofMachine(program, own))
         }
         mended = live.map { line in
@@ -366,12 +367,9 @@ struct ProofRecount {
             try live[index].take(records.live(tick, live[index].lists))
         }
         guard !mended.isEmpty else { return }
-        guard !tick.isFetched else {
-            if !placesFetched { try mend(tick, records) }
-            return
-        }
-        for earlier in places.before(tick) { try mend(earlier, records) }
-        if hasJoin, tick.source != .manual { feeders[tick.symbol] = tick.source }
+        for earlier in places.due(tick) { try mend(earlier, records) }
+        guard !tick.isFetched || !placesFetched else { return }
+        if hasJoin, tick.source != .manual, !tick.isFetched { feeders[tick.symbol] = tick.source }
         try mend(tick, records)
     }
 

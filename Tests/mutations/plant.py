@@ -88,6 +88,10 @@ FAULTS = [
      "guard quoteAge > 0, range.concerns(.quote)", "guard quoteAge < 0, range.concerns(.quote)"),
     ("repaired only as long as the quotes were missing", STREAM + "Definition/TickNeeds.swift",
      "StreamLimits.usable(later(range.to))", "range.to"),
+    ("a held quote as old as its receive time says", STREAM + "Ticks/QuoteJoin.swift",
+     "heldAt: clocks[owner].now", "heldAt: quote.header.receiveTime.nanoseconds"),
+    ("a fetched quote judged where it came", GRAPH + "Repair/RepairStages.swift",
+     "guard fetched[place].time < end else", "guard place < answered else"),
     ("missing quotes make no trades partial", STREAM + "Definition/TickNeeds.swift",
      "|| needs.quoteAge > 0 && touches", "|| needs.quoteAge < 0 && touches"),
 ]

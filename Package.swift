@@ -397,7 +397,8 @@ let others: [Tests] = [
         beside: ["browse.py"]),
     jointTests(
         "ForeignEngineTests", tier: .night,
-        uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
+        uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"],
+        beside: ["compare_bars.py", "pair_ticks.py"]),
     jointTests("TidyTests"),
     jointTests(
         "SampleTests", tier: .servers,

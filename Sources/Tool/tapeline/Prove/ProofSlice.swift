@@ -359,6 +359,8 @@ struct ProofRecount {
     }
 
     mutating func take(_ tick: ProofTick, _ records: ProofRecords) throws(ToolError) {
+        // Ticks of other symbols move the clock of their source or group.
+        for earlier in places.due(tick) where !mended.isEmpty { try mend(earlier, records) }
         guard symbols.contains(tick.symbol.symbol) else { return }
         ticks += 1
         for index in live.indices {
@@ -367,7 +369,6 @@ struct ProofRecount {
             try live[index].take(records.live(tick, live[index].lists))
         }
         guard !mended.isEmpty else { return }
-        for earlier in places.due(tick) { try mend(earlier, records) }
         guard !tick.isFetched || !placesFetched else { return }
         if hasJoin, tick.source != .manual, !tick.isFetched { feeders[tick.symbol] = tick.source }
         try mend(tick, records)

@@ -52,6 +52,8 @@ package struct MarketWeather: Sendable {
     package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.
     package var gaps = 0
+    /// Fillings whose record covers only the first half of the gap.
+    package var partFills = 300
     /// Whether a source leaves out quotes in a gap, too: above 0.
     package var missedQuotes = 0
     /// Quotes that a source holds back, so that they reach the tape behind later ticks.

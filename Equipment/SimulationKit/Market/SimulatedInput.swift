@@ -360,7 +360,7 @@ struct MarketMaking {
             sources[filled.source].append(.quote(quote), filled.symbol)
         }
         var to = max(filled.to, now(of: filled.source))
-        if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
+        if happens(weather.partFills, &random) { to = filled.from + (to - filled.from) / 2 }
         if weather.providerBars > 0 {
             fillProviderBars(filled.source, filled.symbol, from: filled.from, to: to, &random)
         }

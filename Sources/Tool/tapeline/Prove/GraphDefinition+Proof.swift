@@ -51,6 +51,13 @@ extension GraphDefinition {
         }.max() ?? 0
     }
 
+    /// The same for the trades of a series.
+    func quoteAge(of name: SeriesName) -> Int64 {
+        stages(before: name).map { node in
+            if case .join(let rule, _) = node.operation { rule.maxAge } else { 0 }
+        }.max() ?? 0
+    }
+
     var hasJoin: Bool { nodes.contains { $0.operation.quotes != nil } }
 
     /// Whether a series is made of trades behind a join.

@@ -28,8 +28,8 @@ struct ProofSlice {
 
     private static let day: Int64 = 86_400_000_000_000
 
-    private(set) var stored: [ProofKey: StoredBar] = [:]
-    private(set) var records = ProofRecords()
+    var stored: [ProofKey: StoredBar] = [:]
+    var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [SourceSymbol: Int64] = [:]
     private(set) var ticks = 0
@@ -112,7 +112,9 @@ struct ProofSlice {
     /// Returns whether the bar was made by reading the tape again, or should have been.
     func isMended(_ key: ProofKey, _ bar: Bar) -> Bool {
         stored[key]?.isRepaired == true
-            || records.isDirty(key, until: bar.closeTime.nanoseconds)
+            || records.isDirty(
+                key, until: bar.closeTime.nanoseconds,
+                quoteAge: definition.quoteAge(of: key.series))
     }
 
     /// Returns for each bar the computation that applies to it. That of mended ticks knows no gaps,
@@ -121,7 +123,7 @@ struct ProofSlice {
     /// `filled` are bars over a gap that was filled while they were open. An operator takes their
     /// mark away when it has read the ticks again, and no record says whether that was before the
     /// bar was published. So the stored mark is believed.
-    private func chosen(
+    func chosen(
         _ live: [ProofKey: Bar], _ mended: [ProofKey: Bar], filled: Set<ProofKey> = []
     ) -> [ProofKey: Bar] {
         var live = live

@@ -37,7 +37,9 @@ struct ProofPlaces {
     mutating func due(_ tick: ProofTick) -> [ProofTick] { places(tick).map { fetched[$0] } }
 
     private mutating func places(_ tick: ProofTick) -> ArraySlice<Int> {
-        guard tick.isJudged, var queue = queues[tick.symbol.source] else { return [] }
+        guard tick.isJudged, var queue = queues[tick.symbol.source],
+            queue.given < queue.order.count
+        else { return [] }
         var end = tick.stageTime
         if tick.isFetched {
             end = end == Int64.max ? end : end + 1

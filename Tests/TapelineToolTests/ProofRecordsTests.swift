@@ -64,13 +64,13 @@ import Testing
         var records = ProofRecords()
         records.note(tick)
         let series = try #require(SeriesName("1s"))
-        let ages: [Int64] = [0, 9, 10]
-        let found = [90, 100, 110].map { open in
-            ages.map { age in
-                let key = ProofKey(
-                    symbol: tick.symbol, series: series, openTime: open, number: 0)
-                return records.isDirty(key, until: open + 10, quoteAge: age)
-            }
+        var found: [[Bool]] = []
+        for open in [90, 100, 110] as [Int64] {
+            let key = ProofKey(symbol: tick.symbol, series: series, openTime: open, number: 0)
+            found.append(
+                ([0, 9, 10] as [Int64]).map {
+                    records.isDirty(key, until: open + 10, quoteAge: $0)
+                })
         }
         #expect(found == [[false, false, false], [true, true, true], [false, false, true]])
     }

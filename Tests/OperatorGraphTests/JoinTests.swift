@@ -267,6 +267,36 @@ import Testing
         }
     }
 
+    @Test("what was fetched for other symbols takes no place, unless another node remembers ticks")
+    func fetchedForOthers() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 1, bid: 99, ask: 101)
+        try tape.trade(at: 1.5, price: 101)
+        for second in [1.1, 1.2, 1.3] {
+            try tape.quote(
+                "MSFT", at: second, received: 2, bid: 99, ask: 101, flags: .backfilled)
+        }
+        tape.seal(watermark: 20)
+        let slow = [Nodes.throttle("slow", .ticks(.quote), count: 9, per: 1_000_000_000)]
+        for (nodes, unplaced) in [
+            (try Nodes.signed(), 0), (try Nodes.signed(from: slow), 3),
+        ] as [([GraphNode], UInt64)] {
+            var machine = try machine(nodes)
+            let live = machine.run(tape.packets).bars
+            var repair = try #require(
+                GraphRepair(
+                    machine, machine.dirty(from: 0, to: 10, of: 0..<1),
+                    keepingAtMost: KeptTicks.stepsMax, placingAtMost: 0))
+            for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
+            #expect(repair.unplaced == unplaced)
+            let readsAgain = repair.endFirstPass()
+            #expect(!readsAgain)
+            var output = GraphOutput()
+            machine.absorb(repair, published: live, into: &output)
+            #expect(output.bars.map(\.series) == [0])
+        }
+    }
+
     @Test("what was fetched for a time long before a repair takes no place, and pairs with nothing")
     func fetchedForAnotherDay() throws {
         var tape = try GraphTape()

@@ -93,9 +93,8 @@ extension OracleStages {
         waiting.sort { (steps[$0].time, $0) < (steps[$1].time, $1) }
         var clocks: [SourceName: Int64] = [:]
         var placed: [OracleStep] = []
-        /// Gives the fetched ticks of a source or group before this time.
-        func give(_ owner: SourceName, before end: Int64) {
-            let due = waiting.filter { steps[$0].fetched == owner && steps[$0].time < end }
+        func give(_ isDue: (OracleStep) -> Bool) {
+            let due = waiting.filter { isDue(steps[$0]) }
             waiting.removeAll { due.contains($0) }
             placed += due.map { steps[$0] }
         }
@@ -104,17 +103,17 @@ extension OracleStages {
                 placed.append(step)
                 continue
             }
-            let owner = tick.symbol.source
             if tick.isFetched {
-                let end = tick.time.addingReportingOverflow(1).partialValue
-                if tick.isJudgedInRepair { give(owner, before: end) }
+                guard tick.isJudgedInRepair else { continue }
+                give { $0.fetched == tick.symbol && $0.time <= tick.time }
                 continue
             }
+            let owner = tick.symbol.source
             let time = tick.header.receiveTime
             if tick.isJudgedInRepair, time.isDefined {
                 let clock = max(clocks[owner] ?? Int64.min, time.nanoseconds)
                 clocks[owner] = clock
-                give(owner, before: clock)
+                give { $0.fetched?.source == owner && $0.time < clock }
             }
             placed.append(step)
         }
@@ -123,9 +122,9 @@ extension OracleStages {
 }
 
 extension OracleStep {
-    /// The source or group of a tick that was fetched later; `nil` for others.
-    fileprivate var fetched: SourceName? {
-        if case .tick(let tick) = self, tick.isFetched { tick.symbol.source } else { nil }
+    /// The symbol of a tick that was fetched later; `nil` for others.
+    fileprivate var fetched: SourceSymbol? {
+        if case .tick(let tick) = self, tick.isFetched { tick.symbol } else { nil }
     }
 
     /// The event time of a tick.

@@ -137,6 +137,8 @@ struct OracleStages {
             isRepair && tick.isFetched ? tick.header.eventTime : tick.header.receiveTime
         let time = max(
             clocks[node]?[source] ?? Int64.min, own.isDefined ? own.nanoseconds : Int64.min)
+        // A fetched tick decides in a join nothing but its own symbol's pairs.
+        if isRepair, tick.isFetched, nodes[node].operation.quotes != nil { return time }
         clocks[node, default: [:]][source] = time
         return time
     }

@@ -121,6 +121,22 @@ struct QuoteJoinTests {
         #expect(after == [nil, nil])
     }
 
+    @Test("a tick that was fetched later has its event time, and moves no clock")
+    func fetched() {
+        var join = QuoteJoin(JoinRule(maxAge: 5 * Self.second))
+        var late = Quote.at(90 * Self.second, bid: 7, 1, ask: 8, 1)
+        late.header.flags.insert(.backfilled)
+        late.header.providerTime = Timestamp(nanoseconds: 20 * Self.second)
+        let first = TickSamples.quote(symbol: 1, bid: 5, ask: 6, received: 10 * Self.second)
+        join.keep(first, from: 0, of: 0)
+        join.keep(late, from: 0, of: 0)
+        let other = bid(&join, .at(15 * Self.second, symbol: 1))
+        let before = bid(&join, .at(16 * Self.second))
+        let inTime = bid(&join, .at(25 * Self.second))
+        let after = bid(&join, .at(25 * Self.second + 1))
+        #expect([other, before, inTime, after] == [5, 7, 7, nil])
+    }
+
     @Test("a quote that stands for several is counted apart, and a trade without one as well")
     func counters() {
         var join = QuoteJoin(JoinRule(maxAge: Self.second))

@@ -56,7 +56,8 @@ public struct JoinCounters: Hashable, Sendable {
 /// Trades and quotes are taken in the order of the tape. Every owner, which is a source or a group,
 /// has a clock as in a throttle: the latest time of its trades and quotes here. The age of a quote
 /// is the time that this clock has moved since the quote came. So the result depends only on the
-/// quotes of the last `maxAge`, and a repair that reads the tape from there on pairs alike.
+/// quotes of the last `maxAge`, and a repair that reads the tape from there on pairs alike. A tick
+/// that was fetched later moves no clock, so it decides nothing of other symbols.
 ///
 /// A value that one thread owns. It allocates when a symbol or an owner has a higher number than
 /// all before.
@@ -94,10 +95,10 @@ public struct QuoteJoin: Sendable {
     public mutating func keep(_ quote: Quote, from source: Int, of owner: Int) {
         let index = Int(quote.header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
-        advance(owner, to: quote.header)
+        let now = time(of: quote.header, owner)
         while slots.count <= index { slots.append(Slot()) }
         slots[index] = Slot(
-            quote: PairedQuote(quote), heldAt: clocks[owner].now,
+            quote: PairedQuote(quote), heldAt: now,
             source: UInt32(truncatingIfNeeded: source),
             isConflated: quote.header.flags.contains(.conflated))
     }
@@ -119,10 +120,10 @@ public struct QuoteJoin: Sendable {
     ) {
         let index = Int(header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
-        advance(owner, to: header)
+        let now = time(of: header, owner)
         guard index < slots.count, slots[index].heldAt != Int64.min,
             slots[index].source == UInt32(truncatingIfNeeded: source),
-            clocks[owner].elapsed(since: slots[index].heldAt) <= rule.maxAge
+            TapeClock(at: now).elapsed(since: slots[index].heldAt) <= rule.maxAge
         else {
             counters.alone &+= 1
             return
@@ -138,10 +139,17 @@ public struct QuoteJoin: Sendable {
         paired.contains(place) ? slots[Int(symbol)].quote : .none
     }
 
+    /// Returns the time of a tick by its owner's clock, which it moves unless it was fetched later.
     @inline(__always)
-    private mutating func advance(_ owner: Int, to header: TickHeader) {
+    private mutating func time(of header: TickHeader, _ owner: Int) -> Int64 {
         while clocks.count <= owner { clocks.append(TapeClock()) }
-        clocks[owner].advance(to: header.stageTime)
+        guard header.flags.contains(.backfilled) else {
+            clocks[owner].advance(to: header.receiveTime)
+            return clocks[owner].now
+        }
+        var clock = clocks[owner]
+        clock.advance(to: header.stageTime)
+        return clock.now
     }
 
     // MARK: checkpoint

@@ -7,12 +7,10 @@ import StreamCore
 /// Repairs judge them there, too.
 struct ProofPlaces {
     private struct Queue {
-        /// The places of its fetched ticks in `fetched`, in the order of their times.
+        /// The places of fetched ticks in `fetched`, in the order of their times.
         var order: [Int] = []
-        /// How many of them were given.
+        /// How many of them were given, or are given elsewhere.
         var given = 0
-        /// The latest time of its other ticks.
-        var clock = Int64.min
     }
 
     /// The greatest number of fetched ticks that are placed.
@@ -20,51 +18,66 @@ struct ProofPlaces {
 
     /// In the order of the tape.
     private let fetched: [ProofTick]
-    private var queues: [SourceName: Queue] = [:]
+    /// By place, whether the tick was given.
+    private var isGiven: [Bool]
+    private var ofOwner: [SourceName: Queue] = [:]
+    private var ofSymbol: [SourceSymbol: Queue] = [:]
+    /// The latest time of a source's or group's other ticks.
+    private var clocks: [SourceName: Int64] = [:]
 
     init(_ fetched: [ProofTick] = []) {
         self.fetched = fetched
+        isGiven = Array(repeating: false, count: fetched.count)
         let order = fetched.indices.sorted {
             (fetched[$0].stageTime, $0) < (fetched[$1].stageTime, $1)
         }
         for place in order {
-            queues[fetched[place].symbol.source, default: Queue()].order.append(place)
+            ofOwner[fetched[place].symbol.source, default: Queue()].order.append(place)
+            ofSymbol[fetched[place].symbol, default: Queue()].order.append(place)
         }
     }
 
     /// Returns the fetched ticks that come before this tick of the tape, if it came at its time; if
-    /// it was fetched itself, those up to it.
+    /// it was fetched itself, those of its symbol up to it.
     mutating func due(_ tick: ProofTick) -> [ProofTick] { places(tick).map { fetched[$0] } }
 
-    private mutating func places(_ tick: ProofTick) -> ArraySlice<Int> {
-        guard tick.isJudged, var queue = queues[tick.symbol.source],
-            queue.given < queue.order.count
-        else { return [] }
-        var end = tick.stageTime
-        if tick.isFetched {
-            end = end == Int64.max ? end : end + 1
-        } else {
-            queue.clock = Swift.max(queue.clock, end)
-            end = queue.clock
+    private mutating func places(_ tick: ProofTick) -> [Int] {
+        let (symbol, owner, time) = (tick.symbol, tick.symbol.source, tick.stageTime)
+        guard tick.isJudged else { return [] }
+        if tick.isFetched, var queue = ofSymbol[symbol] {
+            defer { ofSymbol[symbol] = queue }
+            return give(&queue) { $0 <= time }
         }
-        let first = queue.given
-        while queue.given < queue.order.count, fetched[queue.order[queue.given]].stageTime < end {
+        guard !tick.isFetched, var queue = ofOwner[owner], queue.given < queue.order.count else {
+            return []
+        }
+        let clock = Swift.max(clocks[owner] ?? Int64.min, time)
+        clocks[owner] = clock
+        defer { ofOwner[owner] = queue }
+        return give(&queue) { $0 < clock }
+    }
+
+    /// Gives the first ticks of a queue whose times are due.
+    private mutating func give(_ queue: inout Queue, _ isDue: (Int64) -> Bool) -> [Int] {
+        var due: [Int] = []
+        while queue.given < queue.order.count, isDue(fetched[queue.order[queue.given]].stageTime) {
+            let place = queue.order[queue.given]
             queue.given += 1
+            if isGiven[place] { continue }
+            isGiven[place] = true
+            due.append(place)
         }
-        queues[tick.symbol.source] = queue
-        return queue.order[first..<queue.given]
+        return due
     }
 
     /// Returns the fetched ticks that come after all others.
     mutating func rest() -> [ProofTick] {
-        defer { queues = [:] }
+        defer { isGiven = Array(repeating: true, count: fetched.count) }
         return left.map { fetched[$0] }
     }
 
     private var left: [Int] {
-        queues.keys.sorted().flatMap { owner -> ArraySlice<Int> in
-            queues[owner].map { $0.order[$0.given...] } ?? []
-        }
+        ofOwner.keys.sorted().flatMap { ofOwner[$0]?.order.filter { !isGiven[$0] } ?? [] }
     }
 
     /// Returns ticks of several kinds in the order of the tape: those of one source by their

@@ -16,7 +16,7 @@ internal import StreamCore
 /// Deduplicators see a trade as it came, so a correction makes no repetition count that was left
 /// out. All other stages see it as it was corrected later.
 struct RepairStages: Sendable {
-    /// The maximum number of fetched ticks: 92 MB. Further ones are judged at their place on the
+    /// The maximum number of fetched ticks: 101 MB. Further ones are judged at their place on the
     /// tape, and counted.
     static let fetchedMax = 524_288
     /// Fetched ticks that are older than the reading by this decide nothing in it, and take no

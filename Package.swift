@@ -351,9 +351,9 @@ let others: [Tests] = [
         beside: ["pictures.py", "tables.py", "gzip_client.py", "scripts.mjs"]),
     tests(
         of: "TapelineTool",
-        uses: frame + tape + support + [
+        uses: frame + tape + support + ["SimulationKit", "YAMLFile"] + [
             "ClickHouseWire", "DeploymentWatch", "LatestValues", "OperatorGraph", "PostgresClient",
-            "ProviderKit", "QuestDBWire", "StoreSinks", "StreamCore", "TapeListing", "YAMLFile",
+            "ProviderKit", "QuestDBWire", "StoreSinks", "StreamCore", "TapeListing",
         ]),
     serverTests(
         of: "TapelineTool",
@@ -397,7 +397,8 @@ let others: [Tests] = [
         beside: ["browse.py"]),
     jointTests(
         "ForeignEngineTests", tier: .night,
-        uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"], beside: ["compare_bars.py"]),
+        uses: codec + ["OperatorGraph", "StreamCore", "TestSupport"],
+        beside: ["compare_bars.py", "pair_ticks.py"]),
     jointTests("TidyTests"),
     jointTests(
         "SampleTests", tier: .servers,

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Counts the instructions that the pure parts spend on a packet of one trade, and holds them to their bounds.
+The packets of join and filters hold ten quotes as well.
 
   packet-instructions.py PROGRAM           # PROGRAM is a release build of PacketInstructions
   packet-instructions.py PROGRAM --write   # writes what it counted as the new bounds
@@ -20,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 
-PARTS = ("build", "publish", "read", "compute")
+PARTS = ("build", "publish", "read", "compute", "join", "filters")
+# A graph with a join may cost so much of the same graph with a filter on trades and one on quotes in its place.
+JOIN_MAX = 1.5
 BOUNDS = pathlib.Path(__file__).resolve().parent.parent / "Benchmarks/PacketInstructions/bounds.json"
 # Tables and buffers have their final size after the first of these, within the noise of the second.
 PACKETS = (512, 2048)
@@ -86,6 +89,9 @@ def main():
         print(f"there are no bounds for {machine}, so nothing is compared: {counts}")
         return 0
     verdicts = [judge(part, counts[part], bounds[machine].get(part)) for part in PARTS]
+    ratio = counts["join"] / counts["filters"]
+    said = f"a join costs {ratio:.2f} of two filters in its place, and may cost {JOIN_MAX}"
+    verdicts.append((said, ratio <= JOIN_MAX))
     for line, is_within in verdicts:
         print(line if is_within else f"error: {line}")
     return 0 if all(is_within for _, is_within in verdicts) else 1

@@ -7,9 +7,9 @@ import TapeCodec
 import TapeProtocol
 
 /// Takes packets of one trade through one pure part, for `.ci/packet-instructions.py`, which counts
-/// the instructions.
+/// the instructions. The packets of `join` and `filters` hold ten quotes before the trade.
 ///
-///     PacketInstructions build|publish|read|compute COUNT
+///     PacketInstructions build|publish|read|compute|join|filters COUNT
 ///
 /// All packets are made first, whatever COUNT is. So the difference between two runs with different
 /// counts is only the part's own work on the packets between.
@@ -20,6 +20,7 @@ struct PacketInstructions {
     static let pauseNanoseconds: Int64 = 1_000_000
     static let beginning: Int64 = 1_700_000_000_000_000_000
     static let symbols = 4
+    static let quotesOfTrade = 10
 
     /// The arguments or the generated data are wrong.
     struct Unusable: Error, CustomStringConvertible {
@@ -33,14 +34,17 @@ struct PacketInstructions {
             else {
                 throw Unusable(
                     description: "name a part and 1 to \(packetsMax) packets: "
-                        + "PacketInstructions build|publish|read|compute COUNT")
+                        + "PacketInstructions build|publish|read|compute|join|filters COUNT")
             }
-            let packets = try packets()
+            let isOfQuotes = ["join", "filters"].contains(words[1])
+            let packets = try packets(quotes: isOfQuotes ? quotesOfTrade : 0)
             switch words[1] {
             case "build": try build(count)
             case "publish": try publish(packets, count)
             case "read": try read(packets, count)
-            case "compute": try compute(packets, count)
+            case "compute": try compute(packets, count, [])
+            case "join": try compute(packets, count, [join])
+            case "filters": try compute(packets, count, filters)
             default: throw Unusable(description: "there is no part \(words[1])")
             }
         } catch {
@@ -62,12 +66,25 @@ struct PacketInstructions {
         return (builder, numbers)
     }
 
-    /// Fills and seals the packet with this number.
+    /// Fills and seals the packet with this number, with so many quotes before the trade.
     private static func seal(
-        _ number: Int, _ builder: inout PacketBuilder, _ symbols: [UInt32],
+        _ number: Int, _ builder: inout PacketBuilder, _ symbols: [UInt32], quotes: Int = 0,
         recycling spare: consuming SealedPacket? = nil
     ) throws(Unusable) -> SealedPacket {
         let time = Timestamp(nanoseconds: beginning + Int64(number) * pauseNanoseconds)
+        for place in 0..<quotes {
+            let quote = Quote(
+                header: TickHeader(
+                    symbol: symbols[(number + place) % symbols.count], providerTime: time,
+                    receiveTime: time),
+                bidPrice: Price(raw: 99_0000_0000 + Int64(place)),
+                bidSize: Quantity(raw: 1_0000_0000),
+                askPrice: Price(raw: 101_0000_0000 + Int64(place)),
+                askSize: Quantity(raw: 1_0000_0000))
+            guard builder.append(quote) else {
+                throw Unusable(description: "a packet has no room")
+            }
+        }
         let trade = Trade(
             header: TickHeader(
                 symbol: symbols[number % symbols.count], providerTime: time, receiveTime: time,
@@ -77,14 +94,17 @@ struct PacketInstructions {
         guard builder.append(trade) else { throw Unusable(description: "a packet has no room") }
         return builder.seal(
             PacketBuilder.Seal(
-                epoch: 1, firstOrdinal: UInt64(number + 1), watermark: time, sendTime: time),
+                epoch: 1, firstOrdinal: UInt64(number * (quotes + 1) + 1), watermark: time,
+                sendTime: time),
             recycling: spare)
     }
 
-    private static func packets() throws(Unusable) -> [SealedPacket] {
+    private static func packets(quotes: Int) throws(Unusable) -> [SealedPacket] {
         var (builder, symbols) = try builder()
         var packets: [SealedPacket] = []
-        for number in 0..<packetsMax { packets.append(try seal(number, &builder, symbols)) }
+        for number in 0..<packetsMax {
+            packets.append(try seal(number, &builder, symbols, quotes: quotes))
+        }
         return packets
     }
 
@@ -156,11 +176,36 @@ struct PacketInstructions {
         }
     }
 
-    /// From a packet to its windows, in three series.
-    private static func compute(_ packets: [SealedPacket], _ count: Int) throws(Unusable) {
+    /// A join of all trades with all quotes.
+    private static let join = GraphNode(
+        name: "paired", input: .ticks(.trade),
+        operation: .join(JoinRule(maxAge: 5_000_000_000), with: .ticks(.quote)))
+
+    /// What stands in its place: a filter of trades, and one of quotes.
+    private static let filters = [
+        GraphNode(
+            name: "traded", input: .ticks(.trade),
+            operation: .filter(
+                TickExpression(
+                    text: "price > 0", instructions: [.field(.price), .number(0), .greater]))),
+        GraphNode(
+            name: "quoted", input: .ticks(.quote),
+            operation: .filter(
+                TickExpression(
+                    text: "bid > 0", instructions: [.field(.bid), .number(0), .greater]))),
+    ]
+
+    /// From a packet to the windows of its trade, in three series, behind the first of these nodes.
+    private static func compute(
+        _ packets: [SealedPacket], _ count: Int, _ nodes: [GraphNode]
+    ) throws(Unusable) {
         do {
+            let rule = BarRule(series: try BarSeriesSet(["1s", "1m", "1h"]))
+            let bars = GraphNode(
+                name: "bars", input: nodes.isEmpty ? .ticks(.trade) : .node(0),
+                operation: .bars(rule, calendar: nil))
             var machine = GraphMachine(
-                GraphProgram(.simple(try BarSeriesSet(["1s", "1m", "1h"]))))
+                GraphProgram(GraphDefinition(name: "counted", nodes: nodes + [bars])))
             var output = GraphOutput()
             for number in 0..<count {
                 let header = packets[number].header

@@ -10,7 +10,13 @@ enum ForeignEngines {
 
     /// Returns what `compare_bars.py` printed. `nil` if the Python package index is not reachable.
     static func compare(_ arguments: [String]) throws -> String? {
-        let script = folder.appendingPathComponent("compare_bars.py").path
+        try ask("compare_bars.py", arguments)
+    }
+
+    /// Returns what a script of this folder printed. `nil` if the Python package index is not
+    /// reachable.
+    static func ask(_ name: String, _ arguments: [String]) throws -> String? {
+        let script = folder.appendingPathComponent(name).path
         let engines = root.appendingPathComponent("deploy/local/engines.sh").path
         do {
             return try run("/bin/bash", [engines, script] + arguments)

@@ -34,6 +34,19 @@ struct ExpressionTests {
         #expect(try first("1d") == .number(86_400_000_000_000))
     }
 
+    @Test("a text that a trade got from no quote equals no text, not even an empty one")
+    func lackingTexts() throws {
+        func end(_ text: String) throws -> [Instruction] {
+            let all = try TickExpression.compile(text, kind: .trade, isJoined: true)
+            return all.instructions.suffix(2)
+        }
+        let pair: [Instruction] = [.isPaired, .and]
+        #expect(try end("bid_exchange == \"\"") == pair)
+        #expect(try end("bid_exchange in [N, \"\"]") == pair)
+        #expect(try end("bid_exchange != 'N'") == pair)
+        #expect(try end("exchange == \"\"") == [.textIs(.exchange, .empty)])
+    }
+
     @Test("products bind before sums, sums before comparisons, not before and before or")
     func precedence() throws {
         let one = Instruction.number(1_000_000_000)

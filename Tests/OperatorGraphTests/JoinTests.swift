@@ -108,6 +108,40 @@ import Testing
         }
     }
 
+    @Test("a fetched quote counts for its member, also when another one feeds the symbol today")
+    func fetchedOfMember() throws {
+        let names = try ["a", "b"].map { try #require(SourceName($0)) }
+        let group = SourceGroups([
+            SourceGroups.Group(name: try #require(SourceName("both")), members: names)
+        ])
+        var machine = GraphMachine(
+            GraphProgram(
+                GraphDefinition(name: "test", nodes: try Nodes.signed(), groups: group)))
+        var (first, second) = (GraphTape(names[0]), GraphTape(names[1]))
+        // The first definition of the other symbol comes after this, and after the quote's time.
+        try first.trade("MSFT", at: 2.5)
+        first.seal(watermark: 1)
+        try first.trade(at: 3.5, price: 101)
+        try first.quote(at: 2, received: 4, bid: 99, ask: 101, flags: .backfilled)
+        first.seal(watermark: 4)
+        try second.trade(at: 5.5, price: 101)
+        second.seal(watermark: 30)
+        let packets = first.packets + second.packets
+        let live = machine.run(packets).bars
+        for keeping in [0, KeptTicks.stepsMax] {
+            var copy = machine
+            let mended = try copy.repair(
+                machine.dirty(from: 2, to: 10), over: packets, onTape: live, keeping: keeping)
+            let bars = mended.output.bars.filter {
+                $0.symbol == 1 && !$0.flags.contains(.withdrawn)
+            }
+            let found = bars.map { "\($0.series) \($0.openTime)" }
+            #expect(
+                found == ["0 \(GraphTape.time(3))", "2 \(GraphTape.time(5))"],
+                "\(mended.output.bars)")
+        }
+    }
+
     @Test(
         "a gap of quotes makes trades partial that they might have been paired with, until filled")
     func gaps() throws {
@@ -159,6 +193,44 @@ import Testing
         #expect(scene.partialBars == partial)
     }
 
+    @Test("that a subscription begins often makes no gap between two beginnings")
+    func manyBeginnings() throws {
+        var scene = try GraphScene(try Nodes.signed(maxAge: 2_000_000_000))
+        // One each hour, and more than the tables hold.
+        for hour in 0..<StreamLimits.missingStretchesMax + 6 {
+            let start = Double(hour) * 3_600
+            try scene.tape.begin("AAPL", since: start)
+            try scene.tape.trade(at: start + 100.5)
+            try scene.advance(to: start + 200)
+        }
+        #expect(scene.partialBars.isEmpty)
+        try scene.tape.request("AAPL", from: 0, to: 7_000)
+        try scene.advance(to: 260_000)
+        #expect(scene.partialBars.isEmpty)
+    }
+
+    @Test("only a gap on record says that ticks of a bar are missing")
+    func recorded() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 10, bid: 99, ask: 101)
+        try tape.trade(at: 10.5, price: 101)
+        tape.seal(watermark: 12)
+        try tape.begin("AAPL", since: 10.7)
+        // It makes another version of a bar that was closed when the subscription began again.
+        try tape.trade(at: 10.6, price: 101)
+        tape.seal(watermark: 13)
+        try tape.gap("AAPL", from: 9, to: 10, state: .open, kind: .quote)
+        tape.seal(watermark: 14)
+        var machine = try machine(try Nodes.signed())
+        let bars = machine.run(Array(tape.packets[..<2])).bars
+        #expect(bars.map(\.trades) == [1, 2])
+        let flagged = bars.count { $0.flags.contains(.partial) || machine.missesTicks($0) }
+        #expect(flagged == 0)
+        _ = machine.run([tape.packets[2]])
+        let missing = bars.count { machine.missesTicks($0) }
+        #expect(missing == 2)
+    }
+
     @Test("a repair with more fetched ticks than it can place is refused")
     func refused() throws {
         var tape = try GraphTape()
@@ -192,6 +264,63 @@ import Testing
                 #expect(repair.unplaced == unplaced)
                 #expect(repair.mispairs == (refuses && unplaced > 0))
             }
+        }
+    }
+
+    @Test("what was fetched for other symbols takes no place, unless another node remembers ticks")
+    func fetchedForOthers() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 1, bid: 99, ask: 101)
+        try tape.trade(at: 1.5, price: 101)
+        for second in [1.1, 1.2, 1.3] {
+            try tape.quote(
+                "MSFT", at: second, received: 2, bid: 99, ask: 101, flags: .backfilled)
+        }
+        tape.seal(watermark: 20)
+        let slow = [Nodes.throttle("slow", .ticks(.quote), count: 9, per: 1_000_000_000)]
+        for (nodes, unplaced) in [
+            (try Nodes.signed(), 0), (try Nodes.signed(from: slow), 3),
+        ] as [([GraphNode], UInt64)] {
+            var machine = try machine(nodes)
+            let live = machine.run(tape.packets).bars
+            var repair = try #require(
+                GraphRepair(
+                    machine, machine.dirty(from: 0, to: 10, of: 0..<1),
+                    keepingAtMost: KeptTicks.stepsMax, placingAtMost: 0))
+            for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
+            #expect(repair.unplaced == unplaced)
+            let readsAgain = repair.endFirstPass()
+            #expect(!readsAgain)
+            var output = GraphOutput()
+            machine.absorb(repair, published: live, into: &output)
+            #expect(output.bars.map(\.series) == [0])
+        }
+    }
+
+    @Test("what was fetched for a time long before a repair takes no place, and pairs with nothing")
+    func fetchedForAnotherDay() throws {
+        var tape = try GraphTape()
+        try tape.quote(at: 1, bid: 99, ask: 101)
+        try tape.trade(at: 1.5, price: 101)
+        try tape.quote(at: -4_000, received: 3, bid: 101, ask: 103, flags: .backfilled)
+        try tape.trade(at: 3.5, price: 101)
+        tape.seal(watermark: 20)
+        var machine = try machine(try Nodes.signed())
+        let live = machine.run(tape.packets).bars
+        #expect(live.map(\.series) == [0, 0])
+        for keeping in [0, KeptTicks.stepsMax] {
+            var repair = try #require(
+                GraphRepair(
+                    machine, machine.dirty(from: 0, to: 10), keepingAtMost: keeping,
+                    placingAtMost: 0))
+            for packet in tape.packets { packet.withBytes { repair.note(packet.header, $0) } }
+            #expect(!repair.mispairs)
+            if repair.endFirstPass() {
+                for packet in tape.packets { packet.withBytes { repair.take(packet.header, $0) } }
+            }
+            var (copy, output) = (machine, GraphOutput())
+            copy.absorb(repair, published: live, into: &output)
+            #expect(output.bars.map(\.series) == [0, 0])
         }
     }
 

@@ -25,6 +25,8 @@ struct GraphRun {
     private(set) var values: [ValueKey: Int128] = [:]
     private(set) var machine: GraphMachine
     private(set) var repairs = 0
+    /// By repair, the packets before it, and the versions that it published.
+    private(set) var mends: [(packets: Int, versions: Range<Int>)] = []
     private var output = GraphOutput()
 
     init(
@@ -56,9 +58,11 @@ struct GraphRun {
             }
         }
         repairs += 1
+        let before = versions.count
         machine.absorb(
             repair, published: published(machine.publishedRanges(of: repair)), into: &output)
         collect()
+        mends.append((packets.endIndex, before..<versions.count))
     }
 
     /// Returns the last versions of the requested bars, which an owner reads back.

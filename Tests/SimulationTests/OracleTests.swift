@@ -54,7 +54,7 @@ import Testing
                 weather.restarts = 0
             case .joined:
                 definition = try SimulatedGraphs.joined(using: &random)
-                weather.quotes = 500
+                weather.addQuotes()
             case .providerBars:
                 definition = try SimulatedGraphs.providerBars(using: &random)
                 weather.providerBars = 600

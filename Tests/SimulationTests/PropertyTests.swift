@@ -34,7 +34,9 @@ import Testing
     func restored() throws {
         for seed in Seeds(fixed: 1...150).all() {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedInput(MarketWeather(using: &random), using: &random)
+            var weather = MarketWeather(using: &random)
+            if seed % 6 == 3 { weather.addQuotes() }
+            let market = SimulatedInput(weather, using: &random)
             let definition =
                 switch seed % 6 {
                 case 0: try SimulatedGraphs.numberBars(using: &random)

@@ -40,14 +40,6 @@ import Testing
         #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(50), "\(tally)")
     }
 
-    @Test("behind repairs, trades have the quotes that would have been before them")
-    func joined() throws {
-        let tally = try compare(with: [(\.quotes, 500), (\.missedQuotes, 1)]) {
-            try SimulatedGraphs.joined(using: &$0)
-        }
-        #expect(tally.repairs >= Seeds.least(100) && tally.partial >= Seeds.least(100), "\(tally)")
-    }
-
     @Test("behind repairs of sources that are silent, retired or back, the same is true")
     func lives() throws {
         // In this market, a request comes after a gap of all symbols of a source that defines the
@@ -121,8 +113,9 @@ import Testing
     func restored() throws {
         for seed in Seeds(fixed: 1...100).all() {
             var random = SeededRandom(seed: seed)
-            let market = SimulatedInput(
-                MarketWeather(using: &random, withRepairs: true), using: &random)
+            var weather = MarketWeather(using: &random, withRepairs: true)
+            if seed % 4 == 3 { weather.addQuotes() }
+            let market = SimulatedInput(weather, using: &random)
             let definition =
                 switch seed % 4 {
                 case 0, 2: try SimulatedGraphs.timeBars(using: &random)
@@ -141,7 +134,7 @@ import Testing
 extension Bar {
     /// The bar without what a repair cannot know: exclusions where no bar is stored or nothing
     /// happened, and whether a filled bar lies in a gap.
-    fileprivate var seen: Bar {
+    var seen: Bar {
         var bar = self
         if flags.contains(.filled) {
             bar.excluded = Excluded()

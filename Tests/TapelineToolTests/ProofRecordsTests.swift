@@ -51,6 +51,30 @@ import Testing
         #expect(records.dirty[trade.symbol] == [5])
     }
 
+    @Test("a fetched quote is a reason to compute the windows of trades again that it may decide")
+    func quotes() throws {
+        var tick = try tick()
+        tick.trade = nil
+        tick.quote = Quote(
+            header: TickHeader(
+                symbol: 0, flags: .backfilled, providerTime: Timestamp(nanoseconds: 100),
+                receiveTime: Timestamp(nanoseconds: 900)),
+            bidPrice: Price(raw: 1), bidSize: Quantity(raw: 1), askPrice: Price(raw: 2),
+            askSize: Quantity(raw: 1))
+        var records = ProofRecords()
+        records.note(tick)
+        let series = try #require(SeriesName("1s"))
+        var found: [[Bool]] = []
+        for open in [90, 100, 110] as [Int64] {
+            let key = ProofKey(symbol: tick.symbol, series: series, openTime: open, number: 0)
+            found.append(
+                ([0, 9, 10] as [Int64]).map {
+                    records.isDirty(key, until: open + 10, quoteAge: $0)
+                })
+        }
+        #expect(found == [[false, false, false], [true, true, true], [false, false, true]])
+    }
+
     @Test("the duplicate of a trade that was cancelled stays left out")
     func duplicates() throws {
         let duplicate = try tick(ordinal: 2)

@@ -25,6 +25,8 @@ struct TumblingSeries {
 struct StageWay {
     private(set) var hasStages = false
     private(set) var deduplicating: [SeriesName] = []
+    /// Behind a join, how long a quote counts for its trades; 0 without one.
+    private(set) var quoteAge: Int64 = 0
 
     init(to input: GraphInput, in nodes: [GraphNode]) {
         var next = input
@@ -36,6 +38,7 @@ struct StageWay {
                 if case .deduplicate = nodes[node].operation {
                     deduplicating += [SeriesName(nodes[node].name)].compactMap(\.self)
                 }
+                if case .join(let rule, _) = nodes[node].operation { quoteAge = rule.maxAge }
                 next = nodes[node].input
             }
         }
@@ -126,9 +129,12 @@ struct TickLedger: Sendable {
     func lastRepair(of window: Window, in series: TumblingSeries) -> Int {
         let stretch = OracleWindow(start: window.start, end: window.start + series.width)
         let kind: DataKind = series.rule.field == .trade ? .trade : .quote
-        return repairs.last {
-            ($0.range.kind == .any || $0.range.kind == kind)
-                && $0.range.touches(stretch, of: window.symbol)
+        let age = series.way.quoteAge
+        return repairs.last { one in
+            let decides = one.range.kind == .any || one.range.kind == kind
+            let isOfQuotes = age > 0 && (one.range.kind == .any || one.range.kind == .quote)
+            return (decides || isOfQuotes)
+                && one.range.reaching(isOfQuotes ? age : 0).touches(stretch, of: window.symbol)
         }?.place ?? -1
     }
 

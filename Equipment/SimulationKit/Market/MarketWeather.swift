@@ -52,8 +52,15 @@ package struct MarketWeather: Sendable {
     package var busts = 0
     /// Ticks that a source leaves out. A gap record and, later, backfill follow.
     package var gaps = 0
+    /// Fillings whose record covers only the first half of the gap.
+    package var partFills = 300
     /// Whether a source leaves out quotes in a gap, too: above 0.
     package var missedQuotes = 0
+    /// Quotes that a source holds back, so that they reach the tape behind later ticks.
+    package var heldQuotes = 0
+    /// Steps at which a quote is fetched for a time of which none was reported as missing: right
+    /// before a second that no record makes dirty.
+    package var strayQuotes = 0
     /// Repair requests of a person.
     package var repairs = 0
     /// Single trades that a person cancels, corrects or restores.
@@ -69,6 +76,11 @@ package struct MarketWeather: Sendable {
     package var hasDelayed = false
     /// How much later than others the ticks of the delayed source come.
     package static let delayedBy: Int64 = 900_000_000_000
+
+    /// Adds what matters where trades are paired with quotes.
+    package mutating func addQuotes() {
+        (quotes, missedQuotes, heldQuotes, strayQuotes) = (500, 1, 150, 100)
+    }
 
     /// Whether sources come and go.
     var hasLife: Bool { silences > 0 || retirements > 0 || hasDelayed }

@@ -41,6 +41,8 @@ struct MarketMaking {
     private var addressed: [Addressed] = []
     /// Ticks that a source has left out and may still deliver.
     private var missing: [Missing] = []
+    /// Quotes that a source holds back.
+    private var held: [Held] = []
     private var nextID: UInt64 = 1
 
     struct Standing {
@@ -54,6 +56,12 @@ struct MarketMaking {
         let symbol: Symbol
         let ordinal: UInt64
         let trade: Trade
+    }
+
+    struct Held {
+        let source: Int
+        let symbol: Symbol
+        let quote: Quote
     }
 
     struct Missing {
@@ -106,6 +114,8 @@ struct MarketMaking {
         if happens(weather.busts, &random) { bust(index, using: &random) }
         if happens(weather.gaps, &random) { openGap(index, using: &random) }
         if !missing.isEmpty, Int.random(in: 0..<3, using: &random) == 0 { fillGap(&random) }
+        if happens(weather.strayQuotes, &random) { fetchQuote(index, using: &random) }
+        if !held.isEmpty, Bool.random(using: &random) { release(index) }
         seal(index)
         if happens(weather.repairs, &random) { request(using: &random) }
         if happens(weather.changes, &random) { change(using: &random) }
@@ -131,6 +141,10 @@ struct MarketMaking {
     /// Delivers everything that was held back, and then watermarks later than all windows.
     mutating func end() {
         var random = SeededRandom(seed: UInt64(bitPattern: now))
+        for index in sources.indices where !held.isEmpty {
+            release(index)
+            if sources[index].hasTicks { seal(index) }
+        }
         while !missing.isEmpty {
             fillGap(&random)
             for index in sources.indices where sources[index].hasTicks { seal(index) }
@@ -159,6 +173,8 @@ struct MarketMaking {
             if weather.missedQuotes > 0, let gap = gap(of: symbol, index) {
                 missing[gap].to = max(missing[gap].to, header.eventTime.nanoseconds + 1)
                 missing[gap].quotes.append(quote)
+            } else if happens(weather.heldQuotes, &random) {
+                held.append(Held(source: index, symbol: symbol, quote: quote))
             } else {
                 sources[index].append(.quote(quote), symbol)
             }
@@ -344,7 +360,7 @@ struct MarketMaking {
             sources[filled.source].append(.quote(quote), filled.symbol)
         }
         var to = max(filled.to, now(of: filled.source))
-        if happens(300, &random) { to = filled.from + (to - filled.from) / 2 }
+        if happens(weather.partFills, &random) { to = filled.from + (to - filled.from) / 2 }
         if weather.providerBars > 0 {
             fillProviderBars(filled.source, filled.symbol, from: filled.from, to: to, &random)
         }
@@ -353,6 +369,24 @@ struct MarketMaking {
         let kind = happens(200, &random) ? DataKind.any : usual
         sources[filled.source].append(
             .gap(gap(from: filled.from, to: to, state: .filled, kind: kind)), filled.symbol)
+    }
+
+    /// Appends what a source held back.
+    private mutating func release(_ index: Int) {
+        for one in held where one.source == index {
+            sources[index].append(.quote(one.quote), one.symbol)
+        }
+        held.removeAll { $0.source == index }
+    }
+
+    /// Appends a quote from the provider's history, of the last nanosecond of a second.
+    private mutating func fetchQuote(_ index: Int, using random: inout SeededRandom) {
+        guard let symbol = sources[index].randomSymbol(using: &random) else { return }
+        let end = now / 1_000_000_000 - Int64.random(in: 0...30, using: &random)
+        var header = tickHeader(index, using: &random)
+        header.flags = .backfilled
+        header.providerTime = Timestamp(nanoseconds: end * 1_000_000_000 - 1)
+        sources[index].append(.quote(quote(header, using: &random)), symbol)
     }
 
     private mutating func request(using random: inout SeededRandom) {

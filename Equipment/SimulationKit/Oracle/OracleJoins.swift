@@ -14,6 +14,7 @@ enum OracleStep {
 struct OracleJoins {
     private struct Kept {
         let quote: Quote
+        let source: SourceName
         let time: Int64
     }
 
@@ -23,20 +24,27 @@ struct OracleJoins {
 
     init(_ nodes: [GraphNode]) { self.nodes = nodes }
 
-    /// Notes who feeds a symbol. The quotes of the member before it are forgotten.
+    /// Notes who feeds a symbol. The quotes of others are forgotten.
     mutating func feed(_ symbol: SourceSymbol, from source: SourceName) {
         guard feeds.updateValue(source, forKey: symbol) != source else { return }
-        for join in kept.keys { kept[join]?[symbol] = nil }
+        for join in kept.keys where kept[join]?[symbol]?.last?.source != source {
+            kept[join]?[symbol] = nil
+        }
     }
 
-    /// Keeps a quote that reached a join at this time of its clock.
-    mutating func keep(_ quote: Quote, of symbol: SourceSymbol, at time: Int64, join: Int) {
-        kept[join, default: [:]][symbol, default: []].append(Kept(quote: quote, time: time))
+    /// Keeps the quote of a tick that reached a join at this time of its clock.
+    mutating func keep(_ tick: LoggedTick, at time: Int64, join: Int) {
+        guard let quote = tick.quote else { return }
+        kept[join, default: [:]][tick.symbol, default: []].append(
+            Kept(quote: quote, source: tick.id.source, time: time))
     }
 
-    /// Returns the last quote that is not too old for a trade.
-    func quote(of symbol: SourceSymbol, at time: Int64, join: Int, maxAge: Int64) -> Quote? {
-        kept[join]?[symbol]?.last { time - $0.time <= maxAge }?.quote
+    /// Returns what a trade gets: the last quote, unless it is too old or of another source.
+    func quote(for trade: LoggedTick, at time: Int64, join: Int, maxAge: Int64) -> Quote? {
+        guard let last = kept[join]?[trade.symbol]?.last, last.source == trade.id.source,
+            time - last.time <= maxAge
+        else { return nil }
+        return last.quote
     }
 
     /// Returns the join whose quotes the ticks at an input carry.
@@ -60,7 +68,8 @@ struct OracleJoins {
 extension OracleStages {
     /// Returns the verdicts that a repair finds: of ticks that came at their time in the order of
     /// the tape, and of ticks that were fetched later where their event times stand among the
-    /// latest receive times of the others. `mended` gives the trades their corrected values.
+    /// latest receive times of the others, and at the latest where they came. `mended` gives the
+    /// trades their corrected values.
     static func repaired(
         _ definition: GraphDefinition, _ steps: [OracleStep], _ mended: [OracleRepair.Mended]
     ) -> [LoggedTick.ID: [Verdict]] {
@@ -80,28 +89,47 @@ extension OracleStages {
     }
 
     private static func placed(_ steps: [OracleStep]) -> [OracleStep] {
+        var waiting = steps.indices.filter { steps[$0].fetched != nil }
+        waiting.sort { (steps[$0].time, $0) < (steps[$1].time, $1) }
         var clocks: [SourceName: Int64] = [:]
-        var keyed: [(time: Int64, isFetched: Bool, place: Int)] = []
-        for (place, step) in steps.enumerated() {
-            switch step {
-            case .feed(let symbol, _):
-                keyed.append((clocks[symbol.source] ?? Int64.min, false, place))
-            case .tick(let tick) where tick.isFetched:
-                keyed.append((tick.time, true, place))
-            case .tick(let tick):
-                let owner = tick.symbol.source
-                let before = clocks[owner] ?? Int64.min
-                let time = tick.header.receiveTime
-                let isClock = tick.isJudgedInRepair && time.isDefined
-                let clock = isClock ? max(before, time.nanoseconds) : before
-                clocks[owner] = clock
-                keyed.append((clock, false, place))
+        var placed: [OracleStep] = []
+        func give(_ isDue: (OracleStep) -> Bool) {
+            let due = waiting.filter { isDue(steps[$0]) }
+            waiting.removeAll { due.contains($0) }
+            placed += due.map { steps[$0] }
+        }
+        for step in steps {
+            guard case .tick(let tick) = step else {
+                placed.append(step)
+                continue
             }
+            if tick.isFetched {
+                guard tick.isJudgedInRepair else { continue }
+                give { $0.fetched == tick.symbol && $0.time <= tick.time }
+                continue
+            }
+            let owner = tick.symbol.source
+            let time = tick.header.receiveTime
+            if tick.isJudgedInRepair, time.isDefined {
+                let clock = max(clocks[owner] ?? Int64.min, time.nanoseconds)
+                clocks[owner] = clock
+                give { $0.fetched?.source == owner && $0.time < clock }
+            }
+            placed.append(step)
         }
-        keyed.sort {
-            ($0.time, $0.isFetched ? 1 : 0, $0.place) < ($1.time, $1.isFetched ? 1 : 0, $1.place)
-        }
-        return keyed.map { steps[$0.place] }
+        return placed + waiting.map { steps[$0] }
+    }
+}
+
+extension OracleStep {
+    /// The symbol of a tick that was fetched later; `nil` for others.
+    fileprivate var fetched: SourceSymbol? {
+        if case .tick(let tick) = self, tick.isFetched { tick.symbol } else { nil }
+    }
+
+    /// The event time of a tick.
+    fileprivate var time: Int64 {
+        if case .tick(let tick) = self { tick.time } else { Int64.min }
     }
 }
 

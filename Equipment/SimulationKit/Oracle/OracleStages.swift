@@ -60,10 +60,8 @@ struct OracleStages {
         self.isRepair = isRepair
         paired = [:]
         for (index, node) in nodes.enumerated() {
-            if let quotes = node.operation.quotes, let quote = tick.quote,
-                comes(quotes, tick, verdicts) == .comes
-            {
-                joins.keep(quote, of: tick.symbol, at: now(index, tick), join: index)
+            if let quotes = node.operation.quotes, comes(quotes, tick, verdicts) == .comes {
+                joins.keep(tick, at: now(index, tick), join: index)
             }
             guard comes(node.input, tick, verdicts) == .comes else {
                 verdicts.append(.notThere)
@@ -89,7 +87,7 @@ struct OracleStages {
 
     private mutating func pair(_ tick: LoggedTick, _ index: Int, _ rule: JoinRule) -> Verdict {
         paired[index] = joins.quote(
-            of: tick.symbol, at: now(index, tick), join: index, maxAge: rule.maxAge)
+            for: tick, at: now(index, tick), join: index, maxAge: rule.maxAge)
         return .passes(branch: nil)
     }
 
@@ -139,6 +137,8 @@ struct OracleStages {
             isRepair && tick.isFetched ? tick.header.eventTime : tick.header.receiveTime
         let time = max(
             clocks[node]?[source] ?? Int64.min, own.isDefined ? own.nanoseconds : Int64.min)
+        // A fetched tick decides in a join nothing but its own symbol's pairs.
+        if isRepair, tick.isFetched, nodes[node].operation.quotes != nil { return time }
         clocks[node, default: [:]][source] = time
         return time
     }

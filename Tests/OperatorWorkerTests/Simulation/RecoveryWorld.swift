@@ -25,6 +25,9 @@ struct RecoveryWorld {
         case graphs
         /// The same, and people request rebuilds.
         case rebuiltGraphs
+        /// Graphs with a join, on a tape with repairs, held quotes and gaps of quotes. The faults
+        /// are those of `plain`.
+        case joins
         /// Graphs of every kind, breadth among them, whose sources fall silent, are retired and
         /// come back; one may have delayed data. The faults are those of `plain`.
         case lives
@@ -32,11 +35,15 @@ struct RecoveryWorld {
         case rebuiltLives
 
         var hasLife: Bool { self == .lives || self == .rebuiltLives }
-        var hasGraph: Bool { hasLife || self == .graphs || self == .rebuiltGraphs }
+        var hasGraph: Bool {
+            hasLife || self == .graphs || self == .rebuiltGraphs || self == .joins
+        }
         var hasRebuilds: Bool {
             self == .rebuilds || self == .rebuiltGraphs || self == .rebuiltLives
         }
-        var losesBucket: Bool { self == .plain || self == .graphs || self == .lives }
+        var losesBucket: Bool {
+            self == .plain || self == .graphs || self == .joins || self == .lives
+        }
     }
 
     let seed: UInt64
@@ -58,11 +65,14 @@ struct RecoveryWorld {
         random = SeededRandom(seed: seed)
         tape = SimulatedTape(
             SimulatedTicks(
-                withRepairs: kind.hasGraph, withLife: kind.hasLife, using: &random))
+                withRepairs: kind.hasGraph, withLife: kind.hasLife, withQuotes: kind == .joins,
+                using: &random))
         graph =
-            kind.hasGraph
-            ? try SimulatedDefinition(
-                mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random) : nil
+            kind == .joins
+            ? try SimulatedDefinition.joined(using: &random)
+            : kind.hasGraph
+                ? try SimulatedDefinition(
+                    mayMoveBars: !kind.hasRebuilds, hasLife: kind.hasLife, using: &random) : nil
         // The faults differ between worlds.
         faults = SimulatedBucket.Faults(
             fails: Bool.random(using: &random) ? Int.random(in: 0...60, using: &random) : 0,
@@ -178,7 +188,7 @@ struct RecoveryWorld {
     /// Causes the event that is specific to this kind of world.
     private mutating func causeOwnFault() {
         switch kind {
-        case .plain, .graphs, .lives: tape.bucket.damage(using: &random)
+        case .plain, .graphs, .joins, .lives: tape.bucket.damage(using: &random)
         case .generations:
             crash()
             generation = min(generation + 1, UInt32(Self.settings.count))

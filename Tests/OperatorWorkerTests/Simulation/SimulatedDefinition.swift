@@ -26,6 +26,15 @@ struct SimulatedDefinition {
             default: try SimulatedGraphs.derived(using: &random)
             }
         if hasLife { Self.addBreadth(to: &definition, using: &random) }
+        try self.init(definition)
+    }
+
+    /// Makes bars of trades that a join pairs with quotes.
+    static func joined(using random: inout SeededRandom) throws -> SimulatedDefinition {
+        try SimulatedDefinition(try SimulatedGraphs.joined(using: &random))
+    }
+
+    private init(_ definition: GraphDefinition) throws {
         self.definition = definition
         var settings = try OperatorSettings(TestService.configuration(Main.description, [:]))
         settings.program = GraphProgram(definition)

@@ -11,12 +11,14 @@ struct SimulatedTicks {
     let life: SimulatedLife
 
     init(
-        withRepairs: Bool = false, withLife: Bool = false, using random: inout SeededRandom
+        withRepairs: Bool = false, withLife: Bool = false, withQuotes: Bool = false,
+        using random: inout SeededRandom
     ) {
         var weather = MarketWeather(
             using: &random, withRepairs: withRepairs, withLife: withLife)
         // Enough for checkpoints, but not more than a world has steps for.
         weather.packets = Int.random(in: 24...36, using: &random)
+        if withQuotes { weather.addQuotes() }
         let input = SimulatedInput(weather, using: &random)
         (packets, life) = (input.packets, input.life)
     }

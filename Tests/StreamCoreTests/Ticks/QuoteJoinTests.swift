@@ -42,7 +42,7 @@ struct QuoteJoinTests {
 
     private func bid(_ join: inout QuoteJoin, _ header: TickHeader, of owner: Int = 0) -> Int64? {
         join.begin()
-        join.pair(header, at: 0, of: owner)
+        join.pair(header, at: 0, from: owner, of: owner)
         let quote = join.quote(of: header.symbol, at: 0)
         return quote.isThere ? quote.bid.raw : nil
     }
@@ -63,12 +63,12 @@ struct QuoteJoinTests {
             if index % 700 == 5 { join = try expectRestored(join) }
             switch Int.random(in: 0..<8, using: &random) {
             case 0:
-                join.forget(symbol)
+                join.forget(symbol, fedBy: 7)
                 naive.forget(symbol)
             case 1...3:
                 let quote = TickSamples.quote(
                     symbol: symbol, bid: Int64(index), ask: Int64(index) + 1, received: received)
-                join.keep(quote, of: owner)
+                join.keep(quote, from: owner, of: owner)
                 naive.keep(quote, of: owner)
             default:
                 let header = TickSamples.trade(symbol: symbol, received: received).header
@@ -92,7 +92,7 @@ struct QuoteJoinTests {
     func ages() {
         for (later, isPaired) in [(0, true), (5, true), (6, false)] as [(Int64, Bool)] {
             var join = QuoteJoin(JoinRule(maxAge: 5 * Self.second))
-            join.keep(.at(10 * Self.second, bid: 7, 1, ask: 8, 1), of: 0)
+            join.keep(.at(10 * Self.second, bid: 7, 1, ask: 8, 1), from: 0, of: 0)
             // An older receive time moves nothing.
             #expect(bid(&join, .at(4 * Self.second)) == 7)
             #expect((bid(&join, .at((10 + later) * Self.second)) != nil) == isPaired)
@@ -101,15 +101,51 @@ struct QuoteJoinTests {
         }
     }
 
+    @Test("a trade pairs with the quote of its own source, which it forgets when another feeds")
+    func sources() {
+        var join = QuoteJoin(JoinRule(maxAge: 5 * Self.second))
+        func bid(of source: Int) -> Int64? {
+            join.begin()
+            join.pair(.at(Self.second), at: 0, from: source, of: 0)
+            let quote = join.quote(of: 0, at: 0)
+            return quote.isThere ? quote.bid.raw : nil
+        }
+        join.keep(.at(Self.second, bid: 7, 1, ask: 8, 1), from: 3, of: 0)
+        let before = [bid(of: 3), bid(of: 4)]
+        #expect(before == [7, nil])
+        join.forget(0, fedBy: 3)
+        let kept = bid(of: 3)
+        #expect(kept == 7)
+        join.forget(0, fedBy: 4)
+        let after = [bid(of: 3), bid(of: 4)]
+        #expect(after == [nil, nil])
+    }
+
+    @Test("a tick that was fetched later has its event time, and moves no clock")
+    func fetched() {
+        var join = QuoteJoin(JoinRule(maxAge: 5 * Self.second))
+        var late = Quote.at(90 * Self.second, bid: 7, 1, ask: 8, 1)
+        late.header.flags.insert(.backfilled)
+        late.header.providerTime = Timestamp(nanoseconds: 20 * Self.second)
+        let first = TickSamples.quote(symbol: 1, bid: 5, ask: 6, received: 10 * Self.second)
+        join.keep(first, from: 0, of: 0)
+        join.keep(late, from: 0, of: 0)
+        let other = bid(&join, .at(15 * Self.second, symbol: 1))
+        let before = bid(&join, .at(16 * Self.second))
+        let inTime = bid(&join, .at(25 * Self.second))
+        let after = bid(&join, .at(25 * Self.second + 1))
+        #expect([other, before, inTime, after] == [5, 7, 7, nil])
+    }
+
     @Test("a quote that stands for several is counted apart, and a trade without one as well")
     func counters() {
         var join = QuoteJoin(JoinRule(maxAge: Self.second))
         #expect(bid(&join, .at(1)) == nil)
-        join.keep(.at(2, bid: 7, 1, ask: 8, 1), of: 0)
+        join.keep(.at(2, bid: 7, 1, ask: 8, 1), from: 0, of: 0)
         #expect(bid(&join, .at(3)) == 7 && bid(&join, .at(4)) == 7)
         var joined = Quote.at(5, bid: 9, 1, ask: 10, 1)
         joined.header.flags.insert(.conflated)
-        join.keep(joined, of: 0)
+        join.keep(joined, from: 0, of: 0)
         #expect(bid(&join, .at(6)) == 9)
         #expect(bid(&join, .at(7, symbol: 3)) == nil)
         var expected = JoinCounters()
@@ -147,7 +183,7 @@ struct QuoteJoinTests {
     @Test("damaged bytes make none")
     func damage() {
         var join = QuoteJoin(JoinRule(maxAge: 5))
-        join.keep(TickSamples.quote(symbol: 2, bid: 1, ask: 2), of: 1)
+        join.keep(TickSamples.quote(symbol: 2, bid: 1, ask: 2), from: 1, of: 1)
         let bytes = join.state
         for place in bytes.indices {
             var damaged = bytes

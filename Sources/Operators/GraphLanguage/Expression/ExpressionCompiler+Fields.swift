@@ -37,6 +37,13 @@ extension ExpressionCompiler {
     /// quote.
     private mutating func negate(_ field: TickField, at place: Int) throws(ExpressionProblem) {
         try emit(.not, 0, at: place)
+        try requirePair(field, at: place)
+    }
+
+    /// Makes a comparison of a quote's text false for a trade that got none.
+    private mutating func requirePair(
+        _ field: TickField, at place: Int
+    ) throws(ExpressionProblem) {
         guard isJoined, !field.isOfTrades else { return }
         try emit(.isPaired, 1, at: place)
         try emit(.and, -1, at: place)
@@ -85,7 +92,11 @@ extension ExpressionCompiler {
         case (.text(let field), .literal(let text)), (.literal(let text), .text(let field)):
             try checkEquality(sign, left, place)
             try emit(.textIs(field, try short(text, place)), 1, at: place)
-            if sign == "!=" { try negate(field, at: place) }
+            if sign == "!=" {
+                try negate(field, at: place)
+            } else if text.isEmpty {
+                try requirePair(field, at: place)
+            }
         case (.symbol, .literal(let text)), (.literal(let text), .symbol):
             try checkEquality(sign, left, place)
             try emitSymbols([try symbol(text, place)], at: place)
@@ -143,7 +154,11 @@ extension ExpressionCompiler {
                 try emit(.textIs(field, try short(item.text, item.offset)), 1, at: item.offset)
                 if index > 0 { try emit(.or, -1, at: item.offset) }
             }
-            if negated { try negate(field, at: place) }
+            if negated {
+                try negate(field, at: place)
+            } else if items.contains(where: \.text.isEmpty) {
+                try requirePair(field, at: place)
+            }
             return .truth
         case .truth, .number, .time, .duration, .literal:
             throw ExpressionProblem(

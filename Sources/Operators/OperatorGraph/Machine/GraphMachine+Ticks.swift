@@ -67,15 +67,14 @@ extension GraphMachine {
 
     /// Notes for joins that another member feeds a symbol, or that its subscription began again.
     private mutating func noteFeed(_ change: PartitionTables.Change, since: Timestamp) {
-        if change.isMoved { stages.forgetQuotes(of: change.index) }
+        let source = symbols.source(of: change.index)
+        if change.isMoved { stages.forgetQuotes(of: change.index, fedBy: source) }
         let limit = StreamLimits.eventTimeNanosecondsMax.magnitude
         guard since.nanoseconds.magnitude <= limit, change.isNew || change.restart != nil else {
             return
         }
-        let source = symbols.source(of: change.index)
         let reached = sources.entries[source].watermark.nanoseconds
-        let (kept, isBelow) = reached.subtractingReportingOverflow(
-            StreamLimits.latenessMax + JoinRule.maxAgeRange.upperBound)
+        let (kept, isBelow) = reached.subtractingReportingOverflow(program.plan.startsKept)
         if !isBelow { leaves.tables.missing.forgetStarts(change.index, before: kept) }
         leaves.tables.missing.start(change.index, at: since.nanoseconds)
     }

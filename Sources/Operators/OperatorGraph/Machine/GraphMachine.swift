@@ -81,7 +81,7 @@ package struct GraphMachine: Sendable {
     /// repairs its own flag does not say so.
     package func missesTicks(_ bar: Bar) -> Bool {
         guard let needs = leaves.needs(ofSeries: bar.series) else { return false }
-        return leaves.tables.missing.touches(
+        return leaves.tables.missing.hasGap(
             bar.symbol, needs, from: bar.openTime.nanoseconds, to: bar.closeTime.nanoseconds)
     }
 

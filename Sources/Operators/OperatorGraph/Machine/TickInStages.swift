@@ -5,6 +5,8 @@ internal import StreamCore
 /// type, so that the loop over the stages contains no test for the kind.
 protocol TickInStages {
     var header: TickHeader { get }
+    /// The source that sent it.
+    var source: Int { get }
     /// The tick as custom operators get it; `nil` for a provider's bar, which they do not take.
     var graphTick: GraphTick? { get }
     /// The tick as live readers get it.
@@ -61,6 +63,7 @@ struct RepairedTradeInStages: TickInStages {
     let original: Trade
 
     var header: TickHeader { inStages.header }
+    var source: Int { inStages.source }
     var graphTick: GraphTick? { inStages.graphTick }
     var liveRecord: LiveTick.Record { inStages.liveRecord }
     var twins: UInt64 { inStages.twins }

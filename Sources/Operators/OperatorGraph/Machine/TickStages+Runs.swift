@@ -47,7 +47,8 @@ extension TickStages {
             let owner = owner(of: here, run)
             joins[stage.index].begin()
             for place in here {
-                joins[stage.index].pair(run.trades[place].header, at: place, of: owner)
+                joins[stage.index].pair(
+                    run.trades[place].header, at: place, from: source, of: owner)
             }
             return here
         case .custom:

@@ -118,7 +118,7 @@ struct TickStages: Sendable {
         case .join:
             let owner = owner(of: tick.header.symbol)
             joins[stage.index].begin()
-            joins[stage.index].pair(tick.header, at: 0, of: owner)
+            joins[stage.index].pair(tick.header, at: 0, from: tick.source, of: owner)
             return true
         case .custom: return tick.graphTick.map { runOperator(stage, $0, &output) } ?? true
         }
@@ -142,14 +142,14 @@ struct TickStages: Sendable {
         let way = run(plan.stages, tick, root: root, into: &output)
         for one in plan.joins where way.passed & one.input != 0 {
             let owner = owner(of: tick.header.symbol)
-            joins[one.join].keep(tick.quote, of: owner)
+            joins[one.join].keep(tick.quote, from: tick.source, of: owner)
         }
         return way
     }
 
-    /// Forgets the quotes of a symbol, which another member of its group feeds from now on.
-    mutating func forgetQuotes(of symbol: UInt32) {
-        for index in joins.indices { joins[index].forget(symbol) }
+    /// Forgets the quotes of other sources of a symbol that this one feeds from now on.
+    mutating func forgetQuotes(of symbol: UInt32, fedBy source: Int) {
+        for index in joins.indices { joins[index].forget(symbol, fedBy: source) }
     }
 
     /// Sends a tick into the first branch whose condition it meets. Returns false when it meets

@@ -33,6 +33,17 @@ extension GraphPlan {
     var mixesSymbols: Bool {
         throttles.contains { $0.scope == .partition } || !customs.isEmpty
     }
+
+    /// How long before the watermark a subscription has to begin, in nanoseconds, so that no window
+    /// opens any more whose ticks it decides. Windows are a day long at most.
+    var startsKept: Int64 {
+        let series =
+            leaves.flatMap(\.rule.series.all) + resamples.flatMap(\.rule.series.all)
+        return (series.map(\.lateness).max() ?? 0) + (joins.map(\.maxAge).max() ?? 0)
+            + Self.dayNanoseconds
+    }
+
+    private static let dayNanoseconds: Int64 = 86_400_000_000_000
 }
 
 /// The days that a node over all partitions needs from a provider. Each partition publishes the

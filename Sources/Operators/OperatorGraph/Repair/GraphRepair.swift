@@ -45,6 +45,8 @@ package struct GraphRepair: Sendable {
     /// ranges.
     private let keepsAll: Bool
     private var isSecondPass = false
+    /// In the second pass, the symbols that some source has defined.
+    private var fed: Set<UInt32> = []
 
     /// Returns `nil` without a range.
     package init?(_ machine: GraphMachine, _ ranges: [DirtyRange]) {
@@ -68,7 +70,7 @@ package struct GraphRepair: Sendable {
         }
         extentsOfBars = plan.machineRanges.fine.map { RepairRanges(extents: $0) }
         missing = MissingReading(machine, plan)
-        stages = RepairStages(machine, symbols: plan.symbols, max: placed)
+        stages = RepairStages(machine, plan, max: placed)
         kept = KeptTicks(max: max)
         let ticks = program.plan
         keepsAll = [ticks.trades, ticks.quotes, ticks.providerBars].contains {
@@ -284,8 +286,10 @@ package struct GraphRepair: Sendable {
         guard let source = move.source else {
             return leaves.tables.setLot(move.subscription.lot, of: move.symbol)
         }
-        if let change = leaves.define(move.subscription, source: source), change.isMoved {
-            stages.forgetQuotes(of: move.symbol)
+        let change = leaves.define(move.subscription, source: source)
+        // Before its first definition here, it is not known who fed the symbol.
+        if fed.insert(move.symbol).inserted || change?.isMoved == true {
+            stages.forgetQuotes(of: move.symbol, fedBy: source)
         }
     }
 
@@ -369,7 +373,8 @@ package struct GraphRepair: Sendable {
             ? changes.change(of: found, ordinal, source: pass.source) : nil
         var trade = found
         if case .corrected(let values) = change { trade.take(values) }
-        let way = stages.way(of: .trade(found), ordinal, source: pass.source)
+        let way = stages.way(
+            of: .trade(found), ordinal, source: pass.source, feeder: source)
         for leaf in pass.trades.leaves where holds(leaf.leaf, trade.header) {
             if way.passed & leaf.input != 0, change != .cancelled {
                 leaves.trade(leaf, trade, source: source, ordinal: pass.place(ordinal))
@@ -388,7 +393,8 @@ package struct GraphRepair: Sendable {
         let feed = symbols.source(of: quote.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
-        let way = stages.way(of: .quote(quote), ordinal, source: pass.source)
+        let way = stages.way(
+            of: .quote(quote), ordinal, source: pass.source, feeder: source)
         for leaf in pass.quotes.leaves where holds(leaf.leaf, quote.header) {
             if way.passed & leaf.input != 0 {
                 leaves.quote(leaf, quote, source: source, ordinal: pass.place(ordinal))
@@ -417,7 +423,8 @@ package struct GraphRepair: Sendable {
         let feed = symbols.source(of: bar.header.symbol)
         let source = pass.source ?? feed
         guard source == feed else { return }
-        let way = stages.way(of: .providerBar(bar), ordinal, source: pass.source)
+        let way = stages.way(
+            of: .providerBar(bar), ordinal, source: pass.source, feeder: source)
         for input in pass.providerBars.leaves
         where way.passed & input.input != 0
             && extentsOfBars[input.leaf].holds(bar.header.symbol, bar.openTime.nanoseconds)

@@ -5,7 +5,9 @@ internal import StreamCore
 /// The stages of a repair. Ticks that came at their time go through them in the order of the tape,
 /// as they did at first. Ticks that were fetched later are much later on the tape, among ticks of
 /// another time. They are noted in the first pass, and each is judged by its event time, at the
-/// place where it would have come. If the same tick also came at its time, that one counts.
+/// place where it would have come, and at the latest where it came. If the same tick also came at
+/// its time, that one counts. Where only joins remember ticks, those that were fetched for other
+/// symbols decide nothing, and are not noted.
 ///
 /// A *stage* is a node that lets ticks pass or not: a filter, a throttle, a deduplicator. A tick's
 /// *way* says which places of the graph it reached. A fetched tick's *twin* is the same tick that
@@ -14,31 +16,45 @@ internal import StreamCore
 /// Deduplicators see a trade as it came, so a correction makes no repetition count that was left
 /// out. All other stages see it as it was corrected later.
 struct RepairStages: Sendable {
-    /// The maximum number of fetched ticks: 92 MB. Further ones are judged at their place on the
+    /// The maximum number of fetched ticks: 101 MB. Further ones are judged at their place on the
     /// tape, and counted.
     static let fetchedMax = 524_288
+    /// Fetched ticks that are older than the reading by this decide nothing in it, and take no
+    /// place: they were fetched for another day. It is more than clocks differ.
+    static let olderNanoseconds: Int64 = 3_600_000_000_000
 
     private struct Fetched: Sendable, BitwiseCopyable {
         let tick: KeptTicks.Step
         let ordinal: UInt64
         /// The source; `nil` for `manual`.
         let source: Int?
+        /// The source that fed its symbol where it is on the tape.
+        let feeder: Int
         /// Its event time, by which it is judged.
         let time: Int64
         /// By deduplicator, a bit that is set if the tick has a twin there.
         var twins: UInt64 = 0
         /// The result, once it is judged.
         var way = TickStages.Way(passed: 0)
+        var isJudged = false
     }
 
     /// The fetched ticks of one source or group. As in the stages, each one has a clock of its own.
     private struct Queue: Sendable {
         /// The indexes of its fetched ticks, in the order of their times.
         var order: [Int] = []
-        /// How many of `order` are judged.
+        /// How many of `order` are judged by the clock.
         var judged = 0
         /// The latest time of its ticks that came at their time.
         var clock = Int64.min
+    }
+
+    /// The fetched ticks of one symbol.
+    private struct OfSymbol: Sendable {
+        /// Their indexes, in the order of their times.
+        var order: [Int] = []
+        /// How many of `order` are judged at the latest.
+        var judged = 0
     }
 
     /// Fetched ticks for which there was no room.
@@ -59,19 +75,28 @@ struct RepairStages: Sendable {
     /// The fetched ticks in the order of the tape.
     private var fetched: [Fetched] = []
     private let max: Int
+    /// Fetched ticks before this time are not judged.
+    private let since: Int64
+    /// Whether those of all symbols are: other nodes than joins remember ticks, and their clocks
+    /// are those of a source or group.
+    private let placesAll: Bool
     /// Which trades were corrected later. It is known in the second pass.
     private var changes = TradeChanges()
     /// By owner of symbols, as the stages number them: its fetched ticks.
     private var queues: [Queue] = []
+    private var ofSymbol: [UInt32: OfSymbol] = [:]
     /// How many fetched ticks came again in the second pass.
     private var answered = 0
     /// Receives the output of stages, which is not published in a repair.
     private var unseen = GraphOutput()
 
-    init(_ machine: GraphMachine, symbols: [UInt32], max: Int = Self.fetchedMax) {
+    init(_ machine: GraphMachine, _ repair: RepairPlan, max: Int = Self.fetchedMax) {
+        since = repair.from.advanced(byNanoseconds: -Self.olderNanoseconds).nanoseconds
         plan = machine.program.plan
         stages = TickStages(machine.program)
         remembers = plan.remembers
+        placesAll =
+            !(plan.deduplicates.isEmpty && plan.throttles.isEmpty && plan.customs.isEmpty)
         sightings = plan.deduplicates.map { TickSightings($0) }
         kinds = plan.deduplicates.indices.map { [plan] index in
             [.trade, .quote].first {
@@ -79,7 +104,7 @@ struct RepairStages: Sendable {
             } ?? .providerBar
         }
         feedOf = machine.symbols.sources
-        self.symbols = plan.mixesSymbols ? nil : Set(symbols)
+        symbols = plan.mixesSymbols ? nil : Set(repair.symbols)
         self.max = max
         for index in 0..<UInt32(machine.symbols.count) {
             stages.define(index, machine.symbols.pair(at: index))
@@ -93,6 +118,13 @@ struct RepairStages: Sendable {
         return tick.header?.isForStages(inRepair: true) ?? false
     }
 
+    /// Returns whether a tick was fetched for a time or a symbol that decides nothing here.
+    private func isOfOthers(_ header: TickHeader) -> Bool {
+        guard header.flags.contains(.backfilled) else { return false }
+        return header.stageTime.nanoseconds < since
+            || !placesAll && !(symbols?.contains(header.symbol) ?? true)
+    }
+
     // MARK: the first pass
 
     /// Notes that another source feeds the symbol from here on.
@@ -103,7 +135,7 @@ struct RepairStages: Sendable {
     mutating func note(_ tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?) {
         guard remembers, let header = tick.header, isJudged(tick), header.symbol < feedOf.count,
             (source ?? feedOf[Int(header.symbol)]) == feedOf[Int(header.symbol)],
-            plan.ticks(of: tick.kind).isUsed
+            plan.ticks(of: tick.kind).isUsed, !isOfOthers(header)
         else { return }
         if header.flags.contains(.backfilled) {
             guard fetched.count < max else {
@@ -113,6 +145,7 @@ struct RepairStages: Sendable {
             fetched.append(
                 Fetched(
                     tick: tick, ordinal: ordinal, source: source,
+                    feeder: feedOf[Int(header.symbol)],
                     time: header.stageTime.nanoseconds))
         } else if symbols?.contains(header.symbol) ?? true {
             for place in sightings.indices where kinds[place] == tick.kind {
@@ -136,24 +169,29 @@ struct RepairStages: Sendable {
         for place in order {
             guard let header = fetched[place].tick.header else { continue }
             queues[stages.owner(of: header.symbol)].order.append(place)
+            ofSymbol[header.symbol, default: OfSymbol()].order.append(place)
         }
     }
 
     // MARK: the second pass
 
-    /// Notes that another member of its group feeds the symbol from here on.
-    mutating func forgetQuotes(of symbol: UInt32) { stages.forgetQuotes(of: symbol) }
+    /// Notes that the source feeds the symbol from here on, and maybe did not before.
+    mutating func forgetQuotes(of symbol: UInt32, fedBy source: Int) {
+        stages.forgetQuotes(of: symbol, fedBy: source)
+    }
 
-    /// Returns how far a tick of its symbol's source comes. It is given as it came. Has to be
+    /// Returns how far a tick comes whose symbol `feeder` feeds. It is given as it came. Has to be
     /// called in the same order.
     mutating func way(
-        of tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?
+        of tick: KeptTicks.Step, _ ordinal: UInt64, source: Int?, feeder: Int
     ) -> TickStages.Way {
         guard let header = tick.header, isJudged(tick) else {
             return TickStages.Way(passed: UInt64.max)
         }
+        guard !isOfOthers(header) else { return TickStages.Way(passed: 0) }
         let found = Fetched(
-            tick: tick, ordinal: ordinal, source: source, time: header.stageTime.nanoseconds)
+            tick: tick, ordinal: ordinal, source: source, feeder: feeder,
+            time: header.stageTime.nanoseconds)
         guard remembers else { return run(found) }
         let owner = stages.owner(of: header.symbol)
         guard header.flags.contains(.backfilled) else {
@@ -165,12 +203,21 @@ struct RepairStages: Sendable {
             return run(found)
         }
         guard answered < fetched.count else { return run(found) }
-        // All of its owner's ticks with an earlier time are on the tape before the fetched tick.
+        // At the latest here, and after those of its symbol with an earlier time.
         let place = answered
         answered += 1
-        let end = fetched[place].time.addingReportingOverflow(1)
-        judge(end.overflow ? Int64.max : end.partialValue, of: owner)
+        judge(header.symbol, upTo: fetched[place].time)
         return fetched[place].way
+    }
+
+    /// Judges a symbol's fetched ticks up to a time.
+    private mutating func judge(_ symbol: UInt32, upTo time: Int64) {
+        guard var own = ofSymbol[symbol] else { return }
+        while own.judged < own.order.count, fetched[own.order[own.judged]].time <= time {
+            judge(own.order[own.judged])
+            own.judged += 1
+        }
+        ofSymbol[symbol] = own
     }
 
     /// Judges an owner's fetched ticks before `end`.
@@ -179,8 +226,15 @@ struct RepairStages: Sendable {
             let place = queues[owner].order[queues[owner].judged]
             guard fetched[place].time < end else { return }
             queues[owner].judged += 1
-            fetched[place].way = run(fetched[place])
+            judge(place)
         }
+    }
+
+    /// Judges a fetched tick, if it is not yet.
+    private mutating func judge(_ place: Int) {
+        guard !fetched[place].isJudged else { return }
+        fetched[place].isJudged = true
+        fetched[place].way = run(fetched[place])
     }
 
     private mutating func run(_ one: Fetched) -> TickStages.Way {
@@ -192,18 +246,18 @@ struct RepairStages: Sendable {
                 plan.trades.stages,
                 RepairedTradeInStages(
                     inStages: TradeInStages(
-                        trade: corrected, source: 0, ordinal: 0, twins: one.twins),
+                        trade: corrected, source: one.feeder, ordinal: 0, twins: one.twins),
                     original: trade),
                 root: plan.trades.bit(of: .ticks(.trade)), into: &unseen)
         case .quote(let quote):
             return stages.run(
                 plan.quotes,
-                QuoteInStages(quote: quote, source: 0, ordinal: 0, twins: one.twins),
+                QuoteInStages(quote: quote, source: one.feeder, ordinal: 0, twins: one.twins),
                 root: plan.quotes.bit(of: .ticks(.quote)), into: &unseen)
         case .providerBar(let bar):
             return stages.run(
                 plan.providerBars.stages,
-                ProviderBarInStages(bar: bar, source: 0, ordinal: 0, twins: one.twins),
+                ProviderBarInStages(bar: bar, source: one.feeder, ordinal: 0, twins: one.twins),
                 root: plan.providerBars.bit(of: .ticks(.providerBar)), into: &unseen)
         case .move: return TickStages.Way(passed: 0)
         }

@@ -43,6 +43,13 @@ extension MissingStretches {
         touches(symbol, needs.kind, from: from, to: to)
             || needs.quoteAge > 0 && touches(symbol, .quote, from: needs.earlier(from), to: to)
     }
+
+    /// Returns whether a gap says so. Beginnings of subscriptions do not count.
+    public func hasGap(_ symbol: UInt32, _ needs: TickNeeds, from: Int64, to: Int64) -> Bool {
+        guard let all = bySymbol[symbol] else { return false }
+        return all.missing(needs.kind).hasGap(from: from, to: to)
+            || needs.quoteAge > 0 && all.quotes.hasGap(from: needs.earlier(from), to: to)
+    }
 }
 
 extension PartitionTables {

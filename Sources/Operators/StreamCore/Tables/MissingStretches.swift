@@ -58,6 +58,10 @@ public struct MissingStretches: Hashable, Sendable {
         var providerBars = Missing()
 
         var isEmpty: Bool { trades.isEmpty && quotes.isEmpty && providerBars.isEmpty }
+
+        func missing(_ kind: DataKind) -> Missing {
+            kind == .quote ? quotes : kind == .providerBar ? providerBars : trades
+        }
     }
 
     /// Looked up by symbol; walked over only in the order of the symbols.
@@ -78,9 +82,7 @@ public struct MissingStretches: Hashable, Sendable {
     /// time is partial. `kind` is `.trade`, `.quote` or `.providerBar`.
     public func touches(_ symbol: UInt32, _ kind: DataKind, from: Int64, to: Int64) -> Bool {
         guard !bySymbol.isEmpty, let all = bySymbol[symbol] else { return false }
-        let missing =
-            kind == .quote ? all.quotes : kind == .providerBar ? all.providerBars : all.trades
-        return missing.touches(from: from, to: to)
+        return all.missing(kind).touches(from: from, to: to)
     }
 
     /// Applies one statement about a symbol.
@@ -144,10 +146,14 @@ public struct MissingStretches: Hashable, Sendable {
 extension MissingStretches.Missing {
     /// Returns whether a gap overlaps [from, to), or a subscription began inside, after `from`.
     func touches(from: Int64, to: Int64) -> Bool {
-        let first = stretches.partitioningIndex { $0.to > from }
-        if first < stretches.count, stretches[first].from < to { return true }
+        if hasGap(from: from, to: to) { return true }
         let start = starts.partitioningIndex { $0 > from }
         return start < starts.count && starts[start] < to
+    }
+
+    func hasGap(from: Int64, to: Int64) -> Bool {
+        let first = stretches.partitioningIndex { $0.to > from }
+        return first < stretches.count && stretches[first].from < to
     }
 
     /// Adds a gap or removes it. Beyond `max` gaps the two oldest are joined.

@@ -50,25 +50,29 @@ public struct JoinCounters: Hashable, Sendable {
 
 /// A join of trades with quotes: the stage `join` of a graph, for one partition. It keeps the last
 /// quote of every symbol. A trade is paired with the quote of its symbol that came last before it,
-/// unless that one is older than the rule allows.
+/// unless that one is older than the rule allows, or of another source: a member of a group knows
+/// nothing of the quotes of the others.
 ///
 /// Trades and quotes are taken in the order of the tape. Every owner, which is a source or a group,
 /// has a clock as in a throttle: the latest time of its trades and quotes here. The age of a quote
 /// is the time that this clock has moved since the quote came. So the result depends only on the
-/// quotes of the last `maxAge`, and a repair that reads the tape from there on pairs alike.
+/// quotes of the last `maxAge`, and a repair that reads the tape from there on pairs alike. A tick
+/// that was fetched later moves no clock, so it decides nothing of other symbols.
 ///
 /// A value that one thread owns. It allocates when a symbol or an owner has a higher number than
 /// all before.
 public struct QuoteJoin: Sendable {
     static let envelope = StateEnvelope("TLJN", version: 1)
     private static let clockBytes = 8
-    private static let slotBytes = 64
+    private static let slotBytes = 68
 
     /// The last quote of a symbol.
     struct Slot: Hashable, Sendable, BitwiseCopyable {
         var quote = PairedQuote.none
         /// The clock of its owner when it came.
         var heldAt = Int64.min
+        /// The source that sent it.
+        var source: UInt32 = 0
         var isConflated = false
     }
 
@@ -85,21 +89,25 @@ public struct QuoteJoin: Sendable {
     public init(_ rule: JoinRule) { self.rule = rule }
 
     /// Keeps a quote in place of the last one of its symbol. `header.symbol` is the symbol's index
-    /// in the tables. `owner` is the number of the source or group that owns the symbol.
+    /// in the tables, and `source` that of the source. `owner` is the number of the source or group
+    /// that owns the symbol.
     @inline(__always)
-    public mutating func keep(_ quote: Quote, of owner: Int) {
+    public mutating func keep(_ quote: Quote, from source: Int, of owner: Int) {
         let index = Int(quote.header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
-        advance(owner, to: quote.header)
+        let now = time(of: quote.header, owner)
         while slots.count <= index { slots.append(Slot()) }
         slots[index] = Slot(
-            quote: PairedQuote(quote), heldAt: clocks[owner].now,
+            quote: PairedQuote(quote), heldAt: now,
+            source: UInt32(truncatingIfNeeded: source),
             isConflated: quote.header.flags.contains(.conflated))
     }
 
-    /// Forgets the quote of a symbol, which another member of its group feeds from now on.
-    public mutating func forget(_ symbol: UInt32) {
-        if symbol < slots.count { slots[Int(symbol)] = Slot() }
+    /// Forgets the quote of a symbol that a source feeds from now on, unless it is of this source:
+    /// a repair may give a quote that was fetched later before the source begins.
+    public mutating func forget(_ symbol: UInt32, fedBy source: Int) {
+        guard symbol < slots.count, Int(slots[Int(symbol)].source) != source else { return }
+        slots[Int(symbol)] = Slot()
     }
 
     /// Begins with the next trades, which come one after the other without a quote between them.
@@ -107,12 +115,15 @@ public struct QuoteJoin: Sendable {
 
     /// Pairs a trade, whose place is its number among the present ones.
     @inline(__always)
-    public mutating func pair(_ header: TickHeader, at place: Int, of owner: Int) {
+    public mutating func pair(
+        _ header: TickHeader, at place: Int, from source: Int, of owner: Int
+    ) {
         let index = Int(header.symbol)
         guard index < StreamLimits.symbolsMax else { return }
-        advance(owner, to: header)
+        let now = time(of: header, owner)
         guard index < slots.count, slots[index].heldAt != Int64.min,
-            clocks[owner].elapsed(since: slots[index].heldAt) <= rule.maxAge
+            slots[index].source == UInt32(truncatingIfNeeded: source),
+            TapeClock(at: now).elapsed(since: slots[index].heldAt) <= rule.maxAge
         else {
             counters.alone &+= 1
             return
@@ -128,10 +139,17 @@ public struct QuoteJoin: Sendable {
         paired.contains(place) ? slots[Int(symbol)].quote : .none
     }
 
+    /// Returns the time of a tick by its owner's clock, which it moves unless it was fetched later.
     @inline(__always)
-    private mutating func advance(_ owner: Int, to header: TickHeader) {
+    private mutating func time(of header: TickHeader, _ owner: Int) -> Int64 {
         while clocks.count <= owner { clocks.append(TapeClock()) }
-        clocks[owner].advance(to: header.stageTime)
+        guard header.flags.contains(.backfilled) else {
+            clocks[owner].advance(to: header.receiveTime)
+            return clocks[owner].now
+        }
+        var clock = clocks[owner]
+        clock.advance(to: header.stageTime)
+        return clock.now
     }
 
     // MARK: checkpoint
@@ -150,6 +168,7 @@ public struct QuoteJoin: Sendable {
             for price in [quote.bid, quote.ask] { bytes.append(integer: price.raw) }
             for size in [quote.bidSize, quote.askSize] { bytes.append(integer: size.raw) }
             for text in [quote.bidExchange, quote.askExchange] { bytes.append(integer: text.raw) }
+            bytes.append(integer: slot.source)
         }
         Self.envelope.seal(&bytes, from: start)
     }
@@ -191,5 +210,6 @@ extension QuoteJoin.Slot {
         quote.bidExchange = ShortText(raw: item.uint64(at: 48))
         quote.askExchange = ShortText(raw: item.uint64(at: 56))
         quote.isThere = true
+        source = item.uint32(at: 64)
     }
 }

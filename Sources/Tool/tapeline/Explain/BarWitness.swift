@@ -46,7 +46,8 @@ struct BarWitness {
         let definition = slice.program.definition
         lists = ProofRecords.Lists(
             series: definition.made(subject.key.series),
-            deduplicates: definition.deduplicates(before: subject.key.series))
+            deduplicates: definition.deduplicates(
+                before: subject.key.series, withQuotes: true))
         hasJoin = definition.hasJoin
         origin = lists.series.last ?? subject.key.series
         let name = origin

@@ -51,6 +51,13 @@ extension GraphDefinition {
         }.max() ?? 0
     }
 
+    /// The same for the trades of a series.
+    func quoteAge(of name: SeriesName) -> Int64 {
+        stages(before: name).map { node in
+            if case .join(let rule, _) = node.operation { rule.maxAge } else { 0 }
+        }.max() ?? 0
+    }
+
     var hasJoin: Bool { nodes.contains { $0.operation.quotes != nil } }
 
     /// Whether a series is made of trades behind a join.
@@ -98,9 +105,11 @@ extension GraphDefinition {
     }
 
     /// Returns the nodes before a series that remove duplicates, by the names under which these are
-    /// listed.
-    func deduplicates(before name: SeriesName) -> [SeriesName] {
-        stages(before: name).compactMap { node in
+    /// listed. `withQuotes`: also those that the quotes of a join pass.
+    func deduplicates(before name: SeriesName, withQuotes: Bool) -> [SeriesName] {
+        let stages = stages(before: name)
+        let ofQuotes = withQuotes ? stages.compactMap(\.operation.quotes).flatMap(way(to:)) : []
+        return (stages + ofQuotes).compactMap { node in
             guard case .deduplicate = node.operation else { return nil }
             return SeriesName(node.name)
         }
@@ -137,7 +146,9 @@ extension GraphDefinition {
                     continue
                 }
                 json.array(name.text) { json in
-                    for node in deduplicates(before: name) { json.value(node.text) }
+                    for node in deduplicates(before: name, withQuotes: false) {
+                        json.value(node.text)
+                    }
                 }
             }
         }
@@ -156,11 +167,15 @@ extension GraphDefinition {
     /// Returns the nodes that a tick passes on its way into a series, the last one first.
     func stages(before name: SeriesName) -> [GraphNode] {
         let origin = made(name).last ?? name
-        guard var node = nodes.first(where: { $0.makes(origin) }) else { return [] }
-        var stages: [GraphNode] = []
-        while let place = node.input.place, nodes.indices.contains(place) {
-            node = nodes[place]
-            stages.append(node)
+        return nodes.first { $0.makes(origin) }.map { way(to: $0.input) } ?? []
+    }
+
+    /// Returns the nodes that a tick passes on its way to an input, the last one first.
+    private func way(to input: GraphInput) -> [GraphNode] {
+        var (stages, input): ([GraphNode], GraphInput) = ([], input)
+        while let place = input.place, nodes.indices.contains(place) {
+            stages.append(nodes[place])
+            input = nodes[place].input
         }
         return stages
     }

@@ -3,78 +3,107 @@ import Primitives
 import StreamCore
 
 /// Ticks that were fetched later, each at the place where it would have come: at its event time,
-/// among the receive times of the others of its source or group. Repairs judge them there, too.
+/// among the receive times of the others of its source or group, and at the latest where it came.
+/// Repairs judge them there, too.
 struct ProofPlaces {
     private struct Queue {
-        /// Its fetched ticks, in the order of their times.
-        var fetched: [ProofTick] = []
-        /// How many of them were given.
+        /// The places of fetched ticks in `fetched`, in the order of their times.
+        var order: [Int] = []
+        /// How many of them were given, or are given elsewhere.
         var given = 0
-        /// The latest time of its other ticks.
-        var clock = Int64.min
     }
 
     /// The greatest number of fetched ticks that are placed.
     static let max = 524_288
 
-    private var queues: [SourceName: Queue] = [:]
+    /// In the order of the tape.
+    private let fetched: [ProofTick]
+    /// By place, whether the tick was given.
+    private var isGiven: [Bool]
+    private var ofOwner: [SourceName: Queue] = [:]
+    private var ofSymbol: [SourceSymbol: Queue] = [:]
+    /// The latest time of a source's or group's other ticks.
+    private var clocks: [SourceName: Int64] = [:]
 
-    /// `fetched` are in the order of the tape.
     init(_ fetched: [ProofTick] = []) {
-        for (owner, ticks) in Dictionary(grouping: fetched, by: \.symbol.source) {
-            queues[owner] = Queue(fetched: Self.sorted(ticks))
+        self.fetched = fetched
+        isGiven = Array(repeating: false, count: fetched.count)
+        let order = fetched.indices.sorted {
+            (fetched[$0].stageTime, $0) < (fetched[$1].stageTime, $1)
+        }
+        for place in order {
+            ofOwner[fetched[place].symbol.source, default: Queue()].order.append(place)
+            ofSymbol[fetched[place].symbol, default: Queue()].order.append(place)
         }
     }
 
-    private static func sorted(_ ticks: [ProofTick]) -> [ProofTick] {
-        ticks.enumerated().sorted {
-            ($0.element.stageTime, $0.offset) < ($1.element.stageTime, $1.offset)
-        }.map(\.element)
+    /// Returns the fetched ticks that come before this tick of the tape, if it came at its time; if
+    /// it was fetched itself, those of its symbol up to it.
+    mutating func due(_ tick: ProofTick) -> [ProofTick] { places(tick).map { fetched[$0] } }
+
+    private mutating func places(_ tick: ProofTick) -> [Int] {
+        let (symbol, owner, time) = (tick.symbol, tick.symbol.source, tick.stageTime)
+        guard tick.isJudged else { return [] }
+        if tick.isFetched, var queue = ofSymbol[symbol] {
+            defer { ofSymbol[symbol] = queue }
+            return give(&queue) { $0 <= time }
+        }
+        guard !tick.isFetched, var queue = ofOwner[owner], queue.given < queue.order.count else {
+            return []
+        }
+        let clock = Swift.max(clocks[owner] ?? Int64.min, time)
+        clocks[owner] = clock
+        defer { ofOwner[owner] = queue }
+        return give(&queue) { $0 < clock }
     }
 
-    /// Returns the fetched ticks that come before this one, which came at its time.
-    mutating func before(_ tick: ProofTick) -> ArraySlice<ProofTick> {
-        guard let time = tick.header?.stageTime, time.isDefined,
-            var queue = queues[tick.symbol.source]
-        else { return [] }
-        queue.clock = Swift.max(queue.clock, time.nanoseconds)
-        let first = queue.given
-        while queue.given < queue.fetched.count,
-            queue.fetched[queue.given].stageTime < queue.clock
-        {
+    /// Gives the first ticks of a queue whose times are due.
+    private mutating func give(_ queue: inout Queue, _ isDue: (Int64) -> Bool) -> [Int] {
+        var due: [Int] = []
+        while queue.given < queue.order.count, isDue(fetched[queue.order[queue.given]].stageTime) {
+            let place = queue.order[queue.given]
             queue.given += 1
+            if isGiven[place] { continue }
+            isGiven[place] = true
+            due.append(place)
         }
-        queues[tick.symbol.source] = queue
-        return queue.fetched[first..<queue.given]
+        return due
     }
 
     /// Returns the fetched ticks that come after all others.
     mutating func rest() -> [ProofTick] {
-        let rest = queues.keys.sorted().flatMap { owner -> ArraySlice<ProofTick> in
-            queues[owner].map { $0.fetched[$0.given...] } ?? []
+        defer { isGiven = Array(repeating: true, count: fetched.count) }
+        return left.map { fetched[$0] }
+    }
+
+    private var left: [Int] {
+        ofOwner.keys.sorted().flatMap { ofOwner[$0]?.order.filter { !isGiven[$0] } ?? [] }
+    }
+
+    /// Returns ticks of several kinds in the order of the tape: those of one source by their
+    /// ordinals, and of several sources those first whose latest receive time so far is the least.
+    static func inOrder(_ ticks: [ProofTick]) -> [ProofTick] {
+        var clocks: [SourceName: Int64] = [:]
+        let bySource = ticks.sorted { ($0.source, $0.ordinal) < ($1.source, $1.ordinal) }
+        let times = bySource.map { tick in
+            let time = tick.header?.receiveTime.nanoseconds ?? Int64.min
+            let clock = Swift.max(clocks[tick.source] ?? Int64.min, time)
+            clocks[tick.source] = clock
+            return clock
         }
-        queues = [:]
-        return rest
+        return bySource.indices.sorted { (times[$0], $0) < (times[$1], $1) }.map { bySource[$0] }
     }
 
     /// Returns some things in the order in which their ticks are judged.
     static func placed<Thing>(_ things: [Thing], by tick: (Thing) -> ProofTick) -> [Thing] {
-        var clocks: [SourceName: Int64] = [:]
-        var keyed: [(time: Int64, isFetched: Bool, place: Int)] = []
-        for (place, thing) in things.enumerated() {
-            let tick = tick(thing)
-            guard !tick.isFetched else {
-                keyed.append((tick.stageTime, true, place))
-                continue
-            }
-            let clock = Swift.max(clocks[tick.symbol.source] ?? Int64.min, tick.stageTime)
-            clocks[tick.symbol.source] = clock
-            keyed.append((clock, false, place))
+        let fetched = things.indices.filter { tick(things[$0]).isFetched }
+        var places = ProofPlaces(fetched.map { tick(things[$0]) })
+        var placed: [Thing] = []
+        for thing in things {
+            placed += places.places(tick(thing)).map { things[fetched[$0]] }
+            if !tick(thing).isFetched { placed.append(thing) }
         }
-        keyed.sort {
-            ($0.time, $0.isFetched ? 1 : 0, $0.place) < ($1.time, $1.isFetched ? 1 : 0, $1.place)
-        }
-        return keyed.map { things[$0.place] }
+        return placed + places.left.map { things[fetched[$0]] }
     }
 }
 
@@ -83,6 +112,12 @@ extension ProofTick {
     var isFetched: Bool {
         guard let header else { return false }
         return header.flags.contains(.backfilled) && header.action == TradeAction.new.rawValue
+    }
+
+    /// Whether nodes judge it: it is new, and no snapshot.
+    fileprivate var isJudged: Bool {
+        guard let header else { return false }
+        return header.action == TradeAction.new.rawValue && !header.flags.contains(.snapshot)
     }
 
     /// The time by which stages order it.

@@ -28,8 +28,8 @@ struct ProofSlice {
 
     private static let day: Int64 = 86_400_000_000_000
 
-    private(set) var stored: [ProofKey: StoredBar] = [:]
-    private(set) var records = ProofRecords()
+    var stored: [ProofKey: StoredBar] = [:]
+    var records = ProofRecords()
     /// How far the tape has come, per symbol. Bars that close no later must be stored.
     private var reached: [SourceSymbol: Int64] = [:]
     private(set) var ticks = 0
@@ -112,7 +112,9 @@ struct ProofSlice {
     /// Returns whether the bar was made by reading the tape again, or should have been.
     func isMended(_ key: ProofKey, _ bar: Bar) -> Bool {
         stored[key]?.isRepaired == true
-            || records.isDirty(key, until: bar.closeTime.nanoseconds)
+            || records.isDirty(
+                key, until: bar.closeTime.nanoseconds,
+                quoteAge: definition.quoteAge(of: key.series))
     }
 
     /// Returns for each bar the computation that applies to it. That of mended ticks knows no gaps,
@@ -121,7 +123,7 @@ struct ProofSlice {
     /// `filled` are bars over a gap that was filled while they were open. An operator takes their
     /// mark away when it has read the ticks again, and no record says whether that was before the
     /// bar was published. So the stored mark is believed.
-    private func chosen(
+    func chosen(
         _ live: [ProofKey: Bar], _ mended: [ProofKey: Bar], filled: Set<ProofKey> = []
     ) -> [ProofKey: Bar] {
         var live = live
@@ -197,7 +199,7 @@ struct ProofSlice {
     private func fetched(
         of symbol: Symbol, _ database: ProofDatabase
     ) throws(ToolError) -> [ProofTick] {
-        let fetched = fetched.filter { $0.symbol.symbol == symbol }
+        let fetched = ProofPlaces.inOrder(fetched.filter { $0.symbol.symbol == symbol })
         var twins = ProofTwins(definition)
         guard !fetched.isEmpty, !twins.isEmpty else { return fetched }
         for kind in kinds {
@@ -339,7 +341,8 @@ struct ProofRecount {
             own.series = [name]
             return Line(
                 series: program.definition.made(name),
-                deduplicates: program.definition.deduplicates(before: name),
+                deduplicates: program.definition.deduplicates(
+                    before: name, withQuotes: true),
                 machine: ProofMachine(program, own))
         }
         mended = live.map { line in
@@ -358,6 +361,8 @@ struct ProofRecount {
     }
 
     mutating func take(_ tick: ProofTick, _ records: ProofRecords) throws(ToolError) {
+        // Ticks of other symbols move the clock of their source or group.
+        for earlier in places.due(tick) where !mended.isEmpty { try mend(earlier, records) }
         guard symbols.contains(tick.symbol.symbol) else { return }
         ticks += 1
         for index in live.indices {
@@ -366,12 +371,8 @@ struct ProofRecount {
             try live[index].take(records.live(tick, live[index].lists))
         }
         guard !mended.isEmpty else { return }
-        guard !tick.isFetched else {
-            if !placesFetched { try mend(tick, records) }
-            return
-        }
-        for earlier in places.before(tick) { try mend(earlier, records) }
-        if hasJoin, tick.source != .manual { feeders[tick.symbol] = tick.source }
+        guard !tick.isFetched || !placesFetched else { return }
+        if hasJoin, tick.source != .manual, !tick.isFetched { feeders[tick.symbol] = tick.source }
         try mend(tick, records)
     }
 

@@ -82,6 +82,8 @@ struct ProofRecords: Sendable {
     private var changes: [Place: (change: Change, time: Int64)] = [:]
     /// Event times of ticks that caused their windows to be computed again.
     private(set) var dirty: [SourceSymbol: [Int64]] = [:]
+    /// Event times of quotes that were fetched later.
+    private var quotes: [SourceSymbol: [Int64]] = [:]
 
     static let max = 1_000_000
     private(set) var count = 0
@@ -99,6 +101,7 @@ struct ProofRecords: Sendable {
         guard isChange || header.flags.contains(.backfilled) else { return }
         count += 1
         dirty[tick.symbol, default: []].append(tick.time)
+        if tick.quote != nil { quotes[tick.symbol, default: []].append(tick.time) }
     }
 
     /// Records what the trade with this place and time counts as now; `nil`: as it came, because
@@ -111,10 +114,16 @@ struct ProofRecords: Sendable {
         if let change { changes[place] = (change, time) }
     }
 
-    /// Returns whether the window was, or should have been, computed again.
-    func isDirty(_ key: ProofKey, until end: Int64) -> Bool {
-        [key.symbol, key.symbol.ofAnySource].contains {
-            dirty[$0]?.contains { $0 >= key.openTime && $0 < end } ?? false
+    /// Returns whether the window was, or should have been, computed again. `quoteAge` is how long
+    /// a quote counts for later trades; 0 without a join.
+    func isDirty(_ key: ProofKey, until end: Int64, quoteAge: Int64) -> Bool {
+        let first = key.openTime.subtractingReportingOverflow(quoteAge)
+        return [key.symbol, key.symbol.ofAnySource].contains { symbol in
+            dirty[symbol]?.contains { $0 >= key.openTime && $0 < end } ?? false
+                || quoteAge > 0
+                    && quotes[symbol]?.contains {
+                        (first.overflow || $0 >= first.partialValue) && $0 < end
+                    } ?? false
         }
     }
 

@@ -29,7 +29,8 @@ class CoreNats:
         self._process = os.getpid()
         self._socket: socket.socket | None = None
         self._data = b""
-        self._inbox = f"_INBOX_{address.user}.{secrets.token_hex(8)}"
+        # The server's permissions keep other users from this prefix.
+        self._inbox = f"_INBOX{'_' if address.user else ''}{address.user or ''}.{secrets.token_hex(8)}"
         self._is_asked = False
         self._answer: bytes | None = None
         self.refusal = ""

@@ -39,7 +39,7 @@ _INPUTS = {1: "ticks", 2: "bars"}
 
 
 class Follow:
-    """Batches for `for`, of one thread. `batch()` gives one; `accept(hole)` goes on over a hole; `close()`, or
+    """Batches for `for`, of one thread. `batch()` gives one; `accept(hole)` continues after a hole; `close()`, or
     `with`, ends it and lets other copies have its parts."""
 
     def __init__(self, tape: Tape, wanted: FollowWanted, database: str, lease: float) -> None:
@@ -245,7 +245,7 @@ class Follow:
             raise
 
     def accept(self, hole: TapeHole) -> None:
-        """Goes on after a hole. The position passes it with the next batch: until that is committed, a copy that
+        """Continues after a hole. The position passes it with the next batch: until that is committed, a copy that
         begins here raises it again."""
         if not self._queue or self._queue[0][0].holes is not hole.missing:
             raise TapelineError("this hole is not the one before the next batch: accept the one that was raised last")

@@ -99,23 +99,27 @@ def bars(found: Sequence[tuple[Any, ...]]) -> Batch:
 
 def reports(group: str, positions: Sequence[tuple[Place, int, Reached]]) -> Iterator[bytes]:
     """Yields the messages that report positions, as docs/ARCHITECTURE.md has them."""
-    told: list[dict[str, Any]] = []
+    told: list[str] = []
     size = 0
     for (name, partition), created, reached in positions:
         position = reached.position
         if position is None:
             continue
-        one = {
+        text = json.dumps({
             "partition": partition, "input": name, "sequence": position.sequence, "durable": position.sequence,
             "stream_created_ns": created, "packet_epoch": position.epoch,
             "packet_ordinal": position.first_ordinal, "packet_checksum": position.checksum,
             "sources": [{"source": source, "epoch": epoch, "last_ordinal": last}
                         for source, (epoch, last) in sorted(reached.sources.items())],
-        }
-        size += len(json.dumps(one))
-        if told and size > _REPORT_BYTES:
-            yield json.dumps({"v": 1, "group": group, "positions": told}).encode()
+        })
+        if told and size + len(text) > _REPORT_BYTES:
+            yield _report(group, told)
             told, size = [], 0
-        told.append(one)
+        told.append(text)
+        size += len(text)
     if told:
-        yield json.dumps({"v": 1, "group": group, "positions": told}).encode()
+        yield _report(group, told)
+
+
+def _report(group: str, positions: Sequence[str]) -> bytes:
+    return f'{{"v": 1, "group": "{group}", "positions": [{", ".join(positions)}]}}'.encode()

@@ -258,7 +258,7 @@ class _Runner:
             if self.copy.turn():
                 self.queue.clear()
                 self.reached = {place: held.reached for place, held in self.copy.held.items()}
-            self.renew_at = world.now + LEASE // 4
+            self.renew_at = world.now + LEASE // 2
         elif self.queue:
             self.next()
         else:
@@ -282,7 +282,7 @@ class _Runner:
         for place in sorted(self.reached):
             taken = self.reached[place].position
             start = taken.sequence if taken else 0
-            for position, head in self.world.tape[place][start : start + self.world.random.randint(0, 4)]:
+            for position, head in self.world.tape[place][start : start + self.world.random.randint(0, 8)]:
                 reached = self.reached[place]
                 last = reached.sources.get(head.source, (0, 0))[1]
                 lost = reached.lost(head, position.sequence)
@@ -354,7 +354,7 @@ class _World:
         # Ordinals after the last packet are not known to be lost.
         for place in self.tape:
             self.lost = {one for one in self.lost if one[0] != place or one[1] < self.end(place)}
-        for _ in range(600):
+        for _ in range(1_000):
             self.step(is_calm=True)
         equal(sorted(self.expected - set(self.taken))[:3], [], self.seed, "missed")
         equal([one for one, count in self.taken.items() if count != 1][:3], [], self.seed, "twice")

@@ -43,10 +43,13 @@ struct FollowerRights {
         if let known { throw .refused("the configuration of NATS has a user of \(known)") }
         let block = lines[start...end].filter { !$0.drop { $0 == " " }.hasPrefix("#") }
         let present = Set(lines)
-        return lines.enumerated().flatMap { number, line in
-            [line] + between(line).filter { !present.contains($0) }
-                + (number == end ? groups.flatMap { group in Self.user(block, group) } : [])
-        }.joined(separator: "\n")
+        var made: [String] = []
+        for (number, line) in lines.enumerated() {
+            made.append(line)
+            made += between(line).filter { !present.contains($0) }
+            if number == end { for group in groups { made += Self.user(block, group) } }
+        }
+        return made.joined(separator: "\n")
     }
 
     /// Returns the lines of the usual user as those of a group's.
@@ -59,27 +62,23 @@ struct FollowerRights {
             .replacing("_INBOX_\(StackPlan.natsConsumer).", with: "_INBOX_\(user(of: group)).")
             .replacing(live, with: question)
             if line.hasSuffix(" publish: [") {
-                return [own, "\(line.prefix { $0 == " " })    \"*.pos.\(group)\""]
+                let indent = line.prefix { $0 == " " }
+                return [own, indent + "    \"*.pos.\(group)\""]
             }
             return line.contains(packets)
-                ? [own, line.replacing(packets, with: information)] : [own]
+                ? [own, own.replacing(packets, with: information)] : [own]
         }
     }
 
     /// Returns what the accounts let through beside a line of what they let through.
     private func between(_ line: String) -> [String] {
-        if line.hasSuffix("{stream: \(Self.live)}") {
-            return [line.replacing(Self.live, with: Self.question)]
-                + groups.map {
-                    line.replacing("stream: \(Self.live)", with: "service: \"*.pos.\($0)\"")
-                }
-        }
-        if line.hasSuffix("{stream: {account: TAPELINE, subject: \(Self.live)}}") {
-            return [line.replacing(Self.live, with: Self.question)]
-                + groups.map {
-                    line.replacing("stream:", with: "service:")
-                        .replacing(Self.live, with: "\"*.pos.\($0)\"")
-                }
+        let isExport = line.hasSuffix("{stream: \(Self.live)}")
+        if isExport || line.hasSuffix("{stream: {account: TAPELINE, subject: \(Self.live)}}") {
+            let positions = groups.map { group in
+                line.replacing("{stream: ", with: "{service: ")
+                    .replacing(Self.live, with: "\"*.pos.\(group)\"")
+            }
+            return [line.replacing(Self.live, with: Self.question)] + positions
         }
         guard line.contains("{service: "), line.contains(Self.packets) else { return [] }
         return [line.replacing(Self.packets, with: Self.information)]

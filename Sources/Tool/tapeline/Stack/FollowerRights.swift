@@ -54,7 +54,7 @@ struct FollowerRights {
 
     /// Returns the lines of the usual user as those of a group's.
     private static func user(_ block: [String], _ group: GroupName) -> [String] {
-        block.flatMap { line in
+        block.flatMap { line -> [String] in
             let own = line.replacing(
                 "NATS_CONSUMER_PASSWORD", with: passwordVariable(of: group)
             )

@@ -45,7 +45,7 @@ def opened(browser, address, page_path, news, colours, height):
     if page_path:
         name = page_path.split("?")[0]
         page.evaluate("path => fetch(path).then(answer => answer.json())", f"{name}.json")
-    show(page, page.locator("main", has_text=news))
+    show(page, page.locator(".framed:not(.waits) main", has_text=news))
     return page
 
 

@@ -125,6 +125,40 @@ assert.equal(view.csvOf([bar(1, 12, { reason: '=1+"a",b', bid: "-0.5", trades: 3
   "time,open,high,low,close,vwap,volume,trades,version,reason,bid,ask\n"
   + 'm1,10,12,10,12,,,3,1,"\'=1+""a"",b",-0.5,\n');
 
+// A connection of before a computer's sleep may have kept old news: the next one is trusted.
+const opened = [];
+globalThis.EventSource = class {
+  constructor() { this.calls = {}; opened.push(this); }
+  addEventListener(name, call) { this.calls[name] = call; }
+  close() { this.readyState = EventSource.CLOSED; }
+};
+EventSource.CLOSED = 2;
+const { Stream } = await script("stream.js");
+const heard = [];
+let refusals = 0;
+const stream = new Stream((...event) => heard.push(event), () => { refusals += 1; });
+const news = (source, data) => source.calls.look({ data, lastEventId: data });
+stream.keep();
+stream.keep();
+news(opened[0], "a");
+stream.renew(1);
+news(opened[1], "b");
+// Another page has asked for it already.
+stream.renew(1);
+assert.deepEqual(heard, [["a", "a", 1], ["b", "b", 2]]);
+assert.deepEqual([opened.length, opened[0].readyState], [2, EventSource.CLOSED]);
+// What is closed by the server refuses, and what a page closed says nothing.
+opened[0].calls.error();
+assert.equal(refusals, 0);
+opened[1].readyState = EventSource.CLOSED;
+opened[1].calls.error();
+assert.equal(refusals, 1);
+stream.keep();
+assert.equal(opened.length, 2);
+stream.close();
+stream.keep();
+assert.equal(opened.length, 3);
+
 const { BarCache, barsMax } = await script("bar-cache.js");
 const cache = new BarCache();
 const page = (bars, earlier, later) => ({ bars, earlier, later });

@@ -64,8 +64,10 @@ import Testing
         let page = board.page(try Self.question())
         #expect(page.total == 2 && page.rows.map(\.row.price) == ["1.50", "2"])
         #expect(page.rows.map(\.row.tradesPerSecond) == [1.5, nil])
-        Self.take([try Self.trade("B", "2")], at: 61, into: &board)
-        #expect(try Self.symbols(board, [:]) == "B@ib")
+        // Without its bar of now nothing is said of the rate.
+        Self.take([try Self.trade("A", "1.50")], at: 61, into: &board)
+        #expect(board.page(try Self.question()).rows.map(\.row.tradesPerSecond) == [nil])
+        #expect(try Self.symbols(board, [:]) == "A@ib")
         // A round that was not ended says nothing.
         board.begin(at: MadeSighting.time(62), Self.time(62))
         #expect(board.readAt == MadeSighting.time(61))

@@ -22,6 +22,7 @@ import Testing
             #expect(page.contains("aria-current=\"page\">\(title)</a>"), "\(path)")
             #expect(page.matches(of: /aria-current/).count == 1, "\(path)")
             #expect(page.matches(of: /\{[a-z]+\}/).isEmpty, "\(path)")
+            #expect(page.contains("<main id=\"main\" tabindex=\"-1\">"), "\(path)")
             for match in page.matches(of: /<script type="module" src="(.*?)">/) {
                 #expect(WebFiles.file("/\(match.1)")?.type.hasPrefix("text/javascript") == true)
             }
@@ -103,6 +104,8 @@ import Testing
             let page = try #require(WebFiles.file(path))
             let html = String(decoding: page.bytes, as: UTF8.self)
             #expect(html.contains("<h1>Runbook"), "\(name)")
+            // It is shown also while nothing is known of now.
+            #expect(html.contains("<main id=\"main\" tabindex=\"-1\" class=\"known\">"))
             #expect(html.contains("<h2>Mitigation") == (name != "README"), "\(name)")
             for match in html.matches(of: /href="(runbook[^"]*)"/) {
                 #expect(WebFiles.isPage("/\(match.1)"), "\(name) names \(match.1)")

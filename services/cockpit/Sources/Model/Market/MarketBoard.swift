@@ -99,6 +99,8 @@ struct MarketBoard: Sendable {
         row.price = value.values.first { $0.name == "price" }?.text ?? ""
         row.number = Double(row.price)
         row.heardAt = value.heardAt
+        // Its bar comes after it, if there is one now.
+        row.tradesPerSecond = nil
         row.round = round
         row.note(now.nanoseconds / Self.slotNanoseconds)
         rows[key] = row

@@ -2,6 +2,10 @@
 
 import { isStale } from "./live.js";
 
+// What each is called in the counts.
+const states = { lasts: "open", waits: "open", filling: "filling", never: "abandoned",
+  elsewhere: "books" };
+
 export class GapList {
   constructor() {
     this.version = null;
@@ -33,6 +37,18 @@ export class GapList {
       // The next look asks again; until then the list counts as old.
     }
     this.asked = null;
+  }
+
+  // Of a state of which more are on record than are listed, those before this time are not known.
+  cutAt(look) {
+    const listed = new Map();
+    for (const { outlook, from } of this.items) {
+      const state = states[outlook];
+      const { count, least } = listed.get(state) || { count: 0, least: Infinity };
+      listed.set(state, { count: count + 1, least: Math.min(least, from) });
+    }
+    const cut = [...listed].filter(([state, { count }]) => look.gap_counts[state] > count);
+    return Math.max(-Infinity, ...cut.map(([, { least }]) => least));
   }
 
   isOld(look) {

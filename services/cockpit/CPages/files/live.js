@@ -13,7 +13,8 @@ const windowLength = 300;
 const patience = 1500;
 const begun = performance.now();
 const state = {
-  stream: null, id: "", connection: 0, distrusted: 0, isRefused: false, pages: undefined, awaited: 0,
+  stream: null, id: "", connection: 0, distrusted: 0, isRefused: false, pages: undefined,
+  awaited: 0,
   look: null, instance: "", offsets: [], heard: 0, stood: 0, checked: -1,
   wall: 0, doubt: "waiting for the first news", past: [], renderers: [],
 };

@@ -1,4 +1,5 @@
 import DeadLetters
+import DeploymentWatch
 import StoredBars
 import Testing
 
@@ -131,6 +132,10 @@ import Testing
         #expect(letters.contains("<tr>\(heads(LetterWords.groupTitles))</tr>"))
         #expect(letters.contains("<tr>\(heads(LetterWords.titles))"))
         #expect(WebFiles.text("view.js").contains("export const countMax = \(BarPage.barsMax);"))
+        for state in StepState.allCases {
+            let sign = "\(state.rawValue): \"\(state.sign)\""
+            #expect(WebFiles.text("edges.js").contains(sign), "\(sign)")
+        }
         let symbols = LatestQuestion.symbolsMax
         #expect(WebFiles.text("latest.html").contains("at most \(symbols)"))
         let most = TapeQuestion.packetsMax

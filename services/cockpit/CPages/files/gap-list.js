@@ -1,6 +1,6 @@
 // The list of gaps, which is fetched when its version changes.
 
-import { isStale } from "./live.js";
+import { first, isStale } from "./live.js";
 
 // What each is called in the counts.
 const states = { lasts: "open", waits: "open", filling: "filling", never: "abandoned",
@@ -21,7 +21,8 @@ export class GapList {
       return;
     }
     this.differsSince ??= performance.now();
-    this.ask(look.gaps_version);
+    if (this.version === null) first(this.ask(look.gaps_version));
+    else this.ask(look.gaps_version);
   }
 
   async ask(version) {

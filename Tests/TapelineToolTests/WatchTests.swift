@@ -246,7 +246,11 @@ struct WatchTests {
         #expect(shown.screen.lines.count == 6)
         shown.take(.page(.all))
         shown.problem = "NATS is away"
+        shown.view?.isOld = true
         screen = shown.screen
+        // Nothing looks alive that is not known to be.
+        #expect(screen.lines.filter { $0.contains("●") }.isEmpty)
+        #expect(screen.lines.contains { $0.hasPrefix("synthetic                ? not known now") })
         #expect(screen.lines[0] == lost[0].text && screen.lines[3] == "NATS is away")
     }
 

@@ -1,5 +1,5 @@
 /// What of a day's ticks and bars nothing will fill any more. Pure.
-package struct LostTicks: Sendable {
+package enum LostTicks {
     /// A gap that nothing will fill. Its times are seconds since 1970.
     package struct Gap: Sendable {
         /// `nil`: all symbols of a source in one partition.

@@ -101,6 +101,7 @@ struct WatchRun {
                 sight.now = SystemClock().monotonic()
                 sight.natsProblem = "\(error)"
                 (shown.verdict, shown.problem) = (judge.judge(sight), "\(error)")
+                shown.view?.isOld = true
                 draw(shown, screen)
             }
             wait(until: started, &shown, keys, screen, shutdown)

@@ -5,7 +5,7 @@ import Primitives
 /// A step of the way of a tick, in the order and with the words of the cockpit's overview.
 struct WatchStep: Equatable, Sendable {
     let name: String
-    let look: StepLook
+    var look: StepLook
     /// Records per second, with what they are.
     var rate: Double?
     var unit = "ticks/s"
@@ -16,6 +16,7 @@ struct WatchStep: Equatable, Sendable {
 
 extension WatchView {
     private static let listener = "watch"
+    static let notNow = StepLook(.unknown, "not known now")
     private static let notYet = StepLook(.unknown, "not known yet: it is the first look")
 
     var steps: [WatchStep] {
@@ -26,9 +27,13 @@ extension WatchView {
         let rest = groups.filter {
             $0.ticks != nil && GroupName($0.name)?.sharesPartitions != true
         }
-        return sources.map(step) + [reader(GroupName.operators.text, so: "bars are made"), barStep]
-            + stores.map { reader($0, so: "rows are stored") } + [databaseStep]
-            + rest.map { reader($0.name, so: nil) }
+        var steps = sources.map(step)
+        steps += [reader(GroupName.operators.text, so: "bars are made"), barStep]
+        steps += stores.map { reader($0, so: "rows are stored") }
+        steps.append(databaseStep)
+        steps += rest.map { reader($0.name, so: nil) }
+        if isOld { for index in steps.indices { steps[index].look = Self.notNow } }
+        return steps
     }
 
     /// Whether a ready member of the group was heard.

@@ -21,16 +21,21 @@ extension WatchView {
     /// What is below it.
     func body(_ page: WatchPage) -> [String] {
         switch page {
-        case .all:
-            wayLines + [""] + numberLines + [""] + processLines
-                + (sample.around.processes.isEmpty ? [] : [""] + serviceLines(ofWidth: 40))
-                + [""] + streamLines + notes
+        case .all: allLines
         case .way: sourceLines + [""] + groupLines
         case .processes: table.lines
         case .services: serviceLines(ofWidth: .max)
         case .tape: streamLines + [""] + partitionLines
         case .gaps: gapLines
         }
+    }
+
+    private var allLines: [String] {
+        let services = sample.around.processes.isEmpty ? [] : [""] + serviceLines(ofWidth: 40)
+        let parts = [
+            wayLines, [""], numberLines, [""], processLines, services, [""], streamLines, notes,
+        ]
+        return parts.flatMap { $0 }
     }
 
     private static func cut(_ text: String, _ width: Int) -> String {
@@ -42,16 +47,19 @@ extension WatchView {
     private static let wayColumns = FixedColumns(24, 26, -16, -10)
 
     private var wayLines: [String] {
-        [Self.wayColumns.line("THE WAY OF A TICK", "STATE", "RATE", "BEHIND")]
-            + steps.map { step in
-                Self.wayColumns.line(
-                    Self.cut(step.name, 24),
-                    Self.cut("\(step.look.state.sign) \(step.look.words)", 26),
-                    step.rate.map { "\(RateText.of($0)) \(step.unit)" } ?? "-",
-                    step.seconds.map { SpanText.short($0) }
-                        ?? step.records.map { CountText.of($0) } ?? "-")
-            } + (sources.isEmpty ? ["  nothing stands on the tape yet"] : [])
-            + sources.filter(\.isDelayed).map { "  \($0.name): \(ProviderView.delayed)" }
+        var lines = [Self.wayColumns.line("THE WAY OF A TICK", "STATE", "RATE", "BEHIND")]
+        lines += steps.map(Self.row)
+        if sources.isEmpty { lines.append("  nothing stands on the tape yet") }
+        lines += sources.filter(\.isDelayed).map { "  \($0.name): \(ProviderView.delayed)" }
+        return lines
+    }
+
+    private static func row(_ step: WatchStep) -> String {
+        let rate = step.rate.map { "\(RateText.of($0)) \(step.unit)" }
+        let behind = step.seconds.map { SpanText.short($0) }
+        return wayColumns.line(
+            cut(step.name, 24), cut("\(step.look.state.sign) \(step.look.words)", 26), rate ?? "-",
+            behind ?? step.records.map { CountText.of($0) } ?? "-")
     }
 
     private static let sourceColumns = FixedColumns(24, -11, -13, -6, -9, -5, -5)
@@ -125,7 +133,7 @@ extension WatchView {
             (FigureName.gaps, sample.around.openGaps.map { CountText.of($0) }),
             (FigureName.ready, "\(ready) of \(sample.members.count)"),
         ]
-        return ["NUMBERS"]
+        return [isOld ? "NUMBERS, as they were last" : "NUMBERS"]
             + stride(from: 0, to: numbers.count, by: 2).map { place in
                 let (left, right) = (numbers[place], numbers[place + 1])
                 return Self.numberColumns.line(
@@ -138,31 +146,37 @@ extension WatchView {
     private static let processColumns = FixedColumns(24, 24, 11, 0)
 
     private var processLines: [String] {
-        [Self.processColumns.line("PROCESS", "GROUP", "STATE", "PARTITIONS")]
-            + (sample.members.isEmpty ? ["  nobody was heard"] : [])
-            + sample.members.map { member in
-                let isReady = member.heartbeat.state == .ready
-                let held = NumberRanges.text(member.heartbeat.held.map(\.number))
-                return Self.processColumns.line(
+        var lines = [Self.processColumns.line("PROCESS", "GROUP", "STATE", "PARTITIONS")]
+        if sample.members.isEmpty { lines.append("  nobody was heard") }
+        for member in sample.members {
+            let isReady = member.heartbeat.state == .ready
+            let sign = isOld ? StepState.unknown.sign : isReady ? "●" : "◌"
+            let held = NumberRanges.text(member.heartbeat.held.map(\.number))
+            lines.append(
+                Self.processColumns.line(
                     MembersTable.cut(member.heartbeat.member.text),
                     MembersTable.cut(member.group.text),
-                    "\(isReady ? "●" : "◌") \(member.heartbeat.state.rawValue)",
-                    held.isEmpty ? "-" : Self.cut(held, 18))
-            }
+                    "\(sign) \(member.heartbeat.state.rawValue)",
+                    held.isEmpty ? "-" : Self.cut(held, 18)))
+        }
+        return lines
     }
 
     private static let serviceColumns = FixedColumns(24, 12, 0)
 
     private func serviceLines(ofWidth width: Int) -> [String] {
         let processes = sample.around.processes
-        return [Self.serviceColumns.line("SERVICE", "STATE", "WHAT IT SAYS")]
-            + (processes.isEmpty ? ["  known on a local stack only"] : [])
-            + processes.map { process in
-                let words = process.silence ?? process.unready
-                return Self.serviceColumns.line(
-                    MembersTable.cut(process.name), words == nil ? "● ready" : "✕ not ready",
-                    Self.cut(WatchVerdict.line(words ?? "-"), width))
-            }
+        var lines = [Self.serviceColumns.line("SERVICE", "STATE", "WHAT IT SAYS")]
+        if processes.isEmpty { lines.append("  known on a local stack only") }
+        for process in processes {
+            let words = isOld ? Self.notNow.words : process.silence ?? process.unready
+            let state = isOld ? "? not known" : words == nil ? "● ready" : "✕ not ready"
+            lines.append(
+                Self.serviceColumns.line(
+                    MembersTable.cut(process.name), state,
+                    Self.cut(WatchVerdict.line(words ?? "-"), width)))
+        }
+        return lines
     }
 
     // MARK: the tape
@@ -196,11 +210,13 @@ extension WatchView {
 
     private var gapLines: [String] {
         let open = sample.around.openGaps.map { CountText.of($0) } ?? "not known"
-        return ["\(FigureName.gaps): \(open)", sample.around.lost.map { LostTicks.line($0) } ?? ""]
-            .filter { !$0.isEmpty }
-            + sources.map { source in
-                "  \(source.name): \(source.gaps.map { CountText.of($0) } ?? "?") on record"
-            } + ["'tapeline gaps' lists them"] + notes
+        var lines = ["\(FigureName.gaps): \(open)"]
+        if let lost = sample.around.lost { lines.append(LostTicks.line(lost)) }
+        for source in sources {
+            let count = source.gaps.map { CountText.of($0) } ?? "?"
+            lines.append("  \(source.name): \(count) on record")
+        }
+        return lines + ["'tapeline gaps' lists them"] + notes
     }
 
     private var notes: [String] {

@@ -43,6 +43,8 @@ struct WatchView: Sendable {
     let universe: Source?
     let groups: [Group]
     let table: MembersTable
+    /// Whether a later look has failed: then nothing here is known to be alive now.
+    var isOld = false
     /// What the looks so far say, the worst first. Empty before it was judged.
     var verdict: [WatchVerdict.Line] = []
 

@@ -192,7 +192,9 @@ struct WatchTests {
             (sample.bars, sample.gapsAbsence) = ([], "it refuses\nall")
             sample.around.isDatabaseAway = true
             sample.members.removeAll { $0.group == .operators }
+            sample.around.sent["synthetic"] = .some(nil)
         }
+        #expect(!away.contains { $0.hasPrefix("synthetic") })
         #expect(away.contains("tape: bars: dead no operator answers"))
         #expect(away.contains("database: dead it refuses; all"))
         let first = WatchView(title: "t", try Self.sample(), before: nil).steps

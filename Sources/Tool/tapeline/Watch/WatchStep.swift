@@ -1,4 +1,5 @@
 import DeploymentWatch
+import MarketModel
 import Membership
 import Primitives
 
@@ -27,7 +28,12 @@ extension WatchView {
         let rest = groups.filter {
             $0.ticks != nil && GroupName($0.name)?.sharesPartitions != true
         }
-        var steps = sources.map(step)
+        // What people write by hand comes by no gateway, and a retired source has none.
+        let live = sources.filter {
+            $0.name != SourceName.manual.text
+                && sample.around.sent[$0.name, default: .undefined] != nil
+        }
+        var steps = live.map(step)
         steps += [reader(GroupName.operators.text, so: "bars are made"), barStep]
         steps += stores.map { reader($0, so: "rows are stored") }
         steps.append(databaseStep)
@@ -47,7 +53,7 @@ extension WatchView {
     }
 
     private func step(_ source: Source) -> WatchStep {
-        let gateway = "source-\(source.name)"
+        let gateway = SourceName(source.name)?.gatewayGroup.text ?? ""
         let look: StepLook =
             if !isAlive(gateway) {
                 .absent("gateway of \(source.name)")

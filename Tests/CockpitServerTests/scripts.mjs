@@ -137,7 +137,7 @@ assert.equal(versions.changesOf(later.ghosts[1], later),
   "high 11 → 12, close 11 → 12, it counts again");
 assert.equal(versions.changesOf(later, later), "no value");
 const known = (minute, more = {}) => bar(minute, 10, { missing: 0,
-  known: `2026-03-02T00:0${minute + 1}:00Z`, ...more });
+  known: `2026-03-02T00:0${minute + 1}:00Z`, bid: "9", ...more });
 const row = view.placesOf([known(1), later, known(3, { known: undefined }), known(4),
   known(5, { missing: 1, version: 2 })], [{ from: 100, to: 130 }]);
 assert.deepEqual(versions.momentsOf(row), ["2026-03-02T00:02:00Z", "2026-03-02T00:03:00Z",
@@ -152,6 +152,7 @@ assert.deepEqual(then("2026-03-02T00:01:00Z"), ["? ? ? ? ?", 2]);
 assert.deepEqual(then("2026-03-02T00:03:00Z"), ["10 10 ? ? ?", 2]);
 assert.deepEqual(then("2026-03-02T00:05:00Z"), ["10 11 ? 10 ?", 2]);
 assert.deepEqual(then("2026-03-02T00:30:01Z"), ["10 12 ? 10 10", 1]);
+assert.equal(versions.asOf(row, "2026-03-02T00:05:00Z").shown[0].bar.bid, undefined);
 const second = versions.asOf(row, "2026-03-02T00:05:00Z").shown[1];
 assert.deepEqual([second.from, second.bar.open_ns, second.bar.ghosts.length, second.bar.partial,
   second.bar.marks.length, second.bar.withdrawn], [120, later.open_ns, 1, false, 0, true]);

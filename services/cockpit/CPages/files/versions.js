@@ -38,7 +38,10 @@ export function asOf(shown, time) {
       || (found < 0 && place.bar.missing > 0);
     if (isUnsure) unsure += 1;
     if (found < 0 || isUnsure) return { from: place.from, to: place.to, unknown: true };
-    return { ...place, bar: found === all.length - 1 ? place.bar : earlier(place.bar, found) };
+    // When the quotes beside it became known nobody says.
+    const bar = found === all.length - 1
+      ? { ...place.bar, bid: undefined, ask: undefined } : earlier(place.bar, found);
+    return { ...place, bar };
   });
   return { shown: places, unsure };
 }

@@ -23,6 +23,7 @@ import {
 const shown = Object.fromEntries(new URLSearchParams(location.search));
 // A time of the form's field has no zone.
 if (shown.from && !/(Z|[+-]\d\d:\d\d)$/.test(shown.from)) shown.from += "Z";
+if (Number.isNaN(Date.parse(shown.asof))) shown.asof = "";
 const drawn = { news: {}, choices: {}, instead: "", side: "", places: [], moments: [], look: null,
   picture: null, timer: 0, keeps: false };
 const cache = new BarCache();
